@@ -1,0 +1,53 @@
+/** The value of an attribute. */
+export type AttributeValue = string | number | boolean;
+
+/** Attributes of a series or span. */
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+/** An attribute, as reference pages, dashboards and tests read it. */
+export interface AttributeDefinition {
+  readonly name: string;
+  readonly description: string;
+  /** Every value there is, when the list is closed; otherwise {@link example} shows some. */
+  readonly values?: readonly AttributeValue[];
+  readonly example?: string;
+}
+
+/** A metric, as the exporter, reference pages, dashboards and tests read it. */
+export interface MetricDefinition {
+  /** Dotted, lower case, without unit or `_total`. */
+  readonly name: string;
+  readonly instrument: 'counter' | 'updowncounter' | 'gauge' | 'histogram';
+  /** UCUM: `s`, `1`, `{attempt}`. */
+  readonly unit: string;
+  readonly description: string;
+  readonly attributes: readonly AttributeDefinition[];
+  /** Bucket boundaries of a histogram. @defaultValue {@link DURATION_BOUNDARIES} */
+  readonly boundaries?: readonly number[];
+  /**
+   * What several living policies of one name add up to in one series of a gauge.
+   * @defaultValue 'sum' for an up-down counter, 'max' for a gauge
+   */
+  readonly merge?: 'sum' | 'max';
+  /** When the number should worry somebody, for the reference page. */
+  readonly alert?: string;
+}
+
+/** A span, as reference pages and tests read it. */
+export interface SpanDefinition {
+  /** With `<placeholders>` for the parts that vary. */
+  readonly name: string;
+  readonly kind: 'internal' | 'client' | 'server';
+  readonly description: string;
+  readonly attributes: readonly AttributeDefinition[];
+  /** When the span's status is ERROR. */
+  readonly status: string;
+}
+
+/**
+ * Bucket boundaries for durations in seconds, a millisecond to ten seconds. The SDK's own defaults
+ * are made for milliseconds and useless here.
+ */
+export const DURATION_BOUNDARIES: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];

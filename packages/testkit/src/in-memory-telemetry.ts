@@ -1,0 +1,133 @@
+import { context, diag, logs, metrics, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import {
+  InMemoryLogRecordExporter,
+  LoggerProvider,
+  type ReadableLogRecord,
+  SimpleLogRecordProcessor,
+} from '@opentelemetry/sdk-logs';
+import {
+  MeterProvider,
+  type MetricData,
+  type MetricProducer,
+  MetricReader,
+} from '@opentelemetry/sdk-metrics';
+import {
+  InMemorySpanExporter,
+  type ReadableSpan,
+  type Sampler,
+  SimpleSpanProcessor,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
+
+class CollectingReader extends MetricReader {
+  protected override async onForceFlush(): Promise<void> {}
+  protected override async onShutdown(): Promise<void> {}
+}
+
+/** One exported value of a metric. */
+export interface Point {
+  readonly attributes: Readonly<Record<string, unknown>>;
+  /** A number, or a histogram's `{ count, sum, buckets, … }`. */
+  readonly value: unknown;
+}
+
+/** Which signals to register. All three by default. */
+export interface TelemetryOptions {
+  readonly metrics?: boolean;
+  readonly traces?: boolean;
+  readonly logs?: boolean;
+  readonly metricProducers?: MetricProducer[];
+  readonly sampler?: Sampler;
+}
+
+/** The real SDK with exporters in memory, registered globally until {@link close}. */
+export class InMemoryTelemetry {
+  readonly #spans = new InMemorySpanExporter();
+  readonly #logs = new InMemoryLogRecordExporter();
+  readonly #reader: CollectingReader;
+  readonly #meterProvider: MeterProvider;
+  readonly #tracerProvider: TracerProvider;
+  readonly #loggerProvider: LoggerProvider;
+
+  constructor(options: TelemetryOptions = {}) {
+    unregister();
+    this.#reader = new CollectingReader({ metricProducers: options.metricProducers ?? [] });
+    this.#meterProvider = new MeterProvider({ readers: [this.#reader] });
+    this.#tracerProvider = new TracerProvider({
+      spanProcessors: [new SimpleSpanProcessor({ exporter: this.#spans })],
+      ...(options.sampler === undefined ? {} : { sampler: options.sampler }),
+    });
+    this.#loggerProvider = new LoggerProvider({
+      processors: [new SimpleLogRecordProcessor({ exporter: this.#logs })],
+    });
+    if (options.metrics !== false) metrics.setGlobalMeterProvider(this.#meterProvider);
+    if (options.traces !== false) {
+      context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+      trace.setGlobalTracerProvider(this.#tracerProvider);
+    }
+    if (options.logs !== false) logs.setGlobalLoggerProvider(this.#loggerProvider);
+  }
+
+  /** Every metric with at least one series, by name. */
+  async metrics(): Promise<ReadonlyMap<string, MetricData>> {
+    const { resourceMetrics, errors } = await this.#reader.collect();
+    if (errors.length > 0) throw errors[0];
+    return new Map(
+      resourceMetrics.scopeMetrics.flatMap((scope) =>
+        scope.metrics.map((metric) => [metric.descriptor.name, metric] as const),
+      ),
+    );
+  }
+
+  /** The series of one metric. Empty when it has none. */
+  async points(name: string, where: Readonly<Record<string, unknown>> = {}): Promise<Point[]> {
+    const metric = (await this.metrics()).get(name);
+    return (metric?.dataPoints ?? [])
+      .map(({ attributes, value }) => ({ attributes, value }))
+      .filter(({ attributes }) =>
+        Object.entries(where).every(([key, value]) => attributes[key] === value),
+      );
+  }
+
+  /** The value of the one series that matches; `undefined` when there is none. */
+  async value(name: string, where: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    const points = await this.points(name, where);
+    if (points.length > 1) throw new Error(`${points.length} series of ${name} match.`);
+    return points[0]?.value;
+  }
+
+  /** Finished spans, in order of their end. */
+  get spans(): readonly ReadableSpan[] {
+    return this.#spans.getFinishedSpans();
+  }
+
+  /** Emitted log records. */
+  get logs(): readonly ReadableLogRecord[] {
+    return this.#logs.getFinishedLogRecords();
+  }
+
+  /** Forgets spans and logs so far. Counters go on. */
+  reset(): void {
+    this.#spans.reset();
+    this.#logs.reset();
+  }
+
+  /** Unregisters everything, as if there had never been an SDK. */
+  async close(): Promise<void> {
+    unregister();
+    await Promise.all([
+      this.#meterProvider.shutdown(),
+      this.#tracerProvider.shutdown(),
+      this.#loggerProvider.shutdown(),
+    ]);
+  }
+}
+
+function unregister(): void {
+  metrics.disable();
+  trace.disable();
+  context.disable();
+  logs.disable();
+  diag.disable();
+}
