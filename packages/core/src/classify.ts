@@ -197,10 +197,8 @@ export function errorType(error: unknown): string {
     const inner = (error as { cause?: { code?: unknown } }).cause?.code;
     if (typeof inner === 'string' && CODE_PATTERN.test(inner)) return inner;
     if (typeof name === 'string' && name !== 'Error' && NAME_PATTERN.test(name)) return name;
-    const constructor = (error as { constructor?: { name?: unknown } }).constructor?.name;
-    return typeof constructor === 'string' && NAME_PATTERN.test(constructor)
-      ? constructor
-      : '_OTHER';
+    const made = (error as { constructor?: { name?: unknown } }).constructor?.name;
+    return typeof made === 'string' && NAME_PATTERN.test(made) ? made : '_OTHER';
   } catch {
     return '_OTHER';
   }
