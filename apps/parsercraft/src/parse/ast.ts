@@ -1,0 +1,230 @@
+import type { BinaryMeaning, PrefixMeaning, TypeName } from '../lang/vocabulary.ts';
+import type { Span } from '../source/source.ts';
+
+/*
+ * The tree speaks of meanings, never of spellings, so a program in any definition gives the
+ * same tree. Every node has its span; nodes named `Error…` stand where recovery skipped text.
+ */
+
+/** A name as it is declared or used, in Unicode's composed form. */
+export interface Name {
+  readonly kind: 'Name';
+  readonly text: string;
+  readonly span: Span;
+}
+
+export interface NamedType {
+  readonly kind: 'NamedType';
+  /** `undefined` when the definition has no type of that name. */
+  readonly type: TypeName | undefined;
+  readonly text: string;
+  readonly span: Span;
+}
+
+export interface FunctionTypeNode {
+  readonly kind: 'FunctionTypeNode';
+  readonly parameters: readonly TypeNode[];
+  /** `undefined` for a function that gives nothing back. */
+  readonly result: TypeNode | undefined;
+  readonly span: Span;
+}
+
+export type TypeNode = NamedType | FunctionTypeNode;
+
+export interface IntLiteral {
+  readonly kind: 'IntLiteral';
+  readonly value: bigint;
+  readonly span: Span;
+}
+export interface FloatLiteral {
+  readonly kind: 'FloatLiteral';
+  readonly value: number;
+  readonly span: Span;
+}
+export interface BoolLiteral {
+  readonly kind: 'BoolLiteral';
+  readonly value: boolean;
+  readonly span: Span;
+}
+export interface StringLiteral {
+  readonly kind: 'StringLiteral';
+  readonly value: string;
+  readonly span: Span;
+}
+export interface NameExpression {
+  readonly kind: 'NameExpression';
+  readonly name: Name;
+  readonly span: Span;
+}
+/** A function of an imported package, `math.gcd`. */
+export interface MemberExpression {
+  readonly kind: 'MemberExpression';
+  readonly module: Name;
+  readonly member: Name;
+  readonly span: Span;
+}
+export interface PrefixExpression {
+  readonly kind: 'PrefixExpression';
+  readonly operator: PrefixMeaning;
+  readonly operand: Expression;
+  readonly span: Span;
+}
+export interface BinaryExpression {
+  readonly kind: 'BinaryExpression';
+  readonly operator: BinaryMeaning;
+  readonly left: Expression;
+  readonly right: Expression;
+  readonly span: Span;
+  /** Where the operator itself stands: runtime errors point there. */
+  readonly operatorSpan: Span;
+}
+export interface CallExpression {
+  readonly kind: 'CallExpression';
+  readonly callee: Expression;
+  readonly arguments: readonly Expression[];
+  readonly span: Span;
+}
+export interface FunctionExpression {
+  readonly kind: 'FunctionExpression';
+  readonly parameters: readonly Parameter[];
+  readonly result: TypeNode | undefined;
+  readonly body: Block;
+  readonly span: Span;
+}
+export interface ErrorExpression {
+  readonly kind: 'ErrorExpression';
+  readonly span: Span;
+}
+
+export type Expression =
+  | IntLiteral
+  | FloatLiteral
+  | BoolLiteral
+  | StringLiteral
+  | NameExpression
+  | MemberExpression
+  | PrefixExpression
+  | BinaryExpression
+  | CallExpression
+  | FunctionExpression
+  | ErrorExpression;
+
+export interface Parameter {
+  readonly kind: 'Parameter';
+  readonly name: Name;
+  readonly annotation: TypeNode | undefined;
+  readonly span: Span;
+}
+
+export interface Block {
+  readonly kind: 'Block';
+  readonly statements: readonly Statement[];
+  readonly span: Span;
+}
+
+export interface LetStatement {
+  readonly kind: 'LetStatement';
+  readonly name: Name;
+  readonly annotation: TypeNode | undefined;
+  readonly value: Expression;
+  readonly span: Span;
+}
+export interface AssignStatement {
+  readonly kind: 'AssignStatement';
+  readonly target: Name;
+  readonly value: Expression;
+  readonly span: Span;
+}
+export interface CallStatement {
+  readonly kind: 'CallStatement';
+  readonly call: Expression;
+  readonly span: Span;
+}
+export interface IfBranch {
+  readonly condition: Expression;
+  readonly body: Block;
+}
+export interface IfStatement {
+  readonly kind: 'IfStatement';
+  /** The `if` and each `else if`, in order: a long chain is no deep tree. */
+  readonly branches: readonly IfBranch[];
+  readonly otherwise: Block | undefined;
+  readonly span: Span;
+}
+export interface WhileStatement {
+  readonly kind: 'WhileStatement';
+  readonly condition: Expression;
+  readonly body: Block;
+  readonly span: Span;
+}
+export interface ForStatement {
+  readonly kind: 'ForStatement';
+  readonly variable: Name;
+  readonly from: Expression;
+  /** The last value, included. */
+  readonly to: Expression;
+  readonly body: Block;
+  readonly span: Span;
+}
+export interface BreakStatement {
+  readonly kind: 'BreakStatement';
+  readonly span: Span;
+}
+export interface ContinueStatement {
+  readonly kind: 'ContinueStatement';
+  readonly span: Span;
+}
+export interface ReturnStatement {
+  readonly kind: 'ReturnStatement';
+  readonly value: Expression | undefined;
+  readonly span: Span;
+}
+export interface ErrorStatement {
+  readonly kind: 'ErrorStatement';
+  readonly span: Span;
+}
+
+export type Statement =
+  | LetStatement
+  | AssignStatement
+  | CallStatement
+  | IfStatement
+  | WhileStatement
+  | ForStatement
+  | BreakStatement
+  | ContinueStatement
+  | ReturnStatement
+  | ErrorStatement;
+
+export interface UseDeclaration {
+  readonly kind: 'UseDeclaration';
+  /** The package's name, `std.math`. */
+  readonly packageName: string;
+  readonly packageSpan: Span;
+  /** Written out with `as`; otherwise the last part of the package's name is used. */
+  readonly alias: Name | undefined;
+  readonly span: Span;
+}
+
+export interface FunctionDeclaration {
+  readonly kind: 'FunctionDeclaration';
+  readonly name: Name;
+  readonly parameters: readonly Parameter[];
+  readonly result: TypeNode | undefined;
+  readonly body: Block;
+  readonly span: Span;
+}
+
+export type TopLevel = UseDeclaration | FunctionDeclaration | Statement;
+
+export interface Program {
+  readonly kind: 'Program';
+  readonly body: readonly TopLevel[];
+  readonly span: Span;
+}
+
+export interface Comment {
+  /** The whole comment with its marks, without the end of the line. */
+  readonly text: string;
+  readonly span: Span;
+}
