@@ -1,0 +1,98 @@
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import { ADDRESSES } from '../addresses.ts';
+import { admitFiles, admitTarball } from '../admission.ts';
+import { resource } from '../app.ts';
+import { checkContentDigest } from '../content-digest.ts';
+import { versionAddress, versionMetadata } from '../metadata.ts';
+import { Problem } from '../problem.ts';
+import type { PackageStore } from '../store.ts';
+import { MAX_TARBALL_BYTES } from '../tarball.ts';
+import { requireVersion } from './read.ts';
+
+/** JSON escapes make a text longer than it is. */
+const PUBLISH_LIMIT_BYTES: number = 2 * MAX_TARBALL_BYTES;
+const MAX_REASON_LENGTH = 500;
+
+/** What changes the registry; every route needs the token, and asks for it before the body. */
+export function writeRoutes(
+  app: FastifyInstance,
+  store: PackageStore,
+  authorize: onRequestHookHandler,
+): void {
+  app.addContentTypeParser(
+    ['application/gzip', 'application/x-gzip', 'application/x-tar+gzip'],
+    { parseAs: 'buffer', bodyLimit: MAX_TARBALL_BYTES },
+    (_request, body, done) => done(null, body),
+  );
+
+  resource(app, ADDRESSES.publish, {
+    POST: {
+      before: authorize,
+      bodyLimit: PUBLISH_LIMIT_BYTES,
+      handler: async (request, reply) => {
+        const { body } = request;
+        const now = new Date();
+        const admitted = Buffer.isBuffer(body)
+          ? await admitTarball(checkContentDigest(request.headers['content-digest'], body), now)
+          : await admitFiles(body, now);
+        if (!admitted.ok) {
+          const [first, ...more] = admitted.flaws;
+          const rest = more.length === 0 ? '' : ` (and ${more.length} more)`;
+          throw new Problem('invalid-package', `${first?.field} ${first?.message}${rest}.`, {
+            extensions: { errors: admitted.flaws },
+          });
+        }
+        const { name, version } = admitted.entry.manifest;
+        const created = store.publish(admitted.entry);
+        const stored = store.find(name, version)!;
+        if (!created) {
+          // The digest lets a client whose first answer was lost see that it had succeeded.
+          throw new Problem('version-exists', `${name} ${version} is published already.`, {
+            extensions: {
+              existing: { integrity: stored.integrity, sha256: stored.sha256 },
+              identical: stored.sha256 === admitted.entry.sha256,
+            },
+          });
+        }
+        return reply
+          .code(201)
+          .header('location', versionAddress(name, version))
+          .send(versionMetadata(stored));
+      },
+    },
+  });
+
+  resource(app, ADDRESSES.yank, {
+    PUT: {
+      before: authorize,
+      handler: (request) => setYanked(store, request, reasonOf(request.body)),
+    },
+    DELETE: {
+      before: authorize,
+      handler: (request) => setYanked(store, request, undefined),
+    },
+  });
+}
+
+function setYanked(
+  store: PackageStore,
+  request: FastifyRequest,
+  yank: { readonly reason: string | undefined } | undefined,
+): unknown {
+  const { name, version } = requireVersion(store, request).manifest;
+  const at = new Date().toISOString();
+  store.setYanked(name, version, yank === undefined ? undefined : { at, reason: yank.reason });
+  return versionMetadata(store.find(name, version)!);
+}
+
+function reasonOf(body: unknown): { readonly reason: string | undefined } {
+  const { reason } = (body ?? {}) as { reason?: unknown };
+  if (reason === undefined) return { reason: undefined };
+  if (typeof reason !== 'string' || reason.length > MAX_REASON_LENGTH) {
+    throw new Problem(
+      'bad-request',
+      `The reason must be a string of at most ${MAX_REASON_LENGTH} characters.`,
+    );
+  }
+  return { reason };
+}

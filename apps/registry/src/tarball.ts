@@ -1,0 +1,132 @@
+import { hash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { packTar, unpackTar } from 'modern-tar';
+import type { Flaw } from './manifest.ts';
+import { whyNotFilePath } from './names.ts';
+
+/** Every file of a package lies below this folder of its tarball, as in npm's. */
+export const TARBALL_ROOT = 'package';
+/** Largest tarball that is accepted, in bytes, compressed. */
+export const MAX_TARBALL_BYTES: number = 1024 * 1024;
+/** Largest content of a tarball, in bytes, unpacked: a small archive can hold a large lie. */
+export const MAX_UNPACKED_BYTES: number = 8 * 1024 * 1024;
+/** Most files in a package. */
+export const MAX_FILES = 256;
+
+const gzipAsync = promisify(gzip);
+const gunzipAsync = promisify(gunzip);
+
+/** The files of a package: paths inside it, and what they hold. */
+export type PackageFiles = ReadonlyMap<string, Uint8Array>;
+
+export type TarballResult =
+  | { readonly ok: true; readonly files: PackageFiles; readonly unpackedBytes: number }
+  | { readonly ok: false; readonly flaws: readonly Flaw[] };
+
+/** What a client checks a download against. */
+export interface TarballDigest {
+  /** Hexadecimal, as `sha256sum` prints it. */
+  readonly sha256: string;
+  /** Subresource Integrity, as in npm's lock files: `sha512-<base64>`. */
+  readonly integrity: string;
+  readonly sizeBytes: number;
+}
+
+export function digestOf(tarball: Uint8Array): TarballDigest {
+  return {
+    sha256: hash('sha256', tarball, 'hex'),
+    integrity: `sha512-${hash('sha512', tarball, 'base64')}`,
+    sizeBytes: tarball.byteLength,
+  };
+}
+
+// Some unpackers reject the epoch itself; npm's tarballs all carry this date.
+const FIXED_MTIME = new Date('1985-10-26T08:15:00.000Z');
+const GZIP_OS_BYTE = 9;
+const GZIP_OS_UNKNOWN = 255;
+
+/**
+ * Packs files into a gzip tarball that depends on nothing but the files: sorted, owned by
+ * nobody, dated alike, without the name of the operating system that packed it.
+ */
+export async function packTarball(
+  files: Readonly<Record<string, string | Uint8Array>>,
+): Promise<Buffer> {
+  const entries = Object.entries(files)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([path, content]) => {
+      const body = typeof content === 'string' ? Buffer.from(content, 'utf8') : content;
+      return {
+        header: {
+          name: `${TARBALL_ROOT}/${path}`,
+          size: body.byteLength,
+          type: 'file' as const,
+          mode: 0o644,
+          mtime: FIXED_MTIME,
+          uid: 0,
+          gid: 0,
+          uname: '',
+          gname: '',
+        },
+        body,
+      };
+    });
+  const tarball = await gzipAsync(await packTar(entries), { level: 9 });
+  tarball[GZIP_OS_BYTE] = GZIP_OS_UNKNOWN;
+  return tarball;
+}
+
+/**
+ * Unpacks a tarball in memory and refuses whatever could do harm where it is unpacked later:
+ * links and devices, paths that leave the folder, the same path twice (in any case), too much of
+ * anything.
+ */
+export async function unpackTarball(tarball: Uint8Array): Promise<TarballResult> {
+  const refuse = (message: string, field = 'tarball'): TarballResult => ({
+    ok: false,
+    flaws: [{ field, message }],
+  });
+  let archive: Buffer;
+  try {
+    archive = await gunzipAsync(tarball, { maxOutputLength: MAX_UNPACKED_BYTES });
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+      ? refuse(`must unpack to at most ${MAX_UNPACKED_BYTES} bytes`)
+      : refuse('must be a gzip stream');
+  }
+  let entries: Awaited<ReturnType<typeof unpackTar>>;
+  try {
+    entries = await unpackTar(archive, { strict: true });
+  } catch (error) {
+    return refuse(`must be a tar archive (${(error as Error).message})`);
+  }
+
+  const files = new Map<string, Uint8Array>();
+  const seen = new Set<string>();
+  let unpackedBytes = 0;
+  for (const { header, data } of entries) {
+    const shown = JSON.stringify(header.name.slice(0, 160));
+    const path = header.name.replace(/\/$/, '');
+    if (header.type === 'directory') {
+      if (path !== TARBALL_ROOT && whyNotFilePath(path) !== undefined) {
+        return refuse(`has a folder ${shown} whose path is not acceptable`);
+      }
+      continue;
+    }
+    if (header.type !== 'file') return refuse(`has ${shown}, a ${header.type}; only files may`);
+    if (!header.name.startsWith(`${TARBALL_ROOT}/`)) {
+      return refuse(`has ${shown} outside of ${TARBALL_ROOT}/`);
+    }
+    const inside = header.name.slice(TARBALL_ROOT.length + 1);
+    const why = whyNotFilePath(inside);
+    if (why !== undefined) return refuse(`has a path ${shown} that ${why}`);
+    if (seen.has(inside.toLowerCase())) return refuse(`has ${shown} twice`);
+    seen.add(inside.toLowerCase());
+    if (seen.size > MAX_FILES) return refuse(`must have at most ${MAX_FILES} files`);
+    const content = data ?? new Uint8Array();
+    unpackedBytes += content.byteLength;
+    files.set(inside, content);
+  }
+  return { ok: true, files, unpackedBytes };
+}

@@ -1,0 +1,69 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The variable that states the token; it wins over the stored one. */
+export const TOKEN_VARIABLE = 'TEMPER_REGISTRY_TOKEN';
+/** The file, below the data folder, in which a generated token is kept, readable by its owner alone. */
+export const TOKEN_FILE = 'token';
+/** Shortest token that is accepted, in characters. */
+export const MIN_TOKEN_LENGTH = 16;
+
+const TOKEN = /^[\x21-\x7e]+$/;
+
+export interface TokenSource {
+  readonly token: string;
+  readonly origin: 'environment' | 'stored' | 'generated';
+  readonly path: string;
+}
+
+/**
+ * The token that publishing needs: from the environment, else the one stored at an earlier start,
+ * else a new one of 256 bits, stored with mode 0600.
+ *
+ * @throws {RangeError} when the token is too short or holds what a header cannot carry
+ */
+export function loadToken(dataDir: string, stated: string | undefined): TokenSource {
+  const path = join(dataDir, TOKEN_FILE);
+  if (stated !== undefined && stated !== '') {
+    return { token: checkToken(stated, TOKEN_VARIABLE), origin: 'environment', path };
+  }
+  const stored = readStoredToken(dataDir);
+  if (stored !== undefined) {
+    chmodSync(path, 0o600);
+    return { token: checkToken(stored, path), origin: 'stored', path };
+  }
+  const token = randomBytes(32).toString('base64url');
+  writeFileSync(path, `${token}\n`, { mode: 0o600, flag: 'wx' });
+  return { token, origin: 'generated', path };
+}
+
+/** The stored token, or undefined when there is none. */
+export function readStoredToken(dataDir: string): string | undefined {
+  try {
+    return readFileSync(join(dataDir, TOKEN_FILE), 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function checkToken(token: string, origin: string): string {
+  if (token.length < MIN_TOKEN_LENGTH || !TOKEN.test(token)) {
+    throw new RangeError(
+      `${origin} must hold at least ${MIN_TOKEN_LENGTH} visible ASCII characters; it holds ${token.length}.`,
+    );
+  }
+  return token;
+}
+
+/** Compares `Authorization` headers with a token in a time that tells nothing of either. */
+export function tokenVerifier(token: string): (authorization: string | undefined) => boolean {
+  // Digests are of one length, which timingSafeEqual needs, and a guess's length shows nowhere.
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  const expected = digest(token);
+  return (authorization) => {
+    const given = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+    return timingSafeEqual(digest(given ?? ''), expected) && given !== undefined;
+  };
+}
