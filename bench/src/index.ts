@@ -1,1 +1,1 @@
-export {};
+export type { Bench, Measure } from './types.ts';

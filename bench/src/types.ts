@@ -1,0 +1,36 @@
+/**
+ * One row of a table: a way to do the work that its group names.
+ *
+ * Each file `bench/src/<package>/*.ts` that exports arrays of these is a suite, found by its place and
+ * run in processes of its own; what it does on import (start an SDK, open a file) harms no other.
+ */
+export interface Bench {
+  /** Who does the work: `floor`, `temper`, or a peer's name, with a variant in words where needed. */
+  readonly name: string;
+  /** The work. Rows of one group are measured in turns and compared with its floor. */
+  readonly group: string;
+  /** Does the work once. A promise is awaited before the next call. */
+  readonly fn: () => unknown;
+  /** The least code that does the job: the 1.00 of its group. The first row, when none is marked. */
+  readonly floor?: boolean;
+  /** Most that PERFORMANCE.md allows, as a ratio to the floor. Checked and shown, never enforced. */
+  readonly aim?: number;
+  /** How many operations one call of {@link fn} does, where a call is a batch. @defaultValue 1 */
+  readonly operations?: number;
+  /** Before the first call, after import. */
+  readonly setup?: () => void | Promise<void>;
+  /** After the last call. */
+  readonly teardown?: () => void | Promise<void>;
+}
+
+/** A row that is a plain figure: bytes per key, timers, milliseconds of one scrape. */
+export interface Measure {
+  readonly name: string;
+  readonly group: string;
+  /** What the figure counts: `bytes/key`, `ms`. */
+  readonly unit: string;
+  /** Takes the figure, once per process. `globalThis.gc` is there. */
+  readonly measure: () => number | Promise<number>;
+  /** Most that PERFORMANCE.md allows, in {@link unit}. */
+  readonly aim?: number;
+}
