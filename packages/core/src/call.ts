@@ -10,6 +10,7 @@ import type {
   Operation,
   Outcome,
   Policy,
+  PolicyDescription,
 } from './policy.ts';
 
 /** What every Temper policy is made from: a subclass supplies {@link InCallExecutor.runInCall} and `stats`. */
@@ -25,6 +26,11 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
   abstract runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T>;
   abstract stats(): object;
   abstract [Symbol.dispose](): void;
+
+  /** What composers should know of this policy. */
+  describe(): PolicyDescription {
+    return { kind: 'policy' };
+  }
 
   execute<T>(operation: Operation<T>, options?: ExecuteOptions | ExecutionContext): Promise<T> {
     return options === undefined
@@ -71,7 +77,9 @@ export function wrapWith(
  * deadline, and hands over to the policy.
  *
  * @throws {RangeError} (as a rejection) when `deadlineMs` is negative or not a number
- * @throws `signal.reason` (as a rejection) when the signal has aborted already
+ * @throws {DeadlineExceededError} (as a rejection) when the deadline passes; at once, without calling
+ * the operation, when it is 0
+ * @throws `signal.reason` (as a rejection) when the signal or the outer call has aborted already
  */
 export function enterCall<T>(
   policy: InCallExecutor,
@@ -79,8 +87,11 @@ export function enterCall<T>(
   options: ExecuteOptions | ExecutionContext,
   clock: Clock,
 ): Promise<T> {
-  if (isCallContext(options)) return policy.runInCall(operation, options);
   try {
+    if (isCallContext(options)) {
+      if (options.aborted) throw options.reason;
+      return policy.runInCall(operation, options);
+    }
     options.signal?.throwIfAborted();
     const { deadlineMs } = options as ExecuteOptions;
     if (deadlineMs !== undefined) checkNumber('execute', 'deadlineMs', deadlineMs, { min: 0 });
@@ -101,6 +112,7 @@ function runWithDeadline<T>(
   deadlineMs: number,
   clock: Clock,
 ): Promise<T> {
+  if (deadlineMs === 0) throw new DeadlineExceededError(options.operation, deadlineMs);
   const scope = new AbortScope(
     1,
     clock.monotonic() + deadlineMs,
@@ -119,7 +131,7 @@ function runWithDeadline<T>(
       timer.cancel();
       scope.release();
     };
-    policy.runInCall(operation, scope).then(
+    inCall(policy, operation, scope).then(
       (value) => {
         settle();
         resolve(value);
@@ -130,4 +142,17 @@ function runWithDeadline<T>(
       },
     );
   });
+}
+
+/** {@link InCallExecutor.runInCall} of any make: one that throws where it should reject does no harm. */
+function inCall<T>(
+  policy: InCallExecutor,
+  operation: Operation<T>,
+  context: CallContext,
+): Promise<T> {
+  try {
+    return policy.runInCall(operation, context);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }

@@ -79,9 +79,21 @@ export class CallContext implements ExecutionContext {
     return new CallContext(attempt, this.deadline, this.operation, this.attributes, this);
   }
 
-  /** A context that can be aborted on its own, and follows this one. Must be released. */
-  scope(): AbortScope {
-    return new AbortScope(this.attempt, this.deadline, this.operation, this.attributes, this);
+  /**
+   * A context that can be aborted on its own, and follows this one. Must be released.
+   *
+   * @param deadline - when the scope's work must be over; this context's own deadline still holds
+   */
+  scope(deadline: number = Number.POSITIVE_INFINITY): AbortScope {
+    const own = this.deadline;
+    const nearer = own !== undefined && own < deadline ? own : deadline;
+    return new AbortScope(
+      this.attempt,
+      nearer === Number.POSITIVE_INFINITY ? own : nearer,
+      this.operation,
+      this.attributes,
+      this,
+    );
   }
 }
 
@@ -91,6 +103,7 @@ export class AbortScope extends CallContext {
   #followed: AbortSignal | undefined;
   #follow: (() => void) | undefined;
   #aborted = false;
+  #released = false;
   #reason: unknown;
 
   override get signal(): AbortSignal {
@@ -101,7 +114,8 @@ export class AbortScope extends CallContext {
       controller.abort(this.reason);
       return controller.signal;
     }
-    const upstream = super.abortable;
+    // Nobody would take a listener off again that was added when the work is over.
+    const upstream = this.#released ? undefined : super.abortable;
     if (upstream !== undefined) {
       this.#followed = upstream;
       this.#follow = () => controller.abort(upstream.reason);
@@ -132,6 +146,7 @@ export class AbortScope extends CallContext {
 
   /** Takes this scope's listener off the signal it follows. Call it when the scope's work is over. */
   release(): void {
+    this.#released = true;
     if (this.#follow !== undefined) this.#followed?.removeEventListener('abort', this.#follow);
     this.#follow = undefined;
     this.#followed = undefined;

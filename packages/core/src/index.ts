@@ -45,6 +45,7 @@ export type {
   Operation,
   Outcome,
   Policy,
+  PolicyDescription,
 } from './policy.ts';
 export { type Random, systemRandom } from './random.ts';
 export { parseRetryAfter, retryAfterOf } from './retry-after.ts';
@@ -81,5 +82,6 @@ export {
   isThenable,
   runWithTimeout,
   type TimeoutEntry,
+  type TimeoutObserver,
   TimeoutQueue,
 } from './timeout.ts';

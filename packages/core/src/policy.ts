@@ -77,6 +77,23 @@ export interface Policy extends Executor, Disposable {
 }
 
 /**
+ * What a policy tells whoever composes it, so that orders that can never work are found at
+ * construction and not in an outage. Times are in milliseconds.
+ */
+export interface PolicyDescription {
+  /** What it is: `retry`, `timeout`, `breaker`, `pipeline`, …; `policy` when it does not say. */
+  readonly kind: string;
+  /** Whether it may call the operation more than once per call. */
+  readonly repeats?: boolean;
+  /** It gives up on what is inside it after this long. */
+  readonly timeoutMs?: number | undefined;
+  /** The least time that it waits before it calls again. */
+  readonly firstDelayMs?: number | undefined;
+  /** What it is made of, outermost first. */
+  readonly parts?: readonly object[];
+}
+
+/**
  * A policy that can join a call under way: the one method that policies of this family call on each
  * other, so that a pipeline composes without a new context, deadline or promise per layer.
  */

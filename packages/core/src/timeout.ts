@@ -1,5 +1,5 @@
 import type { Clock, Scheduled } from './clock.ts';
-import type { AbortScope, CallContext } from './context.ts';
+import type { CallContext } from './context.ts';
 import type { Operation } from './policy.ts';
 
 /** One pending expiry in a {@link TimeoutQueue}. */
@@ -55,6 +55,9 @@ export class TimeoutQueue {
     else entry.previous.next = entry.next;
     if (entry.next === undefined) this.#tail = entry.previous;
     else entry.next.previous = entry.previous;
+    // Whoever still holds the entry must not hold all that came after it.
+    entry.previous = undefined;
+    entry.next = undefined;
     if (this.#head === undefined) this.#timer?.unref();
   }
 
@@ -65,30 +68,40 @@ export class TimeoutQueue {
   #expire(): void {
     this.#timer = undefined;
     const now = this.#clock.monotonic();
-    while (this.#head !== undefined && this.#head.expiresAt <= now) {
-      const { callback } = this.#head;
-      this.remove(this.#head);
-      callback?.();
-    }
-    // A callback may have added entries, and armed the timer, already.
-    if (this.#head !== undefined && this.#timer === undefined) {
-      this.#arm(Math.max(1, this.#head.expiresAt - now));
+    try {
+      while (this.#head !== undefined && this.#head.expiresAt <= now) {
+        const { callback } = this.#head;
+        this.remove(this.#head);
+        callback?.();
+      }
+    } finally {
+      // A callback may have added entries, and armed the timer, already; or it may have thrown.
+      if (this.#head !== undefined && this.#timer === undefined) {
+        this.#arm(Math.max(1, this.#head.expiresAt - now));
+      }
     }
   }
+}
+
+/** Hears that a timed operation has ended by itself, in time. */
+export interface TimeoutObserver {
+  /** @param ok - whether it yielded a value */
+  inTime(ok: boolean): void;
 }
 
 /**
  * Runs `operation` in a scope of its own that aborts when the queue's time is up; the result is then
  * a rejection with the same error, at once, whether or not the operation listens. What the operation
- * yields afterwards is dropped.
+ * yields afterwards is dropped. The scope's deadline is the moment of the timeout, or the context's own
+ * where that is nearer: what runs inside can plan by it.
  */
 export function runWithTimeout<T>(
   operation: Operation<T>,
   context: CallContext,
   queue: TimeoutQueue,
   timeoutError: () => Error,
+  observer?: TimeoutObserver,
 ): Promise<T> {
-  const scope = context.scope();
   return new Promise<T>((resolve, reject) => {
     const entry = queue.add(() => {
       const error = timeoutError();
@@ -96,42 +109,40 @@ export function runWithTimeout<T>(
       scope.release();
       reject(error);
     });
+    const scope = context.scope(entry.expiresAt);
+    const settled = (ok: boolean): boolean => {
+      if (entry.callback === undefined) return false; // too late: the timeout has spoken
+      queue.remove(entry);
+      scope.release();
+      observer?.inTime(ok);
+      return true;
+    };
     let result: T | PromiseLike<T>;
     try {
       result = operation(scope);
     } catch (error) {
-      finish(queue, entry, scope);
-      reject(error);
+      if (settled(false)) reject(error);
       return;
     }
     if (!isThenable(result)) {
-      finish(queue, entry, scope);
-      resolve(result);
+      if (settled(true)) resolve(result);
       return;
     }
     result.then(
       (value) => {
-        finish(queue, entry, scope);
-        resolve(value);
+        if (settled(true)) resolve(value);
       },
       (error: unknown) => {
-        finish(queue, entry, scope);
-        reject(error);
+        if (settled(false)) reject(error);
       },
     );
   });
 }
 
-function finish(queue: TimeoutQueue, entry: TimeoutEntry, scope: AbortScope): void {
-  queue.remove(entry);
-  scope.release();
-}
-
 /** Whether `value` has to be awaited. */
 export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return (
-    typeof value === 'object' &&
-    value !== null &&
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
     typeof (value as Partial<PromiseLike<T>>).then === 'function'
   );
 }

@@ -1,0 +1,47 @@
+import { ManualClock } from '@temper/testkit';
+import { describe, expect, it } from 'vitest';
+import { CallContext } from './context.ts';
+import { runWithTimeout, TimeoutQueue } from './timeout.ts';
+
+const timedOut = (): Error => new Error('too long');
+
+describe('a timed scope', () => {
+  it('tells the operation when its time is up, by its deadline', async () => {
+    const clock = new ManualClock();
+    const queue = new TimeoutQueue(clock, 50);
+    const seen = await runWithTimeout((c) => c.deadline, new CallContext(), queue, timedOut);
+    expect(seen).toBe(clock.monotonic() + 50);
+  });
+
+  it('keeps the deadline of the call where that is nearer', async () => {
+    const clock = new ManualClock();
+    const queue = new TimeoutQueue(clock, 50);
+    const context = new CallContext(1, clock.monotonic() + 20);
+    const seen = await runWithTimeout((c) => c.deadline, context, queue, timedOut);
+    expect(seen).toBe(clock.monotonic() + 20);
+  });
+
+  it('tells the observer of what ends in time, and of nothing that comes too late', async () => {
+    const clock = new ManualClock();
+    const queue = new TimeoutQueue(clock, 50);
+    const heard: boolean[] = [];
+    const observer = { inTime: (ok: boolean) => heard.push(ok) };
+    const run = <T>(operation: () => T | PromiseLike<T>): Promise<T> =>
+      runWithTimeout(operation, new CallContext(), queue, timedOut, observer);
+
+    await run(() => 1);
+    await expect(run(() => Promise.reject(new Error('own')))).rejects.toThrow('own');
+    const throws = (): never => {
+      throw new Error('at once');
+    };
+    await expect(run(throws)).rejects.toThrow('at once');
+    expect(heard).toEqual([true, false, false]);
+
+    const late = run(() => clock.sleep(80));
+    const outcome = expect(late).rejects.toThrow('too long');
+    await clock.advance(100);
+    await outcome;
+    expect(heard).toEqual([true, false, false]);
+    expect(clock.pendingRefed).toBe(0);
+  });
+});
