@@ -87,6 +87,8 @@ export interface PolicyDescription {
   readonly repeats?: boolean;
   /** It gives up on what is inside it after this long. */
   readonly timeoutMs?: number | undefined;
+  /** It gives up on each of its tries after this long. */
+  readonly attemptTimeoutMs?: number | undefined;
   /** The least time that it waits before it calls again. */
   readonly firstDelayMs?: number | undefined;
   /** What it is made of, outermost first. */
