@@ -6,6 +6,7 @@ import {
   OperationTimeoutError,
   type Policy,
   PolicyBase,
+  type PolicyDescription,
   retryAfterOf,
   runWithTimeout,
   TimeoutQueue,
@@ -40,6 +41,8 @@ export interface RetryStats {
 /** A retry policy. */
 export interface RetryPolicy extends Policy {
   stats(): RetryStats;
+  /** What composers should know of this policy. */
+  describe(): PolicyDescription;
 }
 
 /** What the loop keeps of one operation that did not succeed at once. */
@@ -273,6 +276,18 @@ class Retry extends PolicyBase implements RetryPolicy {
       { policy: this.name, attempt, outcome, operation, error },
       onListenerError,
     );
+  }
+
+  override describe(): PolicyDescription {
+    const { maxAttempts, delay, attemptTimeoutMs } = this.#options;
+    // With chance at its lowest, the first wait is the least there can be.
+    const least = backoffDelay(this.#options, 1, 0, () => 0);
+    return {
+      kind: 'retry',
+      repeats: maxAttempts > 1,
+      firstDelayMs: delay === undefined ? least : undefined,
+      attemptTimeoutMs,
+    };
   }
 
   stats(): RetryStats {
