@@ -1,0 +1,133 @@
+import { types } from 'node:util';
+
+/** An object's contents, read without calling anything of the caller's. */
+export interface Contents {
+  /** The items, when it is a list. */
+  readonly items?: readonly unknown[];
+  /** The keys and values, when it is not. */
+  readonly entries: readonly (readonly [string, unknown])[];
+  /** How many were left out. */
+  readonly more: number;
+}
+
+const GETTER = '[getter]';
+/** Prototypes looked through for a plain property of an error. */
+const MAX_PROTOTYPES = 5;
+
+/** The value of a data property, own or inherited; undefined for accessors, which are not called. */
+export function dataProperty(value: object, key: string): unknown {
+  let holder: object | null = value;
+  for (let i = 0; holder !== null && i < MAX_PROTOTYPES; i++) {
+    if (types.isProxy(holder)) return undefined;
+    const found = Object.getOwnPropertyDescriptor(holder, key);
+    if (found !== undefined) return found.value;
+    holder = Object.getPrototypeOf(holder) as object | null;
+  }
+  return undefined;
+}
+
+/** Objects that stand for one value. Undefined for those that have contents. */
+export function specialValue(value: object): string | number | boolean | undefined {
+  if (Array.isArray(value)) return undefined;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === Object.prototype || prototype === null) return undefined;
+  if (types.isDate(value)) return date(value);
+  if (types.isRegExp(value)) return '[regular expression]';
+  if (types.isPromise(value)) return '[promise]';
+  if (types.isAnyArrayBuffer(value)) return '[binary]';
+  if (ArrayBuffer.isView(value)) return '[binary]';
+  if (types.isStringObject(value)) return String.prototype.valueOf.call(value);
+  if (types.isNumberObject(value)) return Number.prototype.valueOf.call(value);
+  if (types.isBooleanObject(value)) return Boolean.prototype.valueOf.call(value);
+  if (types.isWeakMap(value) || types.isWeakSet(value)) return '[weak collection]';
+  if (prototype === URL.prototype) return URL.prototype.toString.call(value);
+  return undefined;
+}
+
+function date(value: Date): string {
+  const time = Date.prototype.getTime.call(value);
+  return Number.isNaN(time) ? 'Invalid Date' : new Date(time).toISOString();
+}
+
+/** What is inside an object, at most `limit` of it. */
+export function entriesOf(value: object, limit: number): Contents {
+  if (Array.isArray(value)) return listContents(value, limit);
+  if (types.isNativeError(value)) return errorContents(value, limit);
+  if (types.isSet(value)) {
+    const items = take(Set.prototype.values.call(value), limit);
+    return { items, entries: [], more: sizeOf(value) - items.length };
+  }
+  if (types.isMap(value)) {
+    const pairs = take(Map.prototype.entries.call(value), limit) as [unknown, unknown][];
+    const entries = pairs.map(([key, item]) => [keyText(key), item] as const);
+    return { entries, more: sizeOf(value) - pairs.length };
+  }
+  return objectContents(value, limit);
+}
+
+function listContents(value: readonly unknown[], limit: number): Contents {
+  const length = Math.min(value.length, limit);
+  const items: unknown[] = [];
+  for (let i = 0; i < length; i++) items.push(own(value, String(i)));
+  return { items, entries: [], more: value.length - length };
+}
+
+function objectContents(value: object, limit: number): Contents {
+  const keys = Object.keys(value);
+  const length = Math.min(keys.length, limit);
+  const entries: [string, unknown][] = [];
+  for (let i = 0; i < length; i++) {
+    const key = keys[i] as string;
+    entries.push([key, own(value, key)]);
+  }
+  return { entries, more: keys.length - length };
+}
+
+function errorContents(value: Error, limit: number): Contents {
+  const { entries, more } = objectContents(value, limit);
+  const named: [string, unknown][] = [
+    ['name', errorName(value)],
+    ['message', dataProperty(value, 'message')],
+    ['cause', dataProperty(value, 'cause')],
+    ['errors', dataProperty(value, 'errors')],
+  ];
+  return { entries: [...named, ...entries], more };
+}
+
+/** An error's name: its own, or its class's where `name` is an accessor. */
+export function errorName(value: object): string {
+  const name = dataProperty(value, 'name');
+  const made = dataProperty(value, 'constructor');
+  const className = typeof made === 'function' ? dataProperty(made, 'name') : undefined;
+  // The base class puts 'Error' on its prototype; a subclass that says more says it by its own name.
+  if (typeof name === 'string' && name !== '' && name !== 'Error') return name;
+  return typeof className === 'string' && className !== '' ? className : 'Error';
+}
+
+function own(value: object, key: string): unknown {
+  const found = Object.getOwnPropertyDescriptor(value, key);
+  return found?.get !== undefined || found?.set !== undefined ? GETTER : found?.value;
+}
+
+function take(iterator: Iterator<unknown>, limit: number): unknown[] {
+  const items: unknown[] = [];
+  while (items.length < limit) {
+    const { done, value } = iterator.next();
+    if (done === true) break;
+    items.push(value);
+  }
+  return items;
+}
+
+const mapSize = Object.getOwnPropertyDescriptor(Map.prototype, 'size')?.get as () => number;
+const setSize = Object.getOwnPropertyDescriptor(Set.prototype, 'size')?.get as () => number;
+
+function sizeOf(value: ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>): number {
+  return types.isMap(value) ? mapSize.call(value) : setSize.call(value);
+}
+
+function keyText(key: unknown): string {
+  if (typeof key === 'string') return key;
+  if (typeof key === 'number' || typeof key === 'boolean') return String(key);
+  return `[${key === null ? 'null' : typeof key}]`;
+}

@@ -1,0 +1,159 @@
+import { hash } from 'node:crypto';
+import { canonicalize, type JsonObject, type JsonValue, quote } from './canonical-json.ts';
+import type { AuditEvent } from './event.ts';
+
+/** What the first event of a log has as `prev`. */
+export const GENESIS_HASH: string = '0'.repeat(64);
+
+/** Where a chain stands: its last sequence (0 when empty) and that event's hash. */
+export interface ChainHead {
+  readonly sequence: number;
+  readonly hash: string;
+}
+
+/** The head of a log without events. */
+export const EMPTY_HEAD: ChainHead = Object.freeze({ sequence: 0, hash: GENESIS_HASH });
+
+/** An event before it has its place: everything but sequence, prev and hash, serialised already. */
+export interface PreparedEvent {
+  /** The fields; the log adds sequence, prev and hash. */
+  readonly fields: Omit<AuditEvent, 'sequence' | 'prev' | 'hash'>;
+  /** Canonical JSON from the opening brace up to where `hash` belongs. */
+  readonly head: string;
+  /** Canonical JSON of `resource`. */
+  readonly resource: string;
+  /** Canonical JSON after `sequence`, with the closing brace. */
+  readonly tail: string;
+  /** Flags of the span that was active, for a sink that links to it. */
+  readonly traceFlags?: number;
+}
+
+/** An event in its place, and its one line of canonical JSON. */
+export interface SealedEvent {
+  readonly event: AuditEvent;
+  /** Canonical JSON of the event, hash included, without a line break. */
+  readonly line: string;
+  readonly traceFlags: number;
+}
+
+/** Gives an event its place behind `head`. */
+export function seal(prepared: PreparedEvent, head: ChainHead): SealedEvent {
+  const { fields } = prepared;
+  const sequence = head.sequence + 1;
+  const rest = `,"id":"${fields.id}","prev":"${head.hash}","resource":${prepared.resource},"sequence":${sequence}${prepared.tail}`;
+  const digest = hash('sha256', prepared.head + rest);
+  const event = Object.freeze({ ...fields, sequence, prev: head.hash, hash: digest });
+  return {
+    event,
+    line: `${prepared.head},"hash":"${digest}"${rest}`,
+    traceFlags: prepared.traceFlags ?? 0,
+  };
+}
+
+/** Serialises the fields of an event around the ones that the log adds. */
+export function prepare(
+  fields: PreparedEvent['fields'],
+  detailsText: string,
+  traceFlags = 0,
+): PreparedEvent {
+  const { actor, durationMs, error, traceId, spanId } = fields;
+  let head = `{"action":${quote(fields.action)}`;
+  if (actor !== undefined) head += `,"actor":${canonicalize(actor as unknown as JsonObject)}`;
+  head += `,"details":${detailsText}`;
+  if (durationMs !== undefined) head += `,"durationMs":${canonicalize(durationMs)}`;
+  if (error !== undefined) head += `,"error":${canonicalize(error as unknown as JsonObject)}`;
+  head += `,"eventType":${quote(fields.eventType)}`;
+  let tail = spanId === undefined ? '' : `,"spanId":"${spanId}"`;
+  tail += `,"status":${quote(fields.status)},"timestamp":"${fields.timestamp}"`;
+  tail += traceId === undefined ? '}' : `,"traceId":"${traceId}"}`;
+  return { fields, head, resource: quote(fields.resource), tail, traceFlags };
+}
+
+/** What is wrong with a line of the log by itself, without looking at its neighbours. */
+export type LineFault =
+  | { readonly fault: 'malformed'; readonly message: string }
+  | { readonly fault: 'edited'; readonly event: AuditEvent; readonly message: string };
+
+/** A line that is what the log wrote. */
+export interface SoundLine {
+  readonly fault?: undefined;
+  readonly event: AuditEvent;
+}
+
+/**
+ * Reads one line and checks it against its own hash.
+ *
+ * The text has to be canonical: a line with white space or with a key twice could mean one thing to
+ * this reader and another to the next.
+ */
+export function checkLine(line: string): SoundLine | LineFault {
+  let event: AuditEvent;
+  try {
+    event = parseLine(line);
+  } catch (error) {
+    return { fault: 'malformed', message: (error as Error).message };
+  }
+  const { head, rest } = aroundHash(event as unknown as JsonObject);
+  if (hash('sha256', head + rest) !== event.hash) {
+    return { fault: 'edited', event, message: 'its content does not match its hash' };
+  }
+  if (line !== `${head},"hash":"${event.hash}"${rest}`) {
+    return { fault: 'edited', event, message: 'it is not in canonical form' };
+  }
+  return { event };
+}
+
+/**
+ * Reads a line without checking its hash.
+ *
+ * @throws {TypeError} when it is not an event
+ */
+export function parseLine(line: string): AuditEvent {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new TypeError('it is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TypeError('it is not a JSON object');
+  }
+  const event = value as Partial<AuditEvent>;
+  if (!Number.isSafeInteger(event.sequence) || (event.sequence as number) < 1) {
+    throw new TypeError('it has no sequence');
+  }
+  for (const field of TEXT_FIELDS) {
+    if (typeof event[field] !== 'string') throw new TypeError(`it has no ${field}`);
+  }
+  return event as AuditEvent;
+}
+
+const TEXT_FIELDS = [
+  'action',
+  'eventType',
+  'hash',
+  'id',
+  'prev',
+  'resource',
+  'status',
+  'timestamp',
+] as const;
+
+/** The canonical JSON of an event, cut where `hash` belongs, without it. */
+function aroundHash(event: JsonObject): { readonly head: string; readonly rest: string } {
+  let head = '';
+  let rest = '';
+  for (const key of Object.keys(event).sort()) {
+    if (key === 'hash') continue;
+    const field = `,${quote(key)}:${canonicalize(event[key] as JsonValue)}`;
+    if (key < 'hash') head += field;
+    else rest += field;
+  }
+  return { head: `{${head.slice(1)}`, rest: `${rest}}` };
+}
+
+/** How an event follows another. Undefined when it does. */
+export function checkLink(event: AuditEvent, head: ChainHead): 'sequence' | 'prev' | undefined {
+  if (event.sequence !== head.sequence + 1) return 'sequence';
+  return event.prev === head.hash ? undefined : 'prev';
+}

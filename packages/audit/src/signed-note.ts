@@ -1,0 +1,98 @@
+import type { NoteSigner, NoteVerifier } from './signing-key.ts';
+
+/** A note with one signature more than this is refused unread. */
+const MAX_SIGNATURES = 100;
+/** A longer note is refused unread. */
+const MAX_BYTES = 1024 * 1024;
+const LINE = /^— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})$/u;
+
+/** A signature line of a note, not yet verified. */
+export interface NoteSignature {
+  readonly name: string;
+  readonly keyId: number;
+  readonly signature: Buffer;
+}
+
+/** A note taken apart. Do not trust its text before {@link openNote} has. */
+export interface ParsedNote {
+  readonly text: string;
+  readonly signatures: readonly NoteSignature[];
+}
+
+/** Signs `text`, which must end in a newline, in the C2SP signed-note format. */
+export async function signNote(text: string, signers: readonly NoteSigner[]): Promise<string> {
+  checkText(text);
+  const bytes = Buffer.from(text);
+  const lines: string[] = [];
+  for (const signer of signers) {
+    const id = Buffer.alloc(4);
+    id.writeUInt32BE(signer.keyId);
+    const signature = Buffer.concat([id, await signer.sign(bytes)]);
+    lines.push(`— ${signer.name} ${signature.toString('base64')}\n`);
+  }
+  return `${text}\n${lines.join('')}`;
+}
+
+/**
+ * Takes a note apart without verifying it.
+ *
+ * @throws {TypeError} when it is not a signed note
+ * @see https://c2sp.org/signed-note
+ */
+export function parseNote(note: string): ParsedNote {
+  if (Buffer.byteLength(note) > MAX_BYTES) throw new TypeError('The note is longer than 1 MiB.');
+  const split = note.lastIndexOf('\n\n');
+  if (split < 0 || !note.endsWith('\n')) {
+    throw new TypeError('The note has no blank line before its signatures.');
+  }
+  const text = note.slice(0, split + 1);
+  checkText(text);
+  const lines = note.slice(split + 2, -1).split('\n');
+  if (lines.length > MAX_SIGNATURES) throw new TypeError('The note has too many signatures.');
+  return { text, signatures: lines.map(parseSignature) };
+}
+
+function parseSignature(line: string): NoteSignature {
+  const [, name = '', data = ''] = LINE.exec(line) ?? [];
+  const bytes = Buffer.from(data, 'base64');
+  if (name === '' || bytes.length < 5)
+    throw new TypeError('The note has a malformed signature line.');
+  return { name, keyId: bytes.readUInt32BE(0), signature: bytes.subarray(4) };
+}
+
+/** Text of the note, and the names of the known keys that signed it. */
+export interface OpenedNote {
+  readonly text: string;
+  readonly signedBy: readonly string[];
+}
+
+/**
+ * Verifies a note. Signatures of unknown keys are ignored; one of a known key that fails refuses the
+ * whole note, and so does a note that no known key signed.
+ *
+ * @throws {TypeError} when it is malformed, or not properly signed by any of the verifiers
+ */
+export function openNote(note: string, verifiers: readonly NoteVerifier[]): OpenedNote {
+  const { text, signatures } = parseNote(note);
+  const bytes = Buffer.from(text);
+  const signedBy: string[] = [];
+  for (const { name, keyId, signature } of signatures) {
+    const verifier = verifiers.find((known) => known.name === name && known.keyId === keyId);
+    if (verifier === undefined) continue;
+    if (!verifier.verify(bytes, signature)) {
+      throw new TypeError(`The signature of '${name}' does not match the note.`);
+    }
+    signedBy.push(name);
+  }
+  if (signedBy.length === 0) throw new TypeError('No known key has signed the note.');
+  return { text, signedBy };
+}
+
+function checkText(text: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (!text.endsWith('\n') || !text.isWellFormed() || /[\u0000-\u0009\u000b-\u001f]/.test(text)) {
+    throw new TypeError(
+      'A note must be UTF-8 text without control characters that ends in a newline.',
+    );
+  }
+}

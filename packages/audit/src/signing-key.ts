@@ -1,0 +1,170 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  hash,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
+
+/** Signature type byte of Ed25519 in signed notes. */
+const ED25519 = 0x01;
+/** What precedes the 32 bytes of a raw key in DER (RFC 8410). */
+const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
+const SECRET_PREFIX = 'PRIVATE+KEY+';
+/** No white space, no plus sign: what the format asks of a key's name. */
+const NAME = /^[^\s+]+$/u;
+
+/** Signs notes: a local key, or your own wrapper around a key kept in a KMS or an HSM. */
+export interface NoteSigner {
+  /** Name of the key, by convention a URL without scheme, such as `example.com/audit`. */
+  readonly name: string;
+  /** First four bytes of SHA-256 over name, newline, type and public key, as a number. */
+  readonly keyId: number;
+  /** Ed25519 signature over `data`, 64 bytes. */
+  sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** Checks signatures of one key. */
+export interface NoteVerifier {
+  readonly name: string;
+  readonly keyId: number;
+  verify(data: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** A new key pair, as text. */
+export interface SigningKeyPair {
+  /** `PRIVATE+KEY+name+id+data`, for {@link noteSigner}. Keep it away from the log. */
+  readonly secretKey: string;
+  /** `name+id+data`, for {@link noteVerifier}: give it to whoever verifies. */
+  readonly verifierKey: string;
+}
+
+/**
+ * Makes an Ed25519 key for signing checkpoints, in the text encodings of C2SP signed notes (the
+ * secret one is that of Go's `sumdb/note`).
+ *
+ * @throws {TypeError} when the name is empty or holds white space or a plus sign
+ */
+export function generateSigningKey(name: string): SigningKeyPair {
+  checkKeyName(name);
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const secret = privateKey.export({ type: 'pkcs8', format: 'der' }).subarray(-32);
+  const raw = rawPublicKey(publicKey);
+  const id = hexId(keyIdOf(name, raw));
+  return {
+    secretKey: `${SECRET_PREFIX}${name}+${id}+${typed(secret)}`,
+    verifierKey: `${name}+${id}+${typed(raw)}`,
+  };
+}
+
+/** A {@link NoteSigner} that also tells its public half. */
+export interface LocalNoteSigner extends NoteSigner {
+  /** The verifier key that belongs to it. */
+  readonly verifierKey: string;
+}
+
+/**
+ * A signer from the text of {@link generateSigningKey}.
+ *
+ * @throws {TypeError} when it is not such a text, or its key id does not match
+ */
+export function noteSigner(secretKey: string): LocalNoteSigner {
+  if (!secretKey.startsWith(SECRET_PREFIX)) {
+    throw new TypeError('A secret key must start with PRIVATE+KEY+.');
+  }
+  const { name, id, key } = parseKey(secretKey.slice(SECRET_PREFIX.length), 'secret key');
+  const privateKey = createPrivateKey({
+    key: Buffer.concat([PKCS8_PREFIX, key]),
+    format: 'der',
+    type: 'pkcs8',
+  });
+  const raw = rawPublicKey(createPublicKey(privateKey));
+  checkKeyId(name, id, raw, 'secret key');
+  return {
+    name,
+    keyId: id,
+    verifierKey: `${name}+${hexId(id)}+${typed(raw)}`,
+    sign: (data) => sign(null, data, privateKey),
+  };
+}
+
+/**
+ * A verifier from a verifier key, `name+id+data`.
+ *
+ * @throws {TypeError} when it is not such a text, or its key id does not match
+ */
+export function noteVerifier(verifierKey: string): NoteVerifier {
+  const { name, id, key } = parseKey(verifierKey, 'verifier key');
+  checkKeyId(name, id, key, 'verifier key');
+  const publicKey = createPublicKey({
+    key: Buffer.concat([SPKI_PREFIX, key]),
+    format: 'der',
+    type: 'spki',
+  });
+  return {
+    name,
+    keyId: id,
+    verify: (data, signature) =>
+      signature.length === 64 && verify(null, data, publicKey, signature),
+  };
+}
+
+/** The key id of an Ed25519 key: for a signer of your own around a KMS. */
+export function keyIdOf(name: string, publicKey: Uint8Array): number {
+  const input = Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([ED25519]), publicKey]);
+  return hash('sha256', input, 'buffer').readUInt32BE(0);
+}
+
+function parseKey(text: string, what: string): { name: string; id: number; key: Buffer } {
+  const [name = '', id = '', data = '', ...rest] = splitKey(text);
+  const bytes = Buffer.from(data, 'base64');
+  if (
+    rest.length > 0 ||
+    !NAME.test(name) ||
+    !/^[0-9a-f]{8}$/.test(id) ||
+    bytes.length !== 33 ||
+    bytes[0] !== ED25519
+  ) {
+    throw new TypeError(`The ${what} is not of the form name+hex id+base64 Ed25519 key.`);
+  }
+  return { name, id: Number.parseInt(id, 16), key: bytes.subarray(1) };
+}
+
+/** Splits at the first two plus signs: base64 has some of its own. */
+function splitKey(text: string): readonly string[] {
+  const first = text.indexOf('+');
+  const second = text.indexOf('+', first + 1);
+  return first < 0 || second < 0
+    ? []
+    : [text.slice(0, first), text.slice(first + 1, second), text.slice(second + 1)];
+}
+
+function checkKeyId(name: string, id: number, publicKey: Uint8Array, what: string): void {
+  if (keyIdOf(name, publicKey) !== id) {
+    throw new TypeError(
+      `The ${what} of '${name}' has id ${hexId(id)}, which is not that of its key.`,
+    );
+  }
+}
+
+/** @throws {TypeError} when a name cannot be that of a key */
+export function checkKeyName(name: string): void {
+  if (!NAME.test(name)) {
+    throw new TypeError(`A key's name must hold no white space and no plus sign, got '${name}'.`);
+  }
+}
+
+function rawPublicKey(key: KeyObject): Buffer {
+  return key.export({ type: 'spki', format: 'der' }).subarray(-32);
+}
+
+function typed(key: Uint8Array): string {
+  return Buffer.concat([Buffer.from([ED25519]), key]).toString('base64');
+}
+
+function hexId(id: number): string {
+  return id.toString(16).padStart(8, '0');
+}
