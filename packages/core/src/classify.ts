@@ -33,7 +33,7 @@ export interface Classification {
 
 /**
  * A user's own rule: the verdict, part of one (the rest comes from the built-in rules), or
- * `undefined` to pass. A rule that throws passes.
+ * `undefined` to pass. A rule that throws, or says what is no verdict, passes.
  */
 export type ClassificationRule = (error: unknown) => Partial<Classification> | undefined;
 
@@ -64,7 +64,7 @@ function table(
 const BY_CODE = table(
   [
     NETWORK,
-    'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENETRESET ENOTCONN EADDRNOTAVAIL EAI_AGAIN ENOTFOUND EAI_FAIL ESERVFAIL EREFUSED ECONNECT UND_ERR_SOCKET UND_ERR_CLOSED ERR_STREAM_PREMATURE_CLOSE ERR_HTTP2_GOAWAY_SESSION ERR_HTTP2_STREAM_ERROR ERR_HTTP2_SESSION_ERROR ERR_SOCKET_CLOSED',
+    'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENETRESET ENOTCONN EADDRNOTAVAIL EAI_AGAIN ENOTFOUND EAI_FAIL ESERVFAIL EREFUSED ECONNECT UND_ERR_SOCKET UND_ERR_CLOSED ERR_NETWORK ERR_STREAM_PREMATURE_CLOSE ERR_HTTP2_GOAWAY_SESSION ERR_HTTP2_STREAM_ERROR ERR_HTTP2_SESSION_ERROR ERR_SOCKET_CLOSED',
   ],
   [
     NETWORK_SETUP,
@@ -93,7 +93,7 @@ const BY_NAME = table(
   [BUG, 'ReferenceError EvalError AssertionError'],
 );
 
-/** `AbortError`: somebody changed their mind; nothing is wrong and nothing should be tried again. */
+/** `AbortError`, unless a timeout is behind it: nothing is wrong and nothing should be tried again. */
 const CANCELLED = of('unknown', 'low');
 
 /** How many errors deep a `cause` chain is followed. */
@@ -103,7 +103,8 @@ const MAX_DEPTH = 8;
  * Says what kind of trouble an error is, how bad, and whether trying again may help.
  *
  * In this order: the user's rules; the error's own `classification`; its `code`; its HTTP status;
- * its `cause` (or first of `errors`), as long as that says anything; its name. Never throws.
+ * its `cause` (or first of `errors`), as long as that says anything; its name. An `AbortError`
+ * whose cause says nothing is somebody's change of mind: low, and not transient. Never throws.
  */
 export function classify(
   error: unknown,
@@ -113,7 +114,9 @@ export function classify(
   for (const rule of rules) {
     try {
       const verdict = rule(error);
-      if (verdict !== undefined) return { ...own, ...verdict };
+      if (typeof verdict !== 'object' || verdict === null) continue;
+      const whole = { ...own, ...verdict };
+      if (isClassification(whole)) return whole;
     } catch {
       // A broken rule must not hide the error it was asked about.
     }
@@ -129,12 +132,14 @@ function builtIn(error: unknown, depth: number): Classification | undefined {
     const coded = typeof code === 'string' ? byCode(code) : undefined;
     if (coded !== undefined) return coded;
     const status = statusOf(error);
-    if (status !== undefined) return byStatus(status);
-    if (name === 'AbortError') return CANCELLED;
+    const answered = status === undefined ? undefined : byStatus(status);
+    if (answered !== undefined) return answered;
     const below =
       builtIn(cause, depth + 1) ??
       (Array.isArray(errors) ? builtIn(errors[0], depth + 1) : undefined);
-    return below ?? (typeof name === 'string' ? BY_NAME.get(name) : undefined);
+    if (below !== undefined) return below;
+    if (name === 'AbortError') return CANCELLED;
+    return typeof name === 'string' ? BY_NAME.get(name) : undefined;
   } catch {
     return undefined; // a hostile getter
   }
@@ -158,14 +163,25 @@ function byCode(code: string): Classification | undefined {
   return undefined;
 }
 
-/** The HTTP status that an error or response carries, if it carries one. */
+/** The HTTP status that an error or response carries, itself or on its `response`. Never throws. */
 export function statusOf(outcome: unknown): number | undefined {
-  if (typeof outcome !== 'object' || outcome === null) return undefined;
-  const { status, statusCode, response } = outcome as Record<string, unknown>;
-  for (const value of [status, statusCode]) {
-    if (typeof value === 'number' && value >= 100 && value <= 599) return value;
+  try {
+    const own = ownStatus(outcome);
+    return own ?? ownStatus((outcome as { response?: unknown } | null | undefined)?.response);
+  } catch {
+    return undefined; // a hostile getter
   }
-  return response === undefined || response === outcome ? undefined : statusOf(response);
+}
+
+function ownStatus(outcome: unknown): number | undefined {
+  if (typeof outcome !== 'object' || outcome === null) return undefined;
+  const { status, statusCode } = outcome as Record<string, unknown>;
+  for (const value of [status, statusCode]) {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 100 && value <= 599) {
+      return value;
+    }
+  }
+  return undefined;
 }
 
 function byStatus(status: number): Classification | undefined {
@@ -182,6 +198,8 @@ function byStatus(status: number): Classification | undefined {
 
 const CODE_PATTERN = /^[A-Z][A-Z0-9_]{1,39}$/;
 const NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_.]{0,39}$/;
+/** Classes whose name says nothing about a failure. */
+const PLAIN: ReadonlySet<string> = new Set(['Object', 'Array']);
 
 /**
  * The value of OpenTelemetry's `error.type` for an error: its `code`, else its HTTP status, else its
@@ -198,7 +216,8 @@ export function errorType(error: unknown): string {
     if (typeof inner === 'string' && CODE_PATTERN.test(inner)) return inner;
     if (typeof name === 'string' && name !== 'Error' && NAME_PATTERN.test(name)) return name;
     const made = (error as { constructor?: { name?: unknown } }).constructor?.name;
-    return typeof made === 'string' && NAME_PATTERN.test(made) ? made : '_OTHER';
+    const says = typeof made === 'string' && NAME_PATTERN.test(made) && !PLAIN.has(made);
+    return says ? made : '_OTHER';
   } catch {
     return '_OTHER';
   }

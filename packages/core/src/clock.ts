@@ -1,3 +1,5 @@
+import { checkNumber } from './options.ts';
+
 /** A callback that is going to happen. */
 export interface Scheduled {
   /** Takes it back; does nothing when it has happened. */
@@ -17,10 +19,15 @@ export interface Clock {
   /**
    * Resolves after `ms` milliseconds (any non-negative number; `Infinity` waits for the abort).
    *
+   * @throws {RangeError} (as a rejection) when `ms` is negative or NaN
    * @throws `signal.reason`, at once, when the signal aborts
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls `callback` once after `ms` milliseconds. */
+  /**
+   * Calls `callback` once after `ms` milliseconds.
+   *
+   * @throws {RangeError} when `ms` is negative or NaN
+   */
   schedule(callback: () => void, ms: number): Scheduled;
 }
 
@@ -34,7 +41,9 @@ class SystemTimer implements Scheduled {
 
   constructor(callback: () => void, ms: number) {
     this.#callback = callback;
-    this.#arm(ms);
+    checkNumber('clock', 'ms', ms, { min: 0 });
+    // Node drops the fraction, and would come back early.
+    this.#arm(Math.ceil(ms));
   }
 
   #arm(ms: number): void {

@@ -8,7 +8,16 @@ import {
   type ErrorSeverity,
 } from './classify.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { checkKnown, checkName, checkNumber, checkOneOf } from './options.ts';
+import {
+  checkClock,
+  checkKnown,
+  checkName,
+  checkNumber,
+  checkOneOf,
+  checkType,
+  messageOf,
+  show,
+} from './options.ts';
 import { errorCounter } from './telemetry/error-counts.ts';
 
 /** One error, classified and remembered. */
@@ -96,8 +105,13 @@ class BoundedErrorLog implements ErrorLog {
       max: 1_000_000,
       integer: true,
     });
-    this.#rules = options.rules ?? [];
-    this.#clock = options.clock ?? systemClock;
+    const rules: unknown = options.rules ?? [];
+    if (!Array.isArray(rules)) {
+      throw new TypeError(`${owner}: rules must be an array of functions, got ${show(rules)}.`);
+    }
+    this.#rules = [...rules];
+    for (const rule of this.#rules) checkType(owner, 'rules[]', rule, 'function');
+    this.#clock = checkClock(owner, options.clock ?? systemClock);
     this.#count = errorCounter(name);
   }
 
@@ -176,14 +190,6 @@ class HandledError implements ErrorContext {
 
 function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
   return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
-}
-
-function messageOf(error: unknown): string {
-  try {
-    return error instanceof Error ? error.message : String(error);
-  } catch {
-    return 'an error that cannot be shown';
-  }
 }
 
 function retriesOf(error: unknown): number {

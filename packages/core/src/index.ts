@@ -29,11 +29,13 @@ export {
 } from './errors.ts';
 export { type ListenerErrorHandler, Listeners, notify } from './listeners.ts';
 export {
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
   checkOneOf,
   checkType,
+  messageOf,
   type NumberRange,
   show,
 } from './options.ts';

@@ -1,3 +1,5 @@
+import { isThenable } from './timeout.ts';
+
 /** Called with what a listener threw; never throws itself. */
 export type ListenerErrorHandler = (error: unknown) => void;
 
@@ -45,7 +47,7 @@ export function notify<E>(
   if (callback === undefined) return;
   try {
     const result = callback(event);
-    if (result instanceof Promise) result.catch(onError);
+    if (isThenable(result)) result.then(undefined, onError);
   } catch (error) {
     onError(error);
   }

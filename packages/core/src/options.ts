@@ -1,3 +1,5 @@
+import type { Clock } from './clock.ts';
+
 /** The range that {@link checkNumber} holds a number to. Both ends are inclusive unless said otherwise. */
 export interface NumberRange {
   readonly min?: number;
@@ -107,10 +109,34 @@ export function checkKnown(owner: string, options: unknown, known: readonly stri
   }
 }
 
-/** A value as it appears in a message: quoted, short, and never throwing. */
+/**
+ * @throws {TypeError} unless the option has the four methods of a {@link Clock}, naming the one that
+ * is missing
+ */
+export function checkClock(owner: string, value: unknown): Clock {
+  checkType(owner, 'clock', value, 'object');
+  for (const method of ['now', 'monotonic', 'sleep', 'schedule'] as const) {
+    checkType(owner, `clock.${method}`, (value as Clock)[method], 'function');
+  }
+  return value as Clock;
+}
+
+/** What a failure says, whatever was thrown or returned. Never throws. */
+export function messageOf(failure: unknown): string {
+  try {
+    if (typeof failure === 'string') return failure;
+    const said = (failure as { message?: unknown } | null | undefined)?.message;
+    return typeof said === 'string' ? said : show(failure);
+  } catch {
+    return 'an object that cannot be shown'; // a hostile getter
+  }
+}
+
+/** A value as it appears in a message: quoted and short. */
 export function show(value: unknown): string {
-  if (typeof value === 'string')
+  if (typeof value === 'string') {
     return `'${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`;
+  }
   if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'object' && value !== null) {

@@ -1,5 +1,11 @@
 const MAX_SECONDS = 2 ** 31;
 
+/** `Sun, 06 Nov 1994 08:49:37 GMT`, and the obsolete `Sunday, 06-Nov-94 08:49:37 GMT`. */
+const HTTP_DATE =
+  /^[a-z]{3,9}, ?\d{1,2}[ -][a-z]{3}[ -](\d{2}|\d{4}) \d{2}:\d{2}:\d{2} (GMT|UTC|[+-]\d{4})$/i;
+/** The obsolete `Sun Nov  6 08:49:37 1994`: in UTC, though it does not say so. */
+const ASCTIME_DATE = /^[a-z]{3} [a-z]{3} {1,2}\d{1,2} \d{2}:\d{2}:\d{2} \d{4}$/i;
+
 /**
  * Parses a `Retry-After` value (RFC 9110, section 10.2.3): whole seconds, or an HTTP date.
  *
@@ -10,20 +16,29 @@ const MAX_SECONDS = 2 ** 31;
 export function parseRetryAfter(value: string, nowMs: number): number | undefined {
   const text = value.trim();
   if (/^\d+$/.test(text)) return Math.min(Number(text), MAX_SECONDS) * 1000;
-  if (!/^[A-Za-z]{3,9},? /.test(text)) return undefined;
-  const at = Date.parse(text);
+  // Date.parse accepts nearly anything, so only what is shaped as one of the three formats gets there.
+  if (!HTTP_DATE.test(text) && !ASCTIME_DATE.test(text)) return undefined;
+  const at = Date.parse(ASCTIME_DATE.test(text) ? `${text} GMT` : text);
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
 
 /**
  * How long `outcome` asks its caller to stay away, in milliseconds. Understands, in this order:
  * a finite `retryAfterMs`; a `Retry-After` field on `headers`, `response.headers` (a `Headers`, a Map
- * or a plain object of any case); the same on its `cause`.
+ * or a plain object of any case); the same on its `cause`. Never throws.
  *
  * @param outcome - an error or a response
  * @param nowMs - wall-clock time, in milliseconds since the epoch
  */
 export function retryAfterOf(outcome: unknown, nowMs: number): number | undefined {
+  try {
+    return find(outcome, nowMs);
+  } catch {
+    return undefined; // a hostile getter
+  }
+}
+
+function find(outcome: unknown, nowMs: number): number | undefined {
   let current = outcome;
   for (let depth = 0; depth < 4; depth++) {
     if (typeof current !== 'object' || current === null) return undefined;

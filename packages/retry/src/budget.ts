@@ -1,4 +1,11 @@
-import { type Clock, checkKnown, checkName, checkNumber, systemClock } from '@temper/core';
+import {
+  type Clock,
+  checkClock,
+  checkKnown,
+  checkName,
+  checkNumber,
+  systemClock,
+} from '@temper/core';
 import { observeBudget } from './telemetry.ts';
 
 /** What retries and hedges ask before they add load. Anything of this shape will do. */
@@ -83,7 +90,7 @@ class WindowedBudget implements ObservableRetryBudget {
     });
     this.#floor = (minPerSecond * windowMs) / 1000;
     this.#sliceMs = windowMs / SLICES;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = checkClock(owner, options.clock ?? systemClock);
     this.#slice = this.#currentSlice();
     this.#observer = observeBudget(this);
   }

@@ -1,4 +1,4 @@
-import { type Classification, classify, TemperError } from '@temper/core';
+import { type Classification, classify, messageOf, TemperError } from '@temper/core';
 
 /** Why there was no further attempt. */
 export type GiveUpReason =
@@ -45,9 +45,8 @@ export class RetryExhaustedError extends TemperError {
   ) {
     const last = errors.at(-1);
     const tries = errors.length === 1 ? '1 attempt' : `${errors.length} attempts`;
-    const said = last instanceof Error ? last.message : String(last);
     super(
-      `'${policy}' gave up after ${tries} in ${Math.round(elapsedMs)} ms, as ${BECAUSE[reason]}: ${said}`,
+      `'${policy}' gave up after ${tries} in ${Math.round(elapsedMs)} ms, as ${BECAUSE[reason]}: ${messageOf(last)}`,
       { code: 'RETRY_EXHAUSTED', policy, cause: last },
     );
     this.reason = reason;

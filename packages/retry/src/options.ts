@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
@@ -72,7 +73,8 @@ export interface RetryOptions {
    */
   readonly initialDelayMs?: number;
   /**
-   * Longest wait between two attempts, in milliseconds, after jitter.
+   * Longest wait between two attempts, in milliseconds, after jitter. A `Retry-After` may ask for
+   * more, up to {@link maxRetryAfterMs}.
    *
    * @defaultValue 30_000
    * @throws {RangeError} at construction, unless finite and >= `initialDelayMs`
@@ -115,7 +117,7 @@ export interface RetryOptions {
   readonly maxRetryAfterMs?: number;
   /**
    * Whether an error is worth another attempt. Not asked about an abort of the call. A predicate
-   * that throws is reported, and has said no.
+   * that throws, or returns a promise, is reported, and has said no.
    *
    * @defaultValue transient errors, as core's `classify` sees them
    */
@@ -247,8 +249,14 @@ export function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions
   for (const hook of HOOKS) {
     if (all[hook] !== undefined) checkType(owner, hook, all[hook], 'function');
   }
-  if (all.budget !== undefined) checkType(owner, 'budget', all.budget, 'object');
+  if (all.budget !== undefined) {
+    checkType(owner, 'budget', all.budget, 'object');
+    checkType(owner, 'budget.deposit', all.budget.deposit, 'function');
+    checkType(owner, 'budget.withdraw', all.budget.withdraw, 'function');
+  }
   checkOneOf(owner, 'spans', all.spans, SPAN_MODES);
+  checkClock(owner, all.clock);
+  checkType(owner, 'random', all.random, 'function');
   return { ...all, maxDelayMs };
 }
 

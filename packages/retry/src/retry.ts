@@ -1,6 +1,7 @@
 import {
   type CallContext,
   classify,
+  isThenable,
   notify,
   type Operation,
   OperationTimeoutError,
@@ -12,6 +13,7 @@ import {
   TimeoutQueue,
 } from '@temper/core';
 import { backoffDelay } from './backoff.ts';
+import type { RetryBudget } from './budget.ts';
 import { type GiveUpReason, RetryExhaustedError } from './errors.ts';
 import {
   type AttemptOutcome,
@@ -28,6 +30,9 @@ import {
   type RetryMeter,
   retryMeter,
 } from './telemetry.ts';
+
+/** So many retries without a wait may follow each other before the event loop gets its turn. */
+const IMMEDIATE_RETRIES = 10;
 
 /** What a retry policy has done since it was made. */
 export interface RetryStats {
@@ -89,7 +94,7 @@ class Retry extends PolicyBase implements RetryPolicy {
         : undefined;
     let current = context.attempt === 1 ? context : context.forAttempt(1);
     let failures: Failures | undefined;
-    budget?.deposit();
+    if (budget !== undefined) notify(deposit, budget, onListenerError);
 
     for (let attempt = 1; ; attempt++) {
       let outcome: AttemptOutcome;
@@ -124,10 +129,14 @@ class Retry extends PolicyBase implements RetryPolicy {
         throw error;
       }
       try {
-        if (failures.delayMs > 0) await this.clock.sleep(failures.delayMs, context.abortable);
-        else context.abortable?.throwIfAborted();
+        if (failures.delayMs > 0 || attempt % IMMEDIATE_RETRIES === 0) {
+          await this.clock.sleep(failures.delayMs, context.abortable);
+        } else {
+          context.abortable?.throwIfAborted();
+        }
       } catch (error) {
         this.#failed(attempt, 'aborted', error, undefined, startedAt, trace);
+        this.#notifyGiveUp(attempt, outcome, context, error);
         throw error;
       }
       this.#retries++;
@@ -205,7 +214,7 @@ class Retry extends PolicyBase implements RetryPolicy {
     if (this.clock.monotonic() - startedAt + delayMs > options.maxElapsedMs) {
       return giveUp('elapsed', askedMs);
     }
-    if (options.budget !== undefined && !options.budget.withdraw()) {
+    if (options.budget !== undefined && !ask(withdraw, options.budget)) {
       return giveUp('budget', askedMs);
     }
     failures.delayMs = delayMs;
@@ -256,7 +265,7 @@ class Retry extends PolicyBase implements RetryPolicy {
     this.#meter.operations[outcome].value++;
     if (startedAt !== undefined) this.#recordDuration(outcome, startedAt);
     trace?.end(outcome, attempt, error, reason);
-    if (outcome === 'exhausted') logExhausted(this.name, error as Error, attempt);
+    if (outcome === 'exhausted') logExhausted(this.name, error as Error, attempt, trace);
   }
 
   #recordDuration(outcome: OperationOutcome, startedAt: number): void {
@@ -303,13 +312,19 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 }
 
-/** Asks a user's predicate. One that throws is reported, and has said no. */
+const deposit = (budget: RetryBudget): void => budget.deposit();
+const withdraw = (budget: RetryBudget): boolean => budget.withdraw();
+
+/** Asks a user's predicate. One that throws, or does not answer at once, is reported, and has said no. */
 function ask<Args extends readonly unknown[]>(
   predicate: (...args: Args) => boolean,
   ...args: Args
 ): boolean {
   try {
-    return predicate(...args);
+    const answer: unknown = predicate(...args);
+    if (!isThenable(answer)) return Boolean(answer);
+    answer.then(undefined, onListenerError);
+    throw new TypeError(`retry: a predicate must answer at once, but returned a promise.`);
   } catch (error) {
     onListenerError(error);
     return false;

@@ -82,13 +82,14 @@ export function observeBudget(budget: ObservableRetryBudget): Disposable {
   });
 }
 
-/** The spans of one operation, in the modes that make any. */
+/** The spans of one operation, in the modes that make any. Nothing in here throws. */
 export class OperationTrace {
   readonly #policy: string;
   readonly #call: CallContext;
   readonly #parent: Context;
-  readonly #startedAt: number;
-  readonly #now: () => number;
+  /** Tells the time of spans that may be dated back. The SDK's own time is finer, and used otherwise. */
+  readonly #now: (() => number) | undefined;
+  readonly #startedAt: number | undefined;
   #span: Span | undefined;
   #attempt: Span | undefined;
 
@@ -96,80 +97,99 @@ export class OperationTrace {
     this.#policy = policy;
     this.#call = call;
     this.#parent = context.active();
-    this.#now = now;
-    this.#startedAt = now();
-    if (mode === 'all') this.#span = this.#open();
+    this.#now = mode === 'failures' ? now : undefined;
+    this.#startedAt = this.#now?.();
+    if (mode === 'all') scope.safely(() => this.#open());
   }
 
   /** Runs one attempt, in a span of its own where the operation has one. */
   run<T>(attempt: number, delayMs: number, work: () => T): T {
     if (this.#span === undefined) return work();
-    this.#attempt = this.#openAttempt(this.#span, attempt, delayMs, this.#now());
-    return runInSpan(this.#attempt, work);
+    scope.safely(() => this.#openAttempt(attempt, delayMs, this.#now?.()));
+    return this.#attempt === undefined ? work() : runInSpan(this.#attempt, work);
   }
 
   attemptSucceeded(): void {
-    this.#attempt?.end(this.#now());
-    this.#attempt = undefined;
+    scope.safely(() => this.#endAttempt());
   }
 
   /** From the first failure on there are spans in every mode; those of the past are dated back. */
   attemptFailed(attempt: number, error: unknown): void {
-    this.#span ??= this.#open();
-    this.#attempt ??= this.#openAttempt(this.#span, attempt, 0, this.#startedAt);
-    failSpan(this.#attempt, error);
-    this.#attempt.end(this.#now());
-    this.#attempt = undefined;
+    scope.safely(() => {
+      if (this.#span === undefined) this.#open();
+      if (this.#attempt === undefined) this.#openAttempt(attempt, 0, this.#startedAt);
+      if (this.#attempt !== undefined) failSpan(this.#attempt, error);
+      this.#endAttempt();
+    });
   }
 
   end(outcome: OperationOutcome, attempts: number, error?: unknown, reason?: GiveUpReason): void {
-    const span = this.#span;
-    if (span === undefined) return;
-    span.setAttribute(ATTR_OUTCOME, outcome);
-    span.setAttribute(ATTR_ATTEMPTS.name, attempts);
-    if (reason !== undefined) span.setAttribute(ATTR_REASON.name, reason);
-    if (outcome !== 'success' && outcome !== 'recovered') failSpan(span, error);
-    span.end(this.#now());
+    scope.safely(() => {
+      const span = this.#span;
+      if (span === undefined) return;
+      span.setAttribute(ATTR_OUTCOME, outcome);
+      span.setAttribute(ATTR_ATTEMPTS.name, attempts);
+      if (reason !== undefined) span.setAttribute(ATTR_REASON.name, reason);
+      if (outcome !== 'success' && outcome !== 'recovered') failSpan(span, error);
+      span.end(this.#now?.());
+    });
   }
 
-  #open(): Span {
+  /** The context of the operation's span, so that a log record leads to it. */
+  get context(): Context {
+    return this.#span === undefined ? this.#parent : trace.setSpan(this.#parent, this.#span);
+  }
+
+  #open(): void {
     const attributes: Record<string, string | number | boolean> = {
       ...this.#call.attributes,
       [ATTR_POLICY_NAME.name]: this.#policy,
     };
     if (this.#call.operation !== undefined) attributes[ATTR_OPERATION.name] = this.#call.operation;
-    return scope.tracer.startSpan(
-      `retry ${this.#policy}`,
-      { attributes, startTime: this.#startedAt },
-      this.#parent,
-    );
+    const options = { attributes, ...startingAt(this.#startedAt) };
+    this.#span = scope.tracer.startSpan(`retry ${this.#policy}`, options, this.#parent);
   }
 
-  #openAttempt(operation: Span, attempt: number, delayMs: number, startTime: number): Span {
+  #openAttempt(attempt: number, delayMs: number, startTime: number | undefined): void {
     const attributes: Record<string, string | number> = {
       [ATTR_POLICY_NAME.name]: this.#policy,
       [ATTR_ATTEMPT.name]: attempt,
     };
     if (attempt > 1) attributes[ATTR_DELAY.name] = delayMs / 1000;
-    return scope.tracer.startSpan(
-      'attempt',
-      { attributes, startTime },
-      trace.setSpan(this.#parent, operation),
-    );
+    const options = { attributes, ...startingAt(startTime) };
+    this.#attempt = scope.tracer.startSpan('attempt', options, this.context);
+  }
+
+  #endAttempt(): void {
+    const span = this.#attempt;
+    this.#attempt = undefined;
+    span?.end(this.#now?.());
   }
 }
 
+function startingAt(startTime: number | undefined): { startTime?: number } {
+  return startTime === undefined ? {} : { startTime };
+}
+
 /** Writes the one log record that an exhausted operation deserves. */
-export function logExhausted(policy: string, error: Error, attempts: number): void {
-  scope.logger.emit({
-    eventName: EVENT_EXHAUSTED,
-    severityNumber: SeverityNumber.WARN,
-    severityText: 'WARN',
-    body: error.message,
-    attributes: {
-      [ATTR_POLICY_NAME.name]: policy,
-      [ATTR_ATTEMPTS.name]: attempts,
-      [ATTR_ERROR_TYPE.name]: errorType(error.cause),
-    },
-  });
+export function logExhausted(
+  policy: string,
+  error: Error,
+  attempts: number,
+  operation: OperationTrace | undefined,
+): void {
+  scope.safely(() =>
+    scope.logger.emit({
+      eventName: EVENT_EXHAUSTED,
+      severityNumber: SeverityNumber.WARN,
+      severityText: 'WARN',
+      body: error.message,
+      attributes: {
+        [ATTR_POLICY_NAME.name]: policy,
+        [ATTR_ATTEMPTS.name]: attempts,
+        [ATTR_ERROR_TYPE.name]: errorType(error.cause),
+      },
+      context: operation?.context ?? context.active(),
+    }),
+  );
 }

@@ -1,4 +1,5 @@
 import type { MeterProvider, TracerProvider } from '@opentelemetry/api';
+import { systemClock } from '../clock.ts';
 import { watchProviders } from './globals.ts';
 import { type InstrumentationScope, Scope, type ScopeOptions } from './scope.ts';
 
@@ -22,7 +23,7 @@ const HUB_KEY = Symbol.for('temper.telemetry.1');
 
 class ProcessHub implements Hub {
   readonly scopes = new Map<string, Scope>();
-  readonly startedAt: number = Date.now();
+  readonly startedAt: number = systemClock.now();
   readonly #live: MutableLive = { metrics: false, traces: false };
   #provider: MeterProvider | undefined;
   #ownBuckets = false;

@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import { hub } from './hub.ts';
 import type { HistogramSeries } from './series.ts';
@@ -76,7 +77,7 @@ export function temperMetricProducer(): TemperMetricProducer {
   return {
     collect: async () => {
       const startTime = hrTime(shared.startedAt);
-      const endTime = hrTime(Date.now());
+      const endTime = hrTime(systemClock.now());
       const scopeMetrics = [];
       for (const scope of shared.scopes.values()) {
         const metrics: HistogramData[] = [];

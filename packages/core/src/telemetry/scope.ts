@@ -56,8 +56,13 @@ export interface InstrumentationScope {
    * owner. `read` must not close over it.
    */
   observe<T extends object>(owner: T, read: (owner: T, emit: Emit) => void): Disposable;
-  /** Reports that user code threw, on OpenTelemetry's diagnostics. */
+  /** Reports that user code threw, on OpenTelemetry's diagnostics. Never throws. */
   readonly onListenerError: (error: unknown) => void;
+  /**
+   * Does telemetry of which a call must not notice that it failed: what a sampler, a processor or an
+   * exporter throws is reported, and goes no further.
+   */
+  safely(work: () => void): void;
 }
 
 /** @internal The one implementation; the hub makes and binds it. */
@@ -81,7 +86,11 @@ export class Scope implements InstrumentationScope {
     this.live = live;
     this.tracer = trace.getTracer(options.name, options.version);
     this.onListenerError = (error) => {
-      diag.error(`${this.name}: a listener threw; the call went on.`, error);
+      try {
+        diag.error(`${this.name}: a listener threw; the call went on.`, error);
+      } catch {
+        // The logger of the diagnostics is user code too, and there is nobody left to tell.
+      }
     };
     this.define(options.metrics);
   }
@@ -90,9 +99,19 @@ export class Scope implements InstrumentationScope {
     return logs.getLogger(this.name, this.version);
   }
 
+  safely(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.onListenerError(error);
+    }
+  }
+
   /** Takes its tracer from a provider that has just been registered. */
   trace(provider: TracerProvider): void {
-    this.tracer = provider.getTracer(this.name, this.version);
+    this.safely(() => {
+      this.tracer = provider.getTracer(this.name, this.version);
+    });
   }
 
   /**
@@ -124,7 +143,7 @@ export class Scope implements InstrumentationScope {
   #histogramFamily(definition: MetricDefinition): HistogramFamily {
     let family = this.histograms.get(definition.name);
     if (family === undefined) {
-      family = new HistogramFamily(definition);
+      family = new HistogramFamily(definition, this.onListenerError);
       this.histograms.set(definition.name, family);
     }
     return family;
@@ -144,8 +163,9 @@ export class Scope implements InstrumentationScope {
 
   /** Makes this scope's instruments anew on `provider`, and leaves the ones it had. */
   bind(provider: MeterProvider | undefined, ownBuckets: boolean): void {
-    this.#unbind?.();
+    const unbind = this.#unbind;
     this.#unbind = undefined;
+    if (unbind !== undefined) this.safely(unbind);
     this.#instruments.clear();
     for (const definition of this.definitions.values()) {
       if (definition.instrument !== 'histogram') continue;
@@ -153,8 +173,10 @@ export class Scope implements InstrumentationScope {
       target.recorder = undefined;
       target.ownBuckets = ownBuckets;
     }
-    if (provider === undefined) return;
+    if (provider !== undefined) this.safely(() => this.#makeInstruments(provider, ownBuckets));
+  }
 
+  #makeInstruments(provider: MeterProvider, ownBuckets: boolean): void {
     const meter = provider.getMeter(this.name, this.version);
     for (const definition of this.definitions.values()) {
       const { name, unit, description } = definition;

@@ -55,6 +55,8 @@ export interface Recorder {
 export interface HistogramTarget {
   /** The instrument of the registered provider, if there is one. */
   recorder: Recorder | undefined;
+  /** Hears what the recorder throws. */
+  readonly onError: (error: unknown) => void;
   /** Whether a metric producer reads our own buckets, which then replace the instrument. */
   ownBuckets: boolean;
 }
@@ -77,13 +79,26 @@ export class HistogramSeries {
     this.#target = target;
   }
 
-  /** @param value - in the metric's unit; durations in seconds */
+  /**
+   * Never throws. What is negative or NaN is dropped, as OpenTelemetry's own histograms do.
+   *
+   * @param value - in the metric's unit; durations in seconds
+   */
   record(value: number): void {
-    if (this.#target.ownBuckets) this.#add(value);
-    else this.#target.recorder?.record(value, this.attributes);
+    const target = this.#target;
+    if (target.ownBuckets) {
+      this.#add(value);
+    } else if (target.recorder !== undefined) {
+      try {
+        target.recorder.record(value, this.attributes);
+      } catch (error) {
+        target.onError(error);
+      }
+    }
   }
 
   #add(value: number): void {
+    if (!(value >= 0)) return;
     const { boundaries } = this;
     this.counts ??= new Array<number>(boundaries.length + 1).fill(0);
     // Upper-inclusive, as OpenTelemetry defines explicit buckets. Binary search.
@@ -105,11 +120,12 @@ export class HistogramSeries {
 /** A histogram metric with its series. */
 export class HistogramFamily {
   readonly definition: MetricDefinition;
-  readonly target: HistogramTarget = { recorder: undefined, ownBuckets: false };
+  readonly target: HistogramTarget;
   readonly series: Map<string, HistogramSeries> = new Map();
 
-  constructor(definition: MetricDefinition) {
+  constructor(definition: MetricDefinition, onError: (error: unknown) => void) {
     this.definition = definition;
+    this.target = { recorder: undefined, onError, ownBuckets: false };
   }
 
   get boundaries(): readonly number[] {
