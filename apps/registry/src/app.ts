@@ -15,6 +15,9 @@ const BODY_LIMIT_BYTES = 64 * 1024;
 /** Percent-encoding makes three characters of one; what is longer is no name or version anyhow. */
 const MAX_PARAM_LENGTH = 3 * Math.max(MAX_NAME_LENGTH, MAX_VERSION_LENGTH);
 
+/** A refusal of a long address does not repeat all of it. */
+const MAX_DETAIL_LENGTH = 200;
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
 /** Where unexpected failures are written; the client learns their trace id alone. */
@@ -34,6 +37,8 @@ export function createApp(log: ErrorLog): FastifyInstance {
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     frameworkErrors: (error, request, reply) => answer(error, request, reply, log),
   });
+  // Nothing here takes text; without its parser, text is answered 415.
+  app.removeContentTypeParser('text/plain');
   app.setErrorHandler<FastifyError>((error, request, reply) => answer(error, request, reply, log));
   app.setNotFoundHandler((request, reply) =>
     answer(new Problem('not-found', 'No resource has this address.'), request, reply, log),
@@ -99,6 +104,7 @@ const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   404: 'not-found',
   408: 'request-timeout',
   413: 'body-too-large',
+  414: 'uri-too-long',
   415: 'unsupported-media-type',
 };
 
@@ -132,5 +138,7 @@ function answer(
 /** Fastify's own refusals in our words. */
 function problemOf(error: FastifyError): Problem | undefined {
   const code = FRAMEWORK_PROBLEMS[error.statusCode ?? 500];
-  return code === undefined ? undefined : new Problem(code, error.message);
+  return code === undefined
+    ? undefined
+    : new Problem(code, error.message.slice(0, MAX_DETAIL_LENGTH));
 }

@@ -33,6 +33,7 @@ export const PROBLEMS = {
   'version-exists': { status: 409, title: 'The version is already published' },
   yanked: { status: 410, title: 'The version was yanked' },
   'body-too-large': { status: 413, title: 'The body is too large' },
+  'uri-too-long': { status: 414, title: 'The address is too long' },
   'unsupported-media-type': { status: 415, title: 'The body has a type that is not accepted here' },
   'headers-too-large': { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'The registry failed' },

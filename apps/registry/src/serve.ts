@@ -1,13 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { FAULTS_ADDRESS } from './addresses.ts';
 import { createApp, type ErrorLog } from './app.ts';
 import { FaultBoard } from './faults/board.ts';
 import { injectFaults } from './faults/inject.ts';
 import { onStopRequest } from './lifecycle.ts';
 import { Listener } from './listener.ts';
-import { parseOptions, type ServeOptions, USAGE } from './options.ts';
+import { DEFAULTS, parseOptions, type ServeOptions, USAGE } from './options.ts';
 import { faultRoutes } from './routes/faults.ts';
 import { before, requireLoopback, requireToken } from './routes/guard.ts';
 import { readRoutes } from './routes/read.ts';
@@ -38,64 +38,70 @@ export async function serve(
   argv: readonly string[],
   flushTelemetry: () => Promise<void>,
 ): Promise<void> {
-  let options: ServeOptions | 'help';
-  try {
-    options = parseOptions(argv);
-  } catch (error) {
-    process.stderr.write(`parsercraft-registry: ${(error as Error).message}\n\n${USAGE}`);
-    process.exitCode = 2;
-    return;
-  }
-  if (options === 'help') {
-    process.stdout.write(USAGE);
-    return;
-  }
-  const { graceMs, exitWithParent } = options;
-  const closers: (() => Promise<void> | void)[] = [];
-  onStopRequest({ exitWithParent }, async () => {
-    for (const close of closers.splice(0).reverse()) await close();
-  });
+  const options = readCommandLine(argv);
+  if (options === undefined) return;
+  const { host, port, graceMs, exitWithParent } = options;
 
-  closers.push(flushTelemetry);
   const dataDir = resolve(options.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const token = loadToken(dataDir, process.env[TOKEN_VARIABLE]);
+  const { token, origin, path } = loadToken(dataDir, process.env[TOKEN_VARIABLE]);
+  if (origin === 'generated') {
+    process.stderr.write(`parsercraft-registry: a token was stored in ${path}\n`);
+  }
   const store = new PackageStore(join(dataDir, DATABASE_FILE));
-  closers.push(() => store.close());
   if (options.seed) await seedOnce(store);
 
   const app = createApp(log);
   const listener = listenerFor(app);
-  const authorize = requireToken(token.token);
-  let control: Listener | undefined;
-  if (options.faults) {
-    const board = new FaultBoard(listener);
-    const guard = before(requireLoopback, authorize);
-    injectFaults(app, board, FAULTS_ADDRESS);
-    faultRoutes(app, board, guard);
-    const controlApp = createApp(log);
-    faultRoutes(controlApp, board, guard);
-    await controlApp.ready();
-    control = listenerFor(controlApp);
-    const controlListener = control;
-    closers.push(() => controlListener.close(graceMs));
-    closers.push(() => board.stop());
-  }
+  const authorize = requireToken(token);
+  const faults = options.faults ? await openFaults(app, listener, options, authorize) : undefined;
   readRoutes(app, store);
   writeRoutes(app, store, before(authorize));
   await app.ready();
-  closers.push(() => listener.close(graceMs));
+  await listener.open({ host, port, stable: options.faults });
 
-  const { host, port, faults } = options;
-  await listener.open({ host, port, stable: faults });
-  await control?.open({ host: '127.0.0.1', port: options.controlPort, stable: false });
-
-  if (token.origin === 'generated') {
-    process.stderr.write(`parsercraft-registry: a token was stored in ${token.path}\n`);
-  }
+  // Until here a signal ends the process at once, and nothing is lost by it.
+  onStopRequest({ exitWithParent }, async () => {
+    // First, since whoever hangs in a fault would use up the grace period.
+    faults?.board.stop();
+    await Promise.all([listener.close(graceMs), faults?.control.close(graceMs)]);
+    store.close();
+    await flushTelemetry();
+  });
   const ready: ReadyLine = {
     listening: listener.address,
-    ...(control === undefined ? {} : { control: control.address }),
+    ...(faults === undefined ? {} : { control: faults.control.address }),
   };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
+}
+
+function readCommandLine(argv: readonly string[]): ServeOptions | undefined {
+  try {
+    const options = parseOptions(argv);
+    if (options !== 'help') return options;
+    process.stdout.write(USAGE);
+  } catch (error) {
+    process.stderr.write(`parsercraft-registry: ${(error as Error).message}\n\n${USAGE}`);
+    process.exitCode = 2;
+  }
+  return undefined;
+}
+
+/** The switches, here and on a listener of their own that no refusal closes. */
+async function openFaults(
+  app: FastifyInstance,
+  listener: Listener,
+  options: ServeOptions,
+  authorize: (request: FastifyRequest) => void,
+): Promise<{ readonly board: FaultBoard; readonly control: Listener }> {
+  const board = new FaultBoard(listener);
+  const guard = before(requireLoopback, authorize);
+  injectFaults(app, board, FAULTS_ADDRESS);
+  faultRoutes(app, board, guard);
+  const controlApp = createApp(log);
+  faultRoutes(controlApp, board, guard);
+  await controlApp.ready();
+  const control = listenerFor(controlApp);
+  await control.open({ host: DEFAULTS.host, port: options.controlPort, stable: false });
+  return { board, control };
 }

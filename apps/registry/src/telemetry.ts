@@ -1,38 +1,11 @@
-/**
- * Starts OpenTelemetry. This module is the first that the process loads.
- *
- * The variables keep the meaning that OpenTelemetry gives them, with one default of ours: without
- * an endpoint or an exporter stated, a signal is not exported, where the SDK would try
- * `localhost:4318` for ever.
- */
+/** Starts OpenTelemetry as the environment says. This module is the first that the process loads. */
 import { createRequire } from 'node:module';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-
-export const SERVICE_NAME = 'parsercraft-registry';
+import { type Environment, exportedSignals, SERVICE_NAME } from './exported-signals.ts';
 
 const SHUTDOWN_TIMEOUT_MS = 2_000;
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Which signals the environment asks to be exported. */
-export function exportedSignals(env: Environment): {
-  readonly traces: boolean;
-  readonly metrics: boolean;
-  readonly logs: boolean;
-} {
-  const stated = (name: string): boolean => (env[name] ?? '').trim() !== '';
-  return {
-    traces:
-      stated('OTEL_TRACES_EXPORTER') ||
-      stated('OTEL_EXPORTER_OTLP_ENDPOINT') ||
-      stated('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'),
-    // The general endpoint is often a tracing backend alone, so it does not switch these two on.
-    metrics: stated('OTEL_METRICS_EXPORTER') || stated('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT'),
-    logs: stated('OTEL_LOGS_EXPORTER') || stated('OTEL_EXPORTER_OTLP_LOGS_ENDPOINT'),
-  };
-}
 
 function start(env: Environment): NodeSDK | undefined {
   if ((env.OTEL_SDK_DISABLED ?? '').trim().toLowerCase() === 'true') return undefined;

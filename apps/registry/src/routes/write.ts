@@ -9,8 +9,6 @@ import type { PackageStore } from '../store.ts';
 import { MAX_TARBALL_BYTES } from '../tarball.ts';
 import { requireVersion } from './read.ts';
 
-/** JSON escapes make a text longer than it is. */
-const PUBLISH_LIMIT_BYTES: number = 2 * MAX_TARBALL_BYTES;
 const MAX_REASON_LENGTH = 500;
 
 /** What changes the registry; every route needs the token, and asks for it before the body. */
@@ -21,14 +19,14 @@ export function writeRoutes(
 ): void {
   app.addContentTypeParser(
     ['application/gzip', 'application/x-gzip', 'application/x-tar+gzip'],
-    { parseAs: 'buffer', bodyLimit: MAX_TARBALL_BYTES },
+    { parseAs: 'buffer' },
     (_request, body, done) => done(null, body),
   );
 
   resource(app, ADDRESSES.publish, {
     POST: {
       before: authorize,
-      bodyLimit: PUBLISH_LIMIT_BYTES,
+      bodyLimit: MAX_TARBALL_BYTES,
       handler: async (request, reply) => {
         const { body } = request;
         const now = new Date();

@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { entityTag, noneMatchNames } from './conditional.ts';
+
+const opaque = fc.string({ unit: fc.constantFrom('a', 'b', ',', ' ', '/', 'W', '\\') });
+const tag = fc
+  .tuple(fc.constantFrom('', 'W/'), opaque)
+  .map(([weak, text]) => `${weak}"${text}"`.replaceAll(' ', '_'));
+
+describe('entityTag', () => {
+  it('is a strong tag, equal for equal bytes and different for different ones', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
+        expect(entityTag(a)).toMatch(/^"[\w-]{27}"$/);
+        expect(entityTag(a) === entityTag(b)).toBe(Buffer.from(a).equals(b));
+      }),
+    );
+    expect(entityTag('é')).toBe(entityTag(Buffer.from('é')));
+  });
+});
+
+describe('noneMatchNames', () => {
+  const plain = (text: string) => text.replace(/^W\//, '');
+
+  it('finds a tag wherever it stands in a list, weak or strong', () => {
+    fc.assert(
+      fc.property(fc.array(tag), fc.array(tag), tag, (before, after, wanted) => {
+        const header = [...before, wanted, ...after].join(', ');
+        expect(noneMatchNames(header, plain(wanted))).toBe(true);
+      }),
+    );
+  });
+
+  it('finds no tag that is not in the list', () => {
+    fc.assert(
+      fc.property(fc.array(tag), tag, (listed, wanted) => {
+        fc.pre(!listed.some((other) => plain(other) === plain(wanted)));
+        expect(noneMatchNames(listed.join(','), plain(wanted))).toBe(false);
+      }),
+    );
+  });
+
+  it('takes * for every tag, a missing header for none, and never throws', () => {
+    fc.assert(
+      fc.property(tag, (any) => {
+        expect(noneMatchNames(' * ', any)).toBe(true);
+        expect(noneMatchNames(undefined, any)).toBe(false);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (header) => {
+        expect([true, false]).toContain(noneMatchNames(header, '"x"'));
+      }),
+    );
+  });
+});
