@@ -31,7 +31,9 @@ export function deepBracket(
  * bracket. Everything after the parser recurses on the tree, so it must be shallow.
  */
 export function deepNode(program: Program, max: number): Span | undefined {
-  const waiting: { readonly node: AnyNode; readonly depth: number }[] = [{ node: program, depth: 0 }];
+  const waiting: { readonly node: AnyNode; readonly depth: number }[] = [
+    { node: program, depth: 0 },
+  ];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (next.depth > max) return next.node.span;
     for (const child of children(next.node)) waiting.push({ node: child, depth: next.depth + 1 });

@@ -158,7 +158,7 @@ function scan(
       complain('open-string', 'the string is not closed on its line', spanOf(token));
     }
   }
-  const comments = (groups['comments'] ?? []).map((token) => {
+  const comments = (groups.comments ?? []).map((token) => {
     if (token.tokenType === vocabulary.unterminatedComment) {
       complain('open-comment', 'the comment is not closed', spanOf(token));
     }

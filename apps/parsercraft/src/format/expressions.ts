@@ -1,0 +1,127 @@
+import type { LanguageDefinition, Operator } from '../lang/definition.ts';
+import type { BinaryMeaning, PrefixMeaning } from '../lang/vocabulary.ts';
+import { isWord } from '../lang/words.ts';
+import type { Block, Expression, Parameter, TypeNode } from '../parse/ast.ts';
+import { encodeString } from '../parse/literals.ts';
+
+/** Writes a block at an indent; given by the printer of statements. */
+export type BlockPrinter = (block: Block, indent: number) => string;
+
+/** Writes types and expressions in a definition's spelling, with no parenthesis too many. */
+export class ExpressionPrinter {
+  readonly #definition: LanguageDefinition;
+  readonly #block: BlockPrinter;
+  readonly #operators: ReadonlyMap<string, Operator>;
+
+  constructor(definition: LanguageDefinition, block: BlockPrinter) {
+    this.#definition = definition;
+    this.#block = block;
+    this.#operators = new Map(definition.operators.map((one) => [one.meaning, one]));
+  }
+
+  expression(node: Expression, indent: number): string {
+    switch (node.kind) {
+      case 'IntLiteral':
+        return `${node.value}`;
+      case 'FloatLiteral':
+        return floatText(node.value);
+      case 'BoolLiteral':
+        return this.#definition.keywords[node.value ? 'true' : 'false'];
+      case 'StringLiteral':
+        return encodeString(node.value);
+      case 'NameExpression':
+        return node.name.text;
+      case 'MemberExpression':
+        return `${node.module.text}.${node.member.text}`;
+      case 'PrefixExpression':
+        return this.#prefix(node.operator, node.operand, indent);
+      case 'BinaryExpression':
+        return this.#binary(node.operator, node.left, node.right, indent);
+      case 'CallExpression': {
+        const list = node.arguments.map((argument) => this.expression(argument, indent));
+        return `${this.#callee(node.callee, indent)}(${list.join(', ')})`;
+      }
+      case 'FunctionExpression': {
+        const head = `${this.#definition.keywords.function}${this.signature(node.parameters, node.result)}`;
+        return `${head} ${this.#block(node.body, indent)}`;
+      }
+      case 'ErrorExpression':
+        throw new TypeError('A tree with syntax errors cannot be written.');
+    }
+  }
+
+  /** `(a: int, b): bool`. */
+  signature(parameters: readonly Parameter[], result: TypeNode | undefined): string {
+    const list = parameters.map(
+      ({ name, annotation }) => `${name.text}${this.annotation(annotation)}`,
+    );
+    return `(${list.join(', ')})${this.annotation(result)}`;
+  }
+
+  annotation(node: TypeNode | undefined): string {
+    return node === undefined ? '' : `: ${this.#type(node)}`;
+  }
+
+  #type(node: TypeNode): string {
+    if (node.kind === 'NamedType') {
+      return node.type === undefined ? node.text : this.#definition.types[node.type];
+    }
+    const list = node.parameters.map((parameter) => this.#type(parameter));
+    return `${this.#definition.keywords.function}(${list.join(', ')})${this.annotation(node.result)}`;
+  }
+
+  #callee(node: Expression, indent: number): string {
+    const text = this.expression(node, indent);
+    const bare = ['NameExpression', 'MemberExpression', 'CallExpression'].includes(node.kind);
+    return bare ? text : `(${text})`;
+  }
+
+  #prefix(meaning: PrefixMeaning, operand: Expression, indent: number): string {
+    const { symbol, precedence } = this.#operator(meaning);
+    const inner = this.#weight(operand);
+    const text = this.expression(operand, indent);
+    // A prefix operator takes in only the binary operators that bind tighter than itself.
+    const closed = operand.kind === 'BinaryExpression' ? inner <= precedence : inner < precedence;
+    if (closed) return isWord(symbol) ? `${symbol} (${text})` : `${symbol}(${text})`;
+    // Two signs side by side could be read as one.
+    const apart = isWord(symbol) || operand.kind === 'PrefixExpression' || leftmostPrefix(operand);
+    return apart ? `${symbol} ${text}` : `${symbol}${text}`;
+  }
+
+  #binary(meaning: BinaryMeaning, left: Expression, right: Expression, indent: number): string {
+    const operator = this.#operator(meaning);
+    const { symbol, precedence } = operator;
+    const associativity = operator.kind === 'binary' ? operator.associativity : 'none';
+    const side = (node: Expression, groups: boolean): string => {
+      const weight = this.#weight(node);
+      const text = this.expression(node, indent);
+      const equal = node.kind === 'BinaryExpression' && weight === precedence;
+      return weight < precedence || (equal && !groups) ? `(${text})` : text;
+    };
+    return `${side(left, associativity === 'left')} ${symbol} ${side(right, associativity === 'right')}`;
+  }
+
+  /** How tightly a node's own operator binds; a node without one binds tightest. */
+  #weight(node: Expression): number {
+    if (node.kind !== 'PrefixExpression' && node.kind !== 'BinaryExpression') return 100;
+    return this.#operator(node.operator).precedence;
+  }
+
+  #operator(meaning: BinaryMeaning | PrefixMeaning): Operator {
+    const operator = this.#operators.get(meaning);
+    if (operator !== undefined) return operator;
+    throw new TypeError(`The language '${this.#definition.name}' has no operator for ${meaning}.`);
+  }
+}
+
+/** A float literal that reads back as `value`, which is finite and not negative. */
+export function floatText(value: number): string {
+  const text = String(value);
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}
+
+function leftmostPrefix(node: Expression): boolean {
+  let at = node;
+  while (at.kind === 'BinaryExpression') at = at.left;
+  return at.kind === 'PrefixExpression';
+}

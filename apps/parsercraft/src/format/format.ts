@@ -1,0 +1,168 @@
+import type { LanguageDefinition } from '../lang/definition.ts';
+import { isWord } from '../lang/words.ts';
+import type { Block, Comment, Program, TopLevel } from '../parse/ast.ts';
+import { encodeString } from '../parse/literals.ts';
+import { type ParseOptions, parseStrict } from '../parse/parse.ts';
+import { CommentQueue } from './comments.ts';
+import { ExpressionPrinter } from './expressions.ts';
+
+const INDENT = '  ';
+
+/**
+ * Writes a program anew: two spaces per block, a statement a line, no parenthesis too many.
+ * Comments are kept; one inside a statement moves to its line's end, or into the block that
+ * follows it. At most one empty line is kept between statements.
+ *
+ * @throws {ParseError} when the text is no program
+ */
+export function format(
+  definition: LanguageDefinition,
+  text: string,
+  options: ParseOptions = {},
+): string {
+  const { program, comments } = parseStrict(definition, text, options);
+  return new Printer(definition, new CommentQueue(text, comments)).program(program);
+}
+
+/** Writes a tree, which has no comments. `parse` of it gives an equal tree. */
+export function formatTree(definition: LanguageDefinition, program: Program): string {
+  return new Printer(definition, undefined).program(program);
+}
+
+class Printer {
+  readonly #definition: LanguageDefinition;
+  readonly #queue: CommentQueue | undefined;
+  readonly #expressions: ExpressionPrinter;
+
+  constructor(definition: LanguageDefinition, queue: CommentQueue | undefined) {
+    this.#definition = definition;
+    this.#queue = queue;
+    this.#expressions = new ExpressionPrinter(definition, (block, indent) =>
+      this.#block(block, indent),
+    );
+  }
+
+  program(program: Program): string {
+    const lines = this.#lines(program.body, program.span.end, 0);
+    return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
+  }
+
+  #block({ statements, span }: Block, indent: number): string {
+    const { blockOpen, blockClose } = this.#definition.marks;
+    // Comments are taken up to the closing mark and not past it.
+    const lines = this.#lines(statements, span.end - 1, indent + 1);
+    if (lines.length === 0) return `${blockOpen}${isWord(blockOpen) ? ' ' : ''}${blockClose}`;
+    return [blockOpen, ...lines, `${INDENT.repeat(indent)}${blockClose}`].join('\n');
+  }
+
+  /** The lines of a list of statements with the comments around them, up to `end`. */
+  #lines(items: readonly TopLevel[], end: number, indent: number): readonly string[] {
+    const margin = INDENT.repeat(indent);
+    const lines: string[] = [];
+    let last: number | undefined;
+    const own = (text: string, start: number, stop: number): void => {
+      if (last !== undefined && this.#queue?.emptyLineBetween(last, start)) lines.push('');
+      lines.push(`${margin}${text}`);
+      last = Math.max(last ?? 0, stop);
+    };
+    const ownComment = ({ text, span }: Comment): void => own(text.trimEnd(), span.start, span.end);
+    const commentsBefore = (offset: number): void => {
+      for (let one = this.#queue?.takeBefore(offset); one; one = this.#queue?.takeBefore(offset)) {
+        ownComment(one);
+      }
+    };
+
+    items.forEach((item, index) => {
+      commentsBefore(item.span.start);
+      own(this.#item(item, indent), item.span.start, item.span.end);
+      const limit = items[index + 1]?.span.start ?? end;
+      this.#trail(lines, item.span.end, limit, ownComment, (stop) => {
+        last = Math.max(last ?? 0, stop);
+      });
+    });
+    commentsBefore(end);
+    return lines;
+  }
+
+  /** Puts the comments inside a statement, and those after it on its last line, on that line. */
+  #trail(
+    lines: string[],
+    end: number,
+    limit: number,
+    ownComment: (comment: Comment) => void,
+    reached: (stop: number) => void,
+  ): void {
+    const { line } = this.#definition.comments;
+    const take = () => this.#queue?.takeBefore(end) ?? this.#queue?.takeOnLineOf(end, limit);
+    let open = true;
+    for (let comment = take(); comment !== undefined; comment = take()) {
+      if (open) lines.push(`${lines.pop()} ${comment.text.trimEnd()}`);
+      else ownComment(comment);
+      reached(comment.span.end);
+      // Nothing can follow a comment that ends with its line.
+      if (line !== undefined && comment.text.startsWith(line)) open = false;
+    }
+  }
+
+  #item(item: TopLevel, indent: number): string {
+    const { keywords, marks } = this.#definition;
+    const print = this.#expressions;
+    switch (item.kind) {
+      case 'UseDeclaration': {
+        const alias = item.alias === undefined ? '' : ` ${keywords.as} ${item.alias.text}`;
+        return `${keywords.use} ${this.#packageName(item.packageName)}${alias}`;
+      }
+      case 'FunctionDeclaration': {
+        const head = `${item.name.text}${print.signature(item.parameters, item.result)}`;
+        return `${keywords.function} ${head} ${this.#block(item.body, indent)}`;
+      }
+      case 'LetStatement': {
+        const head = `${keywords.let} ${item.name.text}${print.annotation(item.annotation)}`;
+        return `${head} ${marks.assign} ${print.expression(item.value, indent)}`;
+      }
+      case 'AssignStatement':
+        return `${item.target.text} ${marks.assign} ${print.expression(item.value, indent)}`;
+      case 'CallStatement':
+        return print.expression(item.call, indent);
+      case 'IfStatement': {
+        const branches = item.branches.map(
+          ({ condition, body }) =>
+            `${keywords.if} ${print.expression(condition, indent)} ${this.#block(body, indent)}`,
+        );
+        if (item.otherwise !== undefined) branches.push(this.#block(item.otherwise, indent));
+        return branches.join(` ${keywords.else} `);
+      }
+      case 'WhileStatement': {
+        const condition = print.expression(item.condition, indent);
+        return `${keywords.while} ${condition} ${this.#block(item.body, indent)}`;
+      }
+      case 'ForStatement': {
+        const from = print.expression(item.from, indent);
+        const to = print.expression(item.to, indent);
+        const head = `${keywords.for} ${item.variable.text} ${keywords.from} ${from} ${keywords.to} ${to}`;
+        return `${head} ${this.#block(item.body, indent)}`;
+      }
+      case 'BreakStatement':
+        return keywords.break;
+      case 'ContinueStatement':
+        return keywords.continue;
+      case 'ReturnStatement':
+        return item.value === undefined
+          ? keywords.return
+          : `${keywords.return} ${print.expression(item.value, indent)}`;
+      case 'ErrorStatement':
+        throw new TypeError('A tree with syntax errors cannot be written.');
+    }
+  }
+
+  #packageName(name: string): string {
+    const { keywords, operators, marks } = this.#definition;
+    const taken = [
+      ...Object.values(keywords),
+      ...Object.values(marks),
+      ...operators.map(({ symbol }) => symbol),
+    ];
+    const dotted = name.split('.').every((part) => isWord(part) && !taken.includes(part));
+    return dotted ? name : encodeString(name);
+  }
+}

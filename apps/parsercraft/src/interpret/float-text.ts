@@ -1,0 +1,71 @@
+/*
+ * One canonical text per float, made the same way here and in the C code: the fewest digits, from
+ * 1 to 17, whose correctly rounded decimal (ties to even, as C's printf does) reads back as the
+ * same float. JavaScript's own shortest text differs from that where it breaks ties otherwise,
+ * so the digits are made from the exact value.
+ */
+
+/** `1.5`, `-0.0`, `1e+20`, `nan`, `inf`. */
+export function floatToText(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  const magnitude = Math.abs(value);
+  if (magnitude === 0) return `${sign}0.0`;
+  // Fewer digits than the shortest text that reads back cannot read back.
+  const shortest = magnitude.toExponential().replace(/e.*$/, '').replace('.', '').length;
+  for (let count = shortest; count <= 17; count += 1) {
+    const decimal = roundedDecimal(magnitude, count);
+    if (count === 17 || Number(`${decimal.digits}e${decimal.exponent - count + 1}`) === magnitude) {
+      return sign + layOut(decimal.digits, decimal.exponent);
+    }
+  }
+  throw new RangeError(`No digits for ${value}.`);
+}
+
+/** The exact value rounded half to even to `count` digits: `d.ddd × 10^exponent`. */
+function roundedDecimal(
+  magnitude: number,
+  count: number,
+): { readonly digits: string; readonly exponent: number } {
+  const { mantissa, exponent: binary } = parts(magnitude);
+  let exponent = Math.floor(Math.log10(magnitude));
+  for (;;) {
+    // value = numerator / denominator units of the last digit
+    const scale = count - 1 - exponent;
+    let numerator = mantissa * (binary > 0 ? 2n ** BigInt(binary) : 1n);
+    let denominator = binary < 0 ? 2n ** BigInt(-binary) : 1n;
+    if (scale > 0) numerator *= 10n ** BigInt(scale);
+    else denominator *= 10n ** BigInt(-scale);
+    let units = numerator / denominator;
+    const rest = (numerator % denominator) * 2n;
+    if (rest > denominator || (rest === denominator && units % 2n === 1n)) units += 1n;
+    const digits = `${units}`;
+    if (digits.length === count) return { digits, exponent };
+    // The logarithm was off by one, or the rounding carried into a new digit.
+    exponent += digits.length > count ? 1 : -1;
+  }
+}
+
+/** The integer m and exponent e of m × 2^e. */
+function parts(magnitude: number): { readonly mantissa: bigint; readonly exponent: number } {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, magnitude);
+  const bits = view.getBigUint64(0);
+  const biased = Number((bits >> 52n) & 0x7ffn);
+  const fraction = bits & 0xf_ffff_ffff_ffffn;
+  return biased === 0
+    ? { mantissa: fraction, exponent: -1074 }
+    : { mantissa: fraction | (1n << 52n), exponent: biased - 1075 };
+}
+
+function layOut(allDigits: string, exponent: number): string {
+  const digits = allDigits.replace(/0+$/, '') || '0';
+  if (exponent < -5 || exponent > 15) {
+    const tail = digits.length > 1 ? `.${digits.slice(1)}` : '';
+    return `${digits[0]}${tail}e${exponent < 0 ? '-' : '+'}${Math.abs(exponent)}`;
+  }
+  if (exponent < 0) return `0.${'0'.repeat(-exponent - 1)}${digits}`;
+  const whole = digits.slice(0, exponent + 1).padEnd(exponent + 1, '0');
+  return `${whole}.${digits.slice(exponent + 1) || '0'}`;
+}

@@ -1,0 +1,58 @@
+import type { BinaryMeaning, Intrinsic, PrefixMeaning, TypeName } from '../lang/vocabulary.ts';
+import { BOOL, FLOAT, INT, type PlainType, STRING, VOID } from './type.ts';
+
+export const NUMBERS: readonly TypeName[] = ['int', 'float'];
+export const ORDERED: readonly TypeName[] = ['int', 'float', 'string'];
+export const PRINTABLE: readonly TypeName[] = ['int', 'float', 'bool', 'string'];
+
+/** What an operator or a built-in function takes and gives. */
+export interface Rule {
+  /** The types that an operand may have; `same` operands must also have one type. */
+  readonly operands: readonly TypeName[];
+  readonly same: boolean;
+  /** A type, or that of the first operand. */
+  readonly result: PlainType | 'first';
+  /** The types of the operands after the first, where they differ from `operands`. */
+  readonly rest?: readonly TypeName[];
+}
+
+const arithmetic: Rule = { operands: NUMBERS, same: true, result: 'first' };
+const logic: Rule = { operands: ['bool'], same: true, result: BOOL };
+const order: Rule = { operands: ORDERED, same: true, result: BOOL };
+const equality: Rule = { operands: PRINTABLE, same: true, result: BOOL };
+
+export const BINARY_RULES: Readonly<Record<BinaryMeaning, Rule>> = {
+  or: logic,
+  and: logic,
+  equal: equality,
+  notEqual: equality,
+  less: order,
+  lessOrEqual: order,
+  greater: order,
+  greaterOrEqual: order,
+  add: { operands: ORDERED, same: true, result: 'first' },
+  concatenate: { operands: ['string'], same: true, result: STRING },
+  subtract: arithmetic,
+  multiply: arithmetic,
+  divide: arithmetic,
+  remainder: { operands: ['int'], same: true, result: INT },
+  power: { operands: NUMBERS, same: false, rest: ['int'], result: 'first' },
+};
+
+export const PREFIX_RULES: Readonly<Record<PrefixMeaning, Rule>> = {
+  negate: arithmetic,
+  not: logic,
+};
+
+export const INTRINSIC_RULES: Readonly<Record<Intrinsic, Rule>> = {
+  print: { operands: PRINTABLE, same: false, result: VOID },
+  string: { operands: PRINTABLE, same: false, result: STRING },
+  int: { operands: NUMBERS, same: false, result: INT },
+  float: { operands: NUMBERS, same: false, result: FLOAT },
+  length: { operands: ['string'], same: false, result: INT },
+  substring: { operands: ['string'], same: false, rest: ['int'], result: STRING },
+  abs: arithmetic,
+  min: arithmetic,
+  max: arithmetic,
+  floor: { operands: ['float'], same: false, result: INT },
+};
