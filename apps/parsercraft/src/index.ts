@@ -1,3 +1,4 @@
+export { toC } from './codegen/to-c.ts';
 export { format } from './format/format.ts';
 export { run } from './interpret/run.ts';
 export { bundledDefinition } from './lang/bundled.ts';

@@ -1,0 +1,49 @@
+import { floatText } from '../format/expressions.ts';
+import type { PlainType } from '../types/type.ts';
+
+/** The C types of the language's types. */
+export const C_TYPES: Readonly<Record<'int' | 'float' | 'bool' | 'string' | 'void', string>> = {
+  int: 'int64_t ',
+  float: 'double ',
+  bool: 'bool ',
+  string: 'const char *',
+  void: 'void ',
+};
+
+/** `int64_t name` or `const char *name`. */
+export function cDeclaration(type: Exclude<PlainType['kind'], 'unknown'>, name: string): string {
+  return `${C_TYPES[type]}${name}`;
+}
+
+export function cInt(value: bigint): string {
+  return value <= 2_147_483_647n ? `${value}` : `INT64_C(${value})`;
+}
+
+export function cFloat(value: number): string {
+  return floatText(value);
+}
+
+/** A string literal of the UTF-8 bytes; every byte that is not plain ASCII is written in octal. */
+export function cString(text: string): string {
+  let literal = '';
+  for (const byte of Buffer.from(text, 'utf8')) {
+    const char = String.fromCharCode(byte);
+    if (char === '\n') literal += '\\n';
+    // Two question marks would begin a trigraph.
+    else if (char === '"' || char === '\\' || char === '?') literal += `\\${char}`;
+    else if (byte >= 0x20 && byte < 0x7f) literal += char;
+    else literal += `\\${byte.toString(8).padStart(3, '0')}`;
+  }
+  return `"${literal}"`;
+}
+
+/** What of a name C can take, to keep the code readable; never a name by itself. */
+export function cSuffix(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9]+/g, '_').slice(0, 32);
+  return plain === '' || plain === '_' ? '' : `_${plain}`;
+}
+
+/** `lessOrEqual` as C's names go: `less_or_equal`. */
+export function snake(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
