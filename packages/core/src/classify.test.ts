@@ -1,0 +1,293 @@
+import { readFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import {
+  type Classification,
+  type ClassificationRule,
+  classify,
+  errorType,
+  statusOf,
+} from './classify.ts';
+import { DeadlineExceededError, OperationTimeoutError } from './errors.ts';
+
+const verdict = (error: unknown): string => {
+  const { category, severity, transient } = classify(error);
+  return `${category} ${severity}${transient ? ' transient' : ''}`;
+};
+const coded = (code: string): Error => Object.assign(new Error(`says ${code}`), { code });
+const named = (name: string): Error => Object.assign(new Error(`a ${name}`), { name });
+
+describe('classification by code', () => {
+  it.each([
+    ['ECONNREFUSED', 'network high transient'],
+    ['ECONNRESET', 'network high transient'],
+    ['EPIPE', 'network high transient'],
+    ['ENOTFOUND', 'network high transient'],
+    ['EAI_AGAIN', 'network high transient'],
+    ['UND_ERR_SOCKET', 'network high transient'],
+    ['ERR_NETWORK', 'network high transient'],
+    ['CERT_HAS_EXPIRED', 'network high'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'network high'],
+    ['HPE_INVALID_CHUNK_SIZE', 'network high'],
+    ['ETIMEDOUT', 'timeout medium transient'],
+    ['UND_ERR_HEADERS_TIMEOUT', 'timeout medium transient'],
+    ['EMFILE', 'resource high transient'],
+    ['EBUSY', 'resource high transient'],
+    ['SQLITE_BUSY', 'resource high transient'],
+    ['ENOSPC', 'resource critical'],
+    ['ENOMEM', 'resource critical'],
+    ['ENOENT', 'resource medium'],
+    ['MODULE_NOT_FOUND', 'resource medium'],
+    ['EACCES', 'resource high'],
+    ['EINVAL', 'validation medium'],
+    ['ERR_INVALID_ARG_TYPE', 'validation medium'],
+    ['ERR_OUT_OF_RANGE', 'validation medium'],
+    ['SOMETHING_NEW', 'unknown medium'],
+  ])('%s is %s', (code, expected) => {
+    expect(verdict(coded(code))).toBe(expected);
+    expect(verdict({ code })).toBe(expected);
+  });
+});
+
+describe('classification by HTTP status', () => {
+  it.each([
+    [400, 'validation low'],
+    [401, 'resource high'],
+    [403, 'resource high'],
+    [404, 'validation low'],
+    [408, 'timeout medium transient'],
+    [409, 'validation low'],
+    [425, 'network low transient'],
+    [429, 'resource medium transient'],
+    [500, 'internal high transient'],
+    [501, 'internal high'],
+    [502, 'network high transient'],
+    [503, 'network high transient'],
+    [504, 'timeout medium transient'],
+    [505, 'internal high'],
+    [507, 'resource critical'],
+    [599, 'internal high transient'],
+    [200, 'unknown medium'],
+    [304, 'unknown medium'],
+    [600, 'unknown medium'],
+    [99, 'unknown medium'],
+    [503.5, 'unknown medium'],
+  ])('%s is %s, wherever it stands', (status, expected) => {
+    expect(verdict({ status })).toBe(expected);
+    expect(verdict(Object.assign(new Error('x'), { statusCode: status }))).toBe(expected);
+    expect(verdict(Object.assign(new Error('x'), { response: { status } }))).toBe(expected);
+  });
+
+  it('takes a Response for what it answers', () => {
+    expect(verdict(new Response('', { status: 503 }))).toBe('network high transient');
+  });
+});
+
+describe('classification by name', () => {
+  it.each([
+    [new SyntaxError('x'), 'validation medium'],
+    [new TypeError('x'), 'validation medium'],
+    [new RangeError('x'), 'validation medium'],
+    [new URIError('x'), 'validation medium'],
+    [new ReferenceError('x'), 'internal high'],
+    [new EvalError('x'), 'internal high'],
+    [named('ValidationError'), 'validation medium'],
+    [new DOMException('x', 'TimeoutError'), 'timeout medium transient'],
+    [new DOMException('x', 'AbortError'), 'unknown low'],
+    [new Error('x'), 'unknown medium'],
+    [named('NobodyKnows'), 'unknown medium'],
+  ])('%s is %s', (error, expected) => {
+    expect(verdict(error)).toBe(expected);
+  });
+
+  it.each([undefined, null, 'ECONNREFUSED', 42, Symbol('x'), () => {}])('%s says nothing', (it) => {
+    expect(verdict(it)).toBe('unknown medium');
+  });
+});
+
+/** A port on which nobody listens, as somebody just did. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('classification of what Node really throws', () => {
+  it('tells a refused connection', async () => {
+    const port = await closedPort();
+    const error = await new Promise((resolve) => connect(port, '127.0.0.1').on('error', resolve));
+    expect(verdict(error)).toBe('network high transient');
+  });
+
+  it('tells a refused connection behind fetch, which says TypeError', async () => {
+    const error = await fetch(`http://127.0.0.1:${await closedPort()}/`).catch(
+      (error: unknown) => error,
+    );
+    expect(String(error)).toBe('TypeError: fetch failed');
+    expect(verdict(error)).toBe('network high transient');
+  });
+
+  it('tells a missing file, which is not worth trying again', async () => {
+    const error = await readFile('/no/such/file').catch((error: unknown) => error);
+    expect(verdict(error)).toBe('resource medium');
+  });
+
+  it('tells a parse error', () => {
+    let error: unknown;
+    try {
+      JSON.parse('{');
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(verdict(error)).toBe('validation medium');
+  });
+
+  it('tells a change of mind from a timeout, though Node calls both AbortError', async () => {
+    const controller = new AbortController();
+    const waiting = delay(1000, undefined, { signal: controller.signal }).catch((e: unknown) => e);
+    controller.abort();
+    expect(verdict(await waiting)).toBe('unknown low');
+    const timed = delay(1000, undefined, { signal: AbortSignal.timeout(1) });
+    const error = await timed.catch((e: unknown) => e);
+    expect((error as Error).name).toBe('AbortError');
+    expect(verdict(error)).toBe('timeout medium transient');
+  });
+});
+
+describe('classification of causes', () => {
+  it('follows a chain as long as nothing above says anything', () => {
+    const deep = new Error('a', { cause: new Error('b', { cause: coded('ECONNRESET') }) });
+    expect(verdict(deep)).toBe('network high transient');
+    expect(verdict(new TypeError('x', { cause: { status: 404 } }))).toBe('validation low');
+    expect(verdict(Object.assign(deep, { code: 'ENOSPC' }))).toBe('resource critical');
+  });
+
+  it('looks at the first of many errors', () => {
+    const errors = [coded('ETIMEDOUT'), coded('ENOENT')];
+    expect(verdict(new AggregateError(errors, 'all failed'))).toBe('timeout medium transient');
+    expect(verdict(new AggregateError([], 'none'))).toBe('unknown medium');
+  });
+
+  it('ends on a cycle, and eight errors deep', () => {
+    const a: Error & { cause?: unknown; errors?: unknown[] } = new Error('a');
+    const b = new Error('b', { cause: a });
+    a.cause = b;
+    a.errors = [a, b];
+    expect(verdict(a)).toBe('unknown medium');
+    const chain = (depth: number): unknown =>
+      depth === 0 ? coded('EPIPE') : new Error('x', { cause: chain(depth - 1) });
+    expect(verdict(chain(7))).toBe('network high transient');
+    expect(verdict(chain(8))).toBe('unknown medium');
+  });
+
+  it('believes what an error says of itself, if that is a classification', () => {
+    expect(verdict(new OperationTimeoutError('p', 1))).toBe('timeout medium transient');
+    expect(verdict(new DeadlineExceededError('op', 1))).toBe('timeout high');
+    const wrapped = new Error('x', { cause: new DeadlineExceededError('op', 1) });
+    expect(verdict(wrapped)).toBe('timeout high');
+    const nonsense = { classification: { category: 'weather', severity: 'high', transient: true } };
+    expect(verdict(nonsense)).toBe('unknown medium');
+  });
+});
+
+describe("a user's rules", () => {
+  it('come before everything else, the first that answers first', () => {
+    const rules: ClassificationRule[] = [
+      () => undefined,
+      (error) =>
+        error instanceof TypeError ? { category: 'internal', severity: 'low' } : undefined,
+      () => ({ category: 'resource', severity: 'critical', transient: true }),
+    ];
+    expect(classify(new TypeError('x'), rules)).toEqual({
+      category: 'internal',
+      severity: 'low',
+      transient: false,
+    });
+    expect(classify(coded('ENOENT'), rules)).toEqual({
+      category: 'resource',
+      severity: 'critical',
+      transient: true,
+    });
+  });
+
+  it('may say a part; the rest is found as always', () => {
+    expect(classify(coded('ECONNRESET'), [() => ({ transient: false })])).toEqual({
+      category: 'network',
+      severity: 'high',
+      transient: false,
+    });
+  });
+
+  it('that throw, or say what is no verdict, are passed over', () => {
+    const broken = [
+      () => {
+        throw new Error('broken rule');
+      },
+      () => null,
+      () => 'network',
+      () => ({ category: 'weather' }),
+      () => ({ severity: undefined }),
+    ] as unknown as ClassificationRule[];
+    expect(classify(coded('ENOSPC'), broken)).toEqual({
+      category: 'resource',
+      severity: 'critical',
+      transient: false,
+    });
+  });
+});
+
+describe('a hostile object', () => {
+  const trap: ProxyHandler<object> = {
+    get() {
+      throw new Error('hostile');
+    },
+    getPrototypeOf() {
+      throw new Error('hostile');
+    },
+  };
+  const hostile = new Proxy({}, trap);
+
+  it('is unknown, has no status and no type, and gets nothing thrown', () => {
+    const unknown: Classification = { category: 'unknown', severity: 'medium', transient: false };
+    expect(classify(hostile)).toEqual(unknown);
+    expect(classify({ cause: hostile })).toEqual(unknown);
+    expect(classify({ response: hostile })).toEqual(unknown);
+    expect(statusOf(hostile)).toBeUndefined();
+    expect(statusOf({ response: hostile })).toBeUndefined();
+    expect(errorType(hostile)).toBe('_OTHER');
+    expect(errorType({ cause: hostile })).toBe('_OTHER');
+  });
+
+  it('cannot send the search for a status round in circles', () => {
+    const loop: { response?: unknown } = {};
+    loop.response = { response: loop };
+    expect(statusOf(loop)).toBeUndefined();
+  });
+});
+
+describe('the type of an error', () => {
+  class RegistryError extends Error {}
+  it.each([
+    [coded('ECONNREFUSED'), 'ECONNREFUSED'],
+    [coded('user 17 has no cart'), 'Error'],
+    [Object.assign(new Error('x'), { status: 503 }), '503'],
+    [new Response('', { status: 429 }), '429'],
+    [new TypeError('fetch failed', { cause: coded('ECONNRESET') }), 'ECONNRESET'],
+    [new TypeError('x'), 'TypeError'],
+    [new DOMException('x', 'TimeoutError'), 'TimeoutError'],
+    [new RegistryError('x'), 'RegistryError'],
+    [new OperationTimeoutError('p', 1), 'OPERATION_TIMEOUT'],
+    [new Error('x'), 'Error'],
+    [{ ok: false }, '_OTHER'],
+    [[], '_OTHER'],
+    ['a string', '_OTHER'],
+    [undefined, '_OTHER'],
+    [null, '_OTHER'],
+    [Object.create(null), '_OTHER'],
+  ])('of %o is %s', (error, expected) => {
+    expect(errorType(error)).toBe(expected);
+  });
+});

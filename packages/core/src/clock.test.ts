@@ -1,0 +1,140 @@
+import { getEventListeners } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { sleepOn, systemClock } from './clock.ts';
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+describe('the system clock', () => {
+  it('tells wall-clock time apart from time that only goes forward', () => {
+    expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(50);
+    const first = systemClock.monotonic();
+    expect(systemClock.monotonic()).toBeGreaterThanOrEqual(first);
+    expect(first).toBeLessThan(systemClock.now());
+  });
+
+  it('does not come back before its time', async () => {
+    const start = systemClock.monotonic();
+    await systemClock.sleep(1.5);
+    // Node's timers may be up to a millisecond early by the monotonic clock, but not by more.
+    expect(systemClock.monotonic() - start).toBeGreaterThan(1);
+  });
+
+  it.each([-1, Number.NaN])('refuses to wait for %s ms', async (ms) => {
+    expect(() => systemClock.schedule(() => {}, ms)).toThrow(
+      new RangeError(`clock: ms must be a number >= 0, got ${ms}.`),
+    );
+    await expect(systemClock.sleep(ms)).rejects.toThrow(RangeError);
+  });
+});
+
+describe('a scheduled callback', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('happens once, in time', () => {
+    const callback = vi.fn();
+    systemClock.schedule(callback, 100);
+    vi.advanceTimersByTime(99);
+    expect(callback).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1000);
+    expect(callback).toHaveBeenCalledTimes(1);
+  });
+
+  it('rounds a fraction up, as Node would round it down', () => {
+    const callback = vi.fn();
+    systemClock.schedule(callback, 10.2);
+    vi.advanceTimersByTime(10);
+    expect(callback).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(callback).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([MAX_TIMER_MS, MAX_TIMER_MS + 1, 2 * MAX_TIMER_MS, 30 * 86_400_000])(
+    'waits all of %s ms, though Node counts in 32 bits',
+    (ms) => {
+      const callback = vi.fn();
+      systemClock.schedule(callback, ms);
+      vi.advanceTimersByTime(ms - 1);
+      expect(callback).not.toHaveBeenCalled();
+      vi.advanceTimersByTime(1);
+      expect(callback).toHaveBeenCalledTimes(1);
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
+
+  it('never asks Node for more than it can count', () => {
+    const asked = vi.spyOn(globalThis, 'setTimeout');
+    systemClock.schedule(() => {}, Number.POSITIVE_INFINITY);
+    vi.advanceTimersByTime(3 * MAX_TIMER_MS);
+    expect(asked.mock.calls.map(([, ms]) => ms)).toEqual(Array(4).fill(MAX_TIMER_MS));
+  });
+
+  it('can be taken back in any of its parts', () => {
+    const callback = vi.fn();
+    const timer = systemClock.schedule(callback, 2.5 * MAX_TIMER_MS);
+    vi.advanceTimersByTime(2 * MAX_TIMER_MS);
+    timer.cancel();
+    timer.cancel();
+    vi.advanceTimersByTime(2 * MAX_TIMER_MS);
+    expect(callback).not.toHaveBeenCalled();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('keeps the process alive only while it is told to, through all its parts', () => {
+    const handles: { hasRef(): boolean }[] = [];
+    const real = globalThis.setTimeout;
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((callback: () => void, ms: number) => {
+      const handle = real(callback, ms);
+      handles.push(handle);
+      return handle;
+    }) as typeof setTimeout);
+    const timer = systemClock.schedule(() => {}, 3 * MAX_TIMER_MS);
+    expect(handles.at(-1)?.hasRef()).toBe(true);
+    timer.unref();
+    expect(handles.at(-1)?.hasRef()).toBe(false);
+    vi.advanceTimersByTime(MAX_TIMER_MS);
+    expect(handles).toHaveLength(2);
+    expect(handles.at(-1)?.hasRef()).toBe(false);
+    timer.ref();
+    expect(handles.at(-1)?.hasRef()).toBe(true);
+    vi.advanceTimersByTime(MAX_TIMER_MS);
+    expect(handles).toHaveLength(3);
+    expect(handles.at(-1)?.hasRef()).toBe(true);
+    timer.cancel();
+  });
+});
+
+describe('a sleep', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('leaves neither timer nor listener when its time has come', async () => {
+    const { signal } = new AbortController();
+    const sleeping = systemClock.sleep(50, signal);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(50);
+    await expect(sleeping).resolves.toBeUndefined();
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each([50, Number.POSITIVE_INFINITY])(
+    'of %s ms ends at once with the reason when it is aborted',
+    async (ms) => {
+      const controller = new AbortController();
+      const reason = { why: 'enough' };
+      const sleeping = systemClock.sleep(ms, controller.signal);
+      controller.abort(reason);
+      await expect(sleeping).rejects.toBe(reason);
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
+
+  it('does not begin when the signal has aborted already', async () => {
+    const schedule = vi.fn();
+    const sleeping = sleepOn({ schedule }, 50, AbortSignal.abort('done'));
+    await expect(sleeping).rejects.toBe('done');
+    expect(schedule).not.toHaveBeenCalled();
+  });
+});

@@ -1,0 +1,157 @@
+import { ManualClock } from '@temper/testkit';
+import { describe, expect, it } from 'vitest';
+import type { ClassificationRule } from './classify.ts';
+import { type ErrorLogOptions, errorLog, type HandleErrorOptions } from './error-log.ts';
+
+const refused = Object.assign(new Error('no route to registry'), { code: 'ECONNREFUSED' });
+
+describe('an error log', () => {
+  it('classifies and describes what it is given', () => {
+    const clock = new ManualClock(1_700_000_000_000);
+    const entry = errorLog({ clock }).handle(refused, {
+      context: { package: 'std.core' },
+      retryCount: 2,
+    });
+    expect(entry).toMatchObject({
+      category: 'network',
+      severity: 'high',
+      message: 'no route to registry',
+      timestamp: 1_700_000_000_000,
+      context: { package: 'std.core' },
+      retryCount: 2,
+    });
+    expect(entry.lastError).toBe(refused);
+    expect(entry.errorId).toMatch(/^err_[0-9a-f]{16}$/);
+  });
+
+  it('gives every error an id of its own', () => {
+    const log = errorLog();
+    const ids = new Set(Array.from({ length: 1000 }, () => log.handle(refused).errorId));
+    expect(ids.size).toBe(1000);
+  });
+
+  it('lets the handler overrule, and the rules come before the built-in ones', () => {
+    const rules: ClassificationRule[] = [() => ({ category: 'internal' })];
+    const log = errorLog({ rules });
+    expect(log.handle(refused)).toMatchObject({ category: 'internal', severity: 'high' });
+    expect(log.handle(refused, { category: 'resource', severity: 'low' })).toMatchObject({
+      category: 'resource',
+      severity: 'low',
+    });
+  });
+
+  it('knows from the error how often it was tried again', () => {
+    const log = errorLog();
+    expect(log.handle(Object.assign(new Error('x'), { attempts: 3 })).retryCount).toBe(2);
+    expect(log.handle(Object.assign(new Error('x'), { attempts: Number.NaN })).retryCount).toBe(0);
+    expect(log.handle(null).retryCount).toBe(0);
+  });
+
+  it('shows everything but the error itself as JSON', () => {
+    const entry = errorLog().handle(refused, { context: { a: 1 } });
+    const parsed: unknown = JSON.parse(JSON.stringify(entry));
+    expect(parsed).toEqual({
+      errorId: entry.errorId,
+      category: 'network',
+      severity: 'high',
+      message: 'no route to registry',
+      timestamp: entry.timestamp,
+      context: { a: 1 },
+      retryCount: 0,
+    });
+  });
+
+  it('takes in whatever was thrown', () => {
+    const log = errorLog();
+    const hostile = new Proxy(new Error('x'), {
+      get() {
+        throw new Error('hostile');
+      },
+    });
+    expect(log.handle(hostile).message).toBe('an object that cannot be shown');
+    expect(log.handle('words').message).toBe('words');
+    expect(log.handle(undefined).message).toBe('undefined');
+    expect(log.stats().total).toBe(3);
+  });
+
+  it('keeps its own copy of the context', () => {
+    const context: Record<string, unknown> = { step: 1 };
+    const entry = errorLog().handle(refused, { context });
+    context.step = 2;
+    expect(entry.context).toEqual({ step: 1 });
+  });
+
+  it('remembers the last ones only, oldest first, and counts all', () => {
+    const log = errorLog({ capacity: 3 });
+    for (let i = 1; i <= 3; i++) log.handle(new Error(`${i}`));
+    const messages = (limit?: number): string[] => log.recent(limit).map((e) => e.message);
+    expect(messages()).toEqual(['1', '2', '3']);
+    for (let i = 4; i <= 8; i++) log.handle(new Error(`${i}`));
+    expect(messages()).toEqual(['6', '7', '8']);
+    expect(messages(2)).toEqual(['7', '8']);
+    expect(messages(100)).toEqual(['6', '7', '8']);
+    expect(messages(0)).toEqual([]);
+    expect(log.stats()).toMatchObject({ total: 8, remembered: 3 });
+  });
+
+  it('remembers nothing when its capacity is 0', () => {
+    const log = errorLog({ capacity: 0 });
+    log.handle(refused);
+    expect(log.recent()).toEqual([]);
+    expect(log.stats()).toMatchObject({ total: 1, remembered: 0 });
+  });
+
+  it('counts by category and severity, in a snapshot of its own', () => {
+    const log = errorLog();
+    log.handle(refused);
+    log.handle(refused);
+    log.handle(new SyntaxError('x'));
+    const stats = log.stats();
+    expect(stats.byCategory).toEqual({
+      validation: 1,
+      network: 2,
+      timeout: 0,
+      resource: 0,
+      internal: 0,
+      unknown: 0,
+    });
+    expect(stats.bySeverity).toEqual({ low: 0, medium: 1, high: 2, critical: 0 });
+    log.handle(refused);
+    expect(stats.total).toBe(3);
+  });
+
+  it.each<[unknown, RegExp]>([
+    [
+      { capacity: -1 },
+      /RangeError: errorLog: capacity must be an integer from 0 to 1000000, got -1/,
+    ],
+    [{ capacity: 1.5 }, /got 1\.5/],
+    [{ capacity: Number.NaN }, /got NaN/],
+    [{ capacity: Number.POSITIVE_INFINITY }, /got Infinity/],
+    [{ name: '' }, /TypeError: errorLog: name must be a non-empty string, got ''/],
+    [{ rules: 'none' }, /TypeError: errorLog: rules must be an array of functions, got 'none'/],
+    [{ rules: [5] }, /TypeError: errorLog: rules\[\] must be a function, got 5/],
+    [{ clock: {} }, /TypeError: errorLog: clock\.now must be a function, got undefined/],
+    [{ capcity: 5 }, /TypeError: errorLog: unknown option 'capcity'; known are name, capacity/],
+    [null, /TypeError: errorLog: options must be an object, got null/],
+  ])('refuses %o, naming option, range and value', (options, message) => {
+    expect(() => errorLog(options as ErrorLogOptions)).toThrow();
+    let said = '';
+    try {
+      errorLog(options as ErrorLogOptions);
+    } catch (error) {
+      said = String(error);
+    }
+    expect(said).toMatch(message);
+  });
+
+  it('refuses a category that does not exist, and counts nothing then', () => {
+    const log = errorLog();
+    const options = { category: 'weather' } as unknown as HandleErrorOptions;
+    expect(() => log.handle(refused, options)).toThrow(
+      /handle: category must be one of 'validation'/,
+    );
+    expect(() => log.recent(-1)).toThrow(/recent: limit must be an integer >= 0, got -1/);
+    expect(log.stats().total).toBe(0);
+  });
+});
