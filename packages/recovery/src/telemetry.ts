@@ -1,0 +1,132 @@
+import { type Context, context, type Span } from '@opentelemetry/api';
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_OPERATION,
+  ATTR_OUTCOME,
+  ATTR_POLICY_NAME,
+  type Attributes,
+  type AttributeValue,
+  type CallContext,
+  type Cell,
+  type Emit,
+  errorType,
+  failSpan,
+  type HistogramSeries,
+  type InstrumentationScope,
+  instrumentationScope,
+  type Live,
+  type MetricDefinition,
+  runInSpan,
+} from '@temper/core';
+import { RECOVERY_METRICS } from './semconv.ts';
+import { VERSION } from './version.ts';
+
+const scope: InstrumentationScope = instrumentationScope({
+  name: '@temper/recovery',
+  version: VERSION,
+  metrics: RECOVERY_METRICS,
+});
+
+/** Reports what user code threw. */
+export const onListenerError: (error: unknown) => void = scope.onListenerError;
+
+/** What is switched on in this process. */
+export const live: Live = scope.live;
+
+/** Which calls get spans: those in which this policy had something to do, or none. */
+export type EventSpans = 'failures' | 'none';
+export const EVENT_SPANS: readonly EventSpans[] = ['failures', 'none'];
+
+/** One counter per value of an attribute. */
+export function cellsBy<K extends string>(
+  metric: MetricDefinition,
+  base: Attributes,
+  attribute: string,
+  values: readonly K[],
+): Readonly<Record<K, Cell>> {
+  return Object.fromEntries(
+    values.map((value) => [value, scope.counter(metric, { ...base, [attribute]: value })]),
+  ) as Record<K, Cell>;
+}
+
+/** One counter per outcome, for the policies of this name. */
+export function outcomeCells<K extends string>(
+  metric: MetricDefinition,
+  policy: string,
+  outcomes: readonly K[],
+): Readonly<Record<K, Cell>> {
+  return cellsBy(metric, policyAttributes(policy), ATTR_OUTCOME, outcomes);
+}
+
+/** A counter with no attribute but the policy's name. */
+export function cell(metric: MetricDefinition, policy: string): Cell {
+  return scope.counter(metric, policyAttributes(policy));
+}
+
+/** A histogram with these attributes. */
+export function histogram(metric: MetricDefinition, attributes: Attributes): HistogramSeries {
+  return scope.histogram(metric, attributes);
+}
+
+/** Reads levels of a living policy at each collection. `read` must not close over the policy. */
+export function observe<T extends object>(
+  owner: T,
+  read: (owner: T, emit: Emit) => void,
+): Disposable {
+  return scope.observe(owner, read);
+}
+
+/** The attribute that every series of a policy has. */
+export function policyAttributes(policy: string): Attributes {
+  return { [ATTR_POLICY_NAME.name]: policy };
+}
+
+/** Where a call came from, kept for a span that may be needed later. */
+export type Origin = Context;
+
+/** Remembers the caller's place in the trace, if there is one to remember. */
+export function originOf(spans: string): Origin | undefined {
+  return scope.live.traces && spans !== 'none' ? context.active() : undefined;
+}
+
+/** A span of this package, not active. */
+export function openSpan(
+  name: string,
+  policy: string,
+  call: CallContext,
+  startTime: number,
+  attributes: Readonly<Record<string, AttributeValue>>,
+  origin: Origin = context.active(),
+): Span {
+  const all: Record<string, AttributeValue> = {
+    ...call.attributes,
+    ...attributes,
+    [ATTR_POLICY_NAME.name]: policy,
+  };
+  if (call.operation !== undefined) all[ATTR_OPERATION.name] = call.operation;
+  return scope.tracer.startSpan(name, { attributes: all, startTime }, origin);
+}
+
+/** Runs `work` with `span` active, or plainly without one. */
+export function under<T>(span: Span | undefined, work: () => T): T {
+  return span === undefined ? work() : runInSpan(span, work);
+}
+
+/** Runs `work` at the caller's place in the trace, where that was kept. */
+export function at<T>(origin: Origin | undefined, work: () => T): T {
+  return origin === undefined ? work() : context.with(origin, work);
+}
+
+/** Ends a span as failed. */
+export function endFailed(span: Span | undefined, error: unknown, endTime: number): void {
+  if (span === undefined) return;
+  failSpan(span, error);
+  span.end(endTime);
+}
+
+/** `error.type` of what a span answers for, without making the span a failed one. */
+export function answersFor(error: unknown): Readonly<Record<string, AttributeValue>> {
+  return { [ATTR_ERROR_TYPE.name]: errorType(error) };
+}
+
+export type { Span };
