@@ -1,0 +1,54 @@
+import { circuitBreaker } from '@temper/breaker';
+import { pipeline, timeout } from '@temper/recovery';
+import { retry } from '@temper/retry';
+import * as cockatiel from 'cockatiel';
+import type { Bench } from '../types.ts';
+import { fused, fusedWithSharedTimer, naive } from './floor.ts';
+
+const GROUP = 'retry + breaker + timeout, first try succeeds';
+const TIMEOUT_MS = 5000;
+
+const answer = async (): Promise<number> => 1;
+const answerBy = async ({ signal }: { readonly signal: AbortSignal }): Promise<number> =>
+  signal.aborted ? 0 : 1;
+
+const standard = pipeline(
+  { name: 'bench' },
+  retry({ name: 'bench' }),
+  circuitBreaker({ name: 'bench' }),
+  timeout({ name: 'bench', timeoutMs: TIMEOUT_MS }),
+);
+
+function cockatielPolicy(abortOnReturn: boolean): cockatiel.IPolicy {
+  return cockatiel.wrap(
+    cockatiel.retry(cockatiel.handleAll, {
+      maxAttempts: 2,
+      backoff: new cockatiel.ExponentialBackoff({ initialDelay: 100 }),
+    }),
+    cockatiel.circuitBreaker(cockatiel.handleAll, {
+      halfOpenAfter: 60_000,
+      breaker: new cockatiel.ConsecutiveBreaker(5),
+    }),
+    cockatiel.timeout(TIMEOUT_MS, {
+      strategy: cockatiel.TimeoutStrategy.Aggressive,
+      abortOnReturn,
+    }),
+  );
+}
+
+const byDefault = cockatielPolicy(true);
+const tuned = cockatielPolicy(false);
+const floor = fused(TIMEOUT_MS);
+const sharedTimer = fusedWithSharedTimer(TIMEOUT_MS);
+const simple = naive(TIMEOUT_MS);
+
+/** The standard pipeline on its happy path. */
+export const pipelineRows: readonly Bench[] = [
+  { group: GROUP, name: 'floor', floor: true, fn: () => floor(answer) },
+  { group: GROUP, name: 'floor, timer shared', fn: () => sharedTimer(answer) },
+  { group: GROUP, name: 'naive: three functions', fn: () => simple(answer) },
+  { group: GROUP, name: 'temper', aim: 1.5, fn: () => standard.execute(answer) },
+  { group: GROUP, name: 'temper, signal read', fn: () => standard.execute(answerBy) },
+  { group: GROUP, name: 'cockatiel', fn: () => byDefault.execute(answer) },
+  { group: GROUP, name: 'cockatiel, abortOnReturn: false', fn: () => tuned.execute(answer) },
+];
