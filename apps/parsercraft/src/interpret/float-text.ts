@@ -37,13 +37,19 @@ function roundedDecimal(
     let denominator = binary < 0 ? 2n ** BigInt(-binary) : 1n;
     if (scale > 0) numerator *= 10n ** BigInt(scale);
     else denominator *= 10n ** BigInt(-scale);
-    let units = numerator / denominator;
+    const whole = numerator / denominator;
+    const length = whole === 0n ? 0 : `${whole}`.length;
+    if (length !== count) {
+      // The logarithm was rounded to the wrong side of a power of ten.
+      exponent += length > count ? 1 : -1;
+      continue;
+    }
     const rest = (numerator % denominator) * 2n;
-    if (rest > denominator || (rest === denominator && units % 2n === 1n)) units += 1n;
-    const digits = `${units}`;
-    if (digits.length === count) return { digits, exponent };
-    // The logarithm was off by one, or the rounding carried into a new digit.
-    exponent += digits.length > count ? 1 : -1;
+    const up = rest > denominator || (rest === denominator && whole % 2n === 1n);
+    const digits = `${whole + (up ? 1n : 0n)}`;
+    return digits.length === count
+      ? { digits, exponent }
+      : { digits: digits.slice(0, count), exponent: exponent + 1 };
   }
 }
 

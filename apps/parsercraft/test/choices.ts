@@ -1,0 +1,29 @@
+/** A finite list of numbers read as choices; when it is used up, every choice is the first one. */
+export class Choices {
+  readonly #numbers: readonly number[];
+  #next = 0;
+
+  constructor(numbers: readonly number[]) {
+    this.#numbers = numbers;
+  }
+
+  get usedUp(): boolean {
+    return this.#next >= this.#numbers.length;
+  }
+
+  /** A whole number from 0 up to but without `bound`. */
+  below(bound: number): number {
+    const number = this.#numbers[this.#next] ?? 0;
+    this.#next += 1;
+    return number % bound;
+  }
+
+  of<T>(list: readonly [T, ...T[]]): T {
+    return list[this.below(list.length)] as T;
+  }
+
+  /** True in one of `n` cases; false when the choices are used up. */
+  oneIn(n: number): boolean {
+    return !this.usedUp && this.below(n) === 0;
+  }
+}
