@@ -1,12 +1,15 @@
 #!/usr/bin/env node
-// Telemetry first: what it instruments must not be loaded before it.
-import { shutdownTelemetry } from './telemetry.ts';
+import { startTelemetry } from './telemetry.ts';
 
-import('./serve.ts')
-  .then(({ serve }) => serve(process.argv.slice(2), shutdownTelemetry))
-  .catch((error: unknown) => {
-    process.stderr.write(
-      `parsercraft-registry: ${error instanceof Error ? error.message : error}\n`,
-    );
-    process.exit(1);
-  });
+async function main(): Promise<void> {
+  const shutdownTelemetry = await startTelemetry(process.env);
+  // Loaded only now: what is instrumented must not be loaded before.
+  const { serve } = await import('./serve.ts');
+  await serve(process.argv.slice(2), shutdownTelemetry);
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`parsercraft-registry: ${message}\n`);
+  process.exit(1);
+});

@@ -55,7 +55,7 @@ describe('latency', () => {
       const { ms, value } = await timed(() => get());
       expect(value.status).toBe(200);
       expect(ms).toBeGreaterThanOrEqual(119);
-      expect(ms).toBeLessThan(1_000);
+      expect(ms).toBeLessThan(3_000);
     }
     expect((await status()).faults[0]).toMatchObject({ kind: 'latency', hits: 3 });
   });
@@ -362,7 +362,7 @@ describe('while faults are on', () => {
       await sleep(100);
       const { ms, value } = await timed(() => own.stop());
       expect(value).toEqual({ code: 0, signal: null });
-      expect(ms).toBeLessThan(2_000);
+      expect(ms).toBeLessThan(4_000);
       await waiting;
     },
   );

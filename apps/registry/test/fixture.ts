@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import type { FaultPlan, FaultStatus } from '../src/faults/plan.ts';
 import { type RegistryProcess, type StartRegistryOptions, startRegistry } from '../src/launcher.ts';
 import { packTarball } from '../src/tarball.ts';
@@ -15,8 +15,16 @@ const QUIET = Object.fromEntries(
     .map((name) => [name, undefined]),
 );
 
+const dirs: string[] = [];
+afterAll(() => {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+
+/** A folder that is gone when the file's tests are. */
 export function temporaryDir(): string {
-  return mkdtempSync(join(tmpdir(), 'registry-test-'));
+  const dir = mkdtempSync(join(tmpdir(), 'registry-test-'));
+  dirs.push(dir);
+  return dir;
 }
 
 /** A registry of the test's own, which ends with it. */
@@ -31,7 +39,6 @@ export async function registryForTest(
   });
   onTestFinished(async () => {
     await registry.kill();
-    rmSync(dataDir, { recursive: true, force: true });
   });
   return { ...registry, dataDir };
 }
@@ -46,7 +53,6 @@ export async function registryForFile(
     registry,
     end: async () => {
       await registry.stop();
-      rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }

@@ -131,7 +131,12 @@ describe('the token', () => {
 
   it('is not accepted with one character changed, added or taken away', async () => {
     const { token } = registry;
-    for (const guess of [`${token}x`, token.slice(1), `x${token.slice(1)}`, token.toUpperCase()]) {
+    for (const guess of [
+      `${token}x`,
+      token.slice(1),
+      `${token.startsWith('x') ? 'y' : 'x'}${token.slice(1)}`,
+      token.toUpperCase(),
+    ]) {
       expect((await post('{}', 'application/json', bearer(guess))).status).toBe(401);
     }
     expect((await post('{}', 'application/json', bearer(token))).status).toBe(422);
@@ -204,7 +209,7 @@ describe('a package that is not acceptable', () => {
   });
 
   it('is a small archive of something enormous', async () => {
-    const bomb = await promisify(gzip)(Buffer.alloc(64 * MAX_UNPACKED_BYTES));
+    const bomb = await promisify(gzip)(Buffer.alloc(8 * MAX_UNPACKED_BYTES));
     expect(bomb.length).toBeLessThan(MAX_TARBALL_BYTES);
     expect(await errorsOf(bomb)).toContain('must unpack to at most');
   });
