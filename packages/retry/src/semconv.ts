@@ -97,6 +97,7 @@ export const METRIC_BUDGET_AVAILABLE: MetricDefinition = {
   instrument: 'gauge',
   unit: '{attempt}',
   description: 'Retries that the budget would allow now.',
+  whenGone: Number.NaN,
   attributes: [ATTR_POLICY_NAME],
   alert: 'Zero: retries are being refused.',
 };

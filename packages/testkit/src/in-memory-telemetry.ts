@@ -7,6 +7,7 @@ import {
   SimpleLogRecordProcessor,
 } from '@opentelemetry/sdk-logs';
 import {
+  type CollectionResult,
   MeterProvider,
   type MetricData,
   type MetricProducer,
@@ -69,10 +70,16 @@ export class InMemoryTelemetry {
     if (options.logs !== false) logs.setGlobalLoggerProvider(this.#loggerProvider);
   }
 
-  /** Every metric with at least one series, by name. */
+  /** All that a reader collects. Rejects with the first error of a callback. */
+  async collect(): Promise<CollectionResult> {
+    const result = await this.#reader.collect();
+    if (result.errors.length > 0) throw result.errors[0];
+    return result;
+  }
+
+  /** Every metric with at least one series, by name. Of two scopes' metrics of one name, the last. */
   async metrics(): Promise<ReadonlyMap<string, MetricData>> {
-    const { resourceMetrics, errors } = await this.#reader.collect();
-    if (errors.length > 0) throw errors[0];
+    const { resourceMetrics } = await this.collect();
     return new Map(
       resourceMetrics.scopeMetrics.flatMap((scope) =>
         scope.metrics.map((metric) => [metric.descriptor.name, metric] as const),
@@ -80,10 +87,13 @@ export class InMemoryTelemetry {
     );
   }
 
-  /** The series of one metric. Empty when it has none. */
+  /** The series of one metric, of all scopes: a series that is exported twice is here twice. */
   async points(name: string, where: Readonly<Record<string, unknown>> = {}): Promise<Point[]> {
-    const metric = (await this.metrics()).get(name);
-    return (metric?.dataPoints ?? [])
+    const { resourceMetrics } = await this.collect();
+    return resourceMetrics.scopeMetrics
+      .flatMap((scope) => scope.metrics)
+      .filter((metric) => metric.descriptor.name === name)
+      .flatMap((metric) => [...metric.dataPoints])
       .map(({ attributes, value }) => ({ attributes, value }))
       .filter(({ attributes }) =>
         Object.entries(where).every(([key, value]) => attributes[key] === value),

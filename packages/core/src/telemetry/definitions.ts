@@ -29,6 +29,13 @@ export interface MetricDefinition {
    * @defaultValue 'sum' for an up-down counter, 'max' for a gauge
    */
   readonly merge?: 'sum' | 'max';
+  /**
+   * What a level shows when no living policy feeds its series any more. It has to show something, as
+   * OpenTelemetry's SDK for JavaScript repeats the last value that it saw for ever. `NaN` where 0
+   * would raise an alarm.
+   * @defaultValue 0
+   */
+  readonly whenGone?: number;
   /** When the number should worry somebody, for the reference page. */
   readonly alert?: string;
 }

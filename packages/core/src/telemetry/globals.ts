@@ -23,11 +23,14 @@ export function watchProviders(listeners: Readonly<Record<string, ProviderListen
     adopt(existing, listeners);
     return;
   }
+  // A copy of core with another protocol may be waiting too; it must hear what we hear.
+  const waiting = Object.getOwnPropertyDescriptor(root, API_KEY)?.set;
   Object.defineProperty(root, API_KEY, {
     configurable: true,
     enumerable: true,
     get: () => undefined,
     set: (api: ApiGlobal) => {
+      waiting?.call(root, api);
       Object.defineProperty(root, API_KEY, {
         configurable: true,
         enumerable: true,
@@ -46,10 +49,12 @@ function adopt(api: ApiGlobal, listeners: Readonly<Record<string, ProviderListen
   if (!Object.isExtensible(api)) return; // registered providers are heard; later ones cannot be
   const prototype = Object.create(Object.getPrototypeOf(api) as object | null) as object;
   for (const [signal, listener] of Object.entries(listeners)) {
+    const listening = setterOf(Object.getPrototypeOf(api) as object | null, signal);
     Object.defineProperty(prototype, signal, {
       configurable: true,
       get: () => undefined,
       set(this: ApiGlobal, provider: unknown) {
+        listening?.call(this, provider);
         Object.defineProperty(this, signal, {
           configurable: true,
           enumerable: true,
@@ -61,4 +66,14 @@ function adopt(api: ApiGlobal, listeners: Readonly<Record<string, ProviderListen
     });
   }
   Object.setPrototypeOf(api, prototype);
+}
+
+function setterOf(from: object | null, key: string): ((value: unknown) => void) | undefined {
+  let object = from;
+  while (object !== null) {
+    const found = Object.getOwnPropertyDescriptor(object, key);
+    if (found !== undefined) return found.set;
+    object = Object.getPrototypeOf(object) as object | null;
+  }
+  return undefined;
 }

@@ -22,6 +22,9 @@ import {
 /** How a living policy tells its levels, when they are read. */
 export type Emit = (definition: MetricDefinition, attributes: Attributes, value: number) => void;
 
+/** By metric, then by series. */
+type Levels = Map<string, Map<string, { readonly attributes: Attributes; value: number }>>;
+
 interface Owner {
   readonly ref: WeakRef<object>;
   readonly read: (owner: object, emit: Emit) => void;
@@ -78,6 +81,8 @@ export class Scope implements InstrumentationScope {
   readonly #owners = new Set<Owner>();
   readonly #gone = new FinalizationRegistry<Owner>((owner) => this.#owners.delete(owner));
   readonly #instruments = new Map<string, Observable>();
+  /** The level series that the present provider has seen. */
+  #shown: Levels = new Map();
   #unbind: (() => void) | undefined;
 
   constructor(options: ScopeOptions, live: Live) {
@@ -167,6 +172,7 @@ export class Scope implements InstrumentationScope {
     this.#unbind = undefined;
     if (unbind !== undefined) this.safely(unbind);
     this.#instruments.clear();
+    this.#shown = new Map();
     for (const definition of this.definitions.values()) {
       if (definition.instrument !== 'histogram') continue;
       const { target } = this.#histogramFamily(definition);
@@ -211,21 +217,28 @@ export class Scope implements InstrumentationScope {
         result.observe(instrument, cell.value, attributes);
       }
     }
-    for (const [name, levels] of this.#levels()) {
+    const present = this.#levels();
+    for (const [name, levels] of present) {
       const instrument = this.#instruments.get(name);
       if (instrument === undefined) continue;
       for (const { attributes, value } of levels.values()) {
         result.observe(instrument, value, attributes);
       }
     }
+    for (const [name, levels] of this.#shown) {
+      const instrument = this.#instruments.get(name);
+      if (instrument === undefined) continue;
+      for (const [key, { attributes }] of levels) {
+        if (present.get(name)?.has(key)) continue;
+        result.observe(instrument, this.definitions.get(name)?.whenGone ?? 0, attributes);
+      }
+    }
+    this.#shown = present;
   }
 
   /** The levels of all living owners, those of one series merged. */
-  #levels(): Map<string, Map<string, { readonly attributes: Attributes; value: number }>> {
-    const metrics = new Map<
-      string,
-      Map<string, { readonly attributes: Attributes; value: number }>
-    >();
+  #levels(): Levels {
+    const metrics: Levels = new Map();
     const emit: Emit = (definition, attributes, value) => {
       let series = metrics.get(definition.name);
       if (series === undefined) {

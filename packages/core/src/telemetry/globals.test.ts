@@ -1,0 +1,150 @@
+import { createRequire } from 'node:module';
+import * as esm from '@opentelemetry/api';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { watchProviders } from './globals.ts';
+
+const API_KEY = Symbol.for('opentelemetry.js.api.1');
+const root = globalThis as unknown as Record<symbol, Record<string, unknown> | undefined>;
+
+/** Loaded by require(), the API is another copy, with singletons of its own. */
+const cjs = createRequire(import.meta.url)('@opentelemetry/api') as typeof esm;
+
+let made = 0;
+/** A provider that is equal to no other. */
+const meters = (): esm.MeterProvider & { id: number } => ({
+  id: ++made,
+  getMeter: esm.createNoopMeter,
+});
+
+/** Watches as core does, and tells what it heard. */
+function watch(): unknown[][] {
+  const heard: unknown[][] = [];
+  watchProviders({
+    metrics: (provider) => heard.push(['metrics', provider]),
+    trace: (provider) => heard.push(['trace', provider]),
+  });
+  return heard;
+}
+
+beforeEach(() => {
+  delete root[API_KEY];
+});
+
+describe('the two copies of the API in this test', () => {
+  it('are two', () => {
+    expect(cjs.metrics).not.toBe(esm.metrics);
+    expect(cjs.metrics.setGlobalMeterProvider).toBeTypeOf('function');
+  });
+});
+
+describe.each([
+  ['the ESM copy', esm],
+  ['the CommonJS copy', cjs],
+])('a provider that is registered through %s of the API', (_, api) => {
+  it('is heard when the API has no global object yet', () => {
+    const heard = watch();
+    expect(root[API_KEY]).toBeUndefined();
+    const provider = meters();
+    expect(api.metrics.setGlobalMeterProvider(provider)).toBe(true);
+    expect(heard).toEqual([['metrics', provider]]);
+  });
+
+  it('is heard when it was there before us', () => {
+    const provider = meters();
+    api.metrics.setGlobalMeterProvider(provider);
+    expect(watch()).toEqual([['metrics', provider]]);
+  });
+
+  it('is heard when something else was registered before us', () => {
+    api.diag.setLogger({ error() {}, warn() {}, info() {}, debug() {}, verbose() {} });
+    const heard = watch();
+    expect(heard).toEqual([]);
+    const provider = meters();
+    api.metrics.setGlobalMeterProvider(provider);
+    expect(heard).toEqual([['metrics', provider]]);
+    api.diag.disable();
+  });
+
+  it('is heard again each time another takes its place', () => {
+    const heard = watch();
+    const providers = [meters(), meters(), meters()];
+    for (const provider of providers) {
+      api.metrics.disable();
+      expect(api.metrics.setGlobalMeterProvider(provider)).toBe(true);
+      expect(api.metrics.getMeterProvider()).toBe(provider);
+    }
+    expect(heard).toEqual(providers.map((provider) => ['metrics', provider]));
+  });
+
+  it('is not heard when the API refuses it, as there is one already', () => {
+    const heard = watch();
+    const provider = meters();
+    api.metrics.setGlobalMeterProvider(provider);
+    expect(api.metrics.setGlobalMeterProvider(meters())).toBe(false);
+    expect(heard).toEqual([['metrics', provider]]);
+  });
+
+  it('is found by every other copy of the API, as before', () => {
+    watch();
+    const provider = meters();
+    api.metrics.setGlobalMeterProvider(provider);
+    expect(esm.metrics.getMeterProvider()).toBe(provider);
+    expect(cjs.metrics.getMeterProvider()).toBe(provider);
+    api.metrics.disable();
+    expect(esm.metrics.getMeterProvider()).not.toBe(provider);
+  });
+
+  it('is heard for traces as well', () => {
+    const heard = watch();
+    const noop = new esm.ProxyTracerProvider();
+    expect(api.trace.setGlobalTracerProvider(noop)).toBe(true);
+    expect(heard.map(([signal]) => signal)).toEqual(['trace']);
+    api.trace.disable();
+  });
+});
+
+describe('watching', () => {
+  it('leaves plain properties behind, so that nobody pays for a read', () => {
+    watch();
+    const provider = meters();
+    esm.metrics.setGlobalMeterProvider(provider);
+    const api = root[API_KEY] as object;
+    expect(Object.getOwnPropertyDescriptor(globalThis, API_KEY)).toEqual({
+      value: api,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+    expect(Object.getOwnPropertyDescriptor(api, 'metrics')).toEqual({
+      value: provider,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  });
+
+  it('by two that do not know each other lets both hear, whoever came first', () => {
+    const first = watch();
+    const second = watch();
+    const provider = meters();
+    esm.metrics.setGlobalMeterProvider(provider);
+    const third = watch();
+    esm.metrics.disable();
+    const next = meters();
+    esm.metrics.setGlobalMeterProvider(next);
+    const both = [
+      ['metrics', provider],
+      ['metrics', next],
+    ];
+    expect(first).toEqual(both);
+    expect(second).toEqual(both);
+    expect(third).toEqual(both);
+  });
+
+  it('hears what is there, and does no harm, where the object cannot be extended', () => {
+    const provider = meters();
+    esm.metrics.setGlobalMeterProvider(provider);
+    Object.freeze(root[API_KEY]);
+    expect(watch()).toEqual([['metrics', provider]]);
+  });
+});

@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import * as core from '../src/index.ts';
+import { VERSION } from '../src/version.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
+
+/** Runs a program as a user of the installed package would, and gives what it printed. */
+function run(type: 'module' | 'commonjs', program: string): string {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [`--input-type=${type}`, '--eval', program],
+    { cwd: root, encoding: 'utf8', timeout: 20_000 },
+  );
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout.trim();
+}
+
+describe('the built package', () => {
+  it('is loaded by require() with the exports that import gives, and without a warning', () => {
+    const print = `console.log(Object.keys(core).sort().join())`;
+    const required = run('commonjs', `const core = require('@temper/core'); ${print}`);
+    const imported = run('module', `import * as core from '@temper/core'; ${print}`);
+    expect(required).toBe(imported);
+    expect(imported).toBe(Object.keys(core).sort().join());
+  });
+
+  it('keeps no process alive: neither by being loaded, nor by long timeouts that are over', () => {
+    const program = `
+      import { errorLog, instrumentationScope, runWithTimeout, CallContext, TimeoutQueue, systemClock }
+        from '@temper/core';
+      errorLog().handle(new Error('x'));
+      const queue = new TimeoutQueue(systemClock, 3_600_000);
+      await runWithTimeout(async () => 1, new CallContext(), queue, () => new Error('late'));
+      const pending = systemClock.schedule(() => {}, 3_600_000);
+      pending.unref();
+      console.log('done');
+    `;
+    expect(run('module', program)).toBe('done');
+  });
+
+  it('says its own version', () => {
+    expect(VERSION).toBe(manifest.version);
+  });
+});
