@@ -36,6 +36,7 @@ export class ManualClock {
   }
 
   schedule = (callback: () => void, ms: number): { cancel(): void; ref(): void; unref(): void } => {
+    if (!(ms >= 0)) throw new RangeError(`clock: ms must be a number >= 0, got ${ms}.`);
     const timer: Timer = {
       at: this.#monotonic + ms,
       order: this.#order++,
