@@ -1,0 +1,68 @@
+import { checkKnown, checkName, checkNumber, show } from '@temper/core';
+import type { HealthCheck } from '../check-options.ts';
+import { withoutUndefined } from '../options.ts';
+
+/** What every built-in check takes, apart from what it looks at. */
+export interface BuiltInCheckOptions
+  extends Partial<Omit<HealthCheck, 'check' | 'dependency' | 'componentType' | 'dispose'>> {}
+
+const COMMON: readonly (keyof BuiltInCheckOptions)[] = [
+  'name',
+  'timeoutMs',
+  'ttlMs',
+  'refreshMs',
+  'groups',
+  'critical',
+  'failureStatus',
+  'flapping',
+];
+
+/**
+ * Makes a built-in check of the common options and its own parts, and refuses options that are
+ * neither common nor `own`.
+ */
+export function builtIn(
+  owner: string,
+  options: BuiltInCheckOptions,
+  own: readonly string[],
+  parts: Pick<
+    HealthCheck,
+    'name' | 'check' | 'componentType' | 'dependency' | 'dispose' | 'groups'
+  >,
+): HealthCheck {
+  checkKnown(owner, options, [...COMMON, ...own]);
+  const common = Object.fromEntries(
+    Object.entries(options).filter(([key]) => (COMMON as readonly string[]).includes(key)),
+  );
+  const check: HealthCheck = { ...parts, ...withoutUndefined(common) };
+  checkName(owner, check.name);
+  return check;
+}
+
+/** @throws {TypeError} unless the option is a string that says something, naming owner, option and value */
+export function checkText(owner: string, option: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') {
+    throw new TypeError(`${owner}: ${option} must be a non-empty string, got ${show(value)}.`);
+  }
+}
+
+/** Two limits for a value of which more is worse. */
+export interface Limits {
+  readonly degraded: number;
+  readonly unhealthy: number;
+}
+
+/**
+ * Holds two limits to their ranges. `Infinity` switches one off.
+ *
+ * @throws {RangeError} unless 0 <= degraded <= unhealthy, naming both options
+ */
+export function checkLimits(
+  owner: string,
+  names: { readonly degraded: string; readonly unhealthy: string },
+  limits: Limits,
+): Limits {
+  checkNumber(owner, names.degraded, limits.degraded, { min: 0 });
+  checkNumber(owner, names.unhealthy, limits.unhealthy, { min: limits.degraded });
+  return limits;
+}

@@ -1,0 +1,5 @@
+/** Bytes, for people. */
+export function mebibytes(bytes: number): string {
+  const mebi = bytes / 1_048_576;
+  return mebi >= 10_240 ? `${(mebi / 1024).toFixed(1)} GiB` : `${mebi.toFixed(1)} MiB`;
+}

@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Where the kernel says what a process may use. Other paths stand in for it in tests. */
+export interface CgroupPaths {
+  /** @defaultValue '/sys/fs/cgroup' */
+  readonly root?: string;
+  /** @defaultValue '/proc/self/cgroup' */
+  readonly membership?: string;
+}
+
+/** A limit that was found. */
+export interface MemoryLimit {
+  readonly limitBytes: number;
+  readonly source: 'cgroup v2' | 'cgroup v1';
+}
+
+/** Version 1 has no word for "unlimited": it is the largest page-aligned number, about 2^63. */
+const V1_UNLIMITED = 2 ** 62;
+
+/**
+ * The tightest memory limit of the process's cgroup and its parents, as any of them kills; undefined
+ * where there is none.
+ *
+ * Sources: Linux, Documentation/admin-guide/cgroup-v2.rst (`memory.max`) and cgroup-v1/memory.rst
+ * (`memory.limit_in_bytes`).
+ */
+export async function cgroupMemoryLimit(paths: CgroupPaths = {}): Promise<MemoryLimit | undefined> {
+  const { root = '/sys/fs/cgroup', membership = '/proc/self/cgroup' } = paths;
+  const lines = ((await readText(membership)) ?? '').split('\n');
+  // A process can be in both hierarchies; memory is governed by one of them.
+  for (const line of lines) {
+    const [, controllers, path = '/'] = line.split(':');
+    if (controllers?.split(',').includes('memory')) {
+      return tightest(join(root, 'memory'), path, 'memory.limit_in_bytes', 'cgroup v1');
+    }
+  }
+  const unified = lines.find((line) => line.startsWith('0::'))?.slice('0::'.length) ?? '/';
+  return tightest(root, unified, 'memory.max', 'cgroup v2');
+}
+
+async function tightest(
+  mount: string,
+  path: string,
+  file: string,
+  source: MemoryLimit['source'],
+): Promise<MemoryLimit | undefined> {
+  // Inside a container the path may be one of the host's that does not exist here; the mount's root
+  // is then the container's own group.
+  const parts = path.split('/').filter((part) => part !== '' && part !== '..');
+  let limitBytes = Number.POSITIVE_INFINITY;
+  for (let depth = parts.length; depth >= 0; depth--) {
+    const text = await readText(join(mount, ...parts.slice(0, depth), file));
+    const limit = text === undefined || text.trim() === 'max' ? Number.NaN : Number(text);
+    if (limit > 0 && limit < V1_UNLIMITED) limitBytes = Math.min(limitBytes, limit);
+  }
+  return limitBytes === Number.POSITIVE_INFINITY ? undefined : { limitBytes, source };
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return undefined; // not this version of cgroups, or not Linux
+  }
+}

@@ -1,0 +1,61 @@
+import { statfs } from 'node:fs/promises';
+import type { HealthCheck } from '../check-options.ts';
+import { judge, worst } from '../status.ts';
+import { type BuiltInCheckOptions, builtIn, checkLimits, checkText } from './built-in.ts';
+import { mebibytes } from './bytes.ts';
+
+/** Options of {@link diskSpaceCheck}. */
+export interface DiskSpaceCheckOptions extends BuiltInCheckOptions {
+  /** Any path on the file system to look at. */
+  readonly path: string;
+  /**
+   * Share in use from which on the service is degraded.
+   *
+   * @defaultValue 0.85
+   * @throws {RangeError} at construction, unless >= 0
+   */
+  readonly degraded?: number;
+  /**
+   * Share from which on it is unhealthy.
+   *
+   * @defaultValue 0.95
+   * @throws {RangeError} at construction, unless >= `degraded`
+   */
+  readonly unhealthy?: number;
+}
+
+const OWNER = 'diskSpaceCheck';
+
+/**
+ * Space on a file system, and inodes where it counts them, by `statfs`. What is reserved for root
+ * counts as used.
+ *
+ * @throws {TypeError | RangeError} when an option is missing, unknown or out of range
+ */
+export function diskSpaceCheck(options: DiskSpaceCheckOptions): HealthCheck {
+  const { degraded, unhealthy } = checkLimits(
+    OWNER,
+    { degraded: 'degraded', unhealthy: 'unhealthy' },
+    { degraded: options.degraded ?? 0.85, unhealthy: options.unhealthy ?? 0.95 },
+  );
+  const { path } = options;
+  checkText(OWNER, 'path', path);
+  return builtIn(OWNER, options, ['path', 'degraded', 'unhealthy'], {
+    name: 'disk_space',
+    componentType: 'system',
+    check: async () => {
+      const { bsize, blocks, bavail, files, ffree } = await statfs(path);
+      // Virtual file systems have no blocks, and some have no inodes, to run out of.
+      const space = blocks === 0 ? 0 : 1 - bavail / blocks;
+      const inodes = files === 0 ? 0 : 1 - ffree / files;
+      return {
+        status: worst([judge(space, degraded, unhealthy), judge(inodes, degraded, unhealthy)]),
+        message:
+          `${mebibytes(bavail * bsize)} of ${mebibytes(blocks * bsize)} and ` +
+          `${((1 - inodes) * 100).toFixed(0)} % of the inodes are free at ${path}`,
+        observed: { name: 'utilization', value: Math.max(space, inodes), unit: '1' },
+        details: { path, freeBytes: bavail * bsize, totalBytes: blocks * bsize, inodes },
+      };
+    },
+  });
+}

@@ -1,0 +1,67 @@
+import { lookup, Resolver } from 'node:dns/promises';
+import { show } from '@temper/core';
+import type { HealthCheck } from '../check-options.ts';
+import { type BuiltInCheckOptions, builtIn, checkText } from './built-in.ts';
+
+/** Options of {@link dnsCheck}. */
+export interface DnsCheckOptions extends BuiltInCheckOptions {
+  /** The name to resolve. */
+  readonly hostname: string;
+  /**
+   * Servers to ask, as `address` or `address:port`, in place of the system's. With them the question
+   * goes out as a DNS query for A and AAAA records; without, through `getaddrinfo`, hosts file and
+   * all, as a connection would ask it.
+   *
+   * @defaultValue none
+   */
+  readonly servers?: readonly string[];
+}
+
+const OWNER = 'dnsCheck';
+
+/**
+ * Whether a name resolves to at least one address.
+ *
+ * @throws {TypeError} when an option is missing, unknown or wrong
+ */
+export function dnsCheck(options: DnsCheckOptions): HealthCheck {
+  const { hostname, servers } = options;
+  checkText(OWNER, 'hostname', hostname);
+  if (servers !== undefined && (!Array.isArray(servers) || servers.length === 0)) {
+    throw new TypeError(`${OWNER}: servers must be a list of addresses, got ${show(servers)}.`);
+  }
+  return builtIn(OWNER, options, ['hostname', 'servers'], {
+    name: 'dns',
+    dependency: true,
+    check: async ({ signal }) => {
+      const addresses =
+        servers === undefined
+          ? (await lookup(hostname, { all: true })).map(({ address }) => address)
+          : await query(hostname, servers, signal);
+      return {
+        message: `${hostname} resolves to ${addresses.length} addresses`,
+        observed: { name: 'addresses', value: addresses.length },
+        details: { addresses },
+      };
+    },
+  });
+}
+
+async function query(
+  hostname: string,
+  servers: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const resolver = new Resolver();
+  resolver.setServers(servers);
+  signal.addEventListener('abort', () => resolver.cancel(), { once: true });
+  const [v4, v6] = await Promise.allSettled([
+    resolver.resolve4(hostname),
+    resolver.resolve6(hostname),
+  ]);
+  const addresses = [v4, v6].flatMap((answer) =>
+    answer.status === 'fulfilled' ? answer.value : [],
+  );
+  if (addresses.length === 0 && v4.status === 'rejected') throw v4.reason;
+  return addresses;
+}

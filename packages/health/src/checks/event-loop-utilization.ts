@@ -1,0 +1,56 @@
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import type { HealthCheck } from '../check-options.ts';
+import { judge } from '../status.ts';
+import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
+
+/** Options of {@link eventLoopUtilizationCheck}. */
+export interface EventLoopUtilizationCheckOptions extends BuiltInCheckOptions {
+  /**
+   * Share of the time that the loop is busy, from which on the service is degraded.
+   *
+   * @defaultValue 0.9
+   * @throws {RangeError} at construction, unless >= 0
+   */
+  readonly degraded?: number;
+  /**
+   * Share from which on it is unhealthy; above 1 is never.
+   *
+   * @defaultValue 0.98
+   * @throws {RangeError} at construction, unless >= `degraded`
+   */
+  readonly unhealthy?: number;
+}
+
+const OWNER = 'eventLoopUtilizationCheck';
+
+/**
+ * How busy the event loop was since the probe before, by `performance.eventLoopUtilization`: the
+ * measure that says how much more traffic fits (https://nodesource.com/blog/event-loop-utilization-nodejs).
+ *
+ * @throws {TypeError | RangeError} when an option is unknown or out of range
+ */
+export function eventLoopUtilizationCheck(
+  options: EventLoopUtilizationCheckOptions = {},
+): HealthCheck {
+  const { degraded, unhealthy } = checkLimits(
+    OWNER,
+    { degraded: 'degraded', unhealthy: 'unhealthy' },
+    { degraded: options.degraded ?? 0.9, unhealthy: options.unhealthy ?? 0.98 },
+  );
+  let before: EventLoopUtilization | undefined;
+  return builtIn(OWNER, options, ['degraded', 'unhealthy'], {
+    name: 'event_loop_utilization',
+    componentType: 'system',
+    check: () => {
+      const now = performance.eventLoopUtilization();
+      const { utilization } =
+        before === undefined ? now : performance.eventLoopUtilization(now, before);
+      before = now;
+      return {
+        status: judge(utilization, degraded, unhealthy),
+        message: `the event loop was busy ${(utilization * 100).toFixed(1)} % of the time`,
+        observed: { name: 'utilization', value: utilization, unit: '1' },
+      };
+    },
+  });
+}

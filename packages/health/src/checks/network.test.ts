@@ -1,0 +1,185 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import http from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { HealthCheck } from '../check-options.ts';
+import { healthMonitor } from '../monitor.ts';
+import { dnsCheck } from './dns.ts';
+import { httpCheck } from './http.ts';
+import { tcpCheck } from './tcp.ts';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
+
+const look = async (check: HealthCheck) =>
+  (await healthMonitor({ timeoutMs: 300, checks: [check] }).check()).checks[0];
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closers.push(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** A port on which nobody listens: one that was just given back. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('TCP', () => {
+  it('passes where somebody accepts, and closes its connection', async () => {
+    const closed = Promise.withResolvers<void>();
+    const port = await listen(
+      createServer((socket) => {
+        socket
+          .on('close', () => closed.resolve())
+          .on('error', () => {})
+          .resume();
+      }),
+    );
+    expect((await look(tcpCheck({ port })))?.status).toBe('healthy');
+    await closed.promise;
+  });
+
+  it('fails where nobody does', async () => {
+    expect(
+      await look(tcpCheck({ port: await freePort(), failureStatus: 'degraded' })),
+    ).toMatchObject({
+      status: 'degraded',
+      errorType: 'ECONNREFUSED',
+    });
+  });
+});
+
+describe('HTTP', () => {
+  const serve = (handler: http.RequestListener) => listen(http.createServer(handler));
+
+  it('passes on 2xx, over a connection of its own each time', async () => {
+    const ports = new Set<number | undefined>();
+    const port = await serve((request, response) => {
+      ports.add(request.socket.remotePort);
+      response.writeHead(request.headers['x-probe'] === 'yes' ? 204 : 400).end();
+    });
+    const monitor = healthMonitor({
+      ttlMs: 0,
+      checks: [httpCheck({ url: `http://127.0.0.1:${port}/ping`, headers: { 'x-probe': 'yes' } })],
+    });
+    for (let round = 0; round < 3; round++) {
+      const report = await monitor.check();
+      expect(report.checks[0]).toMatchObject({
+        status: 'healthy',
+        observed: { name: 'http_status', value: 204 },
+      });
+    }
+    expect(ports.size).toBe(3);
+  });
+
+  it('fails on anything else, with the status as error.type, and keeps secrets to itself', async () => {
+    const port = await serve((_request, response) => response.writeHead(500).end('broken'));
+    const url = `http://user:hush@127.0.0.1:${port}/ping?token=hush`;
+    const report = await look(httpCheck({ url }));
+    expect(report).toMatchObject({
+      status: 'unhealthy',
+      errorType: '500',
+      message: `http://127.0.0.1:${port}/ping answered 500`,
+    });
+    expect(JSON.stringify(report)).not.toContain('hush');
+  });
+
+  it('does not follow a redirect, and takes the statuses it is told to', async () => {
+    const port = await serve((_request, response) => {
+      response.writeHead(302, { location: '/elsewhere' }).end();
+    });
+    const url = `http://127.0.0.1:${port}/`;
+    expect((await look(httpCheck({ url })))?.status).toBe('unhealthy');
+    expect((await look(httpCheck({ url, accepts: (status) => status === 302 })))?.status).toBe(
+      'healthy',
+    );
+  });
+
+  it('hangs up on a server that does not answer in time', async () => {
+    const hungUp = Promise.withResolvers<void>();
+    const port = await serve((request) => request.socket.on('close', () => hungUp.resolve()));
+    expect(await look(httpCheck({ url: `http://127.0.0.1:${port}/` }))).toMatchObject({
+      status: 'unhealthy',
+      errorType: 'OPERATION_TIMEOUT',
+    });
+    await hungUp.promise;
+  });
+
+  it('does not read a body that never ends', async () => {
+    const port = await serve((_request, response) => {
+      response.writeHead(200).write('for ever');
+    });
+    expect((await look(httpCheck({ url: `http://127.0.0.1:${port}/` })))?.status).toBe('healthy');
+  });
+});
+
+/** A real DNS server (RFC 1035) that knows one name, and may be deaf. */
+async function dnsServer(deaf = false): Promise<string> {
+  const server: UdpSocket = createSocket('udp4');
+  server.on('message', (query, client) => {
+    if (deaf) return;
+    let end = 12;
+    const labels: string[] = [];
+    while (query[end] !== 0) {
+      const length = query[end] as number;
+      labels.push(query.toString('latin1', end + 1, end + 1 + length));
+      end += length + 1;
+    }
+    const question = query.subarray(12, end + 5);
+    const known = labels.join('.') === 'db.test';
+    const wantsA = query.readUInt16BE(end + 1) === 1;
+    const header = Buffer.from(query.subarray(0, 12));
+    header.writeUInt16BE(known ? 0x8180 : 0x8183, 2); // an answer, or NXDOMAIN
+    header.writeUInt16BE(known && wantsA ? 1 : 0, 6);
+    header.writeUInt32BE(0, 8);
+    const answer = Buffer.from('c00c00010001000000000004' + '0a000007', 'hex'); // 10.0.0.7
+    const reply = Buffer.concat([header, question, ...(known && wantsA ? [answer] : [])]);
+    server.send(reply, client.port, client.address);
+  });
+  await new Promise<void>((resolve) => server.bind(0, '127.0.0.1', resolve));
+  closers.push(() => server.close());
+  return `127.0.0.1:${server.address().port}`;
+}
+
+describe('DNS', () => {
+  it('passes for a name that resolves, by the system', async () => {
+    expect((await look(dnsCheck({ hostname: 'localhost' })))?.status).toBe('healthy');
+  });
+
+  it('passes for a name that a given server knows', async () => {
+    const servers = [await dnsServer()];
+    expect((await look(dnsCheck({ hostname: 'db.test', servers })))?.details).toEqual({
+      addresses: ['10.0.0.7'],
+    });
+  });
+
+  it('fails for a name that it does not know', async () => {
+    const servers = [await dnsServer()];
+    expect(await look(dnsCheck({ hostname: 'gone.test', servers }))).toMatchObject({
+      status: 'unhealthy',
+      errorType: 'ENOTFOUND',
+    });
+  });
+
+  it('fails at its timeout when the server is deaf, and can be probed again', async () => {
+    const monitor = healthMonitor({
+      timeoutMs: 200,
+      ttlMs: 0,
+      checks: [dnsCheck({ hostname: 'db.test', servers: [await dnsServer(true)] })],
+    });
+    for (let round = 0; round < 2; round++) {
+      expect((await monitor.check()).checks[0]).toMatchObject({
+        status: 'unhealthy',
+        errorType: 'OPERATION_TIMEOUT',
+      });
+      await sleep(50); // for the cancelled query to settle
+    }
+  });
+});

@@ -1,0 +1,34 @@
+import type { HealthMonitor } from '../monitor.ts';
+import { answer, detailsFor, routeOf } from './answer.ts';
+import { type HealthHandlerOptions, resolveHandlerOptions } from './options.ts';
+
+/** A handler in the manner of `fetch`: resolves to undefined for a request that is not a probe. */
+export type FetchHealthHandler = (request: Request) => Promise<Response | undefined>;
+
+/**
+ * Answers `/livez`, `/readyz` and `/startupz` for servers that speak `Request` and `Response`.
+ *
+ * ```ts
+ * const probes = healthFetch(monitor);
+ * app.use(async (c, next) => (await probes(c.req.raw)) ?? next()); // Hono
+ * ```
+ *
+ * @throws {TypeError} when an option is unknown or wrong
+ */
+export function healthFetch(
+  monitor: HealthMonitor,
+  options: HealthHandlerOptions<Request> = {},
+): FetchHealthHandler {
+  const resolved = resolveHandlerOptions('healthFetch', options);
+  return async (request) => {
+    const route = routeOf(resolved, request.url);
+    if (route === undefined) return undefined;
+    const { status, headers, body } = await answer(monitor, {
+      ...route,
+      method: request.method,
+      accept: request.headers.get('accept'),
+      details: detailsFor(resolved, request),
+    });
+    return new Response(request.method === 'HEAD' ? null : body, { status, headers });
+  };
+}

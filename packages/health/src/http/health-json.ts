@@ -1,0 +1,47 @@
+import type { CheckReport, HealthReport } from '../report.ts';
+import type { HealthStatus } from '../status.ts';
+
+const JSON_STATUS: Readonly<Record<HealthStatus, 'pass' | 'warn' | 'fail'>> = {
+  healthy: 'pass',
+  degraded: 'warn',
+  unhealthy: 'fail',
+};
+
+/**
+ * A report as `application/health+json`: draft-inadarei-api-health-check-06 (expired, and what clients
+ * of the format read). Without details it is the status and nothing else.
+ */
+export function healthJson(report: HealthReport, details: boolean): object {
+  const status = JSON_STATUS[report.status];
+  if (!details) return { status };
+  const checks: Record<string, object[]> = {};
+  for (const check of report.checks) {
+    checks[`${check.name}:${check.observed?.name ?? 'status'}`] = [
+      componentOf(check, report.excluded.includes(check.name)),
+    ];
+  }
+  return {
+    status,
+    serviceId: report.name,
+    ...(report.message === undefined ? {} : { output: report.message }),
+    checks,
+  };
+}
+
+function componentOf(check: CheckReport, excluded: boolean): object {
+  const { observed, message, details } = check;
+  return {
+    componentId: check.name,
+    componentType: check.componentType,
+    status: JSON_STATUS[check.status],
+    time: new Date(check.timestamp).toISOString(),
+    ...(observed === undefined ? {} : { observedValue: observed.value }),
+    ...(observed?.unit === undefined ? {} : { observedUnit: observed.unit }),
+    // The draft wants no output with a pass.
+    ...(message === undefined || check.status === 'healthy' ? {} : { output: message }),
+    critical: check.critical,
+    responseTimeMs: check.responseTimeMs,
+    ...(excluded ? { excluded } : {}),
+    ...(details === undefined ? {} : { details }),
+  };
+}

@@ -1,0 +1,180 @@
+import {
+  type Clock,
+  errorType,
+  OperationTimeoutError,
+  type Scheduled,
+  type SpanMode,
+} from '@temper/core';
+import type { ResolvedCheck } from './check-options.ts';
+import { CheckHangingError } from './errors.ts';
+import { steadyStatus } from './flapping.ts';
+import { failed, type Outcome, outcomeOf } from './outcome.ts';
+import type { CheckReport, HistoryEntry } from './report.ts';
+import { Ring } from './ring.ts';
+import type { HealthStatus } from './status.ts';
+import { type CheckMeter, checkMeter, ProbeTrace } from './telemetry.ts';
+import { type Uptime, UptimeWindow } from './uptime.ts';
+
+/** What a probe needs of its monitor. */
+export interface ProbeOptions {
+  readonly monitor: string;
+  readonly clock: Clock;
+  readonly spans: SpanMode;
+  readonly historySize: number;
+  readonly uptimeWindowsMs: readonly number[];
+  readonly onChange: (from: HealthStatus | undefined, report: CheckReport) => void;
+}
+
+/**
+ * Runs one check: never twice at the same time, never longer than its timeout, and not again while
+ * its result is fresh or while a probe that ran out of time has not settled.
+ */
+export class Probe {
+  readonly check: ResolvedCheck;
+  readonly meter: CheckMeter;
+  readonly #options: ProbeOptions;
+  readonly #clock: Clock;
+  readonly #history: Ring<HistoryEntry>;
+  readonly #recent: Ring<HealthStatus>;
+  readonly #uptime: readonly UptimeWindow[];
+  #report: CheckReport | undefined;
+  /** Monotonic time of {@link #report}. */
+  #reportedAt = 0;
+  #consecutiveFailures = 0;
+  #running: Promise<CheckReport> | undefined;
+  /** Monotonic time at which a probe began that ran out of time and has not settled. */
+  #hangingSince: number | undefined;
+  #timer: Scheduled | undefined;
+
+  constructor(check: ResolvedCheck, options: ProbeOptions) {
+    this.check = check;
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#history = new Ring(options.historySize);
+    this.#recent = new Ring(check.flapping.of);
+    this.#uptime = options.uptimeWindowsMs.map((windowMs) => new UptimeWindow(windowMs));
+    this.meter = checkMeter(options.monitor, check.name);
+  }
+
+  /** What the last probe led to; undefined before the first. */
+  get report(): CheckReport | undefined {
+    return this.#report;
+  }
+
+  history(limit?: number): HistoryEntry[] {
+    return this.#history.last(limit);
+  }
+
+  uptime(): Uptime[] {
+    const now = this.#clock.monotonic();
+    const up = this.#report === undefined ? undefined : this.#report.status !== 'unhealthy';
+    return this.#uptime.map((window) => window.read(now, up, this.#reportedAt));
+  }
+
+  /**
+   * The probe under way; else what is known, if no older than `maxAgeMs`; else a new probe.
+   *
+   * @param background - whether nobody waits for it, so that it need not keep the process alive
+   */
+  run(maxAgeMs: number, background = false): Promise<CheckReport> {
+    if (this.#running !== undefined) {
+      if (!background) this.#timer?.ref();
+      return this.#running;
+    }
+    const now = this.#clock.monotonic();
+    if (this.#report !== undefined && now - this.#reportedAt < maxAgeMs) {
+      return Promise.resolve(this.#report);
+    }
+    if (this.#hangingSince !== undefined) {
+      const error = new CheckHangingError(
+        this.#options.monitor,
+        this.check.name,
+        now - this.#hangingSince,
+      );
+      return Promise.resolve(this.#conclude(failed(error, this.check.failureStatus), now));
+    }
+    this.#running = this.#probe(now, background).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #probe(startedAt: number, background: boolean): Promise<CheckReport> {
+    const { monitor, spans } = this.#options;
+    const trace = new ProbeTrace(monitor, this.check.name, spans, () => this.#clock.now());
+    const outcome = await this.#outcome(trace, startedAt, background);
+    this.meter.duration.record((this.#clock.monotonic() - startedAt) / 1000);
+    // Inside the span, so that the record of a change leads to it.
+    const report = trace.run(() => this.#conclude(outcome, startedAt));
+    trace.end(outcome);
+    return report;
+  }
+
+  #outcome(trace: ProbeTrace, startedAt: number, background: boolean): Promise<Outcome> {
+    const { check, name, timeoutMs, failureStatus } = this.check;
+    const controller = new AbortController();
+    return new Promise((resolve) => {
+      this.#timer = this.#clock.schedule(() => {
+        this.#hangingSince = startedAt;
+        const error = new OperationTimeoutError(`check '${name}'`, timeoutMs);
+        controller.abort(error);
+        resolve(failed(error, failureStatus));
+      }, timeoutMs);
+      if (background) this.#timer.unref();
+      const settle = (outcome: Outcome): void => {
+        this.#timer?.cancel();
+        this.#hangingSince = undefined;
+        resolve(outcome);
+      };
+      // An async function, so that a check that throws at once rejects like one that throws later.
+      const looking = trace.run(async () => check({ name, signal: controller.signal }));
+      looking.then(
+        (returned) => settle(outcomeOf(returned, failureStatus)),
+        (error: unknown) => settle(failed(error, failureStatus)),
+      );
+    });
+  }
+
+  /** Takes an outcome into everything that is kept. */
+  #conclude(outcome: Outcome, startedAt: number): CheckReport {
+    const { name, critical, groups, flapping, componentType } = this.check;
+    const now = this.#clock.monotonic();
+    const timestamp = this.#clock.now();
+    const before = this.#report;
+    if (before !== undefined) {
+      const wasUp = before.status !== 'unhealthy';
+      for (const window of this.#uptime) window.add(wasUp, this.#reportedAt, now);
+    }
+    this.#recent.push(outcome.status);
+    this.#consecutiveFailures = outcome.status === 'healthy' ? 0 : this.#consecutiveFailures + 1;
+    const status = steadyStatus(this.#recent.last(), flapping);
+    const responseTimeMs = now - startedAt;
+    const { message, observed, details, error } = outcome;
+    const report: CheckReport = {
+      name,
+      status,
+      probedStatus: outcome.status,
+      critical,
+      groups,
+      timestamp,
+      responseTimeMs,
+      consecutiveFailures: this.#consecutiveFailures,
+      componentType,
+      ...(message === undefined ? {} : { message }),
+      ...(observed === undefined ? {} : { observed }),
+      ...(details === undefined ? {} : { details }),
+      ...(error === undefined ? {} : { errorType: errorType(error) }),
+    };
+    this.#report = report;
+    this.#reportedAt = now;
+    this.meter.probes[status].value++;
+    this.#history.push({
+      status: outcome.status,
+      timestamp,
+      responseTimeMs,
+      ...(message === undefined ? {} : { message }),
+    });
+    if (before?.status !== status) this.#options.onChange(before?.status, report);
+    return report;
+  }
+}

@@ -1,0 +1,57 @@
+import type { Clock, Random, Scheduled } from '@temper/core';
+import type { Probe } from './probe.ts';
+
+/**
+ * Probes in the background, each check at its own pace. Every wait is spread by the jitter, and none
+ * of them keeps the process alive.
+ */
+export class Refresher {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #jitter: number;
+  readonly #timers = new Map<Probe, Scheduled>();
+
+  constructor(clock: Clock, random: Random, jitter: number) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#jitter = jitter;
+  }
+
+  /** Whether this check is kept fresh in the background. */
+  has(probe: Probe): boolean {
+    return this.#timers.has(probe);
+  }
+
+  /** Begins with a probe at once. Does nothing for a check without an interval. */
+  add(probe: Probe): void {
+    if (probe.check.refreshMs === Number.POSITIVE_INFINITY || this.has(probe)) return;
+    this.#arm(probe);
+    void probe.run(0, true);
+  }
+
+  remove(probe: Probe): void {
+    this.#timers.get(probe)?.cancel();
+    this.#timers.delete(probe);
+  }
+
+  stop(): void {
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+  }
+
+  /** How old a result may be before the background must have missed its turn. */
+  maxAgeMs(probe: Probe): number {
+    const { refreshMs, timeoutMs, ttlMs } = probe.check;
+    return Math.max(ttlMs, refreshMs * (1 + this.#jitter) + timeoutMs);
+  }
+
+  #arm(probe: Probe): void {
+    const spread = 1 + this.#jitter * (2 * this.#random() - 1);
+    const timer = this.#clock.schedule(() => {
+      this.#arm(probe);
+      void probe.run(0, true);
+    }, probe.check.refreshMs * spread);
+    timer.unref();
+    this.#timers.set(probe, timer);
+  }
+}

@@ -1,0 +1,153 @@
+import { SpanStatusCode, trace } from '@opentelemetry/api';
+import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { HealthCheck } from './check-options.ts';
+import { healthMonitor } from './monitor.ts';
+import { HEALTH_METRICS } from './semconv.ts';
+import type { HealthStatus } from './status.ts';
+
+let telemetry: InMemoryTelemetry;
+let unique = 0;
+/** Series outlive their monitors, so every test takes a name of its own. */
+const monitorOf = (check: Partial<HealthCheck>, options = {}) => {
+  unique++;
+  return healthMonitor({
+    name: `svc${unique}`,
+    ...options,
+    checks: [{ name: 'db', ttlMs: 0, check: () => true, ...check }],
+  });
+};
+
+beforeEach(() => {
+  telemetry = new InMemoryTelemetry();
+});
+afterEach(() => telemetry.close());
+
+describe('metrics', () => {
+  it('count probes by the status they led to, and none for answers from the cache', async () => {
+    const found: HealthStatus[] = ['healthy', 'degraded', 'unhealthy', 'healthy'];
+    const monitor = monitorOf({ check: () => found.shift() });
+    for (let round = 0; round < 4; round++) await monitor.check();
+    const of = (status: HealthStatus) =>
+      telemetry.value('temper.health.checks', {
+        'temper.policy.name': monitor.name,
+        'temper.health.check.name': 'db',
+        'temper.health.status': status,
+      });
+    expect([await of('healthy'), await of('degraded'), await of('unhealthy')]).toEqual([2, 1, 1]);
+
+    const cached = monitorOf({ ttlMs: 60_000 });
+    await cached.check();
+    await cached.check();
+    expect(
+      await telemetry.value('temper.health.checks', {
+        'temper.policy.name': cached.name,
+        'temper.health.status': 'healthy',
+      }),
+    ).toBe(1);
+  });
+
+  it('take the duration of a probe in seconds', async () => {
+    const clock = new ManualClock();
+    const monitor = monitorOf({ check: () => clock.sleep(250) }, { clock });
+    await clock.runUntil(monitor.check());
+    const value = await telemetry.value('temper.health.check.duration', {
+      'temper.policy.name': monitor.name,
+    });
+    expect(value).toMatchObject({ count: 1, sum: 0.25 });
+  });
+
+  it('show the status of every check as 0 and 1, for as long as the monitor lives', async () => {
+    const found: HealthStatus[] = ['healthy', 'degraded'];
+    const monitor = monitorOf({ check: () => found.shift() });
+    const levels = async () =>
+      Object.fromEntries(
+        (
+          await telemetry.points('temper.health.status', { 'temper.policy.name': monitor.name })
+        ).map(({ attributes, value }) => [attributes['temper.health.status'], value]),
+      );
+    expect(await levels()).toEqual({});
+    await monitor.check();
+    expect(await levels()).toEqual({ healthy: 1, degraded: 0, unhealthy: 0 });
+    await monitor.check();
+    expect(await levels()).toEqual({ healthy: 0, degraded: 1, unhealthy: 0 });
+    monitor[Symbol.dispose]();
+    expect(await levels()).toEqual({ healthy: 0, degraded: 0, unhealthy: 0 });
+  });
+
+  it('carry only attributes that are written down', async () => {
+    const monitor = monitorOf({});
+    await monitor.check();
+    const metrics = await telemetry.metrics();
+    for (const definition of HEALTH_METRICS) {
+      const known = definition.attributes.map(({ name }) => name);
+      const metric = metrics.get(definition.name);
+      expect(metric?.descriptor.unit).toBe(definition.unit);
+      for (const { attributes } of metric?.dataPoints ?? []) {
+        expect(known).toEqual(expect.arrayContaining(Object.keys(attributes)));
+      }
+    }
+  });
+});
+
+describe('spans', () => {
+  it('are one per probe, with what the check does below', async () => {
+    const monitor = monitorOf({
+      check: () => trace.getTracer('app').startActiveSpan('SELECT 1', (span) => void span.end()),
+    });
+    await monitor.check();
+    const [query, probe] = telemetry.spans;
+    expect(probe).toMatchObject({ name: 'health db', status: { code: SpanStatusCode.UNSET } });
+    expect(probe?.attributes).toEqual({
+      'temper.policy.name': monitor.name,
+      'temper.health.check.name': 'db',
+      'temper.health.status': 'healthy',
+    });
+    expect(query?.parentSpanContext?.spanId).toBe(probe?.spanContext().spanId);
+  });
+
+  it('have status ERROR and error.type when the probe threw, or said unhealthy', async () => {
+    const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    await monitorOf({ check: () => Promise.reject(refused) }).check();
+    await monitorOf({ check: () => ({ status: 'unhealthy', message: 'no leader' }) }).check();
+    expect(
+      telemetry.spans.map(({ status, attributes }) => [status, attributes['error.type']]),
+    ).toEqual([
+      [{ code: SpanStatusCode.ERROR, message: 'refused' }, 'ECONNREFUSED'],
+      [{ code: SpanStatusCode.ERROR, message: 'no leader' }, 'unhealthy'],
+    ]);
+  });
+
+  it('are made for failures only, dated back, when so wished', async () => {
+    const clock = new ManualClock();
+    const found = [true, false];
+    const monitor = monitorOf(
+      { check: () => clock.sleep(100).then(() => found.shift()) },
+      { spans: 'failures', clock },
+    );
+    await clock.runUntil(monitor.check());
+    expect(telemetry.spans).toHaveLength(0);
+    await clock.runUntil(monitor.check());
+    expect(telemetry.spans).toHaveLength(1);
+    expect(telemetry.spans[0]?.duration).toEqual([0, 100_000_000]);
+  });
+
+  it('are not made at all when so wished', async () => {
+    await monitorOf({ check: () => false }, { spans: 'none' }).check();
+    expect(telemetry.spans).toHaveLength(0);
+  });
+});
+
+describe('log records', () => {
+  it('are written for changes of status, and lead to the probe that found it', async () => {
+    const found: HealthStatus[] = ['healthy', 'unhealthy', 'unhealthy', 'healthy'];
+    const monitor = monitorOf({ check: () => ({ status: found.shift() ?? 'healthy' }) });
+    for (let round = 0; round < 4; round++) await monitor.check();
+    expect(telemetry.logs.map(({ severityText, body }) => [severityText, body])).toEqual([
+      ['WARN', "Check 'db' went from healthy to unhealthy"],
+      ['INFO', "Check 'db' went from unhealthy to healthy"],
+    ]);
+    expect(telemetry.logs[0]?.eventName).toBe('temper.health.status_changed');
+    expect(telemetry.logs[0]?.spanContext?.spanId).toBe(telemetry.spans[1]?.spanContext().spanId);
+  });
+});

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { CHECK_DEFAULTS } from '../src/check-options.ts';
+import { HANDLER_DEFAULTS } from '../src/http/options.ts';
+import { HEALTH_DEFAULTS } from '../src/options.ts';
+import { HEALTH_METRICS } from '../src/semconv.ts';
+
+const folder = new URL('..', import.meta.url);
+const readme = readFileSync(new URL('README.md', folder), 'utf8');
+
+/** Rows of the table that follows `heading`, each as its cells. */
+function table(heading: string): string[][] {
+  const after = readme.slice(readme.indexOf(heading) + heading.length);
+  const lines = after.slice(after.indexOf('|')).split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('|'));
+  return lines.slice(2, end).map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+const code = (cell: string | undefined) => cell?.replaceAll('`', '');
+const shown = (value: unknown) =>
+  typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
+
+describe('the README', () => {
+  it.each([
+    ['`healthMonitor(options)`:', HEALTH_DEFAULTS],
+    ['A check:', CHECK_DEFAULTS],
+    ['`healthHandler(monitor, options)` and `healthFetch(monitor, options)`:', HANDLER_DEFAULTS],
+  ])('states the defaults of %s as the code has them', (heading, defaults) => {
+    const stated = Object.fromEntries(
+      table(heading).map(([option, value]) => [code(option), code(value)]),
+    );
+    const expected = Object.fromEntries(
+      Object.entries(defaults).map(([option, value]) => [option, shown(value)]),
+    );
+    expect(stated).toMatchObject(expected);
+  });
+
+  it('states the metrics as the code has them', () => {
+    expect(table('## Telemetry').map((row) => row.map(code))).toEqual(
+      HEALTH_METRICS.map(({ name, instrument, unit, attributes }) => [
+        name,
+        instrument,
+        unit,
+        attributes.map((attribute) => attribute.name).join(', '),
+      ]),
+    );
+  });
+
+  it('has an example that runs as it stands', async () => {
+    const example = /```ts\n([\s\S]+?)```/.exec(readme)?.[1] ?? '';
+    const script = `${example.replace('8080', "0, '127.0.0.1'")}
+      await new Promise((resolve) => server.on('listening', resolve));
+      const base = 'http://127.0.0.1:' + server.address().port;
+      for (const path of ['/livez', '/readyz', '/hello']) {
+        const response = await fetch(base + path);
+        console.log(path, response.status, (await response.text()).trim());
+      }
+      server.close();
+      server.closeAllConnections();`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '--eval', script],
+      { cwd: folder },
+    );
+    // Nobody listens on PostgreSQL's port here, or somebody does: both are true answers.
+    expect(stdout.split('\n')).toEqual([
+      '/livez 200 ok',
+      expect.stringMatching(/^\/readyz (503 unhealthy|200 ok)$/),
+      '/hello 200 hello',
+      '',
+    ]);
+  });
+});
