@@ -1,1 +1,41 @@
-export {};
+export {
+  type ConcurrencyLimiter,
+  type ConcurrencyStats,
+  concurrency,
+} from './concurrency-limiter.ts';
+export {
+  type RateLimitExceeded,
+  RateLimitExceededError,
+  type RejectionReason,
+  StoreUnavailableError,
+} from './errors.ts';
+export { keyed } from './keyed.ts';
+export {
+  KEYED_DEFAULTS,
+  type Keyable,
+  type KeyedLimiter,
+  type KeyedOptions,
+  type KeyedStats,
+} from './keyed-options.ts';
+export type {
+  AcquireOptions,
+  CostedExecuteOptions,
+  Lease,
+  Limiter,
+  Quota,
+  RequestCounts,
+  Verdict,
+} from './limiter.ts';
+export {
+  type BurstOptions,
+  CONCURRENCY_DEFAULTS,
+  type ConcurrencyOptions,
+  type QueueOptions,
+  RATELIMIT_DEFAULTS,
+  type RateOptions,
+  type SlidingWindowOptions,
+} from './options.ts';
+export type { RateLimiter, RateLimiterStats } from './rate-limiter.ts';
+export { fixedWindow, gcra, slidingWindow, tokenBucket } from './rate-limits.ts';
+export type { RuleKind, Rules } from './rules.ts';
+export { RATELIMIT_METRICS, RATELIMIT_SPANS, type RequestOutcome } from './semconv.ts';

@@ -1,0 +1,45 @@
+import { TOLERANCE } from './rules.ts';
+
+/**
+ * Permits that are taken and given back: the arithmetic of a bulkhead. `limit` may change at any
+ * time; lowered below what is in use, nothing is taken away, and nothing given out until enough has
+ * come back.
+ */
+export class Permits {
+  #limit: number;
+  #used = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  set limit(limit: number) {
+    this.#limit = limit;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Permits that could be taken now; negative while a lowered limit is exceeded. */
+  get available(): number {
+    return this.#limit - this.#used;
+  }
+
+  /** @returns whether `cost` permits were taken */
+  take(cost: number): boolean {
+    if (this.#used + cost > this.#limit + TOLERANCE) return false;
+    this.#used += cost;
+    return true;
+  }
+
+  giveBack(cost: number): void {
+    const left = this.#used - cost;
+    // Fractional costs leave rounding behind; an idle bulkhead starts from a clean zero.
+    this.#used = left < TOLERANCE ? 0 : left;
+  }
+}

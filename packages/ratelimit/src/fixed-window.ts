@@ -1,0 +1,62 @@
+import { positive, type Rules, TOLERANCE } from './rules.ts';
+
+const STARTED_AT = 0;
+const USED = 1;
+
+/**
+ * Counts in windows that follow one another, from the limiter's first moment on. The cheapest to
+ * explain; but around the boundary of two windows up to twice the limit can pass within one
+ * window's length.
+ */
+export class FixedWindowRules implements Rules {
+  readonly kind = 'fixed-window';
+  readonly slots = 2;
+  readonly limit: number;
+  readonly windowMs: number;
+  readonly capacity: number;
+  readonly freshAfterMs: number;
+
+  constructor(limit: number, windowMs: number) {
+    this.limit = limit;
+    this.windowMs = windowMs;
+    this.capacity = limit;
+    this.freshAfterMs = windowMs;
+  }
+
+  reset(state: Float64Array, at: number, now: number): void {
+    state[at + STARTED_AT] = now;
+    state[at + USED] = 0;
+  }
+
+  take(state: Float64Array, at: number, now: number, cost: number): number {
+    const started = this.#startOf(state, at, now);
+    const used = started === state[at + STARTED_AT] ? state[at + USED]! : 0;
+    if (used + cost > this.limit + TOLERANCE) return positive(started + this.windowMs - now);
+    state[at + STARTED_AT] = started;
+    state[at + USED] = used + cost;
+    return 0;
+  }
+
+  delay(state: Float64Array, at: number, now: number, cost: number): number {
+    const missing = cost - this.available(state, at, now) > TOLERANCE;
+    return missing ? positive(this.#startOf(state, at, now) + this.windowMs - now) : 0;
+  }
+
+  available(state: Float64Array, at: number, now: number): number {
+    const current = this.#startOf(state, at, now) === state[at + STARTED_AT];
+    return current ? this.limit - state[at + USED]! : this.limit;
+  }
+
+  growth(state: Float64Array, at: number, now: number): number {
+    if (this.available(state, at, now) >= this.limit) return 0;
+    return positive(this.#startOf(state, at, now) + this.windowMs - now);
+  }
+
+  #startOf(state: Float64Array, at: number, now: number): number {
+    const started = state[at + STARTED_AT]!;
+    const age = now - started;
+    return age < this.windowMs
+      ? started
+      : started + Math.floor(age / this.windowMs) * this.windowMs;
+  }
+}

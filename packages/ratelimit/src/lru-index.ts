@@ -1,0 +1,128 @@
+const NONE = -1;
+const OLDER = 0;
+const NEWER = 1;
+/** Slots to begin with. */
+const INITIAL = 16;
+
+/**
+ * Numbers the keys in use, from 0 on, and knows which was used longest ago. What it keeps per key,
+ * besides the key itself, is one map entry and 24 bytes in flat arrays; finding, adding, removing and
+ * moving a key to the front take constant time.
+ */
+export class LruIndex {
+  readonly #slots = new Map<string, number>();
+  readonly #keys: (string | undefined)[] = [];
+  /** For each slot its older and its newer neighbour, side by side. */
+  #links = new Int32Array(2 * INITIAL);
+  #usedAt = new Float64Array(INITIAL);
+  readonly #max: number;
+  #oldest = NONE;
+  #newest = NONE;
+  /** Slots given back, linked through their older neighbours. */
+  #free = NONE;
+  #used = 0;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  get full(): boolean {
+    return this.#slots.size >= this.#max;
+  }
+
+  /** How many slots there is room for at present; grows by doubling. */
+  get capacity(): number {
+    return this.#usedAt.length;
+  }
+
+  /** The key used longest ago that is not pinned; -1 for none. */
+  get oldest(): number {
+    return this.#oldest;
+  }
+
+  usedAt(slot: number): number {
+    return this.#usedAt[slot]!;
+  }
+
+  /** @returns the key's slot, -1 when it is not there. Does not count as a use. */
+  find(key: string): number {
+    return this.#slots.get(key) ?? NONE;
+  }
+
+  /** Marks a key that is not pinned as the last used. */
+  touch(slot: number, now: number): void {
+    this.#usedAt[slot] = now;
+    if (slot === this.#newest) return;
+    this.#unlink(slot);
+    this.#append(slot);
+  }
+
+  /** Adds a key that is not there yet, as the last used. There must be room. */
+  add(key: string, now: number): number {
+    let slot = this.#free;
+    if (slot === NONE) {
+      slot = this.#used++;
+      if (slot === this.#usedAt.length) this.#grow();
+    } else {
+      this.#free = this.#links[2 * slot + OLDER]!;
+    }
+    this.#slots.set(key, slot);
+    this.#keys[slot] = key;
+    this.#usedAt[slot] = now;
+    this.#append(slot);
+    return slot;
+  }
+
+  /** Removes a key that is not pinned. */
+  remove(slot: number): void {
+    this.#unlink(slot);
+    this.#slots.delete(this.#keys[slot]!);
+    this.#keys[slot] = undefined;
+    this.#links[2 * slot + OLDER] = this.#free;
+    this.#free = slot;
+  }
+
+  /** Takes a key out of the order, so that it cannot be the oldest. */
+  pin(slot: number): void {
+    this.#unlink(slot);
+  }
+
+  /** Puts a pinned key back, as the last used. */
+  unpin(slot: number, now: number): void {
+    this.#usedAt[slot] = now;
+    this.#append(slot);
+  }
+
+  #append(slot: number): void {
+    const links = this.#links;
+    links[2 * slot + OLDER] = this.#newest;
+    links[2 * slot + NEWER] = NONE;
+    if (this.#newest === NONE) this.#oldest = slot;
+    else links[2 * this.#newest + NEWER] = slot;
+    this.#newest = slot;
+  }
+
+  #unlink(slot: number): void {
+    const links = this.#links;
+    const older = links[2 * slot + OLDER]!;
+    const newer = links[2 * slot + NEWER]!;
+    if (older === NONE) this.#oldest = newer;
+    else links[2 * older + NEWER] = newer;
+    if (newer === NONE) this.#newest = older;
+    else links[2 * newer + OLDER] = older;
+  }
+
+  #grow(): void {
+    const capacity = Math.min(this.#max, 2 * this.#usedAt.length);
+    const links = new Int32Array(2 * capacity);
+    links.set(this.#links);
+    this.#links = links;
+    const usedAt = new Float64Array(capacity);
+    usedAt.set(this.#usedAt);
+    this.#usedAt = usedAt;
+  }
+}

@@ -1,0 +1,100 @@
+import { positive, type Rules, TOLERANCE } from './rules.ts';
+
+const SEGMENT = 0;
+const TOTAL = 1;
+const COUNTS = 2;
+
+/**
+ * Never more than `limit` units in any span of `windowMs`, wherever it begins. The window is counted
+ * in segments; a segment counts until its last moment has left the window, so the count errs to the
+ * safe side: under constant pressure `segments / (segments + 1)` of the limit is reached.
+ *
+ * (The two-counter estimate that interpolates the previous window needs less state, but lets more
+ * than the limit through when requests come unevenly.)
+ */
+export class SlidingWindowRules implements Rules {
+  readonly kind = 'sliding-window';
+  readonly slots: number;
+  readonly limit: number;
+  readonly windowMs: number;
+  readonly capacity: number;
+  readonly freshAfterMs: number;
+  readonly #segmentMs: number;
+  /** Counted at a time: the running segment and as many before it as make a window. */
+  readonly #counted: number;
+
+  constructor(limit: number, windowMs: number, segments: number) {
+    this.limit = limit;
+    this.windowMs = windowMs;
+    this.capacity = limit;
+    this.#segmentMs = windowMs / segments;
+    this.#counted = segments + 1;
+    this.slots = COUNTS + this.#counted;
+    this.freshAfterMs = windowMs + this.#segmentMs;
+  }
+
+  reset(state: Float64Array, at: number, now: number): void {
+    state[at + SEGMENT] = Math.floor(now / this.#segmentMs);
+    state.fill(0, at + TOTAL, at + this.slots);
+  }
+
+  take(state: Float64Array, at: number, now: number, cost: number): number {
+    const segment = this.#advance(state, at, now);
+    const total = state[at + TOTAL]!;
+    if (total + cost > this.limit + TOLERANCE) return this.#wait(state, at, now, cost);
+    state[at + TOTAL] = total + cost;
+    const place = at + COUNTS + (segment % this.#counted);
+    state[place] = state[place]! + cost;
+    return 0;
+  }
+
+  delay(state: Float64Array, at: number, now: number, cost: number): number {
+    this.#advance(state, at, now);
+    return state[at + TOTAL]! + cost > this.limit + TOLERANCE
+      ? this.#wait(state, at, now, cost)
+      : 0;
+  }
+
+  available(state: Float64Array, at: number, now: number): number {
+    this.#advance(state, at, now);
+    return this.limit - state[at + TOTAL]!;
+  }
+
+  growth(state: Float64Array, at: number, now: number): number {
+    this.#advance(state, at, now);
+    if (state[at + TOTAL] === 0) return 0;
+    return this.#wait(state, at, now, Math.min(this.limit, this.limit - state[at + TOTAL]! + 1));
+  }
+
+  /** Forgets the segments that have left the window. Changes nothing that a caller can see. */
+  #advance(state: Float64Array, at: number, now: number): number {
+    const segment = Math.floor(now / this.#segmentMs);
+    const last = state[at + SEGMENT]!;
+    if (segment <= last) return last;
+    if (segment - last >= this.#counted) {
+      state.fill(0, at + TOTAL, at + this.slots);
+    } else {
+      for (let gone = last + 1; gone <= segment; gone++) {
+        state[at + COUNTS + (gone % this.#counted)] = 0;
+      }
+      // Added up anew: subtracting fractions would let their rounding add up.
+      let total = 0;
+      for (let place = 0; place < this.#counted; place++) total += state[at + COUNTS + place]!;
+      state[at + TOTAL] = total;
+    }
+    state[at + SEGMENT] = segment;
+    return segment;
+  }
+
+  /** Until so many of the oldest segments have left that `cost` fits. */
+  #wait(state: Float64Array, at: number, now: number, cost: number): number {
+    const segment = state[at + SEGMENT]!;
+    let total = state[at + TOTAL]!;
+    let oldest = segment - this.#counted + 1;
+    for (; oldest < segment; oldest++) {
+      total -= state[at + COUNTS + ((oldest + this.#counted) % this.#counted)]!;
+      if (total + cost <= this.limit + TOLERANCE) break;
+    }
+    return positive((oldest + this.#counted) * this.#segmentMs - now);
+  }
+}

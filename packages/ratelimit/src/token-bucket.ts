@@ -1,0 +1,61 @@
+import { type Rules, TOLERANCE } from './rules.ts';
+
+const TOKENS = 0;
+const FILLED_AT = 1;
+
+/**
+ * A bucket of `burst` tokens, refilled evenly with `limit` tokens per window. It starts full.
+ *
+ * In any span of t milliseconds it lets through at most `burst + t * limit / windowMs` units.
+ *
+ * Source: J. Turner, "New Directions in Communications (or Which Way to the Information Age?)", IEEE
+ * Communications Magazine 24(10), 1986.
+ */
+export class TokenBucketRules implements Rules {
+  readonly kind = 'token-bucket';
+  readonly slots = 2;
+  readonly limit: number;
+  readonly windowMs: number;
+  readonly capacity: number;
+  readonly freshAfterMs: number;
+  readonly #perMs: number;
+
+  constructor(limit: number, windowMs: number, burst: number) {
+    this.limit = limit;
+    this.windowMs = windowMs;
+    this.capacity = burst;
+    this.#perMs = limit / windowMs;
+    this.freshAfterMs = burst / this.#perMs;
+  }
+
+  reset(state: Float64Array, at: number, now: number): void {
+    state[at + TOKENS] = this.capacity;
+    state[at + FILLED_AT] = now;
+  }
+
+  take(state: Float64Array, at: number, now: number, cost: number): number {
+    const tokens = this.available(state, at, now);
+    // A refusal leaves the state alone: adding up many small refills would add up their rounding.
+    if (tokens + TOLERANCE < cost) return (cost - tokens) / this.#perMs;
+    state[at + TOKENS] = tokens - cost;
+    state[at + FILLED_AT] = now;
+    return 0;
+  }
+
+  delay(state: Float64Array, at: number, now: number, cost: number): number {
+    const tokens = this.available(state, at, now);
+    return tokens + TOLERANCE < cost ? (cost - tokens) / this.#perMs : 0;
+  }
+
+  available(state: Float64Array, at: number, now: number): number {
+    const refill = (now - state[at + FILLED_AT]!) * this.#perMs;
+    return Math.min(this.capacity, state[at + TOKENS]! + refill);
+  }
+
+  growth(state: Float64Array, at: number, now: number): number {
+    const tokens = this.available(state, at, now);
+    if (tokens >= this.capacity) return 0;
+    const next = Math.min(this.capacity, Math.floor(tokens + TOLERANCE) + 1);
+    return (next - tokens) / this.#perMs;
+  }
+}

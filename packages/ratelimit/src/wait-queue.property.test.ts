@@ -1,0 +1,306 @@
+import { ManualClock, settle } from '@temper/testkit';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { concurrency } from './concurrency-limiter.ts';
+import { RateLimitExceededError } from './errors.ts';
+import { FixedWindowRules } from './fixed-window.ts';
+import { GcraRules } from './gcra.ts';
+import type { Lease } from './limiter.ts';
+import { resolveQueueOptions } from './options.ts';
+import { RuledLimiter } from './rate-limiter.ts';
+import type { Rules } from './rules.ts';
+import { SlidingWindowRules } from './sliding-window.ts';
+import { TokenBucketRules } from './token-bucket.ts';
+
+type Step =
+  | { do: 'try'; cost: number }
+  | { do: 'acquire'; cost: number; deadlineMs: number | undefined }
+  | { do: 'abort'; which: number }
+  | { do: 'advance'; ms: number }
+  | { do: 'jump'; ms: number }
+  | { do: 'adjust'; ms: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('try' as const), cost: cost() }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('acquire' as const),
+      cost: cost(),
+      deadlineMs: fc.option(fc.integer({ min: 0, max: 400 }), { nil: undefined }),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('abort' as const), which: fc.nat(20) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('advance' as const),
+      ms: fc.integer({ min: 0, max: 120 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('jump' as const),
+      ms: fc.integer({ min: 0, max: 500 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('adjust' as const),
+      ms: fc.integer({ min: -1e9, max: 1e9 }),
+    }),
+  },
+);
+
+function cost(): fc.Arbitrary<number> {
+  return fc.integer({ min: 1, max: 4 });
+}
+
+const START = 1000;
+const MAX_QUEUE = 6;
+
+interface Waiting {
+  id: number;
+  cost: number;
+  deadline: number;
+}
+
+/** The queue as one would write it without a thought for speed: it looks at every millisecond. */
+class PlainQueue {
+  readonly rules: Rules;
+  state: Float64Array;
+  now = START;
+  waiting: Waiting[] = [];
+  readonly log: string[] = [];
+
+  constructor(rules: Rules) {
+    this.rules = rules;
+    this.state = new Float64Array(rules.slots);
+    rules.reset(this.state, 0, START);
+  }
+
+  serve(): void {
+    for (;;) {
+      const head = this.waiting[0];
+      if (head === undefined) return;
+      if (head.deadline < this.now) {
+        this.leave(head, 'deadline');
+        continue;
+      }
+      if (this.rules.take(this.state, 0, this.now, head.cost) > 0) break;
+      this.leave(head, 'granted');
+    }
+    const expired = this.waiting.filter(({ deadline }) => deadline <= this.now);
+    for (const one of expired) this.leave(one, 'deadline');
+    if (expired.length > 0) this.serve();
+  }
+
+  leave(one: Waiting, how: string): void {
+    this.waiting = this.waiting.filter((other) => other !== one);
+    this.log.push(`${one.id} ${how} at ${this.now}`);
+  }
+
+  advance(ms: number): void {
+    this.serve();
+    for (let i = 0; i < ms; i++) {
+      this.now++;
+      this.serve();
+    }
+  }
+
+  acquire(one: Waiting): void {
+    if (this.waiting.length === 0 && this.rules.take(this.state, 0, this.now, one.cost) === 0) {
+      this.log.push(`${one.id} granted at ${this.now}`);
+    } else if (this.waiting.length >= MAX_QUEUE) {
+      this.log.push(`${one.id} queue-full at ${this.now}`);
+    } else if (one.deadline <= this.now || this.turnOf(one) > one.deadline) {
+      this.log.push(`${one.id} deadline at ${this.now}`);
+    } else {
+      this.waiting.push(one);
+      this.serve();
+    }
+  }
+
+  /** When a newcomer would be served if all that wait stayed. */
+  turnOf(one: Waiting): number {
+    const state = this.state.slice();
+    let at = this.now;
+    for (const { cost: units } of [...this.waiting, one]) {
+      while (this.rules.delay(state, 0, at, units) > 0) at++;
+      this.rules.take(state, 0, at, units);
+    }
+    return at;
+  }
+}
+
+async function play(rules: Rules, script: Step[]): Promise<void> {
+  const clock = new ManualClock();
+  const options = resolveQueueOptions('test', 'test', { clock, maxQueue: MAX_QUEUE }, []);
+  const limiter = new RuledLimiter(rules, options);
+  const model = new PlainQueue(rules);
+  const log: string[] = [];
+  const controllers: AbortController[] = [];
+  const through: { at: number; cost: number }[] = [];
+
+  for (const one of script) {
+    switch (one.do) {
+      case 'try': {
+        const expected =
+          model.waiting.length === 0 && rules.take(model.state, 0, model.now, one.cost) === 0;
+        expect(limiter.tryAcquire(one.cost)).toBe(expected);
+        if (expected) through.push({ at: clock.monotonic(), cost: one.cost });
+        break;
+      }
+      case 'acquire': {
+        const id = controllers.length;
+        const controller = new AbortController();
+        controllers.push(controller);
+        const deadline = {
+          ...(one.deadlineMs === undefined ? {} : { deadlineMs: one.deadlineMs }),
+        };
+        limiter.acquire({ cost: one.cost, signal: controller.signal, ...deadline }).then(
+          () => {
+            log.push(`${id} granted at ${clock.monotonic()}`);
+            through.push({ at: clock.monotonic(), cost: one.cost });
+          },
+          (error: unknown) => {
+            const how = error instanceof RateLimitExceededError ? error.reason : String(error);
+            log.push(`${id} ${how} at ${clock.monotonic()}`);
+          },
+        );
+        model.acquire({ id, cost: one.cost, deadline: model.now + (one.deadlineMs ?? Infinity) });
+        break;
+      }
+      case 'abort': {
+        const gone = model.waiting.find(({ id }) => id === one.which);
+        controllers[one.which]?.abort('aborted');
+        if (gone !== undefined) {
+          model.leave(gone, 'aborted');
+          model.serve();
+        }
+        break;
+      }
+      case 'advance':
+        await clock.advance(one.ms);
+        model.advance(one.ms);
+        break;
+      case 'jump':
+        clock.jump(one.ms);
+        model.now += one.ms;
+        await clock.advance(0);
+        model.serve();
+        break;
+      case 'adjust':
+        clock.adjustWallClock(one.ms);
+        break;
+    }
+    await settle();
+    expect(limiter.queued).toBe(model.waiting.length);
+    expect(clock.pending).toBe(model.waiting.length > 0 ? 1 : 0);
+    expect([...log].sort()).toEqual([...model.log].sort());
+    const granted = (lines: string[]) => lines.filter((line) => line.includes('granted'));
+    expect(granted(log)).toEqual(granted(model.log));
+  }
+  // Nobody waits for ever, and the timer goes with the last of them.
+  await clock.advance(100_000);
+  expect(limiter.queued).toBe(0);
+  expect(clock.pending).toBe(0);
+  expectWithin(rules, through);
+}
+
+function expectWithin(rules: Rules, through: { at: number; cost: number }[]): void {
+  const span = (from: number, to: number) =>
+    through.filter(({ at }) => at >= from && at < to).reduce((sum, one) => sum + one.cost, 0);
+  for (const { at } of through) {
+    if (rules.kind === 'sliding-window') {
+      expect(span(at, at + rules.windowMs)).toBeLessThanOrEqual(rules.limit);
+    } else if (rules.kind === 'fixed-window') {
+      const start = START + Math.floor((at - START) / rules.windowMs) * rules.windowMs;
+      expect(span(start, start + rules.windowMs)).toBeLessThanOrEqual(rules.limit);
+    } else {
+      for (const { at: end } of through) {
+        const most = rules.capacity + ((end - at) * rules.limit) / rules.windowMs;
+        if (end >= at) expect(span(at, end + 1)).toBeLessThanOrEqual(most + 1e-6);
+      }
+    }
+  }
+}
+
+describe('the queue of a rate limiter', () => {
+  const scripts = fc.array(step, { minLength: 1, maxLength: 40 });
+
+  it.each([
+    ['token bucket', new TokenBucketRules(10, 200, 5)],
+    ['gcra', new GcraRules(7, 100, 4)],
+    ['fixed window', new FixedWindowRules(6, 90)],
+    ['sliding window', new SlidingWindowRules(6, 90, 3)],
+  ])('behaves as a plain one that looks at every millisecond: %s', async (_, rules) => {
+    await fc.assert(
+      fc.asyncProperty(scripts, (script) => play(rules, script)),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('the queue of a bulkhead', () => {
+  const action = fc.oneof(
+    fc.record({ do: fc.constant('acquire' as const), cost: cost() }),
+    fc.record({ do: fc.constant('release' as const), which: fc.nat(10) }),
+    fc.record({ do: fc.constant('abort' as const), which: fc.nat(30) }),
+  );
+
+  it('is first come, first served, and never has more out than the limit', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (script) => {
+        const limiter = concurrency({ clock: new ManualClock(), limit: 5 });
+        const held: Lease[] = [];
+        const controllers: AbortController[] = [];
+        let waiting: { id: number; cost: number }[] = [];
+        const granted: number[] = [];
+        const expected: number[] = [];
+        let out = 0;
+        const serve = (): void => {
+          for (
+            let head = waiting[0];
+            head !== undefined && out + head.cost <= 5;
+            head = waiting[0]
+          ) {
+            out += head.cost;
+            expected.push(head.id);
+            waiting = waiting.slice(1);
+          }
+        };
+        for (const one of script) {
+          if (one.do === 'acquire') {
+            const id = controllers.length;
+            const controller = new AbortController();
+            controllers.push(controller);
+            limiter.acquire({ cost: one.cost, signal: controller.signal }).then(
+              (lease) => {
+                granted.push(id);
+                held.push(lease);
+              },
+              () => undefined,
+            );
+            waiting = [...waiting, { id, cost: one.cost }];
+          } else if (one.do === 'release') {
+            const [lease] = held.splice(one.which % Math.max(1, held.length), 1);
+            if (lease !== undefined) out -= lease.cost;
+            lease?.release();
+          } else {
+            controllers[one.which]?.abort('gone');
+            waiting = waiting.filter(({ id }) => id !== one.which);
+          }
+          serve();
+          await settle();
+          expect(granted).toEqual(expected);
+          expect(limiter.stats()).toMatchObject({ inFlight: out, queued: waiting.length });
+          expect(out).toBeLessThanOrEqual(5);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
