@@ -87,7 +87,7 @@ export function fusedWithSharedTimer(
             head = 0;
           }
           queue.push(expiry);
-          timer ??= setTimeout(sweep, timeoutMs).unref();
+          if (timer === undefined) timer = setTimeout(sweep, timeoutMs).unref();
           work().then(resolve, reject);
         });
         if (expiry !== undefined) expiry.live = false;

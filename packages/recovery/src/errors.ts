@@ -1,6 +1,4 @@
-import { type Classification, classify, show, TemperError } from '@temper/core';
-
-const said = (error: unknown): string => (error instanceof Error ? error.message : show(error));
+import { type Classification, classify, messageOf, TemperError } from '@temper/core';
 
 /** Every try of a hedged call failed. */
 export class HedgeFailedError extends TemperError {
@@ -8,11 +6,14 @@ export class HedgeFailedError extends TemperError {
   readonly errors: readonly unknown[];
 
   constructor(policy: string, errors: readonly unknown[]) {
-    super(`'${policy}': all ${errors.length} tries failed, the first with: ${said(errors[0])}`, {
-      code: 'HEDGE_FAILED',
-      policy,
-      cause: errors[0],
-    });
+    super(
+      `'${policy}': all ${errors.length} tries failed, the first with: ${messageOf(errors[0])}`,
+      {
+        code: 'HEDGE_FAILED',
+        policy,
+        cause: errors[0],
+      },
+    );
     this.errors = errors;
   }
 
@@ -54,7 +55,7 @@ export class FallbackFailedError extends TemperError {
 
   constructor(policy: string, operationError: unknown, fallbackError: unknown) {
     super(
-      `'${policy}': the operation failed (${said(operationError)}), and so did its fallback: ${said(fallbackError)}`,
+      `'${policy}': the operation failed (${messageOf(operationError)}), and so did its fallback: ${messageOf(fallbackError)}`,
       { code: 'FALLBACK_FAILED', policy, cause: operationError },
     );
     this.operationError = operationError;
@@ -116,7 +117,7 @@ export class PipelineReloadError extends TemperError {
   readonly revision: number;
 
   constructor(policy: string, revision: number, cause: unknown) {
-    super(`Pipeline '${policy}' stays at revision ${revision}: ${said(cause)}`, {
+    super(`Pipeline '${policy}' stays at revision ${revision}: ${messageOf(cause)}`, {
       code: 'PIPELINE_RELOAD',
       policy,
       cause,

@@ -89,7 +89,7 @@ export function originOf(spans: string): Origin | undefined {
   return scope.live.traces && spans !== 'none' ? context.active() : undefined;
 }
 
-/** A span of this package, not active. */
+/** A span of this package, not active; `undefined` when a sampler or processor fails. */
 export function openSpan(
   name: string,
   policy: string,
@@ -97,14 +97,18 @@ export function openSpan(
   startTime: number,
   attributes: Readonly<Record<string, AttributeValue>>,
   origin: Origin = context.active(),
-): Span {
+): Span | undefined {
   const all: Record<string, AttributeValue> = {
     ...call.attributes,
     ...attributes,
     [ATTR_POLICY_NAME.name]: policy,
   };
   if (call.operation !== undefined) all[ATTR_OPERATION.name] = call.operation;
-  return scope.tracer.startSpan(name, { attributes: all, startTime }, origin);
+  let span: Span | undefined;
+  scope.safely(() => {
+    span = scope.tracer.startSpan(name, { attributes: all, startTime }, origin);
+  });
+  return span;
 }
 
 /** Runs `work` with `span` active, or plainly without one. */
@@ -117,11 +121,31 @@ export function at<T>(origin: Origin | undefined, work: () => T): T {
   return origin === undefined ? work() : context.with(origin, work);
 }
 
-/** Ends a span as failed. */
-export function endFailed(span: Span | undefined, error: unknown, endTime: number): void {
+/** Ends a span, with these attributes added. */
+export function endSpan(
+  span: Span | undefined,
+  endTime: number,
+  attributes: Readonly<Record<string, AttributeValue>> = {},
+): void {
   if (span === undefined) return;
-  failSpan(span, error);
-  span.end(endTime);
+  scope.safely(() => {
+    span.setAttributes(attributes);
+    span.end(endTime);
+  });
+}
+
+/** Ends a span as failed, with these attributes added. */
+export function endFailed(
+  span: Span | undefined,
+  error: unknown,
+  endTime: number,
+  attributes: Readonly<Record<string, AttributeValue>> = {},
+): void {
+  if (span === undefined) return;
+  scope.safely(() => {
+    failSpan(span, error);
+    endSpan(span, endTime, attributes);
+  });
 }
 
 /** `error.type` of what a span answers for, without making the span a failed one. */

@@ -23,6 +23,7 @@ import {
 import {
   answersFor,
   cell,
+  endSpan,
   live,
   observe,
   onListenerError,
@@ -221,10 +222,8 @@ class Cached extends PolicyBase implements CachedPolicy {
     notify(this.#options.onStale, event, onListenerError);
     if (live.traces && this.#options.spans !== 'none') {
       const now = this.clock.now();
-      openSpan(`cache ${this.name}`, this.name, context, now, {
-        ...answersFor(error),
-        [ATTR_CACHE_AGE.name]: ageMs / 1000,
-      }).end(now);
+      const attributes = { ...answersFor(error), [ATTR_CACHE_AGE.name]: ageMs / 1000 };
+      endSpan(openSpan(`cache ${this.name}`, this.name, context, now, attributes), now);
     }
     return { value: entry.value as T, source: 'stale', ageMs, error };
   }

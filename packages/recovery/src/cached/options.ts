@@ -1,6 +1,7 @@
 import {
   type CallContext,
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
@@ -154,6 +155,6 @@ export function resolveCachedOptions(options: CachedOptions): ResolvedCachedOpti
     }),
     singleFlight,
     spans: checkOneOf(owner, 'spans', options.spans ?? CACHED_DEFAULTS.spans, EVENT_SPANS),
-    clock: options.clock ?? systemClock,
+    clock: checkClock(owner, options.clock ?? systemClock),
   };
 }

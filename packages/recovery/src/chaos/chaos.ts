@@ -13,7 +13,7 @@ import {
   type ChaosKind,
   METRIC_CHAOS_INJECTIONS,
 } from '../semconv.ts';
-import { cellsBy, live, openSpan, policyAttributes, type Span } from '../telemetry.ts';
+import { cellsBy, endSpan, live, openSpan, policyAttributes, type Span } from '../telemetry.ts';
 import { type ChaosOptions, type ResolvedChaosOptions, resolveChaosOptions } from './options.ts';
 
 /** What chaos has done since it was made. */
@@ -56,17 +56,17 @@ class Chaos extends PolicyBase implements ChaosPolicy {
       const span = this.#inject('latency', context);
       try {
         const ms = typeof delayMs === 'function' ? delayMs() : delayMs;
-        await this.clock.sleep(ms > 0 ? ms : 0, context.abortable);
+        if (ms > 0) await this.clock.sleep(ms, context.abortable);
       } finally {
-        span?.end(this.clock.now());
+        endSpan(span, this.clock.now());
       }
     }
     if (fault !== undefined && this.#hits(fault.rate)) {
-      this.#inject('fault', context)?.end(this.clock.now());
+      endSpan(this.#inject('fault', context), this.clock.now());
       throw fault.error === undefined ? new ChaosFaultError(this.name) : fault.error();
     }
     if (result !== undefined && this.#hits(result.rate)) {
-      this.#inject('result', context)?.end(this.clock.now());
+      endSpan(this.#inject('result', context), this.clock.now());
       return result.value() as T;
     }
     return operation(context);

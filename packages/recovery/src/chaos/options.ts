@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
@@ -102,7 +103,7 @@ export function resolveChaosOptions(options: ChaosOptions): ResolvedChaosOptions
     ...(fault === undefined ? {} : { fault }),
     ...(result === undefined ? {} : { result }),
     spans: checkOneOf(owner, 'spans', options.spans ?? CHAOS_DEFAULTS.spans, EVENT_SPANS),
-    clock: options.clock ?? systemClock,
+    clock: checkClock(owner, options.clock ?? systemClock),
     random: options.random ?? systemRandom,
   };
 }

@@ -12,6 +12,7 @@ import { FALLBACK_OUTCOMES, type FallbackOutcome, METRIC_FALLBACK_CALLS } from '
 import {
   answersFor,
   endFailed,
+  endSpan,
   live,
   onListenerError,
   openSpan,
@@ -89,7 +90,7 @@ class Fallback extends PolicyBase implements FallbackPolicy {
     try {
       const value = (await under(span, () => this.#options.handler(event))) as T;
       this.#count('fallback');
-      span?.end(this.clock.now());
+      endSpan(span, this.clock.now());
       return value;
     } catch (error) {
       this.#count('failure');

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   checkOneOf,
@@ -93,6 +94,6 @@ export function resolveFallbackOptions(options: FallbackOptions): ResolvedFallba
     isFailure: options.isFailure,
     onFallback: options.onFallback,
     spans: checkOneOf(owner, 'spans', options.spans ?? FALLBACK_DEFAULTS.spans, EVENT_SPANS),
-    clock: options.clock ?? systemClock,
+    clock: checkClock(owner, options.clock ?? systemClock),
   };
 }

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import {
   type CallContext,
   isThenable,
+  notify,
   type Operation,
   type Policy,
   PolicyBase,
@@ -19,6 +20,7 @@ import {
 } from '../semconv.ts';
 import {
   endFailed,
+  endSpan,
   live,
   observe,
   onListenerError,
@@ -28,6 +30,7 @@ import {
   under,
 } from '../telemetry.ts';
 import {
+  type HedgeBudget,
   type HedgeEvent,
   type HedgeOptions,
   type ResolvedHedgeOptions,
@@ -84,7 +87,8 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
   }
 
   runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    if (this.options.deposits) this.options.budget?.deposit();
+    const { deposits, budget } = this.options;
+    if (deposits && budget !== undefined) notify(deposit, budget, onListenerError);
     return new Promise<T>((resolve, reject) => {
       new Race(this, operation, context, resolve, reject).launch();
     });
@@ -125,16 +129,16 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
       throw error;
     }
     if (!isThenable(result)) {
-      span.end(this.clock.now());
+      endSpan(span, this.clock.now());
       return result;
     }
     return result.then(
       (value) => {
-        span.end(this.clock.now());
+        endSpan(span, this.clock.now());
         return value;
       },
       (error: unknown) => {
-        if (isLost(error)) span.end(this.clock.now());
+        if (isLost(error)) endSpan(span, this.clock.now());
         else endFailed(span, error, this.clock.now());
         throw error;
       },
@@ -183,6 +187,8 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
     this.#gauge[Symbol.dispose]();
   }
 }
+
+const deposit = (budget: HedgeBudget): void => budget.deposit();
 
 function isLost(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'HEDGE_LOST';

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
@@ -130,7 +131,7 @@ const HOOKS = ['isHedgeable', 'isFailure', 'onDiscard', 'onHedge'] as const;
 export function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions {
   const owner = 'hedge';
   checkKnown(owner, options, [...Object.keys(HEDGE_DEFAULTS), ...HOOKS, 'budget', 'clock']);
-  const clock = options.clock ?? systemClock;
+  const clock = checkClock(owner, options.clock ?? systemClock);
   const deposits = options.deposits ?? HEDGE_DEFAULTS.deposits;
   checkType(owner, 'deposits', deposits, 'boolean');
   for (const hook of HOOKS) {

@@ -10,7 +10,7 @@ import { HedgeFailedError, HedgeLostError } from '../errors.ts';
 import { ask } from '../predicate.ts';
 import { onListenerError } from '../telemetry.ts';
 import { discard } from './discard.ts';
-import type { HedgeEvent, ResolvedHedgeOptions } from './options.ts';
+import type { HedgeBudget, HedgeEvent, ResolvedHedgeOptions } from './options.ts';
 
 /** A wait that can be taken back. */
 export interface Wait {
@@ -38,6 +38,8 @@ interface Try {
   readonly startedAt: number;
   pending: boolean;
 }
+
+const withdraw = (budget: HedgeBudget): boolean => budget.withdraw();
 
 /** One call and its tries: the first to answer wins, and the others are aborted and forgotten. */
 export class Race<T> {
@@ -115,7 +117,7 @@ export class Race<T> {
   #next(because: 'slow' | 'failed'): boolean {
     const { options } = this.#host;
     if (this.#tries.length >= options.maxAttempts) return false;
-    if (options.budget !== undefined && !options.budget.withdraw()) {
+    if (options.budget !== undefined && !ask(withdraw, options.budget)) {
       this.#host.refused();
       return false;
     }

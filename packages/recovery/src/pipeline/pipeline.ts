@@ -1,6 +1,7 @@
 import {
   CallContext,
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   type ExecutionContext,
@@ -42,7 +43,7 @@ export interface PipelineStats {
 }
 
 /** Policies as one. */
-export interface PipelinePolicy extends Policy {
+export interface PipelinePolicy extends Policy, InCallExecutor {
   /** Outermost first. */
   readonly policies: readonly Executor[];
   stats(): PipelineStats;
@@ -162,5 +163,5 @@ export function pipeline(
   }
   const problems = orderProblems(policies);
   if (problems.length > 0) throw new PipelineOrderError(name, problems);
-  return new Pipeline(name, options.clock ?? systemClock, policies);
+  return new Pipeline(name, checkClock('pipeline', options.clock ?? systemClock), policies);
 }

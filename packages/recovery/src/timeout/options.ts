@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
@@ -69,7 +70,7 @@ export interface ResolvedTimeoutOptions {
 export function resolveTimeoutOptions(options: TimeoutOptions): ResolvedTimeoutOptions {
   const owner = 'timeout';
   checkKnown(owner, options, ['name', 'timeoutMs', 'onTimeout', 'spans', 'clock']);
-  const clock = options.clock ?? systemClock;
+  const clock = checkClock(owner, options.clock ?? systemClock);
   const given = options.timeoutMs ?? TIMEOUT_DEFAULTS.timeoutMs;
   if (options.onTimeout !== undefined) checkType(owner, 'onTimeout', options.onTimeout, 'function');
   return {
