@@ -31,7 +31,10 @@ export class RetryExhaustedError extends TemperError {
    * is registered, or `maxElapsedMs` is set); otherwise since the first attempt failed.
    */
   readonly elapsedMs: number;
-  /** What each attempt failed with, in order. The last is also the `cause`. */
+  /**
+   * What each attempt failed with, in order. The last is also the `cause`. Of more than a thousand,
+   * the first and the last ones.
+   */
   readonly errors: readonly unknown[];
   /** How long the last failure asked to stay away, in milliseconds, if it did. */
   readonly retryAfterMs: number | undefined;
@@ -42,15 +45,16 @@ export class RetryExhaustedError extends TemperError {
     errors: readonly unknown[],
     elapsedMs: number,
     retryAfterMs?: number,
+    attempts: number = errors.length,
   ) {
     const last = errors.at(-1);
-    const tries = errors.length === 1 ? '1 attempt' : `${errors.length} attempts`;
+    const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
     super(
       `'${policy}' gave up after ${tries} in ${Math.round(elapsedMs)} ms, as ${BECAUSE[reason]}: ${messageOf(last)}`,
       { code: 'RETRY_EXHAUSTED', policy, cause: last },
     );
     this.reason = reason;
-    this.attempts = errors.length;
+    this.attempts = attempts;
     this.elapsedMs = elapsedMs;
     this.errors = errors;
     this.retryAfterMs = retryAfterMs;

@@ -34,6 +34,9 @@ import {
 /** So many retries without a wait may follow each other before the event loop gets its turn. */
 const IMMEDIATE_RETRIES = 10;
 
+/** So many errors of one operation are kept: all of any sane one, and no leak in an endless one. */
+const KEPT_ERRORS = 1000;
+
 /** What a retry policy has done since it was made. */
 export interface RetryStats {
   readonly operations: Readonly<Record<OperationOutcome, number>>;
@@ -52,7 +55,7 @@ export interface RetryPolicy extends Policy {
 
 /** What the loop keeps of one operation that did not succeed at once. */
 interface Failures {
-  /** One per failed attempt; for a failed value, the value. */
+  /** One per failed attempt, up to {@link KEPT_ERRORS}; for a failed value, the value. */
   readonly errors: unknown[];
   delayMs: number;
 }
@@ -114,6 +117,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       failures ??= { errors: [], delayMs: 0 };
       startedAt ??= this.clock.monotonic();
       const failure = outcome.ok ? outcome.value : outcome.error;
+      if (failures.errors.length === KEPT_ERRORS) failures.errors.splice(1, 1);
       failures.errors.push(failure);
       this.#attempts++;
       this.#meter.attemptFailure.of(failure).value++;
@@ -201,6 +205,7 @@ class Retry extends PolicyBase implements RetryPolicy {
         failures.errors,
         this.clock.monotonic() - startedAt,
         retryAfterMs,
+        attempt,
       ),
     });
     const failure = outcome.ok ? outcome.value : outcome.error;

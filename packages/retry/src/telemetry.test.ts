@@ -1,0 +1,337 @@
+import { diag, SeverityNumber, SpanStatusCode, trace } from '@opentelemetry/api';
+import { AlwaysOffSampler, type ReadableSpan, type Sampler } from '@opentelemetry/sdk-trace';
+import { temperMetricProducer } from '@temper/core';
+import { InMemoryTelemetry, ManualClock, type TelemetryOptions } from '@temper/testkit';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { RetryOptions } from './options.ts';
+import { type RetryPolicy, retry } from './retry.ts';
+import { RETRY_METRICS, RETRY_SPANS } from './semconv.ts';
+
+let telemetry: InMemoryTelemetry;
+afterEach(() => telemetry?.close());
+
+let made = 0;
+interface SetUp {
+  readonly clock: ManualClock;
+  readonly policy: RetryPolicy;
+  readonly where: Readonly<Record<string, string>>;
+}
+function setUp(options: RetryOptions = {}, signals: TelemetryOptions = {}): SetUp {
+  telemetry = new InMemoryTelemetry(signals);
+  const clock = new ManualClock();
+  const name = `policy-${++made}`;
+  const policy = retry({ name, jitter: 'none', clock, ...options });
+  return { clock, policy, where: { 'temper.policy.name': name } };
+}
+const refused = (): Promise<never> =>
+  Promise.reject(Object.assign(new Error('no route'), { code: 'ECONNREFUSED' }));
+/** Fails so many times, then answers. */
+const failing = (times: number) => {
+  let calls = 0;
+  return () => (++calls <= times ? refused() : 'done');
+};
+const tree = (spans: readonly ReadableSpan[]): unknown[] => {
+  const children = (parent: string | undefined): unknown[] =>
+    spans
+      .filter((span) => span.parentSpanContext?.spanId === parent)
+      .map((span) => [span.name, ...children(span.spanContext().spanId)]);
+  return children(undefined);
+};
+
+describe('metrics', () => {
+  it('count operations by outcome, and attempts by outcome and error.type', async () => {
+    const { clock, policy, where } = setUp();
+    await policy.execute(() => 'done');
+    await clock.runUntil(policy.execute(failing(2)));
+    await clock.runUntil(policy.tryExecute(failing(9)));
+    await policy.tryExecute(() => Promise.reject(new TypeError('bug')));
+    const signal = AbortSignal.timeout(0);
+    const aborted = policy.tryExecute(refused, { signal });
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    await aborted;
+
+    const byOutcome = async (name: string): Promise<unknown[]> =>
+      (await telemetry.points(name, where))
+        .map(({ attributes, value }) => [
+          attributes['temper.outcome'],
+          ...(attributes['error.type'] === undefined ? [] : [attributes['error.type']]),
+          value,
+        ])
+        .sort();
+    expect(await byOutcome('temper.retry.operations')).toEqual([
+      ['aborted', 1],
+      ['exhausted', 1],
+      ['failure', 1],
+      ['recovered', 1],
+      ['success', 1],
+    ]);
+    expect(await byOutcome('temper.retry.attempts')).toEqual([
+      ['failure', 'ECONNREFUSED', 6],
+      ['failure', 'TypeError', 1],
+      ['success', 2],
+    ]);
+  });
+
+  it('say how long operations and waits were, in seconds', async () => {
+    const { clock, policy, where } = setUp();
+    await clock.runUntil(policy.execute(failing(2)));
+    expect(
+      await telemetry.value('temper.retry.operation.duration', {
+        ...where,
+        'temper.outcome': 'recovered',
+      }),
+    ).toMatchObject({ count: 1, sum: expect.closeTo(0.3) });
+    expect(await telemetry.value('temper.retry.delay', where)).toMatchObject({
+      count: 2,
+      sum: expect.closeTo(0.3),
+      min: expect.closeTo(0.1),
+      max: expect.closeTo(0.2),
+    });
+  });
+
+  it('are those, and only those, that semconv.ts defines', async () => {
+    const { clock, policy } = setUp();
+    await clock.runUntil(policy.tryExecute(failing(9)));
+    const known = new Map(RETRY_METRICS.map((metric) => [metric.name, metric]));
+    const { resourceMetrics } = await telemetry.collect();
+    const ours = resourceMetrics.scopeMetrics.filter(({ scope }) => scope.name === '@temper/retry');
+    const found = ours.flatMap(({ metrics }) => metrics);
+    expect(found.length).toBeGreaterThanOrEqual(4);
+    for (const { descriptor, dataPoints } of found) {
+      const definition = known.get(descriptor.name);
+      expect(descriptor).toMatchObject({
+        unit: definition?.unit,
+        description: definition?.description,
+      });
+      const attributes = new Map(definition?.attributes.map((one) => [one.name, one.values]));
+      for (const point of dataPoints) {
+        for (const [key, value] of Object.entries(point.attributes)) {
+          expect([...attributes.keys()]).toContain(key);
+          const values = attributes.get(key);
+          if (values !== undefined) expect(values).toContain(value);
+        }
+      }
+    }
+  });
+
+  it('are kept in our own buckets where a producer reads them', async () => {
+    const { policy, where } = setUp({}, { metricProducers: [temperMetricProducer()] });
+    await policy.execute(() => 'done');
+    const points = await telemetry.points('temper.retry.operation.duration', where);
+    expect(points).toMatchObject([{ value: { count: 1 } }]);
+  });
+
+  it('of policies of one name are one series, and outlive the policies', async () => {
+    const { policy, where } = setUp();
+    await policy.execute(() => 'done');
+    policy[Symbol.dispose]();
+    await retry({ name: policy.name }).execute(() => 'done');
+    expect(
+      await telemetry.value('temper.retry.operations', { ...where, 'temper.outcome': 'success' }),
+    ).toBe(2);
+    expect(await policy.execute(() => 'still works')).toBe('still works');
+  });
+});
+
+describe('spans', () => {
+  it('show an operation with one child per attempt, under the span that is active', async () => {
+    const { clock, policy } = setUp();
+    const tracer = trace.getTracer('test');
+    await tracer.startActiveSpan('request', async (request) => {
+      await clock.runUntil(
+        policy.execute(async () => {
+          const span = tracer.startSpan('GET');
+          await Promise.resolve();
+          span.end();
+          return failing(0)();
+        }),
+      );
+      request.end();
+    });
+    expect(tree(telemetry.spans)).toEqual([
+      ['request', [`retry ${policy.name}`, ['attempt', ['GET']]]],
+    ]);
+  });
+
+  it('of a call that a retry saved carry the error on the failed attempts, not on the operation', async () => {
+    const { clock, policy } = setUp();
+    const call = policy.execute(failing(2), {
+      operation: 'fetch_package',
+      attributes: { 'package.name': 'std.core' },
+    });
+    await clock.runUntil(call);
+    const [first, second, third, operation] = telemetry.spans;
+    expect(operation?.name).toBe(`retry ${policy.name}`);
+    expect(operation?.status).toEqual({ code: SpanStatusCode.UNSET });
+    expect(operation?.attributes).toEqual({
+      'temper.policy.name': policy.name,
+      'temper.operation': 'fetch_package',
+      'package.name': 'std.core',
+      'temper.outcome': 'recovered',
+      'temper.retry.attempts': 3,
+    });
+    expect(first?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'no route' });
+    expect(first?.attributes).toEqual({
+      'temper.policy.name': policy.name,
+      'temper.retry.attempt': 1,
+      'error.type': 'ECONNREFUSED',
+    });
+    expect(second?.attributes).toMatchObject({
+      'temper.retry.attempt': 2,
+      'temper.retry.delay': 0.1,
+    });
+    expect(third?.status).toEqual({ code: SpanStatusCode.UNSET });
+    expect(third?.attributes).toMatchObject({
+      'temper.retry.attempt': 3,
+      'temper.retry.delay': 0.2,
+    });
+    expect(telemetry.spans.flatMap((span) => span.events)).toEqual([]);
+  });
+
+  it('of an exhausted call end in ERROR, with the reason', async () => {
+    const { clock, policy } = setUp();
+    await clock.runUntil(policy.tryExecute(failing(9)));
+    const operation = telemetry.spans.at(-1);
+    expect(operation?.status.code).toBe(SpanStatusCode.ERROR);
+    expect(operation?.attributes).toMatchObject({
+      'temper.outcome': 'exhausted',
+      'temper.retry.attempts': 3,
+      'temper.retry.reason': 'attempts',
+      'error.type': 'RETRY_EXHAUSTED',
+    });
+  });
+
+  it('of an aborted wait end as aborted', async () => {
+    const { policy } = setUp();
+    const controller = new AbortController();
+    const call = policy.tryExecute(refused, { signal: controller.signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    controller.abort();
+    await call;
+    expect(telemetry.spans.map((span) => span.attributes['temper.outcome'])).toEqual([
+      undefined,
+      'aborted',
+    ]);
+  });
+
+  it('use attributes that semconv.ts lists', async () => {
+    const { clock, policy } = setUp();
+    await clock.runUntil(policy.tryExecute(failing(9), { operation: 'fetch' }));
+    for (const span of telemetry.spans) {
+      const definition = RETRY_SPANS.find(
+        ({ name }) => name.split(' ')[0] === span.name.split(' ')[0],
+      );
+      const known = definition?.attributes.map(({ name }) => name);
+      expect(known).toEqual(expect.arrayContaining(Object.keys(span.attributes)));
+    }
+  });
+
+  it('are timed by the SDK, to the microsecond', async () => {
+    const { policy } = setUp({ clock: undefined as never });
+    await policy.execute(() => new Promise((resolve) => setTimeout(resolve, 5)));
+    const [attempt, operation] = telemetry.spans;
+    const ns = (span: ReadableSpan | undefined): number =>
+      (span?.duration[0] ?? 0) * 1e9 + (span?.duration[1] ?? 0);
+    expect(ns(attempt)).toBeGreaterThan(4e6);
+    expect(ns(attempt) % 1e6).not.toBe(0);
+    expect(ns(operation)).toBeGreaterThanOrEqual(ns(attempt));
+  });
+});
+
+describe('narrowed spans', () => {
+  it('of mode none are not made', async () => {
+    const { clock, policy } = setUp({ spans: 'none' });
+    await clock.runUntil(policy.tryExecute(failing(9)));
+    expect(telemetry.spans).toEqual([]);
+  });
+
+  it('of mode failures are made when something goes wrong, dated back to the beginning', async () => {
+    const clock = new ManualClock(Date.now());
+    const { policy } = setUp({ spans: 'failures', clock });
+    await policy.execute(() => 'done');
+    expect(telemetry.spans).toEqual([]);
+    const begun = clock.now();
+    await clock.runUntil(policy.execute(() => clock.sleep(40).then(failing2)));
+    const [first, second, operation] = telemetry.spans;
+    expect(telemetry.spans.map((span) => span.name)).toEqual([
+      'attempt',
+      'attempt',
+      `retry ${policy.name}`,
+    ]);
+    const ms = ([s, ns]: readonly [number, number]): number => s * 1000 + ns / 1e6;
+    const times = (span: ReadableSpan | undefined): number[] =>
+      span === undefined ? [] : [ms(span.startTime) - begun, ms(span.endTime) - begun];
+    expect(times(first)).toEqual([0, 40]);
+    expect(times(second)).toEqual([140, 180]);
+    expect(times(operation)).toEqual([0, 180]);
+    expect(operation?.status.code).toBe(SpanStatusCode.UNSET);
+  });
+
+  const failing2 = failing(1);
+});
+
+describe('unsampled traffic', () => {
+  it('makes no span, and is counted as any other', async () => {
+    const { policy, where } = setUp({}, { sampler: new AlwaysOffSampler() });
+    await policy.execute(() => 'done');
+    expect(telemetry.spans).toEqual([]);
+    expect(
+      await telemetry.value('temper.retry.operations', { ...where, 'temper.outcome': 'success' }),
+    ).toBe(1);
+  });
+});
+
+describe('the log', () => {
+  it('has one warning for an exhausted operation, which leads to its span', async () => {
+    const { clock, policy } = setUp();
+    await clock.runUntil(policy.execute(failing(1)));
+    expect(telemetry.logs).toEqual([]);
+    await clock.runUntil(policy.tryExecute(failing(9)));
+    const operation = telemetry.spans.at(-1);
+    expect(telemetry.logs).toHaveLength(1);
+    expect(telemetry.logs[0]).toMatchObject({
+      eventName: 'temper.retry.exhausted',
+      severityNumber: SeverityNumber.WARN,
+      body: `'${policy.name}' gave up after 3 attempts in 300 ms, as no attempt is left: no route`,
+      attributes: {
+        'temper.policy.name': policy.name,
+        'temper.retry.attempts': 3,
+        'error.type': 'ECONNREFUSED',
+      },
+      spanContext: {
+        traceId: operation?.spanContext().traceId,
+        spanId: operation?.spanContext().spanId,
+      },
+    });
+  });
+});
+
+describe('an SDK that throws', () => {
+  it.each<[string, RetryOptions['spans']]>([
+    ['all', 'all'],
+    ['failures', 'failures'],
+  ])('changes no outcome, with spans %s', async (_, spans) => {
+    const broken: Sampler = {
+      shouldSample() {
+        throw new Error('broken sampler');
+      },
+      toString: () => 'broken',
+    };
+    const { clock, policy } = setUp({ spans: spans ?? 'all' }, { sampler: broken });
+    const reported: unknown[] = [];
+    const quiet = (): void => {};
+    diag.setLogger({
+      error: (...args) => reported.push(...args),
+      warn: quiet,
+      info: quiet,
+      debug: quiet,
+      verbose: quiet,
+    });
+    expect(await clock.runUntil(policy.execute(failing(1)))).toBe('done');
+    expect(await clock.runUntil(policy.tryExecute(failing(9)))).toMatchObject({
+      ok: false,
+      error: { name: 'RetryExhaustedError' },
+    });
+    expect(reported).toContainEqual(expect.objectContaining({ message: 'broken sampler' }));
+  });
+});
