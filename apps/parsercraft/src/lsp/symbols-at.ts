@@ -1,0 +1,74 @@
+import type { LanguageDefinition } from '../lang/definition.ts';
+import type { Name } from '../parse/ast.ts';
+import type { CheckedModule, Import } from '../types/module.ts';
+import type { AnySymbol, DeclaredSymbol } from '../types/symbols.ts';
+import { typeText } from '../types/type.ts';
+
+/** A name of the text and what it means. */
+export interface NamedPlace {
+  readonly name: Name;
+  readonly symbol: AnySymbol;
+}
+
+/** The name at an offset; the offset may be right behind it, where a cursor stands. */
+export function nameAt(module: CheckedModule, offset: number): NamedPlace | undefined {
+  for (const [name, symbol] of module.meanings) {
+    if (offset >= name.span.start && offset <= name.span.end && name.text !== '') {
+      return { name, symbol };
+    }
+  }
+  return undefined;
+}
+
+/** Every place of the text that means a symbol, its declaration included, in order. */
+export function placesOf(module: CheckedModule, symbol: AnySymbol): readonly Name[] {
+  return [...module.meanings]
+    .filter(([, meaning]) => meaning === symbol)
+    .map(([name]) => name)
+    .sort((a, b) => a.span.start - b.span.start);
+}
+
+/** Whether a symbol is declared in the text itself and not in a package or the language. */
+export function isOwn(module: CheckedModule, symbol: AnySymbol): symbol is DeclaredSymbol {
+  return symbol.kind !== 'builtin' && module.symbols.includes(symbol);
+}
+
+/** What can be named at an offset, the innermost first. */
+export function visibleAt(module: CheckedModule, offset: number): readonly AnySymbol[] {
+  const around = module.scopes.filter(({ span }) => offset >= span.start && offset <= span.end);
+  const innermost = around.reduce<(typeof around)[number] | undefined>((best, one) => {
+    if (best === undefined) return one;
+    return one.span.end - one.span.start <= best.span.end - best.span.start ? one : best;
+  }, undefined);
+  const symbols = innermost?.scope.visible() ?? [];
+  // A variable can be named only after it is declared.
+  return symbols.filter(
+    (symbol) => symbol.kind !== 'variable' || symbol.declaration.span.end < offset,
+  );
+}
+
+/** What a symbol is, as one would declare it. */
+export function describe(symbol: AnySymbol, definition: LanguageDefinition): string {
+  const { keywords } = definition;
+  switch (symbol.kind) {
+    case 'builtin': {
+      const { min, max } = symbol.builtin.arity;
+      const list = Array.from({ length: min }, (_, index) => `value${index + 1}`);
+      if (max > min) list.push('…');
+      return `${symbol.name}(${list.join(', ')})`;
+    }
+    case 'function': {
+      const type = typeText(symbol.type, definition);
+      return type.replace(keywords.function, `${keywords.function} ${symbol.name}`);
+    }
+    default:
+      return `${symbol.name}: ${typeText(symbol.type, definition)}`;
+  }
+}
+
+/** The package that the text before an offset names, as in `math.`. */
+export function importBefore(module: CheckedModule, before: string): Import | undefined {
+  const found = /([\p{ID_Start}_][\p{ID_Continue}]*)\.[\p{ID_Continue}]*$/u.exec(before);
+  const alias = found?.[1];
+  return alias === undefined ? undefined : module.imports.get(alias.normalize('NFC'));
+}
