@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  admits,
+  type CircuitEvent,
+  type CircuitRules,
+  type CircuitState,
+  closedCircuit,
+  due,
+  retryAfterMs,
+  transition,
+} from './circuit.ts';
+
+const planner = { openMs: ({ openings }: { openings: number }): number => 100 * openings };
+
+const rules = fc.record<CircuitRules>({
+  successThreshold: fc.integer({ min: 1, max: 4 }),
+  halfOpenMaxCalls: fc.integer({ min: 1, max: 4 }),
+  halfOpenMaxDurationMs: fc.integer({ min: 1, max: 500 }),
+  stableAfterMs: fc.oneof(fc.constant(undefined), fc.nat(400)),
+});
+
+/** An event without its time, which comes from the steps between events. */
+type Untimed =
+  | { readonly type: 'trip' | 'begin' | 'isolate' | 'close' | 'time' }
+  | { readonly type: 'follow'; readonly forMs: number }
+  | {
+      readonly type: 'end';
+      readonly verdict: 'success' | 'failure' | 'ignored';
+      readonly pick: number;
+    };
+
+const event: fc.Arbitrary<Untimed> = fc.oneof(
+  fc.constantFrom('trip', 'begin', 'isolate', 'close', 'time').map((type) => ({ type }) as const),
+  fc.constant({ type: 'begin' } as const),
+  fc.nat(300).map((forMs) => ({ type: 'follow', forMs }) as const),
+  fc
+    .tuple(fc.constantFrom('success', 'failure', 'ignored'), fc.nat(5))
+    .map(([verdict, pick]) => ({ type: 'end', verdict, pick }) as const),
+);
+const steps = fc.array(fc.tuple(fc.oneof(fc.nat(20), fc.nat(400)), event), { maxLength: 60 });
+
+/** Every trial and generation that there ever was, so that ends can be late. */
+type Begun = { readonly generation: number; readonly begunAt: number }[];
+
+function timed(untimed: Untimed, at: number, begun: Begun): CircuitEvent | undefined {
+  switch (untimed.type) {
+    case 'trip':
+      return { type: 'trip', at, failure: 'why' };
+    case 'isolate':
+      return { type: 'isolate' };
+    case 'follow':
+      return { type: 'follow', at, forMs: untimed.forMs };
+    case 'end': {
+      const trial = begun[untimed.pick % Math.max(1, begun.length)];
+      return trial && { type: 'end', at, ...trial, verdict: untimed.verdict, failure: 'why' };
+    }
+    default:
+      return { type: untimed.type, at };
+  }
+}
+
+function elapse(circuit: CircuitState, at: number, by: CircuitRules): CircuitState {
+  let now = circuit;
+  while (due(now, at, by)) now = transition(now, { type: 'time', at }, by, planner);
+  return now;
+}
+
+function play(
+  list: readonly (readonly [number, Untimed])[],
+  by: CircuitRules,
+  visit: (before: CircuitState, after: CircuitState, event: CircuitEvent, at: number) => void,
+): CircuitState {
+  let circuit: CircuitState = closedCircuit(0);
+  let at = 0;
+  const begun: Begun = [];
+  for (const [ms, untimed] of list) {
+    at += ms;
+    circuit = elapse(circuit, at, by);
+    const next = timed(untimed, at, begun);
+    if (next === undefined) continue;
+    const after = transition(circuit, next, by, planner);
+    if (next.type === 'begin' && after !== circuit) {
+      begun.unshift({ generation: after.generation, begunAt: at });
+    }
+    visit(circuit, after, next, at);
+    circuit = after;
+  }
+  return circuit;
+}
+
+describe('the circuit', () => {
+  it('never runs more trials than it may, and admits exactly while it may', () => {
+    fc.assert(
+      fc.property(rules, steps, (by, list) => {
+        play(list, by, (_before, after) => {
+          const running = after.state === 'half-open' ? after.trials.length : 0;
+          expect(running).toBeLessThanOrEqual(by.halfOpenMaxCalls);
+          expect(admits(after, by)).toBe(
+            after.state === 'closed' ||
+              (after.state === 'half-open' && running < by.halfOpenMaxCalls),
+          );
+        });
+      }),
+    );
+  });
+
+  it('has a new generation with every change of state, and only then', () => {
+    fc.assert(
+      fc.property(rules, steps, (by, list) => {
+        play(list, by, (before, after) => {
+          const changed = before.state === after.state ? 0 : 1;
+          expect(after.generation - before.generation).toBe(changed);
+        });
+      }),
+    );
+  });
+
+  it('opens at once when a trial of this generation fails', () => {
+    fc.assert(
+      fc.property(rules, steps, (by, list) => {
+        play(list, by, (before, after, happened) => {
+          if (before.state !== 'half-open' || happened.type !== 'end') return;
+          const running =
+            happened.generation === before.generation && before.trials.includes(happened.begunAt);
+          if (happened.verdict === 'failure' && running) {
+            expect(after.state).toBe('open');
+            expect(after.openings).toBe(before.openings + 1);
+          }
+          if (!running) expect(after).toBe(before);
+        });
+      }),
+    );
+  });
+
+  it('closes by itself only after successThreshold successes in a row', () => {
+    fc.assert(
+      fc.property(rules, steps, (by, list) => {
+        play(list, by, (before, after, happened) => {
+          if (after.state !== 'closed' || before.state === 'closed') return;
+          if (happened.type === 'close') return;
+          expect(before.state === 'half-open' && before.successes).toBe(by.successThreshold - 1);
+        });
+      }),
+    );
+  });
+
+  it('leaves isolation by hand only', () => {
+    fc.assert(
+      fc.property(rules, steps, (by, list) => {
+        play(list, by, (before, after, happened) => {
+          if (before.state === 'isolated' && happened.type !== 'close') expect(after).toBe(before);
+        });
+      }),
+    );
+  });
+
+  it('comes to the same whether it is looked at never or all the time', () => {
+    fc.assert(
+      fc.property(rules, steps, fc.nat(2000), (by, list, restMs) => {
+        let at = 0;
+        const circuit = play(list, by, (_before, _after, _event, when) => {
+          at = when;
+        });
+        let watched = circuit;
+        for (let ms = 0; ms <= restMs; ms += 7) watched = elapse(watched, at + ms, by);
+        expect(elapse(watched, at + restMs, by)).toEqual(elapse(circuit, at + restMs, by));
+      }),
+    );
+  });
+
+  it('says when to come back truly: then, and not before, something has changed', () => {
+    fc.assert(
+      fc.property(rules, steps, (by, list) => {
+        play(list, by, (_before, after, _event, at) => {
+          const circuit = elapse(after, at, by);
+          const ms = retryAfterMs(circuit, at, by);
+          if (ms === undefined) {
+            expect(circuit.state === 'isolated' || admits(circuit, by)).toBe(true);
+          } else {
+            expect(ms).toBeGreaterThan(0);
+            expect(elapse(circuit, at + ms - 0.5, by)).toBe(circuit);
+            expect(elapse(circuit, at + ms, by)).not.toBe(circuit);
+          }
+        });
+      }),
+    );
+  });
+});

@@ -1,0 +1,166 @@
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_OPERATION,
+  ATTR_OUTCOME,
+  ATTR_POLICY_NAME,
+  type AttributeDefinition,
+  type MetricDefinition,
+  type SpanDefinition,
+} from '@temper/core';
+import type { CircuitStateName } from './circuit.ts';
+import type { TransitionReason } from './events.ts';
+
+/** Every state, in the order of an outage. */
+export const CIRCUIT_STATES: readonly CircuitStateName[] = [
+  'closed',
+  'open',
+  'half-open',
+  'isolated',
+];
+
+/**
+ * How a call ended. `slow`: it succeeded, later than `slowCallDurationMs`; `ignored`: the caller gave
+ * up, or `ignore` said so; `rejected`: it never began.
+ */
+export type CallOutcome = 'success' | 'failure' | 'slow' | 'ignored' | 'rejected';
+
+/** Every {@link CallOutcome}. */
+export const CALL_OUTCOMES: readonly CallOutcome[] = [
+  'success',
+  'failure',
+  'slow',
+  'ignored',
+  'rejected',
+];
+
+export const ATTR_CALL_OUTCOME: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'How the call ended, as the breaker judges it.',
+  values: CALL_OUTCOMES,
+};
+
+/** The outcomes that have a duration: a rejected call never began. */
+export const ATTR_CALL_OUTCOME_RUN: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'How the call ended, as the breaker judges it.',
+  values: CALL_OUTCOMES.filter((outcome) => outcome !== 'rejected'),
+};
+
+export const ATTR_STATE: AttributeDefinition = {
+  name: 'temper.breaker.state',
+  description: 'State of the circuit; on a span, when the call arrived.',
+  values: CIRCUIT_STATES,
+};
+
+export const ATTR_FROM: AttributeDefinition = {
+  name: 'temper.breaker.from',
+  description: 'State that the circuit left.',
+  values: CIRCUIT_STATES,
+};
+
+export const ATTR_TO: AttributeDefinition = {
+  name: 'temper.breaker.to',
+  description: 'State that the circuit went into.',
+  values: CIRCUIT_STATES,
+};
+
+/** Every {@link TransitionReason}. */
+export const TRANSITION_REASONS: readonly TransitionReason[] = [
+  'failures',
+  'failure-rate',
+  'slow-call-rate',
+  'elapsed',
+  'trial-failed',
+  'trial-timed-out',
+  'trials-succeeded',
+  'isolated',
+  'released',
+  'reset',
+  'mode',
+  'restored',
+  'fleet',
+];
+
+export const ATTR_REASON: AttributeDefinition = {
+  name: 'temper.breaker.reason',
+  description: 'Why the circuit changed its state. On log records only.',
+  values: TRANSITION_REASONS,
+};
+
+export const METRIC_CALLS: MetricDefinition = {
+  name: 'temper.breaker.calls',
+  instrument: 'counter',
+  unit: '{call}',
+  description: 'Calls that ended or were rejected.',
+  attributes: [ATTR_POLICY_NAME, ATTR_CALL_OUTCOME],
+  alert: 'The share of rejected calls; the share of failures, before the circuit opens.',
+};
+
+export const METRIC_TRANSITIONS: MetricDefinition = {
+  name: 'temper.breaker.transitions',
+  instrument: 'counter',
+  unit: '{transition}',
+  description: 'Changes of the circuit from one state to another.',
+  attributes: [ATTR_POLICY_NAME, ATTR_FROM, ATTR_TO],
+  alert: 'Several openings in a few minutes: the dependency flaps.',
+};
+
+export const METRIC_CALL_DURATION: MetricDefinition = {
+  name: 'temper.breaker.call.duration',
+  instrument: 'histogram',
+  unit: 's',
+  description: 'Time that the guarded operation took.',
+  attributes: [ATTR_POLICY_NAME, ATTR_CALL_OUTCOME_RUN],
+};
+
+export const METRIC_STATE: MetricDefinition = {
+  name: 'temper.breaker.state',
+  instrument: 'gauge',
+  unit: '1',
+  description: '1 for the state that the circuit is in, 0 for the others.',
+  attributes: [ATTR_POLICY_NAME, ATTR_STATE],
+  alert: 'state="open" at 1 for longer than a minute.',
+};
+
+export const METRIC_FAILURE_RATIO: MetricDefinition = {
+  name: 'temper.breaker.failure.ratio',
+  instrument: 'gauge',
+  unit: '1',
+  description: 'Share of failures in the window, 0 when it is empty. Only with a window.',
+  attributes: [ATTR_POLICY_NAME],
+  alert: 'Half of failureRateThreshold: the circuit is about to open.',
+};
+
+export const METRIC_SLOW_CALL_RATIO: MetricDefinition = {
+  name: 'temper.breaker.slow_call.ratio',
+  instrument: 'gauge',
+  unit: '1',
+  description:
+    'Share of slow calls in the window, 0 when it is empty. Only where slow calls count.',
+  attributes: [ATTR_POLICY_NAME],
+  alert: 'Half of slowCallRateThreshold.',
+};
+
+/** The metrics of this package. */
+export const BREAKER_METRICS: readonly MetricDefinition[] = [
+  METRIC_CALLS,
+  METRIC_TRANSITIONS,
+  METRIC_CALL_DURATION,
+  METRIC_STATE,
+  METRIC_FAILURE_RATIO,
+  METRIC_SLOW_CALL_RATIO,
+];
+
+/** The spans of this package. */
+export const BREAKER_SPANS: readonly SpanDefinition[] = [
+  {
+    name: 'breaker <policy>',
+    kind: 'internal',
+    description: 'One call, or the rejection of one.',
+    attributes: [ATTR_POLICY_NAME, ATTR_OPERATION, ATTR_STATE, ATTR_CALL_OUTCOME, ATTR_ERROR_TYPE],
+    status: 'ERROR when the call failed or was rejected; unset otherwise.',
+  },
+];
+
+/** The name of the log record written when a circuit changes its state. */
+export const EVENT_TRANSITION = 'temper.breaker.transition';

@@ -1,0 +1,183 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { CallWindow, ConsecutiveFailures, makeWindow, TimeWindow, type Window } from './window.ts';
+
+interface Call {
+  readonly failed: boolean;
+  readonly slow: boolean;
+  /** Since the call before, in milliseconds. */
+  readonly afterMs: number;
+}
+
+const call = fc.record<Call>({
+  failed: fc.boolean(),
+  slow: fc.boolean(),
+  afterMs: fc.oneof(fc.constant(0), fc.nat(30), fc.nat(3000)),
+});
+const calls = fc.array(call, { maxLength: 200 });
+
+interface Recorded extends Call {
+  readonly at: number;
+}
+
+const sum = (list: readonly Recorded[]) => ({
+  calls: list.length,
+  failures: list.filter((one) => one.failed).length,
+  slow: list.filter((one) => one.slow).length,
+});
+
+/** Records the calls, and compares with the list model after each. */
+function follow(
+  window: Window,
+  list: readonly Call[],
+  expected: (all: readonly Recorded[], now: number) => object,
+  start = 1000.25,
+): void {
+  const all: Recorded[] = [];
+  let now = start;
+  for (const one of list) {
+    now += one.afterMs;
+    window.record(one.failed, one.slow, now);
+    all.push({ ...one, at: now });
+    expect(window.counts(now)).toEqual(expected(all, now));
+  }
+}
+
+describe('a window of calls', () => {
+  it('counts the last calls and no other', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), calls, (size, list) => {
+        follow(new CallWindow(size), list, (all) => sum(all.slice(-size)));
+      }),
+    );
+  });
+});
+
+describe('failures in a row', () => {
+  it('are those since the last success', () => {
+    fc.assert(
+      fc.property(calls, (list) => {
+        follow(new ConsecutiveFailures(), list, (all) => {
+          const since = all.slice(all.findLastIndex((one) => !one.failed) + 1);
+          return { calls: since.length, failures: since.length, slow: 0 };
+        });
+      }),
+    );
+  });
+});
+
+describe('a window of time', () => {
+  const shape = fc.record({
+    buckets: fc.integer({ min: 2, max: 12 }),
+    durationMs: fc.integer({ min: 10, max: 5000 }),
+  });
+
+  it('counts the calls of its buckets and no other', () => {
+    fc.assert(
+      fc.property(shape, calls, ({ buckets, durationMs }, list) => {
+        const bucketMs = durationMs / buckets;
+        const bucketOf = (at: number): number => Math.floor(at / bucketMs);
+        follow(new TimeWindow(durationMs, buckets), list, (all, now) =>
+          sum(all.filter((one) => bucketOf(one.at) > bucketOf(now) - buckets)),
+        );
+      }),
+    );
+  });
+
+  it('holds none that is older than it is long, and all that are younger by a bucket', () => {
+    fc.assert(
+      fc.property(shape, calls, fc.nat(6000), ({ buckets, durationMs }, list, restMs) => {
+        const window = new TimeWindow(durationMs, buckets);
+        const all: Recorded[] = [];
+        let now = 7;
+        for (const one of list) {
+          now += one.afterMs;
+          window.record(one.failed, one.slow, now);
+          all.push({ ...one, at: now });
+        }
+        now += restMs;
+        const { calls: counted } = window.counts(now);
+        const youngerThan = (ms: number): number => all.filter((one) => now - one.at < ms).length;
+        expect(counted).toBeLessThanOrEqual(youngerThan(durationMs));
+        expect(counted).toBeGreaterThanOrEqual(youngerThan(durationMs - durationMs / buckets));
+      }),
+    );
+  });
+});
+
+describe('any window', () => {
+  const options = fc.oneof(
+    fc.constant(undefined),
+    fc.record({ calls: fc.integer({ min: 1, max: 50 }) }),
+    fc.record({
+      durationMs: fc.integer({ min: 10, max: 9000 }),
+      buckets: fc.integer({ min: 2, max: 9 }),
+    }),
+  );
+
+  it('is empty after a reset, and then as good as new', () => {
+    fc.assert(
+      fc.property(options, calls, calls, (option, before, after) => {
+        const used = makeWindow(option);
+        follow(used, before, () => expect.anything() as object);
+        used.reset();
+        const end = 1000.25 + before.reduce((ms, one) => ms + one.afterMs, 0);
+        expect(used.counts(end)).toEqual({ calls: 0, failures: 0, slow: 0 });
+        const fresh = makeWindow(option);
+        follow(
+          used,
+          after,
+          (all, now) => {
+            const last = all.at(-1) as Recorded;
+            fresh.record(last.failed, last.slow, now);
+            return fresh.counts(now);
+          },
+          end,
+        );
+      }),
+    );
+  });
+
+  it('comes back from its saved form, in a process whose clock has just begun', () => {
+    fc.assert(
+      fc.property(
+        options,
+        calls,
+        fc.double({ min: 0, max: 500, noNaN: true }),
+        (option, list, at) => {
+          const window = makeWindow(option);
+          let now = 123_456.5;
+          for (const one of list) {
+            now += one.afterMs;
+            window.record(one.failed, one.slow, now);
+          }
+          const restored = makeWindow(option);
+          restored.load(JSON.parse(JSON.stringify(window.save(now))), at, 0);
+          expect(restored.counts(at)).toEqual(window.counts(now));
+        },
+      ),
+    );
+  });
+
+  it('leaves out what was saved by a window of another kind', () => {
+    const saved = new CallWindow(3).save();
+    const window = new ConsecutiveFailures();
+    window.record(true);
+    window.load(saved);
+    expect(window.failures).toBe(1);
+  });
+});
+
+describe('a saved window of time', () => {
+  it('ages while it is away', () => {
+    const window = new TimeWindow(1000, 10);
+    window.record(true, false, 50);
+    window.record(false, true, 950);
+    const saved = window.save(950);
+    const restored = new TimeWindow(1000, 10);
+    restored.load(saved, 5, 500);
+    expect(restored.counts(5)).toEqual({ calls: 1, failures: 0, slow: 1 });
+    restored.load(saved, 5, 5000);
+    expect(restored.counts(5)).toEqual({ calls: 0, failures: 0, slow: 0 });
+  });
+});
