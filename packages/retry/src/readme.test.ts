@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { retryBudget } from './budget.ts';
+import * as api from './index.ts';
+import { RETRY_DEFAULTS } from './options.ts';
+import { retry } from './retry.ts';
+import { RETRY_METRICS, RETRY_SPANS } from './semconv.ts';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+
+/** The rows of the table whose header begins with these cells. */
+function table(...header: readonly string[]): string[][] {
+  const rows: string[][] = [];
+  let inside = false;
+  for (const line of readme.split('\n')) {
+    const cells = line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    if (cells.length === 0) {
+      if (inside) break;
+    } else if (inside) {
+      rows.push(cells);
+    } else {
+      inside = header.every((name, i) => cells[i] === name) && !rows.length;
+    }
+  }
+  return rows.slice(1);
+}
+
+/** Every table of options, in order of appearance. */
+function optionTables(): Map<string, string>[] {
+  const tables = readme.split(/\n(?=\| option )/).slice(1);
+  return tables.map((text) => {
+    const rows = text.split('\n').slice(2);
+    const end = rows.findIndex((row) => !row.startsWith('|'));
+    return new Map(
+      rows.slice(0, end).map((row) => {
+        const [, name = '', value = ''] = row.split('|').map((cell) => cell.trim());
+        return [name.replaceAll('`', ''), value.replaceAll('`', '')];
+      }),
+    );
+  });
+}
+
+/** The options that a maker knows, as it tells who misspells one. */
+function known(make: (options: never) => unknown): string[] {
+  try {
+    make({ misspelt: 1 } as never);
+  } catch (error) {
+    return (/known are (.*)\.$/.exec((error as Error).message)?.[1] ?? '').split(', ');
+  }
+  throw new Error('It accepts anything.');
+}
+
+const shown = (value: unknown): string =>
+  typeof value === 'number' && value >= 10_000 && Number.isFinite(value)
+    ? String(value).replace(/(\d{3})$/, '_$1')
+    : typeof value === 'string'
+      ? `'${value}'`
+      : typeof value === 'object'
+        ? JSON.stringify(value)
+            .replace(/"(\w+)":/g, ' $1: ')
+            .replace('}', ' }')
+        : String(value);
+
+describe('the README', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('has an example that runs', async () => {
+    const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+    const body = example.replace(
+      "import { retry } from '@temper/retry';",
+      'const { retry } = temper;',
+    );
+    expect(body).not.toBe(example);
+    const answers = [
+      new Response('', { status: 503, headers: { 'retry-after': '0' } }),
+      Response.json(['1.0.0']),
+    ];
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', async (url: string, { signal }: { signal: AbortSignal }) => {
+      signal.throwIfAborted();
+      asked.push(url);
+      return answers[asked.length - 1];
+    });
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...args: string[]
+    ) => (temper: typeof api) => Promise<unknown>;
+    expect(await new AsyncFunction('temper', `${body}; return versions;`)(api)).toEqual(['1.0.0']);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('lists every option of a retry with its default', () => {
+    const [options] = optionTables();
+    expect([...(options?.keys() ?? [])].sort()).toEqual(known(retry).sort());
+    for (const [name, value] of Object.entries(RETRY_DEFAULTS)) {
+      expect([name, options?.get(name)]).toEqual([name, shown(value)]);
+    }
+    const without = [...(options ?? [])].filter(([name]) => !(name in RETRY_DEFAULTS));
+    expect(new Map(without)).toEqual(
+      new Map([
+        ...['delay', 'isRetryable', 'isFailure', 'attemptTimeoutMs', 'budget'].map(
+          (name) => [name, 'none'] as const,
+        ),
+        ['onRetry', 'none'],
+        ['onGiveUp', 'none'],
+        ['clock', "the machine's"],
+        ['random', 'Math.random'],
+      ]),
+    );
+  });
+
+  it('lists every option of a budget with its default', () => {
+    const [, options] = optionTables();
+    expect([...(options?.keys() ?? [])].sort()).toEqual(known(retryBudget).sort());
+    const budget = retryBudget();
+    expect(options?.get('name')).toBe(shown(budget.name));
+    // 20 % of a thousand calls, and ten per second over ten seconds.
+    const available =
+      Number(options?.get('minPerSecond')) *
+      (Number(options?.get('windowMs')?.replace('_', '')) / 1000);
+    expect(budget.available()).toBe(available);
+    for (let i = 0; i < 1000; i++) budget.deposit();
+    expect(budget.available()).toBe(available + 1000 * Number(options?.get('ratio')));
+  });
+
+  it('lists every metric and span as the code defines it', () => {
+    const code = (text: string): string => `\`${text}\``;
+    expect(table('metric', 'instrument', 'unit', 'attributes')).toEqual(
+      RETRY_METRICS.map(({ name, instrument, unit, attributes }) => [
+        code(name),
+        instrument,
+        code(unit),
+        attributes.map((attribute) => code(attribute.name)).join(', '),
+      ]),
+    );
+    expect(table('span', 'status')).toEqual(
+      RETRY_SPANS.map(({ name, status }) => [code(name), status]),
+    );
+  });
+
+  it('names the codes of the errors', async () => {
+    const codes = table('error', 'code', 'when').map(([error, code]) => [error, code]);
+    const policy = retry({ maxAttempts: 1, attemptTimeoutMs: 1 });
+    const hang = (): Promise<never> => new Promise(() => {});
+    const outcome = await policy.tryExecute(hang);
+    const exhausted = (outcome as { error: api.RetryExhaustedError }).error;
+    const late = await policy.tryExecute(hang, { deadlineMs: 0 });
+    const errors = [exhausted, exhausted.cause, (late as { error: unknown }).error];
+    expect(codes.slice(0, 3)).toEqual(
+      errors.map((error) => {
+        const { name, code } = error as api.RetryExhaustedError;
+        return [`\`${name}\``, `\`${code}\``];
+      }),
+    );
+    for (const reason of ['attempts', 'deadline', 'elapsed', 'budget', 'retry-after']) {
+      expect(table('error', 'code', 'when')[0]?.[2]).toContain(`\`${reason}\``);
+    }
+  });
+});
