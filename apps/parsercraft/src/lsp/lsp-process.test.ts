@@ -1,0 +1,268 @@
+import { describe, expect, it } from 'vitest';
+import {
+  LspClosedError,
+  LspExitError,
+  LspRequestError,
+  LspTimeoutError,
+  LspUnavailableError,
+} from './errors.ts';
+import { LspProcess, type LspProcessOptions } from './lsp-process.ts';
+
+const URI = 'file:///work/sums.pc';
+const TEXT =
+  'use std.math\n\nfn add(a: int, b: int): int { return a + b }\nlet sum = add(1, 2)\nprint(sum, math.one())\n';
+const packages = { 'std.math': { source: 'fn one(): int { return 1 }\n' } };
+
+async function started(options: LspProcessOptions = {}): Promise<LspProcess> {
+  const lsp = new LspProcess({
+    requestTimeoutMs: 20_000,
+    ...options,
+    initialization: { packages, ...options.initialization },
+  });
+  await lsp.start();
+  return lsp;
+}
+
+const at = (line: number, character: number) => ({
+  textDocument: { uri: URI },
+  position: { line, character },
+});
+
+describe('the language server as a process', () => {
+  it('reports what is wrong, asked and unasked', async () => {
+    const sent: unknown[] = [];
+    await using lsp = await started({
+      onNotification: (method, params) => sent.push({ method, params }),
+    });
+    await lsp.open(URI, 'let x: int = "text"\n');
+    const report = await lsp.request('textDocument/diagnostic', { textDocument: { uri: URI } });
+    const items = [
+      expect.objectContaining({
+        message: 'expected int, found string',
+        range: { start: { line: 0, character: 13 }, end: { line: 0, character: 19 } },
+      }),
+    ];
+    expect(report).toEqual({ kind: 'full', items });
+    expect(sent).toEqual([
+      {
+        method: 'textDocument/publishDiagnostics',
+        params: { uri: URI, version: 1, diagnostics: items },
+      },
+    ]);
+    await lsp.open(URI, 'let x = 1\n');
+    expect(await lsp.request('textDocument/diagnostic', { textDocument: { uri: URI } })).toEqual({
+      kind: 'full',
+      items: [],
+    });
+  });
+
+  it('completes names, keywords, and the functions of a package after its dot', async () => {
+    await using lsp = await started();
+    await lsp.open(URI, TEXT);
+    const labels = async (line: number, character: number) =>
+      (
+        (await lsp.request('textDocument/completion', at(line, character))) as { label: string }[]
+      ).map(({ label }) => label);
+    expect(await labels(4, 0)).toEqual(
+      expect.arrayContaining(['sum', 'add', 'print', 'while', 'math']),
+    );
+    // Inside the function its parameters are there and the main program's variable is not.
+    const inside = await labels(2, 37);
+    expect(inside).toEqual(expect.arrayContaining(['a', 'b']));
+    expect(inside).not.toContain('sum');
+    expect(await labels(4, 16)).toEqual(['one']);
+  });
+
+  it('says what a name is', async () => {
+    await using lsp = await started();
+    await lsp.open(URI, TEXT);
+    expect(await lsp.request('textDocument/hover', at(3, 11))).toEqual({
+      contents: { kind: 'markdown', value: '```core\nfn add(int, int): int\n```' },
+      range: { start: { line: 3, character: 10 }, end: { line: 3, character: 13 } },
+    });
+    expect(await lsp.request('textDocument/hover', at(4, 17))).toMatchObject({
+      contents: { value: '```core\nfn one(): int\n```' },
+    });
+    expect(await lsp.request('textDocument/hover', at(1, 0))).toBeNull();
+  });
+
+  it('finds the declaration and the uses of a name', async () => {
+    await using lsp = await started();
+    await lsp.open(URI, TEXT);
+    const range = (line: number, start: number, end: number) => ({
+      start: { line, character: start },
+      end: { line, character: end },
+    });
+    expect(await lsp.request('textDocument/definition', at(4, 7))).toEqual({
+      uri: URI,
+      range: range(3, 4, 7),
+    });
+    const params = { ...at(3, 5), context: { includeDeclaration: true } };
+    expect(await lsp.request('textDocument/references', params)).toEqual([
+      { uri: URI, range: range(3, 4, 7) },
+      { uri: URI, range: range(4, 6, 9) },
+    ]);
+  });
+
+  it('renames every use, and refuses a name that would mean something else', async () => {
+    await using lsp = await started();
+    await lsp.open(URI, TEXT);
+    const edit = (line: number, start: number, end: number) => ({
+      range: { start: { line, character: start }, end: { line, character: end } },
+      newText: 'total',
+    });
+    expect(await lsp.request('textDocument/rename', { ...at(3, 4), newName: 'total' })).toEqual({
+      changes: { [URI]: [edit(3, 4, 7), edit(4, 6, 9)] },
+    });
+    for (const [newName, why] of [
+      ['add', /already means something/],
+      ['while', /no name in this language/],
+      ['1st', /no name in this language/],
+    ] as const) {
+      const refused = lsp.request('textDocument/rename', { ...at(3, 4), newName });
+      await expect(refused).rejects.toThrow(why);
+    }
+    // b would become a second a, or be taken for it.
+    const same = lsp.request('textDocument/rename', { ...at(2, 15), newName: 'a' });
+    await expect(same).rejects.toThrow(/already means something/);
+    const foreign = lsp.request('textDocument/rename', { ...at(4, 17), newName: 'two' });
+    await expect(foreign).rejects.toThrow(/declared elsewhere/);
+  });
+
+  it('lays a document out, and leaves one with syntax errors alone', async () => {
+    await using lsp = await started();
+    const params = { textDocument: { uri: URI }, options: { tabSize: 2, insertSpaces: true } };
+    await lsp.open(URI, 'let   x=1 // one\nif x==1{print( x )}');
+    expect(await lsp.request('textDocument/formatting', params)).toEqual([
+      {
+        range: { start: { line: 0, character: 0 }, end: { line: 1, character: 19 } },
+        newText: 'let x = 1 // one\nif x == 1 {\n  print(x)\n}\n',
+      },
+    ]);
+    await lsp.open(URI, 'let x = (1');
+    expect(await lsp.request('textDocument/formatting', params)).toBeNull();
+  });
+
+  it('colours tokens by what they mean', async () => {
+    await using lsp = await started();
+    await lsp.open(URI, 'fn f(a: int) { print(a) } // x');
+    const { data } = (await lsp.request('textDocument/semanticTokens/full', {
+      textDocument: { uri: URI },
+    })) as { data: number[] };
+    const kinds = [
+      'keyword',
+      'comment',
+      'string',
+      'number',
+      'operator',
+      'function',
+      'variable',
+      'parameter',
+      'type',
+      'namespace',
+    ];
+    let character = 0;
+    const tokens: string[] = [];
+    for (let i = 0; i < data.length; i += 5) {
+      character += data[i + 1] as number;
+      tokens.push(`${character}+${data[i + 2]} ${kinds[data[i + 3] as number]} ${data[i + 4]}`);
+    }
+    expect(tokens).toEqual([
+      '0+2 keyword 0',
+      '3+1 function 1',
+      '5+1 parameter 1',
+      '8+3 type 2',
+      '15+5 function 2',
+      '21+1 parameter 0',
+      '26+4 comment 0',
+    ]);
+  });
+
+  it('takes the language from the document, and definitions from its client', async () => {
+    await using lsp = await started();
+    await lsp.open('file:///a.es.pc', 'escribe(1)\n');
+    await lsp.open('untitled:1', 'write(1)\n', { languageId: 'algol' });
+    for (const uri of ['file:///a.es.pc', 'untitled:1']) {
+      const report = await lsp.request('textDocument/diagnostic', { textDocument: { uri } });
+      expect(report).toEqual({ kind: 'full', items: [] });
+    }
+    await using broken = new LspProcess({ initialization: { definitions: ['name: 3'] } });
+    await expect(broken.start()).rejects.toThrow(/language definition is not valid/);
+  });
+
+  it('refuses a document that is not open', async () => {
+    await using lsp = await started();
+    const refused = lsp.request('textDocument/hover', at(0, 0));
+    await expect(refused).rejects.toThrow(LspRequestError);
+    await expect(refused).rejects.toMatchObject({ isInvalid: true, rpcCode: -32602 });
+  });
+
+  it('fails a request when the process dies, and starts again with the documents that were open', async () => {
+    const ends: LspExitError[] = [];
+    await using lsp = await started({ onExit: (error) => ends.push(error) });
+    await lsp.open(URI, TEXT);
+    const { pid } = lsp;
+    const lost = lsp.request('textDocument/hover', at(3, 11));
+    lsp.kill();
+    await expect(lost).rejects.toThrow(LspExitError);
+    expect(await lsp.request('textDocument/hover', at(3, 11))).toMatchObject({
+      contents: { value: '```core\nfn add(int, int): int\n```' },
+    });
+    expect(lsp.pid).not.toBe(pid);
+    expect(lsp.restarts).toBe(1);
+    expect(ends).toEqual([expect.objectContaining({ signal: 'SIGKILL' })]);
+  });
+
+  it('gives up on a process that dies too often, and tries again when the window has passed', async () => {
+    await using lsp = await started({ maxStarts: 2, restartWindowMs: 3000 });
+    lsp.kill();
+    await expect.poll(() => lsp.restarts, { timeout: 10_000 }).toBe(1);
+    await lsp.start();
+    lsp.kill();
+    await expect.poll(() => lsp.state, { timeout: 10_000 }).toBe('down');
+    const refused = lsp.start();
+    await expect(refused).rejects.toThrow(LspUnavailableError);
+    const { retryAfterMs } = (await refused.catch((error) => error)) as LspUnavailableError;
+    expect(retryAfterMs).toBeGreaterThan(0);
+    await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+    await lsp.start();
+    expect(lsp.state).toBe('running');
+  });
+
+  it('does not wait longer than told, nor after an abort', async () => {
+    const silent = { command: process.execPath, args: ['-e', 'process.stdin.resume()'] };
+    await using lsp = new LspProcess({ server: silent, closeTimeoutMs: 100 });
+    await expect(lsp.start({ timeoutMs: 50 })).rejects.toThrow(LspTimeoutError);
+    const reason = new Error('no longer wanted');
+    const controller = new AbortController();
+    const asked = lsp.start({ signal: controller.signal });
+    controller.abort(reason);
+    await expect(asked).rejects.toBe(reason);
+    await expect(lsp.start({ signal: controller.signal })).rejects.toBe(reason);
+  });
+
+  it('tells why a server that cannot start does not', async () => {
+    await using missing = new LspProcess({
+      server: { command: '/nowhere/at-all', args: [] },
+      maxStarts: 1,
+    });
+    await expect(missing.start()).rejects.toThrow(/ENOENT/);
+    await using failing = new LspProcess({
+      server: {
+        command: process.execPath,
+        args: ['-e', 'console.error("no luck"); process.exit(3)'],
+      },
+      maxStarts: 1,
+    });
+    await expect(failing.start()).rejects.toThrow(/ended with code 3/);
+  });
+
+  it('ends its process when it is closed, and refuses what comes after', async () => {
+    const lsp = await started();
+    const pid = lsp.pid as number;
+    await lsp.close();
+    expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+    await expect(lsp.request('textDocument/hover', at(0, 0))).rejects.toThrow(LspClosedError);
+    expect(lsp.state).toBe('closed');
+  });
+});

@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import {
+  createMessageConnection,
+  type MessageConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-jsonrpc/node';
+import { LspExitError } from './errors.ts';
+import type { LspInitialization } from './workspace.ts';
+
+export interface ServerCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+const KEPT_LOG_LINES = 20;
+
+/** The server of this package: compiled, or as it was written. */
+export function ownServer(): ServerCommand {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const main = fileURLToPath(new URL(`./main.${extension}`, import.meta.url));
+  return {
+    command: process.execPath,
+    args: ['--disable-warning=ExperimentalWarning', main, '--stdio'],
+  };
+}
+
+/** One run of the server: a child process and the connection to it. */
+export class ServerProcess {
+  readonly connection: MessageConnection;
+  /** Resolves when the process has ended; never rejects. */
+  readonly exited: Promise<LspExitError>;
+  readonly #child: ChildProcess;
+
+  constructor({ command, args }: ServerCommand, onLog: ((line: string) => void) | undefined) {
+    const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#child = child;
+    const lines: string[] = [];
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      lines.push(line);
+      if (lines.length > KEPT_LOG_LINES) lines.shift();
+      onLog?.(line);
+    });
+    this.exited = new Promise((resolve) => {
+      const end = (exitCode: number | null, signal: NodeJS.Signals | null): void =>
+        resolve(new LspExitError({ exitCode, signal }, lines));
+      child.once('exit', end);
+      // No such command: there is no exit then.
+      child.once('error', (error) => {
+        lines.push(error.message);
+        end(null, null);
+      });
+    });
+    // A write to a server that has just died fails; its exit tells more.
+    child.stdin.on('error', () => undefined);
+    this.connection = createMessageConnection(
+      new StreamMessageReader(child.stdout),
+      new StreamMessageWriter(child.stdin),
+    );
+    this.connection.onError(() => undefined);
+    this.connection.listen();
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** The handshake; resolves when the server is ready for requests. */
+  async initialize(initialization: LspInitialization): Promise<void> {
+    await this.connection.sendRequest('initialize', {
+      processId: process.pid,
+      rootUri: null,
+      capabilities: {},
+      initializationOptions: initialization,
+    });
+    await this.connection.sendNotification('initialized', {});
+  }
+
+  /** Ends the process as the protocol says, or by force after `graceMs`. */
+  async stop(graceMs: number): Promise<void> {
+    const force = setTimeout(() => this.kill(), graceMs);
+    try {
+      await Promise.race([this.connection.sendRequest('shutdown'), this.exited]);
+      await this.connection.sendNotification('exit');
+    } catch {
+      this.kill();
+    }
+    await this.exited;
+    clearTimeout(force);
+    this.connection.dispose();
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
