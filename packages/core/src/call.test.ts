@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { ManualClock, settle } from '@temper/testkit';
+import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { enterCall, PolicyBase } from './call.ts';
 import type { Clock } from './clock.ts';

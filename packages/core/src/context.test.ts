@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { AbortScope, CallContext, isCallContext } from './context.ts';
 

@@ -1,4 +1,4 @@
-import { ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import type { ClassificationRule } from './classify.ts';
 import { type ErrorLogOptions, errorLog, type HandleErrorOptions } from './error-log.ts';

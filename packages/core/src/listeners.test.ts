@@ -1,4 +1,4 @@
-import { settle } from '@temper/testkit';
+import { settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { Listeners, notify } from './listeners.ts';
 

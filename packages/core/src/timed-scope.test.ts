@@ -1,4 +1,4 @@
-import { ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { CallContext } from './context.ts';
 import { runWithTimeout, TimeoutQueue } from './timeout.ts';

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { ManualClock, settle } from '@temper/testkit';
+import { ManualClock, settle } from '@temper/testkit/clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CallContext } from './context.ts';

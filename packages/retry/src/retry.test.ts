@@ -1,5 +1,5 @@
 import { DeadlineExceededError, isTemperError } from '@temper/core';
-import { ManualClock, settle } from '@temper/testkit';
+import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { RetryExhaustedError } from './errors.ts';
 import type { RetryEvent, RetryOptions } from './options.ts';

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { DeadlineExceededError, OperationTimeoutError } from '@temper/core';
-import { ManualClock, settle } from '@temper/testkit';
+import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import type { RetryExhaustedError } from './errors.ts';
 import type { RetryOptions } from './options.ts';
