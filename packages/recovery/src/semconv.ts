@@ -198,6 +198,15 @@ export const METRIC_PIPELINE_IN_FLIGHT: MetricDefinition = {
   attributes: [ATTR_POLICY_NAME],
 };
 
+export const METRIC_FETCH_REJECTED: MetricDefinition = {
+  name: 'temper.fetch.rejected',
+  instrument: 'counter',
+  unit: '{request}',
+  description: 'Requests that were not sent, as too many were under way.',
+  attributes: [ATTR_POLICY_NAME],
+  alert: 'Any: the limit is in the way, or the origins are slow.',
+};
+
 export const METRIC_RECOVERY_EXECUTIONS: MetricDefinition = {
   name: 'temper.recovery.executions',
   instrument: 'counter',
@@ -255,6 +264,7 @@ export const RECOVERY_METRICS: readonly MetricDefinition[] = [
   METRIC_CHAOS_INJECTIONS,
   METRIC_PIPELINE_RELOADS,
   METRIC_PIPELINE_IN_FLIGHT,
+  METRIC_FETCH_REJECTED,
   METRIC_RECOVERY_EXECUTIONS,
   METRIC_RECOVERY_DURATION,
   METRIC_RECOVERY_FORECAST,

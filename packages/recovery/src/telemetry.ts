@@ -1,4 +1,4 @@
-import { type Context, context, type Span } from '@opentelemetry/api';
+import { type Context, context, type Span, SpanKind } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_OPERATION,
@@ -151,6 +151,51 @@ export function endFailed(
 /** `error.type` of what a span answers for, without making the span a failed one. */
 export function answersFor(error: unknown): Readonly<Record<string, AttributeValue>> {
   return { [ATTR_ERROR_TYPE.name]: errorType(error) };
+}
+
+/** OpenTelemetry's own attribute: how often the same request was sent before, on resends only. */
+const ATTR_RESEND_COUNT = 'http.request.resend_count';
+
+/**
+ * A context that tells the next client span how often its request was sent before. Whoever makes that
+ * span (OpenTelemetry's instrumentation of undici, or anything like it) sets it in the active context,
+ * to pass it on in the request's headers; that is where it is met. No hook has to be configured.
+ */
+class ResendContext implements Context {
+  readonly #inner: Context;
+  readonly #count: number;
+
+  constructor(inner: Context, count: number) {
+    this.#inner = inner;
+    this.#count = count;
+  }
+
+  getValue(key: symbol): unknown {
+    return this.#inner.getValue(key);
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    const inner = this.#inner.setValue(key, value);
+    if (!isClientSpan(value)) return new ResendContext(inner, this.#count);
+    scope.safely(() => void value.setAttribute(ATTR_RESEND_COUNT, this.#count));
+    return inner;
+  }
+
+  deleteValue(key: symbol): Context {
+    return new ResendContext(this.#inner.deleteValue(key), this.#count);
+  }
+}
+
+function isClientSpan(value: unknown): value is Span {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, setAttribute } = value as { kind?: unknown; setAttribute?: unknown };
+  return kind === SpanKind.CLIENT && typeof setAttribute === 'function';
+}
+
+/** Sends a request so that its client span says how often it was sent before. */
+export function resending<T>(count: number, send: () => T): T {
+  if (count <= 0 || !scope.live.traces) return send();
+  return context.with(new ResendContext(context.active(), count), send);
 }
 
 export type { Span };

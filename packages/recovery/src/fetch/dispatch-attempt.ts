@@ -1,0 +1,146 @@
+import type { DispatchController, DispatchHandler, DispatchHeaders } from './dispatch-types.ts';
+import type { RelayController } from './relay.ts';
+
+/** What an attempt tells to the exchange that it is part of. */
+export interface AttemptHost {
+  readonly handler: DispatchHandler;
+  readonly relay: RelayController;
+  /** The first attempt has begun. */
+  begun(context: unknown): void;
+}
+
+interface Head {
+  readonly status: number;
+  readonly headers: DispatchHeaders;
+  readonly message: string | undefined;
+}
+
+/**
+ * One attempt of a request. Holds the response at its headers until it is known whether there will be
+ * another; then passes everything on to the request's handler, or is dropped.
+ */
+export class DispatchAttempt implements DispatchHandler {
+  readonly #host: AttemptHost;
+  readonly #settle: {
+    resolve: (attempt: DispatchAttempt) => void;
+    reject: (error: unknown) => void;
+  };
+  #controller: DispatchController | undefined;
+  #aborted: { readonly reason: Error } | undefined;
+  #head: Head | undefined;
+  /** What came after the headers while the response was held. */
+  #held: (() => void)[] = [];
+  #state: 'waiting' | 'held' | 'adopted' | 'dropped' = 'waiting';
+
+  constructor(
+    host: AttemptHost,
+    resolve: (attempt: DispatchAttempt) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#host = host;
+    this.#settle = { resolve, reject };
+  }
+
+  /** The response's status, once there is one. */
+  get status(): number | undefined {
+    return this.#head?.status;
+  }
+
+  get headers(): DispatchHeaders | undefined {
+    return this.#head?.headers;
+  }
+
+  /** The request's handler gets this attempt's response. */
+  adopt(): void {
+    const { handler, relay } = this.#host;
+    const { status, headers, message } = this.#head as Head;
+    this.#state = 'adopted';
+    if (this.#controller !== undefined) relay.attach(this.#controller);
+    try {
+      handler.onResponseStart?.(relay, status, headers, message);
+      for (const event of this.#held.splice(0)) event();
+    } catch (error) {
+      this.#abort(error as Error); // as undici does with a handler that throws
+      return;
+    }
+    if (!relay.paused) this.#controller?.resume();
+  }
+
+  /** There is another attempt, or nobody is left to answer to. */
+  drop(reason: Error): void {
+    if (this.#state === 'adopted' || this.#state === 'dropped') return;
+    this.#state = 'dropped';
+    this.#held = [];
+    this.#abort(reason);
+  }
+
+  /** Gives up on this attempt. Harmless once its response has been adopted. */
+  giveUp(reason: Error): void {
+    if (this.#state !== 'waiting') return;
+    this.#settle.reject(reason);
+    this.drop(reason);
+  }
+
+  #abort(reason: Error): void {
+    this.#aborted = { reason };
+    this.#controller?.abort(reason);
+  }
+
+  /** Passes an event on, keeps it, or lets it fall, by what has become of this attempt. */
+  #pass(event: () => void): void {
+    if (this.#state === 'adopted') event();
+    else if (this.#state === 'held') this.#held.push(event);
+  }
+
+  onRequestStart(controller: DispatchController, context: unknown): void {
+    this.#controller = controller;
+    if (this.#aborted !== undefined) controller.abort(this.#aborted.reason);
+    else this.#host.begun(context);
+  }
+
+  onResponseStart(
+    controller: DispatchController,
+    status: number,
+    headers: DispatchHeaders,
+    message?: string,
+  ): void {
+    if (this.#state !== 'waiting') return;
+    if (status < 200) {
+      const { handler, relay } = this.#host;
+      handler.onResponseStart?.(relay, status, headers, message); // an early hint, not the response
+      return;
+    }
+    this.#head = { status, headers, message };
+    this.#state = 'held';
+    controller.pause();
+    this.#settle.resolve(this);
+  }
+
+  onResponseData(_: DispatchController, chunk: unknown): void {
+    const { handler, relay } = this.#host;
+    this.#pass(() => handler.onResponseData?.(relay, chunk));
+  }
+
+  onResponseEnd(_: DispatchController, trailers: DispatchHeaders): void {
+    const { handler, relay } = this.#host;
+    this.#pass(() => handler.onResponseEnd?.(relay, trailers));
+  }
+
+  onResponseError(_: DispatchController, error: Error): void {
+    const { handler, relay } = this.#host;
+    if (this.#state === 'waiting') this.#settle.reject(error);
+    else this.#pass(() => handler.onResponseError?.(relay, error));
+  }
+
+  onResponseStarted(): void {
+    if (this.#state !== 'dropped') this.#host.handler.onResponseStarted?.();
+  }
+
+  onBodySent(chunk: unknown): void {
+    if (this.#state !== 'dropped') this.#host.handler.onBodySent?.(chunk);
+  }
+
+  onRequestSent(): void {
+    if (this.#state !== 'dropped') this.#host.handler.onRequestSent?.();
+  }
+}

@@ -1,0 +1,21 @@
+export type {
+  Dispatch,
+  DispatchController,
+  DispatchHandler,
+  DispatchHeaders,
+  DispatchOptions,
+} from './dispatch-types.ts';
+export { dispatcherInterceptor, type ResilientInterceptor } from './dispatcher-interceptor.ts';
+export { TooManyInFlightError } from './errors.ts';
+export type { HttpStats } from './http-guard.ts';
+export {
+  HTTP_DEFAULTS,
+  type HttpBreakerOptions,
+  type HttpResilienceOptions,
+  type HttpRetryOptions,
+} from './options.ts';
+export {
+  type ResilientFetch,
+  type ResilientFetchOptions,
+  resilientFetch,
+} from './resilient-fetch.ts';
