@@ -33,7 +33,7 @@ export {
 } from './lsp/lsp-process.ts';
 export { ownServer, type ServerCommand } from './lsp/server-process.ts';
 export type { LspInitialization } from './lsp/workspace.ts';
-export type * as Ast from './parse/ast.ts';
+export type { Expression, Program, Statement, TopLevel } from './parse/ast.ts';
 export { ParseError } from './parse/errors.ts';
 export { type ParseOptions, type ParseResult, parse, parseStrict } from './parse/parse.ts';
 export type { Violation, ViolationKind } from './protocols/conformance.ts';

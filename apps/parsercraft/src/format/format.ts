@@ -99,8 +99,9 @@ class Printer {
       if (open) lines.push(`${lines.pop()} ${comment.text.trimEnd()}`);
       else ownComment(comment);
       reached(comment.span.end);
-      // Nothing can follow a comment that ends with its line.
-      if (line !== undefined && comment.text.startsWith(line)) open = false;
+      // Nothing can follow a comment that ends with its line, nor is one after its end on this line.
+      const endsLine = line !== undefined && comment.text.startsWith(line);
+      if (endsLine || comment.text.includes('\n')) open = false;
     }
   }
 

@@ -1,0 +1,77 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { withoutSpans } from '../../test/tree.ts';
+import { wildPrograms } from '../../test/wild-program.ts';
+import { BUNDLED_LANGUAGES, bundledDefinition } from '../lang/bundled.ts';
+import type { LanguageDefinition } from '../lang/definition.ts';
+import { parseStrict } from '../parse/parse.ts';
+import { format, formatTree } from './format.ts';
+
+/** A text with comments, empty lines and separators strewn between its tokens. */
+function strewn(definition: LanguageDefinition): fc.Arbitrary<string> {
+  const { line, block } = definition.comments;
+  const comments = [
+    ...(line === undefined ? [] : [`${line} note\n`, `${line}\n`, `${line} a\n${line} b\n`]),
+    ...(block === undefined
+      ? []
+      : [`${block.open} x ${block.close}`, `${block.open}\n  y\n z${block.close}`]),
+  ] as [string, ...string[]];
+  const gap = fc.oneof(
+    { weight: 8, arbitrary: fc.constant(' ') },
+    { weight: 2, arbitrary: fc.constantFrom('\n', '\n\n', '\n\n\n', '\t', ' \r\n') },
+    { weight: 2, arbitrary: fc.constantFrom(...comments).map((text) => ` ${text} `) },
+  );
+  return fc.tuple(wildPrograms(definition), fc.infiniteStream(gap)).map(([tree, gaps]) => {
+    const text = formatTree(definition, tree);
+    const { tokens } = parseStrict(definition, text);
+    let out = '';
+    let after = 0;
+    for (const { startOffset, image } of tokens) {
+      const between = text.slice(after, startOffset);
+      const one = gaps.next().value as string;
+      // Whether a return has a value depends on the end of its line.
+      const tied = /(?:^|\s)(?:return|devuelve|yield)$/.test(out);
+      out += (tied || between === '' ? between : one) + image;
+      after = startOffset + image.length;
+    }
+    return `${out}\n`;
+  });
+}
+
+describe.each(BUNDLED_LANGUAGES)('formatting in %s', (language) => {
+  const definition = bundledDefinition(language);
+
+  it('gives back every tree when its text is parsed', () => {
+    fc.assert(
+      fc.property(wildPrograms(definition), (tree) => {
+        const text = formatTree(definition, tree);
+        expect(withoutSpans(parseStrict(definition, text).program)).toEqual(withoutSpans(tree));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('changes nothing the second time', () => {
+    fc.assert(
+      fc.property(strewn(definition), (text) => {
+        const once = format(definition, text);
+        expect(format(definition, once)).toBe(once);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('changes neither the tree nor the comments', () => {
+    fc.assert(
+      fc.property(strewn(definition), (text) => {
+        const before = parseStrict(definition, text);
+        const after = parseStrict(definition, format(definition, text));
+        expect(withoutSpans(after.program)).toEqual(withoutSpans(before.program));
+        const texts = (comments: typeof before.comments) =>
+          comments.map((comment) => comment.text.trimEnd()).sort();
+        expect(texts(after.comments)).toEqual(texts(before.comments));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
