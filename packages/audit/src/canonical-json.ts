@@ -59,10 +59,20 @@ function object(value: JsonObject): string {
 /** Text that JSON writes between quotes as it is: printable ASCII but for the quote and backslash. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
+/** Whether a short string needs no attention of any kind: the cheapest test there is for it. */
+export function isPlain(text: string): boolean {
+  return text.length < 64 && PLAIN.test(text);
+}
+
+/** Makes a string one that every store accepts: well-formed Unicode without NUL. */
+export function cleanText(text: string): string {
+  const whole = text.isWellFormed() ? text : text.toWellFormed();
+  return whole.includes('\0') ? whole.replaceAll('\0', '\uFFFD') : whole;
+}
+
 /** A string as canonical JSON writes it. */
 export function quote(text: string): string {
-  // A short test by expression is cheaper than the call into the serialiser.
-  if (text.length < 64 && PLAIN.test(text)) return `"${text}"`;
+  if (isPlain(text)) return `"${text}"`;
   if (!text.isWellFormed()) {
     throw new TypeError(
       'Canonical JSON has no lone surrogates; make the string well formed first.',

@@ -1,5 +1,12 @@
 import { types } from 'node:util';
-import { canonicalize, type JsonObject, type JsonValue, quote } from './canonical-json.ts';
+import {
+  canonicalize,
+  cleanText,
+  isPlain,
+  type JsonObject,
+  type JsonValue,
+  quote,
+} from './canonical-json.ts';
 import { entriesOf, specialValue } from './exotic-values.ts';
 import type { PathState, RedactionAction, Redactor } from './redaction.ts';
 
@@ -85,17 +92,12 @@ function whole(value: JsonValue, { text }: Walk): Sanitised {
 }
 /** Bounds and redacts one string. */
 export function sanitiseText(text: string, redactor: Redactor, maxLength: number): string {
+  if (text.length <= maxLength && !redactor.hasPatterns && isPlain(text)) return text;
   const start = text.length > maxLength ? text.slice(0, maxLength + PATTERN_MARGIN) : text;
   const clean = redactor.text(cleanText(start));
   return clean.length > maxLength || text.length > maxLength
     ? `${cleanText(clean.slice(0, maxLength))}${TRUNCATED}`
     : clean;
-}
-
-/** Makes a string one that every store accepts: well-formed Unicode without NUL. */
-export function cleanText(text: string): string {
-  const whole = text.isWellFormed() ? text : text.toWellFormed();
-  return whole.includes('\0') ? whole.replaceAll('\0', '\uFFFD') : whole;
 }
 
 /** One walk through one value; the canonical text grows with it. */
@@ -168,25 +170,41 @@ class Walk {
     state: PathState,
     depth: number,
   ): JsonValue {
-    const kept = new Map<string, unknown>();
-    for (const [key, value] of entries) {
-      if (value !== undefined) kept.set(this.#key(key), value);
-    }
-    if (more > 0) kept.set(TRUNCATED, `${more} more keys`);
     const copy: { [key: string]: JsonValue } = {};
     let first = true;
+    let previous: string | undefined;
     this.text += '{';
-    // Canonical JSON wants the keys in order, and the text is written as we go.
-    for (const key of [...kept.keys()].sort()) {
+    for (const [key, value] of this.#inOrder(entries, more)) {
+      // Two keys can have become one by being cleaned or cut.
+      if (value === undefined || key === previous) continue;
+      previous = key;
+      const { json, action: byKey } = this.#redactor.keyInfo(key);
       const below = this.#redactor.descend(state, key);
-      const action = this.#redactor.actionAt(below) ?? this.#redactor.actionFor(key);
+      const action = this.#redactor.actionAt(below) ?? byKey;
       if (action === 'drop') continue;
-      this.text += first ? `${quote(key)}:` : `,${quote(key)}:`;
+      this.text += first ? json : `,${json}`;
       first = false;
-      define(copy, key, this.#value(kept.get(key), below, action, depth));
+      define(copy, key, this.#value(value, below, action, depth));
     }
     this.text += '}';
     return Object.freeze(copy);
+  }
+
+  /** Canonical JSON wants the keys in order, and the text is written as we go. */
+  #inOrder(
+    entries: readonly (readonly [string, unknown])[],
+    more: number,
+  ): readonly (readonly [string, unknown])[] {
+    const { maxStringLength } = this.#limits;
+    const clean = entries.map((entry): readonly [string, unknown] => {
+      const [key, value] = entry;
+      const { clean } = this.#redactor.keyInfo(
+        key.length > maxStringLength ? key.slice(0, maxStringLength) : key,
+      );
+      return clean === key ? entry : [clean, value];
+    });
+    if (more > 0) clean.push([TRUNCATED, `${more} more keys`]);
+    return clean.sort(byKey);
   }
 
   #value(
@@ -217,7 +235,7 @@ class Walk {
       case 'number':
         if (!Number.isFinite(value)) return this.#string(String(value));
         this.text += String(value);
-        return value;
+        return value === 0 ? 0 : value; // JSON has no negative zero
       case 'boolean':
         this.text += String(value);
         return value;
@@ -243,11 +261,10 @@ class Walk {
     this.text += quote(text);
     return text;
   }
+}
 
-  #key(key: string): string {
-    const { maxStringLength } = this.#limits;
-    return cleanText(key.length > maxStringLength ? key.slice(0, maxStringLength) : key);
-  }
+function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Largest BigInt that is written out: converting a huge one takes time without bound. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalize, type JsonObject } from './canonical-json.ts';
 import type { AuditEventInput } from './event.ts';
-import { checkLine, checkLink, EMPTY_HEAD, GENESIS_HASH, parseLine, seal } from './hash-chain.ts';
+import { checkLine, checkLink, EMPTY_HEAD, GENESIS_HASH, parseLine } from './hash-chain.ts';
 import { Intake } from './intake.ts';
 import { DEFAULT_LIMITS } from './options.ts';
 import { Redactor } from './redaction.ts';
@@ -37,12 +37,12 @@ const input: fc.Arbitrary<AuditEventInput> = fc.record(
   { requiredKeys: ['eventType', 'action', 'resource', 'status'] },
 );
 
-describe('seal', () => {
+describe('Draft', () => {
   it('hashes the canonical JSON of the event without its hash', () => {
     fc.assert(
       fc.property(input, fc.nat(), (given, sequence) => {
         const head = { sequence, hash: 'ab'.repeat(32) };
-        const { event, line } = seal(intake.prepare(given), head);
+        const { event, line } = intake.prepare(given).seal(head);
         const { hash, ...rest } = event;
         const canonical = canonicalize(rest as unknown as JsonObject);
         expect(hash).toBe(createHash('sha256').update(canonical).digest('hex'));
@@ -56,17 +56,16 @@ describe('seal', () => {
   });
 
   it('freezes the event, and carries the active span', () => {
-    const { event, traceFlags } = seal(
-      intake.prepare({
+    const { event, traceFlags } = intake
+      .prepare({
         eventType: 'a',
         action: 'b',
         resource: 'c',
         status: 'd',
         actor: 'ann',
         error: new Error('x'),
-      }),
-      EMPTY_HEAD,
-    );
+      })
+      .seal(EMPTY_HEAD);
     expect([event, event.details, event.actor, event.error].every(Object.isFrozen)).toBe(true);
     expect(event).toMatchObject({
       sequence: 1,
@@ -80,16 +79,15 @@ describe('seal', () => {
 });
 
 describe('checkLine', () => {
-  const { line, event } = seal(
-    intake.prepare({
+  const { line, event } = intake
+    .prepare({
       eventType: 'a',
       action: 'b',
       resource: 'c',
       status: 'd',
       details: { n: 1, hash: 'x' },
-    }),
-    EMPTY_HEAD,
-  );
+    })
+    .seal(EMPTY_HEAD);
 
   it('finds any one changed byte', () => {
     fc.assert(

@@ -14,59 +14,63 @@ export interface ChainHead {
 /** The head of a log without events. */
 export const EMPTY_HEAD: ChainHead = Object.freeze({ sequence: 0, hash: GENESIS_HASH });
 
-/** An event before it has its place: everything but sequence, prev and hash, serialised already. */
-export interface PreparedEvent {
-  /** The fields; the log adds sequence, prev and hash. */
-  readonly fields: Omit<AuditEvent, 'sequence' | 'prev' | 'hash'>;
-  /** Canonical JSON from the opening brace up to where `hash` belongs. */
-  readonly head: string;
-  /** Canonical JSON of `resource`. */
-  readonly resource: string;
-  /** Canonical JSON after `sequence`, with the closing brace. */
-  readonly tail: string;
-  /** Flags of the span that was active, for a sink that links to it. */
-  readonly traceFlags?: number;
-}
-
 /** An event in its place, and its one line of canonical JSON. */
 export interface SealedEvent {
   readonly event: AuditEvent;
   /** Canonical JSON of the event, hash included, without a line break. */
   readonly line: string;
+  /** Flags of the span that was active, for a sink that links to it. */
   readonly traceFlags: number;
 }
 
-/** Gives an event its place behind `head`. */
-export function seal(prepared: PreparedEvent, head: ChainHead): SealedEvent {
-  const { fields } = prepared;
-  const sequence = head.sequence + 1;
-  const rest = `,"id":"${fields.id}","prev":"${head.hash}","resource":${prepared.resource},"sequence":${sequence}${prepared.tail}`;
-  const digest = hash('sha256', prepared.head + rest);
-  const event = Object.freeze({ ...fields, sequence, prev: head.hash, hash: digest });
-  return {
-    event,
-    line: `${prepared.head},"hash":"${digest}"${rest}`,
-    traceFlags: prepared.traceFlags ?? 0,
-  };
-}
+/** An event whose place is still open. */
+export type OpenEvent = { -readonly [Field in keyof AuditEvent]: AuditEvent[Field] };
 
-/** Serialises the fields of an event around the ones that the log adds. */
-export function prepare(
-  fields: PreparedEvent['fields'],
-  detailsText: string,
-  traceFlags = 0,
-): PreparedEvent {
-  const { actor, durationMs, error, traceId, spanId } = fields;
-  let head = `{"action":${quote(fields.action)}`;
-  if (actor !== undefined) head += `,"actor":${canonicalize(actor as unknown as JsonObject)}`;
-  head += `,"details":${detailsText}`;
-  if (durationMs !== undefined) head += `,"durationMs":${canonicalize(durationMs)}`;
-  if (error !== undefined) head += `,"error":${canonicalize(error as unknown as JsonObject)}`;
-  head += `,"eventType":${quote(fields.eventType)}`;
-  let tail = spanId === undefined ? '' : `,"spanId":"${spanId}"`;
-  tail += `,"status":${quote(fields.status)},"timestamp":"${fields.timestamp}"`;
-  tail += traceId === undefined ? '}' : `,"traceId":"${traceId}"}`;
-  return { fields, head, resource: quote(fields.resource), tail, traceFlags };
+/**
+ * An event on its way into the log: serialised but for sequence, prev and hash, and sealed when it is
+ * given those. One object all the way, as a busy log makes very many.
+ */
+export class Draft implements SealedEvent {
+  /** Sequence 0 and empty hashes until it is sealed; frozen from then on. */
+  readonly event: AuditEvent;
+  readonly traceFlags: number;
+  line = '';
+  /** Canonical JSON from the opening brace up to where `hash` belongs. */
+  #head: string;
+  /** Canonical JSON of `resource`. */
+  #resource: string;
+  /** Canonical JSON after `sequence`, with the closing brace. */
+  #tail: string;
+
+  /** @param details - canonical JSON of the event's details */
+  constructor(event: OpenEvent, details: string, traceFlags = 0) {
+    this.event = event;
+    this.traceFlags = traceFlags;
+    const { actor, durationMs, error, traceId, spanId } = event;
+    let head = `{"action":${quote(event.action)}`;
+    if (actor !== undefined) head += `,"actor":${canonicalize(actor as unknown as JsonObject)}`;
+    head += `,"details":${details}`;
+    if (durationMs !== undefined) head += `,"durationMs":${canonicalize(durationMs)}`;
+    if (error !== undefined) head += `,"error":${canonicalize(error as unknown as JsonObject)}`;
+    this.#head = `${head},"eventType":${quote(event.eventType)}`;
+    this.#resource = quote(event.resource);
+    let tail = spanId === undefined ? '' : `,"spanId":"${spanId}"`;
+    tail += `,"status":${quote(event.status)},"timestamp":"${event.timestamp}"`;
+    this.#tail = traceId === undefined ? `${tail}}` : `${tail},"traceId":"${traceId}"}`;
+  }
+
+  /** Gives the event its place behind `head`. Once only. */
+  seal(head: ChainHead): SealedEvent {
+    const event = this.event as OpenEvent;
+    event.sequence = head.sequence + 1;
+    event.prev = head.hash;
+    const rest = `,"id":"${event.id}","prev":"${head.hash}","resource":${this.#resource},"sequence":${event.sequence}${this.#tail}`;
+    event.hash = hash('sha256', this.#head + rest);
+    this.line = `${this.#head},"hash":"${event.hash}"${rest}`;
+    Object.freeze(event);
+    this.#head = this.#resource = this.#tail = '';
+    return this;
+  }
 }
 
 /** What is wrong with a line of the log by itself, without looking at its neighbours. */

@@ -1,16 +1,18 @@
 import { randomFillSync } from 'node:crypto';
 import { show } from '@temper/core';
-import { type AuditLimits, sanitise, sanitiseText } from './details.ts';
+import { type AuditLimits, type Sanitised, sanitise, sanitiseText } from './details.ts';
 import { errorInfo } from './error-info.ts';
 import type { AuditActor, AuditEventInput } from './event.ts';
-import { type PreparedEvent, prepare } from './hash-chain.ts';
+import { Draft, type OpenEvent } from './hash-chain.ts';
 import type { Redactor } from './redaction.ts';
 import type { ActiveSpan } from './telemetry.ts';
 import { uuidV7Generator } from './uuid-v7.ts';
 
 /** Longest word that names a kind, an action or a status. */
 const MAX_WORD = 256;
-const NO_DETAILS = Object.freeze({});
+const NO_DETAILS: Sanitised = { value: Object.freeze({}), text: '{}' };
+/** Distinct words remembered as sound. */
+const MAX_WORDS = 1_000;
 
 /** What the intake needs from around it. */
 export interface IntakeOptions {
@@ -27,6 +29,7 @@ export interface IntakeOptions {
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #nextId: () => string;
+  readonly #words: Set<string> = new Set();
   #lastMs = Number.NaN;
   #lastTimestamp = '';
 
@@ -36,33 +39,41 @@ export class Intake {
   }
 
   /** @throws {TypeError} when the event is not what {@link AuditEventInput} says */
-  prepare(input: AuditEventInput): PreparedEvent {
+  prepare(input: AuditEventInput): Draft {
     const { redactor, limits } = this.#options;
-    const { eventType, action, resource, status, actor, details, error, durationMs } = input;
-    const span = this.#options.activeSpan();
+    const { details, actor, error, durationMs } = input;
     const sanitised =
       details === undefined || details === null
-        ? undefined
+        ? NO_DETAILS
         : sanitise(checkObject('details', details), 'details', redactor, limits);
-    return prepare(
-      {
-        id: this.#nextId(),
-        timestamp: this.#timestamp(),
-        eventType: word('eventType', eventType),
-        action: word('action', action),
-        resource: this.#text('resource', filled('resource', resource)),
-        status: word('status', status),
-        details: sanitised?.value ?? NO_DETAILS,
-        ...(actor === undefined || actor === null ? undefined : { actor: this.#actor(actor) }),
-        ...(error === undefined || error === null
-          ? undefined
-          : { error: errorInfo(error, redactor, limits) }),
-        ...(durationMs === undefined ? undefined : { durationMs: duration(durationMs) }),
-        ...(span === undefined ? undefined : { traceId: span.traceId, spanId: span.spanId }),
-      },
-      sanitised?.text ?? '{}',
-      span?.traceFlags,
-    );
+    const event: OpenEvent = {
+      id: this.#nextId(),
+      sequence: 0,
+      timestamp: this.#timestamp(),
+      eventType: this.#word('eventType', input.eventType),
+      action: this.#word('action', input.action),
+      resource: this.#text('resource', filled('resource', input.resource)),
+      status: this.#word('status', input.status),
+      details: sanitised.value,
+      prev: '',
+      hash: '',
+    };
+    if (actor !== undefined && actor !== null) event.actor = this.#actor(actor);
+    if (error !== undefined && error !== null) event.error = errorInfo(error, redactor, limits);
+    if (durationMs !== undefined) event.durationMs = duration(durationMs);
+    const span = this.#options.activeSpan();
+    if (span === undefined) return new Draft(event, sanitised.text);
+    event.traceId = span.traceId;
+    event.spanId = span.spanId;
+    return new Draft(event, sanitised.text, span.traceFlags);
+  }
+
+  /** Kinds, actions and statuses are few, so each is looked at once. */
+  #word(field: string, value: unknown): string {
+    if (this.#words.has(value as string)) return value as string;
+    const checked = word(field, value);
+    if (this.#words.size < MAX_WORDS) this.#words.add(checked);
+    return checked;
   }
 
   /** Formatting a time costs more than anything else here, and it changes once a millisecond. */
@@ -75,12 +86,10 @@ export class Intake {
     return this.#lastTimestamp;
   }
 
-  #text(path: string, text: string): string {
+  #text(field: string, text: string, key?: string): string {
     const { redactor, limits } = this.#options;
-    const [root = '', ...rest] = path.split('.');
-    let state = redactor.start(root);
-    for (const segment of rest) state = redactor.descend(state, segment);
-    const action = redactor.actionAt(state);
+    const state = redactor.start(field);
+    const action = redactor.actionAt(key === undefined ? state : redactor.descend(state, key));
     return action === undefined
       ? sanitiseText(text, redactor, limits.maxStringLength)
       : redactor.replacement(action, text);
@@ -88,20 +97,20 @@ export class Intake {
 
   #actor(actor: string | AuditActor): AuditActor {
     if (typeof actor === 'string') {
-      return Object.freeze({ id: this.#text('actor.id', filled('actor', actor)) });
+      return Object.freeze({ id: this.#text('actor', filled('actor', actor), 'id') });
     }
     const { id, type, name } = checkObject('actor', actor) as AuditActor;
     const { redactor } = this.#options;
     const dropped = (field: string): boolean =>
       redactor.actionAt(redactor.descend(redactor.start('actor'), field)) === 'drop';
     return Object.freeze({
-      id: this.#text('actor.id', filled('actor.id', id)),
+      id: this.#text('actor', filled('actor.id', id), 'id'),
       ...(type === undefined || dropped('type')
         ? undefined
-        : { type: this.#text('actor.type', filled('actor.type', type)) }),
+        : { type: this.#text('actor', filled('actor.type', type), 'type') }),
       ...(name === undefined || dropped('name')
         ? undefined
-        : { name: this.#text('actor.name', filled('actor.name', name)) }),
+        : { name: this.#text('actor', filled('actor.name', name), 'name') }),
     });
   }
 }

@@ -1,4 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto';
+import { cleanText, quote } from './canonical-json.ts';
 
 /**
  * What happens to a value that a rule finds: `drop` leaves it out, `mask` puts `[redacted]` in its
@@ -91,6 +92,15 @@ const ROOTS: ReadonlySet<string> = new Set(['details', 'actor', 'error', 'resour
 /** Distinct keys remembered; beyond that they are looked up anew each time. */
 const KEY_CACHE_LIMIT = 2_000;
 
+/** What a {@link Redactor} knows of a key. */
+export interface KeyInfo {
+  /** The key as every store accepts it. */
+  readonly clean: string;
+  /** It in canonical JSON, with its colon. */
+  readonly json: string;
+  readonly action: RedactionAction | undefined;
+}
+
 /** A place in the tree of path rules. */
 interface PathNode {
   action?: RedactionAction;
@@ -111,7 +121,7 @@ export function keyedHash(key: string | Uint8Array | KeyObject, text: string): s
 /** Compiled {@link RedactionRule}s. */
 export class Redactor {
   readonly #keys: Map<string, RedactionAction> = new Map();
-  readonly #seen: Map<string, RedactionAction | undefined> = new Map();
+  readonly #seen: Map<string, KeyInfo> = new Map();
   readonly #paths: PathNode = { children: new Map() };
   readonly #patterns: { readonly pattern: RegExp; readonly action: RedactionAction }[] = [];
   readonly #key: string | Uint8Array | KeyObject | undefined;
@@ -195,13 +205,25 @@ export class Redactor {
     return state?.find((node) => node.action !== undefined)?.action;
   }
 
+  /** Whether there are rules about text inside strings. */
+  get hasPatterns(): boolean {
+    return this.#patterns.length > 0;
+  }
+
   /** What a key rule says about the value under this key. */
   actionFor(key: string): RedactionAction | undefined {
-    if (this.#keys.size === 0) return undefined;
-    if (this.#seen.has(key)) return this.#seen.get(key);
-    const action = this.#keys.get(normalise(key));
-    if (this.#seen.size < KEY_CACHE_LIMIT) this.#seen.set(key, action);
-    return action;
+    return this.keyInfo(key).action;
+  }
+
+  /** What can be told of a key once and for all. Keys come again and again. */
+  keyInfo(key: string): KeyInfo {
+    let info = this.#seen.get(key);
+    if (info === undefined) {
+      const clean = cleanText(key);
+      info = { clean, json: `${quote(clean)}:`, action: this.#keys.get(normalise(clean)) };
+      if (this.#seen.size < KEY_CACHE_LIMIT) this.#seen.set(key, info);
+    }
+    return info;
   }
 
   /** Applies the pattern rules to a text. */

@@ -94,13 +94,15 @@ describe('keys', () => {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
     const keyId = keyIdOf('kms', raw);
+    const encoded = Buffer.concat([Buffer.of(1), raw]).toString('base64');
+    const verifierKey = `kms+${keyId.toString(16).padStart(8, '0')}+${encoded}`;
+    const verifier = noteVerifier(verifierKey);
     const remote = {
       name: 'kms',
       keyId,
+      verifierKey,
       sign: async (data: Uint8Array) => sign(null, data, privateKey),
     };
-    const encoded = Buffer.concat([Buffer.of(1), raw]).toString('base64');
-    const verifier = noteVerifier(`kms+${keyId.toString(16).padStart(8, '0')}+${encoded}`);
     expect(openNote(await signNote('text\n', [remote]), [verifier]).signedBy).toEqual(['kms']);
   });
 

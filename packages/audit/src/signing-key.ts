@@ -23,6 +23,8 @@ export interface NoteSigner {
   readonly name: string;
   /** First four bytes of SHA-256 over name, newline, type and public key, as a number. */
   readonly keyId: number;
+  /** The verifier key that belongs to it: the log checks its own checkpoints before it goes on. */
+  readonly verifierKey: string;
   /** Ed25519 signature over `data`, 64 bytes. */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
@@ -60,18 +62,12 @@ export function generateSigningKey(name: string): SigningKeyPair {
   };
 }
 
-/** A {@link NoteSigner} that also tells its public half. */
-export interface LocalNoteSigner extends NoteSigner {
-  /** The verifier key that belongs to it. */
-  readonly verifierKey: string;
-}
-
 /**
  * A signer from the text of {@link generateSigningKey}.
  *
  * @throws {TypeError} when it is not such a text, or its key id does not match
  */
-export function noteSigner(secretKey: string): LocalNoteSigner {
+export function noteSigner(secretKey: string): NoteSigner {
   if (!secretKey.startsWith(SECRET_PREFIX)) {
     throw new TypeError('A secret key must start with PRIVATE+KEY+.');
   }

@@ -16,6 +16,15 @@ export interface SinkRecovery {
   readonly location: string;
 }
 
+/** Something that a sink did while it wrote and that the log writes down. */
+export interface SinkNews {
+  /** Events that retention has removed: the last one's sequence and hash. */
+  readonly retired: ChainHead & {
+    /** The first of them. */
+    readonly from: number;
+  };
+}
+
 /** A signed checkpoint as a sink keeps it. */
 export interface StoredCheckpoint {
   /** The signed note, in C2SP checkpoint format. */
@@ -28,10 +37,11 @@ export interface StoredCheckpoint {
 
 /** The place where a log whose beginning was removed by retention now begins. */
 export interface Anchor extends ChainHead {
-  /** Frontier of the removed events' Merkle tree, hexadecimal. Empty when the log keeps none. */
-  readonly frontier: readonly string[];
-  /** A signed checkpoint over exactly the removed events, where the log signs. */
-  readonly note?: string;
+  /**
+   * Roots of the perfect subtrees of the removed events' Merkle tree, hexadecimal. Without them the
+   * chain can still be verified from here, but not checkpoints.
+   */
+  readonly frontier?: readonly string[];
 }
 
 /** Which lines to read. */
@@ -99,7 +109,7 @@ export interface AuditSink {
    * chain. Resolves when they are as safe as this sink makes them. After a rejection the log calls
    * {@link open} before it tries again.
    */
-  write(batch: readonly SealedEvent[]): Promise<void>;
+  write(batch: readonly SealedEvent[]): Promise<SinkNews | undefined>;
   /** Keeps a checkpoint beside the events. */
   saveCheckpoint?(checkpoint: StoredCheckpoint): Promise<void>;
   /** Releases the store. */

@@ -1,0 +1,195 @@
+import { type Clock, notify, type Scheduled } from '@temper/core';
+import { type CheckpointBody, openCheckpoint, signCheckpoint } from './checkpoint.ts';
+import { AuditCorruptError } from './errors.ts';
+import { type ChainHead, parseLine } from './hash-chain.ts';
+import type { Lane } from './lane.ts';
+import { leafHash, MerkleFrontier } from './merkle.ts';
+import type { ResolvedCheckpointOptions } from './options.ts';
+import { type NoteVerifier, noteVerifier } from './signing-key.ts';
+import type { AuditSource, StoredCheckpoint } from './sink.ts';
+import { onListenerError } from './telemetry.ts';
+
+/** A checkpoint with its signed text. */
+export interface SignedCheckpoint {
+  readonly note: string;
+  readonly body: CheckpointBody;
+}
+
+/** Hashes kept for the next checkpoint, as a multiple of its interval, when signing fails. */
+const MAX_INTERVALS = 10;
+
+/**
+ * Signs checkpoints over what is durable, when so many events have come or so much time has passed.
+ * Only durable events are signed for: a log must never have to contradict a checkpoint of its own.
+ */
+export class Checkpointer {
+  readonly #options: ResolvedCheckpointOptions;
+  readonly #clock: Clock;
+  readonly #log: string;
+  readonly #lanes: () => readonly Lane[];
+  readonly #source: () => AuditSource;
+  readonly #verifiers: readonly NoteVerifier[];
+  #frontier: MerkleFrontier | undefined;
+  /** Hashes of durable events that the frontier does not have yet, the first of sequence {@link #tailStart}. */
+  #tail: string[] = [];
+  #tailStart = 0;
+  #last: SignedCheckpoint | undefined;
+  #signing: Promise<unknown> = Promise.resolve();
+  #waiting = false;
+  #timer: Scheduled | undefined;
+
+  constructor(
+    log: string,
+    options: ResolvedCheckpointOptions,
+    clock: Clock,
+    lanes: () => readonly Lane[],
+    source: () => AuditSource,
+  ) {
+    this.#log = log;
+    this.#options = options;
+    this.#clock = clock;
+    this.#lanes = lanes;
+    this.#source = source;
+    this.#verifiers = options.signers.map(({ verifierKey }) => noteVerifier(verifierKey));
+  }
+
+  /** How many events the last checkpoint covers. */
+  get size(): number {
+    return this.#last?.body.size ?? 0;
+  }
+
+  /** Takes note of an event that has become durable. */
+  stored({ sequence, hash }: ChainHead): void {
+    const { everyEvents, everyMs } = this.#options;
+    if (this.#tail.length >= everyEvents * MAX_INTERVALS) this.#tail = [];
+    if (this.#tail.length === 0) this.#tailStart = sequence;
+    this.#tail.push(hash);
+    if (this.#tail.length >= everyEvents) this.#due(sequence);
+    else if (this.#timer === undefined && everyMs !== Number.POSITIVE_INFINITY) {
+      this.#timer = this.#clock.schedule(() => {
+        this.#timer = undefined;
+        this.#due(this.#tailStart + this.#tail.length - 1);
+      }, everyMs);
+      this.#timer.unref();
+    }
+  }
+
+  #due(size: number): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.sign(size)
+      .catch(onListenerError)
+      .finally(() => {
+        this.#waiting = false;
+      });
+  }
+
+  /** Signs a checkpoint over the first `size` events, which must be durable. */
+  sign(size: number): Promise<SignedCheckpoint> {
+    const signed = this.#signing.then(() => this.#sign(size));
+    this.#signing = signed.catch(() => undefined);
+    return signed;
+  }
+
+  async #sign(size: number): Promise<SignedCheckpoint> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#frontier ??= await this.#restore(size);
+    await this.#grow(this.#frontier, size);
+    if (this.#last !== undefined && this.#last.body.size >= size) return this.#last;
+    const body = { origin: this.#options.origin, size, root: this.#frontier.root() };
+    const frontier = this.#frontier.nodes.map((node) => node.toString('hex'));
+    const note = await signCheckpoint(body, this.#options.signers);
+    this.#last = { note, body };
+    await Promise.all(
+      this.#lanes().map((lane) =>
+        lane.saveCheckpoint({ note, size, frontier }).catch(onListenerError),
+      ),
+    );
+    const { publish } = this.#options;
+    notify(
+      publish && ((signed: SignedCheckpoint) => publish(signed.note, signed.body)),
+      this.#last,
+      onListenerError,
+    );
+    return this.#last;
+  }
+
+  /** Adds events to the frontier: from memory, or read back where memory does not reach. */
+  async #grow(frontier: MerkleFrontier, size: number): Promise<void> {
+    const remembered = this.#tail.length > 0 ? this.#tailStart - 1 : size;
+    if (frontier.size < Math.min(remembered, size)) {
+      const range = { from: frontier.size + 1, to: Math.min(remembered, size) };
+      for await (const lines of this.#source().read(range)) {
+        for (const line of lines) frontier.append(leafOf(parseLine(line).hash));
+      }
+    }
+    const known = Math.max(0, frontier.size - (this.#tailStart - 1));
+    const wanted = size - (this.#tailStart - 1);
+    for (const hash of this.#tail.slice(known, Math.max(known, wanted)))
+      frontier.append(leafOf(hash));
+    if (frontier.size < size) {
+      throw new AuditCorruptError(
+        this.#log,
+        this.#log,
+        frontier.size + 1,
+        'it cannot be read back',
+      );
+    }
+    if (wanted > 0) {
+      this.#tail = this.#tail.slice(wanted);
+      this.#tailStart = size + 1;
+    }
+  }
+
+  /** The frontier at the last checkpoint of an earlier run, if its signature is ours. */
+  async #restore(size: number): Promise<MerkleFrontier> {
+    const source = this.#source();
+    const anchor = await source.anchor();
+    const begin = restoreFrontier(anchor?.sequence ?? 0, anchor?.frontier ?? []); // throws without
+    const ours = (await source.checkpoints()).filter((stored) => this.#isOurs(stored));
+    const last = ours.at(-1);
+    if (last === undefined || last.size < begin.size) return begin;
+    if (last.size > size) {
+      const what = `a signed checkpoint covers ${last.size} events, but there are only ${size}`;
+      throw new AuditCorruptError(this.#log, source.name, size + 1, what);
+    }
+    const body = openCheckpoint(last.note, this.#verifiers);
+    this.#last = { note: last.note, body };
+    return restoreFrontier(last.size, last.frontier);
+  }
+
+  #isOurs({ note, size, frontier }: StoredCheckpoint): boolean {
+    try {
+      const body = openCheckpoint(note, this.#verifiers);
+      return (
+        body.origin === this.#options.origin &&
+        body.size === size &&
+        restoreFrontier(size, frontier).root().equals(body.root)
+      );
+    } catch {
+      return false;
+    }
+  }
+
+  /** Signs what no checkpoint covers yet, and stops the clock. */
+  async close(size: number): Promise<void> {
+    this.#timer?.cancel();
+    if (this.#tail.length > 0) await this.sign(size);
+    await this.#signing;
+    this.#timer?.cancel();
+  }
+}
+
+/** The Merkle leaf of an event: its hash, as 32 bytes. */
+export function leafOf(hash: string): Buffer {
+  return leafHash(Buffer.from(hash, 'hex'));
+}
+
+/** A frontier from its stored form. @throws {RangeError} when it does not fit its size */
+export function restoreFrontier(size: number, frontier: readonly string[]): MerkleFrontier {
+  return new MerkleFrontier(
+    size,
+    frontier.map((node) => Buffer.from(node, 'hex')),
+  );
+}

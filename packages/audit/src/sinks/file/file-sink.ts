@@ -1,0 +1,315 @@
+import {
+  type Clock,
+  checkKnown,
+  checkName,
+  checkNumber,
+  checkType,
+  systemClock,
+} from '@temper/core';
+import { AuditCorruptError } from '../../errors.ts';
+import {
+  type ChainHead,
+  checkLine,
+  EMPTY_HEAD,
+  parseLine,
+  type SealedEvent,
+} from '../../hash-chain.ts';
+import type {
+  AuditSink,
+  AuditSource,
+  SinkNews,
+  SinkRecovery,
+  SinkState,
+  StoredCheckpoint,
+} from '../../sink.ts';
+import { onListenerError } from '../../telemetry.ts';
+import { WriterLock } from '../writer-lock.ts';
+import { type FilePort, nodeFiles, type WritableFile } from './file-port.ts';
+import { CHECKPOINT_FILE, FileSource } from './file-source.ts';
+import {
+  checkpointLine,
+  compressSegment,
+  dropBelow,
+  retireSegments,
+  uncompressedSegments,
+} from './housekeeping.ts';
+import { listSegments, type Segment, segmentName } from './segments.ts';
+import { readTail } from './tail.ts';
+
+/** Options of {@link fileSink}. */
+export interface FileSinkOptions {
+  /** Where the files are. Made if it does not exist, for this user's eyes only. */
+  readonly directory: string;
+  /** @defaultValue 'file' */
+  readonly name?: string;
+  /**
+   * A file that has grown to this size is closed and a new one begun, in bytes.
+   *
+   * @defaultValue 33_554_432
+   * @throws {RangeError} at construction, unless an integer from 1_024 to 1_073_741_824
+   */
+  readonly maxSegmentBytes?: number;
+  /**
+   * So is one that was begun this long ago, in milliseconds, when the next event comes.
+   *
+   * @defaultValue 86_400_000
+   * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
+   */
+  readonly maxSegmentAgeMs?: number;
+  /** Whether closed files are compressed, in the background. @defaultValue true */
+  readonly gzip?: boolean;
+  /** Most files kept, the open one included; at least 2. @defaultValue Infinity */
+  readonly maxSegments?: number;
+  /** Remove closed files whose events are all older than this, in milliseconds. @defaultValue Infinity */
+  readonly maxAgeMs?: number;
+  /** @defaultValue the machine's clock */
+  readonly clock?: Clock;
+  /** The file system. @defaultValue {@link nodeFiles} */
+  readonly files?: FilePort;
+}
+
+/** The defaults, as the README's table shows them. */
+export const FILE_SINK_DEFAULTS: {
+  readonly name: 'file';
+  readonly maxSegmentBytes: 33_554_432;
+  readonly maxSegmentAgeMs: 86_400_000;
+  readonly gzip: true;
+  readonly maxSegments: number;
+  readonly maxAgeMs: number;
+} = {
+  name: 'file',
+  maxSegmentBytes: 33_554_432,
+  maxSegmentAgeMs: 86_400_000,
+  gzip: true,
+  maxSegments: Number.POSITIVE_INFINITY,
+  maxAgeMs: Number.POSITIVE_INFINITY,
+};
+
+/**
+ * Keeps the log in files of JSON lines, one event on each line, that any tool can read.
+ *
+ * A batch is one write and one fdatasync. Files are rotated by size and age, compressed and removed
+ * in the background.
+ *
+ * @throws {TypeError | RangeError} when an option is not what {@link FileSinkOptions} says
+ */
+export function fileSink(options: FileSinkOptions): AuditSink & { readonly source: AuditSource } {
+  const owner = 'fileSink';
+  checkKnown(owner, options, [...Object.keys(FILE_SINK_DEFAULTS), 'directory', 'clock', 'files']);
+  const all = { ...FILE_SINK_DEFAULTS, clock: systemClock, files: nodeFiles, ...options };
+  checkName(owner, all.name);
+  if (typeof all.directory !== 'string' || all.directory === '') {
+    throw new TypeError(`${owner}: directory must name a directory.`);
+  }
+  checkNumber(owner, 'maxSegmentBytes', all.maxSegmentBytes, {
+    min: 1_024,
+    max: 2 ** 30,
+    integer: true,
+  });
+  checkNumber(owner, 'maxSegmentAgeMs', all.maxSegmentAgeMs, { min: 1 });
+  checkNumber(owner, 'maxSegments', all.maxSegments, { min: 2, integer: true });
+  checkNumber(owner, 'maxAgeMs', all.maxAgeMs, { min: 1 });
+  checkType(owner, 'gzip', all.gzip, 'boolean');
+  return new FileSink(all);
+}
+
+/** The file that is being written. */
+interface Current {
+  readonly file: WritableFile;
+  readonly segment: Segment;
+  /** On the wall clock: when its first event was written, or, without one, when it was opened. */
+  readonly begunAt: number;
+}
+
+class FileSink implements AuditSink {
+  readonly name: string;
+  readonly durable = true;
+  readonly source: FileSource;
+  readonly #options: Required<FileSinkOptions>;
+  #lock: WriterLock | undefined;
+  #current: Current | undefined;
+  /** Bytes of the current file that are known to be durable. */
+  #durableBytes = 0;
+  #head: ChainHead = EMPTY_HEAD;
+  /** Compression, retention and checkpoints, one after the other. */
+  #chores: Promise<void> = Promise.resolve();
+  #news: SinkNews | undefined;
+
+  constructor(options: Required<FileSinkOptions>) {
+    this.name = options.name;
+    this.#options = options;
+    this.source = new FileSource(options.directory, options.name, options.files);
+  }
+
+  async open(): Promise<SinkState> {
+    const { files, directory } = this.#options;
+    if (this.#lock === undefined) {
+      await files.makeDirectory(directory);
+      this.#lock = new WriterLock(this.name, directory, `${directory}/lock`);
+    }
+    if (this.#current !== undefined) await this.#undo(this.#current);
+    else await dropBelow(files, directory, (await this.source.anchor())?.sequence ?? 0);
+    const segments = await listSegments(files, directory);
+    const last = segments.at(-1);
+    if (last === undefined || last.compressed) {
+      this.#head = await this.#lastBefore(segments.length, segments);
+      await this.#begin();
+      return { head: this.#head };
+    }
+    return this.#goOn(last, segments);
+  }
+
+  /** After a failed write: leaves in the file only what is known to be durable. */
+  async #undo({ file }: Current): Promise<void> {
+    await file.truncate(this.#durableBytes);
+    await file.sync();
+    await file.close();
+    this.#current = undefined;
+  }
+
+  async #goOn(segment: Segment, segments: readonly Segment[]): Promise<SinkState> {
+    const { files, directory, clock } = this.#options;
+    const path = `${directory}/${segment.name}`;
+    const reader = await files.openToRead(path);
+    const tail = await readTail(reader, this.name, path).finally(() => reader.close());
+    const file = await files.openToAppend(path);
+    try {
+      const tornBytes = file.size - tail.wholeBytes;
+      if (tornBytes > 0) await file.truncate(tail.wholeBytes);
+      // What an earlier process wrote may not have reached the disk yet.
+      await file.sync();
+      this.#head = tail.head ?? (await this.#lastBefore(segments.length - 1, segments));
+      const begunAt = await this.#begunAt(segment);
+      this.#current = { file, segment, begunAt: begunAt ?? clock.now() };
+      this.#durableBytes = tail.wholeBytes;
+      const recovered: SinkRecovery | undefined =
+        tornBytes > 0 ? { tornBytes, location: path } : undefined;
+      return { head: this.#head, recovered };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async #begunAt(segment: Segment): Promise<number | undefined> {
+    for await (const [line] of this.source.read({ from: segment.first, to: segment.first })) {
+      if (line !== undefined) return Date.parse(parseLine(line).timestamp);
+    }
+    return undefined;
+  }
+
+  /** The last event of the closed segments before the one at `index`. */
+  async #lastBefore(index: number, segments: readonly Segment[]): Promise<ChainHead> {
+    const before = segments[index - 1];
+    if (before === undefined) return (await this.source.anchor()) ?? EMPTY_HEAD;
+    const next = segments[index]?.first ?? Number.MAX_SAFE_INTEGER;
+    for await (const [line] of this.source.read({
+      from: before.first,
+      to: next - 1,
+      reverse: true,
+    })) {
+      const checked = checkLine(line as string);
+      if (checked.fault === undefined) return checked.event;
+      throw new AuditCorruptError(
+        this.name,
+        `${this.#options.directory}/${before.name}`,
+        undefined,
+        checked.message,
+      );
+    }
+    return (await this.source.anchor()) ?? EMPTY_HEAD;
+  }
+
+  /** Begins a new file behind the head. */
+  async #begin(): Promise<void> {
+    const { files, directory, clock } = this.#options;
+    const name = segmentName(this.#head.sequence + 1);
+    const file = await files.create(`${directory}/${name}`);
+    await files.syncDirectory(directory);
+    const segment = { name, first: this.#head.sequence + 1, compressed: false };
+    this.#current = { file, segment, begunAt: clock.now() };
+    this.#durableBytes = 0;
+  }
+
+  async write(batch: readonly SealedEvent[]): Promise<SinkNews | undefined> {
+    await this.#rotateIfDue();
+    const { file } = this.#opened();
+    let text = '';
+    for (const { line } of batch) text += `${line}\n`;
+    await file.append(Buffer.from(text));
+    await file.sync();
+    this.#durableBytes = file.size;
+    this.#head = (batch[batch.length - 1] as SealedEvent).event;
+    const news = this.#news;
+    this.#news = undefined;
+    return news;
+  }
+
+  async #rotateIfDue(): Promise<void> {
+    const { maxSegmentBytes, maxSegmentAgeMs, clock } = this.#options;
+    const { file, begunAt } = this.#opened();
+    if (file.size === 0) return;
+    if (file.size < maxSegmentBytes && clock.now() - begunAt < maxSegmentAgeMs) return;
+    await this.#begin();
+    await file.close();
+    this.#chore(() => this.#tidy());
+  }
+
+  #chore(work: () => Promise<void>): Promise<void> {
+    const done = this.#chores.then(work);
+    this.#chores = done.catch(onListenerError);
+    return done;
+  }
+
+  async #tidy(): Promise<void> {
+    const { files, directory, gzip, maxSegments, maxAgeMs, clock } = this.#options;
+    const retention = { maxSegments, maxAgeMs };
+    this.#news =
+      (await retireSegments(files, directory, this.source, retention, clock)) ?? this.#news;
+    if (!gzip) return;
+    for (const segment of await uncompressedSegments(files, directory)) {
+      await compressSegment(files, directory, segment);
+    }
+  }
+
+  saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
+    return this.#chore(async () => {
+      const { files, directory } = this.#options;
+      const path = `${directory}/${CHECKPOINT_FILE}`;
+      const exists = (await files.list(directory)).includes(CHECKPOINT_FILE);
+      const file = exists ? await files.openToAppend(path) : await files.create(path);
+      try {
+        // Behind the last newline is what an earlier process did not finish.
+        const whole = exists ? await wholeLines(files, path) : 0;
+        if (whole < file.size) await file.truncate(whole);
+        await file.append(Buffer.from(checkpointLine(checkpoint)));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      if (!exists) await files.syncDirectory(directory);
+    });
+  }
+
+  #opened(): Current {
+    if (this.#current === undefined) throw new TypeError(`Sink '${this.name}' is not open.`);
+    return this.#current;
+  }
+
+  async close(): Promise<void> {
+    await this.#chores;
+    await this.#current?.file.close();
+    this.#current = undefined;
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+}
+
+async function wholeLines(files: FilePort, path: string): Promise<number> {
+  const file = await files.openToRead(path);
+  try {
+    return (await file.read(0, file.size)).lastIndexOf(0x0a) + 1;
+  } finally {
+    await file.close();
+  }
+}

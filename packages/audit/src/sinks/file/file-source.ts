@@ -1,0 +1,86 @@
+import type { Anchor, AuditSource, ReadRange, StoredCheckpoint } from '../../sink.ts';
+import { type FilePort, nodeFiles, readWhole } from './file-port.ts';
+import { backwardLines, forwardLines } from './segment-lines.ts';
+import { listSegments, type Segment } from './segments.ts';
+
+/** Where the beginning of the log is written down after retention. */
+export const ANCHOR_FILE = 'anchor.json';
+/** One stored checkpoint on each line. */
+export const CHECKPOINT_FILE = 'checkpoints.jsonl';
+
+/** Reads a log that {@link fileSink} keeps, while it is being written or not. */
+export class FileSource implements AuditSource {
+  readonly name: string;
+  readonly #directory: string;
+  readonly #files: FilePort;
+
+  constructor(directory: string, name: string = directory, files: FilePort = nodeFiles) {
+    this.name = name;
+    this.#directory = directory;
+    this.#files = files;
+  }
+
+  async *read(range: ReadRange): AsyncGenerator<readonly string[], void, undefined> {
+    const { reverse = false } = range;
+    const from = Math.max(range.from ?? 0, ((await this.anchor())?.sequence ?? 0) + 1);
+    const to = range.to ?? Number.POSITIVE_INFINITY;
+    const segments = await listSegments(this.#files, this.#directory);
+    const order = reverse ? segments.toReversed() : segments;
+    const within = rangeTest(from === 1 ? 0 : from, to);
+    for (const segment of order) {
+      const index = segments.indexOf(segment);
+      // A segment ends before the next one begins.
+      if ((segments[index + 1]?.first ?? Number.POSITIVE_INFINITY) <= from || segment.first > to)
+        continue;
+      for await (const lines of this.#lines(segment, index === segments.length - 1, reverse)) {
+        const wanted = within === undefined ? lines : lines.filter(within);
+        if (wanted.length > 0) yield wanted;
+      }
+    }
+  }
+
+  async *#lines(
+    segment: Segment,
+    isLast: boolean,
+    reverse: boolean,
+  ): AsyncGenerator<readonly string[], void, undefined> {
+    const lines = reverse ? backwardLines : forwardLines;
+    try {
+      yield* lines(this.#files, this.#directory, segment, isLast);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || segment.compressed) throw error;
+      // It was compressed after it had been listed.
+      const compressed = { ...segment, name: `${segment.name}.gz`, compressed: true };
+      yield* lines(this.#files, this.#directory, compressed, isLast);
+    }
+  }
+
+  async anchor(): Promise<Anchor | undefined> {
+    const text = await readWhole(this.#files, `${this.#directory}/${ANCHOR_FILE}`);
+    return text === undefined ? undefined : (JSON.parse(text) as Anchor);
+  }
+
+  async checkpoints(): Promise<readonly StoredCheckpoint[]> {
+    const text = await readWhole(this.#files, `${this.#directory}/${CHECKPOINT_FILE}`);
+    const lines = (text ?? '').split('\n').slice(0, -1); // behind the last newline there is nothing, or a torn line
+    return lines
+      .map((line) => JSON.parse(line) as StoredCheckpoint)
+      .sort((a, b) => a.size - b.size);
+  }
+}
+
+const SEQUENCE = ',"sequence":';
+
+/** Tells by a line's text whether it lies in a range; what has no sequence is for others to judge. */
+function rangeTest(from: number, to: number): ((line: string) => boolean) | undefined {
+  if (from <= 0 && to === Number.POSITIVE_INFINITY) return undefined;
+  return (line) => {
+    // Inside strings quotes are escaped, so the last occurrence is the event's own.
+    const at = line.lastIndexOf(SEQUENCE);
+    const sequence = Number.parseInt(
+      line.slice(at + SEQUENCE.length, at + SEQUENCE.length + 17),
+      10,
+    );
+    return at < 0 || Number.isNaN(sequence) || (sequence >= from && sequence <= to);
+  };
+}

@@ -1,0 +1,156 @@
+import { pipeline, Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import type { Clock } from '@temper/core';
+import { leafOf, restoreFrontier } from '../../checkpointer.ts';
+import { type ChainHead, EMPTY_HEAD, parseLine } from '../../hash-chain.ts';
+import type { Anchor, SinkNews, StoredCheckpoint } from '../../sink.ts';
+import { type FilePort, replaceFile } from './file-port.ts';
+import { ANCHOR_FILE, CHECKPOINT_FILE, type FileSource } from './file-source.ts';
+import { forwardLines, rawChunks } from './segment-lines.ts';
+import { listSegments, parseSegment, type Segment } from './segments.ts';
+
+/** When closed segments go. */
+export interface FileRetention {
+  readonly maxSegments: number;
+  readonly maxAgeMs: number;
+}
+
+/**
+ * Compresses a closed segment. The compressed form appears under its name only when it is complete
+ * and durable; then the plain one goes.
+ */
+export async function compressSegment(
+  files: FilePort,
+  directory: string,
+  segment: Segment,
+): Promise<void> {
+  const target = `${directory}/${segment.name}.gz`;
+  const temporary = `${target}.tmp`;
+  await files.remove(temporary);
+  const source = await files.openToRead(`${directory}/${segment.name}`);
+  const file = await files.create(temporary);
+  try {
+    const gzip = createGzip();
+    // Errors on either side end the loop below; the callback has nothing to add.
+    pipeline(Readable.from(rawChunks(source)), gzip, () => undefined);
+    for await (const chunk of gzip) await file.append(chunk as Buffer);
+    await file.sync();
+  } finally {
+    await source.close();
+    await file.close();
+  }
+  await files.rename(temporary, target);
+  await files.syncDirectory(directory);
+  await files.remove(`${directory}/${segment.name}`);
+}
+
+/**
+ * Removes the oldest closed segments that retention no longer wants. The sum of them becomes the
+ * anchor first, so that a crash in between loses neither events nor the means to verify the rest.
+ */
+export async function retireSegments(
+  files: FilePort,
+  directory: string,
+  source: FileSource,
+  retention: FileRetention,
+  clock: Clock,
+): Promise<SinkNews | undefined> {
+  const segments = await listSegments(files, directory);
+  const closed = segments.slice(0, -1);
+  const cutoff = new Date(clock.now() - Math.min(retention.maxAgeMs, clock.now())).toISOString();
+  let count = 0;
+  for (const next of segments.slice(1)) {
+    const tooMany = segments.length - count > retention.maxSegments;
+    // Everything in a segment is older than the first event of the next.
+    if (!tooMany && !((await firstTimestamp(files, directory, next)) < cutoff)) break;
+    count++;
+  }
+  if (count === 0) return undefined;
+  const before = await source.anchor();
+  const from = (before?.sequence ?? 0) + 1;
+  const retired = await sumUp(files, directory, closed.slice(0, count), before);
+  await replaceFile(files, directory, ANCHOR_FILE, JSON.stringify(retired));
+  await dropBelow(files, directory, retired.sequence);
+  await pruneCheckpoints(files, directory, source, retired.sequence);
+  return { retired: { from, sequence: retired.sequence, hash: retired.hash } };
+}
+
+async function firstTimestamp(
+  files: FilePort,
+  directory: string,
+  segment: Segment,
+): Promise<string> {
+  for await (const [line] of forwardLines(files, directory, segment, true)) {
+    if (line !== undefined) return parseLine(line).timestamp;
+  }
+  return '9'; // later than any
+}
+
+async function sumUp(
+  files: FilePort,
+  directory: string,
+  segments: readonly Segment[],
+  before: Anchor | undefined,
+): Promise<Anchor> {
+  const frontier = restoreFrontier(before?.sequence ?? 0, before?.frontier ?? []);
+  let head: ChainHead = before ?? EMPTY_HEAD;
+  for (const segment of segments) {
+    for await (const lines of forwardLines(files, directory, segment, false)) {
+      for (const line of lines) {
+        const { sequence, hash } = parseLine(line);
+        if (sequence <= head.sequence) continue;
+        frontier.append(leafOf(hash));
+        head = { sequence, hash };
+      }
+    }
+  }
+  const nodes = frontier.nodes.map((node) => node.toString('hex'));
+  return { sequence: head.sequence, hash: head.hash, frontier: nodes };
+}
+
+/** Removes segments that lie wholly at or before a sequence, and files that a crash left behind. */
+export async function dropBelow(
+  files: FilePort,
+  directory: string,
+  sequence: number,
+): Promise<void> {
+  const segments = await listSegments(files, directory);
+  let removed = false;
+  for (const name of await files.list(directory)) {
+    const segment = parseSegment(name);
+    const next = segments.find(({ first }) => segment !== undefined && first > segment.first);
+    const retired = segment !== undefined && next !== undefined && next.first <= sequence + 1;
+    // The compressed form is complete when it has its name, and makes the plain one superfluous.
+    const double = segment?.compressed === false && segments.every((other) => other.name !== name);
+    if (!retired && !double && !name.endsWith('.tmp')) continue;
+    await files.remove(`${directory}/${name}`);
+    removed = true;
+  }
+  if (removed) await files.syncDirectory(directory);
+}
+
+async function pruneCheckpoints(
+  files: FilePort,
+  directory: string,
+  source: FileSource,
+  sequence: number,
+): Promise<void> {
+  const all = await source.checkpoints();
+  const kept = all.filter(({ size }) => size >= sequence);
+  if (kept.length === all.length) return;
+  await replaceFile(files, directory, CHECKPOINT_FILE, kept.map(checkpointLine).join(''));
+}
+
+/** A stored checkpoint as a line. */
+export function checkpointLine({ note, size, frontier }: StoredCheckpoint): string {
+  return `${JSON.stringify({ size, note, frontier })}\n`;
+}
+
+/** The closed, uncompressed segments of a log, oldest first. */
+export async function uncompressedSegments(
+  files: FilePort,
+  directory: string,
+): Promise<readonly Segment[]> {
+  const segments = await listSegments(files, directory);
+  return segments.slice(0, -1).filter(({ compressed }) => !compressed);
+}

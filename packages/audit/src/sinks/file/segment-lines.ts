@@ -1,0 +1,113 @@
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { AuditCorruptError } from '../../errors.ts';
+import type { FilePort, ReadableFile } from './file-port.ts';
+import type { Segment } from './segments.ts';
+
+const CHUNK_BYTES = 1024 * 1024;
+const NEWLINE = 0x0a;
+
+/**
+ * The lines of a segment, in batches. A last line without its newline is being written, or torn by a
+ * crash: it is left out of the last segment, and delivered from any other, where it does not belong.
+ */
+export async function* forwardLines(
+  files: FilePort,
+  directory: string,
+  segment: Segment,
+  isLast: boolean,
+): AsyncGenerator<readonly string[], void, undefined> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunksOf(files, directory, segment)) {
+    const joined = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const end = joined.lastIndexOf(NEWLINE);
+    if (end >= 0) yield joined.toString('utf8', 0, end).split('\n');
+    rest = joined.subarray(end + 1);
+  }
+  if (rest.length > 0 && !isLast) yield [rest.toString()];
+}
+
+/** The same lines, last one first. */
+export async function* backwardLines(
+  files: FilePort,
+  directory: string,
+  segment: Segment,
+  isLast: boolean,
+): AsyncGenerator<readonly string[], void, undefined> {
+  if (segment.compressed) {
+    // A compressed file can only be read from its beginning.
+    const batches: (readonly string[])[] = [];
+    for await (const lines of forwardLines(files, directory, segment, isLast)) batches.push(lines);
+    for (const lines of batches.reverse()) yield lines.toReversed();
+    return;
+  }
+  const file = await files.openToRead(`${directory}/${segment.name}`);
+  try {
+    let rest: Buffer = Buffer.alloc(0);
+    let torn = isLast;
+    for (let end = file.size; end > 0; ) {
+      const start = Math.max(0, end - CHUNK_BYTES);
+      let joined: Buffer = Buffer.concat([await file.read(start, end - start), rest]);
+      end = start;
+      if (torn) {
+        const whole = joined.lastIndexOf(NEWLINE);
+        if (whole < 0 && start > 0) {
+          rest = joined;
+          continue;
+        }
+        joined = joined.subarray(0, whole + 1);
+        torn = false;
+      }
+      const first = start === 0 ? -1 : joined.indexOf(NEWLINE);
+      if (start > 0 && first < 0) {
+        rest = joined;
+        continue;
+      }
+      rest = joined.subarray(0, first + 1);
+      const text = joined.toString('utf8', first + 1, withoutNewline(joined));
+      if (joined.length > first + 1) yield text.split('\n').reverse();
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+function withoutNewline(bytes: Buffer): number {
+  return bytes.at(-1) === NEWLINE ? bytes.length - 1 : bytes.length;
+}
+
+async function* chunksOf(
+  files: FilePort,
+  directory: string,
+  segment: Segment,
+): AsyncGenerator<Buffer, void, undefined> {
+  const file = await files.openToRead(`${directory}/${segment.name}`);
+  try {
+    if (!segment.compressed) {
+      yield* rawChunks(file);
+      return;
+    }
+    const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
+    // Errors on either side end the loop below; the callback has nothing to add.
+    pipeline(Readable.from(rawChunks(file)), gunzip, () => undefined);
+    try {
+      for await (const chunk of gunzip) yield chunk as Buffer;
+    } catch (error) {
+      if (!String((error as NodeJS.ErrnoException).code).startsWith('Z_')) throw error;
+      const what = `it cannot be decompressed: ${(error as Error).message}`;
+      throw new AuditCorruptError('file', `${directory}/${segment.name}`, undefined, what);
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** The bytes of a file, in parts. */
+export async function* rawChunks(file: ReadableFile): AsyncGenerator<Buffer, void, undefined> {
+  for (let position = 0; ; ) {
+    const chunk = await file.read(position, CHUNK_BYTES);
+    if (chunk.length === 0) return;
+    position += chunk.length;
+    yield chunk;
+  }
+}

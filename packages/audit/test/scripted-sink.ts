@@ -1,0 +1,63 @@
+import type { ChainHead, SealedEvent } from '../src/hash-chain.ts';
+import { EMPTY_HEAD } from '../src/hash-chain.ts';
+import type { AuditSink, AuditSource, SinkState } from '../src/sink.ts';
+import { memorySink } from '../src/sinks/memory.ts';
+
+/** A durable sink that keeps its lines in memory and fails, hangs or lies as a test tells it to. */
+export class ScriptedSink implements AuditSink {
+  readonly name: string;
+  readonly durable = true;
+  readonly lines: string[] = [];
+  readonly batches: number[] = [];
+  opens = 0;
+  closed = false;
+  /** What the next writes do; by default they store. */
+  failWith: unknown;
+  /** Fails after storing: the answer is lost, the events are not. */
+  failAfterStoring: unknown;
+  failOpenWith: unknown;
+  #gate: Promise<void> | undefined;
+  #openGate: (() => void) | undefined;
+  #head: ChainHead = EMPTY_HEAD;
+
+  constructor(name: string, lines: readonly string[] = []) {
+    this.name = name;
+    this.lines.push(...lines);
+  }
+
+  get source(): AuditSource {
+    return memorySink({ name: this.name, capacity: 1_000_000, lines: this.lines }).source;
+  }
+
+  /** Makes writes wait until {@link release}. */
+  hold(): void {
+    this.#gate = new Promise((resolve) => {
+      this.#openGate = resolve;
+    });
+  }
+
+  release(): void {
+    this.#openGate?.();
+    this.#gate = undefined;
+  }
+
+  async open(): Promise<SinkState> {
+    this.opens++;
+    if (this.failOpenWith !== undefined) throw this.failOpenWith;
+    const last = this.lines.at(-1);
+    this.#head = last === undefined ? EMPTY_HEAD : (JSON.parse(last) as ChainHead);
+    return { head: { sequence: this.#head.sequence, hash: this.#head.hash } };
+  }
+
+  async write(batch: readonly SealedEvent[]): Promise<undefined> {
+    await this.#gate;
+    if (this.failWith !== undefined) throw this.failWith;
+    this.batches.push(batch.length);
+    this.lines.push(...batch.map(({ line }) => line));
+    if (this.failAfterStoring !== undefined) throw this.failAfterStoring;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
