@@ -1,0 +1,50 @@
+import { AUDIT_METRICS } from '@temper/audit';
+import { BREAKER_METRICS, BREAKER_SPANS } from '@temper/breaker';
+import {
+  type AttributeDefinition,
+  CORE_METRICS,
+  type MetricDefinition,
+  type SpanDefinition,
+} from '@temper/core';
+import { HEALTH_METRICS, HEALTH_SPANS } from '@temper/health';
+import { RATELIMIT_METRICS, RATELIMIT_SPANS } from '@temper/ratelimit';
+import { RECOVERY_METRICS, RECOVERY_SPANS } from '@temper/recovery';
+import { RETRY_METRICS, RETRY_SPANS } from '@temper/retry';
+import { SHUTDOWN_METRICS, SHUTDOWN_SPANS } from '@temper/shutdown';
+
+/** What one package emits. */
+export interface PackageTelemetry {
+  readonly name: string;
+  readonly metrics: readonly MetricDefinition[];
+  readonly spans: readonly SpanDefinition[];
+}
+
+/** What every package emits, from the packages' own constants. */
+export const CATALOG: readonly PackageTelemetry[] = [
+  { name: 'core', metrics: CORE_METRICS, spans: [] },
+  { name: 'retry', metrics: RETRY_METRICS, spans: RETRY_SPANS },
+  { name: 'breaker', metrics: BREAKER_METRICS, spans: BREAKER_SPANS },
+  { name: 'ratelimit', metrics: RATELIMIT_METRICS, spans: RATELIMIT_SPANS },
+  { name: 'recovery', metrics: RECOVERY_METRICS, spans: RECOVERY_SPANS },
+  { name: 'audit', metrics: AUDIT_METRICS, spans: [] },
+  { name: 'health', metrics: HEALTH_METRICS, spans: HEALTH_SPANS },
+  { name: 'shutdown', metrics: SHUTDOWN_METRICS, spans: SHUTDOWN_SPANS },
+];
+
+/** Every metric by its name. */
+export const METRICS: ReadonlyMap<string, MetricDefinition> = new Map(
+  CATALOG.flatMap(({ metrics }) => metrics.map((metric) => [metric.name, metric] as const)),
+);
+
+/** Every attribute, its definitions of all packages together. */
+export function attributes(): ReadonlyMap<string, readonly AttributeDefinition[]> {
+  const all = new Map<string, AttributeDefinition[]>();
+  for (const { metrics, spans } of CATALOG) {
+    for (const attribute of [...metrics, ...spans].flatMap((one) => one.attributes)) {
+      const known = all.get(attribute.name) ?? [];
+      if (!known.includes(attribute)) known.push(attribute);
+      all.set(attribute.name, known);
+    }
+  }
+  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,11 @@
+import { referenceMarkdown } from './reference.ts';
+import { weaverManifest, weaverRegistry } from './weaver.ts';
+
+/** Every file that is made from the constants: its path from the repository's root, and its content. */
+export function generatedFiles(): ReadonlyMap<string, string> {
+  return new Map([
+    ['docs/telemetry.md', referenceMarkdown()],
+    ['observability/weaver/registry_manifest.yaml', weaverManifest()],
+    ['observability/weaver/temper.yaml', weaverRegistry()],
+  ]);
+}

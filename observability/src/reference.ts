@@ -1,0 +1,88 @@
+import type { AttributeDefinition, MetricDefinition, SpanDefinition } from '@temper/core';
+import { attributes, CATALOG } from './catalog.ts';
+import { prometheusName } from './prometheus-names.ts';
+
+const HEAD = `# Telemetry reference
+
+Generated from the packages' constants by \`pnpm --filter @temper/observability generate\`; do not edit.
+OpenTelemetry has no conventions for resilience yet. These names follow its rules, under the one
+namespace \`temper.\`; what it names already keeps its name.
+
+- Counters are cumulative since the process started, whenever a provider was registered.
+- Durations are histograms in seconds. They are taken only while a meter provider is registered.
+- Names in Prometheus: **scrape** is what the Prometheus exporter of OpenTelemetry for JavaScript
+  serves; **OTLP** is what Prometheus's OTLP receiver and the Collector store. Histograms add
+  \`_bucket\`, \`_sum\` and \`_count\`. Dots in attribute names become underscores.
+- A limiter's key, a URL, a user or a package is never an attribute of a metric.
+`;
+
+/** docs/telemetry.md. */
+export function referenceMarkdown(): string {
+  const packages = CATALOG.map(({ name, metrics, spans }) =>
+    [
+      `## @temper/${name}`,
+      ...metrics.map(metricSection),
+      ...(spans.length === 0 ? [] : ['### Spans', ...spans.map(spanSection)]),
+    ].join('\n\n'),
+  );
+  return `${[HEAD.trimEnd(), ...packages, attributeSection()].join('\n\n')}\n`;
+}
+
+function metricSection(metric: MetricDefinition): string {
+  const scrape = prometheusName(metric, 'scrape');
+  const otlp = prometheusName(metric, 'otlp');
+  const lines = [
+    `### \`${metric.name}\``,
+    metric.description,
+    table(
+      ['instrument', 'unit', 'attributes', 'in Prometheus'],
+      [
+        [
+          metric.instrument,
+          `\`${metric.unit}\``,
+          metric.attributes.map(({ name }) => `\`${name}\``).join(', ') || '—',
+          scrape === otlp ? `\`${scrape}\`` : `scrape \`${scrape}\`, OTLP \`${otlp}\``,
+        ],
+      ],
+    ),
+  ];
+  const values = metric.attributes
+    .filter((attribute) => attribute.values !== undefined)
+    .map((attribute) => `\`${attribute.name}\`: ${valuesOf(attribute)}`);
+  if (values.length > 0) lines.push(`${values.join('; ')}.`);
+  if (metric.alert !== undefined) lines.push(`Worth an alert: ${metric.alert}`);
+  return lines.join('\n\n');
+}
+
+function spanSection(span: SpanDefinition): string {
+  return [
+    `#### \`${span.name}\``,
+    `${span.description} Kind ${span.kind}. ${span.status}`,
+    table(
+      ['attribute', 'what it says', 'values'],
+      span.attributes.map((one) => [`\`${one.name}\``, one.description, valuesOf(one)]),
+    ),
+  ].join('\n\n');
+}
+
+function attributeSection(): string {
+  const rows = [...attributes()].map(([name, definitions]) => [
+    `\`${name}\``,
+    [...new Set(definitions.map((one) => one.description))].join(' / '),
+    [...new Set(definitions.flatMap((one) => one.values ?? []))]
+      .map((v) => `\`${v}\``)
+      .join(', ') || valuesOf(definitions[0] as AttributeDefinition),
+  ]);
+  return ['## Attributes', table(['attribute', 'what it says', 'values'], rows)].join('\n\n');
+}
+
+function valuesOf({ values, example }: AttributeDefinition): string {
+  if (values !== undefined) return values.map((value) => `\`${value}\``).join(', ');
+  return example === undefined ? '' : `such as \`${example}\``;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

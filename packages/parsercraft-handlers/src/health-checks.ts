@@ -1,0 +1,42 @@
+import { CallContext } from '@temper/core';
+import type { HealthMonitor } from '@temper/health';
+import type { HardeningSettings } from './options.ts';
+import type { PortContext, Subsystems } from './ports.ts';
+
+/**
+ * Registers the report's three checks. Each really uses its subsystem, past the guards, so that a
+ * breaker that is open does not hide that the subsystem has recovered.
+ */
+export function registerHealthChecks<P, C, T, Q, R, K, A, W>(
+  monitor: HealthMonitor,
+  subsystems: Subsystems<P, C, T, Q, R, K, A, W>,
+  { timeoutMs, ttlMs }: HardeningSettings['health'],
+): void {
+  const { ast, registry, lsp } = subsystems;
+  const context = (signal: AbortSignal): PortContext =>
+    new CallContext(1, undefined, 'health', undefined, signal);
+  const common = { timeoutMs, ttlMs };
+  monitor.register({
+    name: 'ast_integration',
+    ...common,
+    check: async ({ signal }) => {
+      await ast.generateCode(ast.probe, context(signal));
+      await ast.inferTypes(ast.probe, context(signal));
+    },
+  });
+  monitor.register({
+    name: 'registry',
+    ...common,
+    failureStatus: 'degraded',
+    check: async ({ signal }) => {
+      await registry.probe(context(signal));
+    },
+  });
+  monitor.register({
+    name: 'lsp',
+    ...common,
+    check: async ({ signal }) => {
+      await lsp.probe(context(signal));
+    },
+  });
+}

@@ -1,0 +1,45 @@
+/** An answer that was good once. */
+export interface Remembered<T> {
+  readonly value: T;
+  /** How old it is, in milliseconds. */
+  readonly ageMs: number;
+}
+
+/** The last good answers, by key, of bounded number and age: the least recently used goes first. */
+export class LastGood<T> {
+  readonly #entries = new Map<string, { readonly value: T; readonly at: number }>();
+  readonly #maxEntries: number;
+  readonly #maxAgeMs: number;
+  readonly #monotonic: () => number;
+
+  constructor(maxEntries: number, maxAgeMs: number, monotonic: () => number) {
+    this.#maxEntries = maxEntries;
+    this.#maxAgeMs = maxAgeMs;
+    this.#monotonic = monotonic;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  remember(key: string, value: T): void {
+    this.#entries.delete(key);
+    if (this.#maxEntries === 0) return;
+    this.#entries.set(key, { value, at: this.#monotonic() });
+    if (this.#entries.size > this.#maxEntries) {
+      const [oldest] = this.#entries.keys();
+      this.#entries.delete(oldest as string);
+    }
+  }
+
+  /** The answer, unless there is none or it is older than the limit. */
+  recall(key: string): Remembered<T> | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    const ageMs = this.#monotonic() - entry.at;
+    this.#entries.delete(key);
+    if (ageMs > this.#maxAgeMs) return undefined;
+    this.#entries.set(key, entry);
+    return { value: entry.value, ageMs };
+  }
+}

@@ -1,0 +1,148 @@
+import { type Clock, checkKnown, checkNumber, checkType, type Random } from '@temper/core';
+
+/** A breaker of the table: consecutive failures until it opens, and how long it then stays open. */
+export interface BreakerSetting {
+  readonly failureThreshold: number;
+  /** In milliseconds. */
+  readonly openDurationMs: number;
+}
+
+/** A limiter of the table: so many in a window. */
+export interface LimiterSetting {
+  readonly limit: number;
+  /** In milliseconds. */
+  readonly windowMs: number;
+  /** Depth of the bucket. */
+  readonly burst: number;
+}
+
+/** A plan of the table. */
+export interface PlanSetting {
+  /** How many attempts, the first included; 1 is no retry. */
+  readonly maxAttempts: number;
+  /** Wait before the second attempt, in milliseconds. */
+  readonly retryDelayMs: number;
+  /** Time for the whole operation, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Time for one attempt, in milliseconds. */
+  readonly attemptTimeoutMs: number;
+}
+
+/** Every value of the report's tables. */
+export interface HardeningSettings {
+  readonly breakers: Readonly<
+    Record<'ast_codegen' | 'protocol_check' | 'registry_fetch', BreakerSetting>
+  >;
+  readonly limiters: Readonly<
+    Record<'ast_analysis' | 'registry_query' | 'lsp_requests', LimiterSetting>
+  >;
+  readonly plans: Readonly<
+    Record<
+      'ast_codegen' | 'type_inference' | 'fetch_package' | 'check_protocol' | 'lsp_operation',
+      PlanSetting
+    >
+  >;
+  readonly cache: {
+    /** Most packages kept for when the registry is away. */
+    readonly maxPackages: number;
+    /** Oldest package still given out then, in milliseconds. */
+    readonly maxAgeMs: number;
+  };
+  readonly health: {
+    /** How long a probe may take, in milliseconds. */
+    readonly timeoutMs: number;
+    /** How long a probe's answer is good for, in milliseconds. */
+    readonly ttlMs: number;
+  };
+  readonly errors: {
+    /** How many errors are remembered. */
+    readonly capacity: number;
+  };
+}
+
+type DeepPartial<T> = { readonly [K in keyof T]?: T[K] extends object ? DeepPartial<T[K]> : T[K] };
+
+/** What may be said differently from {@link HARDENING_DEFAULTS}: any part, down to one number. */
+export type HardeningOverrides = DeepPartial<HardeningSettings>;
+
+const MINUTE = 60_000;
+const plan = (maxAttempts: number, attemptTimeoutMs = 5000): PlanSetting => ({
+  maxAttempts,
+  retryDelayMs: 100,
+  timeoutMs: 5000,
+  attemptTimeoutMs,
+});
+
+/** The report's values. A limiter's bucket is as deep as its limit, as the original's was. */
+export const HARDENING_DEFAULTS: HardeningSettings = {
+  breakers: {
+    ast_codegen: { failureThreshold: 10, openDurationMs: MINUTE },
+    protocol_check: { failureThreshold: 15, openDurationMs: MINUTE },
+    registry_fetch: { failureThreshold: 5, openDurationMs: 2 * MINUTE },
+  },
+  limiters: {
+    ast_analysis: { limit: 1000, windowMs: MINUTE, burst: 1000 },
+    registry_query: { limit: 500, windowMs: MINUTE, burst: 500 },
+    lsp_requests: { limit: 2000, windowMs: MINUTE, burst: 2000 },
+  },
+  plans: {
+    ast_codegen: plan(1),
+    type_inference: plan(1),
+    fetch_package: plan(3, 2000),
+    check_protocol: plan(1),
+    lsp_operation: plan(1),
+  },
+  cache: { maxPackages: 1000, maxAgeMs: 24 * 60 * MINUTE },
+  health: { timeoutMs: 2000, ttlMs: 1000 },
+  errors: { capacity: 1000 },
+};
+
+/** What cannot be written in a file. */
+export interface HardeningRuntime {
+  /** @defaultValue the machine's clock */
+  readonly clock?: Clock;
+  /** @defaultValue `Math.random` */
+  readonly random?: Random;
+}
+
+const RANGES: Readonly<Record<string, { min: number; integer?: boolean; aboveMin?: boolean }>> = {
+  failureThreshold: { min: 1, integer: true },
+  openDurationMs: { min: 0, aboveMin: true },
+  limit: { min: 1 },
+  windowMs: { min: 0, aboveMin: true },
+  burst: { min: 1 },
+  maxAttempts: { min: 1, integer: true },
+  retryDelayMs: { min: 0 },
+  timeoutMs: { min: 0, aboveMin: true },
+  attemptTimeoutMs: { min: 0, aboveMin: true },
+  maxPackages: { min: 0, integer: true },
+  maxAgeMs: { min: 0 },
+  ttlMs: { min: 0 },
+  capacity: { min: 0, integer: true },
+};
+
+/**
+ * Lays overrides over the defaults.
+ *
+ * @throws {TypeError | RangeError} naming the path, the range and the value of what does not fit
+ */
+export function resolveSettings(overrides: HardeningOverrides = {}): HardeningSettings {
+  return lay(HARDENING_DEFAULTS, overrides, 'parserCraftHardening') as HardeningSettings;
+}
+
+function lay(defaults: object, overrides: unknown, path: string): object {
+  checkType(path, 'settings', overrides, 'object');
+  const known = defaults as Readonly<Record<string, unknown>>;
+  const given = overrides as Readonly<Record<string, unknown>>;
+  checkKnown(path, given, Object.keys(known));
+  return Object.fromEntries(
+    Object.entries(known).map(([key, value]) => {
+      const own = given[key];
+      if (own === undefined) return [key, value];
+      if (typeof value === 'object' && value !== null) {
+        return [key, lay(value, own, `${path}.${key}`)];
+      }
+      return [key, checkNumber(path, key, own, { ...RANGES[key], infinite: false })];
+    }),
+  );
+}

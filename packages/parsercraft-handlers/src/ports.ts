@@ -1,0 +1,86 @@
+import type { ExecutionContext } from '@temper/core';
+
+/** What a port's method learns of the call: signal, attempt and deadline. */
+export type PortContext = ExecutionContext;
+
+/**
+ * Code generation and type inference.
+ *
+ * @typeParam Program - what is compiled
+ * @typeParam Code - what comes out
+ * @typeParam Types - what inference finds
+ */
+export interface AstSubsystem<Program = unknown, Code = unknown, Types = unknown> {
+  /** Generates code. Throws for an invalid program, and for one that it cannot express. */
+  generateCode(program: Program, context: PortContext): Code | PromiseLike<Code>;
+  /** Infers types. Throws for a program whose types do not fit. */
+  inferTypes(program: Program, context: PortContext): Types | PromiseLike<Types>;
+  /** A program that must compile, for the health check. */
+  readonly probe: Program;
+}
+
+/**
+ * Structural protocol checks.
+ *
+ * @typeParam Request - which types against which protocols
+ * @typeParam Report - what was found
+ */
+export interface ProtocolSubsystem<Request = unknown, Report = unknown> {
+  check(request: Request, context: PortContext): Report | PromiseLike<Report>;
+  /**
+   * The report for when no check can run: it says that these parts were not checked, and why.
+   * Without it an operation that fails has no degraded answer.
+   */
+  unchecked?(request: Request, reason: unknown): Report;
+  /** A request that must pass, for the health check. */
+  readonly probe: Request;
+}
+
+/**
+ * The package registry: the one subsystem that uses the network.
+ *
+ * @typeParam Package - what a fetch brings
+ */
+export interface RegistrySubsystem<Package = unknown> {
+  fetchPackage(name: string, range: string, context: PortContext): Package | PromiseLike<Package>;
+  /** Asks the registry for as little as shows that it answers. */
+  probe(context: PortContext): unknown;
+  /** Whether a returned value means failure, for a client that returns errors as values. */
+  isFailure?(value: Package): boolean;
+  /** The error that such a value stands for. @defaultValue its `error` */
+  errorOf?(value: Package): unknown;
+}
+
+/**
+ * The language server.
+ *
+ * @typeParam Params - what a request carries
+ * @typeParam Answer - what comes back
+ */
+export interface LspSubsystem<Params = unknown, Answer = unknown> {
+  request(method: string, params: Params, context: PortContext): Answer | PromiseLike<Answer>;
+  /**
+   * An answer from what was understood last, without the server; undefined when there is none.
+   * It is given to the user marked as degraded.
+   */
+  lastGood?(method: string, params: Params): Answer | undefined;
+  /** Asks the server for as little as shows that it answers. */
+  probe(context: PortContext): unknown;
+}
+
+/** The four subsystems of a ParserCraft. */
+export interface Subsystems<
+  Program = unknown,
+  Code = unknown,
+  Types = unknown,
+  Request = unknown,
+  Report = unknown,
+  Package = unknown,
+  Params = unknown,
+  Answer = unknown,
+> {
+  readonly ast: AstSubsystem<Program, Code, Types>;
+  readonly protocols: ProtocolSubsystem<Request, Report>;
+  readonly registry: RegistrySubsystem<Package>;
+  readonly lsp: LspSubsystem<Params, Answer>;
+}

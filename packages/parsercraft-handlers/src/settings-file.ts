@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { type Document, LineCounter, parseDocument } from 'yaml';
+import { type HardeningOverrides, resolveSettings } from './options.ts';
+
+/** A settings file that does not fit: the message has the line and column. */
+export class SettingsFileError extends Error {
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+
+  constructor(path: string, line: number, column: number, problem: string, cause?: unknown) {
+    super(`${path}:${line}:${column}: ${problem}`, { cause });
+    this.name = 'SettingsFileError';
+    this.path = path;
+    this.line = line;
+    this.column = column;
+  }
+}
+
+/**
+ * Reads overrides from YAML (or JSON, which is YAML): the structure of `HardeningSettings`, with only
+ * the parts that differ.
+ *
+ * @param text - the document
+ * @param path - its name, for messages
+ * @throws {SettingsFileError} with line and column, when it is not YAML or does not fit
+ */
+export function parseSettings(text: string, path = 'settings'): HardeningOverrides {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    const { line, col } = lines.linePos(broken.pos[0]);
+    throw new SettingsFileError(path, line, col, broken.message, broken);
+  }
+  const overrides = (document.toJS() ?? {}) as HardeningOverrides;
+  try {
+    resolveSettings(overrides);
+  } catch (error) {
+    const { line, col } = lines.linePos(offsetOf(document, (error as Error).message));
+    throw new SettingsFileError(path, line, col, (error as Error).message, error);
+  }
+  return overrides;
+}
+
+/** {@link parseSettings} of a file. */
+export function readSettings(path: string): HardeningOverrides {
+  return parseSettings(readFileSync(path, 'utf8'), path);
+}
+
+/** Where in the document the option stands that a message of `resolveSettings` names. */
+function offsetOf(document: Document, message: string): number {
+  const match = /^parserCraftHardening((?:\.\w+)*): (?:unknown option '([^']+)'|(\w+) must)/.exec(
+    message,
+  );
+  if (match === null) return 0;
+  const [, prefix = '', unknown, named] = match;
+  const path = prefix.split('.').filter(Boolean);
+  const key = unknown ?? (named === 'settings' ? undefined : named);
+  for (const candidate of [key === undefined ? path : [...path, key], path]) {
+    const node = candidate.length === 0 ? document.contents : document.getIn(candidate, true);
+    const range = (node as { range?: readonly number[] } | undefined)?.range;
+    if (range?.[0] !== undefined) return range[0];
+  }
+  return 0;
+}
