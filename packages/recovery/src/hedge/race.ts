@@ -26,7 +26,7 @@ export interface RaceHost {
   run<T>(attempt: number, work: () => T | PromiseLike<T>, context: CallContext): T | PromiseLike<T>;
   started(attempt: number): void;
   refused(): void;
-  /** A successful try took this long; a loser, at least so long. */
+  /** The first try took this long; one that lost, at least so long. */
   took(ms: number): void;
   ended(outcome: 'success' | 'hedged' | 'failure' | 'aborted'): void;
 }
@@ -138,8 +138,9 @@ export class Race<T> {
       this.#failed(entry, { value });
     } else {
       this.#settle(entry);
-      this.#host.took(this.#host.options.clock.monotonic() - entry.startedAt);
-      this.#finish(this.#tries.indexOf(entry) === 0 ? 'success' : 'hedged');
+      const first = entry === this.#tries[0];
+      if (first) this.#took(entry);
+      this.#finish(first ? 'success' : 'hedged');
       this.#discardFailed();
       this.#resolve(value);
     }
@@ -199,13 +200,18 @@ export class Race<T> {
     this.#wait?.cancel();
     this.#wait = undefined;
     const lost = this.#pending > 0 ? new HedgeLostError(this.#host.options.name) : undefined;
-    for (const { scope, startedAt, pending } of this.#tries) {
-      if (!pending) continue;
-      this.#host.took(this.#host.options.clock.monotonic() - startedAt);
-      scope.abort(lost);
-      scope.release();
+    for (const entry of this.#tries) {
+      if (!entry.pending) continue;
+      if (entry === this.#tries[0]) this.#took(entry);
+      entry.scope.abort(lost);
+      entry.scope.release();
     }
     this.#host.ended(outcome);
+  }
+
+  /** Only first tries are a fair sample: the others run where things are slow already. */
+  #took({ startedAt }: Try): void {
+    this.#host.took(this.#host.options.clock.monotonic() - startedAt);
   }
 
   #discardFailed(kept?: Failure): void {

@@ -1,0 +1,112 @@
+import { seededRandom } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit/clock';
+import { describe, expect, it, vi } from 'vitest';
+import { ChaosFaultError } from '../errors.ts';
+import { chaos } from './chaos.ts';
+
+const always = { rate: 1 } as const;
+
+describe('chaos', () => {
+  it('does nothing unless switched on', async () => {
+    const policy = chaos({ fault: always, result: { rate: 1, value: () => 'wrong' } });
+    await expect(policy.execute(async () => 'right')).resolves.toBe('right');
+    expect(policy.stats()).toEqual({
+      enabled: false,
+      calls: 1,
+      injections: { fault: 0, latency: 0, result: 0 },
+    });
+  });
+
+  it('is switched by a function, asked on every call', async () => {
+    let on = false;
+    const policy = chaos({ enabled: () => on, fault: always });
+    await expect(policy.execute(async () => 1)).resolves.toBe(1);
+    on = true;
+    await expect(policy.execute(async () => 1)).rejects.toBeInstanceOf(ChaosFaultError);
+    on = false;
+    await expect(policy.execute(async () => 1)).resolves.toBe(1);
+  });
+
+  it('stays off when the switch throws', async () => {
+    const enabled = (): never => {
+      throw new Error('switch');
+    };
+    await expect(chaos({ enabled, fault: always }).execute(async () => 1)).resolves.toBe(1);
+  });
+
+  it('throws in place of the operation, which is not called', async () => {
+    const operation = vi.fn(async () => 1);
+    const policy = chaos({ name: 'drill', enabled: true, fault: always });
+    await expect(policy.execute(operation)).rejects.toMatchObject({
+      code: 'CHAOS_FAULT',
+      policy: 'drill',
+      classification: { transient: true },
+    });
+    const own = new RangeError('own');
+    const other = chaos({ enabled: true, fault: { rate: 1, error: () => own } });
+    await expect(other.execute(operation)).rejects.toBe(own);
+    expect(operation).not.toHaveBeenCalled();
+  });
+
+  it('answers in place of the operation', async () => {
+    const operation = vi.fn(async () => 1);
+    const policy = chaos({ enabled: true, result: { rate: 1, value: () => 2 } });
+    await expect(policy.execute(operation)).resolves.toBe(2);
+    expect(operation).not.toHaveBeenCalled();
+  });
+
+  it('waits before the operation, fixed or computed', async () => {
+    for (const delayMs of [300, () => 300]) {
+      const clock = new ManualClock();
+      const policy = chaos({ enabled: true, latency: { rate: 1, delayMs }, clock });
+      const before = clock.monotonic();
+      await clock.runUntil(policy.execute(async () => 1));
+      expect(clock.monotonic() - before).toBe(300);
+    }
+  });
+
+  it('does not wait for a computed time that is none', async () => {
+    const policy = chaos({ enabled: true, latency: { rate: 1, delayMs: () => Number.NaN } });
+    await expect(policy.execute(async () => 1)).resolves.toBe(1);
+  });
+
+  it('ends its wait on an abort', async () => {
+    const clock = new ManualClock();
+    const policy = chaos({ enabled: true, latency: { rate: 1, delayMs: 300 }, clock });
+    const controller = new AbortController();
+    const call = policy.execute(async () => 1, { signal: controller.signal });
+    const outcome = expect(call).rejects.toBe('enough');
+    controller.abort('enough');
+    await outcome;
+    expect(clock.pending).toBe(0);
+  });
+
+  it('hits the share of calls that it is told to', async () => {
+    const policy = chaos({ enabled: true, fault: { rate: 0.25 }, random: seededRandom(7) });
+    for (let i = 0; i < 4000; i++) await policy.tryExecute(async () => 1);
+    const { injections, calls } = policy.stats();
+    expect(calls).toBe(4000);
+    expect(injections.fault / calls).toBeCloseTo(0.25, 1);
+    const never = chaos({ enabled: true, fault: { rate: 0 }, random: () => 0 });
+    await expect(never.execute(async () => 1)).resolves.toBe(1);
+  });
+
+  it.each([
+    [{ enabled: 1 as never }, 'chaos: enabled must be a boolean or a function, got 1.'],
+    [{ fault: { rate: 2 } }, 'chaos: fault.rate must be a number from 0 to 1, got 2.'],
+    [{ fault: { rate: Number.NaN } }, 'chaos: fault.rate must be a number from 0 to 1, got NaN.'],
+    [
+      { latency: { rate: 1, delayMs: -1 } },
+      'chaos: latency.delayMs must be a finite number >= 0, got -1.',
+    ],
+    [{ result: { rate: 1 } as never }, 'chaos: result.value must be a function, got undefined.'],
+    [{ fault: { rate: 1, odds: 1 } as never }, "chaos: fault: unknown option 'odds'"],
+    [{ rate: 1 } as never, "chaos: unknown option 'rate'"],
+  ])('refuses %o', (options, message) => {
+    expect(() => chaos(options)).toThrow(message);
+  });
+
+  it('describes itself', () => {
+    expect(chaos().describe()).toEqual({ kind: 'chaos' });
+  });
+});

@@ -1,0 +1,174 @@
+import { OperationTimeoutError } from '@temper/core';
+import { ManualClock } from '@temper/testkit/clock';
+import { describe, expect, it } from 'vitest';
+import type { TimeoutEvent, TimeoutOptions } from './options.ts';
+import { timeout } from './timeout.ts';
+
+const clock = new ManualClock();
+const make = (options: TimeoutOptions = {}) => timeout({ timeoutMs: 100, clock, ...options });
+
+describe('a timeout', () => {
+  it('passes an answer in time', async () => {
+    const policy = make();
+    await expect(policy.execute(async () => 7)).resolves.toBe(7);
+    await expect(policy.execute(() => 8)).resolves.toBe(8);
+    expect(policy.stats().calls).toEqual({ success: 2, failure: 0, timeout: 0 });
+    expect(clock.pendingRefed).toBe(0);
+  });
+
+  it('passes a failure in time, thrown at once or later', async () => {
+    const policy = make();
+    const error = new Error('own');
+    await expect(policy.execute(() => Promise.reject(error))).rejects.toBe(error);
+    const atOnce = (): never => {
+      throw error;
+    };
+    await expect(policy.execute(atOnce)).rejects.toBe(error);
+    expect(policy.stats().calls).toEqual({ success: 0, failure: 2, timeout: 0 });
+  });
+
+  it('gives up on an operation that does not listen, and drops what it yields', async () => {
+    const policy = make({ name: 'slow' });
+    const call = policy.execute(() => clock.sleep(500));
+    const outcome = expect(call).rejects.toMatchObject({
+      name: 'OperationTimeoutError',
+      code: 'OPERATION_TIMEOUT',
+      policy: 'slow',
+      timeoutMs: 100,
+    });
+    await clock.advance(100);
+    await outcome;
+    await clock.advance(500);
+    expect(policy.stats().calls).toEqual({ success: 0, failure: 0, timeout: 1 });
+  });
+
+  it('aborts what it gives up on, with its error as the reason', async () => {
+    const policy = make();
+    let reason: unknown;
+    const call = policy.execute(({ signal }) => {
+      signal.addEventListener('abort', () => {
+        reason = signal.reason;
+      });
+      return clock.sleep(1000, signal);
+    });
+    const outcome = expect(call).rejects.toBeInstanceOf(OperationTimeoutError);
+    await clock.advance(100);
+    await outcome;
+    expect(reason).toBeInstanceOf(OperationTimeoutError);
+    expect(clock.pendingRefed).toBe(0);
+  });
+
+  it('tells the operation how long it has', async () => {
+    const begun = clock.monotonic();
+    const deadline = await make().execute((context) => context.deadline);
+    expect(deadline).toBe(begun + 100);
+  });
+
+  it('leaves no listener on the signal of the caller', async () => {
+    const controller = new AbortController();
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = controller.signal;
+    Object.assign(controller.signal, {
+      addEventListener(...args: Parameters<typeof addEventListener>) {
+        listeners++;
+        addEventListener.apply(controller.signal, args);
+      },
+      removeEventListener(...args: Parameters<typeof removeEventListener>) {
+        listeners--;
+        removeEventListener.apply(controller.signal, args);
+      },
+    });
+    const read = async ({ signal }: { signal: AbortSignal }): Promise<boolean> => signal.aborted;
+    await make().execute(read, { signal: controller.signal });
+    expect(listeners).toBe(0);
+  });
+
+  it('passes the caller’s abort on, with the reason untouched', async () => {
+    const controller = new AbortController();
+    const call = make().execute(({ signal }) => clock.sleep(1000, signal), {
+      signal: controller.signal,
+    });
+    const outcome = expect(call).rejects.toBe('enough');
+    controller.abort('enough');
+    await outcome;
+  });
+
+  it('tells its listener, and survives what that throws', async () => {
+    const events: TimeoutEvent[] = [];
+    const onTimeout = (event: TimeoutEvent): void => {
+      events.push(event);
+      throw new Error('listener');
+    };
+    const policy = make({ name: 'told', onTimeout });
+    const call = policy.execute(() => clock.sleep(500), { operation: 'fetch' });
+    const outcome = expect(call).rejects.toBeInstanceOf(OperationTimeoutError);
+    await clock.advance(500);
+    await outcome;
+    expect(events).toEqual([{ policy: 'told', timeoutMs: 100, operation: 'fetch' }]);
+  });
+
+  it('shares one timer among ten thousand calls', async () => {
+    const own = new ManualClock();
+    const policy = timeout({ timeoutMs: 100, clock: own });
+    const calls = Array.from({ length: 10_000 }, () => policy.execute(() => own.sleep(10)));
+    expect(own.pending).toBe(10_001); // the sleeps, and one timer
+    await own.advance(10);
+    await Promise.all(calls);
+    expect(own.pendingRefed).toBe(0);
+  });
+
+  it('describes itself', () => {
+    expect(make().describe()).toEqual({ kind: 'timeout', timeoutMs: 100 });
+  });
+
+  it.each([
+    [{ timeoutMs: 0 }, 'timeout: timeoutMs must be a finite number > 0, got 0.'],
+    [{ timeoutMs: -1 }, 'timeout: timeoutMs must be a finite number > 0, got -1.'],
+    [{ timeoutMs: Number.NaN }, 'timeout: timeoutMs must be a finite number > 0, got NaN.'],
+    [{ timeoutMs: Infinity }, 'timeout: timeoutMs must be a finite number > 0, got Infinity.'],
+    [{ timeoutMs: '5' as never }, "timeout: timeoutMs must be a finite number > 0, got '5'."],
+    [{ name: '' }, "timeout: name must be a non-empty string, got ''."],
+    [{ spans: 'all' as never }, "timeout: spans must be one of 'failures', 'none', got 'all'."],
+    [{ onTimeout: 1 as never }, 'timeout: onTimeout must be a function, got 1.'],
+    [{ ms: 1 } as never, "timeout: unknown option 'ms'"],
+    [{ timeoutMs: { quantile: 2, maxMs: 1 } }, 'timeout: timeoutMs: quantile must be'],
+  ])('refuses %o', (options, message) => {
+    expect(() => timeout(options)).toThrow(message);
+  });
+});
+
+describe('a timeout that follows the latencies', () => {
+  const observed = { quantile: 0.9, factor: 2, minMs: 10, maxMs: 1000, minSamples: 5 };
+
+  it('shrinks to what the calls need, and grows again when they slow down', async () => {
+    const own = new ManualClock();
+    const policy = timeout({ timeoutMs: observed, clock: own });
+    expect(policy.timeoutMs).toBe(1000);
+    const take = async (ms: number): Promise<unknown> => {
+      const outcome = policy.tryExecute(() => own.sleep(ms));
+      await own.advance(ms);
+      return outcome;
+    };
+    for (let i = 0; i < 20; i++) await take(20);
+    expect(policy.timeoutMs).toBeGreaterThanOrEqual(40);
+    expect(policy.timeoutMs).toBeLessThanOrEqual(45);
+    // Every call is now cut off, which counts as having taken at least so long.
+    for (let i = 0; i < 200; i++) await take(300);
+    expect(policy.timeoutMs).toBeGreaterThan(300);
+    await expect(take(300)).resolves.toEqual({ ok: true, value: undefined });
+  });
+
+  it('learns nothing from failures, which may be quick for their own reasons', async () => {
+    const own = new ManualClock();
+    const policy = timeout({ timeoutMs: observed, clock: own });
+    for (let i = 0; i < 20; i++) await policy.tryExecute(() => Promise.reject(new Error('no')));
+    expect(policy.timeoutMs).toBe(1000);
+  });
+
+  it('says nothing fixed of itself to a composer', () => {
+    expect(make({ timeoutMs: observed }).describe()).toEqual({
+      kind: 'timeout',
+      timeoutMs: undefined,
+    });
+  });
+});
