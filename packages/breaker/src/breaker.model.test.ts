@@ -1,5 +1,5 @@
 import { isTemperError } from '@temper/core';
-import { ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit/clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { circuitBreaker } from './breaker.ts';

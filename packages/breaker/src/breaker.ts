@@ -6,6 +6,7 @@ import {
   type Operation,
   type Outcome,
   PolicyBase,
+  type PolicyDescription,
   retryAfterOf,
 } from '@temper/core';
 import { type CircuitState, type CircuitStateName, type Opening, retryAfterMs } from './circuit.ts';
@@ -353,6 +354,10 @@ class Breaker extends PolicyBase implements CircuitBreaker, MachineOwner, Breake
           ? undefined
           : { node: fleet.node, fleet: fleet.last, storeErrors: fleet.errors },
     };
+  }
+
+  override describe(): PolicyDescription {
+    return { kind: 'breaker' };
   }
 
   [Symbol.dispose](): void {

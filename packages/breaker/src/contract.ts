@@ -1,4 +1,4 @@
-import type { Policy } from '@temper/core';
+import type { Policy, PolicyDescription } from '@temper/core';
 import type { CircuitStateName } from './circuit.ts';
 import type { StateChange } from './events.ts';
 import type { BreakerMode } from './options.ts';
@@ -31,6 +31,8 @@ export interface CircuitBreaker extends Policy {
    * @throws {TypeError | RangeError} when it is no snapshot; the breaker is then as it was
    */
   restore(snapshot: BreakerSnapshot): void;
+  /** What composers should know of it. */
+  describe(): PolicyDescription;
   stats(): BreakerStats;
 }
 

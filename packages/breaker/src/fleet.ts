@@ -1,4 +1,5 @@
 import { type Clock, notify, OperationTimeoutError } from '@temper/core';
+import type { CircuitStateName } from './circuit.ts';
 import type { CircuitMachine } from './machine.ts';
 import type { ResolvedBreakerOptions } from './options.ts';
 import type { ResolvedSharedOptions } from './shared-options.ts';
@@ -90,6 +91,7 @@ export class Fleet {
         circuit: this.#rules.circuit,
         node: this.#options.node,
         open: this.#own,
+        generation: this.#known,
         openMs,
         ttlMs: Math.max(nodeTtlMs, openMs),
         quorum,
@@ -104,14 +106,16 @@ export class Fleet {
   }
 
   /** The own circuit has changed: the others want to know at once. */
-  changed(to: 'closed' | 'open' | 'half-open' | 'isolated', byFleet: boolean, at: number): void {
+  changed(to: CircuitStateName, byFleet: boolean, at: number): void {
+    if (to === 'half-open') return; // time has passed, but nobody has changed his mind
     this.#epoch++;
-    if (to === 'open' && !byFleet) this.#own = true;
-    if (to === 'closed' || to === 'isolated') {
+    if (to === 'open') {
+      this.#own ||= !byFleet;
+    } else {
       this.#own = false;
       this.#joined = false;
     }
-    if (to === 'half-open' || byFleet) return;
+    if (byFleet) return;
     this.#nextReportAt = at;
     this.touch(at);
   }

@@ -1,11 +1,11 @@
-import { type CallContext, classify, type Outcome } from '@temper/core';
+import { type CallContext, classify, isThenable, type Outcome } from '@temper/core';
 
 /** What a result says about the dependency. */
 export type Verdict = 'success' | 'failure' | 'ignored';
 
 /** The part of the options that judges. */
 export interface JudgeOptions {
-  readonly isFailure?: (value: unknown) => boolean;
+  isFailure?(value: unknown): boolean;
   readonly ignore?: (outcome: Outcome<unknown>) => boolean;
 }
 
@@ -42,14 +42,17 @@ function callerGaveUp(error: unknown, context: CallContext): boolean {
   return aborted && classify(reason).category !== 'timeout';
 }
 
-/** Asks a user's predicate. One that throws is reported, and has said no. */
+/** Asks a user's predicate. One that throws, or does not answer at once, is reported, and has said no. */
 function ask<T>(
   predicate: (value: T) => boolean,
   value: T,
   report: (error: unknown) => void,
 ): boolean {
   try {
-    return predicate(value);
+    const answer: unknown = predicate(value);
+    if (!isThenable(answer)) return Boolean(answer);
+    answer.then(undefined, report);
+    throw new TypeError('circuitBreaker: a predicate must answer at once, but returned a promise.');
   } catch (error) {
     report(error);
     return false;

@@ -115,6 +115,8 @@ export class CircuitMachine {
    */
   follow(at: number, forMs: number): boolean {
     if (!this.armed || this.current.state === 'isolated') return false;
+    // Already where the others are; a trial that runs must not be disturbed.
+    if (forMs <= 0 && this.current.state === 'half-open') return true;
     this.#apply({ type: 'follow', at, forMs }, 'fleet');
     return true;
   }

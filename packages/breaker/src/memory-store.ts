@@ -40,7 +40,8 @@ export class MemoryBreakerStore implements BreakerStore {
   async report(report: NodeReport): Promise<FleetState> {
     const now = this.#clock.monotonic();
     const circuit = this.#circuit(report.circuit);
-    const { open, openMs, ttlMs, quorum, minimumNodes } = report;
+    const { openMs, ttlMs, quorum, minimumNodes } = report;
+    const open = report.open && report.generation >= circuit.generation;
     circuit.nodes.set(report.node, { open, openUntil: now + openMs, validUntil: now + ttlMs });
     const { nodes, openNodes } = census(circuit, now);
     if (!circuit.open && openNodes >= minimumNodes && openNodes > nodes * quorum) {

@@ -32,8 +32,12 @@ export function openDuration(
   const ownMs =
     typeof openDurationMs === 'function'
       ? ask(openDurationMs, event, report)
-      : openDurationMs * openDurationMultiplier ** (event.openings - 1);
+      : grown(openDurationMs, openDurationMultiplier, event.openings);
   return Math.min(maxOpenDurationMs, Math.max(ownMs, event.retryAfterMs ?? 0));
+}
+
+function grown(firstMs: number, multiplier: number, openings: number): number {
+  return firstMs === 0 ? 0 : firstMs * multiplier ** (openings - 1); // 0 × Infinity would be NaN
 }
 
 function ask(

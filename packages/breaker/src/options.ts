@@ -143,15 +143,16 @@ export interface CircuitBreakerOptions {
   readonly halfOpenMaxDurationMs?: number;
   /**
    * Whether a returned value means failure. Errors always do, unless they are ignored.
-   * One that throws is reported, and has said no.
+   * One that throws, or returns a promise, is reported, and has said no.
+   * Written as a method, so that a function of your own type of value is accepted.
    *
    * @defaultValue no value does
    */
-  readonly isFailure?: (value: unknown) => boolean;
+  isFailure?(value: unknown): boolean;
   /**
    * Whether an error or value says nothing about the dependency: it then counts neither as failure
-   * nor as success. Not asked when the caller aborted, which is always ignored. One that throws is
-   * reported, and has said no.
+   * nor as success. Not asked when the caller aborted, which is always ignored. One that throws,
+   * or returns a promise, is reported, and has said no.
    *
    * @defaultValue nothing is ignored but the caller's abort
    */

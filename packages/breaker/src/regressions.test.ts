@@ -1,4 +1,4 @@
-import { ManualClock, settle } from '@temper/testkit';
+import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
 import type { CircuitBreaker } from './contract.ts';

@@ -33,6 +33,12 @@ export interface FleetMember {
 export interface NodeReport extends FleetMember {
   /** Whether this node has opened its circuit because of what it saw itself. */
   readonly open: boolean;
+  /**
+   * Newest {@link FleetState.generation} that this node has heard of. An `open` from before the last
+   * change does not count: else a fleet that has just closed would be opened again by those who have
+   * not heard yet.
+   */
+  readonly generation: number;
   /** For how much longer this node is going to be open, in milliseconds; 0 when it is not. */
   readonly openMs: number;
   /** How long the report is valid, in milliseconds. Then the node has no say any more. */

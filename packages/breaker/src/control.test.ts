@@ -1,0 +1,228 @@
+import { ManualClock } from '@temper/testkit/clock';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { circuitBreaker } from './breaker.ts';
+import type { CircuitBreaker } from './contract.ts';
+import { CircuitOpenError } from './errors.ts';
+import type { StateChange } from './events.ts';
+import type { CircuitBreakerOptions } from './options.ts';
+
+const boom = new Error('boom');
+const ok = async (): Promise<string> => 'ok';
+const fail = async (): Promise<never> => {
+  throw boom;
+};
+
+let clock: ManualClock;
+beforeEach(() => {
+  clock = new ManualClock();
+});
+
+const make = (options: CircuitBreakerOptions = {}): CircuitBreaker =>
+  circuitBreaker({ name: 'payments', clock, ...options });
+
+async function failTimes(breaker: CircuitBreaker, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) await expect(breaker.execute(fail)).rejects.toBe(boom);
+}
+async function openError(breaker: CircuitBreaker): Promise<CircuitOpenError> {
+  const called = vi.fn(ok);
+  const outcome = await breaker.tryExecute(called);
+  expect(called).not.toHaveBeenCalled();
+  if (outcome.ok) throw new Error('The circuit let the call through.');
+  expect(outcome.error).toBeInstanceOf(CircuitOpenError);
+  return outcome.error as CircuitOpenError;
+}
+
+describe('control by hand', () => {
+  it('holds the circuit open while somebody does', async () => {
+    const breaker = make();
+    const first = breaker.isolate();
+    const second = breaker.isolate();
+    expect(await openError(breaker)).toMatchObject({
+      state: 'isolated',
+      retryAfterMs: undefined,
+      message: "Circuit 'payments' is isolated: held open by hand until it is released.",
+    });
+    first[Symbol.dispose]();
+    first[Symbol.dispose]();
+    expect(breaker.state).toBe('isolated');
+    breaker.reset();
+    expect(breaker.state).toBe('isolated');
+    second[Symbol.dispose]();
+    expect(breaker.state).toBe('closed');
+    expect(await breaker.execute(ok)).toBe('ok');
+  });
+
+  it('closes and forgets on reset', async () => {
+    const breaker = make();
+    await failTimes(breaker, 5);
+    breaker.reset();
+    expect(breaker.state).toBe('closed');
+    await failTimes(breaker, 4);
+    breaker.reset();
+    await failTimes(breaker, 4);
+    expect(breaker.state).toBe('closed');
+  });
+
+  it('counts but never opens in metrics-only mode', async () => {
+    const breaker = make({ mode: 'metrics-only', window: { calls: 10 } });
+    await failTimes(breaker, 10);
+    expect(breaker.stats()).toMatchObject({ state: 'closed', window: { failures: 10 } });
+    breaker.mode = 'enabled';
+    expect(breaker.stats().window.failures).toBe(0);
+    await failTimes(breaker, 10);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('lets everything pass and counts nothing when disabled', async () => {
+    const breaker = make();
+    await failTimes(breaker, 5);
+    breaker.mode = 'disabled';
+    expect(breaker.state).toBe('closed');
+    await failTimes(breaker, 10);
+    expect(await breaker.execute(ok)).toBe('ok');
+    expect(breaker.stats()).toMatchObject({
+      state: 'closed',
+      mode: 'disabled',
+      calls: { failure: 5, success: 0 },
+    });
+  });
+
+  it('lets a hand on the switch win over a disabled breaker', async () => {
+    const breaker = make({ mode: 'disabled' });
+    const hold = breaker.isolate();
+    await openError(breaker);
+    hold[Symbol.dispose]();
+    expect(await breaker.execute(ok)).toBe('ok');
+  });
+
+  it('refuses a mode that does not exist', () => {
+    const breaker = make();
+    expect(() => {
+      breaker.mode = 'off' as never;
+    }).toThrow(
+      "circuitBreaker: mode must be one of 'enabled', 'metrics-only', 'disabled', got 'off'.",
+    );
+    expect(breaker.mode).toBe('enabled');
+  });
+});
+
+describe('events', () => {
+  it('tells every change with its reason, in order', async () => {
+    const heard: StateChange[] = [];
+    const breaker = make({ onStateChange: (change) => heard.push(change) });
+    await failTimes(breaker, 5);
+    const openedAt = clock.now();
+    clock.jump(60_000);
+    await failTimes(breaker, 1);
+    clock.jump(60_000);
+    await breaker.execute(ok);
+    await breaker.execute(ok);
+    const hold = breaker.isolate();
+    hold[Symbol.dispose]();
+    expect(heard.map(({ from, to, reason }) => [from, to, reason])).toEqual([
+      ['closed', 'open', 'failures'],
+      ['open', 'half-open', 'elapsed'],
+      ['half-open', 'open', 'trial-failed'],
+      ['open', 'half-open', 'elapsed'],
+      ['half-open', 'closed', 'trials-succeeded'],
+      ['closed', 'isolated', 'isolated'],
+      ['isolated', 'closed', 'released'],
+    ]);
+    expect(heard[0]).toEqual({
+      policy: 'payments',
+      from: 'closed',
+      to: 'open',
+      reason: 'failures',
+      at: openedAt,
+      openMs: 60_000,
+      failure: boom,
+    });
+  });
+
+  it('is harmed by no listener, and loses those that are disposed of', async () => {
+    const deaf = vi.fn();
+    const breaker = make({
+      onStateChange: () => {
+        throw new Error('broken listener');
+      },
+    });
+    breaker.onStateChange(deaf)[Symbol.dispose]();
+    const heard = vi.fn(() => expect(breaker.state).toBe('open'));
+    breaker.onStateChange(heard);
+    await failTimes(breaker, 5);
+    expect(deaf).not.toHaveBeenCalled();
+    expect(heard).toHaveBeenCalledOnce();
+  });
+});
+
+describe('statistics', () => {
+  it('tells what happened and how it stands', async () => {
+    const breaker = make({ failureThreshold: 2 });
+    expect(breaker.stats()).toEqual({
+      state: 'closed',
+      mode: 'enabled',
+      calls: { success: 0, failure: 0, slow: 0, ignored: 0, rejected: 0 },
+      window: { calls: 0, failures: 0, slow: 0 },
+      openings: 0,
+      trials: { running: 0, successes: 0 },
+      retryAfterMs: undefined,
+      lastFailureAt: undefined,
+      changedAt: undefined,
+      shared: undefined,
+    });
+    await breaker.execute(ok);
+    await failTimes(breaker, 2);
+    const failedAt = clock.now();
+    await openError(breaker);
+    clock.jump(1000);
+    expect(breaker.stats()).toMatchObject({
+      state: 'open',
+      calls: { success: 1, failure: 2, rejected: 1 },
+      window: { calls: 2, failures: 2 },
+      openings: 1,
+      retryAfterMs: 59_000,
+      lastFailureAt: failedAt,
+      changedAt: failedAt,
+    });
+    clock.jump(59_000);
+    await breaker.execute(ok);
+    expect(breaker.stats()).toMatchObject({
+      state: 'half-open',
+      trials: { running: 0, successes: 1 },
+    });
+    expect(structuredClone(breaker.stats())).toEqual(breaker.stats());
+  });
+
+  it('counts for itself, also when another breaker bears the same name', async () => {
+    const one = make();
+    const other = make();
+    await one.execute(ok);
+    expect(other.stats().calls.success).toBe(0);
+  });
+});
+
+describe('time', () => {
+  it('is not read by a call through a closed circuit that nobody watches', async () => {
+    let reads = 0;
+    const counting = {
+      ...clock,
+      monotonic: () => {
+        reads++;
+        return clock.monotonic();
+      },
+    };
+    const row = make({ clock: counting });
+    const calls = make({ clock: counting, window: { calls: 10 } });
+    const time = make({ clock: counting, window: { durationMs: 1000 } });
+    const slow = make({ clock: counting, window: { calls: 10 }, slowCallDurationMs: 10 });
+    const readsOf = async (breaker: CircuitBreaker): Promise<number> => {
+      reads = 0;
+      await breaker.execute(ok);
+      return reads;
+    };
+    expect(await readsOf(row)).toBe(0);
+    expect(await readsOf(calls)).toBe(0);
+    expect(await readsOf(time)).toBe(1);
+    expect(await readsOf(slow)).toBe(2);
+  });
+});

@@ -1,0 +1,34 @@
+import { classify, errorType, isTemperError, retryAfterOf, TemperError } from '@temper/core';
+import { describe, expect, it } from 'vitest';
+import { CircuitOpenError } from './errors.ts';
+
+describe('CircuitOpenError', () => {
+  const error = new CircuitOpenError('payments', { state: 'open', retryAfterMs: 4199.2 });
+
+  it('is known by its code, whichever copy made it', () => {
+    expect(error).toBeInstanceOf(TemperError);
+    expect(isTemperError(error, 'CIRCUIT_OPEN')).toBe(true);
+    expect(errorType(error)).toBe('CIRCUIT_OPEN');
+    expect(String(error)).toBe(
+      "CircuitOpenError: Circuit 'payments' is open; next trial in 4200 ms.",
+    );
+  });
+
+  it('is a matter of resources, and nothing to retry', () => {
+    const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    const caused = new CircuitOpenError('p', { state: 'open', retryAfterMs: 1, cause });
+    expect(classify(caused)).toEqual({
+      category: 'resource',
+      severity: 'medium',
+      transient: false,
+    });
+    expect(caused.cause).toBe(cause);
+    expect('cause' in error).toBe(false);
+  });
+
+  it('is understood by those who look for a Retry-After', () => {
+    expect(retryAfterOf(error, 0)).toBe(4200);
+    const isolated = new CircuitOpenError('p', { state: 'isolated', retryAfterMs: undefined });
+    expect(retryAfterOf(isolated, 0)).toBeUndefined();
+  });
+});

@@ -1,0 +1,339 @@
+import { ManualClock, settle } from '@temper/testkit/clock';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { circuitBreaker } from './breaker.ts';
+import type { CircuitBreaker } from './contract.ts';
+import { MemoryBreakerStore } from './memory-store.ts';
+import type { CircuitBreakerOptions } from './options.ts';
+import type { SharedOptions } from './shared-options.ts';
+import type { BreakerStore } from './store.ts';
+
+const ok = async (): Promise<string> => 'ok';
+const fail = (): Promise<never> => Promise.reject(new Error('boom'));
+
+let clock: ManualClock;
+let store: MemoryBreakerStore;
+beforeEach(() => {
+  clock = new ManualClock();
+  store = new MemoryBreakerStore(clock);
+});
+
+const node = (
+  name: string,
+  options: CircuitBreakerOptions = {},
+  shared: Partial<SharedOptions> = {},
+): CircuitBreaker =>
+  circuitBreaker({ name: 'payments', clock, ...options, shared: { store, node: name, ...shared } });
+
+const fleetOf = (size: number, options: CircuitBreakerOptions = {}): CircuitBreaker[] =>
+  Array.from({ length: size }, (_, i) => node(`node-${i}`, options));
+
+async function trip(breaker: CircuitBreaker): Promise<void> {
+  for (let i = 0; i < 5; i++) await breaker.execute(fail).catch(() => undefined);
+  await settle();
+  expect(breaker.state).toBe('open');
+}
+
+/** Everybody makes a call, so that everybody reports and hears. */
+async function hear(...breakers: CircuitBreaker[]): Promise<void> {
+  clock.jump(1000);
+  for (const breaker of breakers) await breaker.tryExecute(ok);
+  await settle();
+}
+
+const states = (breakers: readonly CircuitBreaker[]): string[] =>
+  breakers.map(({ state }) => state);
+
+/** A fleet of three of which two have tripped, so that all are open. */
+async function openFleet(options: CircuitBreakerOptions = {}): Promise<CircuitBreaker[]> {
+  const fleet = fleetOf(3, options);
+  await hear(...fleet);
+  await trip(fleet[0] as CircuitBreaker);
+  await trip(fleet[1] as CircuitBreaker);
+  await hear(fleet[2] as CircuitBreaker);
+  expect(states(fleet)).toEqual(['open', 'open', 'open']);
+  return fleet;
+}
+
+describe('a circuit that several nodes share', () => {
+  it('is not opened for all by one node that alone sees failures (Polly#287)', async () => {
+    const fleet = fleetOf(3);
+    await hear(...fleet);
+    await trip(fleet[0] as CircuitBreaker);
+    await hear(...fleet);
+    expect(states(fleet)).toEqual(['open', 'closed', 'closed']);
+  });
+
+  it('is opened for all by a majority, with a reason that tells', async () => {
+    const reasons: string[] = [];
+    const fleet = fleetOf(3);
+    fleet[2]?.onStateChange(({ reason }) => reasons.push(reason));
+    await hear(...fleet);
+    await trip(fleet[0] as CircuitBreaker);
+    await trip(fleet[1] as CircuitBreaker);
+    expect(fleet[2]?.state).toBe('closed');
+    await hear(fleet[2] as CircuitBreaker);
+    expect(fleet[2]?.state).toBe('open');
+    expect(reasons).toEqual(['fleet']);
+    expect(fleet[2]?.stats().shared).toMatchObject({
+      node: 'node-2',
+      fleet: { state: 'open', nodes: 3, openNodes: 2 },
+      storeErrors: 0,
+    });
+  });
+
+  it('is asked about apart from the calls: none waits for the store', async () => {
+    const never: BreakerStore = {
+      report: () => new Promise(() => undefined),
+      takeTrial: () => new Promise(() => undefined),
+      endTrial: () => new Promise(() => undefined),
+    };
+    const breaker = node('a', {}, { store: never });
+    expect(await breaker.execute(ok)).toBe('ok');
+    await trip(breaker);
+    expect(await breaker.tryExecute(ok)).toMatchObject({ ok: false });
+  });
+
+  it('is asked about once per interval, however many calls there are', async () => {
+    const report = vi.spyOn(store, 'report');
+    const breaker = node('a');
+    for (let i = 0; i < 100; i++) await breaker.execute(ok);
+    await settle();
+    expect(report).toHaveBeenCalledTimes(1);
+    clock.jump(1000);
+    for (let i = 0; i < 100; i++) await breaker.execute(ok);
+    await settle();
+    expect(report).toHaveBeenCalledTimes(2);
+    clock.jump(86_400_000);
+    await settle();
+    expect(report).toHaveBeenCalledTimes(2);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('runs one trial in the whole fleet, and closes for all when the trials succeed', async () => {
+    const fleet = await openFleet();
+    clock.jump(60_000);
+    expect(states(fleet)).toEqual(['half-open', 'half-open', 'half-open']);
+    const trial = Promise.withResolvers<string>();
+    const downstream = vi.fn(() => trial.promise);
+    const calls = fleet.map((breaker) => breaker.tryExecute(downstream));
+    await settle();
+    expect(downstream).toHaveBeenCalledTimes(1);
+    trial.resolve('ok');
+    const outcomes = await Promise.all(calls);
+    expect(outcomes.filter((outcome) => outcome.ok)).toHaveLength(1);
+    expect(outcomes.find((outcome) => !outcome.ok)).toMatchObject({
+      error: { code: 'CIRCUIT_OPEN', state: 'half-open', retryAfterMs: 1000 },
+    });
+    clock.jump(1000);
+    expect(await fleet[2]?.execute(ok)).toBe('ok'); // the second success, had by another node
+    await settle();
+    await hear(...fleet);
+    expect(states(fleet)).toEqual(['closed', 'closed', 'closed']);
+  });
+
+  it('opens again for all when a trial fails', async () => {
+    const fleet = await openFleet();
+    clock.jump(60_000);
+    await fleet[2]?.execute(fail).catch(() => undefined);
+    await settle();
+    await hear(...fleet);
+    expect(states(fleet)).toEqual(['open', 'open', 'open']);
+    clock.jump(58_000);
+    expect(states(fleet)).toEqual(['open', 'open', 'open']);
+    clock.jump(1000);
+    expect(states(fleet)).toEqual(['half-open', 'half-open', 'half-open']);
+  });
+
+  it('asks for no lease again while it was refused one just now', async () => {
+    const fleet = await openFleet();
+    clock.jump(60_000);
+    void fleet[0]?.execute(() => new Promise(() => undefined));
+    await settle();
+    const takeTrial = vi.spyOn(store, 'takeTrial');
+    for (let i = 0; i < 50; i++) await fleet[1]?.tryExecute(ok);
+    expect(takeTrial).toHaveBeenCalledTimes(1);
+  });
+
+  it('does not wait for a node that has died with the lease', async () => {
+    const fleet = await openFleet({ halfOpenMaxDurationMs: 5000 });
+    clock.jump(60_000);
+    void fleet[0]?.execute(() => new Promise(() => undefined)); // and never looks again
+    await settle();
+    expect(await fleet[1]?.tryExecute(ok)).toMatchObject({ ok: false });
+    clock.jump(5000);
+    expect(await fleet[1]?.tryExecute(ok)).toMatchObject({ ok: true });
+  });
+
+  it('takes a leased trial that does not end in time for failed', async () => {
+    const fleet = await openFleet({ halfOpenMaxDurationMs: 5000 });
+    clock.jump(60_000);
+    const trial = Promise.withResolvers<string>();
+    const running = fleet[0]?.execute(() => trial.promise);
+    await settle();
+    const endTrial = vi.spyOn(store, 'endTrial');
+    clock.jump(4999);
+    expect(fleet[0]?.state).toBe('half-open');
+    clock.jump(1);
+    expect(fleet[0]?.state).toBe('open');
+    await settle();
+    expect(endTrial).toHaveBeenCalledTimes(1);
+    expect(endTrial.mock.lastCall?.[0]).toMatchObject({ verdict: 'failure', openMs: 60_000 });
+    trial.resolve('late');
+    expect(await running).toBe('late');
+    await settle();
+    expect(endTrial).toHaveBeenCalledTimes(1);
+  });
+
+  it('gives the lease back when a trial is ignored', async () => {
+    const fleet = await openFleet({ ignore: (outcome) => outcome.ok && outcome.value === 304 });
+    clock.jump(60_000);
+    await fleet[0]?.execute(() => 304);
+    await settle();
+    expect(await fleet[1]?.execute(ok)).toBe('ok');
+  });
+
+  it('ends the wait for a lease at once when the caller aborts, and gives a late lease back', async () => {
+    const fleet = await openFleet();
+    clock.jump(60_000);
+    const grant = Promise.withResolvers<void>();
+    const takeTrial = store.takeTrial.bind(store);
+    vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
+      await grant.promise;
+      return takeTrial(request);
+    });
+    const controller = new AbortController();
+    const called = vi.fn(ok);
+    const call = fleet[0]?.execute(called, { signal: controller.signal });
+    const reason = new Error('user left');
+    controller.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    expect(fleet[0]?.stats().trials.running).toBe(0);
+    grant.resolve();
+    await settle();
+    expect(called).not.toHaveBeenCalled();
+    expect(await fleet[1]?.execute(ok)).toBe('ok');
+  });
+
+  it('is left to itself where a breaker only measures', async () => {
+    const fleet = await openFleet();
+    const watching = node('watching', { mode: 'metrics-only' });
+    await hear(watching);
+    await hear(watching);
+    expect(watching.state).toBe('closed');
+    expect(fleet[0]?.state).toBe('open');
+  });
+
+  it('opens for a node that joins during the outage', async () => {
+    await openFleet();
+    const late = node('late');
+    await hear(late);
+    expect(late.state).toBe('open');
+    const tooLate = node('too late');
+    clock.jump(60_000);
+    await hear(tooLate);
+    expect(tooLate.state).toBe('half-open');
+  });
+});
+
+describe('a store that fails', () => {
+  const broken = (how: () => Promise<never>): BreakerStore => ({
+    report: how,
+    takeTrial: how,
+    endTrial: how,
+  });
+
+  it.each([
+    ['rejects', () => Promise.reject(new Error('ECONNREFUSED'))],
+    [
+      'throws',
+      () => {
+        throw new Error('not connected');
+      },
+    ],
+  ])('that %s leaves the node alone, and is told', async (_how, how) => {
+    const onStoreError = vi.fn();
+    const breaker = node('a', {}, { store: broken(how), onStoreError });
+    await trip(breaker);
+    clock.jump(60_000);
+    expect(await breaker.execute(ok)).toBe('ok');
+    expect(await breaker.execute(ok)).toBe('ok');
+    expect(breaker.state).toBe('closed');
+    await settle();
+    expect(onStoreError).toHaveBeenCalled();
+    expect(onStoreError.mock.lastCall?.[0]).toBeInstanceOf(Error);
+    expect(breaker.stats().shared?.storeErrors).toBe(onStoreError.mock.calls.length);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('that hangs holds a trial up for timeoutMs, and no longer', async () => {
+    const onStoreError = vi.fn();
+    const hangs = broken(() => new Promise<never>(() => undefined));
+    const breaker = node('a', {}, { store: hangs, onStoreError, timeoutMs: 100 });
+    await trip(breaker);
+    await clock.advance(60_000);
+    let done = false;
+    const trial = breaker.execute(ok).then(() => {
+      done = true;
+    });
+    await clock.advance(99);
+    expect(done).toBe(false);
+    await clock.advance(1);
+    await trial;
+    expect(breaker.stats().trials.successes).toBe(1);
+    expect(onStoreError.mock.lastCall?.[0]).toMatchObject({ code: 'OPERATION_TIMEOUT' });
+  });
+
+  it('that answers too late has its lease given back', async () => {
+    const fleet = await openFleet();
+    clock.jump(60_000);
+    const grant = Promise.withResolvers<void>();
+    const takeTrial = store.takeTrial.bind(store);
+    vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
+      await grant.promise;
+      return takeTrial(request);
+    });
+    const first = fleet[0]?.execute(ok); // decides alone after 250 ms
+    await clock.advance(250);
+    expect(await first).toBe('ok');
+    grant.resolve();
+    await settle();
+    expect(await fleet[1]?.execute(ok)).toBe('ok');
+  });
+
+  it('that forgets everything leaves the nodes to their own open time', async () => {
+    const fleet = await openFleet();
+    let current: BreakerStore = store;
+    const forgetful: BreakerStore = {
+      report: (message) => current.report(message),
+      takeTrial: (message) => current.takeTrial(message),
+      endTrial: (message) => current.endTrial(message),
+    };
+    const late = node('late', {}, { store: forgetful });
+    await hear(late);
+    expect(late.state).toBe('open');
+    current = new MemoryBreakerStore(clock);
+    await hear(late);
+    expect(late.state).toBe('open');
+    expect(fleet).toHaveLength(3);
+    clock.jump(60_000);
+    expect(await late.execute(ok)).toBe('ok');
+    expect(await late.execute(ok)).toBe('ok');
+    expect(late.state).toBe('closed');
+  });
+
+  it('harms nothing when the one who is told throws', async () => {
+    const breaker = node(
+      'a',
+      {},
+      {
+        store: broken(() => Promise.reject(new Error('down'))),
+        onStoreError: () => {
+          throw new Error('broken listener');
+        },
+      },
+    );
+    await trip(breaker);
+    clock.jump(60_000);
+    expect(await breaker.execute(ok)).toBe('ok');
+  });
+});

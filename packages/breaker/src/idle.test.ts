@@ -1,0 +1,47 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { ManualClock } from '@temper/testkit/clock';
+import { describe, expect, it } from 'vitest';
+import { circuitBreaker } from './breaker.ts';
+import type { CircuitBreaker } from './contract.ts';
+import type { CircuitBreakerOptions } from './options.ts';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+async function settledHeap(): Promise<number> {
+  for (let i = 0; i < 3; i++) {
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
+
+const COUNT = 10_000;
+
+describe('ten thousand idle breakers', () => {
+  it.each<[string, CircuitBreakerOptions]>([
+    ['that count failures in a row', {}],
+    ['with a window of calls', { window: { calls: 100 } }],
+    ['with a window of time', { window: { durationMs: 60_000 }, slowCallDurationMs: 1000 }],
+  ])('%s take no timer and less than 1 KB each', async (_kind, options) => {
+    const clock = new ManualClock();
+    const breakers: CircuitBreaker[] = [circuitBreaker({ name: 'first', clock, ...options })];
+    const before = await settledHeap();
+    for (let i = 0; i < COUNT; i++) {
+      breakers.push(circuitBreaker({ name: `breaker-${i}`, clock, ...options }));
+    }
+    const bytes = ((await settledHeap()) - before) / COUNT;
+    expect(breakers).toHaveLength(COUNT + 1);
+    expect(bytes).toBeLessThan(1024);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('are let go when nobody holds them, though their levels were to be read', async () => {
+    const clock = new ManualClock();
+    const ref = ((): WeakRef<CircuitBreaker> => new WeakRef(circuitBreaker({ clock })))();
+    await settledHeap();
+    expect(ref.deref()).toBeUndefined();
+  });
+});

@@ -1,0 +1,209 @@
+import { ManualClock } from '@temper/testkit/clock';
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryBreakerStore } from './memory-store.ts';
+import type { FleetState } from './store.ts';
+
+let clock: ManualClock;
+let store: MemoryBreakerStore;
+beforeEach(() => {
+  clock = new ManualClock();
+  store = new MemoryBreakerStore(clock);
+});
+
+const circuit = 'payments';
+const report = (node: string, open: boolean, more: object = {}): Promise<FleetState> =>
+  store.report({
+    circuit,
+    node,
+    open,
+    generation: 99,
+    openMs: open ? 1000 : 0,
+    ttlMs: 60_000,
+    quorum: 0.5,
+    minimumNodes: 2,
+    ...more,
+  });
+const take = (node: string, leaseMs = 500) => store.takeTrial({ circuit, node, leaseMs });
+const end = (node: string, lease: string, verdict: 'success' | 'failure' | 'ignored') =>
+  store.endTrial({ circuit, node, lease, verdict, openMs: 2000, successThreshold: 2 });
+
+async function openFleet(): Promise<void> {
+  for (const node of ['a', 'b', 'c']) await report(node, node !== 'c');
+}
+
+describe('the verdict of the fleet', () => {
+  it('is not that of one node among three, and is that of two', async () => {
+    await report('b', false);
+    await report('c', false);
+    expect(await report('a', true)).toMatchObject({
+      state: 'closed',
+      generation: 0,
+      nodes: 3,
+      openNodes: 1,
+    });
+    expect(await report('b', true)).toEqual({
+      state: 'open',
+      generation: 1,
+      remainingMs: 1000,
+      nodes: 3,
+      openNodes: 2,
+    });
+  });
+
+  it('is not that of one node of two, nor of one alone', async () => {
+    expect(await report('a', true)).toMatchObject({ state: 'closed' });
+    await report('b', false);
+    expect(await report('a', true)).toMatchObject({ state: 'closed' });
+  });
+
+  it('lasts as long as the longest open time among those that are open', async () => {
+    await report('c', false, { openMs: 9999 });
+    await report('a', true, { openMs: 400 });
+    expect(await report('b', true, { openMs: 300 })).toMatchObject({ remainingMs: 400 });
+    clock.jump(399);
+    expect(await report('c', false)).toMatchObject({ state: 'open', remainingMs: 1 });
+    clock.jump(1);
+    expect(await report('c', false)).toMatchObject({ state: 'half-open', remainingMs: 0 });
+  });
+
+  it('does not heed nodes whose report has expired', async () => {
+    await report('a', true, { ttlMs: 100 });
+    clock.jump(100);
+    expect(await report('b', true)).toMatchObject({ state: 'closed', nodes: 1, openNodes: 1 });
+  });
+
+  it('needs more than the quorum', async () => {
+    for (const node of ['a', 'b', 'c', 'd']) await report(node, false, { quorum: 0.5 });
+    await report('a', true);
+    expect(await report('b', true)).toMatchObject({ state: 'closed' });
+    expect(await report('c', true)).toMatchObject({ state: 'open' });
+  });
+
+  it('does not heed an open of a node that has not heard of the last change', async () => {
+    await openFleet();
+    clock.jump(1000);
+    for (let i = 0; i < 2; i++) await end('a', (await take('a')).lease as string, 'success');
+    await report('a', true, { generation: 1 });
+    expect(await report('b', true, { generation: 1 })).toMatchObject({
+      state: 'closed',
+      generation: 2,
+      openNodes: 0,
+    });
+    await report('a', true, { generation: 2 });
+    expect(await report('b', true, { generation: 2 })).toMatchObject({ state: 'open' });
+  });
+
+  it('is of one circuit, and not of another', async () => {
+    await openFleet();
+    expect(await report('a', true, { circuit: 'other' })).toMatchObject({
+      generation: 0,
+      nodes: 1,
+    });
+  });
+});
+
+describe('the lease of a trial', () => {
+  it('is not needed while the fleet is closed', async () => {
+    expect(await take('a')).toMatchObject({ verdict: 'alone', lease: undefined });
+  });
+
+  it('is not given while the fleet is open', async () => {
+    await openFleet();
+    clock.jump(400);
+    expect(await take('a')).toMatchObject({ verdict: 'refused', retryAfterMs: 600 });
+  });
+
+  it('is given to one at a time, and free again when its time is over', async () => {
+    await openFleet();
+    clock.jump(1000);
+    expect(await take('a')).toMatchObject({ verdict: 'leased', lease: '1' });
+    expect(await take('b')).toMatchObject({ verdict: 'refused', retryAfterMs: 500 });
+    clock.jump(500);
+    expect(await take('b')).toMatchObject({ verdict: 'leased', lease: '2' });
+    expect(await end('a', '1', 'failure')).toMatchObject({ state: 'half-open', generation: 1 });
+  });
+
+  it('reopens the fleet with a failure, for as long as the node says', async () => {
+    await openFleet();
+    clock.jump(1000);
+    const { lease } = await take('c');
+    expect(await end('c', lease as string, 'failure')).toMatchObject({
+      state: 'open',
+      generation: 2,
+      remainingMs: 2000,
+    });
+  });
+
+  it('closes the fleet after enough successes in a row, whoever had them, and clears the verdicts', async () => {
+    await openFleet();
+    clock.jump(1000);
+    const first = await take('a');
+    expect(await end('a', first.lease as string, 'success')).toMatchObject({ state: 'half-open' });
+    const second = await take('c');
+    expect(await end('c', second.lease as string, 'success')).toEqual({
+      state: 'closed',
+      generation: 2,
+      remainingMs: 0,
+      nodes: 3,
+      openNodes: 0,
+    });
+  });
+
+  it('is only given back by a trial that says nothing', async () => {
+    await openFleet();
+    clock.jump(1000);
+    const { lease } = await take('a');
+    await end('a', lease as string, 'ignored');
+    expect(await take('b')).toMatchObject({ verdict: 'leased' });
+  });
+
+  it('is held by no more than one, whatever happens', async () => {
+    const node = fc.constantFrom('a', 'b', 'c');
+    const step = fc.oneof(
+      fc.tuple(fc.constant('take' as const), node),
+      fc.tuple(fc.constant('report' as const), node, fc.boolean()),
+      fc.tuple(
+        fc.constant('end' as const),
+        fc.nat(5),
+        fc.constantFrom('success', 'failure', 'ignored'),
+      ),
+      fc.tuple(fc.constant('wait' as const), fc.constantFrom(1, 250, 500, 1000)),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        clock = new ManualClock();
+        store = new MemoryBreakerStore(clock);
+        const leases: { node: string; lease: string; until: number; over: boolean }[] = [];
+        let generation = 0;
+        for (const step of steps) {
+          let fleet: FleetState | undefined;
+          if (step[0] === 'wait') clock.jump(step[1]);
+          if (step[0] === 'report') fleet = await report(step[1], step[2]);
+          if (step[0] === 'take') {
+            const grant = await take(step[1]);
+            fleet = grant.fleet;
+            if (grant.lease !== undefined) {
+              const held = leases.filter((l) => !l.over && l.until > clock.monotonic());
+              expect(held).toEqual([]);
+              leases.push({
+                node: step[1],
+                lease: grant.lease,
+                until: clock.monotonic() + 500,
+                over: false,
+              });
+            }
+          }
+          if (step[0] === 'end' && leases.length > 0) {
+            const lease = leases[step[1] % leases.length];
+            if (lease === undefined) continue;
+            fleet = await end(lease.node, lease.lease, step[2]);
+            lease.over = true;
+          }
+          expect(fleet?.generation ?? generation).toBeGreaterThanOrEqual(generation);
+          generation = fleet?.generation ?? generation;
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,176 @@
+import { ManualClock } from '@temper/testkit/clock';
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { circuitBreaker } from './breaker.ts';
+import type { CircuitBreaker } from './contract.ts';
+import type { CircuitBreakerOptions } from './options.ts';
+import type { BreakerSnapshot } from './snapshot.ts';
+
+const ok = async (): Promise<string> => 'ok';
+const fail = (): Promise<never> => Promise.reject(new Error('boom'));
+
+let clock: ManualClock;
+beforeEach(() => {
+  clock = new ManualClock();
+});
+
+async function failTimes(breaker: CircuitBreaker, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) await breaker.execute(fail).catch(() => undefined);
+}
+
+/** What a new process makes of it: its monotonic clock has just begun, the wall clock has gone on. */
+function revive(
+  snapshot: BreakerSnapshot,
+  elapsedMs: number,
+  options: CircuitBreakerOptions = {},
+): { breaker: CircuitBreaker; later: ManualClock } {
+  const later = new ManualClock(clock.now() + elapsedMs);
+  const breaker = circuitBreaker({ clock: later, ...options });
+  breaker.restore(JSON.parse(JSON.stringify(snapshot)));
+  return { breaker, later };
+}
+
+describe('a snapshot', () => {
+  it('carries failures in a row over a restart', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 4);
+    const { breaker: revived } = revive(breaker.snapshot(), 1000);
+    await failTimes(revived, 1);
+    expect(revived.state).toBe('open');
+  });
+
+  it('carries what is left of the open time, less the time that has passed', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 5);
+    clock.jump(10_000);
+    const { breaker: revived, later } = revive(breaker.snapshot(), 20_000);
+    expect(revived.stats()).toMatchObject({ state: 'open', retryAfterMs: 30_000, openings: 1 });
+    later.jump(30_000);
+    expect(revived.state).toBe('half-open');
+  });
+
+  it('is not kept open longer by a wall clock that was set back', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 5);
+    const { breaker: revived } = revive(breaker.snapshot(), -86_400_000);
+    expect(revived.stats().retryAfterMs).toBe(60_000);
+  });
+
+  it('carries the successes of a half-open circuit, but no trial', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 5);
+    clock.jump(60_000);
+    await breaker.execute(ok);
+    void breaker.execute(() => new Promise(() => undefined));
+    const { breaker: revived } = revive(breaker.snapshot(), 0);
+    expect(revived.stats().trials).toEqual({ running: 0, successes: 1 });
+    await revived.execute(ok);
+    expect(revived.state).toBe('closed');
+  });
+
+  it('carries growth over, and the time that the circuit has been closed', async () => {
+    const growing = { openDurationMs: 1000, openDurationMultiplier: 2 };
+    const breaker = circuitBreaker({ clock, ...growing });
+    await failTimes(breaker, 5);
+    clock.jump(1000);
+    await breaker.execute(ok);
+    await breaker.execute(ok);
+    clock.jump(400);
+    const snapshot = breaker.snapshot();
+    const soon = revive(snapshot, 599, growing).breaker;
+    await failTimes(soon, 5);
+    expect(soon.stats().retryAfterMs).toBe(2000);
+    const later = revive(snapshot, 600, growing).breaker;
+    await failTimes(later, 5);
+    expect(later.stats().retryAfterMs).toBe(1000);
+  });
+
+  it.each([
+    ['calls', { window: { calls: 10 } }],
+    ['time', { window: { durationMs: 10_000 } }],
+  ])('carries a window of %s', async (_kind, options) => {
+    const breaker = circuitBreaker({ clock, ...options });
+    await failTimes(breaker, 4);
+    for (let i = 0; i < 3; i++) await breaker.execute(ok);
+    const { breaker: revived } = revive(breaker.snapshot(), 0, options);
+    expect(revived.stats().window).toEqual({ calls: 7, failures: 4, slow: 0 });
+    await failTimes(revived, 3);
+    expect(revived.state).toBe('open');
+  });
+
+  it('keeps the state, and drops the window, when the window is another by now', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 4);
+    const options = { window: { calls: 10 } };
+    expect(revive(breaker.snapshot(), 0, options).breaker.stats()).toMatchObject({
+      state: 'closed',
+      window: { calls: 0 },
+    });
+  });
+
+  it('of an isolated circuit is of a closed one, and none ends an isolation', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 5);
+    const open = breaker.snapshot();
+    breaker.isolate();
+    expect(breaker.snapshot().circuit.state).toBe('closed');
+    breaker.restore(open);
+    expect(breaker.state).toBe('isolated');
+  });
+
+  it('cannot open a breaker that does not open', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 5);
+    const { breaker: watching } = revive(breaker.snapshot(), 0, { mode: 'metrics-only' });
+    expect(watching.state).toBe('closed');
+  });
+
+  it('makes the results of calls that began before it count for nothing', async () => {
+    const breaker = circuitBreaker({ clock, failureThreshold: 1 });
+    const old = Promise.withResolvers<never>();
+    const running = breaker.execute(() => old.promise);
+    breaker.restore(breaker.snapshot());
+    old.reject(new Error('boom'));
+    await running.catch(() => undefined);
+    expect(breaker.state).toBe('closed');
+  });
+
+  it('is believed up to maxOpenDurationMs', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 5);
+    const snapshot = breaker.snapshot();
+    const forged = { ...snapshot, circuit: { ...snapshot.circuit, remainingMs: 1e15 } };
+    expect(revive(forged as BreakerSnapshot, 0).breaker.stats().retryAfterMs).toBe(600_000);
+  });
+
+  it('that is none is refused, and changes nothing', async () => {
+    const breaker = circuitBreaker({ clock });
+    await failTimes(breaker, 3);
+    const before = breaker.snapshot();
+    const refuse = (change: object): string => {
+      try {
+        breaker.restore({ ...before, ...change } as BreakerSnapshot);
+      } catch (error) {
+        expect(breaker.snapshot()).toEqual(before);
+        return (error as Error).message;
+      }
+      throw new Error('It was taken.');
+    };
+    expect(refuse({ version: 2 })).toBe('restore: snapshot: version must be one of 1, got 2.');
+    expect(refuse({ takenAt: 'now' })).toContain("takenAt must be a finite number, got 'now'");
+    expect(refuse({ circuit: { ...before.circuit, state: 'ajar' } })).toContain('circuit.state');
+    expect(refuse({ circuit: { ...before.circuit, openings: -1 } })).toContain('circuit.openings');
+    expect(refuse({ circuit: { state: 'open', openings: 1, openMs: 5 } })).toContain('remainingMs');
+    expect(refuse({ window: { kind: 'calls', calls: '0134' } })).toContain('digits 0 to 3');
+    expect(refuse({ window: { kind: 'time', bucketMs: 0, buckets: [] } })).toContain('bucketMs');
+    expect(refuse({ window: { kind: 'time', bucketMs: 1, buckets: [[1, 2]] } })).toContain(
+      '4 numbers',
+    );
+    expect(() => breaker.restore(null as never)).toThrow('restore: snapshot must be an object');
+    fc.assert(
+      fc.property(fc.anything(), (value) => {
+        expect(() => breaker.restore(value as BreakerSnapshot)).toThrow(/^restore: /);
+      }),
+    );
+  });
+});
