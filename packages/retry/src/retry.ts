@@ -23,13 +23,7 @@ import {
   resolveRetryOptions,
 } from './options.ts';
 import type { OperationOutcome } from './semconv.ts';
-import {
-  logExhausted,
-  OperationTrace,
-  onListenerError,
-  type RetryMeter,
-  retryMeter,
-} from './telemetry.ts';
+import { logExhausted, OperationTrace, onListenerError, RetryMeter } from './telemetry.ts';
 
 /** So many retries without a wait may follow each other before the event loop gets its turn. */
 const IMMEDIATE_RETRIES = 10;
@@ -87,35 +81,47 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 
   async runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    const { budget, isFailure, spans } = this.#options;
+    const { budget, spans } = this.#options;
     const { live } = this.#meter;
     // Reading the clock costs a quarter of a call that succeeds at once, so it is read when needed.
-    let startedAt = live.metrics || this.#bounded ? this.clock.monotonic() : undefined;
+    const startedAt = live.metrics || this.#bounded ? this.clock.monotonic() : undefined;
     const trace =
       live.traces && spans !== 'none'
         ? new OperationTrace(this.name, spans, context, this.clock.now)
         : undefined;
-    let current = context.attempt === 1 ? context : context.forAttempt(1);
-    let failures: Failures | undefined;
     if (budget !== undefined) notify(deposit, budget, onListenerError);
 
-    for (let attempt = 1; ; attempt++) {
-      let outcome: AttemptOutcome;
-      try {
-        const value = await (trace === undefined
-          ? this.#try(operation, current)
-          : this.#tryTraced(operation, current, trace, attempt, failures));
-        if (isFailure === undefined || !ask(isFailure, value)) {
-          this.#succeeded(attempt, startedAt, trace);
-          return value;
-        }
-        outcome = { ok: true, value };
-      } catch (error) {
-        outcome = { ok: false, error };
+    const first = context.attempt === 1 ? context : context.forAttempt(1);
+    let outcome: AttemptOutcome;
+    try {
+      const value = await (trace === undefined
+        ? this.#try(operation, first)
+        : this.#tryTraced(operation, first, trace, 0));
+      if (!this.#isFailure(value)) {
+        this.#succeeded(1, startedAt, trace);
+        return value;
       }
+      outcome = { ok: true, value };
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    return this.#again(operation, context, outcome, startedAt ?? this.clock.monotonic(), trace);
+  }
 
-      failures ??= { errors: [], delayMs: 0 };
-      startedAt ??= this.clock.monotonic();
+  /**
+   * What follows a first attempt that failed. A function of its own, so that a call that succeeds at
+   * once has no room to make for it.
+   */
+  async #again<T>(
+    operation: Operation<T>,
+    context: CallContext,
+    first: AttemptOutcome,
+    startedAt: number,
+    trace: OperationTrace | undefined,
+  ): Promise<T> {
+    const failures: Failures = { errors: [], delayMs: 0 };
+    let outcome = first;
+    for (let attempt = 1; ; attempt++) {
       const failure = outcome.ok ? outcome.value : outcome.error;
       if (failures.errors.length === KEPT_ERRORS) failures.errors.splice(1, 1);
       failures.errors.push(failure);
@@ -143,9 +149,27 @@ class Retry extends PolicyBase implements RetryPolicy {
         this.#notifyGiveUp(attempt, outcome, context, error);
         throw error;
       }
+
       this.#retries++;
-      current = context.forAttempt(attempt + 1);
+      const current = context.forAttempt(attempt + 1);
+      try {
+        const value = await (trace === undefined
+          ? this.#try(operation, current)
+          : this.#tryTraced(operation, current, trace, failures.delayMs));
+        if (!this.#isFailure(value)) {
+          this.#succeeded(attempt + 1, startedAt, trace);
+          return value;
+        }
+        outcome = { ok: true, value };
+      } catch (error) {
+        outcome = { ok: false, error };
+      }
     }
+  }
+
+  #isFailure(value: unknown): boolean {
+    const { isFailure } = this.#options;
+    return isFailure !== undefined && ask(isFailure, value);
   }
 
   #try<T>(operation: Operation<T>, context: CallContext): T | PromiseLike<T> {
@@ -159,14 +183,14 @@ class Retry extends PolicyBase implements RetryPolicy {
     );
   }
 
+  /** Apart from {@link #try}, so that its closure costs only calls that are traced. */
   #tryTraced<T>(
     operation: Operation<T>,
     context: CallContext,
     trace: OperationTrace,
-    attempt: number,
-    failures: Failures | undefined,
+    delayMs: number,
   ): T | PromiseLike<T> {
-    return trace.run(attempt, failures?.delayMs ?? 0, () => this.#try(operation, context));
+    return trace.run(context.attempt, delayMs, () => this.#try(operation, context));
   }
 
   /** What follows a failed attempt: nothing (there will be another, after `delayMs`), or the end. */
@@ -223,7 +247,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       return giveUp('budget', askedMs);
     }
     failures.delayMs = delayMs;
-    if (this.#meter.live.metrics) this.#meter.delay.record(delayMs / 1000);
+    if (this.#meter.live.metrics) this.#meter.delay(delayMs);
     notify(options.onRetry, { ...event, delayMs }, onListenerError);
     return undefined;
   }
@@ -274,7 +298,7 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 
   #recordDuration(outcome: OperationOutcome, startedAt: number): void {
-    this.#meter.duration[outcome].record((this.clock.monotonic() - startedAt) / 1000);
+    this.#meter.duration(outcome, this.clock.monotonic() - startedAt);
   }
 
   #notifyGiveUp(

@@ -45,34 +45,60 @@ const scope: InstrumentationScope = instrumentationScope({
 /** Reports what user code threw. */
 export const onListenerError: (error: unknown) => void = scope.onListenerError;
 
-/** What one policy counts in. */
-export interface RetryMeter {
-  readonly live: Live;
+/**
+ * What the policies of one name count in. The counters are there from the beginning, at 0, so that
+ * the first increase shows as one; a histogram begins with its first observation.
+ */
+export class RetryMeter {
+  readonly live: Live = scope.live;
   readonly operations: Readonly<Record<OperationOutcome, Cell>>;
   readonly attemptSuccess: Cell;
   readonly attemptFailure: ErrorTypeCells;
-  readonly duration: Readonly<Record<OperationOutcome, HistogramSeries>>;
-  readonly delay: HistogramSeries;
+  readonly #attributes: Attributes;
+  readonly #durations: Partial<Record<OperationOutcome, HistogramSeries>> = {};
+  #delays: HistogramSeries | undefined;
+
+  constructor(policy: string) {
+    const base = { [ATTR_POLICY_NAME.name]: policy };
+    const cells = OPERATION_OUTCOMES.map((outcome) => {
+      const attributes = { ...base, [ATTR_OUTCOME]: outcome };
+      return [outcome, scope.counter(METRIC_OPERATIONS, attributes)] as const;
+    });
+    this.operations = Object.fromEntries(cells) as Record<OperationOutcome, Cell>;
+    this.attemptSuccess = scope.counter(METRIC_ATTEMPTS, { ...base, [ATTR_OUTCOME]: 'success' });
+    const failure = { ...base, [ATTR_OUTCOME]: 'failure' };
+    this.attemptFailure = new ErrorTypeCells(scope, METRIC_ATTEMPTS, failure);
+    this.#attributes = base;
+  }
+
+  /** @param ms - from the first attempt to the end of the operation */
+  duration(outcome: OperationOutcome, ms: number): void {
+    let series = this.#durations[outcome];
+    if (series === undefined) {
+      const attributes = { ...this.#attributes, [ATTR_OUTCOME]: outcome };
+      series = scope.histogram(METRIC_OPERATION_DURATION, attributes);
+      this.#durations[outcome] = series;
+    }
+    series.record(ms / 1000);
+  }
+
+  /** @param ms - a wait, as planned */
+  delay(ms: number): void {
+    this.#delays ??= scope.histogram(METRIC_DELAY, this.#attributes);
+    this.#delays.record(ms / 1000);
+  }
 }
 
-/** The series of the policies of this name. */
+const meters = new Map<string, RetryMeter>();
+
+/** The one meter of all policies of this name; it lives as long as the series that it feeds. */
 export function retryMeter(policy: string): RetryMeter {
-  const base = { [ATTR_POLICY_NAME.name]: policy };
-  const byOutcome = <T>(make: (attributes: Attributes) => T): Record<OperationOutcome, T> =>
-    Object.fromEntries(
-      OPERATION_OUTCOMES.map((outcome) => [outcome, make({ ...base, [ATTR_OUTCOME]: outcome })]),
-    ) as Record<OperationOutcome, T>;
-  return {
-    live: scope.live,
-    operations: byOutcome((attributes) => scope.counter(METRIC_OPERATIONS, attributes)),
-    attemptSuccess: scope.counter(METRIC_ATTEMPTS, { ...base, [ATTR_OUTCOME]: 'success' }),
-    attemptFailure: new ErrorTypeCells(scope, METRIC_ATTEMPTS, {
-      ...base,
-      [ATTR_OUTCOME]: 'failure',
-    }),
-    duration: byOutcome((attributes) => scope.histogram(METRIC_OPERATION_DURATION, attributes)),
-    delay: scope.histogram(METRIC_DELAY, base),
-  };
+  let meter = meters.get(policy);
+  if (meter === undefined) {
+    meter = new RetryMeter(policy);
+    meters.set(policy, meter);
+  }
+  return meter;
 }
 
 /** Reads a budget's level at each collection. */
