@@ -1,0 +1,63 @@
+import { readSettings } from '@temper/parsercraft-handlers';
+import { gracefulShutdown } from '@temper/shutdown';
+import { type Demo, startDemo } from '../demo.ts';
+import { SCENARIOS, scenarioNamed } from '../scenarios/index.ts';
+import { runScenario } from '../scenarios/runner.ts';
+import type { ScenarioResult } from '../scenarios/scenario.ts';
+import { mergeSettings } from '../service/settings.ts';
+import type { Telemetry } from '../telemetry/start.ts';
+import type { CommandLine } from './arguments.ts';
+
+/** Runs one scenario in a service of its own, tells of it, and exits by its promises. */
+export async function scenarioCommand(
+  line: CommandLine,
+  telemetry: Telemetry,
+  say: (line: string) => void,
+): Promise<void> {
+  const scenario = scenarioNamed(line.scenario ?? '');
+  if (scenario === undefined) {
+    const names = SCENARIOS.map(({ name }) => name).join(', ');
+    say(`There is no scenario '${line.scenario}'; there are ${names}.`);
+    process.exitCode = 2;
+    await telemetry.shutdown();
+    return;
+  }
+  let demo: Demo | undefined;
+  let result: ScenarioResult | undefined;
+  const shutdown = gracefulShutdown({
+    name: 'demo',
+    delayMs: 0,
+    timeoutMs: 15_000,
+    telemetry,
+    exitCode: ({ reason }) => (reason.kind === 'signal' ? 130 : result?.ok === true ? 0 : 1),
+  });
+  shutdown.listen();
+  shutdown.register({ name: 'stop the service', run: () => demo?.stop() });
+  say(`scenario ${scenario.name}: ${scenario.about}`);
+  if (telemetry.metricsUrl !== undefined) say(`metrics: ${telemetry.metricsUrl}`);
+  try {
+    const file = line.settings === undefined ? {} : readSettings(line.settings);
+    demo = await startDemo({
+      durableAudit: scenario.durableAudit ?? false,
+      settings: mergeSettings(scenario.settings ?? {}, file),
+      say,
+      signal: shutdown.signal,
+    });
+    result = await runScenario(scenario, demo, {
+      signal: shutdown.signal,
+      onPhase: ({ name, about, seconds }) => say(`phase ${name} (${seconds} s): ${about}`),
+      onTransition: ({ breaker, from, to, reason, atMs }) =>
+        say(`  ${(atMs / 1000).toFixed(1)} s  circuit ${breaker}: ${from} → ${to} (${reason})`),
+    });
+    for (const { promise, held, shown } of result.promises) {
+      say(`${held ? 'held  ' : 'BROKEN'}  ${promise}: ${shown}`);
+    }
+  } catch (error) {
+    if (!shutdown.signal.aborted) say(`scenario ${scenario.name}: ${(error as Error).message}`);
+  }
+  await shutdown.shutdown();
+  if (result !== undefined && line.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  // A signal has begun the shutdown: it ends the process with its own code.
+  if (result !== undefined) process.exitCode = result.ok ? 0 : 1;
+  else process.exitCode ||= 1;
+}

@@ -1,0 +1,89 @@
+import type { PhaseResult, ScenarioPromise, ScenarioRecord, TransitionRecord } from './scenario.ts';
+
+/** The result of a phase. @throws {RangeError} when there is no such phase */
+export function phaseOf({ phases }: ScenarioRecord, name: string): PhaseResult {
+  const found = phases.find((phase) => phase.name === name);
+  if (found === undefined) throw new RangeError(`There is no phase '${name}'.`);
+  return found;
+}
+
+export function transitionsOf(
+  { transitions }: ScenarioRecord,
+  breaker: string,
+): readonly TransitionRecord[] {
+  return transitions.filter((transition) => transition.breaker === breaker);
+}
+
+export function numberOf({ measured }: ScenarioRecord, name: string): number {
+  const value = measured[name];
+  if (typeof value !== 'number') throw new RangeError(`'${name}' was not measured.`);
+  return value;
+}
+
+/** Every call of a phase gets the real answer. */
+export function everythingSucceeds(phase: string): ScenarioPromise {
+  return {
+    promise: `every call of phase '${phase}' gets the real answer`,
+    judge: (record) => {
+      const { calls, successes } = phaseOf(record, phase);
+      return { held: calls > 0 && successes === calls, shown: `${successes} of ${calls}` };
+    },
+  };
+}
+
+/** Every call of a phase gets an answer, real or degraded. */
+export function everythingIsAnswered(phase: string): ScenarioPromise {
+  return {
+    promise: `every call of phase '${phase}' gets an answer, the real one or an older one that says so`,
+    judge: (record) => {
+      const { calls, successes, degraded } = phaseOf(record, phase);
+      return {
+        held: calls > 0 && successes + degraded === calls,
+        shown: `${successes} real and ${degraded} degraded of ${calls}`,
+      };
+    },
+  };
+}
+
+export function circuitOpens(breaker: string, phase: string): ScenarioPromise {
+  return {
+    promise: `the circuit '${breaker}' opens in phase '${phase}'`,
+    judge: (record) => {
+      const opening = transitionsOf(record, breaker).find(
+        ({ to, phase: during }) => to === 'open' && during === phase,
+      );
+      return {
+        held: opening !== undefined,
+        shown:
+          opening === undefined ? 'it did not' : `after ${opening.atMs} ms, as ${opening.reason}`,
+      };
+    },
+  };
+}
+
+export function circuitEndsClosed(breaker: string): ScenarioPromise {
+  return {
+    promise: `the circuit '${breaker}' closes again by trials that succeed, and stays closed`,
+    judge: (record) => {
+      const last = transitionsOf(record, breaker).at(-1);
+      return {
+        held: last?.from === 'half-open' && last.to === 'closed',
+        shown:
+          last === undefined
+            ? 'it never opened'
+            : `last: ${last.from} → ${last.to} at ${last.atMs} ms`,
+      };
+    },
+  };
+}
+
+/** The circuit never changes its state. */
+export function circuitStaysClosed(breaker: string): ScenarioPromise {
+  return {
+    promise: `the circuit '${breaker}' stays closed`,
+    judge: (record) => {
+      const all = transitionsOf(record, breaker);
+      return { held: all.length === 0, shown: `${all.length} transitions` };
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { isTemperError } from '@temper/core';
+import type { OperationEvent } from '@temper/parsercraft-handlers';
+import type { PhaseResult } from './scenario.ts';
+
+/** Whether an operation ended because a guard turned it away before it reached its subsystem. */
+export function wasTurnedAway({ error }: OperationEvent): boolean {
+  return isTemperError(error, 'CIRCUIT_OPEN') || isTemperError(error, 'RATE_LIMIT_EXCEEDED');
+}
+
+/** Nearest-rank percentile of sorted values. */
+export function percentile(sorted: readonly number[], share: number): number | undefined {
+  if (sorted.length === 0) return undefined;
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+}
+
+/** Adds up what became of the calls of one phase. */
+export class Tally {
+  readonly name: string;
+  readonly #durations: number[] = [];
+  readonly #counts = { successes: 0, degraded: 0, rejections: 0, failures: 0, attempts: 0 };
+  readonly #operations: Record<string, number> = {};
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  add(event: OperationEvent): void {
+    const { operation, status, durationMs, attempts } = event;
+    if (status === 'aborted') return;
+    this.#durations.push(durationMs);
+    this.#counts.attempts += attempts;
+    this.#operations[operation] = (this.#operations[operation] ?? 0) + 1;
+    if (status === 'success') this.#counts.successes += 1;
+    else if (status === 'degraded') this.#counts.degraded += 1;
+    else if (!wasTurnedAway(event)) this.#counts.failures += 1;
+    // A lesser answer may be given because of it: a rejection is one all the same.
+    if (wasTurnedAway(event)) this.#counts.rejections += 1;
+  }
+
+  result(seconds: number): PhaseResult {
+    const sorted = this.#durations.toSorted((a, b) => a - b);
+    return {
+      name: this.name,
+      seconds: rounded(seconds),
+      calls: sorted.length,
+      ...this.#counts,
+      p50Ms: roundedOr(percentile(sorted, 0.5)),
+      p99Ms: roundedOr(percentile(sorted, 0.99)),
+      operations: { ...this.#operations },
+    };
+  }
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+function roundedOr(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : rounded(value);
+}

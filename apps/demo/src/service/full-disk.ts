@@ -1,0 +1,45 @@
+import type { AuditSink } from '@temper/audit';
+
+/** A sink whose disk can be filled by a switch. */
+export interface FillableSink extends AuditSink {
+  full: boolean;
+  /** Writes that met the full disk. */
+  readonly refused: number;
+}
+
+/**
+ * Puts a disk that can run full under a sink: while it is full, every write fails as the operating
+ * system says it, and everything else goes to the real sink.
+ */
+export function fillable(sink: AuditSink): FillableSink {
+  let refused = 0;
+  const guard = <T>(call: string, work: () => Promise<T>): Promise<T> => {
+    if (!fillableSink.full) return work();
+    refused += 1;
+    return Promise.reject(noSpace(call));
+  };
+  const fillableSink: FillableSink = {
+    name: sink.name,
+    durable: sink.durable,
+    full: false,
+    get refused() {
+      return refused;
+    },
+    open: (log) => sink.open(log),
+    write: (batch) => guard('write', () => sink.write(batch)),
+    close: () => sink.close(),
+    ...(sink.saveCheckpoint === undefined
+      ? {}
+      : {
+          saveCheckpoint: (checkpoint) =>
+            guard('write', () => sink.saveCheckpoint?.(checkpoint) ?? Promise.resolve()),
+        }),
+    ...(sink.source === undefined ? {} : { source: sink.source }),
+  };
+  return fillableSink;
+}
+
+function noSpace(syscall: string): Error {
+  const error = new Error(`ENOSPC: no space left on device, ${syscall}`);
+  return Object.assign(error, { code: 'ENOSPC', errno: -28, syscall });
+}

@@ -1,0 +1,33 @@
+import type { Fault, FaultStatus, RegistryProcess } from '@temper/registry';
+
+/** The registry's own switches, over its control listener. */
+export interface RegistryFaults {
+  /** Replaces whatever is on. */
+  set(faults: readonly Fault[]): Promise<FaultStatus>;
+  clear(): Promise<FaultStatus>;
+  status(): Promise<FaultStatus>;
+}
+
+const TIMEOUT_MS = 5_000;
+
+export function registryFaults({ controlUrl, token }: RegistryProcess): RegistryFaults {
+  const send = async (method: string, body?: object): Promise<FaultStatus> => {
+    const response = await fetch(`${controlUrl}/faults`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`The registry refused its faults: ${answer.slice(0, 300)}`);
+    return JSON.parse(answer) as FaultStatus;
+  };
+  return {
+    set: (faults) => send('PUT', { faults }),
+    clear: () => send('DELETE'),
+    status: () => send('GET'),
+  };
+}

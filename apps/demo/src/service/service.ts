@@ -1,0 +1,160 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AuditLog } from '@temper/audit';
+import { systemClock } from '@temper/core';
+import {
+  type AuditLogLike,
+  auditLogCheck,
+  eventLoopDelayCheck,
+  type HealthMonitor,
+  healthMonitor,
+} from '@temper/health';
+import {
+  type HardeningOverrides,
+  type ParserCraftHardening,
+  parserCraftHardening,
+} from '@temper/parsercraft-handlers';
+import { type RegistryProcess, startRegistry } from '@temper/registry';
+import {
+  astSubsystem,
+  type GeneratedCode,
+  type InferredTypes,
+  type ProgramSource,
+} from '../subsystems/ast.ts';
+import { type LspAccess, type LspQuestion, lspAccess } from '../subsystems/lsp.ts';
+import {
+  type ProtocolAnswer,
+  type ProtocolQuestion,
+  protocolSubsystem,
+} from '../subsystems/protocols.ts';
+import { type PackageTree, type RegistryAccess, registryAccess } from '../subsystems/registry.ts';
+import { WireTap } from '../subsystems/wire-tap.ts';
+import { type AuditTrail, auditTrail } from './audit-trail.ts';
+import { type RegistryFaults, registryFaults } from './registry-faults.ts';
+import { DEMO_SETTINGS, mergeSettings } from './settings.ts';
+import { standardLibrary } from './standard-library.ts';
+
+export type Hardening = ParserCraftHardening<
+  ProgramSource,
+  GeneratedCode,
+  InferredTypes,
+  ProtocolQuestion,
+  ProtocolAnswer,
+  PackageTree,
+  LspQuestion,
+  unknown
+>;
+
+export interface ServiceOptions {
+  /** Where registry and audit log keep their files; a folder that goes away again without it. */
+  readonly dataDir?: string | undefined;
+  /** Whether the audit log is durable. */
+  readonly durableAudit: boolean;
+  readonly whenAuditUnavailable?: 'refuse' | 'degrade';
+  /** What differs from the report, over {@link DEMO_SETTINGS}. */
+  readonly settings?: HardeningOverrides;
+  readonly say: (line: string) => void;
+  /** Ends the start. */
+  readonly signal?: AbortSignal;
+}
+
+/** A ParserCraft service without its HTTP side: subsystems, their guards, and everything around. */
+export interface Service extends AsyncDisposable {
+  readonly hardening: Hardening;
+  readonly overrides: HardeningOverrides;
+  readonly registry: RegistryProcess;
+  readonly registryAccess: RegistryAccess;
+  readonly registryFaults: RegistryFaults;
+  readonly tap: WireTap;
+  readonly lsp: LspAccess;
+  readonly audit: AuditTrail;
+  readonly monitor: HealthMonitor;
+  /** Ends everything: the policies, the children, the log, the folder. Runs once. */
+  stop(): Promise<void>;
+}
+
+/** Starts the children and wires the guards around them; resolves when everything answers. */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { say } = options;
+  const own = options.dataDir === undefined;
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'parsercraft-'));
+  const undo: (() => unknown)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= (async () => {
+      for (const step of undo.reverse()) await step();
+    })();
+    return stopping;
+  };
+  if (own) undo.push(() => rmSync(dataDir, { recursive: true, force: true }));
+  try {
+    const registry = await startRegistry({
+      dataDir: join(dataDir, 'registry'),
+      faults: true,
+      onLog: (line) => {
+        if (line.includes('"level":"error"')) say(`registry: ${line}`);
+      },
+    });
+    undo.push(() => registry.stop());
+    options.signal?.throwIfAborted();
+    const tap = new WireTap();
+    const access = registryAccess(registry.url, tap);
+    const lsp = lspAccess({
+      initialization: { packages: await standardLibrary(access, registry.url, say) },
+      onExit: (reason) => say(`language server: ${reason} It is started again.`),
+    });
+    undo.push(() => lsp.process.close());
+    await lsp.process.start();
+    options.signal?.throwIfAborted();
+
+    const audit = auditTrail({
+      dataDir: options.durableAudit ? join(dataDir, 'audit') : undefined,
+      whenUnavailable: options.whenAuditUnavailable ?? 'degrade',
+    });
+    undo.push(() => audit.log.close().catch((error: Error) => say(`audit: ${error.message}`)));
+    await audit.log.ready();
+    const monitor = healthMonitor({ name: 'parsercraft', started: false });
+    monitor.register(eventLoopDelayCheck());
+    monitor.register(auditLogCheck(auditLevels(audit.log), { critical: false }));
+    const overrides = mergeSettings(DEMO_SETTINGS, options.settings ?? {});
+    const hardening = parserCraftHardening(
+      {
+        ast: astSubsystem(),
+        protocols: protocolSubsystem(systemClock),
+        registry: access.subsystem,
+        lsp: lsp.subsystem,
+      },
+      { settings: overrides, audit: audit.log, health: monitor },
+    );
+    undo.push(() => hardening.shutdown());
+    monitor.setStarted();
+    return {
+      hardening,
+      overrides,
+      registry,
+      registryAccess: access,
+      registryFaults: registryFaults(registry),
+      tap,
+      lsp,
+      audit,
+      monitor,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The log as the health check reads it. */
+function auditLevels(log: AuditLog): AuditLogLike {
+  return {
+    name: 'audit',
+    stats: () => {
+      const { refused, degraded, dropped, pending } = log.stats();
+      return { events: { refused, degraded, dropped }, pending };
+    },
+  };
+}

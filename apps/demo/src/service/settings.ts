@@ -1,0 +1,57 @@
+import { HARDENING_DEFAULTS, type HardeningOverrides } from '@temper/parsercraft-handlers';
+
+/**
+ * What the demo changes of the report's values, so that an outage can be watched from beginning to
+ * end: the registry's circuit stays open for 3 s in place of 120 s, the others for 5 s in place of
+ * 60 s. Everything else is the report's.
+ */
+export const DEMO_SETTINGS: HardeningOverrides = {
+  breakers: {
+    registry_fetch: { openDurationMs: 3_000 },
+    ast_codegen: { openDurationMs: 5_000 },
+    protocol_check: { openDurationMs: 5_000 },
+  },
+};
+
+/** One value that is not the report's. */
+export interface ChangedSetting {
+  readonly setting: string;
+  readonly value: number;
+  /** What the report says. */
+  readonly report: number;
+}
+
+/** What overrides change, for people: nothing that was shortened may be mistaken for the default. */
+export function changedSettings(overrides: HardeningOverrides): readonly ChangedSetting[] {
+  const changes: ChangedSetting[] = [];
+  const walk = (given: object, defaults: object, path: string): void => {
+    for (const [key, value] of Object.entries(given)) {
+      const usual = (defaults as Record<string, unknown>)[key];
+      const setting = path === '' ? key : `${path}.${key}`;
+      if (typeof value === 'object' && value !== null && typeof usual === 'object') {
+        walk(value, usual as object, setting);
+      } else if (typeof value === 'number' && typeof usual === 'number' && value !== usual) {
+        changes.push({ setting, value, report: usual });
+      }
+    }
+  };
+  walk(overrides, HARDENING_DEFAULTS, '');
+  return changes;
+}
+
+/** Lays one set of overrides over another. */
+export function mergeSettings(
+  base: HardeningOverrides,
+  over: HardeningOverrides,
+): HardeningOverrides {
+  const merge = (one: unknown, other: unknown): unknown => {
+    if (!isRecord(one) || !isRecord(other)) return other ?? one;
+    const keys = new Set([...Object.keys(one), ...Object.keys(other)]);
+    return Object.fromEntries([...keys].map((key) => [key, merge(one[key], other[key])]));
+  };
+  return merge(base, over) as HardeningOverrides;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,113 @@
+import { type LspInitialization, LspProcess } from '@temper/parsercraft';
+import type { LspSubsystem } from '@temper/parsercraft-handlers';
+import { marking } from './verdicts.ts';
+
+/** What can be asked of the language server, by the name that it has in the API. */
+export const LSP_METHODS = {
+  diagnostics: 'textDocument/diagnostic',
+  completion: 'textDocument/completion',
+  hover: 'textDocument/hover',
+  definition: 'textDocument/definition',
+  references: 'textDocument/references',
+  symbols: 'textDocument/documentSymbol',
+  rename: 'textDocument/rename',
+  formatting: 'textDocument/formatting',
+  tokens: 'textDocument/semanticTokens/full',
+} as const;
+
+export type LspMethod = keyof typeof LSP_METHODS;
+
+/** A question about a text, which comes with it. */
+export interface LspQuestion {
+  readonly text: string;
+  readonly language: string;
+  /** Whose text it is: the last good answers are kept by it. */
+  readonly document: string;
+  /** From 0, as the protocol counts. */
+  readonly position?: { readonly line: number; readonly character: number };
+  readonly newName?: string;
+}
+
+export interface LspAccess extends AsyncDisposable {
+  readonly process: LspProcess;
+  readonly subsystem: LspSubsystem<LspQuestion, unknown>;
+}
+
+export interface LspAccessOptions {
+  readonly initialization: LspInitialization;
+  readonly onExit: (reason: string) => void;
+}
+
+const MAX_KEPT_ANSWERS = 500;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Crashes that are forgiven before there is a pause: a demonstration makes many. */
+const RESTARTS_PER_MINUTE = 30;
+
+/** The language server as a child process, restarted when it dies, with the last answers that it gave. */
+export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAccess {
+  const process = new LspProcess({
+    initialization,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    maxStarts: RESTARTS_PER_MINUTE,
+    onExit: (error) => onExit(error.message.split('\n')[0] as string),
+  });
+  const answers = new Map<string, unknown>();
+  let questions = 0;
+
+  // Each question opens a document of its own, so that no two of them get in each other's way.
+  const ask = async (method: LspMethod, question: LspQuestion, signal: AbortSignal) => {
+    questions += 1;
+    const uri = `inmemory:///${questions}`;
+    const { text, language: languageId, position, newName } = question;
+    try {
+      await process.open(uri, text, { languageId, signal });
+      const params = {
+        textDocument: { uri },
+        ...(position === undefined ? {} : { position }),
+        ...(newName === undefined ? {} : { newName }),
+        ...(method === 'references' ? { context: { includeDeclaration: true } } : {}),
+        ...(method === 'formatting' ? { options: { tabSize: 2, insertSpaces: true } } : {}),
+      };
+      const answer = await process.request(LSP_METHODS[method], params, { signal });
+      return inTermsOf(answer, uri, question.document);
+    } finally {
+      await process.closeDocument(uri).catch(() => undefined);
+    }
+  };
+
+  return {
+    process,
+    subsystem: {
+      request: (method, question, { signal }) =>
+        marking(async () => {
+          const answer = await ask(method as LspMethod, question, signal);
+          const key = keyOf(method, question);
+          answers.delete(key);
+          answers.set(key, answer);
+          if (answers.size > MAX_KEPT_ANSWERS) {
+            const [oldest] = answers.keys();
+            answers.delete(oldest as string);
+          }
+          return answer;
+        }),
+      lastGood: (method, question) => answers.get(keyOf(method, question)),
+      probe: async ({ signal }) => {
+        const question = { text: 'print(1)\n', language: 'core', document: 'probe' };
+        await marking(() => ask('diagnostics', question, signal));
+      },
+    },
+    [Symbol.asyncDispose]: () => process.close(),
+  };
+}
+
+function keyOf(method: string, { document, language }: LspQuestion): string {
+  return `${method} ${language} ${document}`;
+}
+
+/** Answers name the document that was opened; the caller knows it by another name. */
+function inTermsOf(answer: unknown, uri: string, document: string): unknown {
+  if (answer === null || answer === undefined) return null;
+  return JSON.parse(
+    JSON.stringify(answer).replaceAll(JSON.stringify(uri), JSON.stringify(document)),
+  );
+}

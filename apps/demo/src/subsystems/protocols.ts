@@ -1,0 +1,79 @@
+import { type Clock, messageOf } from '@temper/core';
+import {
+  type ConformanceReport,
+  type ProtocolDefinition,
+  ProtocolSet,
+  type Structure,
+} from '@temper/parsercraft';
+import type { ProtocolSubsystem } from '@temper/parsercraft-handlers';
+import { marking } from './verdicts.ts';
+
+/** Which type is held against which protocols. */
+export interface ProtocolQuestion {
+  readonly name: string;
+  readonly structure: Structure;
+  readonly definitions: readonly ProtocolDefinition[];
+  /** Names of protocols among the definitions. */
+  readonly against: readonly string[];
+}
+
+export interface ProtocolAnswer {
+  readonly reports: readonly ConformanceReport[];
+  /** Why something was not checked, where that is not for the question's sake. */
+  readonly uncheckedBecause?: string;
+}
+
+/** Time kept back from a deadline for the way home, in milliseconds. */
+const RESERVE_MS = 250;
+
+/** Structural checks in this process; a deadline that nears ends one with what was found so far. */
+export function protocolSubsystem(
+  clock: Clock,
+): ProtocolSubsystem<ProtocolQuestion, ProtocolAnswer> {
+  return {
+    check: ({ name, structure, definitions, against }, { deadline = Number.POSITIVE_INFINITY }) =>
+      marking(() => {
+        const protocols = new ProtocolSet(definitions);
+        const isOver = (): boolean => clock.monotonic() > deadline - RESERVE_MS;
+        const reports = against.map((one) => protocols.check(name, structure, one, { isOver }));
+        return { reports };
+      }),
+    unchecked: ({ definitions, against }, reason) => ({
+      reports: against.map((protocol) => ({
+        protocol,
+        verdict: 'unknown',
+        violations: [],
+        checked: [],
+        unchecked: membersOf(definitions, protocol, new Set()),
+      })),
+      uncheckedBecause: messageOf(reason),
+    }),
+    probe: {
+      name: 'Probe',
+      structure: { methods: { read: { parameters: ['int'], result: 'string' } } },
+      definitions: [
+        { name: 'Reader', methods: { read: { parameters: ['int'], result: 'string' } } },
+      ],
+      against: ['Reader'],
+    },
+  };
+}
+
+/** Names of the members of a protocol and of those it extends, without checking anything. */
+function membersOf(
+  definitions: readonly ProtocolDefinition[],
+  name: string,
+  seen: Set<string>,
+): readonly string[] {
+  const definition = definitions.find((one) => one.name === name);
+  if (definition === undefined || seen.has(name)) return [];
+  seen.add(name);
+  const own = [
+    ...Object.keys(definition.methods ?? {}),
+    ...Object.keys(definition.properties ?? {}),
+  ];
+  const inherited = (definition.extends ?? []).flatMap((parent) =>
+    membersOf(definitions, parent, seen),
+  );
+  return [...new Set([...own, ...inherited])];
+}

@@ -1,0 +1,50 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+
+/** Where Prometheus scrapes. */
+export interface MetricsEndpoint {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves the exporter's metrics from a server of our own: it says where it listens, takes port 0,
+ * and lets go of kept-alive scrapers at the end.
+ *
+ * @throws what the operating system says when the address cannot be had
+ */
+export async function serveMetrics(
+  exporter: PrometheusExporter,
+  address: { readonly host: string; readonly port: number },
+): Promise<MetricsEndpoint> {
+  const server = createServer((request, response) => {
+    const path = request.url?.split('?')[0];
+    if (path !== '/metrics') response.writeHead(404).end();
+    else if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    } else exporter.getMetricsRequestHandler(request, response);
+  });
+  await listen(server, address);
+  // Metrics alone keep no process alive.
+  server.unref();
+  const { address: host, port, family } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === 'IPv6' ? `[${host}]` : host}:${port}/metrics`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
