@@ -152,6 +152,11 @@ export function pipeline(
   options: PipelineOptions,
   ...policies: readonly Executor[]
 ): PipelinePolicy {
+  if (typeof (options as Partial<Executor> | undefined)?.execute === 'function') {
+    throw new TypeError(
+      'pipeline: the first argument is the options, such as { name }; got a policy.',
+    );
+  }
   checkKnown('pipeline', options, ['name', 'clock']);
   const name = checkName('pipeline', options.name ?? 'pipeline');
   for (const policy of policies as readonly unknown[]) {
