@@ -23,7 +23,13 @@ import {
   resolveRetryOptions,
 } from './options.ts';
 import type { OperationOutcome } from './semconv.ts';
-import { logExhausted, OperationTrace, onListenerError, RetryMeter } from './telemetry.ts';
+import {
+  logExhausted,
+  OperationTrace,
+  onListenerError,
+  type RetryMeter,
+  retryMeter,
+} from './telemetry.ts';
 
 /** So many retries without a wait may follow each other before the event loop gets its turn. */
 const IMMEDIATE_RETRIES = 10;
