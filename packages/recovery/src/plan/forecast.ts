@@ -25,8 +25,10 @@ export interface Forecast {
 const STEP_MS = 5000;
 /** Steps that the calls and the demand are taken over: one minute. */
 const STEPS = 12;
-/** Weight of the newest step in the level, and of the newest change in the trend. */
+/** Weight of the newest step in the level, if it saw enough calls, and of the newest change in the trend. */
 const ALPHA = 0.4;
+/** A step with fewer calls than this weighs less: two failures of two calls are no outage. */
+const FULL_WEIGHT_CALLS = 10;
 const BETA = 0.2;
 const STEPS_PER_MINUTE = 60_000 / STEP_MS;
 /** Without a call for so long, nothing is known. */
@@ -119,6 +121,7 @@ export class FailureTrend {
       return;
     }
     const ratio = this.#failed / this.#ended;
+    const weight = ALPHA * Math.min(1, this.#ended / FULL_WEIGHT_CALLS);
     this.#ended = 0;
     this.#failed = 0;
     this.#silent = 0;
@@ -127,7 +130,7 @@ export class FailureTrend {
       return;
     }
     const before = this.#level;
-    this.#level = clamp(ALPHA * ratio + (1 - ALPHA) * (before + this.#trend));
+    this.#level = clamp(weight * ratio + (1 - weight) * (before + this.#trend));
     this.#trend = BETA * (this.#level - before) + (1 - BETA) * this.#trend;
   }
 }

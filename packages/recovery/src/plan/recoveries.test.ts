@@ -1,0 +1,188 @@
+import { ManualClock } from '@temper/testkit/clock';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { planOf, withPlan } from './annotation.ts';
+import { UnregisteredOperationError } from './errors.ts';
+import { type RecoveriesOptions, recoveries } from './recoveries.ts';
+
+const reset = (): Error => Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+
+function make(options: RecoveriesOptions = {}) {
+  const clock = new ManualClock();
+  return { clock, manager: recoveries({ clock, random: () => 0.5, ...options }) };
+}
+
+describe('recoveries', () => {
+  it('run an operation under its plan', async () => {
+    const { clock, manager } = make({ plans: [{ operation: 'fetch', maxRetries: 1 }] });
+    let calls = 0;
+    const flaky = async (): Promise<number> => {
+      if (++calls % 2 === 1) throw reset();
+      return calls;
+    };
+    await expect(clock.runUntil(manager.execute('fetch', flaky))).resolves.toEqual({
+      ok: true,
+      value: 2,
+      recoveredBy: 'retry',
+    });
+    await expect(clock.runUntil(manager.run('fetch', flaky))).resolves.toBe(4);
+    expect(manager.stats()).toMatchObject([{ operation: 'fetch', executions: { recovered: 2 } }]);
+    expect(manager.get('fetch')?.plan.maxRetries).toBe(1);
+  });
+
+  it('run an operation without a plan plainly, but on record', async () => {
+    const { manager } = make();
+    const bug = new Error('bug');
+    await expect(manager.execute('other', async () => 1)).resolves.toEqual({ ok: true, value: 1 });
+    await expect(manager.execute('other', () => Promise.reject(bug))).resolves.toEqual({
+      ok: false,
+      error: bug,
+    });
+    await expect(manager.run('other', () => Promise.reject(bug))).rejects.toBe(bug);
+    await expect(manager.run('other', () => 5)).resolves.toBe(5);
+    expect(manager.history()).toMatchObject([
+      { operation: 'other', strategy: 'none', outcome: 'success', attempts: 1 },
+      { strategy: 'none', outcome: 'failure', error: { message: 'bug' } },
+      { outcome: 'failure' },
+      { outcome: 'success' },
+    ]);
+    expect(manager.get('other')).toBeUndefined();
+  });
+
+  it('obey signal and deadline without a plan too', async () => {
+    const { clock, manager } = make();
+    const late = { signal: AbortSignal.abort('late') };
+    expect(await manager.execute('other', () => 1, late)).toEqual({ ok: false, error: 'late' });
+    const slow = manager.execute('other', () => clock.sleep(100), { deadlineMs: 10 });
+    await clock.advance(10);
+    expect(await slow).toMatchObject({ error: { code: 'DEADLINE_EXCEEDED' } });
+    expect(manager.history().map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
+  });
+
+  it('register functions, whose arguments their handlers get to know', async () => {
+    const { manager } = make({
+      plans: [
+        {
+          operation: 'greet',
+          strategy: 'fallback',
+          fallback: ({ args: [name] }) => `hello from memory, ${name}`,
+        },
+      ],
+    });
+    const greet = manager.register('greet', async ({ signal }, name: string, fail = false) => {
+      signal.throwIfAborted();
+      if (fail) throw reset();
+      return `hello, ${name}`;
+    });
+    expectTypeOf(greet).toBeCallableWith('Ada', true);
+    expectTypeOf(greet).parameter(0).toEqualTypeOf<string>();
+    expectTypeOf(greet).returns.toEqualTypeOf<Promise<string>>();
+    await expect(greet('Ada')).resolves.toBe('hello, Ada');
+    await expect(greet('Ada', true)).resolves.toBe('hello from memory, Ada');
+  });
+
+  it('take a plan that stands beside the function', async () => {
+    const fetchPackage = withPlan(
+      { operation: 'fetch_package', strategy: 'fallback', fallback: 'empty' },
+      async (_, name: string): Promise<string[]> => {
+        throw new TypeError(name);
+      },
+    );
+    expect(planOf(fetchPackage)).toMatchObject({ operation: 'fetch_package' });
+    expect(planOf(() => 1)).toBeUndefined();
+    expect(planOf(7)).toBeUndefined();
+    const { manager } = make({ handlers: { empty: () => [] } });
+    const guarded = manager.register(fetchPackage);
+    expectTypeOf(guarded).toEqualTypeOf<(name: string) => Promise<string[]>>();
+    await expect(guarded('std.text')).resolves.toEqual([]);
+    manager.start();
+  });
+
+  it('let a plan from outside go before the one beside the function', async () => {
+    const { manager } = make({
+      plans: [{ operation: 'f', strategy: 'fallback', fallback: () => 'document' }],
+    });
+    const f = withPlan(
+      { operation: 'f', strategy: 'fallback', fallback: () => 'annotation' },
+      async () => Promise.reject(reset()) as Promise<string>,
+    );
+    await expect(manager.register(f)()).resolves.toBe('document');
+  });
+
+  it('refuse to start with a plan for an operation that nobody registered', () => {
+    const plans = [{ operation: 'fetch' }, { operation: 'fecth' }, { operation: 'check' }];
+    const { manager } = make({ plans, operations: ['check'] });
+    manager.register('fetch', async () => 1);
+    try {
+      manager.start();
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toBeInstanceOf(UnregisteredOperationError);
+      expect(error).toMatchObject({
+        code: 'OPERATION_UNREGISTERED',
+        operations: ['fecth'],
+        registered: ['check', 'fetch'],
+        message:
+          "'recoveries' has plans for operations that nobody registered: 'fecth'. Registered are 'check', 'fetch'.",
+      });
+    }
+    manager.register('fecth', async () => 1);
+    expect(() => manager.start()).not.toThrow();
+  });
+
+  it('share one history of bounded size', async () => {
+    const { manager } = make({
+      historySize: 3,
+      plans: [{ operation: 'a' }, { operation: 'b' }],
+    });
+    for (const name of ['a', 'b', 'c', 'a', 'b']) await manager.run(name, () => name);
+    expect(manager.history().map(({ sequence, operation }) => [sequence, operation])).toEqual([
+      [3, 'c'],
+      [4, 'a'],
+      [5, 'b'],
+    ]);
+    expect(manager.history({ operation: 'b' })).toHaveLength(1);
+    expect(manager.get('a')?.history()).toHaveLength(1);
+    expect(make({ historySize: 0 }).manager.history()).toEqual([]);
+  });
+
+  it('forecast by operation', async () => {
+    const { clock, manager } = make({ plans: [{ operation: 'a', maxRetries: 0 }] });
+    for (let i = 0; i < 60; i++) {
+      await manager.execute('a', () => (i > 30 ? Promise.reject(reset()) : 1));
+      await clock.advance(1000);
+    }
+    const forecast = manager.get('a')?.forecast(0.9);
+    expect(forecast?.failureRatio).toBeGreaterThan(0.5);
+    expect(forecast?.trendPerMinute).toBeGreaterThan(0);
+  });
+
+  it('count a call that a retry saved as a failure of the service for the forecast, but no abort', async () => {
+    const { manager } = make({ plans: [{ operation: 'a' }] });
+    await manager.execute('a', () => 1, { signal: AbortSignal.abort() });
+    expect(manager.get('a')?.forecast().calls).toBe(0);
+  });
+
+  it('dispose of what they made', () => {
+    const { manager } = make({ plans: [{ operation: 'a' }] });
+    expect(() => manager[Symbol.dispose]()).not.toThrow();
+  });
+
+  it('refuse what does not hold', () => {
+    const plans = [{ operation: 'a' }, { operation: 'a' }];
+    expect(() => recoveries({ plans })).toThrow("recoveries: 'a' has a plan already.");
+    expect(() => recoveries({ historySize: -1 })).toThrow('historySize must be an integer from 0');
+    expect(() => recoveries({ plan: [] } as never)).toThrow("unknown option 'plan'");
+    expect(() => recoveries({ handlers: { a: 1 as never } })).toThrow(
+      'recoveries: handlers.a must be a function, got 1.',
+    );
+    expect(() => recoveries({ name: '' })).toThrow('name must be a non-empty string');
+    const { manager } = make();
+    expect(() => manager.register('a', 1 as never)).toThrow('register needs a function, got 1.');
+    expect(() => manager.register((() => 1) as never)).toThrow('carries no plan');
+    const planned = withPlan({ operation: 'b' }, () => 1);
+    expect(() => manager.register('a', planned)).toThrow(
+      "the function registered as 'a' carries a plan for 'b'.",
+    );
+    expect(() => withPlan({ operation: 'b', maxRetries: -1 }, () => 1)).toThrow('maxRetries');
+  });
+});
