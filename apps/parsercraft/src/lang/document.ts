@@ -1,4 +1,5 @@
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
+import { LineIndex } from '../source/source.ts';
 import type { DefinitionIssue } from './errors.ts';
 
 /** A YAML value together with where it stands, so that every complaint can point at it. */
@@ -21,13 +22,13 @@ export interface LocatedEntry {
  */
 export class DefinitionDocument {
   readonly root: Located;
-  readonly #lines = new LineCounter();
+  readonly #lines: LineIndex;
   readonly #issues: (DefinitionIssue & { readonly offset: number })[] = [];
 
   constructor(text: string) {
+    this.#lines = new LineIndex(text);
     try {
       const document = parseDocument(text, {
-        lineCounter: this.#lines,
         schema: 'failsafe',
         prettyErrors: false,
         uniqueKeys: true,
@@ -51,8 +52,7 @@ export class DefinitionDocument {
 
   complain(at: number | Located, path: string, message: string): void {
     const offset = typeof at === 'number' ? at : at.offset;
-    const { line, col } = this.#lines.linePos(offset);
-    this.#issues.push({ path, message, offset, line: Math.max(1, line), column: Math.max(1, col) });
+    this.#issues.push({ path, message, ...this.#lines.positionAt(offset) });
   }
 
   /** The entries of a map; a complaint and none when it is no map. */

@@ -1,0 +1,248 @@
+import { describe, expect, it } from 'vitest';
+import { bundledDefinition } from '../lang/bundled.ts';
+import { parse, parseStrict } from '../parse/parse.ts';
+import { formatDiagnostic } from '../source/diagnostic.ts';
+import { createToolchain } from '../toolchain.ts';
+import { check, checkStrict, type PackageSource } from './check.ts';
+import { TypeCheckError } from './errors.ts';
+import { typeText } from './type.ts';
+
+const core = bundledDefinition('core');
+const escuela = bundledDefinition('escuela');
+
+function problems(text: string, packages: Record<string, string> = {}): readonly string[] {
+  const sources = new Map<string, PackageSource>(
+    Object.entries(packages).map(([name, source]) => [name, { source, definition: core }]),
+  );
+  return check(parse(core, text), { packages: sources }).diagnostics.map(formatDiagnostic);
+}
+
+function types(text: string): Record<string, string> {
+  const names = createToolchain(core).infer(text);
+  return Object.fromEntries(names.map(({ name, type }) => [name, type]));
+}
+
+describe('type inference', () => {
+  it('finds the types of variables from their values', () => {
+    const text = 'let i = 1 let f = 0.5 let b = i < 2 let s = "a" + string(i) let g = -f';
+    expect(types(text)).toEqual({ i: 'int', f: 'float', b: 'bool', s: 'string', g: 'float' });
+  });
+
+  it('finds the type of a function from its body and its calls together', () => {
+    expect(types('fn twice(x) { return x + x }\nlet s = twice("ab")')).toMatchObject({
+      twice: 'fn(string): string',
+      s: 'string',
+    });
+    expect(types('fn half(x) { return x / 2.0 }')).toMatchObject({ half: 'fn(float): float' });
+    expect(types('fn len(s) { return length(s) + 1 }')).toMatchObject({ len: 'fn(string): int' });
+    expect(types('fn say(x: bool) { print(x) }')).toMatchObject({ say: 'fn(bool)' });
+    // Where a number is all that is known, it is an int.
+    expect(types('fn add(a, b) { return a + b }')).toMatchObject({ add: 'fn(int, int): int' });
+  });
+
+  it('finds the types of functions that take and give functions', () => {
+    const text = `
+      fn twice(f, x) { return f(f(x)) }
+      let s = twice(fn(t) { return t + "!" }, "a")
+      fn adder(n: int) { return fn(m) { return n + m } }
+      let five = adder(2)(3)
+      fn each(f) { f(1) }
+    `;
+    expect(types(text)).toMatchObject({
+      twice: 'fn(fn(string): string, string): string',
+      s: 'string',
+      adder: 'fn(int): fn(int): int',
+      five: 'int',
+      each: 'fn(fn(int))',
+    });
+  });
+
+  it('finds types through mutual recursion', () => {
+    const text = `
+      fn even(n) { if n == 0 { return true } return odd(n - 1) }
+      fn odd(n) { if n == 0 { return false } return even(n - 1) }
+    `;
+    expect(types(text)).toMatchObject({ even: 'fn(int): bool', odd: 'fn(int): bool' });
+  });
+
+  it('speaks the language of the program', () => {
+    const names = createToolchain(escuela).infer('funcion doble(x) inicio devuelve x * 2.0 fin');
+    expect(names).toEqual([
+      { name: 'doble', kind: 'function', type: 'funcion(real): real', line: 1, column: 9 },
+      { name: 'x', kind: 'parameter', type: 'real', line: 1, column: 15 },
+    ]);
+  });
+});
+
+describe('type errors', () => {
+  it.each([
+    ['let x = 1 + 2.0', '1:13: expected int, found float'],
+    ['let x: string = 1', '1:17: expected string, found int'],
+    ['let x = 1\nx = "a"', '2:5: expected int, found string'],
+    ['print(y)', "1:7: nothing here is named 'y'"],
+    ['y = 1', "1:1: nothing here is named 'y'"],
+    ['if 1 { }', '1:4: expected bool, found int'],
+    ['while "a" { }', '1:7: expected bool, found string'],
+    ['for i from 1 to 2.0 { }', '1:17: expected int, found float'],
+    ['let x = true + false', '1:9: expected int or float or string, found bool'],
+    ['let x = "a" - "b"', '1:9: expected int or float, found string'],
+    ['let x = 1.5 % 2.0', '1:9: expected int, found float'],
+    ['let x = 2 ** 0.5', '1:14: expected int, found float'],
+    ['let x = not 1', '1:13: expected bool, found int'],
+    ['let x = true < false', '1:9: expected int or float or string, found bool'],
+    ['let x = print', "1:9: 'print' is a built-in function; it can be called but is no value"],
+    ['let x = print(1)', '1:9: this call gives nothing back'],
+    ['let x = length(1)', '1:16: expected string, found int'],
+    ['let x = length()', '1:9: expected 1 arguments, found 0'],
+    ['fn f(a: int): int { return a }\nlet x = f()', '2:9: expected 1 arguments, found 0'],
+    ['fn f(a: int): int { return a }\nlet x = f("a")', '2:11: expected int, found string'],
+    ['let x = 1\nx(2)', '2:1: int cannot be called'],
+    ['let x: number = 1', "1:8: there is no type 'number'; there are int, float, bool, string"],
+    ['let x = 1 let x = 2', "1:15: 'x' is already a variable here"],
+    ['let print = 1', "1:5: 'print' is a built-in function"],
+    ['fn f() {} fn f() {}', "1:14: 'f' is already a function"],
+    ['fn f() {}\nlet f = 1', "2:5: 'f' is already a function"],
+    ['fn f(a: int, a: int) {}', "1:14: 'a' is already a parameter here"],
+    ['fn f() {}\nf = f', "2:1: 'f' is a function and cannot be assigned"],
+    ['for i from 1 to 2 { i = 1 }', "1:21: 'i' is a loop variable and cannot be assigned"],
+    ['fn f(): int { }', '1:4: not every way through this function ends in a return'],
+    [
+      'fn f(a: bool): int { if a { return 1 } }',
+      '1:4: not every way through this function ends in a return',
+    ],
+    [
+      'fn f(): int { while true { return 1 } }',
+      '1:4: not every way through this function ends in a return',
+    ],
+    ['fn f(): int { return }', '1:15: expected int to return'],
+    ['fn f() { return 1 return "a" }', '1:26: expected int, found string'],
+    ['return 1', '1:1: this stands in no function'],
+    ['break', "1:1: 'break' stands in no loop"],
+    ['while true { let f = fn() { continue } f() }', "1:29: 'continue' stands in no loop"],
+    [
+      'let n = 1\nfn f(): int { return n }',
+      "2:22: 'n' is a variable of the main program; a function does not see it",
+    ],
+    ['fn f(x) { return x }', "1:6: nothing tells the type of 'x'; write it down"],
+    ['fn f() { return f() }', "1:4: nothing tells what 'f' gives back; write its type"],
+    ['fn f(x) { return x(x) }', '1:18: expected fn(?): ?, found ?'],
+    ['let x = "a" == 1', '1:16: expected string, found int'],
+    ['math.gcd(1, 2)', "1:1: no package is in use as 'math'"],
+  ])('says what is wrong with %s', (text, wanted) => {
+    expect(problems(text)).toContain(wanted);
+  });
+
+  it('lets a block name what is named outside', () => {
+    expect(problems('let x = 1 if true { let x = "a" print(x) } print(x + 1)')).toEqual([]);
+    expect(problems('fn f(x: int): int { return x }\nif true { let f = 1 print(f) }')).toEqual([]);
+  });
+
+  it('lets a function expression see what is around it', () => {
+    expect(problems('let n = 1 let f = fn(): int { n = n + 1 return n } print(f())')).toEqual([]);
+  });
+
+  it('does not add to one fault others that follow from it', () => {
+    expect(problems('let x = y + 1\nprint(x * 2.0, x and true)')).toHaveLength(1);
+    expect(problems('let x = y\nlet z = x + 1\nprint(z and true, x)')).toEqual([
+      "1:9: nothing here is named 'y'",
+    ]);
+  });
+
+  it('throws an error that says where', () => {
+    const bad = () => checkStrict(parseStrict(core, 'let a = 1\nlet b = a + "x"'));
+    expect(bad).toThrow(TypeCheckError);
+    expect(bad).toThrow(TypeError);
+    expect(bad).toThrow(expect.objectContaining({ line: 2, column: 13 }));
+  });
+
+  it('gives up on types that explode instead of on the process', () => {
+    const pairs = (name: string) =>
+      Array.from(
+        { length: 60 },
+        (_, i) => `let ${name}${i + 1} = fn(k) { return k(${name}${i}, ${name}${i}) }`,
+      );
+    const text = ['let a0 = fn(n: int) { return n }', ...pairs('a')].join('\n');
+    const started = performance.now();
+    expect(problems(text)).toContain('1:1: the types of this text are too complex to be found');
+    expect(performance.now() - started).toBeLessThan(10_000);
+    const deep = Array.from({ length: 7000 }, (_, i) => `let b${i + 1} = fn() { return b${i} }`);
+    expect(problems(['let b0 = 1', ...deep].join('\n'))).toEqual([
+      '1:1: the types of this text are too complex to be found',
+    ]);
+  });
+
+  it('cuts the text of a type that is too long to be read', () => {
+    const deep = Array.from(
+      { length: 300 },
+      (_, i) => `let b${i + 1} = fn(a: int) { return b${i} }`,
+    );
+    const { main } = check(parse(core, ['let b0 = 1', ...deep].join('\n')));
+    const last = main.symbols.findLast(({ name }) => name === 'b300');
+    expect(last && typeText(last.type, core).length).toBeLessThan(300);
+  });
+});
+
+describe('packages', () => {
+  const text = 'use std.text as t\nuse std.math\nprint(t.twice("a"), math.one())';
+  const packages = {
+    'std.math': 'fn one(): int { return 1 }',
+    'std.text':
+      'use std.math\nfn twice(s: string) { return s + s }\nfn two() { return math.one() + 1 }',
+  };
+
+  it('are checked by themselves and seen as their functions', () => {
+    expect(problems(text, packages)).toEqual([]);
+    expect(problems(`${text}\nprint(t.twice(1))`, packages)).toEqual([
+      '4:15: expected string, found int',
+    ]);
+    expect(problems(`${text}\nprint(t.thrice("a"))`, packages)).toEqual([
+      "4:9: package 'std.text' has no function 'thrice'",
+    ]);
+  });
+
+  it('may be written in another language than the program', () => {
+    const saludo: PackageSource = {
+      source: 'funcion hola(nombre: texto): texto inicio devuelve "Hola, " + nombre fin',
+      definition: escuela,
+    };
+    const { diagnostics } = check(parse(core, 'use saludo\nprint(saludo.hola("Ana"))'), {
+      packages: new Map([['saludo', saludo]]),
+    });
+    expect(diagnostics).toEqual([]);
+  });
+
+  it.each([
+    ['use none', {}, "1:5: there is no package 'none' here"],
+    [
+      'use a',
+      { a: 'use b\nfn x() {}', b: 'use a\nfn y() {}' },
+      "1:5: package 'a' has an error: 1:5: package 'b' has an error: 1:5: package 'a' uses itself: a → b → a",
+    ],
+    [
+      'use a',
+      { a: 'fn f(): int { return "x" }' },
+      "1:5: package 'a' has an error: 1:22: expected int, found string",
+    ],
+    ['use a', { a: 'fn f( {' }, "1:5: package 'a' has an error: 1:7: expected ')', found '{'"],
+    [
+      'use a',
+      { a: 'print(1)' },
+      "1:5: package 'a' has an error: 1:1: a package holds only functions and the packages it uses",
+    ],
+    ['use x.a\nuse y.a', { 'x.a': '', 'y.a': '' }, "2:5: another package is already in use as 'a'"],
+  ] as [string, Record<string, string>, string][])(
+    'are refused: %s',
+    (program, sources, wanted) => {
+      expect(problems(program, sources)).toContain(wanted);
+    },
+  );
+
+  it('are checked once, however many use them, and each after those it uses', () => {
+    const { modules } = check(parse(core, text), {
+      packages: new Map(
+        Object.entries(packages).map(([name, source]) => [name, { source, definition: core }]),
+      ),
+    });
+    expect(modules.map(({ name }) => name)).toEqual(['std.math', 'std.text']);
+  });
+});
