@@ -2,6 +2,7 @@ import { checkNumber, show } from '@temper/core';
 import type { JsonValue } from './canonical-json.ts';
 import { quote } from './canonical-json.ts';
 import type { AuditEvent } from './event.ts';
+import { lineTimestamp } from './line-fields.ts';
 import type { IndexedField, LineFilter } from './sink.ts';
 
 /** One value, or any of several. */
@@ -154,14 +155,9 @@ function lineFilter(
   };
 }
 
-const TIMESTAMP = ',"timestamp":"';
-const TIMESTAMP_LENGTH = '2026-01-01T00:00:00.000Z'.length;
-
 function isWithin(line: string, since: string | undefined, until: string | undefined): boolean {
   if (since === undefined && until === undefined) return true;
-  // Nothing that a caller can fill with text comes after the timestamp, so the last one is it.
-  const at = line.lastIndexOf(TIMESTAMP) + TIMESTAMP.length;
-  const found = line.slice(at, at + TIMESTAMP_LENGTH);
+  const found = lineTimestamp(line);
   return (since === undefined || found >= since) && (until === undefined || found < until);
 }
 

@@ -151,9 +151,8 @@ class Verification {
       }
     } catch (error) {
       if (!(error instanceof AuditCorruptError)) throw error;
-      return (
-        missing ?? { kind: 'malformed', sequence: this.head.sequence + 1, message: error.message }
-      );
+      const sequence = error.sequence ?? this.head.sequence + 1;
+      return missing ?? { kind: 'malformed', sequence, message: error.message };
     }
     onProgress?.(this.events);
     return missing;

@@ -1,6 +1,14 @@
 import { checkKnown, checkName, checkNumber } from '@temper/core';
 import { leafOf } from '../checkpointer.ts';
-import { type ChainHead, EMPTY_HEAD, parseLine, type SealedEvent } from '../hash-chain.ts';
+import { AuditCorruptError } from '../errors.ts';
+import {
+  type ChainHead,
+  checkLine,
+  EMPTY_HEAD,
+  GENESIS_HASH,
+  parseLine,
+  type SealedEvent,
+} from '../hash-chain.ts';
 import { MerkleFrontier } from '../merkle.ts';
 import type {
   Anchor,
@@ -22,7 +30,7 @@ export interface MemorySinkOptions {
    * @throws {RangeError} at construction, unless an integer from 1 to 10_000_000
    */
   readonly capacity?: number;
-  /** Lines to begin with, such as those of an export. @defaultValue none */
+  /** A whole log to begin with, such as the lines of an export. @defaultValue none */
   readonly lines?: readonly string[];
 }
 
@@ -52,7 +60,7 @@ class MemorySink implements AuditSink, AuditSource {
   readonly source: AuditSource = this;
   readonly #capacity: number;
   /** A ring would save nothing: the array is cut when it has grown to twice the capacity. */
-  #kept: { readonly line: string; readonly head: ChainHead }[] = [];
+  #kept: (ChainHead & { readonly line: string })[] = [];
   #head: ChainHead = EMPTY_HEAD;
   /** Where what is kept begins, and the sum of what is not, when that is known. */
   #begin: ChainHead = EMPTY_HEAD;
@@ -62,28 +70,34 @@ class MemorySink implements AuditSink, AuditSource {
   constructor({ name, capacity, lines }: Required<MemorySinkOptions>) {
     this.name = name;
     this.#capacity = capacity;
-    this.#add(lines.map((line) => ({ line, event: parseLine(line) })));
+    // Taken as they are, whatever they are: verification is for telling what is wrong with them.
+    this.#kept = lines.map((line, i) => ({ line, sequence: i + 1, hash: hashOf(line) }));
+    const last = this.#kept.at(-1);
+    if (last !== undefined) this.#head = last;
   }
 
   async open(): Promise<SinkState> {
-    return { head: this.#head };
+    const last = this.#kept.at(-1);
+    const checked = last && checkLine(last.line);
+    if (checked?.fault !== undefined) {
+      throw new AuditCorruptError(this.name, 'in memory', last?.sequence, checked.message);
+    }
+    const { sequence, hash } = checked?.event ?? this.#head;
+    return { head: { sequence, hash } };
   }
 
   async write(batch: readonly SealedEvent[]): Promise<undefined> {
-    this.#add(batch);
-  }
-
-  #add(batch: readonly Pick<SealedEvent, 'line' | 'event'>[]): void {
     for (const { line, event } of batch) {
       const { sequence, prev, hash } = event;
       // One that joins a log later keeps what it is given from then on.
       if (sequence !== this.#head.sequence + 1)
         this.#restart({ sequence: sequence - 1, hash: prev });
       this.#head = { sequence, hash };
-      this.#kept.push({ line, head: this.#head });
+      this.#kept.push({ line, sequence, hash });
     }
-    if (this.#kept.length < this.#capacity * 2) return;
-    this.#forget(this.#kept.length - this.#capacity);
+    if (this.#kept.length >= this.#capacity * 2) {
+      this.#forget(this.#kept.length - this.#capacity);
+    }
   }
 
   #restart(begin: ChainHead): void {
@@ -93,9 +107,9 @@ class MemorySink implements AuditSink, AuditSource {
   }
 
   #forget(count: number): void {
-    for (const { head } of this.#kept.slice(0, count)) {
-      this.#frontier?.append(leafOf(head.hash));
-      this.#begin = head;
+    for (const { sequence, hash } of this.#kept.slice(0, count)) {
+      this.#frontier?.append(leafOf(hash));
+      this.#begin = { sequence, hash };
     }
     this.#kept = this.#kept.slice(count);
   }
@@ -112,7 +126,7 @@ class MemorySink implements AuditSink, AuditSource {
   }: ReadRange): AsyncGenerator<readonly string[], void, undefined> {
     this.#trim();
     const lines = this.#kept
-      .filter(({ head }) => head.sequence >= from && head.sequence <= to)
+      .filter(({ sequence }) => sequence >= from && sequence <= to)
       .map(({ line }) => line);
     if (reverse) lines.reverse();
     for (let i = 0; i < lines.length; i += READ_LINES) yield lines.slice(i, i + READ_LINES);
@@ -136,4 +150,12 @@ class MemorySink implements AuditSink, AuditSource {
   }
 
   async close(): Promise<void> {}
+}
+
+function hashOf(line: string): string {
+  try {
+    return parseLine(line).hash;
+  } catch {
+    return GENESIS_HASH;
+  }
 }

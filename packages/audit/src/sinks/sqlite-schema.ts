@@ -7,10 +7,10 @@ const APPLICATION_ID = 0x546d4175;
 const SCHEMA_VERSION = 1;
 
 /**
- * The columns that can be queried. They are computed from the line, so that nobody can make an event
+ * Where fields are in a line. There are no columns of their own for them, so nobody can make an event
  * turn up, or not turn up, under a value that it does not have.
  */
-const COLUMNS: Readonly<Record<IndexedField | 'timestamp', string>> = {
+const FIELDS: Readonly<Record<IndexedField | 'timestamp', string>> = {
   id: '$.id',
   timestamp: '$.timestamp',
   eventType: '$.eventType',
@@ -22,8 +22,13 @@ const COLUMNS: Readonly<Record<IndexedField | 'timestamp', string>> = {
   spanId: '$.spanId',
 };
 
-/** Columns that may have an index. */
-export const indexNames = Object.keys(COLUMNS) as readonly (keyof typeof COLUMNS)[];
+/** Fields that may have an index. */
+export const indexNames = Object.keys(FIELDS) as readonly (keyof typeof FIELDS)[];
+
+/** A field, as an expression over the line; what an index on the same text serves. */
+export function fieldExpression(field: keyof typeof FIELDS): string {
+  return `(line ->> '${FIELDS[field]}')`;
+}
 
 /** Makes the tables in a new database, and refuses one that is something else. */
 export function createSchema(
@@ -36,12 +41,11 @@ export function createSchema(
     Object.values(database.prepare(`PRAGMA ${name}`).get() as object)[0] as number;
   const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get();
   if ((tables as { count: number }).count === 0) {
-    const columns = Object.entries(COLUMNS).map(
-      ([name, at]) => `"${name}" TEXT GENERATED ALWAYS AS (line ->> '${at}') VIRTUAL`,
-    );
+    const columns = indexNames.map((name) => `${fieldExpression(name)} AS "${name}"`);
     database.exec(`
       BEGIN IMMEDIATE;
-      CREATE TABLE event (sequence INTEGER PRIMARY KEY, line TEXT NOT NULL, ${columns.join(', ')}) STRICT;
+      CREATE TABLE event (sequence INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
+      CREATE VIEW audit AS SELECT sequence, ${columns.join(', ')}, line FROM event;
       CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL, frontier TEXT NOT NULL) STRICT;
       CREATE TABLE anchor (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, hash TEXT NOT NULL, frontier TEXT NOT NULL) STRICT;
       PRAGMA application_id = ${APPLICATION_ID};
@@ -55,9 +59,7 @@ export function createSchema(
   for (const name of indexNames) {
     const index = `event_${name}`;
     if (indexes.includes(name)) {
-      database.exec(
-        `CREATE INDEX IF NOT EXISTS "${index}" ON event ("${name}") WHERE "${name}" IS NOT NULL`,
-      );
+      database.exec(`CREATE INDEX IF NOT EXISTS "${index}" ON event (${fieldExpression(name)})`);
     } else {
       database.exec(`DROP INDEX IF EXISTS "${index}"`);
     }

@@ -1,7 +1,10 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
+import { AuditCorruptError } from '../errors.ts';
+import { KeyCheck, type KeyedLine, lineSequence } from '../line-fields.ts';
 import type { Anchor, AuditSource, LineFilter, ReadRange, StoredCheckpoint } from '../sink.ts';
 import { openDatabase } from './node-sqlite.ts';
+import { fieldExpression } from './sqlite-schema.ts';
 
 /**
  * Rows looked through at a time. A statement runs on this thread from beginning to end, so a
@@ -37,20 +40,27 @@ export class SqliteSource implements AuditSource {
     const { where, parameters } = conditions(range.filter);
     const order = range.reverse === true ? 'DESC' : 'ASC';
     // Rows are taken a few at a time: no statement stays open while the reader does other things.
-    const sql = `SELECT sequence, line FROM event WHERE sequence BETWEEN ? AND ?${where} ORDER BY sequence ${order} LIMIT ${READ_LINES}`;
+    const sql = `SELECT sequence AS key, line FROM event WHERE sequence BETWEEN ? AND ?${where} ORDER BY sequence ${order} LIMIT ${READ_LINES}`;
+    const check = new KeyCheck(order === 'DESC');
     let { low, high } = bounds;
     while (low <= high) {
       const [from, to] = where === '' ? [low, high] : this.#window(low, high, order);
-      const rows = this.#opened.prepare(sql).all(from, to, ...parameters) as {
-        sequence: number;
-        line: string;
-      }[];
-      const last = rows.length < READ_LINES ? undefined : rows[rows.length - 1]?.sequence;
+      const rows = this.#opened
+        .prepare(sql)
+        .all(from, to, ...parameters) as unknown as readonly KeyedLine[];
+      const last = rows.length < READ_LINES ? undefined : rows[rows.length - 1]?.key;
       if (order === 'ASC') low = (last ?? to) + 1;
       else high = (last ?? from) - 1;
-      if (rows.length > 0) yield rows.map(({ line }) => line);
+      const sound = check.soundCount(rows);
+      if (sound > 0) yield rows.slice(0, sound).map(({ line }) => line);
+      if (sound < rows.length) throw this.#misfiled(rows[sound] as KeyedLine);
       await setImmediate();
     }
+  }
+
+  #misfiled({ key, line }: KeyedLine): AuditCorruptError {
+    const what = `it is kept under another sequence, ${key}`;
+    return new AuditCorruptError(this.name, this.#path, lineSequence(line), what);
   }
 
   /** The next part of a range to look through, counted in rows: sequences may have been tampered with. */
@@ -68,10 +78,18 @@ export class SqliteSource implements AuditSource {
     from = 0,
     to = Number.MAX_SAFE_INTEGER,
   }: ReadRange): { low: number; high: number } | undefined {
-    const { low, high } = this.#opened
-      .prepare('SELECT min(sequence) AS low, max(sequence) AS high FROM event')
-      .get() as { low: number | null; high: number | null };
-    if (low === null || high === null) return undefined;
+    // As text, since numbers beyond what JavaScript can hold are refused by the driver.
+    const found = this.#opened
+      .prepare(
+        'SELECT CAST(min(sequence) AS TEXT) AS low, CAST(max(sequence) AS TEXT) AS high FROM event',
+      )
+      .get() as { low: string | null; high: string | null };
+    if (found.low === null || found.high === null) return undefined;
+    const [low, high] = [Number(found.low), Number(found.high)];
+    if (!Number.isSafeInteger(high) || low < 1) {
+      const what = `events are kept under sequences ${low} to ${high}`;
+      throw new AuditCorruptError(this.name, this.#path, undefined, what);
+    }
     return { low: Math.max(low, from), high: Math.min(high, to) };
   }
 
@@ -109,15 +127,15 @@ function conditions(filter: LineFilter | undefined): {
   const clauses: string[] = [];
   const parameters: SQLInputValue[] = [];
   for (const [field, values] of filter?.equals ?? []) {
-    clauses.push(`"${field}" IN (${values.map(() => '?').join(', ')})`);
+    clauses.push(`${fieldExpression(field)} IN (${values.map(() => '?').join(', ')})`);
     parameters.push(...values);
   }
   if (filter?.since !== undefined) {
-    clauses.push('"timestamp" >= ?');
+    clauses.push(`${fieldExpression('timestamp')} >= ?`);
     parameters.push(filter.since);
   }
   if (filter?.until !== undefined) {
-    clauses.push('"timestamp" < ?');
+    clauses.push(`${fieldExpression('timestamp')} < ?`);
     parameters.push(filter.until);
   }
   return { where: clauses.map((clause) => ` AND ${clause}`).join(''), parameters };

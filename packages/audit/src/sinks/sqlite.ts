@@ -13,7 +13,7 @@ import {
 } from '../hash-chain.ts';
 import type { AuditSink, AuditSource, SinkNews, SinkState, StoredCheckpoint } from '../sink.ts';
 import { openDatabase } from './node-sqlite.ts';
-import { createSchema, indexNames } from './sqlite-schema.ts';
+import { createSchema, fieldExpression, indexNames } from './sqlite-schema.ts';
 import { readAnchor, SqliteSource } from './sqlite-source.ts';
 import { WriterLock } from './writer-lock.ts';
 
@@ -163,7 +163,9 @@ class SqliteSink implements AuditSink {
     if (maxAgeMs !== Number.POSITIVE_INFINITY && clock.monotonic() >= this.#retentionAt) {
       const cutoff = new Date(clock.now() - maxAgeMs).toISOString();
       const young = database
-        .prepare('SELECT sequence FROM event WHERE timestamp >= ? ORDER BY sequence LIMIT 1')
+        .prepare(
+          `SELECT sequence FROM event WHERE ${fieldExpression('timestamp')} >= ? ORDER BY sequence LIMIT 1`,
+        )
         .get(cutoff) as { sequence: number } | undefined;
       const old = Math.min((young?.sequence ?? last) - 1, this.#first + MAX_RETIRED - 1);
       // Look again soon when one write could not remove all of it.

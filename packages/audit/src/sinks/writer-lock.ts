@@ -19,7 +19,7 @@ export class WriterLock {
   constructor(sink: string, location: string, path: string) {
     const database = openDatabase(path, { timeout: 0 });
     try {
-      database.exec('BEGIN EXCLUSIVE');
+      database.exec('PRAGMA journal_mode=OFF; BEGIN EXCLUSIVE');
     } catch (error) {
       database.close();
       const { errcode } = error as { errcode?: number };

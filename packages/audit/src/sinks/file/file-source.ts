@@ -1,3 +1,4 @@
+import { lineSequence } from '../../line-fields.ts';
 import type { Anchor, AuditSource, ReadRange, StoredCheckpoint } from '../../sink.ts';
 import { type FilePort, nodeFiles, readWhole } from './file-port.ts';
 import { backwardLines, forwardLines } from './segment-lines.ts';
@@ -69,18 +70,11 @@ export class FileSource implements AuditSource {
   }
 }
 
-const SEQUENCE = ',"sequence":';
-
 /** Tells by a line's text whether it lies in a range; what has no sequence is for others to judge. */
 function rangeTest(from: number, to: number): ((line: string) => boolean) | undefined {
   if (from <= 0 && to === Number.POSITIVE_INFINITY) return undefined;
   return (line) => {
-    // Inside strings quotes are escaped, so the last occurrence is the event's own.
-    const at = line.lastIndexOf(SEQUENCE);
-    const sequence = Number.parseInt(
-      line.slice(at + SEQUENCE.length, at + SEQUENCE.length + 17),
-      10,
-    );
-    return at < 0 || Number.isNaN(sequence) || (sequence >= from && sequence <= to);
+    const sequence = lineSequence(line);
+    return sequence === undefined || (sequence >= from && sequence <= to);
   };
 }

@@ -2,6 +2,7 @@ import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { Clock } from '@temper/core';
 import { leafOf, restoreFrontier } from '../../checkpointer.ts';
+import { AuditCorruptError } from '../../errors.ts';
 import { type ChainHead, EMPTY_HEAD, parseLine } from '../../hash-chain.ts';
 import type { Anchor, SinkNews, StoredCheckpoint } from '../../sink.ts';
 import { type FilePort, replaceFile } from './file-port.ts';
@@ -99,6 +100,7 @@ async function sumUp(
       for (const line of lines) {
         const { sequence, hash } = parseLine(line);
         if (sequence <= head.sequence) continue;
+        if (sequence !== head.sequence + 1) throw gap(directory, segment, head.sequence + 1);
         frontier.append(leafOf(hash));
         head = { sequence, hash };
       }
@@ -108,25 +110,37 @@ async function sumUp(
   return { sequence: head.sequence, hash: head.hash, frontier: nodes };
 }
 
-/** Removes segments that lie wholly at or before a sequence, and files that a crash left behind. */
+/** Never sum up what is not all there: the log would lose the means to show that. */
+function gap(directory: string, segment: Segment, sequence: number): AuditCorruptError {
+  const path = `${directory}/${segment.name}`;
+  return new AuditCorruptError('file', path, sequence, 'events before it are missing');
+}
+
+/**
+ * Removes segments that lie wholly at or before a sequence, and files that a crash left behind.
+ *
+ * Goes by one listing: the writer may be beginning a new file meanwhile, and a file that is not on
+ * the list is none of ours.
+ */
 export async function dropBelow(
   files: FilePort,
   directory: string,
   sequence: number,
 ): Promise<void> {
-  const segments = await listSegments(files, directory);
-  let removed = false;
-  for (const name of await files.list(directory)) {
+  const names = await files.list(directory);
+  const firsts = names.flatMap((name) => parseSegment(name)?.first ?? []);
+  const isLeftover = (name: string): boolean => {
+    if (name.endsWith('.tmp')) return true;
     const segment = parseSegment(name);
-    const next = segments.find(({ first }) => segment !== undefined && first > segment.first);
-    const retired = segment !== undefined && next !== undefined && next.first <= sequence + 1;
-    // The compressed form is complete when it has its name, and makes the plain one superfluous.
-    const double = segment?.compressed === false && segments.every((other) => other.name !== name);
-    if (!retired && !double && !name.endsWith('.tmp')) continue;
-    await files.remove(`${directory}/${name}`);
-    removed = true;
-  }
-  if (removed) await files.syncDirectory(directory);
+    if (segment === undefined) return false;
+    // A compressed form that has its name is complete, and makes the plain one superfluous.
+    if (names.includes(`${name}.gz`)) return true;
+    // It ends before the next one begins.
+    return firsts.some((next) => next > segment.first && next <= sequence + 1);
+  };
+  const leftovers = names.filter(isLeftover);
+  for (const name of leftovers) await files.remove(`${directory}/${name}`);
+  if (leftovers.length > 0) await files.syncDirectory(directory);
 }
 
 async function pruneCheckpoints(

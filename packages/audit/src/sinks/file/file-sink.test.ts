@@ -1,0 +1,474 @@
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { ManualClock } from '@temper/testkit';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FaultyFiles, type FileOperation, systemError } from '../../../test/faulty-files.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../../../test/temporary.ts';
+import { type AuditLog, auditLog } from '../../audit-log.ts';
+import type { AuditEvent, AuditEventInput } from '../../event.ts';
+import type { AuditLogOptions } from '../../options.ts';
+import { queryPage } from '../../query.ts';
+import { generateSigningKey, noteSigner } from '../../signing-key.ts';
+import { type VerifyOptions, verifyLog } from '../../verify.ts';
+import { memorySink } from '../memory.ts';
+import { type FileSinkOptions, fileSink } from './file-sink.ts';
+import { FileSource } from './file-source.ts';
+
+let directory: TemporaryDirectory;
+beforeEach(() => {
+  directory = temporaryDirectory();
+});
+afterEach(() => directory[Symbol.dispose]());
+
+const event = (action: string, details?: object): AuditEventInput => ({
+  eventType: 'operation',
+  action,
+  resource: 'r',
+  status: 'success',
+  details,
+});
+
+const openLogs: AuditLog[] = [];
+afterEach(async () => {
+  for (const log of openLogs.splice(0)) await log.close().catch(() => undefined);
+});
+
+function open(
+  options: Omit<FileSinkOptions, 'directory'> = {},
+  more: AuditLogOptions = {},
+): AuditLog {
+  const log = auditLog({
+    sinks: [fileSink({ directory: directory.path, ...options })],
+    sinkRetryMs: 0,
+    ...more,
+  });
+  openLogs.push(log);
+  return log;
+}
+
+const names = (): string[] =>
+  readdirSync(directory.path).filter((name) => /^\d{20}\.jsonl/.test(name));
+const segment = (first: number): string =>
+  join(directory.path, `${String(first).padStart(20, '0')}.jsonl`);
+const source = (): FileSource => new FileSource(directory.path);
+
+async function verified(options: VerifyOptions = {}): Promise<number> {
+  const report = await verifyLog(source(), options);
+  expect(report.problem).toBeUndefined();
+  return report.last;
+}
+
+async function actions(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const lines of source().read({}))
+    found.push(...lines.map((line) => (JSON.parse(line) as AuditEvent).action));
+  return found;
+}
+
+describe('fileSink', () => {
+  it('writes one line of canonical JSON per event, for its owner only', async () => {
+    const log = open();
+    const written = await log.append(event('one', { n: 1 }));
+    await log.close();
+    const text = readFileSync(segment(1), 'utf8');
+    expect(text.endsWith('}\n')).toBe(true);
+    expect(JSON.parse(text)).toEqual(written);
+    expect(statSync(segment(1)).mode & 0o777).toBe(0o600);
+  });
+
+  it('makes one write and one sync of all events that come together', async () => {
+    const files = new FaultyFiles();
+    const log = open({ files });
+    await log.ready();
+    files.calls.length = 0;
+    await Promise.all(Array.from({ length: 100 }, (_, i) => log.append(event(`n${i}`))));
+    expect(files.calls).toEqual(['append', 'sync']);
+  });
+
+  it('goes on where it ended, over many openings', async () => {
+    for (let i = 1; i <= 5; i++) {
+      const log = open();
+      expect(await log.append(event(`n${i}`))).toMatchObject({ sequence: i });
+      await log.close();
+    }
+    expect(await verified()).toBe(5);
+  });
+
+  it('refuses a second writer, in this process too, and lets readers in', async () => {
+    const first = open();
+    await first.append(event('one'));
+    const second = open({}, { name: 'second' });
+    await expect(second.ready()).rejects.toMatchObject({
+      code: 'AUDIT_UNAVAILABLE',
+      cause: { code: 'AUDIT_LOCKED', location: directory.path },
+    });
+    expect(await verified()).toBe(1);
+    await first.close();
+    expect(await second.append(event('two'))).toMatchObject({ sequence: 2 });
+  });
+
+  it.each([
+    ['no directory', {}, 'directory must name a directory'],
+    [
+      'tiny segments',
+      { directory: 'x', maxSegmentBytes: 10 },
+      'maxSegmentBytes must be an integer from 1024',
+    ],
+    ['one segment', { directory: 'x', maxSegments: 1 }, 'maxSegments must be an integer >= 2'],
+    ['a misspelt option', { directory: 'x', maxAge: 1 }, "unknown option 'maxAge'"],
+  ])('refuses %s', (_, options, message) => {
+    expect(() => fileSink(options as FileSinkOptions)).toThrow(message);
+  });
+});
+
+describe('rotation', () => {
+  it('begins a new file when one is full, and compresses the old one', async () => {
+    const log = open({ maxSegmentBytes: 1_024 });
+    for (let i = 1; i <= 20; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(200) }));
+    await log.close();
+    expect(names().length).toBeGreaterThan(3);
+    expect(
+      names()
+        .slice(0, -1)
+        .every((name) => name.endsWith('.gz')),
+    ).toBe(true);
+    expect(names().at(-1)?.endsWith('.jsonl')).toBe(true);
+    const [first] = names();
+    const [line] = gunzipSync(readFileSync(join(directory.path, first as string)))
+      .toString()
+      .split('\n');
+    expect(JSON.parse(line as string)).toMatchObject({ sequence: 1 });
+    expect(await actions()).toEqual(Array.from({ length: 20 }, (_, i) => `n${i + 1}`));
+    expect(await verified()).toBe(20);
+  });
+
+  it('begins a new file when one is old', async () => {
+    const clock = new ManualClock();
+    const log = open({ clock, gzip: false, maxSegmentAgeMs: 60_000 }, { clock });
+    await log.append(event('one'));
+    await clock.advance(59_999);
+    await log.append(event('two'));
+    expect(names()).toHaveLength(1);
+    await clock.advance(1);
+    await log.append(event('three'));
+    expect(names()).toHaveLength(2);
+    await log.close();
+    const again = open({ clock, gzip: false, maxSegmentAgeMs: 60_000 }, { clock });
+    await clock.advance(59_999);
+    await again.append(event('four'));
+    expect(names()).toHaveLength(2);
+    await clock.advance(1);
+    await again.append(event('five'));
+    expect(names()).toHaveLength(3);
+  });
+
+  it('goes on from a compressed end, an empty file, and leftovers of an interrupted compression', async () => {
+    const log = open({ maxSegmentBytes: 1_024, gzip: false });
+    for (let i = 1; i <= 10; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(400) }));
+    await log.close();
+    // Both forms of a file, as after a crash just before the plain one went; and a half-written one.
+    const first = segment(1);
+    writeFileSync(`${first}.gz`, (await import('node:zlib')).gzipSync(readFileSync(first)));
+    writeFileSync(`${first}.gz.tmp`, 'half');
+    writeFileSync(segment(11), '');
+    const again = open({ maxSegmentBytes: 1_024 });
+    expect(await again.append(event('n11'))).toMatchObject({ sequence: 11 });
+    await again.close();
+    expect(existsSync(first)).toBe(false);
+    expect(existsSync(`${first}.gz.tmp`)).toBe(false);
+    expect(await verified()).toBe(11);
+  });
+
+  it('reads in both directions, any range, whatever the files', async () => {
+    const log = open({ maxSegmentBytes: 2_048 });
+    for (let i = 1; i <= 40; i++) log.record(event(`n${i}`, { fill: 'ü'.repeat(i * 5) }));
+    for (let i = 41; i <= 60; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(150) }));
+    await log.close();
+    const range = fc.integer({ min: 1, max: 60 });
+    await fc.assert(
+      fc.asyncProperty(range, range, fc.boolean(), async (a, b, reverse) => {
+        const [from, to] = [Math.min(a, b), Math.max(a, b)];
+        const found: number[] = [];
+        for await (const lines of source().read({ from, to, reverse })) {
+          found.push(...lines.map((line) => (JSON.parse(line) as AuditEvent).sequence));
+        }
+        const expected = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+        expect(found).toEqual(reverse ? expected.reverse() : expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('retention', () => {
+  const key = generateSigningKey('log');
+
+  it('removes the oldest files, and leaves a log that can be verified with its checkpoints', async () => {
+    const clock = new ManualClock();
+    const checkpoints = { signer: noteSigner(key.secretKey), everyEvents: 5 };
+    const everything = memorySink();
+    const file = fileSink({
+      directory: directory.path,
+      maxSegmentBytes: 1_024,
+      maxSegments: 3,
+      clock,
+    });
+    const log = auditLog({ sinks: [file, everything], checkpoints, clock });
+    for (let i = 1; i <= 40; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(300) }));
+    const { note } = await log.checkpoint();
+    await log.close();
+    expect(names().length).toBeLessThanOrEqual(4);
+    const report = await verifyLog(source(), { keys: [key.verifierKey], checkpoints: [note] });
+    expect(report.problem).toBeUndefined();
+    expect(report.first).toBeGreaterThan(10);
+    expect(report.anchor).toMatchObject({ sequence: report.first - 1 });
+    expect(report.checkpoints.trusted).toBeGreaterThan(1);
+    const said = await queryPage(everything.source, { action: 'retire', order: 'asc' });
+    expect(said.events.length).toBeGreaterThan(0);
+    expect(said.events[0]?.details).toMatchObject({ sink: 'file', from: 1 });
+    const again = open({ maxSegmentBytes: 1_024, maxSegments: 3 }, { checkpoints });
+    await again.append(event('after'));
+    await again.checkpoint();
+    await again.close();
+    expect(await verified({ keys: [key.verifierKey] })).toBe(report.last + 1);
+  });
+
+  it('removes files whose events are too old, and no other', async () => {
+    const clock = new ManualClock();
+    const log = open({ maxSegmentAgeMs: 1_000, maxAgeMs: 10_000, clock, gzip: false }, { clock });
+    for (let i = 0; i < 30; i++) {
+      await log.append(event(`n${i}`));
+      await clock.advance(1_000);
+    }
+    await log.close();
+    const [oldest] = await actions();
+    const kept = await actions();
+    expect(kept.length).toBeGreaterThanOrEqual(11);
+    expect(kept.length).toBeLessThan(40);
+    expect(oldest).toMatch(/^n1[5-9]$/);
+    expect(await verified()).toBeGreaterThan(30);
+  });
+
+  it('finds an anchor that was forged to hide that the beginning is gone', async () => {
+    const checkpoints = { signer: noteSigner(key.secretKey), everyEvents: 5 };
+    const log = open({ maxSegmentBytes: 1_024, gzip: false }, { checkpoints });
+    for (let i = 1; i <= 20; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(300) }));
+    await log.close();
+    const all = names();
+    const { rmSync } = await import('node:fs');
+    const second = all[1] as string;
+    const [line] = readFileSync(join(directory.path, second), 'utf8').split('\n');
+    const { prev, sequence } = JSON.parse(line as string) as AuditEvent;
+    rmSync(join(directory.path, all[0] as string));
+    const frontier = Array.from(
+      { length: (sequence - 1).toString(2).replaceAll('0', '').length },
+      () => 'ab'.repeat(32),
+    );
+    writeFileSync(
+      join(directory.path, 'anchor.json'),
+      JSON.stringify({ sequence: sequence - 1, hash: prev, frontier }),
+    );
+    const report = await verifyLog(source(), { keys: [key.verifierKey] });
+    expect(report.problem).toMatchObject({ kind: 'rewritten' });
+  });
+});
+
+describe('a torn end', () => {
+  const COUNT = 5;
+
+  async function written(): Promise<Buffer> {
+    const log = open();
+    for (let i = 1; i <= COUNT; i++) await log.append(event(`n${i}`));
+    await log.close();
+    return readFileSync(segment(1));
+  }
+
+  it('is found at any byte, cut, reported and written down', async () => {
+    const whole = await written();
+    const ends = [...whole.entries()].filter(([, byte]) => byte === 0x0a).map(([at]) => at + 1);
+    const from = ends[COUNT - 2] as number;
+    // All bytes near the ends of the last event, some of those between, and some before.
+    const span = whole.length - from;
+    const offsets = Array.from({ length: span }, (_, i) => i);
+    const chosen = offsets.filter((i) => i < 12 || i > span - 12 || i % 9 === 0);
+    const cuts = [...chosen.map((i) => from + i), 0, 1, 300];
+    for (const cut of cuts) {
+      writeFileSync(segment(1), whole.subarray(0, cut));
+      const kept = ends.filter((end) => end <= cut).length;
+      const tornBytes = cut - (ends[kept - 1] ?? 0);
+      const log = open();
+      const { recovered, sequence } = await log.ready();
+      expect(sequence).toBe(kept);
+      const expected = tornBytes > 0 ? [{ tornBytes, location: segment(1), sink: 'file' }] : [];
+      expect(recovered).toEqual(expected);
+      await log.append(event('after'));
+      await log.close();
+      const found = await actions();
+      expect(found.slice(kept)).toEqual(tornBytes > 0 ? ['recover', 'after'] : ['after']);
+      await verified();
+    }
+  });
+
+  it('is cut where blocks of zeros never reached the disk', async () => {
+    const whole = await written();
+    writeFileSync(
+      segment(1),
+      Buffer.concat([whole, Buffer.alloc(5_000), Buffer.from('tail of a line\n')]),
+    );
+    const log = open();
+    expect((await log.ready()).recovered).toMatchObject([{ tornBytes: 5_015 }]);
+    await log.close();
+    await verified();
+  });
+
+  it('is not mistaken for one: a whole line that does not match its hash stops everything', async () => {
+    const whole = (await written()).toString();
+    writeFileSync(segment(1), whole.replace('"action":"n5"', '"action":"n6"'));
+    const log = open();
+    await expect(log.ready()).rejects.toMatchObject({
+      cause: { code: 'AUDIT_CORRUPT', sequence: 5 },
+    });
+    await log.close().catch(() => undefined);
+    writeFileSync(segment(1), `${whole}not an event\n`);
+    await expect(open().ready()).rejects.toMatchObject({ cause: { code: 'AUDIT_CORRUPT' } });
+  });
+
+  it('is left alone by readers', async () => {
+    await written();
+    appendFileSync(segment(1), '{"action":"half');
+    expect(await verified()).toBe(COUNT);
+    expect((await actions()).length).toBe(COUNT);
+  });
+
+  it('of the checkpoints does no harm', async () => {
+    const key = generateSigningKey('log');
+    const checkpoints = { signer: noteSigner(key.secretKey) };
+    const log = open({}, { checkpoints });
+    await log.append(event('one'));
+    await log.checkpoint();
+    await log.close();
+    const path = join(directory.path, 'checkpoints.jsonl');
+    appendFileSync(path, '{"size":9,"no');
+    const again = open({}, { checkpoints });
+    await again.append(event('two'));
+    await again.checkpoint();
+    await again.close();
+    expect((await source().checkpoints()).map(({ size }) => size)).toEqual([1, 2]);
+    expect(await verified({ keys: [key.verifierKey] })).toBe(2);
+  });
+});
+
+describe('faults', () => {
+  it.each([
+    ['a full disk', 'append', systemError('ENOSPC'), 0],
+    ['a disk that fills up in the middle of a line', 'append', systemError('ENOSPC'), 100],
+    ['a disk that fills up behind some whole lines', 'append', systemError('EDQUOT'), 700],
+    ['a disk that cannot sync', 'sync', systemError('EIO'), 0],
+  ] as const)(
+    '%s: an error, a log that verifies, and nothing lost or doubled afterwards',
+    async (_, operation, error, partial) => {
+      const files = new FaultyFiles();
+      files.partial = partial;
+      const log = open({ files });
+      const before = await Promise.all(['a', 'b', 'c'].map((action) => log.append(event(action))));
+      let broken = true;
+      files.fault = (what) => (broken && what === operation ? error : undefined);
+      const refused = await Promise.allSettled(
+        ['d', 'e', 'f'].map((action) => log.append(event(action))),
+      );
+      expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+      await expect(log.append(event('g'))).rejects.toMatchObject({
+        code: 'AUDIT_UNAVAILABLE',
+        cause: error,
+      });
+      await verified();
+      broken = false;
+      await verified();
+      const after = await log.append(event('h'));
+      await log.close();
+      expect(await actions()).toEqual(['a', 'b', 'c', 'd', 'e', 'f', 'account', 'h']);
+      expect(await verified()).toBe(8);
+      expect([...before, after].map(({ sequence }) => sequence)).toEqual([1, 2, 3, 8]);
+    },
+  );
+
+  it('does not believe bytes that a failed sync left in the file', async () => {
+    const files = new FaultyFiles();
+    const log = open({ files });
+    await log.append(event('a'));
+    files.fault = (what) =>
+      what === 'sync' || what === 'truncate' ? systemError('EIO') : undefined;
+    await expect(log.append(event('b'))).rejects.toThrow('EIO');
+    await expect(log.append(event('c'))).rejects.toThrow('EIO');
+    files.fault = () => undefined;
+    files.calls.length = 0;
+    await log.append(event('d'));
+    expect(files.calls.slice(0, 2)).toEqual(['truncate', 'sync']);
+    expect(await actions()).toEqual(['a', 'b', 'account', 'd']);
+    await verified();
+  });
+
+  it.each<FileOperation>([
+    'create',
+    'syncDirectory',
+    'openToAppend',
+    'openToRead',
+    'append',
+    'sync',
+    'truncate',
+    'rename',
+    'remove',
+  ])(
+    'survives any one failure of %s during rotation, compression and retention',
+    async (operation) => {
+      const files = new FaultyFiles();
+      const log = open({ files, maxSegmentBytes: 1_024, maxSegments: 3 });
+      await log.ready();
+      const acknowledged: number[] = [];
+      for (let i = 1; i <= 60; i++) {
+        let armed = i % 7 === 0;
+        files.fault = (what) => {
+          if (what !== operation || !armed) return undefined;
+          armed = false;
+          return systemError('EIO');
+        };
+        await log.append(event(`n${i}`, { fill: 'x'.repeat(300) })).then(
+          ({ sequence }) => acknowledged.push(sequence),
+          () => undefined,
+        );
+      }
+      files.fault = () => undefined;
+      await log.append(event('last'));
+      await log.close();
+      const last = await verified();
+      expect(last).toBeGreaterThanOrEqual(acknowledged.at(-1) as number);
+      const anchor = (await source().anchor())?.sequence ?? 0;
+      const kept = new Set<number>();
+      for await (const lines of source().read({}))
+        for (const line of lines) kept.add((JSON.parse(line) as AuditEvent).sequence);
+      expect(acknowledged.filter((sequence) => sequence > anchor && !kept.has(sequence))).toEqual(
+        [],
+      );
+    },
+  );
+
+  it('stays whole when the file is cut to nothing under it', async () => {
+    const log = open();
+    await log.append(event('a'));
+    truncateSync(segment(1), 0);
+    await log.append(event('b'));
+    await log.close();
+    const report = await verifyLog(source());
+    expect(report.ok).toBe(false); // it was tampered with while open, which no writer can prevent
+  });
+});
