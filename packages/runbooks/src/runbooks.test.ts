@@ -1,0 +1,98 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { command } from './command.ts';
+import {
+  getRunbook,
+  guideMarkdown,
+  listRunbooks,
+  runbookForAlert,
+  runbookMarkdown,
+} from './index.ts';
+
+const IDS = [
+  'high_memory_usage',
+  'slow_response',
+  'circuit_breaker_open',
+  'rate_limit_exceeded',
+  'persistent_errors',
+];
+const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+
+describe('the catalog', () => {
+  it('lists the five runbooks of the report, in its order', () => {
+    expect(listRunbooks()).toEqual(IDS);
+  });
+
+  it.each(IDS)('%s has every part, with something in it', (id) => {
+    const runbook = getRunbook(id);
+    expect(runbook?.id).toBe(id);
+    for (const part of ['symptoms', 'rootCauses', 'steps', 'prevention', 'alerts'] as const) {
+      expect(runbook?.[part].length, part).toBeGreaterThan(0);
+    }
+    expect(runbook?.steps.some(({ references = [] }) => references.length > 0)).toBe(true);
+  });
+
+  it('answers undefined for a name that there is not', () => {
+    expect(getRunbook('nonexistent')).toBeUndefined();
+    expect(getRunbook('toString')).toBeUndefined();
+  });
+
+  it('leads from each alert to exactly one runbook', () => {
+    const alerts = IDS.flatMap((id) => getRunbook(id)?.alerts ?? []);
+    expect(new Set(alerts).size).toBe(alerts.length);
+    for (const alert of alerts) expect(runbookForAlert(alert)?.alerts).toContain(alert);
+    expect(runbookForAlert('NoSuchAlert')).toBeUndefined();
+  });
+});
+
+describe('as Markdown', () => {
+  it.each(IDS)('%s numbers its steps and shows every reference', (id) => {
+    const runbook = getRunbook(id);
+    if (runbook === undefined) throw new Error(`no runbook ${id}`);
+    const page = runbookMarkdown(runbook);
+    runbook.steps.forEach((step, index) => {
+      expect(page).toContain(`${index + 1}. ${step.action}.`);
+    });
+    for (const heading of ['## Symptoms', '## Root causes', '## Steps', '## Prevention']) {
+      expect(page).toContain(`\n${heading}\n`);
+    }
+  });
+
+  it('prints the guide with a heading per runbook', () => {
+    const guide = guideMarkdown();
+    expect(guide).toMatch(/^# Operations guide\n/);
+    for (const id of IDS) expect(guide).toContain(`\n## ${id.toUpperCase()}\n`);
+    expect(guide).toContain('\n### Steps\n');
+  });
+
+  it('keeps to its README', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    for (const id of IDS) expect(readme).toContain(`\`${id}\``);
+  });
+});
+
+describe('the command', () => {
+  it('lists, shows and prints', () => {
+    expect(command(['list']).out.trim().split('\n')).toHaveLength(IDS.length);
+    expect(command(['show', 'slow_response']).out).toContain('# Slow response');
+    expect(command(['print']).out).toBe(guideMarkdown());
+    expect(command([]).out).toContain('Usage:');
+  });
+
+  it.each([[['show']], [['show', 'nonexistent']], [['frobnicate']], [['list', 'extra']]])(
+    'refuses %j with exit code 2 and says what there is',
+    (args) => {
+      const { code, out, err } = command(args);
+      expect(code).toBe(2);
+      expect(out).toBe('');
+      expect(err).toMatch(/temper-runbooks: /);
+    },
+  );
+
+  it('runs as a program', () => {
+    expect(execFileSync(process.execPath, [cli, 'list'], { encoding: 'utf8' })).toContain(IDS[0]);
+    expect(spawnSync(process.execPath, [cli, 'show', 'nothing']).status).toBe(2);
+  });
+});
