@@ -1,1 +1,1 @@
-export type { Bench, Measure } from './types.ts';
+export type { Bench, Measure, Overhead, RowName } from './types.ts';

@@ -1,11 +1,15 @@
 /**
  * One row of a table: a way to do the work that its group names.
  *
- * Each file `bench/src/<package>/*.ts` that exports arrays of these is a suite, found by its place and
- * run in processes of its own; what it does on import (start an SDK, open a file) harms no other.
+ * Each file `bench/src/<package>/*.ts` that imports this type and exports arrays of rows is a suite,
+ * found by its place and run in processes of its own; what it does on import (start an SDK, open a
+ * file) harms no other.
  */
 export interface Bench {
-  /** Who does the work: `floor`, `temper`, or a peer's name, with a variant in words where needed. */
+  /**
+   * Who does the work: `floor`, `temper`, or a peer's name, with a variant in words where needed
+   * (`temper, signal read`). Names that begin with `temper` are ours.
+   */
   readonly name: string;
   /** The work. Rows of one group are measured in turns and compared with its floor. */
   readonly group: string;
@@ -13,8 +17,10 @@ export interface Bench {
   readonly fn: () => unknown;
   /** The least code that does the job: the 1.00 of its group. The first row, when none is marked. */
   readonly floor?: boolean;
-  /** Most that PERFORMANCE.md allows, as a ratio to the floor. Checked and shown, never enforced. */
+  /** Most that we allow ourselves, as a ratio to {@link against}. Checked and shown, never enforced. */
   readonly aim?: number;
+  /** Name of the row of this group that the aim is measured by. @defaultValue the floor */
+  readonly against?: string;
   /** How many operations one call of {@link fn} does, where a call is a batch. @defaultValue 1 */
   readonly operations?: number;
   /** Before the first call, after import. */
@@ -31,6 +37,24 @@ export interface Measure {
   readonly unit: string;
   /** Takes the figure, once per process. `globalThis.gc` is there. */
   readonly measure: () => number | Promise<number>;
-  /** Most that PERFORMANCE.md allows, in {@link unit}. */
+  /** Most that we allow ourselves, in {@link unit}. */
   readonly aim?: number;
+}
+
+/** A row of a suite: the suite's path under `bench/src` without extension, and the row's name. */
+export interface RowName {
+  readonly suite: string;
+  readonly name: string;
+}
+
+/**
+ * What one row costs more than another that had to run in another process, as an SDK is registered
+ * for a whole process: the difference of their ratios to equal floors.
+ */
+export interface Overhead {
+  readonly title: string;
+  readonly of: RowName;
+  readonly over: RowName;
+  /** Most that we allow ourselves, in nanoseconds. */
+  readonly aimNs?: number;
 }

@@ -1,0 +1,147 @@
+import type { Aim, RowSummary, Summary } from './summary.ts';
+
+/** Where and how it was measured. */
+export interface Setting {
+  readonly date: string;
+  readonly node: string;
+  readonly machine: string;
+  readonly load: string;
+  readonly processes: number;
+  readonly batchMs: number;
+  readonly turns: number;
+  /** Suites of which a process failed, with what it said. */
+  readonly failures: readonly string[];
+}
+
+const ours = (name: string): boolean => name.startsWith('temper');
+const digits = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString('en').replaceAll(',', ' ') : value.toPrecision(3);
+/** Ratios to two digits after the point, as far as that says anything. */
+const ratio = (value: number): string => (value < 0.1 ? value.toPrecision(2) : value.toFixed(2));
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** The whole page, in Markdown. */
+export function report(summary: Summary, setting: Setting): string {
+  return [
+    '# What it costs',
+    `Measured ${setting.date} on ${setting.machine}, Node ${setting.node}, load average ${setting.load} at the start. Rows of one group took turns in batches of ${setting.batchMs} ms, ${setting.turns} batches each, in ${setting.processes} ${setting.processes === 1 ? 'process' : 'processes'} per suite. A ratio is taken within one process; shown is the median over the processes, with the least and the most. Nanoseconds and bytes are for orientation.`,
+    ...failures(setting.failures),
+    '## Aims',
+    aims(summary),
+    ...groups(summary),
+    ...figures(summary),
+    ...overheads(summary),
+  ].join('\n\n');
+}
+
+function failures(failed: readonly string[]): string[] {
+  return failed.length === 0 ? [] : ['## Not measured', failed.map((one) => `- ${one}`).join('\n')];
+}
+
+interface Judged {
+  readonly what: string;
+  readonly aim: Aim;
+  readonly show: (value: number) => string;
+  readonly by: string;
+}
+
+function judged({ rows, figures, overheads }: Summary): Judged[] {
+  const found: (Omit<Judged, 'aim'> & { readonly aim: Aim | undefined })[] = [
+    ...rows.map(({ group, name, aim }) => ({
+      what: `${group}: ${name}`,
+      aim,
+      show: ratio,
+      by: ` × ${aim?.against}`,
+    })),
+    ...figures.map(({ group, name, unit, aim }) => ({
+      what: `${group}: ${name}`,
+      aim,
+      show: digits,
+      by: ` ${unit}`,
+    })),
+    ...overheads.map(({ title, aim }) => ({ what: title, aim, show: digits, by: ' ns' })),
+  ];
+  return found.filter((one): one is Judged => one.aim !== undefined);
+}
+
+function aims(summary: Summary): string {
+  const all = judged(summary);
+  const missed = all.filter(({ aim }) => !aim.met);
+  const slower = beaten(summary.rows);
+  const verdicts = [
+    missed.length === 0
+      ? `All ${all.length} aims are met.`
+      : `${all.length - missed.length} of ${all.length} aims are met. Missed: ${missed.map(({ what, aim, show, by }) => `${what} (${show(aim.measured)}, aim ${show(aim.most)}${by})`).join('; ')}.`,
+    ...slower.map((one) => `Slower than a peer: ${one}.`),
+  ];
+  const rows = all.map(({ what, aim, show, by }) => [
+    what,
+    `≤ ${show(aim.most)}${by}`,
+    show(aim.measured),
+    aim.met ? 'met' : '**missed**',
+  ]);
+  return [verdicts.join('\n\n'), table(['what', 'aim', 'measured', ''], rows)].join('\n\n');
+}
+
+/** Our plain rows that a peer beats. */
+function beaten(rows: readonly RowSummary[]): string[] {
+  return rows
+    .filter(({ name }) => name === 'temper')
+    .flatMap((row) => {
+      const peers = rows.filter(
+        (other) =>
+          other.group === row.group &&
+          other.suite === row.suite &&
+          !ours(other.name) &&
+          !/^(floor|naive)/.test(other.name),
+      );
+      return peers
+        .filter((peer) => peer.ratio < row.ratio)
+        .map((peer) => `${row.group}: ${ratio(row.ratio)}, ${peer.name} ${ratio(peer.ratio)}`);
+    });
+}
+
+function groups({ rows }: Summary): string[] {
+  const byGroup = Map.groupBy(rows, ({ suite, group }) => `${suite}|${group}`);
+  return [...byGroup.values()].flatMap((group) => {
+    const [first] = group as [RowSummary];
+    const lines = group
+      .toSorted((a, b) => Number(b.floor) - Number(a.floor))
+      .map(({ name, ratio: middle, least, most, ns, bytes }) => [
+        ours(name) ? `**${name}**` : name,
+        ratio(middle),
+        `${ratio(least)} to ${ratio(most)}`,
+        digits(ns),
+        bytes === undefined ? '' : digits(bytes),
+      ]);
+    const header = ['', 'ratio', 'least to most', 'ns per operation', 'bytes'];
+    return [`## ${first.group}`, `Suite \`${first.suite}\`.`, table(header, lines)];
+  });
+}
+
+function figures({ figures }: Summary): string[] {
+  const byGroup = Map.groupBy(figures, ({ group }) => group);
+  return [...byGroup].flatMap(([group, all]) => [
+    `## ${group}`,
+    table(
+      ['', 'measured', 'unit'],
+      all.map(({ name, value, unit }) => [name, digits(value), unit]),
+    ),
+  ]);
+}
+
+function overheads({ overheads }: Summary): string[] {
+  if (overheads.length === 0) return [];
+  return [
+    '## What one thing costs more than another',
+    'Differences of ratios to equal floors, as both could not run in one process.',
+    table(
+      ['', 'ns'],
+      overheads.map(({ title, ns }) => [title, digits(ns)]),
+    ),
+  ];
+}

@@ -1,0 +1,14 @@
+/** The least code that retries: three attempts, transient errors only, exponential waits. */
+export async function retryFloor<T>(operation: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await operation();
+    } catch (error) {
+      if (attempt >= 3 || (error as { code?: unknown }).code !== 'ECONNREFUSED') throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** (attempt - 1)));
+    }
+  }
+}
+
+/** The work of every row: it answers, a little later. */
+export const answer = async (): Promise<number> => 1;

@@ -1,0 +1,73 @@
+// `pnpm bench [--short] [--only text] [--processes n]` measures every suite and writes RESULTS.md.
+import { fork } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { report } from './report.ts';
+import { built, findSuites, type SuiteResult } from './suite.ts';
+import { summarize } from './summary.ts';
+
+const { values } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    processes: { type: 'string' },
+  },
+});
+const turns = values.short
+  ? { batchMs: 1, turns: 5, warmUpMs: 5 }
+  : { batchMs: 2, turns: 150, warmUpMs: 300 };
+const processes = Number(values.processes ?? (values.short ? 1 : 5));
+const suites = findSuites().filter((suite) => suite.includes(values.only));
+const load = loadavg()
+  .map((one) => one.toFixed(1))
+  .join(' ');
+
+const results: SuiteResult[] = [];
+const failures: string[] = [];
+for (let round = 1; round <= processes; round++) {
+  for (const suite of suites) {
+    console.error(`${round}/${processes} ${suite}`);
+    try {
+      results.push(await inProcess(suite));
+    } catch (error) {
+      failures.push(`\`${suite}\`: ${(error as Error).message}`);
+      console.error(error);
+    }
+  }
+}
+const [cpu] = cpus();
+const page = report(summarize(results), {
+  date: new Date().toISOString().slice(0, 10),
+  node: process.version,
+  machine: `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GB, ${type()} ${release()}`,
+  load,
+  processes,
+  batchMs: turns.batchMs,
+  turns: turns.turns,
+  failures,
+});
+console.log(page);
+// A short or partial run only shows that everything works; its figures say little.
+if (!values.short && values.only === '') {
+  writeFileSync(join(built, '../RESULTS.md'), `${page}\n`);
+}
+process.exitCode = failures.length > 0 ? 1 : 0;
+
+function inProcess(suite: string): Promise<SuiteResult> {
+  return new Promise((resolve, reject) => {
+    const worker = fork(join(built, 'worker.js'), [suite, JSON.stringify(turns)], {
+      execArgv: ['--expose-gc'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    let result: SuiteResult | undefined;
+    worker.on('message', (message) => {
+      result = message as SuiteResult;
+    });
+    worker.on('exit', (code) => {
+      if (result === undefined) reject(new Error(`the process ended with ${code}`));
+      else resolve(result);
+    });
+  });
+}

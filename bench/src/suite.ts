@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { interleave, type Run, type Turns } from './interleave.ts';
+import { median } from './statistics.ts';
+import type { Bench, Measure, Overhead } from './types.ts';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const source = join(here, '../src');
+/** Where the modules of this package lie when they are built. */
+export const built: string = join(here, '../dist');
+
+/** What one process found out about one row. */
+export interface RowResult {
+  readonly group: string;
+  readonly name: string;
+  readonly floor: boolean;
+  readonly aim?: number | undefined;
+  readonly against?: string | undefined;
+  /** Median over the batches, in nanoseconds per operation. */
+  readonly ns: number;
+  /** Heap that an operation takes before any of it is collected; undefined when it could not be told. */
+  readonly bytes?: number | undefined;
+}
+
+/** What one process found out about one figure. */
+export interface FigureResult {
+  readonly group: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly aim?: number | undefined;
+  readonly value: number;
+}
+
+/** What one process found out about one suite. */
+export interface SuiteResult {
+  /** Path under `bench/src`, without extension. */
+  readonly suite: string;
+  readonly rows: readonly RowResult[];
+  readonly figures: readonly FigureResult[];
+  readonly overheads: readonly Overhead[];
+}
+
+/**
+ * The files in the folders of `src` that import the type of a row: `retry/first-try`, … Told from the
+ * source, as other files there may be programs that must not be run to find out.
+ */
+export function findSuites(): string[] {
+  return readdirSync(source, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap((entry) =>
+      readdirSync(join(source, entry.name))
+        .filter((file) => /^[^.]+\.ts$/.test(file))
+        .filter((file) =>
+          readFileSync(join(source, entry.name, file), 'utf8').includes("from '../types.ts'"),
+        )
+        .map((file) => `${entry.name}/${basename(file, '.ts')}`),
+    )
+    .sort();
+}
+
+/** Runs what a module exports. */
+export async function runSuite(
+  suite: string,
+  exported: object,
+  turns: Turns,
+): Promise<SuiteResult> {
+  const arrays: unknown[] = Object.values(exported)
+    .filter((value) => Array.isArray(value))
+    .flat();
+  const has = <T>(key: keyof T) =>
+    arrays.filter(
+      (entry): entry is T => typeof entry === 'object' && entry !== null && key in entry,
+    );
+  const rows: RowResult[] = [];
+  for (const group of Map.groupBy(has<Bench>('fn'), (row) => row.group).values()) {
+    rows.push(...(await runGroup(group, turns)));
+  }
+  const figures: FigureResult[] = [];
+  for (const { group, name, unit, aim, measure } of has<Measure>('measure')) {
+    figures.push({ group, name, unit, aim, value: await measure() });
+  }
+  return { suite, rows, figures, overheads: has<Overhead>('over') };
+}
+
+async function runGroup(group: readonly Bench[], turns: Turns): Promise<RowResult[]> {
+  for (const row of group) await row.setup?.();
+  const marked = group.findIndex((row) => row.floor === true);
+  const floor = group[Math.max(0, marked)];
+  const results: RowResult[] = [];
+  for (const { row, run, samples } of await interleave(group, turns)) {
+    const { name, aim, against } = row;
+    const ns = median(samples);
+    const bytes = await bytesPerOperation(row, run, ns);
+    results.push({ group: row.group, name, floor: row === floor, aim, against, ns, bytes });
+  }
+  for (const row of group) await row.teardown?.();
+  return results;
+}
+
+async function bytesPerOperation(row: Bench, run: Run, ns: number): Promise<number | undefined> {
+  const operations = row.operations ?? 1;
+  // Few enough that the young generation is not collected meanwhile, and that it does not take long.
+  const calls = Math.min(1000, Math.floor(20e6 / (ns * operations)));
+  if (globalThis.gc === undefined || calls < 10) return undefined;
+  const found: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    globalThis.gc({ type: 'minor' });
+    const before = process.memoryUsage().heapUsed;
+    await run(row.fn, calls);
+    const bytes = (process.memoryUsage().heapUsed - before) / (calls * operations);
+    if (bytes >= 0) found.push(bytes); // less than nothing: a collection came in between
+  }
+  return found.length === 0 ? undefined : median(found);
+}

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { report } from './report.ts';
+import { median } from './statistics.ts';
+import { findSuites, type RowResult, runSuite, type SuiteResult } from './suite.ts';
+import { summarize } from './summary.ts';
+
+const row = (name: string, ns: number, more: Partial<RowResult> = {}): RowResult => ({
+  group: 'work',
+  name,
+  floor: name === 'floor',
+  ns,
+  ...more,
+});
+const suite = (name: string, rows: readonly RowResult[], more: Partial<SuiteResult> = {}) => ({
+  suite: name,
+  rows,
+  figures: [],
+  overheads: [],
+  ...more,
+});
+
+describe('the median', () => {
+  it('is the middle one, or the mean of the two in the middle', () => {
+    expect(median([9, 1, 5])).toBe(5);
+    expect(median([4, 1, 2, 9])).toBe(3);
+    expect(median([])).toBeNaN();
+  });
+});
+
+describe('a summary', () => {
+  it('is of ratios that were taken within one process, however the machine changed between', () => {
+    const { rows } = summarize([
+      suite('retry', [row('floor', 100), row('temper', 120)]),
+      suite('retry', [row('floor', 300), row('temper', 390)]), // somebody else was busy
+      suite('retry', [row('floor', 100), row('temper', 125)]),
+    ]);
+    expect(rows[1]).toMatchObject({ name: 'temper', ratio: 1.25, least: 1.2, most: 1.3, ns: 125 });
+    expect(rows[0]).toMatchObject({ name: 'floor', ratio: 1, least: 1, most: 1 });
+  });
+
+  it('judges an aim by the floor, or by the row that it names', () => {
+    const { rows } = summarize([
+      suite('breaker', [
+        row('floor', 100),
+        row('temper', 140, { aim: 1.3 }),
+        row('temper, rejected', 200, { aim: 1 / 3, against: 'opossum' }),
+        row('opossum', 800),
+      ]),
+    ]);
+    expect(rows[1]?.aim).toEqual({ against: 'floor', most: 1.3, measured: 1.4, met: false });
+    expect(rows[2]?.aim).toEqual({ against: 'opossum', most: 1 / 3, measured: 0.25, met: true });
+  });
+
+  it('tells the overhead of a row of one process over that of another', () => {
+    const { overheads } = summarize([
+      suite('bare', [row('floor', 100), row('temper', 120)]),
+      suite('metrics', [row('floor', 200), row('temper', 400)], {
+        overheads: [
+          {
+            title: 'metrics',
+            of: { suite: 'metrics', name: 'temper' },
+            over: { suite: 'bare', name: 'temper' },
+            aimNs: 50,
+          },
+        ],
+      }),
+    ]);
+    expect(overheads).toMatchObject([{ title: 'metrics', aim: { met: false } }]);
+    expect(overheads[0]?.ns).toBeCloseTo(80); // 2.0 against 1.2 of a floor of 100
+  });
+});
+
+describe('the page', () => {
+  const setting = {
+    date: '2026-11-24',
+    node: 'v24',
+    machine: 'two cores',
+    load: '0.1',
+    processes: 1,
+    batchMs: 2,
+    turns: 3,
+    failures: [],
+  };
+
+  it('names what is missed, what a peer does faster, and what was not measured', () => {
+    const page = report(
+      summarize([
+        suite('retry', [row('floor', 100), row('temper', 140, { aim: 1.3 }), row('peer', 130)], {
+          figures: [{ group: 'idle', name: 'bytes', unit: 'bytes', aim: 1024, value: 300 }],
+        }),
+      ]),
+      { ...setting, failures: ['`audit/append`: the process ended with 1'] },
+    );
+    expect(page).toContain('1 of 2 aims are met. Missed: work: temper (1.40, aim 1.30 × floor).');
+    expect(page).toContain('Slower than a peer: work: 1.40, peer 1.30.');
+    expect(page).toContain('- `audit/append`: the process ended with 1');
+    expect(page).toContain('| work: temper | ≤ 1.30 × floor | 1.40 | **missed** |');
+    expect(page).toContain('| idle: bytes | ≤ 1 024 bytes | 300 | met |');
+    expect(page).toContain('| **temper** | 1.40 | 1.40 to 1.40 | 140 |  |');
+  });
+});
+
+describe('a suite', () => {
+  it('is every array of rows and figures that a module exports, torn down when it is over', async () => {
+    const said: string[] = [];
+    const hooks = (name: string) => ({
+      setup: () => void said.push(`+${name}`),
+      teardown: () => void said.push(`-${name}`),
+    });
+    const exported = {
+      rows: [
+        { group: 'g', name: 'floor', fn: () => 1, ...hooks('floor') },
+        { group: 'g', name: 'temper', fn: async () => 1, aim: 2, ...hooks('temper') },
+      ],
+      figures: [{ group: 'f', name: 'bytes', unit: 'bytes', measure: async () => 7 }],
+      helper: () => 1,
+      names: ['not', 'a', 'row'],
+    };
+    const turns = { batchMs: 0.1, turns: 2, warmUpMs: 0, now: () => performance.now() };
+    const result = await runSuite('package/suite', exported, turns);
+    expect(result.rows).toMatchObject([
+      { name: 'floor', floor: true },
+      { name: 'temper', floor: false, aim: 2 },
+    ]);
+    expect(result.figures).toMatchObject([{ name: 'bytes', value: 7 }]);
+    expect(said).toEqual(['+floor', '+temper', '-floor', '-temper']);
+  });
+
+  it('is found by its place', () => {
+    const found = findSuites();
+    expect(found).toEqual(expect.arrayContaining(['retry/first-try', 'telemetry/no-sdk']));
+    expect(found.filter((suite) => /test|types/.test(suite))).toEqual([]);
+  });
+});

@@ -1,0 +1,5 @@
+import { AlwaysOnSampler } from '@opentelemetry/sdk-trace';
+import { spanRows } from '../spans.ts';
+import type { Bench } from '../types.ts';
+
+export const spans: readonly Bench[] = spanRows('spans, always sampled', new AlwaysOnSampler());
