@@ -12,7 +12,7 @@ export interface RunProgress {
   readonly signal?: AbortSignal;
 }
 
-/** Longest wait for the calls of the last phase. */
+/** Longest wait for the calls of a phase: more than any of them may take. */
 const SETTLE_LIMIT_MS = 8_000;
 
 /**
@@ -60,8 +60,13 @@ export async function runScenario(
   const observers = scenario.observe?.(demo) ?? [];
   const usualLoad = demo.traffic.load;
   const ends: number[] = [];
+  const settled = (): Promise<unknown> =>
+    Promise.race([demo.traffic.settled(), sleep(SETTLE_LIMIT_MS, undefined, { ref: false })]);
   try {
+    demo.traffic.set({});
     for (const [index, phase] of scenario.phases.entries()) {
+      // What began under one fault ends under it: a call belongs to one phase, whole.
+      await settled();
       await demo.faults.only(phase.faults ?? []);
       tallies.push({ tally: new Tally(phase.name), begunAt: performance.now() });
       progress.onPhase?.(phase, index);
@@ -69,9 +74,9 @@ export async function runScenario(
       demo.traffic.set(phase.load);
       await sleep(phase.seconds * 1_000, undefined, signal === undefined ? {} : { signal });
       ends.push(performance.now());
+      demo.traffic.set({});
     }
-    demo.traffic.set({});
-    await Promise.race([demo.traffic.settled(), sleep(SETTLE_LIMIT_MS, undefined, { ref: false })]);
+    await settled();
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   } finally {
