@@ -61,7 +61,7 @@ export interface CachedOptions {
   readonly maxKeys?: number;
   /**
    * Whether calls of one key that overlap share one run of the operation. It is aborted when the last
-   * of its callers has given up.
+   * of its callers has given up. Each caller is held to its own deadline, but what runs knows of none.
    *
    * @defaultValue false
    */

@@ -1,0 +1,116 @@
+import { getEventListeners } from 'node:events';
+import { circuitBreaker } from '@temper/breaker';
+import type { Executor } from '@temper/core';
+import {
+  adaptiveConcurrency,
+  concurrency,
+  gcra,
+  slidingWindow,
+  tokenBucket,
+} from '@temper/ratelimit';
+import { retry } from '@temper/retry';
+import { ManualClock, settle } from '@temper/testkit/clock';
+import { expect } from 'vitest';
+import { cached, chaos, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
+
+/** What each fallback of the suite answers. */
+export const SECOND_BEST = 'second best';
+
+/** Every kind of policy, made as one would: with options under which any order of them can work. */
+export const KINDS = {
+  retry: (clock: ManualClock) =>
+    retry({ clock, maxAttempts: 3, initialDelayMs: 10, jitter: 'none' }),
+  breaker: (clock: ManualClock) => circuitBreaker({ clock, failureThreshold: 100 }),
+  timeout: (clock: ManualClock) => timeout({ clock, timeoutMs: 200 }),
+  hedge: (clock: ManualClock) => hedge({ clock, delayMs: 500 }),
+  fallback: (clock: ManualClock) => fallback({ clock, handler: () => SECOND_BEST }),
+  cached: (clock: ManualClock) => cached({ clock }),
+  singleFlight: (clock: ManualClock) => cached({ clock, singleFlight: true }),
+  chaos: (clock: ManualClock) =>
+    chaos({ clock, enabled: true, latency: { rate: 1, delayMs: 5 }, fault: { rate: 0 } }),
+  tokenBucket: (clock: ManualClock) => tokenBucket({ clock, limit: 1000, windowMs: 1000 }),
+  gcra: (clock: ManualClock) => gcra({ clock, limit: 1000, windowMs: 1000 }),
+  slidingWindow: (clock: ManualClock) => slidingWindow({ clock, limit: 1000, windowMs: 1000 }),
+  concurrency: (clock: ManualClock) => concurrency({ clock, limit: 10 }),
+  adaptive: (clock: ManualClock) => adaptiveConcurrency({ clock }),
+  pipeline: (clock: ManualClock) => pipeline({ clock }),
+} satisfies Record<string, (clock: ManualClock) => Executor>;
+
+export type Kind = keyof typeof KINDS;
+export const KIND_NAMES: readonly Kind[] = Object.keys(KINDS) as Kind[];
+
+/** Every order of two different kinds. */
+export const PAIRS: readonly (readonly [Kind, Kind])[] = KIND_NAMES.flatMap((outer) =>
+  KIND_NAMES.filter((inner) => inner !== outer).map((inner) => [outer, inner] as const),
+);
+
+/** Orders of three, four and five that somebody would want, outermost first. */
+export const SENSIBLE: readonly (readonly Kind[])[] = [
+  ['retry', 'breaker', 'timeout'],
+  ['timeout', 'retry', 'breaker'],
+  ['tokenBucket', 'retry', 'timeout'],
+  ['concurrency', 'retry', 'breaker'],
+  ['fallback', 'retry', 'timeout'],
+  ['fallback', 'breaker', 'timeout'],
+  ['fallback', 'cached', 'retry'],
+  ['cached', 'retry', 'timeout'],
+  ['singleFlight', 'retry', 'breaker'],
+  ['timeout', 'hedge', 'breaker'],
+  ['hedge', 'breaker', 'timeout'],
+  ['retry', 'hedge', 'timeout'],
+  ['adaptive', 'breaker', 'timeout'],
+  ['retry', 'timeout', 'chaos'],
+  ['tokenBucket', 'timeout', 'retry', 'breaker'],
+  ['concurrency', 'retry', 'breaker', 'timeout'],
+  ['fallback', 'retry', 'breaker', 'timeout'],
+  ['fallback', 'cached', 'retry', 'breaker'],
+  ['cached', 'timeout', 'retry', 'breaker'],
+  ['fallback', 'timeout', 'hedge', 'breaker'],
+  ['slidingWindow', 'retry', 'hedge', 'timeout'],
+  ['gcra', 'adaptive', 'breaker', 'timeout'],
+  ['retry', 'breaker', 'timeout', 'chaos'],
+  ['fallback', 'singleFlight', 'tokenBucket', 'retry', 'breaker', 'timeout', 'chaos'],
+];
+
+/** One pipeline of these kinds on a clock of its own. */
+export function build(kinds: readonly Kind[]) {
+  const clock = new ManualClock();
+  const policies = kinds.map((kind) => KINDS[kind](clock));
+  return { clock, policy: pipeline({ clock, name: kinds.join(' > ') || 'empty' }, ...policies) };
+}
+
+/** A signal whose listeners are looked at afterwards. */
+export function watchedSignal() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  return {
+    signal,
+    abort: (reason: unknown) => controller.abort(reason),
+    listeners: () => getEventListeners(signal, 'abort').length,
+  };
+}
+
+/** What is left when a call is over: no timer that would hold the process, no listener. */
+export async function expectNothingLeft(
+  clock: ManualClock,
+  watched?: ReturnType<typeof watchedSignal>,
+): Promise<void> {
+  await settle();
+  expect(clock.pendingRefed).toBe(0);
+  expect(watched?.listeners() ?? 0).toBe(0);
+}
+
+/** The errors that an error is made of: itself, its causes, and those of all its attempts. */
+export function everyError(error: unknown): unknown[] {
+  if (typeof error !== 'object' || error === null) return [error];
+  const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+  const within = [
+    ...(Array.isArray(errors) ? errors : []),
+    ...(cause === undefined ? [] : [cause]),
+  ];
+  return [error, ...within.flatMap(everyError)];
+}
+
+/** An error that passes, so that a retry or a hedge tries again. */
+export const transient = (message: string): Error =>
+  Object.assign(new Error(message), { code: 'ECONNRESET' });

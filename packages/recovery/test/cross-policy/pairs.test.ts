@@ -1,0 +1,169 @@
+import { DeadlineExceededError } from '@temper/core';
+import { settle } from '@temper/testkit/clock';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  build,
+  everyError,
+  expectNothingLeft,
+  type Kind,
+  PAIRS,
+  SECOND_BEST,
+  SENSIBLE,
+  transient,
+  watchedSignal,
+} from './catalogue.ts';
+
+const ORDERS: readonly (readonly Kind[])[] = [...PAIRS, ...SENSIBLE];
+const has = (kinds: readonly Kind[], kind: Kind): boolean => kinds.includes(kind);
+
+const unhandled = vi.fn();
+beforeAll(() => void process.on('unhandledRejection', unhandled));
+afterAll(async () => {
+  await settle();
+  process.off('unhandledRejection', unhandled);
+  expect(unhandled).not.toHaveBeenCalled();
+});
+
+describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', (_, kinds) => {
+  it('passes an answer, asynchronous or not', async () => {
+    const { clock, policy } = build(kinds);
+    const watched = watchedSignal();
+    const read = async ({ signal }: { signal: AbortSignal }) => !signal.aborted && 'answer';
+    const asynchronous = policy.execute(read, { signal: watched.signal });
+    await expect(clock.runUntil(asynchronous)).resolves.toBe('answer');
+    await expect(clock.runUntil(policy.execute(() => 'at once'))).resolves.toBe('at once');
+    await expectNothingLeft(clock, watched);
+  });
+
+  it('passes the caller’s signal, deadline and label to the operation', async () => {
+    const { clock, policy } = build(kinds);
+    const watched = watchedSignal();
+    const seen: Record<string, unknown>[] = [];
+    const begun = clock.monotonic();
+    await clock.runUntil(
+      policy.execute(
+        (context) => {
+          const { signal, deadline } = context;
+          seen.push({ aborted: signal.aborted, deadline: (deadline ?? Infinity) <= begun + 1000 });
+        },
+        { signal: watched.signal, deadlineMs: 1000, operation: 'op' },
+      ),
+    );
+    // A flight is of many callers, and goes on for the others: none of their deadlines is its own.
+    const own =
+      !has(kinds, 'singleFlight') || kinds.lastIndexOf('timeout') > kinds.indexOf('singleFlight');
+    expect(seen).toEqual([{ aborted: false, deadline: own }]);
+    await expectNothingLeft(clock, watched);
+  });
+
+  it.each([
+    [
+      'thrown at once',
+      (error: Error): never => {
+        throw error;
+      },
+    ],
+    ['rejected', (error: Error) => Promise.reject(error)],
+  ])('passes an error that is %s, or answers for it', async (_how, fail) => {
+    const { clock, policy } = build(kinds);
+    const watched = watchedSignal();
+    const bug = new TypeError('bug');
+    const outcome = await clock.runUntil(
+      policy.tryExecute(() => fail(bug), { signal: watched.signal }),
+    );
+    if (has(kinds, 'fallback')) expect(outcome).toEqual({ ok: true, value: SECOND_BEST });
+    else expect(outcome).toEqual({ ok: false, error: bug }); // unchanged: no policy owns it
+    await expectNothingLeft(clock, watched);
+  });
+
+  it('gets over two failures that pass, where something tries again', async () => {
+    const { clock, policy } = build(kinds);
+    const watched = watchedSignal();
+    let calls = 0;
+    const errors = [transient('first'), transient('second')];
+    const operation = async ({ signal }: { signal: AbortSignal }) => {
+      await clock.sleep(1, signal);
+      const error = errors[calls++];
+      if (error !== undefined) throw error;
+      return 'third';
+    };
+    const outcome = await clock.runUntil(policy.tryExecute(operation, { signal: watched.signal }));
+    const retries = has(kinds, 'retry');
+    const hidden = has(kinds, 'fallback') && kinds.indexOf('fallback') > kinds.indexOf('retry');
+    if (has(kinds, 'fallback') && (!retries || hidden)) {
+      expect(outcome).toEqual({ ok: true, value: SECOND_BEST });
+    } else if (retries) {
+      expect(outcome).toEqual({ ok: true, value: 'third' });
+    } else {
+      expect(outcome.ok).toBe(false);
+      const told = everyError((outcome as { error: unknown }).error);
+      expect(told).toEqual(expect.arrayContaining(errors.slice(0, calls)));
+      expect(calls).toBe(has(kinds, 'hedge') ? 2 : 1);
+    }
+    await expectNothingLeft(clock, watched);
+  });
+
+  it('does not call the operation for a caller who has aborted already', async () => {
+    const { clock, policy } = build(kinds);
+    const operation = vi.fn();
+    const call = policy.execute(operation, { signal: AbortSignal.abort('before') });
+    await expect(call).rejects.toBe('before');
+    expect(operation).not.toHaveBeenCalled();
+    await expectNothingLeft(clock);
+  });
+
+  it('passes an abort on to an operation that listens, and its reason back untouched', async () => {
+    const { clock, policy } = build(kinds);
+    const watched = watchedSignal();
+    const reason = { own: 'reason' };
+    const call = policy.execute(({ signal }) => clock.sleep(150, signal), {
+      signal: watched.signal,
+    });
+    const outcome = expect(call).rejects.toBe(reason);
+    await clock.advance(20);
+    watched.abort(reason);
+    await outcome;
+    await expectNothingLeft(clock, watched);
+  });
+
+  it('rejects at the deadline, though the operation is deaf', async () => {
+    const { clock, policy } = build(kinds);
+    const watched = watchedSignal();
+    const begun = clock.monotonic();
+    let aborted = false;
+    const deaf = ({ signal }: { signal: AbortSignal }): Promise<void> => {
+      signal.addEventListener('abort', () => {
+        aborted = true;
+      });
+      return clock.sleep(10_000);
+    };
+    const call = policy.execute(deaf, { deadlineMs: 100, signal: watched.signal });
+    const outcome = expect(call).rejects.toBeInstanceOf(DeadlineExceededError);
+    await clock.advance(100);
+    await outcome;
+    expect(clock.monotonic() - begun).toBe(100);
+    expect(aborted).toBe(true);
+    expect(watched.listeners()).toBe(0);
+    await clock.advance(20_000); // what was deaf comes to its end, and nobody minds
+    await expectNothingLeft(clock, watched);
+  });
+
+  it('gives up on an operation that is deaf, where there is a timeout', async () => {
+    if (!has(kinds, 'timeout')) return expect(has(kinds, 'timeout')).toBe(false);
+    const { clock, policy } = build(kinds);
+    const watched = watchedSignal();
+    const outcome = await clock.runUntil(
+      policy.tryExecute(() => clock.sleep(10_000), { signal: watched.signal }),
+    );
+    if (has(kinds, 'fallback') && kinds.indexOf('fallback') < kinds.indexOf('timeout')) {
+      expect(outcome).toEqual({ ok: true, value: SECOND_BEST });
+    } else {
+      const told = everyError((outcome as { error: unknown }).error);
+      expect(told).toEqual(
+        expect.arrayContaining([expect.objectContaining({ code: 'OPERATION_TIMEOUT' })]),
+      );
+    }
+    await clock.advance(20_000);
+    return expectNothingLeft(clock, watched);
+  });
+});
