@@ -45,6 +45,8 @@ export {
 } from './monitor.ts';
 export type { HealthMonitorOptions } from './options.ts';
 export type { CheckResult, CheckReturn, Observed } from './outcome.ts';
+export { type ProcessMetricsOptions, processMetrics } from './process-metrics.ts';
+export { PROCESS_METRICS } from './process-semconv.ts';
 export type { CheckReport, HealthReport, HealthSummary, HistoryEntry } from './report.ts';
 export { HEALTH_METRICS, HEALTH_SPANS } from './semconv.ts';
 export { HEALTH_STATUSES, type HealthStatus } from './status.ts';

@@ -12,6 +12,8 @@ import {
 } from '@temper/core';
 import type { StatusChange } from './monitor.ts';
 import type { Outcome } from './outcome.ts';
+import type { ProcessLevel } from './process-metrics.ts';
+import { PROCESS_METRICS } from './process-semconv.ts';
 import {
   ATTR_CHECK_NAME,
   ATTR_FROM,
@@ -29,7 +31,7 @@ import { VERSION } from './version.ts';
 const scope: InstrumentationScope = instrumentationScope({
   name: '@temper/health',
   version: VERSION,
-  metrics: HEALTH_METRICS,
+  metrics: [...HEALTH_METRICS, ...PROCESS_METRICS],
 });
 
 /** Reports what user code threw. */
@@ -143,3 +145,12 @@ export function logStatusChange(change: StatusChange): void {
     });
   });
 }
+
+/** Reads the process's levels at each collection. */
+export function observeProcess(levels: { read(): readonly ProcessLevel[] }): Disposable {
+  return scope.observe(levels, (owner, emit) => {
+    for (const [definition, value] of owner.read()) emit(definition, NO_ATTRIBUTES, value);
+  });
+}
+
+const NO_ATTRIBUTES: Attributes = {};
