@@ -1,5 +1,8 @@
 import type { DiagLogger } from '@opentelemetry/api';
 
+/** A scrape in the first milliseconds misses the host's name in `target_info`; the next one has it. */
+const UNIMPORTANT = /before async attributes settled/;
+
 /** Different things that are said before the rest is kept back. */
 const MAX_SAID = 50;
 
@@ -11,6 +14,7 @@ export function onceLogger(say: (line: string) => void): DiagLogger {
   const said = new Set<string>();
   const complain = (message: unknown): void => {
     const text = textOf(message);
+    if (UNIMPORTANT.test(text)) return;
     const key = text.replaceAll(/\d+/g, '#').slice(0, 80);
     if (said.has(key) || said.size >= MAX_SAID) return;
     said.add(key);
