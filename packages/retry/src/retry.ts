@@ -92,9 +92,8 @@ class Retry extends PolicyBase implements RetryPolicy {
     // Reading the clock costs a quarter of a call that succeeds at once, so it is read when needed.
     const startedAt = live.metrics || this.#bounded ? this.clock.monotonic() : undefined;
     const trace =
-      live.traces && spans !== 'none'
-        ? new OperationTrace(this.name, spans, context, this.clock.now)
-        : undefined;
+      live.traces && spans === 'all' ? new OperationTrace(this.name, context) : undefined;
+    const begunAt = live.traces && spans === 'failures' ? this.clock.now() : undefined;
     if (budget !== undefined) notify(deposit, budget, onListenerError);
 
     const first = context.attempt === 1 ? context : context.forAttempt(1);
@@ -111,7 +110,11 @@ class Retry extends PolicyBase implements RetryPolicy {
     } catch (error) {
       outcome = { ok: false, error };
     }
-    return this.#again(operation, context, outcome, startedAt ?? this.clock.monotonic(), trace);
+    const traced =
+      begunAt === undefined
+        ? trace
+        : new OperationTrace(this.name, context, begunAt, this.clock.now);
+    return this.#again(operation, context, outcome, startedAt ?? this.clock.monotonic(), traced);
   }
 
   /**

@@ -1,5 +1,10 @@
-import { diag, SeverityNumber, SpanStatusCode, trace } from '@opentelemetry/api';
-import { AlwaysOffSampler, type ReadableSpan, type Sampler } from '@opentelemetry/sdk-trace';
+import { diag, SeverityNumber, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
+import {
+  AlwaysOffSampler,
+  type ReadableSpan,
+  type Sampler,
+  SamplingDecision,
+} from '@opentelemetry/sdk-trace';
 import { temperMetricProducer } from '@temper/core';
 import { InMemoryTelemetry, ManualClock, type TelemetryOptions } from '@temper/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -272,12 +277,41 @@ describe('narrowed spans', () => {
 
 describe('unsampled traffic', () => {
   it('makes no span, and is counted as any other', async () => {
-    const { policy, where } = setUp({}, { sampler: new AlwaysOffSampler() });
-    await policy.execute(() => 'done');
+    const { clock, policy, where } = setUp({}, { sampler: new AlwaysOffSampler() });
+    await clock.runUntil(policy.execute(failing(1)));
     expect(telemetry.spans).toEqual([]);
     expect(
-      await telemetry.value('temper.retry.operations', { ...where, 'temper.outcome': 'success' }),
+      await telemetry.value('temper.retry.operations', { ...where, 'temper.outcome': 'recovered' }),
     ).toBe(1);
+  });
+
+  it('asks the sampler once per operation, and hands on that it is not sampled', async () => {
+    const asked: string[] = [];
+    const sampler: Sampler = {
+      shouldSample: (_context, _traceId, name) => {
+        asked.push(name);
+        return { decision: SamplingDecision.NOT_RECORD };
+      },
+      toString: () => 'counting',
+    };
+    const { clock, policy } = setUp({}, { sampler });
+    const seen: unknown[] = [];
+    let calls = 0;
+    const call = policy.execute(async () => {
+      await Promise.resolve();
+      seen.push(trace.getActiveSpan()?.spanContext());
+      if (++calls < 3) return refused();
+      return 'done';
+    });
+    await clock.runUntil(call);
+    expect(asked).toEqual([`retry ${policy.name}`]);
+    expect(seen).toHaveLength(3);
+    for (const context of seen) {
+      expect(context).toMatchObject({
+        traceFlags: TraceFlags.NONE,
+        traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+      });
+    }
   });
 });
 

@@ -15,7 +15,6 @@ import {
   instrumentationScope,
   type Live,
   runInSpan,
-  type SpanMode,
 } from '@temper/core';
 import type { ObservableRetryBudget } from './budget.ts';
 import type { GiveUpReason } from './errors.ts';
@@ -108,29 +107,41 @@ export function observeBudget(budget: ObservableRetryBudget): Disposable {
   });
 }
 
-/** The spans of one operation, in the modes that make any. Nothing in here throws. */
+/** The spans of one operation. Nothing in here throws. */
 export class OperationTrace {
   readonly #policy: string;
   readonly #call: CallContext;
-  readonly #parent: Context;
-  /** Tells the time of spans that may be dated back. The SDK's own time is finer, and used otherwise. */
-  readonly #now: (() => number) | undefined;
+  /** When the operation began, where its spans are made afterwards and dated back. */
   readonly #startedAt: number | undefined;
+  /** The time of spans that are dated back. The SDK's own is finer, and used for others. */
+  readonly #now: (() => number) | undefined;
+  /** The context of the call: the same whenever it is asked for, also after a wait. */
+  #parent: Context | undefined;
   #span: Span | undefined;
   #attempt: Span | undefined;
 
-  constructor(policy: string, mode: SpanMode, call: CallContext, now: () => number) {
+  /**
+   * Opens the operation's span.
+   *
+   * @param startedAt - when it began, if that is in the past
+   * @param now - tells wall-clock time in milliseconds since the epoch, if it is in the past
+   */
+  constructor(policy: string, call: CallContext, startedAt?: number, now?: () => number) {
     this.#policy = policy;
     this.#call = call;
-    this.#parent = context.active();
-    this.#now = mode === 'failures' ? now : undefined;
-    this.#startedAt = this.#now?.();
-    if (mode === 'all') scope.safely(() => this.#open());
+    this.#startedAt = startedAt;
+    this.#now = now;
+    scope.safely(() => this.#open());
   }
 
-  /** Runs one attempt, in a span of its own where the operation has one. */
+  /**
+   * Runs one attempt, in a span of its own where the operation has one that is recorded. Where it is
+   * not, as the trace was not sampled, the operation's span stands for all its attempts.
+   */
   run<T>(attempt: number, delayMs: number, work: () => T): T {
-    if (this.#span === undefined) return work();
+    const operation = this.#span;
+    if (operation === undefined) return work();
+    if (!operation.isRecording()) return runInSpan(operation, work);
     scope.safely(() => this.#openAttempt(attempt, delayMs, this.#now?.()));
     return this.#attempt === undefined ? work() : runInSpan(this.#attempt, work);
   }
@@ -139,10 +150,10 @@ export class OperationTrace {
     scope.safely(() => this.#endAttempt());
   }
 
-  /** From the first failure on there are spans in every mode; those of the past are dated back. */
+  /** Where the spans are made afterwards, the first attempt began with the operation. */
   attemptFailed(attempt: number, error: unknown): void {
     scope.safely(() => {
-      if (this.#span === undefined) this.#open();
+      if (this.#span?.isRecording() !== true) return;
       if (this.#attempt === undefined) this.#openAttempt(attempt, 0, this.#startedAt);
       if (this.#attempt !== undefined) failSpan(this.#attempt, error);
       this.#endAttempt();
@@ -163,6 +174,7 @@ export class OperationTrace {
 
   /** The context of the operation's span, so that a log record leads to it. */
   get context(): Context {
+    this.#parent ??= context.active();
     return this.#span === undefined ? this.#parent : trace.setSpan(this.#parent, this.#span);
   }
 
@@ -173,7 +185,7 @@ export class OperationTrace {
     };
     if (this.#call.operation !== undefined) attributes[ATTR_OPERATION.name] = this.#call.operation;
     const options = { attributes, ...startingAt(this.#startedAt) };
-    this.#span = scope.tracer.startSpan(`retry ${this.#policy}`, options, this.#parent);
+    this.#span = scope.tracer.startSpan(`retry ${this.#policy}`, options, this.context);
   }
 
   #openAttempt(attempt: number, delayMs: number, startTime: number | undefined): void {
