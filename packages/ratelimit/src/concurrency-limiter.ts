@@ -36,7 +36,8 @@ export interface ConcurrencyLimiter extends Limiter {
   stats(): ConcurrencyStats;
 }
 
-class PermitLease implements Lease {
+/** Permits that are out, until they are given back once. */
+export class PermitLease implements Lease {
   readonly cost: number;
   #owner: Bulkhead | undefined;
 
@@ -62,9 +63,10 @@ export class Bulkhead extends QueuedLimiter implements ConcurrencyLimiter, Gate 
   /** Made when the first call has to wait. */
   #queue: WaitQueue | undefined;
 
-  constructor(limit: number, options: ResolvedQueueOptions) {
+  /** @param capacity - most that the limit can become, where it moves */
+  constructor(limit: number, options: ResolvedQueueOptions, capacity: number = limit) {
     super(options);
-    this.capacity = limit;
+    this.capacity = capacity;
     this.#permits = new Permits(limit);
     this.#queue = undefined;
   }
@@ -107,6 +109,20 @@ export class Bulkhead extends QueuedLimiter implements ConcurrencyLimiter, Gate 
   giveBack(cost: number): void {
     this.#permits.giveBack(cost);
     this.#queue?.wake();
+  }
+
+  /** Moves the limit, and lets in whoever that makes room for. */
+  protected set limit(limit: number) {
+    this.#permits.limit = limit;
+    this.#queue?.wake();
+  }
+
+  protected get limit(): number {
+    return this.#permits.limit;
+  }
+
+  protected get inFlight(): number {
+    return this.#permits.used;
   }
 
   protected run<T>(operation: Operation<T>, context: CallContext, cost: number): Promise<T> {

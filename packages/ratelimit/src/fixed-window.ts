@@ -28,13 +28,13 @@ export class FixedWindowRules implements Rules {
     state[at + USED] = 0;
   }
 
-  take(state: Float64Array, at: number, now: number, cost: number): number {
+  take(state: Float64Array, at: number, now: number, cost: number): boolean {
     const started = this.#startOf(state, at, now);
     const used = started === state[at + STARTED_AT] ? state[at + USED]! : 0;
-    if (used + cost > this.limit + TOLERANCE) return positive(started + this.windowMs - now);
+    if (used + cost > this.limit + TOLERANCE) return false;
     state[at + STARTED_AT] = started;
     state[at + USED] = used + cost;
-    return 0;
+    return true;
   }
 
   delay(state: Float64Array, at: number, now: number, cost: number): number {

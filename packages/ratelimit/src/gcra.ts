@@ -32,12 +32,11 @@ export class GcraRules implements Rules {
     state[at] = now;
   }
 
-  take(state: Float64Array, at: number, now: number, cost: number): number {
+  take(state: Float64Array, at: number, now: number, cost: number): boolean {
     const due = this.#dueAfter(state, at, now, cost);
-    const wait = due - this.freshAfterMs - now;
-    if (wait > this.#tolerance) return wait;
+    if (due - this.freshAfterMs - now > this.#tolerance) return false;
     state[at] = due;
-    return 0;
+    return true;
   }
 
   delay(state: Float64Array, at: number, now: number, cost: number): number {

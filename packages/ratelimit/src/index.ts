@@ -1,4 +1,14 @@
 export {
+  type AdaptiveConcurrencyLimiter,
+  type AdaptiveLease,
+  adaptiveConcurrency,
+} from './adaptive/adaptive-concurrency.ts';
+export {
+  ADAPTIVE_DEFAULTS,
+  type AdaptiveConcurrencyOptions,
+  type LimitChange,
+} from './adaptive/options.ts';
+export {
   type ConcurrencyLimiter,
   type ConcurrencyStats,
   concurrency,
@@ -39,3 +49,13 @@ export type { RateLimiter, RateLimiterStats } from './rate-limiter.ts';
 export { fixedWindow, gcra, slidingWindow, tokenBucket } from './rate-limits.ts';
 export type { RuleKind, Rules } from './rules.ts';
 export { RATELIMIT_METRICS, RATELIMIT_SPANS, type RequestOutcome } from './semconv.ts';
+export {
+  type PrioritizedExecuteOptions,
+  THROTTLE_DEFAULTS,
+  type Throttle,
+  type ThrottleOptions,
+  type ThrottleStats,
+  type ThrottleTicket,
+  throttle,
+} from './throttle.ts';
+export { PRIORITIES, type Priority } from './throttle-rules.ts';

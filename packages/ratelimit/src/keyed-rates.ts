@@ -85,10 +85,7 @@ export class KeyedRates implements KeyTable {
     if (slot !== NONE) {
       const rules = this.rulesOf(slot);
       if (cost !== 1) checkCost(this.options.name, cost, rules.capacity);
-      if (
-        !this.#waitedFor(slot) &&
-        rules.take(this.#state, slot * this.#shared.slots, now, cost) === 0
-      ) {
+      if (!this.#waitedFor(slot) && rules.take(this.#state, slot * this.#shared.slots, now, cost)) {
         this.books.counts.allowed++;
         this.#allowed.value++;
         return true;
@@ -173,10 +170,10 @@ export class KeyedRates implements KeyTable {
     }
   }
 
-  take(key: string, cost: number): number {
+  pass(key: string, cost: number): boolean {
     const now = this.#clock.monotonic();
     const slot = this.#slotOf(key, now);
-    if (slot === NONE) return Number.POSITIVE_INFINITY;
+    if (slot === NONE) return false;
     return this.rulesOf(slot).take(this.#state, slot * this.#shared.slots, now, cost);
   }
 
@@ -217,7 +214,8 @@ export class KeyedRates implements KeyTable {
     const forecast = new Forecast(rules);
     return {
       refuse,
-      take: (cost, now) => rules.take(this.#state, at, now, cost),
+      take: (cost, now) =>
+        rules.take(this.#state, at, now, cost) ? 0 : rules.delay(this.#state, at, now, cost),
       forecast: (queue, cost, deadline, now) =>
         forecast.next(this.#state, at, queue, cost, deadline, now),
       emptied: () => {
@@ -296,7 +294,7 @@ class KeyView extends QueuedLimiter {
   }
 
   protected pass(cost: number): boolean {
-    return this.#table.take(this.#key, cost) === 0;
+    return this.#table.pass(this.#key, cost);
   }
 
   protected lease(cost: number): Lease {

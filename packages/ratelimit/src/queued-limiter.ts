@@ -49,8 +49,9 @@ export abstract class QueuedLimiter extends PolicyBase implements Limiter {
   readonly options: ResolvedQueueOptions;
   /** Made, with its series, by the first call. */
   #meter: LimiterMeter | undefined;
-  /** The series of the calls that pass at once, which have to be cheap. */
+  /** The two series that have to be cheap: of the calls that pass at once, and of plain refusals. */
   #allowed: Cell | undefined;
+  #limited: Cell | undefined;
   protected readonly counts: MutableCounts;
   readonly #observer: Disposable | undefined;
 
@@ -60,6 +61,7 @@ export abstract class QueuedLimiter extends PolicyBase implements Limiter {
     this.options = options;
     this.#meter = books?.meter;
     this.#allowed = undefined;
+    this.#limited = undefined;
     this.counts = books?.counts ?? noCounts();
     this.#observer = books === undefined ? observeLevels(this) : undefined;
   }
@@ -154,7 +156,8 @@ export abstract class QueuedLimiter extends PolicyBase implements Limiter {
   protected ask(cost: number): boolean {
     if (this.enter(cost)) return true;
     this.counts.rejected++;
-    this.meter.rejected('limit').value++;
+    this.#limited ??= this.meter.rejected('limit');
+    this.#limited.value++;
     return false;
   }
 

@@ -80,14 +80,18 @@ export class RuledLimiter extends QueuedLimiter implements RateLimiter, Gate {
   }
 
   protected pass(cost: number): boolean {
-    return this.take(cost, this.clock.monotonic()) === 0;
+    return this.#take(cost, this.clock.monotonic());
   }
 
   take(cost: number, now: number): number {
-    const wait = this.rules.take(this.#state, this.#at, now, cost);
-    if (wait > 0) return wait;
+    if (this.#take(cost, now)) return 0;
+    return this.rules.delay(this.#state, this.#at, now, cost);
+  }
+
+  #take(cost: number, now: number): boolean {
+    if (!this.rules.take(this.#state, this.#at, now, cost)) return false;
     if (now >= this.#stepEndsAt) this.#nextStep(now);
-    return 0;
+    return true;
   }
 
   #nextStep(now: number): void {

@@ -25,11 +25,10 @@ export interface Rules {
   /**
    * Takes `cost` units when they can be had.
    *
-   * @returns 0 when they were taken; otherwise the milliseconds after which they could be, all else
-   * staying the same
+   * @returns whether they were taken
    */
-  take(state: Float64Array, at: number, now: number, cost: number): number;
-  /** As {@link take}, but takes nothing. */
+  take(state: Float64Array, at: number, now: number, cost: number): boolean;
+  /** Milliseconds until `cost` could be taken, all else staying the same; 0 for now. */
   delay(state: Float64Array, at: number, now: number, cost: number): number;
   /** Units that could be taken now. */
   available(state: Float64Array, at: number, now: number): number;

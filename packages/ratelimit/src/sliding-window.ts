@@ -38,14 +38,14 @@ export class SlidingWindowRules implements Rules {
     state.fill(0, at + TOTAL, at + this.slots);
   }
 
-  take(state: Float64Array, at: number, now: number, cost: number): number {
+  take(state: Float64Array, at: number, now: number, cost: number): boolean {
     const segment = this.#advance(state, at, now);
     const total = state[at + TOTAL]!;
-    if (total + cost > this.limit + TOLERANCE) return this.#wait(state, at, now, cost);
+    if (total + cost > this.limit + TOLERANCE) return false;
     state[at + TOTAL] = total + cost;
     const place = at + COUNTS + (segment % this.#counted);
     state[place] = state[place]! + cost;
-    return 0;
+    return true;
   }
 
   delay(state: Float64Array, at: number, now: number, cost: number): number {

@@ -33,13 +33,13 @@ export class TokenBucketRules implements Rules {
     state[at + FILLED_AT] = now;
   }
 
-  take(state: Float64Array, at: number, now: number, cost: number): number {
+  take(state: Float64Array, at: number, now: number, cost: number): boolean {
     const tokens = this.available(state, at, now);
     // A refusal leaves the state alone: adding up many small refills would add up their rounding.
-    if (tokens + TOLERANCE < cost) return (cost - tokens) / this.#perMs;
+    if (tokens + TOLERANCE < cost) return false;
     state[at + TOKENS] = tokens - cost;
     state[at + FILLED_AT] = now;
-    return 0;
+    return true;
   }
 
   delay(state: Float64Array, at: number, now: number, cost: number): number {

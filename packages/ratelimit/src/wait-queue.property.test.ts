@@ -89,7 +89,7 @@ class PlainQueue {
         this.leave(head, 'deadline');
         continue;
       }
-      if (this.rules.take(this.state, 0, this.now, head.cost) > 0) break;
+      if (!this.rules.take(this.state, 0, this.now, head.cost)) break;
       this.leave(head, 'granted');
     }
     const expired = this.waiting.filter(({ deadline }) => deadline <= this.now);
@@ -111,7 +111,7 @@ class PlainQueue {
   }
 
   acquire(one: Waiting): void {
-    if (this.waiting.length === 0 && this.rules.take(this.state, 0, this.now, one.cost) === 0) {
+    if (this.waiting.length === 0 && this.rules.take(this.state, 0, this.now, one.cost)) {
       this.log.push(`${one.id} granted at ${this.now}`);
     } else if (this.waiting.length >= MAX_QUEUE) {
       this.log.push(`${one.id} queue-full at ${this.now}`);
@@ -148,7 +148,7 @@ async function play(rules: Rules, script: Step[]): Promise<void> {
     switch (one.do) {
       case 'try': {
         const expected =
-          model.waiting.length === 0 && rules.take(model.state, 0, model.now, one.cost) === 0;
+          model.waiting.length === 0 && rules.take(model.state, 0, model.now, one.cost);
         expect(limiter.tryAcquire(one.cost)).toBe(expected);
         if (expected) through.push({ at: clock.monotonic(), cost: one.cost });
         break;

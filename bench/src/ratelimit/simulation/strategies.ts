@@ -1,0 +1,71 @@
+import {
+  type AdaptiveConcurrencyOptions,
+  adaptiveConcurrency,
+  concurrency,
+  throttle,
+} from '@temper/ratelimit';
+import type { EventLoop } from './events.ts';
+import type { Admitted, Strategy } from './scenario.ts';
+
+type Make = (loop: EventLoop, random: () => number) => Strategy;
+
+const HANDS_OFF: Admitted = { served: () => undefined, overloaded: () => undefined };
+
+/** Every request goes to the server. */
+export const unlimited: Make = () => ({
+  name: 'no limit',
+  admit: () => HANDS_OFF,
+  level: () => 0,
+});
+
+/** A limit that somebody chose once. */
+export function fixed(limit: number): Make {
+  return ({ clock }) => {
+    const limiter = concurrency({ clock, limit });
+    return {
+      name: `fixed limit of ${limit}`,
+      admit: () => {
+        const lease = limiter.tryAcquire();
+        if (lease === undefined) return undefined;
+        return { served: () => lease.release(), overloaded: () => lease.release() };
+      },
+      level: () => limit,
+    };
+  };
+}
+
+/** A limit that finds itself. */
+export function adaptive(name: string, options: AdaptiveConcurrencyOptions): Make {
+  return ({ clock }, random) => {
+    const limiter = adaptiveConcurrency({
+      clock,
+      ...options,
+      ...(options.algorithm === 'aimd' ? {} : { random }),
+    });
+    return {
+      name,
+      admit: () => {
+        const lease = limiter.tryAcquire();
+        if (lease === undefined) return undefined;
+        return { served: () => lease.release(), overloaded: () => lease.overloaded() };
+      },
+      level: () => limiter.stats().limit,
+    };
+  };
+}
+
+/** The client keeps to itself what would be refused anyway. */
+export function throttled(multiplier: number, windowMs: number): Make {
+  return ({ clock }, random) => {
+    const policy = throttle({ clock, random, multiplier, windowMs });
+    return {
+      name: `throttle, multiplier ${multiplier}`,
+      admit: (priority) => {
+        const ticket = policy.tryAcquire(priority);
+        if (ticket === undefined) return undefined;
+        return { served: () => ticket.accepted(), overloaded: () => ticket.refused() };
+      },
+      level: () => policy.stats().rejectionRatio,
+    };
+  };
+}

@@ -1,0 +1,65 @@
+import type { Sample } from './limit-algorithm.ts';
+
+/** Latencies kept per window; of more, an even share is. */
+const KEPT = 256;
+
+/** Calls that ended within one stretch of time, summed up so that single ones do not matter. */
+export class SampleWindow {
+  readonly #latencies = new Float64Array(KEPT);
+  #completed = 0;
+  #overloaded = 0;
+  #maxInFlight = 0;
+  #beganAt: number;
+
+  constructor(now: number) {
+    this.#beganAt = now;
+  }
+
+  /** Calls that ended in the window, whichever way. */
+  get size(): number {
+    return this.#completed + this.#overloaded;
+  }
+
+  get beganAt(): number {
+    return this.#beganAt;
+  }
+
+  get maxInFlight(): number {
+    return this.#maxInFlight;
+  }
+
+  /** Share of the calls that met overload. */
+  get overloadRatio(): number {
+    return this.size === 0 ? 0 : this.#overloaded / this.size;
+  }
+
+  /**
+   * Mean latency of the middle half of the completed calls; undefined when none completed. As deaf to
+   * single ones as the median, and half as noisy.
+   */
+  get latency(): number | undefined {
+    const kept = Math.min(this.#completed, KEPT);
+    if (kept === 0) return undefined;
+    const sorted = this.#latencies.slice(0, kept).sort();
+    const middle = sorted.subarray(Math.floor(kept / 4), Math.ceil((3 * kept) / 4));
+    return middle.reduce((sum, one) => sum + one, 0) / middle.length;
+  }
+
+  add({ startedAt, endedAt, inFlight, overloaded }: Sample): void {
+    this.#maxInFlight = Math.max(this.#maxInFlight, inFlight);
+    if (overloaded) {
+      this.#overloaded++;
+      return;
+    }
+    this.#latencies[this.#completed % KEPT] = endedAt - startedAt;
+    this.#completed++;
+  }
+
+  /** Begins anew. */
+  reset(now: number): void {
+    this.#completed = 0;
+    this.#overloaded = 0;
+    this.#maxInFlight = 0;
+    this.#beganAt = now;
+  }
+}
