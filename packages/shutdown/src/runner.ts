@@ -1,0 +1,154 @@
+import { setMaxListeners } from 'node:events';
+import { type Cell, type Clock, OperationTimeoutError, type Scheduled } from '@temper/core';
+import { ShutdownForcedError } from './errors.ts';
+import { type HandlerOrder, type HandlerOutcome, nextBatch, timeLeft } from './phases.ts';
+import type { ShutdownReason } from './reason.ts';
+import type { HandlerResult } from './report.ts';
+import type { PhaseTrace } from './telemetry.ts';
+
+/** What a handler is told. */
+export interface HandlerContext {
+  readonly reason: ShutdownReason;
+  /** Aborts when the handler's time is up. What goes on after that is not waited for. */
+  readonly signal: AbortSignal;
+  /** Milliseconds until then. */
+  readonly timeLeftMs: () => number;
+}
+
+/** A handler, ready to run. */
+export interface Handler {
+  readonly phase: string;
+  readonly name: string;
+  /** In milliseconds. */
+  readonly timeoutMs: number;
+  readonly run: (context: HandlerContext) => unknown;
+}
+
+/** What {@link HandlerRunner} needs to know. */
+export interface RunnerOptions {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly reason: ShutdownReason;
+  readonly cells: Readonly<Record<HandlerOutcome, Cell>>;
+}
+
+/** Runs handlers, each within its time, and keeps what became of them. */
+export class HandlerRunner {
+  readonly results: HandlerResult[] = [];
+  readonly #options: RunnerOptions;
+  readonly #unsettled = new Set<Handler>();
+  readonly #force = new AbortController();
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    // However many handlers run at once, they do not leak.
+    setMaxListeners(0, this.#force.signal);
+  }
+
+  /** Handlers that were started and have not settled, whether or not they are still waited for. */
+  get hung(): string[] {
+    return [...this.#unsettled].map(({ phase, name }) => `${phase}/${name}`);
+  }
+
+  /** Aborts when patience has ended. */
+  get forced(): AbortSignal {
+    return this.#force.signal;
+  }
+
+  /** Ends every wait at once; handlers not started yet are skipped. */
+  force(): void {
+    this.#force.abort(new ShutdownForcedError(this.#options.name));
+  }
+
+  /**
+   * Runs what is waiting in order, also what is added meanwhile, until nothing is.
+   *
+   * @param waiting - is emptied
+   */
+  async runPhase(
+    waiting: Handler[],
+    order: HandlerOrder,
+    deadline: number,
+    trace: PhaseTrace,
+  ): Promise<void> {
+    const results: HandlerResult[] = [];
+    while (waiting.length > 0) {
+      const { batch, rest } = nextBatch(order, waiting);
+      waiting.splice(0, waiting.length, ...rest);
+      results.push(
+        ...(await Promise.all(batch.map((handler) => this.run(handler, deadline, trace)))),
+      );
+    }
+    trace.end(results);
+  }
+
+  /**
+   * Runs one handler. Never rejects.
+   *
+   * @param trace - undefined when telemetry is no longer to be written
+   */
+  async run(
+    handler: Handler,
+    deadline: number,
+    trace: PhaseTrace | undefined,
+  ): Promise<HandlerResult> {
+    const { clock, cells } = this.#options;
+    const startedAt = clock.monotonic();
+    const { phase, name } = handler;
+    const limitMs = timeLeft(handler.timeoutMs, startedAt, deadline);
+    const span = trace?.handler(name);
+    const ended = await (limitMs === 0 || this.forced.aborted
+      ? { outcome: 'skipped' as const }
+      : this.#attempt(handler, limitMs, span?.run ?? ((work) => work())));
+    const durationMs = clock.monotonic() - startedAt;
+    const result: HandlerResult = { phase, name, durationMs, ...ended };
+    this.results.push(result);
+    if (span !== undefined) {
+      cells[result.outcome].value++;
+      span.ended(result);
+    }
+    return result;
+  }
+
+  #attempt(
+    handler: Handler,
+    limitMs: number,
+    inSpan: <T>(work: () => T) => T,
+  ): Promise<Pick<HandlerResult, 'outcome' | 'error'>> {
+    const { clock, reason } = this.#options;
+    const controller = new AbortController();
+    const endsAt = clock.monotonic() + limitMs;
+    return new Promise((resolve) => {
+      let timer: Scheduled | undefined;
+      const giveUp = (error: unknown): void => {
+        timer?.cancel();
+        this.forced.removeEventListener('abort', onForce);
+        controller.abort(error);
+        resolve({ outcome: 'timed_out', error });
+      };
+      const onForce = (): void => giveUp(this.forced.reason);
+      const settle = (ended: Pick<HandlerResult, 'outcome' | 'error'>): void => {
+        this.#unsettled.delete(handler);
+        timer?.cancel();
+        this.forced.removeEventListener('abort', onForce);
+        resolve(ended);
+      };
+      this.forced.addEventListener('abort', onForce, { once: true });
+      timer = clock.schedule(
+        () => giveUp(new OperationTimeoutError(`${handler.phase}/${handler.name}`, limitMs)),
+        limitMs,
+      );
+      this.#unsettled.add(handler);
+      const context: HandlerContext = {
+        reason,
+        signal: controller.signal,
+        timeLeftMs: () => timeLeft(limitMs, clock.monotonic(), endsAt),
+      };
+      // An async function, so that a handler that throws at once rejects like one that throws later.
+      inSpan(async () => handler.run(context)).then(
+        () => settle({ outcome: 'completed' }),
+        (error: unknown) => settle({ outcome: 'failed', error }),
+      );
+    });
+  }
+}

@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** How a process ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A fixture in a process of its own. */
+export class Fixture {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  stdout = '';
+  stderr = '';
+  readonly #waiting: { pattern: RegExp; resolve: (match: RegExpExecArray) => void }[] = [];
+
+  constructor(name: string, env: Readonly<Record<string, string>> = {}, detached = false) {
+    const path = fileURLToPath(new URL(`fixtures/${name}.ts`, import.meta.url));
+    this.child = spawn(
+      process.execPath,
+      ['--experimental-strip-types', '--disable-warning=ExperimentalWarning', path],
+      { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached },
+    );
+    this.child.stdout?.on('data', (data) => {
+      this.stdout += data;
+      this.#look();
+    });
+    this.child.stderr?.on('data', (data) => {
+      this.stderr += data;
+    });
+    this.ended = new Promise((resolve) => {
+      this.child.on('close', (code, signal) => {
+        const { stdout, stderr } = this;
+        resolve({ code, signal, stdout, stderr });
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** Resolves when the fixture has printed something; rejects when it ends without. */
+  async said(pattern: RegExp): Promise<RegExpExecArray> {
+    const found = new Promise<RegExpExecArray>((resolve) => {
+      this.#waiting.push({ pattern, resolve });
+      this.#look();
+    });
+    const match = await Promise.race([found, this.ended]);
+    if (Array.isArray(match)) return match;
+    throw new Error(`It ended without saying ${pattern}: ${JSON.stringify(match)}`);
+  }
+
+  /** The port that it says it listens on. */
+  async port(): Promise<number> {
+    return Number((await this.said(/listening (\d+)/))[1]);
+  }
+
+  /** The report that it prints at its end. */
+  async report(): Promise<Record<string, unknown>> {
+    const { stdout } = await this.ended;
+    const line = stdout.split('\n').find((text) => text.startsWith('{'));
+    return JSON.parse(line ?? '{}') as Record<string, unknown>;
+  }
+
+  kill(signal: NodeJS.Signals = 'SIGTERM'): void {
+    this.child.kill(signal);
+  }
+
+  #look(): void {
+    for (const waiting of [...this.#waiting]) {
+      const match = waiting.pattern.exec(this.stdout);
+      if (match === null) continue;
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+      waiting.resolve(match);
+    }
+  }
+}
