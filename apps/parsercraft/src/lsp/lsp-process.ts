@@ -26,6 +26,8 @@ export interface LspProcessOptions {
   readonly maxStarts?: number;
   /** @defaultValue 60_000 */
   readonly restartWindowMs?: number;
+  /** Monotonic clock, in milliseconds, for that window. @defaultValue performance.now */
+  readonly now?: () => number;
   /** Longest wait for an orderly end before the process is killed. @defaultValue 2000 */
   readonly closeTimeoutMs?: number;
   /** Told of every end of the server's process that nobody asked for. */
@@ -77,7 +79,11 @@ export class LspProcess implements AsyncDisposable {
     }
     this.#options = options;
     this.#requestTimeoutMs = requestTimeoutMs;
-    this.#budget = new RestartBudget(maxStarts, restartWindowMs, () => performance.now());
+    this.#budget = new RestartBudget(
+      maxStarts,
+      restartWindowMs,
+      options.now ?? (() => performance.now()),
+    );
   }
 
   get state(): LspState {

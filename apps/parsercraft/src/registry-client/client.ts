@@ -134,20 +134,8 @@ export class RegistryClient {
    *
    * @throws {VersionConflictError | DependencyCycleError} when there are none
    */
-  resolve(requirements: Requirements, options: InstallOptions = {}): Promise<Resolution> {
-    for (const [name, range] of Object.entries(requirements)) {
-      checkName(name);
-      checkRange(range);
-    }
-    const preferred = Object.fromEntries(
-      Object.entries(options.lock?.packages ?? {}).map(([name, { version }]) => [name, version]),
-    );
-    const index = {
-      versions: async (name: string) => (await this.versions(name, options)).value.versions,
-      dependencies: async (name: string, version: string) =>
-        (await this.metadata(name, version, options)).value.dependencies,
-    };
-    return resolveVersions(requirements, index, { preferred, signal: options.signal });
+  async resolve(requirements: Requirements, options: InstallOptions = {}): Promise<Resolution> {
+    return (await this.#resolve(requirements, options)).resolution;
   }
 
   /**
@@ -193,7 +181,7 @@ export class RegistryClient {
 
   /** Resolves, downloads and verifies everything that the requirements need. */
   async install(requirements: Requirements, options: InstallOptions = {}): Promise<Installed> {
-    const resolution = await this.resolve(requirements, options);
+    const { resolution, asked } = await this.#resolve(requirements, options);
     const packages = new Map<string, FetchedPackage>();
     const locked: Record<string, LockFile['packages'][string]> = {};
     for (const [name, version] of resolution) {
@@ -204,7 +192,7 @@ export class RegistryClient {
         const message = 'the registry announces another checksum than the lock file holds';
         throw new IntegrityError(`${name}@${version}`, message);
       }
-      packages.set(name, fetched);
+      packages.set(name, { ...fetched, fromCache: fetched.fromCache && !asked.has(name) });
       locked[name] = { version, integrity, dependencies };
     }
     const inOrder = Object.entries(locked).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -230,6 +218,32 @@ export class RegistryClient {
       signal,
     });
     return readVersionMetadata(answer.url, json(answer));
+  }
+
+  /** A resolution, and the packages that the registry was asked about for it. */
+  async #resolve(
+    requirements: Requirements,
+    options: InstallOptions,
+  ): Promise<{ readonly resolution: Resolution; readonly asked: ReadonlySet<string> }> {
+    for (const [name, range] of Object.entries(requirements)) {
+      checkName(name);
+      checkRange(range);
+    }
+    const preferred = Object.fromEntries(
+      Object.entries(options.lock?.packages ?? {}).map(([name, { version }]) => [name, version]),
+    );
+    const asked = new Set<string>();
+    const read = <T>(name: string, { value, fromCache }: Kept<T>): T => {
+      if (!fromCache) asked.add(name);
+      return value;
+    };
+    const index = {
+      versions: async (name: string) => read(name, await this.versions(name, options)).versions,
+      dependencies: async (name: string, version: string) =>
+        read(name, await this.metadata(name, version, options)).dependencies,
+    };
+    const { signal } = options;
+    return { resolution: await resolveVersions(requirements, index, { preferred, signal }), asked };
   }
 
   async #document<T>(

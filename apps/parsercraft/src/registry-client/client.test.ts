@@ -1,0 +1,454 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { fileEntry, packageServer, type TestPackage, tarball } from '../../test/package-server.ts';
+import { webServer } from '../../test/web.ts';
+import { diskCache, memoryCache } from './cache.ts';
+import { RegistryClient, type RegistryClientOptions } from './client.ts';
+import {
+  IntegrityError,
+  LockFileError,
+  PackageNotFoundError,
+  RegistryConnectionError,
+  RegistryHttpError,
+  RegistryResponseError,
+  RegistryTimeoutError,
+} from './errors.ts';
+import { parseLockFile, readLockFile, writeLockFile } from './lock-file.ts';
+import { packageSources } from './package-sources.ts';
+import { writeFiles } from './unpack.ts';
+import { isFailedResponse, ValueRegistryClient } from './value-client.ts';
+
+const PACKAGES: readonly TestPackage[] = [
+  { name: 'std.math', version: '1.0.0' },
+  { name: 'std.math', version: '1.1.0', source: 'fn two(): int { return 2 }\n' },
+  { name: 'std.text', version: '0.3.0', dependencies: { 'std.math': '^1.0.0' } },
+];
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'parsercraft-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function setUp(packages = PACKAGES, options: Partial<RegistryClientOptions> = {}) {
+  const server = await packageServer(packages);
+  let now = 1_000_000;
+  const client = new RegistryClient({ url: `${server.url}/`, now: () => now, ...options });
+  return {
+    client,
+    asked: server.asked,
+    pass: (ms: number) => {
+      now += ms;
+    },
+  };
+}
+
+describe('the registry client', () => {
+  it('tells what versions there are and what is in one', async () => {
+    const { client } = await setUp();
+    expect((await client.versions('std.math')).value.versions).toEqual(['1.0.0', '1.1.0']);
+    expect((await client.metadata('std.text', '0.3.0')).value).toMatchObject({
+      name: 'std.text',
+      version: '0.3.0',
+      dependencies: { 'std.math': '^1.0.0' },
+    });
+    expect((await client.metadata('std.math')).value.version).toBe('1.1.0');
+  });
+
+  it('installs everything that is needed, verified and ready for a program', async () => {
+    const { client } = await setUp();
+    const { packages, lock } = await client.install({ 'std.text': '^0.3.0' });
+    expect([...packages.keys()]).toEqual(['std.math', 'std.text']);
+    expect(packages.get('std.math')).toMatchObject({
+      source: 'fn two(): int { return 2 }\n',
+      fromCache: false,
+      metadata: { version: '1.1.0' },
+    });
+    expect(packageSources(packages).get('std.math')?.definition.name).toBe('core');
+    expect(lock).toMatchObject({
+      lockfileVersion: 1,
+      requirements: { 'std.text': '^0.3.0' },
+      packages: { 'std.math': { version: '1.1.0' }, 'std.text': { version: '0.3.0' } },
+    });
+  });
+
+  it('asks again only for what has aged, and then only whether it changed', async () => {
+    const { client, asked, pass } = await setUp();
+    const first = await client.fetchPackage('std.math');
+    expect(first).toMatchObject({ fromCache: false, ageMs: 0, fetchedAt: 1_000_000 });
+    expect(asked.splice(0)).toEqual([
+      'GET /packages/std.math/versions',
+      'GET /packages/std.math/1.1.0',
+      'GET /packages/std.math/1.1.0/download',
+    ]);
+    pass(60_000);
+    expect(await client.fetchPackage('std.math')).toMatchObject({ fromCache: true, ageMs: 60_000 });
+    expect(asked.splice(0)).toEqual([]);
+    pass(1);
+    expect(await client.fetchPackage('std.math')).toMatchObject({ fromCache: false, ageMs: 0 });
+    // Not the tarball: that is kept by its checksum.
+    expect(asked.splice(0)).toEqual([
+      'GET /packages/std.math/versions',
+      'GET /packages/std.math/1.1.0',
+    ]);
+  });
+
+  it('knows what it last knew, however old, without asking', async () => {
+    const { client, asked, pass } = await setUp();
+    expect(await client.lastKnown('std.math')).toBeUndefined();
+    await client.metadata('std.math');
+    asked.splice(0);
+    pass(86_400_000);
+    expect(await client.lastKnown('std.math')).toMatchObject({
+      value: { version: '1.1.0' },
+      ageMs: 86_400_000,
+      fromCache: true,
+    });
+    const stale = await client.metadata('std.math', undefined, {
+      maxAgeMs: Number.POSITIVE_INFINITY,
+    });
+    expect(stale.ageMs).toBe(86_400_000);
+    expect(asked).toEqual([]);
+  });
+
+  it('keeps what it got on the disk, for the next process', async () => {
+    const path = await folder();
+    const { client, asked } = await setUp(PACKAGES, { cache: diskCache(path) });
+    await client.fetchPackage('std.text');
+    asked.splice(0);
+    const later = new RegistryClient({
+      url: 'http://127.0.0.1:9',
+      now: () => 1_000_000,
+      cache: diskCache(path),
+    });
+    expect(await later.fetchPackage('std.text')).toMatchObject({ fromCache: true });
+    expect(asked).toEqual([]);
+    await diskCache(path).clear();
+    await expect(later.fetchPackage('std.text')).rejects.toThrow(RegistryConnectionError);
+  });
+
+  it('fetches anew what is damaged on the disk', async () => {
+    const path = await folder();
+    const { client, asked } = await setUp(PACKAGES, { cache: diskCache(path) });
+    await client.fetchPackage('std.math');
+    for (const kind of ['documents', 'tarballs']) {
+      for (const file of await readdir(join(path, kind))) {
+        await writeFile(
+          join(path, kind, file),
+          kind === 'documents' ? '{"fetchedAt":1000000,"value":[]}' : 'x',
+        );
+      }
+    }
+    asked.splice(0);
+    expect((await client.fetchPackage('std.math')).source).toBe('fn two(): int { return 2 }\n');
+    expect(asked).toHaveLength(3);
+  });
+
+  it('forgets what was used least when its memory is full', async () => {
+    const cache = memoryCache(2);
+    const entry = { fetchedAt: 0, etag: undefined, value: 1 };
+    await cache.keepDocument('a', entry);
+    await cache.keepDocument('b', entry);
+    await cache.document('a');
+    await cache.keepDocument('c', entry);
+    expect(await cache.document('a')).toEqual(entry);
+    expect(await cache.document('b')).toBeUndefined();
+  });
+
+  it.each(['../etc', 'a/b', 'A', '', 'a..b', '.a', 'a%2fb', 'x'.repeat(65)])(
+    'takes no %j for a name',
+    async (name) => {
+      const { client, asked } = await setUp();
+      expect(() => client.versions(name)).toThrow(TypeError);
+      expect(() => client.metadata('std.math', name)).toThrow(TypeError);
+      await expect(client.resolve({ 'std.math': `${name}/` })).rejects.toThrow(TypeError);
+      expect(asked).toEqual([]);
+    },
+  );
+
+  it('takes no address that is none, and no limit that is none', () => {
+    expect(() => new RegistryClient({ url: 'file:///etc' })).toThrow(TypeError);
+    expect(() => new RegistryClient({ url: 'here' })).toThrow(TypeError);
+    expect(() => new RegistryClient({ url: 'http://localhost', timeoutMs: 0 })).toThrow(RangeError);
+    expect(() => new RegistryClient({ url: 'http://localhost', maxAgeMs: Number.NaN })).toThrow(
+      RangeError,
+    );
+  });
+});
+
+describe('a registry that fails', () => {
+  it('that has no such package is told apart', async () => {
+    const { client } = await setUp();
+    await expect(client.versions('std.none')).rejects.toThrow(PackageNotFoundError);
+    await expect(client.metadata('std.math', '9.9.9')).rejects.toMatchObject({
+      status: 404,
+      problem: 'version-not-found',
+    });
+  });
+
+  it('with an error says which, and when to come back', async () => {
+    const server = await webServer((_, response) => {
+      response.writeHead(503, { 'retry-after': '7', 'content-type': 'application/problem+json' });
+      response.end('{"code":"overloaded","detail":"too much to do","traceId":"abc"}');
+    });
+    const client = new RegistryClient({ url: server.url });
+    const asked = client.versions('a');
+    await expect(asked).rejects.toThrow(RegistryHttpError);
+    await expect(asked).rejects.toMatchObject({
+      status: 503,
+      retryAfterMs: 7000,
+      problem: 'overloaded',
+      traceId: 'abc',
+      message: `${server.url}/packages/a/versions answered 503: too much to do.`,
+    });
+  });
+
+  it('reads a date in Retry-After, and ignores what is neither', async () => {
+    const server = await webServer((request, response) => {
+      const value = request.url?.includes('date') ? 'Thu, 01 Jan 1970 00:00:30 GMT' : 'soon';
+      response.writeHead(429, { 'retry-after': value }).end('<html>');
+    });
+    const client = new RegistryClient({ url: server.url, now: () => 10_000 });
+    await expect(client.versions('date')).rejects.toMatchObject({ retryAfterMs: 20_000 });
+    await expect(client.versions('word')).rejects.toMatchObject({ retryAfterMs: undefined });
+  });
+
+  it('that refuses connections is a connection error with its cause', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    await new Promise((resolve) => server.close(resolve));
+    const asked = new RegistryClient({ url: `http://127.0.0.1:${port}` }).versions('a');
+    await expect(asked).rejects.toThrow(RegistryConnectionError);
+    await expect(asked).rejects.toThrow(/ECONNREFUSED/);
+    await expect(asked).rejects.toMatchObject({ cause: { cause: { code: 'ECONNREFUSED' } } });
+  });
+
+  it.each(['before its body', 'in its body'])('that hangs %s is a timeout', async (where) => {
+    const server = await webServer((_, response) => {
+      if (where === 'in its body') response.write('{');
+    });
+    const client = new RegistryClient({ url: server.url, timeoutMs: 60 });
+    const asked = client.versions('a');
+    await expect(asked).rejects.toThrow(RegistryTimeoutError);
+    await expect(asked).rejects.toMatchObject({ timeoutMs: 60 });
+  });
+
+  it.each(['broken', 'short'])(
+    'whose answer is cut off (%s) is a connection error',
+    async (how) => {
+      const server = await webServer((_, response) => {
+        response.writeHead(200, { 'content-length': '100' });
+        response.write('{"name":');
+        if (how === 'broken') setTimeout(() => response.destroy(), 20);
+        else response.socket?.end();
+      });
+      await expect(new RegistryClient({ url: server.url }).versions('a')).rejects.toThrow(
+        RegistryConnectionError,
+      );
+    },
+  );
+
+  it('ends with the reason of an abort, untouched', async () => {
+    const server = await webServer(() => undefined);
+    const client = new RegistryClient({ url: server.url });
+    const reason = new Error('no longer wanted');
+    const controller = new AbortController();
+    const asked = client.versions('a', { signal: controller.signal });
+    setTimeout(() => controller.abort(reason), 20);
+    await expect(asked).rejects.toBe(reason);
+    await expect(client.install({ a: '*' }, { signal: controller.signal })).rejects.toBe(reason);
+    expect(server.asked).toHaveLength(1);
+  });
+
+  it.each([
+    ['no JSON', 'hello'],
+    ['no object', '[]'],
+    ['another name', '{"name":"../x","versions":[]}'],
+    ['no version', '{"name":"a","versions":["1.0"]}'],
+    ['no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+    ['too much', Buffer.alloc(200_000, ' ')],
+  ])('that answers %s is not believed', async (_, body) => {
+    const server = await webServer((_request, response) => response.end(body));
+    const client = new RegistryClient({ url: server.url, maxResponseBytes: 100_000 });
+    await expect(client.versions('a')).rejects.toThrow(RegistryResponseError);
+    expect(await client.lastKnown('a')).toBeUndefined();
+  });
+
+  it('does not follow it elsewhere', async () => {
+    const server = await webServer((_, response) =>
+      response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end(),
+    );
+    await expect(new RegistryClient({ url: server.url }).versions('a')).rejects.toThrow(
+      RegistryConnectionError,
+    );
+  });
+
+  it('is asked through the fetch that was given, once', async () => {
+    let calls = 0;
+    const client = new RegistryClient({
+      url: 'http://127.0.0.1:9',
+      fetch: async () => {
+        calls += 1;
+        throw new TypeError('fetch failed');
+      },
+    });
+    await expect(client.versions('a')).rejects.toThrow(RegistryConnectionError);
+    expect(calls).toBe(1);
+  });
+});
+
+describe('tarballs that are not what they should be', () => {
+  const manifest = (name = 'a', version = '1.0.0') =>
+    fileEntry('package/package.json', JSON.stringify({ name, version }));
+  const main = fileEntry('package/main.pc', 'fn one(): int { return 1 }');
+  const install = async (one: Partial<TestPackage>) => {
+    const { client } = await setUp([{ name: 'a', version: '1.0.0', ...one }]);
+    return client.fetchPackage('a');
+  };
+
+  it('are refused by their checksum', async () => {
+    const integrity = `sha512-${'A'.repeat(86)}==`;
+    await expect(install({ integrity })).rejects.toThrow(/does not have the checksum announced/);
+  });
+
+  it.each([
+    ['climbs out', [manifest(), main, fileEntry('package/../../evil', 'x')]],
+    ['is absolute', [manifest(), main, fileEntry('/etc/evil', 'x')]],
+    ['is outside of its folder', [manifest(), main, fileEntry('evil', 'x')]],
+    ['has a backslash', [manifest(), main, fileEntry('package/a\\..\\b', 'x')]],
+    ['is hidden', [manifest(), main, fileEntry('package/.npmrc', 'x')]],
+    ['is a device', [manifest(), main, fileEntry('package/NUL.txt', 'x')]],
+    ['has a drive', [manifest(), main, fileEntry('package/C:x', 'x')]],
+    ['is there twice', [manifest(), main, fileEntry('package/MAIN.pc', 'x')]],
+    [
+      'is a link',
+      [
+        manifest(),
+        main,
+        {
+          header: { name: 'package/l', size: 0, type: 'symlink' as const, linkname: '/etc/passwd' },
+        },
+      ],
+    ],
+    [
+      'is a hard link',
+      [
+        manifest(),
+        main,
+        {
+          header: {
+            name: 'package/l',
+            size: 0,
+            type: 'link' as const,
+            linkname: 'package/main.pc',
+          },
+        },
+      ],
+    ],
+    [
+      'are too many',
+      [manifest(), main, ...Array.from({ length: 260 }, (_, i) => fileEntry(`package/f${i}`, ''))],
+    ],
+    ['has no manifest', [main]],
+    ['has the manifest of another', [manifest('b'), main]],
+    ['has no source', [manifest()]],
+  ])('are refused when a file %s', async (_, entries) => {
+    await expect(install({ tarball: await tarball(entries) })).rejects.toThrow(IntegrityError);
+  });
+
+  it('are refused when they are no tarballs, or swell', async () => {
+    await expect(install({ tarball: Buffer.from('hello') })).rejects.toThrow(IntegrityError);
+    const bomb = await tarball([
+      manifest(),
+      main,
+      fileEntry('package/big', '0'.repeat(9 * 1024 * 1024)),
+    ]);
+    expect(bomb.byteLength).toBeLessThan(100_000);
+    await expect(install({ tarball: bomb })).rejects.toThrow(/too large when unpacked/);
+  });
+
+  it('are refused in a language that nobody knows', async () => {
+    const { client } = await setUp([{ name: 'a', version: '1.0.0', language: 'klingon' }]);
+    const { packages } = await client.install({ a: '*' });
+    expect(() => packageSources(packages)).toThrow(/its language 'klingon' is not known here/);
+  });
+
+  it('are written only inside their folder, and over nothing', async () => {
+    const path = await folder();
+    const { client } = await setUp();
+    const { files } = await client.fetchPackage('std.math');
+    await writeFiles(files, path);
+    expect(await readFile(join(path, 'main.pc'), 'utf8')).toContain('fn two');
+    await expect(writeFiles(files, path)).rejects.toThrow(/EEXIST/);
+    await expect(writeFiles(new Map([['../evil', new Uint8Array()]]), path)).rejects.toThrow(
+      TypeError,
+    );
+  });
+});
+
+describe('lock files', () => {
+  it('hold versions that are taken again, though there are higher ones', async () => {
+    const path = join(await folder(), 'parsercraft.lock');
+    expect(await readLockFile(path)).toBeUndefined();
+    const first = await setUp(PACKAGES.slice(0, 1));
+    await writeLockFile(path, (await first.client.install({ 'std.math': '^1.0.0' })).lock);
+    const { client } = await setUp();
+    const lock = await readLockFile(path);
+    const again = await client.install({ 'std.math': '^1.0.0' }, { lock });
+    expect(again.packages.get('std.math')?.metadata.version).toBe('1.0.0');
+    expect(again.lock).toEqual(lock);
+    const newer = await client.install({ 'std.math': '^1.1.0' }, { lock });
+    expect(newer.packages.get('std.math')?.metadata.version).toBe('1.1.0');
+  });
+
+  it('notice a version that is another now', async () => {
+    const first = await setUp();
+    const { lock } = await first.client.install({ 'std.math': '1.0.0' });
+    const { client } = await setUp([
+      { name: 'std.math', version: '1.0.0', source: 'fn evil() {}' },
+    ]);
+    await expect(client.install({ 'std.math': '1.0.0' }, { lock })).rejects.toThrow(
+      /announces another checksum than the lock file holds/,
+    );
+  });
+
+  it.each([
+    'x',
+    '[]',
+    '{"lockfileVersion":2}',
+    '{"lockfileVersion":1,"requirements":{},"packages":[]}',
+    '{"lockfileVersion":1,"requirements":{"../a":"*"},"packages":{}}',
+    '{"lockfileVersion":1,"requirements":{},"packages":{"a":{"version":"1","integrity":"sha512-","dependencies":{}}}}',
+    '{"lockfileVersion":1,"requirements":{},"packages":{"a":{"version":"1.0.0","integrity":"md5-","dependencies":{}}}}',
+  ])('that are none are refused: %s', (text) => {
+    expect(() => parseLockFile(text)).toThrow(LockFileError);
+  });
+});
+
+describe('the client that returns its errors as values', () => {
+  it('answers a failure as if it were an answer', async () => {
+    const { client } = await setUp();
+    const values = new ValueRegistryClient(client);
+    const found = await values.fetchPackageMetadata('std.math');
+    expect(found).toMatchObject({ success: true, data: { version: '1.1.0' }, cacheHit: false });
+    expect((await values.fetchPackageMetadata('std.math')).cacheHit).toBe(true);
+    expect(isFailedResponse(found)).toBe(false);
+    const missing = await values.fetchPackage('std.none');
+    expect(missing).toMatchObject({ success: false, data: undefined });
+    expect(isFailedResponse(missing)).toBe(true);
+    expect(missing.error).toBeInstanceOf(PackageNotFoundError);
+    expect(isFailedResponse(await values.fetchPackageVersions('std.none'))).toBe(true);
+  });
+
+  it('throws what is no answer of the registry', async () => {
+    const { client } = await setUp();
+    const values = new ValueRegistryClient(client);
+    await expect(values.fetchPackage('../x')).rejects.toThrow(TypeError);
+    const signal = AbortSignal.abort(new Error('gone'));
+    await expect(values.fetchPackage('std.math', '*', { signal })).rejects.toThrow('gone');
+  });
+});
