@@ -80,7 +80,13 @@ export function build(kinds: readonly Kind[]) {
 }
 
 /** A signal whose listeners are looked at afterwards. */
-export function watchedSignal() {
+export interface WatchedSignal {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+  listeners(): number;
+}
+
+export function watchedSignal(): WatchedSignal {
   const controller = new AbortController();
   const { signal } = controller;
   return {
@@ -93,7 +99,7 @@ export function watchedSignal() {
 /** What is left when a call is over: no timer that would hold the process, no listener. */
 export async function expectNothingLeft(
   clock: ManualClock,
-  watched?: ReturnType<typeof watchedSignal>,
+  watched?: WatchedSignal,
 ): Promise<void> {
   await settle();
   expect(clock.pendingRefed).toBe(0);
