@@ -278,6 +278,14 @@ describe('an open duration', () => {
     expect(breaker.stats()).toMatchObject({ retryAfterMs: 1000, openings: 1 });
   });
 
+  it('begins anew after a reset by hand', async () => {
+    const breaker = make({ openDurationMs: 1000, openDurationMultiplier: 2 });
+    await failTimes(breaker, 5);
+    breaker.reset();
+    await failTimes(breaker, 5);
+    expect(breaker.stats()).toMatchObject({ retryAfterMs: 1000, openings: 1 });
+  });
+
   it('goes by stableAfterMs where that is given', async () => {
     const breaker = make({ openDurationMs: 1000, openDurationMultiplier: 2, stableAfterMs: 10 });
     await failTimes(breaker, 5);

@@ -11,7 +11,8 @@ import {
   transition,
 } from './circuit.ts';
 
-const planner = { openMs: ({ openings }: { openings: number }): number => 100 * openings };
+/** The first opening takes no time at all, so that a moment can see several generations. */
+const planner = { openMs: ({ openings }: { openings: number }): number => 100 * (openings - 1) };
 
 const rules = fc.record<CircuitRules>({
   successThreshold: fc.integer({ min: 1, max: 4 }),
@@ -38,7 +39,8 @@ const event: fc.Arbitrary<Untimed> = fc.oneof(
     .tuple(fc.constantFrom('success', 'failure', 'ignored'), fc.nat(5))
     .map(([verdict, pick]) => ({ type: 'end', verdict, pick }) as const),
 );
-const steps = fc.array(fc.tuple(fc.oneof(fc.nat(20), fc.nat(400)), event), { maxLength: 60 });
+const pause = fc.oneof(fc.constant(0), fc.nat(20), fc.nat(400));
+const steps = fc.array(fc.tuple(pause, event), { maxLength: 60 });
 
 /** Every trial and generation that there ever was, so that ends can be late. */
 type Begun = { readonly generation: number; readonly begunAt: number }[];

@@ -91,6 +91,7 @@ describe('control by hand', () => {
     const breaker = make({ mode: 'disabled' });
     const hold = breaker.isolate();
     await openError(breaker);
+    await expect(breaker.execute(ok)).rejects.toMatchObject({ state: 'isolated' });
     hold[Symbol.dispose]();
     expect(await breaker.execute(ok)).toBe('ok');
   });

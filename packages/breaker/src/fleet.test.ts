@@ -74,6 +74,7 @@ describe('a circuit that several nodes share', () => {
     await hear(fleet[2] as CircuitBreaker);
     expect(fleet[2]?.state).toBe('open');
     expect(reasons).toEqual(['fleet']);
+    await hear(fleet[2] as CircuitBreaker); // who only follows has no verdict of its own
     expect(fleet[2]?.stats().shared).toMatchObject({
       node: 'node-2',
       fleet: { state: 'open', nodes: 3, openNodes: 2 },
@@ -129,6 +130,76 @@ describe('a circuit that several nodes share', () => {
     await settle();
     await hear(...fleet);
     expect(states(fleet)).toEqual(['closed', 'closed', 'closed']);
+  });
+
+  it('closes without a detour for a node that has all the successes itself', async () => {
+    const fleet = await openFleet();
+    const heard: string[] = [];
+    fleet[0]?.onStateChange(({ to, reason }) => heard.push(`${to} ${reason}`));
+    const answer = Promise.withResolvers<void>();
+    const report = store.report.bind(store);
+    vi.spyOn(store, 'report').mockImplementationOnce(async (message) => {
+      const state = await report(message);
+      await answer.promise; // an answer from before the trials comes after them
+      return state;
+    });
+    clock.jump(60_000);
+    await fleet[0]?.execute(ok);
+    await fleet[0]?.execute(ok);
+    await settle();
+    answer.resolve();
+    await settle();
+    await hear(fleet[0] as CircuitBreaker);
+    expect(heard).toEqual(['half-open elapsed', 'closed trials-succeeded']);
+    expect(fleet[0]?.stats().shared?.fleet).toMatchObject({ state: 'closed', generation: 2 });
+  });
+
+  it('leaves a node that trips alone later to itself', async () => {
+    const fleet = await openFleet();
+    clock.jump(60_000);
+    await fleet[0]?.execute(ok);
+    await fleet[0]?.execute(ok);
+    await settle();
+    await hear(...fleet);
+    expect(states(fleet)).toEqual(['closed', 'closed', 'closed']);
+    await trip(fleet[1] as CircuitBreaker);
+    await hear(...fleet);
+    expect(states(fleet)).toEqual(['closed', 'open', 'closed']);
+  });
+
+  it('takes a slow trial for a failed one', async () => {
+    const fleet = await openFleet({
+      window: { calls: 5 },
+      minimumThroughput: 5,
+      slowCallDurationMs: 100,
+    });
+    clock.jump(60_000);
+    await fleet[2]?.execute(() => clock.jump(101));
+    await settle();
+    expect(fleet[2]?.stats().shared?.fleet).toMatchObject({ state: 'open', generation: 2 });
+  });
+
+  it('lets a call through that was refused as a trial when the circuit has closed meanwhile', async () => {
+    const fleet = await openFleet();
+    clock.jump(60_000);
+    const trial = Promise.withResolvers<string>();
+    const leased = fleet[0]?.execute(() => trial.promise);
+    await settle();
+    const answer = Promise.withResolvers<void>();
+    const takeTrial = store.takeTrial.bind(store);
+    vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
+      const grant = await takeTrial(request);
+      await answer.promise;
+      return grant;
+    });
+    const call = fleet[1]?.execute(ok);
+    trial.resolve('ok');
+    await leased;
+    await fleet[0]?.execute(ok);
+    await hear(fleet[1] as CircuitBreaker);
+    expect(fleet[1]?.state).toBe('closed');
+    answer.resolve();
+    expect(await call).toBe('ok');
   });
 
   it('opens again for all when a trial fails', async () => {

@@ -117,7 +117,9 @@ export class Fleet {
     }
     if (byFleet) return;
     this.#nextReportAt = at;
-    this.touch(at);
+    // Where a leased trial has made the change, its result is told first: the fleet's answer to a
+    // report that overtook it would undo the change.
+    if (this.#lease === undefined) this.touch(at);
   }
 
   /** How long a trial need not be asked for, in milliseconds, as it was refused just now. */
@@ -180,7 +182,9 @@ export class Fleet {
       this.#options.store.endTrial({ circuit, node, lease, verdict, openMs, successThreshold }),
     );
     this.#ending = undefined;
-    if (fleet !== undefined && epoch === this.#epoch) this.#heed(fleet, this.#clock.monotonic());
+    const now = this.#clock.monotonic();
+    if (fleet !== undefined && epoch === this.#epoch) this.#heed(fleet, now);
+    this.touch(now);
   }
 
   #giveBack(lease: string): void {

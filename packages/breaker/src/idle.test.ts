@@ -44,4 +44,19 @@ describe('ten thousand idle breakers', () => {
     await settledHeap();
     expect(ref.deref()).toBeUndefined();
   });
+
+  it('leave nothing behind when there were many, each for a moment', async () => {
+    const clock = new ManualClock();
+    const moment = (count: number): void => {
+      for (let i = 0; i < count; i++) circuitBreaker({ clock });
+    };
+    moment(1000);
+    const before = await settledHeap();
+    for (let i = 0; i < 10; i++) {
+      moment(COUNT);
+      await settledHeap();
+    }
+    moment(COUNT); // the coming of new ones sweeps out the old
+    expect((await settledHeap()) - before).toBeLessThan(3_000_000);
+  });
 });

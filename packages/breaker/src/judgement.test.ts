@@ -73,6 +73,25 @@ describe('judgement', () => {
     expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { ignored: 2, failure: 0 } });
   });
 
+  it('ignores an operation that answers to the abort with an AbortError of its own', async () => {
+    const breaker = make({ failureThreshold: 1 });
+    const controller = new AbortController();
+    const call = breaker.execute(
+      () => {
+        controller.abort(new Error('user left'));
+        return Promise.reject(new DOMException('aborted', 'AbortError'));
+      },
+      { signal: controller.signal },
+    );
+    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    expect(breaker.stats().calls.ignored).toBe(1);
+    // Without an abort by the caller, an AbortError is the dependency's own affair.
+    await breaker
+      .execute(() => Promise.reject(new DOMException('aborted', 'AbortError')))
+      .catch(() => undefined);
+    expect(breaker.state).toBe('open');
+  });
+
   it('takes a failure for one even when the caller has aborted meanwhile', async () => {
     const breaker = make({ failureThreshold: 1 });
     const controller = new AbortController();
@@ -137,8 +156,11 @@ describe('rates', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('opens at the threshold exactly, and on a failure only', async () => {
-    const breaker = make({ window: { calls: 10 }, failureRateThreshold: 0.3 });
+  it.each([
+    ['', {}],
+    [', also where a predicate is asked', { ignore: () => false }],
+  ])('opens at the threshold exactly, and on a failure only%s', async (_path, options) => {
+    const breaker = make({ window: { calls: 10 }, failureRateThreshold: 0.3, ...options });
     await failTimes(breaker, 3);
     for (let i = 0; i < 7; i++) await breaker.execute(ok);
     expect(breaker.stats()).toMatchObject({ state: 'closed', window: { calls: 10, failures: 3 } });

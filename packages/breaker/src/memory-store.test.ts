@@ -150,6 +150,26 @@ describe('the lease of a trial', () => {
     });
   });
 
+  it('counts for nothing once its time is over, though nobody else has taken it', async () => {
+    await openFleet();
+    clock.jump(1000);
+    for (let i = 0; i < 2; i++) {
+      const { lease } = await take('a');
+      clock.jump(500);
+      expect(await end('a', lease as string, 'success')).toMatchObject({ state: 'half-open' });
+    }
+  });
+
+  it('has its successes forgotten when a trial fails', async () => {
+    await openFleet();
+    clock.jump(1000);
+    await end('a', (await take('a')).lease as string, 'success');
+    await end('a', (await take('a')).lease as string, 'failure');
+    clock.jump(2000);
+    const { lease } = await take('a');
+    expect(await end('a', lease as string, 'success')).toMatchObject({ state: 'half-open' });
+  });
+
   it('is only given back by a trial that says nothing', async () => {
     await openFleet();
     clock.jump(1000);

@@ -348,6 +348,11 @@ describe('the log records of a breaker', () => {
     });
   });
 
+  it('are a warning when somebody isolates the circuit', () => {
+    make().isolate()[Symbol.dispose]();
+    expect(telemetry.logs.map(({ severityText }) => severityText)).toEqual(['WARN', 'INFO']);
+  });
+
   it('belong to the trace of the call that opened the circuit', async () => {
     const breaker = make({ failureThreshold: 1 });
     await trace.getTracer('test').startActiveSpan('caller', async (caller) => {

@@ -105,6 +105,15 @@ describe('a window of time', () => {
   });
 });
 
+describe('a window of time after a long silence', () => {
+  it('is turned at once, however long it was', () => {
+    const window = new TimeWindow(10, 2);
+    window.record(true, true, 0);
+    window.record(true, false, 1e15);
+    expect(window.counts(1e15)).toEqual({ calls: 1, failures: 1, slow: 0 });
+  });
+});
+
 describe('any window', () => {
   const options = fc.oneof(
     fc.constant(undefined),
@@ -154,6 +163,10 @@ describe('any window', () => {
           const restored = makeWindow(option);
           restored.load(JSON.parse(JSON.stringify(window.save(now))), at, 0);
           expect(restored.counts(at)).toEqual(window.counts(now));
+          // What came back leaves again in time.
+          if (restored instanceof TimeWindow) {
+            expect(restored.counts(at + 20_000)).toEqual({ calls: 0, failures: 0, slow: 0 });
+          }
         },
       ),
     );

@@ -1,0 +1,161 @@
+import { ManualClock, settle } from '@temper/testkit/clock';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { Fleet } from './fleet.ts';
+import { resolveSharedOptions } from './shared-options.ts';
+import type { BreakerStore, FleetState, NodeReport, TrialGrant } from './store.ts';
+
+/** A store whose every answer is given by hand, in any order. */
+class ScriptedStore implements BreakerStore {
+  readonly reports: (PromiseWithResolvers<FleetState> & { readonly message: NodeReport })[] = [];
+  readonly takes: PromiseWithResolvers<TrialGrant>[] = [];
+  readonly ends: PromiseWithResolvers<FleetState>[] = [];
+
+  report(message: NodeReport): Promise<FleetState> {
+    const answer = { ...Promise.withResolvers<FleetState>(), message };
+    this.reports.push(answer);
+    return answer.promise;
+  }
+  takeTrial(): Promise<TrialGrant> {
+    const answer = Promise.withResolvers<TrialGrant>();
+    this.takes.push(answer);
+    return answer.promise;
+  }
+  endTrial(): Promise<FleetState> {
+    const answer = Promise.withResolvers<FleetState>();
+    this.ends.push(answer);
+    return answer.promise;
+  }
+}
+
+const says = (generation: number, state: FleetState['state'], remainingMs = 0): FleetState => ({
+  generation,
+  state,
+  remainingMs,
+  nodes: 3,
+  openNodes: 2,
+});
+const leased = (fleet: FleetState): TrialGrant => ({
+  verdict: 'leased',
+  lease: 'x',
+  retryAfterMs: 0,
+  fleet,
+});
+
+let clock: ManualClock;
+let store: ScriptedStore;
+let fleet: Fleet;
+const node = {
+  remainingMs: vi.fn(() => 0),
+  follow: vi.fn((_at: number, _forMs: number) => true),
+  close: vi.fn(),
+};
+
+beforeEach(() => {
+  vi.clearAllMocks();
+  clock = new ManualClock();
+  store = new ScriptedStore();
+  fleet = new Fleet(
+    { circuit: 'payments', successThreshold: 2, leaseMs: 1000 },
+    resolveSharedOptions({ store }),
+    clock,
+    node,
+    () => undefined,
+  );
+});
+
+/** A report that is answered so. */
+async function hear(state: FleetState): Promise<void> {
+  clock.jump(1000);
+  fleet.touch(clock.monotonic());
+  store.reports.at(-1)?.resolve(state);
+  await settle();
+}
+
+describe('the link of a node to its fleet', () => {
+  it('follows an opening once, however often it is told of it', async () => {
+    await hear(says(1, 'open', 700));
+    await hear(says(1, 'open', 690));
+    await hear(says(1, 'half-open'));
+    expect(node.follow.mock.calls).toEqual([[clock.monotonic() - 2000, 700]]);
+    await hear(says(2, 'open', 500));
+    expect(node.follow).toHaveBeenLastCalledWith(clock.monotonic(), 500);
+  });
+
+  it('closes with the fleet only if it has opened with it', async () => {
+    await hear(says(2, 'closed'));
+    expect(node.close).not.toHaveBeenCalled();
+    await hear(says(3, 'open', 100));
+    await hear(says(4, 'closed'));
+    expect(node.close).toHaveBeenCalledOnce();
+  });
+
+  it('does not heed an answer that has been overtaken', async () => {
+    fleet.touch(clock.monotonic());
+    const trial = fleet.takeTrial(undefined);
+    await settle();
+    store.takes[0]?.resolve({ ...leased(says(2, 'closed')), verdict: 'alone', lease: undefined });
+    await trial;
+    store.reports[0]?.resolve(says(1, 'half-open'));
+    await settle();
+    expect(node.follow).not.toHaveBeenCalled();
+  });
+
+  it('does not heed an answer to a question from before the circuit changed, and asks again at once', async () => {
+    fleet.touch(clock.monotonic());
+    fleet.changed('open', false, clock.monotonic());
+    expect(store.reports).toHaveLength(1);
+    store.reports[0]?.resolve(says(1, 'open', 100));
+    await settle();
+    expect(node.follow).not.toHaveBeenCalled();
+    expect(store.reports.map(({ message }) => message.open)).toEqual([false, true]);
+  });
+
+  it('forgets with a store that has forgotten', async () => {
+    await hear(says(5, 'open', 100));
+    await hear(says(0, 'closed'));
+    await hear(says(1, 'closed'));
+    expect(node.close).not.toHaveBeenCalled();
+    await hear(says(2, 'open', 100));
+    expect(node.follow).toHaveBeenCalledTimes(2);
+    expect(store.reports.at(-1)?.message.generation).toBe(1);
+  });
+
+  it('has a verdict only when it opened by what it saw itself', async () => {
+    fleet.changed('open', true, clock.monotonic());
+    await hear(says(1, 'open', 100));
+    expect(store.reports.at(-1)?.message.open).toBe(false);
+    fleet.changed('open', false, clock.monotonic());
+    expect(store.reports.at(-1)?.message.open).toBe(true);
+    store.reports.at(-1)?.resolve(says(1, 'open', 100));
+    await settle();
+    fleet.changed('open', true, clock.monotonic()); // told so, but it knows by itself
+    await hear(says(1, 'open', 100));
+    expect(store.reports.at(-1)?.message.open).toBe(true);
+    fleet.changed('closed', true, clock.monotonic());
+    await hear(says(2, 'closed'));
+    expect(store.reports.at(-1)?.message.open).toBe(false);
+  });
+
+  it('asks for no lease, and reports nothing, before the result of the last trial has arrived', async () => {
+    const first = fleet.takeTrial(undefined);
+    await settle();
+    store.takes[0]?.resolve(leased(says(1, 'half-open')));
+    await first;
+    fleet.endTrial('x', 'success', 0);
+    fleet.touch(clock.monotonic() + 5000);
+    void fleet.takeTrial(undefined);
+    await settle();
+    expect([store.takes.length, store.ends.length, store.reports.length]).toEqual([1, 1, 0]);
+    store.ends[0]?.resolve(says(1, 'half-open'));
+    await settle();
+    expect(store.takes).toHaveLength(2);
+  });
+
+  it('counts one failure for an answer that is late and then fails', async () => {
+    fleet.touch(clock.monotonic());
+    await clock.advance(250);
+    store.reports[0]?.reject(new Error('connection closed'));
+    await settle();
+    expect(fleet.errors).toBe(1);
+  });
+});

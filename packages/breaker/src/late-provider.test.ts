@@ -1,0 +1,18 @@
+import { InMemoryTelemetry } from '@temper/testkit';
+import { expect, it } from 'vitest';
+import { circuitBreaker } from './breaker.ts';
+
+/** In a file of its own, as it needs a process that has never seen a provider. */
+it('makes up no duration for a call that began before there was a provider', async () => {
+  const breaker = circuitBreaker();
+  const end = Promise.withResolvers<never>();
+  const running = breaker.execute(() => end.promise);
+  const telemetry = new InMemoryTelemetry();
+  end.reject(new Error('boom'));
+  await running.catch(() => undefined);
+  expect(await telemetry.value('temper.breaker.calls', { 'temper.outcome': 'failure' })).toBe(1);
+  expect(await telemetry.points('temper.breaker.call.duration')).toEqual([]);
+  await breaker.execute(() => 'ok');
+  expect(await telemetry.points('temper.breaker.call.duration')).toHaveLength(1);
+  await telemetry.close();
+});
