@@ -6,7 +6,7 @@ import {
   type MetricDefinition,
   type SpanDefinition,
 } from '@temper/core';
-import { HEALTH_METRICS, HEALTH_SPANS } from '@temper/health';
+import { HEALTH_METRICS, HEALTH_SPANS, PROCESS_METRICS } from '@temper/health';
 import { RATELIMIT_METRICS, RATELIMIT_SPANS } from '@temper/ratelimit';
 import { RECOVERY_METRICS, RECOVERY_SPANS } from '@temper/recovery';
 import { RETRY_METRICS, RETRY_SPANS } from '@temper/retry';
@@ -27,7 +27,7 @@ export const CATALOG: readonly PackageTelemetry[] = [
   { name: 'ratelimit', metrics: RATELIMIT_METRICS, spans: RATELIMIT_SPANS },
   { name: 'recovery', metrics: RECOVERY_METRICS, spans: RECOVERY_SPANS },
   { name: 'audit', metrics: AUDIT_METRICS, spans: [] },
-  { name: 'health', metrics: HEALTH_METRICS, spans: HEALTH_SPANS },
+  { name: 'health', metrics: [...HEALTH_METRICS, ...PROCESS_METRICS], spans: HEALTH_SPANS },
   { name: 'shutdown', metrics: SHUTDOWN_METRICS, spans: SHUTDOWN_SPANS },
 ];
 

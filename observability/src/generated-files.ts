@@ -1,4 +1,8 @@
+import { dashboardFiles } from './dashboards/grafana.ts';
+import { NAME_STYLES } from './prometheus-names.ts';
 import { referenceMarkdown } from './reference.ts';
+import { ruleFiles } from './rules/files.ts';
+import { runbookPages } from './runbook-pages.ts';
 import { weaverManifest, weaverRegistry } from './weaver.ts';
 
 /** Every file that is made from the constants: its path from the repository's root, and its content. */
@@ -7,5 +11,8 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['docs/telemetry.md', referenceMarkdown()],
     ['observability/weaver/registry_manifest.yaml', weaverManifest()],
     ['observability/weaver/temper.yaml', weaverRegistry()],
+    ...dashboardFiles(NAME_STYLES),
+    ...ruleFiles(NAME_STYLES),
+    ...runbookPages(),
   ]);
 }

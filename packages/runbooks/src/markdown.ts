@@ -4,24 +4,22 @@ import type { Reference, Runbook, Step } from './runbook.ts';
 /** One runbook as a page of Markdown. */
 export function runbookMarkdown(runbook: Runbook): string {
   const { id, title, description, symptoms, rootCauses, steps, prevention, alerts } = runbook;
-  return (
-    [
-      `# ${title}`,
-      description,
-      `Runbook \`${id}\`. Alerts that lead here: ${alerts.map((one) => `\`${one}\``).join(', ')}.`,
-      '## Symptoms',
-      list(symptoms),
-      '## Root causes',
-      list(rootCauses),
-      '## Steps',
-      steps.map(stepMarkdown).join('\n'),
-      '## Prevention',
-      list(prevention),
-      '',
-    ]
-      .join('\n\n')
-      .trimEnd() + '\n'
-  );
+  return `${[
+    `# ${title}`,
+    description,
+    `Runbook \`${id}\`. Alerts that lead here: ${alerts.map((one) => `\`${one}\``).join(', ')}.`,
+    '## Symptoms',
+    list(symptoms),
+    '## Root causes',
+    list(rootCauses),
+    '## Steps',
+    steps.map(stepMarkdown).join('\n'),
+    '## Prevention',
+    list(prevention),
+    '',
+  ]
+    .join('\n\n')
+    .trimEnd()}\n`;
 }
 
 /** All runbooks as one document: the report's guide. */

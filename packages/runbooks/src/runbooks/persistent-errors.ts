@@ -67,5 +67,12 @@ export const PERSISTENT_ERRORS: Runbook = {
     'Keep the change log beside the dashboards',
     'Test the rollback',
   ],
-  alerts: ['TemperErrorRateHigh', 'TemperErrorBudgetBurn', 'TemperRetriesExhausted'],
+  alerts: [
+    'TemperErrorRateHigh',
+    'TemperErrorBudgetBurn',
+    'TemperErrorBudgetBurnSlow',
+    'TemperRetriesExhausted',
+    'TemperAuditLoss',
+    'TemperUnhealthy',
+  ],
 };

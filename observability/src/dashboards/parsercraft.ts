@@ -1,0 +1,105 @@
+import { type DashboardDefinition, levelBy, OUTCOME, POLICY, quantileBy, rateBy } from './panel.ts';
+
+const SUBSYSTEM_BREAKERS = ['ast_codegen', 'protocol_check', 'registry_fetch'];
+const SUBSYSTEM_LIMITERS = ['ast_analysis', 'registry_query', 'lsp_requests'];
+
+export const PARSERCRAFT: DashboardDefinition = {
+  uid: 'temper-parsercraft',
+  title: 'ParserCraft',
+  description: 'The four subsystems behind their guards.',
+  rows: [
+    {
+      title: 'Operations',
+      panels: [
+        {
+          title: 'Attempts by operation',
+          description: 'What reaches the subsystems, by how it ended.',
+          kind: 'timeseries',
+          unit: 'reqps',
+          queries: [
+            {
+              expr: rateBy('temper.timeout.calls', [POLICY, OUTCOME]),
+              legend: '{{temper_policy_name}} {{temper_outcome}}',
+            },
+          ],
+        },
+        {
+          title: 'Operation duration, p99',
+          description: 'Code generation, protocol checks and the registry, behind their breakers.',
+          kind: 'timeseries',
+          unit: 's',
+          runbook: 'slow_response',
+          queries: [
+            {
+              expr: quantileBy(0.99, 'temper.breaker.call.duration', [POLICY]),
+              legend: '{{temper_policy_name}}',
+            },
+          ],
+        },
+        {
+          title: 'Circuits',
+          description: 'Open circuits of the three breakers.',
+          kind: 'states',
+          unit: 'short',
+          runbook: 'circuit_breaker_open',
+          queries: [
+            {
+              expr: levelBy('max', 'temper.breaker.state', [POLICY], {
+                [POLICY]: SUBSYSTEM_BREAKERS,
+                'temper.breaker.state': 'open',
+              }),
+              legend: '{{temper_policy_name}}',
+            },
+          ],
+        },
+        {
+          title: 'Limits',
+          description: 'What is left of the three limits.',
+          kind: 'timeseries',
+          unit: 'short',
+          runbook: 'rate_limit_exceeded',
+          queries: [
+            {
+              expr: levelBy('min', 'temper.ratelimit.available', [POLICY], {
+                [POLICY]: SUBSYSTEM_LIMITERS,
+              }),
+              legend: '{{temper_policy_name}}',
+            },
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Trouble',
+      panels: [
+        {
+          title: 'Errors by severity',
+          description: 'By the tables of the report.',
+          kind: 'timeseries',
+          unit: 'cps',
+          runbook: 'persistent_errors',
+          emptyWhen: 'No operation has failed since the process started.',
+          queries: [
+            {
+              expr: rateBy('temper.errors', ['temper.error.category', 'temper.error.severity']),
+              legend: '{{temper_error_category}} {{temper_error_severity}}',
+            },
+          ],
+        },
+        {
+          title: 'Registry attempts',
+          description: 'First tries and retries of package fetches.',
+          kind: 'timeseries',
+          unit: 'reqps',
+          runbook: 'persistent_errors',
+          queries: [
+            {
+              expr: rateBy('temper.retry.attempts', [OUTCOME], { [POLICY]: 'fetch_package' }),
+              legend: '{{temper_outcome}}',
+            },
+          ],
+        },
+      ],
+    },
+  ],
+};

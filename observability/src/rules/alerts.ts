@@ -1,0 +1,150 @@
+import { OUTCOME } from '../dashboards/panel.ts';
+import { type AlertRule, BY_JOB_AND_POLICY } from './alert.ts';
+import { errorRatio } from './recording.ts';
+
+/** Share of calls that may fail: the objective is 99 %. */
+const BUDGET = 0.01;
+
+/** A budget that burns this many times too fast, over a long window and still over a short one. */
+const burning = (factor: number, long: string, short: string): string =>
+  `${errorRatio(long)} > ${factor * BUDGET} and ${errorRatio(short)} > ${factor * BUDGET}`;
+
+const POLICY = '{{ $labels.temper_policy_name }}';
+const JOB = '{{ $labels.job }}';
+
+/** Every alert. */
+export const ALERTS: readonly AlertRule[] = [
+  {
+    alert: 'TemperCircuitOpen',
+    severity: 'page',
+    for: '15s',
+    expr: (n) =>
+      `max by (${BY_JOB_AND_POLICY}) (${n.of('temper.breaker.state', { 'temper.breaker.state': 'open' })}) == 1`,
+    summary: `Circuit '${POLICY}' of ${JOB} is open`,
+    description:
+      'Calls are refused without being made; degraded answers are given where there are any.',
+    runbook: 'circuit_breaker_open',
+  },
+  {
+    alert: 'TemperCircuitFlapping',
+    severity: 'ticket',
+    for: '0s',
+    expr: (n) =>
+      `sum by (${BY_JOB_AND_POLICY}) (increase(${n.of('temper.breaker.transitions', { 'temper.breaker.to': 'open' })}[30m])) > 5`,
+    summary: `Circuit '${POLICY}' of ${JOB} opens again and again`,
+    description:
+      'More than five times in half an hour: its thresholds do not fit, or its dependency limps.',
+    runbook: 'circuit_breaker_open',
+  },
+  {
+    alert: 'TemperErrorRateHigh',
+    severity: 'page',
+    for: '5m',
+    expr: () => `${errorRatio('5m')} > 0.01`,
+    summary: `More than 1 % of the calls of '${POLICY}' fail`,
+    description:
+      '{{ $value | humanizePercentage }} of the calls failed or were refused in five minutes.',
+    runbook: 'persistent_errors',
+  },
+  {
+    alert: 'TemperErrorBudgetBurn',
+    severity: 'page',
+    for: '2m',
+    expr: () => burning(14.4, '1h', '5m'),
+    summary: `'${POLICY}' burns its error budget 14 times too fast`,
+    description:
+      'At this rate the budget of a month is gone in two days. Over one hour and five minutes.',
+    runbook: 'persistent_errors',
+  },
+  {
+    alert: 'TemperErrorBudgetBurnSlow',
+    severity: 'ticket',
+    for: '15m',
+    expr: () => burning(6, '6h', '30m'),
+    summary: `'${POLICY}' burns its error budget six times too fast`,
+    description:
+      'At this rate the budget of a month is gone in five days. Over six hours and thirty minutes.',
+    runbook: 'persistent_errors',
+  },
+  {
+    alert: 'TemperRetriesExhausted',
+    severity: 'ticket',
+    for: '5m',
+    expr: () => 'temper:retry_operations:exhausted_ratio_rate5m > 0.05',
+    summary: `Retries of '${POLICY}' no longer help`,
+    description:
+      '{{ $value | humanizePercentage }} of the operations failed although they were tried again.',
+    runbook: 'persistent_errors',
+  },
+  {
+    alert: 'TemperLatencyHigh',
+    severity: 'ticket',
+    for: '5m',
+    expr: () =>
+      'temper:breaker_call_duration:p99_rate5m{temper_policy_name=~"ast_codegen|protocol_check"} > 0.01',
+    summary: `'${POLICY}' takes more than 10 ms`,
+    description: 'The 99th percentile over five minutes is {{ $value | humanizeDuration }}.',
+    runbook: 'slow_response',
+  },
+  {
+    alert: 'TemperRegistryLatencyHigh',
+    severity: 'ticket',
+    for: '5m',
+    expr: () => 'temper:breaker_call_duration:p99_rate5m{temper_policy_name="registry_fetch"} > 5',
+    summary: 'The registry takes more than 5 s',
+    description: 'The 99th percentile over five minutes is {{ $value | humanizeDuration }}.',
+    runbook: 'slow_response',
+  },
+  {
+    alert: 'TemperRateLimited',
+    severity: 'ticket',
+    for: '5m',
+    expr: (n) => {
+      const metric = 'temper.ratelimit.requests';
+      const rate = (selector: string): string =>
+        `sum by (${BY_JOB_AND_POLICY}) (rate(${selector}[5m]))`;
+      return `${rate(n.of(metric, { [OUTCOME]: 'rejected' }))} / (${rate(n.of(metric))} > 0) > 0.05`;
+    },
+    summary: `'${POLICY}' refuses more than 5 % of its requests`,
+    description: '{{ $value | humanizePercentage }} of the requests were refused in five minutes.',
+    runbook: 'rate_limit_exceeded',
+  },
+  {
+    alert: 'TemperMemoryHigh',
+    severity: 'page',
+    for: '5m',
+    expr: (n) => `max by (job, instance) (${n.of('process.memory.utilization')}) > 0.8`,
+    summary: `${JOB} uses more than 80 % of its memory`,
+    description: '{{ $labels.instance }} is at {{ $value | humanizePercentage }} of its limit.',
+    runbook: 'high_memory_usage',
+  },
+  {
+    alert: 'TemperCpuHigh',
+    severity: 'ticket',
+    for: '5m',
+    expr: (n) => `max by (job, instance) (${n.of('process.cpu.utilization')}) > 0.8`,
+    summary: `${JOB} uses more than 80 % of its processors`,
+    description: '{{ $labels.instance }} is at {{ $value | humanizePercentage }}.',
+    runbook: 'slow_response',
+  },
+  {
+    alert: 'TemperAuditLoss',
+    severity: 'page',
+    for: '0s',
+    expr: (n) =>
+      `sum by (${BY_JOB_AND_POLICY}) (increase(${n.of('temper.audit.events', { [OUTCOME]: ['dropped', 'refused'] })}[5m])) > 0`,
+    summary: `The audit log '${POLICY}' does not take every event`,
+    description: '{{ $value | humanize }} events were refused or dropped in five minutes.',
+    runbook: 'persistent_errors',
+  },
+  {
+    alert: 'TemperUnhealthy',
+    severity: 'page',
+    for: '1m',
+    expr: (n) =>
+      `max by (job, temper_health_check_name) (${n.of('temper.health.status', { 'temper.health.status': 'unhealthy' })}) == 1`,
+    summary: `Check '{{ $labels.temper_health_check_name }}' of ${JOB} is unhealthy`,
+    description: 'It has been so for a minute.',
+    runbook: 'persistent_errors',
+  },
+];

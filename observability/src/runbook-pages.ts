@@ -1,0 +1,18 @@
+import { getRunbook, listRunbooks, type Runbook, runbookMarkdown } from '@temper/runbooks';
+
+/** docs/runbooks: a page for each, and a list. */
+export function runbookPages(): readonly (readonly [string, string])[] {
+  const all = listRunbooks().map((id) => getRunbook(id) as Runbook);
+  const index = [
+    '# Runbooks',
+    '',
+    'Generated from `@temper/runbooks`; do not edit. Also by `npx @temper/runbooks list`.',
+    '',
+    ...all.map(({ id, title, description }) => `- [${title}](${id}.md): ${description}`),
+    '',
+  ].join('\n');
+  return [
+    ['docs/runbooks/README.md', index],
+    ...all.map((runbook) => [`docs/runbooks/${runbook.id}.md`, runbookMarkdown(runbook)] as const),
+  ];
+}
