@@ -1,0 +1,447 @@
+import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
+import { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { ManualClock, settle } from '@temper/testkit/clock';
+import {
+  Agent,
+  Client,
+  type Dispatcher,
+  interceptors,
+  MockAgent,
+  fetch as undiciFetch,
+} from 'undici';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { dispatcherInterceptor, type HttpResilienceOptions } from '../../src/fetch/index.ts';
+import {
+  type Answer,
+  closedPort,
+  cut,
+  FaultServer,
+  half,
+  hang,
+  ok,
+  status,
+} from './fault-server.ts';
+
+async function serve(...script: Answer[]): Promise<FaultServer> {
+  const server = await FaultServer.start(...script);
+  onTestFinished(() => server[Symbol.asyncDispose]());
+  return server;
+}
+
+function agentWith(
+  options: HttpResilienceOptions = {},
+  ...more: Dispatcher.DispatcherComposeInterceptor[]
+) {
+  const guard = dispatcherInterceptor({
+    ...options,
+    retry: options.retry ?? { initialDelayMs: 1 },
+  });
+  const agent = new Agent();
+  onTestFinished(() => agent.destroy());
+  return { guard, agent: agent.compose([guard, ...more]) };
+}
+
+async function ask(
+  agent: Dispatcher,
+  server: FaultServer,
+  options: Partial<Dispatcher.RequestOptions> = {},
+): Promise<[status: number, body: string]> {
+  const { statusCode, body } = await agent.request({
+    origin: server.origin,
+    path: '/',
+    method: 'GET',
+    ...options,
+  });
+  return [statusCode, await body.text()];
+}
+
+describe('a guarded dispatcher', () => {
+  it('sends what it is given, and gives back what comes', async () => {
+    const server = await serve((response) => {
+      response.writeHead(201, { 'x-own': 'header' });
+      response.end('made');
+    });
+    const { agent } = agentWith();
+    const { statusCode, headers, body } = await agent.request({
+      origin: server.origin,
+      path: '/things',
+      query: { a: 1 },
+      method: 'POST',
+      headers: { 'x-mine': 'yes' },
+      body: 'payload',
+    });
+    expect([statusCode, headers['x-own'], await body.text()]).toEqual([201, 'header', 'made']);
+    expect(server.seen).toMatchObject([
+      { method: 'POST', path: '/things?a=1', body: 'payload', headers: { 'x-mine': 'yes' } },
+    ]);
+  });
+
+  it.each([408, 429, 500, 502, 503, 504])('sends again after status %d', async (code) => {
+    const server = await serve(status(code), status(code), ok('at last'));
+    expect(await ask(agentWith().agent, server)).toEqual([200, 'at last']);
+    expect(server.seen).toHaveLength(3);
+  });
+
+  it.each([400, 404, 409])('does not send again after status %d', async (code) => {
+    const server = await serve(status(code));
+    expect((await ask(agentWith().agent, server))[0]).toBe(code);
+    expect(server.seen).toHaveLength(1);
+  });
+
+  it('sends again after a connection that breaks before the headers', async () => {
+    const server = await serve(cut, ok('whole'));
+    expect(await ask(agentWith().agent, server)).toEqual([200, 'whole']);
+  });
+
+  it('keeps every error when nothing listens there', async () => {
+    const origin = new URL(await closedPort()).origin;
+    const failed = agentWith().agent.request({ origin, path: '/', method: 'GET' });
+    await expect(failed).rejects.toMatchObject({
+      code: 'RETRY_EXHAUSTED',
+      attempts: 4,
+      cause: { code: 'ECONNREFUSED' },
+    });
+  });
+
+  it('gives the last response back, with its body', async () => {
+    const server = await serve(status(503));
+    expect(await ask(agentWith().agent, server)).toEqual([503, 'status 503']);
+    expect(server.seen).toHaveLength(4);
+  });
+
+  it('lets go of the responses before the last, though their bodies never end', async () => {
+    const server = await serve(half(503), ok('second'));
+    expect(await ask(agentWith().agent, server)).toEqual([200, 'second']);
+    const [first] = server.responses;
+    if (first?.closed === false) await once(first, 'close');
+    expect(first?.writableFinished).toBe(false);
+  });
+
+  it.each<[string, Partial<Dispatcher.RequestOptions>, number]>([
+    ['POST', { method: 'POST', body: 'x' }, 1],
+    [
+      'a POST that says it is idempotent, when POST is not allowed',
+      { method: 'POST', idempotent: true },
+      1,
+    ],
+    ['a GET that says it is not idempotent', { idempotent: false }, 1],
+    ['PUT of a string', { method: 'PUT', body: 'x' }, 4],
+    ['PUT of a buffer', { method: 'PUT', body: Buffer.from('x') }, 4],
+    ['PUT of a stream', { method: 'PUT', body: Readable.from(['x']) }, 1],
+  ])('sends %s as often as it may', async (_, options, times) => {
+    const server = await serve(status(503));
+    expect((await ask(agentWith().agent, server, options))[0]).toBe(503);
+    expect(server.seen).toHaveLength(times);
+    for (const { body } of server.seen) expect(body).toBe(options.body === undefined ? '' : 'x');
+  });
+
+  it('opens a breaker for each origin', async () => {
+    const bad = await serve(status(500));
+    const good = await serve(ok());
+    const { guard, agent } = agentWith({ breaker: { failureThreshold: 2 } });
+    await expect(ask(agent, bad)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect(bad.seen).toHaveLength(2);
+    expect(await ask(agent, good)).toEqual([200, 'ok']);
+    expect(guard.stats().breakers).toMatchObject({
+      [bad.origin]: { state: 'open' },
+      [good.origin]: { state: 'closed' },
+    });
+    guard[Symbol.dispose]();
+  });
+
+  it('rejects one too many', async () => {
+    const server = await serve(hang);
+    const { agent } = agentWith({ maxInFlight: 1 });
+    const held = ask(agent, server);
+    await server.requests(1);
+    await expect(ask(agent, server)).rejects.toMatchObject({ code: 'TOO_MANY_IN_FLIGHT' });
+    server.responses[0]?.end('held');
+    expect(await held).toEqual([200, 'held']);
+  });
+});
+
+describe('time in a guarded dispatcher', () => {
+  it('is bounded for an attempt, which is then aborted and made again', async () => {
+    const server = await serve(hang, ok('second'));
+    const clock = new ManualClock();
+    const { agent } = agentWith({ clock, retry: { initialDelayMs: 0 } });
+    const call = ask(agent, server);
+    await server.requests(1);
+    const closed = once(server.responses[0] as never, 'close');
+    await clock.advance(10_000);
+    await closed;
+    expect(await call).toEqual([200, 'second']);
+  });
+
+  it('is bounded in all', async () => {
+    const server = await serve(hang);
+    const clock = new ManualClock();
+    const { agent } = agentWith({ clock, retry: { initialDelayMs: 0 } });
+    const failed = expect(ask(agent, server)).rejects.toMatchObject({
+      code: 'OPERATION_TIMEOUT',
+      timeoutMs: 30_000,
+    });
+    for (let sent = 1; sent <= 3; sent++) {
+      await server.requests(sent);
+      await clock.advance(10_000);
+    }
+    await failed;
+  });
+
+  it('is not bounded for the body, which streams as it comes', async () => {
+    const server = await serve(half());
+    const clock = new ManualClock();
+    const { body } = await agentWith({ clock }).agent.request({
+      origin: server.origin,
+      path: '/',
+      method: 'GET',
+    });
+    const chunks = body[Symbol.asyncIterator]();
+    expect(String((await chunks.next()).value)).toBe('first half, ');
+    await clock.advance(3_600_000);
+    server.responses[0]?.end('second half');
+    expect(String((await chunks.next()).value)).toBe('second half');
+    expect((await chunks.next()).done).toBe(true);
+  });
+});
+
+describe('the other ways of undici', () => {
+  it('hold back the sender of a large body until the reader is ready', async () => {
+    const size = 8 * 1024 * 1024;
+    const server = await serve((response) => response.end(Buffer.alloc(size)));
+    const { body } = await agentWith().agent.request({
+      origin: server.origin,
+      path: '/',
+      method: 'GET',
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(server.responses[0]?.writableFinished).toBe(false); // it would be, had we read it all
+    let read = 0;
+    for await (const chunk of body) read += (chunk as Buffer).length;
+    expect(read).toBe(size);
+  });
+
+  it('stream and pipeline work, attempts and all', async () => {
+    const server = await serve(status(503), ok('streamed'));
+    const { agent } = agentWith();
+    const chunks: Buffer[] = [];
+    const sink = new Writable({
+      write(chunk: Buffer, _, done) {
+        chunks.push(chunk);
+        done();
+      },
+    });
+    await agent.stream({ origin: server.origin, path: '/', method: 'GET' }, () => sink);
+    expect(Buffer.concat(chunks).toString()).toBe('streamed');
+    server.script = [ok('piped')];
+    const piped = agent.pipeline(
+      { origin: server.origin, path: '/', method: 'POST' },
+      ({ body }) => body,
+    );
+    piped.end('x');
+    expect(await text(piped)).toBe('piped');
+  });
+
+  it('fetch works, with redirects and an abort of the body', async () => {
+    const server = await serve(
+      status(503),
+      (response) => {
+        response.writeHead(302, { location: '/there' });
+        response.end();
+      },
+      half(),
+    );
+    const { agent } = agentWith();
+    const controller = new AbortController();
+    const response = await undiciFetch(server.url(), {
+      dispatcher: agent,
+      signal: controller.signal,
+    });
+    expect([response.status, response.redirected]).toEqual([200, true]);
+    const body = expect(response.text()).rejects.toMatchObject({ name: 'AbortError' });
+    controller.abort();
+    await body;
+  });
+
+  it('redirects inside it are followed, and hold for one attempt', async () => {
+    const server = await serve(
+      (response) => {
+        response.writeHead(302, { location: '/there' });
+        response.end();
+      },
+      status(503),
+      ok('home'),
+    );
+    const { agent } = agentWith({}, interceptors.redirect({ maxRedirections: 3 }));
+    expect(await ask(agent, server)).toEqual([200, 'home']);
+    expect(server.seen.map(({ path }) => path)).toEqual(['/', '/there', '/there']);
+  });
+
+  it('a client of one origin works too', async () => {
+    const server = await serve(status(503), ok('client'));
+    const client = new Client(server.origin);
+    onTestFinished(() => client.destroy());
+    const guarded = client.compose(dispatcherInterceptor({ retry: { initialDelayMs: 1 } }));
+    const { body } = await guarded.request({ path: '/', method: 'GET' });
+    expect(await body.text()).toBe('client');
+  });
+
+  it('a mock agent works, though it does not wait', async () => {
+    const mock = new MockAgent();
+    mock.disableNetConnect();
+    onTestFinished(() => mock.close());
+    const pool = mock.get('http://origin.example');
+    pool.intercept({ path: '/' }).reply(503, 'busy');
+    pool.intercept({ path: '/' }).reply(200, 'mocked', { trailers: { own: 'trailer' } });
+    const agent = mock.compose(dispatcherInterceptor({ retry: { initialDelayMs: 1 } }));
+    const response = await agent.request({
+      origin: 'http://origin.example',
+      path: '/',
+      method: 'GET',
+    });
+    expect(await response.body.text()).toBe('mocked');
+    expect(response.trailers).toEqual({ own: 'trailer' });
+  });
+
+  it('an upgrade passes untouched', async () => {
+    const server = createServer();
+    server.on('upgrade', (_, socket) => {
+      socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: own\r\n\r\n');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as { port: number };
+    const { guard, agent } = agentWith();
+    const { socket } = await agent.upgrade({
+      origin: `http://127.0.0.1:${port}`,
+      path: '/',
+      protocol: 'own',
+    } as Dispatcher.UpgradeOptions);
+    socket.destroy();
+    expect(guard.stats().breakers).toEqual({});
+  });
+
+  it('an early hint is passed on, and is not the response', async () => {
+    const server = await serve((response) => {
+      response.writeEarlyHints({ link: '</style.css>; rel=preload' });
+      response.end('after the hint');
+    });
+    const hints: number[] = [];
+    const { statusCode, body } = await agentWith().agent.request({
+      origin: server.origin,
+      path: '/',
+      method: 'GET',
+      onInfo: ({ statusCode: code }) => void hints.push(code),
+    });
+    expect([hints, statusCode, await body.text()]).toEqual([[103], 200, 'after the hint']);
+  });
+});
+
+describe('an abort in a guarded dispatcher', () => {
+  it('reaches the attempt', async () => {
+    const server = await serve(hang);
+    const controller = new AbortController();
+    const failed = expect(
+      ask(agentWith().agent, server, { signal: controller.signal }),
+    ).rejects.toThrow('enough');
+    await server.requests(1);
+    const closed = once(server.responses[0] as never, 'close');
+    controller.abort(new Error('enough'));
+    await failed;
+    await closed;
+  });
+
+  it('ends the wait for the next', async () => {
+    const server = await serve(status(503));
+    const clock = new ManualClock();
+    let waiting: () => void = () => {};
+    const begun = new Promise<void>((resolve) => {
+      waiting = resolve;
+    });
+    const { agent } = agentWith({ clock, retry: { onRetry: () => waiting() } });
+    const controller = new AbortController();
+    const failed = expect(ask(agent, server, { signal: controller.signal })).rejects.toThrow(
+      'enough',
+    );
+    await begun;
+    controller.abort(new Error('enough'));
+    await failed;
+    await settle();
+    expect(clock.pendingRefed).toBe(0);
+    expect(server.seen).toHaveLength(1);
+  });
+
+  it('reaches the body', async () => {
+    const server = await serve(half());
+    const { body } = await agentWith().agent.request({
+      origin: server.origin,
+      path: '/',
+      method: 'GET',
+    });
+    const closed = once(server.responses[0] as never, 'close');
+    body.on('error', () => {});
+    body.destroy(new Error('enough'));
+    await closed;
+  });
+
+  it('before the start keeps the request from being sent', async () => {
+    const server = await serve(ok());
+    const signal = AbortSignal.abort(new Error('before'));
+    await expect(ask(agentWith().agent, server, { signal })).rejects.toThrow('before');
+    expect(server.seen).toHaveLength(0);
+  });
+});
+
+describe('what goes wrong around a guarded dispatcher', () => {
+  it('a request that is not valid fails as undici says', async () => {
+    const { agent } = agentWith({ retry: false as const });
+    const wrong = agent.request({ origin: 'http://127.0.0.1:1', path: 'no slash', method: 'GET' });
+    await expect(wrong).rejects.toMatchObject({ code: 'UND_ERR_INVALID_ARG' });
+  });
+
+  it('a handler that throws harms nobody but itself', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const server = await serve(ok());
+    const { agent } = agentWith();
+    const events = new EventEmitter();
+    const closed = once(events, 'error');
+    agent.dispatch(
+      { origin: server.origin, path: '/', method: 'GET' },
+      {
+        onRequestStart() {},
+        onResponseStart() {
+          throw new Error('handler');
+        },
+        onResponseData() {},
+        onResponseEnd() {},
+        onResponseError(_, error) {
+          events.emit('error-of-request', error);
+          events.emit('error', error);
+        },
+      },
+    );
+    const [error] = await closed.catch((thrown: Error) => [thrown]);
+    expect((error as Error).message).toBe('handler');
+    agent.dispatch(
+      { origin: await closedPort(), path: '/', method: 'POST' },
+      {
+        onResponseError() {
+          throw new Error('even here');
+        },
+      },
+    );
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  it('options that do not hold are refused at construction', () => {
+    expect(() => dispatcherInterceptor({ maxInFlight: 0 })).toThrow(
+      'dispatcherInterceptor: maxInFlight must be an integer >= 1, got 0.',
+    );
+  });
+});
