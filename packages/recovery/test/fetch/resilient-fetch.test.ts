@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { concurrency } from '@temper/ratelimit';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -455,6 +455,14 @@ describe('the caller’s signal', () => {
     controller.abort();
     await text;
     await closed;
+  });
+
+  it('gathers no listeners over many requests', async () => {
+    const server = await serve(ok());
+    const fetch = quick();
+    const { signal } = new AbortController();
+    for (let i = 0; i < 300; i++) await (await fetch(server.url(), { signal })).text();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('of a Request counts too', async () => {
