@@ -38,6 +38,10 @@ export interface LspProcessOptions {
   readonly onLog?: (line: string) => void;
 }
 
+export const LSP_PROCESS_DEFAULTS: Readonly<
+  Record<'requestTimeoutMs' | 'maxStarts' | 'restartWindowMs' | 'closeTimeoutMs', number>
+> = { requestTimeoutMs: 5000, maxStarts: 5, restartWindowMs: 60_000, closeTimeoutMs: 2000 };
+
 export interface LspRequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** For this request, instead of the client's. */
@@ -68,17 +72,23 @@ export class LspProcess implements AsyncDisposable {
   readonly #budget: RestartBudget;
   readonly #documents = new Map<string, OpenDocument>();
   readonly #requestTimeoutMs: number;
+  readonly #closeTimeoutMs: number;
   #run: Run | undefined;
   #state: LspState = 'idle';
   #starts = 0;
 
   constructor(options: LspProcessOptions = {}) {
-    const { requestTimeoutMs = 5000, maxStarts = 5, restartWindowMs = 60_000 } = options;
-    for (const [name, value] of Object.entries({ requestTimeoutMs, maxStarts, restartWindowMs })) {
+    const { requestTimeoutMs, maxStarts, restartWindowMs, closeTimeoutMs } = {
+      ...LSP_PROCESS_DEFAULTS,
+      ...options,
+    };
+    const numbers = { requestTimeoutMs, maxStarts, restartWindowMs, closeTimeoutMs };
+    for (const [name, value] of Object.entries(numbers)) {
       if (!(value >= 1)) throw new RangeError(`${name} must be at least 1, not ${value}.`);
     }
     this.#options = options;
     this.#requestTimeoutMs = requestTimeoutMs;
+    this.#closeTimeoutMs = closeTimeoutMs;
     this.#budget = new RestartBudget(
       maxStarts,
       restartWindowMs,
@@ -168,7 +178,7 @@ export class LspProcess implements AsyncDisposable {
     const run = this.#run;
     this.#state = 'closed';
     this.#run = undefined;
-    await run?.server.stop(this.#options.closeTimeoutMs ?? 2000);
+    await run?.server.stop(this.#closeTimeoutMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -40,6 +40,10 @@ export interface CallOptions {
   readonly maxAgeMs?: number;
 }
 
+export const REGISTRY_CLIENT_DEFAULTS: Readonly<
+  Record<'maxAgeMs' | 'timeoutMs' | 'maxResponseBytes', number>
+> = { maxAgeMs: 60_000, timeoutMs: 10_000, maxResponseBytes: 4_194_304 };
+
 /** Something with where it came from and how old it is. */
 export interface Kept<T> {
   readonly value: T;
@@ -88,7 +92,7 @@ export class RegistryClient {
     if (url === null || !['http:', 'https:'].includes(url.protocol)) {
       throw new TypeError(`url must be an address of http or https, not '${options.url}'.`);
     }
-    const { timeoutMs = 10_000, maxAgeMs = 60_000, maxResponseBytes = 4_194_304 } = options;
+    const { timeoutMs, maxAgeMs, maxResponseBytes } = { ...REGISTRY_CLIENT_DEFAULTS, ...options };
     for (const [name, value] of Object.entries({ timeoutMs, maxAgeMs, maxResponseBytes })) {
       if (!(value > 0)) throw new RangeError(`${name} must be over 0, not ${value}.`);
     }
