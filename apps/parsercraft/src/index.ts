@@ -25,6 +25,7 @@ export {
   LspTimeoutError,
   LspUnavailableError,
 } from './lsp/errors.ts';
+export { LastGoodAnswers } from './lsp/last-good-answers.ts';
 export {
   LspProcess,
   type LspProcessOptions,

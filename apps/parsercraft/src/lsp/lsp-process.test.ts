@@ -268,4 +268,13 @@ describe('the language server as a process', () => {
     await expect(lsp.request('textDocument/hover', at(0, 0))).rejects.toThrow(LspClosedError);
     expect(lsp.state).toBe('closed');
   });
+
+  it('refuses a request without a position, and a method that there is not', async () => {
+    await using lsp = await started();
+    await lsp.open(URI, TEXT);
+    const bare = lsp.request('textDocument/hover', { textDocument: { uri: URI } });
+    await expect(bare).rejects.toMatchObject({ isInvalid: true, rpcCode: -32602 });
+    const unknown = lsp.request('textDocument/sing', at(0, 0));
+    await expect(unknown).rejects.toMatchObject({ isInvalid: true, rpcCode: -32601 });
+  });
 });

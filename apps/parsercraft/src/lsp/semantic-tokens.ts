@@ -61,7 +61,8 @@ export function semanticTokens(document: TextDocument, module: CheckedModule): S
       builder.push(line, character, piece.end - piece.start, TYPES.indexOf(kind), modifiers);
     }
   }
-  return builder.build();
+  // No result id: it would promise that changes against it can be asked for.
+  return { data: builder.build().data };
 }
 
 function kindOf({ tokenType }: IToken, vocabulary: Vocabulary): TokenKind | undefined {
