@@ -1,4 +1,5 @@
 import {
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
@@ -190,5 +191,6 @@ export function keyed<L extends Keyable>(
     checkNumber(owner, 'maxKeys', options.maxKeys, { min: 1, max: 2 ** 30, integer: true });
   }
   if (options.idleMs !== undefined) checkNumber(owner, 'idleMs', options.idleMs, { min: 0 });
+  if (options.clock !== undefined) checkClock(owner, options.clock);
   return new Keyed(factory, options);
 }

@@ -1,4 +1,4 @@
-import type { ExecuteOptions, ExecutionContext, Operation, Policy } from '@temper/core';
+import type { ExecuteOptions, ExecutionContext, Operation, Outcome, Policy } from '@temper/core';
 
 /** The right to go ahead. Give it back when done, by `using` or {@link release}. */
 export interface Lease extends Disposable {
@@ -79,6 +79,10 @@ export interface Limiter extends Policy {
     operation: Operation<T>,
     options?: CostedExecuteOptions | ExecutionContext,
   ): Promise<T>;
+  tryExecute<T>(
+    operation: Operation<T>,
+    options?: CostedExecuteOptions | ExecutionContext,
+  ): Promise<Outcome<T>>;
 }
 
 /** What was answered so far. */

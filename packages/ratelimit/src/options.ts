@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
@@ -156,7 +157,7 @@ export function resolveQueueOptions(
     maxQueue,
     maxWaitMs,
     spans,
-    clock: options.clock ?? systemClock,
+    clock: options.clock === undefined ? systemClock : checkClock(owner, options.clock),
     onReject,
   };
 }

@@ -9,6 +9,7 @@ import {
   notify,
   type Operation,
   PolicyBase,
+  type PolicyDescription,
 } from '@temper/core';
 import { RateLimitExceededError, type RejectionReason } from './errors.ts';
 import type {
@@ -64,6 +65,10 @@ export abstract class QueuedLimiter extends PolicyBase implements Limiter {
     this.#limited = undefined;
     this.counts = books?.counts ?? noCounts();
     this.#observer = books === undefined ? observeLevels(this) : undefined;
+  }
+
+  override describe(): PolicyDescription {
+    return { kind: 'ratelimit' };
   }
 
   protected get meter(): LimiterMeter {

@@ -115,6 +115,8 @@ export const METRIC_AVAILABLE: MetricDefinition = {
   unit: '{request}',
   description: 'Units that could be taken now.',
   attributes: [ATTR_POLICY_NAME],
+  // A limiter that is gone must not look like one that is used up.
+  whenGone: Number.NaN,
   alert: 'Zero for long: the limit is the bottleneck.',
 };
 
@@ -124,6 +126,7 @@ export const METRIC_LIMIT: MetricDefinition = {
   unit: '{request}',
   description: 'The limit in force: units per window, or permits; moves for an adaptive limiter.',
   attributes: [ATTR_POLICY_NAME],
+  whenGone: Number.NaN,
 };
 
 export const METRIC_QUEUED: MetricDefinition = {

@@ -1,6 +1,7 @@
 import {
   type CallContext,
   type Clock,
+  checkClock,
   checkKnown,
   checkName,
   checkNumber,
@@ -12,8 +13,10 @@ import {
   isCallContext,
   notify,
   type Operation,
+  type Outcome,
   type Policy,
   PolicyBase,
+  type PolicyDescription,
   type Random,
   SPAN_MODES,
   type SpanMode,
@@ -116,6 +119,10 @@ export interface Throttle extends Policy {
     operation: Operation<T>,
     options?: PrioritizedExecuteOptions | ExecutionContext,
   ): Promise<T>;
+  tryExecute<T>(
+    operation: Operation<T>,
+    options?: PrioritizedExecuteOptions | ExecutionContext,
+  ): Promise<Outcome<T>>;
   /** Asks for a call by hand. @returns undefined when it is to be shed */
   tryAcquire(priority?: Priority): ThrottleTicket | undefined;
   stats(): ThrottleStats;
@@ -146,6 +153,10 @@ class AdaptiveThrottle extends PolicyBase implements Throttle {
     this.#sums = new RollingSums(windowMs, PRIORITIES.length + 1, this.clock.monotonic());
     this.#meter = limiterMeter(this.name);
     this.#observer = observeLevels(this);
+  }
+
+  override describe(): PolicyDescription {
+    return { kind: 'throttle' };
   }
 
   tryAcquire(priority: Priority = 'critical'): ThrottleTicket | undefined {
@@ -320,6 +331,7 @@ export function throttle(options: ThrottleOptions = {}): Throttle {
     checkNumber(owner, 'windowMs', options.windowMs, { min: 24, infinite: false });
   }
   if (options.spans !== undefined) checkOneOf(owner, 'spans', options.spans, SPAN_MODES);
+  if (options.clock !== undefined) checkClock(owner, options.clock);
   for (const hook of ['isOverload', 'onReject', 'random'] as const) {
     if (options[hook] !== undefined) checkType(owner, hook, options[hook], 'function');
   }

@@ -18,8 +18,12 @@ export interface GradientParameters extends LimitBounds {
 /** A limit that has only come down for so many windows, and this far, raises a doubt about the baseline. */
 const DOUBT_AFTER = 3;
 const DOUBT_BELOW = 0.6;
-/** The limit comes down to no less than this share of itself for a probe. */
-const PROBE_AT_LEAST = 0.5;
+/** For a probe the limit comes down to this share of what would leave no queue, by what is known. */
+const PROBE_BELOW = 0.8;
+/** And to no more than this share of itself, as what is known may be wrong. */
+const PROBE_AT_MOST = 0.5;
+/** A baseline that comes out lower than this share of the last was not that of an idle backend. */
+const CONFIRMED = 0.9;
 /** How much of the present latency the last window makes up; the rest is the windows before it. */
 const NEWEST = 0.4;
 /** How far the present latency pulls the baseline down: one odd window must not spoil it. */
@@ -104,8 +108,8 @@ export class Gradient implements LimitAlgorithm {
   /** A low limit cannot bring many calls to an end in one window. */
   get #fewest(): number {
     const { minSamples } = this.#parameters;
-    // What is measured here is believed for long.
-    if (this.#phase === 'measure') return minSamples;
+    // What is measured here is believed for long; but little gets through meanwhile.
+    if (this.#phase === 'measure') return Math.ceil(minSamples / 2);
     return Math.min(minSamples, Math.max(5, Math.floor(this.#limit)));
   }
 
@@ -125,20 +129,22 @@ export class Gradient implements LimitAlgorithm {
   }
 
   #measured(latency: number, now: number): void {
-    const slower = latency / (this.#baseline ?? latency);
+    const slower = ratioOf(latency, this.#baseline ?? latency);
     // The backend has become slower, not fuller: the limit has come down for nothing.
     if (this.#falling > 0 && slower > 1) {
       this.#limitBefore = Math.min(this.#fellFrom, this.#limitBefore * slower);
     }
     this.#baseline = latency;
     this.#leave(now);
+    // Perhaps the queue had not gone yet: look again before long.
+    if (slower < CONFIRMED) this.#nextProbeAt = now + this.#parameters.probeIntervalMs / 30;
   }
 
   #follow(window: SampleWindow, latency: number, now: number): void {
     const used = window.maxInFlight * 2 >= this.#limit;
     const present = this.#smooth(latency);
     const baseline = this.#learn(present, used);
-    const gradient = Math.min(1, (this.#parameters.tolerance * baseline) / present);
+    const gradient = Math.min(1, this.#parameters.tolerance * ratioOf(baseline, present));
     if (used) {
       if (gradient < 1) this.#phase = 'steady';
       const aim =
@@ -150,7 +156,7 @@ export class Gradient implements LimitAlgorithm {
       this.#watch(before);
     }
     const doubtful = this.#falling >= DOUBT_AFTER && this.#limit < this.#fellFrom * DOUBT_BELOW;
-    if (doubtful || now >= this.#nextProbeAt!) this.#probe(baseline / present, now);
+    if (doubtful || now >= this.#nextProbeAt!) this.#probe(ratioOf(baseline, present), now);
   }
 
   #smooth(latency: number): number {
@@ -180,7 +186,7 @@ export class Gradient implements LimitAlgorithm {
     this.#phase = 'drain';
     this.#since = now;
     this.#limitBefore = this.#limit;
-    this.#moveTo(this.#limit * Math.max(PROBE_AT_LEAST, Math.min(1, idle) * 0.8));
+    this.#moveTo(this.#limit * Math.min(PROBE_AT_MOST, idle * PROBE_BELOW));
   }
 
   /** Ends a probe, if there is one. */
@@ -205,4 +211,9 @@ export class Gradient implements LimitAlgorithm {
     const { minLimit, maxLimit } = this.#parameters;
     this.#limit = Math.min(maxLimit, Math.max(minLimit, limit));
   }
+}
+
+/** Calls that take no time at all say that there is no queue. */
+function ratioOf(a: number, b: number): number {
+  return b > 0 ? a / b : 1;
 }

@@ -65,7 +65,7 @@ export interface AdaptiveConcurrencyOptions extends QueueOptions {
   readonly minSamples?: number;
   /**
    * How often the latency of the idle backend is measured anew, in milliseconds, give or take a
-   * quarter. That costs about a fifth of the throughput for two windows. For `gradient` only.
+   * quarter. That costs up to half of the throughput for about two windows. For `gradient` only.
    *
    * @defaultValue 30_000
    * @throws {RangeError} at construction, unless > 0 (`Infinity` for never)

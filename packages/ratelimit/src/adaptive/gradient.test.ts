@@ -1,0 +1,138 @@
+import { seededRandom } from '@temper/testkit';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Gradient, type GradientParameters } from './gradient.ts';
+
+const make = (more: Partial<GradientParameters> = {}): Gradient =>
+  new Gradient({
+    initialLimit: 10,
+    minLimit: 1,
+    maxLimit: 500,
+    tolerance: 2,
+    windowMs: 100,
+    minSamples: 20,
+    probeIntervalMs: 30_000,
+    random: seededRandom(1),
+    ...more,
+  });
+
+/** A backend with so many places, each of which takes so long; callers always fill the limit. */
+interface Backend {
+  places: number;
+  serviceMs: number;
+  /** What one call took, in place of what it should have. */
+  disturb?: (ms: number) => { ms: number; overloaded: boolean };
+}
+
+/** Lets calls come and go until then. With `k` in flight each takes `max(1, k / places)` times its due. */
+function run(algorithm: Gradient, backend: Backend, from: number, to: number, load = 1): void {
+  let now = from;
+  while (now < to) {
+    const inFlight = Math.max(1, Math.floor(algorithm.limit * load));
+    const due = backend.serviceMs * Math.max(1, inFlight / backend.places);
+    const { ms, overloaded } = backend.disturb?.(due) ?? { ms: due, overloaded: false };
+    now += due / inFlight;
+    algorithm.observe({ startedAt: now - ms, endedAt: now, inFlight, overloaded });
+  }
+}
+
+describe('gradient', () => {
+  it('finds a limit that keeps the backend busy and its queue short', () => {
+    const algorithm = make();
+    run(algorithm, { places: 50, serviceMs: 20 }, 0, 20_000);
+    expect(algorithm.limit).toBeGreaterThan(50);
+    expect(algorithm.limit).toBeLessThan(150);
+    expect(algorithm.baseline).toBeCloseTo(20, 0);
+  });
+
+  it('begins with a slow start: a large backend is found within a few windows', () => {
+    const algorithm = make();
+    run(algorithm, { places: 300, serviceMs: 20 }, 0, 1000);
+    expect(algorithm.limit).toBeGreaterThan(250);
+  });
+
+  it('follows when the backend loses places, and when it gets them back', () => {
+    const algorithm = make();
+    const backend = { places: 50, serviceMs: 20 };
+    run(algorithm, backend, 0, 10_000);
+    backend.places = 10;
+    run(algorithm, backend, 10_000, 20_000);
+    expect(algorithm.limit).toBeLessThan(30);
+    backend.places = 50;
+    run(algorithm, backend, 20_000, 30_000);
+    expect(algorithm.limit).toBeGreaterThan(50);
+  });
+
+  it('does not take a backend that has become slow for one that is full', () => {
+    const algorithm = make();
+    const backend = { places: 50, serviceMs: 20 };
+    run(algorithm, backend, 0, 10_000);
+    backend.serviceMs = 100;
+    run(algorithm, backend, 10_000, 20_000);
+    expect(algorithm.baseline).toBeCloseTo(100, -1);
+    expect(algorithm.limit).toBeGreaterThan(50);
+  });
+
+  it('does not drift upwards under an overload that lasts for an hour', () => {
+    const algorithm = make();
+    run(algorithm, { places: 50, serviceMs: 20 }, 0, 3_600_000);
+    expect(algorithm.limit).toBeLessThan(150);
+    expect(algorithm.baseline).toBeLessThan(30);
+  });
+
+  it('is deaf to quick failures, cached answers and stalls of single calls', () => {
+    const chance = seededRandom(7);
+    const disturb = (ms: number) => {
+      const dice = chance();
+      if (dice < 0.1) return { ms: 0.1, overloaded: false };
+      if (dice < 0.15) return { ms: ms * 50, overloaded: false };
+      return { ms, overloaded: false };
+    };
+    const algorithm = make();
+    run(algorithm, { places: 50, serviceMs: 20, disturb }, 0, 60_000);
+    expect(algorithm.baseline).toBeGreaterThan(15);
+    expect(algorithm.limit).toBeGreaterThan(45);
+    expect(algorithm.limit).toBeLessThan(150);
+  });
+
+  it('finds the latency of an idle backend although the first limit was too high', () => {
+    const algorithm = make({ initialLimit: 200 });
+    run(algorithm, { places: 20, serviceMs: 20 }, 0, 20_000);
+    expect(algorithm.baseline).toBeLessThan(30);
+    expect(algorithm.limit).toBeLessThan(80);
+  });
+
+  it('comes down when calls are turned away, however quick the rest', () => {
+    const algorithm = make({ initialLimit: 100 });
+    const disturb = (ms: number) => ({ ms, overloaded: true });
+    run(algorithm, { places: 500, serviceMs: 20, disturb }, 0, 2000);
+    expect(algorithm.limit).toBe(1);
+  });
+
+  it('does not grow while it is not used', () => {
+    const algorithm = make({ initialLimit: 100 });
+    run(algorithm, { places: 500, serviceMs: 20 }, 0, 60_000, 0.3);
+    expect(algorithm.limit).toBe(100);
+  });
+
+  it('stays within its bounds whatever happens', () => {
+    const sample = fc.record({
+      gap: fc.integer({ min: 0, max: 200 }),
+      ms: fc.double({ min: 0, max: 5000, noNaN: true }),
+      inFlight: fc.integer({ min: 1, max: 1000 }),
+      overloaded: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(sample, { maxLength: 500 }), (samples) => {
+        const algorithm = make({ minSamples: 3, minLimit: 2, probeIntervalMs: 1000 });
+        let now = 10_000;
+        for (const { gap, ms, inFlight, overloaded } of samples) {
+          now += gap;
+          algorithm.observe({ startedAt: now - ms, endedAt: now, inFlight, overloaded });
+          expect(algorithm.limit).toBeGreaterThanOrEqual(2);
+          expect(algorithm.limit).toBeLessThanOrEqual(500);
+        }
+      }),
+    );
+  });
+});

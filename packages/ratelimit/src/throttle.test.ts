@@ -1,0 +1,161 @@
+import { ManualClock, seededRandom, settle } from '@temper/testkit';
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { throttle } from './throttle.ts';
+import { PRIORITIES, rejectionRatio, shareOf } from './throttle-rules.ts';
+
+let clock: ManualClock;
+beforeEach(() => {
+  clock = new ManualClock();
+});
+
+const overload = Object.assign(new Error('busy'), { status: 429 });
+const refuse = () => Promise.reject(overload);
+const make = (more = {}) => throttle({ clock, random: seededRandom(1), ...more });
+
+describe('the share to keep back', () => {
+  it('is that of the SRE book', () => {
+    expect(rejectionRatio(100, 50, 2)).toBe(0);
+    expect(rejectionRatio(100, 25, 2)).toBeCloseTo(50 / 101);
+    expect(rejectionRatio(0, 0, 2)).toBe(0);
+    expect(rejectionRatio(1000, 0, 2)).toBeLessThan(1);
+  });
+
+  it('falls on the least important first, and adds up to the whole', () => {
+    const counts = fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: 4, maxLength: 4 });
+    fc.assert(
+      fc.property(counts, fc.double({ min: 0, max: 1, noNaN: true }), (demand, ratio) => {
+        const total = demand.reduce((sum, one) => sum + one, 0);
+        const shares = demand.map((_, place) => shareOf(ratio * total, demand, place));
+        const kept = shares.reduce((sum, share, place) => sum + share * demand[place]!, 0);
+        expect(kept).toBeCloseTo(ratio * total, 6);
+        for (let place = 1; place < 4; place++) {
+          if (demand[place]! > 0 && shares[place]! > 0) {
+            for (let below = 0; below < place; below++) {
+              if (demand[below]! > 0) expect(shares[below]).toBeCloseTo(1, 9);
+            }
+          }
+        }
+      }),
+    );
+  });
+});
+
+describe('throttle', () => {
+  it('lets everything through while the backend accepts half of it', async () => {
+    const policy = make();
+    for (let i = 0; i < 200; i++) {
+      await policy.tryExecute(() => (i % 2 === 0 ? 1 : refuse()));
+    }
+    expect(policy.stats()).toMatchObject({ allowed: 200, rejected: 0, accepts: 100 });
+  });
+
+  it('sheds with an error that is like any other refusal, and calls nothing', async () => {
+    const seen: unknown[] = [];
+    const policy = make({ onReject: (error: { reason: string }) => seen.push(error.reason) });
+    let called = 0;
+    const outcomes = [];
+    for (let i = 0; i < 100; i++) {
+      outcomes.push(
+        await policy.tryExecute(() => {
+          called++;
+          return refuse();
+        }),
+      );
+    }
+    const { allowed, rejected, rejectionRatio: ratio } = policy.stats();
+    expect(called).toBe(allowed);
+    expect(allowed + rejected).toBe(100);
+    expect(rejected).toBeGreaterThan(80);
+    expect(ratio).toBeGreaterThan(0.98);
+    expect(seen).toHaveLength(rejected);
+    expect(outcomes.at(-1)).toMatchObject({
+      ok: false,
+      error: { code: 'RATE_LIMIT_EXCEEDED', reason: 'shed', retryAfterMs: undefined },
+    });
+  });
+
+  it('takes answers that are no sign of overload for accepted', async () => {
+    const policy = make();
+    const missing = Object.assign(new Error('no such thing'), { status: 404 });
+    for (let i = 0; i < 50; i++) await policy.tryExecute(() => Promise.reject(missing));
+    expect(policy.stats()).toMatchObject({ accepts: 50, rejected: 0 });
+  });
+
+  it('counts neither calls under way nor calls that the caller called off', async () => {
+    const policy = make();
+    const controller = new AbortController();
+    const under = Array.from({ length: 50 }, () =>
+      policy.tryExecute(
+        ({ signal }) =>
+          new Promise((_, no) => signal.addEventListener('abort', () => no(signal.reason))),
+        {
+          signal: controller.signal,
+        },
+      ),
+    );
+    await settle();
+    expect(policy.stats()).toMatchObject({ allowed: 50, rejectionRatio: 0 });
+    controller.abort(new Error('enough'));
+    await Promise.all(under);
+    expect(policy.stats()).toMatchObject({ accepts: 0, rejectionRatio: 0 });
+    expect(policy.stats().requests.critical).toBe(0);
+  });
+
+  it('sheds the less important, and lets the others through', async () => {
+    const policy = make({ multiplier: 1.1 });
+    let inSecond = 0;
+    const got = new Map<string, number>();
+    // A backend that takes 60 calls a second, and callers that want 50 of each kind.
+    for (let second = 0; second < 120; second++) {
+      inSecond = 0;
+      for (let i = 0; i < 100; i++) {
+        const priority = i % 2 === 0 ? 'critical' : 'sheddable';
+        const outcome = await policy.tryExecute(() => (inSecond++ < 60 ? 1 : refuse()), {
+          priority,
+        });
+        if (second >= 60 && outcome.ok) got.set(priority, (got.get(priority) ?? 0) + 1);
+      }
+      clock.jump(1000);
+    }
+    expect(got.get('critical')! / (60 * 50)).toBeGreaterThan(0.9);
+    expect(got.get('sheddable')! / (60 * 50)).toBeLessThan(0.3);
+  });
+
+  it('forgets what is longer ago than its window', async () => {
+    const policy = make();
+    for (let i = 0; i < 100; i++) await policy.tryExecute(refuse);
+    expect(policy.stats().rejectionRatio).toBeGreaterThan(0.9);
+    clock.jump(120_000);
+    expect(policy.stats()).toMatchObject({ rejectionRatio: 0, accepts: 0 });
+  });
+
+  it('hands out tickets by hand, of which each counts once', () => {
+    const policy = make();
+    const ticket = policy.tryAcquire('sheddable-plus');
+    ticket?.accepted();
+    ticket?.refused();
+    expect(policy.stats()).toMatchObject({ accepts: 1 });
+    expect(policy.stats().requests['sheddable-plus']).toBe(1);
+    expect(() => policy.tryAcquire('urgent' as never)).toThrow(/priority must be one of/);
+  });
+
+  it('refuses a priority that does not exist', async () => {
+    await expect(make().execute(() => 1, { priority: 'urgent' as never })).rejects.toThrow(
+      TypeError,
+    );
+  });
+
+  it.each([
+    [{ multiplier: 1 }, /multiplier must be a finite number > 1, got 1/],
+    [{ windowMs: 10 }, /windowMs must be a finite number >= 24, got 10/],
+    [{ priority: 'critical' }, /unknown option 'priority'/],
+    [{ name: '' }, /name must be a non-empty string/],
+  ])('refuses %o', (options, message) => {
+    expect(() => throttle(options as never)).toThrow(message);
+  });
+
+  it('knows four priorities, in this order', () => {
+    expect(PRIORITIES).toEqual(['sheddable', 'sheddable-plus', 'critical', 'critical-plus']);
+  });
+});
