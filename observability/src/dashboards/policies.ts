@@ -315,6 +315,38 @@ export const RATELIMIT: DashboardDefinition = {
             },
           ],
         },
+        {
+          title: 'Answered without the store',
+          description:
+            'Requests that were decided locally, or let through, or refused, as it was away.',
+          kind: 'timeseries',
+          unit: 'reqps',
+          emptyWhen: 'No limit is shared over a store, or the store has never failed.',
+          queries: [
+            {
+              expr: rateBy('temper.ratelimit.store.fallbacks', [
+                POLICY,
+                'temper.ratelimit.fallback',
+              ]),
+              legend: '{{temper_policy_name}} {{temper_ratelimit_fallback}}',
+            },
+          ],
+        },
+        {
+          title: 'Throttled by ourselves',
+          description:
+            'Share of calls that a client-side throttle turns away before they are made.',
+          kind: 'timeseries',
+          unit: 'percentunit',
+          runbook: 'rate_limit_exceeded',
+          emptyWhen: 'The service has no client-side throttle.',
+          queries: [
+            {
+              expr: levelBy('max', 'temper.ratelimit.rejection.ratio', [POLICY]),
+              legend: '{{temper_policy_name}}',
+            },
+          ],
+        },
       ],
     },
   ],

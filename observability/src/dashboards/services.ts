@@ -13,6 +13,7 @@ export const RECOVERY: DashboardDefinition = {
       panels: [
         {
           title: 'Timeouts',
+          span: 8,
           description: 'Calls under a timeout, by how they ended.',
           kind: 'timeseries',
           unit: 'reqps',
@@ -25,7 +26,21 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
+          title: 'Timeout limits',
+          span: 8,
+          description: 'What calls are given; moves where a timeout follows the latencies.',
+          kind: 'timeseries',
+          unit: 's',
+          queries: [
+            {
+              expr: levelBy('max', 'temper.timeout.limit', [POLICY]),
+              legend: '{{temper_policy_name}}',
+            },
+          ],
+        },
+        {
           title: 'In flight',
+          span: 8,
           description: 'Calls in named pipelines.',
           kind: 'timeseries',
           unit: 'short',
@@ -52,6 +67,55 @@ export const RECOVERY: DashboardDefinition = {
           emptyWhen: unused(what),
           queries: [{ expr: rateBy(metric, [POLICY, OUTCOME]), legend: BY_POLICY_AND_OUTCOME }],
         })),
+        {
+          title: 'Second attempts of hedges',
+          description: 'Whether they were made or the budget refused them, and after how long.',
+          kind: 'timeseries',
+          unit: 'short',
+          span: 8,
+          emptyWhen: unused('hedge'),
+          queries: [
+            {
+              expr: rateBy('temper.hedge.attempts', [POLICY, OUTCOME]),
+              legend: BY_POLICY_AND_OUTCOME,
+            },
+            {
+              expr: levelBy('max', 'temper.hedge.delay', [POLICY]),
+              legend: 'delay in s {{temper_policy_name}}',
+            },
+          ],
+        },
+        {
+          title: 'Cached answers',
+          description: 'How many are kept, and how many are pushed out to make room.',
+          kind: 'timeseries',
+          unit: 'short',
+          span: 8,
+          runbook: 'high_memory_usage',
+          emptyWhen: unused('cache policy'),
+          queries: [
+            {
+              expr: levelBy('sum', 'temper.cache.keys', [POLICY]),
+              legend: 'kept {{temper_policy_name}}',
+            },
+            {
+              expr: rateBy('temper.cache.evictions', [POLICY]),
+              legend: 'evicted/s {{temper_policy_name}}',
+            },
+          ],
+        },
+        {
+          title: 'Requests refused by resilient fetch',
+          description: 'Requests beyond its concurrency limit.',
+          kind: 'timeseries',
+          unit: 'reqps',
+          span: 8,
+          runbook: 'rate_limit_exceeded',
+          emptyWhen: unused('resilient fetch'),
+          queries: [
+            { expr: rateBy('temper.fetch.rejected', [POLICY]), legend: '{{temper_policy_name}}' },
+          ],
+        },
       ],
     },
     {
@@ -67,6 +131,52 @@ export const RECOVERY: DashboardDefinition = {
             {
               expr: rateBy('temper.recovery.executions', ['temper.recovery.strategy', OUTCOME]),
               legend: '{{temper_recovery_strategy}} {{temper_outcome}}',
+            },
+          ],
+        },
+        {
+          title: 'Execution duration, p99',
+          description: 'With every attempt, wait and fallback of the plan.',
+          kind: 'timeseries',
+          unit: 's',
+          runbook: 'slow_response',
+          emptyWhen: unused('recovery plan'),
+          queries: [
+            {
+              expr: quantileBy(0.99, 'temper.recovery.execution.duration', [POLICY]),
+              legend: '{{temper_policy_name}}',
+            },
+          ],
+        },
+        {
+          title: 'Forecast and demand',
+          description:
+            'The failure ratio that the trend leads to, and the calls under way on average: what a scaler can follow.',
+          kind: 'timeseries',
+          unit: 'short',
+          emptyWhen: unused('recovery plan'),
+          queries: [
+            {
+              expr: levelBy('max', 'temper.recovery.failure.forecast', [POLICY]),
+              legend: 'forecast {{temper_policy_name}}',
+            },
+            {
+              expr: levelBy('sum', 'temper.recovery.demand', [POLICY]),
+              legend: 'demand {{temper_policy_name}}',
+            },
+          ],
+        },
+        {
+          title: 'Reloads',
+          description:
+            'Pipelines reloaded while running; a rejected one left the old one in place.',
+          kind: 'timeseries',
+          unit: 'short',
+          emptyWhen: unused('registry of named pipelines'),
+          queries: [
+            {
+              expr: rateBy('temper.pipeline.reloads', [POLICY, OUTCOME]),
+              legend: BY_POLICY_AND_OUTCOME,
             },
           ],
         },
@@ -199,6 +309,19 @@ export const HEALTH: DashboardDefinition = {
           queries: [
             {
               expr: levelBy('sum', 'temper.shutdown.in_flight', [POLICY]),
+              legend: '{{temper_policy_name}}',
+            },
+          ],
+        },
+        {
+          title: 'Shutdown duration, p99',
+          description: 'From the signal to the end.',
+          kind: 'timeseries',
+          unit: 's',
+          emptyWhen: 'No instance has been scraped between its shutdown and its end.',
+          queries: [
+            {
+              expr: quantileBy(0.99, 'temper.shutdown.duration', [POLICY]),
               legend: '{{temper_policy_name}}',
             },
           ],

@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+import { getRunbook, listRunbooks, type Reference, type Runbook } from '@temper/runbooks';
+import { describe, expect, it } from 'vitest';
+import { attributes, CATALOG, METRICS } from './catalog.ts';
+import { grafanaDashboard, panelQueries } from './dashboards/grafana.ts';
+import { DASHBOARDS } from './dashboards/index.ts';
+import { generatedFiles } from './generated-files.ts';
+import { Names } from './names.ts';
+import { NAME_STYLES, prometheusName } from './prometheus-names.ts';
+import { ALERTS } from './rules/alerts.ts';
+
+const root = new URL('../../', import.meta.url);
+const runbooks = listRunbooks().map((id) => getRunbook(id) as Runbook);
+const references = runbooks.flatMap(({ id, steps }) =>
+  steps.flatMap((step) => (step.references ?? []).map((reference) => ({ id, reference }))),
+);
+const ofKind = <K extends Reference['kind']>(kind: K) =>
+  references.flatMap(({ id, reference }) =>
+    reference.kind === kind
+      ? [{ id, reference: reference as Extract<Reference, { kind: K }> }]
+      : [],
+  );
+
+describe('generated files', () => {
+  it.each([...generatedFiles().keys()])('%s is what the constants say', (path) => {
+    expect(readFileSync(new URL(path, root), 'utf8')).toBe(generatedFiles().get(path));
+  });
+});
+
+describe('the catalog', () => {
+  it('has no metric twice, and no name that breaks the naming rules', () => {
+    const all = CATALOG.flatMap(({ metrics }) => metrics.map(({ name }) => name));
+    expect(new Set(all).size).toBe(all.length);
+    for (const name of all) expect(name).toMatch(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$/);
+  });
+
+  it('gives every counter a unit in braces and every duration seconds', () => {
+    for (const metric of METRICS.values()) {
+      if (metric.instrument === 'counter') expect(metric.unit, metric.name).toMatch(/^\{\w+\}$/);
+      if (metric.name.endsWith('.duration')) expect(metric.unit, metric.name).toBe('s');
+      expect(metric.description.length, metric.name).toBeGreaterThan(10);
+    }
+  });
+
+  it('has at most a dozen values for an attribute whose values are listed', () => {
+    for (const [name, definitions] of attributes()) {
+      for (const { values = [] } of definitions)
+        expect(values.length, name).toBeLessThanOrEqual(12);
+    }
+  });
+
+  it('puts the policy on every series of ours but those of the process', () => {
+    for (const metric of METRICS.values()) {
+      if (!metric.name.startsWith('temper.')) continue;
+      expect(
+        metric.attributes.map(({ name }) => name),
+        metric.name,
+      ).toContain('temper.policy.name');
+    }
+  });
+});
+
+describe('names in queries', () => {
+  const names = new Names('scrape');
+
+  it('refuses what no package writes', () => {
+    expect(() => names.of('temper.retry.tries')).toThrow(/No package writes/);
+    expect(() => names.of('temper.retry.attempts', { 'temper.key': 'a' })).toThrow(/no attribute/);
+    expect(() => names.of('temper.breaker.state', { 'temper.breaker.state': 'ajar' })).toThrow(
+      /never 'ajar'/,
+    );
+    expect(() => names.of('temper.retry.delay')).toThrow(/histogram/);
+  });
+
+  it.each([
+    ['temper.retry.attempts', 'temper_retry_attempts_total', 'temper_retry_attempts_total'],
+    ['temper.retry.delay', 'temper_retry_delay', 'temper_retry_delay_seconds'],
+    [
+      'temper.breaker.failure.ratio',
+      'temper_breaker_failure_ratio',
+      'temper_breaker_failure_ratio',
+    ],
+    ['temper.breaker.state', 'temper_breaker_state', 'temper_breaker_state_ratio'],
+    ['process.memory.usage', 'process_memory_usage', 'process_memory_usage_bytes'],
+  ])('%s is %s when scraped and %s by OTLP', (metric, scrape, otlp) => {
+    const definition = METRICS.get(metric);
+    if (definition === undefined) throw new Error(metric);
+    expect(prometheusName(definition, 'scrape')).toBe(scrape);
+    expect(prometheusName(definition, 'otlp')).toBe(otlp);
+  });
+});
+
+describe('dashboards', () => {
+  it.each(DASHBOARDS.map((one) => [one.uid, one] as const))(
+    '%s has distinct titles, a description everywhere and panels that do not overlap',
+    (_, definition) => {
+      const titles = definition.rows.flatMap(({ panels }) => panels.map(({ title }) => title));
+      expect(new Set(titles).size).toBe(titles.length);
+      for (const style of NAME_STYLES) {
+        const dashboard = JSON.parse(JSON.stringify(grafanaDashboard(definition, style)));
+        const cells = new Set<string>();
+        for (const { gridPos, title } of dashboard.panels) {
+          for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+            for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+              expect(cells.has(`${x},${y}`), `${title} at ${x},${y}`).toBe(false);
+              cells.add(`${x},${y}`);
+            }
+          }
+          expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24);
+        }
+        const variables = dashboard.templating.list.map(({ name }: { name: string }) => name);
+        expect(variables).toEqual(['datasource', 'service', 'policy']);
+        expect(dashboard.annotations.list).toHaveLength(1);
+      }
+      for (const { panels } of definition.rows) {
+        for (const panel of panels) {
+          expect(panel.description.length, panel.title).toBeGreaterThan(15);
+          for (const expr of panelQueries(panel, 'scrape'))
+            expect(expr).toContain('job=~"$service"');
+        }
+      }
+    },
+  );
+
+  it('shows every metric somewhere, or it would not be worth writing', () => {
+    const shown = DASHBOARDS.flatMap(({ rows }) =>
+      rows.flatMap(({ panels }) => panels.flatMap((panel) => panelQueries(panel, 'scrape'))),
+    ).join('\n');
+    const unseen = [...METRICS.values()]
+      .filter(
+        (metric) =>
+          !new RegExp(`${prometheusName(metric, 'scrape')}(_bucket|_count)?\\{`).test(shown),
+      )
+      .map(({ name }) => name);
+    expect(unseen).toEqual([]);
+  });
+});
+
+describe('alerts and runbooks', () => {
+  it('lead to each other, without one left over', () => {
+    for (const { alert, runbook } of ALERTS)
+      expect(getRunbook(runbook)?.alerts, alert).toContain(alert);
+    const known = new Set(ALERTS.map(({ alert }) => alert));
+    for (const { alerts, id } of runbooks) {
+      for (const alert of alerts) expect(known.has(alert), `${alert} of ${id}`).toBe(true);
+    }
+  });
+
+  it.each(ofKind('metric'))('$id asks for $reference.name as it is scraped', ({ reference }) => {
+    const metric = METRICS.get(reference.name);
+    expect(metric, reference.name).toBeDefined();
+    if (metric === undefined) return;
+    expect(reference.query).toContain(prometheusName(metric, 'scrape'));
+    const labels = new Set([
+      'le',
+      ...metric.attributes.map(({ name }) => name.replaceAll('.', '_')),
+    ]);
+    for (const [, list = ''] of reference.query.matchAll(/by \(([^)]*)\)/g)) {
+      for (const label of list.split(',')) expect(labels, reference.query).toContain(label.trim());
+    }
+  });
+
+  it.each(ofKind('panel'))('$id points at $reference.panel, which is there', ({ reference }) => {
+    const dashboard = DASHBOARDS.find(({ uid }) => uid === reference.dashboard);
+    const titles = dashboard?.rows.flatMap(({ panels }) => panels.map(({ title }) => title));
+    expect(titles, reference.dashboard).toContain(reference.panel);
+  });
+
+  it.each(ofKind('command'))(
+    '$id names a command that is there: $reference.command',
+    ({ reference }) => {
+      const [program, name] = reference.command.split(' ');
+      if (program !== 'npx') {
+        expect(['ps', 'kill', 'top']).toContain(program);
+        return;
+      }
+      const folder = name?.replace('@temper/', 'packages/');
+      const { bin } = JSON.parse(readFileSync(new URL(`${folder}/package.json`, root), 'utf8'));
+      expect(Object.keys(bin ?? {}).length, name).toBeGreaterThan(0);
+    },
+  );
+});
