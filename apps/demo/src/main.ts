@@ -28,8 +28,13 @@ async function main(): Promise<void> {
   process.stderr.on('error', () => undefined);
   // Before anything is loaded that it instruments.
   const telemetry = await startTelemetry(process.env, say);
-  const { scenarioCommand } = await import('./cli/scenario-command.ts');
-  await scenarioCommand(line, telemetry, say);
+  if (line.command === 'scenario') {
+    const { scenarioCommand } = await import('./cli/scenario-command.ts');
+    await scenarioCommand(line, telemetry, say);
+  } else {
+    const { serveCommand } = await import('./cli/serve-command.ts');
+    await serveCommand(line, telemetry, say);
+  }
 }
 
 main().catch((error: unknown) => {

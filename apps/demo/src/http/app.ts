@@ -1,0 +1,150 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { Ajv, type Ajv as AjvCore } from 'ajv';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifySchemaCompiler,
+} from 'fastify';
+import { PROBLEM_MEDIA_TYPE, Problem, type ProblemCode } from './problem.ts';
+import { problemOf } from './problem-of.ts';
+import { LIMITS } from './schemas.ts';
+import { nameRoute, traceIdOf } from './trace-id.ts';
+
+/** Percent-encoding makes three characters of one. */
+const MAX_PARAM_LENGTH = 3 * 100;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 20_000;
+
+/** What was not foreseen is written here; the caller learns its trace id alone. */
+export type FailureLog = (failure: {
+  readonly message: string;
+  readonly stack: string | undefined;
+  readonly traceId: string;
+  readonly route: string;
+}) => void;
+
+const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+/** A Fastify instance that speaks problem+json, validates strictly and names its routes for traces. */
+export function createApp(logFailure: FailureLog): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: LIMITS.bodyBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Open event streams and idle connections do not hold up the end.
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    frameworkErrors: (error, request, reply) => answer(error, request, reply, logFailure),
+    clientErrorHandler: (error, socket) => refuseGarbage(error, socket),
+  });
+  // Nothing here takes text; without its parser, text is answered 415.
+  app.removeContentTypeParser('text/plain');
+  app.setValidatorCompiler(validatorCompiler());
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler<FastifyError>((error, request, reply) =>
+    answer(error, request, reply, logFailure),
+  );
+  app.setNotFoundHandler((request, reply) =>
+    answer(new Problem('not-found', 'No resource has this address.'), request, reply, logFailure),
+  );
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(SECURITY_HEADERS);
+    if (!request.is404 && request.routeOptions.url !== undefined) {
+      nameRoute(request.routeOptions.url);
+    }
+    done();
+  });
+  return app;
+}
+
+/** What a body says is taken at its word; addresses and queries are text, and numbers in them are read. */
+function validatorCompiler(): FastifySchemaCompiler<object> {
+  const strictly: AjvCore = new Ajv({ allErrors: false, strict: true, coerceTypes: false });
+  const reading: AjvCore = new Ajv({ allErrors: false, strict: true, coerceTypes: true });
+  return ({ schema, httpPart }) => (httpPart === 'body' ? strictly : reading).compile(schema);
+}
+
+/** Makes the answer of whatever was thrown. */
+function answer(
+  error: FastifyError | Problem | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  logFailure: FailureLog,
+): void {
+  const traceId = traceIdOf(request.headers.traceparent);
+  const known = frameworkProblem(error) ?? problemOf(error);
+  if (known === undefined) {
+    const route = `${request.method} ${request.routeOptions.url ?? ''}`;
+    logFailure({ message: error.message, stack: error.stack, traceId, route });
+  }
+  const problem = known ?? new Problem('internal', 'Something failed that should not have.');
+  const body = problem.body(traceId);
+  void reply
+    .code(body.status)
+    .headers({ ...SECURITY_HEADERS, ...problem.headers })
+    .header('content-type', PROBLEM_MEDIA_TYPE)
+    .header('cache-control', 'no-store')
+    .serializer((payload: unknown) => JSON.stringify(payload))
+    .send(body);
+}
+
+const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
+  400: 'bad-request',
+  404: 'not-found',
+  408: 'request-timeout',
+  413: 'body-too-large',
+  414: 'uri-too-long',
+  415: 'unsupported-media-type',
+};
+
+/** Fastify's own refusals in our words. */
+function frameworkProblem(error: FastifyError | Error): Problem | undefined {
+  if (error instanceof Problem) return undefined;
+  const { validation, validationContext, code, statusCode } = error as FastifyError;
+  if (validation !== undefined) {
+    const errors = validation.map(({ instancePath, message, params }) => ({
+      at: `${validationContext ?? 'body'}${instancePath}`,
+      message,
+      params,
+    }));
+    return new Problem('invalid-body', error.message.slice(0, 300), { extensions: { errors } });
+  }
+  if (typeof code !== 'string' || !code.startsWith('FST_')) return undefined;
+  const known = FRAMEWORK_PROBLEMS[statusCode ?? 500];
+  return known === undefined ? undefined : new Problem(known, error.message.slice(0, 300));
+}
+
+/** Bytes that are no HTTP never become a request, and are answered where they arrive. */
+function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const code: ProblemCode =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'headers-too-large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'request-timeout'
+        : 'bad-request';
+  const problem = new Problem(code, 'The request is not one that HTTP allows.').body(
+    traceIdOf(undefined),
+  );
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,55 @@
+import type { FastifyInstance } from 'fastify';
+import { policiesView } from '../../live/views.ts';
+import type { HttpContext } from '../context.ts';
+import { documented } from '../documented.ts';
+import { Problem } from '../problem.ts';
+
+/** What the page needs besides the API: its events, and the token. */
+export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { hub, feed, demo, access, scenarios } = context;
+  const hello = () => ({
+    faults: demo.faults.list(),
+    policies: policiesView(demo.service),
+    totals: feed.meter.totals(),
+    history: feed.history(),
+    traces: context.telemetry.traces?.recent(20) ?? [],
+    scenario: scenarios.running,
+  });
+
+  app.get(
+    '/v1/events',
+    {
+      schema: documented({
+        summary: 'What happens, as it happens',
+        description:
+          'Server-sent events: hello, operations, breaker, second, audit, health, trace, fault, scenario. `Last-Event-ID` brings what was missed.',
+        tag: 'operations',
+        answer: 'A stream.',
+        contentType: 'text/event-stream',
+        problems: ['too-many-listeners'],
+      }),
+    },
+    (request, reply) => {
+      if (hub.full) throw new Problem('too-many-listeners', 'Too many listen already.');
+      const lastEventId = request.headers['last-event-id'];
+      reply.hijack();
+      hub.connect(reply.raw, typeof lastEventId === 'string' ? lastEventId : undefined, hello);
+    },
+  );
+
+  app.get(
+    '/v1/session',
+    {
+      schema: documented({
+        summary: 'The token, for the service’s own page alone',
+        tag: 'operations',
+        answer: 'The token.',
+        problems: ['forbidden'],
+      }),
+    },
+    async (request) => {
+      access.requireOwnPage(request.headers);
+      return { token: access.token };
+    },
+  );
+}

@@ -1,0 +1,118 @@
+import { RegistryHttpError, type VersionMetadata } from '@temper/parsercraft';
+import type { FastifyInstance } from 'fastify';
+import type { HttpContext } from '../context.ts';
+import { degradedMember } from '../degradation.ts';
+import { documented } from '../documented.ts';
+import { clientOf, signalOf, withToken } from '../guards.ts';
+import { Problem } from '../problem.ts';
+import { SCHEMAS } from '../schemas.ts';
+
+interface PublishBody {
+  readonly manifest: Readonly<Record<string, unknown>>;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Packages of the registry. */
+export function packageRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { hardening, registryAccess, registry, audit } = context.demo.service;
+
+  app.get<{ Params: { name: string }; Querystring: { range?: string; source?: boolean } }>(
+    '/v1/packages/:name',
+    {
+      schema: documented({
+        summary: 'A package with everything that it needs',
+        description:
+          'Resolved, downloaded and verified through the guards. While the registry is away, an older copy with its age.',
+        tag: 'packages',
+        params: SCHEMAS.packageName,
+        querystring: SCHEMAS.packageQuery,
+        answer: 'Metadata, the lock file of its tree, and its source when `source` is true.',
+        problems: [
+          'package-not-found',
+          'unresolvable-packages',
+          'bad-gateway',
+          'circuit-open',
+          'audit-unavailable',
+          'timed-out',
+        ],
+      }),
+    },
+    async (request, reply) => {
+      const { range = '*', source = false } = request.query;
+      const answer = await hardening.registry.fetchPackage(request.params.name, range, {
+        signal: signalOf(request),
+        actor: clientOf(context, request),
+      });
+      const { root, lock } = answer.value;
+      const ageMs = answer.degraded?.ageMs;
+      if (ageMs !== undefined) reply.header('age', String(Math.floor(ageMs / 1_000)));
+      return {
+        ...root.metadata,
+        fetchedAt: root.fetchedAt,
+        lock,
+        ...(source ? { source: root.source } : {}),
+        ...degradedMember(answer),
+      };
+    },
+  );
+
+  app.post<{ Body: PublishBody }>(
+    '/v1/packages',
+    {
+      onRequest: withToken(context),
+      schema: documented({
+        summary: 'Publish a package',
+        tag: 'packages',
+        body: SCHEMAS.publish,
+        status: 201,
+        answer: 'Its metadata.',
+        problems: [
+          'conflict',
+          'unacceptable-package',
+          'bad-gateway',
+          'timed-out',
+          'audit-unavailable',
+        ],
+        needsToken: true,
+      }),
+    },
+    async (request, reply) => {
+      const { manifest, files } = request.body;
+      const { name, version } = manifest as { name: string; version: string };
+      if (Object.hasOwn(files, 'package.json')) {
+        throw new Problem('bad-request', 'The manifest is the package.json; files has another.');
+      }
+      const metadata = await publish(async () =>
+        registryAccess.client.publish(
+          { ...files, 'package.json': JSON.stringify(manifest) },
+          registry.token,
+          { signal: signalOf(request) },
+        ),
+      );
+      await audit.log.append({
+        eventType: 'change',
+        action: 'publish_package',
+        resource: `${name}@${version}`,
+        status: 'success',
+        actor: clientOf(context, request),
+        details: { integrity: metadata.integrity },
+      });
+      return reply.code(201).send(metadata);
+    },
+  );
+}
+
+/** A publish is made once: whether a second one would be needed, only its caller can tell. */
+async function publish(work: () => Promise<VersionMetadata>): Promise<VersionMetadata> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RegistryHttpError)) throw error;
+    const { status, message } = error;
+    if (status === 409) throw new Problem('conflict', message, { cause: error });
+    if (status >= 400 && status < 500) {
+      throw new Problem('unacceptable-package', message, { cause: error });
+    }
+    throw error;
+  }
+}

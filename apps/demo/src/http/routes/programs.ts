@@ -1,0 +1,139 @@
+import type { ProtocolDefinition } from '@temper/parsercraft';
+import { ParseError, type Structure, TypeCheckError } from '@temper/parsercraft';
+import type { FastifyInstance } from 'fastify';
+import type { HttpContext } from '../context.ts';
+import { degradedMember } from '../degradation.ts';
+import { documented } from '../documented.ts';
+import { clientOf, signalOf } from '../guards.ts';
+import { Problem } from '../problem.ts';
+import { type ProgramBody, readyProgram } from '../programs.ts';
+import { SCHEMAS } from '../schemas.ts';
+
+interface CheckBody extends Partial<ProgramBody> {
+  readonly protocols?: readonly ProtocolDefinition[];
+  readonly against?: readonly string[];
+  readonly structure?: Structure;
+}
+
+const OF_PACKAGES = [
+  'package-not-found',
+  'unresolvable-packages',
+  'bad-gateway',
+  'timed-out',
+] as const;
+const OF_GUARDS = ['circuit-open', 'audit-unavailable', 'shutting-down'] as const;
+const OF_PROGRAMS = [
+  'invalid-program',
+  'invalid-definition',
+  ...OF_PACKAGES,
+  ...OF_GUARDS,
+] as const;
+
+/** Compiling, running and checking. */
+export function programRoutes(app: FastifyInstance, context: HttpContext): void {
+  const { hardening } = context.demo.service;
+
+  app.post<{ Body: ProgramBody }>(
+    '/v1/compile',
+    {
+      schema: documented({
+        summary: 'C code of a program',
+        tag: 'programs',
+        body: SCHEMAS.compile,
+        answer: 'The C code, and the versions of the packages that are in it.',
+        problems: ['unsupported-construct', ...OF_PROGRAMS],
+      }),
+    },
+    async (request) => {
+      const options = { signal: signalOf(request), actor: clientOf(context, request) };
+      const { program, packages } = await readyProgram(hardening, request.body, options);
+      const { value } = await hardening.ast.generateCode(
+        { ...program, target: 'c' },
+        'compile',
+        options,
+      );
+      return { ...(value.target === 'c' ? { c: value.c } : {}), packages };
+    },
+  );
+
+  app.post<{ Body: ProgramBody }>(
+    '/v1/run',
+    {
+      schema: documented({
+        summary: 'What a program prints',
+        description: 'The interpreter runs it, with a bound on its steps and its output.',
+        tag: 'programs',
+        body: SCHEMAS.run,
+        answer: 'Its output, its exit code, and its fault if it ended in one.',
+        problems: ['endless-program', ...OF_PROGRAMS],
+      }),
+    },
+    async (request) => {
+      const options = { signal: signalOf(request), actor: clientOf(context, request) };
+      const { program, packages } = await readyProgram(hardening, request.body, options);
+      const { value } = await hardening.ast.generateCode(
+        { ...program, target: 'output' },
+        'run',
+        options,
+      );
+      return { ...(value.target === 'output' ? value.result : {}), packages };
+    },
+  );
+
+  app.post<{ Body: CheckBody }>(
+    '/v1/check',
+    {
+      schema: documented({
+        summary: 'Types of a program, and whether a type conforms to protocols',
+        tag: 'programs',
+        body: SCHEMAS.check,
+        answer:
+          'Diagnostics and inferred types where there is a program; a report for each protocol, which says what was not checked.',
+        problems: ['invalid-protocols', ...OF_PROGRAMS],
+      }),
+    },
+    async (request) => {
+      const { source, protocols = [], against, structure: given, ...rest } = request.body;
+      const options = { signal: signalOf(request), actor: clientOf(context, request) };
+      const types =
+        source === undefined ? undefined : await typesOf(context, { source, ...rest }, options);
+      const structure = given ?? types?.structure;
+      if (protocols.length === 0 && types === undefined) {
+        throw new Problem('bad-request', 'There must be a source, or protocols, or both.');
+      }
+      const answer = {
+        ...(types === undefined ? {} : { diagnostics: types.diagnostics, names: types.names }),
+      };
+      // A program with faults has no structure to be held against anything.
+      if (protocols.length === 0 || structure === undefined) return answer;
+      const checked = await hardening.protocols.check(
+        {
+          name: 'the program',
+          structure,
+          definitions: protocols,
+          against: against ?? protocols.map(({ name }) => name),
+        },
+        'check',
+        options,
+      );
+      return { ...answer, ...checked.value, ...degradedMember(checked) };
+    },
+  );
+}
+
+/** Faults of a program are the answer to a check, and no problem of it. */
+async function typesOf(
+  { demo }: HttpContext,
+  body: ProgramBody,
+  options: { readonly signal: AbortSignal; readonly actor: string },
+) {
+  const { hardening } = demo.service;
+  const { program } = await readyProgram(hardening, body, options);
+  try {
+    const { value } = await hardening.ast.inferTypes({ ...program, target: 'c' }, 'check', options);
+    return { diagnostics: [], ...value };
+  } catch (error) {
+    if (!(error instanceof ParseError || error instanceof TypeCheckError)) throw error;
+    return { diagnostics: error.diagnostics, names: [], structure: undefined };
+  }
+}

@@ -1,0 +1,219 @@
+import { BUNDLED_LANGUAGES } from '@temper/parsercraft';
+import { FAULT_NAMES } from '../faults/fault.ts';
+import { SCENARIOS } from '../scenarios/index.ts';
+import { LSP_METHODS } from '../subsystems/lsp.ts';
+import { PROBLEMS } from './problem.ts';
+
+/** Bounds of what is taken in. The toolchain has its own, wider ones. */
+export const LIMITS = {
+  bodyBytes: 262_144,
+  sourceLength: 65_536,
+  definitionLength: 65_536,
+  packages: 20,
+  protocols: 50,
+  members: 100,
+  files: 64,
+  fileLength: 65_536,
+  auditEvents: 500,
+} as const;
+
+/** Words of letters and digits joined by single dots or hyphens, as the registry has them. */
+const NAME = {
+  type: 'string',
+  maxLength: 64,
+  pattern: '^[a-z][a-z0-9]*([.-][a-z0-9]+)*$',
+} as const;
+const RANGE = { type: 'string', minLength: 1, maxLength: 100 } as const;
+const TYPE = { type: 'string', minLength: 1, maxLength: 200 } as const;
+/** A document's own name in the caller's eyes. */
+const DOCUMENT = { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' } as const;
+const SOURCE = { type: 'string', maxLength: LIMITS.sourceLength } as const;
+
+const object = <P extends Record<string, object>>(
+  properties: P,
+  required: readonly (keyof P & string)[] = [],
+  description?: string,
+) => ({
+  type: 'object',
+  additionalProperties: false,
+  required: [...required],
+  properties,
+  ...(description === undefined ? {} : { description }),
+});
+
+const dictionary = (values: object, maxProperties: number, description?: string) => ({
+  type: 'object',
+  maxProperties,
+  propertyNames: { maxLength: 100 },
+  additionalProperties: values,
+  ...(description === undefined ? {} : { description }),
+});
+
+const LANGUAGE = {
+  language: {
+    type: 'string',
+    enum: [...BUNDLED_LANGUAGES],
+    description: 'A language that comes along; core when neither this nor a definition is given.',
+  },
+  definition: {
+    type: 'string',
+    maxLength: LIMITS.definitionLength,
+    description: 'A language definition in YAML, in place of a language that comes along.',
+  },
+} as const;
+
+const PROGRAM = {
+  source: { ...SOURCE, description: 'The text of the program.' },
+  ...LANGUAGE,
+  packages: dictionary(
+    RANGE,
+    LIMITS.packages,
+    'Ranges of the packages that the program uses; any version of those it does not name.',
+  ),
+} as const;
+
+const MEMBERS = {
+  methods: dictionary(
+    object(
+      {
+        parameters: { type: 'array', maxItems: 20, items: TYPE },
+        result: TYPE,
+        optional: { type: 'boolean' },
+      },
+      ['parameters'],
+    ),
+    LIMITS.members,
+  ),
+  properties: dictionary(
+    object({ type: TYPE, readonly: { type: 'boolean' }, optional: { type: 'boolean' } }, ['type']),
+    LIMITS.members,
+  ),
+} as const;
+
+const PROTOCOL = object(
+  {
+    name: { type: 'string', minLength: 1, maxLength: 100 },
+    extends: { type: 'array', maxItems: 20, items: { type: 'string', maxLength: 100 } },
+    ...MEMBERS,
+  },
+  ['name'],
+);
+
+type SchemaName =
+  | 'compile'
+  | 'run'
+  | 'check'
+  | 'packageName'
+  | 'packageQuery'
+  | 'publish'
+  | 'lspMethod'
+  | 'lsp'
+  | 'auditQuery'
+  | 'limitQuery'
+  | 'fault'
+  | 'scenarioName'
+  | 'runbookId'
+  | 'traceId';
+
+/** Bodies, parameters and queries of all routes. */
+export const SCHEMAS: Readonly<Record<SchemaName, object>> = {
+  compile: object(PROGRAM, ['source']),
+  run: object(PROGRAM, ['source']),
+  check: object(
+    {
+      ...PROGRAM,
+      protocols: {
+        type: 'array',
+        maxItems: LIMITS.protocols,
+        items: PROTOCOL,
+        description: 'Protocols that something is held against.',
+      },
+      against: {
+        type: 'array',
+        maxItems: LIMITS.protocols,
+        items: { type: 'string', maxLength: 100 },
+        description: 'Names of the protocols to check; all of them without it.',
+      },
+      structure: object(
+        MEMBERS,
+        [],
+        'The type to check; the functions of the program, as methods, without it.',
+      ),
+    },
+    [],
+    'A program whose types are inferred, a type that is held against protocols, or both.',
+  ),
+  packageName: object({ name: NAME }, ['name']),
+  packageQuery: object({ range: RANGE, source: { type: 'boolean' } }),
+  publish: object(
+    {
+      manifest: object(
+        {
+          name: NAME,
+          version: { type: 'string', minLength: 1, maxLength: 64 },
+          main: { type: 'string', minLength: 1, maxLength: 128 },
+          language: { type: 'string', minLength: 1, maxLength: 40 },
+          description: { type: 'string', maxLength: 500 },
+          dependencies: dictionary(RANGE, LIMITS.packages),
+        },
+        ['name', 'version'],
+      ),
+      files: dictionary(
+        { type: 'string', maxLength: LIMITS.fileLength },
+        LIMITS.files,
+        'Contents by path.',
+      ),
+    },
+    ['manifest', 'files'],
+  ),
+  lspMethod: object({ method: { type: 'string', enum: Object.keys(LSP_METHODS) } }, ['method']),
+  lsp: object(
+    {
+      text: SOURCE,
+      language: { ...LANGUAGE.language },
+      document: { ...DOCUMENT, description: 'Last good answers are kept under this name.' },
+      position: object(
+        {
+          line: { type: 'integer', minimum: 0, maximum: 1_000_000 },
+          character: { type: 'integer', minimum: 0, maximum: 1_000_000 },
+        },
+        ['line', 'character'],
+        'From 0, as the protocol counts.',
+      ),
+      newName: { type: 'string', minLength: 1, maxLength: 100 },
+    },
+    ['text'],
+  ),
+  auditQuery: object({
+    limit: { type: 'integer', minimum: 0, maximum: LIMITS.auditEvents },
+    status: { type: 'string', minLength: 1, maxLength: 64 },
+    action: { type: 'string', minLength: 1, maxLength: 64 },
+    traceId: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+    before: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+  }),
+  limitQuery: object({ limit: { type: 'integer', minimum: 0, maximum: 200 } }),
+  fault: object({ name: { type: 'string', enum: [...FAULT_NAMES] }, on: { type: 'boolean' } }, [
+    'name',
+    'on',
+  ]),
+  scenarioName: object({ name: { type: 'string', enum: SCENARIOS.map(({ name }) => name) } }, [
+    'name',
+  ]),
+  runbookId: object({ id: { type: 'string', maxLength: 64 } }, ['id']),
+  traceId: object({ traceId: { type: 'string', pattern: '^[0-9a-f]{32}$' } }, ['traceId']),
+};
+
+/** Every error is one of these. */
+export const PROBLEM_SCHEMA: object = {
+  type: 'object',
+  description: 'RFC 9457, with a stable code and the id of the trace.',
+  required: ['type', 'code', 'title', 'status', 'detail', 'traceId'],
+  properties: {
+    type: { type: 'string' },
+    code: { type: 'string', enum: Object.keys(PROBLEMS) },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    traceId: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+  },
+};

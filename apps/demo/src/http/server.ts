@@ -1,0 +1,131 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { healthHandler } from '@temper/health';
+import type { FastifyInstance } from 'fastify';
+import type { Demo } from '../demo.ts';
+import { Feed } from '../live/feed.ts';
+import { EventHub } from '../live/hub.ts';
+import { ScenarioDesk } from '../scenarios/desk.ts';
+import type { Telemetry } from '../telemetry/start.ts';
+import { Access } from './access.ts';
+import { createApp } from './app.ts';
+import { clientLimiter } from './client-limit.ts';
+import type { HttpContext } from './context.ts';
+import { addGuards } from './guards.ts';
+import { addOpenApi } from './openapi.ts';
+import { addPageFiles } from './page-files.ts';
+import { auditRoutes } from './routes/audit.ts';
+import { demonstrationRoutes } from './routes/demonstration.ts';
+import { liveRoutes } from './routes/live.ts';
+import { lspRoutes } from './routes/lsp.ts';
+import { packageRoutes } from './routes/packages.ts';
+import { programRoutes } from './routes/programs.ts';
+import { stateRoutes } from './routes/state.ts';
+
+export interface HttpOptions {
+  readonly host: string;
+  readonly allowedHosts: readonly string[];
+  readonly telemetry: Telemetry;
+  readonly say: (line: string) => void;
+  readonly jaegerUrl?: string | undefined;
+}
+
+/** The HTTP side of a demo, before it listens. */
+export interface HttpSide {
+  /** For a graceful shutdown to hold on to. */
+  readonly server: Server;
+  readonly app: FastifyInstance;
+  readonly token: string;
+  readonly hub: EventHub;
+  /**
+   * Listens, on the next free port when this one is taken and `orNext` is set.
+   *
+   * @returns the address
+   */
+  listen(port: number, orNext?: boolean): Promise<string>;
+  /** Lets go of listeners and scenarios; connections are whoever's who ends the server. */
+  release(): Promise<void>;
+  /** Ends everything, connections too. */
+  close(): Promise<void>;
+}
+
+/** Built beside the service, by the build of the page. */
+const PAGE_FOLDER = fileURLToPath(new URL('../../page/dist', import.meta.url));
+const PORTS_TRIED = 50;
+
+export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSide> {
+  const { host, telemetry, say } = options;
+  const app = createApp(({ traceId, route, message, stack }) =>
+    say(`error ${traceId} ${route}: ${stack ?? message}`),
+  );
+  const hub = new EventHub();
+  const feed = new Feed(demo, telemetry, hub);
+  const context: HttpContext = {
+    demo,
+    telemetry,
+    access: new Access({ hosts: [host, ...options.allowedHosts] }),
+    clients: clientLimiter(),
+    hub,
+    feed,
+    scenarios: new ScenarioDesk(demo, (news) => hub.publish('scenario', news)),
+    jaegerUrl: options.jaegerUrl,
+  };
+  addGuards(app, context);
+  const probes = healthHandler(demo.service.monitor);
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!/^\/(?:livez|readyz|startupz)(?:\?|$)/.test(request.url)) {
+      done();
+      return;
+    }
+    reply.hijack();
+    probes(request.raw, reply.raw);
+  });
+  await addOpenApi(app);
+  for (const add of [
+    programRoutes,
+    packageRoutes,
+    lspRoutes,
+    auditRoutes,
+    stateRoutes,
+    demonstrationRoutes,
+    liveRoutes,
+  ]) {
+    add(app, context);
+  }
+  addPageFiles(app, PAGE_FOLDER);
+  await app.ready();
+
+  const release = async (): Promise<void> => {
+    await context.scenarios.close();
+    feed[Symbol.dispose]();
+    hub.close();
+    context.clients[Symbol.dispose]();
+  };
+  return {
+    server: app.server,
+    app,
+    token: context.access.token,
+    hub,
+    listen: async (port, orNext = false) => {
+      for (let tried = 0; ; tried += 1) {
+        try {
+          await app.listen({ host, port: port + tried });
+          break;
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException;
+          if (code !== 'EADDRINUSE' || !orNext || tried === PORTS_TRIED) throw error;
+          if (tried === 0) say(`port ${port} is in use; the next free one is taken`);
+        }
+      }
+      const { port: taken } = app.server.address() as AddressInfo;
+      return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+    },
+    release,
+    close: async () => {
+      await release();
+      app.server.closeAllConnections();
+      await app.close();
+    },
+  };
+}

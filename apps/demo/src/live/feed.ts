@@ -1,0 +1,177 @@
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import type { Demo } from '../demo.ts';
+import type { Telemetry } from '../telemetry/start.ts';
+import type { TraceView } from '../telemetry/trace-ring.ts';
+import type { EventHub } from './hub.ts';
+import { OperationMeter } from './operation-meter.ts';
+import { healthView, type OperationView, operationView } from './views.ts';
+
+const BATCH_MS = 200;
+const SECOND_MS = 1_000;
+/** Operations of a batch that are told one by one; all are counted. */
+const MAX_SAMPLES = 30;
+/** Traces that are told of in one second; failed ones come first. */
+const MAX_TRACES = 4;
+const MAX_AUDIT_EVENTS = 20;
+const HISTORY_SECONDS = 120;
+
+/** Tells the hub what the service does: what happens at once, levels and percentiles by the second. */
+export class Feed implements Disposable {
+  readonly meter: OperationMeter = new OperationMeter();
+  readonly #demo: Demo;
+  readonly #hub: EventHub;
+  readonly #stack = new DisposableStack();
+  readonly #delay: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({
+    resolution: 20,
+  });
+  readonly #history: unknown[] = [];
+  #samples: OperationView[] = [];
+  #counts: Record<string, Record<string, number>> = {};
+  #traces: TraceView[] = [];
+  #utilization = performance.eventLoopUtilization();
+  #auditSequence: number;
+  #busy = false;
+  #health = '';
+
+  constructor(demo: Demo, telemetry: Telemetry, hub: EventHub) {
+    this.#demo = demo;
+    this.#hub = hub;
+    const { service, faults } = demo;
+    this.#auditSequence = service.audit.log.stats().sequence;
+    this.#delay.enable();
+    this.#stack.defer(() => this.#delay.disable());
+    this.#stack.use(
+      service.hardening.onOperation((event) => {
+        this.meter.add(event);
+        const byStatus = (this.#counts[event.operation] ??= {});
+        byStatus[event.status] = (byStatus[event.status] ?? 0) + 1;
+        if (this.#samples.length < MAX_SAMPLES) this.#samples.push(operationView(event));
+      }),
+    );
+    for (const breaker of Object.values(service.hardening.policies.breakers)) {
+      this.#stack.use(
+        breaker.onStateChange(({ policy, from, to, reason, at, openMs }) =>
+          hub.publish('breaker', { breaker: policy, from, to, reason, at, openMs }),
+        ),
+      );
+    }
+    this.#stack.use(faults.onChange((state) => hub.publish('fault', state)));
+    const off = telemetry.traces?.onTrace((trace) => {
+      if (this.#traces.length < 50) this.#traces.push(trace);
+    });
+    if (off !== undefined) this.#stack.defer(off);
+    const batches = setInterval(() => this.#batch(), BATCH_MS).unref();
+    const seconds = setInterval(() => this.#second(), SECOND_MS).unref();
+    this.#stack.defer(() => clearInterval(batches));
+    this.#stack.defer(() => clearInterval(seconds));
+  }
+
+  /** The last two minutes by the second, for whoever has just come. */
+  history(): readonly unknown[] {
+    return this.#history;
+  }
+
+  [Symbol.dispose](): void {
+    this.#stack.dispose();
+  }
+
+  #batch(): void {
+    if (Object.keys(this.#counts).length === 0) return;
+    this.#hub.publish('operations', { counts: this.#counts, samples: this.#samples });
+    this.#counts = {};
+    this.#samples = [];
+  }
+
+  #second(): void {
+    const second = this.#levels();
+    this.#history.push(second);
+    if (this.#history.length > HISTORY_SECONDS) this.#history.shift();
+    this.#hub.publish('second', second);
+    const traces = this.#traces.toSorted((a, b) => Number(b.failed) - Number(a.failed));
+    this.#traces = [];
+    for (const trace of traces.slice(0, MAX_TRACES)) this.#hub.publish('trace', trace);
+    // What has to be read from elsewhere is read only where somebody looks.
+    if (this.#hub.listeners === 0 || this.#busy) return;
+    this.#busy = true;
+    void this.#look().finally(() => {
+      this.#busy = false;
+    });
+  }
+
+  #levels() {
+    const { hardening, lsp, tap, audit } = this.#demo.service;
+    const { breakers, limiters } = hardening.policies;
+    const operations = this.meter.take();
+    const all = Object.values(operations);
+    const utilization = performance.eventLoopUtilization(this.#utilization);
+    this.#utilization = performance.eventLoopUtilization();
+    const memory = process.memoryUsage();
+    const auditStats = audit.log.stats();
+    const second = {
+      at: Date.now(),
+      operations,
+      calls: all.reduce((sum, { calls }) => sum + calls, 0),
+      /** Answers that were of use, real or degraded. */
+      goodput: all.reduce((sum, { successes, degraded }) => sum + successes + degraded, 0),
+      breakers: Object.fromEntries(
+        Object.entries(breakers).map(([name, breaker]) => {
+          const { state, retryAfterMs, window } = breaker.stats();
+          return [name, { state, retryAfterMs, window }];
+        }),
+      ),
+      limiters: Object.fromEntries(
+        Object.entries(limiters).map(([name, limiter]) => {
+          const { remaining, limit } = limiter.quota();
+          return [name, { remaining, limit }];
+        }),
+      ),
+      registryRequests: tap.counts().requests,
+      lsp: { state: lsp.process.state, restarts: lsp.process.restarts },
+      audit: {
+        state: auditStats.state,
+        sequence: auditStats.sequence,
+        pending: auditStats.pending,
+        degraded: auditStats.degraded,
+        refused: auditStats.refused,
+      },
+      memory: { rss: memory.rss, heapUsed: memory.heapUsed },
+      eventLoop: {
+        utilization: Math.round(utilization.utilization * 1_000) / 1_000,
+        p99Ms: Math.round(this.#delay.percentile(99) / 1e4) / 100,
+      },
+      listeners: this.#hub.listeners,
+    };
+    this.#delay.reset();
+    return second;
+  }
+
+  async #look(): Promise<void> {
+    const { service } = this.#demo;
+    await Promise.allSettled([
+      (async () => {
+        const { sequence } = service.audit.log.stats();
+        if (sequence === this.#auditSequence) return;
+        const fromSequence = Math.max(this.#auditSequence + 1, sequence - MAX_AUDIT_EVENTS + 1);
+        this.#auditSequence = sequence;
+        const { events } = await service.audit.log.query({
+          fromSequence,
+          order: 'asc',
+          limit: MAX_AUDIT_EVENTS,
+        });
+        if (events.length > 0) this.#hub.publish('audit', { events });
+      })(),
+      (async () => {
+        const health = await healthView(service);
+        const key = JSON.stringify([
+          health.status,
+          health.ready,
+          Object.values(health.checks).map(({ status }) => status),
+          health.children,
+        ]);
+        if (key === this.#health) return;
+        this.#health = key;
+        this.#hub.publish('health', health);
+      })(),
+    ]);
+  }
+}

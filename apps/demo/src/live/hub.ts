@@ -1,0 +1,126 @@
+import { randomBytes } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+
+export interface HubOptions {
+  /** Events that are kept for listeners that come back. @defaultValue 500 */
+  readonly kept?: number;
+  /** Listeners at a time. @defaultValue 32 */
+  readonly maxListeners?: number;
+  /** Bytes that wait for one listener before it is let go. @defaultValue 524_288 */
+  readonly maxWaitingBytes?: number;
+  /** @defaultValue 15_000 */
+  readonly heartbeatMs?: number;
+}
+
+interface Frame {
+  readonly sequence: number;
+  readonly text: string;
+}
+
+/** How long a browser waits before it comes back, in milliseconds. */
+const RETRY_MS = 1_500;
+
+/**
+ * Server-sent events to many listeners. A listener that comes back with the id of the last event that
+ * it saw gets what it missed, as far as that is still kept; one that reads too slowly is let go, and
+ * comes back.
+ */
+export class EventHub {
+  readonly #limits: Required<HubOptions>;
+  /** Ids of another run of the process mean nothing. */
+  readonly #run = randomBytes(4).toString('hex');
+  readonly #kept: Frame[] = [];
+  readonly #listeners = new Set<ServerResponse>();
+  #sequence = 0;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: HubOptions = {}) {
+    this.#limits = {
+      kept: 500,
+      maxListeners: 32,
+      maxWaitingBytes: 512 * 1024,
+      heartbeatMs: 15_000,
+      ...options,
+    };
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  get full(): boolean {
+    return this.#closed || this.#listeners.size >= this.#limits.maxListeners;
+  }
+
+  /** Sends an event to everybody who listens, and keeps it for who does not at this moment. */
+  publish(type: string, data: unknown): void {
+    if (this.#closed) return;
+    this.#sequence += 1;
+    const frame = { sequence: this.#sequence, text: this.#frame(type, data) };
+    this.#kept.push(frame);
+    if (this.#kept.length > this.#limits.kept) this.#kept.shift();
+    for (const listener of this.#listeners) this.#send(listener, frame.text);
+  }
+
+  /**
+   * Takes a response over. What the listener gets first is what it missed, or else a `hello` with all
+   * that is known.
+   *
+   * @param lastEventId - the header of that name, from a listener that comes back
+   */
+  connect(response: ServerResponse, lastEventId: string | undefined, hello: () => unknown): void {
+    response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+    });
+    response.write(`retry: ${RETRY_MS}\n\n`);
+    const missed = this.#missedSince(lastEventId);
+    if (missed === undefined) response.write(this.#frame('hello', hello()));
+    else for (const { text } of missed) response.write(text);
+    this.#listeners.add(response);
+    const gone = (): void => this.#remove(response);
+    response.once('close', gone).once('error', gone);
+    this.#heartbeat ??= setInterval(() => this.#beat(), this.#limits.heartbeatMs).unref();
+  }
+
+  /** Ends every connection, and takes no more. */
+  close(): void {
+    this.#closed = true;
+    for (const listener of this.#listeners) {
+      listener.end();
+      this.#remove(listener);
+    }
+  }
+
+  #frame(type: string, data: unknown): string {
+    return `id: ${this.#run}.${this.#sequence}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+  }
+
+  #missedSince(lastEventId: string | undefined): readonly Frame[] | undefined {
+    const match = /^([0-9a-f]{8})\.(\d{1,15})$/.exec(lastEventId ?? '');
+    if (match === null || match[1] !== this.#run) return undefined;
+    const seen = Number(match[2]);
+    const oldest = this.#kept[0]?.sequence ?? this.#sequence + 1;
+    if (seen > this.#sequence || seen < oldest - 1) return undefined;
+    return this.#kept.filter(({ sequence }) => sequence > seen);
+  }
+
+  #send(listener: ServerResponse, text: string): void {
+    if (listener.writableLength > this.#limits.maxWaitingBytes) listener.destroy();
+    else listener.write(text);
+  }
+
+  #beat(): void {
+    for (const listener of this.#listeners) this.#send(listener, ': still here\n\n');
+  }
+
+  #remove(listener: ServerResponse): void {
+    this.#listeners.delete(listener);
+    if (this.#listeners.size > 0) return;
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+  }
+}

@@ -1,0 +1,89 @@
+import type { OperationEvent, OperationName, OperationStatus } from '@temper/parsercraft-handlers';
+import { percentile, wasTurnedAway } from '../scenarios/tally.ts';
+
+/** What one kind of operation did in one second. */
+export interface OperationSecond {
+  readonly calls: number;
+  /** By how they ended. */
+  readonly successes: number;
+  readonly degraded: number;
+  readonly rejections: number;
+  readonly failures: number;
+  readonly attempts: number;
+  readonly p50Ms: number | undefined;
+  readonly p90Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+}
+
+/** Durations of one second that are looked at; of more, a sample by every nth would do as well. */
+const MAX_DURATIONS = 5_000;
+
+class Second {
+  calls = 0;
+  successes = 0;
+  degraded = 0;
+  rejections = 0;
+  failures = 0;
+  attempts = 0;
+  readonly durations: number[] = [];
+
+  add(event: OperationEvent): void {
+    this.calls += 1;
+    this.attempts += event.attempts;
+    if (this.durations.length < MAX_DURATIONS) this.durations.push(event.durationMs);
+    if (event.status === 'success') this.successes += 1;
+    else if (event.status === 'degraded') this.degraded += 1;
+    else if (!wasTurnedAway(event)) this.failures += 1;
+    if (wasTurnedAway(event)) this.rejections += 1;
+  }
+
+  read(): OperationSecond {
+    const { durations, ...counts } = this;
+    const sorted = durations.toSorted((a, b) => a - b);
+    const at = (share: number): number | undefined => {
+      const value = percentile(sorted, share);
+      return value === undefined ? undefined : Math.round(value * 100) / 100;
+    };
+    return { ...counts, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
+  }
+}
+
+/** Totals since the start, by operation and status. */
+export type OperationTotals = Readonly<
+  Partial<Record<OperationName, Readonly<Partial<Record<OperationStatus, number>>>>>
+>;
+
+/** Measures operations by the second. */
+export class OperationMeter {
+  #seconds = new Map<OperationName, Second>();
+  readonly #totals = new Map<OperationName, Map<OperationStatus, number>>();
+
+  add(event: OperationEvent): void {
+    let totals = this.#totals.get(event.operation);
+    if (totals === undefined) {
+      totals = new Map();
+      this.#totals.set(event.operation, totals);
+    }
+    totals.set(event.status, (totals.get(event.status) ?? 0) + 1);
+    if (event.status === 'aborted') return;
+    let second = this.#seconds.get(event.operation);
+    if (second === undefined) {
+      second = new Second();
+      this.#seconds.set(event.operation, second);
+    }
+    second.add(event);
+  }
+
+  /** What happened since this was last asked. */
+  take(): Readonly<Partial<Record<OperationName, OperationSecond>>> {
+    const seconds = this.#seconds;
+    this.#seconds = new Map();
+    return Object.fromEntries([...seconds].map(([name, second]) => [name, second.read()]));
+  }
+
+  totals(): OperationTotals {
+    return Object.fromEntries(
+      [...this.#totals].map(([name, statuses]) => [name, Object.fromEntries(statuses)]),
+    );
+  }
+}

@@ -1,0 +1,96 @@
+import type { BreakerStats } from '@temper/breaker';
+import { type ErrorContext, errorType } from '@temper/core';
+import type { HealthSummary } from '@temper/health';
+import type { LspState } from '@temper/parsercraft';
+import {
+  type HardeningSettings,
+  type OperationEvent,
+  PIPELINE_PARTS,
+} from '@temper/parsercraft-handlers';
+import type { Quota, RateLimiterStats } from '@temper/ratelimit';
+import type { RetryPolicy, RetryStats } from '@temper/retry';
+import type { Service } from '../service/service.ts';
+import { type ChangedSetting, changedSettings } from '../service/settings.ts';
+
+/** One operation that has ended, as the page shows it. */
+export interface OperationView {
+  readonly operation: string;
+  readonly resource: string;
+  readonly status: string;
+  readonly durationMs: number;
+  readonly attempts: number;
+  readonly errorType: string | undefined;
+}
+
+const MAX_TEXT = 200;
+
+export function operationView(event: OperationEvent): OperationView {
+  const { operation, resource, status, durationMs, attempts, error } = event;
+  return {
+    operation,
+    resource: resource.slice(0, MAX_TEXT),
+    status,
+    durationMs: Math.round(durationMs * 100) / 100,
+    attempts,
+    errorType: error === undefined ? undefined : errorType(error),
+  };
+}
+
+/** The guards of one service: what they are, how they are set, and how they stand. */
+export interface PoliciesView {
+  /** From the outside in, for each operation. */
+  readonly pipelines: typeof PIPELINE_PARTS;
+  readonly breakers: Readonly<Record<string, BreakerStats>>;
+  readonly limiters: Readonly<Record<string, RateLimiterStats & Quota>>;
+  readonly retries: Readonly<Record<string, RetryStats>>;
+  readonly settings: HardeningSettings;
+  /** What differs from the report. */
+  readonly changed: readonly ChangedSetting[];
+}
+
+export function policiesView({ hardening, overrides }: Service): PoliciesView {
+  const { breakers, limiters, retries } = hardening.policies;
+  return {
+    pipelines: PIPELINE_PARTS,
+    breakers: mapped(breakers, (breaker) => breaker.stats()),
+    limiters: mapped(limiters, (limiter) => ({ ...limiter.stats(), ...limiter.quota() })),
+    retries: mapped(retries as Readonly<Record<string, RetryPolicy>>, (retry) => retry.stats()),
+    settings: hardening.settings,
+    changed: changedSettings(overrides),
+  };
+}
+
+function mapped<T, R>(
+  record: Readonly<Record<string, T>>,
+  view: (one: T) => R,
+): Readonly<Record<string, R>> {
+  return Object.fromEntries(Object.entries(record).map(([name, one]) => [name, view(one)]));
+}
+
+const MAX_MESSAGE = 500;
+
+/** An error as it was handled, without the error itself. */
+export function errorView(error: ErrorContext): ReturnType<ErrorContext['toJSON']> {
+  const view = error.toJSON();
+  return { ...view, message: view.message.slice(0, MAX_MESSAGE) };
+}
+
+/** Health as `GET /v1/health` answers it and the page is told of it. */
+export interface HealthView extends HealthSummary {
+  readonly children: {
+    readonly registry: { readonly pid: number };
+    readonly lsp: {
+      readonly pid: number | undefined;
+      readonly state: LspState;
+      readonly restarts: number;
+    };
+  };
+}
+
+export async function healthView({ hardening, lsp, registry }: Service): Promise<HealthView> {
+  const { pid, state, restarts } = lsp.process;
+  return {
+    ...(await hardening.health()),
+    children: { registry: { pid: registry.pid }, lsp: { pid, state, restarts } },
+  };
+}

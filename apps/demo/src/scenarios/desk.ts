@@ -1,0 +1,94 @@
+import type { Demo } from '../demo.ts';
+import { runScenario } from './runner.ts';
+import type { Scenario, ScenarioResult } from './scenario.ts';
+
+/** The scenario that runs now. */
+export interface RunningScenario {
+  readonly name: string;
+  readonly phase: string | undefined;
+  readonly phaseIndex: number;
+  readonly startedAt: number;
+}
+
+/** What is told of scenarios. */
+export type ScenarioNews =
+  | {
+      readonly kind: 'phase';
+      readonly scenario: string;
+      readonly phase: string;
+      readonly about: string;
+      readonly index: number;
+      readonly seconds: number;
+    }
+  | { readonly kind: 'result'; readonly result: ScenarioResult }
+  | { readonly kind: 'failed'; readonly scenario: string; readonly message: string };
+
+/** Runs scenarios on the service that is up, one at a time. */
+export class ScenarioDesk {
+  readonly #demo: Demo;
+  readonly #tell: (news: ScenarioNews) => void;
+  readonly #results = new Map<string, ScenarioResult>();
+  readonly #stop = new AbortController();
+  #running: RunningScenario | undefined;
+  #work: Promise<void> | undefined;
+
+  constructor(demo: Demo, tell: (news: ScenarioNews) => void) {
+    this.#demo = demo;
+    this.#tell = tell;
+  }
+
+  get running(): RunningScenario | undefined {
+    return this.#running;
+  }
+
+  /** The last result of a scenario, in this process. */
+  resultOf(name: string): ScenarioResult | undefined {
+    return this.#results.get(name);
+  }
+
+  /** Begins a scenario. @returns whether it could: only one runs at a time */
+  begin(scenario: Scenario): boolean {
+    if (this.#running !== undefined || this.#stop.signal.aborted) return false;
+    this.#running = {
+      name: scenario.name,
+      phase: undefined,
+      phaseIndex: -1,
+      startedAt: Date.now(),
+    };
+    this.#work = this.#run(scenario).finally(() => {
+      this.#running = undefined;
+    });
+    return true;
+  }
+
+  /** Ends what runs, and takes nothing more. */
+  async close(): Promise<void> {
+    this.#stop.abort(new Error('The service is shutting down.'));
+    await this.#work;
+  }
+
+  async #run(scenario: Scenario): Promise<void> {
+    try {
+      const result = await runScenario(scenario, this.#demo, {
+        signal: this.#stop.signal,
+        onPhase: ({ name, about, seconds }, index) => {
+          const startedAt = this.#running?.startedAt ?? Date.now();
+          this.#running = { name: scenario.name, phase: name, phaseIndex: index, startedAt };
+          this.#tell({
+            kind: 'phase',
+            scenario: scenario.name,
+            phase: name,
+            about,
+            index,
+            seconds,
+          });
+        },
+      });
+      this.#results.set(scenario.name, result);
+      this.#tell({ kind: 'result', result });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#tell({ kind: 'failed', scenario: scenario.name, message });
+    }
+  }
+}
