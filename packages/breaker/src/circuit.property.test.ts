@@ -188,4 +188,23 @@ describe('the circuit', () => {
       }),
     );
   });
+
+  it('tells a trial from another that began at the same moment, in another generation', () => {
+    const by = {
+      successThreshold: 1,
+      halfOpenMaxCalls: 1,
+      halfOpenMaxDurationMs: 100,
+      stableAfterMs: undefined,
+    };
+    const trip = { type: 'trip', at: 0, failure: 'why' } as const;
+    const step = (circuit: CircuitState, event: CircuitEvent): CircuitState =>
+      transition(elapse(circuit, 0, by), event, by, planner);
+    const first = step(step(closedCircuit(0), trip), { type: 'begin', at: 0 });
+    const closed = step(first, { type: 'close', at: 0 });
+    const second = step(step(closed, trip), { type: 'begin', at: 0 });
+    expect([first.state, second.state]).toEqual(['half-open', 'half-open']);
+    const end = { type: 'end', at: 0, begunAt: 0, verdict: 'success', failure: undefined } as const;
+    expect(step(second, { ...end, generation: first.generation })).toBe(second);
+    expect(step(second, { ...end, generation: second.generation }).state).toBe('closed');
+  });
 });

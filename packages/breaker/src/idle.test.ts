@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ManualClock } from '@temper/testkit/clock';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 import type { CircuitBreakerOptions } from './options.ts';
@@ -10,7 +10,7 @@ setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
 async function settledHeap(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 2; i++) {
     gc();
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -19,6 +19,8 @@ async function settledHeap(): Promise<number> {
 }
 
 const COUNT = 10_000;
+// Nothing here is about time, and a collection takes its own.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe('ten thousand idle breakers', () => {
   it.each<[string, CircuitBreakerOptions]>([
@@ -47,16 +49,15 @@ describe('ten thousand idle breakers', () => {
 
   it('leave nothing behind when there were many, each for a moment', async () => {
     const clock = new ManualClock();
-    const moment = (count: number): void => {
-      for (let i = 0; i < count; i++) circuitBreaker({ clock });
+    const moment = (): void => {
+      for (let i = 0; i < 5000; i++) circuitBreaker({ clock });
     };
-    moment(1000);
+    moment();
     const before = await settledHeap();
-    for (let i = 0; i < 10; i++) {
-      moment(COUNT);
+    for (let i = 0; i < 8; i++) {
+      moment(); // the coming of new ones sweeps out the old
       await settledHeap();
     }
-    moment(COUNT); // the coming of new ones sweeps out the old
-    expect((await settledHeap()) - before).toBeLessThan(3_000_000);
+    expect((await settledHeap()) - before).toBeLessThan(1_000_000);
   });
 });
