@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from './clock.ts';
 import type { ExecuteOptions, ExecutionContext } from './policy.ts';
 import type { Attributes } from './telemetry/definitions.ts';
@@ -100,6 +101,8 @@ export class CallContext implements ExecutionContext {
 /** A context that its maker can abort: a timed attempt, a hedge, a call with a deadline. */
 export class AbortScope extends CallContext {
   #controller: AbortController | undefined;
+  /** Where the signal was first read: what listens to it belongs to that call. */
+  #reader: AsyncResource | undefined;
   #followed: AbortSignal | undefined;
   #follow: (() => void) | undefined;
   #aborted = false;
@@ -110,6 +113,7 @@ export class AbortScope extends CallContext {
     if (this.#controller !== undefined) return this.#controller.signal;
     const controller = new AbortController();
     this.#controller = controller;
+    this.#reader = new AsyncResource('TemperAbortScope');
     if (this.aborted) {
       controller.abort(this.reason);
       return controller.signal;
@@ -136,12 +140,15 @@ export class AbortScope extends CallContext {
     return this.#aborted ? this.#reason : super.reason;
   }
 
-  /** Aborts this scope alone, with `reason` untouched. */
+  /**
+   * Aborts this scope alone, with `reason` untouched. Listeners run in the asynchronous context in
+   * which the signal was first read: a timer that many calls share belongs to another one.
+   */
   abort(reason: unknown): void {
     if (this.aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    this.#controller?.abort(reason);
+    this.#reader?.runInAsyncScope(() => this.#controller?.abort(reason));
   }
 
   /** Takes this scope's listener off the signal it follows. Call it when the scope's work is over. */
