@@ -62,6 +62,7 @@ async function start(
     { HttpInstrumentation },
     { UndiciInstrumentation },
     { defaultResource, resourceFromAttributes },
+    { processMetrics },
     { TraceRing },
     { exportingProcessors },
     { onceLogger },
@@ -71,6 +72,7 @@ async function start(
     import('@opentelemetry/instrumentation-http'),
     import('@opentelemetry/instrumentation-undici'),
     import('@opentelemetry/resources'),
+    import('@temper/health'),
     import('./trace-ring.ts'),
     import('./span-processors.ts'),
     import('./once-logger.ts'),
@@ -105,6 +107,7 @@ async function start(
     ...(plan.logs ? {} : { logRecordProcessors: [] }),
   });
   sdk.start();
+  processMetrics();
   // The instrumentation patches `Server.prototype`, which every importer shares, when it sees a
   // require() of the module. An ES import would pass it by unless a loader hook were registered.
   createRequire(import.meta.url)('node:http');
