@@ -98,34 +98,50 @@ export class CallContext implements ExecutionContext {
   }
 }
 
+/**
+ * The signal of a scope, made when somebody first reads it. What listens to it hears an abort in the
+ * asynchronous context of that reader: the timer that aborts may be shared, and belong to another call.
+ */
+class ScopeSignal extends AsyncResource {
+  readonly controller: AbortController = new AbortController();
+  readonly #upstream: AbortSignal | undefined;
+
+  /** @param upstream - followed until {@link release} */
+  constructor(upstream: AbortSignal | undefined) {
+    super('TemperScope');
+    this.#upstream = upstream;
+    upstream?.addEventListener('abort', this, { once: true });
+  }
+
+  /** The upstream signal has aborted. */
+  handleEvent(): void {
+    this.controller.abort(this.#upstream?.reason);
+  }
+
+  abort(reason: unknown): void {
+    this.runInAsyncScope(() => this.controller.abort(reason));
+  }
+
+  release(): void {
+    this.#upstream?.removeEventListener('abort', this);
+  }
+}
+
 /** A context that its maker can abort: a timed attempt, a hedge, a call with a deadline. */
 export class AbortScope extends CallContext {
-  #controller: AbortController | undefined;
-  /** Where the signal was first read: what listens to it belongs to that call. */
-  #reader: AsyncResource | undefined;
-  #followed: AbortSignal | undefined;
-  #follow: (() => void) | undefined;
+  #own: ScopeSignal | undefined;
   #aborted = false;
   #released = false;
   #reason: unknown;
 
   override get signal(): AbortSignal {
-    if (this.#controller !== undefined) return this.#controller.signal;
-    const controller = new AbortController();
-    this.#controller = controller;
-    this.#reader = new AsyncResource('TemperAbortScope');
-    if (this.aborted) {
-      controller.abort(this.reason);
-      return controller.signal;
+    if (this.#own === undefined) {
+      const { aborted } = this;
+      // Nobody would take a listener off again that was added when the work is over.
+      this.#own = new ScopeSignal(aborted || this.#released ? undefined : super.abortable);
+      if (aborted) this.#own.controller.abort(this.reason);
     }
-    // Nobody would take a listener off again that was added when the work is over.
-    const upstream = this.#released ? undefined : super.abortable;
-    if (upstream !== undefined) {
-      this.#followed = upstream;
-      this.#follow = () => controller.abort(upstream.reason);
-      upstream.addEventListener('abort', this.#follow, { once: true });
-    }
-    return controller.signal;
+    return this.#own.controller.signal;
   }
 
   override get abortable(): AbortSignal {
@@ -140,23 +156,18 @@ export class AbortScope extends CallContext {
     return this.#aborted ? this.#reason : super.reason;
   }
 
-  /**
-   * Aborts this scope alone, with `reason` untouched. Listeners run in the asynchronous context in
-   * which the signal was first read: a timer that many calls share belongs to another one.
-   */
+  /** Aborts this scope alone, with `reason` untouched. */
   abort(reason: unknown): void {
     if (this.aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    this.#reader?.runInAsyncScope(() => this.#controller?.abort(reason));
+    this.#own?.abort(reason);
   }
 
   /** Takes this scope's listener off the signal it follows. Call it when the scope's work is over. */
   release(): void {
     this.#released = true;
-    if (this.#follow !== undefined) this.#followed?.removeEventListener('abort', this.#follow);
-    this.#follow = undefined;
-    this.#followed = undefined;
+    this.#own?.release();
   }
 }
 

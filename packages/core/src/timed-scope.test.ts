@@ -30,18 +30,19 @@ describe('a timed scope', () => {
       runWithTimeout(operation, new CallContext(), queue, timedOut, observer);
 
     await run(() => 1);
+    await run(async () => 1);
     await expect(run(() => Promise.reject(new Error('own')))).rejects.toThrow('own');
     const throws = (): never => {
       throw new Error('at once');
     };
     await expect(run(throws)).rejects.toThrow('at once');
-    expect(heard).toEqual([true, false, false]);
+    expect(heard).toEqual([true, true, false, false]);
 
     const late = run(() => clock.sleep(80));
     const outcome = expect(late).rejects.toThrow('too long');
     await clock.advance(100);
     await outcome;
-    expect(heard).toEqual([true, false, false]);
+    expect(heard).toEqual([true, true, false, false]);
     expect(clock.pendingRefed).toBe(0);
   });
 });

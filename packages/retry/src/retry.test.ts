@@ -84,6 +84,21 @@ describe('a call that succeeds', () => {
     expect(attempts).toEqual([1, 2, 3, 4]);
   });
 
+  it('counts its attempts from 1 in every call of a retry around it', async () => {
+    const clock = new ManualClock();
+    const inner = setUp({ clock, maxAttempts: 1 }).policy;
+    const outer = setUp({ clock, isRetryable: () => true }).policy;
+    const attempts: number[] = [];
+    const call = outer.execute((context) =>
+      inner.execute((own) => {
+        attempts.push(context.attempt, own.attempt);
+        return attempts.length < 6 ? Promise.reject(transient()) : 'done';
+      }, context),
+    );
+    expect(await clock.runUntil(call)).toBe('done');
+    expect(attempts).toEqual([1, 1, 2, 1, 3, 1]);
+  });
+
   it('may be synchronous, and may throw synchronously', async () => {
     const { clock, policy } = setUp();
     let calls = 0;

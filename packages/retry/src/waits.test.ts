@@ -165,6 +165,12 @@ describe('a deadline', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('ends the retries also when the next would begin just then', async () => {
+    const { clock, policy } = setUp();
+    const error = await caught(clock.runUntil(policy.execute(fail, { deadlineMs: 300 })));
+    expect(error).toMatchObject({ reason: 'deadline', attempts: 2 });
+  });
+
   it('ends a running attempt at once', async () => {
     const { clock, policy } = setUp();
     let signal: AbortSignal | undefined;
@@ -256,6 +262,22 @@ describe('an abort', () => {
     expect(await caught(call)).toBe('stop');
     expect(calls).toBe(1);
     expect(clock.pending).toBe(0);
+  });
+
+  it('by a hook ends the retries, also when there is no wait', async () => {
+    const controller = new AbortController();
+    const { policy } = setUp({ initialDelayMs: 0, onRetry: () => controller.abort('hook') });
+    let calls = 0;
+    const call = policy.execute(
+      () => {
+        calls++;
+        return fail();
+      },
+      { signal: controller.signal },
+    );
+    expect(await caught(call)).toBe('hook');
+    expect(calls).toBe(1);
+    expect(policy.stats()).toMatchObject({ operations: { aborted: 1 }, retries: 0 });
   });
 
   it('that an operation ignores does not take its answer away', async () => {
