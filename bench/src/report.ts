@@ -14,6 +14,18 @@ export interface Setting {
 }
 
 const ours = (name: string): boolean => name.startsWith('temper');
+/** Libraries that people would use in our place; other rows show what is possible. */
+const PEERS = [
+  'async-retry',
+  'cockatiel',
+  'Effect',
+  'exponential-backoff',
+  'limiter',
+  'opossum',
+  'p-retry',
+  'pino',
+  'rate-limiter-flexible',
+];
 const digits = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString('en').replaceAll(',', ' ') : value.toPrecision(3);
 /** Ratios to two digits after the point, as far as that says anything. */
@@ -96,8 +108,7 @@ function beaten(rows: readonly RowSummary[]): string[] {
         (other) =>
           other.group === row.group &&
           other.suite === row.suite &&
-          !ours(other.name) &&
-          !/^(floor|naive)/.test(other.name),
+          PEERS.some((peer) => other.name.startsWith(peer)),
       );
       return peers
         .filter((peer) => peer.ratio < row.ratio)

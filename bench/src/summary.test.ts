@@ -85,14 +85,24 @@ describe('the page', () => {
   it('names what is missed, what a peer does faster, and what was not measured', () => {
     const page = report(
       summarize([
-        suite('retry', [row('floor', 100), row('temper', 140, { aim: 1.3 }), row('peer', 130)], {
-          figures: [{ group: 'idle', name: 'bytes', unit: 'bytes', aim: 1024, value: 300 }],
-        }),
+        suite(
+          'retry',
+          [
+            row('floor', 100),
+            row('temper', 140, { aim: 1.3 }),
+            row('cockatiel', 130),
+            row('a wish', 1),
+          ],
+          {
+            figures: [{ group: 'idle', name: 'bytes', unit: 'bytes', aim: 1024, value: 300 }],
+          },
+        ),
       ]),
       { ...setting, failures: ['`audit/append`: the process ended with 1'] },
     );
     expect(page).toContain('1 of 2 aims are met. Missed: work: temper (1.40, aim 1.30 × floor).');
-    expect(page).toContain('Slower than a peer: work: 1.40, peer 1.30.');
+    expect(page).toContain('Slower than a peer: work: 1.40, cockatiel 1.30.');
+    expect(page).not.toContain('a wish 0');
     expect(page).toContain('- `audit/append`: the process ended with 1');
     expect(page).toContain('| work: temper | ≤ 1.30 × floor | 1.40 | **missed** |');
     expect(page).toContain('| idle: bytes | ≤ 1 024 bytes | 300 | met |');
