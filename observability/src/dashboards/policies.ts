@@ -174,6 +174,8 @@ export const BREAKER: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'circuit_breaker_open',
+          emptyWhen:
+            'No breaker of the service judges by rates; those that count failures in a row have none.',
           queries: [
             {
               expr: levelBy('max', 'temper.breaker.failure.ratio', [POLICY]),

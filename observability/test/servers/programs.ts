@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root: string = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** A port that is free now. Below the ephemeral range, so that no outgoing connection takes it. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const free = await new Promise<boolean>((resolve) => {
+      const probe = createServer()
+        .once('error', () => resolve(false))
+        .listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
+}
+
+/** A folder that goes away with the test. */
+export function temporaryFolder(): { path: string; [Symbol.dispose](): void } {
+  const path = mkdtempSync(join(tmpdir(), 'temper-observability-'));
+  return {
+    path,
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }),
+  };
+}
+
+/** Where a program is, by its names on a path or its places; undefined when it is nowhere. */
+export function findProgram(...names: readonly string[]): string | undefined {
+  for (const name of names) {
+    if (name.includes('/')) {
+      if (existsSync(name)) return name;
+    } else if (spawnSync('sh', ['-c', `command -v ${name}`]).status === 0) {
+      return name;
+    }
+  }
+  return undefined;
+}
+
+export const PROMETHEUS: string | undefined = findProgram('prometheus');
+export const PROMTOOL: string | undefined = findProgram('promtool');
+export const ALERTMANAGER: string | undefined = findProgram(
+  'prometheus-alertmanager',
+  'alertmanager',
+);
+export const JAEGER: string | undefined = findProgram(
+  join(process.env.TEMPER_BIN ?? join(homedir(), '.cache/temper/bin'), 'jaeger'),
+  'jaeger',
+);
+
+/**
+ * Whether a suite runs. A missing program is a failure under CI; elsewhere the suite is skipped and
+ * says so.
+ */
+export function available(programs: Readonly<Record<string, string | undefined>>): boolean {
+  const missing = Object.entries(programs).flatMap(([name, found]) =>
+    found === undefined ? [name] : [],
+  );
+  if (missing.length === 0) return true;
+  if (process.env.CI === 'true') throw new Error(`Not installed: ${missing.join(', ')}.`);
+  console.warn(`Skipped, as there is no ${missing.join(', ')} here.`);
+  return false;
+}
+
+/** A program that runs until it is stopped. */
+export interface Program extends AsyncDisposable {
+  readonly pid: number;
+  /** Everything that it has printed so far. */
+  output(): string;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+export function start(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  cwd: string = root,
+): Program {
+  const child: ChildProcess = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk).slice(-200_000);
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    const limit = setTimeout(() => child.kill('SIGKILL'), 10_000);
+    await exited;
+    clearTimeout(limit);
+  };
+  return {
+    pid: child.pid ?? 0,
+    output: () => output,
+    stop,
+    [Symbol.asyncDispose]: () => stop(),
+  };
+}
+
+/** Asks again and again until the answer is good. @throws {Error} with the last answer when it never is */
+export async function eventually<T>(
+  ask: () => Promise<T | undefined>,
+  what: string,
+  limitMs = 30_000,
+): Promise<T> {
+  const until = performance.now() + limitMs;
+  let last: unknown;
+  while (performance.now() < until) {
+    try {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  throw new Error(`${what}: not within ${limitMs} ms.${last === undefined ? '' : ` ${last}`}`);
+}
+
+/** A ParserCraft service of its own: ports, data and environment apart from others. */
+export interface DemoService extends Program {
+  readonly url: string;
+  readonly metricsUrl: string;
+  readonly metricsPort: number;
+  readonly token: string;
+}
+
+export async function startDemo(
+  dataDir: string,
+  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
+): Promise<DemoService> {
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('OTEL_')),
+  );
+  const program = start(
+    process.execPath,
+    ['apps/demo/dist/main.js', '--port', String(port), '--data-dir', dataDir, ...args],
+    { ...inherited, OTEL_EXPORTER_PROMETHEUS_PORT: String(metricsPort), ...env },
+  );
+  const url = `http://127.0.0.1:${port}`;
+  try {
+    await eventually(
+      async () => ((await fetch(`${url}/readyz`)).ok ? true : undefined),
+      'the service is ready',
+      40_000,
+    );
+  } catch (error) {
+    await program.stop('SIGKILL');
+    throw new Error(`${(error as Error).message}\n${program.output()}`);
+  }
+  const token = /token:\s+(\S+)/.exec(program.output())?.[1] ?? '';
+  const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`;
+  return { ...program, url, metricsUrl, metricsPort, token };
+}

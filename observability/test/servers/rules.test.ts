@@ -1,0 +1,266 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { METRICS } from '../../src/catalog.ts';
+import { NAME_STYLES, type NameStyle, prometheusName } from '../../src/prometheus-names.ts';
+import { ALERTS } from '../../src/rules/alerts.ts';
+import {
+  ALERTMANAGER,
+  available,
+  findProgram,
+  PROMTOOL,
+  root,
+  temporaryFolder,
+} from './programs.ts';
+
+const run = available({ promtool: PROMTOOL, alertmanager: ALERTMANAGER });
+
+/** A series for promtool: its metric, labels and values over time, one a minute. */
+interface Series {
+  readonly metric: string;
+  readonly suffix?: '_bucket';
+  readonly labels: string;
+  readonly values: string;
+}
+
+/** When an alert is looked at, and what was there: once so that it fires, once so that it does not. */
+interface Case {
+  readonly firing: readonly Series[];
+  readonly quiet: readonly Series[];
+  /** Labels of the alert, beside severity. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Minutes after the start. */
+  readonly at: number;
+}
+
+const ON = 'job="demo",temper_policy_name="registry_fetch"';
+const POLICY = { job: 'demo', temper_policy_name: 'registry_fetch' };
+const calls = (outcome: string, values: string): Series => ({
+  metric: 'temper.breaker.calls',
+  labels: `${ON},temper_outcome="${outcome}"`,
+  values,
+});
+const duration = (policy: string, buckets: Readonly<Record<string, string>>): Series[] =>
+  Object.entries(buckets).map(([le, values]) => ({
+    metric: 'temper.breaker.call.duration',
+    suffix: '_bucket',
+    labels: `job="demo",temper_policy_name="${policy}",temper_outcome="success",le="${le}"`,
+    values,
+  }));
+const level = (metric: string, labels: string, values: string): Series => ({
+  metric,
+  labels,
+  values,
+});
+
+const CASES: Readonly<Record<string, Case>> = {
+  TemperCircuitOpen: {
+    firing: [level('temper.breaker.state', `${ON},temper_breaker_state="open"`, '0 1x9')],
+    quiet: [level('temper.breaker.state', `${ON},temper_breaker_state="open"`, '0x9')],
+    labels: POLICY,
+    at: 3,
+  },
+  TemperCircuitFlapping: {
+    firing: [
+      level(
+        'temper.breaker.transitions',
+        `${ON},temper_breaker_from="closed",temper_breaker_to="open"`,
+        '0+1x30',
+      ),
+    ],
+    quiet: [
+      level(
+        'temper.breaker.transitions',
+        `${ON},temper_breaker_from="closed",temper_breaker_to="open"`,
+        '0 1x30',
+      ),
+    ],
+    labels: POLICY,
+    at: 20,
+  },
+  TemperErrorRateHigh: {
+    firing: [calls('success', '0+97x30'), calls('failure', '0+3x30')],
+    quiet: [calls('success', '0+997x30'), calls('failure', '0+3x30')],
+    labels: POLICY,
+    at: 15,
+  },
+  TemperErrorBudgetBurn: {
+    firing: [calls('success', '0+80x90'), calls('rejected', '0+20x90')],
+    quiet: [calls('success', '0+90x90'), calls('failure', '0+10x90')],
+    labels: POLICY,
+    at: 80,
+  },
+  TemperErrorBudgetBurnSlow: {
+    firing: [calls('success', '0+90x400'), calls('failure', '0+10x400')],
+    quiet: [calls('success', '0+96x400'), calls('failure', '0+4x400')],
+    labels: POLICY,
+    at: 390,
+  },
+  TemperRetriesExhausted: {
+    firing: [
+      level('temper.retry.operations', `${ON},temper_outcome="success"`, '0+90x30'),
+      level('temper.retry.operations', `${ON},temper_outcome="exhausted"`, '0+10x30'),
+    ],
+    quiet: [
+      level('temper.retry.operations', `${ON},temper_outcome="recovered"`, '0+90x30'),
+      level('temper.retry.operations', `${ON},temper_outcome="exhausted"`, '0+1x30'),
+    ],
+    labels: POLICY,
+    at: 15,
+  },
+  TemperLatencyHigh: {
+    firing: duration('ast_codegen', { '0.01': '0+50x30', '0.025': '0+100x30', '+Inf': '0+100x30' }),
+    quiet: duration('ast_codegen', { '0.01': '0+100x30', '0.025': '0+100x30', '+Inf': '0+100x30' }),
+    labels: { job: 'demo', temper_policy_name: 'ast_codegen' },
+    at: 15,
+  },
+  TemperRegistryLatencyHigh: {
+    firing: duration('registry_fetch', { '5': '0+50x30', '10': '0+100x30', '+Inf': '0+100x30' }),
+    quiet: duration('registry_fetch', { '5': '0+100x30', '10': '0+100x30', '+Inf': '0+100x30' }),
+    labels: POLICY,
+    at: 15,
+  },
+  TemperRateLimited: {
+    firing: [
+      level('temper.ratelimit.requests', `${ON},temper_outcome="acquired"`, '0+90x30'),
+      level('temper.ratelimit.requests', `${ON},temper_outcome="rejected"`, '0+10x30'),
+    ],
+    quiet: [
+      level('temper.ratelimit.requests', `${ON},temper_outcome="acquired"`, '0+99x30'),
+      level('temper.ratelimit.requests', `${ON},temper_outcome="rejected"`, '0+1x30'),
+    ],
+    labels: POLICY,
+    at: 15,
+  },
+  TemperMemoryHigh: {
+    firing: [level('process.memory.utilization', 'job="demo",instance="a"', '0.85x30')],
+    quiet: [level('process.memory.utilization', 'job="demo",instance="a"', '0.75x30')],
+    labels: { job: 'demo', instance: 'a' },
+    at: 15,
+  },
+  TemperCpuHigh: {
+    firing: [level('process.cpu.utilization', 'job="demo",instance="a"', '0.9x30')],
+    quiet: [level('process.cpu.utilization', 'job="demo",instance="a"', '0.9x3 0.2x27')],
+    labels: { job: 'demo', instance: 'a' },
+    at: 15,
+  },
+  TemperAuditLoss: {
+    firing: [level('temper.audit.events', `${ON},temper_outcome="dropped"`, '0 0 3x10')],
+    quiet: [level('temper.audit.events', `${ON},temper_outcome="stored"`, '0+9x10')],
+    labels: POLICY,
+    at: 4,
+  },
+  TemperUnhealthy: {
+    firing: [
+      level(
+        'temper.health.status',
+        'job="demo",temper_policy_name="p",temper_health_check_name="lsp",temper_health_status="unhealthy"',
+        '0 1x9',
+      ),
+    ],
+    quiet: [
+      level(
+        'temper.health.status',
+        'job="demo",temper_policy_name="p",temper_health_check_name="lsp",temper_health_status="degraded"',
+        '1x9',
+      ),
+    ],
+    labels: { job: 'demo', temper_health_check_name: 'lsp' },
+    at: 5,
+  },
+};
+
+function inputSeries({ metric, suffix, labels, values }: Series, style: NameStyle): object {
+  const definition = METRICS.get(metric);
+  if (definition === undefined) throw new Error(metric);
+  return { series: `${prometheusName(definition, style)}${suffix ?? ''}{${labels}}`, values };
+}
+
+/** promtool's own file for one alert in one style, without the texts of the annotations. */
+function testFile(alert: string, style: NameStyle, fires: boolean): string {
+  const found = CASES[alert];
+  const rule = ALERTS.find((one) => one.alert === alert);
+  if (found === undefined || rule === undefined) throw new Error(alert);
+  return stringify({
+    rule_files: [join(root, 'observability/prometheus/rules', `${style}.yaml`)],
+    evaluation_interval: '15s',
+    tests: [
+      {
+        interval: '1m',
+        input_series: (fires ? found.firing : found.quiet).map((one) => inputSeries(one, style)),
+        // The alert's own series tells that it fires, whatever its texts say.
+        promql_expr_test: [
+          {
+            expr: `count(ALERTS{alertname="${alert}",alertstate="firing",severity="${rule.severity}",${Object.entries(
+              found.labels,
+            )
+              .map(([key, value]) => `${key}="${value}"`)
+              .join(',')}}) or vector(0)`,
+            eval_time: `${found.at}m`,
+            exp_samples: [{ labels: '{}', value: fires ? 1 : 0 }],
+          },
+        ],
+      },
+    ],
+  });
+}
+
+describe.runIf(run)('rules', () => {
+  const promtool = (...args: readonly string[]): { status: number | null; text: string } => {
+    const { status, stdout, stderr } = spawnSync(PROMTOOL as string, args, { encoding: 'utf8' });
+    return { status, text: stdout + stderr };
+  };
+
+  it('has a case for every alert', () => {
+    expect(Object.keys(CASES).sort()).toEqual(ALERTS.map(({ alert }) => alert).sort());
+  });
+
+  it.each(NAME_STYLES)('%s passes promtool', (style) => {
+    const { status, text } = promtool(
+      'check',
+      'rules',
+      `${root}observability/prometheus/rules/${style}.yaml`,
+    );
+    expect(status, text).toBe(0);
+  });
+
+  it('has a configuration that promtool accepts', () => {
+    const { status, text } = promtool(
+      'check',
+      'config',
+      `${root}observability/prometheus/prometheus.yaml`,
+    );
+    expect(status, text).toBe(0);
+  });
+
+  it('has a routing that Alertmanager accepts, in which pages and tickets go apart', () => {
+    const amtool = findProgram('amtool');
+    expect(amtool).toBeDefined();
+    const config = `--config.file=${root}observability/alertmanager/alertmanager.yaml`;
+    const ask = (...args: string[]): string => {
+      const { status, stdout, stderr } = spawnSync(amtool as string, args, { encoding: 'utf8' });
+      expect(status, stderr).toBe(0);
+      return stdout.trim();
+    };
+    ask('check-config', `${root}observability/alertmanager/alertmanager.yaml`);
+    expect(ask('config', 'routes', 'test', config, 'severity=page')).toBe('pages');
+    expect(ask('config', 'routes', 'test', config, 'severity=ticket')).toBe('tickets');
+  });
+
+  for (const style of NAME_STYLES) {
+    it.each(ALERTS.map(({ alert }) => alert))(
+      `%s (${style} names) fires when it should, and else not`,
+      (alert) => {
+        using folder = temporaryFolder();
+        for (const fires of [true, false]) {
+          const file = join(folder.path, `${fires}.yaml`);
+          writeFileSync(file, testFile(alert, style, fires));
+          const { status, text } = promtool('test', 'rules', file);
+          expect(status, `${fires ? 'firing' : 'quiet'}:\n${text}`).toBe(0);
+        }
+      },
+    );
+  }
+});
