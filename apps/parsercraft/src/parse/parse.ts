@@ -34,7 +34,7 @@ export const MAX_NESTING = 100;
 /** Nodes of the tree above each other. */
 export const MAX_TREE_DEPTH = 400;
 /** Syntax errors of one text that are reported; the parse ends there. */
-export const MAX_SYNTAX_ERRORS = 100;
+export const MAX_SYNTAX_ERRORS = 50;
 
 interface Machinery {
   readonly vocabulary: Vocabulary;
