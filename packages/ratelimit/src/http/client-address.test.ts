@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { ClientAddress, type ClientAddressOptions } from './client-address.ts';
+
+const find = (
+  remote: string | undefined,
+  forwarded: string | undefined,
+  options: ClientAddressOptions = {},
+): string | undefined =>
+  new ClientAddress('test', options).of(remote, (name) =>
+    name === 'x-forwarded-for' ? forwarded : undefined,
+  );
+
+describe('the client address', () => {
+  it('is that of the connection, whatever a client claims', () => {
+    expect(find('203.0.113.7', '198.51.100.1')).toBe('203.0.113.7');
+    expect(find('::ffff:203.0.113.7', '198.51.100.1')).toBe('203.0.113.7');
+  });
+
+  const trustedProxies = ['10.0.0.0/8', 'fd00::/8', '192.0.2.1'];
+
+  it('is the nearest that is not a trusted proxy', () => {
+    const options = { trustedProxies };
+    expect(find('10.1.2.3', '198.51.100.1', options)).toBe('198.51.100.1');
+    expect(find('10.1.2.3', 'evil, 1.1.1.1, 198.51.100.1, 10.9.9.9', options)).toBe('198.51.100.1');
+    expect(find('192.0.2.1', '198.51.100.1:4711', options)).toBe('198.51.100.1');
+    expect(find('192.0.2.2', '198.51.100.1', options)).toBe('192.0.2.2');
+    expect(find('fd00::1', '[2001:db8:1:2::7]:443', options)).toBe('2001:db8:1:2:0:0:0:0/64');
+  });
+
+  it('is the proxy itself where nothing usable is forwarded', () => {
+    expect(find('10.1.2.3', undefined, { trustedProxies })).toBe('10.1.2.3');
+    expect(find('10.1.2.3', 'unknown', { trustedProxies })).toBe('10.1.2.3');
+    expect(find('10.1.2.3', '1.1.1.1, garbage', { trustedProxies })).toBe('10.1.2.3');
+  });
+
+  it('of a local socket is believed only when that is trusted', () => {
+    expect(find(undefined, '198.51.100.1')).toBeUndefined();
+    expect(find(undefined, '198.51.100.1', { trustedProxies: ['unix'] })).toBe('198.51.100.1');
+  });
+
+  it('counts a network of IPv6 as one client', () => {
+    expect(find('2001:db8::1', undefined)).toBe('2001:db8:0:0:0:0:0:0/64');
+    expect(find('2001:db8:0:0:ffff::1', undefined)).toBe('2001:db8:0:0:0:0:0:0/64');
+    expect(find('2001:db8:0:1ff::1', undefined, { ipv6Prefix: 56 })).toBe(
+      '2001:db8:0:100:0:0:0:0/56',
+    );
+    expect(find('2001:DB8::1%eth0', undefined, { ipv6Prefix: 128 })).toBe('2001:DB8::1');
+  });
+
+  it('can be read from another header', () => {
+    const address = new ClientAddress('test', { trustedProxies, forwardedHeader: 'X-Real-IP' });
+    expect(address.of('10.0.0.1', (name) => (name === 'x-real-ip' ? '1.2.3.4' : undefined))).toBe(
+      '1.2.3.4',
+    );
+  });
+
+  it.each([['10.0.0.0/33'], ['localhost'], ['10.0.0.0/'], ['fd00::/129'], ['10.0.0.0/x']])(
+    'refuses to trust %s',
+    (proxy) => {
+      expect(() => find('10.0.0.1', undefined, { trustedProxies: [proxy] })).toThrow(
+        `test: trustedProxies must be addresses, networks or 'unix', got '${proxy}'.`,
+      );
+    },
+  );
+
+  it('refuses an impossible prefix', () => {
+    expect(() => find('10.0.0.1', undefined, { ipv6Prefix: 0 })).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,125 @@
+import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net';
+import { checkNumber, show } from '@temper/core';
+
+/** How the address of a client is found. */
+export interface ClientAddressOptions {
+  /**
+   * Addresses and networks (`10.0.0.0/8`, `fd00::/8`) of your own proxies, and `unix` for one that
+   * connects by a local socket. Only what comes from them is believed about who is behind; without
+   * any, the address is that of the connection, whatever a client writes into its headers.
+   *
+   * @defaultValue none
+   * @throws {TypeError} at construction, when one is neither
+   */
+  readonly trustedProxies?: readonly string[];
+  /**
+   * Header in which your proxies add the address that they saw.
+   *
+   * @defaultValue 'x-forwarded-for'
+   */
+  readonly forwardedHeader?: string;
+  /**
+   * Clients of IPv6 hold whole networks: how many bits of an address count.
+   *
+   * @defaultValue 64
+   * @throws {RangeError} at construction, unless an integer from 1 to 128
+   */
+  readonly ipv6Prefix?: number;
+}
+
+/** Finds the address that a request came from. */
+export class ClientAddress {
+  readonly #trusted = new BlockList();
+  readonly #trustsUnix: boolean;
+  readonly #header: string;
+  readonly #ipv6Prefix: number;
+
+  constructor(owner: string, options: ClientAddressOptions) {
+    const { trustedProxies = [], ipv6Prefix = 64 } = options;
+    for (const proxy of trustedProxies) if (proxy !== 'unix') this.#trust(owner, proxy);
+    this.#trustsUnix = trustedProxies.includes('unix');
+    this.#header = (options.forwardedHeader ?? 'x-forwarded-for').toLowerCase();
+    this.#ipv6Prefix = checkNumber(owner, 'ipv6Prefix', ipv6Prefix, {
+      min: 1,
+      max: 128,
+      integer: true,
+    });
+  }
+
+  #trust(owner: string, proxy: string): void {
+    const [address = '', bits] = proxy.split('/');
+    const family = isIP(address);
+    const most = family === 6 ? 128 : 32;
+    const prefix = bits === undefined ? most : Number(bits);
+    if (family === 0 || bits === '' || !Number.isInteger(prefix) || prefix < 0 || prefix > most) {
+      throw new TypeError(
+        `${owner}: trustedProxies must be addresses, networks or 'unix', got ${show(proxy)}.`,
+      );
+    }
+    this.#trusted.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4');
+  }
+
+  /**
+   * The client behind a connection: the nearest address that is not one of your own proxies.
+   *
+   * @param remote - address of the other end of the connection; undefined for a local socket
+   * @param header - reads a header of the request
+   * @returns an address, or a network for IPv6; undefined when there is none
+   */
+  of(remote: string | undefined, header: (name: string) => string | undefined): string | undefined {
+    const nearest = remote === undefined ? undefined : plain(remote);
+    if (nearest === undefined ? !this.#trustsUnix : !this.#isTrusted(nearest)) {
+      return nearest === undefined ? undefined : this.#network(nearest);
+    }
+    const hops = (header(this.#header) ?? '').split(',').map((hop) => plain(hop.trim()));
+    let client = nearest;
+    for (const hop of hops.reverse()) {
+      // What lies behind something that is no address was not written by a proxy of yours.
+      if (hop === undefined || isIP(hop) === 0) break;
+      client = hop;
+      if (!this.#isTrusted(hop)) break;
+    }
+    return client === undefined ? undefined : this.#network(client);
+  }
+
+  #isTrusted(address: string): boolean {
+    return this.#trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
+
+  #network(address: string): string {
+    if (!isIPv6(address) || this.#ipv6Prefix === 128) return address;
+    const groups = expand(address);
+    const kept = groups.map((group, i) => {
+      const bits = Math.min(16, Math.max(0, this.#ipv6Prefix - 16 * i));
+      return (group & ((0xffff << (16 - bits)) & 0xffff)).toString(16);
+    });
+    return `${kept.join(':')}/${this.#ipv6Prefix}`;
+  }
+}
+
+/** Without a port, brackets or zone, and IPv4 as such. Undefined for what is no address. */
+function plain(text: string): string | undefined {
+  const bare = /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
+  const address = bare.split('%')[0]!;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+  const found = mapped ?? address;
+  return isIP(found) === 0 ? undefined : found;
+}
+
+function expand(address: string): number[] {
+  // The socket's own notation: lower case, shortened, an IPv4 ending written in hexadecimal.
+  const text = new SocketAddress({ address, family: 'ipv6' }).address;
+  const [head = '', tail] = text.split('::');
+  const parse = (part: string): number[] =>
+    part === '' ? [] : part.split(':').flatMap((group) => groupsOf(group));
+  const front = parse(head);
+  const back = tail === undefined ? [] : parse(tail);
+  const zeros = new Array<number>(8 - front.length - back.length).fill(0);
+  return tail === undefined ? front : [...front, ...zeros, ...back];
+}
+
+function groupsOf(group: string): number[] {
+  if (!group.includes('.')) return [Number.parseInt(group, 16)];
+  const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
+  return [a * 256 + b, c * 256 + d];
+}
