@@ -37,9 +37,10 @@ export interface ServerOptions {
   readonly timeoutMs?: number;
   /**
    * How long a keep-alive connection must have been idle to be closed at once, in milliseconds. One
-   * that has just been used may have the next request on its way, which closing it would lose.
+   * that has just been used may have the next request on its way, which closing it would lose. Costs
+   * nothing after a delay longer than this, in which every connection in use is told to close.
    *
-   * @defaultValue 500
+   * @defaultValue 1000
    * @throws {RangeError} at registration, unless finite and >= 0
    */
   readonly idleGraceMs?: number;
@@ -54,7 +55,7 @@ export interface ServerOptions {
 }
 
 /** The defaults of {@link ServerOptions}, as the README's table shows them. */
-export const SERVER_DEFAULTS: { readonly idleGraceMs: 500 } = { idleGraceMs: 500 };
+export const SERVER_DEFAULTS: { readonly idleGraceMs: 1000 } = { idleGraceMs: 1000 };
 
 const OWNER = 'shutdown handler';
 

@@ -105,10 +105,13 @@ export class Http1Connections {
 
   #arm(ms: number): void {
     // One timer is enough: whatever becomes idle later is due later.
-    this.#timer ??= this.#clock.schedule(() => {
+    if (this.#timer !== undefined) return;
+    this.#timer = this.#clock.schedule(() => {
       this.#timer = undefined;
       this.#closeIdle();
     }, ms);
+    // The drain waits for the connections; when they are gone, nothing should wait for this.
+    this.#timer.unref();
   }
 }
 

@@ -85,6 +85,8 @@ export class Http2Sessions {
       this.#timers.delete(timer);
       close();
     }, dueMs);
+    // The drain waits for the sessions; when they are gone, nothing should wait for this.
+    timer.unref();
     this.#timers.add(timer);
   }
 }

@@ -8,7 +8,7 @@ it('a rolling update behind a balancer that learns late loses no request', async
   // The balancer goes on sending for up to half a second after readiness has failed.
   const balancer = new Balancer({ probeMs: 100, lagMs: 400 });
   const replica = async (): Promise<Fixture> => {
-    const started = new Fixture('replica', { DELAY_MS: '1200' });
+    const started = new Fixture('replica', { DELAY_MS: '2000' });
     balancer.add(await started.port());
     return started;
   };

@@ -1,0 +1,84 @@
+import { createServer } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import type { GracefulShutdownOptions } from './options.ts';
+import { gracefulShutdown } from './shutdown.ts';
+
+describe('options', () => {
+  it.each([
+    [{ name: '' }, "gracefulShutdown: name must be a non-empty string, got ''."],
+    [{ signals: 'SIGTERM' }, "gracefulShutdown: signals must be an array, got 'SIGTERM'."],
+    [{ delayMs: -1 }, 'gracefulShutdown: delayMs must be a finite number >= 0, got -1.'],
+    [{ timeoutMs: 0 }, 'gracefulShutdown: timeoutMs must be a finite number > 0, got 0.'],
+    [
+      { timeoutMs: 8000 },
+      'gracefulShutdown: timeoutMs must be more than delayMs and flushTimeoutMs together (8000), got 8000.',
+    ],
+    [{ handlerTimeoutMs: 0 }, 'gracefulShutdown: handlerTimeoutMs must be a number > 0, got 0.'],
+    [{ flushTimeoutMs: Number.NaN }, 'flushTimeoutMs must be a finite number >= 0, got NaN.'],
+    [{ forceAfterMs: -1 }, 'gracefulShutdown: forceAfterMs must be a number >= 0, got -1.'],
+    [
+      { lingerMs: Number.POSITIVE_INFINITY },
+      'lingerMs must be a finite number >= 0, got Infinity.',
+    ],
+    [{ exit: 1 }, 'gracefulShutdown: exit must be a boolean, got 1.'],
+    [{ uncaughtExceptions: 'yes' }, "uncaughtExceptions must be a boolean, got 'yes'."],
+    [{ onReport: {} }, 'gracefulShutdown: onReport must be a function, got an object.'],
+    [{ phases: 'close' }, "gracefulShutdown: phases must be an array, got 'close'."],
+    [
+      { phases: ['drain', 'intake'] },
+      "with 'intake' before 'drain' among them, got 'drain', 'intake'.",
+    ],
+    [{ phases: ['intake', 'drain', 'drain'] }, 'phases must have different names'],
+    [
+      { phases: ['intake', { name: 'drain', order: 'random' }] },
+      "phases.drain.order must be one of 'lifo', 'fifo', 'parallel', got 'random'.",
+    ],
+    [
+      { phases: ['intake', { name: 'drain', timeoutMs: 0 }] },
+      'phases.drain.timeoutMs must be a number > 0, got 0.',
+    ],
+    [{ readiness: {} }, 'gracefulShutdown: readiness must have setReady().'],
+    [{ auditLog: [{}] }, 'gracefulShutdown: auditLog must have close() or flush().'],
+    [{ telemetry: 1 }, 'gracefulShutdown: telemetry must be an object, got 1.'],
+    [{ clock: {} }, 'gracefulShutdown: clock.now must be a function, got undefined.'],
+    [{ delay: 1 }, "gracefulShutdown: unknown option 'delay'; known are name, signals,"],
+  ])('%o are refused, with option, range and value', (options, message) => {
+    expect(() => gracefulShutdown(options as unknown as GracefulShutdownOptions)).toThrow(message);
+  });
+
+  const run = (): void => {};
+  it.each([
+    [{}, 'shutdown handler: run must be a function, got undefined.'],
+    [{ run, phase: 'end' }, "phase must be one of 'intake', 'drain', 'flush', 'close', got 'end'."],
+    [
+      { name: 'db', run, timeoutMs: 0 },
+      "shutdown handler 'db': timeoutMs must be a number > 0, got 0.",
+    ],
+    [{ name: '', run }, "shutdown handler: name must be a non-empty string, got ''."],
+    [{ run, order: 1 }, "shutdown handler: unknown option 'order'"],
+  ])('of a handler %o are refused', (handler, message) => {
+    expect(() => gracefulShutdown().register(handler as never)).toThrow(message);
+  });
+
+  it.each([
+    [{ idleGraceMs: -1 }, 'shutdown.server: idleGraceMs must be a finite number >= 0, got -1.'],
+    [{ timeoutMs: 0 }, 'shutdown.server: timeoutMs must be a number > 0, got 0.'],
+    [{ webSockets: {} }, 'shutdown.server: webSockets.clients must be an object, got undefined.'],
+    [{ tellUpgraded: 1 }, 'shutdown.server: tellUpgraded must be a function, got 1.'],
+    [{ grace: 1 }, "shutdown.server: unknown option 'grace'"],
+  ])('of a server %o are refused', (options, message) => {
+    expect(() => gracefulShutdown().server(createServer(), options as never)).toThrow(message);
+  });
+
+  it('a server that is none is refused', () => {
+    expect(() => gracefulShutdown().server({} as never)).toThrow(
+      'shutdown: server must be one of node:http, node:https or node:http2, got an object.',
+    );
+  });
+
+  it('what is tracked has to be a promise', () => {
+    expect(() => gracefulShutdown().track('work' as never)).toThrow(
+      "track: promise must be an object, got 'work'.",
+    );
+  });
+});

@@ -1,0 +1,159 @@
+import { SpanStatusCode } from '@opentelemetry/api';
+import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SHUTDOWN_METRICS, SHUTDOWN_SPANS } from './semconv.ts';
+import { gracefulShutdown } from './shutdown.ts';
+
+let telemetry: InMemoryTelemetry;
+let unique = 0;
+beforeEach(() => {
+  telemetry = new InMemoryTelemetry();
+});
+afterEach(() => telemetry.close());
+
+const silent = { exit: () => {}, setExitCode: () => {}, handles: () => [], log: () => {} };
+
+function setUp(options = {}) {
+  const clock = new ManualClock();
+  // Series outlive their shutdowns, so every test takes a name of its own.
+  const name = `shop${++unique}`;
+  return {
+    clock,
+    name,
+    shutdown: gracefulShutdown({ name, delayMs: 0, clock, leaving: silent, ...options }),
+  };
+}
+
+describe('metrics', () => {
+  it('count handlers by what became of them, and time the whole in seconds', async () => {
+    const { clock, name, shutdown } = setUp({
+      delayMs: 2000,
+      timeoutMs: 6000,
+      flushTimeoutMs: 1000,
+    });
+    shutdown.register({ name: 'skipped', run: () => {} });
+    shutdown.register({ name: 'hangs', timeoutMs: 3000, run: () => new Promise(() => {}) });
+    shutdown.register({
+      name: 'fails',
+      phase: 'flush',
+      run: () => Promise.reject(new Error('no')),
+    });
+    shutdown.register({ name: 'fine', phase: 'flush', run: () => {} });
+    await clock.runUntil(shutdown.shutdown());
+    const counts: Record<string, unknown> = {};
+    for (const { attributes, value } of await telemetry.points('temper.shutdown.handlers', {
+      'temper.policy.name': name,
+    })) {
+      counts[attributes['temper.outcome'] as string] = value;
+    }
+    expect(counts).toEqual({ completed: 1, failed: 1, timed_out: 1, skipped: 1 });
+    expect(
+      await telemetry.value('temper.shutdown.duration', {
+        'temper.policy.name': name,
+        'temper.outcome': 'timed_out',
+      }),
+    ).toMatchObject({ count: 1, sum: 5 });
+  });
+
+  it('show what is in flight from the start, and are silent after disposal', async () => {
+    const { name, shutdown } = setUp();
+    const inFlight = () =>
+      telemetry.value('temper.shutdown.in_flight', { 'temper.policy.name': name });
+    expect(await inFlight()).toBe(0);
+    const work = Promise.withResolvers<void>();
+    shutdown.track(work.promise);
+    expect(await inFlight()).toBe(1);
+    work.resolve();
+    await work.promise;
+    expect(await inFlight()).toBe(0);
+    shutdown[Symbol.dispose]();
+    shutdown.track(new Promise(() => {}));
+    expect(await inFlight()).toBe(0);
+  });
+
+  it('carry only attributes that are written down', async () => {
+    const { shutdown } = setUp();
+    shutdown.register(() => {});
+    await shutdown.shutdown();
+    const metrics = await telemetry.metrics();
+    for (const definition of SHUTDOWN_METRICS) {
+      const known = definition.attributes.map(({ name }) => name);
+      const metric = metrics.get(definition.name);
+      expect(metric?.descriptor.unit).toBe(definition.unit);
+      for (const { attributes } of metric?.dataPoints ?? []) {
+        expect(known).toEqual(expect.arrayContaining(Object.keys(attributes)));
+      }
+    }
+  });
+});
+
+describe('spans', () => {
+  it('are a tree of shutdown, phases and handlers, and only carry what is written down', async () => {
+    const { clock, name, shutdown } = setUp({ delayMs: 10, auditLog: { close: () => {} } });
+    shutdown.register({ name: 'db', run: () => {} });
+    shutdown.register({ name: 'cache', run: () => Promise.reject(new Error('gone')) });
+    await clock.runUntil(shutdown.shutdown());
+    const { spans } = telemetry;
+    const tree = spans.map((span) => {
+      const parent = spans.find(
+        (each) => each.spanContext().spanId === span.parentSpanContext?.spanId,
+      );
+      return [span.name, parent?.name, span.status.code];
+    });
+    const { UNSET, ERROR } = SpanStatusCode;
+    expect(tree).toEqual([
+      ['phase delay', 'shutdown', UNSET],
+      ['handler cache', 'phase close', ERROR],
+      ['handler db', 'phase close', UNSET],
+      ['phase close', 'shutdown', ERROR],
+      ['handler audit log', 'phase audit', UNSET],
+      ['phase audit', 'shutdown', UNSET],
+      ['shutdown', undefined, ERROR],
+    ]);
+    for (const span of spans) {
+      const definition = SHUTDOWN_SPANS.find(
+        (each) => each.name.split(' ')[0] === span.name.split(' ')[0],
+      );
+      const known = definition?.attributes.map((attribute) => attribute.name);
+      expect(known).toEqual(expect.arrayContaining(Object.keys(span.attributes)));
+      expect(span.attributes['temper.policy.name']).toBe(name);
+    }
+    expect(spans.at(-1)?.attributes).toMatchObject({
+      'temper.shutdown.reason': 'call',
+      'temper.outcome': 'failed',
+      'error.type': 'failed',
+    });
+  });
+
+  it('have all ended when telemetry is flushed', async () => {
+    let ended: string[] = [];
+    let logged = 0;
+    const { shutdown } = setUp({
+      telemetry: {
+        forceFlush: async () => {
+          ended = telemetry.spans.map(({ name }) => name);
+          logged = telemetry.logs.length;
+        },
+      },
+    });
+    shutdown.register({ name: 'db', run: () => {} });
+    await shutdown.shutdown();
+    expect(ended).toEqual(['handler db', 'phase close', 'shutdown']);
+    expect(logged).toBe(1);
+    expect(telemetry.spans).toHaveLength(3);
+  });
+});
+
+describe('the log record', () => {
+  it('tells the report, and leads to the span', async () => {
+    const { name, shutdown } = setUp();
+    await shutdown.shutdown('a deployment');
+    const [record] = telemetry.logs;
+    expect(record).toMatchObject({
+      eventName: 'temper.shutdown.finished',
+      severityText: 'INFO',
+      body: `Shutdown '${name}' after a deployment: completed in 0 ms, exit code 0.`,
+    });
+    expect(record?.spanContext?.spanId).toBe(telemetry.spans.at(-1)?.spanContext().spanId);
+  });
+});

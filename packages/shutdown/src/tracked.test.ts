@@ -1,0 +1,34 @@
+import { settle } from '@temper/testkit';
+import { expect, it } from 'vitest';
+import { Tracked } from './tracked.ts';
+
+it('counts what has not settled, however it settles', async () => {
+  const tracked = new Tracked();
+  const [a, b] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  expect(tracked.add(a.promise)).toBe(a.promise);
+  tracked.add(b.promise).catch(() => {});
+  expect(tracked.size).toBe(2);
+  a.resolve('done');
+  b.reject(new Error('failed'));
+  await settle();
+  expect(tracked.size).toBe(0);
+  expect(await a.promise).toBe('done');
+});
+
+it('is idle when the last of them has settled, those added meanwhile included', async () => {
+  const tracked = new Tracked();
+  await tracked.idle();
+  const [a, b] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  tracked.add(a.promise);
+  let idle = false;
+  void tracked.idle().then(() => {
+    idle = true;
+  });
+  tracked.add(b.promise);
+  a.resolve();
+  await settle();
+  expect(idle).toBe(false);
+  b.resolve();
+  await settle();
+  expect(idle).toBe(true);
+});
