@@ -118,6 +118,7 @@ export const OVERVIEW: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'reqps',
           runbook: 'rate_limit_exceeded',
+          emptyWhen: 'No limiter has refused anything since the process started.',
           queries: [
             {
               expr: rateBy('temper.ratelimit.requests', [POLICY], { [OUTCOME]: 'rejected' }),

@@ -266,18 +266,29 @@ export const RATELIMIT: DashboardDefinition = {
           ],
         },
         {
-          title: 'Queued and in flight',
-          description: 'Calls that wait, and calls that hold a place.',
+          title: 'Queued',
+          description: 'Calls that wait for their turn.',
           kind: 'timeseries',
           unit: 'short',
+          span: 6,
           queries: [
             {
               expr: levelBy('sum', 'temper.ratelimit.queued', [POLICY]),
-              legend: 'queued {{temper_policy_name}}',
+              legend: '{{temper_policy_name}}',
             },
+          ],
+        },
+        {
+          title: 'In flight',
+          description: 'Calls that hold a place of a concurrency limit.',
+          kind: 'timeseries',
+          unit: 'short',
+          span: 6,
+          emptyWhen: 'The service has no concurrency limit.',
+          queries: [
             {
               expr: levelBy('sum', 'temper.ratelimit.in_flight', [POLICY]),
-              legend: 'in flight {{temper_policy_name}}',
+              legend: '{{temper_policy_name}}',
             },
           ],
         },

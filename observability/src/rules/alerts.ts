@@ -19,7 +19,8 @@ export const ALERTS: readonly AlertRule[] = [
     severity: 'page',
     for: '15s',
     expr: (n) =>
-      `max by (${BY_JOB_AND_POLICY}) (${n.of('temper.breaker.state', { 'temper.breaker.state': 'open' })}) == 1`,
+      // Over a minute, as a circuit that is tried again and again is half-open for moments.
+      `max by (${BY_JOB_AND_POLICY}) (max_over_time(${n.of('temper.breaker.state', { 'temper.breaker.state': 'open' })}[1m])) == 1`,
     summary: `Circuit '${POLICY}' of ${JOB} is open`,
     description:
       'Calls are refused without being made; degraded answers are given where there are any.',

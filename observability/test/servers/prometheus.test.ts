@@ -1,0 +1,244 @@
+import { writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { panelQueries } from '../../src/dashboards/grafana.ts';
+import { DASHBOARDS } from '../../src/dashboards/index.ts';
+import { rulesYaml } from '../../src/rules/files.ts';
+import {
+  ALERTMANAGER,
+  available,
+  type DemoService,
+  eventually,
+  freePort,
+  PROMETHEUS,
+  type Program,
+  start,
+  startDemo,
+  temporaryFolder,
+} from './programs.ts';
+
+const run = available({ prometheus: PROMETHEUS, alertmanager: ALERTMANAGER });
+
+/** What Prometheus answers to an instant query. */
+interface QueryAnswer {
+  readonly status: string;
+  readonly error?: string;
+  readonly data: {
+    readonly result: readonly {
+      readonly metric: Record<string, string>;
+      readonly value: readonly [number, string];
+    }[];
+  };
+}
+
+interface Notification {
+  readonly status: 'firing' | 'resolved';
+  readonly alerts: readonly {
+    readonly status: 'firing' | 'resolved';
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+  }[];
+}
+
+/** Stands where a pager would. */
+async function webhook(): Promise<{ port: number; server: Server; heard: Notification[] }> {
+  const heard: Notification[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      heard.push(JSON.parse(body));
+      response.end();
+    });
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return { port, server, heard };
+}
+
+describe.runIf(run)('a real outage in a real Prometheus', () => {
+  const folder = temporaryFolder();
+  const programs: Program[] = [];
+  let demo: DemoService;
+  let pager: Awaited<ReturnType<typeof webhook>>;
+  let prometheusUrl: string;
+
+  const query = async (
+    expr: string,
+  ): Promise<{ metric: Record<string, string>; value: number }[]> => {
+    const url = `${prometheusUrl}/api/v1/query?query=${encodeURIComponent(expr)}`;
+    const answer = (await (await fetch(url)).json()) as QueryAnswer;
+    if (answer.status !== 'success') throw new Error(`${expr}: ${answer.error}`);
+    return answer.data.result.map((one) => ({
+      metric: one.metric,
+      value: Number(one.value[1]),
+    }));
+  };
+  const filled = (expr: string): string =>
+    expr
+      .replaceAll('$service', '.*')
+      .replaceAll('$policy', '.*')
+      .replaceAll('$__rate_interval', '30s')
+      .replaceAll('$__range', '5m');
+  const fault = async (name: string, on: boolean): Promise<void> => {
+    const response = await fetch(`${demo.url}/v1/faults`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${demo.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name, on }),
+    });
+    expect(response.status, await response.clone().text()).toBe(200);
+  };
+
+  beforeAll(async () => {
+    demo = await startDemo(join(folder.path, 'demo'));
+    programs.push(demo);
+    pager = await webhook();
+    const [prometheusPort, alertmanagerPort] = [await freePort(), await freePort()];
+    prometheusUrl = `http://127.0.0.1:${prometheusPort}`;
+    // The rules as shipped, evaluated more often; runbooks are those that the service serves.
+    writeFileSync(
+      join(folder.path, 'rules.yaml'),
+      rulesYaml('scrape', `${demo.url}/v1/runbooks`)
+        .replaceAll('.md', '')
+        .replaceAll('interval: 15s', 'interval: 1s'),
+    );
+    writeFileSync(
+      join(folder.path, 'prometheus.yaml'),
+      `global: { scrape_interval: 1s, evaluation_interval: 1s }
+rule_files: [${join(folder.path, 'rules.yaml')}]
+alerting: { alertmanagers: [{ static_configs: [{ targets: ['127.0.0.1:${alertmanagerPort}'] }] }] }
+scrape_configs:
+  - { job_name: parsercraft, static_configs: [{ targets: ['127.0.0.1:${demo.metricsPort}'] }] }
+`,
+    );
+    writeFileSync(
+      join(folder.path, 'alertmanager.yaml'),
+      `route: { receiver: pager, group_by: [job, alertname], group_wait: 1s, group_interval: 1s, repeat_interval: 1h }
+receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.port}', send_resolved: true }] }]
+`,
+    );
+    programs.push(
+      start(PROMETHEUS as string, [
+        `--config.file=${join(folder.path, 'prometheus.yaml')}`,
+        `--storage.tsdb.path=${join(folder.path, 'tsdb')}`,
+        `--web.listen-address=127.0.0.1:${prometheusPort}`,
+      ]),
+      start(ALERTMANAGER as string, [
+        `--config.file=${join(folder.path, 'alertmanager.yaml')}`,
+        `--storage.path=${join(folder.path, 'alertmanager')}`,
+        `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
+        '--cluster.listen-address=',
+      ]),
+    );
+    await eventually(
+      async () => ((await query('up == 1')).length > 0 ? true : undefined),
+      'Prometheus scrapes the service',
+    );
+  }, 90_000);
+
+  afterAll(async () => {
+    await Promise.all(programs.map((program) => program.stop()));
+    pager?.server.close();
+    folder[Symbol.dispose]();
+  });
+
+  it('sees the service well, with numbers that move', async () => {
+    const successes = () => query('sum(temper_breaker_calls_total{temper_outcome="success"})');
+    const before = (await eventually(async () => (await successes())[0], 'calls are counted'))
+      .value;
+    await eventually(
+      async () => (((await successes())[0]?.value ?? 0) > before ? true : undefined),
+      'calls go on being counted',
+    );
+    expect(await query('ALERTS{alertname="TemperCircuitOpen",alertstate="firing"}')).toEqual([]);
+  });
+
+  it('pages for the circuit of an outage within the time of its rule, with a runbook that answers, and resolves', async () => {
+    await fault('registry-outage', true);
+    const begun = performance.now();
+    await eventually(
+      async () =>
+        (
+          await query(
+            'temper_breaker_state{temper_policy_name="registry_fetch",temper_breaker_state="open"} == 1',
+          )
+        )[0],
+      'the circuit opens',
+      20_000,
+    );
+    const opened = performance.now();
+    const page = await eventually(
+      async () =>
+        pager.heard
+          .flatMap(({ alerts }) => alerts)
+          .find((one) => one.labels.alertname === 'TemperCircuitOpen' && one.status === 'firing'),
+      'the page arrives',
+      40_000,
+    );
+    // `for: 15s`, a scrape, an evaluation and the group's wait of a second each, and some slack.
+    expect(performance.now() - opened).toBeLessThan(30_000);
+    expect(performance.now() - begun).toBeGreaterThan(15_000);
+    expect(page.labels).toMatchObject({ severity: 'page', temper_policy_name: 'registry_fetch' });
+    const runbook = await fetch(page.annotations.runbook_url as string);
+    expect(runbook.status).toBe(200);
+    expect(await runbook.text()).toContain('circuit_breaker_open');
+
+    await fault('registry-outage', false);
+    await eventually(
+      async () =>
+        pager.heard
+          .flatMap(({ alerts }) => alerts)
+          .find((one) => one.labels.alertname === 'TemperCircuitOpen' && one.status === 'resolved'),
+      'the page is resolved',
+      100_000,
+    );
+  }, 180_000);
+
+  it.each(
+    DASHBOARDS.flatMap((dashboard) =>
+      dashboard.rows.flatMap(({ panels }) =>
+        panels.map((panel) => [dashboard.uid, panel.title, panel] as const),
+      ),
+    ),
+  )('%s: "%s" returns data, or says why it may be empty', async (_, __, panel) => {
+    for (const expr of panelQueries(panel, 'scrape')) {
+      const ask = () => query(filled(expr));
+      if (panel.emptyWhen === undefined) {
+        await eventually(
+          async () => ((await ask()).length > 0 ? true : undefined),
+          filled(expr),
+          15_000,
+        );
+      } else {
+        await ask(); // it may be empty, but it must be a query
+      }
+    }
+  });
+
+  it('computes every recording rule', async () => {
+    for (const record of [
+      'temper:breaker_calls:error_ratio_rate5m',
+      'temper:breaker_call_duration:p99_rate5m',
+      'temper:retry_operations:exhausted_ratio_rate5m',
+    ]) {
+      expect((await query(record)).length, record).toBeGreaterThan(0);
+    }
+  });
+
+  it('agrees with the service on how long calls take', async () => {
+    const overview = (await (await fetch(`${demo.url}/v1/policies`)).json()) as {
+      breakers: object;
+    };
+    expect(Object.keys(overview.breakers)).toContain('registry_fetch');
+    const [counted] = await query(
+      'sum(temper_breaker_call_duration_count{temper_policy_name="registry_fetch"})',
+    );
+    const [called] = await query(
+      'sum(temper_breaker_calls_total{temper_policy_name="registry_fetch",temper_outcome!="rejected"})',
+    );
+    expect(counted?.value).toBe(called?.value);
+  });
+});
