@@ -1,0 +1,71 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import * as http from '../src/fetch/index.ts';
+import * as source from '../src/index.ts';
+import { VERSION } from '../src/version.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
+
+/** Runs Node as a user of the installed package would, and gives what it printed. */
+function run(...args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout.trim();
+}
+
+describe('the built package', () => {
+  it.each([
+    ['@temper/recovery', source],
+    ['@temper/recovery/fetch', http],
+  ])('is loaded by require() as %s, with the exports of its source', (name, exports) => {
+    const program = `console.log(Object.keys(require('${name}')).sort().join())`;
+    const names = run('--input-type=commonjs', '--eval', program);
+    expect(names).toBe(Object.keys(exports).sort().join());
+  });
+
+  it('keeps no process alive, whatever its timeouts, delays and windows are', () => {
+    const program = `
+      import { cached, hedge, pipeline, pipelines, recover, timeout } from '@temper/recovery';
+      import { resilientFetch } from '@temper/recovery/fetch';
+      const policy = pipeline(
+        {},
+        timeout({ timeoutMs: 3_600_000 }),
+        cached({ singleFlight: true }),
+        hedge({ delayMs: 1_800_000 }),
+      );
+      const read = async ({ signal }) => signal.aborted;
+      await policy.execute(read);
+      await recover({ operation: 'op', timeoutMs: 3_600_000 }).execute(read);
+      await pipelines({ define: { p: [{ timeout: { timeoutMs: 3_600_000 } }] } }).get('p').execute(read);
+      const fetch = resilientFetch({ totalTimeoutMs: 3_600_000, fetch: async () => new Response('') });
+      console.log((await fetch('http://origin.example/')).status);
+    `;
+    expect(run('--input-type=module', '--eval', program)).toBe('200');
+  });
+
+  it('needs no undici', () => {
+    const hide = `
+      import { registerHooks } from 'node:module';
+      registerHooks({
+        resolve(name, context, next) {
+          if (name === 'undici') throw new Error('not installed');
+          return next(name, context);
+        },
+      });
+      const { dispatcherInterceptor } = await import('@temper/recovery/fetch');
+      console.log(typeof dispatcherInterceptor());
+    `;
+    expect(run('--input-type=module', '--eval', hide)).toBe('function');
+  });
+
+  it('says its own version', () => {
+    expect(VERSION).toBe(manifest.version);
+  });
+});
