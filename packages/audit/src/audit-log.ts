@@ -1,6 +1,7 @@
 import type { SignedCheckpoint } from './checkpointer.ts';
 import { DurableLog } from './durable-log.ts';
 import type { AuditEvent, AuditEventInput } from './event.ts';
+import type { ExportOptions } from './export/export-events.ts';
 import type { LaneHealth } from './lane.ts';
 import { type AuditLogOptions, resolveAuditOptions } from './options.ts';
 import type { AuditPage, AuditQuery } from './query.ts';
@@ -88,6 +89,8 @@ export interface AuditLog extends AsyncDisposable {
   getEvents(limit?: number): Promise<readonly AuditEvent[]>;
   /** Every event that matches, one by one, without holding them all. */
   stream(query?: AuditQuery): AsyncIterable<AuditEvent>;
+  /** Every event that matches, as lines of JSON in the log's own or another format. */
+  export(options?: ExportOptions): AsyncIterable<string>;
   /** Reads the whole log and tells whether it is what was written. */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /**

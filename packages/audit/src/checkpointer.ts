@@ -36,6 +36,7 @@ export class Checkpointer {
   #last: SignedCheckpoint | undefined;
   #signing: Promise<unknown> = Promise.resolve();
   #waiting = false;
+  #closed = false;
   #timer: Scheduled | undefined;
 
   constructor(
@@ -60,28 +61,41 @@ export class Checkpointer {
 
   /** Takes note of an event that has become durable. */
   stored({ sequence, hash }: ChainHead): void {
-    const { everyEvents, everyMs } = this.#options;
+    const { everyEvents } = this.#options;
     if (this.#tail.length >= everyEvents * MAX_INTERVALS) this.#tail = [];
     if (this.#tail.length === 0) this.#tailStart = sequence;
     this.#tail.push(hash);
-    if (this.#tail.length >= everyEvents) this.#due(sequence);
-    else if (this.#timer === undefined && everyMs !== Number.POSITIVE_INFINITY) {
-      this.#timer = this.#clock.schedule(() => {
-        this.#timer = undefined;
-        this.#due(this.#tailStart + this.#tail.length - 1);
-      }, everyMs);
-      this.#timer.unref();
-    }
+    if (this.#tail.length >= everyEvents) this.#due();
+    else this.#arm();
   }
 
-  #due(size: number): void {
+  /** An idle log has no timer: it runs while there is something that no checkpoint covers. */
+  #arm(): void {
+    const { everyMs } = this.#options;
+    if (this.#closed || this.#timer !== undefined || everyMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = this.#clock.schedule(() => {
+      this.#timer = undefined;
+      this.#due();
+    }, everyMs);
+    this.#timer.unref();
+  }
+
+  #due(): void {
     if (this.#waiting) return;
     this.#waiting = true;
-    this.sign(size)
-      .catch(onListenerError)
-      .finally(() => {
+    this.sign(this.#tailStart + this.#tail.length - 1).then(
+      () => {
         this.#waiting = false;
-      });
+        // More may have come while this one was being signed.
+        if (this.#tail.length >= this.#options.everyEvents) this.#due();
+        else if (this.#tail.length > 0) this.#arm();
+      },
+      (error: unknown) => {
+        this.#waiting = false;
+        onListenerError(error);
+        this.#arm();
+      },
+    );
   }
 
   /** Signs a checkpoint over the first `size` events, which must be durable. */
@@ -174,10 +188,10 @@ export class Checkpointer {
 
   /** Signs what no checkpoint covers yet, and stops the clock. */
   async close(size: number): Promise<void> {
+    this.#closed = true;
     this.#timer?.cancel();
     if (this.#tail.length > 0) await this.sign(size);
     await this.#signing;
-    this.#timer?.cancel();
   }
 }
 

@@ -2,6 +2,7 @@ import type { AuditLog, AuditLogStats, OpenReport } from './audit-log.ts';
 import { Checkpointer, type SignedCheckpoint } from './checkpointer.ts';
 import { AuditClosedError } from './errors.ts';
 import type { AuditEvent, AuditEventInput } from './event.ts';
+import { type ExportOptions, exportEvents } from './export/export-events.ts';
 import type { Draft } from './hash-chain.ts';
 import { Intake } from './intake.ts';
 import { LogWriter } from './log-writer.ts';
@@ -97,6 +98,11 @@ export class DurableLog implements AuditLog {
   async *stream(query: AuditQuery = {}): AsyncIterable<AuditEvent> {
     await this.#readable();
     yield* streamEvents(this.source, query);
+  }
+
+  async *export(options: ExportOptions = {}): AsyncIterable<string> {
+    await this.#readable();
+    yield* exportEvents(this.source, { log: this.name, ...options });
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {

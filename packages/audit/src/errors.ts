@@ -1,4 +1,4 @@
-import { type Classification, TemperError } from '@temper/core';
+import { type Classification, type Outcome, TemperError } from '@temper/core';
 
 /** Where to look for the code of an error of this package. */
 export type AuditErrorCode =
@@ -23,8 +23,15 @@ export class AuditUnavailableError extends TemperError {
   readonly failures: readonly SinkFailure[];
   /** How many sinks had to store the event. */
   readonly required: number;
+  /** How the operation had ended whose event could not be stored. Set by {@link audited}. */
+  readonly outcome: Outcome<unknown> | undefined;
 
-  constructor(log: string, required: number, failures: readonly SinkFailure[]) {
+  constructor(
+    log: string,
+    required: number,
+    failures: readonly SinkFailure[],
+    outcome?: Outcome<unknown>,
+  ) {
     const reasons = failures.map(({ sink, error }) => `${sink}: ${reasonOf(error)}`).join('; ');
     super(
       `Audit log '${log}' needs ${required} ${required === 1 ? 'sink' : 'sinks'} to store an event, and too few can (${reasons}).`,
@@ -32,6 +39,7 @@ export class AuditUnavailableError extends TemperError {
     );
     this.failures = failures;
     this.required = required;
+    this.outcome = outcome;
   }
 
   override get name(): string {

@@ -20,8 +20,8 @@ export interface LaneHost {
   readonly holdLimit: number;
   /** Where the log's chain stands. */
   head(): ChainHead;
-  /** Whether the log gets on without this lane, so that it need not hold everything for it. */
-  managesWithout(lane: Lane): boolean;
+  /** The last sequence that this lane could read back from another one. */
+  readableElsewhere(lane: Lane): number;
   /** Another sink from which this lane can read the events after `sequence`. */
   donor(lane: Lane, sequence: number): AuditSource | undefined;
   /** The lane has stored more, has failed, or is back. */
@@ -137,13 +137,22 @@ export class Lane {
       this.#start();
       return;
     }
-    if (this.#pending.length > this.#host.holdLimit && this.#host.managesWithout(this)) {
-      // A sink with a chain will be brought up from another one; the others go without.
-      if (this.#tracks) this.#behind = true;
-      else this.missed += this.#pending.length;
-      this.#pending = [];
-    }
+    if (this.#pending.length > this.#host.holdLimit) this.#shed();
     this.kick();
+  }
+
+  /** Lets go of held events that a slow or failed sink can be given later, or will have to miss. */
+  #shed(): void {
+    if (!this.#tracks) {
+      this.missed += this.#pending.length;
+      this.#pending = [];
+      return;
+    }
+    const readable = this.#host.readableElsewhere(this);
+    const [oldest] = this.#pending;
+    if (oldest === undefined || oldest.event.sequence > readable) return;
+    this.#pending = this.#pending.slice(readable - oldest.event.sequence + 1);
+    this.#behind = true;
   }
 
   /** Sees to it that pending events are being written, unless the sink has just failed. */

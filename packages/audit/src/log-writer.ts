@@ -78,18 +78,10 @@ export class LogWriter {
       sinkRetryMs,
       holdLimit,
       head: () => this.#head,
-      managesWithout: (lane) =>
-        this.#counting.filter((other) => other !== lane && other.health === 'ready').length >=
-        this.#required,
+      readableElsewhere: (lane) =>
+        Math.max(0, ...this.#donors(lane).map(({ stored }) => stored.sequence)),
       donor: (lane, sequence) =>
-        this.lanes.find(
-          ({ sink, health, stored }) =>
-            sink !== lane.sink &&
-            sink.durable &&
-            sink.source !== undefined &&
-            health === 'ready' &&
-            stored.sequence >= sequence,
-        )?.sink.source,
+        this.#donors(lane).find(({ stored }) => stored.sequence >= sequence)?.sink.source,
       changed: () => this.#evaluate(),
       failed: (lane) => {
         this.#meter.sinkErrors(lane.sink.name).value++;
@@ -99,6 +91,14 @@ export class LogWriter {
         this.#note('retire', 'success', { sink: lane.sink.name, from, to: sequence, hash });
       },
     };
+  }
+
+  /** The lanes from which another one can be brought up. */
+  #donors(lane: Lane): readonly Lane[] {
+    return this.lanes.filter(
+      ({ sink, health }) =>
+        sink !== lane.sink && sink.durable && sink.source !== undefined && health === 'ready',
+    );
   }
 
   get state(): AuditLogStats['state'] {

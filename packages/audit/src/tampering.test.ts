@@ -84,7 +84,7 @@ describeTampering('SQLite', async (): Promise<TamperTarget> => {
       behind((database) => {
         database.exec('DELETE FROM event');
         const insert = database.prepare('INSERT INTO event (sequence, line) VALUES (?, ?)');
-        lines.forEach((line, i) => insert.run(i + 1, line));
+        for (const [i, line] of lines.entries()) insert.run(i + 1, line);
       }),
     replaceCheckpoints: (checkpoints) =>
       behind((database) => {

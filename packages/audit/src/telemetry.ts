@@ -1,8 +1,8 @@
 import {
+  type Context,
   isSpanContextValid,
   ROOT_CONTEXT,
   SeverityNumber,
-  type SpanContext,
   trace,
 } from '@opentelemetry/api';
 import {
@@ -15,6 +15,7 @@ import {
   instrumentationScope,
   type Live,
 } from '@temper/core';
+import type { AuditEvent } from './event.ts';
 import type { SealedEvent } from './hash-chain.ts';
 import {
   ATTR_SINK,
@@ -106,12 +107,13 @@ export function emitLogRecord({ event, line, traceFlags }: SealedEvent, log: str
         ? {}
         : { [ATTR_ERROR_TYPE.name]: event.error.code ?? event.error.name }),
     },
-    ...(event.traceId === undefined || event.spanId === undefined
-      ? {}
-      : { context: contextOf({ traceId: event.traceId, spanId: event.spanId, traceFlags }) }),
+    // Said in any case: left out, it would be whatever context the write happens to run in.
+    context: contextOf(event, traceFlags),
   });
 }
 
-function contextOf(span: SpanContext): ReturnType<typeof trace.setSpanContext> {
-  return trace.setSpanContext(ROOT_CONTEXT, span);
+function contextOf({ traceId, spanId }: AuditEvent, traceFlags: number): Context {
+  return traceId === undefined || spanId === undefined
+    ? ROOT_CONTEXT
+    : trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags });
 }

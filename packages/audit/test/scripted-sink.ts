@@ -31,7 +31,7 @@ export class ScriptedSink implements AuditSink {
 
   /** Makes writes wait until {@link release}. */
   hold(): void {
-    this.#gate = new Promise((resolve) => {
+    this.#gate ??= new Promise((resolve) => {
       this.#openGate = resolve;
     });
   }

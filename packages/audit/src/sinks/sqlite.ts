@@ -32,7 +32,13 @@ export interface SqliteSinkOptions {
   readonly indexes?: readonly SqliteIndex[];
   /** Remove events older than this, in milliseconds. @defaultValue Infinity */
   readonly maxAgeMs?: number;
-  /** Remove the oldest events beyond so many. @defaultValue Infinity */
+  /**
+   * Remove the oldest events beyond so many. Done in batches, so a tenth more than that (and at least
+   * 100 more) may be there.
+   *
+   * @defaultValue Infinity
+   * @throws {RangeError} at construction, unless an integer >= 1 (`Infinity` allowed)
+   */
   readonly maxEvents?: number;
   /** @defaultValue the machine's clock */
   readonly clock?: Clock;
@@ -56,6 +62,8 @@ export const SQLITE_SINK_DEFAULTS: {
 
 /** Events that retention removes with one write, so that no write takes long. */
 const MAX_RETIRED = 10_000;
+/** Least number of events beyond the limit that are worth a removal. */
+const MIN_EXCESS = 100;
 /** How often the age of the oldest event is looked at, in milliseconds. */
 const RETENTION_INTERVAL_MS = 60_000;
 
@@ -159,7 +167,9 @@ class SqliteSink implements AuditSink {
   #retire(database: DatabaseSync, batch: readonly SealedEvent[]): SinkNews['retired'] | undefined {
     const { maxEvents, maxAgeMs, clock } = this.#options;
     const last = (batch[batch.length - 1] as SealedEvent).event.sequence;
-    let to = last - maxEvents;
+    // In batches, as every removal is an event itself, which must not lead to the next one.
+    const excess = last - this.#first + 1 - maxEvents;
+    let to = excess >= Math.max(MIN_EXCESS, maxEvents / 10) ? last - maxEvents : 0;
     if (maxAgeMs !== Number.POSITIVE_INFINITY && clock.monotonic() >= this.#retentionAt) {
       const cutoff = new Date(clock.now() - maxAgeMs).toISOString();
       const young = database

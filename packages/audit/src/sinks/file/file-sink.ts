@@ -225,7 +225,12 @@ class FileSink implements AuditSink {
     const { files, directory, clock } = this.#options;
     const name = segmentName(this.#head.sequence + 1);
     const file = await files.create(`${directory}/${name}`);
-    await files.syncDirectory(directory);
+    try {
+      await files.syncDirectory(directory);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     const segment = { name, first: this.#head.sequence + 1, compressed: false };
     this.#current = { file, segment, begunAt: clock.now() };
     this.#durableBytes = 0;

@@ -29,16 +29,19 @@ export async function compressSegment(
   const temporary = `${target}.tmp`;
   await files.remove(temporary);
   const source = await files.openToRead(`${directory}/${segment.name}`);
-  const file = await files.create(temporary);
   try {
-    const gzip = createGzip();
-    // Errors on either side end the loop below; the callback has nothing to add.
-    pipeline(Readable.from(rawChunks(source)), gzip, () => undefined);
-    for await (const chunk of gzip) await file.append(chunk as Buffer);
-    await file.sync();
+    const file = await files.create(temporary);
+    try {
+      const gzip = createGzip();
+      // Errors on either side end the loop below; the callback has nothing to add.
+      pipeline(Readable.from(rawChunks(source)), gzip, () => undefined);
+      for await (const chunk of gzip) await file.append(chunk as Buffer);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   } finally {
     await source.close();
-    await file.close();
   }
   await files.rename(temporary, target);
   await files.syncDirectory(directory);

@@ -1,0 +1,202 @@
+import { ManualClock } from '@temper/testkit/clock';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { ScriptedSink } from '../test/scripted-sink.ts';
+import { type AuditLog, auditLog } from './audit-log.ts';
+import { type AuditedOptions, audited } from './audited.ts';
+import type { AuditUnavailableError } from './errors.ts';
+import type { AuditEvent } from './event.ts';
+
+function bench(options: Partial<AuditedOptions> = {}) {
+  const clock = new ManualClock();
+  const sink = new ScriptedSink('a');
+  const log: AuditLog = auditLog({ clock, sinks: [sink], sinkRetryMs: 1_000 });
+  const policy = audited(log, { action: 'fetch', resource: 'stdlib', clock, ...options });
+  const events = (): AuditEvent[] => sink.lines.map((line) => JSON.parse(line) as AuditEvent);
+  return { clock, sink, log, policy, events };
+}
+
+describe('audited', () => {
+  it('writes success with duration before the caller has the result', async () => {
+    const { policy, clock, events } = bench();
+    const result = policy.execute(async () => {
+      await clock.sleep(120);
+      return 42;
+    });
+    await clock.advance(120);
+    expect(await result).toBe(42);
+    expect(events()).toMatchObject([
+      {
+        eventType: 'operation',
+        action: 'fetch',
+        resource: 'stdlib',
+        status: 'success',
+        durationMs: 120,
+      },
+    ]);
+    expect(events()[0]).not.toHaveProperty('error');
+    expect(policy.stats()).toEqual({ succeeded: 1, failed: 0 });
+  });
+
+  it('writes failure with the error, and passes the error on untouched', async () => {
+    const { policy, events } = bench();
+    const error = new TypeError('bad');
+    await expect(policy.execute(() => Promise.reject(error))).rejects.toBe(error);
+    expect(events()).toMatchObject([
+      { status: 'failure', error: { name: 'TypeError', message: 'bad' }, durationMs: 0 },
+    ]);
+    expect(policy.stats()).toEqual({ succeeded: 0, failed: 1 });
+  });
+
+  it('counts a returned value as failure where told so', async () => {
+    const { policy, events } = bench({
+      isFailure: (value) => (value as { ok: boolean }).ok === false,
+    });
+    expect(await policy.execute(() => ({ ok: false }))).toEqual({ ok: false });
+    expect(events()).toMatchObject([{ status: 'failure' }]);
+  });
+
+  it('wraps a function of any type, keeps its this, name and arity, and sees its arguments', async () => {
+    const { policy, events } = bench({
+      resource: ({ args }) => args[0] as string,
+      actor: ({ args }) => ({ id: `u${args[1]}` }),
+      details: ({ args, value, error }) => ({
+        count: args.length,
+        value,
+        failed: error !== undefined,
+      }),
+    });
+    const registry = {
+      base: 'x',
+      fetch: policy.wrap(async function fetchPackage(
+        this: { base: string },
+        name: string,
+        user: number,
+      ) {
+        return `${this.base}/${name}/${user}`;
+      }),
+    };
+    expect(await registry.fetch('core', 7)).toBe('x/core/7');
+    expect([registry.fetch.name, registry.fetch.length]).toEqual(['fetchPackage', 2]);
+    expect(events()).toMatchObject([
+      {
+        resource: 'core',
+        actor: { id: 'u7' },
+        details: { count: 2, value: 'x/core/7', failed: false },
+      },
+    ]);
+    const sync = policy.wrap((a: string, b: number) => a.length + b);
+    expectTypeOf(sync).toEqualTypeOf<(this: unknown, a: string, b: number) => Promise<number>>();
+    expect(await sync('abc', 1)).toBe(4);
+  });
+
+  it('goes around another policy by its shape', async () => {
+    const { policy, events } = bench();
+    let calls = 0;
+    const twice = {
+      execute: async <T>(operation: (context: never) => T | PromiseLike<T>): Promise<T> => {
+        calls++;
+        await Promise.resolve(operation(undefined as never)).catch(() => undefined);
+        return operation(undefined as never);
+      },
+    };
+    const both = policy.around(twice);
+    let tries = 0;
+    expect(
+      await both.execute(() => (++tries === 1 ? Promise.reject(new Error('once')) : tries)),
+    ).toBe(2);
+    expect(calls).toBe(1);
+    expect(events()).toMatchObject([{ status: 'success' }]);
+    expect(() => policy.around({} as never)).toThrow('policy must be a function');
+  });
+
+  it('does not begin while the log says that it cannot store', async () => {
+    const { policy, sink, log, clock } = bench();
+    await log.append({ eventType: 'a', action: 'b', resource: 'c', status: 'd' });
+    sink.failWith = new Error('disk full');
+    let begun = 0;
+    const attempt = (): Promise<unknown> =>
+      policy.execute(() => ++begun).catch((error: unknown) => error);
+    const first = (await attempt()) as AuditUnavailableError;
+    expect(begun).toBe(1); // it could not be known before
+    expect(first).toMatchObject({ code: 'AUDIT_UNAVAILABLE', outcome: { ok: true, value: 1 } });
+    const second = (await attempt()) as AuditUnavailableError;
+    expect([begun, second.code, second.outcome]).toEqual([1, 'AUDIT_UNAVAILABLE', undefined]);
+    sink.failWith = undefined;
+    await clock.advance(1_000);
+    expect(await attempt()).toBe(2);
+  });
+
+  it('keeps the error of an operation whose event could not be stored', async () => {
+    const { policy, sink, log } = bench();
+    await log.ready();
+    sink.failWith = new Error('disk full');
+    const error = new Error('operation failed');
+    await expect(policy.execute(() => Promise.reject(error))).rejects.toMatchObject({
+      code: 'AUDIT_UNAVAILABLE',
+      outcome: { ok: false, error },
+    });
+  });
+
+  it("writes 'started' durably before it begins, with write: around", async () => {
+    const { policy, sink, log, events } = bench({ write: 'around' });
+    const seen: string[] = [];
+    await policy.execute(() => {
+      seen.push(...events().map(({ status }) => status));
+    });
+    expect(seen).toEqual(['started']);
+    expect(events().map(({ status }) => status)).toEqual(['started', 'success']);
+    await log.flush();
+    sink.failWith = new Error('disk full');
+    let begun = false;
+    await expect(
+      policy.execute(() => {
+        begun = true;
+      }),
+    ).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE', outcome: undefined });
+    expect(begun).toBe(false);
+  });
+
+  it('loses neither result nor event to a hook that throws or talks nonsense', async () => {
+    const thrower = (): never => {
+      throw new Error('hook');
+    };
+    const { policy, events } = bench({
+      resource: thrower,
+      actor: thrower,
+      details: thrower,
+      isFailure: thrower,
+    });
+    expect(await policy.execute(() => 1)).toBe(1);
+    const nonsense = bench({
+      resource: (() => 5) as never,
+      actor: (() => []) as never,
+      details: (() => 'x') as never,
+    });
+    expect(await nonsense.policy.execute(() => 1)).toBe(1);
+    expect([...events(), ...nonsense.events()]).toMatchObject([
+      { resource: 'unknown', details: {}, status: 'success' },
+      { resource: 'unknown', details: { value: 'x' } },
+    ]);
+  });
+
+  it('has the contract of a policy', async () => {
+    const { policy } = bench();
+    expect(policy.name).toBe('fetch');
+    expect(policy.describe()).toEqual({ kind: 'audited' });
+    expect(await policy.tryExecute(() => Promise.reject(new Error('x')))).toMatchObject({
+      ok: false,
+    });
+    const aborted = AbortSignal.abort(new Error('gone'));
+    await expect(policy.execute(() => 1, { signal: aborted })).rejects.toThrow('gone');
+  });
+
+  it.each([
+    [{ action: undefined }, 'action must be a string'],
+    [{ resource: 5 }, 'resource must be a string, got 5'],
+    [{ details: 'x' }, 'details must be a function'],
+    [{ write: 'before' }, "write must be one of 'after', 'around'"],
+    [{ actions: 'x' }, "unknown option 'actions'"],
+  ])('refuses %j', (options, message) => {
+    expect(() => bench(options as never)).toThrow(message);
+  });
+});

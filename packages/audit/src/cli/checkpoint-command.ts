@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { signCheckpoint } from '../checkpoint.ts';
+import { generateSigningKey, noteSigner } from '../signing-key.ts';
+import type { AuditSource } from '../sink.ts';
+import { verifyLog } from '../verify.ts';
+import { asUsageError, EXIT, type ExitCode, UnreadableError, UsageError } from './exit-codes.ts';
+import type { Values } from './filters.ts';
+import type { Io } from './io.ts';
+
+/** Where the secret key may be, so that it need not be in a file. */
+const KEY_VARIABLE = 'TEMPER_AUDIT_KEY';
+
+/** `checkpoint`: prints the last stored checkpoint, or with `--sign` verifies the log and signs one. */
+export async function checkpointCommand(
+  source: AuditSource,
+  values: Values,
+  io: Io,
+): Promise<ExitCode> {
+  if (values.sign === true || values['key-file'] !== undefined) return signNew(source, values, io);
+  const last = (await source.checkpoints()).at(-1);
+  if (last === undefined) throw new UnreadableError('The log has no stored checkpoint.');
+  await io.stdout.write(last.note);
+  return EXIT.ok;
+}
+
+async function signNew(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
+  const signer = orUsage(noteSigner)(await secretKey(values, io));
+  const report = await verifyLog(source, { signal: io.signal });
+  if (report.problem !== undefined) {
+    const { sequence, message } = report.problem;
+    await io.stderr.write(`Not signed, as the log is bad at event ${sequence}: ${message}\n`);
+    return EXIT.badLog;
+  }
+  if (report.root === undefined)
+    throw new UnreadableError('The log has kept no sum of its beginning.');
+  const origin = (values.origin as string | undefined) ?? signer.name;
+  const body = { origin, size: report.last, root: Buffer.from(report.root, 'base64') };
+  await io.stdout.write(await signCheckpoint(body, [signer]));
+  return EXIT.ok;
+}
+
+async function secretKey(values: Values, io: Io): Promise<string> {
+  const path = values['key-file'] as string | undefined;
+  if (path === undefined) {
+    const key = io.env[KEY_VARIABLE];
+    if (key !== undefined && key !== '') return key.trim();
+    throw new UsageError(`--sign needs --key-file, or the secret key in ${KEY_VARIABLE}.`);
+  }
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    throw new UnreadableError(`${path} cannot be read: ${(error as Error).message}.`);
+  }
+}
+
+/** `checkpoint --new-key NAME`: makes a key pair; the secret half on stdout, the public on stderr. */
+export async function newKeyCommand(name: string, io: Io): Promise<ExitCode> {
+  const { secretKey, verifierKey } = orUsage(generateSigningKey)(name);
+  await io.stdout.write(`${secretKey}\n`);
+  await io.stderr.write(`verifier key: ${verifierKey}\n`);
+  return EXIT.ok;
+}
+
+function orUsage<T>(make: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return make(text);
+    } catch (error) {
+      throw asUsageError(error);
+    }
+  };
+}

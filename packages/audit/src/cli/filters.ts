@@ -1,0 +1,114 @@
+import type { ParseArgsOptionDescriptor } from 'node:util';
+import type { AuditQuery } from '../query.ts';
+import { UsageError } from './exit-codes.ts';
+
+type Options = Readonly<Record<string, ParseArgsOptionDescriptor>>;
+/** What `parseArgs` makes of the options. */
+export type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+/** Options that say which log. */
+export const SOURCE_OPTIONS: Options = {
+  writer: { type: 'string' },
+  schema: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+};
+
+const TEXT: Readonly<Record<string, keyof AuditQuery>> = {
+  id: 'id',
+  'event-type': 'eventType',
+  action: 'action',
+  resource: 'resource',
+  status: 'status',
+  actor: 'actor',
+  trace: 'traceId',
+  span: 'spanId',
+  'error-name': 'errorName',
+  'error-code': 'errorCode',
+};
+
+const NUMBERS: Readonly<Record<string, keyof AuditQuery>> = {
+  from: 'fromSequence',
+  to: 'toSequence',
+  'min-duration': 'minDurationMs',
+  'max-duration': 'maxDurationMs',
+};
+
+/** Options that say which events. */
+export const FILTER_OPTIONS: Options = {
+  ...Object.fromEntries(
+    Object.keys(TEXT).map((name) => [name, { type: 'string', multiple: true }]),
+  ),
+  ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, { type: 'string' }])),
+  failed: { type: 'boolean' },
+  since: { type: 'string' },
+  until: { type: 'string' },
+  detail: { type: 'string', multiple: true },
+};
+
+/** The query that filter options ask for. */
+export function queryFrom(values: Values, now: number): AuditQuery {
+  const query: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(TEXT)) {
+    if (values[name] !== undefined) query[field] = values[name];
+  }
+  for (const [name, field] of Object.entries(NUMBERS)) {
+    const value = values[name];
+    if (value !== undefined) query[field] = numberFrom(name, value as string);
+  }
+  if (values.failed === true) query.failed = true;
+  for (const name of ['since', 'until']) {
+    const value = values[name];
+    if (value !== undefined) query[name] = timeFrom(name, value as string, now);
+  }
+  if (values.detail !== undefined) query.details = detailsFrom(values.detail as string[]);
+  return query as AuditQuery;
+}
+
+/** @throws {UsageError} unless the text is an integer >= 0 */
+export function numberFrom(name: string, text: string): number {
+  if (!/^\d+$/.test(text))
+    throw new UsageError(`--${name} must be an integer >= 0, got '${text}'.`);
+  return Number(text);
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** A time: ISO 8601, or how long ago (`90s`, `15m`, `2h`, `7d`). */
+function timeFrom(name: string, text: string, now: number): string {
+  const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  const time =
+    amount === undefined
+      ? Date.parse(text)
+      : now - Number(amount) * (UNITS[unit as string] as number);
+  if (Number.isNaN(time)) {
+    throw new UsageError(`--${name} must be ISO 8601 or an age such as 15m, got '${text}'.`);
+  }
+  return new Date(time).toISOString();
+}
+
+function detailsFrom(pairs: readonly string[]): Record<string, string | number | boolean | null> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new UsageError(`--detail must be path=value, got '${pair}'.`);
+      return [pair.slice(0, at), scalar(pair.slice(at + 1))];
+    }),
+  );
+}
+
+/** A number, true, false or null where the text is one, and text otherwise. */
+function scalar(text: string): string | number | boolean | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null
+      ? text
+      : (value as string | number | boolean | null);
+  } catch {
+    return text;
+  }
+}

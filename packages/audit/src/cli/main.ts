@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+import { once } from 'node:events';
+import type { WriteStream } from 'node:tty';
+import { systemClock } from '@temper/core';
+import type { Output } from './io.ts';
+import { run } from './run.ts';
+
+/** Narrower than any terminal that does not say how wide it is. */
+const COLUMNS = 80;
+
+function output(stream: WriteStream): Output {
+  return {
+    isTerminal: stream.isTTY === true,
+    columns: stream.columns ?? COLUMNS,
+    write: async (text) => {
+      if (!stream.write(text)) await once(stream, 'drain');
+    },
+  };
+}
+
+// Whoever reads the output may have had enough, as `head` has; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 3);
+});
+
+const interrupt = new AbortController();
+process.once('SIGINT', () => interrupt.abort());
+
+void run(process.argv.slice(2), {
+  stdout: output(process.stdout as WriteStream),
+  stderr: output(process.stderr as WriteStream),
+  env: process.env,
+  clock: systemClock,
+  signal: interrupt.signal,
+}).then((code) => {
+  process.exitCode = code;
+});

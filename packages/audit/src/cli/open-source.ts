@@ -1,0 +1,88 @@
+import { open, stat } from 'node:fs/promises';
+import type { AuditSource } from '../sink.ts';
+import { FileSource } from '../sinks/file/file-source.ts';
+import type { PostgresPool } from '../sinks/postgres-client.ts';
+import { PostgresSource, postgresWriters } from '../sinks/postgres-source.ts';
+import { SqliteSource } from '../sinks/sqlite-source.ts';
+import { UnreadableError, UsageError } from './exit-codes.ts';
+import { LinesSource } from './lines-source.ts';
+
+/** A log opened to be read, and how to let go of it. */
+export interface OpenedSource {
+  readonly source: AuditSource;
+  close(): Promise<void> | void;
+}
+
+/** What says which log, besides its location. */
+export interface SourceOptions {
+  readonly writer?: string | undefined;
+  readonly schema?: string | undefined;
+}
+
+const SQLITE_MAGIC = 'SQLite format 3\0';
+
+/**
+ * Opens a log by its location: the directory of {@link fileSink}, the database of {@link sqliteSink},
+ * a URL of PostgreSQL, or a file of JSON lines.
+ *
+ * @throws {UnreadableError} when there is none, or it cannot be read
+ */
+export async function openSource(location: string, options: SourceOptions): Promise<OpenedSource> {
+  if (/^postgres(ql)?:\/\//.test(location)) return openPostgres(location, options);
+  const found = await stat(location).catch((error: NodeJS.ErrnoException) => {
+    throw new UnreadableError(`${location} cannot be read: ${error.code ?? error.message}.`);
+  });
+  if (found.isDirectory()) return { source: new FileSource(location), close: () => undefined };
+  if (!(await startsWith(location, SQLITE_MAGIC))) {
+    return { source: new LinesSource(location), close: () => undefined };
+  }
+  const source = new SqliteSource(location);
+  return { source, close: () => source.close() };
+}
+
+async function startsWith(path: string, magic: string): Promise<boolean> {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    throw new UnreadableError(`${path} cannot be read: ${error.code ?? error.message}.`);
+  });
+  try {
+    const { buffer } = await file.read(Buffer.alloc(magic.length), 0, magic.length, 0);
+    return buffer.toString('latin1') === magic;
+  } finally {
+    await file.close();
+  }
+}
+
+async function openPostgres(
+  connectionString: string,
+  { writer, schema }: SourceOptions,
+): Promise<OpenedSource> {
+  const pool = await connect(connectionString);
+  try {
+    const writers = await postgresWriters(pool, schema);
+    if (writer !== undefined && !writers.includes(writer)) {
+      throw new UnreadableError(`There is no writer '${writer}'; there are ${writers.join(', ')}.`);
+    }
+    const only = writer ?? (writers.length === 1 ? writers[0] : undefined);
+    if (only === undefined) {
+      throw writers.length === 0
+        ? new UnreadableError('There is no audit log in that database.')
+        : new UsageError(
+            `There are several writers; name one with --writer: ${writers.join(', ')}.`,
+          );
+    }
+    return { source: new PostgresSource(pool, only, schema), close: () => pool.end() };
+  } catch (error) {
+    await pool.end();
+    if (error instanceof UsageError || error instanceof UnreadableError) throw error;
+    throw new UnreadableError(`The database cannot be read: ${(error as Error).message}.`);
+  }
+}
+
+async function connect(connectionString: string): Promise<PostgresPool & { end(): Promise<void> }> {
+  const pg = await import('pg').catch(() => {
+    throw new UnreadableError("Reading from PostgreSQL takes the package 'pg'; install it here.");
+  });
+  return new pg.default.Pool({ connectionString, max: 2 }) as PostgresPool & {
+    end(): Promise<void>;
+  };
+}

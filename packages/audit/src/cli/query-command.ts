@@ -1,0 +1,34 @@
+import { canonicalize, type JsonObject } from '../canonical-json.ts';
+import { type AuditQuery, queryPage } from '../query.ts';
+import type { AuditSource } from '../sink.ts';
+import { asUsageError, EXIT, type ExitCode, UsageError } from './exit-codes.ts';
+import { numberFrom, queryFrom, type Values } from './filters.ts';
+import { formatEvent } from './format-event.ts';
+import { type Io, styler } from './io.ts';
+
+/** `query`: a page of the events that match. */
+export async function queryCommand(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
+  const { order, cursor, limit, json } = values;
+  if (order !== undefined && order !== 'asc' && order !== 'desc') {
+    throw new UsageError(`--order must be asc or desc, got '${String(order)}'.`);
+  }
+  const query: AuditQuery = {
+    ...queryFrom(values, io.clock.now()),
+    ...(order === undefined ? {} : { order }),
+    ...(cursor === undefined ? {} : { cursor: cursor as string }),
+    ...(limit === undefined ? {} : { limit: numberFrom('limit', limit as string) }),
+  };
+  const page = await queryPage(source, query).catch((error: unknown) => {
+    throw asUsageError(error);
+  });
+  const style = styler(io.stdout, io.env);
+  for (const event of page.events) {
+    const line =
+      json === true ? canonicalize(event as unknown as JsonObject) : formatEvent(event, style);
+    await io.stdout.write(`${line}\n`);
+  }
+  if (page.next !== undefined) await io.stderr.write(`next page: --cursor ${page.next}\n`);
+  if (page.previous !== undefined)
+    await io.stderr.write(`previous page: --cursor ${page.previous}\n`);
+  return EXIT.ok;
+}

@@ -1,0 +1,387 @@
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ManualClock } from '@temper/testkit/clock';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary.ts';
+import { auditLog } from '../audit-log.ts';
+import type { AuditEvent } from '../event.ts';
+import { generateSigningKey, noteSigner } from '../signing-key.ts';
+import { fileSink } from '../sinks/file/file-sink.ts';
+import { sqliteSink } from '../sinks/sqlite.ts';
+import type { VerifyReport } from '../verify.ts';
+import { COMMAND_NAMES } from './help.ts';
+import { run } from './run.ts';
+
+const key = generateSigningKey('example.com/audit');
+const NOW = Date.parse('2026-11-24T12:00:00.000Z');
+
+interface Result {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+interface Around {
+  readonly env?: Record<string, string>;
+  readonly terminal?: boolean;
+  readonly signal?: AbortSignal;
+  readonly clock?: ManualClock;
+}
+
+async function command(args: readonly string[], around: Around = {}): Promise<Result> {
+  let out = '';
+  let err = '';
+  const isTerminal = around.terminal === true;
+  const code = await run(args, {
+    stdout: { isTerminal, columns: 80, write: (text) => void (out += text) },
+    stderr: { isTerminal, columns: 80, write: (text) => void (err += text) },
+    env: around.env ?? {},
+    clock: around.clock ?? new ManualClock(NOW),
+    signal: around.signal ?? new AbortController().signal,
+  });
+  return { code, out, err };
+}
+
+let directory: TemporaryDirectory;
+let database: string;
+let files: string;
+let kept: string;
+beforeEach(async () => {
+  directory = temporaryDirectory();
+  database = join(directory.path, 'audit.db');
+  files = join(directory.path, 'log');
+  kept = join(directory.path, 'kept');
+  const clock = new ManualClock(NOW - 100_000);
+  const log = auditLog({
+    clock,
+    sinks: [sqliteSink({ path: database }), fileSink({ directory: files })],
+    checkpoints: { signer: noteSigner(key.secretKey) },
+  });
+  for (let i = 1; i <= 20; i++) {
+    await log.append({
+      eventType: i % 2 === 0 ? 'login' : 'operation',
+      action: `action ${i}`,
+      resource: 'stdlib',
+      status: i % 5 === 0 ? 'failure' : 'success',
+      actor: i % 2 === 0 ? 'ann' : { id: 'u2', name: 'Bob', type: 'user' },
+      details: { user: { id: i }, note: i === 7 ? '\u001b[31mred' : 'x' },
+      error:
+        i % 5 === 0 ? Object.assign(new Error('no route'), { code: 'EHOSTUNREACH' }) : undefined,
+      durationMs: i * 10,
+    });
+    await clock.advance(5_000);
+  }
+  writeFileSync(kept, (await log.checkpoint()).note);
+  await log.close();
+});
+afterEach(() => directory[Symbol.dispose]());
+
+describe('verify', () => {
+  it('finds a sound log sound, in a directory, a database or an export', async () => {
+    for (const location of [database, files]) {
+      const { code, out, err } = await command([
+        'verify',
+        location,
+        '--key',
+        key.verifierKey,
+        '--checkpoint',
+        kept,
+      ]);
+      expect([code, err]).toEqual([0, '']);
+      expect(out).toBe(
+        `sound  ${location}: 20 events, 1 to 20\n  3 trusted checkpoints match, the last over 20 events\n`,
+      );
+    }
+    const { out: lines } = await command(['export', database]);
+    const path = join(directory.path, 'export.jsonl');
+    writeFileSync(path, lines);
+    const { code, out } = await command(['verify', path]);
+    expect([code, out]).toEqual([
+      0,
+      `sound  ${path}: 20 events, 1 to 20\n  no checkpoint covers it: only the chain was verified\n`,
+    ]);
+  });
+
+  it('names the first bad event, and exits with 1', async () => {
+    const [name] = ['00000000000000000001.jsonl'];
+    const path = join(files, name as string);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"action 7"', '"action 8"'));
+    const { code, out } = await command(['verify', files]);
+    expect(code).toBe(1);
+    expect(out).toContain('at event 7: Event 7: its content does not match its hash.');
+    expect(out).toContain('6 events before it are sound');
+    const json = await command(['verify', files, '--json']);
+    expect(json.code).toBe(1);
+    expect((JSON.parse(json.out) as VerifyReport).problem).toMatchObject({
+      kind: 'edited',
+      sequence: 7,
+    });
+  });
+
+  it('says what it did not verify', async () => {
+    expect((await command(['verify', database])).out).toContain(
+      '2 checkpoints match; their signatures were not verified (no --key)',
+    );
+    const stranger = generateSigningKey('stranger').verifierKey;
+    const { code, out } = await command(['verify', database, '--key', stranger]);
+    expect(code).toBe(1);
+    expect(out).toContain('unsigned');
+    expect(out).toContain('none is signed by a given key');
+  });
+
+  it('colours only a terminal, and not one that asks for none', async () => {
+    expect((await command(['verify', database])).out).not.toContain('\u001b');
+    expect((await command(['verify', database], { terminal: true })).out).toContain(
+      '\u001b[32msound',
+    );
+    for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) {
+      expect((await command(['verify', database], { terminal: true, env })).out).not.toContain(
+        '\u001b[32m',
+      );
+    }
+  });
+
+  it('ends with 130 when interrupted', async () => {
+    expect((await command(['verify', database], { signal: AbortSignal.abort() })).code).toBe(130);
+  });
+});
+
+describe('query', () => {
+  const actions = async (...args: string[]): Promise<string[]> => {
+    const { code, out, err } = await command(['query', database, '--json', ...args]);
+    expect([code, err.replaceAll(/(next|previous) page: --cursor \S+\n/g, '')]).toEqual([0, '']);
+    return out
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => (JSON.parse(line) as AuditEvent).action.slice(7));
+  };
+
+  it.each([
+    [
+      ['--limit', '3'],
+      ['20', '19', '18'],
+    ],
+    [['--limit', '0'], []],
+    [
+      ['--limit', '2', '--order', 'asc'],
+      ['1', '2'],
+    ],
+    [
+      ['--failed', '--order', 'asc'],
+      ['5', '10', '15', '20'],
+    ],
+    [
+      ['--actor', 'ann', '--failed'],
+      ['20', '10'],
+    ],
+    [
+      ['--action', 'action 3', '--action', 'action 4'],
+      ['4', '3'],
+    ],
+    [['--detail', 'user.id=7'], ['7']],
+    [
+      ['--from', '4', '--to', '6'],
+      ['6', '5', '4'],
+    ],
+    [
+      ['--min-duration', '190'],
+      ['20', '19'],
+    ],
+    [
+      ['--since', '10s'],
+      ['20', '19'],
+    ],
+    [
+      ['--until', '2026-11-24T11:58:30Z', '--order', 'asc'],
+      ['1', '2'],
+    ],
+    [['--error-code', 'EHOSTUNREACH', '--limit', '1'], ['20']],
+    [['--resource', 'nothing'], []],
+  ])('%j', async (args, expected) => {
+    expect(await actions(...args)).toEqual(expected);
+  });
+
+  it('pages in both directions by the cursors on the error stream', async () => {
+    const first = await command(['query', database, '--limit', '2', '--json']);
+    const next = /next page: --cursor (\S+)/.exec(first.err)?.[1] as string;
+    const second = await command(['query', database, '--limit', '2', '--json', '--cursor', next]);
+    expect(second.out).toContain('"action":"action 18"');
+    const previous = /previous page: --cursor (\S+)/.exec(second.err)?.[1] as string;
+    expect(
+      (await command(['query', database, '--limit', '2', '--json', '--cursor', previous])).out,
+    ).toBe(first.out);
+  });
+
+  it('prints a line for people, without what would make a terminal do something', async () => {
+    const { out } = await command(['query', files, '--from', '7', '--to', '7']);
+    expect(out).toBe(
+      '2026-11-24T11:58:50.000Z #7  success  operation action 7 stdlib  by Bob  70 ms  {"note":"\\u001b[31mred","user":{"id":7}}\n',
+    );
+    expect((await command(['query', files, '--failed', '--limit', '1'])).out).toContain(
+      'Error: no route',
+    );
+  });
+});
+
+describe('tail', () => {
+  it('prints the last events, oldest first', async () => {
+    const { out } = await command(['tail', database, '-n', '2', '--json']);
+    expect(
+      out
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => (JSON.parse(line) as AuditEvent).sequence),
+    ).toEqual([19, 20]);
+    expect((await command(['tail', files, '-n', '0'])).out).toBe('');
+  });
+
+  it('follows until it is interrupted', async () => {
+    const clock = new ManualClock(NOW);
+    const interrupt = new AbortController();
+    const following = command(
+      ['tail', database, '-n', '1', '-f', '--json', '--status', 'success'],
+      {
+        clock,
+        signal: interrupt.signal,
+      },
+    );
+    const log = auditLog({ sinks: [sqliteSink({ path: database })] });
+    await log.append({ eventType: 'a', action: 'new', resource: 'r', status: 'success' });
+    await log.append({ eventType: 'a', action: 'other', resource: 'r', status: 'failure' });
+    await log.close();
+    for (let i = 0; i < 20; i++) await clock.advance(250);
+    interrupt.abort();
+    const { code, out } = await following;
+    expect(code).toBe(130);
+    expect(
+      out
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => (JSON.parse(line) as AuditEvent).action),
+    ).toEqual(['action 19', 'new']);
+  });
+});
+
+describe('export', () => {
+  it('writes the lines of the log byte for byte, from any store', async () => {
+    const stored = readFileSync(join(files, '00000000000000000001.jsonl'), 'utf8');
+    expect((await command(['export', files])).out).toBe(stored);
+    expect((await command(['export', database])).out).toBe(stored);
+  });
+
+  it('writes other formats', async () => {
+    const cloud = await command([
+      'export',
+      files,
+      '--format',
+      'cloudevents',
+      '--name',
+      'main',
+      '--to',
+      '1',
+    ]);
+    expect(JSON.parse(cloud.out)).toMatchObject({
+      specversion: '1.0',
+      source: 'urn:temper:audit:main',
+    });
+    const ocsf = await command([
+      'export',
+      files,
+      '--format',
+      'ocsf',
+      '--service',
+      'registry',
+      '--to',
+      '1',
+    ]);
+    expect(JSON.parse(ocsf.out)).toMatchObject({
+      class_uid: 6003,
+      src_endpoint: { svc_name: 'registry' },
+    });
+  });
+});
+
+describe('checkpoint', () => {
+  it('prints the last stored one', async () => {
+    expect((await command(['checkpoint', database])).out).toBe(readFileSync(kept, 'utf8'));
+    expect((await command(['checkpoint', files])).out).toBe(readFileSync(kept, 'utf8'));
+  });
+
+  it('signs a new one with a key from a file or the environment', async () => {
+    const path = join(directory.path, 'key');
+    writeFileSync(path, `${key.secretKey}\n`);
+    const signed = await command(['checkpoint', database, '--key-file', path]);
+    expect(signed).toEqual({ code: 0, out: readFileSync(kept, 'utf8'), err: '' });
+    const env = { TEMPER_AUDIT_KEY: key.secretKey };
+    expect(await command(['checkpoint', files, '--sign'], { env })).toEqual(signed);
+  });
+
+  it('does not sign a log that is bad', async () => {
+    const path = join(files, '00000000000000000001.jsonl');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"action 7"', '"action 8"'));
+    const { code, out, err } = await command(['checkpoint', files, '--sign'], {
+      env: { TEMPER_AUDIT_KEY: key.secretKey },
+    });
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain('Not signed, as the log is bad at event 7');
+  });
+
+  it('makes a key that works', async () => {
+    const { out, err } = await command(['checkpoint', '--new-key', 'example.com/new']);
+    expect(err).toBe(`verifier key: ${noteSigner(out.trim()).verifierKey}\n`);
+  });
+});
+
+describe('usage', () => {
+  it.each([
+    [[], 2],
+    [['nothing'], 2],
+    [['verify'], 2],
+    [['verify', 'a', 'b'], 2],
+    [['verify', 'LOG', '--misspelt'], 2],
+    [['verify', 'LOG', '--key', 'nonsense'], 2],
+    [['query', 'LOG', '--limit', 'many'], 2],
+    [['query', 'LOG', '--limit', '100000'], 2],
+    [['query', 'LOG', '--order', 'sideways'], 2],
+    [['query', 'LOG', '--cursor', 'nonsense'], 2],
+    [['query', 'LOG', '--since', 'yesterday-ish'], 2],
+    [['query', 'LOG', '--detail', 'novalue'], 2],
+    [['export', 'LOG', '--format', 'xml'], 2],
+    [['checkpoint', 'LOG', '--sign'], 2],
+    [['checkpoint', '--new-key', 'two words'], 2],
+    [['verify', '/nowhere/at/all'], 3],
+    [['verify', 'LOG', '--checkpoint', '/nowhere/at/all'], 3],
+    [['--help'], 0],
+    [['help', 'verify'], 0],
+    [['--version'], 0],
+    ...COMMAND_NAMES.map((name): [string[], number] => [[name, '--help'], 0]),
+  ])('%j exits with %i', async (args, expected) => {
+    const { code, out, err } = await command(args.map((arg) => (arg === 'LOG' ? database : arg)));
+    expect(code).toBe(expected);
+    expect(expected === 0 ? out : err).not.toBe('');
+    expect(expected === 0 ? err : out).toBe('');
+  });
+
+  it('runs as a command of its own', async () => {
+    const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+    const started = (args: readonly string[]): Promise<Result> =>
+      new Promise((resolve) => {
+        const child = spawn(process.execPath, [
+          '--experimental-strip-types',
+          '--no-warnings',
+          main,
+          ...args,
+        ]);
+        let out = '';
+        let err = '';
+        child.stdout.on('data', (data) => (out += data));
+        child.stderr.on('data', (data) => (err += data));
+        child.on('close', (code) => resolve({ code: code ?? -1, out, err }));
+      });
+    expect(await started(['verify', database])).toMatchObject({ code: 0, err: '' });
+    expect(await started(['verify', '/nowhere'])).toMatchObject({ code: 3, out: '' });
+    expect((await started(['export', files])).out.split('\n')).toHaveLength(21);
+  });
+});

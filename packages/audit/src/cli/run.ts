@@ -1,0 +1,135 @@
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { AuditCorruptError } from '../errors.ts';
+import type { AuditSource } from '../sink.ts';
+import { VERSION } from '../version.ts';
+import { checkpointCommand, newKeyCommand } from './checkpoint-command.ts';
+import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
+import { exportCommand } from './export-command.ts';
+import { FILTER_OPTIONS, SOURCE_OPTIONS, type Values } from './filters.ts';
+import { printable } from './format-event.ts';
+import { COMMAND_NAMES, help } from './help.ts';
+import { type Io, styler } from './io.ts';
+import { openSource } from './open-source.ts';
+import { queryCommand } from './query-command.ts';
+import { tailCommand } from './tail-command.ts';
+import { verifyCommand } from './verify-command.ts';
+
+interface Command {
+  readonly options: ParseArgsOptionsConfig;
+  run(source: AuditSource, location: string, values: Values, io: Io): Promise<ExitCode>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  verify: {
+    options: {
+      key: { type: 'string', multiple: true },
+      'key-file': { type: 'string', multiple: true },
+      checkpoint: { type: 'string', multiple: true },
+      json: { type: 'boolean' },
+    },
+    run: verifyCommand,
+  },
+  query: {
+    options: {
+      ...FILTER_OPTIONS,
+      limit: { type: 'string' },
+      order: { type: 'string' },
+      cursor: { type: 'string' },
+      json: { type: 'boolean' },
+    },
+    run: (source, _, values, io) => queryCommand(source, values, io),
+  },
+  tail: {
+    options: {
+      ...FILTER_OPTIONS,
+      lines: { type: 'string', short: 'n' },
+      follow: { type: 'boolean', short: 'f' },
+      json: { type: 'boolean' },
+    },
+    run: (source, _, values, io) => tailCommand(source, values, io),
+  },
+  export: {
+    options: {
+      ...FILTER_OPTIONS,
+      format: { type: 'string' },
+      name: { type: 'string' },
+      source: { type: 'string' },
+      service: { type: 'string' },
+    },
+    run: (source, _, values, io) => exportCommand(source, values, io),
+  },
+  checkpoint: {
+    options: {
+      sign: { type: 'boolean' },
+      'key-file': { type: 'string' },
+      origin: { type: 'string' },
+      'new-key': { type: 'string' },
+    },
+    run: (source, _, values, io) => checkpointCommand(source, values, io),
+  },
+};
+
+/** Runs the command line, and returns its exit code. Never rejects. */
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  try {
+    return await dispatch(args, io);
+  } catch (error) {
+    const [code, hint] = judge(error, io);
+    if (code === EXIT.interrupted) return code;
+    const style = styler(io.stderr, io.env);
+    const message = error instanceof Error ? error.message : String(error);
+    await io.stderr.write(`${style('red', 'temper-audit:')} ${printable(message)}\n${hint}`);
+    return code;
+  }
+}
+
+async function dispatch(args: readonly string[], io: Io): Promise<ExitCode> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    await (name === undefined ? io.stderr : io.stdout).write(help(rest[0]));
+    return name === undefined ? EXIT.usage : EXIT.ok;
+  }
+  if (name === '--version') {
+    await io.stdout.write(`${VERSION}\n`);
+    return EXIT.ok;
+  }
+  const command = COMMANDS[name];
+  if (command === undefined) {
+    throw new UsageError(`There is no command '${name}'; there are ${COMMAND_NAMES.join(', ')}.`);
+  }
+  const { values, positionals } = parse(command.options, rest);
+  if (values.help === true) {
+    await io.stdout.write(help(name));
+    return EXIT.ok;
+  }
+  if (values['new-key'] !== undefined) return newKeyCommand(values['new-key'] as string, io);
+  const [location, ...more] = positionals;
+  if (location === undefined || more.length > 0) throw new UsageError(`${name} takes one log.`);
+  const opened = await openSource(location, values as { writer?: string; schema?: string });
+  try {
+    return await command.run(opened.source, location, values, io);
+  } finally {
+    await opened.close();
+  }
+}
+
+function parse(
+  options: ParseArgsOptionsConfig,
+  args: readonly string[],
+): { readonly values: Values; readonly positionals: readonly string[] } {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: { ...SOURCE_OPTIONS, ...options },
+      allowPositionals: true,
+    }) as { values: Values; positionals: string[] };
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function judge(error: unknown, io: Io): readonly [ExitCode, string] {
+  if (error instanceof UsageError) return [EXIT.usage, 'temper-audit --help tells more.\n'];
+  if (io.signal.aborted) return [EXIT.interrupted, ''];
+  return [error instanceof AuditCorruptError ? EXIT.badLog : EXIT.unreadable, ''];
+}

@@ -1,0 +1,51 @@
+import { canonicalize, type JsonObject } from '../canonical-json.ts';
+import type { AuditEvent } from '../event.ts';
+import { lineSequence } from '../line-fields.ts';
+import { queryPage, streamEvents } from '../query.ts';
+import type { AuditSource } from '../sink.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { numberFrom, queryFrom, type Values } from './filters.ts';
+import { formatEvent } from './format-event.ts';
+import { type Io, styler } from './io.ts';
+
+/** How often a followed log is looked at, in milliseconds. */
+const POLL_MS = 250;
+
+/** `tail`: the last events that match, and with `--follow` those that come. */
+export async function tailCommand(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
+  const style = styler(io.stdout, io.env);
+  const show = async (event: AuditEvent): Promise<void> => {
+    const json = values.json === true;
+    const line = json ? canonicalize(event as unknown as JsonObject) : formatEvent(event, style);
+    await io.stdout.write(`${line}\n`);
+  };
+  const query = queryFrom(values, io.clock.now());
+  const limit = numberFrom('lines', (values.lines as string | undefined) ?? '10');
+  // Taken first, so that what comes between the two readings is shown and not passed over.
+  let seen = await lastSequence(source);
+  const to = Math.min(query.toSequence ?? Number.POSITIVE_INFINITY, seen);
+  const { events } = await queryPage(source, { ...query, toSequence: to, order: 'desc', limit });
+  for (const event of events.toReversed()) await show(event);
+  if (values.follow !== true) return EXIT.ok;
+  for (;;) {
+    try {
+      await io.clock.sleep(POLL_MS, io.signal);
+    } catch {
+      return EXIT.interrupted;
+    }
+    const last = await lastSequence(source);
+    const range = { fromSequence: Math.max(query.fromSequence ?? 0, seen + 1), toSequence: last };
+    if (last > seen) {
+      for await (const event of streamEvents(source, { ...query, ...range })) await show(event);
+    }
+    seen = Math.max(seen, last);
+  }
+}
+
+/** The last sequence in a log; 0 when it is empty. */
+export async function lastSequence(source: AuditSource): Promise<number> {
+  for await (const [line] of source.read({ reverse: true })) {
+    return (line === undefined ? undefined : lineSequence(line)) ?? 0;
+  }
+  return (await source.anchor())?.sequence ?? 0;
+}
