@@ -1,4 +1,9 @@
+import { EndpointHolder } from './drills/endpoint.ts';
+import { HostileInput } from './drills/hostile-input.ts';
+import { ShutdownDrill } from './drills/shutdown.ts';
+import { TrafficSpike } from './drills/traffic-spike.ts';
 import { FaultBoard } from './faults/board.ts';
+import { drillSources } from './faults/drills.ts';
 import { auditDiskFull, lspCrash } from './faults/local.ts';
 import { registryFaultSources } from './faults/registry.ts';
 import { ordinaryCallers, Traffic } from './scenarios/traffic.ts';
@@ -9,21 +14,38 @@ export interface Demo extends AsyncDisposable {
   readonly service: Service;
   readonly faults: FaultBoard;
   readonly traffic: Traffic;
+  /** What comes over HTTP, and what it came to. */
+  readonly drills: {
+    readonly endpoint: EndpointHolder;
+    readonly hostile: HostileInput;
+    readonly spike: TrafficSpike;
+    readonly shutdown: ShutdownDrill;
+  };
   /** Ends load, faults and service. Runs once. */
   stop(): Promise<void>;
 }
 
 export async function startDemo(options: ServiceOptions): Promise<Demo> {
   const service = await startService(options);
+  const endpoint = new EndpointHolder();
+  const drills = {
+    endpoint,
+    hostile: new HostileInput(endpoint),
+    spike: new TrafficSpike(endpoint),
+    shutdown: new ShutdownDrill(),
+  };
   const faults = new FaultBoard({
     ...registryFaultSources(service.registryFaults, options.say),
+    ...drillSources(drills),
     'lsp-crash': lspCrash(service.lsp.process),
     'audit-disk-full': auditDiskFull(service.audit.disk),
   });
   const traffic = new Traffic(ordinaryCallers(service.hardening));
   const stop = async (): Promise<void> => {
     await traffic.stop();
+    // The registry may be gone already: a terminal signals the whole group.
+    await faults.clear().catch(() => undefined);
     await service.stop();
   };
-  return { service, faults, traffic, stop, [Symbol.asyncDispose]: stop };
+  return { service, faults, traffic, drills, stop, [Symbol.asyncDispose]: stop };
 }

@@ -1,6 +1,7 @@
 import { readSettings } from '@temper/parsercraft-handlers';
 import { gracefulShutdown } from '@temper/shutdown';
 import { type Demo, startDemo } from '../demo.ts';
+import { type HttpSide, httpSide } from '../http/server.ts';
 import { SCENARIOS, scenarioNamed } from '../scenarios/index.ts';
 import { runScenario } from '../scenarios/runner.ts';
 import type { ScenarioResult } from '../scenarios/scenario.ts';
@@ -23,6 +24,7 @@ export async function scenarioCommand(
     return;
   }
   let demo: Demo | undefined;
+  let http: HttpSide | undefined;
   let result: ScenarioResult | undefined;
   const shutdown = gracefulShutdown({
     name: 'demo',
@@ -33,6 +35,7 @@ export async function scenarioCommand(
   });
   shutdown.listen();
   shutdown.register({ name: 'stop the service', run: () => demo?.stop() });
+  shutdown.register({ name: 'stop listening', run: () => http?.close() });
   say(`scenario ${scenario.name}: ${scenario.about}`);
   if (telemetry.metricsUrl !== undefined) say(`metrics: ${telemetry.metricsUrl}`);
   try {
@@ -43,6 +46,8 @@ export async function scenarioCommand(
       say,
       signal: shutdown.signal,
     });
+    http = await httpSide(demo, { host: line.host, allowedHosts: [], telemetry, say });
+    await http.listen(0);
     result = await runScenario(scenario, demo, {
       signal: shutdown.signal,
       onPhase: ({ name, about, seconds }) => say(`phase ${name} (${seconds} s): ${about}`),

@@ -8,8 +8,8 @@ import type { CommandLine } from './arguments.ts';
 
 /** Ordinary work, so that there is something to see: a few calls per second of each kind. */
 const LOAD = { fetch: 1.5, compile: 3, check: 2, lsp: 2 } as const;
-/** Nobody balances load before a demonstration. */
-const DRAIN_DELAY_MS = 0;
+/** How long it goes on serving when it has said that it is not ready: whoever balances has seen it by then. */
+const DRAIN_DELAY_MS = 500;
 
 /** Runs the service until it is told to end. Resolves when it listens. */
 export async function serveCommand(

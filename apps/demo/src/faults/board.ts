@@ -48,7 +48,9 @@ export class FaultBoard {
   /** Switches these on and all others off. */
   only(names: readonly FaultName[]): Promise<void> {
     return this.#afterOthers(async () => {
-      for (const name of [...this.#on.keys()]) if (!names.includes(name)) await this.#end(name);
+      const others = [...this.#on.keys()].filter((name) => !names.includes(name));
+      const ended = await Promise.allSettled(others.map((name) => this.#end(name)));
+      for (const end of ended) if (end.status === 'rejected') throw end.reason;
       for (const name of names) await this.#begin(name);
     });
   }

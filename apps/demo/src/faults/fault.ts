@@ -5,7 +5,10 @@ export const FAULT_NAMES = [
   'slow-registry',
   'flapping',
   'lsp-crash',
+  'hostile-input',
+  'traffic-spike',
   'audit-disk-full',
+  'shutdown',
 ] as const;
 
 export type FaultName = (typeof FAULT_NAMES)[number];

@@ -2,19 +2,25 @@ import type { LspProcess } from '@temper/parsercraft';
 import type { FillableSink } from '../service/full-disk.ts';
 import type { FaultSource } from './fault.ts';
 
-/** Time that a new server gets before it is killed too: long enough to answer something. */
-const CRASH_INTERVAL_MS = 900;
+/** How often is looked whether the server is back. */
+const LOOK_MS = 60;
 
 /** The language server's process is killed, and killed again, for as long as this is on. */
 export function lspCrash(process: LspProcess): FaultSource {
   return {
     title: 'Language server crash',
-    about: 'The language server’s process is killed by SIGKILL, and again whenever it is back.',
+    about: 'The language server’s process is killed by SIGKILL, and again as soon as it is back.',
     runbook: 'persistent_errors',
     kind: 'switch',
     begin: async (signal) => {
       process.kill();
-      const timer = setInterval(() => process.kill(), CRASH_INTERVAL_MS);
+      let victim = process.pid;
+      // One that is back gets one interval: enough to answer something, at times.
+      const timer = setInterval(() => {
+        const { pid, state } = process;
+        if (state === 'running' && pid === victim) process.kill();
+        if (state === 'running') victim = pid;
+      }, LOOK_MS);
       signal.addEventListener('abort', () => clearInterval(timer), { once: true });
       return undefined;
     },

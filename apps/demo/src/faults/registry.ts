@@ -14,8 +14,8 @@ const FETCHING = [
 
 /** Latency of the slow registry: more than an attempt is given. */
 const SLOW_MS = 2_600;
-const FLAP_DOWN_MS = 900;
-const FLAP_UP_MS = 1_300;
+/** How long the flapping registry is down and up, in turn: blips that retries bridge, then more. */
+const FLAPS_MS = [200, 900, 200, 900, 200, 900, 1_500, 1_500] as const;
 
 /** An error on every fetch and every health check, counted apart. */
 const OUTAGE: readonly Fault[] = [
@@ -77,18 +77,18 @@ export function registryFaultSources(
     },
     flapping: {
       title: 'Flapping registry',
-      about: `The registry is down for ${FLAP_DOWN_MS} ms and up for ${FLAP_UP_MS} ms, again and again.`,
+      about: 'The registry is down for moments, and at times for longer, again and again.',
       runbook: 'persistent_errors',
       kind: 'switch',
       begin: async (signal) => {
-        const turn = async (down: boolean): Promise<void> => {
-          if (down) on.set('flapping', OUTAGE);
-          else on.delete('flapping');
-          await apply();
-          await sleep(down ? FLAP_DOWN_MS : FLAP_UP_MS, undefined, { signal });
-        };
         const flap = async (): Promise<void> => {
-          for (let down = true; !signal.aborted; down = !down) await turn(down);
+          for (let turn = 0; !signal.aborted; turn += 1) {
+            // Even turns are down.
+            if (turn % 2 === 0) on.set('flapping', OUTAGE);
+            else on.delete('flapping');
+            await apply();
+            await sleep(FLAPS_MS[turn % FLAPS_MS.length] as number, undefined, { signal });
+          }
         };
         flap().catch((error: Error) => {
           if (!signal.aborted) say(`flapping: ${error.message}`);

@@ -8,6 +8,7 @@ import fastify, {
   type FastifyRequest,
   type FastifySchemaCompiler,
 } from 'fastify';
+import semver from 'semver';
 import { PROBLEM_MEDIA_TYPE, Problem, type ProblemCode } from './problem.ts';
 import { problemOf } from './problem-of.ts';
 import { LIMITS } from './schemas.ts';
@@ -74,6 +75,9 @@ export function createApp(logFailure: FailureLog): FastifyInstance {
 function validatorCompiler(): FastifySchemaCompiler<object> {
   const strictly: AjvCore = new Ajv({ allErrors: false, strict: true, coerceTypes: false });
   const reading: AjvCore = new Ajv({ allErrors: false, strict: true, coerceTypes: true });
+  for (const ajv of [strictly, reading]) {
+    ajv.addFormat('semver-range', (text: string) => semver.validRange(text) !== null);
+  }
   return ({ schema, httpPart }) => (httpPart === 'body' ? strictly : reading).compile(schema);
 }
 

@@ -8,7 +8,7 @@ import {
 import { Problem } from './problem.ts';
 
 /** Requests of one client per minute, and at once. */
-export const CLIENT_LIMIT = { limit: 1_200, windowMs: 60_000, burst: 200 } as const;
+export const CLIENT_LIMIT = { limit: 1_200, windowMs: 60_000, burst: 80 } as const;
 /** Clients that are remembered; the one that was away for longest is forgotten. */
 const MAX_CLIENTS = 10_000;
 

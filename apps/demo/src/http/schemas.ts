@@ -23,7 +23,7 @@ const NAME = {
   maxLength: 64,
   pattern: '^[a-z][a-z0-9]*([.-][a-z0-9]+)*$',
 } as const;
-const RANGE = { type: 'string', minLength: 1, maxLength: 100 } as const;
+const RANGE = { type: 'string', minLength: 1, maxLength: 100, format: 'semver-range' } as const;
 const TYPE = { type: 'string', minLength: 1, maxLength: 200 } as const;
 /** A document's own name in the caller's eyes. */
 const DOCUMENT = { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' } as const;

@@ -119,7 +119,9 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
         }
       }
       const { port: taken } = app.server.address() as AddressInfo;
-      return `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+      const url = `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+      demo.drills.endpoint.set({ url, token: context.access.token });
+      return url;
     },
     release,
     close: async () => {

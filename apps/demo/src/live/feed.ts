@@ -43,7 +43,8 @@ export class Feed implements Disposable {
     this.#stack.use(
       service.hardening.onOperation((event) => {
         this.meter.add(event);
-        const byStatus = (this.#counts[event.operation] ??= {});
+        this.#counts[event.operation] ??= {};
+        const byStatus = this.#counts[event.operation] as Record<string, number>;
         byStatus[event.status] = (byStatus[event.status] ?? 0) + 1;
         if (this.#samples.length < MAX_SAMPLES) this.#samples.push(operationView(event));
       }),

@@ -2,7 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperationEvent } from '@temper/parsercraft-handlers';
 import type { Demo } from '../demo.ts';
 import { changedSettings } from '../service/settings.ts';
-import type { Phase, Scenario, ScenarioResult, TransitionRecord } from './scenario.ts';
+import type {
+  Phase,
+  Scenario,
+  ScenarioPromise,
+  ScenarioRecord,
+  ScenarioResult,
+  TransitionRecord,
+} from './scenario.ts';
 import { Tally } from './tally.ts';
 
 /** What can be watched of a run. */
@@ -90,7 +97,10 @@ export async function runScenario(
     tally.result(((ends[index] as number) - begunAt) / 1_000),
   );
   const record = { phases, transitions, measured };
-  const promises = scenario.promises.map(({ promise, judge }) => ({ promise, ...judge(record) }));
+  const promises = scenario.promises.map((one) => ({
+    promise: one.promise,
+    ...judged(one, record),
+  }));
   return {
     scenario: scenario.name,
     ok: promises.every(({ held }) => held),
@@ -99,4 +109,16 @@ export async function runScenario(
     ...record,
     promises,
   };
+}
+
+/** A promise that cannot be judged, as something was not measured, was not held. */
+function judged(
+  { judge }: ScenarioPromise,
+  record: ScenarioRecord,
+): { readonly held: boolean; readonly shown: string } {
+  try {
+    return judge(record);
+  } catch (error) {
+    return { held: false, shown: (error as Error).message };
+  }
 }

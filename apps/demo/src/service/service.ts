@@ -1,10 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AuditLog } from '@temper/audit';
 import { systemClock } from '@temper/core';
 import {
-  type AuditLogLike,
   auditLogCheck,
   eventLoopDelayCheck,
   type HealthMonitor,
@@ -116,7 +114,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await audit.log.ready();
     const monitor = healthMonitor({ name: 'parsercraft', started: false });
     monitor.register(eventLoopDelayCheck());
-    monitor.register(auditLogCheck(auditLevels(audit.log), { critical: false }));
+    monitor.register(auditLogCheck(audit.log, { name: 'audit', critical: false }));
     const overrides = mergeSettings(DEMO_SETTINGS, options.settings ?? {});
     const hardening = parserCraftHardening(
       {
@@ -146,15 +144,4 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     await stop();
     throw error;
   }
-}
-
-/** The log as the health check reads it. */
-function auditLevels(log: AuditLog): AuditLogLike {
-  return {
-    name: 'audit',
-    stats: () => {
-      const { refused, degraded, dropped, pending } = log.stats();
-      return { events: { refused, degraded, dropped }, pending };
-    },
-  };
 }

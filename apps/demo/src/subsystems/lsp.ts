@@ -41,7 +41,7 @@ export interface LspAccessOptions {
 const MAX_KEPT_ANSWERS = 500;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Crashes that are forgiven before there is a pause: a demonstration makes many. */
-const RESTARTS_PER_MINUTE = 30;
+const RESTARTS_PER_MINUTE = 300;
 
 /** The language server as a child process, restarted when it dies, with the last answers that it gave. */
 export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAccess {

@@ -1,0 +1,77 @@
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
+
+export interface HttpQuestion {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+  readonly durationMs: number;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * A plain HTTP client on kept-alive connections. It sends what it is told, whatever a browser or
+ * `fetch` would think of it, and never tries again.
+ */
+export class HttpCaller implements Disposable {
+  readonly #base: URL;
+  readonly #agent: Agent;
+
+  constructor(url: string, maxSockets = 64) {
+    this.#base = new URL(url);
+    this.#agent = new Agent({ keepAlive: true, maxSockets });
+  }
+
+  /** @throws what the connection failed with, when there is no whole answer */
+  call({ method = 'GET', path, headers = {}, body }: HttpQuestion): Promise<HttpAnswer> {
+    const startedAt = performance.now();
+    const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
+    const sent = request(
+      {
+        host: this.#base.hostname,
+        port: this.#base.port,
+        agent: this.#agent,
+        method,
+        path,
+        headers: {
+          ...(body === undefined
+            ? {}
+            : {
+                'content-type': 'application/json',
+                'content-length': String(Buffer.byteLength(body)),
+              }),
+          ...headers,
+        },
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      },
+      (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.once('error', reject);
+        response.once('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(parts).toString('utf8'),
+            durationMs: performance.now() - startedAt,
+          }),
+        );
+      },
+    );
+    sent.once('error', reject);
+    sent.end(body);
+    return promise;
+  }
+
+  /** Closes the connections that are idle, and the others when they are. */
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
+}
