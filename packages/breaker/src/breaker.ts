@@ -55,6 +55,8 @@ class Breaker extends PolicyBase implements CircuitBreaker, MachineOwner, Breake
   readonly #observed: WeakRef<BreakerLevels>;
   /** Whether the window needs to know when a call ended. */
   readonly #timed: boolean;
+  /** Whether slow calls count, so that how long one takes must be known. */
+  readonly #measures: boolean;
   /** Whether a call through the closed circuit needs no more than its outcome counted. */
   #direct = false;
   #mode: BreakerMode;
@@ -74,6 +76,7 @@ class Breaker extends PolicyBase implements CircuitBreaker, MachineOwner, Breake
       this,
     );
     this.#timed = options.window !== undefined && 'durationMs' in options.window;
+    this.#measures = options.slowCallDurationMs !== undefined;
     this.#mode = options.mode;
     this.#fleet = joinFleet(options, this.#machine, onListenerError);
     this.#arm();
@@ -89,14 +92,16 @@ class Breaker extends PolicyBase implements CircuitBreaker, MachineOwner, Breake
     if (this.#mode === 'disabled' && current.state !== 'isolated') {
       return pass(operation, context);
     }
+    if (current.state === 'closed' && this.#fleet === undefined) {
+      const begunAt = this.#measures || live.metrics ? this.clock.monotonic() : UNTIMED;
+      const call: Call = { generation: current.generation, begunAt, lease: undefined };
+      return this.#run(operation, context, 'closed', call);
+    }
     const at = this.clock.monotonic();
     const circuit = this.#look(at);
     if (circuit.state === 'closed') {
-      return this.#run(operation, context, 'closed', {
-        generation: circuit.generation,
-        begunAt: at,
-        lease: undefined,
-      });
+      const call: Call = { generation: circuit.generation, begunAt: at, lease: undefined };
+      return this.#run(operation, context, 'closed', call);
     }
     if (this.#refuses(at)) return reject(this.#refusal(context, circuit, at));
     this.#machine.begin(at);
@@ -191,15 +196,15 @@ class Breaker extends PolicyBase implements CircuitBreaker, MachineOwner, Breake
   }
 
   #ended(call: Call, verdict: Verdict, result: unknown, trace?: CallTrace): void {
-    const at = this.clock.monotonic();
+    const { begunAt } = call;
+    const untimed = begunAt === UNTIMED;
+    const at = untimed && verdict === 'success' && !this.#timed ? UNTIMED : this.clock.monotonic();
     const { slowCallDurationMs } = this.#options;
-    const slow = slowCallDurationMs !== undefined && at - call.begunAt > slowCallDurationMs;
+    const slow = slowCallDurationMs !== undefined && at - begunAt > slowCallDurationMs;
     const outcome = verdict === 'success' && slow ? 'slow' : verdict;
     const counts = this.#counts();
     counts.count(outcome);
-    if (live.metrics && call.begunAt !== UNTIMED) {
-      counts.duration(outcome, (at - call.begunAt) / 1000);
-    }
+    if (live.metrics && !untimed) counts.duration(outcome, (at - begunAt) / 1000);
     if (verdict === 'failure') this.#lastFailureAt = this.clock.now();
     trace?.end(outcome, result);
     this.#machine.settle(call, verdict, slow, result, at);

@@ -221,7 +221,9 @@ describe('time', () => {
       await breaker.execute(ok);
       return reads;
     };
+    const judging = make({ clock: counting, isFailure: () => false, ignore: () => false });
     expect(await readsOf(row)).toBe(0);
+    expect(await readsOf(judging)).toBe(0);
     expect(await readsOf(calls)).toBe(0);
     expect(await readsOf(time)).toBe(1);
     expect(await readsOf(slow)).toBe(2);

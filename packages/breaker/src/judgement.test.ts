@@ -34,7 +34,7 @@ async function openError(breaker: CircuitBreaker): Promise<CircuitOpenError> {
 
 describe('judgement', () => {
   it('takes a value that means failure for one', async () => {
-    const breaker = make({ isFailure: (value) => value === 503, failureThreshold: 2 });
+    const breaker = make({ isFailure: (status: number) => status === 503, failureThreshold: 2 });
     expect(await breaker.execute(() => 503)).toBe(503);
     expect(await breaker.execute(() => 503)).toBe(503);
     expect(breaker.state).toBe('open');
