@@ -1,0 +1,55 @@
+// A program for the Jaeger suite: makes one call of each kind, under a span of its own, and ends.
+import { trace } from '@opentelemetry/api';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { circuitBreaker } from '@temper/breaker';
+import { hedge, pipeline } from '@temper/recovery';
+import { retry } from '@temper/retry';
+
+const sdk = new NodeSDK({ metricReaders: [], logRecordProcessors: [] });
+sdk.start();
+const tracer = trace.getTracer('traced-calls');
+
+/** Runs `work` in a span of this name, so that its trace can be found. */
+const called = (name: string, work: () => Promise<unknown>): Promise<void> =>
+  tracer.startActiveSpan(name, async (span) => {
+    await work().catch(() => undefined);
+    span.end();
+  });
+
+const refused = (): Error => Object.assign(new Error('connect refused'), { code: 'ECONNREFUSED' });
+
+await called('saved call', () =>
+  retry({ name: 'saved', initialDelayMs: 5 }).execute(({ attempt }) => {
+    if (attempt < 3) throw refused();
+    return 'the answer';
+  }),
+);
+
+await called('exhausted call', () =>
+  retry({ name: 'exhausted', initialDelayMs: 5, maxAttempts: 2 }).execute(() => {
+    throw refused();
+  }),
+);
+
+const breaker = circuitBreaker({ name: 'rejecting', failureThreshold: 1 });
+await breaker.tryExecute(() => {
+  throw refused();
+});
+await called('rejected call', () =>
+  pipeline({ name: 'guarded' }, retry({ name: 'around' }), breaker).execute(() => 'never made'),
+);
+
+await called('hedged call', () =>
+  hedge({ name: 'hedged', delayMs: 20 }).execute(
+    ({ attempt, signal }) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => resolve(attempt), attempt === 1 ? 5000 : 20);
+        signal.addEventListener('abort', () => {
+          clearTimeout(timer);
+          reject(signal.reason);
+        });
+      }),
+  ),
+);
+
+await sdk.shutdown();
