@@ -18,7 +18,10 @@ function section(heading: string): string {
 
 /** The rows of the nth table in a text, without its header. */
 function table(text: string, nth = 0): string[][] {
-  const tables = text.trim().split('\n\n').filter((part) => part.startsWith('|'));
+  const tables = text
+    .trim()
+    .split('\n\n')
+    .filter((part) => part.startsWith('|'));
   return (tables[nth] ?? '')
     .split('\n')
     .slice(2)

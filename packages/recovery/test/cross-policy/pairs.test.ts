@@ -1,6 +1,10 @@
+import { circuitBreaker } from '@temper/breaker';
 import { DeadlineExceededError } from '@temper/core';
-import { settle } from '@temper/testkit/clock';
+import { concurrency } from '@temper/ratelimit';
+import { retry } from '@temper/retry';
+import { ManualClock, settle } from '@temper/testkit/clock';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { hedge, pipeline, timeout } from '../../src/index.ts';
 import {
   build,
   everyError,
@@ -165,5 +169,59 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
     }
     await clock.advance(20_000);
     return expectNothingLeft(clock, watched);
+  });
+});
+
+describe('what is given up on', () => {
+  it('is no failure of a breaker inside a hedge: the others are not needed any more', async () => {
+    const clock = new ManualClock();
+    const breaker = circuitBreaker({ clock, failureThreshold: 1 });
+    const policy = pipeline({ clock }, hedge({ clock, delayMs: 10, maxAttempts: 3 }), breaker);
+    let calls = 0;
+    const operation = ({ signal }: { signal: AbortSignal }): Promise<void> =>
+      clock.sleep(++calls === 3 ? 1 : 1000, signal);
+    await clock.runUntil(policy.execute(operation));
+    await settle();
+    expect(calls).toBe(3);
+    expect(breaker.stats()).toMatchObject({
+      state: 'closed',
+      calls: { success: 1, failure: 0, ignored: 2 },
+    });
+  });
+
+  it('is no failure of a breaker when the caller leaves, but is one when time is up', async () => {
+    const clock = new ManualClock();
+    const breaker = circuitBreaker({ clock });
+    const policy = pipeline({ clock }, breaker, timeout({ clock, timeoutMs: 50 }));
+    const slow = ({ signal }: { signal: AbortSignal }) => clock.sleep(1000, signal);
+    const watched = watchedSignal();
+    const left = policy.tryExecute(slow, { signal: watched.signal });
+    await clock.advance(20);
+    watched.abort('left');
+    await left;
+    expect(breaker.stats().calls).toMatchObject({ failure: 0, ignored: 1 });
+    await clock.runUntil(policy.tryExecute(slow));
+    await clock.runUntil(policy.tryExecute(slow, { deadlineMs: 20 }));
+    await settle();
+    expect(breaker.stats().calls).toMatchObject({ failure: 2, ignored: 1 });
+  });
+
+  it('gives its permit back: a limiter has none out when a call is over, however it ended', async () => {
+    const clock = new ManualClock();
+    const limiter = concurrency({ clock, limit: 2 });
+    const policy = pipeline(
+      { clock },
+      limiter,
+      timeout({ clock, timeoutMs: 50 }),
+      retry({ clock, initialDelayMs: 1 }),
+    );
+    const slow = ({ signal }: { signal: AbortSignal }) => clock.sleep(1000, signal);
+    const throws = (): never => {
+      throw transient('at once');
+    };
+    const calls = [slow, throws, slow, throws].map((one) => policy.tryExecute(one));
+    const ended = Promise.all(calls);
+    expect((await clock.runUntil(ended)).every(({ ok }) => !ok)).toBe(true);
+    expect(limiter.stats()).toMatchObject({ inFlight: 0, queued: 0 });
   });
 });

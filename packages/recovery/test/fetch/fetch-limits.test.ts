@@ -1,0 +1,215 @@
+import { getEventListeners, once } from 'node:events';
+import { concurrency } from '@temper/ratelimit';
+import { ManualClock } from '@temper/testkit/clock';
+import { describe, expect, it } from 'vitest';
+import { resilientFetch, TooManyInFlightError } from '../../src/fetch/index.ts';
+import { half, hang, ok, status } from './fault-server.ts';
+import { quick, serve, still } from './guarded.ts';
+
+describe('a timeout of fetch', () => {
+  it('is ten seconds for an attempt, which is then aborted and made again', async () => {
+    const server = await serve(hang, ok('second'));
+    const { clock, fetch } = still();
+    const call = fetch(server.url());
+    await server.requests(1);
+    await clock.advance(9999);
+    expect(server.responses[0]?.closed).toBe(false);
+    const closed = once(server.responses[0] as never, 'close');
+    await clock.advance(1);
+    await closed;
+    await clock.advance(2000);
+    expect(await (await call).text()).toBe('second');
+  });
+
+  it('is thirty seconds in all', async () => {
+    const server = await serve(hang);
+    const { clock, fetch } = still();
+    const begun = clock.monotonic();
+    const call = fetch(server.url());
+    const failed = expect(call).rejects.toMatchObject({
+      code: 'OPERATION_TIMEOUT',
+      timeoutMs: 30_000,
+    });
+    for (let sent = 1; sent <= 3; sent++) {
+      await server.requests(sent);
+      await clock.advance(sent === 3 ? 4000 : 10_000 + 2000 * sent);
+    }
+    await failed;
+    expect(clock.monotonic() - begun).toBe(30_000);
+  });
+
+  it('does not time the body, which streams as before', async () => {
+    const server = await serve(half());
+    const { clock, fetch } = still();
+    const response = await fetch(server.url());
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('first half, ');
+    await clock.advance(3_600_000);
+    server.responses[0]?.end('second half');
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe('second half');
+    expect((await reader.read()).done).toBe(true);
+  });
+
+  it('lets go of a response that comes too late from a fetch that does not listen', async () => {
+    const cancelled: string[] = [];
+    const clock = new ManualClock();
+    const deaf = async (): Promise<Response> => {
+      await clock.sleep(60_000);
+      return new Response(new ReadableStream({ cancel: () => void cancelled.push('late') }));
+    };
+    const fetch = resilientFetch({ clock, fetch: deaf, retry: false });
+    const call = expect(fetch('http://origin.example/')).rejects.toMatchObject({
+      code: 'OPERATION_TIMEOUT',
+    });
+    await clock.advance(10_000);
+    await call;
+    await clock.advance(60_000);
+    expect(cancelled).toEqual(['late']);
+  });
+});
+
+describe('the breaker of an origin', () => {
+  it('opens at a tenth of failures among a hundred calls, and only for that origin', async () => {
+    const bad = await serve(status(500));
+    const good = await serve(ok());
+    const { clock, fetch } = still({ retry: false });
+    const ask = async (url: string): Promise<string> =>
+      fetch(url).then(
+        async (response) => `${response.status} ${(await response.text()).length}`,
+        (error: { code: string }) => error.code,
+      );
+    bad.script = [...Array.from({ length: 90 }, () => ok()), status(500)];
+    const answers: string[] = [];
+    for (let i = 0; i < 101; i++) answers.push(await ask(bad.url()));
+    expect(answers.slice(90)).toEqual([
+      ...Array.from({ length: 10 }, () => '500 10'),
+      'CIRCUIT_OPEN',
+    ]);
+    expect(bad.seen).toHaveLength(100);
+    expect(await ask(good.url())).toBe('200 2');
+    expect(fetch.stats().breakers).toMatchObject({
+      [bad.origin]: { state: 'open' },
+      [good.origin]: { state: 'closed' },
+    });
+    bad.script = [ok()];
+    await clock.advance(5000);
+    expect(await ask(bad.url())).toBe('200 2');
+    expect(fetch.stats().breakers[bad.origin]?.state).toBe('closed');
+  });
+
+  it('ends the retries when it opens', async () => {
+    const server = await serve(status(503));
+    const fetch = quick({ breaker: { failureThreshold: 2 } });
+    await expect(fetch(server.url())).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect(server.seen).toHaveLength(2);
+  });
+
+  it('can be switched off', async () => {
+    const server = await serve(status(500));
+    const fetch = quick({ breaker: false });
+    for (let i = 0; i < 3; i++) await fetch(server.url());
+    expect(server.seen).toHaveLength(12);
+    expect(fetch.stats().breakers).toEqual({});
+  });
+
+  it('is kept for a bounded number of origins', async () => {
+    const own = async (): Promise<Response> => new Response('');
+    const fetch = resilientFetch({ maxOrigins: 2, fetch: own });
+    for (const name of ['a', 'b', 'a', 'c']) await fetch(`http://${name}.example/`);
+    expect(Object.keys(fetch.stats().breakers)).toEqual(['http://a.example', 'http://c.example']);
+  });
+});
+
+describe('the limit of fetch', () => {
+  it('rejects what is one too many, until headers have come', async () => {
+    const server = await serve(hang);
+    const fetch = quick({ maxInFlight: 2 });
+    const held = [fetch(server.url()), fetch(server.url())];
+    await server.requests(2);
+    const refused = fetch(server.url());
+    await expect(refused).rejects.toBeInstanceOf(TooManyInFlightError);
+    await expect(refused).rejects.toMatchObject({
+      code: 'TOO_MANY_IN_FLIGHT',
+      limit: 2,
+      message: "'http' has 2 requests under way, which is its limit; this one was not sent.",
+    });
+    for (const response of server.responses) response.end();
+    await Promise.all(held);
+    server.script = [half()];
+    await Promise.all([fetch(server.url()), fetch(server.url())]); // bodies still under way
+    server.script = [ok()];
+    expect((await fetch(server.url())).status).toBe(200);
+    expect(fetch.stats().limiter).toEqual({ limit: 2, inFlight: 0, rejected: 1 });
+  });
+
+  it('can be a limiter with a queue', async () => {
+    const server = await serve(ok());
+    const fetch = quick({ limiter: concurrency({ limit: 1 }) });
+    const answers = await Promise.all([1, 2, 3].map(() => fetch(server.url())));
+    expect(answers.map(({ status: code }) => code)).toEqual([200, 200, 200]);
+    expect(fetch.stats().limiter).toMatchObject({ inFlight: 0 });
+  });
+});
+
+describe('the caller’s signal', () => {
+  it('keeps a request from being sent', async () => {
+    const server = await serve(ok());
+    const reason = new Error('before');
+    const call = quick()(server.url(), { signal: AbortSignal.abort(reason) });
+    await expect(call).rejects.toBe(reason);
+    expect(server.seen).toHaveLength(0);
+  });
+
+  it('aborts an attempt', async () => {
+    const server = await serve(hang);
+    const controller = new AbortController();
+    const call = quick()(server.url(), { signal: controller.signal });
+    const failed = expect(call).rejects.toBe('enough');
+    await server.requests(1);
+    const closed = once(server.responses[0] as never, 'close');
+    controller.abort('enough');
+    await failed;
+    await closed;
+  });
+
+  it('ends the wait for the next attempt', async () => {
+    const server = await serve(status(503));
+    const { clock, fetch, waiting } = still();
+    const controller = new AbortController();
+    const call = fetch(server.url(), { signal: controller.signal });
+    const failed = expect(call).rejects.toBe('enough');
+    await waiting();
+    controller.abort('enough');
+    await failed;
+    expect(clock.pendingRefed).toBe(0);
+  });
+
+  it('aborts the body, long after the headers', async () => {
+    const server = await serve(half());
+    const controller = new AbortController();
+    const response = await quick()(server.url(), { signal: controller.signal });
+    const text = expect(response.text()).rejects.toMatchObject({ name: 'AbortError' });
+    const closed = once(server.responses[0] as never, 'close');
+    controller.abort();
+    await text;
+    await closed;
+  });
+
+  it('gathers no listeners over many requests', async () => {
+    const server = await serve(ok());
+    const fetch = quick();
+    const { signal } = new AbortController();
+    for (let i = 0; i < 300; i++) await (await fetch(server.url(), { signal })).text();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
+  it('of a Request counts too', async () => {
+    const server = await serve(hang);
+    const controller = new AbortController();
+    const call = quick()(new Request(server.url(), { signal: controller.signal }));
+    const failed = expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    await server.requests(1);
+    controller.abort();
+    await failed;
+  });
+});
