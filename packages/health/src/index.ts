@@ -7,6 +7,7 @@ export {
 } from './check-options.ts';
 export {
   type AuditLogCheckOptions,
+  type AuditLogCounts,
   type AuditLogLevels,
   type AuditLogLike,
   auditLogCheck,

@@ -9,20 +9,23 @@ export interface AuditLogLike {
   stats(): AuditLogLevels;
 }
 
-/** What is read of an audit log's `stats()`. */
-export interface AuditLogLevels {
-  /** Events since the start, by what became of them. */
-  readonly events: {
-    /** The caller was told that the event could not be stored. */
-    readonly refused: number;
-    /** The caller went on without it being durable. */
-    readonly degraded: number;
-    /** Lost. */
-    readonly dropped: number;
-  };
+/** What became of the events of an audit log, as totals since the start. */
+export interface AuditLogCounts {
+  /** Callers that were told that their event could not be stored. */
+  readonly refused: number;
+  /** Callers that went on without it being durable. */
+  readonly degraded: number;
+  /** Events that were lost. */
+  readonly dropped: number;
+}
+
+/** What is read of an audit log's `stats()`. The counts may stand under `events`, too. */
+export type AuditLogLevels = (AuditLogCounts | { readonly events: AuditLogCounts }) & {
   /** Events that wait to be stored. */
   readonly pending: number;
-}
+  /** `unavailable` and `closed` mean that nothing is stored; anything else is well. */
+  readonly state?: string;
+};
 
 /** Options of {@link auditLogCheck}. */
 export interface AuditLogCheckOptions extends BuiltInCheckOptions {
@@ -36,11 +39,12 @@ export interface AuditLogCheckOptions extends BuiltInCheckOptions {
 }
 
 const OWNER = 'auditLogCheck';
-const NONE = { refused: 0, degraded: 0, dropped: 0 } as const;
+const LEVELS = ['refused', 'degraded', 'dropped', 'pending'] as const;
 
 /**
- * Whether an audit log keeps what it is given: unhealthy when it refused or lost events since the
- * probe before, degraded when it took some that are not durable, or has too many waiting.
+ * Whether an audit log keeps what it is given: unhealthy when it stores nothing, or refused or lost
+ * events since the probe before; degraded when it took some that are not durable, or has too many
+ * waiting.
  *
  * @throws {TypeError | RangeError} when it is no audit log, or an option is unknown or out of range
  */
@@ -52,42 +56,48 @@ export function auditLogCheck(
   checkType(OWNER, 'log.stats', watched.stats, 'function');
   levelsOf(watched);
   const maxPending = checkNumber(OWNER, 'maxPending', options.maxPending ?? 1000, { min: 1 });
-  let before: AuditLogLevels['events'] = NONE;
+  let before: AuditLogCounts = { refused: 0, degraded: 0, dropped: 0 };
   return builtIn(OWNER, options, ['maxPending'], {
     name: watched.name,
     componentType: 'datastore',
     check: () => {
-      const { events, pending } = levelsOf(watched);
-      const refused = events.refused - before.refused;
-      const dropped = events.dropped - before.dropped;
-      const degraded = events.degraded - before.degraded;
-      before = events;
-      const status: HealthStatus =
-        refused + dropped > 0
-          ? 'unhealthy'
-          : degraded > 0 || pending >= maxPending
-            ? 'degraded'
-            : 'healthy';
+      const { pending, state, counts: now } = levelsOf(watched);
+      const refused = now.refused - before.refused;
+      const dropped = now.dropped - before.dropped;
+      const degraded = now.degraded - before.degraded;
+      before = now;
+      const storesNothing = state === 'unavailable' || state === 'closed';
+      const is = storesNothing ? `the log is ${state}; ` : '';
       return {
-        status,
-        message: `since the last probe ${refused} events were refused, ${dropped} lost, ${degraded} not durable; ${pending} wait`,
+        status: judgeLog(
+          storesNothing || refused + dropped > 0,
+          degraded > 0 || pending >= maxPending,
+        ),
+        message: `${is}since the last probe ${refused} events were refused, ${dropped} lost, ${degraded} not durable; ${pending} wait`,
         observed: { name: 'pending', value: pending },
       };
     },
   });
 }
 
-function levelsOf(watched: AuditLogLike): AuditLogLevels {
-  const { events, pending } = watched.stats();
-  const fine =
-    typeof pending === 'number' &&
-    (['refused', 'degraded', 'dropped'] as const).every(
-      (outcome) => typeof events?.[outcome] === 'number',
-    );
-  if (!fine) {
+function judgeLog(loses: boolean, lags: boolean): HealthStatus {
+  if (loses) return 'unhealthy';
+  return lags ? 'degraded' : 'healthy';
+}
+
+function levelsOf(watched: AuditLogLike): {
+  readonly counts: AuditLogCounts;
+  readonly pending: number;
+  readonly state: string | undefined;
+} {
+  const stats = watched.stats();
+  const { pending, state } = stats;
+  const { refused, degraded, dropped } = 'events' in stats ? stats.events : stats;
+  const levels = { refused, degraded, dropped, pending };
+  if (LEVELS.some((level) => typeof levels[level] !== 'number')) {
     throw new TypeError(
-      `${OWNER}: '${watched.name}' must tell events.refused, .degraded, .dropped and pending in its stats().`,
+      `${OWNER}: '${watched.name}' must tell ${LEVELS.join(', ')} in its stats().`,
     );
   }
-  return { events: { ...events }, pending };
+  return { counts: { refused, degraded, dropped }, pending, state };
 }

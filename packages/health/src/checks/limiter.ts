@@ -6,9 +6,7 @@ import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
 /** A limiter, by its shape: those of `@temper/ratelimit`, and any like them. */
 export interface LimiterLike {
   readonly name: string;
-  /** The limit as it stands. Where there is none, `stats()` has to tell it. */
-  quota?(): { readonly limit: number; readonly remaining: number };
-  /** A token bucket's tells `availableTokens` and `maxTokens`. */
+  /** Must tell `availableTokens` and `maxTokens`, or `inFlight` and `limit`. */
   stats(): object;
 }
 
@@ -61,15 +59,20 @@ export function limiterCheck(watched: LimiterLike, options: LimiterCheckOptions 
   });
 }
 
+type Levels = Partial<
+  Record<'maxTokens' | 'availableTokens' | 'limit' | 'inFlight', number | undefined>
+>;
+
 function levelOf(watched: LimiterLike): { readonly limit: number; readonly remaining: number } {
-  const quota = watched.quota?.();
-  const stats = watched.stats() as Partial<Record<'maxTokens' | 'availableTokens', unknown>>;
-  const limit = quota?.limit ?? stats.maxTokens;
-  const remaining = quota?.remaining ?? stats.availableTokens;
-  if (typeof limit !== 'number' || typeof remaining !== 'number') {
-    throw new TypeError(
-      `${OWNER}: '${watched.name}' must have quota(), or availableTokens and maxTokens in its stats().`,
-    );
+  const { maxTokens, availableTokens, limit, inFlight } = watched.stats() as Levels;
+  if (typeof maxTokens === 'number' && typeof availableTokens === 'number') {
+    // Part of a token lets nobody through.
+    return { limit: maxTokens, remaining: Math.max(0, Math.floor(availableTokens)) };
   }
-  return { limit, remaining };
+  if (typeof limit === 'number' && typeof inFlight === 'number') {
+    return { limit, remaining: Math.max(0, limit - inFlight) };
+  }
+  throw new TypeError(
+    `${OWNER}: '${watched.name}' must tell availableTokens and maxTokens, or inFlight and limit, in its stats().`,
+  );
 }

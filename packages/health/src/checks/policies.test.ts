@@ -38,58 +38,76 @@ describe('a breaker', () => {
 });
 
 describe('a limiter', () => {
-  it('is judged by what is left, told by quota() or by token stats', async () => {
+  it('is judged by what is left, told in tokens or in permits', async () => {
     let left = 40;
-    const stats = () => ({ availableTokens: left, maxTokens: 100 });
-    const byStats = monitorOf(limiterCheck({ name: 'lsp', stats }, { degraded: 0.8 }));
-    const quota = () => ({ limit: 100, remaining: left });
-    const byQuota = monitorOf(
-      limiterCheck({ name: 'lsp', quota, stats: () => ({}) }, { degraded: 0.8, unhealthy: 1 }),
+    const tokens = () => ({ availableTokens: left, maxTokens: 100, limit: 600 });
+    const permits = () => ({ inFlight: 100 - left, limit: 100 });
+    const bucket = monitorOf(limiterCheck({ name: 'lsp', stats: tokens }, { degraded: 0.8 }));
+    const bulkhead = monitorOf(
+      limiterCheck({ name: 'lsp', stats: permits }, { degraded: 0.8, unhealthy: 1 }),
     );
-    expect((await look(byStats))?.status).toBe('healthy');
-    expect((await look(byQuota))?.status).toBe('healthy');
+    expect((await look(bucket))?.status).toBe('healthy');
+    expect((await look(bulkhead))?.status).toBe('healthy');
     left = 20;
-    expect((await look(byStats))?.status).toBe('degraded');
-    expect((await look(byQuota))?.status).toBe('degraded');
-    left = 0;
-    expect((await look(byStats))?.status).toBe('degraded');
-    expect((await look(byQuota))?.status).toBe('unhealthy');
+    expect((await look(bucket))?.status).toBe('degraded');
+    expect((await look(bulkhead))?.status).toBe('degraded');
+    left = -3; // a limit that was lowered while calls were under way
+    expect((await look(bucket))?.status).toBe('degraded');
+    expect(await look(bulkhead)).toMatchObject({
+      status: 'unhealthy',
+      message: '0 of 100 are left',
+    });
   });
 
   it('that tells no level is refused at once', () => {
     const stats = () => ({ requests: 3 });
     expect(() => limiterCheck({ name: 'odd', stats })).toThrow(
-      "limiterCheck: 'odd' must have quota(), or availableTokens and maxTokens in its stats().",
+      "limiterCheck: 'odd' must tell availableTokens and maxTokens, or inFlight and limit, in its stats().",
     );
   });
 });
 
 describe('an audit log', () => {
   it('is judged by what became of its events since the probe before', async () => {
-    const events = { stored: 0, refused: 0, degraded: 0, dropped: 0 };
-    let pending = 0;
+    const levels = { state: 'open', refused: 0, degraded: 0, dropped: 0, pending: 0 };
     const monitor = monitorOf(
-      auditLogCheck({ name: 'audit', stats: () => ({ events, pending }) }, { maxPending: 10 }),
+      auditLogCheck({ name: 'audit', stats: () => ({ ...levels }) }, { maxPending: 10 }),
     );
     const status = async () => (await look(monitor))?.status;
     expect(await status()).toBe('healthy');
-    events.refused++;
+    levels.refused++;
     expect(await status()).toBe('unhealthy');
     expect(await status()).toBe('healthy');
-    events.dropped++;
+    levels.dropped++;
     expect(await status()).toBe('unhealthy');
-    events.degraded++;
+    levels.degraded++;
     expect(await status()).toBe('degraded');
-    pending = 10;
+    levels.pending = 10;
     expect(await status()).toBe('degraded');
-    pending = 9;
+    levels.pending = 9;
     expect(await status()).toBe('healthy');
+  });
+
+  it('may keep its counts under events', async () => {
+    const events = { refused: 1, degraded: 0, dropped: 0 };
+    const check = auditLogCheck({ name: 'audit', stats: () => ({ events, pending: 0 }) });
+    expect((await look(monitorOf(check)))?.status).toBe('unhealthy');
+  });
+
+  it.each([
+    ['idle', 'healthy'],
+    ['open', 'healthy'],
+    ['unavailable', 'unhealthy'],
+    ['closed', 'unhealthy'],
+  ])('that is %s is %s', async (state, status) => {
+    const stats = () => ({ state, refused: 0, degraded: 0, dropped: 0, pending: 0 });
+    expect((await look(monitorOf(auditLogCheck({ name: 'audit', stats }))))?.status).toBe(status);
   });
 
   it('that does not tell them is refused at once', () => {
     const log = { name: 'odd', stats: () => ({ pending: 1 }) };
     expect(() => auditLogCheck(log as never)).toThrow(
-      "auditLogCheck: 'odd' must tell events.refused",
+      "auditLogCheck: 'odd' must tell refused, degraded, dropped, pending in its stats().",
     );
   });
 });

@@ -1,0 +1,41 @@
+import { auditLog, memorySink } from '@temper/audit';
+import { circuitBreaker } from '@temper/breaker';
+import { concurrency, fixedWindow, gcra, slidingWindow, tokenBucket } from '@temper/ratelimit';
+import { expect, it } from 'vitest';
+import { auditLogCheck, breakerCheck, healthMonitor, limiterCheck } from '../src/index.ts';
+
+// The checks know these packages by their shape alone. Here the shapes meet.
+
+it('a breaker of @temper/breaker is well until it is isolated', async () => {
+  const watched = circuitBreaker({ name: 'db' });
+  const monitor = healthMonitor({ ttlMs: 0, checks: [breakerCheck(watched)] });
+  expect(await monitor.getOverallHealth()).toBe('healthy');
+  {
+    using _ = watched.isolate();
+    expect(await monitor.getOverallHealth()).toBe('degraded');
+  }
+  expect(await monitor.getOverallHealth()).toBe('healthy');
+});
+
+it.each([
+  tokenBucket({ name: 'token bucket', limit: 5, burst: 5 }),
+  gcra({ name: 'gcra', limit: 5, burst: 5 }),
+  slidingWindow({ name: 'sliding window', limit: 5 }),
+  fixedWindow({ name: 'fixed window', limit: 5 }),
+  concurrency({ name: 'concurrency', limit: 5 }),
+])('the limiter $name of @temper/ratelimit is well until nothing is left', async (limiter) => {
+  const monitor = healthMonitor({ ttlMs: 0, checks: [limiterCheck(limiter)] });
+  const look = async () => (await monitor.check()).checks[0];
+  expect(await look()).toMatchObject({ status: 'healthy', message: '5 of 5 are left' });
+  for (let taken = 0; taken < 5; taken++) expect(limiter.check().allowed).toBe(true);
+  expect(await look()).toMatchObject({ status: 'degraded', message: '0 of 5 are left' });
+});
+
+it('an audit log of @temper/audit is well until it stores nothing', async () => {
+  const log = auditLog({ name: 'audit', sinks: [memorySink()] });
+  const monitor = healthMonitor({ ttlMs: 0, checks: [auditLogCheck(log)] });
+  await log.append({ eventType: 'test', action: 'look', resource: 'log', status: 'success' });
+  expect(await monitor.getOverallHealth()).toBe('healthy');
+  await log.close();
+  expect(await monitor.getOverallHealth()).toBe('unhealthy');
+});
