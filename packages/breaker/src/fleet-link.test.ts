@@ -151,6 +151,22 @@ describe('the link of a node to its fleet', () => {
     expect(store.takes).toHaveLength(2);
   });
 
+  it('waits for that result no longer than for a lease, and not at all once the caller aborts', async () => {
+    const first = fleet.takeTrial(undefined);
+    await settle();
+    store.takes[0]?.resolve(leased(says(1, 'half-open')));
+    await first;
+    fleet.endTrial('x', 'success', 0);
+    const controller = new AbortController();
+    const aborted = fleet.takeTrial(controller.signal);
+    const patient = fleet.takeTrial(undefined);
+    const reason = new Error('user left');
+    controller.abort(reason);
+    await expect(aborted).rejects.toBe(reason);
+    await clock.advance(250);
+    expect(await patient).toEqual({ refused: false, lease: undefined });
+  });
+
   it('counts one failure for an answer that is late and then fails', async () => {
     fleet.touch(clock.monotonic());
     await clock.advance(250);

@@ -133,10 +133,11 @@ export class Fleet {
    * @throws `signal.reason`, at once, when the signal aborts
    */
   async takeTrial(signal: AbortSignal | undefined): Promise<Trial> {
-    await this.#ending;
-    const epoch = this.#epoch;
+    let epoch = this.#epoch;
     let heard = false;
     const asked = this.#bounded(async () => {
+      await this.#ending; // or the fleet would take the last trial to be running still
+      epoch = this.#epoch;
       const grant = await this.#options.store.takeTrial({
         circuit: this.#rules.circuit,
         node: this.#options.node,
