@@ -1,5 +1,6 @@
 import { circuitBreaker } from '@temper/breaker';
 import type { Executor, PolicyDescription } from '@temper/core';
+import { concurrency } from '@temper/ratelimit';
 import { retry } from '@temper/retry';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -56,6 +57,17 @@ describe('the order of a pipeline', () => {
     expect(problems(limit('total', 100), timed)).toHaveLength(1);
     expect(problems(timed, limit('attempt', 100))).toHaveLength(1);
     expect(problems(timed, limit('attempt', 50))).toHaveLength(1); // side by side
+  });
+
+  it('knows a breaker and a limiter by their shape: the one does not wait, the other may', () => {
+    const breaker = circuitBreaker();
+    expect(problems(limit('total', 200), breaker, limit('attempt', 100))).toHaveLength(1);
+    const queue = concurrency({ limit: 1 });
+    expect(problems(limit('total', 200), queue, limit('attempt', 100))).toEqual([]);
+    const kinds = pipeline({}, breaker, queue)
+      .stats()
+      .policies.map(({ kind }) => kind);
+    expect(kinds).toEqual(['breaker', 'ratelimit']);
   });
 
   it('passes two timeouts with something between them that can go on after the inner', () => {
