@@ -1,9 +1,9 @@
 import { circuitBreaker } from '@temper/breaker';
 import { pipeline, timeout } from '@temper/recovery';
 import { retry } from '@temper/retry';
-import * as cockatiel from 'cockatiel';
 import type { Bench } from '../types.ts';
 import { fused, fusedWithSharedTimer, naive } from './floor.ts';
+import { cockatielPipeline } from './peers.ts';
 
 const GROUP = 'retry + breaker + timeout, first try succeeds';
 const TIMEOUT_MS = 5000;
@@ -19,25 +19,8 @@ const standard = pipeline(
   timeout({ name: 'bench', timeoutMs: TIMEOUT_MS }),
 );
 
-function cockatielPolicy(abortOnReturn: boolean): cockatiel.IPolicy {
-  return cockatiel.wrap(
-    cockatiel.retry(cockatiel.handleAll, {
-      maxAttempts: 2,
-      backoff: new cockatiel.ExponentialBackoff({ initialDelay: 100 }),
-    }),
-    cockatiel.circuitBreaker(cockatiel.handleAll, {
-      halfOpenAfter: 60_000,
-      breaker: new cockatiel.ConsecutiveBreaker(5),
-    }),
-    cockatiel.timeout(TIMEOUT_MS, {
-      strategy: cockatiel.TimeoutStrategy.Aggressive,
-      abortOnReturn,
-    }),
-  );
-}
-
-const byDefault = cockatielPolicy(true);
-const tuned = cockatielPolicy(false);
+const byDefault = cockatielPipeline(TIMEOUT_MS, true);
+const tuned = cockatielPipeline(TIMEOUT_MS, false);
 const floor = fused(TIMEOUT_MS);
 const sharedTimer = fusedWithSharedTimer(TIMEOUT_MS);
 const simple = naive(TIMEOUT_MS);
