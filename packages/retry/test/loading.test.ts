@@ -41,8 +41,11 @@ describe('the built package', () => {
     expect(run('--input-type=module', '--eval', program)).toBe('1');
   });
 
-  it('exports what was counted before the Node SDK was started', () => {
-    expect(JSON.parse(run('test/programs/late-sdk.mjs'))).toEqual({
+  it.each([
+    ['before the package was loaded', 'first'],
+    ['after the first calls', 'last'],
+  ])('exports every count with a Node SDK that was started %s', (_, when) => {
+    expect(JSON.parse(run('test/programs/sdk.mjs', when))).toEqual({
       'temper.retry.operations success': 1,
       'temper.retry.operations recovered': 1,
       'temper.retry.operations exhausted': 1,
