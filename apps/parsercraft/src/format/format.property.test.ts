@@ -4,6 +4,7 @@ import { withoutSpans } from '../../test/tree.ts';
 import { wildPrograms } from '../../test/wild-program.ts';
 import { BUNDLED_LANGUAGES, bundledDefinition } from '../lang/bundled.ts';
 import type { LanguageDefinition } from '../lang/definition.ts';
+import { loadDefinition } from '../lang/load.ts';
 import { parseStrict } from '../parse/parse.ts';
 import { format, formatTree } from './format.ts';
 
@@ -30,7 +31,7 @@ function strewn(definition: LanguageDefinition): fc.Arbitrary<string> {
       const between = text.slice(after, startOffset);
       const one = gaps.next().value as string;
       // Whether a return has a value depends on the end of its line.
-      const tied = /(?:^|\s)(?:return|devuelve|yield)$/.test(out);
+      const tied = /(?:^|\s)(?:return|devuelve|yield|give)$/.test(out);
       out += (tied || between === '' ? between : one) + image;
       after = startOffset + image.length;
     }
@@ -38,9 +39,27 @@ function strewn(definition: LanguageDefinition): fc.Arbitrary<string> {
   });
 }
 
-describe.each(BUNDLED_LANGUAGES)('formatting in %s', (language) => {
-  const definition = bundledDefinition(language);
+/** A language with every oddity that definitions allow and the bundled ones do without. */
+const ODD = loadDefinition(`
+name: odd
+keywords: { return: give, let: "let_", else: sonst }
+marks: { blockOpen: "[", blockClose: "]", assign: "<-" }
+comments: { line: "##", blockOpen: "#<", blockClose: ">#" }
+operators:
+  - { meaning: negate, symbol: "-", precedence: 5 }
+  - { meaning: subtract, symbol: "-", precedence: 5, associativity: left }
+  - { meaning: add, symbol: "+", precedence: 5 }
+  - { meaning: not, symbol: "!", precedence: 1 }
+  - { meaning: or, symbol: "|", precedence: 1, associativity: right }
+  - { meaning: equal, symbol: "=", precedence: 2, associativity: none }
+  - { meaning: power, symbol: "--", precedence: 9, associativity: none }
+  - { meaning: multiply, symbol: mal, precedence: 99 }
+functions: []
+`);
 
+const LANGUAGES = [...BUNDLED_LANGUAGES.map(bundledDefinition), ODD];
+
+describe.each(LANGUAGES)('formatting in $name', (definition) => {
   it('gives back every tree when its text is parsed', () => {
     fc.assert(
       fc.property(wildPrograms(definition), (tree) => {

@@ -70,6 +70,8 @@ describe('the language server as a process', () => {
     const inside = await labels(2, 37);
     expect(inside).toEqual(expect.arrayContaining(['a', 'b']));
     expect(inside).not.toContain('sum');
+    // Nor is it there before it is declared.
+    expect(await labels(3, 0)).not.toContain('sum');
     expect(await labels(4, 16)).toEqual(['one']);
   });
 
@@ -125,6 +127,12 @@ describe('the language server as a process', () => {
     // b would become a second a, or be taken for it.
     const same = lsp.request('textDocument/rename', { ...at(2, 15), newName: 'a' });
     await expect(same).rejects.toThrow(/already means something/);
+    // The inner b would be taken for the outer a, and no diagnostic would tell.
+    const hidden = 'file:///hidden.pc';
+    await lsp.open(hidden, 'let a = 1\nif true { let b = 2 print(a, b) }\n');
+    const place = { textDocument: { uri: hidden }, position: { line: 0, character: 4 } };
+    const shadowed = lsp.request('textDocument/rename', { ...place, newName: 'b' });
+    await expect(shadowed).rejects.toThrow(/already means something/);
     const foreign = lsp.request('textDocument/rename', { ...at(4, 17), newName: 'two' });
     await expect(foreign).rejects.toThrow(/declared elsewhere/);
   });

@@ -241,6 +241,24 @@ describe('conformance', () => {
     expect(other.check('X', has('Dogs'), 'Zoo').verdict).toBe('violates');
   });
 
+  it('believes nothing that rested on what turned out false', () => {
+    const has = (type: string): Structure => ({ properties: { x: { type, readonly: true } } });
+    // A fits B only but for `bad`; on the way there C was taken to fit D because A would fit B.
+    const set = new ProtocolSet([
+      { name: 'A', properties: { x: { type: 'C', readonly: true }, bad: { type: 'int' } } },
+      { name: 'B', properties: { x: { type: 'D', readonly: true }, bad: { type: 'string' } } },
+      { name: 'C', ...has('A') },
+      { name: 'D', ...has('B') },
+      {
+        name: 'Wanted',
+        properties: { first: { type: 'B', readonly: true }, second: { type: 'D', readonly: true } },
+      },
+    ]);
+    const given = { properties: { first: { type: 'A' }, second: { type: 'C' } } };
+    const { violations: found } = set.check('X', given, 'Wanted');
+    expect(found.map(({ member }) => member)).toEqual(['first', 'second']);
+  });
+
   it('checks a program: its functions are methods', () => {
     const text =
       'fn read(n: int): string { return string(n) }\nfn map(f: fn(int): int) { print(f(1)) }';

@@ -278,13 +278,14 @@ describe('a registry that fails', () => {
     expect(await client.lastKnown('a')).toBeUndefined();
   });
 
-  it('does not follow it elsewhere', async () => {
-    const server = await webServer((_, response) =>
-      response.writeHead(302, { location: 'http://127.0.0.1:9/' }).end(),
+  it('is not followed elsewhere', async () => {
+    const elsewhere = await packageServer(PACKAGES);
+    const server = await webServer(({ url }, response) =>
+      response.writeHead(302, { location: `${elsewhere.url}${url}` }).end(),
     );
-    await expect(new RegistryClient({ url: server.url }).versions('a')).rejects.toThrow(
-      RegistryConnectionError,
-    );
+    const asked = new RegistryClient({ url: server.url }).versions('std.math');
+    await expect(asked).rejects.toThrow(RegistryConnectionError);
+    expect(elsewhere.asked).toEqual([]);
   });
 
   it('is asked through the fetch that was given, once', async () => {

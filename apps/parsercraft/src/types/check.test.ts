@@ -65,6 +65,14 @@ describe('type inference', () => {
     expect(types(text)).toMatchObject({ even: 'fn(int): bool', odd: 'fn(int): bool' });
   });
 
+  it('leaves no result open that someone needs, though another does not', () => {
+    const each = 'fn each(f) { f(1) }\n';
+    expect(types(each)).toMatchObject({ each: 'fn(fn(int))' });
+    const needed = `${each}fn both(h) { each(h) let x = h(1) }`;
+    expect(problems(needed)).toContain("1:9: nothing tells the type of 'f'; write it down");
+    expect(types(`${needed} both(fn(n) { return n })`)).toMatchObject({ each: 'fn(fn(int): int)' });
+  });
+
   it('speaks the language of the program', () => {
     const names = createToolchain(escuela).infer('funcion doble(x) inicio devuelve x * 2.0 fin');
     expect(names).toEqual([
