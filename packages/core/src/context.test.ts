@@ -132,7 +132,7 @@ describe('an abort scope', () => {
     }
     expect(most).toBe(1);
     expect(listeners(signal)).toBe(0);
-  });
+  }, 30_000);
 
   it('lets a thousand calls share a signal without a warning of a leak', async () => {
     const warnings: Error[] = [];

@@ -321,5 +321,5 @@ describe('an abort', () => {
     expect(policy.stats()).toMatchObject({ operations: { recovered: 10_000 } });
     expect(getEventListeners(signal, 'abort')).toEqual([]);
     expect(clock.pendingRefed).toBe(0);
-  });
+  }, 30_000);
 });
