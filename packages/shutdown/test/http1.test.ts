@@ -97,6 +97,23 @@ describe('an idle keep-alive connection', () => {
 });
 
 describe('a request in flight', () => {
+  it('that comes in slowly, byte by byte, is waited for', async () => {
+    const { shutdown, port } = await serve((_request, response) => response.end('hello'), {
+      idleGraceMs: 200,
+    });
+    const client = new RawClient(port);
+    await new Promise((resolve) => client.socket.once('connect', resolve));
+    const done = shutdown.shutdown();
+    for (const byte of 'GET / HTTP/1.1\r\nHost: a\r\n\r\n') {
+      client.socket.write(byte);
+      await sleep(30);
+    }
+    await client.closed;
+    expect(client.text).toContain('hello');
+    expect(client.text).toContain('Connection: close');
+    expect((await done).outcome).toBe('completed');
+  });
+
   it('is answered in full, with Connection: close, and counted until then', async () => {
     const { shutdown, port } = await serve(async (_request, response) => {
       await sleep(300);
@@ -245,21 +262,24 @@ describe('a server', () => {
   });
 
   it('that was listening before it was handed in is emptied all the same', async () => {
-    const server = http.createServer(async (_request, response) => {
-      await sleep(200);
+    const server = http.createServer(async (request, response) => {
+      if (request.url === '/slow') await sleep(200);
       response.end('hello');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const [idle, fresh] = [new RawClient(port), new RawClient(port)];
+    idle.get('/');
+    await idle.until(/hello/);
     const shutdown = gracefulShutdown({ delayMs: 0, onReport: () => {} });
-    const client = new RawClient((server.address() as AddressInfo).port);
-    await new Promise((resolve) => client.socket.once('connect', resolve));
-    await sleep(20);
-    shutdown.server(server, { idleGraceMs: 50 });
-    client.get('/');
+    shutdown.server(server, { idleGraceMs: 100, timeoutMs: 5000 });
+    fresh.get('/slow');
     while (shutdown.inFlight() === 0) await sleep(2);
+    const before = performance.now();
     expect((await shutdown.shutdown()).outcome).toBe('completed');
-    await client.closed;
-    expect(client.text).toContain('hello');
+    expect(msSince(before)).toBeLessThan(2000);
+    await Promise.all([idle.closed, fresh.closed]);
+    expect(fresh.text).toContain('hello');
   });
 });
 

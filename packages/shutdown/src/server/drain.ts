@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import type { Server as HttpServer } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Clock, show } from '@temper/core';
@@ -34,6 +35,8 @@ export class ServerDrain implements Disposable {
   /** Every connection, also one that has not finished its TLS handshake. */
   readonly #sockets = new Set<Socket>();
   readonly #options: DrainOptions;
+  /** Whether it may have connections that were opened before we looked. */
+  readonly #late: boolean;
   #accepted = 0;
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -47,6 +50,7 @@ export class ServerDrain implements Disposable {
     }
     this.#server = server;
     this.#options = options;
+    this.#late = server.listening;
     const { clock, graceMs, webSockets, tellUpgraded, onError } = options;
     this.#http1 = new Http1Connections(clock, graceMs);
     this.#http2 = new Http2Sessions(clock, graceMs, onError);
@@ -89,6 +93,16 @@ export class ServerDrain implements Disposable {
     this.#http1.drain();
     this.#http2.drain();
     this.#upgrades.drain();
+    if (this.#late) this.#closeUnknown();
+  }
+
+  /** Closes idle connections from before our time, when those we know have had theirs. */
+  #closeUnknown(): void {
+    const { clock, graceMs } = this.#options;
+    const timer = clock.schedule(() => {
+      (this.#server as Partial<HttpServer>).closeIdleConnections?.();
+    }, graceMs);
+    timer.unref();
   }
 
   /** Ends every connection, whatever is under way on it. */
@@ -98,6 +112,7 @@ export class ServerDrain implements Disposable {
     this.#http2.destroy();
     this.#upgrades.destroy();
     for (const socket of this.#sockets) socket.destroy();
+    (this.#server as Partial<HttpServer>).closeAllConnections?.();
   }
 
   /** Takes its listeners off the server. */

@@ -10,6 +10,7 @@ const GRACE = 500;
 
 class FakeSocket extends EventEmitter {
   closed = false;
+  bytesRead = 0;
   destroySoon(): void {
     if (this.closed) return;
     this.closed = true;

@@ -6,8 +6,10 @@ import type { Clock, Scheduled } from '@temper/core';
 interface Connection {
   /** Responses that have not ended, in the order of their requests. */
   readonly pending: ServerResponse[];
-  /** Monotonic time at which it opened, or its last response ended. */
+  /** Monotonic time at which it opened, its last response ended, or part of a request was seen. */
   idleSince: number;
+  /** How much of what it was sent has been looked at. */
+  bytesRead: number;
 }
 
 /**
@@ -37,7 +39,8 @@ export class Http1Connections {
   /** Takes in a new connection. */
   readonly opened = (socket: Socket): void => {
     if (this.#connections.has(socket)) return;
-    this.#connections.set(socket, { pending: [], idleSince: this.#clock.monotonic() });
+    const { bytesRead } = socket;
+    this.#connections.set(socket, { pending: [], idleSince: this.#clock.monotonic(), bytesRead });
     socket.once('close', () => this.#connections.delete(socket));
     if (this.#draining) this.#arm(this.#graceMs);
   };
@@ -84,6 +87,7 @@ export class Http1Connections {
     connection.pending.splice(at, 1);
     this.#inFlight--;
     connection.idleSince = this.#clock.monotonic();
+    connection.bytesRead = socket.bytesRead;
     if (this.#draining && this.#connections.has(socket)) this.#arm(this.#graceMs);
   }
 
@@ -93,9 +97,14 @@ export class Http1Connections {
     setImmediate(() => {
       const now = this.#clock.monotonic();
       let next = Number.POSITIVE_INFINITY;
-      for (const [socket, { pending, idleSince }] of this.#connections) {
-        if (pending.length > 0) continue;
-        const dueMs = idleSince + this.#graceMs - now;
+      for (const [socket, connection] of this.#connections) {
+        if (connection.pending.length > 0) continue;
+        // The first bytes of a request that is not whole yet.
+        if (socket.bytesRead > connection.bytesRead) {
+          connection.bytesRead = socket.bytesRead;
+          connection.idleSince = now;
+        }
+        const dueMs = connection.idleSince + this.#graceMs - now;
         if (dueMs <= 0) socket.destroySoon();
         else next = Math.min(next, dueMs);
       }
