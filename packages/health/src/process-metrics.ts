@@ -1,6 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
-import type { MetricDefinition } from '@temper/core';
+import { type MetricDefinition, systemClock } from '@temper/core';
 import { type CgroupPaths, cgroupMemoryLimit } from './checks/cgroup.ts';
 import {
   METRIC_EVENT_LOOP_UTILIZATION,
@@ -22,7 +22,7 @@ export type ProcessLevel = readonly [definition: MetricDefinition, value: number
 class ProcessLevels {
   #limitBytes: number = totalmem();
   #cpu = process.cpuUsage();
-  #cpuAt = performance.now();
+  #cpuAt = systemClock.monotonic();
   #loop: EventLoopUtilization = performance.eventLoopUtilization();
 
   constructor(cgroup: CgroupPaths | undefined) {
@@ -46,7 +46,7 @@ class ProcessLevels {
 
   #cpuShare(): number {
     const used = process.cpuUsage();
-    const at = performance.now();
+    const at = systemClock.monotonic();
     const busyMs = (used.user + used.system - this.#cpu.user - this.#cpu.system) / 1000;
     const elapsedMs = at - this.#cpuAt;
     this.#cpu = used;
