@@ -153,6 +153,21 @@ describe('a hedge', () => {
     await expect(clock.runUntil(policy.execute(bad.operation))).resolves.toBe('worse');
   });
 
+  it('lets go of every value that means failure but the one that it returns', async () => {
+    const seen: unknown[] = [];
+    const { clock, policy } = make({
+      maxAttempts: 3,
+      isFailure: () => true,
+      onDiscard: (value) => seen.push(value),
+    });
+    const script = scripted(clock, ...['a', 'b', 'c'].map((value) => ({ ms: 1, value })));
+    await expect(clock.runUntil(policy.execute(script.operation))).resolves.toBe('c');
+    expect(seen).toEqual(['a', 'b']);
+    const fatal = scripted(clock, { ms: 1, value: 'd' }, { ms: 1, error: new TypeError('fatal') });
+    await expect(clock.runUntil(policy.execute(fatal.operation))).rejects.toThrow('fatal');
+    expect(seen).toEqual(['a', 'b', 'd']);
+  });
+
   it('begins no other try after an abort, and rejects with its reason', async () => {
     const { clock, policy } = make();
     const controller = new AbortController();

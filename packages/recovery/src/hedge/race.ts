@@ -132,7 +132,6 @@ export class Race<T> {
   #answered(entry: Try, value: T): void {
     const { isFailure } = this.#host.options;
     if (this.#over) {
-      this.#settle(entry);
       this.#discard(value);
     } else if (isFailure !== undefined && ask(isFailure, value)) {
       this.#failed(entry, { value });
@@ -147,11 +146,8 @@ export class Race<T> {
   }
 
   #failed(entry: Try, failure: Failure): void {
+    if (this.#over) return; // aborted and released when the race was over; nobody asks how it ended
     this.#settle(entry);
-    if (this.#over) {
-      if ('value' in failure) this.#discard(failure.value);
-      return;
-    }
     this.#failures.push(failure);
     if (this.#context.aborted) {
       if (this.#pending === 0) this.#giveUp('aborted', { error: this.#context.reason });
