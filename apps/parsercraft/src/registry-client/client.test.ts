@@ -252,6 +252,14 @@ describe('a registry that fails', () => {
     },
   );
 
+  it('is noticed to be cut off also where fetch does not', async () => {
+    const client = new RegistryClient({
+      url: 'http://127.0.0.1:9',
+      fetch: async () => new Response('{}', { headers: { 'content-length': '100' } }),
+    });
+    await expect(client.versions('a')).rejects.toThrow(/broke off after 2 of 100 bytes/);
+  });
+
   it('ends with the reason of an abort, untouched', async () => {
     const server = await webServer(() => undefined);
     const client = new RegistryClient({ url: server.url });

@@ -71,6 +71,8 @@ describe('type inference', () => {
     const needed = `${each}fn both(h) { each(h) let x = h(1) }`;
     expect(problems(needed)).toContain("1:9: nothing tells the type of 'f'; write it down");
     expect(types(`${needed} both(fn(n) { return n })`)).toMatchObject({ each: 'fn(fn(int): int)' });
+    const later = 'fn need(h) { let x = h(1) }\nfn each(f) { f(1) need(f) }';
+    expect(problems(later)).toContain("2:9: nothing tells the type of 'f'; write it down");
   });
 
   it('speaks the language of the program', () => {
