@@ -8,7 +8,7 @@ import {
   type ResolvedQueueOptions,
   resolveQueueOptions,
 } from './options.ts';
-import { QueuedLimiter } from './queued-limiter.ts';
+import { type Books, QueuedLimiter } from './queued-limiter.ts';
 import { TOLERANCE } from './rules.ts';
 import type { Levels } from './telemetry.ts';
 import { type Gate, WaitQueue } from './wait-queue.ts';
@@ -64,8 +64,13 @@ export class Bulkhead extends QueuedLimiter implements ConcurrencyLimiter, Gate 
   #queue: WaitQueue | undefined;
 
   /** @param capacity - most that the limit can become, where it moves */
-  constructor(limit: number, options: ResolvedQueueOptions, capacity: number = limit) {
-    super(options);
+  constructor(
+    limit: number,
+    options: ResolvedQueueOptions,
+    capacity: number = limit,
+    books?: Books,
+  ) {
+    super(options, books);
     this.capacity = capacity;
     this.#permits = new Permits(limit);
     this.#queue = undefined;

@@ -49,6 +49,33 @@ export type { RateLimiter, RateLimiterStats } from './rate-limiter.ts';
 export { fixedWindow, gcra, slidingWindow, tokenBucket } from './rate-limits.ts';
 export type { RuleKind, Rules } from './rules.ts';
 export { RATELIMIT_METRICS, RATELIMIT_SPANS, type RequestOutcome } from './semconv.ts';
+export { MemoryRateLimitStore } from './shared/memory-store.ts';
+export {
+  SHARED_DEFAULTS,
+  type SharedConcurrencyOptions,
+  type SharedOptions,
+  type SharedRateLimitOptions,
+  type StoreFailureMode,
+} from './shared/options.ts';
+export type { SharedStats } from './shared/shared-books.ts';
+export { type SharedConcurrencyLimiter, sharedConcurrency } from './shared/shared-concurrency.ts';
+export type {
+  SharedAcquireOptions,
+  SharedExecuteOptions,
+  SharedLimiter,
+} from './shared/shared-policy.ts';
+export { type SharedRateLimiter, sharedRateLimit } from './shared/shared-rate-limit.ts';
+export type {
+  PermitRequest,
+  PermitResult,
+  RateLimitStore,
+  StoreKey,
+  StoreRule,
+  TakeAnswer,
+  TakeAsk,
+  TakeRequest,
+  TakeResult,
+} from './shared/store.ts';
 export {
   type PrioritizedExecuteOptions,
   THROTTLE_DEFAULTS,

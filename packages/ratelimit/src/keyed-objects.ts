@@ -3,7 +3,7 @@ import { RateLimitExceededError } from './errors.ts';
 import type { Keyable, KeyedStats, KeyTable } from './keyed-options.ts';
 import type { Lease, Limiter, Quota } from './limiter.ts';
 import { LruIndex } from './lru-index.ts';
-import { type MutableCounts, noCounts } from './queued-limiter.ts';
+import { type Books, type MutableCounts, noCounts } from './queued-limiter.ts';
 import { type LimiterMeter, limiterMeter } from './telemetry.ts';
 
 /** What {@link KeyedObjects} is told besides the factory. */
@@ -12,6 +12,8 @@ export interface KeyedObjectSettings {
   readonly maxKeys: number;
   readonly idleMs: number;
   readonly clock: Clock;
+  /** Where to count, when this is part of another limiter. */
+  readonly books?: Books;
 }
 
 const NONE = -1;
@@ -37,7 +39,7 @@ export class KeyedObjects implements KeyTable {
     this.#factory = factory;
     this.#settings = settings;
     this.#index = new LruIndex(settings.maxKeys);
-    this.#meter = limiterMeter(settings.name);
+    this.#meter = settings.books?.meter ?? limiterMeter(settings.name);
   }
 
   tryAcquire(key: string, cost?: number): boolean | Lease | undefined {

@@ -19,6 +19,8 @@ export interface KeyedSettings {
   readonly maxKeys: number;
   readonly idleMs: number | undefined;
   readonly clock: Clock;
+  /** Where to count, when this is part of another limiter. */
+  readonly books?: Books;
 }
 
 /** The limiter that the factory made to begin with, and the key it made it for. */
@@ -66,7 +68,7 @@ export class KeyedRates implements KeyTable {
     this.#firstKey = first.key;
     const { name, maxKeys, idleMs, clock } = settings;
     this.options = { ...limiter.options, name, clock };
-    this.books = { meter: limiterMeter(name), counts: noCounts() };
+    this.books = settings.books ?? { meter: limiterMeter(name), counts: noCounts() };
     this.#allowed = this.books.meter.outcome('allowed');
     this.#clock = clock;
     this.#index = new LruIndex(maxKeys);

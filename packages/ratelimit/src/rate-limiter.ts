@@ -4,7 +4,7 @@ import { invoke } from './invoke.ts';
 import { leaseOf } from './lease.ts';
 import type { Lease, Limiter, Quota, RequestCounts } from './limiter.ts';
 import { checkCost, type ResolvedQueueOptions } from './options.ts';
-import { QueuedLimiter } from './queued-limiter.ts';
+import { type Books, QueuedLimiter } from './queued-limiter.ts';
 import { RollingCount } from './rolling-count.ts';
 import { type Rules, TOLERANCE } from './rules.ts';
 import { placeFor } from './state-pool.ts';
@@ -52,8 +52,8 @@ export class RuledLimiter extends QueuedLimiter implements RateLimiter, Gate {
   /** When the running step of the recent count ends; until then it need not be told of anything. */
   #stepEndsAt = Number.NEGATIVE_INFINITY;
 
-  constructor(rules: Rules, options: ResolvedQueueOptions) {
-    super(options);
+  constructor(rules: Rules, options: ResolvedQueueOptions, books?: Books) {
+    super(options, books);
     this.rules = rules;
     this.capacity = rules.capacity;
     const { state, at } = placeFor(rules.slots);

@@ -51,13 +51,16 @@ export const onListenerError: (error: unknown) => void = scope.onListenerError;
  * idle limiter costs little.
  */
 export class LimiterMeter {
-  readonly live: Live = scope.live;
   readonly #base: Attributes;
   #others: Map<RequestOutcome | RejectionReason, Cell> | undefined;
   #errors: ErrorTypeCells | undefined;
 
   constructor(policy: string) {
     this.#base = { [ATTR_POLICY_NAME.name]: policy };
+  }
+
+  get live(): Live {
+    return scope.live;
   }
 
   outcome(outcome: Exclude<RequestOutcome, 'rejected'>): Cell {
@@ -109,6 +112,27 @@ export function limiterMeter(policy: string): LimiterMeter {
   return meter;
 }
 
+/** Counts nowhere: for a limiter inside another, which tells for both. */
+export class SilentMeter extends LimiterMeter {
+  override outcome(): Cell {
+    return { value: 0 };
+  }
+
+  override rejected(): Cell {
+    return { value: 0 };
+  }
+
+  override evictions(): Cell {
+    return { value: 0 };
+  }
+
+  override get live(): Live {
+    return SILENCE;
+  }
+}
+
+const SILENCE: Live = { metrics: false, traces: false };
+
 /** The levels that a limiter has; those it has not stay out of telemetry. */
 export interface Levels {
   readonly available?: number;
@@ -151,6 +175,8 @@ export interface TracedRequest {
   readonly call: CallContext | undefined;
   /** Wall-clock time in milliseconds. */
   readonly now: () => number;
+  /** Whether it is known only at the end that there is something to tell. */
+  readonly lazily?: boolean;
 }
 
 /** The span of one wait or refusal. */
@@ -164,7 +190,7 @@ export class RequestTrace {
     this.#request = request;
     this.#parent = context.active();
     this.#startedAt = request.now();
-    if (request.mode === 'all') this.#span = this.#open();
+    if (request.mode === 'all' && request.lazily !== true) this.#span = this.#open();
   }
 
   /** Undefined when spans are off or go nowhere. */
@@ -174,7 +200,7 @@ export class RequestTrace {
 
   end(outcome: RequestOutcome, error?: unknown): void {
     const failed = outcome === 'rejected' || outcome === 'unavailable';
-    if (failed) this.#span ??= this.#open();
+    if (failed || this.#request.mode === 'all') this.#span ??= this.#open();
     const span = this.#span;
     if (span === undefined) return;
     span.setAttribute(ATTR_OUTCOME, outcome);

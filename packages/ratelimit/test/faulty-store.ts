@@ -1,0 +1,50 @@
+import type { RateLimitStore } from '../src/index.ts';
+
+/** A store in front of another that can be told to fail, or to keep its answers to itself. */
+export class FaultyStore implements RateLimitStore {
+  readonly #store: RateLimitStore;
+  /** What was asked, by name. */
+  readonly calls: string[] = [];
+  #failure: Error | undefined;
+  #held: PromiseWithResolvers<void> | undefined;
+
+  constructor(store: RateLimitStore) {
+    this.#store = store;
+  }
+
+  fail(error: Error = new Error('The store is away.')): void {
+    this.#failure = error;
+  }
+
+  recover(): void {
+    this.#failure = undefined;
+  }
+
+  hold(): void {
+    this.#held = Promise.withResolvers();
+  }
+
+  letGo(): void {
+    this.#held?.resolve();
+    this.#held = undefined;
+  }
+
+  async #call<T>(name: string, ask: () => Promise<T>): Promise<T> {
+    this.calls.push(name);
+    await this.#held?.promise;
+    if (this.#failure !== undefined) throw this.#failure;
+    return ask();
+  }
+
+  take: RateLimitStore['take'] = (request) => this.#call('take', () => this.#store.take(request));
+  giveBack: RateLimitStore['giveBack'] = (request) =>
+    this.#call('giveBack', () => this.#store.giveBack(request));
+  takePermits: RateLimitStore['takePermits'] = (request) =>
+    this.#call('takePermits', () => this.#store.takePermits(request));
+  renewPermits: RateLimitStore['renewPermits'] = (request) =>
+    this.#call('renewPermits', () => this.#store.renewPermits(request));
+  returnPermits: RateLimitStore['returnPermits'] = (request) =>
+    this.#call('returnPermits', () => this.#store.returnPermits(request));
+  announce: RateLimitStore['announce'] = (request) =>
+    this.#call('announce', () => this.#store.announce(request));
+}
