@@ -9,7 +9,7 @@ export interface Setting {
   readonly processes: number;
   readonly batchMs: number;
   readonly turns: number;
-  /** Suites of which a process failed, with what it said. */
+  /** Suites of which a process failed, with what it said; and whatever else spoils the figures. */
   readonly failures: readonly string[];
 }
 
@@ -27,7 +27,11 @@ const PEERS = [
   'rate-limiter-flexible',
 ];
 const digits = (value: number): string =>
-  value >= 100 ? Math.round(value).toLocaleString('en').replaceAll(',', ' ') : value.toPrecision(3);
+  value >= 100
+    ? Math.round(value).toLocaleString('en').replaceAll(',', ' ')
+    : Number.isInteger(value)
+      ? `${value}`
+      : value.toPrecision(3);
 /** Ratios to two digits after the point, as far as that says anything. */
 const ratio = (value: number): string => (value < 0.1 ? value.toPrecision(2) : value.toFixed(2));
 
@@ -51,7 +55,9 @@ export function report(summary: Summary, setting: Setting): string {
 }
 
 function failures(failed: readonly string[]): string[] {
-  return failed.length === 0 ? [] : ['## Not measured', failed.map((one) => `- ${one}`).join('\n')];
+  return failed.length === 0
+    ? []
+    : ['## What went wrong', failed.map((one) => `- ${one}`).join('\n')];
 }
 
 interface Judged {
@@ -86,7 +92,7 @@ function aims(summary: Summary): string {
   const slower = beaten(summary.rows);
   const verdicts = [
     missed.length === 0
-      ? `All ${all.length} aims are met.`
+      ? `${all.length === 0 ? 'No aim was measured' : `All ${all.length} aims are met`}.`
       : `${all.length - missed.length} of ${all.length} aims are met. Missed: ${missed.map(({ what, aim, show, by }) => `${what} (${show(aim.measured)}, aim ${show(aim.most)}${by})`).join('; ')}.`,
     ...slower.map((one) => `Slower than a peer: ${one}.`),
   ];

@@ -1,6 +1,6 @@
 // `pnpm bench [--short] [--only text] [--processes n]` measures every suite and writes RESULTS.md.
 import { fork } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { globSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -24,6 +24,7 @@ const load = loadavg()
   .map((one) => one.toFixed(1))
   .join(' ');
 
+const before = lastBuild();
 const results: SuiteResult[] = [];
 const failures: string[] = [];
 for (let round = 1; round <= processes; round++) {
@@ -37,6 +38,7 @@ for (let round = 1; round <= processes; round++) {
     }
   }
 }
+if (lastBuild() !== before) failures.push('the code was built anew while it was measured');
 const [cpu] = cpus();
 const page = report(summarize(results), {
   date: new Date().toISOString().slice(0, 10),
@@ -54,6 +56,12 @@ if (!values.short && values.only === '') {
   writeFileSync(join(built, '../RESULTS.md'), `${page}\n`);
 }
 process.exitCode = failures.length > 0 ? 1 : 0;
+
+/** When the newest module of this repository was built, in milliseconds since the epoch. */
+function lastBuild(): number {
+  const modules = globSync('{bench,packages/*}/dist/**/*.js', { cwd: join(built, '../..') });
+  return Math.max(...modules.map((path) => statSync(join(built, '../..', path)).mtimeMs));
+}
 
 function inProcess(suite: string): Promise<SuiteResult> {
   return new Promise((resolve, reject) => {
