@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { LanguageDefinition } from '../src/lang/definition.ts';
-import type { BinaryMeaning, Intrinsic, TypeName } from '../src/lang/vocabulary.ts';
+import type { TypeName } from '../src/lang/vocabulary.ts';
 import type {
   Expression,
   FunctionDeclaration,
@@ -10,57 +10,7 @@ import type {
 } from '../src/parse/ast.ts';
 import { Choices } from './choices.ts';
 import { block, call, int, name, program, span, use } from './tree.ts';
-
-const TYPES = ['int', 'string', 'float', 'bool'] as const;
-const INTS = [
-  0n,
-  1n,
-  2n,
-  3n,
-  7n,
-  10n,
-  63n,
-  1000n,
-  4_294_967_296n,
-  9_223_372_036_854_775_807n,
-] as const;
-const FLOATS = [
-  0,
-  1,
-  0.5,
-  0.1,
-  3.75,
-  1e16,
-  562949953421312.25,
-  1e-7,
-  1e300,
-  5e-324,
-  2 ** 53 + 2,
-] as const;
-const STRINGS = [
-  '',
-  'a',
-  'b',
-  'abc',
-  'ñandú',
-  '😀!',
-  '??/',
-  '\\n"',
-  'two\nlines',
-  '\u{ffff}',
-  'x y',
-] as const;
-
-interface Variable {
-  readonly name: string;
-  readonly type: TypeName;
-  readonly fixed: boolean;
-}
-interface KnownFunction {
-  readonly name: string;
-  readonly parameters: readonly TypeName[];
-  readonly result: TypeName | undefined;
-}
+import { TYPES, TypedExpressions, type Variable } from './typed-expression.ts';
 
 /**
  * Makes programs that type-check and end: loops count to a few, and a function calls only those
@@ -69,13 +19,14 @@ interface KnownFunction {
 class TypedProgram {
   readonly #choices: Choices;
   readonly #definition: LanguageDefinition;
-  readonly #functions: KnownFunction[] = [];
+  readonly #make: TypedExpressions;
   #names = 0;
   #loops = 0;
 
   constructor(definition: LanguageDefinition, numbers: readonly number[]) {
     this.#definition = definition;
     this.#choices = new Choices(numbers);
+    this.#make = new TypedExpressions(definition, this.#choices);
   }
 
   make(): Program {
@@ -104,7 +55,7 @@ class TypedProgram {
     if (result !== undefined) {
       statements.push({
         kind: 'ReturnStatement',
-        value: this.#expression(result, parameters, 3),
+        value: this.#make.expression(result, parameters, 3),
         span,
       });
     }
@@ -118,15 +69,19 @@ class TypedProgram {
     const result = this.#choices.of(['int', 'string', 'float'] as const);
     const self = this.#fresh('r');
     const variables = [n, other];
-    const base = this.#expression(result, variables, 2);
-    const again = call(use(self), this.#binary('subtract', use(n.name), int(1n)), use(other.name));
-    const value = this.#binary('add', again, this.#expression(result, variables, 2));
+    const base = this.#make.expression(result, variables, 2);
+    const again = call(
+      use(self),
+      this.#make.binary('subtract', use(n.name), int(1n)),
+      use(other.name),
+    );
+    const value = this.#make.binary('add', again, this.#make.expression(result, variables, 2));
     const statements: Statement[] = [
       {
         kind: 'IfStatement',
         branches: [
           {
-            condition: this.#binary('lessOrEqual', use(n.name), int(0n)),
+            condition: this.#make.binary('lessOrEqual', use(n.name), int(0n)),
             body: block({ kind: 'ReturnStatement', value: base, span }),
           },
         ],
@@ -145,7 +100,7 @@ class TypedProgram {
     known?: string,
   ): FunctionDeclaration {
     const functionName = known ?? this.#fresh('f');
-    this.#functions.push({
+    this.#make.functions.push({
       name: functionName,
       parameters: parameters.map(({ type }) => type),
       result,
@@ -200,7 +155,7 @@ class TypedProgram {
       case 1:
       case 2: {
         const type = this.#choices.of(TYPES);
-        const value = this.#expression(type, variables, 4);
+        const value = this.#make.expression(type, variables, 4);
         const variable = { name: this.#fresh('v'), type, fixed: false };
         variables.push(variable);
         const annotation = this.#choices.oneIn(3) ? this.#type(type) : undefined;
@@ -210,18 +165,19 @@ class TypedProgram {
         const free = variables.filter(({ fixed }) => !fixed);
         const target = free[this.#choices.below(Math.max(1, free.length))];
         if (target === undefined) return [this.#print(variables)];
-        const value = this.#expression(target.type, variables, 4);
+        const value = this.#make.expression(target.type, variables, 4);
         return [{ kind: 'AssignStatement', target: name(target.name), value, span }];
       }
       case 4: {
-        const made = this.#callOf(undefined, variables, 3) ?? this.#callOf('int', variables, 3);
+        const made =
+          this.#make.callOf(undefined, variables, 3) ?? this.#make.callOf('int', variables, 3);
         if (made !== undefined) return [{ kind: 'CallStatement', call: made, span }];
         return [this.#print(variables)];
       }
       case 5:
       case 6: {
         const branches = Array.from({ length: 1 + this.#choices.below(3) }, () => ({
-          condition: this.#expression('bool', variables, 3),
+          condition: this.#make.expression('bool', variables, 3),
           body: block(...inside(inLoop)),
         }));
         const otherwise = this.#choices.oneIn(2) ? block(...inside(inLoop)) : undefined;
@@ -234,7 +190,7 @@ class TypedProgram {
       default:
         if (inLoop) {
           const kind = this.#choices.of(['BreakStatement', 'ContinueStatement'] as const);
-          const condition = this.#expression('bool', variables, 2);
+          const condition = this.#make.expression('bool', variables, 2);
           const body = block({ kind, span });
           return [
             { kind: 'IfStatement', branches: [{ condition, body }], otherwise: undefined, span },
@@ -242,8 +198,9 @@ class TypedProgram {
         }
         if (inFunction !== undefined) {
           const { result } = inFunction;
-          const value = result === undefined ? undefined : this.#expression(result, variables, 3);
-          const condition = this.#expression('bool', variables, 2);
+          const value =
+            result === undefined ? undefined : this.#make.expression(result, variables, 3);
+          const condition = this.#make.expression('bool', variables, 2);
           const body = block({ kind: 'ReturnStatement', value, span });
           return [
             { kind: 'IfStatement', branches: [{ condition, body }], otherwise: undefined, span },
@@ -274,11 +231,15 @@ class TypedProgram {
     inside: (loop: boolean, more: readonly Variable[]) => Statement[],
   ): Statement[] {
     const counter = { name: this.#fresh('k'), type: 'int' as const, fixed: true };
-    const more = this.#binary('less', use(counter.name), int(BigInt(1 + this.#choices.below(4))));
+    const more = this.#make.binary(
+      'less',
+      use(counter.name),
+      int(BigInt(1 + this.#choices.below(4))),
+    );
     const condition = this.#choices.oneIn(2)
-      ? this.#binary('and', more, this.#expression('bool', variables, 2))
+      ? this.#make.binary('and', more, this.#make.expression('bool', variables, 2))
       : more;
-    const next = this.#binary('add', use(counter.name), int(1n));
+    const next = this.#make.binary('add', use(counter.name), int(1n));
     const body = block(
       { kind: 'AssignStatement', target: name(counter.name), value: next, span },
       ...inside(true, [counter]),
@@ -297,168 +258,12 @@ class TypedProgram {
   }
 
   #print(variables: readonly Variable[]): Statement {
-    const arity = this.#builtin('print')?.arity ?? { min: 1, max: 1 };
+    const arity = this.#make.builtin('print')?.arity ?? { min: 1, max: 1 };
     const count = Math.min(arity.max, Math.max(arity.min, 1 + this.#choices.below(3)));
     const list = Array.from({ length: count }, () =>
-      this.#expression(this.#choices.of(TYPES), variables, 4),
+      this.#make.expression(this.#choices.of(TYPES), variables, 4),
     );
-    return { kind: 'CallStatement', call: this.#call('print', ...list) as Expression, span };
-  }
-
-  #expression(type: TypeName, variables: readonly Variable[], depth: number): Expression {
-    const known = variables.filter((one) => one.type === type);
-    const variable = known[this.#choices.below(Math.max(1, known.length))];
-    if (depth === 0 || this.#choices.usedUp || this.#choices.oneIn(4)) {
-      return variable !== undefined && !this.#choices.oneIn(3)
-        ? use(variable.name)
-        : this.#literal(type);
-    }
-    if (this.#choices.oneIn(6)) {
-      const made = this.#callOf(type, variables, depth - 1);
-      if (made !== undefined) return made;
-    }
-    const sub = (of: TypeName) => this.#expression(of, variables, depth - 1);
-    const made = this.#operation(type, sub);
-    return made ?? this.#literal(type);
-  }
-
-  #operation(type: TypeName, sub: (type: TypeName) => Expression): Expression | undefined {
-    const small = () => int(BigInt(this.#choices.below(9)));
-    switch (type) {
-      case 'int':
-        switch (this.#choices.below(9)) {
-          case 0:
-            return this.#call('int', sub(this.#choices.of(['float', 'int'] as const)));
-          case 1:
-            return this.#call('length', sub('string'));
-          case 2:
-            return this.#call('abs', sub('int'));
-          case 3:
-            return this.#call(this.#choices.of(['min', 'max'] as const), sub('int'), sub('int'));
-          case 4:
-            return this.#call('floor', sub('float'));
-          case 5:
-            return { kind: 'PrefixExpression', operator: 'negate', operand: sub('int'), span };
-          case 6:
-            return this.#binary('power', sub('int'), this.#choices.oneIn(6) ? sub('int') : small());
-          default: {
-            const meanings = ['add', 'subtract', 'multiply', 'divide', 'remainder'] as const;
-            return this.#binary(this.#choices.of(meanings), sub('int'), sub('int'));
-          }
-        }
-      case 'float':
-        switch (this.#choices.below(6)) {
-          case 0:
-            return this.#call('float', sub(this.#choices.of(['int', 'float'] as const)));
-          case 1:
-            return this.#call(
-              this.#choices.of(['min', 'max'] as const),
-              sub('float'),
-              sub('float'),
-            );
-          case 2:
-            return this.#choices.oneIn(2)
-              ? this.#call('abs', sub('float'))
-              : { kind: 'PrefixExpression', operator: 'negate', operand: sub('float'), span };
-          case 3:
-            return this.#binary(
-              'power',
-              sub('float'),
-              this.#choices.oneIn(4) ? sub('int') : small(),
-            );
-          default: {
-            const meanings = ['add', 'subtract', 'multiply', 'divide'] as const;
-            return this.#binary(this.#choices.of(meanings), sub('float'), sub('float'));
-          }
-        }
-      case 'string':
-        switch (this.#choices.below(4)) {
-          case 0:
-            return this.#call('string', sub(this.#choices.of(TYPES)));
-          case 1:
-            return this.#call(
-              'substring',
-              sub('string'),
-              this.#choices.oneIn(3) ? sub('int') : small(),
-              small(),
-            );
-          default:
-            return this.#binary(
-              this.#choices.of(['add', 'concatenate'] as const),
-              sub('string'),
-              sub('string'),
-            );
-        }
-      case 'bool': {
-        const compared = this.#choices.of(TYPES);
-        switch (this.#choices.below(4)) {
-          case 0:
-            return { kind: 'PrefixExpression', operator: 'not', operand: sub('bool'), span };
-          case 1:
-            return this.#binary(this.#choices.of(['and', 'or'] as const), sub('bool'), sub('bool'));
-          case 2:
-            return this.#binary(
-              this.#choices.of(['equal', 'notEqual'] as const),
-              sub(compared),
-              sub(compared),
-            );
-          default: {
-            const ordered = compared === 'bool' ? 'string' : compared;
-            const meanings = ['less', 'lessOrEqual', 'greater', 'greaterOrEqual'] as const;
-            return this.#binary(this.#choices.of(meanings), sub(ordered), sub(ordered));
-          }
-        }
-      }
-    }
-  }
-
-  #literal(type: TypeName): Expression {
-    switch (type) {
-      case 'int':
-        return int(this.#choices.of(INTS));
-      case 'float':
-        return { kind: 'FloatLiteral', value: this.#choices.of(FLOATS), span };
-      case 'string':
-        return { kind: 'StringLiteral', value: this.#choices.of(STRINGS), span };
-      case 'bool':
-        return { kind: 'BoolLiteral', value: this.#choices.below(2) === 0, span };
-    }
-  }
-
-  /** A call of a function made before that gives `result`. */
-  #callOf(
-    result: TypeName | undefined,
-    variables: readonly Variable[],
-    depth: number,
-  ): Expression | undefined {
-    const fitting = this.#functions.filter((one) => one.result === result);
-    const target = fitting[this.#choices.below(Math.max(1, fitting.length))];
-    if (target === undefined) return undefined;
-    const list = target.parameters.map((type, index) =>
-      // The counter of a recursion is a small number, or now and then one that is too deep.
-      target.name.startsWith('r') && index === 0
-        ? int(this.#choices.oneIn(12) ? 5000n : BigInt(this.#choices.below(12)))
-        : this.#expression(type, variables, Math.max(0, depth - 1)),
-    );
-    return call(use(target.name), ...list);
-  }
-
-  #builtin(meaning: Intrinsic) {
-    return this.#definition.functions.find((one) => one.meaning === meaning);
-  }
-
-  /** A call of a built-in function, if the definition has one of that meaning. */
-  #call(meaning: Intrinsic, ...list: Expression[]): Expression | undefined {
-    const builtin = this.#builtin(meaning);
-    return builtin === undefined ? undefined : call(use(builtin.name), ...list);
-  }
-
-  /** An operation, or its left side if the definition has no operator of that meaning. */
-  #binary(meaning: BinaryMeaning, left: Expression, right: Expression): Expression {
-    if (!this.#definition.operators.some((one) => one.meaning === meaning)) {
-      return meaning === 'concatenate' ? this.#binary('add', left, right) : left;
-    }
-    return { kind: 'BinaryExpression', operator: meaning, left, right, span, operatorSpan: span };
+    return { kind: 'CallStatement', call: this.#make.call('print', ...list) as Expression, span };
   }
 }
 

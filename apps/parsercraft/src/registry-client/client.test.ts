@@ -1,50 +1,20 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { fileEntry, packageServer, type TestPackage, tarball } from '../../test/package-server.ts';
+import { describe, expect, it } from 'vitest';
+import { packageServer } from '../../test/package-server.ts';
+import { folder, PACKAGES, setUp } from '../../test/registry-set-up.ts';
 import { webServer } from '../../test/web.ts';
 import { diskCache, memoryCache } from './cache.ts';
-import { RegistryClient, type RegistryClientOptions } from './client.ts';
+import { RegistryClient } from './client.ts';
 import {
-  IntegrityError,
-  LockFileError,
   PackageNotFoundError,
   RegistryConnectionError,
   RegistryHttpError,
   RegistryResponseError,
   RegistryTimeoutError,
 } from './errors.ts';
-import { parseLockFile, readLockFile, writeLockFile } from './lock-file.ts';
 import { packageSources } from './package-sources.ts';
-import { writeFiles } from './unpack.ts';
-import { isFailedResponse, ValueRegistryClient } from './value-client.ts';
-
-const PACKAGES: readonly TestPackage[] = [
-  { name: 'std.math', version: '1.0.0' },
-  { name: 'std.math', version: '1.1.0', source: 'fn two(): int { return 2 }\n' },
-  { name: 'std.text', version: '0.3.0', dependencies: { 'std.math': '^1.0.0' } },
-];
-
-async function folder(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'parsercraft-'));
-  onTestFinished(() => rm(path, { recursive: true, force: true }));
-  return path;
-}
-
-async function setUp(packages = PACKAGES, options: Partial<RegistryClientOptions> = {}) {
-  const server = await packageServer(packages);
-  let now = 1_000_000;
-  const client = new RegistryClient({ url: `${server.url}/`, now: () => now, ...options });
-  return {
-    client,
-    asked: server.asked,
-    pass: (ms: number) => {
-      now += ms;
-    },
-  };
-}
 
 describe('the registry client', () => {
   it('tells what versions there are and what is in one', async () => {
@@ -307,157 +277,5 @@ describe('a registry that fails', () => {
     });
     await expect(client.versions('a')).rejects.toThrow(RegistryConnectionError);
     expect(calls).toBe(1);
-  });
-});
-
-describe('tarballs that are not what they should be', () => {
-  const manifest = (name = 'a', version = '1.0.0') =>
-    fileEntry('package/package.json', JSON.stringify({ name, version }));
-  const main = fileEntry('package/main.pc', 'fn one(): int { return 1 }');
-  const install = async (one: Partial<TestPackage>) => {
-    const { client } = await setUp([{ name: 'a', version: '1.0.0', ...one }]);
-    return client.fetchPackage('a');
-  };
-
-  it('are refused by their checksum', async () => {
-    const integrity = `sha512-${'A'.repeat(86)}==`;
-    await expect(install({ integrity })).rejects.toThrow(/does not have the checksum announced/);
-  });
-
-  it.each([
-    ['climbs out', [manifest(), main, fileEntry('package/../../evil', 'x')]],
-    ['is absolute', [manifest(), main, fileEntry('/etc/evil', 'x')]],
-    ['is outside of its folder', [manifest(), main, fileEntry('evil', 'x')]],
-    ['has a backslash', [manifest(), main, fileEntry('package/a\\..\\b', 'x')]],
-    ['is hidden', [manifest(), main, fileEntry('package/.npmrc', 'x')]],
-    ['is a device', [manifest(), main, fileEntry('package/NUL.txt', 'x')]],
-    ['has a drive', [manifest(), main, fileEntry('package/C:x', 'x')]],
-    ['is there twice', [manifest(), main, fileEntry('package/MAIN.pc', 'x')]],
-    [
-      'is a link',
-      [
-        manifest(),
-        main,
-        {
-          header: { name: 'package/l', size: 0, type: 'symlink' as const, linkname: '/etc/passwd' },
-        },
-      ],
-    ],
-    [
-      'is a hard link',
-      [
-        manifest(),
-        main,
-        {
-          header: {
-            name: 'package/l',
-            size: 0,
-            type: 'link' as const,
-            linkname: 'package/main.pc',
-          },
-        },
-      ],
-    ],
-    [
-      'are too many',
-      [manifest(), main, ...Array.from({ length: 260 }, (_, i) => fileEntry(`package/f${i}`, ''))],
-    ],
-    ['has no manifest', [main]],
-    ['has the manifest of another', [manifest('b'), main]],
-    ['has no source', [manifest()]],
-  ])('are refused when a file %s', async (_, entries) => {
-    await expect(install({ tarball: await tarball(entries) })).rejects.toThrow(IntegrityError);
-  });
-
-  it('are refused when they are no tarballs, or swell', async () => {
-    await expect(install({ tarball: Buffer.from('hello') })).rejects.toThrow(IntegrityError);
-    const bomb = await tarball([
-      manifest(),
-      main,
-      fileEntry('package/big', '0'.repeat(9 * 1024 * 1024)),
-    ]);
-    expect(bomb.byteLength).toBeLessThan(100_000);
-    await expect(install({ tarball: bomb })).rejects.toThrow(/too large when unpacked/);
-  });
-
-  it('are refused in a language that nobody knows', async () => {
-    const { client } = await setUp([{ name: 'a', version: '1.0.0', language: 'klingon' }]);
-    const { packages } = await client.install({ a: '*' });
-    expect(() => packageSources(packages)).toThrow(/its language 'klingon' is not known here/);
-  });
-
-  it('are written only inside their folder, and over nothing', async () => {
-    const path = await folder();
-    const { client } = await setUp();
-    const { files } = await client.fetchPackage('std.math');
-    await writeFiles(files, path);
-    expect(await readFile(join(path, 'main.pc'), 'utf8')).toContain('fn two');
-    await expect(writeFiles(files, path)).rejects.toThrow(/EEXIST/);
-    await expect(writeFiles(new Map([['../evil', new Uint8Array()]]), path)).rejects.toThrow(
-      TypeError,
-    );
-  });
-});
-
-describe('lock files', () => {
-  it('hold versions that are taken again, though there are higher ones', async () => {
-    const path = join(await folder(), 'parsercraft.lock');
-    expect(await readLockFile(path)).toBeUndefined();
-    const first = await setUp(PACKAGES.slice(0, 1));
-    await writeLockFile(path, (await first.client.install({ 'std.math': '^1.0.0' })).lock);
-    const { client } = await setUp();
-    const lock = await readLockFile(path);
-    const again = await client.install({ 'std.math': '^1.0.0' }, { lock });
-    expect(again.packages.get('std.math')?.metadata.version).toBe('1.0.0');
-    expect(again.lock).toEqual(lock);
-    const newer = await client.install({ 'std.math': '^1.1.0' }, { lock });
-    expect(newer.packages.get('std.math')?.metadata.version).toBe('1.1.0');
-  });
-
-  it('notice a version that is another now', async () => {
-    const first = await setUp();
-    const { lock } = await first.client.install({ 'std.math': '1.0.0' });
-    const { client } = await setUp([
-      { name: 'std.math', version: '1.0.0', source: 'fn evil() {}' },
-    ]);
-    await expect(client.install({ 'std.math': '1.0.0' }, { lock })).rejects.toThrow(
-      /announces another checksum than the lock file holds/,
-    );
-  });
-
-  it.each([
-    'x',
-    '[]',
-    '{"lockfileVersion":2}',
-    '{"lockfileVersion":1,"requirements":{},"packages":[]}',
-    '{"lockfileVersion":1,"requirements":{"../a":"*"},"packages":{}}',
-    '{"lockfileVersion":1,"requirements":{},"packages":{"a":{"version":"1","integrity":"sha512-","dependencies":{}}}}',
-    '{"lockfileVersion":1,"requirements":{},"packages":{"a":{"version":"1.0.0","integrity":"md5-","dependencies":{}}}}',
-  ])('that are none are refused: %s', (text) => {
-    expect(() => parseLockFile(text)).toThrow(LockFileError);
-  });
-});
-
-describe('the client that returns its errors as values', () => {
-  it('answers a failure as if it were an answer', async () => {
-    const { client } = await setUp();
-    const values = new ValueRegistryClient(client);
-    const found = await values.fetchPackageMetadata('std.math');
-    expect(found).toMatchObject({ success: true, data: { version: '1.1.0' }, cacheHit: false });
-    expect((await values.fetchPackageMetadata('std.math')).cacheHit).toBe(true);
-    expect(isFailedResponse(found)).toBe(false);
-    const missing = await values.fetchPackage('std.none');
-    expect(missing).toMatchObject({ success: false, data: undefined });
-    expect(isFailedResponse(missing)).toBe(true);
-    expect(missing.error).toBeInstanceOf(PackageNotFoundError);
-    expect(isFailedResponse(await values.fetchPackageVersions('std.none'))).toBe(true);
-  });
-
-  it('throws what is no answer of the registry', async () => {
-    const { client } = await setUp();
-    const values = new ValueRegistryClient(client);
-    await expect(values.fetchPackage('../x')).rejects.toThrow(TypeError);
-    const signal = AbortSignal.abort(new Error('gone'));
-    await expect(values.fetchPackage('std.math', '*', { signal })).rejects.toThrow('gone');
   });
 });
