@@ -5,6 +5,7 @@ import { ScriptedSink } from '../test/scripted-sink.ts';
 import { type AuditLog, auditLog } from './audit-log.ts';
 import type { AuditEvent } from './event.ts';
 import type { AuditLogOptions } from './options.ts';
+import type { SinkRule } from './rule.ts';
 import { verifyLog } from './verify.ts';
 
 type Step =
@@ -38,7 +39,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 ) as fc.Arbitrary<Step>;
 
 const options: fc.Arbitrary<AuditLogOptions> = fc.record({
-  rule: fc.constantFrom('all', 'any', { quorum: 2 }),
+  rule: fc.constantFrom<SinkRule>('all', 'any', { quorum: 2 }),
   whenUnavailable: fc.constantFrom('refuse', 'degrade'),
   holdLimit: fc.constantFrom(3, 1_000),
   queueLimit: fc.constantFrom(4, 1_000),

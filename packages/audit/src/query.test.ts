@@ -114,7 +114,7 @@ function matching(query: AuditQuery): number[] {
 const sequences = (events: readonly AuditEvent[]): number[] =>
   events.map(({ sequence }) => sequence);
 
-describe.each(stores)('queries of %s', (_, source) => {
+describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
   it('find exactly what matches', async () => {
     await fc.assert(
       fc.asyncProperty(anyQuery, async (query) => {

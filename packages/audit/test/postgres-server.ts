@@ -9,8 +9,8 @@ import pg from 'pg';
 /** A PostgreSQL of Debian's own, started for one test file on a free port. */
 export interface PostgresServer {
   readonly connectionString: string;
-  /** Ends the server without letting it shut down in order. */
-  kill(): void;
+  /** Ends the server and its sessions at once, as a crash would: it has to recover afterwards. */
+  crash(): Promise<void>;
   /** Starts it again over the same data. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -72,12 +72,15 @@ export async function startPostgres(): Promise<PostgresServer> {
   await start();
   return {
     connectionString,
-    kill: () => void server.kill('SIGKILL'),
-    restart: async () => {
+    crash: async () => {
+      server.kill('SIGQUIT');
       await exited();
-      await start();
     },
+    restart: start,
     stop: async () => {
+      // Lets sessions that are just ending end; whoever still holds one is cut off.
+      server.kill('SIGTERM');
+      await Promise.race([exited(), setTimeout(5_000, undefined, { ref: false })]);
       server.kill('SIGINT');
       await exited();
       rmSync(directory, { recursive: true, force: true });

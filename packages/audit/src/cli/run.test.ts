@@ -35,8 +35,20 @@ async function command(args: readonly string[], around: Around = {}): Promise<Re
   let err = '';
   const isTerminal = around.terminal === true;
   const code = await run(args, {
-    stdout: { isTerminal, columns: 80, write: (text) => void (out += text) },
-    stderr: { isTerminal, columns: 80, write: (text) => void (err += text) },
+    stdout: {
+      isTerminal,
+      columns: 80,
+      write: (text) => {
+        out += text;
+      },
+    },
+    stderr: {
+      isTerminal,
+      columns: 80,
+      write: (text) => {
+        err += text;
+      },
+    },
     env: around.env ?? {},
     clock: around.clock ?? new ManualClock(NOW),
     signal: around.signal ?? new AbortController().signal,
@@ -376,8 +388,12 @@ describe('usage', () => {
         ]);
         let out = '';
         let err = '';
-        child.stdout.on('data', (data) => (out += data));
-        child.stderr.on('data', (data) => (err += data));
+        child.stdout.on('data', (data) => {
+          out += data;
+        });
+        child.stderr.on('data', (data) => {
+          err += data;
+        });
         child.on('close', (code) => resolve({ code: code ?? -1, out, err }));
       });
     expect(await started(['verify', database])).toMatchObject({ code: 0, err: '' });

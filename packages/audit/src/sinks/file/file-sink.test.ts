@@ -75,7 +75,7 @@ async function actions(): Promise<string[]> {
   return found;
 }
 
-describe('fileSink', () => {
+describe('fileSink', { timeout: 30_000 }, () => {
   it('writes one line of canonical JSON per event, for its owner only', async () => {
     const log = open();
     const written = await log.append(event('one', { n: 1 }));
@@ -131,7 +131,7 @@ describe('fileSink', () => {
   });
 });
 
-describe('rotation', () => {
+describe('rotation', { timeout: 30_000 }, () => {
   it('begins a new file when one is full, and compresses the old one', async () => {
     const log = open({ maxSegmentBytes: 1_024 });
     for (let i = 1; i <= 20; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(200) }));
@@ -210,7 +210,7 @@ describe('rotation', () => {
   });
 });
 
-describe('retention', () => {
+describe('retention', { timeout: 30_000 }, () => {
   const key = generateSigningKey('log');
 
   it('removes the oldest files, and leaves a log that can be verified with its checkpoints', async () => {
@@ -283,7 +283,7 @@ describe('retention', () => {
   });
 });
 
-describe('a torn end', () => {
+describe('a torn end', { timeout: 30_000 }, () => {
   const COUNT = 5;
 
   async function written(): Promise<Buffer> {
@@ -368,7 +368,7 @@ describe('a torn end', () => {
   });
 });
 
-describe('faults', () => {
+describe('faults', { timeout: 30_000 }, () => {
   it.each([
     ['a full disk', 'append', systemError('ENOSPC'), 0],
     ['a disk that fills up in the middle of a line', 'append', systemError('ENOSPC'), 100],

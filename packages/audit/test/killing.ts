@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { parseLine } from '../src/hash-chain.ts';
+import { generateSigningKey } from '../src/signing-key.ts';
+import type { AuditSource } from '../src/sink.ts';
+import { SqliteSource } from '../src/sinks/sqlite-source.ts';
+import { verifyLog } from '../src/verify.ts';
+
+const WRITER = fileURLToPath(new URL('./programs/writer.mjs', import.meta.url));
+const LONGEST_LIFE_MS = 20_000;
+const key = generateSigningKey('example.com/killed');
+
+/** What the writer is told to do. */
+export interface WriterOptions {
+  readonly kind: 'file' | 'sqlite' | 'postgres';
+  readonly location: string;
+  readonly appenders?: number;
+  /** Share of file operations that fail with EIO. */
+  readonly faults?: number;
+  /** Bytes in each event beyond the least. */
+  readonly fill?: number;
+}
+
+/** What became of one life of the writer. */
+interface Life {
+  readonly acknowledged: readonly (readonly [sequence: number, hash: string])[];
+  readonly refused: number;
+  readonly wasReady: boolean;
+}
+
+/** Starts the writer, and kills it some milliseconds after it was started, or after its first answer. */
+function live(
+  options: WriterOptions,
+  killAfterMs: number,
+  from: 'start' | 'answer',
+): Promise<Life> {
+  const settings = { secretKey: key.secretKey, appenders: 12, faults: 0, fill: 0, ...options };
+  const child = spawn(process.execPath, ['--no-warnings', WRITER, JSON.stringify(settings)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const kill = (): void => void child.kill('SIGKILL');
+  let out = '';
+  let err = '';
+  let armed = from === 'start';
+  if (armed) setTimeout(kill, killAfterMs);
+  // Whatever it is waiting for, it does not wait for ever.
+  const longest = setTimeout(kill, LONGEST_LIFE_MS);
+  child.stdout.on('data', (data) => {
+    out += data;
+    if (!armed && out.includes('\n')) {
+      armed = true;
+      setTimeout(kill, killAfterMs);
+    }
+  });
+  child.stderr.on('data', (data) => {
+    err += data;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(longest);
+      if (signal !== 'SIGKILL') {
+        reject(new Error(`The writer ended by itself with ${code ?? signal}: ${err}`));
+        return;
+      }
+      // A line that the pipe did not take whole was not told.
+      const lines = out.split('\n').slice(0, -1);
+      const acknowledged = lines.flatMap((line) => {
+        const [sequence, hash] = line.split(' ');
+        return hash === undefined ? [] : [[Number(sequence), hash] as const];
+      });
+      const refused = lines.filter((line) => line === 'refused').length;
+      resolve({ acknowledged, refused, wasReady: lines.includes('ready') });
+    });
+  });
+}
+
+/** What a round of killings came to. */
+export interface KillReport {
+  kills: number;
+  acknowledged: number;
+  refused: number;
+  /** Lives that ended before the log was open, in recovery or before it. */
+  killedEarly: number;
+}
+
+/**
+ * Kills a writer again and again over one log, and after each time verifies the log and looks for
+ * every event that was ever acknowledged.
+ */
+export async function killRepeatedly(
+  options: WriterOptions,
+  source: () => AuditSource,
+  kills: number,
+  random: () => number,
+  beforeEach: (kill: number) => void = () => undefined,
+): Promise<KillReport> {
+  const acknowledged = new Map<number, string>();
+  const report: KillReport = { kills: 0, acknowledged: 0, refused: 0, killedEarly: 0 };
+  for (let kill = 0; kill < kills; kill++) {
+    beforeEach(kill);
+    // Most die at work, some while they start and repair what the one before left behind.
+    const early = random() < 0.15;
+    const life = early
+      ? await live(options, 60 + random() * 120, 'start')
+      : await live(options, random() * 50, 'answer');
+    for (const [sequence, hash] of life.acknowledged) {
+      const before = acknowledged.get(sequence);
+      if (before !== undefined)
+        expect(hash, `event ${sequence} was acknowledged twice`).toBe(before);
+      acknowledged.set(sequence, hash);
+    }
+    report.kills++;
+    report.refused += life.refused;
+    if (!life.wasReady) report.killedEarly++;
+    const opened = source();
+    await check(opened, acknowledged, `kill ${kill}`);
+    if (opened instanceof SqliteSource) opened.close();
+  }
+  report.acknowledged = acknowledged.size;
+  return report;
+}
+
+async function check(
+  source: AuditSource,
+  acknowledged: ReadonlyMap<number, string>,
+  when: string,
+): Promise<void> {
+  const { problem } = await verifyLog(source, {
+    keys: [key.verifierKey],
+    requireCheckpoint: false,
+  });
+  expect(problem, when).toBeUndefined();
+  const missing = new Map(acknowledged);
+  for await (const lines of source.read({})) {
+    for (const line of lines) {
+      const { sequence, hash } = parseLine(line);
+      const promised = missing.get(sequence);
+      if (promised !== undefined) expect(hash, `${when}: event ${sequence}`).toBe(promised);
+      missing.delete(sequence);
+    }
+  }
+  expect([...missing.keys()], `${when}: acknowledged events that are gone`).toEqual([]);
+}

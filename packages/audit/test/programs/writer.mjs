@@ -1,0 +1,127 @@
+// Appends to a log as fast as it can until it is killed, and tells each acknowledgement on its output.
+// Plain JavaScript over the built package, so that it is up in a moment.
+import { randomBytes } from 'node:crypto';
+import { writeSync } from 'node:fs';
+import { auditLog, fileSink, noteSigner, sqliteSink } from '../../dist/index.js';
+import { nodeFiles } from '../../dist/sinks/file/file-port.js';
+
+const { kind, location, secretKey, appenders, faults, fill } = JSON.parse(process.argv[2]);
+
+/** The real file system, some of whose operations fail as a dying disk's would. */
+function dyingDisk(share) {
+  const maybe = () => {
+    if (Math.random() < share) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+  };
+  const wrap = (file) => ({
+    get size() {
+      return file.size;
+    },
+    append: async (bytes) => {
+      maybe();
+      await file.append(bytes);
+      maybe(); // the bytes are there, but nobody is told
+    },
+    sync: async () => {
+      await file.sync();
+      maybe();
+    },
+    truncate: async (size) => {
+      maybe();
+      await file.truncate(size);
+    },
+    close: () => file.close(),
+  });
+  const guard =
+    (work) =>
+    async (...args) => {
+      maybe();
+      return work(...args);
+    };
+  return {
+    ...nodeFiles,
+    create: async (path) => {
+      maybe();
+      return wrap(await nodeFiles.create(path));
+    },
+    openToAppend: async (path) => {
+      maybe();
+      return wrap(await nodeFiles.openToAppend(path));
+    },
+    rename: guard(nodeFiles.rename),
+    syncDirectory: guard(nodeFiles.syncDirectory),
+  };
+}
+
+async function sink() {
+  switch (kind) {
+    case 'file':
+      return fileSink({
+        directory: location,
+        maxSegmentBytes: 32_768,
+        ...(faults > 0 ? { files: dyingDisk(faults) } : {}),
+      });
+    case 'sqlite':
+      return sqliteSink({ path: location });
+    case 'postgres': {
+      const { postgresSink } = await import('../../dist/index.js');
+      const { default: pg } = await import('pg');
+      const pool = new pg.Pool({ connectionString: location, max: 3 });
+      pool.on('error', () => undefined);
+      return postgresSink({ pool, writer: 'killed' });
+    }
+    default:
+      throw new Error(`no sink ${kind}`);
+  }
+}
+
+const log = auditLog({
+  sinks: [await sink()],
+  sinkRetryMs: 1,
+  checkpoints: { signer: noteSigner(secretKey), everyEvents: 50, everyMs: 20 },
+});
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const isLocked = (error) => error.cause?.code === 'AUDIT_LOCKED';
+
+// A database server may take a moment to notice that the writer before this one is gone.
+for (let tries = 0; ; tries++) {
+  try {
+    await log.ready();
+    break;
+  } catch (error) {
+    if (faults === 0 && fill === 0 && (tries > 500 || !isLocked(error))) {
+      console.error(error);
+      process.exit(70);
+    }
+    if (!isLocked(error)) writeSync(1, 'refused\n'); // on a full disk it cannot even say what it repaired
+    await pause(10);
+  }
+}
+writeSync(1, 'ready\n');
+
+let made = 0;
+async function append() {
+  for (;;) {
+    const number = made++;
+    try {
+      const { sequence, hash } = await log.append({
+        eventType: 'kill',
+        action: `append ${number}`,
+        resource: `process ${process.pid}`,
+        status: 'success',
+        // Such as cannot be compressed: the disk is meant to run full.
+        details: { fill: randomBytes(fill + (number % 97)).toString('base64') },
+      });
+      // Synchronous: what has been written to the pipe outlives this process.
+      writeSync(1, `${sequence} ${hash}\n`);
+    } catch (error) {
+      if (error.code !== 'AUDIT_UNAVAILABLE') {
+        console.error(error);
+        process.exit(71);
+      }
+      writeSync(1, 'refused\n');
+      await pause(2);
+    }
+  }
+}
+for (let i = 0; i < appenders; i++) void append();
