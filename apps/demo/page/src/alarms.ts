@@ -1,0 +1,93 @@
+import { button, byId, el, say, set } from './dom.ts';
+import { millis, type Recent } from './recent.ts';
+import { SUBSYSTEMS, titleOfBreaker } from './subsystems.ts';
+
+interface Alarm {
+  readonly id: string;
+  readonly text: string;
+  readonly runbook: string;
+}
+
+const SLOW_MS = 1_500;
+const MUCH_MEMORY = 1_000_000_000;
+
+/** What somebody on call would be told of, by the same signs as the alert rules. */
+export function alarmsOf(recent: Recent): readonly Alarm[] {
+  const alarms: Alarm[] = [];
+  const { last } = recent;
+  for (const [name, state] of recent.breakers) {
+    if (state === 'closed') continue;
+    const text = `Circuit to the ${titleOfBreaker(name)} is ${state}`;
+    alarms.push({ id: `breaker-${name}`, text, runbook: 'circuit_breaker_open' });
+  }
+  for (const { id, title, operations } of SUBSYSTEMS) {
+    const { failure, rejected, calls } = recent.sum(10, operations);
+    if (calls > 0 && failure / calls > 0.05) {
+      const text = `${title}: ${failure} of ${calls} calls failed in 10 s`;
+      alarms.push({ id: `failures-${id}`, text, runbook: 'persistent_errors' });
+    }
+    if (rejected > 0) {
+      const text = `${title}: ${rejected} of ${calls} calls turned away in 10 s`;
+      alarms.push({ id: `rejected-${id}`, text, runbook: 'rate_limit_exceeded' });
+    }
+    const p99 = recent.highest('p99Ms', 5, operations);
+    if (p99 > SLOW_MS) {
+      const text = `${title}: the slowest call took ${millis(p99)}`;
+      alarms.push({ id: `slow-${id}`, text, runbook: 'slow_response' });
+    }
+  }
+  if (last !== undefined) {
+    if (last.lsp.state !== 'running') {
+      const text = `Language server is down: ${last.lsp.state}`;
+      alarms.push({ id: 'lsp', text, runbook: 'persistent_errors' });
+    }
+    if (last.memory.rss > MUCH_MEMORY) {
+      const text = `Memory: ${Math.round(last.memory.rss / 1e6)} MB in use`;
+      alarms.push({ id: 'memory', text, runbook: 'high_memory_usage' });
+    }
+  }
+  for (const check of Object.values(recent.health?.checks ?? {})) {
+    if (check.status === 'healthy') continue;
+    const text = `Health check ${check.name.replaceAll('_', ' ')}: ${check.status}`;
+    alarms.push({ id: `health-${check.name}`, text, runbook: 'persistent_errors' });
+  }
+  return alarms;
+}
+
+/** Shows alarms, each with its runbook; one that stays keeps its element, and the focus on it. */
+export class AlarmList {
+  readonly #list = byId('alarms');
+  readonly #calm = byId('no-alarm');
+  readonly #shown = new Map<string, { item: HTMLLIElement; text: HTMLSpanElement }>();
+  readonly #openRunbook: (id: string) => void;
+
+  constructor(openRunbook: (id: string) => void) {
+    this.#openRunbook = openRunbook;
+  }
+
+  show(alarms: readonly Alarm[]): void {
+    const ids = new Set(alarms.map(({ id }) => id));
+    for (const [id, { item }] of this.#shown) {
+      if (ids.has(id)) continue;
+      item.remove();
+      this.#shown.delete(id);
+    }
+    for (const alarm of alarms) {
+      const shown = this.#shown.get(alarm.id);
+      if (shown !== undefined) say(shown.text, alarm.text);
+      else this.#add(alarm);
+    }
+    set(this.#calm, { hidden: alarms.length > 0 });
+    set(this.#list, { hidden: alarms.length === 0 });
+  }
+
+  #add({ id, text, runbook }: Alarm): void {
+    const words = el('span', {}, text);
+    const open = button('Runbook', { class: 'link', 'aria-label': `Runbook for: ${text}` }, () =>
+      this.#openRunbook(runbook),
+    );
+    const item = el('li', { class: 'alarm', 'data-alarm': id }, words, open);
+    this.#list.append(item);
+    this.#shown.set(id, { item, text: words });
+  }
+}

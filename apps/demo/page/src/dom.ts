@@ -1,0 +1,58 @@
+export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
+export type Child = Node | string | undefined;
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** An element. Children that are strings become text, never markup. */
+export function el<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: readonly Child[]
+): HTMLElementTagNameMap[K] {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: readonly Child[]
+): SVGElementTagNameMap[K] {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function filled<E extends Element>(
+  element: E,
+  attributes: Attributes,
+  children: readonly Child[],
+): E {
+  set(element, attributes);
+  element.append(...children.filter((child) => child !== undefined));
+  return element;
+}
+
+/** Sets attributes; `undefined` and `false` take them away. */
+export function set(element: Element, attributes: Attributes): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === false) element.removeAttribute(name);
+    else if (element.getAttribute(name) !== String(value))
+      element.setAttribute(name, String(value));
+  }
+}
+
+/** Sets a text where it has changed: what is the same is not told again to who listens. */
+export function say(element: Element, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`The document has no #${id}.`);
+  return element as E;
+}
+
+/** A button that does something. */
+export function button(label: string, attributes: Attributes, act: () => void): HTMLButtonElement {
+  const element = el('button', { type: 'button', ...attributes }, label);
+  element.addEventListener('click', act);
+  return element;
+}

@@ -1,0 +1,82 @@
+import { byId, el, say } from './dom.ts';
+import { millis, type Recent } from './recent.ts';
+import { SUBSYSTEMS, titleOfBreaker } from './subsystems.ts';
+import type { BreakerChange } from './wire.ts';
+
+const ANSWERED_SECONDS = 30;
+const ALL = SUBSYSTEMS.flatMap(({ operations }) => operations);
+
+/** What is so now, in one sentence and three figures. */
+export class Headline {
+  readonly #now = byId('now');
+  readonly #figures: Readonly<Record<'answered' | 'calls' | 'slowest', HTMLElement>>;
+
+  constructor() {
+    const figures = { answered: el('dd'), calls: el('dd'), slowest: el('dd') };
+    this.#figures = figures;
+    const one = (term: string, value: HTMLElement): HTMLElement =>
+      el('div', {}, el('dt', {}, term), value);
+    byId('figures').append(
+      one(`answered, last ${ANSWERED_SECONDS} s`, figures.answered),
+      one('calls a second', figures.calls),
+      one('slowest, last 10 s', figures.slowest),
+    );
+  }
+
+  show(recent: Recent): void {
+    say(this.#now, sentence(recent));
+    const { calls, success, degraded } = recent.sum(ANSWERED_SECONDS);
+    const share = calls === 0 ? undefined : (success + degraded) / calls;
+    say(this.#figures.answered, share === undefined ? '–' : percent(share));
+    this.#figures.answered.dataset['good'] = String(share === undefined || share > 0.99);
+    say(this.#figures.calls, String(recent.last?.calls ?? '–'));
+    say(this.#figures.slowest, calls === 0 ? '–' : millis(recent.highest('p99Ms', 10, ALL)));
+  }
+}
+
+function percent(share: number): string {
+  // What is not all must not be rounded to all.
+  return share === 1 ? '100 %' : `${(Math.floor(share * 1_000) / 10).toFixed(1)} %`;
+}
+
+function sentence(recent: Recent): string {
+  const { last } = recent;
+  if (!recent.connected) return 'The service is not reached; trying again.';
+  if (last === undefined) return 'Waiting for the first second…';
+  const { degraded } = recent.sum(10);
+  for (const [name, state] of recent.breakers) {
+    const whose = titleOfBreaker(name);
+    if (state === 'open') {
+      return `The circuit to the ${whose} is open: nobody waits for it, and ${degraded} older answers stood in within 10 s.`;
+    }
+    if (state === 'half-open') return `One call tries whether the ${whose} is back.`;
+  }
+  const on = [...recent.faults.values()].filter((fault) => fault.on).map(({ title }) => title);
+  if (on.length > 0) return `${on.join(', ')}: on. The guards hold.`;
+  if (degraded > 0) return `Recovered. ${degraded} older answers stood in within the last 10 s.`;
+  return 'All is well: every call gets its real answer.';
+}
+
+/** Tells a screen reader of what changed, and of no number that moves by the second. */
+export class Announcer {
+  readonly #place = byId('announcer');
+  #timer: number | undefined;
+  #words: string[] = [];
+
+  say(words: string): void {
+    if (this.#words.includes(words)) return;
+    this.#words.push(words);
+    // Many changes at once are told as one.
+    this.#timer ??= setTimeout(() => {
+      say(this.#place, this.#words.slice(-3).join(' '));
+      this.#words = [];
+      this.#timer = undefined;
+    }, 700);
+  }
+
+  breaker({ breaker, from, to }: BreakerChange): void {
+    // Trials that fail go back and forth; what counts is that it opened, or closed again.
+    if (to === 'half-open' || (from === 'half-open' && to === 'open')) return;
+    this.say(`The circuit to the ${titleOfBreaker(breaker)} is ${to}.`);
+  }
+}

@@ -1,0 +1,120 @@
+import { AlarmList, alarmsOf } from './alarms.ts';
+import { forgetToken } from './api.ts';
+import { AuditPanel } from './audit.ts';
+import { Charts } from './charts.ts';
+import { byId, el, say } from './dom.ts';
+import { FaultPanel } from './faults.ts';
+import { Announcer, Headline } from './headline.ts';
+import { askHealth, showHealth } from './health.ts';
+import { Lane } from './lane.ts';
+import { markOf, OUTCOMES } from './outcomes.ts';
+import { ProgramPanel } from './program.ts';
+import { Recent } from './recent.ts';
+import { closeRunbookFromOutside, openRunbook } from './runbook.ts';
+import { ScenarioPanel } from './scenarios.ts';
+import { Stream } from './stream.ts';
+import { SUBSYSTEMS } from './subsystems.ts';
+import { Tabs } from './tabs.ts';
+import { themeSwitch } from './theme-switch.ts';
+import { TracePanel } from './traces.ts';
+import type { Health } from './wire.ts';
+
+const POLL_MS = 5_000;
+
+const recent = new Recent();
+const headline = new Headline();
+const announcer = new Announcer();
+const open = (id: string): void => void openRunbook(id);
+const alarms = new AlarmList(open);
+const faults = new FaultPanel(open);
+const charts = new Charts(recent);
+const lanes = SUBSYSTEMS.map((subsystem) => ({ subsystem, lane: new Lane(subsystem) }));
+const traces = new TracePanel();
+const audit = new AuditPanel();
+const scenarios = new ScenarioPanel();
+new ProgramPanel((traceId) => {
+  tabs.open('traces');
+  void traces.open(traceId);
+});
+const tabs = new Tabs((name) => {
+  traces.visible = name === 'traces';
+  if (name === 'audit') void audit.load();
+});
+
+byId('lanes').append(...lanes.map(({ lane }) => lane.element));
+byId('outcomes').append(...OUTCOMES.map((outcome) => el('li', {}, markOf(outcome), outcome.label)));
+themeSwitch(() => charts.draw());
+closeRunbookFromOutside();
+
+function show(): void {
+  headline.show(recent);
+  alarms.show(alarmsOf(recent));
+  for (const { lane } of lanes) lane.show(recent);
+}
+
+function takeHealth(health: Health): void {
+  recent.health = health;
+  showHealth(health);
+}
+
+function connection(state: 'live' | 'lost'): void {
+  const element = byId('connection');
+  recent.connected = state === 'live';
+  if (element.dataset['state'] === state) return;
+  element.dataset['state'] = state;
+  say(element, state === 'live' ? 'Live' : 'Not connected');
+  announcer.say(state === 'live' ? 'Connected to the service.' : 'The service is not reached.');
+  show();
+}
+
+const stream = new Stream();
+stream.on('connection', connection);
+stream.on('hello', (hello) => {
+  forgetToken();
+  recent.reset(hello.history);
+  for (const fault of hello.faults) recent.faults.set(fault.name, fault);
+  faults.show(hello.faults);
+  traces.reset(hello.traces);
+  charts.show();
+  show();
+  void scenarios.load();
+  void traces.load();
+  void audit.load();
+  void askHealth().then((health) => health !== undefined && takeHealth(health));
+});
+stream.on('second', (second) => {
+  recent.add(second);
+  if (!document.hidden) charts.show();
+  show();
+});
+stream.on('operations', ({ samples }) => {
+  for (const sample of samples) {
+    lanes
+      .find(({ subsystem }) => subsystem.operations.includes(sample.operation))
+      ?.lane.fly(sample);
+  }
+});
+stream.on('breaker', (change) => {
+  recent.breakers.set(change.breaker, change.to);
+  announcer.breaker(change);
+  show();
+});
+stream.on('fault', (fault) => {
+  recent.faults.set(fault.name, fault);
+  faults.update(fault);
+  announcer.say(`${fault.title}: ${fault.on ? 'on' : 'off'}.`);
+});
+stream.on('health', takeHealth);
+stream.on('audit', ({ events }) => {
+  if (tabs.chosen === 'audit') audit.add(events);
+});
+stream.on('trace', (trace) => traces.add(trace));
+stream.on('scenario', (news) => scenarios.news(news));
+stream.open();
+
+setInterval(() => {
+  if (document.hidden || !recent.connected) return;
+  if (tabs.chosen === 'audit') void audit.load();
+  if (tabs.chosen === 'health')
+    void askHealth().then((health) => health !== undefined && takeHealth(health));
+}, POLL_MS);

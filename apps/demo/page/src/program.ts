@@ -1,0 +1,212 @@
+import { type Answer, call, problemText } from './api.ts';
+import { button, byId, el, say } from './dom.ts';
+import { EXAMPLES } from './examples.ts';
+import type { Diagnostic } from './wire.ts';
+
+interface RunAnswer {
+  readonly output?: string;
+  readonly errorOutput?: string;
+  readonly exitCode?: number;
+  readonly packages?: Readonly<
+    Record<string, { readonly version: string; readonly degraded?: { readonly ageMs?: number } }>
+  >;
+}
+
+interface LspDiagnostics {
+  readonly result: {
+    readonly items?: readonly {
+      readonly message: string;
+      readonly range: { readonly start: { readonly line: number; readonly character: number } };
+    }[];
+  };
+  readonly degraded?: { readonly reason: string };
+}
+
+const CHECK_AFTER_MS = 400;
+
+/** Write a program, see its faults and its C, run it. */
+export class ProgramPanel {
+  readonly #language = el('select', { id: 'language' });
+  readonly #text = el('textarea', {
+    id: 'source',
+    spellcheck: 'false',
+    autocapitalize: 'off',
+    autocomplete: 'off',
+    wrap: 'off',
+    rows: 20,
+    'aria-describedby': 'source-hint',
+  });
+  readonly #numbers = el('pre', { class: 'numbers', 'aria-hidden': 'true' });
+  readonly #faults = el('ul', { class: 'diagnostics', id: 'diagnostics' });
+  readonly #checked = el('p', { class: 'said', role: 'status', id: 'checked' });
+  readonly #outcome = el(
+    'p',
+    { class: 'said', role: 'status', id: 'outcome' },
+    'Nothing has run yet.',
+  );
+  readonly #output = el('pre', {
+    class: 'output',
+    id: 'output',
+    tabindex: 0,
+    role: 'region',
+    'aria-label': 'Result',
+  });
+  readonly #openTrace: (traceId: string) => void;
+  #timer: number | undefined;
+  #version = 0;
+
+  constructor(openTrace: (traceId: string) => void) {
+    this.#openTrace = openTrace;
+    this.#language.append(
+      ...EXAMPLES.map(({ language, title }) => el('option', { value: language }, title)),
+    );
+    this.#language.addEventListener('change', () => this.#example());
+    this.#text.addEventListener('input', () => this.#edited());
+    this.#text.addEventListener('scroll', () => {
+      this.#numbers.scrollTop = this.#text.scrollTop;
+    });
+    byId('panel-program').append(
+      el(
+        'div',
+        { class: 'editor' },
+        el(
+          'div',
+          { class: 'editor-head' },
+          el('label', { class: 'inline' }, 'Language ', this.#language),
+          button('Run', { class: 'primary', id: 'run' }, () => void this.#run()),
+          button('Show its C', { class: 'quiet', id: 'compile' }, () => void this.#compile()),
+        ),
+        el(
+          'div',
+          { class: 'source' },
+          this.#numbers,
+          el('label', { class: 'hidden', for: 'source' }, 'Program'),
+          this.#text,
+        ),
+        el('p', { class: 'hidden', id: 'source-hint' }, 'Faults are listed below while you write.'),
+        this.#checked,
+        this.#faults,
+      ),
+      el('div', { class: 'result' }, this.#outcome, this.#output),
+    );
+    this.#example();
+  }
+
+  #example(): void {
+    const example = EXAMPLES.find(({ language }) => language === this.#language.value);
+    this.#text.value = example?.source ?? '';
+    this.#edited();
+  }
+
+  #edited(): void {
+    const lines = this.#text.value.split('\n').length;
+    say(this.#numbers, Array.from({ length: lines }, (_, index) => index + 1).join('\n'));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#check(), CHECK_AFTER_MS);
+  }
+
+  /** Asks the language server what it makes of the text. */
+  async #check(): Promise<void> {
+    this.#version += 1;
+    const version = this.#version;
+    const answer = await call<LspDiagnostics>('POST', '/v1/lsp/diagnostics', {
+      body: { text: this.#text.value, language: this.#language.value, document: 'page' },
+      traced: false,
+    });
+    if (version !== this.#version) return;
+    if (!answer.ok) {
+      say(this.#checked, `Not checked: ${problemText(answer.problem)}`);
+      return;
+    }
+    const items = answer.data.result.items ?? [];
+    this.#showFaults(
+      items.map(({ message, range: { start } }) => ({
+        message,
+        line: start.line + 1,
+        column: start.character + 1,
+      })),
+      answer.data.degraded === undefined ? '' : ' (an older answer: the language server is away)',
+    );
+  }
+
+  #showFaults(faults: readonly Diagnostic[], remark = ''): void {
+    const count = faults.length === 1 ? 'One fault.' : `${faults.length} faults.`;
+    say(this.#checked, `${faults.length === 0 ? 'No faults.' : count}${remark}`);
+    this.#checked.dataset['bad'] = String(faults.length > 0);
+    this.#faults.replaceChildren(
+      ...faults.map(({ line, column, message }) =>
+        el(
+          'li',
+          {},
+          button(`${line}:${column} ${message}`, { class: 'link' }, () => this.#goTo(line, column)),
+        ),
+      ),
+    );
+  }
+
+  #goTo(line: number, column: number): void {
+    const before = this.#text.value
+      .split('\n')
+      .slice(0, line - 1)
+      .join('\n').length;
+    const at = before + (line > 1 ? 1 : 0) + column - 1;
+    this.#text.focus();
+    this.#text.setSelectionRange(at, at + 1);
+  }
+
+  get #body(): object {
+    return { source: this.#text.value, language: this.#language.value };
+  }
+
+  async #run(): Promise<void> {
+    say(this.#outcome, 'Running…');
+    const startedAt = performance.now();
+    const answer = await call<RunAnswer>('POST', '/v1/run', { body: this.#body });
+    const took = Math.round(performance.now() - startedAt);
+    if (!this.#succeeded(answer)) return;
+    const { output = '', errorOutput = '', exitCode = 0 } = answer.data;
+    say(this.#output, output + errorOutput);
+    this.#tell(`Exit code ${exitCode} after ${took} ms.${packages(answer.data)}`, answer.traceId);
+  }
+
+  async #compile(): Promise<void> {
+    say(this.#outcome, 'Compiling…');
+    const answer = await call<{ readonly c?: string } & RunAnswer>('POST', '/v1/compile', {
+      body: this.#body,
+    });
+    if (!this.#succeeded(answer)) return;
+    const c = answer.data.c ?? '';
+    say(this.#output, c);
+    this.#tell(`${c.split('\n').length} lines of C.${packages(answer.data)}`, answer.traceId);
+  }
+
+  #succeeded<T>(answer: Answer<T>): answer is Extract<Answer<T>, { ok: true }> {
+    if (answer.ok) return true;
+    const { diagnostics } = answer.problem;
+    say(this.#output, problemText(answer.problem));
+    this.#tell(`${answer.problem.title ?? 'It failed'}.`, answer.traceId);
+    if (diagnostics !== undefined) {
+      this.#showFaults(diagnostics.map(({ message, start }) => ({ message, ...start })));
+    }
+    return false;
+  }
+
+  #tell(words: string, traceId: string): void {
+    this.#outcome.replaceChildren(
+      `${words} `,
+      button('See its trace', { class: 'link', id: 'see-trace', 'data-trace': traceId }, () =>
+        this.#openTrace(traceId),
+      ),
+    );
+  }
+}
+
+function packages({ packages: used = {} }: RunAnswer): string {
+  return Object.entries(used)
+    .map(([name, { version, degraded }]) => {
+      const age =
+        degraded?.ageMs === undefined ? '' : `, ${Math.round(degraded.ageMs / 1_000)} s old`;
+      return ` ${name} ${version}${degraded === undefined ? '' : ` (a kept copy${age})`}.`;
+    })
+    .join('');
+}

@@ -1,0 +1,79 @@
+import type { BreakerState, FaultState, Health, OperationSecond, Second } from './wire.ts';
+
+const KEPT_SECONDS = 120;
+
+export interface Sum {
+  readonly calls: number;
+  readonly success: number;
+  readonly degraded: number;
+  readonly rejected: number;
+  readonly failure: number;
+  readonly retries: number;
+}
+
+/** What the page knows of the service: the last two minutes, and how things stand. */
+export class Recent {
+  readonly faults = new Map<string, FaultState>();
+  readonly breakers = new Map<string, BreakerState>();
+  seconds: Second[] = [];
+  health: Health | undefined;
+  connected = false;
+
+  reset(history: readonly Second[]): void {
+    this.seconds = [...history];
+    this.#take(this.seconds.at(-1));
+  }
+
+  add(second: Second): void {
+    this.seconds.push(second);
+    if (this.seconds.length > KEPT_SECONDS) this.seconds.shift();
+    this.#take(second);
+  }
+
+  get last(): Second | undefined {
+    return this.seconds.at(-1);
+  }
+
+  /** Sums over the last seconds, of some operations or of all. */
+  sum(seconds: number, operations?: readonly string[]): Sum {
+    const sum = { calls: 0, success: 0, degraded: 0, rejected: 0, failure: 0, retries: 0 };
+    for (const second of this.seconds.slice(-seconds)) {
+      for (const [name, one] of Object.entries(second.operations)) {
+        if (operations === undefined || operations.includes(name)) addTo(sum, one);
+      }
+    }
+    return sum;
+  }
+
+  /** The highest of a percentile over the last seconds. */
+  highest(percentile: 'p50Ms' | 'p99Ms', seconds: number, operations: readonly string[]): number {
+    const values = this.seconds
+      .slice(-seconds)
+      .flatMap((second) => operations.map((name) => second.operations[name]?.[percentile] ?? 0));
+    return Math.max(0, ...values);
+  }
+
+  #take(second: Second | undefined): void {
+    for (const [name, { state }] of Object.entries(second?.breakers ?? {})) {
+      this.breakers.set(name, state);
+    }
+  }
+}
+
+function addTo(sum: { -readonly [K in keyof Sum]: number }, one: OperationSecond): void {
+  sum.calls += one.calls;
+  sum.success += one.successes;
+  sum.degraded += one.degraded;
+  // A call that a guard turned away may have been given an older answer; then it is counted as that.
+  sum.rejected += Math.max(0, one.calls - one.successes - one.degraded - one.failures);
+  sum.failure += one.failures;
+  sum.retries += Math.max(0, one.attempts - one.calls);
+}
+
+/** A duration for people. */
+export function millis(value: number | undefined): string {
+  if (value === undefined) return '–';
+  if (value < 10) return `${value.toFixed(1)} ms`;
+  if (value < 1_000) return `${Math.round(value)} ms`;
+  return `${(value / 1_000).toFixed(1)} s`;
+}

@@ -1,0 +1,59 @@
+/** One of the four subsystems, and the guards before it. */
+export interface Subsystem {
+  readonly id: 'ast' | 'protocols' | 'registry' | 'lsp';
+  readonly title: string;
+  /** In the picture, where there is little room. */
+  readonly short: string;
+  readonly about: string;
+  readonly operations: readonly string[];
+  readonly limiter?: string;
+  readonly breaker?: string;
+  readonly retried?: string;
+  readonly check?: string;
+}
+
+export const SUBSYSTEMS: readonly Subsystem[] = [
+  {
+    id: 'registry',
+    title: 'Package registry',
+    short: 'Registry',
+    about: 'fetches what a program uses',
+    operations: ['fetch_package'],
+    limiter: 'registry_query',
+    breaker: 'registry_fetch',
+    retried: 'fetch_package',
+    check: 'registry',
+  },
+  {
+    id: 'ast',
+    title: 'Parser and compiler',
+    short: 'Compiler',
+    about: 'makes C of programs',
+    operations: ['ast_codegen', 'type_inference'],
+    limiter: 'ast_analysis',
+    breaker: 'ast_codegen',
+    check: 'ast_integration',
+  },
+  {
+    id: 'protocols',
+    title: 'Protocol checker',
+    short: 'Checker',
+    about: 'holds types to protocols',
+    operations: ['check_protocol'],
+    breaker: 'protocol_check',
+  },
+  {
+    id: 'lsp',
+    title: 'Language server',
+    short: 'Server',
+    about: 'helps editors; a child process',
+    operations: ['lsp_operation'],
+    limiter: 'lsp_requests',
+    check: 'lsp',
+  },
+];
+
+/** Words for people. */
+export function titleOfBreaker(name: string): string {
+  return SUBSYSTEMS.find(({ breaker }) => breaker === name)?.title.toLowerCase() ?? name;
+}

@@ -1,0 +1,35 @@
+import { byId, say } from './dom.ts';
+
+const CHOICES = ['auto', 'light', 'dark'] as const;
+type Choice = (typeof CHOICES)[number];
+
+const WORDS: Readonly<Record<Choice, readonly [string, string]>> = {
+  auto: ['Auto', 'Colours: as the system has them'],
+  light: ['Light', 'Colours: light'],
+  dark: ['Dark', 'Colours: dark'],
+};
+
+/** Switches between the system's colours, light and dark; calls `changed` after each change. */
+export function themeSwitch(changed: () => void): void {
+  const element = byId('theme');
+  let choice = (document.documentElement.dataset['theme'] ?? 'auto') as Choice;
+  const show = (): void => {
+    const [text, label] = WORDS[choice];
+    say(element, text);
+    element.setAttribute('aria-label', label);
+  };
+  element.addEventListener('click', () => {
+    choice = CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length] ?? 'auto';
+    if (choice === 'auto') {
+      delete document.documentElement.dataset['theme'];
+      localStorage.removeItem('theme');
+    } else {
+      document.documentElement.dataset['theme'] = choice;
+      localStorage.setItem('theme', choice);
+    }
+    show();
+    changed();
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', changed);
+  show();
+}
