@@ -51,7 +51,7 @@ export interface HttpSide {
 }
 
 /** Built beside the service, by the build of the page. */
-const PAGE_FOLDER = fileURLToPath(new URL('../../page/dist', import.meta.url));
+const PAGE_FOLDER = fileURLToPath(new URL('../page', import.meta.url));
 const PORTS_TRIED = 50;
 
 export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSide> {
