@@ -1,4 +1,4 @@
-import { SpanStatusCode } from '@opentelemetry/api';
+import { diag, SpanStatusCode } from '@opentelemetry/api';
 import { retry } from '@temper/retry';
 import { InMemoryTelemetry } from '@temper/testkit';
 import { ManualClock } from '@temper/testkit/clock';
@@ -95,6 +95,16 @@ describe('a hedge', () => {
     expect(await count('temper.hedge.delay', name)).toBe(0.1);
     policy[Symbol.dispose]();
     expect(await count('temper.hedge.delay', name)).toBe(0);
+  });
+
+  it('counts tries that the budget refuses, and shows no delay that is computed', async () => {
+    const name = unique();
+    const budget = { deposit: () => {}, withdraw: () => false };
+    const policy = hedge({ name, delayMs: () => 10, budget, clock });
+    await clock.runUntil(policy.execute(() => clock.sleep(50)));
+    const refused = await count('temper.hedge.attempts', name, { 'temper.outcome': 'refused' });
+    expect(refused).toBe(1);
+    expect(await count('temper.hedge.delay', name)).toBeUndefined();
   });
 
   it('makes a span of each other try, with what it does below it', async () => {
@@ -316,6 +326,15 @@ describe('a recovery', () => {
     expect(await count('temper.recovery.failure.forecast', operation)).toBe(0);
   });
 
+  it('takes all that it shows out of telemetry', async () => {
+    const operation = unique();
+    const plan = recover({ operation }, { clock });
+    expect(await count('temper.timeout.limit', operation)).toBe(5);
+    plan[Symbol.dispose]();
+    expect(await count('temper.timeout.limit', operation)).toBe(0);
+    expect(await count('temper.timeout.limit', `${operation} handler`)).toBe(0);
+  });
+
   it('counts operations without a plan under one name', async () => {
     const manager = recoveries({ clock });
     const where = { 'temper.recovery.strategy': 'none', 'temper.outcome': 'success' };
@@ -336,6 +355,32 @@ describe('a fetch', () => {
       code: 'TOO_MANY_IN_FLIGHT',
     });
     expect(await count('temper.fetch.rejected', name)).toBe(1);
+  });
+});
+
+describe('what user code throws', () => {
+  it('is reported on the diagnostics, wherever it is thrown', async () => {
+    const reported: unknown[] = [];
+    const silent = (): void => {};
+    const logger = { error: (...said: unknown[]) => void reported.push(said[1]) };
+    const levels = { warn: silent, info: silent, debug: silent, verbose: silent };
+    diag.setLogger({ ...levels, ...logger });
+    const thrown = (message: string) => (): never => {
+      throw new Error(message);
+    };
+    const fails = () => Promise.reject(reset());
+    await clock.runUntil(hedge({ delayMs: thrown('delay'), clock }).execute(() => clock.sleep(5)));
+    await hedge({ isHedgeable: thrown('predicate'), clock }).tryExecute(fails);
+    await fallback({ handler: () => 1, onFallback: thrown('listener') }).execute(fails);
+    await chaos({ enabled: thrown('switch') }).execute(() => 1);
+    await chaos({ enabled: (async () => true) as never }).execute(() => 1);
+    expect(reported.map((error) => (error as Error).message)).toEqual([
+      'delay',
+      'predicate',
+      'listener',
+      'switch',
+      'A predicate must answer at once; this one returned a promise.',
+    ]);
   });
 });
 

@@ -41,6 +41,29 @@ describe('a fallback', () => {
     await expect(policy.execute(throws)).resolves.toBe(2);
   });
 
+  it('leaves a value alone that means no failure', async () => {
+    const handler = vi.fn();
+    const policy = fallback({ handler, isFailure: (value) => value === 'bad' });
+    await expect(policy.execute(async () => 'good')).resolves.toBe('good');
+    expect(handler).not.toHaveBeenCalled();
+  });
+
+  it('passes a value that means failure on to a caller who has given up', async () => {
+    const handler = vi.fn();
+    const policy = fallback({ handler, isFailure: () => true });
+    const controller = new AbortController();
+    const call = policy.execute(
+      async () => {
+        controller.abort();
+        return 'bad';
+      },
+      { signal: controller.signal },
+    );
+    await expect(call).resolves.toBe('bad');
+    expect(handler).not.toHaveBeenCalled();
+    expect(policy.stats().calls).toEqual({ success: 0, fallback: 0, failure: 1 });
+  });
+
   it('answers for a value that means failure', async () => {
     const policy = fallback({
       handler: ({ failure }) => (failure.ok ? `not ${failure.value}` : 'error'),
@@ -103,6 +126,17 @@ describe('a fallback', () => {
     controller.abort('enough');
     await outcome;
     expect(handler).not.toHaveBeenCalled();
+    expect(policy.stats().calls.failure).toBe(1);
+  });
+
+  it('keeps both errors when it fails for a reason of its own, though the caller has given up', async () => {
+    const controller = new AbortController();
+    const handler = (): never => {
+      controller.abort();
+      throw new Error('own');
+    };
+    const call = fallback({ handler }).execute(fails, { signal: controller.signal });
+    await expect(call).rejects.toMatchObject({ code: 'FALLBACK_FAILED' });
   });
 
   it('passes an abort during the fallback on, untouched', async () => {

@@ -24,7 +24,7 @@ export interface RaceHost {
   wait(event: HedgeEvent, due: () => void): Wait | undefined;
   /** Runs a try beyond the first where a trace shows it. */
   run<T>(attempt: number, work: () => T | PromiseLike<T>, context: CallContext): T | PromiseLike<T>;
-  started(attempt: number): void;
+  started(): void;
   refused(): void;
   /** The first try took this long; one that lost, at least so long. */
   took(ms: number): void;
@@ -123,7 +123,7 @@ export class Race<T> {
     }
     this.#wait?.cancel();
     this.#wait = undefined;
-    this.#host.started(this.#tries.length + 1);
+    this.#host.started();
     notify(options.onHedge, { ...this.#event(), because }, onListenerError);
     this.launch();
     return true;

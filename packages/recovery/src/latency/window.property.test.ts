@@ -52,6 +52,12 @@ describe('a latency window', () => {
             expect(window.count).toBe(held.length);
             const mean = held.reduce((sum, one) => sum + one.ms, 0) / held.length;
             expect(window.mean()).toBeCloseTo(mean, 3);
+            const median = exact(
+              held.map((one) => one.ms).sort((a, b) => a - b),
+              0.5,
+            );
+            expect(window.quantile(0.5)).toBeGreaterThanOrEqual(median * (1 - 1e-12));
+            expect(window.quantile(0.5)).toBeLessThanOrEqual(median * 1.1 * (1 + 1e-12));
           }
           clock.jump(windowMs + 1000);
           expect(window.count).toBe(0);
@@ -60,6 +66,32 @@ describe('a latency window', () => {
         },
       ),
     );
+  });
+
+  it('says exactly what was recorded, where that is a bound between buckets', () => {
+    for (let power = 0; power <= 150; power++) {
+      const window = new LatencyWindow(new ManualClock(), 60_000);
+      const bound = 0.1 * 1.1 ** power;
+      window.record(bound);
+      expect(window.quantile(1)).toBe(bound);
+    }
+  });
+
+  it('looks at the time whatever it is asked', () => {
+    const clock = new ManualClock();
+    const make = (): LatencyWindow => {
+      const window = new LatencyWindow(clock, 600);
+      window.record(5);
+      return window;
+    };
+    const [version, mean, quantile] = [make(), make(), make()];
+    const before = version.version;
+    clock.jump(10_000);
+    expect(version.version).toBeGreaterThan(before);
+    expect(mean.mean()).toBeUndefined();
+    expect(quantile.quantile(1)).toBeUndefined();
+    mean.record(7);
+    expect(mean.mean()).toBe(7);
   });
 
   it('takes what is out of its range as the nearest that it knows', () => {

@@ -59,7 +59,7 @@ describe('the order of a pipeline', () => {
     expect(problems(timed, limit('attempt', 50))).toHaveLength(1); // side by side
   });
 
-  it('knows a breaker and a limiter by their shape: the one does not wait, the other may', () => {
+  it('knows that a breaker does not wait, and that a limiter may', () => {
     const breaker = circuitBreaker();
     expect(problems(limit('total', 200), breaker, limit('attempt', 100))).toHaveLength(1);
     const queue = concurrency({ limit: 1 });

@@ -29,17 +29,10 @@ function layersOf(policy: object): Layer[] {
   return [{ policy, name: typeof name === 'string' ? name : description.kind, description }];
 }
 
-/** What a policy tells of itself; where that is not much, what its shape tells. */
+/** What a policy tells of itself. */
 export function descriptionOf(policy: object): PolicyDescription {
   const { describe } = policy as { describe?: () => PolicyDescription };
-  const told = typeof describe === 'function' ? describe.call(policy) : { kind: 'policy' };
-  return told.kind === 'policy' ? { ...told, kind: kindByShape(policy) } : told;
-}
-
-function kindByShape(policy: object): string {
-  const { isolate, tryAcquire } = policy as { isolate?: unknown; tryAcquire?: unknown };
-  if (typeof isolate === 'function') return 'breaker';
-  return typeof tryAcquire === 'function' ? 'ratelimit' : 'policy';
+  return typeof describe === 'function' ? describe.call(policy) : { kind: 'policy' };
 }
 
 function twice(layers: readonly Layer[]): string[] {

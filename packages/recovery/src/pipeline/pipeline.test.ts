@@ -155,6 +155,26 @@ describe('a pipeline', () => {
     expect((seen[1] as CallContext).operation).toBe('still known');
   });
 
+  it('takes what a stranger does not know of from the call, and its own context as it is', async () => {
+    const call = new CallContext(4, 77, 'op');
+    const seen: ExecutionContext[] = [];
+    const through = (given: unknown) => ({
+      execute: <T>(operation: Operation<T>) =>
+        Promise.resolve(operation(given as ExecutionContext)),
+    });
+    const run = (given: unknown) =>
+      pipeline({}, through(given), timeout(), through(call)).execute((c) => seen.push(c), call);
+    await run({ signal: new AbortController().signal });
+    await run({ attempt: 9, deadline: 50 });
+    const inner = pipeline({}, through({ attempt: 9, deadline: 50 }), retry({ maxAttempts: 1 }));
+    await inner.execute((context) => seen.push(context), call);
+    expect(seen[0]).toBe(call);
+    expect(seen[2]).toMatchObject({ deadline: 50, operation: 'op' });
+    const bare = pipeline({}, through({}), through(undefined));
+    await bare.execute((context) => seen.push(context), call);
+    expect(seen[3]).toMatchObject({ attempt: 4, deadline: 77 });
+  });
+
   it('turns a synchronous throw of a stranger into a rejection', async () => {
     const stranger = {
       execute(): never {

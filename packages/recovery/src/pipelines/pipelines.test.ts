@@ -207,8 +207,42 @@ describe('named pipelines', () => {
     expect(breakers).toHaveLength(2);
   });
 
+  it('keep a policy only where its options say the same, all the way down', () => {
+    class Rule {
+      readonly limit: number;
+      constructor(limit: number) {
+        this.limit = limit;
+      }
+    }
+    let made = 0;
+    const kinds = {
+      part: () => {
+        made++;
+        return { execute: async <T>(operation: (context: never) => T) => operation({} as never) };
+      },
+    };
+    const { registry } = make({ kinds: kinds as never });
+    const rule = new Rule(1);
+    const bare = Object.assign(Object.create(null) as object, { a: 1 });
+    const options = { list: [1, { deep: null }], rule, bare, not: undefined };
+    registry.define('p', [{ part: options }]);
+    const reload = (more: object): number => {
+      registry.reload('p', [{ part: { ...options, ...more } }]);
+      return made;
+    };
+    expect(reload({ list: [1, { deep: null }], bare: { a: 1 } })).toBe(1);
+    expect(reload({ list: [1, { deep: 0 }] })).toBe(2);
+    expect(reload({ list: [1, { deep: 0 }, 2] })).toBe(3);
+    expect(reload({ list: { 0: 1, 1: { deep: 0 }, 2: 2 } })).toBe(4);
+    expect(reload({ list: null })).toBe(5);
+    expect(reload({ list: null, rule: new Rule(1) })).toBe(6); // not known to be data
+    expect(reload({ list: null, bare: { b: 1 } })).toBe(7);
+    expect(reload({ list: null, bare: { b: 1 }, more: 1 })).toBe(8);
+  });
+
   it.each([
     ['no array', {} as never, 'a definition must be an array of layers, got an object.'],
+    ['null', [null] as never, 'layer 0 must be { kind: options } with one kind, got null.'],
     ['no object', [1] as never, 'layer 0 must be { kind: options } with one kind, got 1.'],
     ['two kinds', [{ retry: {}, timeout: {} }], 'layer 0 must be { kind: options } with one kind'],
     ['an unknown kind', [{}, { retri: {} }].slice(1), "layer 0 names the unknown kind 'retri'"],

@@ -105,6 +105,24 @@ describe('a document of plans', () => {
     ]);
   });
 
+  it('takes every value that a field may have', () => {
+    const a = {
+      maxRetries: 0,
+      retryDelayMs: 0,
+      timeoutMs: 0.5,
+      attemptTimeoutMs: 0.25,
+      spans: 'none',
+    };
+    const b = { attemptTimeoutMs: { quantile: 0.9, maxMs: 100 }, retry: {}, breaker: {} };
+    expect(parsePlans({ plans: { a, b } })).toEqual([
+      { operation: 'a', ...a },
+      { operation: 'b', ...b },
+    ]);
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, -1, true]) {
+      expect(problems({ plans: { c: { attemptTimeoutMs: wrong } } })).toHaveLength(1);
+    }
+  });
+
   it('says it all in one message', () => {
     expect(() => parsePlans({ plans: { a: { timeoutMs: -5 } } })).toThrow(
       'The recovery plans do not hold: plans.a.timeoutMs: expected a number of milliseconds > 0, got -5.',

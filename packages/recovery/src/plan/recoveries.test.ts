@@ -162,6 +162,22 @@ describe('recoveries', () => {
     expect(manager.get('a')?.forecast().calls).toBe(0);
   });
 
+  it('give their plans the chance that they were given', async () => {
+    for (const [random, waitMs] of [
+      [() => 0, 80],
+      [() => 0.999_999, 120],
+    ] as const) {
+      const { clock, manager } = make({ random, plans: [{ operation: 'a' }] });
+      const begun = clock.monotonic();
+      let calls = 0;
+      const operation = async (): Promise<void> => {
+        if (++calls === 1) throw reset();
+      };
+      await clock.runUntil(manager.run('a', operation));
+      expect(clock.monotonic() - begun).toBeCloseTo(waitMs, 1);
+    }
+  });
+
   it('dispose of what they made', () => {
     const { manager } = make({ plans: [{ operation: 'a' }] });
     expect(() => manager[Symbol.dispose]()).not.toThrow();
@@ -174,6 +190,9 @@ describe('recoveries', () => {
     expect(() => recoveries({ plan: [] } as never)).toThrow("unknown option 'plan'");
     expect(() => recoveries({ handlers: { a: 1 as never } })).toThrow(
       'recoveries: handlers.a must be a function, got 1.',
+    );
+    expect(() => recoveries({ handlers: 1 as never })).toThrow(
+      'recoveries: handlers must be an object, got 1.',
     );
     expect(() => recoveries({ name: '' })).toThrow('name must be a non-empty string');
     const { manager } = make();

@@ -353,6 +353,17 @@ describe('the caller of a recovery', () => {
   });
 });
 
+describe('the forecast of a plan', () => {
+  it('counts what a fallback saved as a failure of the service, and a retry’s rescue as none', async () => {
+    const { recovery } = make({ strategy: 'fallback', fallback: () => 1 });
+    for (let i = 0; i < 10; i++) await recovery.execute(failing(1));
+    expect(recovery.forecast().failureRatio).toBe(1);
+    const other = make({ retryDelayMs: 0 });
+    for (let i = 0; i < 10; i++) await other.clock.runUntil(other.recovery.execute(failing(1)));
+    expect(other.recovery.forecast().failureRatio).toBe(0);
+  });
+});
+
 describe('the history of a recovery', () => {
   it('tells what happened, in words, and takes queries', async () => {
     const { clock, recovery } = make();

@@ -153,8 +153,12 @@ describe('a timeout that follows the latencies', () => {
     expect(policy.timeoutMs).toBeGreaterThanOrEqual(40);
     expect(policy.timeoutMs).toBeLessThanOrEqual(45);
     // Every call is now cut off, which counts as having taken at least so long.
+    for (let i = 0; i < 5; i++) await take(300);
+    expect(policy.timeoutMs).toBeGreaterThan(80); // long before the window has forgotten the quick ones
     for (let i = 0; i < 200; i++) await take(300);
     expect(policy.timeoutMs).toBeGreaterThan(300);
+    expect(policy.stats().calls.success).toBeGreaterThan(20);
+    expect(policy.stats().calls.timeout).toBeGreaterThan(5);
     await expect(take(300)).resolves.toEqual({ ok: true, value: undefined });
   });
 
