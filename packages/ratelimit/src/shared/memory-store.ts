@@ -77,12 +77,14 @@ export class MemoryRateLimitStore implements RateLimitStore {
       this.#windows.set(key, state);
     }
     const held = state;
-    let refused = false;
+    let behind = 0;
     const answers = asks.map(({ cost }): TakeAnswer => {
-      if (!refused && rules.take(held, 0, now, cost))
+      if (behind === 0 && rules.take(held, 0, now, cost)) {
         return { taken: true, waitMs: 0, receipt: '' };
-      refused = true;
-      return { taken: false, retryAfterMs: rules.delay(held, 0, now, cost) };
+      }
+      // Nobody is worth asking for before those ahead.
+      behind = Math.max(behind, rules.delay(held, 0, now, cost));
+      return { taken: false, retryAfterMs: behind };
     });
     return {
       answers,

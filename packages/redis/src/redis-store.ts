@@ -1,0 +1,81 @@
+import type { BreakerStats, BreakerStore } from '@temper/breaker';
+import type { RateLimitStore } from '@temper/ratelimit';
+import { RedisCircuits } from './circuits.ts';
+import { type ScriptRunner, scriptRunner } from './client.ts';
+import { StoreGuard } from './guard.ts';
+import { Keys } from './keys.ts';
+import {
+  type RedisStoreOptions,
+  type ResolvedRedisStoreOptions,
+  resolveRedisStoreOptions,
+} from './options.ts';
+import { RedisRateLimits, type RunScript } from './rate-limits.ts';
+import type { Script } from './scripts/script.ts';
+
+/** Limits and circuits that processes share, kept on one Redis or Valkey server or cluster. */
+export interface RedisStore extends RateLimitStore, BreakerStore, Disposable {
+  readonly name: string;
+  /** Whether commands are sent at present: `open` while the server does not answer. */
+  readonly state: BreakerStats['state'];
+  /** What the circuit breaker before the server has seen. */
+  stats(): BreakerStats;
+}
+
+class ScriptedStore implements RedisStore {
+  readonly name: string;
+  readonly #runner: ScriptRunner;
+  readonly #guard: StoreGuard;
+  readonly #limits: RedisRateLimits;
+  readonly #circuits: RedisCircuits;
+
+  constructor(options: ResolvedRedisStoreOptions) {
+    this.name = options.name;
+    this.#runner = scriptRunner('redisStore', options.client);
+    this.#guard = new StoreGuard(options);
+    const keys = new Keys(options.prefix);
+    const run: RunScript = (script, key, args) => this.#run(script, key, args);
+    this.#limits = new RedisRateLimits(run, keys);
+    this.#circuits = new RedisCircuits(run, keys);
+  }
+
+  #run(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
+    return this.#guard.call(() => this.#runner.run(script, key, args.map(String)));
+  }
+
+  take: RateLimitStore['take'] = (request) => this.#limits.take(request);
+  giveBack: RateLimitStore['giveBack'] = (request) => this.#limits.giveBack(request);
+  takePermits: RateLimitStore['takePermits'] = (request) => this.#limits.takePermits(request);
+  renewPermits: RateLimitStore['renewPermits'] = (request) => this.#limits.renewPermits(request);
+  returnPermits: RateLimitStore['returnPermits'] = (request) => this.#limits.returnPermits(request);
+  announce: RateLimitStore['announce'] = (request) => this.#limits.announce(request);
+  report: BreakerStore['report'] = (report) => this.#circuits.report(report);
+  takeTrial: BreakerStore['takeTrial'] = (request) => this.#circuits.takeTrial(request);
+  endTrial: BreakerStore['endTrial'] = (result) => this.#circuits.endTrial(result);
+
+  get state(): BreakerStats['state'] {
+    return this.#guard.breaker.state;
+  }
+
+  stats(): BreakerStats {
+    return this.#guard.breaker.stats();
+  }
+
+  [Symbol.dispose](): void {
+    this.#guard.breaker[Symbol.dispose]();
+  }
+}
+
+/**
+ * Makes a store of shared limits and circuits over a client that you have.
+ *
+ * ```ts
+ * const store = redisStore({ client: new Redis() });
+ * const api = sharedRateLimit({ name: 'api', store, limit: 1000, windowMs: 1000 });
+ * const bank = circuitBreaker({ name: 'bank', shared: { store } });
+ * ```
+ *
+ * @throws {TypeError | RangeError} when an option is unknown or out of range, or the client of neither package
+ */
+export function redisStore(options: RedisStoreOptions): RedisStore {
+  return new ScriptedStore(resolveRedisStoreOptions(options));
+}

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe } from 'vitest';
+
+const BINARY = process.env.TEMPER_REDIS_SERVER ?? 'redis-server';
+const installed = spawnSync(BINARY, ['--version']).status === 0;
+
+/**
+ * A suite that needs a real server. Where none is installed it is left out and says so; in CI it fails.
+ */
+export function describeWithRedis(name: string, body: () => void): void {
+  if (!installed && process.env.CI !== 'true') {
+    console.warn(`'${name}' is left out: there is no ${BINARY}.`);
+    describe.skip(name, body);
+    return;
+  }
+  describe(name, body);
+}
+
+/** A server of its own on a free port, without anything on disk. */
+export class RedisServer {
+  readonly port: number;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'temper-redis-'));
+  #process: ChildProcess | undefined;
+
+  private constructor(port: number) {
+    this.port = port;
+  }
+
+  static async start(): Promise<RedisServer> {
+    const server = new RedisServer(await freePort());
+    await server.up();
+    return server;
+  }
+
+  /** Starts it again, on the same port, with nothing left of what it knew. */
+  async up(): Promise<void> {
+    const settings = {
+      port: this.port,
+      bind: '127.0.0.1',
+      save: '',
+      appendonly: 'no',
+      dir: this.#folder,
+    };
+    const args = Object.entries({ ...settings, 'enable-debug-command': 'yes' }).flatMap(
+      ([key, value]) => [`--${key}`, String(value)],
+    );
+    const child = spawn(BINARY, args, { stdio: 'ignore' });
+    this.#process = child;
+    const gone = once(child, 'exit').then(() => {
+      throw new Error('redis-server has ended at once.');
+    });
+    gone.catch(() => undefined);
+    await Promise.race([this.#accepting(), gone]);
+  }
+
+  async #accepting(): Promise<void> {
+    for (let tries = 0; tries < 500; tries++) {
+      if (await this.#ping()) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error('redis-server does not accept connections.');
+  }
+
+  #ping(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(this.port, '127.0.0.1', () => socket.write('PING\r\n'));
+      const end = (alive: boolean) => () => {
+        socket.destroy();
+        resolve(alive);
+      };
+      socket.once('data', (data) => end(data.toString().startsWith('+PONG'))());
+      socket.once('error', end(false));
+    });
+  }
+
+  /** As a power cut would. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
