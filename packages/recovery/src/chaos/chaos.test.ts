@@ -87,6 +87,9 @@ describe('chaos', () => {
     const { injections, calls } = policy.stats();
     expect(calls).toBe(4000);
     expect(injections.fault / calls).toBeCloseTo(0.25, 1);
+    const edge = { enabled: true, fault: { rate: 0.25 } };
+    await expect(chaos({ ...edge, random: () => 0.25 }).execute(async () => 1)).resolves.toBe(1);
+    await expect(chaos({ ...edge, random: () => 0.249 }).execute(async () => 1)).rejects.toThrow();
     const never = chaos({ enabled: true, fault: { rate: 0 }, random: () => 0 });
     await expect(never.execute(async () => 1)).resolves.toBe(1);
   });

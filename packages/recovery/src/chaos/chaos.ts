@@ -78,7 +78,7 @@ class Chaos extends PolicyBase implements ChaosPolicy {
   }
 
   #hits(rate: number): boolean {
-    return rate > 0 && this.#options.random() < rate;
+    return this.#options.random() < rate;
   }
 
   #inject(kind: ChaosKind, context: CallContext): Span | undefined {

@@ -75,6 +75,85 @@ describe('a failure trend', () => {
     expect(trend.forecast(0.5).calls).toBeGreaterThan(100);
   });
 
+  it('is Holt’s smoothing of the steps that saw calls, and one minute of calls for the demand', () => {
+    const step = fc.record({
+      calls: fc.integer({ min: 0, max: 15 }),
+      failed: fc.integer({ min: 0, max: 15 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 30 }),
+        fc.integer({ min: 0, max: 4999 }),
+        (steps, offset) => {
+          const clock = new ManualClock();
+          clock.jump(4000 + 5000 * 3); // to the start of a step
+          const trend = new FailureTrend(clock);
+          let level: number | undefined;
+          let slope = 0;
+          for (const { calls, failed } of steps) {
+            for (let call = 0; call < calls; call++) trend.record(call < failed, 100);
+            clock.jump(5000);
+            if (calls === 0) continue;
+            const ratio = Math.min(failed, calls) / calls;
+            if (level === undefined) {
+              level = ratio;
+              continue;
+            }
+            const weight = 0.4 * Math.min(1, calls / 10);
+            const next = Math.min(1, Math.max(0, weight * ratio + (1 - weight) * (level + slope)));
+            slope = 0.2 * (next - level) + 0.8 * slope;
+            level = next;
+          }
+          clock.jump(offset);
+          const now = trend.forecast(2);
+          expect(now.failureRatio).toBeCloseTo(level ?? 0, 9);
+          expect(now.trendPerMinute).toBeCloseTo(slope * 12, 9);
+          expect(now.inOneMinute).toBeCloseTo(
+            Math.min(1, Math.max(0, (level ?? 0) + slope * 12)),
+            9,
+          );
+          // The step of now, which is empty, and the eleven before it.
+          const seen = steps.slice(-11).reduce((sum, { calls }) => sum + calls, 0);
+          expect(now.calls).toBe(seen);
+          const spanMs = Math.min(steps.length * 5000, 55_000) + offset;
+          expect(now.demand).toBeCloseTo((seen * 100) / spanMs, 9);
+        },
+      ),
+    );
+  });
+
+  it('says when a threshold will be reached, by the line that it draws', () => {
+    const { trend } = play([0, 0, 1, 1, 2, 2, 3, 3]);
+    const { failureRatio, trendPerMinute } = trend.forecast(1);
+    const ms = (threshold: number) => trend.forecast(threshold).reachesThresholdInMs;
+    const at = (threshold: number) => ((threshold - failureRatio) / trendPerMinute) * 60_000;
+    expect(ms(0.4)).toBeCloseTo(at(0.4), 6);
+    expect(ms(failureRatio)).toBe(0);
+    const tenMinutesAhead = failureRatio + 10 * trendPerMinute;
+    expect(ms(tenMinutesAhead - 0.001)).toBeCloseTo(600_000, -3);
+    expect(ms(tenMinutesAhead + 0.001)).toBeUndefined();
+  });
+
+  it('forgets only after a silence without a break', () => {
+    const clock = new ManualClock();
+    clock.jump(4000);
+    const trend = new FailureTrend(clock);
+    const call = (): void => {
+      trend.record(true, 1);
+      clock.jump(5000);
+    };
+    call();
+    for (let round = 0; round < 5; round++) {
+      clock.jump(50 * 5000);
+      call(); // a call in between, and all is remembered
+      expect(trend.forecast(0.5).failureRatio).toBe(1);
+    }
+    clock.jump(59 * 5000);
+    expect(trend.forecast(0.5).failureRatio).toBe(1);
+    clock.jump(5000);
+    expect(trend.forecast(0.5).failureRatio).toBe(0);
+  });
+
   it('keeps ratios between 0 and 1, whatever happens', () => {
     const step = fc.record({ wait: fc.integer({ min: 0, max: 400_000 }), failed: fc.boolean() });
     fc.assert(

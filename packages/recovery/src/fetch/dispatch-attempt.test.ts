@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest';
+import { DispatchAttempt } from './dispatch-attempt.ts';
+import type { DispatchController, DispatchHandler } from './dispatch-types.ts';
+import { RelayController } from './relay.ts';
+
+/** A connection, as undici shows it to a handler. */
+class Connection implements DispatchController {
+  aborted = false;
+  paused = false;
+  reason: Error | null = null;
+  rawHeaders = ['raw', 'header'];
+  rawTrailers = ['raw', 'trailer'];
+
+  abort(reason: Error): void {
+    this.aborted = true;
+    this.reason = reason;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+}
+
+function make(overrides: Partial<DispatchHandler> = {}) {
+  const told: unknown[][] = [];
+  const handler: DispatchHandler = {
+    onResponseStart: (_, status, headers, message) =>
+      void told.push(['start', status, headers, message]),
+    onResponseData: (_, chunk) => void told.push(['data', chunk]),
+    onResponseEnd: (_, trailers) => void told.push(['end', trailers]),
+    onResponseError: (_, error) => void told.push(['error', error.message]),
+    onResponseStarted: () => void told.push(['started']),
+    onBodySent: (chunk) => void told.push(['sent', chunk]),
+    onRequestSent: () => void told.push(['all sent']),
+    ...overrides,
+  };
+  const aborts: Error[] = [];
+  const relay = new RelayController((reason) => aborts.push(reason));
+  const begun: unknown[] = [];
+  const settled: unknown[] = [];
+  const attempt = new DispatchAttempt(
+    { handler, relay, begun: (context) => begun.push(context) },
+    () => settled.push('head'),
+    (error) => settled.push((error as Error).message),
+  );
+  const connection = new Connection();
+  return { told, relay, aborts, begun, settled, attempt, connection };
+}
+
+const why = new Error('why');
+
+describe('an attempt', () => {
+  it('holds its response, and what follows it, until it is adopted', () => {
+    const { told, relay, begun, settled, attempt, connection } = make();
+    attempt.onRequestStart(connection, 'context');
+    attempt.onResponseStarted();
+    attempt.onBodySent('chunk');
+    attempt.onRequestSent();
+    expect([begun, attempt.status, attempt.headers]).toEqual([['context'], undefined, undefined]);
+    attempt.onResponseStart(connection, 200, { a: '1' }, 'OK');
+    attempt.onResponseData(connection, 'one');
+    expect(told).toEqual([['started'], ['sent', 'chunk'], ['all sent']]);
+    expect([settled, connection.paused]).toEqual([['head'], true]);
+    expect([attempt.status, attempt.headers]).toEqual([200, { a: '1' }]);
+
+    attempt.adopt();
+    attempt.onResponseData(connection, 'two');
+    attempt.onResponseEnd(connection, { t: '2' });
+    expect(told.slice(3)).toEqual([
+      ['start', 200, { a: '1' }, 'OK'],
+      ['data', 'one'],
+      ['data', 'two'],
+      ['end', { t: '2' }],
+    ]);
+    expect(connection.paused).toBe(false);
+    expect([relay.rawHeaders, relay.rawTrailers]).toEqual([
+      ['raw', 'header'],
+      ['raw', 'trailer'],
+    ]);
+  });
+
+  it('stays paused when the handler says so', () => {
+    const { relay, attempt, connection } = make({ onResponseStart: (own) => own.pause() });
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseStart(connection, 200, {});
+    attempt.adopt();
+    expect([connection.paused, relay.paused]).toEqual([true, true]);
+    relay.resume();
+    expect([connection.paused, relay.paused]).toEqual([false, false]);
+  });
+
+  it('tells of an error after the headers only once they are told', () => {
+    const { told, settled, attempt, connection } = make();
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseStart(connection, 200, {});
+    attempt.onResponseError(connection, new Error('cut'));
+    expect([settled, told]).toEqual([['head'], []]);
+    attempt.adopt();
+    expect(told).toEqual([
+      ['start', 200, {}, undefined],
+      ['error', 'cut'],
+    ]);
+  });
+
+  it('fails by an error before the headers, of which its handler hears nothing', () => {
+    const { told, settled, attempt, connection } = make();
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseError(connection, new Error('refused'));
+    expect([settled, told]).toEqual([['refused'], []]);
+  });
+
+  it('tells nothing more once it is dropped', () => {
+    const { told, attempt, connection } = make();
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseStart(connection, 503, {});
+    attempt.onResponseData(connection, 'one');
+    attempt.drop(why);
+    expect(connection.reason).toBe(why);
+    attempt.onResponseData(connection, 'two');
+    attempt.onResponseStart(connection, 200, {});
+    attempt.onResponseError(connection, why);
+    attempt.onResponseStarted();
+    attempt.onBodySent('late');
+    attempt.onRequestSent();
+    expect(told).toEqual([]);
+  });
+
+  it('is not dropped once it is adopted', () => {
+    const { told, attempt, connection } = make();
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseStart(connection, 200, {});
+    attempt.adopt();
+    attempt.drop(why);
+    attempt.giveUp(why);
+    expect(connection.aborted).toBe(false);
+    attempt.onResponseData(connection, 'still');
+    expect(told.at(-1)).toEqual(['data', 'still']);
+  });
+
+  it('is given up only before its headers', () => {
+    const early = make();
+    early.attempt.onRequestStart(early.connection, null);
+    early.attempt.giveUp(why);
+    early.attempt.giveUp(new Error('again'));
+    expect([early.settled, early.connection.reason]).toEqual([['why'], why]);
+
+    const late = make();
+    late.attempt.onRequestStart(late.connection, null);
+    late.attempt.onResponseStart(late.connection, 200, {});
+    late.attempt.giveUp(why);
+    expect([late.settled, late.connection.aborted]).toEqual([['head'], false]);
+  });
+
+  it('aborts a connection that it gets after it was given up', () => {
+    const { begun, attempt, connection } = make();
+    attempt.giveUp(why);
+    attempt.onRequestStart(connection, null);
+    expect([connection.reason, begun]).toEqual([why, []]);
+  });
+
+  it('passes early hints on, and waits for the response', () => {
+    const { told, settled, attempt, connection } = make();
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseStart(connection, 103, { link: 'x' });
+    expect([told, settled]).toEqual([[['start', 103, { link: 'x' }, undefined]], []]);
+    attempt.onResponseStart(connection, 200, {});
+    expect(settled).toEqual(['head']);
+  });
+
+  it('aborts its connection when the handler throws', () => {
+    const { attempt, connection } = make({
+      onResponseStart: () => {
+        throw why;
+      },
+    });
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseStart(connection, 200, {});
+    attempt.adopt();
+    expect(connection.reason).toBe(why);
+    expect(connection.paused).toBe(true);
+  });
+});
+
+describe('what a handler holds on to', () => {
+  it('reaches the request while nothing is adopted, and the connection afterwards', () => {
+    const early = make();
+    early.relay.abort(why);
+    early.relay.abort(new Error('again'));
+    expect([early.aborts, early.relay.aborted, early.relay.reason]).toEqual([[why], true, why]);
+
+    const { relay, aborts, attempt, connection } = make();
+    expect([relay.aborted, relay.reason, relay.rawHeaders]).toEqual([false, null, null]);
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseStart(connection, 200, {});
+    attempt.adopt();
+    relay.abort(why);
+    expect([aborts, connection.reason, relay.aborted]).toEqual([[], why, true]);
+  });
+
+  it('tells of an abort that it was not asked for', () => {
+    const { relay, attempt, connection } = make();
+    attempt.onRequestStart(connection, null);
+    attempt.onResponseStart(connection, 200, {});
+    attempt.adopt();
+    connection.abort(why);
+    expect([relay.aborted, relay.reason]).toEqual([true, why]);
+  });
+});
