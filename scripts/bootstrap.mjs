@@ -80,7 +80,7 @@ const TASKS = {
   test: async () => {
     await step('linting', 'pnpm', ['--silent', 'lint']);
     await step('building, checking types, testing (cached when nothing changed)', 'pnpm', [
-      ...turbo('typecheck', 'test'),
+      ...turbo('typecheck', 'test', '--concurrency=2'),
       ...args,
     ]);
     await step('counting', 'node', ['scripts/count-tests.mjs', '--only', 'unit']);
