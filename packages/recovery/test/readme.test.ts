@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { circuitBreaker } from '@temper/breaker';
 import { OperationTimeoutError, type TemperError } from '@temper/core';
 import { retry } from '@temper/retry';
+import { Agent, type Dispatcher } from 'undici';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as http from '../src/fetch/index.ts';
 import * as temper from '../src/index.ts';
@@ -95,6 +96,36 @@ describe('the README', () => {
     expect(await run(...all)).toEqual(['1.0.0']);
     expect(asked).toBe(2);
     expect(await run(...all)).toEqual([]); // by the fallback, as a 404 is not tried again
+  });
+
+  it('has other examples that run too', async () => {
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...args: string[]
+    ) => (...values: unknown[]) => Promise<unknown>;
+    const code = (heading: string): string =>
+      (/```ts\n([\s\S]*?)```/.exec(section(heading))?.[1] ?? '').replace(/^import .*\n/gm, '');
+    const planned = new AsyncFunction(
+      ...['recover', 'cache', 'registry', 'name'],
+      `${code('### `recover(plan)` and `recoveries(options)`')}; return result;`,
+    );
+    const registry = { get: async () => Promise.reject(new TypeError('gone')) };
+    const cache = new Map([['std.core', 'remembered']]);
+    expect(await planned(temper.recover, cache, registry, 'std.core')).toEqual({
+      ok: true,
+      value: 'remembered',
+      recoveredBy: 'fallback',
+    });
+    const fetching = new AsyncFunction(
+      ...['resilientFetch', 'dispatcherInterceptor', 'Agent'],
+      `${code('### `@temper/recovery/fetch`')}; return [fetch, agent];`,
+    );
+    const [fetch, agent] = (await fetching(
+      http.resilientFetch,
+      http.dispatcherInterceptor,
+      Agent,
+    )) as [http.ResilientFetch, Dispatcher];
+    expect(fetch.stats().breakers).toEqual({});
+    await agent.close();
   });
 
   it.each<[string, (options: never) => unknown, object, object]>([
