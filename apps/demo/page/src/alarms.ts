@@ -77,8 +77,17 @@ export class AlarmList {
       if (shown !== undefined) say(shown.text, alarm.text);
       else this.#add(alarm);
     }
+    this.#order(alarms);
     set(this.#calm, { hidden: alarms.length > 0 });
     set(this.#list, { hidden: alarms.length === 0 });
+  }
+
+  /** The gravest first, unless somebody is about to press one of them. */
+  #order(alarms: readonly Alarm[]): void {
+    if (this.#list.contains(document.activeElement)) return;
+    const items = alarms.flatMap(({ id }) => this.#shown.get(id)?.item ?? []);
+    if (items.every((item, at) => this.#list.children[at] === item)) return;
+    this.#list.append(...items);
   }
 
   #add({ id, text, runbook }: Alarm): void {

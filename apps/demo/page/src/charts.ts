@@ -11,7 +11,7 @@ interface Line {
   readonly value: (second: Second) => number | undefined;
 }
 
-const HEIGHT = 160;
+const MIN_HEIGHT = 144;
 const SPAN_S = 120;
 
 /** A chart of the last two minutes, drawn anew each second. */
@@ -51,7 +51,7 @@ class Chart {
 
   /** Draws it in the colours and the width that there are now. */
   draw(): void {
-    const { width } = this.#place.getBoundingClientRect();
+    const { width, height } = this.#place.getBoundingClientRect();
     if (width === 0) return;
     const style = getComputedStyle(document.documentElement);
     const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
@@ -65,7 +65,7 @@ class Chart {
     this.#plot = new uPlot(
       {
         width,
-        height: HEIGHT,
+        height: Math.max(MIN_HEIGHT, height),
         legend: { show: false },
         cursor: { show: false },
         padding: [8, 8, 0, 0],
@@ -86,8 +86,13 @@ class Chart {
           {
             ...axis,
             size: 48,
-            values: (_plot, at) =>
-              at.map((value) => (!this.#log ? String(value) : tenfold(value) ? short(value) : '')),
+            values: (_plot, at) => at.map(this.#log ? short : String),
+            ...(this.#log
+              ? {
+                  splits: (_plot: uPlot, _axis: number, min: number, max: number) =>
+                    tenfolds(min, max),
+                }
+              : {}),
           },
         ],
         series: [
@@ -121,8 +126,13 @@ class Chart {
   }
 }
 
-const tenfold = (value: number): boolean => Math.abs(Math.log10(value) % 1) < 1e-6;
-const short = (value: number): string => (value >= 1_000 ? `${value / 1_000} s` : `${value} ms`);
+function tenfolds(min: number, max: number): number[] {
+  const [from, to] = [Math.round(Math.log10(min)), Math.round(Math.log10(max))];
+  return Array.from({ length: to - from + 1 }, (_, index) => 10 ** (from + index));
+}
+// A tick that there is no room for is null.
+const short = (value: number | null): string =>
+  value === null ? '' : value >= 1_000 ? `${value / 1_000} s` : `${value} ms`;
 const clock = (seconds: number): string => new Date(seconds * 1_000).toTimeString().slice(0, 8);
 
 /** Both charts: what became of calls, and how long they took. */
@@ -147,7 +157,7 @@ export class Charts {
           value: (second) => total(second, 'degraded'),
         },
         {
-          label: 'turned away or failed',
+          label: 'no answer',
           colour: 'bad',
           dash: [2, 3],
           value: ({ calls, goodput }) => calls - goodput,

@@ -22,6 +22,8 @@ export class Lane {
   readonly #picture: SVGSVGElement;
   readonly #rail = svg('g');
   readonly #dots = svg('g', { class: 'dots' });
+  /** Over the dots: they pass through it. */
+  readonly #top = svg('g');
   readonly #circuit = el('span', { class: 'chip' });
   readonly #rate = el('span', { class: 'muted' });
   readonly #counts = new Map<string, HTMLElement>();
@@ -39,6 +41,7 @@ export class Lane {
       { class: 'rail', height: HEIGHT, 'aria-hidden': 'true' },
       this.#rail,
       this.#dots,
+      this.#top,
     );
     const counts = OUTCOMES.map((outcome) => {
       const count = el('span', { class: 'count-value' }, '0');
@@ -57,8 +60,14 @@ export class Lane {
       el(
         'div',
         { class: 'lane-words' },
-        el('h3', {}, subsystem.title),
-        el('p', { class: 'lane-state' }, this.#circuit, this.#rate),
+        el(
+          'div',
+          { class: 'lane-head' },
+          el('h3', {}, subsystem.title),
+          el('span', { class: 'hidden' }, subsystem.breaker === undefined ? 'process' : 'circuit'),
+          this.#circuit,
+        ),
+        el('p', { class: 'lane-state' }, this.#rate),
         el('ul', { class: 'counts' }, ...counts),
       ),
       this.#picture,
@@ -166,7 +175,7 @@ export class Lane {
   #showBreaker(recent: Recent, name: string): void {
     const state = recent.breakers.get(name) ?? 'closed';
     const { retryAfterMs, window } = recent.last?.breakers[name] ?? {};
-    say(this.#circuit, `circuit ${state}`);
+    say(this.#circuit, state);
     set(this.#circuit, { 'data-state': state });
     set(this.element, { 'data-breaker': state });
     set(this.#lever, { 'data-state': state });
@@ -218,13 +227,11 @@ export class Lane {
         label('retry'),
       );
     }
-    if (breaker !== undefined || id === 'lsp') {
-      // Over the subsystem runs the way of older answers.
+    if (id !== 'ast') {
+      // Over the subsystem runs the way of older answers; for a compiler there is none.
       const from = breaker === undefined ? AT.subsystem - 0.14 : AT.breaker;
       const d = `M${x(from)} ${LINE}L${x(from + 0.07)} ${ARC}H${x(0.93)}L${x(1)} ${LINE}`;
-      if (breaker !== 'protocol_check' || id === 'protocols') {
-        if (breaker !== 'ast_codegen') parts.unshift(svg('path', { class: 'bypass', d }));
-      }
+      parts.unshift(svg('path', { class: 'bypass', d }));
     }
     if (breaker !== undefined) {
       const at = x(AT.breaker);
@@ -252,6 +259,7 @@ export class Lane {
       'data-health': health,
     });
     const name = svg('text', { x: x(AT.subsystem), y: LINE + 4, class: 'box-name' }, short);
-    this.#rail.replaceChildren(...parts, this.#box, name);
+    this.#rail.replaceChildren(...parts);
+    this.#top.replaceChildren(this.#box, name);
   }
 }

@@ -52,7 +52,7 @@ function contents(runbook: Runbook): readonly HTMLElement[] {
 }
 
 function reference(one: Readonly<Record<string, string>>): Node {
-  const { kind, method, path, query, name, dashboard, panel } = one;
+  const { kind, method, path, query, name, dashboard, panel, command } = one;
   if (kind === 'endpoint' && path !== undefined) {
     const plain = method === 'GET' && !path.includes(':') && !path.includes('{');
     return plain
@@ -60,5 +60,5 @@ function reference(one: Readonly<Record<string, string>>): Node {
       : el('code', {}, `${method} ${path}`);
   }
   if (kind === 'panel') return el('span', {}, `Dashboard ${dashboard}, panel “${panel}”`);
-  return el('code', {}, query ?? name ?? kind ?? '');
+  return el('code', {}, command ?? query ?? name ?? '');
 }

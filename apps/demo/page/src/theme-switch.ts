@@ -4,9 +4,9 @@ const CHOICES = ['auto', 'light', 'dark'] as const;
 type Choice = (typeof CHOICES)[number];
 
 const WORDS: Readonly<Record<Choice, readonly [string, string]>> = {
-  auto: ['Auto', 'Colours: as the system has them'],
-  light: ['Light', 'Colours: light'],
-  dark: ['Dark', 'Colours: dark'],
+  auto: ['Theme: auto', 'Theme: auto, as the system has it'],
+  light: ['Theme: light', 'Theme: light'],
+  dark: ['Theme: dark', 'Theme: dark'],
 };
 
 /** Switches between the system's colours, light and dark; calls `changed` after each change. */

@@ -108,7 +108,7 @@ export class TracePanel {
           el(
             'span',
             { class: 'trace-facts' },
-            `${failed ? 'failed · ' : ''}${spans.length} spans · ${millis(durationMs)}`,
+            `${failed ? 'failed · ' : ''}${spans.length === 1 ? '1 span' : `${spans.length} spans`} · ${millis(durationMs)}`,
           ),
         );
         set(item, { 'data-failed': failed ? 'true' : undefined });
@@ -147,7 +147,7 @@ export class TracePanel {
           const bar = el('span', { class: 'span-bar' });
           bar.style.left = `${((span.startMs - start) / whole) * 100}%`;
           bar.style.width = `max(3px, ${(span.durationMs / whole) * 100}%)`;
-          const name = el('span', { class: 'span-name', title: span.scope }, span.name);
+          const name = el('span', { class: 'span-name', title: span.scope }, nameOf(span));
           name.style.paddingLeft = `${Math.min(depth, 8) * 12}px`;
           const row = el(
             'li',
@@ -166,6 +166,13 @@ export class TracePanel {
         : '',
     );
   }
+}
+
+/** A name that tells attempts and requests of one trace apart. */
+function nameOf({ name, kind, attributes }: Span): string {
+  const { 'url.path': path, 'temper.retry.attempt': attempt } = attributes;
+  if (kind === 'client' && typeof path === 'string') return `${name} ${path}`;
+  return name === 'attempt' && typeof attempt === 'number' ? `attempt ${attempt}` : name;
 }
 
 /** Spans under their parents; on top the page's own request, when it was one. */

@@ -1,0 +1,93 @@
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { FAULT_NAMES } from '../../src/faults/fault.ts';
+import { expectAnswers, hasBrowser, openPage } from './browser-session.ts';
+
+const circuit = (page: Page, state: string) =>
+  page.locator(`[data-subsystem=registry][data-breaker=${state}]`);
+
+const OF_THE_REGISTRY = ['registry-outage', 'registry-refused', 'slow-registry', 'flapping'];
+
+describe.runIf(hasBrowser)('a fault that is clicked on', { timeout: 120_000 }, () => {
+  it.each(OF_THE_REGISTRY)(
+    '%s opens the circuit, and closes it when it is clicked off',
+    async (name) => {
+      const { page, url, errors } = await openPage();
+      const control = page.locator(`[data-fault=${name}]`);
+      await page.locator('.counts li[data-some]').first().waitFor();
+      await circuit(page, 'closed').waitFor();
+
+      await control.click();
+      await page.locator(`[data-fault=${name}][aria-checked=true]`).waitFor();
+      await circuit(page, 'open').waitFor({ timeout: 60_000 });
+      await page.locator('[data-alarm=breaker-registry_fetch]').waitFor();
+      await expectAnswers(url);
+      // Older answers stand in.
+      const older = page.locator('[data-subsystem=registry] .counts li:nth-child(2)[data-some]');
+      await older.waitFor({ timeout: 20_000 });
+
+      await control.click();
+      await page.locator(`[data-fault=${name}][aria-checked=false]`).waitFor();
+      await circuit(page, 'closed').waitFor({ timeout: 30_000 });
+      await page.locator('[data-alarm=breaker-registry_fetch]').waitFor({ state: 'detached' });
+      await expectAnswers(url);
+      expect(errors).toEqual([]);
+    },
+  );
+
+  it('lsp-crash is seen at the language server, which comes back', async () => {
+    const { page, url, errors } = await openPage();
+    const chip = page.locator('[data-subsystem=lsp] .chip');
+    await chip.and(page.locator('[data-state=closed]')).waitFor();
+
+    await page.locator('[data-fault=lsp-crash]').click();
+    await chip.and(page.locator('[data-state=open]')).waitFor({ timeout: 20_000 });
+    await page.locator('[data-alarm=lsp]').waitFor();
+    await expectAnswers(url);
+
+    await page.locator('[data-fault=lsp-crash]').click();
+    await page.locator('[data-fault=lsp-crash][aria-checked=false]').waitFor();
+    await chip.and(page.locator('[data-state=closed]')).waitFor({ timeout: 40_000 });
+    expect(await page.locator('[data-subsystem=lsp] .rail').textContent()).toMatch(
+      /[1-9]\d* restart/,
+    );
+    expect(errors).toEqual([]);
+  });
+
+  it('audit-disk-full is told by an alarm, and the chain is whole when it is over', async () => {
+    const { page, errors } = await openPage();
+    await page.locator('[data-fault=audit-disk-full]').click();
+    await page.locator('[data-alarm=health-audit]').waitFor({ timeout: 20_000 });
+    await page.locator('[data-alarm=health-audit] button').click();
+    await page.locator('dialog[open] h2').waitFor();
+    await page.keyboard.press('Escape');
+
+    await page.locator('[data-fault=audit-disk-full]').click();
+    await page.locator('[data-alarm=health-audit]').waitFor({ state: 'detached', timeout: 40_000 });
+    await page.locator('#tab-audit').click();
+    await page.locator('#verified[data-ok=true]').waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  it.each(['hostile-input', 'traffic-spike', 'shutdown'])(
+    '%s runs, and says what it came to',
+    async (name) => {
+      const { page, url, errors } = await openPage();
+      const item = page.locator('.fault', { has: page.locator(`[data-fault=${name}]`) });
+      await page.locator(`[data-fault=${name}]`).click();
+      await page.locator(`[data-fault=${name}][aria-disabled=true]`).waitFor();
+      await expectAnswers(url);
+      await item.getByText(/^Last run: ./).waitFor({ timeout: 90_000 });
+      await expectAnswers(url);
+      expect(errors).toEqual([]);
+    },
+  );
+
+  it('is offered for every fault that there is', async () => {
+    const { page } = await openPage();
+    const offered = await page
+      .locator('[data-fault]')
+      .evaluateAll((all) => all.map((one) => one.getAttribute('data-fault')));
+    expect(offered).toEqual([...FAULT_NAMES]);
+  });
+});

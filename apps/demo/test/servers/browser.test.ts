@@ -1,0 +1,179 @@
+import axe from 'axe-core';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { hasBrowser, openPage } from './browser-session.ts';
+import { until } from './demo-process.ts';
+import { otlpReceiver } from './otlp-receiver.ts';
+
+const WEIGHT_LIMIT = 150 * 1_024;
+const TABS = ['program', 'scenarios', 'traces', 'audit', 'health'];
+
+async function violations(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(
+    'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)',
+  );
+  return (found as axe.Result[]).flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 120)} ${failureSummary}`),
+  );
+}
+
+/** Presses a key until something has the focus. */
+async function keyUntilFocus(page: Page, key: string, selector: string): Promise<void> {
+  for (let pressed = 0; pressed < 80; pressed += 1) {
+    await page.keyboard.press(key);
+    const there = await page.evaluate(
+      (wanted) => document.activeElement?.matches(wanted) ?? false,
+      selector,
+    );
+    if (there) return;
+  }
+  throw new Error(`${selector} is not reached by ${key}.`);
+}
+
+describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
+  it('loads under 150 KB from the service alone, and calls flow', async () => {
+    const { page, url, errors, requested, weights } = await openPage();
+    await page.locator('.dot').first().waitFor({ state: 'attached' });
+    await page.locator('.counts li[data-some]').first().waitFor();
+    await page.locator('#goodput canvas').waitFor();
+    await until(
+      async () => (await page.locator('#now').textContent())?.startsWith('All is well') === true,
+      30_000,
+      'a calm sentence',
+    );
+    expect(requested.filter((address) => !address.startsWith(`${url}/`))).toEqual([]);
+    // The stream and what the API answers are no part of the page.
+    const assets = [...weights].filter(([address]) => !address.includes('/v1/'));
+    expect(assets.length).toBeGreaterThan(20);
+    const total = assets.reduce((sum, [, weight]) => sum + weight, 0);
+    process.stderr.write(`weight of the page: ${total} bytes in ${assets.length} answers\n`);
+    expect(total).toBeGreaterThan(20_000);
+    expect(total).toBeLessThan(WEIGHT_LIMIT);
+    expect(errors).toEqual([]);
+  });
+
+  it('has no violation that axe knows of, in light and dark, wide and at 360 pixels', async () => {
+    const { page, another, errors } = await openPage({ colorScheme: 'light' });
+    const dark = await another({ colorScheme: 'dark' });
+    const phone = await another({ viewport: { width: 360, height: 740 } });
+    // With alarms, switches on, and older answers to see.
+    await page.locator('#first-fault').click();
+    for (const one of [page, dark, phone]) {
+      await one.locator('[data-alarm=breaker-registry_fetch]').waitFor({ timeout: 20_000 });
+      for (const tab of TABS) {
+        await one.locator(`#tab-${tab}`).click();
+        await one.locator(`#panel-${tab} > *`).first().waitFor();
+        expect(await violations(one), tab).toEqual([]);
+      }
+      await one.locator('.fault .link').first().click();
+      await one.locator('dialog[open] ol').waitFor();
+      expect(await violations(one), 'runbook').toEqual([]);
+      const sideways = await one.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(sideways).toBe(0);
+      await one.keyboard.press('Escape');
+    }
+    expect(errors).toEqual([]);
+  });
+
+  it('is worked by keyboard alone', async () => {
+    const { page, errors } = await openPage();
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.className)).toBe('skip');
+    await page.keyboard.press('Enter');
+    await keyUntilFocus(page, 'Tab', '[data-fault=registry-refused]');
+    await page.keyboard.press('Space');
+    await page.locator('[data-fault=registry-refused][aria-checked=true]').waitFor();
+    await page.locator('[data-subsystem=registry][data-breaker=open]').waitFor({ timeout: 20_000 });
+    // The focus has stayed; the same key switches it off.
+    await page.keyboard.press('Space');
+    await page.locator('[data-fault=registry-refused][aria-checked=false]').waitFor();
+    await keyUntilFocus(page, 'Tab', '.fault .link');
+    await page.keyboard.press('Enter');
+    await page.locator('dialog[open] h2').waitFor();
+    await page.keyboard.press('Escape');
+    expect(await page.evaluate(() => document.activeElement?.matches('.fault .link'))).toBe(true);
+    await keyUntilFocus(page, 'Tab', '#tab-program');
+    await page.keyboard.press('ArrowRight');
+    expect(await page.locator('#panel-scenarios').isVisible()).toBe(true);
+    await page.keyboard.press('End');
+    expect(await page.locator('#panel-health').isVisible()).toBe(true);
+    expect(errors).toEqual([]);
+  });
+
+  it('moves nothing where motion is unwelcome, and counts all the same', async () => {
+    const { page } = await openPage({ reducedMotion: 'reduce' });
+    const count = page.locator('[data-subsystem=ast] .counts li:first-child .count-value');
+    await until(async () => Number(await count.textContent()) > 3, 20_000, 'a count');
+    expect(await page.locator('.dot').count()).toBe(0);
+  });
+
+  it('tells of faults in a program, shows its C and runs it, in each language', async () => {
+    const { page, errors } = await openPage();
+    const source = page.locator('#source');
+    await source.fill('let x = ');
+    await page.locator('#diagnostics button').first().waitFor();
+    expect(await page.locator('#diagnostics').textContent()).toContain('1:8 expected a value');
+    for (const [language, line] of [
+      ['algol', '2 ^ 10 = 1024'],
+      ['escuela', 'fib 10 55'],
+      ['core', 'gcd of 84 and 36: 12'],
+    ] as const) {
+      await page.locator('#language').selectOption(language);
+      await page.locator('#checked', { hasText: 'No faults.' }).waitFor();
+      await page.locator('#compile').click();
+      await page.locator('#output', { hasText: 'int main(' }).waitFor();
+      await page.locator('#run').click();
+      await page.locator('#output', { hasText: line }).waitFor();
+      expect(await page.locator('#outcome').textContent()).toContain('Exit code 0');
+    }
+    await source.fill('print("<img src=x onerror=alert(1)>")');
+    await page.locator('#run').click();
+    await page.locator('#output', { hasText: '<img src=x' }).waitFor();
+    expect(await page.locator('img').count()).toBe(0);
+    expect(errors).toEqual([]);
+  });
+
+  it('runs a scenario, and ticks off its promises', async () => {
+    const { page, errors } = await openPage();
+    await page.locator('#tab-scenarios').click();
+    await page.locator('#scenario-registry-outage-run').click();
+    const row = page.locator('[data-scenario=registry-outage]');
+    await row.locator('.phases [data-at=now]').waitFor({ timeout: 20_000 });
+    await row.locator('.promises li:last-child[data-state]').waitFor({ timeout: 60_000 });
+    expect(await row.locator('.promises [data-state=held]').count()).toBe(
+      await row.locator('.promises li').count(),
+    );
+    expect(errors).toEqual([]);
+  });
+
+  it('begins a trace that holds its own request, the service, the guards and the registry', async () => {
+    const receiver = await otlpReceiver();
+    const { page, errors } = await openPage({}, receiver.env);
+    const request = page.waitForRequest((one) => one.url().endsWith('/v1/run'));
+    await page.locator('#run').click();
+    const traceparent = (await request).headers()['traceparent'] ?? '';
+    const [, traceId, browserSpan] = traceparent.split('-');
+    const spans = () => receiver.spans.filter((span) => span.traceId === traceId);
+    await until(() => new Set(spans().map(({ service }) => service)).size === 2, 20_000, 'both');
+
+    const server = spans().find(({ parentSpanId }) => parentSpanId === browserSpan);
+    expect(server?.name).toBe('POST /v1/run');
+    const ids = new Map(spans().map((span) => [span.spanId, span]));
+    const retry = spans().find(({ name }) => name === 'retry fetch_package');
+    expect(retry?.parentSpanId).toBe(server?.spanId);
+    const atRegistry = spans().find(({ service }) => service !== server?.service);
+    const way: string[] = [];
+    for (let at = atRegistry; at !== undefined; at = ids.get(at.parentSpanId)) way.push(at.name);
+    expect(way).toContain('breaker registry_fetch');
+    expect(way.at(-1)).toBe('POST /v1/run');
+
+    await page.locator('#see-trace').click();
+    const waterfall = page.locator('.waterfall', { hasText: 'browser: POST /v1/run' });
+    await waterfall.waitFor();
+    expect(await waterfall.textContent()).toContain('breaker registry_fetch');
+    expect(errors).toEqual([]);
+  });
+});
