@@ -38,7 +38,7 @@ const PUBLISHED: readonly (readonly [string, string, string])[] = [
 
 const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as JsonValue);
 
-describe('canonicalize', () => {
+describe('canonicalize', { timeout: 30_000 }, () => {
   it.each(PUBLISHED)('writes the bytes that RFC 8785 publishes for %s', (_, input, hex) => {
     expect(Buffer.from(canonicalize(JSON.parse(input))).toString('hex')).toBe(hex);
   });

@@ -59,9 +59,12 @@ function object(value: JsonObject): string {
 /** Text that JSON writes between quotes as it is: printable ASCII but for the quote and backslash. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
+/** Longest string that {@link isPlain} looks at. */
+export const MAX_PLAIN = 63;
+
 /** Whether a short string needs no attention of any kind: the cheapest test there is for it. */
 export function isPlain(text: string): boolean {
-  return text.length < 64 && PLAIN.test(text);
+  return text.length <= MAX_PLAIN && PLAIN.test(text);
 }
 
 /** Makes a string one that every store accepts: well-formed Unicode without NUL. */

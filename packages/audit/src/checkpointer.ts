@@ -3,7 +3,7 @@ import { type CheckpointBody, openCheckpoint, signCheckpoint } from './checkpoin
 import { AuditCorruptError } from './errors.ts';
 import { type ChainHead, parseLine } from './hash-chain.ts';
 import type { Lane } from './lane.ts';
-import { leafHash, MerkleFrontier } from './merkle.ts';
+import { leafOf, MerkleFrontier } from './merkle.ts';
 import type { ResolvedCheckpointOptions } from './options.ts';
 import { type NoteVerifier, noteVerifier } from './signing-key.ts';
 import type { AuditSource, StoredCheckpoint } from './sink.ts';
@@ -193,11 +193,6 @@ export class Checkpointer {
     if (this.#tail.length > 0) await this.sign(size);
     await this.#signing;
   }
-}
-
-/** The Merkle leaf of an event: its hash, as 32 bytes. */
-export function leafOf(hash: string): Buffer {
-  return leafHash(Buffer.from(hash, 'hex'));
 }
 
 /** A frontier from its stored form. @throws {RangeError} when it does not fit its size */

@@ -9,7 +9,7 @@ const none = new Redactor({ rules: [] });
 const clean = (value: object, limits: AuditLimits = {}): JsonValue =>
   sanitise(value, 'details', none, { ...DEFAULT_LIMITS, ...limits }).value;
 
-describe('sanitise', () => {
+describe('sanitise', { timeout: 30_000 }, () => {
   it('keeps plain JSON as it is', () => {
     const value = { a: 1, b: [true, null, 'x'], c: { d: -1.5e300 } };
     expect(clean(value)).toEqual(value);

@@ -5,9 +5,10 @@ import {
   isPlain,
   type JsonObject,
   type JsonValue,
+  MAX_PLAIN,
   quote,
 } from './canonical-json.ts';
-import { entriesOf, specialValue } from './exotic-values.ts';
+import { entriesOf, ownValue, specialValue } from './exotic-values.ts';
 import type { PathState, RedactionAction, Redactor } from './redaction.ts';
 
 /** Bounds on what one event may hold. */
@@ -137,13 +138,48 @@ class Walk {
     if (depth >= this.#limits.maxDepth) return this.#string('[too deep]');
     if (this.text.length > this.#full) return this.#verbatim(TRUNCATED);
     this.#ancestors.push(value);
-    const { items, entries, more } = entriesOf(value, this.#limits.maxEntries);
+    const keys = this.#simpleKeys(value);
     const result =
-      items === undefined
-        ? this.#entries(entries, more, state, depth)
-        : this.#items(items, more, state, depth);
+      keys === undefined
+        ? this.#contents(value, state, depth)
+        : this.#simple(value, keys, state, depth);
     this.#ancestors.pop();
     return result;
+  }
+
+  /** The keys, in order, of an object like most: plain, not wide, nothing odd about its keys. */
+  #simpleKeys(value: object): string[] | undefined {
+    if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
+    const keys = Object.keys(value);
+    if (keys.length > this.#limits.maxEntries) return undefined;
+    let sorted = true;
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string;
+      if (key.length > this.#limits.maxStringLength) return undefined;
+      if (this.#redactor.keyInfo(key).clean !== key) return undefined;
+      if (i > 0 && key < (keys[i - 1] as string)) sorted = false;
+    }
+    return sorted ? keys : keys.sort();
+  }
+
+  /** The same as {@link #entries}, for what needs no list of entries first. */
+  #simple(value: object, keys: readonly string[], state: PathState, depth: number): JsonValue {
+    const copy: { [key: string]: JsonValue } = {};
+    const before = this.text.length + 1;
+    this.text += '{';
+    for (const key of keys) {
+      const item = ownValue(value, key);
+      if (item !== undefined) this.#entry(copy, key, item, state, depth, before);
+    }
+    this.text += '}';
+    return Object.freeze(copy);
+  }
+
+  #contents(value: object, state: PathState, depth: number): JsonValue {
+    const { items, entries, more } = entriesOf(value, this.#limits.maxEntries);
+    return items === undefined
+      ? this.#entries(entries, more, state, depth)
+      : this.#items(items, more, state, depth);
   }
 
   #items(items: readonly unknown[], more: number, state: PathState, depth: number): JsonValue {
@@ -171,23 +207,34 @@ class Walk {
     depth: number,
   ): JsonValue {
     const copy: { [key: string]: JsonValue } = {};
-    let first = true;
+    const before = this.text.length + 1;
     let previous: string | undefined;
     this.text += '{';
     for (const [key, value] of this.#inOrder(entries, more)) {
       // Two keys can have become one by being cleaned or cut.
       if (value === undefined || key === previous) continue;
       previous = key;
-      const { json, action: byKey } = this.#redactor.keyInfo(key);
-      const below = this.#redactor.descend(state, key);
-      const action = this.#redactor.actionAt(below) ?? byKey;
-      if (action === 'drop') continue;
-      this.text += first ? json : `,${json}`;
-      first = false;
-      define(copy, key, this.#value(value, below, action, depth));
+      this.#entry(copy, key, value, state, depth, before);
     }
     this.text += '}';
     return Object.freeze(copy);
+  }
+
+  /** @param before - length of the text before the object's first entry */
+  #entry(
+    copy: { [key: string]: JsonValue },
+    key: string,
+    value: unknown,
+    state: PathState,
+    depth: number,
+    before: number,
+  ): void {
+    const { json, action: byKey } = this.#redactor.keyInfo(key);
+    const below = this.#redactor.descend(state, key);
+    const action = this.#redactor.actionAt(below) ?? byKey;
+    if (action === 'drop') return;
+    this.text += this.text.length === before ? json : `,${json}`;
+    define(copy, key, this.#value(value, below, action, depth));
   }
 
   /** Canonical JSON wants the keys in order, and the text is written as we go. */
@@ -252,7 +299,13 @@ class Walk {
   }
 
   #string(text: string): string {
-    const clean = sanitiseText(text, this.#redactor, this.#limits.maxStringLength);
+    const { maxStringLength } = this.#limits;
+    const room = this.text.length <= this.#full - MAX_PLAIN && text.length <= maxStringLength;
+    if (room && isPlain(text) && !this.#redactor.hasPatterns) {
+      this.text += `"${text}"`;
+      return text;
+    }
+    const clean = sanitiseText(text, this.#redactor, maxStringLength);
     const fits = this.text.length + clean.length <= this.#full || clean.length <= TRUNCATED.length;
     return this.#verbatim(fits ? clean : TRUNCATED);
   }

@@ -68,7 +68,7 @@ export function entriesOf(value: object, limit: number): Contents {
 function listContents(value: readonly unknown[], limit: number): Contents {
   const length = Math.min(value.length, limit);
   const items: unknown[] = [];
-  for (let i = 0; i < length; i++) items.push(own(value, String(i)));
+  for (let i = 0; i < length; i++) items.push(ownValue(value, String(i)));
   return { items, entries: [], more: value.length - length };
 }
 
@@ -78,7 +78,7 @@ function objectContents(value: object, limit: number): Contents {
   const entries: [string, unknown][] = [];
   for (let i = 0; i < length; i++) {
     const key = keys[i] as string;
-    entries.push([key, own(value, key)]);
+    entries.push([key, ownValue(value, key)]);
   }
   return { entries, more: keys.length - length };
 }
@@ -104,7 +104,8 @@ export function errorName(value: object): string {
   return typeof className === 'string' && className !== '' ? className : 'Error';
 }
 
-function own(value: object, key: string): unknown {
+/** The value of an own property, which is not called when it is an accessor. */
+export function ownValue(value: object, key: string): unknown {
   const found = Object.getOwnPropertyDescriptor(value, key);
   return found?.get !== undefined || found?.set !== undefined ? GETTER : found?.value;
 }

@@ -42,6 +42,8 @@ export interface FilterQuery {
 
 /** A compiled {@link FilterQuery}. */
 export interface EventFilter {
+  /** How many conditions there are. */
+  readonly conditions: number;
   matches(event: AuditEvent): boolean;
   /** What a store can decide without parsing; undefined when there is no such condition. */
   readonly lines: LineFilter | undefined;
@@ -130,6 +132,7 @@ export function compileFilter(query: FilterQuery): EventFilter {
   if (since !== undefined) tests.push((event) => event.timestamp >= since);
   if (until !== undefined) tests.push((event) => event.timestamp < until);
   return {
+    conditions: tests.length,
     matches: (event) => tests.every((test) => test(event)),
     lines: lineFilter(equals, since, until),
   };

@@ -19,7 +19,7 @@ export {
   parseCheckpoint,
   signCheckpoint,
 } from './checkpoint.ts';
-export { leafOf, type SignedCheckpoint } from './checkpointer.ts';
+export type { SignedCheckpoint } from './checkpointer.ts';
 export type { AuditLimits } from './details.ts';
 export {
   AuditClosedError,

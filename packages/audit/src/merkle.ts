@@ -21,6 +21,15 @@ export function leafHash(data: Uint8Array): NodeHash {
   return hash('sha256', input, 'buffer');
 }
 
+const single = Buffer.alloc(33);
+single[0] = LEAF_PREFIX;
+
+/** {@link leafHash} of 32 bytes that are given as 64 hexadecimal digits. */
+export function leafOf(hex: string): NodeHash {
+  if (single.write(hex, 1, 'hex') !== 32) throw new RangeError(`'${hex}' is not a hash.`);
+  return hash('sha256', single, 'buffer');
+}
+
 const pair = Buffer.alloc(65);
 pair[0] = NODE_PREFIX;
 

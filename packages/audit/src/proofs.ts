@@ -1,6 +1,6 @@
-import { leafOf, restoreFrontier } from './checkpointer.ts';
+import { restoreFrontier } from './checkpointer.ts';
 import { parseLine } from './hash-chain.ts';
-import { MerkleFrontier, type NodeHash } from './merkle.ts';
+import { leafOf, MerkleFrontier, type NodeHash } from './merkle.ts';
 import {
   consistencyRanges,
   inclusionRanges,

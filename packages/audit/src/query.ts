@@ -97,6 +97,37 @@ export async function* streamEvents(
   source: AuditSource,
   query: AuditQuery = {},
 ): AsyncGenerator<AuditEvent, void, undefined> {
+  const { reverse, limit } = checkStream(query);
+  if (limit === 0) return;
+  let count = 0;
+  const filter = compileFilter(query);
+  for await (const event of readEvents(source, rangeOf(query), filter, reverse)) {
+    yield event;
+    if (++count >= limit) return;
+  }
+}
+
+/** The lines of every event that matches, as they are stored, in batches. */
+export async function* streamLines(
+  source: AuditSource,
+  query: AuditQuery = {},
+): AsyncGenerator<readonly string[], void, undefined> {
+  const { reverse, limit } = checkStream(query);
+  let left = limit;
+  const filter = compileFilter(query);
+  for await (const lines of readLines(source, rangeOf(query), filter, reverse)) {
+    if (left <= 0) return;
+    const matching =
+      filter.conditions === 0
+        ? lines
+        : lines.filter((line) => filter.matches(readLine(source, line)));
+    const wanted = matching.length > left ? matching.slice(0, left) : matching;
+    left -= wanted.length;
+    if (wanted.length > 0) yield wanted;
+  }
+}
+
+function checkStream(query: AuditQuery): { readonly reverse: boolean; readonly limit: number } {
   checkKnown(OWNER, query, [...FILTER_FIELDS, ...OWN_FIELDS]);
   if (query.cursor !== undefined) throw new TypeError(`${OWNER}: a stream takes no cursor.`);
   const order = checkOneOf(OWNER, 'order', query.order ?? 'asc', ['asc', 'desc']);
@@ -104,13 +135,7 @@ export async function* streamEvents(
     min: 0,
     integer: true,
   });
-  if (limit === 0) return;
-  let count = 0;
-  const filter = compileFilter(query);
-  for await (const event of readEvents(source, rangeOf(query), filter, order === 'desc')) {
-    yield event;
-    if (++count >= limit) return;
-  }
+  return { reverse: order === 'desc', limit };
 }
 
 /** The last `limit` events, oldest first. */
@@ -139,29 +164,43 @@ function rangeOf({ fromSequence, toSequence }: AuditQuery): Range {
 
 async function* readEvents(
   source: AuditSource,
-  { from, to }: Range,
+  range: Range,
   filter: EventFilter,
   reverse: boolean,
 ): AsyncGenerator<AuditEvent, void, undefined> {
+  for await (const lines of readLines(source, range, filter, reverse)) {
+    for (const line of lines) {
+      const event = readLine(source, line);
+      if (filter.matches(event)) yield freeze(event);
+    }
+  }
+}
+
+/** Lines that may match, as far as can be told without parsing them. */
+async function* readLines(
+  source: AuditSource,
+  { from, to }: Range,
+  filter: EventFilter,
+  reverse: boolean,
+): AsyncGenerator<readonly string[], void, undefined> {
   if (from > to) return;
+  const conditions = filter.lines;
   const range: ReadRange = {
     ...(from > 1 ? { from } : {}),
     ...(to === Number.POSITIVE_INFINITY ? {} : { to }),
     reverse,
-    ...(filter.lines === undefined ? {} : { filter: filter.lines }),
+    ...(conditions === undefined ? {} : { filter: conditions }),
   };
   for await (const lines of source.read(range)) {
-    for (const line of lines) {
-      if (filter.lines !== undefined && !filter.lines.mayMatch(line)) continue;
-      const event = readLine(source, line);
-      if (filter.matches(event)) yield event;
-    }
+    const possible =
+      conditions === undefined ? lines : lines.filter((line) => conditions.mayMatch(line));
+    if (possible.length > 0) yield possible;
   }
 }
 
 function readLine(source: AuditSource, line: string): AuditEvent {
   try {
-    return freeze(parseLine(line));
+    return parseLine(line);
   } catch (error) {
     const what = `${(error as Error).message}: ${show(line)}`;
     throw new AuditCorruptError(source.name, source.name, undefined, what);

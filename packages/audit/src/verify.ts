@@ -1,8 +1,8 @@
 import { checkKnown } from '@temper/core';
-import { leafOf, restoreFrontier } from './checkpointer.ts';
+import { restoreFrontier } from './checkpointer.ts';
 import { AuditCorruptError } from './errors.ts';
 import { type ChainHead, checkLine, checkLink, EMPTY_HEAD } from './hash-chain.ts';
-import { MerkleFrontier } from './merkle.ts';
+import { leafOf, MerkleFrontier } from './merkle.ts';
 import type { Anchor, AuditSource } from './sink.ts';
 import { CheckpointAudit, type CheckpointCounts } from './verify-checkpoints.ts';
 

@@ -1,7 +1,5 @@
 import { checkOneOf } from '@temper/core';
-import { canonicalize, type JsonObject } from '../canonical-json.ts';
-import type { AuditEvent } from '../event.ts';
-import { type AuditQuery, streamEvents } from '../query.ts';
+import { type AuditQuery, streamEvents, streamLines } from '../query.ts';
 import type { AuditSource } from '../sink.ts';
 import { type CloudEventsOptions, toCloudEvent } from './cloudevents.ts';
 import { type OcsfOptions, toOcsf } from './ocsf.ts';
@@ -34,10 +32,12 @@ export async function* exportEvents(
 ): AsyncGenerator<string, void, undefined> {
   const format = checkOneOf('export', 'format', options.format ?? 'jsonl', EXPORT_FORMATS);
   const log = options.log ?? source.name;
-  const write: Readonly<Record<ExportFormat, (event: AuditEvent) => string>> = {
-    jsonl: (event) => canonicalize(event as unknown as JsonObject),
-    cloudevents: (event) => JSON.stringify(toCloudEvent(event, log, options)),
-    ocsf: (event) => JSON.stringify(toOcsf(event, log, options)),
-  };
-  for await (const event of streamEvents(source, options.query)) yield write[format](event);
+  if (format === 'jsonl') {
+    for await (const lines of streamLines(source, options.query)) yield* lines;
+    return;
+  }
+  const convert = format === 'ocsf' ? toOcsf : toCloudEvent;
+  for await (const event of streamEvents(source, options.query)) {
+    yield JSON.stringify(convert(event, log, options));
+  }
 }

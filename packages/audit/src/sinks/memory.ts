@@ -1,5 +1,4 @@
 import { checkKnown, checkName, checkNumber } from '@temper/core';
-import { leafOf } from '../checkpointer.ts';
 import { AuditCorruptError } from '../errors.ts';
 import {
   type ChainHead,
@@ -9,7 +8,7 @@ import {
   parseLine,
   type SealedEvent,
 } from '../hash-chain.ts';
-import { MerkleFrontier } from '../merkle.ts';
+import { leafOf, MerkleFrontier } from '../merkle.ts';
 import type {
   Anchor,
   AuditSink,

@@ -1,5 +1,6 @@
-import { leafOf, restoreFrontier } from '../checkpointer.ts';
+import { restoreFrontier } from '../checkpointer.ts';
 import { type ChainHead, EMPTY_HEAD, parseLine } from '../hash-chain.ts';
+import { leafOf } from '../merkle.ts';
 import type { Anchor, SinkNews } from '../sink.ts';
 import { inTransaction, type PostgresClient } from './postgres-client.ts';
 import { partitionDays, startOf, tablesIn } from './postgres-schema.ts';

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Clock, checkKnown, checkName, checkNumber, systemClock } from '@temper/core';
-import { leafOf, restoreFrontier } from '../checkpointer.ts';
+import { restoreFrontier } from '../checkpointer.ts';
 import { AuditCorruptError } from '../errors.ts';
 import {
   type ChainHead,
@@ -11,6 +11,7 @@ import {
   parseLine,
   type SealedEvent,
 } from '../hash-chain.ts';
+import { leafOf } from '../merkle.ts';
 import type { AuditSink, AuditSource, SinkNews, SinkState, StoredCheckpoint } from '../sink.ts';
 import { openDatabase } from './node-sqlite.ts';
 import { createSchema, fieldExpression, indexNames } from './sqlite-schema.ts';

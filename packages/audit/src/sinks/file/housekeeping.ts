@@ -1,9 +1,10 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import type { Clock } from '@temper/core';
-import { leafOf, restoreFrontier } from '../../checkpointer.ts';
+import { restoreFrontier } from '../../checkpointer.ts';
 import { AuditCorruptError } from '../../errors.ts';
 import { type ChainHead, EMPTY_HEAD, parseLine } from '../../hash-chain.ts';
+import { leafOf } from '../../merkle.ts';
 import type { Anchor, SinkNews, StoredCheckpoint } from '../../sink.ts';
 import { type FilePort, replaceFile } from './file-port.ts';
 import { ANCHOR_FILE, CHECKPOINT_FILE, type FileSource } from './file-source.ts';
