@@ -25,14 +25,16 @@ export function describeWithRedis(name: string, body: () => void): void {
 export class RedisServer {
   readonly port: number;
   readonly #folder = mkdtempSync(join(tmpdir(), 'temper-redis-'));
+  readonly #settings: Readonly<Record<string, string>>;
   #process: ChildProcess | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, settings: Readonly<Record<string, string>>) {
     this.port = port;
+    this.#settings = settings;
   }
 
-  static async start(): Promise<RedisServer> {
-    const server = new RedisServer(await freePort());
+  static async start(settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), settings);
     await server.up();
     return server;
   }
@@ -46,9 +48,11 @@ export class RedisServer {
       appendonly: 'no',
       dir: this.#folder,
     };
-    const args = Object.entries({ ...settings, 'enable-debug-command': 'yes' }).flatMap(
-      ([key, value]) => [`--${key}`, String(value)],
-    );
+    const args = Object.entries({
+      ...settings,
+      'enable-debug-command': 'yes',
+      ...this.#settings,
+    }).flatMap(([key, value]) => [`--${key}`, String(value)]);
     const child = spawn(BINARY, args, { stdio: 'ignore' });
     this.#process = child;
     const gone = once(child, 'exit').then(() => {
@@ -94,7 +98,8 @@ export class RedisServer {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as { port: number };
