@@ -1,5 +1,6 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter, getEventListeners, once } from 'node:events';
 import { Readable } from 'node:stream';
+import type { ExecuteOptions, ExecutionContext, Operation } from '@temper/core';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import type { Dispatcher } from 'undici';
 import { describe, expect, it, vi } from 'vitest';
@@ -53,6 +54,38 @@ describe('a guarded dispatcher', () => {
       attempts: 4,
       cause: { code: 'ECONNREFUSED' },
     });
+  });
+
+  it('tells its handler of the start once, and takes its listeners off, however often it sends', async () => {
+    const server = await serve(status(503), cut, status(503), ok('at last'));
+    const told: string[] = [];
+    let listeners = 0;
+    const limiter = {
+      execute: <T>(
+        operation: Operation<T>,
+        context?: ExecuteOptions | ExecutionContext,
+      ): Promise<T> => {
+        const { signal } = context as ExecutionContext;
+        return Promise.resolve(operation(context as ExecutionContext)).finally(() => {
+          listeners = getEventListeners(signal, 'abort').length;
+        });
+      },
+    };
+    const { agent } = agentWith({ limiter });
+    const ended = new Promise<void>((resolve, reject) => {
+      const request = { origin: server.origin, path: '/', method: 'GET' } as const;
+      const again = agent.dispatch(request, {
+        onRequestStart: () => void told.push('begun'),
+        onResponseStart: (_, code) => void told.push(`status ${code}`),
+        onResponseData: (_, chunk) => void told.push(String(chunk)),
+        onResponseEnd: () => resolve(),
+        onResponseError: (_, error) => reject(error),
+      });
+      expect(again).toBe(true); // it may be given more at once
+    });
+    await ended;
+    expect(told).toEqual(['begun', 'status 200', 'at last']);
+    expect(listeners).toBe(0);
   });
 
   it('gives the last response back, with its body', async () => {

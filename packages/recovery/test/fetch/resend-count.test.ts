@@ -1,9 +1,10 @@
-import { SpanKind } from '@opentelemetry/api';
+import { context, type Span, SpanKind, trace } from '@opentelemetry/api';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import { InMemoryTelemetry } from '@temper/testkit';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dispatcherInterceptor, resilientFetch } from '../../src/fetch/index.ts';
+import { resending } from '../../src/telemetry.ts';
 import { FaultServer, ok, status } from './fault-server.ts';
 
 let telemetry: InMemoryTelemetry;
@@ -56,6 +57,25 @@ describe('the client spans of requests that are sent again', () => {
     await body.text();
     await agent.close();
     expect(sent().map(([count]) => count)).toEqual([undefined, 1, 2]);
+  });
+
+  it('are the only spans that say so, and each only of its own request', () => {
+    const tracer = trace.getTracer('test');
+    const start = (kind: SpanKind): Span => tracer.startSpan('span', { kind });
+    const spans = [SpanKind.INTERNAL, SpanKind.CLIENT, SpanKind.CLIENT].map(start);
+    const [internal, client, nested] = spans as [Span, Span, Span];
+    resending(3, () => {
+      const within = trace.setSpan(context.active(), internal).deleteValue(Symbol('none'));
+      const below = trace.setSpan(within.setValue(Symbol('other'), 7), client);
+      expect(trace.getSpan(below)).toBe(client);
+      trace.setSpan(below, nested); // what the client does below its request is not sent again
+    });
+    resending(0, () =>
+      trace.setSpan(context.active(), start(SpanKind.CLIENT)).getValue(Symbol('x')),
+    );
+    for (const span of spans) span.end();
+    const counts = telemetry.spans.map(({ attributes }) => attributes['http.request.resend_count']);
+    expect(counts).toEqual([undefined, 3, undefined]);
   });
 
   it('carry their own trace on to the server, each', async () => {

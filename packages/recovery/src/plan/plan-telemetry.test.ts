@@ -1,0 +1,130 @@
+import { SpanStatusCode } from '@opentelemetry/api';
+import { InMemoryTelemetry } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit/clock';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { recoveries } from './recoveries.ts';
+import { recover } from './recovery.ts';
+
+let telemetry: InMemoryTelemetry;
+let clock: ManualClock;
+beforeEach(() => {
+  telemetry = new InMemoryTelemetry();
+  clock = new ManualClock();
+});
+afterEach(() => telemetry.close());
+
+let made = 0;
+/** A name that no other test counts under. */
+const unique = (): string => `policy ${++made}`;
+const count = (metric: string, name: string, more: Record<string, unknown> = {}) =>
+  telemetry.value(metric, { 'temper.policy.name': name, ...more });
+const reset = (): Error => Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+
+function span(name: string) {
+  const found = telemetry.spans.filter((one) => one.name === name);
+  expect(found).toHaveLength(1);
+  return found[0] as NonNullable<(typeof found)[0]>;
+}
+
+describe('a recovery', () => {
+  it('counts and times its executions, by strategy and outcome', async () => {
+    const operation = unique();
+    const strategy = ['retry', 'fallback'] as const;
+    const plan = recover({ operation, strategy, fallback: () => 2 }, { clock });
+    await plan.execute(() => 1);
+    await clock.runUntil(plan.execute(() => Promise.reject(reset())));
+    const where = { 'temper.recovery.strategy': 'retry+fallback' };
+    const by = (outcome: string) =>
+      count('temper.recovery.executions', operation, { ...where, 'temper.outcome': outcome });
+    expect([await by('success'), await by('recovered'), await by('failure')]).toEqual([1, 1, 0]);
+    const took = await count('temper.recovery.execution.duration', operation, {
+      'temper.outcome': 'recovered',
+    });
+    expect(took).toMatchObject({ count: 1 });
+    expect((took as { sum: number }).sum).toBeGreaterThan(0.5);
+  });
+
+  it('makes a span around it all, unset when it was saved, ERROR when it was not', async () => {
+    const saved = unique();
+    const plan = recover({ operation: saved, strategy: 'fallback', fallback: () => 2 }, { clock });
+    await plan.execute(() => Promise.reject(reset()), { attributes: { tenant: 'a' } });
+    expect(span(`recovery ${saved}`)).toMatchObject({
+      attributes: {
+        tenant: 'a',
+        'temper.policy.name': saved,
+        'temper.operation': saved,
+        'temper.recovery.strategy': 'fallback',
+        'temper.outcome': 'recovered',
+        'temper.recovery.recovered_by': 'fallback',
+      },
+      status: { code: SpanStatusCode.UNSET },
+    });
+    const lost = unique();
+    const retrying = recover({ operation: lost }, { clock });
+    await clock.runUntil(retrying.execute(() => Promise.reject(reset())));
+    const whole = span(`recovery ${lost}`);
+    expect(whole).toMatchObject({
+      attributes: { 'temper.outcome': 'failure', 'error.type': 'RETRY_EXHAUSTED' },
+      status: { code: SpanStatusCode.ERROR },
+    });
+    expect(span(`retry ${lost}`).parentSpanContext?.spanId).toBe(whole.spanContext().spanId);
+  });
+
+  it('makes spans of failures alone, dated back, or none, when told to', async () => {
+    const operation = unique();
+    const plan = recover({ operation, spans: 'failures', strategy: 'circuit_break' }, { clock });
+    await plan.execute(() => 1);
+    expect(telemetry.spans.filter((one) => one.name.startsWith('recovery'))).toEqual([]);
+    await clock.runUntil(
+      plan.execute(async () => {
+        await clock.sleep(250);
+        throw reset();
+      }),
+    );
+    expect(span(`recovery ${operation}`).duration).toEqual([0, 250_000_000]);
+    const none = recover(
+      { operation: unique(), spans: 'none', strategy: 'circuit_break' },
+      { clock },
+    );
+    telemetry.reset();
+    await none.execute(() => Promise.reject(reset()));
+    expect(telemetry.spans.filter((one) => one.name.startsWith('recovery'))).toEqual([]);
+  });
+
+  it('shows what failure ratio is to be expected, and how much is asked of it', async () => {
+    const operation = unique();
+    const plan = recover({ operation, maxRetries: 0 }, { clock });
+    expect(await count('temper.recovery.failure.forecast', operation)).toBeUndefined();
+    for (let i = 0; i < 60; i++) {
+      await clock.runUntil(
+        plan.execute(async () => {
+          await clock.sleep(500);
+          if (i > 40) throw new TypeError('rising');
+        }),
+      );
+      await clock.advance(500);
+    }
+    expect(await count('temper.recovery.failure.forecast', operation)).toBeGreaterThan(0.3);
+    expect(await count('temper.recovery.demand', operation)).toBeCloseTo(0.5, 1);
+    plan[Symbol.dispose]();
+    expect(await count('temper.recovery.failure.forecast', operation)).toBe(0);
+  });
+
+  it('takes all that it shows out of telemetry', async () => {
+    const operation = unique();
+    const plan = recover({ operation }, { clock });
+    expect(await count('temper.timeout.limit', operation)).toBe(5);
+    plan[Symbol.dispose]();
+    expect(await count('temper.timeout.limit', operation)).toBe(0);
+    expect(await count('temper.timeout.limit', `${operation} handler`)).toBe(0);
+  });
+
+  it('counts operations without a plan under one name', async () => {
+    const manager = recoveries({ clock });
+    const where = { 'temper.recovery.strategy': 'none', 'temper.outcome': 'success' };
+    const before = (await count('temper.recovery.executions', 'unplanned', where)) as number;
+    await manager.run(unique(), () => 1);
+    await manager.run(unique(), () => 1);
+    expect(await count('temper.recovery.executions', 'unplanned', where)).toBe(before + 2);
+  });
+});
