@@ -47,7 +47,7 @@ export class AuditPanel {
         ? `Verified up to ${last}: every hash follows from the one before, and ${checkpoints.trusted} signed checkpoints agree. Kept ${where}.`
         : `The chain is broken at ${problem?.sequence ?? '?'}: ${problem?.reason ?? 'unknown'}.`,
     );
-    this.#verified.dataset['ok'] = String(ok);
+    this.#verified.dataset.ok = String(ok);
     this.add(events);
   }
 

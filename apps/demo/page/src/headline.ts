@@ -28,7 +28,7 @@ export class Headline {
     const { calls, success, degraded } = recent.sum(ANSWERED_SECONDS);
     const share = calls === 0 ? undefined : (success + degraded) / calls;
     say(this.#figures.answered, share === undefined ? '–' : percent(share));
-    this.#figures.answered.dataset['good'] = String(share === undefined || share > 0.99);
+    this.#figures.answered.dataset.good = String(share === undefined || share > 0.99);
     say(this.#figures.calls, String(recent.last?.calls ?? '–'));
     say(this.#figures.slowest, calls === 0 ? '–' : millis(recent.highest('p99Ms', 10, ALL)));
   }
@@ -54,7 +54,7 @@ function sentence(recent: Recent): string {
   const on = [...recent.faults.values()].filter((fault) => fault.on).map(({ title }) => title);
   if (on.length > 0) return `${on.join(', ')}: on. The guards hold.`;
   if (degraded > 0) return `Recovered. ${degraded} older answers stood in within the last 10 s.`;
-  return 'All is well: every call gets its real answer.';
+  return 'All four subsystems give real answers.';
 }
 
 /** Tells a screen reader of what changed, and of no number that moves by the second. */

@@ -14,7 +14,10 @@ export function showHealth({ status, ready, checks, children }: Health): void {
   byId('panel-health').replaceChildren(
     el(
       'p',
-      { class: 'verified', 'data-ok': String(status === 'healthy') },
+      {
+        class: 'verified',
+        'data-ok': status === 'degraded' ? 'partly' : String(status === 'healthy'),
+      },
       `The service is ${status}, and ${ready ? 'ready for' : 'takes no'} traffic. Registry: process ${registry.pid}. Language server: ${
         lsp.pid === undefined ? 'no process' : `process ${lsp.pid}`
       }, ${lsp.state}, restarted ${lsp.restarts} times.`,

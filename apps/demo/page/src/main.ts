@@ -60,8 +60,8 @@ function takeHealth(health: Health): void {
 function connection(state: 'live' | 'lost'): void {
   const element = byId('connection');
   recent.connected = state === 'live';
-  if (element.dataset['state'] === state) return;
-  element.dataset['state'] = state;
+  if (element.dataset.state === state) return;
+  element.dataset.state = state;
   say(element, state === 'live' ? 'Live' : 'Not connected');
   announcer.say(state === 'live' ? 'Connected to the service.' : 'The service is not reached.');
   show();

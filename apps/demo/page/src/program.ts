@@ -132,7 +132,7 @@ export class ProgramPanel {
   #showFaults(faults: readonly Diagnostic[], remark = ''): void {
     const count = faults.length === 1 ? 'One fault.' : `${faults.length} faults.`;
     say(this.#checked, `${faults.length === 0 ? 'No faults.' : count}${remark}`);
-    this.#checked.dataset['bad'] = String(faults.length > 0);
+    this.#checked.dataset.bad = String(faults.length > 0);
     this.#faults.replaceChildren(
       ...faults.map(({ line, column, message }) =>
         el(

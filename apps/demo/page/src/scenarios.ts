@@ -27,7 +27,7 @@ export class ScenarioPanel {
     this.#panel.replaceChildren(
       el(
         'p',
-        { class: 'muted' },
+        { class: 'scenarios-lead' },
         'Each one works the switches by itself, under a load of its own, and then holds what was measured against its promises.',
       ),
       ...answer.data.scenarios.map((view) => this.#add(view)),

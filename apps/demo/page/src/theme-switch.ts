@@ -12,7 +12,7 @@ const WORDS: Readonly<Record<Choice, readonly [string, string]>> = {
 /** Switches between the system's colours, light and dark; calls `changed` after each change. */
 export function themeSwitch(changed: () => void): void {
   const element = byId('theme');
-  let choice = (document.documentElement.dataset['theme'] ?? 'auto') as Choice;
+  let choice = (document.documentElement.dataset.theme ?? 'auto') as Choice;
   const show = (): void => {
     const [text, label] = WORDS[choice];
     say(element, text);
@@ -21,10 +21,10 @@ export function themeSwitch(changed: () => void): void {
   element.addEventListener('click', () => {
     choice = CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length] ?? 'auto';
     if (choice === 'auto') {
-      delete document.documentElement.dataset['theme'];
+      delete document.documentElement.dataset.theme;
       localStorage.removeItem('theme');
     } else {
-      document.documentElement.dataset['theme'] = choice;
+      document.documentElement.dataset.theme = choice;
       localStorage.setItem('theme', choice);
     }
     show();

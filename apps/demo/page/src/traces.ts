@@ -90,7 +90,7 @@ export class TracePanel {
     // A list that moves under the one who is choosing from it would be unkind.
     if (this.#list.contains(document.activeElement) && this.#list.childElementCount > 0) {
       for (const item of this.#list.querySelectorAll('button')) {
-        set(item, { 'aria-pressed': String(item.dataset['trace'] === this.#selected) });
+        set(item, { 'aria-pressed': String(item.dataset.trace === this.#selected) });
       }
       return;
     }

@@ -23,8 +23,7 @@ async function keyUntilFocus(page: Page, key: string, selector: string): Promise
   for (let pressed = 0; pressed < 80; pressed += 1) {
     await page.keyboard.press(key);
     const there = await page.evaluate(
-      (wanted) => document.activeElement?.matches(wanted) ?? false,
-      selector,
+      `document.activeElement?.matches(${JSON.stringify(selector)}) ?? false`,
     );
     if (there) return;
   }
@@ -38,7 +37,8 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     await page.locator('.counts li[data-some]').first().waitFor();
     await page.locator('#goodput canvas').waitFor();
     await until(
-      async () => (await page.locator('#now').textContent())?.startsWith('All is well') === true,
+      async () =>
+        (await page.locator('#now').textContent())?.startsWith('All four subsystems') === true,
       30_000,
       'a calm sentence',
     );
@@ -70,7 +70,7 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
       await one.locator('dialog[open] ol').waitFor();
       expect(await violations(one), 'runbook').toEqual([]);
       const sideways = await one.evaluate(
-        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       );
       expect(sideways).toBe(0);
       await one.keyboard.press('Escape');
@@ -81,7 +81,7 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
   it('is worked by keyboard alone', async () => {
     const { page, errors } = await openPage();
     await page.keyboard.press('Tab');
-    expect(await page.evaluate(() => document.activeElement?.className)).toBe('skip');
+    expect(await page.evaluate('document.activeElement?.className')).toBe('skip');
     await page.keyboard.press('Enter');
     await keyUntilFocus(page, 'Tab', '[data-fault=registry-refused]');
     await page.keyboard.press('Space');
@@ -94,7 +94,7 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     await page.keyboard.press('Enter');
     await page.locator('dialog[open] h2').waitFor();
     await page.keyboard.press('Escape');
-    expect(await page.evaluate(() => document.activeElement?.matches('.fault .link'))).toBe(true);
+    expect(await page.evaluate('document.activeElement?.matches(".fault .link")')).toBe(true);
     await keyUntilFocus(page, 'Tab', '#tab-program');
     await page.keyboard.press('ArrowRight');
     expect(await page.locator('#panel-scenarios').isVisible()).toBe(true);
@@ -149,12 +149,23 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     expect(errors).toEqual([]);
   });
 
+  it('says so when the service is gone', async () => {
+    const { page, demo } = await openPage();
+    demo.child.kill('SIGTERM');
+    await demo.exited;
+    await page.locator('#connection[data-state=lost]').waitFor();
+    await page.locator('#now', { hasText: 'not reached' }).waitFor();
+  });
+
   it('begins a trace that holds its own request, the service, the guards and the registry', async () => {
     const receiver = await otlpReceiver();
-    const { page, errors } = await openPage({}, receiver.env);
+    const { page, errors } = await openPage(
+      {},
+      { ...receiver.env, PARSERCRAFT_JAEGER_URL: 'http://127.0.0.1:16686/' },
+    );
     const request = page.waitForRequest((one) => one.url().endsWith('/v1/run'));
     await page.locator('#run').click();
-    const traceparent = (await request).headers()['traceparent'] ?? '';
+    const traceparent = (await request).headers().traceparent ?? '';
     const [, traceId, browserSpan] = traceparent.split('-');
     const spans = () => receiver.spans.filter((span) => span.traceId === traceId);
     await until(() => new Set(spans().map(({ service }) => service)).size === 2, 20_000, 'both');
@@ -174,6 +185,8 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     const waterfall = page.locator('.waterfall', { hasText: 'browser: POST /v1/run' });
     await waterfall.waitFor();
     expect(await waterfall.textContent()).toContain('breaker registry_fetch');
+    const link = page.locator('#trace-detail a', { hasText: 'Jaeger' });
+    expect(await link.getAttribute('href')).toBe(`http://127.0.0.1:16686/trace/${traceId}`);
     expect(errors).toEqual([]);
   });
 });
