@@ -10,6 +10,8 @@ export interface Turns {
   readonly warmUpMs: number;
   /** Milliseconds that only go forward. */
   readonly now: () => number;
+  /** Leaves out figures that take seconds. */
+  readonly short?: boolean;
 }
 
 /** Calls `fn` so many times, one after the other. */

@@ -17,7 +17,7 @@ const { values } = parseArgs({
   },
 });
 const turns = values.short
-  ? { batchMs: 1, turns: 5, warmUpMs: 5 }
+  ? { batchMs: 1, turns: 5, warmUpMs: 5, short: true }
   : { batchMs: 2, turns: 150, warmUpMs: 300 };
 const processes = Number(values.processes ?? (values.short ? 1 : 5));
 const suites = findSuites().filter((suite) => suite.includes(values.only));

@@ -77,7 +77,8 @@ export async function runSuite(
     rows.push(...(await runGroup(group, turns)));
   }
   const figures: FigureResult[] = [];
-  for (const { group, name, unit, aim, measure } of has<Measure>('measure')) {
+  const wanted = has<Measure>('measure').filter(({ long }) => !(turns.short && long));
+  for (const { group, name, unit, aim, measure } of wanted) {
     figures.push({ group, name, unit, aim, value: await measure() });
   }
   return { suite, rows, figures, overheads: has<Overhead>('over') };

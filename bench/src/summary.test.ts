@@ -122,17 +122,26 @@ describe('a suite', () => {
         { group: 'g', name: 'floor', fn: () => 1, ...hooks('floor') },
         { group: 'g', name: 'temper', fn: async () => 1, aim: 2, ...hooks('temper') },
       ],
-      figures: [{ group: 'f', name: 'bytes', unit: 'bytes', measure: async () => 7 }],
+      figures: [
+        { group: 'f', name: 'bytes', unit: 'bytes', measure: async () => 7 },
+        { group: 'f', name: 'hours', unit: 'h', long: true, measure: () => expect.unreachable() },
+      ],
       helper: () => 1,
       names: ['not', 'a', 'row'],
     };
-    const turns = { batchMs: 0.1, turns: 2, warmUpMs: 0, now: () => performance.now() };
+    const turns = {
+      batchMs: 0.1,
+      turns: 2,
+      warmUpMs: 0,
+      now: () => performance.now(),
+      short: true,
+    };
     const result = await runSuite('package/suite', exported, turns);
     expect(result.rows).toMatchObject([
       { name: 'floor', floor: true },
       { name: 'temper', floor: false, aim: 2 },
     ]);
-    expect(result.figures).toMatchObject([{ name: 'bytes', value: 7 }]);
+    expect(result.figures).toMatchObject([{ name: 'bytes', value: 7 }]); // a short run
     expect(said).toEqual(['+floor', '+temper', '-floor', '-temper']);
   });
 

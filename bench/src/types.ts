@@ -39,6 +39,8 @@ export interface Measure {
   readonly measure: () => number | Promise<number>;
   /** Most that we allow ourselves, in {@link unit}. */
   readonly aim?: number;
+  /** Takes seconds, and is left out of a short run. @defaultValue false */
+  readonly long?: boolean;
 }
 
 /** A row of a suite: the suite's path under `bench/src` without extension, and the row's name. */

@@ -105,6 +105,7 @@ const bytes = (name: string, make: () => Ask, aim?: number): Measure => ({
   group: MEMORY,
   name,
   unit: 'bytes/key',
+  long: true,
   ...(aim === undefined ? {} : { aim }),
   measure: () => bytesPerKey(make, KEYS),
 });
@@ -127,6 +128,7 @@ export const bounded: readonly Measure[] = [
     unit: 'bytes/key',
     // The keys themselves are made here and kept by the limiter alone: about 32 bytes each.
     aim: 150 + 32,
+    long: true,
     measure: async () => {
       const limiter = keyed(() => tokenBucket(), options);
       const before = await used();

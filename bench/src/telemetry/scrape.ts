@@ -41,5 +41,6 @@ export const scrapes: readonly Measure[] = [1_000, 10_000, 50_000].map((series) 
   group,
   name: `${series.toLocaleString('en').replaceAll(',', ' ')} series`,
   unit: 'ms',
+  long: series > 1_000,
   measure: () => scrape(series),
 }));
