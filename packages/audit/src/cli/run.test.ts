@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary.ts';
@@ -11,7 +9,6 @@ import { generateSigningKey, noteSigner } from '../signing-key.ts';
 import { fileSink } from '../sinks/file/file-sink.ts';
 import { sqliteSink } from '../sinks/sqlite.ts';
 import type { VerifyReport } from '../verify.ts';
-import { COMMAND_NAMES } from './help.ts';
 import { run } from './run.ts';
 
 const key = generateSigningKey('example.com/audit');
@@ -312,92 +309,5 @@ describe('export', () => {
       class_uid: 6003,
       src_endpoint: { svc_name: 'registry' },
     });
-  });
-});
-
-describe('checkpoint', () => {
-  it('prints the last stored one', async () => {
-    expect((await command(['checkpoint', database])).out).toBe(readFileSync(kept, 'utf8'));
-    expect((await command(['checkpoint', files])).out).toBe(readFileSync(kept, 'utf8'));
-  });
-
-  it('signs a new one with a key from a file or the environment', async () => {
-    const path = join(directory.path, 'key');
-    writeFileSync(path, `${key.secretKey}\n`);
-    const signed = await command(['checkpoint', database, '--key-file', path]);
-    expect(signed).toEqual({ code: 0, out: readFileSync(kept, 'utf8'), err: '' });
-    const env = { TEMPER_AUDIT_KEY: key.secretKey };
-    expect(await command(['checkpoint', files, '--sign'], { env })).toEqual(signed);
-  });
-
-  it('does not sign a log that is bad', async () => {
-    const path = join(files, '00000000000000000001.jsonl');
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"action 7"', '"action 8"'));
-    const { code, out, err } = await command(['checkpoint', files, '--sign'], {
-      env: { TEMPER_AUDIT_KEY: key.secretKey },
-    });
-    expect([code, out]).toEqual([1, '']);
-    expect(err).toContain('Not signed, as the log is bad at event 7');
-  });
-
-  it('makes a key that works', async () => {
-    const { out, err } = await command(['checkpoint', '--new-key', 'example.com/new']);
-    expect(err).toBe(`verifier key: ${noteSigner(out.trim()).verifierKey}\n`);
-  });
-});
-
-describe('usage', () => {
-  it.each([
-    [[], 2],
-    [['nothing'], 2],
-    [['verify'], 2],
-    [['verify', 'a', 'b'], 2],
-    [['verify', 'LOG', '--misspelt'], 2],
-    [['verify', 'LOG', '--key', 'nonsense'], 2],
-    [['query', 'LOG', '--limit', 'many'], 2],
-    [['query', 'LOG', '--limit', '100000'], 2],
-    [['query', 'LOG', '--order', 'sideways'], 2],
-    [['query', 'LOG', '--cursor', 'nonsense'], 2],
-    [['query', 'LOG', '--since', 'yesterday-ish'], 2],
-    [['query', 'LOG', '--detail', 'novalue'], 2],
-    [['export', 'LOG', '--format', 'xml'], 2],
-    [['checkpoint', 'LOG', '--sign'], 2],
-    [['checkpoint', '--new-key', 'two words'], 2],
-    [['verify', '/nowhere/at/all'], 3],
-    [['verify', 'LOG', '--checkpoint', '/nowhere/at/all'], 3],
-    [['--help'], 0],
-    [['help', 'verify'], 0],
-    [['--version'], 0],
-    ...COMMAND_NAMES.map((name): [string[], number] => [[name, '--help'], 0]),
-  ])('%j exits with %i', async (args, expected) => {
-    const { code, out, err } = await command(args.map((arg) => (arg === 'LOG' ? database : arg)));
-    expect(code).toBe(expected);
-    expect(expected === 0 ? out : err).not.toBe('');
-    expect(expected === 0 ? err : out).toBe('');
-  });
-
-  it('runs as a command of its own', async () => {
-    const main = fileURLToPath(new URL('./main.ts', import.meta.url));
-    const started = (args: readonly string[]): Promise<Result> =>
-      new Promise((resolve) => {
-        const child = spawn(process.execPath, [
-          '--experimental-strip-types',
-          '--no-warnings',
-          main,
-          ...args,
-        ]);
-        let out = '';
-        let err = '';
-        child.stdout.on('data', (data) => {
-          out += data;
-        });
-        child.stderr.on('data', (data) => {
-          err += data;
-        });
-        child.on('close', (code) => resolve({ code: code ?? -1, out, err }));
-      });
-    expect(await started(['verify', database])).toMatchObject({ code: 0, err: '' });
-    expect(await started(['verify', '/nowhere'])).toMatchObject({ code: 3, out: '' });
-    expect((await started(['export', files])).out.split('\n')).toHaveLength(21);
   });
 });

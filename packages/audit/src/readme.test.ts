@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../test/temporary.ts';
+import * as api from './index.ts';
+import {
+  AUDIT_DEFAULTS,
+  AUDIT_METRICS,
+  auditLog,
+  CHECKPOINT_DEFAULTS,
+  DEFAULT_LIMITS,
+  FILE_SINK_DEFAULTS,
+  fileSink,
+  MEMORY_SINK_DEFAULTS,
+  POSTGRES_SINK_DEFAULTS,
+  postgresSink,
+  SQLITE_SINK_DEFAULTS,
+  sqliteSink,
+} from './index.ts';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+
+/** The rows of every table, by the first cell of its header, in order of appearance. */
+function tables(header: string): string[][][] {
+  return readme
+    .split('\n\n')
+    .map((block) => block.split('\n').filter((line) => line.startsWith('|')))
+    .filter(([first]) => first?.split('|')[1]?.trim() === header)
+    .map((rows) =>
+      rows.slice(2).map((row) =>
+        row
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      ),
+    );
+}
+
+/** The options that a maker knows, as it tells who misspells one. */
+function known(make: (options: never) => unknown): string[] {
+  try {
+    make({ misspelt: 1 } as never);
+  } catch (error) {
+    return (/known are (.*)\.$/.exec((error as Error).message)?.[1] ?? '').split(', ');
+  }
+  throw new Error('It accepts anything.');
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map((item) => `'${item}'`).join(', ')}]`;
+  if (typeof value === 'string') return `'${value}'`;
+  return typeof value === 'number' && Number.isFinite(value)
+    ? String(value).replaceAll(/\B(?=(\d{3})+$)/g, '_')
+    : String(value);
+}
+
+describe('the README', () => {
+  it('has an example that runs', async () => {
+    const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+    using directory = temporaryDirectory();
+    const body = example
+      .replace(/import \{(.*)\} from '@temper\/audit';/, 'const {$1} = audit;')
+      .replace("'./audit'", JSON.stringify(directory.path));
+    expect(body).not.toContain('import');
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...args: string[]
+    ) => (audit: typeof api) => Promise<api.VerifyReport>;
+    const report = await new AsyncFunction('audit', `${body}; return report;`)(api);
+    expect(report).toMatchObject({ ok: true, events: 1, checkpoints: { trusted: 1, covered: 1 } });
+  });
+
+  it.each([
+    ['the log', 0, AUDIT_DEFAULTS, known(auditLog)],
+    ['limits', 1, DEFAULT_LIMITS, known((limits) => auditLog({ limits }))],
+    ['checkpoints', 2, CHECKPOINT_DEFAULTS, known((checkpoints) => auditLog({ checkpoints }))],
+    ['files', 3, FILE_SINK_DEFAULTS, known(fileSink)],
+    ['SQLite', 4, SQLITE_SINK_DEFAULTS, known(sqliteSink)],
+    ['PostgreSQL', 5, POSTGRES_SINK_DEFAULTS, known(postgresSink)],
+  ])('lists every option of %s with its default', (_, at, defaults, names) => {
+    const rows = tables('option')[at] ?? [];
+    const options = new Map(
+      rows.map(([name = '', value = '']) => [name.replaceAll('`', ''), value]),
+    );
+    expect([...options.keys()].sort()).toEqual([...names].sort());
+    for (const [name, value] of Object.entries(defaults)) {
+      expect([name, options.get(name)]).toEqual([name, code(shown(value))]);
+    }
+  });
+
+  it('says how much memory keeps', () => {
+    expect(readme).toContain(`keeps the last ${code(shown(MEMORY_SINK_DEFAULTS.capacity))} events`);
+  });
+
+  it('lists every metric as the code defines it', () => {
+    expect(tables('metric')[0]).toEqual(
+      AUDIT_METRICS.map(({ name, instrument, unit, attributes }) => [
+        code(name),
+        instrument,
+        code(unit),
+        attributes.map((attribute) => code(attribute.name)).join(', '),
+      ]),
+    );
+    for (const outcome of api.EVENT_OUTCOMES) expect(readme).toContain(code(outcome));
+  });
+
+  it('lists every error with its code', () => {
+    const errors = [
+      new api.AuditUnavailableError('log', 1, []),
+      new api.AuditLockedError('sink', 'place'),
+      new api.AuditCorruptError('sink', 'place', 1, 'what'),
+      new api.AuditForkedError('sink', 'log', 1),
+      new api.AuditClosedError('log'),
+    ];
+    const listed = tables('error')[0]?.map(([name, value]) => [name, value]);
+    expect(listed).toEqual(errors.map((error) => [code(error.name), code(error.code)]));
+    const exported = Object.keys(api).filter((name) => /^Audit\w+Error$/.test(name));
+    expect(exported.sort()).toEqual(errors.map(({ name }) => name).sort());
+  });
+});
