@@ -221,6 +221,30 @@ describe('the language server as a process', () => {
     expect(ends).toEqual([expect.objectContaining({ signal: 'SIGKILL' })]);
   });
 
+  it('keeps nothing of a request that has been answered', async () => {
+    await using lsp = await started();
+    await lsp.open(URI, TEXT);
+    const asked = lsp.request('textDocument/hover', at(3, 11));
+    expect(lsp.waiting).toBe(1);
+    await asked;
+    await Promise.all(Array.from({ length: 50 }, () => lsp.request('textDocument/hover', at(3, 11))));
+    expect(lsp.waiting).toBe(0);
+  });
+
+  it('says that the server has died, however the wire broke', async () => {
+    await using lsp = await started({ maxStarts: 100 });
+    for (let round = 0; round < 8; round++) {
+      await lsp.start();
+      const { pid } = lsp;
+      lsp.kill();
+      // The pipe breaks before, with or after the news of the end.
+      if (round > 1) await new Promise((resolve) => setTimeout(resolve, (round - 2) / 3));
+      const outcome = await lsp.open(`${URI}${round}`, TEXT).catch((error: unknown) => error);
+      expect([undefined, 'LspExitError']).toContain((outcome as Error | undefined)?.name);
+      await expect.poll(() => lsp.pid, { timeout: 20_000 }).not.toBe(pid);
+    }
+  }, 60_000);
+
   it('gives up on a process that dies too often, and tries again when the window has passed', async () => {
     let now = 0;
     await using lsp = await started({ maxStarts: 2, restartWindowMs: 1000, now: () => now });

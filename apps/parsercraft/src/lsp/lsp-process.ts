@@ -105,6 +105,11 @@ export class LspProcess implements AsyncDisposable {
     return this.#run?.server.pid;
   }
 
+  /** Calls under way that end when the running server does. */
+  get waiting(): number {
+    return this.#run?.server.waiting ?? 0;
+  }
+
   /** How often the server was started again after it had died. */
   get restarts(): number {
     return Math.max(0, this.#starts - 1);
@@ -245,17 +250,17 @@ export class LspProcess implements AsyncDisposable {
     const onAbort = (): void => ended.reject(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     let server: ServerProcess | undefined;
+    let forget: (() => void) | undefined;
     try {
       server = this.#running().server;
-      const died = server.exited.then((error): never => {
-        throw error;
-      });
-      return await Promise.race([work(cancellation), died, ended.promise]);
+      forget = server.onExit(ended.reject);
+      return await Promise.race([work(cancellation), ended.promise]);
     } catch (error) {
       // Tells the server to forget a request that nobody waits for any more.
       cancellation.cancel();
       throw await this.#explain(method, error, server);
     } finally {
+      forget?.();
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       cancellation.dispose();
@@ -270,7 +275,8 @@ export class LspProcess implements AsyncDisposable {
     let found = error;
     if (
       error instanceof ConnectionError ||
-      (error instanceof ResponseError && isBroken(error.code))
+      (error instanceof ResponseError && isBroken(error.code)) ||
+      BROKEN_PIPE.has((error as NodeJS.ErrnoException | undefined)?.code ?? '')
     ) {
       // The wire broke before the end of the process was noticed.
       server?.kill();
@@ -281,6 +287,13 @@ export class LspProcess implements AsyncDisposable {
     return new LspRequestError(method, found.code, found.message, { cause: found });
   }
 }
+
+/** What a write to a process says that has just died. */
+const BROKEN_PIPE: ReadonlySet<string> = new Set([
+  'EPIPE',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+]);
 
 /** Errors of the connection itself, which have codes of their own in JSON-RPC's reserved range. */
 function isBroken(code: number): boolean {

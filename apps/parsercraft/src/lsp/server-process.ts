@@ -33,6 +33,9 @@ export class ServerProcess {
   /** Resolves when the process has ended; never rejects. */
   readonly exited: Promise<LspExitError>;
   readonly #child: ChildProcess;
+  /** Whoever waits for an answer. On the promise itself they would be kept until the end. */
+  readonly #waiting = new Set<(error: LspExitError) => void>();
+  #exit: LspExitError | undefined;
 
   constructor({ command, args }: ServerCommand, onLog: ((line: string) => void) | undefined) {
     const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -44,8 +47,12 @@ export class ServerProcess {
       onLog?.(line);
     });
     this.exited = new Promise((resolve) => {
-      const end = (exitCode: number | null, signal: NodeJS.Signals | null): void =>
-        resolve(new LspExitError({ exitCode, signal }, lines));
+      const end = (exitCode: number | null, signal: NodeJS.Signals | null): void => {
+        this.#exit ??= new LspExitError({ exitCode, signal }, lines);
+        resolve(this.#exit);
+        for (const tell of this.#waiting) tell(this.#exit);
+        this.#waiting.clear();
+      };
       child.once('exit', end);
       // No such command: there is no exit then.
       child.once('error', (error) => {
@@ -65,6 +72,18 @@ export class ServerProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** Calls back when the process has ended, unless the result is called before. */
+  onExit(tell: (error: LspExitError) => void): () => void {
+    if (this.#exit === undefined) this.#waiting.add(tell);
+    else tell(this.#exit);
+    return () => void this.#waiting.delete(tell);
+  }
+
+  /** How many wait for an answer, or for the end. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** The handshake; resolves when the server is ready for requests. */
