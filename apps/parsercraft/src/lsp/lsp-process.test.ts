@@ -227,7 +227,9 @@ describe('the language server as a process', () => {
     const asked = lsp.request('textDocument/hover', at(3, 11));
     expect(lsp.waiting).toBe(1);
     await asked;
-    await Promise.all(Array.from({ length: 50 }, () => lsp.request('textDocument/hover', at(3, 11))));
+    await Promise.all(
+      Array.from({ length: 50 }, () => lsp.request('textDocument/hover', at(3, 11))),
+    );
     expect(lsp.waiting).toBe(0);
   });
 
