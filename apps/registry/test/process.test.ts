@@ -157,11 +157,10 @@ describe('the process', () => {
       const start = performance.now();
       child.kill('SIGTERM');
       const exit = exitOf(child);
-      if (second) {
-        await sleep(150);
-        child.kill('SIGTERM');
-      }
+      // On a busy machine two signals can arrive as one; a person would press again as well.
+      const again = second ? setInterval(() => child.kill('SIGTERM'), 150) : undefined;
       expect(await exit).toEqual({ code, signal: null });
+      clearInterval(again);
       expect(performance.now() - start).toBeLessThan(3_000);
     }
   });
