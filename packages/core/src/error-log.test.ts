@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import type { ClassificationRule } from './classify.ts';
@@ -153,5 +155,30 @@ describe('an error log', () => {
     );
     expect(() => log.recent(-1)).toThrow(/recent: limit must be an integer >= 0, got -1/);
     expect(log.stats().total).toBe(0);
+  });
+
+  it('remembers an error without what the functions of its stack close over', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const log = errorLog();
+    const held = (() => {
+      const large = { bytes: new Uint8Array(1024) };
+      const fail = (): never => {
+        throw new Error(`failed with ${large.bytes.length}`, {
+          cause: new Error(`because of ${large.bytes.length}`),
+        });
+      };
+      try {
+        fail();
+      } catch (error) {
+        log.handle(error);
+      }
+      return new WeakRef(large);
+    })();
+    await new Promise((resolve) => setTimeout(resolve));
+    collect();
+    expect(held.deref()).toBeUndefined();
+    const [entry] = log.recent();
+    expect((entry?.lastError as Error).stack).toMatch(/failed with 1024\n\s+at fail/);
   });
 });

@@ -133,7 +133,10 @@ class BoundedErrorLog implements ErrorLog {
     this.#count(category, severity).value++;
     this.#byCategory[category]++;
     this.#bySeverity[severity]++;
-    if (this.#capacity > 0) this.#ring[this.#total % this.#capacity] = entry;
+    if (this.#capacity > 0) {
+      letGoOfFrames(error);
+      this.#ring[this.#total % this.#capacity] = entry;
+    }
     this.#total++;
     return entry;
   }
@@ -185,6 +188,25 @@ class HandledError implements ErrorContext {
   toJSON(): Omit<ErrorContext, 'lastError' | 'toJSON'> {
     const { errorId, category, severity, message, timestamp, context, retryCount } = this;
     return { errorId, category, severity, message, timestamp, context, retryCount };
+  }
+}
+
+/** How many errors deep a `cause` chain is followed. */
+const MAX_DEPTH = 8;
+
+/**
+ * Has V8 write the stack of an error as text. Until somebody reads it, an error holds the functions of
+ * its frames with all that they close over, and a log of a thousand errors would keep all of it.
+ */
+function letGoOfFrames(error: unknown): void {
+  try {
+    let current = error;
+    for (let depth = 0; current instanceof Error && depth < MAX_DEPTH; depth++) {
+      void current.stack;
+      current = current.cause;
+    }
+  } catch {
+    // A hostile getter, or somebody's Error.prepareStackTrace.
   }
 }
 
