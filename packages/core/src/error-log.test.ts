@@ -3,7 +3,12 @@ import { runInNewContext } from 'node:vm';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import type { ClassificationRule } from './classify.ts';
-import { type ErrorLogOptions, errorLog, type HandleErrorOptions } from './error-log.ts';
+import {
+  type ErrorContext,
+  type ErrorLogOptions,
+  errorLog,
+  type HandleErrorOptions,
+} from './error-log.ts';
 
 const refused = Object.assign(new Error('no route to registry'), { code: 'ECONNREFUSED' });
 
@@ -178,7 +183,7 @@ describe('an error log', () => {
     await new Promise((resolve) => setTimeout(resolve));
     collect();
     expect(held.deref()).toBeUndefined();
-    const [entry] = log.recent();
-    expect((entry?.lastError as Error).stack).toMatch(/failed with 1024\n\s+at fail/);
+    const [{ lastError }] = log.recent() as [ErrorContext];
+    expect((lastError as Error).stack).toMatch(/failed with 1024\n\s+at fail/);
   });
 });
