@@ -3,7 +3,7 @@ export const EXAMPLES = [
   {
     language: 'core',
     title: 'Core',
-    source: `// Uses a package: switch the registry off, and this still runs.
+    source: `// Uses a package: run it once, switch the registry off, and it still runs.
 use std.math
 
 fn isPrime(n: int): bool {
