@@ -58,15 +58,38 @@ export const ERROR_TABLES: Readonly<Record<OperationName, readonly Row[]>> = {
   ],
 };
 
+/** How many errors deep a `cause` chain is asked for a kind. */
+const MAX_DEPTH = 8;
+
+/** What a subsystem says of its error, or of what that was caused by. Never throws. */
+function saidKind(error: unknown): ErrorKind | undefined {
+  try {
+    let at = error;
+    for (let depth = 0; depth < MAX_DEPTH && typeof at === 'object' && at !== null; depth++) {
+      const { kind, cause } = at as { kind?: unknown; cause?: unknown };
+      if (
+        kind === 'invalid' ||
+        kind === 'unsupported' ||
+        kind === 'connection' ||
+        kind === 'timeout'
+      ) {
+        return kind;
+      }
+      at = cause;
+    }
+  } catch {
+    // a hostile getter
+  }
+  return undefined;
+}
+
 /**
- * What kind of error this is. A subsystem can say so itself, with a `kind` of this name on the error;
- * otherwise core's classification of it decides, causes and codes included.
+ * What kind of error this is. A subsystem can say so itself, with a `kind` of this name on the error
+ * or on one of its causes; otherwise core's classification of it decides, causes and codes included.
  */
 export function kindOf(error: unknown): ErrorKind {
-  const own = typeof error === 'object' && error !== null ? (error as { kind?: unknown }).kind : 0;
-  if (own === 'invalid' || own === 'unsupported' || own === 'connection' || own === 'timeout') {
-    return own;
-  }
+  const said = saidKind(error);
+  if (said !== undefined) return said;
   const { category } = classify(error);
   if (category === 'validation') return 'invalid';
   if (category === 'network') return 'connection';
@@ -76,7 +99,21 @@ export function kindOf(error: unknown): ErrorKind {
 }
 
 function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : '';
+  try {
+    return error instanceof Error ? String(error.name) : '';
+  } catch {
+    return ''; // a hostile getter
+  }
+}
+
+/**
+ * Whether trying again may help: core's classification says so, or the subsystem calls it a
+ * connection or a timeout. Our own refusals and what is the caller's fault are never worth it.
+ */
+export function isWorthRetrying(error: unknown): boolean {
+  if (isCallersFault(error)) return false;
+  if (classify(error).transient) return true;
+  return !isTemperError(error) && ['connection', 'timeout'].includes(saidKind(error) ?? '');
 }
 
 /**

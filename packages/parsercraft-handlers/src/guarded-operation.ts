@@ -10,6 +10,7 @@ import {
   type Operation,
 } from '@temper/core';
 import { isCallersFault, type OperationName, verdictOf } from './error-tables.ts';
+import { onListenerError } from './telemetry.ts';
 
 /** How an operation ended, as the audit log and listeners are told. */
 export type OperationStatus = 'success' | 'degraded' | 'rejected' | 'failure' | 'aborted';
@@ -129,7 +130,7 @@ export async function runGuarded<T>(
       context: { operation: guard.operation, resource, errorType: errorType(error) },
     });
     const rejected = isTemperError(error, 'RATE_LIMIT_EXCEEDED');
-    const lesser = rejected || isCallersFault(error) ? undefined : guard.degrade?.(error);
+    const lesser = rejected || isCallersFault(error) ? undefined : lesserOf(guard, error);
     await settle(lesser !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure', error);
     if (lesser !== undefined) return lesser;
     throw error;
@@ -137,4 +138,14 @@ export async function runGuarded<T>(
   guard.remember?.(value);
   await settle('success');
   return { value };
+}
+
+/** The lesser answer; a port that fails to make one has none, and the operation its own error. */
+function lesserOf<T>(guard: GuardedOperationOptions<T>, error: unknown): Guarded<T> | undefined {
+  try {
+    return guard.degrade?.(error);
+  } catch (broken) {
+    onListenerError(broken);
+    return undefined;
+  }
 }

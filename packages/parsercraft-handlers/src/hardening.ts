@@ -29,6 +29,7 @@ import {
 } from './options.ts';
 import { type HardeningPolicies, makePipeline, makePolicies } from './pipelines.ts';
 import type { Subsystems } from './ports.ts';
+import { onListenerError } from './telemetry.ts';
 
 /** Options of {@link parserCraftHardening}. */
 export interface HardeningOptions extends HardeningRuntime {
@@ -135,11 +136,14 @@ export function parserCraftHardening<
     capacity: settings.errors.capacity,
     clock,
   });
-  const services: GuardServices = { clock, audit, errors, listeners: new Listeners(() => {}) };
-  const packages = new LastGood<Package>(
-    settings.cache.maxPackages,
-    settings.cache.maxAgeMs,
-    clock.monotonic,
+  const services: GuardServices = {
+    clock,
+    audit,
+    errors,
+    listeners: new Listeners(onListenerError),
+  };
+  const packages = new LastGood<Package>(settings.cache.maxPackages, settings.cache.maxAgeMs, () =>
+    clock.monotonic(),
   );
   const monitor = options.health ?? healthMonitor({ name: 'parsercraft', clock });
   registerHealthChecks(monitor, subsystems, settings.health);

@@ -2,6 +2,7 @@ export {
   ERROR_TABLES,
   type ErrorKind,
   isCallersFault,
+  isWorthRetrying,
   kindOf,
   OPERATIONS,
   type OperationName,

@@ -1,4 +1,4 @@
-import { type Clock, checkKnown, checkNumber, checkType, type Random } from '@temper/core';
+import { type Clock, checkKnown, checkNumber, checkType, type Random, show } from '@temper/core';
 
 /** A breaker of the table: consecutive failures until it opens, and how long it then stays open. */
 export interface BreakerSetting {
@@ -105,7 +105,9 @@ export interface HardeningRuntime {
   readonly random?: Random;
 }
 
-const RANGES: Readonly<Record<string, { min: number; integer?: boolean; aboveMin?: boolean }>> = {
+const RANGES: Readonly<
+  Record<string, { min: number; max?: number; integer?: boolean; aboveMin?: boolean }>
+> = {
   failureThreshold: { min: 1, integer: true },
   openDurationMs: { min: 0, aboveMin: true },
   limit: { min: 1 },
@@ -118,7 +120,7 @@ const RANGES: Readonly<Record<string, { min: number; integer?: boolean; aboveMin
   maxPackages: { min: 0, integer: true },
   maxAgeMs: { min: 0 },
   ttlMs: { min: 0 },
-  capacity: { min: 0, integer: true },
+  capacity: { min: 0, max: 1_000_000, integer: true },
 };
 
 /**
@@ -132,6 +134,9 @@ export function resolveSettings(overrides: HardeningOverrides = {}): HardeningSe
 
 function lay(defaults: object, overrides: unknown, path: string): object {
   checkType(path, 'settings', overrides, 'object');
+  if (Array.isArray(overrides)) {
+    throw new TypeError(`${path}: settings must be an object, got ${show(overrides)}.`);
+  }
   const known = defaults as Readonly<Record<string, unknown>>;
   const given = overrides as Readonly<Record<string, unknown>>;
   checkKnown(path, given, Object.keys(known));

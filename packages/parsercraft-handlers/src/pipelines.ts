@@ -1,9 +1,9 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import { type Clock, classify, type Executor, type Outcome, type Random } from '@temper/core';
+import type { Clock, Executor, Outcome, Random } from '@temper/core';
 import { type RateLimiter, tokenBucket } from '@temper/ratelimit';
 import { pipeline, timeout } from '@temper/recovery';
 import { type RetryPolicy, retry } from '@temper/retry';
-import { isCallersFault, type OperationName } from './error-tables.ts';
+import { isCallersFault, isWorthRetrying, type OperationName } from './error-tables.ts';
 import type { HardeningSettings } from './options.ts';
 
 /** Every policy of a hardened ParserCraft, by its name in the report. */
@@ -50,7 +50,7 @@ export function makePolicies(
       name,
       maxAttempts: plan.maxAttempts,
       initialDelayMs: plan.retryDelayMs,
-      isRetryable: (error) => !isCallersFault(error) && classify(error).transient,
+      isRetryable: isWorthRetrying,
       clock,
       random,
     });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Document, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, LineCounter, parseDocument, type Scalar } from 'yaml';
 import { type HardeningOverrides, resolveSettings } from './options.ts';
 
 /** A settings file that does not fit: the message has the line and column. */
@@ -33,14 +33,14 @@ export function parseSettings(text: string, path = 'settings'): HardeningOverrid
     const { line, col } = lines.linePos(broken.pos[0]);
     throw new SettingsFileError(path, line, col, broken.message, broken);
   }
-  const overrides = (document.toJS() ?? {}) as HardeningOverrides;
   try {
+    const overrides = (document.toJS() ?? {}) as HardeningOverrides;
     resolveSettings(overrides);
+    return overrides;
   } catch (error) {
     const { line, col } = lines.linePos(offsetOf(document, (error as Error).message));
     throw new SettingsFileError(path, line, col, (error as Error).message, error);
   }
-  return overrides;
 }
 
 /** {@link parseSettings} of a file. */
@@ -50,13 +50,21 @@ export function readSettings(path: string): HardeningOverrides {
 
 /** Where in the document the option stands that a message of `resolveSettings` names. */
 function offsetOf(document: Document, message: string): number {
-  const match = /^parserCraftHardening((?:\.\w+)*): (?:unknown option '([^']+)'|(\w+) must)/.exec(
-    message,
-  );
+  const match =
+    /^parserCraftHardening((?:\.\w+)*): (?:unknown option '(.*)'; known are |(\w+) must)/.exec(
+      message,
+    );
   if (match === null) return 0;
   const [, prefix = '', unknown, named] = match;
   const path = prefix.split('.').filter(Boolean);
-  const key = unknown ?? (named === 'settings' ? undefined : named);
+  if (unknown !== undefined) {
+    const parent = path.length === 0 ? document.contents : document.getIn(path, true);
+    const pair = isMap(parent)
+      ? parent.items.find(({ key }) => isScalar(key) && String(key.value) === unknown)
+      : undefined;
+    return (pair?.key as Scalar | undefined)?.range?.[0] ?? 0;
+  }
+  const key = named === 'settings' ? undefined : named;
   for (const candidate of [key === undefined ? path : [...path, key], path]) {
     const node = candidate.length === 0 ? document.contents : document.getIn(candidate, true);
     const range = (node as { range?: readonly number[] } | undefined)?.range;

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { isCallersFault, isWorthRetrying, kindOf, type OperationName, verdictOf } from './index.ts';
+
+const of = (kind: string): Error => Object.assign(new Error(kind), { kind });
+const unsupported = Object.assign(new Error('goto'), { name: 'UnsupportedConstructError' });
+const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+const late = new DOMException('late', 'TimeoutError');
+
+describe('the error tables', () => {
+  it.each<[OperationName, unknown, string]>([
+    ['ast_codegen', new SyntaxError('x'), 'validation/medium'],
+    ['ast_codegen', unsupported, 'internal/high'],
+    ['ast_codegen', new Error('x'), 'unknown/critical'],
+    ['ast_codegen', refused, 'unknown/critical'],
+    ['type_inference', new TypeError('x'), 'validation/medium'],
+    ['type_inference', new Error('x'), 'unknown/high'],
+    ['check_protocol', of('invalid'), 'validation/low'],
+    ['check_protocol', new Error('x'), 'unknown/medium'],
+    ['fetch_package', refused, 'network/high'],
+    ['fetch_package', late, 'timeout/medium'],
+    ['fetch_package', new Error('x'), 'unknown/high'],
+    ['lsp_operation', of('invalid'), 'validation/low'],
+    ['lsp_operation', late, 'timeout/medium'],
+    ['lsp_operation', new Error('x'), 'unknown/medium'],
+  ])('%s: %s is %s', (operation, error, expected) => {
+    const { category, severity } = verdictOf(operation, error);
+    expect(`${category}/${severity}`).toBe(expected);
+  });
+
+  it.each(['invalid', 'unsupported', 'connection', 'timeout'])(
+    'believe an error that says %s, and one that it caused',
+    (kind) => {
+      expect(kindOf(of(kind))).toBe(kind);
+      expect(kindOf(new Error('exhausted', { cause: of(kind) }))).toBe(kind);
+    },
+  );
+
+  it('try a connection again, and nothing that is the caller’s fault', () => {
+    expect(isWorthRetrying(of('connection'))).toBe(true);
+    expect(isWorthRetrying(refused)).toBe(true);
+    expect(isWorthRetrying(new Error('x'))).toBe(false);
+    expect(isWorthRetrying(Object.assign(of('invalid'), { code: 'ECONNRESET' }))).toBe(false);
+    expect(isCallersFault(unsupported)).toBe(true);
+  });
+
+  it('survive a hostile error and a cycle', () => {
+    const hostile = new Proxy(
+      {},
+      {
+        get: () => {
+          throw new Error('hostile');
+        },
+      },
+    );
+    expect(kindOf(hostile)).toBe('other');
+    const cycle = new Error('a');
+    cycle.cause = cycle;
+    expect(kindOf(cycle)).toBe('other');
+  });
+});
