@@ -15,6 +15,8 @@ export interface CommandLine {
   /** A YAML file of settings over the demo's. */
   readonly settings: string | undefined;
   readonly dataDir: string;
+  /** Requests of one client per minute; undefined for the default. */
+  readonly clientLimit: number | undefined;
   /** Whether the service makes ordinary load for itself, so that there is something to see. */
   readonly load: boolean;
 }
@@ -39,11 +41,13 @@ export const USAGE = `A ParserCraft service, hardened with Temper.
   --allow-host NAME   a name, besides this machine's own, by which it may be called; repeatable
   --settings FILE     values of the guards in YAML, over those of the demo
   --data-dir DIR      where registry and audit log keep their files (.demo-data)
+  --client-limit N    requests of one client per minute (1200)
   --no-load           make no load but what comes over HTTP
   --help
 
 OpenTelemetry's variables keep their meaning: OTEL_EXPORTER_OTLP_ENDPOINT sends traces,
 OTEL_EXPORTER_PROMETHEUS_PORT moves the metrics (127.0.0.1:9464), OTEL_SDK_DISABLED=true ends both.
+PARSERCRAFT_JAEGER_URL is where the page links traces to, such as http://127.0.0.1:16686.
 `;
 
 const OPTIONS = {
@@ -56,6 +60,7 @@ const OPTIONS = {
   port: { type: 'string' },
   'allow-host': { type: 'string', multiple: true },
   settings: { type: 'string' },
+  'client-limit': { type: 'string' },
   'data-dir': { type: 'string', default: '.demo-data' },
   load: { type: 'boolean', default: true },
 } as const;
@@ -85,6 +90,7 @@ export function parseCommandLine(
     port: portOf(values.port, env.PORT),
     allowedHosts: values['allow-host'] ?? [],
     settings: values.settings,
+    clientLimit: limitOf(values['client-limit']),
     dataDir: values['data-dir'],
     load: values.load,
   };
@@ -103,4 +109,10 @@ function portOf(flag: string | undefined, variable: string | undefined): number 
   if (text === undefined || text === '') return DEFAULT_PORT;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw new UsageError(`${name} must be a port from 0 to 65535, got '${text}'.`);
+}
+
+function limitOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,7}$/.test(text) && Number(text) >= 1) return Number(text);
+  throw new UsageError(`--client-limit must be a number from 1 to 9999999, got '${text}'.`);
 }

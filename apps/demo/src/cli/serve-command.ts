@@ -38,8 +38,9 @@ export async function serveCommand(
       say,
       signal: shutdown.signal,
     });
-    const { host, allowedHosts } = line;
-    http = await httpSide(demo, { host, allowedHosts, telemetry, say });
+    const { host, allowedHosts, clientLimit } = line;
+    const jaegerUrl = process.env.PARSERCRAFT_JAEGER_URL;
+    http = await httpSide(demo, { host, allowedHosts, clientLimit, telemetry, say, jaegerUrl });
     shutdown.server(http.server, { name: 'http' });
     const address = await http.listen(line.port, true);
     if (line.load) demo.traffic.set(LOAD);

@@ -58,7 +58,7 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   post('a source that is too long', '/v1/compile', { source: 'x'.repeat(70_000) }, [400]),
   post('a program that is none', '/v1/compile', { source: '}{ let let = = "' }, [422]),
   post('open brackets alone', '/v1/compile', { source: `print(${'('.repeat(20_000)}` }, [422]),
-  post('operators without end', '/v1/compile', { source: `print(${'1+'.repeat(20_000)}1)` }, [422]),
+  post('operators without end', '/v1/compile', { source: `print(${'1+'.repeat(16_000)}1)` }, [422]),
   post(
     'a string that does not end',
     '/v1/compile',

@@ -14,6 +14,7 @@ export interface HttpAnswer {
   readonly durationMs: number;
 }
 
+/** Longest wait for a whole answer, where no other is given. */
 const TIMEOUT_MS = 10_000;
 
 /**
@@ -23,8 +24,10 @@ const TIMEOUT_MS = 10_000;
 export class HttpCaller implements Disposable {
   readonly #base: URL;
   readonly #agent: Agent;
+  readonly #timeoutMs: number;
 
-  constructor(url: string, maxSockets = 64) {
+  constructor(url: string, maxSockets = 64, timeoutMs: number = TIMEOUT_MS) {
+    this.#timeoutMs = timeoutMs;
     this.#base = new URL(url);
     this.#agent = new Agent({ keepAlive: true, maxSockets });
   }
@@ -49,7 +52,7 @@ export class HttpCaller implements Disposable {
               }),
           ...headers,
         },
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(this.#timeoutMs),
       },
       (response) => {
         const parts: Buffer[] = [];

@@ -15,8 +15,10 @@ const MAX_CLIENTS = 10_000;
 export type ClientLimiter = KeyedLimiter<RateLimiter>;
 
 /** One bucket per client: whoever asks too much is told so, and nobody else notices. */
-export function clientLimiter(): ClientLimiter {
-  return keyed(() => tokenBucket({ name: 'http_client', ...CLIENT_LIMIT }), {
+export function clientLimiter(limit: number = CLIENT_LIMIT.limit): ClientLimiter {
+  const { windowMs } = CLIENT_LIMIT;
+  const burst = Math.max(1, Math.round((CLIENT_LIMIT.burst / CLIENT_LIMIT.limit) * limit));
+  return keyed(() => tokenBucket({ name: 'http_client', limit, windowMs, burst }), {
     maxKeys: MAX_CLIENTS,
   });
 }
@@ -39,8 +41,8 @@ export function admit(limiter: ClientLimiter, client: string): Readonly<Record<s
   });
 }
 
-function rateLimitFields({ remaining, resetMs }: Quota): Readonly<Record<string, string>> {
-  const { limit, windowMs } = CLIENT_LIMIT;
+function rateLimitFields(quota: Quota): Readonly<Record<string, string>> {
+  const { limit, windowMs = CLIENT_LIMIT.windowMs, remaining, resetMs } = quota;
   const reset = Math.ceil((resetMs ?? 0) / 1_000);
   return {
     'ratelimit-policy': `"client";q=${limit};w=${windowMs / 1_000}`,

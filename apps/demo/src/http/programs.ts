@@ -11,6 +11,7 @@ import type { Hardening } from '../service/service.ts';
 import type { ProgramSource } from '../subsystems/ast.ts';
 import { marking } from '../subsystems/verdicts.ts';
 import { type DegradationView, degradationView } from './degradation.ts';
+import { isPackageName } from './package-name.ts';
 import { Problem } from './problem.ts';
 import { LIMITS } from './schemas.ts';
 
@@ -50,6 +51,7 @@ export async function readyProgram(
 ): Promise<ReadyProgram> {
   const definition = await marking(() => definitionOf(body));
   const { source, packages: ranges = {} } = body;
+  // Other names are none of the registry's; the checker says that there is no such package.
   const names = new Set(
     parse(definition, source).program.body.flatMap((item) =>
       item.kind === 'UseDeclaration' && isPackageName(item.packageName) ? [item.packageName] : [],
@@ -78,8 +80,3 @@ export async function readyProgram(
 
 const viewOf = (degraded: Degradation | undefined): DegradationView | undefined =>
   degraded === undefined ? undefined : degradationView(degraded);
-
-/** Other names are none of the registry's; the checker says that there is no such package. */
-function isPackageName(name: string): boolean {
-  return /^[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*$/.test(name) && name.length <= 64;
-}

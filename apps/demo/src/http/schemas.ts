@@ -2,12 +2,13 @@ import { BUNDLED_LANGUAGES } from '@temper/parsercraft';
 import { FAULT_NAMES } from '../faults/fault.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
 import { LSP_METHODS } from '../subsystems/lsp.ts';
+import { MAX_PACKAGE_NAME, PACKAGE_NAME_PATTERN } from './package-name.ts';
 import { PROBLEMS } from './problem.ts';
 
 /** Bounds of what is taken in. The toolchain has its own, wider ones. */
 export const LIMITS = {
   bodyBytes: 262_144,
-  sourceLength: 65_536,
+  sourceLength: 32_768,
   definitionLength: 65_536,
   packages: 20,
   protocols: 50,
@@ -17,11 +18,10 @@ export const LIMITS = {
   auditEvents: 500,
 } as const;
 
-/** Words of letters and digits joined by single dots or hyphens, as the registry has them. */
 const NAME = {
   type: 'string',
-  maxLength: 64,
-  pattern: '^[a-z][a-z0-9]*([.-][a-z0-9]+)*$',
+  maxLength: MAX_PACKAGE_NAME,
+  pattern: PACKAGE_NAME_PATTERN,
 } as const;
 const RANGE = { type: 'string', minLength: 1, maxLength: 100, format: 'semver-range' } as const;
 const TYPE = { type: 'string', minLength: 1, maxLength: 200 } as const;

@@ -13,6 +13,7 @@ import { createApp } from './app.ts';
 import { clientLimiter } from './client-limit.ts';
 import type { HttpContext } from './context.ts';
 import { addGuards } from './guards.ts';
+import { methodsNotAllowed } from './methods.ts';
 import { addOpenApi } from './openapi.ts';
 import { addPageFiles } from './page-files.ts';
 import { auditRoutes } from './routes/audit.ts';
@@ -29,6 +30,8 @@ export interface HttpOptions {
   readonly telemetry: Telemetry;
   readonly say: (line: string) => void;
   readonly jaegerUrl?: string | undefined;
+  /** Requests of one client per minute. @defaultValue 1200 */
+  readonly clientLimit?: number | undefined;
 }
 
 /** The HTTP side of a demo, before it listens. */
@@ -65,7 +68,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
     demo,
     telemetry,
     access: new Access({ hosts: [host, ...options.allowedHosts] }),
-    clients: clientLimiter(),
+    clients: clientLimiter(options.clientLimit),
     hub,
     feed,
     scenarios: new ScenarioDesk(demo, (news) => hub.publish('scenario', news)),
@@ -81,6 +84,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
     reply.hijack();
     probes(request.raw, reply.raw);
   });
+  const answerOthers = methodsNotAllowed(app);
   await addOpenApi(app);
   for (const add of [
     programRoutes,
@@ -94,6 +98,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
     add(app, context);
   }
   addPageFiles(app, PAGE_FOLDER);
+  answerOthers();
   await app.ready();
 
   const release = async (): Promise<void> => {

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 
 export interface HubOptions {
-  /** Events that are kept for listeners that come back. @defaultValue 500 */
-  readonly kept?: number;
+  /** Characters of events that are kept for listeners that come back. @defaultValue 1_000_000 */
+  readonly keptLength?: number;
   /** Listeners at a time. @defaultValue 32 */
   readonly maxListeners?: number;
   /** Bytes that wait for one listener before it is let go. @defaultValue 524_288 */
@@ -31,13 +31,14 @@ export class EventHub {
   readonly #run = randomBytes(4).toString('hex');
   readonly #kept: Frame[] = [];
   readonly #listeners = new Set<ServerResponse>();
+  #keptLength = 0;
   #sequence = 0;
   #heartbeat: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(options: HubOptions = {}) {
     this.#limits = {
-      kept: 500,
+      keptLength: 1_000_000,
       maxListeners: 32,
       maxWaitingBytes: 512 * 1024,
       heartbeatMs: 15_000,
@@ -59,7 +60,10 @@ export class EventHub {
     this.#sequence += 1;
     const frame = { sequence: this.#sequence, text: this.#frame(type, data) };
     this.#kept.push(frame);
-    if (this.#kept.length > this.#limits.kept) this.#kept.shift();
+    this.#keptLength += frame.text.length;
+    while (this.#keptLength > this.#limits.keptLength) {
+      this.#keptLength -= this.#kept.shift()?.text.length ?? 0;
+    }
     for (const listener of this.#listeners) this.#send(listener, frame.text);
   }
 

@@ -46,10 +46,17 @@ export interface PoliciesView {
   readonly settings: HardeningSettings;
   /** What differs from the report. */
   readonly changed: readonly ChangedSetting[];
+  readonly process: {
+    readonly pid: number;
+    readonly uptimeSeconds: number;
+    readonly rss: number;
+    readonly heapUsed: number;
+  };
 }
 
 export function policiesView({ hardening, overrides }: Service): PoliciesView {
   const { breakers, limiters, retries } = hardening.policies;
+  const { rss, heapUsed } = process.memoryUsage();
   return {
     pipelines: PIPELINE_PARTS,
     breakers: mapped(breakers, (breaker) => breaker.stats()),
@@ -57,6 +64,12 @@ export function policiesView({ hardening, overrides }: Service): PoliciesView {
     retries: mapped(retries as Readonly<Record<string, RetryPolicy>>, (retry) => retry.stats()),
     settings: hardening.settings,
     changed: changedSettings(overrides),
+    process: {
+      pid: process.pid,
+      uptimeSeconds: Math.round(process.uptime()),
+      rss,
+      heapUsed,
+    },
   };
 }
 

@@ -72,6 +72,11 @@ export interface Service extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** How often health is looked at when nobody asks. */
+const HEALTH_REFRESH_MS = 5_000;
+/** What the registry gets for its end; what it has acknowledged is on the disk by then. */
+const REGISTRY_STOP_MS = 2_000;
+
 /** Starts the children and wires the guards around them; resolves when everything answers. */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { say } = options;
@@ -90,6 +95,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const registry = await startRegistry({
       dataDir: join(dataDir, 'registry'),
       faults: true,
+      stopTimeoutMs: REGISTRY_STOP_MS,
       onLog: (line) => {
         if (line.includes('"level":"error"')) say(`registry: ${line}`);
       },
@@ -112,7 +118,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     undo.push(() => audit.log.close().catch((error: Error) => say(`audit: ${error.message}`)));
     await audit.log.ready();
-    const monitor = healthMonitor({ name: 'parsercraft', started: false });
+    const monitor = healthMonitor({
+      name: 'parsercraft',
+      started: false,
+      refreshMs: HEALTH_REFRESH_MS,
+    });
     monitor.register(eventLoopDelayCheck());
     monitor.register(auditLogCheck(audit.log, { name: 'audit', critical: false }));
     const overrides = mergeSettings(DEMO_SETTINGS, options.settings ?? {});
@@ -127,6 +137,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     );
     undo.push(() => hardening.shutdown());
     monitor.setStarted();
+    // Somebody has to ask, or the metrics know nothing.
+    monitor.start();
+    undo.push(() => monitor.stop());
     return {
       hardening,
       overrides,

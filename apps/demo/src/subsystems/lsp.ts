@@ -1,4 +1,4 @@
-import { type LspInitialization, LspProcess } from '@temper/parsercraft';
+import { LastGoodAnswers, type LspInitialization, LspProcess } from '@temper/parsercraft';
 import type { LspSubsystem } from '@temper/parsercraft-handlers';
 import { marking } from './verdicts.ts';
 
@@ -38,12 +38,11 @@ export interface LspAccessOptions {
   readonly onExit: (reason: string) => void;
 }
 
-const MAX_KEPT_ANSWERS = 500;
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Crashes that are forgiven before there is a pause: a demonstration makes many. */
 const RESTARTS_PER_MINUTE = 300;
 
-/** The language server as a child process, restarted when it dies, with the last answers that it gave. */
+/** The language server as a child process, restarted when it dies, with the last good text of each document. */
 export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAccess {
   const process = new LspProcess({
     initialization,
@@ -51,23 +50,17 @@ export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAcce
     maxStarts: RESTARTS_PER_MINUTE,
     onExit: (error) => onExit(error.message.split('\n')[0] as string),
   });
-  const answers = new Map<string, unknown>();
+  const lastGood = new LastGoodAnswers(initialization);
   let questions = 0;
 
   // Each question opens a document of its own, so that no two of them get in each other's way.
   const ask = async (method: LspMethod, question: LspQuestion, signal: AbortSignal) => {
     questions += 1;
     const uri = `inmemory:///${questions}`;
-    const { text, language: languageId, position, newName } = question;
+    const { text, language: languageId } = question;
     try {
       await process.open(uri, text, { languageId, signal });
-      const params = {
-        textDocument: { uri },
-        ...(position === undefined ? {} : { position }),
-        ...(newName === undefined ? {} : { newName }),
-        ...(method === 'references' ? { context: { includeDeclaration: true } } : {}),
-        ...(method === 'formatting' ? { options: { tabSize: 2, insertSpaces: true } } : {}),
-      };
+      const params = paramsOf(method, question, uri);
       const answer = await process.request(LSP_METHODS[method], params, { signal });
       return inTermsOf(answer, uri, question.document);
     } finally {
@@ -81,16 +74,17 @@ export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAcce
       request: (method, question, { signal }) =>
         marking(async () => {
           const answer = await ask(method as LspMethod, question, signal);
-          const key = keyOf(method, question);
-          answers.delete(key);
-          answers.set(key, answer);
-          if (answers.size > MAX_KEPT_ANSWERS) {
-            const [oldest] = answers.keys();
-            answers.delete(oldest as string);
-          }
+          lastGood.learn(uriOf(question), question.text, question.language);
           return answer;
         }),
-      lastGood: (method, question) => answers.get(keyOf(method, question)),
+      lastGood: (method, question) => {
+        const uri = uriOf(question);
+        // What was written meanwhile is understood without the server too, if it parses.
+        lastGood.learn(uri, question.text, question.language);
+        const params = paramsOf(method as LspMethod, question, uri);
+        const answer = lastGood.answer(LSP_METHODS[method as LspMethod], params);
+        return answer === undefined ? undefined : inTermsOf(answer, uri, question.document);
+      },
       probe: async ({ signal }) => {
         const question = { text: 'print(1)\n', language: 'core', document: 'probe' };
         await marking(() => ask('diagnostics', question, signal));
@@ -100,8 +94,23 @@ export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAcce
   };
 }
 
-function keyOf(method: string, { document, language }: LspQuestion): string {
-  return `${method} ${language} ${document}`;
+/** Under which a document's last good text is kept. */
+function uriOf({ document, language }: LspQuestion): string {
+  return `lastgood:///${language}/${encodeURIComponent(document)}`;
+}
+
+function paramsOf(
+  method: LspMethod,
+  { position, newName }: LspQuestion,
+  uri: string,
+): Readonly<Record<string, unknown>> {
+  return {
+    textDocument: { uri },
+    ...(position === undefined ? {} : { position }),
+    ...(newName === undefined ? {} : { newName }),
+    ...(method === 'references' ? { context: { includeDeclaration: true } } : {}),
+    ...(method === 'formatting' ? { options: { tabSize: 2, insertSpaces: true } } : {}),
+  };
 }
 
 /** Answers name the document that was opened; the caller knows it by another name. */

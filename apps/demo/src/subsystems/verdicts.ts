@@ -79,7 +79,11 @@ const MARKS: readonly (readonly [Mark, readonly ErrorClass[]])[] = [
   ],
 ];
 
+/** What a write to a process says that has just died, before its end was noticed. */
+const BROKEN_PIPE = ['ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END', 'EPIPE'];
+
 function markOf(error: Error): Mark | undefined {
+  if (BROKEN_PIPE.includes(String((error as NodeJS.ErrnoException).code))) return CONNECTION;
   if (error instanceof LspRequestError) return error.isInvalid ? INVALID : undefined;
   return MARKS.find(([, classes]) => classes.some((one) => error instanceof one))?.[0];
 }

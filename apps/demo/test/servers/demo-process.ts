@@ -20,8 +20,9 @@ export interface DemoProcess {
 export async function runDemo(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  nodeArgs: readonly string[] = [],
 ): Promise<DemoProcess> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...withoutTelemetry(process.env),

@@ -1,0 +1,133 @@
+import { request } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { until } from './demo-process.ts';
+import { type RunningService, runService } from './running-service.ts';
+
+interface ServerEvent {
+  readonly id: string;
+  readonly event: string;
+  readonly data: Record<string, unknown>;
+}
+
+interface Listener {
+  readonly events: ServerEvent[];
+  readonly comments: () => number;
+  readonly closed: () => boolean;
+  readonly close: () => void;
+}
+
+/** Listens as a browser does. */
+function listen({ url }: RunningService, lastEventId?: string): Listener {
+  const events: ServerEvent[] = [];
+  let [text, comments, closed] = ['', 0, false];
+  const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+  const sent = request(`${url}/v1/events`, { headers }, (response) => {
+    response.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+      const frames = text.split('\n\n');
+      text = frames.pop() as string;
+      for (const frame of frames) {
+        if (frame.startsWith(':')) comments += 1;
+        const fields = Object.fromEntries(
+          frame
+            .split('\n')
+            .map((line) => [line.split(': ')[0], line.slice(line.indexOf(': ') + 2)]),
+        );
+        if (fields.data !== undefined) {
+          events.push({
+            id: fields.id as string,
+            event: fields.event as string,
+            data: JSON.parse(fields.data),
+          });
+        }
+      }
+    });
+    response.once('close', () => {
+      closed = true;
+    });
+  });
+  sent.on('error', () => undefined).end();
+  return {
+    events,
+    comments: () => comments,
+    closed: () => closed,
+    close: () => sent.destroy(),
+  };
+}
+
+const named = ({ events }: Listener, name: string): readonly ServerEvent[] =>
+  events.filter(({ event }) => event === name);
+
+describe('the event stream', () => {
+  it('tells what happens: operations, breakers, levels, audit, health, traces and faults', async () => {
+    const service = await runService([]);
+    const listener = listen(service);
+    await until(() => named(listener, 'second').length > 1, 10_000, 'two seconds');
+    expect(listener.events[0]).toMatchObject({
+      event: 'hello',
+      data: { faults: expect.any(Array), policies: { breakers: {} }, history: expect.any(Array) },
+    });
+    await service.fault('registry-outage', true);
+    await until(() => named(listener, 'breaker').length > 0, 20_000, 'an open circuit');
+    expect(named(listener, 'breaker')[0]?.data).toMatchObject({
+      breaker: 'registry_fetch',
+      from: 'closed',
+      to: 'open',
+    });
+    expect(named(listener, 'fault')[0]?.data).toMatchObject({ name: 'registry-outage', on: true });
+    for (const name of ['operations', 'audit', 'health', 'trace']) {
+      await until(() => named(listener, name).length > 0, 10_000, name);
+    }
+    const second = named(listener, 'second').at(-1)?.data as Record<string, unknown>;
+    expect(second).toMatchObject({
+      breakers: { registry_fetch: { state: expect.any(String) } },
+      limiters: { ast_analysis: { limit: 1000 } },
+      memory: { rss: expect.any(Number) },
+      eventLoop: { utilization: expect.any(Number) },
+    });
+    listener.close();
+  });
+
+  it('brings whoever comes back what was missed, and nothing twice', async () => {
+    const service = await runService([]);
+    const first = listen(service);
+    await until(() => first.events.length > 5, 10_000, 'events');
+    first.close();
+    const last = first.events.at(-1) as ServerEvent;
+    const witness = listen(service);
+    await until(() => named(witness, 'second').length > 2, 10_000, 'three seconds');
+    const second = listen(service, last.id);
+    await until(() => named(second, 'second').length > 3, 10_000, 'four seconds');
+    expect(named(second, 'hello')).toEqual([]);
+    const numbers = second.events.map(({ id }) => Number(id.split('.')[1]));
+    const from = Number(last.id.split('.')[1]) + 1;
+    expect(numbers).toEqual(numbers.map((_, index) => from + index));
+    // Ids of another run mean nothing.
+    const stranger = listen(service, 'deadbeef.3');
+    await until(() => stranger.events.length > 0, 5_000, 'a hello');
+    expect(stranger.events[0]?.event).toBe('hello');
+    for (const one of [witness, second, stranger]) one.close();
+  });
+
+  it('takes so many listeners and no more, and ends them all at the end', async () => {
+    const service = await runService(['--no-load']);
+    const listeners = Array.from({ length: 32 }, () => listen(service));
+    await until(() => listeners.every(({ events }) => events.length > 0), 10_000, '32 listeners');
+    expect((await service.call({ path: '/v1/events' })).status).toBe(503);
+    listeners[0]?.close();
+    await until(
+      async () => {
+        const one = listen(service);
+        await until(() => one.events.length > 0 || one.closed(), 5_000, 'an answer');
+        const taken = one.events.length > 0;
+        one.close();
+        return taken;
+      },
+      10_000,
+      'a free place',
+    );
+    service.demo.child.kill('SIGTERM');
+    expect(await service.demo.exited).toEqual({ code: 0, signal: null });
+    await until(() => listeners.every(({ closed }) => closed()), 5_000, 'the end of all');
+  });
+});

@@ -1,0 +1,234 @@
+import { getRunbook, listRunbooks } from '@temper/runbooks';
+import { describe, expect, it } from 'vitest';
+import { isProblem } from '../../src/drills/hostile-input.ts';
+import { HOSTILE_REQUESTS } from '../../src/drills/hostile-requests.ts';
+import { until } from './demo-process.ts';
+import { json, type RunningService, runService, temporaryDir } from './running-service.ts';
+
+const HELLO = { source: 'use std.math\nprint(math.gcd(12, 18))\n' };
+
+describe('the service over HTTP', () => {
+  it('compiles, runs, checks, fetches, publishes and answers editors', async () => {
+    const { post, call, withToken } = await runService();
+    const ran = json(await post('/v1/run', HELLO));
+    expect(ran).toMatchObject({ output: '6\n', exitCode: 0, packages: { 'std.math': {} } });
+    const compiled = await post('/v1/compile', HELLO);
+    expect(json<{ c: string }>(compiled).c).toContain('int main(void)');
+    const spanish = { language: 'escuela', source: 'escribe(2 + 3)\n' };
+    expect(json(await post('/v1/run', spanish))).toMatchObject({ output: '5\n' });
+
+    const checked = await post('/v1/check', {
+      source: 'fn read(n: int): string { return string(n) }\nprint(read(1))\n',
+      protocols: [
+        { name: 'Reader', methods: { read: { parameters: ['int'], result: 'string' } } },
+        { name: 'Writer', methods: { write: { parameters: ['string'] } } },
+      ],
+    });
+    expect(json(checked)).toMatchObject({
+      diagnostics: [],
+      names: expect.arrayContaining([expect.objectContaining({ name: 'read', kind: 'function' })]),
+      reports: [
+        { protocol: 'Reader', verdict: 'conforms' },
+        { protocol: 'Writer', verdict: 'violates' },
+      ],
+    });
+    const faulty = await post('/v1/check', { source: 'print(1 + "one")' });
+    expect(faulty.status).toBe(200);
+    expect(json<{ diagnostics: object[] }>(faulty).diagnostics).toHaveLength(1);
+
+    const tree = json(await call({ path: '/v1/packages/std.report?range=^1.0.0&source=true' }));
+    expect(tree).toMatchObject({ name: 'std.report', version: '1.0.0', source: /use std.format/ });
+    expect(Object.keys((tree.lock as { packages: object }).packages)).toContain('std.core');
+
+    const manifest = { name: 'my.greeting', version: '1.0.0' };
+    const files = { 'main.pc': 'fn hello(): string { return "hello" }\n' };
+    const published = await post('/v1/packages', { manifest, files }, withToken);
+    expect(published.status).toBe(201);
+    const again = await post('/v1/packages', { manifest, files }, withToken);
+    expect(json(again)).toMatchObject({ status: 409, code: 'conflict' });
+    const used = { source: 'use my.greeting as g\nprint(g.hello())\n' };
+    expect(json(await post('/v1/run', used))).toMatchObject({ output: 'hello\n' });
+
+    const position = { line: 1, character: 6 };
+    const hover = await post('/v1/lsp/hover', { text: 'let x = 5\nprint(x)\n', position });
+    expect(JSON.stringify(json(hover).result)).toContain('x: int');
+    const diagnostics = await post('/v1/lsp/diagnostics', {
+      text: 'use std.math\nprint(math.gcd(1))',
+    });
+    expect(JSON.stringify(json(diagnostics).result)).toContain('type');
+  });
+
+  it('answers hostile requests as it should, each refusal with the id of its trace', async () => {
+    const { call, demo } = await runService(['--no-load', '--client-limit=100000']);
+    for (const { what, question, statuses } of HOSTILE_REQUESTS) {
+      const answer = await call(question);
+      const told = `${what}: ${answer.body.slice(0, 200)} ${demo.stderr()}`;
+      expect(statuses, told).toContain(answer.status);
+      if (answer.status >= 400) expect(isProblem(answer), what).toBe(true);
+    }
+  });
+
+  it('knows every endpoint that a runbook sends its reader to, and describes them', async () => {
+    const { call } = await runService();
+    const document = json<{ openapi: string; paths: Record<string, Record<string, object>> }>(
+      await call({ path: '/v1/openapi.json' }),
+    );
+    expect(document.openapi).toMatch(/^3\.1\./);
+    const endpoints = listRunbooks().flatMap((id) =>
+      (getRunbook(id)?.steps ?? []).flatMap(({ references = [] }) =>
+        references.flatMap((one) => (one.kind === 'endpoint' ? [one] : [])),
+      ),
+    );
+    expect(endpoints.length).toBeGreaterThan(0);
+    for (const { method, path } of endpoints) {
+      expect(document.paths[path]?.[method.toLowerCase()], `${method} ${path}`).toBeDefined();
+      if (method === 'GET') expect((await call({ path })).status).toBe(200);
+    }
+    for (const id of listRunbooks()) {
+      const runbook = json<{ markdown: string }>(await call({ path: `/v1/runbooks/${id}` }));
+      expect(runbook.markdown).toMatch(/^# /);
+    }
+  });
+
+  it('tells other methods what there is, and other addresses that there is nothing', async () => {
+    const { call } = await runService();
+    const wrong = await call({ method: 'DELETE', path: '/v1/faults' });
+    expect(json(wrong)).toMatchObject({ status: 405, code: 'method-not-allowed' });
+    expect(wrong.headers.allow).toBe('GET, HEAD, POST');
+    expect(json(await call({ path: '/v1/nowhere' }))).toMatchObject({ status: 404 });
+    expect((await call({ path: '/livez' })).status).toBe(200);
+    expect((await call({ path: '/readyz' })).status).toBe(200);
+  });
+
+  it('limits one client and not another, and says how much is left', async () => {
+    const { call, withToken } = await runService(['--no-load', '--client-limit=120']);
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, () => call({ path: '/v1/policies' })),
+    );
+    const limited = answers.filter(({ status }) => status === 429);
+    expect(limited.length).toBeGreaterThanOrEqual(20);
+    for (const answer of limited) {
+      expect(isProblem(answer)).toBe(true);
+      expect(Number(answer.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+      expect(answer.headers.ratelimit).toMatch(/^"client";r=0;t=\d+$/);
+    }
+    const other = await call({ path: '/v1/policies', headers: withToken });
+    expect(other.status).toBe(200);
+    expect(other.headers['ratelimit-policy']).toBe('"client";q=120;w=60');
+  });
+
+  it('hands the token to its own page alone', async () => {
+    const { call, token } = await runService();
+    const page = await call({ path: '/v1/session', headers: { 'sec-fetch-site': 'same-origin' } });
+    expect(json(page)).toEqual({ token });
+    for (const site of ['cross-site', 'same-site', 'none']) {
+      const other = await call({ path: '/v1/session', headers: { 'sec-fetch-site': site } });
+      expect(other.status).toBe(403);
+      expect(other.body).not.toContain(token);
+    }
+  });
+});
+
+describe('the service, when a subsystem fails', () => {
+  it('answers with an older copy and its age, then 503 and when to come back, then the real thing', async () => {
+    const { call, fault, post } = await runService();
+    const path = '/v1/packages/std.math';
+    expect(json(await call({ path })).degraded).toBeUndefined();
+    expect((await fault('registry-outage', true)).status).toBe(200);
+    const stale = await call({ path });
+    expect(stale.status).toBe(200);
+    expect(Number(stale.headers.age)).toBeGreaterThanOrEqual(0);
+    expect(json(stale)).toMatchObject({ name: 'std.math', degraded: { by: 'stale' } });
+    // No copy of this one: the first calls fail at the registry, and then at the open circuit.
+    const never = '/v1/packages/std.text?range=1.0.0';
+    await until(
+      async () => (await call({ path: never })).status === 503,
+      10_000,
+      'an open circuit',
+    );
+    const refused = await call({ path: never });
+    expect(json(refused)).toMatchObject({ code: 'circuit-open', breaker: 'registry_fetch' });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
+    // A program that needs no package is none of the registry's business.
+    expect((await post('/v1/run', { source: 'print(1)' })).status).toBe(200);
+    await fault('registry-outage', false);
+    await until(async () => (await call({ path: never })).status === 200, 10_000, 'recovery');
+  });
+
+  it('answers 504 when the registry is too slow and there is no copy', async () => {
+    const { call, fault } = await runService();
+    await fault('slow-registry', true);
+    const answer = await call({ path: '/v1/packages/std.report' });
+    expect(json(answer)).toMatchObject({ status: 504, code: 'timed-out' });
+    expect(answer.durationMs).toBeLessThan(6_500);
+  });
+
+  it('answers editors from what was understood last while the language server is down', async () => {
+    const { post, fault } = await runService();
+    const question = { text: 'let x = 5\nprint(x)\n', document: 'mine' };
+    const good = json(await post('/v1/lsp/symbols', question));
+    expect(good.degraded).toBeUndefined();
+    await fault('lsp-crash', true);
+    await until(
+      async () => {
+        const answer = json<{ degraded?: object; result: unknown }>(
+          await post('/v1/lsp/symbols', question),
+        );
+        if (answer.degraded === undefined) return false;
+        expect(answer).toMatchObject({ result: good.result, degraded: { by: 'last-good' } });
+        return true;
+      },
+      10_000,
+      'a degraded answer',
+    );
+  });
+});
+
+describe('the audit log', () => {
+  it('has every change and operation, verified, and survives a kill', async () => {
+    const dataDir = temporaryDir();
+    const first = await runService(['--no-load', `--data-dir=${dataDir}`]);
+    await first.post('/v1/run', { source: 'print(1)' });
+    await first.fault('flapping', true);
+    await first.fault('flapping', false);
+    const before = await auditOf(first);
+    expect(before.durable).toBe(true);
+    expect(before.verification.ok).toBe(true);
+    expect(before.events).toContainEqual(
+      expect.objectContaining({
+        action: 'switch_fault',
+        resource: 'flapping',
+        details: { on: true },
+      }),
+    );
+    const run = before.events.find(({ action }) => action === 'ast_codegen');
+    const trace = json<{ spans: { name: string }[] }>(
+      await first.call({ path: `/v1/traces/${run?.traceId}` }),
+    );
+    expect(trace.spans.map(({ name }) => name)).toContain('POST /v1/run');
+
+    first.demo.child.kill('SIGKILL');
+    await first.demo.exited;
+    const second = await runService(['--no-load', `--data-dir=${dataDir}`]);
+    const after = await auditOf(second);
+    expect(after.verification).toMatchObject({ ok: true });
+    const hashes = new Set(after.events.map(({ hash }) => hash));
+    for (const { hash, action } of before.events) expect(hashes.has(hash), action).toBe(true);
+  });
+});
+
+interface Audit {
+  readonly events: readonly {
+    readonly action: string;
+    readonly resource: string;
+    readonly hash: string;
+    readonly traceId?: string;
+    readonly details: object;
+  }[];
+  readonly verification: { readonly ok: boolean };
+  readonly durable: boolean;
+}
+
+async function auditOf({ call }: RunningService): Promise<Audit> {
+  return json<Audit>(await call({ path: '/v1/audit?limit=500' }));
+}
