@@ -1,7 +1,6 @@
 /** What a query answers. The shape of `pg`'s own. */
 export interface PostgresResult {
-  // biome-ignore lint/suspicious/noExplicitAny: what a row holds is up to the query
-  readonly rows: any[];
+  readonly rows: readonly unknown[];
   readonly rowCount: number | null;
 }
 

@@ -3,8 +3,8 @@ import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary.ts';
 import { auditLog } from '../audit-log.ts';
-import type { AuditEventInput } from '../event.ts';
-import { streamEvents } from '../query.ts';
+import type { AuditEvent, AuditEventInput } from '../event.ts';
+import { type AuditQuery, streamEvents } from '../query.ts';
 import { generateSigningKey, noteSigner } from '../signing-key.ts';
 import { verifyLog } from '../verify.ts';
 import { memorySink } from './memory.ts';
@@ -24,6 +24,12 @@ beforeEach(() => {
   path = `${directory.path}/audit.db`;
 });
 afterEach(() => directory[Symbol.dispose]());
+
+async function collect(source: SqliteSource, query: AuditQuery): Promise<AuditEvent[]> {
+  const found: AuditEvent[] = [];
+  for await (const item of streamEvents(source, query)) found.push(item);
+  return found;
+}
 
 describe('sqliteSink', { timeout: 30_000 }, () => {
   it('is what a log writes to when nothing else is said', async () => {
@@ -91,6 +97,21 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
     await again.close();
     expect(plan(byTrace)).toContain('SCAN');
     expect(plan(byAction)).toContain('event_action');
+  });
+
+  it('answers by index what it answers without one, in either order and range', async () => {
+    const log = auditLog({ sinks: [sqliteSink({ path, indexes: ['action'] })] });
+    await Promise.all(Array.from({ length: 3_000 }, (_, i) => log.append(event(`n${i % 2}`))));
+    await log.close();
+    const source = new SqliteSource(path);
+    const all = (await collect(source, {})).filter(({ action }) => action === 'n1');
+    expect(all).toHaveLength(1_500);
+    expect(await collect(source, { action: 'n1' })).toEqual(all);
+    expect(await collect(source, { action: 'n1', order: 'desc' })).toEqual([...all].reverse());
+    const range = { fromSequence: 100, toSequence: 2_600 };
+    const within = all.filter(({ sequence }) => sequence >= 100 && sequence <= 2_600);
+    expect(await collect(source, { action: ['n1', 'none'], ...range })).toEqual(within);
+    source.close();
   });
 
   it('finds an event that is kept under a sequence not its own', async () => {
