@@ -1,5 +1,6 @@
 import { type AuditEvent, type AuditLog, auditLog, memorySink } from '@temper/audit';
 import {
+  checkKnown,
   type ErrorContext,
   type ErrorLog,
   type ErrorStats,
@@ -108,7 +109,8 @@ export interface ParserCraftHardening<
  * Wires the report's breakers, limiters, plans, health checks and error tables around the four
  * subsystems of a ParserCraft, each operation through one pipeline.
  *
- * @throws {TypeError | RangeError} when a setting does not fit; the message names its path
+ * @throws {TypeError | RangeError} when an option is unknown, or a setting does not fit; the message
+ * names its path
  */
 export function parserCraftHardening<
   Program,
@@ -123,6 +125,7 @@ export function parserCraftHardening<
   subsystems: Subsystems<Program, Code, Types, Request, Report, Package, Params, Answer>,
   options: HardeningOptions = {},
 ): ParserCraftHardening<Program, Code, Types, Request, Report, Package, Params, Answer> {
+  checkKnown('parserCraftHardening', options, ['settings', 'audit', 'health', 'clock', 'random']);
   const { ast, protocols, registry, lsp } = subsystems;
   const clock = options.clock ?? systemClock;
   const settings = resolveSettings(options.settings);

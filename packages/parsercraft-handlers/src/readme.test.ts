@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { fakeSubsystems } from '../test/subsystems.ts';
+import * as api from './index.ts';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+
+/** The rows of the table whose header begins with these cells, without code marks. */
+function table(...header: readonly string[]): string[][] {
+  const rows = readme.split('\n').map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', '')),
+  );
+  const start = rows.findIndex((cells) => header.every((name, i) => cells[i] === name));
+  const end = rows.findIndex((cells, i) => i > start && cells.length === 0);
+  return rows.slice(start + 2, end);
+}
+
+it('has an example that runs', async () => {
+  const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+  const body = example.replace(/^import (\{.*\}) from .*$/m, 'const $1 = temper;');
+  expect(body).not.toBe(example);
+  const { ast, protocols, registry, lsp } = fakeSubsystems().subsystems;
+  const AsyncFunction = (async () => {}).constructor as new (
+    ...args: string[]
+  ) => (...args: unknown[]) => Promise<unknown>;
+  const run = new AsyncFunction(
+    ...['temper', 'compiler', 'checker', 'client', 'server'],
+    `${body}; return { value, events, settings: parserCraft.settings };`,
+  );
+  expect(await run(api, ast, protocols, registry, lsp)).toMatchObject({
+    value: { version: '1.0.0' },
+    events: [{ action: 'fetch_package', status: 'success', actor: { id: 'ada' } }],
+    settings: { breakers: { registry_fetch: { failureThreshold: 3, openDurationMs: 120_000 } } },
+  });
+});
+
+it('lists every option', () => {
+  let message = '';
+  try {
+    api.parserCraftHardening(fakeSubsystems().subsystems, { misspelt: 1 } as never);
+  } catch (error) {
+    ({ message } = error as Error);
+  }
+  const known = /known are (.*)\.$/.exec(message)?.[1]?.split(', ');
+  expect(table('option', 'default').map(([name]) => name)).toEqual(known);
+});
+
+it('lists every setting with its value', () => {
+  const expected: [string, number][] = [];
+  const walk = (value: object, path: string): void => {
+    for (const [key, inner] of Object.entries(value)) {
+      if (typeof inner === 'number') expected.push([path + key, inner]);
+      else walk(inner as object, `${path}${key}.`);
+    }
+  };
+  walk(api.HARDENING_DEFAULTS, '');
+  const shown = table('setting', 'value').map(([name, value]) => [
+    name,
+    Number(value?.replaceAll('_', '')),
+  ]);
+  expect(shown).toEqual(expected);
+});
+
+it('lists the pipelines and the error tables', () => {
+  expect(table('operation', 'limiter').map((row) => row.slice(0, 4))).toEqual(
+    api.OPERATIONS.map((operation) => {
+      const { limiter = 'none', breaker = 'none' } = api.PIPELINE_PARTS[operation];
+      const { maxAttempts } = api.HARDENING_DEFAULTS.plans[operation];
+      return [operation, limiter, String(maxAttempts), breaker];
+    }),
+  );
+  expect(table('operation', 'kind')).toEqual(
+    api.OPERATIONS.flatMap((operation) =>
+      api.ERROR_TABLES[operation].map(({ kind, category, severity }) => [
+        operation,
+        kind,
+        category,
+        severity,
+      ]),
+    ),
+  );
+});
+
+it('has YAML that fits', () => {
+  const yaml = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+  expect(api.resolveSettings(api.parseSettings(yaml))).toMatchObject({
+    breakers: { registry_fetch: { failureThreshold: 3, openDurationMs: 30_000 } },
+    plans: { fetch_package: { maxAttempts: 5 } },
+  });
+});
+
+it('lists the health checks', async () => {
+  const { subsystems, script } = fakeSubsystems();
+  const fail = (): never => {
+    throw new Error('down');
+  };
+  Object.assign(script, { generate: fail, registryProbe: fail, lspProbe: fail });
+  await using made = api.parserCraftHardening(subsystems);
+  const { checks } = await made.health();
+  expect(table('check', 'fails to').map((row) => row.slice(0, 2))).toEqual(
+    Object.values(checks).map(({ name, status }) => [name, status]),
+  );
+});
