@@ -1,4 +1,4 @@
-import type { AuditLog } from '@temper/audit';
+import { type AuditEventInput, type AuditLog, AuditUnavailableError } from '@temper/audit';
 import {
   type Attributes,
   type Clock,
@@ -8,6 +8,7 @@ import {
   isTemperError,
   type Listeners,
   type Operation,
+  type Outcome,
 } from '@temper/core';
 import { isCallersFault, type OperationName, verdictOf } from './error-tables.ts';
 import { onListenerError } from './telemetry.ts';
@@ -90,11 +91,15 @@ export async function runGuarded<T>(
 ): Promise<Guarded<T>> {
   const startedAt = services.clock.monotonic();
   let attempts = 0;
-  const settle = async (status: OperationStatus, error?: unknown): Promise<void> => {
+  const settle = async (
+    status: OperationStatus,
+    outcome: Outcome<unknown>,
+    error?: unknown,
+  ): Promise<void> => {
     const durationMs = services.clock.monotonic() - startedAt;
     const { operation } = guard;
     services.listeners.emit({ operation, resource, status, durationMs, attempts, error });
-    await services.audit.append({
+    const event: AuditEventInput = {
       eventType: 'operation',
       action: operation,
       resource,
@@ -103,6 +108,12 @@ export async function runGuarded<T>(
       durationMs,
       details: { attempts },
       ...(error === undefined ? {} : { error }),
+    };
+    await services.audit.append(event).catch((refusal: unknown) => {
+      // Whoever learns that the event is not stored must still learn how the operation had ended.
+      throw refusal instanceof AuditUnavailableError
+        ? new AuditUnavailableError(refusal.policy, refusal.required, refusal.failures, outcome)
+        : refusal;
     });
   };
 
@@ -122,7 +133,7 @@ export async function runGuarded<T>(
     );
   } catch (error) {
     if (options.signal?.aborted && error === options.signal.reason) {
-      await settle('aborted', error);
+      await settle('aborted', { ok: false, error }, error);
       throw error;
     }
     services.errors.handle(error, {
@@ -131,12 +142,17 @@ export async function runGuarded<T>(
     });
     const rejected = isTemperError(error, 'RATE_LIMIT_EXCEEDED');
     const lesser = rejected || isCallersFault(error) ? undefined : lesserOf(guard, error);
-    await settle(lesser !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure', error);
+    const status = lesser !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure';
+    await settle(
+      status,
+      lesser === undefined ? { ok: false, error } : { ok: true, value: lesser.value },
+      error,
+    );
     if (lesser !== undefined) return lesser;
     throw error;
   }
   guard.remember?.(value);
-  await settle('success');
+  await settle('success', { ok: true, value });
   return { value };
 }
 

@@ -159,6 +159,25 @@ describe('fetch_package', () => {
   });
 });
 
+describe('an operation that hangs', () => {
+  it.each([
+    ['generate', (m: ParserCraftHardening) => m.ast.generateCode('p'), 'ast_codegen'],
+    ['infer', (m: ParserCraftHardening) => m.ast.inferTypes('p'), 'ast_codegen'],
+    ['check', (m: ParserCraftHardening) => m.protocols.check('p'), 'protocol_check'],
+    ['request', (m: ParserCraftHardening) => m.lsp.request('hover', {}), undefined],
+  ] as const)('is given up on after 5 s: %s', async (key, call, breaker) => {
+    const { made, clock, script, ended } = bench();
+    script[key] = () => new Promise(() => {});
+    const start = clock.monotonic();
+    await clock.runUntil(call(made).catch((error: unknown) => error));
+    expect(clock.monotonic() - start).toBe(5000);
+    expect(ended).toMatchObject([{ attempts: 1, durationMs: 5000 }]);
+    if (breaker === undefined) return;
+    for (let i = 1; i < 15; i++) await clock.runUntil(call(made).catch(() => {}));
+    expect(made.policies.breakers[breaker].state).toBe('open');
+  });
+});
+
 describe('degraded answers', () => {
   it('are the last good one of the language server, and the unchecked report', async () => {
     const { made, script } = bench();
@@ -234,6 +253,7 @@ describe('the audit log', () => {
     await expect(made.ast.generateCode('p')).rejects.toMatchObject({
       code: 'AUDIT_UNAVAILABLE',
       cause: full,
+      outcome: { ok: false, error: { message: 'a other error' } },
     });
   });
 
@@ -292,6 +312,10 @@ describe('health', () => {
     const health = healthMonitor();
     bench({ health });
     expect(() => bench({ health })).toThrow(/ast_integration/);
+    const taken = healthMonitor();
+    taken.register({ name: 'lsp', check: () => {} });
+    expect(() => bench({ health: taken })).toThrow(/lsp/);
+    expect(taken.stats().unknown).toEqual(['lsp']);
   });
 });
 

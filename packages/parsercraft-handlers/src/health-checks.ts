@@ -1,11 +1,13 @@
 import { CallContext } from '@temper/core';
-import type { HealthMonitor } from '@temper/health';
+import type { HealthCheck, HealthMonitor } from '@temper/health';
 import type { HardeningSettings } from './options.ts';
 import type { PortContext, Subsystems } from './ports.ts';
 
 /**
  * Registers the report's three checks. Each really uses its subsystem, past the guards, so that a
  * breaker that is open does not hide that the subsystem has recovered.
+ *
+ * @throws {DuplicateCheckError} when a name is taken; then none is registered
  */
 export function registerHealthChecks<P, C, T, Q, R, K, A, W>(
   monitor: HealthMonitor,
@@ -16,27 +18,36 @@ export function registerHealthChecks<P, C, T, Q, R, K, A, W>(
   const context = (signal: AbortSignal): PortContext =>
     new CallContext(1, undefined, 'health', undefined, signal);
   const common = { timeoutMs, ttlMs };
-  monitor.register({
-    name: 'ast_integration',
-    ...common,
-    check: async ({ signal }) => {
-      await ast.generateCode(ast.probe, context(signal));
-      await ast.inferTypes(ast.probe, context(signal));
+  const checks: readonly HealthCheck[] = [
+    {
+      name: 'ast_integration',
+      ...common,
+      check: async ({ signal }) => {
+        await ast.generateCode(ast.probe, context(signal));
+        await ast.inferTypes(ast.probe, context(signal));
+      },
     },
-  });
-  monitor.register({
-    name: 'registry',
-    ...common,
-    failureStatus: 'degraded',
-    check: async ({ signal }) => {
-      await registry.probe(context(signal));
+    {
+      name: 'registry',
+      ...common,
+      failureStatus: 'degraded',
+      check: async ({ signal }) => {
+        await registry.probe(context(signal));
+      },
     },
-  });
-  monitor.register({
-    name: 'lsp',
-    ...common,
-    check: async ({ signal }) => {
-      await lsp.probe(context(signal));
+    {
+      name: 'lsp',
+      ...common,
+      check: async ({ signal }) => {
+        await lsp.probe(context(signal));
+      },
     },
-  });
+  ];
+  const registered: Disposable[] = [];
+  try {
+    for (const check of checks) registered.push(monitor.register(check));
+  } catch (error) {
+    for (const one of registered) one[Symbol.dispose]();
+    throw error;
+  }
 }
