@@ -1,3 +1,4 @@
+import { diag } from '@opentelemetry/api';
 import { AuditUnavailableError, auditLog, memorySink } from '@temper/audit';
 import { healthMonitor } from '@temper/health';
 import { InMemoryTelemetry, ManualClock, seededRandom } from '@temper/testkit';
@@ -286,8 +287,13 @@ describe('a caller', () => {
 
   it('is not harmed by a listener that throws', async () => {
     const { made } = bench();
-    made.onOperation(failing('other'));
+    const said: unknown[][] = [];
+    const say = (...all: unknown[]): void => void said.push(all);
+    diag.setLogger({ error: say, warn: say, info: () => {}, debug: () => {}, verbose: () => {} });
+    made.onOperation(failing('other', 'broken listener'));
     expect(await made.ast.generateCode('p')).toEqual({ value: 'int main;' });
+    diag.disable();
+    expect(said.flat().map(String).join(' ')).toContain('broken listener');
   });
 });
 
