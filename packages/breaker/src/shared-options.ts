@@ -7,7 +7,7 @@ import type { BreakerStore } from './store.ts';
  * runs in the whole fleet. When the store fails or is late, the breaker decides alone.
  */
 export interface SharedOptions {
-  /** Where the processes meet, such as `redisBreakerStore` of `@temper/redis`. */
+  /** Where the processes meet, such as `redisStore` of `@temper/redis`. */
   readonly store: BreakerStore;
   /**
    * Names this process, uniquely in the fleet.

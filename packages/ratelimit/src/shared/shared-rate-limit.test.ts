@@ -159,6 +159,23 @@ describe('waiting across processes', () => {
     expect(await a.tryAcquire('', 2)).toBe(true);
   });
 
+  it('notices an abort in the moment between the answer and the wait', async () => {
+    const a = make();
+    await a.check('', 2);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const remove = signal.removeEventListener.bind(signal);
+    signal.removeEventListener = (...args: Parameters<typeof remove>): void => {
+      remove(...args);
+      controller.abort('now');
+    };
+    const gone = errorOf(a.acquire({ signal }));
+    await settle();
+    expect(await gone).toBe('now');
+    expect(a.stats()).toMatchObject({ queued: 0, aborted: 1 });
+    expect(clock.pending).toBe(0);
+  });
+
   it('lets no more than maxQueue wait', async () => {
     const a = make({ maxQueue: 1 });
     await a.check('', 2);
