@@ -8,6 +8,7 @@ import type { ScenarioResult } from '../scenarios/scenario.ts';
 import { mergeSettings } from '../service/settings.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import type { CommandLine } from './arguments.ts';
+import { type TerminalView, viewOn } from './terminal-view.ts';
 
 /** Runs one scenario in a service of its own, tells of it, and exits by its promises. */
 export async function scenarioCommand(
@@ -26,6 +27,9 @@ export async function scenarioCommand(
   let demo: Demo | undefined;
   let http: HttpSide | undefined;
   let result: ScenarioResult | undefined;
+  let view: TerminalView | undefined;
+  const tell = (text: string): void =>
+    view === undefined ? say(text) : view.above(() => say(text));
   const shutdown = gracefulShutdown({
     name: 'demo',
     delayMs: 0,
@@ -43,21 +47,25 @@ export async function scenarioCommand(
     demo = await startDemo({
       durableAudit: scenario.durableAudit ?? false,
       settings: mergeSettings(scenario.settings ?? {}, file),
-      say,
+      say: tell,
       signal: shutdown.signal,
     });
     http = await httpSide(demo, { host: line.host, allowedHosts: [], telemetry, say });
     await http.listen(0);
+    if (!line.json) view = viewOn(process.stdout, demo);
     result = await runScenario(scenario, demo, {
       signal: shutdown.signal,
-      onPhase: ({ name, about, seconds }) => say(`phase ${name} (${seconds} s): ${about}`),
+      onPhase: ({ name, about, seconds }) => tell(`phase ${name} (${seconds} s): ${about}`),
       onTransition: ({ breaker, from, to, reason, atMs }) =>
-        say(`  ${(atMs / 1000).toFixed(1)} s  circuit ${breaker}: ${from} → ${to} (${reason})`),
+        tell(`  ${(atMs / 1000).toFixed(1)} s  circuit ${breaker}: ${from} → ${to} (${reason})`),
     });
+    view?.[Symbol.dispose]();
+    view = undefined;
     for (const { promise, held, shown } of result.promises) {
       say(`${held ? 'held  ' : 'BROKEN'}  ${promise}: ${shown}`);
     }
   } catch (error) {
+    view?.[Symbol.dispose]();
     if (!shutdown.signal.aborted) say(`scenario ${scenario.name}: ${(error as Error).message}`);
   }
   await shutdown.shutdown();

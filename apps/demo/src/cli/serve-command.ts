@@ -5,6 +5,7 @@ import { type Demo, startDemo } from '../demo.ts';
 import { type HttpSide, httpSide } from '../http/server.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import type { CommandLine } from './arguments.ts';
+import { type TerminalView, viewOn } from './terminal-view.ts';
 
 /** Ordinary work, so that there is something to see: a few calls per second of each kind. */
 const LOAD = { fetch: 1.5, compile: 3, check: 2, lsp: 2 } as const;
@@ -19,6 +20,9 @@ export async function serveCommand(
 ): Promise<void> {
   let demo: Demo | undefined;
   let http: HttpSide | undefined;
+  let view: TerminalView | undefined;
+  const tell = (text: string): void =>
+    view === undefined ? say(text) : view.above(() => say(text));
   const shutdown = gracefulShutdown({
     name: 'demo',
     delayMs: DRAIN_DELAY_MS,
@@ -35,18 +39,33 @@ export async function serveCommand(
       dataDir: resolve(line.dataDir),
       durableAudit: true,
       settings: line.settings === undefined ? {} : readSettings(line.settings),
-      say,
+      say: tell,
       signal: shutdown.signal,
     });
     const { host, allowedHosts, clientLimit } = line;
     const jaegerUrl = process.env.PARSERCRAFT_JAEGER_URL;
-    http = await httpSide(demo, { host, allowedHosts, clientLimit, telemetry, say, jaegerUrl });
+    http = await httpSide(demo, {
+      host,
+      allowedHosts,
+      clientLimit,
+      telemetry,
+      say: tell,
+      jaegerUrl,
+    });
     shutdown.server(http.server, { name: 'http' });
     const address = await http.listen(line.port, true);
     if (line.load) demo.traffic.set(LOAD);
     say(`ParserCraft: ${address}`);
     say(`token:       ${http.token} (needed to change anything; the page has it)`);
     if (telemetry.metricsUrl !== undefined) say(`metrics:     ${telemetry.metricsUrl}`);
+    view = viewOn(process.stdout, demo);
+    if (view !== undefined) {
+      shutdown.register({
+        name: 'end the terminal view',
+        phase: 'intake',
+        run: () => view?.[Symbol.dispose](),
+      });
+    }
   } catch (error) {
     if (!shutdown.signal.aborted) say(`ParserCraft did not start: ${(error as Error).message}`);
     await shutdown.shutdown();

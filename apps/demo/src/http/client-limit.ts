@@ -1,10 +1,6 @@
-import {
-  type KeyedLimiter,
-  keyed,
-  type Quota,
-  type RateLimiter,
-  tokenBucket,
-} from '@temper/ratelimit';
+import { type KeyedLimiter, keyed, type RateLimiter, tokenBucket } from '@temper/ratelimit';
+import { HttpGuard } from '@temper/ratelimit/http';
+import type { FastifyRequest } from 'fastify';
 import { Problem } from './problem.ts';
 
 /** Requests of one client per minute, and at once. */
@@ -12,40 +8,54 @@ export const CLIENT_LIMIT = { limit: 1_200, windowMs: 60_000, burst: 80 } as con
 /** Clients that are remembered; the one that was away for longest is forgotten. */
 const MAX_CLIENTS = 10_000;
 
-export type ClientLimiter = KeyedLimiter<RateLimiter>;
-
 /** One bucket per client: whoever asks too much is told so, and nobody else notices. */
-export function clientLimiter(limit: number = CLIENT_LIMIT.limit): ClientLimiter {
-  const { windowMs } = CLIENT_LIMIT;
-  const burst = Math.max(1, Math.round((CLIENT_LIMIT.burst / CLIENT_LIMIT.limit) * limit));
-  return keyed(() => tokenBucket({ name: 'http_client', limit, windowMs, burst }), {
-    maxKeys: MAX_CLIENTS,
-  });
-}
+export class ClientLimit implements Disposable {
+  readonly #limiter: KeyedLimiter<RateLimiter>;
+  readonly #guard: HttpGuard;
 
-/**
- * Counts one request of a client.
- *
- * @returns fields that tell how much is left (draft-ietf-httpapi-ratelimit-headers)
- * @throws {Problem} 429 with the same fields and `Retry-After`
- */
-export function admit(limiter: ClientLimiter, client: string): Readonly<Record<string, string>> {
-  const verdict = limiter.check(client);
-  const fields = rateLimitFields(verdict);
-  if (verdict.allowed) return fields;
-  const retryAfterMs = verdict.retryAfterMs ?? 1_000;
-  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
-  throw new Problem('rate-limited', `This client asks too much; try again in ${seconds} s.`, {
-    extensions: { limiter: limiter.name, retryAfterMs: Math.ceil(retryAfterMs) },
-    headers: { ...fields, 'retry-after': String(seconds) },
-  });
-}
+  /**
+   * @param clientOf - who asks
+   * @param limit - requests per minute; the burst is in proportion
+   */
+  constructor(clientOf: (request: FastifyRequest) => string, limit: number = CLIENT_LIMIT.limit) {
+    const { windowMs } = CLIENT_LIMIT;
+    const burst = Math.max(1, Math.round((CLIENT_LIMIT.burst / CLIENT_LIMIT.limit) * limit));
+    const bucket = (): RateLimiter => tokenBucket({ name: 'http_client', limit, windowMs, burst });
+    this.#limiter = keyed(bucket, { maxKeys: MAX_CLIENTS });
+    const key = ({ raw }: { readonly raw: unknown }): string => clientOf(raw as FastifyRequest);
+    this.#guard = new HttpGuard('client limit', {
+      limits: [{ name: 'client', keyed: this.#limiter, key }],
+    });
+  }
 
-function rateLimitFields(quota: Quota): Readonly<Record<string, string>> {
-  const { limit, windowMs = CLIENT_LIMIT.windowMs, remaining, resetMs } = quota;
-  const reset = Math.ceil((resetMs ?? 0) / 1_000);
-  return {
-    'ratelimit-policy': `"client";q=${limit};w=${windowMs / 1_000}`,
-    ratelimit: `"client";r=${Math.floor(remaining)};t=${reset}`,
-  };
+  /**
+   * Counts one request.
+   *
+   * @returns the fields that tell how much is left
+   * @throws {Problem} 429 with the same fields and `Retry-After`
+   */
+  async admit(request: FastifyRequest): Promise<Readonly<Record<string, string>>> {
+    const { method, url, ip, headers } = request;
+    const header = (name: string): string | undefined => {
+      const value = headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    };
+    const { refusal, fields } = await this.#guard.ask(
+      this.#guard.request(request, method, url, ip, header),
+    );
+    if (refusal === undefined) return fields;
+    const seconds = Number(fields['Retry-After'] ?? 1);
+    throw new Problem('rate-limited', `This client asks too much; try again in ${seconds} s.`, {
+      extensions: {
+        limiter: this.#limiter.name,
+        retryAfterMs: seconds * 1_000,
+        'violated-policies': ['client'],
+      },
+      headers: fields,
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#limiter[Symbol.dispose]();
+  }
 }

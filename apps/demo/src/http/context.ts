@@ -4,14 +4,14 @@ import type { EventHub } from '../live/hub.ts';
 import type { ScenarioDesk } from '../scenarios/desk.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import type { Access } from './access.ts';
-import type { ClientLimiter } from './client-limit.ts';
+import type { ClientLimit } from './client-limit.ts';
 
 /** What the routes work with. */
 export interface HttpContext {
   readonly demo: Demo;
   readonly telemetry: Telemetry;
   readonly access: Access;
-  readonly clients: ClientLimiter;
+  readonly clients: ClientLimit;
   readonly hub: EventHub;
   readonly feed: Feed;
   readonly scenarios: ScenarioDesk;

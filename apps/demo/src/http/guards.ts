@@ -1,10 +1,9 @@
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
-import { admit } from './client-limit.ts';
 import type { HttpContext } from './context.ts';
 import { Problem } from './problem.ts';
 
 /** Who asks: whoever shows the token is somebody of his own, others are told apart by address. */
-export function clientOf({ access }: HttpContext, request: FastifyRequest): string {
+export function clientOf({ access }: Pick<HttpContext, 'access'>, request: FastifyRequest): string {
   return access.hasToken(request.headers) ? 'token' : request.ip;
 }
 
@@ -16,7 +15,7 @@ export function addGuards(app: FastifyInstance, context: HttpContext): void {
     access.checkOrigin(request.method, request.headers);
     // Pages and probes are cheap; what costs work is counted.
     if (request.url.startsWith('/v1/')) {
-      reply.headers(admit(clients, clientOf(context, request)));
+      reply.headers(await clients.admit(request));
       reply.header('cache-control', 'no-store');
     }
     if (hasBody(request) && !isJson(request)) {

@@ -10,9 +10,9 @@ import { ScenarioDesk } from '../scenarios/desk.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import { Access } from './access.ts';
 import { createApp } from './app.ts';
-import { clientLimiter } from './client-limit.ts';
+import { ClientLimit } from './client-limit.ts';
 import type { HttpContext } from './context.ts';
-import { addGuards } from './guards.ts';
+import { addGuards, clientOf } from './guards.ts';
 import { methodsNotAllowed } from './methods.ts';
 import { addOpenApi } from './openapi.ts';
 import { addPageFiles } from './page-files.ts';
@@ -64,11 +64,12 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
   );
   const hub = new EventHub();
   const feed = new Feed(demo, telemetry, hub);
+  const access = new Access({ hosts: [host, ...options.allowedHosts] });
   const context: HttpContext = {
     demo,
     telemetry,
-    access: new Access({ hosts: [host, ...options.allowedHosts] }),
-    clients: clientLimiter(options.clientLimit),
+    access,
+    clients: new ClientLimit((request) => clientOf({ access }, request), options.clientLimit),
     hub,
     feed,
     scenarios: new ScenarioDesk(demo, (news) => hub.publish('scenario', news)),
