@@ -113,13 +113,18 @@ async function load(
   const failures: string[] = [];
   const body = JSON.stringify({ source: 'let n = 0\nwhile n < 2000 { n = n + 1 }\nprint(n)\n' });
   let [gone, ready, notReadyAt] = [false, true, 0];
+  // It goes on asking, as balancers do: over one kept-alive connection, until nobody answers.
   const balance = async (): Promise<void> => {
-    while (ready) {
+    while (!gone) {
       const answer = await balancer.call({ path: '/readyz' }).catch(() => undefined);
-      ready = answer?.status === 200;
+      if (answer?.headers.connection === 'close') counts.askedToClose += 1;
+      if (answer?.status !== 200 && ready) {
+        ready = false;
+        notReadyAt = performance.now();
+      }
+      if (answer === undefined) return;
       await sleep(BALANCER_MS);
     }
-    notReadyAt = performance.now();
   };
   const send = async (): Promise<void> => {
     counts.sent += 1;

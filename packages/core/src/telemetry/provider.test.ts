@@ -360,3 +360,20 @@ class Reader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
 }
+
+describe('a package that counts nothing', () => {
+  it('is no reason for the SDK to warn, whenever its provider comes', async () => {
+    const warnings: string[] = [];
+    const heard = (message: string): number => warnings.push(message);
+    const silent = (): void => undefined;
+    const telemetry = new InMemoryTelemetry();
+    diag.setLogger(
+      { error: heard, warn: heard, info: silent, debug: silent, verbose: silent },
+      DiagLogLevel.WARN,
+    );
+    instrumentationScope({ name: `@test/package-${++made}`, version: '1.0.0', metrics: [] });
+    await telemetry.metrics();
+    expect(warnings).toEqual([]);
+    await telemetry.close();
+  });
+});

@@ -204,6 +204,7 @@ export class Scope implements InstrumentationScope {
       }
     }
     const observables = [...this.#instruments.values()];
+    if (observables.length === 0) return; // the SDK warns of a callback without an instrument
     const collect = (result: BatchObservableResult): void => this.#collect(result);
     meter.addBatchObservableCallback(collect, observables);
     this.#unbind = () => meter.removeBatchObservableCallback(collect, observables);
