@@ -8,7 +8,7 @@ import {
 } from './errors.ts';
 import { LspProcess, type LspProcessOptions } from './lsp-process.ts';
 
-const URI = 'file:///work/sums.pc';
+const URI = 'file:///home/ada/sums.pc';
 const TEXT =
   'use std.math\n\nfn add(a: int, b: int): int { return a + b }\nlet sum = add(1, 2)\nprint(sum, math.one())\n';
 const packages = { 'std.math': { source: 'fn one(): int { return 1 }\n' } };
