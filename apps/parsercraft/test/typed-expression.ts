@@ -49,7 +49,7 @@ export interface Variable {
   readonly type: TypeName;
   readonly fixed: boolean;
 }
-export interface KnownFunction {
+interface KnownFunction {
   readonly name: string;
   readonly parameters: readonly TypeName[];
   readonly result: TypeName | undefined;

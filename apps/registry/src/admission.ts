@@ -8,7 +8,7 @@ import {
   unpackTarball,
 } from './tarball.ts';
 
-export type AdmissionResult =
+type AdmissionResult =
   | { readonly ok: true; readonly entry: NewVersion }
   | { readonly ok: false; readonly flaws: readonly Flaw[] };
 

@@ -23,7 +23,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as 
 /** Where unexpected failures are written; the client learns their trace id alone. */
 export type ErrorLog = (entry: Readonly<Record<string, unknown>>) => void;
 
-export interface Endpoint {
+interface Endpoint {
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => unknown;
   readonly before?: onRequestHookHandler;
   readonly bodyLimit?: number;

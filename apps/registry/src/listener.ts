@@ -19,7 +19,7 @@ const FIRST_STABLE_PORT = 20_000;
 const STABLE_PORTS = 12_000;
 const STABLE_PORT_TRIES = 50;
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;

@@ -26,7 +26,7 @@ export interface Flaw {
   readonly message: string;
 }
 
-export type ManifestResult =
+type ManifestResult =
   | { readonly ok: true; readonly manifest: Manifest }
   | { readonly ok: false; readonly flaws: readonly Flaw[] };
 

@@ -5,9 +5,9 @@ export const MAX_NAME_LENGTH = 64;
 /** Longest version, in characters; semver itself stops at 256. */
 export const MAX_VERSION_LENGTH = 128;
 /** Longest range a client may ask for, in characters. */
-export const MAX_RANGE_LENGTH = 256;
+const MAX_RANGE_LENGTH = 256;
 /** Longest path inside a package, in characters. */
-export const MAX_PATH_LENGTH = 128;
+const MAX_PATH_LENGTH = 128;
 
 const NAME = /^[a-z][a-z0-9]*(?:-[a-z0-9]+|\.[a-z][a-z0-9]*)*$/;
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;

@@ -12,7 +12,7 @@ export const MAX_TARBALL_BYTES: number = 1024 * 1024;
 /** Largest content of a tarball, in bytes, unpacked: a small archive can hold a large lie. */
 export const MAX_UNPACKED_BYTES: number = 8 * 1024 * 1024;
 /** Most files in a package. */
-export const MAX_FILES = 256;
+const MAX_FILES = 256;
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
@@ -20,7 +20,7 @@ const gunzipAsync = promisify(gunzip);
 /** The files of a package: paths inside it, and what they hold. */
 export type PackageFiles = ReadonlyMap<string, Uint8Array>;
 
-export type TarballResult =
+type TarballResult =
   | { readonly ok: true; readonly files: PackageFiles; readonly unpackedBytes: number }
   | { readonly ok: false; readonly flaws: readonly Flaw[] };
 

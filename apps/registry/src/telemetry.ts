@@ -9,7 +9,7 @@ import { type Environment, exportedSignals, SERVICE_NAME } from './exported-sign
 const SHUTDOWN_TIMEOUT_MS = 2_000;
 
 /** Exports what is still held, for at most two seconds: a dead collector holds nobody up. */
-export type ShutdownTelemetry = () => Promise<void>;
+type ShutdownTelemetry = () => Promise<void>;
 
 export async function startTelemetry(env: Environment): Promise<ShutdownTelemetry> {
   const signals = exportedSignals(env);

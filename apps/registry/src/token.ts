@@ -5,13 +5,13 @@ import { join } from 'node:path';
 /** The variable that states the token; it wins over the stored one. */
 export const TOKEN_VARIABLE = 'TEMPER_REGISTRY_TOKEN';
 /** The file, below the data folder, in which a generated token is kept, readable by its owner alone. */
-export const TOKEN_FILE = 'token';
+const TOKEN_FILE = 'token';
 /** Shortest token that is accepted, in characters. */
-export const MIN_TOKEN_LENGTH = 16;
+const MIN_TOKEN_LENGTH = 16;
 
 const TOKEN = /^[\x21-\x7e]+$/;
 
-export interface TokenSource {
+interface TokenSource {
   readonly token: string;
   readonly origin: 'environment' | 'stored' | 'generated';
   readonly path: string;

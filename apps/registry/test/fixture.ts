@@ -57,7 +57,7 @@ export async function registryForFile(
   };
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;

@@ -2,7 +2,7 @@ import { floatText } from '../format/expressions.ts';
 import type { PlainType } from '../types/type.ts';
 
 /** The C types of the language's types. */
-export const C_TYPES: Readonly<Record<'int' | 'float' | 'bool' | 'string' | 'void', string>> = {
+const C_TYPES: Readonly<Record<'int' | 'float' | 'bool' | 'string' | 'void', string>> = {
   int: 'int64_t ',
   float: 'double ',
   bool: 'bool ',

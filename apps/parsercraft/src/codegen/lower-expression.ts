@@ -9,7 +9,7 @@ import { UnsupportedConstructError } from './errors.ts';
 type CType = Exclude<PlainType['kind'], 'unknown'>;
 
 /** A C expression. One with effects may print, fail or call, so its place in the order matters. */
-export interface Lowered {
+interface Lowered {
   readonly text: string;
   readonly type: CType;
   readonly effects: boolean;

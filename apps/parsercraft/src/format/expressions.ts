@@ -5,7 +5,7 @@ import type { Block, Expression, Parameter, TypeNode } from '../parse/ast.ts';
 import { encodeString } from '../parse/literals.ts';
 
 /** Writes a block at an indent; given by the printer of statements. */
-export type BlockPrinter = (block: Block, indent: number) => string;
+type BlockPrinter = (block: Block, indent: number) => string;
 
 /** Writes types and expressions in a definition's spelling, with no parenthesis too many. */
 export class ExpressionPrinter {

@@ -23,13 +23,13 @@ interface Frame {
 }
 
 /** Where a program stopped for a fault. */
-export interface PlacedFault {
+interface PlacedFault {
   readonly kind: FaultKind;
   /** `line:column`, with the package's name before it when it is in one. */
   readonly place: string;
 }
 
-export interface MachineLimits {
+interface MachineLimits {
   readonly maxSteps: number;
   readonly maxOutputBytes: number;
 }

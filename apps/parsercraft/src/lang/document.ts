@@ -10,7 +10,7 @@ export interface Located {
 }
 
 /** A map's entry: the key has a place of its own. */
-export interface LocatedEntry {
+interface LocatedEntry {
   readonly key: string;
   readonly keyAt: Located;
   readonly value: Located;

@@ -18,7 +18,7 @@ import {
 import { isWord, Spellings } from './words.ts';
 
 /** Longest definition that is read, in characters. */
-export const MAX_DEFINITION_LENGTH = 65_536;
+const MAX_DEFINITION_LENGTH = 65_536;
 
 const SECTIONS = [
   'name',

@@ -5,7 +5,7 @@ import type { AnySymbol, DeclaredSymbol } from '../types/symbols.ts';
 import { typeText } from '../types/type.ts';
 
 /** A name of the text and what it means. */
-export interface NamedPlace {
+interface NamedPlace {
   readonly name: Name;
   readonly symbol: AnySymbol;
 }

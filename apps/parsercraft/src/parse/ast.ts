@@ -13,7 +13,7 @@ export interface Name {
   readonly span: Span;
 }
 
-export interface NamedType {
+interface NamedType {
   readonly kind: 'NamedType';
   /** `undefined` when the definition has no type of that name. */
   readonly type: TypeName | undefined;
@@ -21,7 +21,7 @@ export interface NamedType {
   readonly span: Span;
 }
 
-export interface FunctionTypeNode {
+interface FunctionTypeNode {
   readonly kind: 'FunctionTypeNode';
   readonly parameters: readonly TypeNode[];
   /** `undefined` for a function that gives nothing back. */
@@ -31,22 +31,22 @@ export interface FunctionTypeNode {
 
 export type TypeNode = NamedType | FunctionTypeNode;
 
-export interface IntLiteral {
+interface IntLiteral {
   readonly kind: 'IntLiteral';
   readonly value: bigint;
   readonly span: Span;
 }
-export interface FloatLiteral {
+interface FloatLiteral {
   readonly kind: 'FloatLiteral';
   readonly value: number;
   readonly span: Span;
 }
-export interface BoolLiteral {
+interface BoolLiteral {
   readonly kind: 'BoolLiteral';
   readonly value: boolean;
   readonly span: Span;
 }
-export interface StringLiteral {
+interface StringLiteral {
   readonly kind: 'StringLiteral';
   readonly value: string;
   readonly span: Span;
@@ -63,7 +63,7 @@ export interface MemberExpression {
   readonly member: Name;
   readonly span: Span;
 }
-export interface PrefixExpression {
+interface PrefixExpression {
   readonly kind: 'PrefixExpression';
   readonly operator: PrefixMeaning;
   readonly operand: Expression;
@@ -91,7 +91,7 @@ export interface FunctionExpression {
   readonly body: Block;
   readonly span: Span;
 }
-export interface ErrorExpression {
+interface ErrorExpression {
   readonly kind: 'ErrorExpression';
   readonly span: Span;
 }
@@ -122,20 +122,20 @@ export interface Block {
   readonly span: Span;
 }
 
-export interface LetStatement {
+interface LetStatement {
   readonly kind: 'LetStatement';
   readonly name: Name;
   readonly annotation: TypeNode | undefined;
   readonly value: Expression;
   readonly span: Span;
 }
-export interface AssignStatement {
+interface AssignStatement {
   readonly kind: 'AssignStatement';
   readonly target: Name;
   readonly value: Expression;
   readonly span: Span;
 }
-export interface CallStatement {
+interface CallStatement {
   readonly kind: 'CallStatement';
   readonly call: Expression;
   readonly span: Span;
@@ -144,20 +144,20 @@ export interface IfBranch {
   readonly condition: Expression;
   readonly body: Block;
 }
-export interface IfStatement {
+interface IfStatement {
   readonly kind: 'IfStatement';
   /** The `if` and each `else if`, in order: a long chain is no deep tree. */
   readonly branches: readonly IfBranch[];
   readonly otherwise: Block | undefined;
   readonly span: Span;
 }
-export interface WhileStatement {
+interface WhileStatement {
   readonly kind: 'WhileStatement';
   readonly condition: Expression;
   readonly body: Block;
   readonly span: Span;
 }
-export interface ForStatement {
+interface ForStatement {
   readonly kind: 'ForStatement';
   readonly variable: Name;
   readonly from: Expression;
@@ -166,20 +166,20 @@ export interface ForStatement {
   readonly body: Block;
   readonly span: Span;
 }
-export interface BreakStatement {
+interface BreakStatement {
   readonly kind: 'BreakStatement';
   readonly span: Span;
 }
-export interface ContinueStatement {
+interface ContinueStatement {
   readonly kind: 'ContinueStatement';
   readonly span: Span;
 }
-export interface ReturnStatement {
+interface ReturnStatement {
   readonly kind: 'ReturnStatement';
   readonly value: Expression | undefined;
   readonly span: Span;
 }
-export interface ErrorStatement {
+interface ErrorStatement {
   readonly kind: 'ErrorStatement';
   readonly span: Span;
 }

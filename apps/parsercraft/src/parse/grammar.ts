@@ -14,7 +14,7 @@ import { type GrammarFault, type Rule, TooManyErrors } from './grammar-actions.t
 import { decodeString } from './literals.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
-export interface GrammarResult {
+interface GrammarResult {
   readonly program: Program;
   readonly faults: readonly GrammarFault[];
 }

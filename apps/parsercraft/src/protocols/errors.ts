@@ -1,4 +1,4 @@
-export type ProtocolIssueKind =
+type ProtocolIssueKind =
   | 'duplicate-protocol'
   | 'bad-name'
   | 'bad-type'

@@ -1,7 +1,7 @@
 import { isWord } from '../lang/words.ts';
 
 export const PRIMITIVES = ['int', 'float', 'bool', 'string', 'void', 'any'] as const;
-export type Primitive = (typeof PRIMITIVES)[number];
+type Primitive = (typeof PRIMITIVES)[number];
 
 export type ProtocolType =
   | { readonly kind: 'primitive'; readonly name: Primitive }

@@ -24,7 +24,7 @@ export class RegistryTimeoutError extends Error {
   }
 }
 
-export interface HttpFailure {
+interface HttpFailure {
   readonly url: string;
   readonly status: number;
   /** The `code` of the registry's problem document. */

@@ -14,7 +14,7 @@ export interface HttpOptions {
   readonly now: () => number;
 }
 
-export interface HttpRequest {
+interface HttpRequest {
   readonly path: string;
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;

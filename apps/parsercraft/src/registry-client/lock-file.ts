@@ -5,7 +5,7 @@ import { LockFileError } from './errors.ts';
 import { isPackageName } from './names.ts';
 import type { Requirements } from './resolve.ts';
 
-export interface LockedPackage {
+interface LockedPackage {
   readonly version: string;
   readonly integrity: string;
   readonly dependencies: Requirements;

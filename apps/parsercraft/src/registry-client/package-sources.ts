@@ -5,9 +5,9 @@ import type { FetchedPackage } from './client.ts';
 import { IntegrityError } from './errors.ts';
 
 /** Finds the definition that a manifest names; `undefined` when there is none. */
-export type LanguageLookup = (name: string) => LanguageDefinition | undefined;
+type LanguageLookup = (name: string) => LanguageDefinition | undefined;
 
-export const bundledLanguages: LanguageLookup = (name) =>
+const bundledLanguages: LanguageLookup = (name) =>
   isBundledLanguage(name) ? bundledDefinition(name) : undefined;
 
 /**

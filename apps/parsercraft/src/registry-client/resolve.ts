@@ -16,7 +16,7 @@ export interface PackageIndex {
   dependencies(name: string, version: string): Promise<Requirements>;
 }
 
-export interface ResolveOptions {
+interface ResolveOptions {
   /** Versions that are taken when they fit, for instance those of a lock file. */
   readonly preferred?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;

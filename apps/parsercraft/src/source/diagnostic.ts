@@ -1,7 +1,7 @@
 import type { LineIndex, Position, Span } from './source.ts';
 
 /** What found the fault: the scanner and grammar, or the type checker. */
-export type DiagnosticSource = 'syntax' | 'type';
+type DiagnosticSource = 'syntax' | 'type';
 
 /** One fault in a source text, with where it is. */
 export interface Diagnostic {

@@ -22,7 +22,7 @@ import {
 } from './type.ts';
 
 /** Checks the parameters and body of a function expression; given by the checker of statements. */
-export type FunctionChecker = (node: FunctionExpression, scope: Scope) => FunctionType;
+type FunctionChecker = (node: FunctionExpression, scope: Scope) => FunctionType;
 
 /** Finds the types of expressions. */
 export class ExpressionChecker {

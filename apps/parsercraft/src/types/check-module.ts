@@ -8,7 +8,7 @@ import type { FunctionType, Type } from './type.ts';
 import { Finisher, TypesTooComplex } from './unify.ts';
 
 /** What stands behind a `use`: the package, or why it cannot be used. */
-export type ModuleLookup = (declaration: UseDeclaration) => CheckedModule | string;
+type ModuleLookup = (declaration: UseDeclaration) => CheckedModule | string;
 
 /**
  * Checks one text. Every function has one type in it, found from its body and its calls

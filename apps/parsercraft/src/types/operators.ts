@@ -1,9 +1,9 @@
 import type { BinaryMeaning, Intrinsic, PrefixMeaning, TypeName } from '../lang/vocabulary.ts';
 import { BOOL, FLOAT, INT, type PlainType, STRING, VOID } from './type.ts';
 
-export const NUMBERS: readonly TypeName[] = ['int', 'float'];
-export const ORDERED: readonly TypeName[] = ['int', 'float', 'string'];
-export const PRINTABLE: readonly TypeName[] = ['int', 'float', 'bool', 'string'];
+const NUMBERS: readonly TypeName[] = ['int', 'float'];
+const ORDERED: readonly TypeName[] = ['int', 'float', 'string'];
+const PRINTABLE: readonly TypeName[] = ['int', 'float', 'bool', 'string'];
 
 /** What an operator or a built-in function takes and gives. */
 export interface Rule {

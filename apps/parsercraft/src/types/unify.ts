@@ -2,7 +2,7 @@ import type { TypeName } from '../lang/vocabulary.ts';
 import { PLAIN, resolve, type Type, type TypeVariable, UNKNOWN, VOID } from './type.ts';
 
 /** Steps that finding the types of one module may take; types that share parts can explode. */
-export const UNIFY_BUDGET = 500_000;
+const UNIFY_BUDGET = 500_000;
 
 /** Ends an inference whose types have grown beyond all use. */
 export class TypesTooComplex extends Error {}
@@ -84,7 +84,7 @@ export class Unifier {
   }
 }
 
-export interface FinishedType {
+interface FinishedType {
   readonly type: Type;
   /** Whether a part of it could have been anything. */
   readonly open: boolean;

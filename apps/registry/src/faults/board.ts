@@ -4,7 +4,7 @@ import { chooseFaults, type FaultDecision, type FaultTarget, seededRandom } from
 import type { Fault, FaultPlan, FaultStatus, LatencyFault, TerminalFault } from './plan.ts';
 
 /** A fault that is switched on. */
-export type ActiveFault<F extends Fault = Fault> = F & {
+type ActiveFault<F extends Fault = Fault> = F & {
   hits: number;
   readonly expiresAt: number | undefined;
   /** Aborted when the fault ends: whoever waits in it is let go. */

@@ -87,7 +87,7 @@ export interface FaultStatus {
   })[];
 }
 
-export type FaultPlanResult =
+type FaultPlanResult =
   | { readonly ok: true; readonly plan: FaultPlan }
   | { readonly ok: false; readonly flaws: readonly Flaw[] };
 

@@ -39,7 +39,7 @@ function requireLatest(versions: PackageVersions): string {
   throw new Problem('yanked', `Every version of ${versions.name} was yanked.`);
 }
 
-export function refuseYanked(stored: StoredVersion): void {
+function refuseYanked(stored: StoredVersion): void {
   if (!stored.yanked) return;
   const { name, version } = stored.manifest;
   const why = stored.yankedReason === undefined ? '' : `: ${stored.yankedReason}`;
