@@ -1,4 +1,4 @@
-import { AUDIT_METRICS } from '@temper/audit';
+import { AUDIT_METRICS } from '@temper/audit/semconv';
 import { BREAKER_METRICS, BREAKER_SPANS } from '@temper/breaker';
 import {
   type AttributeDefinition,

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { auditLog, fileSink } from '@temper/audit';
+import { auditLog } from '@temper/audit';
+import { fileSink } from '@temper/audit/file';
 import type { Bench } from '../types.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'temper-bench-audit-'));

@@ -5,20 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Context, context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import {
-  type AuditSink,
-  type AuditSource,
-  auditLog,
-  exportEvents,
-  FileSource,
-  fileSink,
-  generateSigningKey,
-  noteSigner,
-  queryPage,
-  SqliteSource,
-  sqliteSink,
-  verifyLog,
-} from '@temper/audit';
+import { auditLog, generateSigningKey, noteSigner } from '@temper/audit';
+import { FileSource, fileSink } from '@temper/audit/file';
+import { exportEvents, queryPage, verifyLog } from '@temper/audit/read';
+import type { AuditSink, AuditSource } from '@temper/audit/sink';
+import { SqliteSource, sqliteSink } from '@temper/audit/sqlite';
 
 /*
  * How long it takes to verify and to query a log of a million events, and how much memory.

@@ -1,10 +1,11 @@
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { ScriptedSink } from '../test/scripted-sink.ts';
-import { type AuditLog, auditLog } from './audit-log.ts';
 import { type AuditedOptions, audited } from './audited.ts';
+import type { AuditEvent } from './chain/event.ts';
 import type { AuditUnavailableError } from './errors.ts';
-import type { AuditEvent } from './event.ts';
+import type { AuditLog } from './log/audit-log.ts';
+import { auditLog } from './log/durable-log.ts';
 
 function bench(options: Partial<AuditedOptions> = {}) {
   const clock = new ManualClock();

@@ -12,9 +12,9 @@ import {
   type PolicyDescription,
   systemClock,
 } from '@temper/core';
-import type { AuditLog } from './audit-log.ts';
+import type { AuditActor } from './chain/event.ts';
 import { AuditUnavailableError } from './errors.ts';
-import type { AuditActor } from './event.ts';
+import type { AuditLog } from './log/audit-log.ts';
 import { onListenerError } from './telemetry.ts';
 
 /** What is known of a call when its event is made. */

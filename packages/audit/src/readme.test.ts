@@ -2,20 +2,14 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../test/temporary.ts';
 import * as api from './index.ts';
-import {
-  AUDIT_DEFAULTS,
-  AUDIT_METRICS,
-  auditLog,
-  CHECKPOINT_DEFAULTS,
-  DEFAULT_LIMITS,
-  FILE_SINK_DEFAULTS,
-  fileSink,
-  MEMORY_SINK_DEFAULTS,
-  POSTGRES_SINK_DEFAULTS,
-  postgresSink,
-  SQLITE_SINK_DEFAULTS,
-  sqliteSink,
-} from './index.ts';
+import { AUDIT_DEFAULTS, CHECKPOINT_DEFAULTS, DEFAULT_LIMITS } from './log/options.ts';
+import type { VerifyReport } from './read/verify-report.ts';
+import { AUDIT_METRICS, EVENT_OUTCOMES } from './semconv.ts';
+import { FILE_SINK_DEFAULTS, fileSink } from './sinks/file/file-sink.ts';
+import * as file from './sinks/file/index.ts';
+import { MEMORY_SINK_DEFAULTS } from './sinks/memory/memory-sink.ts';
+import { POSTGRES_SINK_DEFAULTS, postgresSink } from './sinks/postgres/postgres-sink.ts';
+import { SQLITE_SINK_DEFAULTS, sqliteSink } from './sinks/sqlite/sqlite-sink.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -61,19 +55,20 @@ describe('the README', () => {
     using directory = temporaryDirectory();
     const body = example
       .replace(/import \{(.*)\} from '@temper\/audit';/, 'const {$1} = audit;')
+      .replace(/import \{(.*)\} from '@temper\/audit\/file';/, 'const {$1} = file;')
       .replace("'./audit'", JSON.stringify(directory.path));
     expect(body).not.toContain('import');
     const AsyncFunction = (async () => {}).constructor as new (
       ...args: string[]
-    ) => (audit: typeof api) => Promise<api.VerifyReport>;
-    const report = await new AsyncFunction('audit', `${body}; return report;`)(api);
+    ) => (audit: typeof api, sinks: typeof file) => Promise<VerifyReport>;
+    const report = await new AsyncFunction('audit', 'file', `${body}; return report;`)(api, file);
     expect(report).toMatchObject({ ok: true, events: 1, checkpoints: { trusted: 1, covered: 1 } });
   });
 
   it.each([
-    ['the log', 0, AUDIT_DEFAULTS, known(auditLog)],
-    ['limits', 1, DEFAULT_LIMITS, known((limits) => auditLog({ limits }))],
-    ['checkpoints', 2, CHECKPOINT_DEFAULTS, known((checkpoints) => auditLog({ checkpoints }))],
+    ['the log', 0, AUDIT_DEFAULTS, known(api.auditLog)],
+    ['limits', 1, DEFAULT_LIMITS, known((limits) => api.auditLog({ limits }))],
+    ['checkpoints', 2, CHECKPOINT_DEFAULTS, known((checkpoints) => api.auditLog({ checkpoints }))],
     ['files', 3, FILE_SINK_DEFAULTS, known(fileSink)],
     ['SQLite', 4, SQLITE_SINK_DEFAULTS, known(sqliteSink)],
     ['PostgreSQL', 5, POSTGRES_SINK_DEFAULTS, known(postgresSink)],
@@ -101,7 +96,7 @@ describe('the README', () => {
         attributes.map((attribute) => code(attribute.name)).join(', '),
       ]),
     );
-    for (const outcome of api.EVENT_OUTCOMES) expect(readme).toContain(code(outcome));
+    for (const outcome of EVENT_OUTCOMES) expect(readme).toContain(code(outcome));
   });
 
   it('lists every error with its code', () => {

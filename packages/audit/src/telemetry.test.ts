@@ -2,11 +2,11 @@ import { trace } from '@opentelemetry/api';
 import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ScriptedSink } from '../test/scripted-sink.ts';
-import { auditLog } from './audit-log.ts';
-import type { AuditEventInput } from './event.ts';
+import type { AuditEventInput } from './chain/event.ts';
+import { auditLog } from './log/durable-log.ts';
 import { AUDIT_METRICS, EVENT_AUDIT, RECORD_ATTRIBUTES } from './semconv.ts';
-import { memorySink } from './sinks/memory.ts';
-import { otelLogsSink } from './sinks/otel-logs.ts';
+import { memorySink } from './sinks/memory/memory-sink.ts';
+import { otelLogsSink } from './sinks/otel-logs/otel-logs-sink.ts';
 
 const event: AuditEventInput = {
   eventType: 'operation',

@@ -15,8 +15,8 @@ import {
   instrumentationScope,
   type Live,
 } from '@temper/core';
-import type { AuditEvent } from './event.ts';
-import type { SealedEvent } from './hash-chain.ts';
+import type { AuditEvent } from './chain/event.ts';
+import type { SealedEvent } from './chain/hash-chain.ts';
 import {
   ATTR_SINK,
   AUDIT_METRICS,

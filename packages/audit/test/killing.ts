@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { parseLine } from '../src/hash-chain.ts';
-import { generateSigningKey } from '../src/signing-key.ts';
-import type { AuditSource } from '../src/sink.ts';
-import { SqliteSource } from '../src/sinks/sqlite-source.ts';
-import { verifyLog } from '../src/verify.ts';
+import { parseLine } from '../src/chain/hash-chain.ts';
+import { generateSigningKey } from '../src/chain/signing-key.ts';
+import { verifyLog } from '../src/read/verify.ts';
+import type { AuditSource } from '../src/sinks/sink.ts';
+import { SqliteSource } from '../src/sinks/sqlite/sqlite-source.ts';
 
 const WRITER = fileURLToPath(new URL('./programs/writer.mjs', import.meta.url));
 const LONGEST_LIFE_MS = 20_000;

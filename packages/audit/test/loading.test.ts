@@ -30,7 +30,8 @@ describe('the built package', { timeout: 30_000 }, () => {
   it('keeps no process alive, with a checkpoint due in an hour', () => {
     using directory = temporaryDirectory();
     const program = `
-      import { auditLog, fileSink, generateSigningKey, noteSigner } from '@temper/audit';
+      import { auditLog, generateSigningKey, noteSigner } from '@temper/audit';
+      import { fileSink } from '@temper/audit/file';
       const { secretKey } = generateSigningKey('log');
       const log = auditLog({
         sinks: [fileSink({ directory: ${JSON.stringify(directory.path)} })],

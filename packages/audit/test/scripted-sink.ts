@@ -1,7 +1,7 @@
-import type { ChainHead, SealedEvent } from '../src/hash-chain.ts';
-import { EMPTY_HEAD } from '../src/hash-chain.ts';
-import type { AuditSink, AuditSource, SinkState } from '../src/sink.ts';
-import { memorySink } from '../src/sinks/memory.ts';
+import type { ChainHead, SealedEvent } from '../src/chain/hash-chain.ts';
+import { EMPTY_HEAD } from '../src/chain/hash-chain.ts';
+import { memorySink } from '../src/sinks/memory/memory-sink.ts';
+import type { AuditSink, AuditSource, SinkState } from '../src/sinks/sink.ts';
 
 /** A durable sink that keeps its lines in memory and fails, hangs or lies as a test tells it to. */
 export class ScriptedSink implements AuditSink {

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { auditLog } from '../src/audit-log.ts';
-import { EMPTY_HEAD, parseLine } from '../src/hash-chain.ts';
-import { Intake } from '../src/intake.ts';
-import { DEFAULT_LIMITS } from '../src/options.ts';
-import { Redactor } from '../src/redaction.ts';
-import { generateSigningKey, noteSigner } from '../src/signing-key.ts';
-import type { AuditSink, AuditSource, StoredCheckpoint } from '../src/sink.ts';
-import { type VerifyOptions, type VerifyReport, verifyLog } from '../src/verify.ts';
+import { EMPTY_HEAD, parseLine } from '../src/chain/hash-chain.ts';
+import { generateSigningKey, noteSigner } from '../src/chain/signing-key.ts';
+import { auditLog } from '../src/log/durable-log.ts';
+import { Intake } from '../src/log/intake/intake.ts';
+import { Redactor } from '../src/log/intake/redaction.ts';
+import { DEFAULT_LIMITS } from '../src/log/options.ts';
+import { verifyLog } from '../src/read/verify.ts';
+import type { VerifyOptions, VerifyReport } from '../src/read/verify-report.ts';
+import type { AuditSink, AuditSource, StoredCheckpoint } from '../src/sinks/sink.ts';
 
 /** A log at rest, and the means of somebody who can do anything to it. */
 export interface TamperTarget {
@@ -258,7 +259,7 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
 async function resigned(
   lines: readonly string[],
 ): Promise<{ readonly stored: readonly StoredCheckpoint[] }> {
-  const { memorySink } = await import('../src/sinks/memory.ts');
+  const { memorySink } = await import('../src/sinks/memory/memory-sink.ts');
   const sink = memorySink({ lines });
   const log = auditLog({
     sinks: [sink],

@@ -1,4 +1,5 @@
-import { auditLog, memorySink } from '@temper/audit';
+import { auditLog } from '@temper/audit';
+import { memorySink } from '@temper/audit/memory';
 import { circuitBreaker } from '@temper/breaker';
 import { concurrency, fixedWindow, gcra, slidingWindow, tokenBucket } from '@temper/ratelimit';
 import { expect, it } from 'vitest';

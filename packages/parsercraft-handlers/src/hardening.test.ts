@@ -1,5 +1,6 @@
 import { diag } from '@opentelemetry/api';
-import { AuditUnavailableError, auditLog, memorySink } from '@temper/audit';
+import { AuditUnavailableError, auditLog } from '@temper/audit';
+import { memorySink } from '@temper/audit/memory';
 import { healthMonitor } from '@temper/health';
 import { InMemoryTelemetry, ManualClock, seededRandom } from '@temper/testkit';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
-import { type AuditEvent, type AuditLog, auditLog, memorySink } from '@temper/audit';
+import { type AuditEvent, type AuditLog, auditLog } from '@temper/audit';
+import { memorySink } from '@temper/audit/memory';
 import {
   checkKnown,
   type ErrorContext,

@@ -4,11 +4,11 @@ import {
   type AuditLog,
   auditLog,
   generateSigningKey,
-  memorySink,
   noteSigner,
-  sqliteSink,
   type VerifyReport,
 } from '@temper/audit';
+import { memorySink } from '@temper/audit/memory';
+import { sqliteSink } from '@temper/audit/sqlite';
 import { type FillableSink, fillable } from './full-disk.ts';
 
 /** The audit log of the service, what it is verified with, and its disk. */

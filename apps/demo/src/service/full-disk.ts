@@ -1,4 +1,4 @@
-import type { AuditSink } from '@temper/audit';
+import type { AuditSink } from '@temper/audit/sink';
 
 /** A sink whose disk can be filled by a switch. */
 export interface FillableSink extends AuditSink {

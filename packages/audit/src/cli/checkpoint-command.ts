@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { signCheckpoint } from '../checkpoint.ts';
-import { generateSigningKey, noteSigner } from '../signing-key.ts';
-import type { AuditSource } from '../sink.ts';
-import { verifyLog } from '../verify.ts';
+import { signCheckpoint } from '../chain/checkpoint.ts';
+import { generateSigningKey, noteSigner } from '../chain/signing-key.ts';
+import { verifyLog } from '../read/verify.ts';
+import type { AuditSource } from '../sinks/sink.ts';
 import { asUsageError, EXIT, type ExitCode, UnreadableError, UsageError } from './exit-codes.ts';
 import type { Values } from './filters.ts';
 import type { Io } from './io.ts';

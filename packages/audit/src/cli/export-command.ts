@@ -1,5 +1,5 @@
-import { EXPORT_FORMATS, type ExportFormat, exportEvents } from '../export/export-events.ts';
-import type { AuditSource } from '../sink.ts';
+import { EXPORT_FORMATS, type ExportFormat, exportEvents } from '../read/export/export-events.ts';
+import type { AuditSource } from '../sinks/sink.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { queryFrom, type Values } from './filters.ts';
 import type { Io } from './io.ts';

@@ -1,5 +1,5 @@
 import type { ParseArgsOptionDescriptor } from 'node:util';
-import type { AuditQuery } from '../query.ts';
+import type { AuditQuery } from '../read/query.ts';
 import { UsageError } from './exit-codes.ts';
 
 type Options = Readonly<Record<string, ParseArgsOptionDescriptor>>;

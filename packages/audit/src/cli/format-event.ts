@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../event.ts';
+import type { AuditEvent } from '../chain/event.ts';
 import type { Style } from './io.ts';
 
 /** An event on one line, for people. */

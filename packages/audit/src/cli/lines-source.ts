@@ -1,8 +1,8 @@
 import { basename, dirname } from 'node:path';
-import { lineSequence } from '../line-fields.ts';
-import type { Anchor, AuditSource, ReadRange, StoredCheckpoint } from '../sink.ts';
+import { lineSequence } from '../chain/line-fields.ts';
 import { nodeFiles } from '../sinks/file/file-port.ts';
 import { backwardLines, forwardLines } from '../sinks/file/segment-lines.ts';
+import type { Anchor, AuditSource, ReadRange, StoredCheckpoint } from '../sinks/sink.ts';
 
 /** One file of JSON lines, compressed or not: an export, or one file out of a log. */
 export class LinesSource implements AuditSource {

@@ -1,9 +1,9 @@
 import { open, stat } from 'node:fs/promises';
-import type { AuditSource } from '../sink.ts';
 import { FileSource } from '../sinks/file/file-source.ts';
-import type { PostgresPool } from '../sinks/postgres-client.ts';
-import { PostgresSource, postgresWriters } from '../sinks/postgres-source.ts';
-import { SqliteSource } from '../sinks/sqlite-source.ts';
+import type { PostgresPool } from '../sinks/postgres/postgres-client.ts';
+import { PostgresSource, postgresWriters } from '../sinks/postgres/postgres-source.ts';
+import type { AuditSource } from '../sinks/sink.ts';
+import { SqliteSource } from '../sinks/sqlite/sqlite-source.ts';
 import { UnreadableError, UsageError } from './exit-codes.ts';
 import { LinesSource } from './lines-source.ts';
 

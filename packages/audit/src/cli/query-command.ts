@@ -1,6 +1,6 @@
-import { canonicalize, type JsonObject } from '../canonical-json.ts';
-import { type AuditQuery, queryPage } from '../query.ts';
-import type { AuditSource } from '../sink.ts';
+import { canonicalize, type JsonObject } from '../chain/canonical-json.ts';
+import { type AuditQuery, queryPage } from '../read/query.ts';
+import type { AuditSource } from '../sinks/sink.ts';
 import { asUsageError, EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { numberFrom, queryFrom, type Values } from './filters.ts';
 import { formatEvent } from './format-event.ts';

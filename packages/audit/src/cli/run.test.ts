@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary.ts';
-import { auditLog } from '../audit-log.ts';
-import type { AuditEvent } from '../event.ts';
-import { generateSigningKey, noteSigner } from '../signing-key.ts';
+import type { AuditEvent } from '../chain/event.ts';
+import { generateSigningKey, noteSigner } from '../chain/signing-key.ts';
+import { auditLog } from '../log/durable-log.ts';
+import type { VerifyReport } from '../read/verify-report.ts';
 import { fileSink } from '../sinks/file/file-sink.ts';
-import { sqliteSink } from '../sinks/sqlite.ts';
-import type { VerifyReport } from '../verify.ts';
+import { sqliteSink } from '../sinks/sqlite/sqlite-sink.ts';
 import { run } from './run.ts';
 
 const key = generateSigningKey('example.com/audit');

@@ -1,6 +1,6 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { AuditCorruptError } from '../errors.ts';
-import type { AuditSource } from '../sink.ts';
+import type { AuditSource } from '../sinks/sink.ts';
 import { VERSION } from '../version.ts';
 import { checkpointCommand, newKeyCommand } from './checkpoint-command.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';

@@ -1,8 +1,8 @@
-import { canonicalize, type JsonObject } from '../canonical-json.ts';
-import type { AuditEvent } from '../event.ts';
-import { lineSequence } from '../line-fields.ts';
-import { queryPage, streamEvents } from '../query.ts';
-import type { AuditSource } from '../sink.ts';
+import { canonicalize, type JsonObject } from '../chain/canonical-json.ts';
+import type { AuditEvent } from '../chain/event.ts';
+import { lineSequence } from '../chain/line-fields.ts';
+import { queryPage, streamEvents } from '../read/query.ts';
+import type { AuditSource } from '../sinks/sink.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { numberFrom, queryFrom, type Values } from './filters.ts';
 import { formatEvent } from './format-event.ts';

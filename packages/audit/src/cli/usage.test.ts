@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary.ts';
-import { auditLog } from '../audit-log.ts';
-import { generateSigningKey, noteSigner } from '../signing-key.ts';
+import { generateSigningKey, noteSigner } from '../chain/signing-key.ts';
+import { auditLog } from '../log/durable-log.ts';
 import { fileSink } from '../sinks/file/file-sink.ts';
-import { sqliteSink } from '../sinks/sqlite.ts';
+import { sqliteSink } from '../sinks/sqlite/sqlite-sink.ts';
 import { COMMAND_NAMES } from './help.ts';
 import { run } from './run.ts';
 

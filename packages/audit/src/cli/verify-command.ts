@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { AuditSource } from '../sink.ts';
-import { type VerifyReport, verifyLog } from '../verify.ts';
+import { verifyLog } from '../read/verify.ts';
+import type { VerifyReport } from '../read/verify-report.ts';
+import type { AuditSource } from '../sinks/sink.ts';
 import { asUsageError, EXIT, type ExitCode, UnreadableError } from './exit-codes.ts';
 import type { Values } from './filters.ts';
 import { printable } from './format-event.ts';

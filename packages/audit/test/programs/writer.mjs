@@ -2,8 +2,10 @@
 // Plain JavaScript over the built package, so that it is up in a moment.
 import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import { auditLog, fileSink, noteSigner, sqliteSink } from '../../dist/index.js';
+import { auditLog, noteSigner } from '../../dist/index.js';
 import { nodeFiles } from '../../dist/sinks/file/file-port.js';
+import { fileSink } from '../../dist/sinks/file/index.js';
+import { sqliteSink } from '../../dist/sinks/sqlite/index.js';
 
 const { kind, location, secretKey, appenders, faults, fill } = JSON.parse(process.argv[2]);
 
@@ -63,7 +65,7 @@ async function sink() {
     case 'sqlite':
       return sqliteSink({ path: location });
     case 'postgres': {
-      const { postgresSink } = await import('../../dist/index.js');
+      const { postgresSink } = await import('../../dist/sinks/postgres/index.js');
       const { default: pg } = await import('pg');
       const pool = new pg.Pool({ connectionString: location, max: 3 });
       pool.on('error', () => undefined);

@@ -6,11 +6,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { seededRandom } from '@temper/testkit';
 import pg from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { AuditSource } from '../../src/sink.ts';
 import { FileSource } from '../../src/sinks/file/file-source.ts';
-import { memorySink } from '../../src/sinks/memory.ts';
-import { PostgresSource } from '../../src/sinks/postgres-source.ts';
-import { SqliteSource } from '../../src/sinks/sqlite-source.ts';
+import { memorySink } from '../../src/sinks/memory/memory-sink.ts';
+import { PostgresSource } from '../../src/sinks/postgres/postgres-source.ts';
+import type { AuditSource } from '../../src/sinks/sink.ts';
+import { SqliteSource } from '../../src/sinks/sqlite/sqlite-source.ts';
 import { type KillReport, killRepeatedly } from '../killing.ts';
 import { postgresBinaries, startPostgres } from '../postgres-server.ts';
 
@@ -48,13 +48,13 @@ async function killLogs(
 ): Promise<KillReport> {
   const sum: KillReport = { kills: 0, acknowledged: 0, refused: 0, killedEarly: 0 };
   let next = 0;
-  const lane = async (): Promise<void> => {
+  const queue = async (): Promise<void> => {
     while (next * KILLS_PER_LOG < kills) {
       const report = await one(next++);
       for (const field of Object.keys(sum) as (keyof KillReport)[]) sum[field] += report[field];
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: LANES }, queue));
   reports.set(name, sum);
   return sum;
 }
@@ -111,7 +111,7 @@ describe('a writer that is killed at any moment', { timeout: 400_000 }, () => {
           pools.push(pool);
           const source = new PostgresSource(pool, 'killed');
           // The first life may be over before it had made the tables.
-          const { createTables } = await import('../../src/sinks/postgres-schema.ts');
+          const { createTables } = await import('../../src/sinks/postgres/postgres-schema.ts');
           const client = await pool.connect();
           await createTables(client, 'public', []);
           client.release();

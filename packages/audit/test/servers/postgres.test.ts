@@ -1,15 +1,16 @@
 import { ManualClock } from '@temper/testkit/clock';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AuditLog, auditLog } from '../../src/audit-log.ts';
+import type { AuditEventInput } from '../../src/chain/event.ts';
+import { generateSigningKey, noteSigner } from '../../src/chain/signing-key.ts';
 import { run } from '../../src/cli/run.ts';
-import type { AuditEventInput } from '../../src/event.ts';
-import { queryPage, streamEvents } from '../../src/query.ts';
-import { generateSigningKey, noteSigner } from '../../src/signing-key.ts';
-import { memorySink } from '../../src/sinks/memory.ts';
-import { type PostgresSinkOptions, postgresSink } from '../../src/sinks/postgres.ts';
-import { PostgresSource, postgresWriters } from '../../src/sinks/postgres-source.ts';
-import { verifyLog } from '../../src/verify.ts';
+import type { AuditLog } from '../../src/log/audit-log.ts';
+import { auditLog } from '../../src/log/durable-log.ts';
+import { queryPage, streamEvents } from '../../src/read/query.ts';
+import { verifyLog } from '../../src/read/verify.ts';
+import { memorySink } from '../../src/sinks/memory/memory-sink.ts';
+import { type PostgresSinkOptions, postgresSink } from '../../src/sinks/postgres/postgres-sink.ts';
+import { PostgresSource, postgresWriters } from '../../src/sinks/postgres/postgres-source.ts';
 import { type PostgresServer, postgresBinaries, startPostgres } from '../postgres-server.ts';
 import { describeTampering, type TamperTarget } from '../tampering.ts';
 

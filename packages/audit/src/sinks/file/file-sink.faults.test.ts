@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FaultyFiles, type FileOperation, systemError } from '../../../test/faulty-files.ts';
 import { type TemporaryDirectory, temporaryDirectory } from '../../../test/temporary.ts';
-import { type AuditLog, auditLog } from '../../audit-log.ts';
-import type { AuditEvent, AuditEventInput } from '../../event.ts';
-import type { AuditLogOptions } from '../../options.ts';
-import { generateSigningKey, noteSigner } from '../../signing-key.ts';
-import { type VerifyOptions, verifyLog } from '../../verify.ts';
+import type { AuditEvent, AuditEventInput } from '../../chain/event.ts';
+import { generateSigningKey, noteSigner } from '../../chain/signing-key.ts';
+import type { AuditLog } from '../../log/audit-log.ts';
+import { auditLog } from '../../log/durable-log.ts';
+import type { AuditLogOptions } from '../../log/options.ts';
+import { verifyLog } from '../../read/verify.ts';
+import type { VerifyOptions } from '../../read/verify-report.ts';
 import { type FileSinkOptions, fileSink } from './file-sink.ts';
 import { FileSource } from './file-source.ts';
 

@@ -6,14 +6,15 @@ import {
   checkType,
   systemClock,
 } from '@temper/core';
-import { AuditCorruptError } from '../../errors.ts';
 import {
   type ChainHead,
   checkLine,
   EMPTY_HEAD,
   parseLine,
   type SealedEvent,
-} from '../../hash-chain.ts';
+} from '../../chain/hash-chain.ts';
+import { AuditCorruptError } from '../../errors.ts';
+import { onListenerError } from '../../telemetry.ts';
 import type {
   AuditSink,
   AuditSource,
@@ -21,8 +22,7 @@ import type {
   SinkRecovery,
   SinkState,
   StoredCheckpoint,
-} from '../../sink.ts';
-import { onListenerError } from '../../telemetry.ts';
+} from '../sink.ts';
 import { WriterLock } from '../writer-lock.ts';
 import { type FilePort, nodeFiles, type WritableFile } from './file-port.ts';
 import { CHECKPOINT_FILE, FileSource } from './file-source.ts';
@@ -32,7 +32,7 @@ import {
   dropBelow,
   retireSegments,
   uncompressedSegments,
-} from './housekeeping.ts';
+} from './segment-retention.ts';
 import { listSegments, type Segment, segmentName } from './segments.ts';
 import { readTail } from './tail.ts';
 

@@ -1,5 +1,5 @@
-import { lineSequence } from '../../line-fields.ts';
-import type { Anchor, AuditSource, ReadRange, StoredCheckpoint } from '../../sink.ts';
+import { lineSequence } from '../../chain/line-fields.ts';
+import type { Anchor, AuditSource, ReadRange, StoredCheckpoint } from '../sink.ts';
 import { type FilePort, nodeFiles, readWhole } from './file-port.ts';
 import { backwardLines, forwardLines } from './segment-lines.ts';
 import { listSegments, type Segment } from './segments.ts';

@@ -1,5 +1,5 @@
+import { type ChainHead, checkLine } from '../../chain/hash-chain.ts';
 import { AuditCorruptError } from '../../errors.ts';
-import { type ChainHead, checkLine } from '../../hash-chain.ts';
 import type { WritableFile } from './file-port.ts';
 
 const NEWLINE = 0x0a;

@@ -1,0 +1,190 @@
+import { type Clock, notify, type Scheduled } from '@temper/core';
+import { openCheckpoint, type SignedCheckpoint, signCheckpoint } from '../chain/checkpoint.ts';
+import { type ChainHead, parseLine } from '../chain/hash-chain.ts';
+import { decodeFrontier, encodeFrontier, leafOf, type MerkleFrontier } from '../chain/merkle.ts';
+import { type NoteVerifier, noteVerifier } from '../chain/signing-key.ts';
+import { AuditCorruptError } from '../errors.ts';
+import type { AuditSource, StoredCheckpoint } from '../sinks/sink.ts';
+import { onListenerError } from '../telemetry.ts';
+import type { ResolvedCheckpointOptions } from './options.ts';
+import type { WriterQueue } from './writer-queue.ts';
+
+/** Hashes kept for the next checkpoint, as a multiple of its interval, when signing fails. */
+const MAX_INTERVALS = 10;
+
+/**
+ * Signs checkpoints over what is durable, when so many events have come or so much time has passed.
+ * Only durable events are signed for: a log must never have to contradict a checkpoint of its own.
+ */
+export class Checkpointer {
+  readonly #options: ResolvedCheckpointOptions;
+  readonly #clock: Clock;
+  readonly #log: string;
+  readonly #queues: () => readonly WriterQueue[];
+  readonly #source: () => AuditSource;
+  readonly #verifiers: readonly NoteVerifier[];
+  #frontier: MerkleFrontier | undefined;
+  /** Hashes of durable events that the frontier does not have yet, the first of sequence {@link #tailStart}. */
+  #tail: string[] = [];
+  #tailStart = 0;
+  #last: SignedCheckpoint | undefined;
+  #signing: Promise<unknown> = Promise.resolve();
+  #waiting = false;
+  #closed = false;
+  #timer: Scheduled | undefined;
+
+  constructor(
+    log: string,
+    options: ResolvedCheckpointOptions,
+    clock: Clock,
+    queues: () => readonly WriterQueue[],
+    source: () => AuditSource,
+  ) {
+    this.#log = log;
+    this.#options = options;
+    this.#clock = clock;
+    this.#queues = queues;
+    this.#source = source;
+    this.#verifiers = options.signers.map(({ verifierKey }) => noteVerifier(verifierKey));
+  }
+
+  /** How many events the last checkpoint covers. */
+  get size(): number {
+    return this.#last?.body.size ?? 0;
+  }
+
+  /** Takes note of an event that has become durable. */
+  stored({ sequence, hash }: ChainHead): void {
+    const { everyEvents } = this.#options;
+    if (this.#tail.length >= everyEvents * MAX_INTERVALS) this.#tail = [];
+    if (this.#tail.length === 0) this.#tailStart = sequence;
+    this.#tail.push(hash);
+    if (this.#tail.length >= everyEvents) this.#due();
+    else this.#arm();
+  }
+
+  /** An idle log has no timer: it runs while there is something that no checkpoint covers. */
+  #arm(): void {
+    const { everyMs } = this.#options;
+    if (this.#closed || this.#timer !== undefined || everyMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = this.#clock.schedule(() => {
+      this.#timer = undefined;
+      this.#due();
+    }, everyMs);
+    this.#timer.unref();
+  }
+
+  #due(): void {
+    if (this.#waiting) return;
+    this.#waiting = true;
+    this.sign(this.#tailStart + this.#tail.length - 1).then(
+      () => {
+        this.#waiting = false;
+        // More may have come while this one was being signed.
+        if (this.#tail.length >= this.#options.everyEvents) this.#due();
+        else if (this.#tail.length > 0) this.#arm();
+      },
+      (error: unknown) => {
+        this.#waiting = false;
+        onListenerError(error);
+        this.#arm();
+      },
+    );
+  }
+
+  /** Signs a checkpoint over the first `size` events, which must be durable. */
+  sign(size: number): Promise<SignedCheckpoint> {
+    const signed = this.#signing.then(() => this.#sign(size));
+    this.#signing = signed.catch(() => undefined);
+    return signed;
+  }
+
+  async #sign(size: number): Promise<SignedCheckpoint> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#frontier ??= await this.#restore(size);
+    await this.#grow(this.#frontier, size);
+    if (this.#last !== undefined && this.#last.body.size >= size) return this.#last;
+    const body = { origin: this.#options.origin, size, root: this.#frontier.root() };
+    const frontier = encodeFrontier(this.#frontier);
+    const note = await signCheckpoint(body, this.#options.signers);
+    this.#last = { note, body };
+    await Promise.all(
+      this.#queues().map((queue) =>
+        queue.saveCheckpoint({ note, size, frontier }).catch(onListenerError),
+      ),
+    );
+    const { publish } = this.#options;
+    notify(
+      publish && ((signed: SignedCheckpoint) => publish(signed.note, signed.body)),
+      this.#last,
+      onListenerError,
+    );
+    return this.#last;
+  }
+
+  /** Adds events to the frontier: from memory, or read back where memory does not reach. */
+  async #grow(frontier: MerkleFrontier, size: number): Promise<void> {
+    const remembered = this.#tail.length > 0 ? this.#tailStart - 1 : size;
+    if (frontier.size < Math.min(remembered, size)) {
+      const range = { from: frontier.size + 1, to: Math.min(remembered, size) };
+      for await (const lines of this.#source().read(range)) {
+        for (const line of lines) frontier.append(leafOf(parseLine(line).hash));
+      }
+    }
+    const known = Math.max(0, frontier.size - (this.#tailStart - 1));
+    const wanted = size - (this.#tailStart - 1);
+    for (const hash of this.#tail.slice(known, Math.max(known, wanted)))
+      frontier.append(leafOf(hash));
+    if (frontier.size < size) {
+      throw new AuditCorruptError(
+        this.#log,
+        this.#log,
+        frontier.size + 1,
+        'it cannot be read back',
+      );
+    }
+    if (wanted > 0) {
+      this.#tail = this.#tail.slice(wanted);
+      this.#tailStart = size + 1;
+    }
+  }
+
+  /** The frontier at the last checkpoint of an earlier run, if its signature is ours. */
+  async #restore(size: number): Promise<MerkleFrontier> {
+    const source = this.#source();
+    const anchor = await source.anchor();
+    const begin = decodeFrontier(anchor?.sequence ?? 0, anchor?.frontier ?? []); // throws without
+    const ours = (await source.checkpoints()).filter((stored) => this.#isOurs(stored));
+    const last = ours.at(-1);
+    if (last === undefined || last.size < begin.size) return begin;
+    if (last.size > size) {
+      const what = `a signed checkpoint covers ${last.size} events, but there are only ${size}`;
+      throw new AuditCorruptError(this.#log, source.name, size + 1, what);
+    }
+    const body = openCheckpoint(last.note, this.#verifiers);
+    this.#last = { note: last.note, body };
+    return decodeFrontier(last.size, last.frontier);
+  }
+
+  #isOurs({ note, size, frontier }: StoredCheckpoint): boolean {
+    try {
+      const body = openCheckpoint(note, this.#verifiers);
+      return (
+        body.origin === this.#options.origin &&
+        body.size === size &&
+        decodeFrontier(size, frontier).root().equals(body.root)
+      );
+    } catch {
+      return false;
+    }
+  }
+
+  /** Signs what no checkpoint covers yet, and stops the clock. */
+  async close(size: number): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    if (this.#tail.length > 0) await this.sign(size);
+    await this.#signing;
+  }
+}

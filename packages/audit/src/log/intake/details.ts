@@ -1,0 +1,341 @@
+import { types } from 'node:util';
+import {
+  canonicalize,
+  cleanText,
+  isPlain,
+  type JsonObject,
+  type JsonValue,
+  MAX_PLAIN,
+  quote,
+} from '../../chain/canonical-json.ts';
+import { entriesOf, ownValue, specialValue } from './exotic-values.ts';
+import type { PathState, RedactionAction, Redactor } from './redaction.ts';
+
+/** Bounds on what one event may hold. */
+export interface AuditLimits {
+  /**
+   * Longest `details` of one event, in bytes of canonical JSON. What is longer is cut, and says so.
+   *
+   * @defaultValue 16_384
+   * @throws {RangeError} at construction, unless an integer from 256 to 1_048_576
+   */
+  readonly maxBytes?: number;
+  /**
+   * Longest string, in UTF-16 units. What is longer is cut, and says so.
+   *
+   * @defaultValue 2_048
+   * @throws {RangeError} at construction, unless an integer from 16 to 65_536
+   */
+  readonly maxStringLength?: number;
+  /**
+   * Most keys of one object, or items of one array.
+   *
+   * @defaultValue 100
+   * @throws {RangeError} at construction, unless an integer from 1 to 10_000
+   */
+  readonly maxEntries?: number;
+  /**
+   * How deep objects may nest.
+   *
+   * @defaultValue 8
+   * @throws {RangeError} at construction, unless an integer from 1 to 32
+   */
+  readonly maxDepth?: number;
+}
+
+/** A value that is safe to keep: plain, frozen, bounded, redacted. */
+export interface Sanitised {
+  readonly value: JsonObject;
+  /** Its canonical JSON. */
+  readonly text: string;
+}
+
+/** What is put where something had to be cut. */
+export const TRUNCATED = '[truncated]';
+/** Text beyond the cut that patterns still see, so that a secret across the cut is found. */
+const PATTERN_MARGIN = 256;
+/** How much smaller the bounds get before nothing is kept at all. */
+const SMALLEST_SCALE = 1 / 64;
+
+/**
+ * Copies any value into plain, frozen JSON.
+ *
+ * Nothing of the caller's runs: accessors, `toJSON` and proxies are named, not called, so a getter
+ * that throws, blocks or counts its readers does no harm. Redaction happens on the way, so that what
+ * a rule drops is never read.
+ *
+ * @param field which field of the event this is, where redaction paths start
+ */
+export function sanitise(
+  value: object,
+  field: string,
+  redactor: Redactor,
+  limits: Required<AuditLimits>,
+): Sanitised {
+  const state = redactor.start(field);
+  const action = redactor.actionAt(state);
+  // What comes out too long is cut shorter and shorter, so that as much as fits is kept.
+  for (let scale = 1; scale >= SMALLEST_SCALE; scale /= 2) {
+    const walk = new Walk(redactor, limits, scale);
+    const result = whole(walk.start(value, state, action), walk);
+    // Three bytes is the most that UTF-8 needs for one UTF-16 unit.
+    if (result.text.length * 3 <= limits.maxBytes) return result;
+    if (Buffer.byteLength(result.text) <= limits.maxBytes) return result;
+  }
+  return { value: Object.freeze({ [TRUNCATED]: 'all' }), text: `{"${TRUNCATED}":"all"}` };
+}
+
+/** Details are an object, so anything else is put in one. */
+function whole(value: JsonValue, { text }: Walk): Sanitised {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? { value: value as JsonObject, text }
+    : { value: Object.freeze({ value }), text: `{"value":${text}}` };
+}
+/** Bounds and redacts one string. */
+export function sanitiseText(text: string, redactor: Redactor, maxLength: number): string {
+  if (text.length <= maxLength && !redactor.hasPatterns && isPlain(text)) return text;
+  const start = text.length > maxLength ? text.slice(0, maxLength + PATTERN_MARGIN) : text;
+  const clean = redactor.text(cleanText(start));
+  return clean.length > maxLength || text.length > maxLength
+    ? `${cleanText(clean.slice(0, maxLength))}${TRUNCATED}`
+    : clean;
+}
+
+/** One walk through one value; the canonical text grows with it. */
+class Walk {
+  text = '';
+  readonly #redactor: Redactor;
+  readonly #limits: Required<AuditLimits>;
+  /** Length from which strings and objects are only named: short of the bound, for those names. */
+  readonly #full: number;
+  /** The objects we are inside of, to find circles. */
+  readonly #ancestors: object[] = [];
+
+  constructor(redactor: Redactor, limits: Required<AuditLimits>, scale: number) {
+    this.#redactor = redactor;
+    this.#limits =
+      scale === 1
+        ? limits
+        : {
+            ...limits,
+            maxEntries: Math.ceil(limits.maxEntries * scale),
+            maxStringLength: Math.ceil(limits.maxStringLength * scale),
+          };
+    this.#full = limits.maxBytes * scale - Math.min((limits.maxBytes * scale) / 4, 4_096);
+  }
+
+  start(value: object, state: PathState, action: RedactionAction | undefined): JsonValue {
+    return action === undefined
+      ? this.#object(value, state, 0)
+      : this.#value(value, state, action, 0);
+  }
+
+  #object(value: object, state: PathState, depth: number): JsonValue {
+    if (types.isProxy(value)) return this.#string('[proxy]');
+    if (this.#ancestors.includes(value)) return this.#string('[circular]');
+    const special = specialValue(value);
+    if (special !== undefined) return this.#scalar(special);
+    if (depth >= this.#limits.maxDepth) return this.#string('[too deep]');
+    if (this.text.length > this.#full) return this.#verbatim(TRUNCATED);
+    this.#ancestors.push(value);
+    const keys = this.#simpleKeys(value);
+    const result =
+      keys === undefined
+        ? this.#contents(value, state, depth)
+        : this.#simple(value, keys, state, depth);
+    this.#ancestors.pop();
+    return result;
+  }
+
+  /** The keys, in order, of an object like most: plain, not wide, nothing odd about its keys. */
+  #simpleKeys(value: object): string[] | undefined {
+    if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
+    const keys = Object.keys(value);
+    if (keys.length > this.#limits.maxEntries) return undefined;
+    let sorted = true;
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string;
+      if (key.length > this.#limits.maxStringLength) return undefined;
+      if (this.#redactor.keyInfo(key).clean !== key) return undefined;
+      if (i > 0 && key < (keys[i - 1] as string)) sorted = false;
+    }
+    return sorted ? keys : keys.sort();
+  }
+
+  /** The same as {@link #entries}, for what needs no list of entries first. */
+  #simple(value: object, keys: readonly string[], state: PathState, depth: number): JsonValue {
+    const copy: { [key: string]: JsonValue } = {};
+    const before = this.text.length + 1;
+    this.text += '{';
+    for (const key of keys) {
+      const item = ownValue(value, key);
+      if (item !== undefined) this.#entry(copy, key, item, state, depth, before);
+    }
+    this.text += '}';
+    return Object.freeze(copy);
+  }
+
+  #contents(value: object, state: PathState, depth: number): JsonValue {
+    const { items, entries, more } = entriesOf(value, this.#limits.maxEntries);
+    return items === undefined
+      ? this.#entries(entries, more, state, depth)
+      : this.#items(items, more, state, depth);
+  }
+
+  #items(items: readonly unknown[], more: number, state: PathState, depth: number): JsonValue {
+    const copy: JsonValue[] = [];
+    this.text += '[';
+    items.forEach((item, index) => {
+      const below = this.#redactor.descend(state, String(index));
+      const action = this.#redactor.actionAt(below);
+      if (action === 'drop') return;
+      if (copy.length > 0) this.text += ',';
+      copy.push(this.#value(item ?? null, below, action, depth));
+    });
+    if (more > 0) {
+      if (copy.length > 0) this.text += ',';
+      copy.push(this.#string(`[${more} more]`));
+    }
+    this.text += ']';
+    return Object.freeze(copy);
+  }
+
+  #entries(
+    entries: readonly (readonly [string, unknown])[],
+    more: number,
+    state: PathState,
+    depth: number,
+  ): JsonValue {
+    const copy: { [key: string]: JsonValue } = {};
+    const before = this.text.length + 1;
+    let previous: string | undefined;
+    this.text += '{';
+    for (const [key, value] of this.#inOrder(entries, more)) {
+      // Two keys can have become one by being cleaned or cut.
+      if (value === undefined || key === previous) continue;
+      previous = key;
+      this.#entry(copy, key, value, state, depth, before);
+    }
+    this.text += '}';
+    return Object.freeze(copy);
+  }
+
+  /** @param before - length of the text before the object's first entry */
+  #entry(
+    copy: { [key: string]: JsonValue },
+    key: string,
+    value: unknown,
+    state: PathState,
+    depth: number,
+    before: number,
+  ): void {
+    const { json, action: byKey } = this.#redactor.keyInfo(key);
+    const below = this.#redactor.descend(state, key);
+    const action = this.#redactor.actionAt(below) ?? byKey;
+    if (action === 'drop') return;
+    this.text += this.text.length === before ? json : `,${json}`;
+    define(copy, key, this.#value(value, below, action, depth));
+  }
+
+  /** Canonical JSON wants the keys in order, and the text is written as we go. */
+  #inOrder(
+    entries: readonly (readonly [string, unknown])[],
+    more: number,
+  ): readonly (readonly [string, unknown])[] {
+    const { maxStringLength } = this.#limits;
+    const clean = entries.map((entry): readonly [string, unknown] => {
+      const [key, value] = entry;
+      const { clean } = this.#redactor.keyInfo(
+        key.length > maxStringLength ? key.slice(0, maxStringLength) : key,
+      );
+      return clean === key ? entry : [clean, value];
+    });
+    if (more > 0) clean.push([TRUNCATED, `${more} more keys`]);
+    return clean.sort(byKey);
+  }
+
+  #value(
+    value: unknown,
+    state: PathState,
+    action: RedactionAction | undefined,
+    depth: number,
+  ): JsonValue {
+    if (action === 'mask') return this.#verbatim(this.#redactor.replacement('mask', ''));
+    if (action === 'hash') return this.#hashed(value, depth);
+    if (typeof value === 'object' && value !== null) return this.#object(value, state, depth + 1);
+    return this.#scalar(value);
+  }
+
+  /** Hashes strings as they are, and anything else by its canonical JSON. */
+  #hashed(value: unknown, depth: number): JsonValue {
+    const before = this.text;
+    const plain = this.#value(value, undefined, undefined, depth);
+    const text = typeof value === 'string' ? value : canonicalize(plain);
+    this.text = before;
+    return this.#verbatim(this.#redactor.replacement('hash', text));
+  }
+
+  #scalar(value: unknown): JsonValue {
+    switch (typeof value) {
+      case 'string':
+        return this.#string(value);
+      case 'number':
+        if (!Number.isFinite(value)) return this.#string(String(value));
+        this.text += String(value);
+        return value === 0 ? 0 : value; // JSON has no negative zero
+      case 'boolean':
+        this.text += String(value);
+        return value;
+      case 'bigint':
+        return this.#string(decimal(value));
+      case 'function':
+        return this.#string('[function]');
+      case 'symbol':
+        return this.#string('[symbol]');
+      default:
+        this.text += 'null';
+        return null;
+    }
+  }
+
+  #string(text: string): string {
+    const { maxStringLength } = this.#limits;
+    const room = this.text.length <= this.#full - MAX_PLAIN && text.length <= maxStringLength;
+    if (room && isPlain(text) && !this.#redactor.hasPatterns) {
+      this.text += `"${text}"`;
+      return text;
+    }
+    const clean = sanitiseText(text, this.#redactor, maxStringLength);
+    const fits = this.text.length + clean.length <= this.#full || clean.length <= TRUNCATED.length;
+    return this.#verbatim(fits ? clean : TRUNCATED);
+  }
+
+  #verbatim(text: string): string {
+    this.text += quote(text);
+    return text;
+  }
+}
+
+function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Largest BigInt that is written out: converting a huge one takes time without bound. */
+const MAX_BIGINT = 2n ** 1024n;
+
+function decimal(value: bigint): string {
+  return value > -MAX_BIGINT && value < MAX_BIGINT ? String(value) : '[bigint beyond 2^1024]';
+}
+
+function define(target: { [key: string]: JsonValue }, key: string, value: JsonValue): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  } else {
+    target[key] = value;
+  }
+}

@@ -1,0 +1,90 @@
+import { types } from 'node:util';
+import type { AuditError } from '../../chain/event.ts';
+import { type AuditLimits, sanitise, sanitiseText } from './details.ts';
+import { dataProperty, errorName } from './exotic-values.ts';
+import type { Redactor } from './redaction.ts';
+
+/** How many causes of an error are kept. */
+const MAX_CAUSES = 3;
+const MAX_NAME = 256;
+
+/**
+ * What was thrown, as plain data: name, message, code and causes. Read like details, without calling
+ * accessors, and redacted by the rules for `error`.
+ */
+export function errorInfo(
+  thrown: unknown,
+  redactor: Redactor,
+  limits: Required<AuditLimits>,
+): AuditError {
+  return describe(thrown, redactor, limits, 0);
+}
+
+function describe(
+  thrown: unknown,
+  redactor: Redactor,
+  limits: Required<AuditLimits>,
+  depth: number,
+): AuditError {
+  const { name, message, code, cause } = read(thrown, redactor, limits);
+  const clean = (field: string, text: string, max: number): string => {
+    const action = redactor.actionAt(redactor.descend(redactor.start('error'), field));
+    if (action !== undefined) return redactor.replacement(action, text);
+    return sanitiseText(text, redactor, max);
+  };
+  return Object.freeze({
+    name: clean('name', name, MAX_NAME),
+    message: clean('message', message, limits.maxStringLength),
+    ...(code === undefined || redactsAway(redactor, 'code')
+      ? undefined
+      : { code: clean('code', String(code), MAX_NAME) }),
+    ...(cause === undefined || depth + 1 >= MAX_CAUSES || redactsAway(redactor, 'cause')
+      ? undefined
+      : { cause: describe(cause, redactor, limits, depth + 1) }),
+  });
+}
+
+function redactsAway(redactor: Redactor, field: string): boolean {
+  return redactor.actionAt(redactor.descend(redactor.start('error'), field)) === 'drop';
+}
+
+interface Parts {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string | number | undefined;
+  readonly cause?: unknown;
+}
+
+function read(thrown: unknown, redactor: Redactor, limits: Required<AuditLimits>): Parts {
+  if (typeof thrown === 'string') return { name: 'Error', message: thrown };
+  if (typeof thrown !== 'object' || thrown === null) {
+    return { name: typeof thrown, message: sanitise({ thrown }, 'error', redactor, limits).text };
+  }
+  if (!types.isProxy(thrown) && thrown instanceof DOMException) {
+    const { name, message } = domException(thrown);
+    return { name, message, cause: dataProperty(thrown, 'cause') };
+  }
+  const message = dataProperty(thrown, 'message');
+  const code = dataProperty(thrown, 'code');
+  return {
+    name: errorName(thrown),
+    message:
+      typeof message === 'string' ? message : sanitise(thrown, 'error', redactor, limits).text,
+    code: typeof code === 'string' || typeof code === 'number' ? code : undefined,
+    cause: dataProperty(thrown, 'cause'),
+  };
+}
+
+const accessors = Object.getOwnPropertyDescriptors(DOMException.prototype);
+
+/** Name and message of a DOMException are accessors; its own, native ones are safe to call. */
+function domException(value: DOMException): { readonly name: string; readonly message: string } {
+  try {
+    return {
+      name: accessors.name.get?.call(value) as string,
+      message: accessors.message.get?.call(value) as string,
+    };
+  } catch {
+    return { name: 'DOMException', message: '' };
+  }
+}

@@ -1,0 +1,149 @@
+import { randomFillSync } from 'node:crypto';
+import { show } from '@temper/core';
+import type { AuditActor, AuditEventInput } from '../../chain/event.ts';
+import { Draft, type OpenEvent } from '../../chain/hash-chain.ts';
+import type { ActiveSpan } from '../../telemetry.ts';
+import { type AuditLimits, type Sanitised, sanitise, sanitiseText } from './details.ts';
+import { errorInfo } from './error-info.ts';
+import type { Redactor } from './redaction.ts';
+import { uuidV7Generator } from './uuid-v7.ts';
+
+/** Longest word that names a kind, an action or a status. */
+const MAX_WORD = 256;
+const NO_DETAILS: Sanitised = { value: Object.freeze({}), text: '{}' };
+/** Distinct words remembered as sound. */
+const MAX_WORDS = 1_000;
+
+/** What the intake needs from around it. */
+export interface IntakeOptions {
+  readonly now: () => number;
+  readonly activeSpan: () => ActiveSpan | undefined;
+  readonly redactor: Redactor;
+  readonly limits: Required<AuditLimits>;
+}
+
+/**
+ * Where events come in: checks them, bounds and redacts them, gives them id, time and trace, and
+ * serialises them, so that all that is left is to give them their place in the chain.
+ */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #nextId: () => string;
+  readonly #words: Set<string> = new Set();
+  #lastMs = Number.NaN;
+  #lastTimestamp = '';
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#nextId = uuidV7Generator(options.now, randomFillSync);
+  }
+
+  /** @throws {TypeError} when the event is not what {@link AuditEventInput} says */
+  prepare(input: AuditEventInput): Draft {
+    const { redactor, limits } = this.#options;
+    const { details, actor, error, durationMs } = input;
+    const sanitised =
+      details === undefined || details === null
+        ? NO_DETAILS
+        : sanitise(checkObject('details', details), 'details', redactor, limits);
+    const event: OpenEvent = {
+      id: this.#nextId(),
+      sequence: 0,
+      timestamp: this.#timestamp(),
+      eventType: this.#word('eventType', input.eventType),
+      action: this.#word('action', input.action),
+      resource: this.#text('resource', filled('resource', input.resource)),
+      status: this.#word('status', input.status),
+      details: sanitised.value,
+      prev: '',
+      hash: '',
+    };
+    if (actor !== undefined && actor !== null) event.actor = this.#actor(actor);
+    if (error !== undefined && error !== null) event.error = errorInfo(error, redactor, limits);
+    if (durationMs !== undefined) event.durationMs = duration(durationMs);
+    const span = this.#options.activeSpan();
+    if (span === undefined) return new Draft(event, sanitised.text);
+    event.traceId = span.traceId;
+    event.spanId = span.spanId;
+    return new Draft(event, sanitised.text, span.traceFlags);
+  }
+
+  /** Kinds, actions and statuses are few, so each is looked at once. */
+  #word(field: string, value: unknown): string {
+    if (this.#words.has(value as string)) return value as string;
+    const checked = word(field, value);
+    if (this.#words.size < MAX_WORDS) this.#words.add(checked);
+    return checked;
+  }
+
+  /** Formatting a time costs more than anything else here, and it changes once a millisecond. */
+  #timestamp(): string {
+    const now = this.#options.now();
+    if (now !== this.#lastMs) {
+      this.#lastMs = now;
+      this.#lastTimestamp = new Date(now).toISOString();
+    }
+    return this.#lastTimestamp;
+  }
+
+  #text(field: string, text: string, key?: string): string {
+    const { redactor, limits } = this.#options;
+    const state = redactor.start(field);
+    const action = redactor.actionAt(key === undefined ? state : redactor.descend(state, key));
+    return action === undefined
+      ? sanitiseText(text, redactor, limits.maxStringLength)
+      : redactor.replacement(action, text);
+  }
+
+  #actor(actor: string | AuditActor): AuditActor {
+    if (typeof actor === 'string') {
+      return Object.freeze({ id: this.#text('actor', filled('actor', actor), 'id') });
+    }
+    const { id, type, name } = checkObject('actor', actor) as AuditActor;
+    const { redactor } = this.#options;
+    const dropped = (field: string): boolean =>
+      redactor.actionAt(redactor.descend(redactor.start('actor'), field)) === 'drop';
+    return Object.freeze({
+      id: this.#text('actor', filled('actor.id', id), 'id'),
+      ...(type === undefined || dropped('type')
+        ? undefined
+        : { type: this.#text('actor', filled('actor.type', type), 'type') }),
+      ...(name === undefined || dropped('name')
+        ? undefined
+        : { name: this.#text('actor', filled('actor.name', name), 'name') }),
+    });
+  }
+}
+
+function filled(field: string, value: unknown): string {
+  if (typeof value !== 'string' || value.length === 0) {
+    throw new TypeError(
+      `An audit event's ${field} must be a non-empty string, got ${show(value)}.`,
+    );
+  }
+  return value;
+}
+
+function word(field: string, value: unknown): string {
+  const text = filled(field, value);
+  if (text.length > MAX_WORD || !text.isWellFormed() || text.includes('\0')) {
+    throw new TypeError(
+      `An audit event's ${field} must be well-formed text of at most ${MAX_WORD} characters, got ${show(text)}.`,
+    );
+  }
+  return text;
+}
+
+function checkObject(field: string, value: unknown): object {
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError(`An audit event's ${field} must be an object, got ${show(value)}.`);
+  }
+  return value;
+}
+
+function duration(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw new TypeError(`An audit event's durationMs must be a number >= 0, got ${show(value)}.`);
+  }
+  return value;
+}

@@ -1,0 +1,161 @@
+import { createHmac } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../chain/canonical-json.ts';
+import { DEFAULT_LIMITS } from '../options.ts';
+import { sanitise } from './details.ts';
+import { keyedHash, MASK, type RedactionOptions, Redactor } from './redaction.ts';
+
+const key = 'a key of more than sixteen bytes';
+const redact = (value: object, options?: RedactionOptions): JsonObject =>
+  sanitise(value, 'details', new Redactor(options), DEFAULT_LIMITS).value;
+
+describe('redaction', () => {
+  it('masks the usual secrets by default, however they are spelt', () => {
+    const value = {
+      user: 'ann',
+      Password: 'x',
+      api_key: 'x',
+      headers: { 'Set-Cookie': 'x', authorization: 'x' },
+    };
+    expect(redact(value)).toEqual({
+      user: 'ann',
+      Password: MASK,
+      api_key: MASK,
+      headers: { 'Set-Cookie': MASK, authorization: MASK },
+    });
+  });
+
+  it('masks whole objects under a secret key', () => {
+    expect(redact({ credentials: { user: 'ann', other: [1, 2] } })).toEqual({ credentials: MASK });
+  });
+
+  it('drops, masks and hashes by key at any depth', () => {
+    const options: RedactionOptions = {
+      key,
+      rules: [
+        { keys: ['a'], action: 'drop' },
+        { keys: ['b'], action: 'mask' },
+        { keys: ['c'], action: 'hash' },
+      ],
+    };
+    expect(redact({ a: 1, b: 2, c: '3', list: [{ a: 1, c: '3' }] }, options)).toEqual({
+      b: MASK,
+      c: keyedHash(key, '3'),
+      list: [{ c: keyedHash(key, '3') }],
+    });
+  });
+
+  it('hashes with HMAC-SHA256, so that equal values can be looked for', () => {
+    const expected = `hmac-sha256:${createHmac('sha256', key).update('ann@example.com').digest('hex')}`;
+    expect(keyedHash(key, 'ann@example.com')).toBe(expected);
+    const options: RedactionOptions = { key, rules: [{ keys: ['email'], action: 'hash' }] };
+    expect(redact({ email: 'ann@example.com' }, options)).toEqual({ email: expected });
+    expect(redact({ email: { b: 1, a: 2 } }, options)).toEqual({
+      email: keyedHash(key, '{"a":2,"b":1}'),
+    });
+  });
+
+  it('follows paths, with a star for one key or index', () => {
+    const options: RedactionOptions = {
+      rules: [
+        { paths: ['details.user.email', 'details.cards.*.number'], action: 'mask' },
+        { paths: ['details.cards.0'], action: 'drop' },
+      ],
+    };
+    const value = {
+      user: { email: 'x', name: 'ann' },
+      cards: [{ number: 1 }, { number: 2, kind: 'v' }],
+    };
+    expect(redact(value, options)).toEqual({
+      user: { email: MASK, name: 'ann' },
+      cards: [{ number: MASK, kind: 'v' }],
+    });
+  });
+
+  it('can mask all of the details', () => {
+    expect(redact({ a: 1 }, { rules: [{ paths: ['details'], action: 'mask' }] })).toEqual({
+      value: MASK,
+    });
+  });
+
+  it('replaces patterns inside strings, wherever they are', () => {
+    const options: RedactionOptions = { key, rules: [{ pattern: /\b\d{16}\b/, action: 'mask' }] };
+    expect(
+      redact(
+        { note: 'card 4111111111111111 and 4222222222222222', deep: ['4111111111111111'] },
+        options,
+      ),
+    ).toEqual({
+      note: `card ${MASK} and ${MASK}`,
+      deep: [MASK],
+    });
+  });
+
+  it('finds a pattern that lies across the cut of a long string', () => {
+    const options: RedactionOptions = { rules: [{ pattern: /\d{16}/, action: 'mask' }] };
+    const text = `${'x'.repeat(DEFAULT_LIMITS.maxStringLength - 8)}4111111111111111`;
+    expect(JSON.stringify(redact({ text }, options))).not.toContain('4111');
+  });
+
+  it('never reads what it drops or masks', () => {
+    let reads = 0;
+    const value = {
+      get password() {
+        reads++;
+        return 'x';
+      },
+    };
+    expect(redact(value)).toEqual({ password: MASK });
+    expect(reads).toBe(0);
+  });
+
+  it('leaves no trace of a secret, whatever surrounds it', () => {
+    const secret = 'S3CR3T-S3CR3T';
+    const options: RedactionOptions = {
+      key,
+      rules: [
+        { keys: ['token'], action: 'hash' },
+        { keys: ['password'], action: 'mask' },
+        { keys: ['gone'], action: 'drop' },
+      ],
+    };
+    fc.assert(
+      fc.property(
+        fc.jsonValue(),
+        fc.constantFrom('token', 'password', 'gone', 'TOKEN'),
+        fc.array(fc.string(), { maxLength: 4 }),
+        (around, name, path) => {
+          const leaf: object = { [name]: { inner: secret, list: [secret] } };
+          const value = path.reduce<object>((inner, at) => ({ around, [at]: inner }), leaf);
+          const { text } = sanitise(value, 'details', new Redactor(options), DEFAULT_LIMITS);
+          expect(text).not.toContain(secret);
+        },
+      ),
+    );
+  });
+
+  it.each([
+    ['a hash without a key', { rules: [{ keys: ['a'], action: 'hash' }] }, "action is 'hash'"],
+    ['a short key', { key: 'short' }, 'at least 16 bytes'],
+    ['a path from nowhere', { rules: [{ paths: ['user'], action: 'mask' }] }, "got 'user'"],
+    [
+      'a path with a hole',
+      { rules: [{ paths: ['details..a'], action: 'mask' }] },
+      "got 'details..a'",
+    ],
+    [
+      'dropping what is needed',
+      { rules: [{ paths: ['actor.id'], action: 'drop' }] },
+      'cannot be dropped',
+    ],
+    [
+      'a rule that finds nothing',
+      { rules: [{ action: 'mask' }] },
+      'needs keys, paths, or a pattern',
+    ],
+    ['dropping a pattern', { rules: [{ pattern: /x/, action: 'drop' }] }, 'to mask or hash'],
+  ])('refuses %s', (_, options, message) => {
+    expect(() => new Redactor(options as RedactionOptions)).toThrow(message);
+  });
+});

@@ -1,0 +1,374 @@
+import type { AuditEvent } from '../chain/event.ts';
+import { type ChainHead, type Draft, EMPTY_HEAD } from '../chain/hash-chain.ts';
+import { AuditUnavailableError, reasonOf } from '../errors.ts';
+import type { EventOutcome } from '../semconv.ts';
+import type { AuditSink, SinkNews, SinkState } from '../sinks/sink.ts';
+import { type AuditMeter, auditMeter } from '../telemetry.ts';
+import type { AuditLogStats, OpenReport } from './audit-log.ts';
+import { Backlog, Entry } from './backlog.ts';
+import { LossCounter } from './loss-counter.ts';
+import type { ResolvedAuditOptions } from './options.ts';
+import { countingSinks, requiredBy, storedBy } from './sink-rule.ts';
+import { WriterQueue, type WriterQueueHost } from './writer-queue.ts';
+
+/** What the writer asks of the log around it. */
+export interface WriterHost {
+  /** Makes an event of the log's own. */
+  note(action: string, status: string, details: object): Draft;
+  /** An event has become durable. */
+  stored(event: AuditEvent): void;
+}
+
+/**
+ * Gives every event its place in the chain, hands it to the queues of all sinks, and answers its
+ * caller when as many of them as the rule asks for have it.
+ *
+ * An event that has been given its place keeps it. When too few sinks can store it, its caller is
+ * refused (or goes on, degraded), but it is held and stored later, so that every sink always holds a
+ * beginning of the same chain. During an outage no event is given a place: it waits in the room, for
+ * a try that is under way or, degraded, for the end of the outage.
+ */
+export class LogWriter {
+  readonly queues: readonly WriterQueue[];
+  readonly #options: ResolvedAuditOptions;
+  readonly #host: WriterHost;
+  /** The queues that count towards the rule. */
+  readonly #counting: readonly WriterQueue[];
+  readonly #required: number;
+  readonly #meter: AuditMeter;
+  readonly #losses: LossCounter;
+  readonly #backlog: Backlog = new Backlog();
+  /** Events without a place: those before the log is open, and during an outage. */
+  #room: Entry[] = [];
+  /** How many of the room know already that they have to wait for the end of the outage. */
+  #told = 0;
+  #head: ChainHead = EMPTY_HEAD;
+  #stored = 0;
+  #queued = 0;
+  #state: AuditLogStats['state'] = 'idle';
+  #opened = false;
+  #opening = false;
+  #found: readonly (SinkState | undefined)[];
+  readonly #counts: Record<EventOutcome, number> = {
+    stored: 0,
+    refused: 0,
+    degraded: 0,
+    dropped: 0,
+  };
+
+  constructor(options: ResolvedAuditOptions, sinks: readonly AuditSink[], host: WriterHost) {
+    this.#options = options;
+    this.#host = host;
+    this.#meter = auditMeter(options.name);
+    this.#losses = new LossCounter(options.clock.now);
+    const queueHost = this.#queueHost();
+    this.queues = sinks.map((sink) => new WriterQueue(sink, queueHost));
+    this.#found = sinks.map(() => undefined);
+    const counting = countingSinks(sinks);
+    this.#counting = this.queues.filter(({ sink }) => counting.includes(sink));
+    this.#required = requiredBy(options.rule, this.#counting.length);
+  }
+
+  #queueHost(): WriterQueueHost {
+    const { name, clock, sinkTimeoutMs, sinkRetryMs, holdLimit } = this.#options;
+    return {
+      name,
+      clock,
+      sinkTimeoutMs,
+      sinkRetryMs,
+      holdLimit,
+      head: () => this.#head,
+      readableElsewhere: (queue) =>
+        Math.max(0, ...this.#donors(queue).map(({ stored }) => stored.sequence)),
+      donor: (queue, sequence) =>
+        this.#donors(queue).find(({ stored }) => stored.sequence >= sequence)?.sink.source,
+      changed: () => this.#evaluate(),
+      failed: (queue) => {
+        this.#meter.sinkErrors(queue.sink.name).value++;
+      },
+      news: (queue, { retired }: SinkNews) => {
+        const { from, sequence, hash } = retired;
+        this.#note('retire', 'success', { sink: queue.sink.name, from, to: sequence, hash });
+      },
+    };
+  }
+
+  /** The queues from which another one can be brought up. */
+  #donors(queue: WriterQueue): readonly WriterQueue[] {
+    return this.queues.filter(
+      ({ sink, health }) =>
+        sink !== queue.sink && sink.durable && sink.source !== undefined && health === 'ready',
+    );
+  }
+
+  get state(): AuditLogStats['state'] {
+    return this.#state;
+  }
+
+  /** The last sequence that is durable as the rule asks. */
+  get stored(): number {
+    return this.#stored;
+  }
+
+  /** Whether the log is unavailable and another try of a sink would come too early. */
+  get resting(): boolean {
+    return (
+      this.#state === 'unavailable' &&
+      !this.#counting.some(({ health, retryDue }) => health === 'failed' && retryDue)
+    );
+  }
+
+  /** Whether one more event of `record` would be too many. */
+  get full(): boolean {
+    return this.#queued >= this.#options.queueLimit;
+  }
+
+  pending(): number {
+    return this.#backlog.size + this.#room.length;
+  }
+
+  /** Takes an event in, or a flush when there is no event. */
+  take(
+    draft: Draft | undefined,
+    resolve?: (event: AuditEvent) => void,
+    reject?: (error: unknown) => void,
+  ): void {
+    const startedAt = this.#meter.live.metrics ? this.#options.clock.monotonic() : 0;
+    const entry = new Entry(draft, startedAt, resolve, reject);
+    if (entry.queued) this.#queued++;
+    if (this.#state === 'open') {
+      this.#seal(entry);
+      return;
+    }
+    this.#room.push(entry);
+    if (this.#state === 'opening') return;
+    this.#retry(false);
+    this.#decideRoom();
+  }
+
+  /** Counts an event that finds no room. */
+  drop(): void {
+    this.#count('dropped', 1);
+    this.#losses.add('dropped');
+  }
+
+  /** Resolves when all that was taken in so far is durable. */
+  flush(): Promise<void> {
+    if (this.#state === 'open' && this.#backlog.size === 0) return Promise.resolve();
+    if (this.#state === 'open') for (const queue of this.queues) queue.kick(true);
+    else this.#retry(true);
+    return new Promise((resolve, reject) => {
+      this.take(undefined, () => resolve(), reject);
+    });
+  }
+
+  /** What the sinks said when they were opened. */
+  report(): OpenReport {
+    return {
+      sequence: Math.max(0, ...this.#found.map((state) => state?.head.sequence ?? 0)),
+      recovered: this.#found.flatMap((state, i) =>
+        state?.recovered === undefined
+          ? []
+          : [{ ...state.recovered, sink: (this.queues[i] as WriterQueue).sink.name }],
+      ),
+    };
+  }
+
+  stats(): Omit<AuditLogStats, 'checkpointed'> {
+    return {
+      state: this.#state,
+      sequence: this.#head.sequence,
+      ...this.#counts,
+      pending: this.pending(),
+      sinks: this.queues.map((queue) => ({
+        name: queue.sink.name,
+        health: queue.health,
+        sequence: queue.stored.sequence,
+        held: queue.held,
+        behind: queue.behind,
+        failures: queue.failures,
+        missed: queue.missed,
+        error: queue.error === undefined ? undefined : reasonOf(queue.error),
+      })),
+    };
+  }
+
+  /** Releases the sinks. What is still held is lost; a flush before it tells. */
+  async close(): Promise<void> {
+    const touched = this.#state !== 'idle';
+    this.#state = 'closed';
+    if (touched) await Promise.all(this.queues.map((queue) => queue.close()));
+  }
+
+  unavailable(): AuditUnavailableError {
+    const failures = this.#counting
+      .filter(({ health }) => health !== 'ready' && health !== 'new')
+      .map(({ sink, error }) => ({ sink: sink.name, error }));
+    return new AuditUnavailableError(this.#options.name, this.#required, failures);
+  }
+
+  /** Gives an event its place, and hands it to every queue. */
+  #seal(entry: Entry): void {
+    const { draft } = entry;
+    if (draft !== undefined) {
+      const sealed = draft.seal(this.#head);
+      this.#head = sealed.event;
+      for (const queue of this.queues) queue.push(sealed);
+    }
+    entry.sequence = this.#head.sequence;
+    this.#backlog.push(entry);
+  }
+
+  get #available(): boolean {
+    let ready = 0;
+    for (const queue of this.#counting) if (queue.health === 'ready') ready++;
+    return ready >= this.#required;
+  }
+
+  /** Draws the consequences of what a queue has done. */
+  #evaluate(): void {
+    if (this.#state === 'opening' || this.#state === 'closed') return;
+    this.#settleStored();
+    const available = this.#opened && this.#available;
+    if (available && this.#state === 'unavailable') this.#regain();
+    else if (!available && this.#state === 'open') this.#lose();
+    if (this.#state === 'unavailable') this.#decideRoom();
+    else if (!this.#losses.empty && this.#queued * 2 <= this.#options.queueLimit) this.#account();
+  }
+
+  /** Tells those whose events have become durable. */
+  #settleStored(): void {
+    const stored =
+      this.#counting.length === 1
+        ? (this.#counting[0] as WriterQueue).stored.sequence
+        : storedBy(
+            this.#required,
+            this.#counting.map((queue) => queue.stored.sequence),
+          );
+    if (stored > this.#stored) this.#stored = stored;
+    const now = this.#meter.live.metrics ? this.#options.clock.monotonic() : 0;
+    let count = 0;
+    for (let entry = this.#backlog.take(stored); entry; entry = this.#backlog.take(stored)) {
+      const { draft, startedAt, queued } = entry;
+      if (queued) this.#queued--;
+      if (draft === undefined) {
+        entry.resolve?.(undefined as never);
+        continue;
+      }
+      count++;
+      if (startedAt > 0 && now > 0) this.#meter.duration.record((now - startedAt) / 1_000);
+      this.#host.stored(draft.event);
+      entry.resolve?.(draft.event);
+    }
+    this.#count('stored', count);
+  }
+
+  /** Too few sinks are left: whoever waits is told. */
+  #lose(): void {
+    this.#state = 'unavailable';
+    for (const entry of this.#backlog) {
+      if (entry.draft === undefined) entry.reject?.(this.unavailable());
+      else if (entry.resolve !== undefined) this.#turnAway(entry, 'held');
+      entry.resolve = entry.reject = undefined;
+    }
+  }
+
+  #regain(): void {
+    this.#state = 'open';
+    this.#account();
+    const room = this.#room;
+    this.#room = [];
+    this.#told = 0;
+    for (const entry of room) this.#seal(entry);
+    this.#settleStored(); // for a flush with nothing before it
+  }
+
+  /** Says in the log what could not be said before. */
+  #account(): void {
+    const entry = this.#losses.close();
+    if (entry === undefined) return;
+    const until = new Date(this.#options.clock.now()).toISOString();
+    this.#note('account', 'failure', { ...entry, until });
+  }
+
+  /** Tries the sinks again, if it is time. */
+  #retry(force: boolean): void {
+    if (this.#opened) {
+      for (const queue of this.queues) queue.kick(force);
+    } else if (!this.#opening && (force || !this.resting)) {
+      void this.#open();
+    }
+  }
+
+  /** During an outage, when no try is under way that could end it: tells whoever is in the room. */
+  #decideRoom(): void {
+    const trying = this.#opened ? this.#counting.some((queue) => queue.trying) : this.#opening;
+    if (trying || this.#state !== 'unavailable') return;
+    const degrade = this.#options.whenUnavailable === 'degrade';
+    const kept = degrade ? this.#room.slice(0, this.#told) : [];
+    for (const entry of this.#room.slice(this.#told)) {
+      if (entry.draft === undefined) entry.reject?.(this.unavailable());
+      else if (degrade && kept.length < this.#options.holdLimit) {
+        kept.push(entry);
+        if (entry.resolve !== undefined) this.#turnAway(entry, 'held');
+      } else {
+        if (entry.queued) this.#queued--;
+        this.#turnAway(entry, 'gone');
+      }
+      entry.resolve = entry.reject = undefined;
+    }
+    this.#room = kept;
+    this.#told = kept.length;
+  }
+
+  /** Tells a caller that its event is not durable: with an error, or, degraded, with the event. */
+  #turnAway({ draft, resolve, reject }: Entry, event: 'held' | 'gone'): void {
+    const degrade = this.#options.whenUnavailable === 'degrade';
+    const outcome = !degrade ? 'refused' : event === 'held' ? 'degraded' : 'dropped';
+    this.#count(outcome, 1);
+    this.#losses.add(outcome);
+    if (!degrade) reject?.(this.unavailable());
+    else if (draft !== undefined) resolve?.(Object.freeze({ ...draft.event }));
+  }
+
+  #count(outcome: EventOutcome, count: number): void {
+    this.#counts[outcome] += count;
+    this.#meter.events[outcome].value += count;
+  }
+
+  #note(action: string, status: string, details: object): void {
+    // Nobody waits for it, and it takes nobody's place in the queue.
+    const draft = this.#host.note(action, status, details);
+    this.#seal(new Entry(draft, 0, () => undefined));
+  }
+
+  /** Opens the sinks that are not open yet, and the log when they are enough. */
+  async #open(): Promise<void> {
+    this.#opening = true;
+    if (this.#state === 'idle') this.#state = 'opening';
+    this.#found = await Promise.all(this.queues.map((queue, i) => this.#found[i] ?? queue.begin()));
+    this.#opening = false;
+    if (this.#state === 'closed') return;
+    const deciding = this.#counting.map((queue) => this.#found[this.queues.indexOf(queue)]?.head);
+    const present = deciding.filter((head) => head !== undefined);
+    if (present.length >= this.#required) this.#join(present);
+    if (this.#state === 'opening') this.#state = 'unavailable';
+    this.#evaluate();
+  }
+
+  /** Decides where the chain stands: where the sink that has most of it does. */
+  #join(heads: readonly ChainHead[]): void {
+    for (const head of heads) if (head.sequence > this.#head.sequence) this.#head = head;
+    this.#opened = true;
+    this.#state = 'unavailable';
+    this.queues.forEach((queue, i) => {
+      const state = this.#found[i];
+      if (state !== undefined) queue.join(state);
+    });
+    const { recovered } = this.report();
+    if (!this.#available) return;
+    this.#state = 'open';
+    for (const repair of recovered) this.#note('recover', 'success', repair);
+    this.#regain();
+  }
+}

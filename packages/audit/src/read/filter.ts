@@ -1,0 +1,194 @@
+import { checkNumber, show } from '@temper/core';
+import type { JsonValue } from '../chain/canonical-json.ts';
+import { quote } from '../chain/canonical-json.ts';
+import type { AuditEvent } from '../chain/event.ts';
+import { lineTimestamp } from '../chain/line-fields.ts';
+import type { IndexedField, LineFilter } from '../sinks/sink.ts';
+
+/** One value, or any of several. */
+export type OneOrMore = string | readonly string[];
+
+/** Conditions on events; all of those given must hold. */
+export interface FilterQuery {
+  readonly id?: OneOrMore;
+  readonly eventType?: OneOrMore;
+  readonly action?: OneOrMore;
+  readonly resource?: OneOrMore;
+  readonly status?: OneOrMore;
+  /** The actor's id. */
+  readonly actor?: OneOrMore;
+  readonly actorType?: OneOrMore;
+  readonly actorName?: OneOrMore;
+  readonly traceId?: OneOrMore;
+  readonly spanId?: OneOrMore;
+  readonly prev?: OneOrMore;
+  readonly hash?: OneOrMore;
+  /** Whether there is an error. */
+  readonly failed?: boolean;
+  readonly errorName?: OneOrMore;
+  readonly errorCode?: OneOrMore;
+  /** Text that the error's message contains. */
+  readonly errorMessage?: string;
+  /** Exact values in the details, by dotted path: `{ 'user.id': 7 }`. */
+  readonly details?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Shortest and longest duration, in milliseconds, inclusive. */
+  readonly minDurationMs?: number;
+  readonly maxDurationMs?: number;
+  /** Earliest time, inclusive: a Date, milliseconds since the epoch, or ISO 8601. */
+  readonly since?: Date | number | string;
+  /** Latest time, exclusive. */
+  readonly until?: Date | number | string;
+}
+
+/** A compiled {@link FilterQuery}. */
+export interface EventFilter {
+  /** How many conditions there are. */
+  readonly conditions: number;
+  matches(event: AuditEvent): boolean;
+  /** What a store can decide without parsing; undefined when there is no such condition. */
+  readonly lines: LineFilter | undefined;
+}
+
+type TextField = {
+  [K in keyof FilterQuery]: FilterQuery[K] extends OneOrMore | undefined ? K : never;
+}[keyof FilterQuery] &
+  string;
+
+const READ_TEXT: Readonly<
+  Record<Exclude<TextField, 'errorMessage'>, (event: AuditEvent) => string | undefined>
+> = {
+  id: (event) => event.id,
+  eventType: (event) => event.eventType,
+  action: (event) => event.action,
+  resource: (event) => event.resource,
+  status: (event) => event.status,
+  actor: (event) => event.actor?.id,
+  actorType: (event) => event.actor?.type,
+  actorName: (event) => event.actor?.name,
+  traceId: (event) => event.traceId,
+  spanId: (event) => event.spanId,
+  prev: (event) => event.prev,
+  hash: (event) => event.hash,
+  errorName: (event) => event.error?.name,
+  errorCode: (event) => event.error?.code,
+};
+
+/** How a field stands in a line of canonical JSON. */
+const FRAGMENTS: Readonly<Record<IndexedField, string>> = {
+  id: ',"id":',
+  eventType: ',"eventType":',
+  action: '{"action":',
+  resource: ',"resource":',
+  status: ',"status":',
+  actor: ',"actor":{"id":',
+  traceId: ',"traceId":',
+  spanId: ',"spanId":',
+};
+
+/** Every field of {@link FilterQuery}. */
+export const FILTER_FIELDS: readonly string[] = [
+  ...Object.keys(READ_TEXT),
+  'failed',
+  'errorMessage',
+  'details',
+  'minDurationMs',
+  'maxDurationMs',
+  'since',
+  'until',
+];
+
+/** @throws {TypeError | RangeError} naming the field and the value when a condition is malformed */
+export function compileFilter(query: FilterQuery): EventFilter {
+  const tests: ((event: AuditEvent) => boolean)[] = [];
+  const equals = new Map<IndexedField, readonly string[]>();
+  for (const [field, read] of Object.entries(READ_TEXT)) {
+    const wanted = query[field as TextField];
+    if (wanted === undefined) continue;
+    const values = textValues(field, wanted);
+    if (field in FRAGMENTS) equals.set(field as IndexedField, values);
+    tests.push((event) => values.includes(read(event) as string));
+  }
+  const { failed, errorMessage, details, minDurationMs, maxDurationMs } = query;
+  if (failed !== undefined) tests.push((event) => (event.error !== undefined) === failed);
+  if (errorMessage !== undefined) {
+    tests.push((event) => event.error?.message.includes(errorMessage) ?? false);
+  }
+  if (details !== undefined) {
+    for (const [path, value] of Object.entries(details)) {
+      const keys = path.split('.');
+      tests.push((event) => valueAt(event.details, keys) === value);
+    }
+  }
+  if (minDurationMs !== undefined) {
+    checkNumber('query', 'minDurationMs', minDurationMs, { min: 0 });
+    tests.push(({ durationMs }) => durationMs !== undefined && durationMs >= minDurationMs);
+  }
+  if (maxDurationMs !== undefined) {
+    checkNumber('query', 'maxDurationMs', maxDurationMs, { min: 0 });
+    tests.push(({ durationMs }) => durationMs !== undefined && durationMs <= maxDurationMs);
+  }
+  const since = timestamp('since', query.since);
+  const until = timestamp('until', query.until);
+  if (since !== undefined) tests.push((event) => event.timestamp >= since);
+  if (until !== undefined) tests.push((event) => event.timestamp < until);
+  return {
+    conditions: tests.length,
+    matches: (event) => tests.every((test) => test(event)),
+    lines: lineFilter(equals, since, until),
+  };
+}
+
+function lineFilter(
+  equals: ReadonlyMap<IndexedField, readonly string[]>,
+  since: string | undefined,
+  until: string | undefined,
+): LineFilter | undefined {
+  if (equals.size === 0 && since === undefined && until === undefined) return undefined;
+  // Canonical JSON writes a field in one way only, so a line without that text cannot match.
+  const fragments = [...equals].map(([field, values]) =>
+    values.map((value) => FRAGMENTS[field] + quote(value)),
+  );
+  return {
+    equals,
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+    mayMatch: (line) =>
+      fragments.every((choices) => choices.some((fragment) => line.includes(fragment))) &&
+      isWithin(line, since, until),
+  };
+}
+
+function isWithin(line: string, since: string | undefined, until: string | undefined): boolean {
+  if (since === undefined && until === undefined) return true;
+  const found = lineTimestamp(line);
+  return (since === undefined || found >= since) && (until === undefined || found < until);
+}
+
+function textValues(field: string, wanted: OneOrMore): readonly string[] {
+  const values = typeof wanted === 'string' ? [wanted] : wanted;
+  if (
+    !Array.isArray(values) ||
+    values.some((value) => typeof value !== 'string' || !value.isWellFormed())
+  ) {
+    throw new TypeError(`query: ${field} must be a string or several, got ${show(wanted)}.`);
+  }
+  return values;
+}
+
+function timestamp(field: string, value: Date | number | string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const time = new Date(value);
+  if (Number.isNaN(time.getTime())) {
+    throw new TypeError(`query: ${field} must be a time, got ${show(value)}.`);
+  }
+  return time.toISOString();
+}
+
+function valueAt(value: JsonValue, keys: readonly string[]): JsonValue | undefined {
+  let at: JsonValue | undefined = value;
+  for (const key of keys) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined;
+    at = (at as { readonly [key: string]: JsonValue })[key];
+  }
+  return at;
+}

@@ -1,0 +1,214 @@
+import { checkKnown, checkNumber, checkOneOf, show } from '@temper/core';
+import type { AuditEvent } from '../chain/event.ts';
+import { parseLine } from '../chain/hash-chain.ts';
+import { AuditCorruptError } from '../errors.ts';
+import type { AuditSource, ReadRange } from '../sinks/sink.ts';
+import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
+import { compileFilter, type EventFilter, FILTER_FIELDS, type FilterQuery } from './filter.ts';
+
+/** Which events, in what order, and how many. */
+export interface AuditQuery extends FilterQuery {
+  /** First sequence, inclusive. */
+  readonly fromSequence?: number;
+  /** Last sequence, inclusive. */
+  readonly toSequence?: number;
+  /** By sequence: `asc` oldest first, `desc` newest first. @defaultValue 'desc' for pages, 'asc' for streams */
+  readonly order?: 'asc' | 'desc';
+  /**
+   * Most events to return; 0 is none.
+   *
+   * @defaultValue 100 for pages, all for streams
+   * @throws {RangeError} unless an integer >= 0 (at most 10_000 for pages)
+   */
+  readonly limit?: number;
+  /** Where to go on: {@link AuditPage.next} or {@link AuditPage.previous} of an earlier page. */
+  readonly cursor?: string;
+}
+
+/** A page of events. */
+export interface AuditPage {
+  readonly events: readonly AuditEvent[];
+  /** For the page after this one, in the order of the query; undefined when there is none yet. */
+  readonly next: string | undefined;
+  /** For the page before this one; undefined on the first. */
+  readonly previous: string | undefined;
+}
+
+const OWNER = 'query';
+const MAX_PAGE = 10_000;
+const DEFAULT_PAGE = 100;
+const OWN_FIELDS = ['fromSequence', 'toSequence', 'order', 'limit', 'cursor'];
+
+/** One page of a query. */
+export async function queryPage(source: AuditSource, query: AuditQuery): Promise<AuditPage> {
+  checkKnown(OWNER, query, [...FILTER_FIELDS, ...OWN_FIELDS]);
+  const order = checkOneOf(OWNER, 'order', query.order ?? 'desc', ['asc', 'desc']);
+  const limit = checkNumber(OWNER, 'limit', query.limit ?? DEFAULT_PAGE, {
+    min: 0,
+    max: MAX_PAGE,
+    integer: true,
+  });
+  const cursor = query.cursor === undefined ? undefined : decodeCursor(query.cursor, order);
+  const filter = compileFilter(query);
+  const range = rangeOf(query);
+  if (limit === 0) return { events: [], next: undefined, previous: undefined };
+
+  const backwards = cursor?.side === 'before';
+  const reverse = (order === 'desc') !== backwards;
+  const found: AuditEvent[] = [];
+  for await (const event of readEvents(source, clip(range, cursor, reverse), filter, reverse)) {
+    found.push(event);
+    if (found.length > limit) break;
+  }
+  const more = found.length > limit;
+  if (more) found.pop();
+  if (backwards) found.reverse();
+  return { events: found, ...cursorsAround(found, order, cursor, backwards, more) };
+}
+
+function cursorsAround(
+  events: readonly AuditEvent[],
+  order: 'asc' | 'desc',
+  cursor: Cursor | undefined,
+  backwards: boolean,
+  more: boolean,
+): Pick<AuditPage, 'next' | 'previous'> {
+  const first = events[0]?.sequence;
+  const last = events.at(-1)?.sequence;
+  // An empty page lies just beyond its cursor, so that one step back leads to where it came from.
+  const beyond = (step: number): number =>
+    (cursor?.sequence ?? 0) + (order === 'asc' ? step : -step);
+  const before = encodeCursor({ order, side: 'before', sequence: first ?? beyond(1) });
+  const after = encodeCursor({ order, side: 'after', sequence: last ?? beyond(-1) });
+  if (backwards) return { next: after, previous: more ? before : undefined };
+  return { next: more ? after : undefined, previous: cursor === undefined ? undefined : before };
+}
+
+/** The part of a range that lies on the cursor's side of its sequence. */
+function clip(range: Range, cursor: Cursor | undefined, reverse: boolean): Range {
+  if (cursor === undefined) return range;
+  return reverse
+    ? { from: range.from, to: Math.min(range.to, cursor.sequence - 1) }
+    : { from: Math.max(range.from, cursor.sequence + 1), to: range.to };
+}
+
+/** Every event that matches, one by one. */
+export async function* streamEvents(
+  source: AuditSource,
+  query: AuditQuery = {},
+): AsyncGenerator<AuditEvent, void, undefined> {
+  const { reverse, limit } = checkStream(query);
+  if (limit === 0) return;
+  let count = 0;
+  const filter = compileFilter(query);
+  for await (const event of readEvents(source, rangeOf(query), filter, reverse)) {
+    yield event;
+    if (++count >= limit) return;
+  }
+}
+
+/** The lines of every event that matches, as they are stored, in batches. */
+export async function* streamLines(
+  source: AuditSource,
+  query: AuditQuery = {},
+): AsyncGenerator<readonly string[], void, undefined> {
+  const { reverse, limit } = checkStream(query);
+  let left = limit;
+  const filter = compileFilter(query);
+  for await (const lines of readLines(source, rangeOf(query), filter, reverse)) {
+    if (left <= 0) return;
+    const matching =
+      filter.conditions === 0
+        ? lines
+        : lines.filter((line) => filter.matches(readLine(source, line)));
+    const wanted = matching.length > left ? matching.slice(0, left) : matching;
+    left -= wanted.length;
+    if (wanted.length > 0) yield wanted;
+  }
+}
+
+function checkStream(query: AuditQuery): { readonly reverse: boolean; readonly limit: number } {
+  checkKnown(OWNER, query, [...FILTER_FIELDS, ...OWN_FIELDS]);
+  if (query.cursor !== undefined) throw new TypeError(`${OWNER}: a stream takes no cursor.`);
+  const order = checkOneOf(OWNER, 'order', query.order ?? 'asc', ['asc', 'desc']);
+  const limit = checkNumber(OWNER, 'limit', query.limit ?? Number.POSITIVE_INFINITY, {
+    min: 0,
+    integer: true,
+  });
+  return { reverse: order === 'desc', limit };
+}
+
+/** The last `limit` events, oldest first. */
+export async function lastEvents(
+  source: AuditSource,
+  limit: number,
+): Promise<readonly AuditEvent[]> {
+  checkNumber('getEvents', 'limit', limit, { min: 0, max: MAX_PAGE, integer: true });
+  const { events } = await queryPage(source, { limit, order: 'desc' });
+  return [...events].reverse();
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+function rangeOf({ fromSequence, toSequence }: AuditQuery): Range {
+  const check = (option: string, value: number): number =>
+    checkNumber(OWNER, option, value, { min: 0, integer: true });
+  return {
+    from: check('fromSequence', fromSequence ?? 0),
+    to: check('toSequence', toSequence ?? Number.POSITIVE_INFINITY),
+  };
+}
+
+async function* readEvents(
+  source: AuditSource,
+  range: Range,
+  filter: EventFilter,
+  reverse: boolean,
+): AsyncGenerator<AuditEvent, void, undefined> {
+  for await (const lines of readLines(source, range, filter, reverse)) {
+    for (const line of lines) {
+      const event = readLine(source, line);
+      if (filter.matches(event)) yield freeze(event);
+    }
+  }
+}
+
+/** Lines that may match, as far as can be told without parsing them. */
+async function* readLines(
+  source: AuditSource,
+  { from, to }: Range,
+  filter: EventFilter,
+  reverse: boolean,
+): AsyncGenerator<readonly string[], void, undefined> {
+  if (from > to) return;
+  const conditions = filter.lines;
+  const range: ReadRange = {
+    ...(from > 1 ? { from } : {}),
+    ...(to === Number.POSITIVE_INFINITY ? {} : { to }),
+    reverse,
+    ...(conditions === undefined ? {} : { filter: conditions }),
+  };
+  for await (const lines of source.read(range)) {
+    const possible =
+      conditions === undefined ? lines : lines.filter((line) => conditions.mayMatch(line));
+    if (possible.length > 0) yield possible;
+  }
+}
+
+function readLine(source: AuditSource, line: string): AuditEvent {
+  try {
+    return parseLine(line);
+  } catch (error) {
+    const what = `${(error as Error).message}: ${show(line)}`;
+    throw new AuditCorruptError(source.name, source.name, undefined, what);
+  }
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const item of Object.values(value)) freeze(item);
+  return Object.freeze(value);
+}

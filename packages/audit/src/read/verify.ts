@@ -1,0 +1,153 @@
+import { checkKnown } from '@temper/core';
+import { type ChainHead, checkLine, checkLink, EMPTY_HEAD } from '../chain/hash-chain.ts';
+import { decodeFrontier, leafOf, MerkleFrontier } from '../chain/merkle.ts';
+import { AuditCorruptError } from '../errors.ts';
+import type { Anchor, AuditSource } from '../sinks/sink.ts';
+import { CheckpointComparison } from './checkpoint-comparison.ts';
+import type { VerifyOptions, VerifyProblem, VerifyReport } from './verify-report.ts';
+
+/** How many events lie between two calls of {@link VerifyOptions.onProgress}. */
+const PROGRESS_EVENTS = 8_192;
+
+/** Reads a whole log, in constant memory, and tells whether it is what was written. */
+export async function verifyLog(
+  source: AuditSource,
+  options: VerifyOptions = {},
+): Promise<VerifyReport> {
+  checkKnown('verify', options, [
+    'keys',
+    'checkpoints',
+    'requireCheckpoint',
+    'signal',
+    'onProgress',
+  ]);
+  const anchor = await source.anchor();
+  const run = new Verification(anchor);
+  const checkpoints = new CheckpointComparison(
+    await source.checkpoints(),
+    options,
+    run.frontier?.size,
+  );
+  let problem = checkpoints.problem ?? checkpoints.at(run.frontier);
+  if (problem === undefined) problem = await run.read(source, checkpoints, options);
+  problem ??= checkpoints.end(run.head.sequence, options);
+  return {
+    ok: problem === undefined,
+    problem,
+    events: run.events,
+    first: run.events === 0 ? 0 : run.head.sequence - run.events + 1,
+    last: run.events === 0 ? 0 : run.head.sequence,
+    hash: run.head.hash,
+    root: run.frontier?.root().toString('base64'),
+    anchor,
+    checkpoints: checkpoints.counts,
+  };
+}
+
+/** The walk along the chain. */
+class Verification {
+  head: ChainHead;
+  /** Undefined where the log has lost its beginning and kept no sum of it. */
+  readonly frontier: MerkleFrontier | undefined;
+  events = 0;
+
+  constructor(anchor: Anchor | undefined) {
+    this.head = anchor ?? EMPTY_HEAD;
+    this.frontier =
+      anchor === undefined
+        ? new MerkleFrontier()
+        : anchor.frontier && decodeFrontier(anchor.sequence, anchor.frontier);
+  }
+
+  async read(
+    source: AuditSource,
+    checkpoints: CheckpointComparison,
+    { signal, onProgress }: VerifyOptions,
+  ): Promise<VerifyProblem | undefined> {
+    let missing: VerifyProblem | undefined;
+    try {
+      for await (const lines of source.read({})) {
+        signal?.throwIfAborted();
+        for (const line of lines) {
+          if (missing !== undefined) {
+            // Only whether it turns up further on is still of interest.
+            if (isSequence(line, missing.sequence))
+              return { ...missing, ...misplaced(missing.sequence) };
+            continue;
+          }
+          const problem = this.#step(line) ?? checkpoints.at(this.frontier);
+          if (problem?.kind === 'removed') missing = problem;
+          else if (problem !== undefined) return problem;
+        }
+        if (this.events % PROGRESS_EVENTS < lines.length) onProgress?.(this.events);
+      }
+    } catch (error) {
+      if (!(error instanceof AuditCorruptError)) throw error;
+      const sequence = error.sequence ?? this.head.sequence + 1;
+      return missing ?? { kind: 'malformed', sequence, message: error.message };
+    }
+    onProgress?.(this.events);
+    return missing;
+  }
+
+  #step(line: string): VerifyProblem | undefined {
+    const expected = this.head.sequence + 1;
+    const checked = checkLine(line);
+    if (checked.fault === 'malformed') {
+      return {
+        kind: 'malformed',
+        sequence: expected,
+        message: `Event ${expected}: ${checked.message}.`,
+      };
+    }
+    if (checked.fault === 'edited') {
+      // Its sequence may have been edited too, so its place in the log is what can be named.
+      return {
+        kind: 'edited',
+        sequence: expected,
+        message: `Event ${expected}: ${checked.message}.`,
+      };
+    }
+    const { event } = checked;
+    const broken = checkLink(event, this.head);
+    if (broken === 'sequence') return outOfPlace(event.sequence, expected);
+    if (broken === 'prev') return this.#unlinked(event.sequence);
+    this.head = event;
+    this.frontier?.append(leafOf(event.hash));
+    this.events++;
+    return undefined;
+  }
+
+  #unlinked(sequence: number): VerifyProblem {
+    if (this.events === 0) {
+      const message = `Event ${sequence}, the first there is, does not continue what came before it.`;
+      return { kind: 'edited', sequence, message };
+    }
+    // The event itself is sound, so it was its predecessor that was hashed anew after an edit.
+    const edited = sequence - 1;
+    const message = `Event ${sequence} does not continue event ${edited}, which was hashed anew after an edit.`;
+    return { kind: 'edited', sequence: edited, message };
+  }
+}
+
+function outOfPlace(sequence: number, expected: number): VerifyProblem {
+  if (sequence < expected) {
+    return {
+      kind: 'inserted',
+      sequence,
+      message: `Event ${sequence} stands where ${expected} should.`,
+    };
+  }
+  const last = sequence - 1;
+  const which = last === expected ? `Event ${expected} is` : `Events ${expected} to ${last} are`;
+  return { kind: 'removed', sequence: expected, message: `${which} missing.` };
+}
+
+function misplaced(sequence: number): Pick<VerifyProblem, 'kind' | 'message'> {
+  return { kind: 'reordered', message: `Event ${sequence} is not in its place, but further on.` };
+}
+
+function isSequence(line: string, sequence: number): boolean {
+  const checked = checkLine(line);
+  return checked.fault === undefined && checked.event.sequence === sequence;
+}

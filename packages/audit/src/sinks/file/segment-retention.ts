@@ -1,0 +1,173 @@
+import { pipeline, Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import type { Clock } from '@temper/core';
+import { type ChainHead, EMPTY_HEAD, parseLine } from '../../chain/hash-chain.ts';
+import { decodeFrontier, encodeFrontier, leafOf } from '../../chain/merkle.ts';
+import { AuditCorruptError } from '../../errors.ts';
+import type { Anchor, SinkNews, StoredCheckpoint } from '../sink.ts';
+import { type FilePort, replaceFile } from './file-port.ts';
+import { ANCHOR_FILE, CHECKPOINT_FILE, type FileSource } from './file-source.ts';
+import { forwardLines, rawChunks } from './segment-lines.ts';
+import { listSegments, parseSegment, type Segment } from './segments.ts';
+
+/** When closed segments go. */
+export interface FileRetention {
+  readonly maxSegments: number;
+  readonly maxAgeMs: number;
+}
+
+/**
+ * Compresses a closed segment. The compressed form appears under its name only when it is complete
+ * and durable; then the plain one goes.
+ */
+export async function compressSegment(
+  files: FilePort,
+  directory: string,
+  segment: Segment,
+): Promise<void> {
+  const target = `${directory}/${segment.name}.gz`;
+  const temporary = `${target}.tmp`;
+  await files.remove(temporary);
+  const source = await files.openToRead(`${directory}/${segment.name}`);
+  try {
+    const file = await files.create(temporary);
+    try {
+      const gzip = createGzip();
+      // Errors on either side end the loop below; the callback has nothing to add.
+      pipeline(Readable.from(rawChunks(source)), gzip, () => undefined);
+      for await (const chunk of gzip) await file.append(chunk as Buffer);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await source.close();
+  }
+  await files.rename(temporary, target);
+  await files.syncDirectory(directory);
+  await files.remove(`${directory}/${segment.name}`);
+}
+
+/**
+ * Removes the oldest closed segments that retention no longer wants. The sum of them becomes the
+ * anchor first, so that a crash in between loses neither events nor the means to verify the rest.
+ */
+export async function retireSegments(
+  files: FilePort,
+  directory: string,
+  source: FileSource,
+  retention: FileRetention,
+  clock: Clock,
+): Promise<SinkNews | undefined> {
+  const segments = await listSegments(files, directory);
+  const closed = segments.slice(0, -1);
+  const cutoff = new Date(clock.now() - Math.min(retention.maxAgeMs, clock.now())).toISOString();
+  let count = 0;
+  for (const next of segments.slice(1)) {
+    const tooMany = segments.length - count > retention.maxSegments;
+    // Everything in a segment is older than the first event of the next.
+    if (!tooMany && !((await firstTimestamp(files, directory, next)) < cutoff)) break;
+    count++;
+  }
+  if (count === 0) return undefined;
+  const before = await source.anchor();
+  const from = (before?.sequence ?? 0) + 1;
+  const retired = await sumUp(files, directory, closed.slice(0, count), before);
+  await replaceFile(files, directory, ANCHOR_FILE, JSON.stringify(retired));
+  await dropBelow(files, directory, retired.sequence);
+  await pruneCheckpoints(files, directory, source, retired.sequence);
+  return { retired: { from, sequence: retired.sequence, hash: retired.hash } };
+}
+
+async function firstTimestamp(
+  files: FilePort,
+  directory: string,
+  segment: Segment,
+): Promise<string> {
+  for await (const [line] of forwardLines(files, directory, segment, true)) {
+    if (line !== undefined) return parseLine(line).timestamp;
+  }
+  return '9'; // later than any
+}
+
+async function sumUp(
+  files: FilePort,
+  directory: string,
+  segments: readonly Segment[],
+  before: Anchor | undefined,
+): Promise<Anchor> {
+  const frontier = decodeFrontier(before?.sequence ?? 0, before?.frontier ?? []);
+  let head: ChainHead = before ?? EMPTY_HEAD;
+  for (const segment of segments) {
+    for await (const lines of forwardLines(files, directory, segment, false)) {
+      for (const line of lines) {
+        const { sequence, hash } = parseLine(line);
+        if (sequence <= head.sequence) continue;
+        if (sequence !== head.sequence + 1) throw gap(directory, segment, head.sequence + 1);
+        frontier.append(leafOf(hash));
+        head = { sequence, hash };
+      }
+    }
+  }
+  const nodes = encodeFrontier(frontier);
+  return { sequence: head.sequence, hash: head.hash, frontier: nodes };
+}
+
+/** Never sum up what is not all there: the log would lose the means to show that. */
+function gap(directory: string, segment: Segment, sequence: number): AuditCorruptError {
+  const path = `${directory}/${segment.name}`;
+  return new AuditCorruptError('file', path, sequence, 'events before it are missing');
+}
+
+/**
+ * Removes segments that lie wholly at or before a sequence, and files that a crash left behind.
+ *
+ * Goes by one listing: the writer may be beginning a new file meanwhile, and a file that is not on
+ * the list is none of ours.
+ */
+export async function dropBelow(
+  files: FilePort,
+  directory: string,
+  sequence: number,
+): Promise<void> {
+  const names = await files.list(directory);
+  const firsts = names.flatMap((name) => parseSegment(name)?.first ?? []);
+  const isLeftover = (name: string): boolean => {
+    if (name.endsWith('.tmp')) return true;
+    const segment = parseSegment(name);
+    if (segment === undefined) return false;
+    // A compressed form that has its name is complete, and makes the plain one superfluous.
+    if (names.includes(`${name}.gz`)) return true;
+    // It ends before the next one begins.
+    return firsts.some((next) => next > segment.first && next <= sequence + 1);
+  };
+  const leftovers = names.filter(isLeftover);
+  for (const name of leftovers) await files.remove(`${directory}/${name}`);
+  if (leftovers.length > 0) await files.syncDirectory(directory);
+}
+
+async function pruneCheckpoints(
+  files: FilePort,
+  directory: string,
+  source: FileSource,
+  sequence: number,
+): Promise<void> {
+  const all = await source.checkpoints();
+  const kept = all.filter(({ size }) => size >= sequence);
+  if (kept.length === all.length) return;
+  await replaceFile(files, directory, CHECKPOINT_FILE, kept.map(checkpointLine).join(''));
+}
+
+/** A stored checkpoint as a line. */
+export function checkpointLine({ note, size, frontier }: StoredCheckpoint): string {
+  return `${JSON.stringify({ size, note, frontier })}\n`;
+}
+
+/** The closed, uncompressed segments of a log, oldest first. */
+export async function uncompressedSegments(
+  files: FilePort,
+  directory: string,
+): Promise<readonly Segment[]> {
+  const segments = await listSegments(files, directory);
+  return segments.slice(0, -1).filter(({ compressed }) => !compressed);
+}

@@ -1,0 +1,10 @@
+export { checkLine, EMPTY_HEAD, type SealedEvent } from '../chain/hash-chain.ts';
+export type {
+  Anchor,
+  AuditSink,
+  AuditSource,
+  ReadRange,
+  SinkNews,
+  SinkState,
+  StoredCheckpoint,
+} from './sink.ts';

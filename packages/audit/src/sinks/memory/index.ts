@@ -1,0 +1,1 @@
+export { type MemorySinkOptions, memorySink } from './memory-sink.ts';

@@ -1,0 +1,160 @@
+import { checkKnown, checkName, checkNumber } from '@temper/core';
+import {
+  type ChainHead,
+  checkLine,
+  EMPTY_HEAD,
+  GENESIS_HASH,
+  parseLine,
+  type SealedEvent,
+} from '../../chain/hash-chain.ts';
+import { encodeFrontier, leafOf, MerkleFrontier } from '../../chain/merkle.ts';
+import { AuditCorruptError } from '../../errors.ts';
+import type {
+  Anchor,
+  AuditSink,
+  AuditSource,
+  ReadRange,
+  SinkState,
+  StoredCheckpoint,
+} from '../sink.ts';
+
+/** Options of {@link memorySink}. */
+export interface MemorySinkOptions {
+  /** @defaultValue 'memory' */
+  readonly name?: string;
+  /**
+   * Most events kept; the oldest go first.
+   *
+   * @defaultValue 10_000
+   * @throws {RangeError} at construction, unless an integer from 1 to 10_000_000
+   */
+  readonly capacity?: number;
+  /** A whole log to begin with, such as the lines of an export. @defaultValue none */
+  readonly lines?: readonly string[];
+}
+
+/** The defaults, as the README's table shows them. */
+export const MEMORY_SINK_DEFAULTS: { readonly name: 'memory'; readonly capacity: 10_000 } = {
+  name: 'memory',
+  capacity: 10_000,
+};
+
+/** Lines delivered at a time. */
+const READ_LINES = 1_000;
+
+/** Keeps the last events in memory: for tests, and for showing what has just happened. */
+export function memorySink(
+  options: MemorySinkOptions = {},
+): AuditSink & { readonly source: AuditSource } {
+  checkKnown('memorySink', options, [...Object.keys(MEMORY_SINK_DEFAULTS), 'lines']);
+  const all = { ...MEMORY_SINK_DEFAULTS, lines: [], ...options };
+  checkName('memorySink', all.name);
+  checkNumber('memorySink', 'capacity', all.capacity, { min: 1, max: 10_000_000, integer: true });
+  return new MemorySink(all);
+}
+
+class MemorySink implements AuditSink, AuditSource {
+  readonly name: string;
+  readonly durable = false;
+  readonly source: AuditSource = this;
+  readonly #capacity: number;
+  /** A ring would save nothing: the array is cut when it has grown to twice the capacity. */
+  #kept: (ChainHead & { readonly line: string })[] = [];
+  #head: ChainHead = EMPTY_HEAD;
+  /** Where what is kept begins, and the sum of what is not, when that is known. */
+  #begin: ChainHead = EMPTY_HEAD;
+  #frontier: MerkleFrontier | undefined = new MerkleFrontier();
+  readonly #checkpoints: StoredCheckpoint[] = [];
+
+  constructor({ name, capacity, lines }: Required<MemorySinkOptions>) {
+    this.name = name;
+    this.#capacity = capacity;
+    // Taken as they are, whatever they are: verification is for telling what is wrong with them.
+    this.#kept = lines.map((line, i) => ({ line, sequence: i + 1, hash: hashOf(line) }));
+    const last = this.#kept.at(-1);
+    if (last !== undefined) this.#head = last;
+  }
+
+  async open(): Promise<SinkState> {
+    const last = this.#kept.at(-1);
+    const checked = last && checkLine(last.line);
+    if (checked?.fault !== undefined) {
+      throw new AuditCorruptError(this.name, 'in memory', last?.sequence, checked.message);
+    }
+    const { sequence, hash } = checked?.event ?? this.#head;
+    return { head: { sequence, hash } };
+  }
+
+  async write(batch: readonly SealedEvent[]): Promise<undefined> {
+    for (const { line, event } of batch) {
+      const { sequence, prev, hash } = event;
+      // One that joins a log later keeps what it is given from then on.
+      if (sequence !== this.#head.sequence + 1)
+        this.#restart({ sequence: sequence - 1, hash: prev });
+      this.#head = { sequence, hash };
+      this.#kept.push({ line, sequence, hash });
+    }
+    if (this.#kept.length >= this.#capacity * 2) {
+      this.#forget(this.#kept.length - this.#capacity);
+    }
+  }
+
+  #restart(begin: ChainHead): void {
+    this.#kept = [];
+    this.#begin = begin;
+    this.#frontier = undefined;
+  }
+
+  #forget(count: number): void {
+    for (const { sequence, hash } of this.#kept.slice(0, count)) {
+      this.#frontier?.append(leafOf(hash));
+      this.#begin = { sequence, hash };
+    }
+    this.#kept = this.#kept.slice(count);
+  }
+
+  async saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
+    this.#checkpoints.push(checkpoint);
+    if (this.#checkpoints.length > this.#capacity) this.#checkpoints.shift();
+  }
+
+  async *read({
+    from = 0,
+    to = Number.POSITIVE_INFINITY,
+    reverse = false,
+  }: ReadRange): AsyncGenerator<readonly string[], void, undefined> {
+    this.#trim();
+    const lines = this.#kept
+      .filter(({ sequence }) => sequence >= from && sequence <= to)
+      .map(({ line }) => line);
+    if (reverse) lines.reverse();
+    for (let i = 0; i < lines.length; i += READ_LINES) yield lines.slice(i, i + READ_LINES);
+  }
+
+  /** Readers see the capacity, not the slack above it. */
+  #trim(): void {
+    if (this.#kept.length > this.#capacity) this.#forget(this.#kept.length - this.#capacity);
+  }
+
+  async anchor(): Promise<Anchor | undefined> {
+    this.#trim();
+    if (this.#begin.sequence === 0) return undefined;
+    const { sequence, hash } = this.#begin;
+    const frontier = this.#frontier && encodeFrontier(this.#frontier);
+    return { sequence, hash, ...(frontier === undefined ? {} : { frontier }) };
+  }
+
+  async checkpoints(): Promise<readonly StoredCheckpoint[]> {
+    return [...this.#checkpoints];
+  }
+
+  async close(): Promise<void> {}
+}
+
+function hashOf(line: string): string {
+  try {
+    return parseLine(line).hash;
+  } catch {
+    return GENESIS_HASH;
+  }
+}

@@ -1,0 +1,1 @@
+export { type OtelLogsSinkOptions, otelLogsSink } from './otel-logs-sink.ts';

@@ -1,0 +1,41 @@
+import { checkKnown, checkName } from '@temper/core';
+import { EMPTY_HEAD, type SealedEvent } from '../../chain/hash-chain.ts';
+import { emitLogRecord } from '../../telemetry.ts';
+import type { AuditSink, SinkState } from '../sink.ts';
+
+/** Options of {@link otelLogsSink}. */
+export interface OtelLogsSinkOptions {
+  /** @defaultValue 'otel' */
+  readonly name?: string;
+}
+
+/**
+ * Sends every event to OpenTelemetry's logs API, as a log record in the context of its span. It goes
+ * wherever the registered logger provider sends it, which keeps it as safe as that does: this sink
+ * promises nothing, and never counts towards the rule beside one that is durable.
+ */
+export function otelLogsSink(options: OtelLogsSinkOptions = {}): AuditSink {
+  checkKnown('otelLogsSink', options, ['name']);
+  return new OtelLogsSink(checkName('otelLogsSink', options.name ?? 'otel'));
+}
+
+class OtelLogsSink implements AuditSink {
+  readonly name: string;
+  readonly durable = false;
+  #log = 'audit';
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  async open(log: string): Promise<SinkState> {
+    this.#log = log;
+    return { head: EMPTY_HEAD };
+  }
+
+  async write(batch: readonly SealedEvent[]): Promise<undefined> {
+    for (const sealed of batch) emitLogRecord(sealed, this.#log);
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,252 @@
+import {
+  type Clock,
+  checkKnown,
+  checkName,
+  checkNumber,
+  checkType,
+  systemClock,
+} from '@temper/core';
+import { type ChainHead, checkLine, EMPTY_HEAD, type SealedEvent } from '../../chain/hash-chain.ts';
+import { AuditCorruptError, AuditLockedError } from '../../errors.ts';
+import type {
+  AuditSink,
+  AuditSource,
+  IndexedField,
+  SinkNews,
+  SinkState,
+  StoredCheckpoint,
+} from '../sink.ts';
+import type { PostgresClient, PostgresPool } from './postgres-client.ts';
+import { retireDays } from './postgres-retention.ts';
+import {
+  createPartition,
+  createTables,
+  dayOf,
+  type PostgresTables,
+  tablesIn,
+} from './postgres-schema.ts';
+import { PostgresSource } from './postgres-source.ts';
+
+/** Options of {@link postgresSink}. */
+export interface PostgresSinkOptions {
+  /** A pool of `pg`. The sink keeps one connection of it for itself. */
+  readonly pool: PostgresPool;
+  /**
+   * Whose chain this is. Every process that writes needs a name of its own that it has again after a
+   * restart, such as that of its pod in a stateful set.
+   */
+  readonly writer: string;
+  /** @defaultValue 'postgres' */
+  readonly name?: string;
+  /** Schema of the tables, made if it does not exist. @defaultValue 'public' */
+  readonly schema?: string;
+  /** Fields with an index, for queries by value. @defaultValue ['traceId'] */
+  readonly indexes?: readonly IndexedField[];
+  /**
+   * Remove days that ended longer ago than this, in milliseconds, of all writers.
+   *
+   * @defaultValue Infinity
+   * @throws {RangeError} at construction, unless >= 86_400_000
+   */
+  readonly maxAgeMs?: number;
+  /** @defaultValue the machine's clock */
+  readonly clock?: Clock;
+}
+
+/** The defaults, as the README's table shows them. */
+export const POSTGRES_SINK_DEFAULTS: {
+  readonly name: 'postgres';
+  readonly schema: 'public';
+  readonly indexes: readonly IndexedField[];
+  readonly maxAgeMs: number;
+} = {
+  name: 'postgres',
+  schema: 'public',
+  indexes: ['traceId'],
+  maxAgeMs: Number.POSITIVE_INFINITY,
+};
+
+/** How often old days are looked for, in milliseconds. */
+const RETENTION_INTERVAL_MS = 3_600_000;
+/** Days whose partitions are remembered to exist. */
+const MAX_KNOWN_DAYS = 100;
+
+/**
+ * Keeps the log in PostgreSQL, for a fleet: one chain per writer, in tables partitioned by day.
+ *
+ * A batch is one statement, and with it one transaction and one round trip, which moves the writer's
+ * head from where this process left it: a writer that was superseded stores nothing.
+ *
+ * @throws {TypeError | RangeError} when an option is not what {@link PostgresSinkOptions} says
+ */
+export function postgresSink(
+  options: PostgresSinkOptions,
+): AuditSink & { readonly source: AuditSource } {
+  const owner = 'postgresSink';
+  checkKnown(owner, options, [...Object.keys(POSTGRES_SINK_DEFAULTS), 'pool', 'writer', 'clock']);
+  const all = { ...POSTGRES_SINK_DEFAULTS, clock: systemClock, ...options };
+  checkName(owner, all.name);
+  checkType(owner, 'pool', all.pool, 'object');
+  if (typeof all.writer !== 'string' || all.writer === '') {
+    throw new TypeError(`${owner}: writer must name this process.`);
+  }
+  checkNumber(owner, 'maxAgeMs', all.maxAgeMs, { min: 86_400_000 });
+  return new PostgresSink(all);
+}
+
+class PostgresSink implements AuditSink {
+  readonly name: string;
+  readonly durable = true;
+  readonly source: PostgresSource;
+  readonly #options: Required<PostgresSinkOptions>;
+  readonly #tables: PostgresTables;
+  #client: PostgresClient | undefined;
+  #head: ChainHead = EMPTY_HEAD;
+  readonly #days: Set<string> = new Set();
+  #retentionAt = 0;
+
+  constructor(options: Required<PostgresSinkOptions>) {
+    this.name = options.name;
+    this.#options = options;
+    this.#tables = tablesIn(options.schema);
+    this.source = new PostgresSource(options.pool, options.writer, options.schema, options.name);
+  }
+
+  async open(): Promise<SinkState> {
+    this.#release();
+    const { pool, schema, indexes } = this.#options;
+    const client = await pool.connect();
+    // Without a listener, a connection that breaks while idle would end the process.
+    client.on('error', () => undefined);
+    try {
+      // Whatever the server's default is, an answer must mean that the commit is on disk.
+      await client.query('SET synchronous_commit = on');
+      await createTables(client, schema, indexes);
+      await this.#lock(client);
+      this.#head = await this.#readHead(client);
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    this.#client = client;
+    return { head: this.#head };
+  }
+
+  /** The lock belongs to the session, and goes with it. */
+  async #lock(client: PostgresClient): Promise<void> {
+    const { writer, schema } = this.#options;
+    const { rows } = await client.query(
+      `SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS locked`,
+      [`temper audit ${schema} ${writer}`],
+    );
+    if ((rows[0] as { locked: boolean }).locked) return;
+    throw new AuditLockedError(this.name, `of writer '${writer}'`);
+  }
+
+  async #readHead(client: PostgresClient): Promise<ChainHead> {
+    const { writer } = this.#options;
+    const { event, head } = this.#tables;
+    await client.query(
+      `INSERT INTO ${head} (writer, sequence, hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+      [writer, EMPTY_HEAD.sequence, EMPTY_HEAD.hash],
+    );
+    const { rows } = await client.query(
+      `SELECT head.sequence, head.hash, last.sequence AS key, last.line FROM ${head} head
+         LEFT JOIN LATERAL (SELECT sequence, line FROM ${event} WHERE writer = head.writer
+           ORDER BY sequence DESC LIMIT 1) last ON true
+        WHERE head.writer = $1`,
+      [writer],
+    );
+    const row = rows[0] as {
+      sequence: string;
+      hash: string;
+      key: string | null;
+      line: string | null;
+    };
+    const stored = { sequence: Number(row.sequence), hash: row.hash };
+    const checked = row.line === null ? undefined : checkLine(row.line);
+    if (checked?.fault !== undefined) throw this.#corrupt(Number(row.key), checked.message);
+    const last = checked?.event ?? (await this.source.anchor()) ?? EMPTY_HEAD;
+    if (last.sequence !== stored.sequence || last.hash !== stored.hash) {
+      throw this.#corrupt(
+        Math.min(last.sequence, stored.sequence) + 1,
+        `its head says ${stored.sequence}, its last event is ${last.sequence}`,
+      );
+    }
+    return stored;
+  }
+
+  #corrupt(sequence: number, what: string): AuditCorruptError {
+    return new AuditCorruptError(this.name, `of writer '${this.#options.writer}'`, sequence, what);
+  }
+
+  async write(batch: readonly SealedEvent[]): Promise<SinkNews | undefined> {
+    const client = this.#client;
+    if (client === undefined) throw new TypeError(`Sink '${this.name}' is not open.`);
+    await this.#preparePartitions(client, batch);
+    const { writer } = this.#options;
+    const { event, head } = this.#tables;
+    const { sequence, hash } = (batch[batch.length - 1] as SealedEvent).event;
+    const { rowCount } = await client.query(
+      `WITH moved AS (UPDATE ${head} SET sequence = $2, hash = $3
+         WHERE writer = $1 AND sequence = $4 AND hash = $5 RETURNING writer)
+       INSERT INTO ${event} (writer, sequence, at, line)
+       SELECT moved.writer, new.sequence, new.at, new.line FROM moved,
+         unnest($6::bigint[], $7::timestamptz[], $8::text[]) AS new (sequence, at, line)`,
+      [
+        writer,
+        sequence,
+        hash,
+        this.#head.sequence,
+        this.#head.hash,
+        batch.map((sealed) => sealed.event.sequence),
+        batch.map((sealed) => sealed.event.timestamp),
+        batch.map((sealed) => sealed.line),
+      ],
+    );
+    if (rowCount !== batch.length) {
+      throw new AuditLockedError(this.name, `of writer '${writer}'`);
+    }
+    this.#head = { sequence, hash };
+    return this.#retire(client);
+  }
+
+  async #preparePartitions(client: PostgresClient, batch: readonly SealedEvent[]): Promise<void> {
+    for (const { event } of batch) {
+      const day = dayOf(event.timestamp);
+      if (this.#days.has(day)) continue;
+      await createPartition(client, this.#options.schema, day);
+      if (this.#days.size >= MAX_KNOWN_DAYS) this.#days.clear();
+      this.#days.add(day);
+    }
+  }
+
+  async #retire(client: PostgresClient): Promise<SinkNews | undefined> {
+    const { clock, maxAgeMs, schema, writer } = this.#options;
+    if (maxAgeMs === Number.POSITIVE_INFINITY || clock.monotonic() < this.#retentionAt) return;
+    this.#retentionAt = clock.monotonic() + RETENTION_INTERVAL_MS;
+    const retired = await retireDays(client, schema, new Date(clock.now() - maxAgeMs));
+    this.#days.clear();
+    const own = retired.get(writer);
+    return own && { retired: own };
+  }
+
+  async saveCheckpoint({ note, size, frontier }: StoredCheckpoint): Promise<void> {
+    await this.#options.pool.query(
+      `INSERT INTO ${this.#tables.checkpoint} (writer, size, note, frontier) VALUES ($1, $2, $3, $4)
+       ON CONFLICT DO NOTHING`,
+      [this.#options.writer, size, note, JSON.stringify(frontier)],
+    );
+  }
+
+  #release(): void {
+    // Destroyed rather than given back: the lock must not live on in somebody else's session.
+    this.#client?.release(true);
+    this.#client = undefined;
+    this.#days.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#release();
+  }
+}

@@ -1,0 +1,106 @@
+import { lineSequence } from '../../chain/line-fields.ts';
+import { AuditCorruptError } from '../../errors.ts';
+import { KeyCheck, type KeyedLine } from '../key-check.ts';
+import type { Anchor, AuditSource, LineFilter, ReadRange, StoredCheckpoint } from '../sink.ts';
+import type { PostgresPool } from './postgres-client.ts';
+import { fieldExpression, type PostgresTables, tablesIn } from './postgres-schema.ts';
+
+/** Lines fetched at a time. */
+const READ_LINES = 1_000;
+
+interface Row {
+  readonly sequence: string;
+  readonly at: string;
+  readonly line: string;
+}
+
+/** Reads the chain of one writer that {@link postgresSink} keeps. */
+export class PostgresSource implements AuditSource {
+  readonly name: string;
+  readonly #pool: PostgresPool;
+  readonly #writer: string;
+  readonly #tables: PostgresTables;
+
+  constructor(pool: PostgresPool, writer: string, schema = 'public', name: string = writer) {
+    this.name = name;
+    this.#pool = pool;
+    this.#writer = writer;
+    this.#tables = tablesIn(schema);
+  }
+
+  async *read(range: ReadRange): AsyncGenerator<readonly string[], void, undefined> {
+    const { reverse = false, filter } = range;
+    let low = range.from ?? 0;
+    let high = Math.min(range.to ?? Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+    const check = new KeyCheck(reverse);
+    while (low <= high) {
+      const { text, values } = this.#select(low, high, reverse, filter);
+      const found = (await this.#pool.query(text, values)).rows as readonly Row[];
+      const rows = found.map(({ sequence, at, line }) => ({ key: Number(sequence), at, line }));
+      const sound = check.soundCount(rows);
+      if (sound > 0) yield rows.slice(0, sound).map(({ line }) => line);
+      if (sound < rows.length) throw this.#misfiled(rows[sound] as KeyedLine);
+      if (rows.length < READ_LINES) return;
+      const last = (rows.at(-1) as KeyedLine).key;
+      if (reverse) high = last - 1;
+      else low = last + 1;
+    }
+  }
+
+  #select(
+    low: number,
+    high: number,
+    reverse: boolean,
+    filter: LineFilter | undefined,
+  ): { readonly text: string; readonly values: unknown[] } {
+    const values: unknown[] = [this.#writer, low, high];
+    const conditions = ['writer = $1', 'sequence BETWEEN $2 AND $3'];
+    const condition = (sql: string, value: unknown): void => {
+      values.push(value);
+      conditions.push(sql.replace('?', `$${values.length}`));
+    };
+    for (const [field, wanted] of filter?.equals ?? []) {
+      condition(`${fieldExpression(field)} = ANY (?)`, wanted);
+    }
+    // The partitions are by day, so a range of time leaves most of them unread.
+    if (filter?.since !== undefined) condition('at >= ?', filter.since);
+    if (filter?.until !== undefined) condition('at < ?', filter.until);
+    const text = `SELECT sequence, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, line
+      FROM ${this.#tables.event} WHERE ${conditions.join(' AND ')}
+      ORDER BY sequence ${reverse ? 'DESC' : 'ASC'} LIMIT ${READ_LINES}`;
+    return { text, values };
+  }
+
+  #misfiled({ key, at, line }: KeyedLine): AuditCorruptError {
+    const what = `it is kept under another sequence or time, ${key} and ${at}`;
+    return new AuditCorruptError(this.name, this.name, lineSequence(line), what);
+  }
+
+  async anchor(): Promise<Anchor | undefined> {
+    const { rows } = await this.#pool.query(
+      `SELECT sequence, hash, frontier FROM ${this.#tables.anchor} WHERE writer = $1`,
+      [this.#writer],
+    );
+    const row = rows[0] as { sequence: string; hash: string; frontier: string[] } | undefined;
+    return row && { sequence: Number(row.sequence), hash: row.hash, frontier: row.frontier };
+  }
+
+  async checkpoints(): Promise<readonly StoredCheckpoint[]> {
+    const { rows } = await this.#pool.query(
+      `SELECT size, note, frontier FROM ${this.#tables.checkpoint} WHERE writer = $1 ORDER BY size`,
+      [this.#writer],
+    );
+    return (rows as { size: string; note: string; frontier: string[] }[]).map(
+      ({ size, note, frontier }) => ({ size: Number(size), note, frontier }),
+    );
+  }
+}
+
+/** Every writer that has a chain in the schema. */
+export async function postgresWriters(
+  pool: PostgresPool,
+  schema: string = 'public',
+): Promise<readonly string[]> {
+  const { rows } = await pool.query(`SELECT writer FROM ${tablesIn(schema).head} ORDER BY writer`);
+  return (rows as { writer: string }[]).map(({ writer }) => writer);
+}

@@ -1,0 +1,246 @@
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type Clock, checkKnown, checkName, checkNumber, systemClock } from '@temper/core';
+import {
+  type ChainHead,
+  checkLine,
+  EMPTY_HEAD,
+  parseLine,
+  type SealedEvent,
+} from '../../chain/hash-chain.ts';
+import { decodeFrontier, encodeFrontier, leafOf } from '../../chain/merkle.ts';
+import { AuditCorruptError } from '../../errors.ts';
+import { openDatabase } from '../node-sqlite.ts';
+import type { AuditSink, AuditSource, SinkNews, SinkState, StoredCheckpoint } from '../sink.ts';
+import { WriterLock } from '../writer-lock.ts';
+import { createSchema, fieldExpression, indexNames } from './sqlite-schema.ts';
+import { readAnchor, SqliteSource } from './sqlite-source.ts';
+
+/** Options of {@link sqliteSink}. */
+export interface SqliteSinkOptions {
+  /** The database file. Made if it does not exist; its directory must. */
+  readonly path: string;
+  /** @defaultValue 'sqlite' */
+  readonly name?: string;
+  /**
+   * Fields with an index, for queries by value. Each costs time on every append; queries by other
+   * fields read through the log.
+   *
+   * @defaultValue ['timestamp', 'traceId']
+   */
+  readonly indexes?: readonly SqliteIndex[];
+  /** Remove events older than this, in milliseconds. @defaultValue Infinity */
+  readonly maxAgeMs?: number;
+  /**
+   * Remove the oldest events beyond so many. Done in batches, so a tenth more than that (and at least
+   * 100 more) may be there.
+   *
+   * @defaultValue Infinity
+   * @throws {RangeError} at construction, unless an integer >= 1 (`Infinity` allowed)
+   */
+  readonly maxEvents?: number;
+  /** @defaultValue the machine's clock */
+  readonly clock?: Clock;
+}
+
+/** A field that {@link sqliteSink} can index. */
+export type SqliteIndex = (typeof indexNames)[number];
+
+/** The defaults, as the README's table shows them. */
+export const SQLITE_SINK_DEFAULTS: {
+  readonly name: 'sqlite';
+  readonly indexes: readonly SqliteIndex[];
+  readonly maxAgeMs: number;
+  readonly maxEvents: number;
+} = {
+  name: 'sqlite',
+  indexes: ['timestamp', 'traceId'],
+  maxAgeMs: Number.POSITIVE_INFINITY,
+  maxEvents: Number.POSITIVE_INFINITY,
+};
+
+/** Events that retention removes with one write, so that no write takes long. */
+const MAX_RETIRED = 10_000;
+/** Least number of events beyond the limit that are worth a removal. */
+const MIN_EXCESS = 100;
+/** How often the age of the oldest event is looked at, in milliseconds. */
+const RETENTION_INTERVAL_MS = 60_000;
+
+/**
+ * Keeps the log in an SQLite database, with the SQLite that comes with Node: the default for a
+ * service on one machine.
+ *
+ * Write-ahead log, `synchronous=FULL`, one transaction per batch. A commit runs on the thread that
+ * calls it, and waits there for its one fdatasync.
+ *
+ * @throws {TypeError | RangeError} when an option is not what {@link SqliteSinkOptions} says
+ */
+export function sqliteSink(
+  options: SqliteSinkOptions,
+): AuditSink & { readonly source: AuditSource } {
+  const owner = 'sqliteSink';
+  checkKnown(owner, options, [...Object.keys(SQLITE_SINK_DEFAULTS), 'path', 'clock']);
+  const all = { ...SQLITE_SINK_DEFAULTS, clock: systemClock, ...options };
+  checkName(owner, all.name);
+  if (typeof all.path !== 'string' || all.path === '') {
+    throw new TypeError(`${owner}: path must name a file.`);
+  }
+  checkNumber(owner, 'maxAgeMs', all.maxAgeMs, { min: 1 });
+  checkNumber(owner, 'maxEvents', all.maxEvents, { min: 1, integer: true });
+  for (const index of all.indexes) {
+    if (!indexNames.includes(index)) {
+      throw new TypeError(`${owner}: indexes may name ${indexNames.join(', ')}, got '${index}'.`);
+    }
+  }
+  return new SqliteSink(all);
+}
+
+class SqliteSink implements AuditSink {
+  readonly name: string;
+  readonly durable = true;
+  readonly source: SqliteSource;
+  readonly #options: Required<SqliteSinkOptions>;
+  #lock: WriterLock | undefined;
+  #database: DatabaseSync | undefined;
+  #insert: StatementSync | undefined;
+  #head: ChainHead = EMPTY_HEAD;
+  #first = 1;
+  #retentionAt = 0;
+
+  constructor(options: Required<SqliteSinkOptions>) {
+    this.name = options.name;
+    this.#options = options;
+    this.source = new SqliteSource(options.path, options.name);
+  }
+
+  async open(): Promise<SinkState> {
+    const { path, indexes } = this.#options;
+    this.#lock ??= new WriterLock(this.name, path, `${path}-lock`);
+    this.#database?.close();
+    this.#database = undefined;
+    const database = openDatabase(path);
+    try {
+      database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;');
+      createSchema(database, path, this.name, indexes);
+      this.#head = this.#readHead(database);
+      this.#first = (readAnchor(database)?.sequence ?? 0) + 1;
+      this.#insert = database.prepare('INSERT INTO event (sequence, line) VALUES (?, ?)');
+      this.#database = database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    // SQLite makes what is in the file durable, and leaves to us that the file is in its directory.
+    const directory = await open(dirname(path), 'r');
+    await directory.sync().finally(() => directory.close());
+    return { head: this.#head };
+  }
+
+  #readHead(database: DatabaseSync): ChainHead {
+    const row = database
+      .prepare('SELECT sequence, line FROM event ORDER BY sequence DESC LIMIT 1')
+      .get() as { sequence: number; line: string } | undefined;
+    if (row === undefined) return readAnchor(database) ?? EMPTY_HEAD;
+    const checked = checkLine(row.line);
+    if (checked.fault !== undefined || checked.event.sequence !== row.sequence) {
+      const what = checked.fault === undefined ? 'its sequence was changed' : checked.message;
+      throw new AuditCorruptError(this.name, this.#options.path, row.sequence, what);
+    }
+    return checked.event;
+  }
+
+  async write(batch: readonly SealedEvent[]): Promise<SinkNews | undefined> {
+    const { database, insert } = this.#opened();
+    return inTransaction(database, () => {
+      for (const { event, line } of batch) insert.run(event.sequence, line);
+      const retired = this.#retire(database, batch);
+      return () => {
+        this.#head = (batch[batch.length - 1] as SealedEvent).event;
+        if (retired !== undefined) this.#first = retired.sequence + 1;
+        return retired && { retired };
+      };
+    });
+  }
+
+  /** Removes what is too old or too much, and leaves the sum of it as the anchor. */
+  #retire(database: DatabaseSync, batch: readonly SealedEvent[]): SinkNews['retired'] | undefined {
+    const { maxEvents, maxAgeMs, clock } = this.#options;
+    const last = (batch[batch.length - 1] as SealedEvent).event.sequence;
+    // In batches, as every removal is an event itself, which must not lead to the next one.
+    const excess = last - this.#first + 1 - maxEvents;
+    let to = excess >= Math.max(MIN_EXCESS, maxEvents / 10) ? last - maxEvents : 0;
+    if (maxAgeMs !== Number.POSITIVE_INFINITY && clock.monotonic() >= this.#retentionAt) {
+      const cutoff = new Date(clock.now() - maxAgeMs).toISOString();
+      const young = database
+        .prepare(
+          `SELECT sequence FROM event WHERE ${fieldExpression('timestamp')} >= ? ORDER BY sequence LIMIT 1`,
+        )
+        .get(cutoff) as { sequence: number } | undefined;
+      const old = Math.min((young?.sequence ?? last) - 1, this.#first + MAX_RETIRED - 1);
+      // Look again soon when one write could not remove all of it.
+      if (old < this.#first + MAX_RETIRED - 1) {
+        this.#retentionAt = clock.monotonic() + RETENTION_INTERVAL_MS;
+      }
+      to = Math.max(to, old);
+    }
+    to = Math.min(to, this.#first + MAX_RETIRED - 1);
+    if (to < this.#first) return undefined;
+    return { ...this.#remove(database, to), from: this.#first };
+  }
+
+  #remove(database: DatabaseSync, to: number): ChainHead {
+    const anchor = readAnchor(database);
+    const frontier = decodeFrontier(anchor?.sequence ?? 0, anchor?.frontier ?? []);
+    let head: ChainHead = anchor ?? EMPTY_HEAD;
+    const rows = database.prepare('SELECT line FROM event WHERE sequence <= ? ORDER BY sequence');
+    for (const { line } of rows.iterate(to) as IterableIterator<{ line: string }>) {
+      const { sequence, hash } = parseLine(line);
+      frontier.append(leafOf(hash));
+      head = { sequence, hash };
+    }
+    const nodes = JSON.stringify(encodeFrontier(frontier));
+    database
+      .prepare('INSERT OR REPLACE INTO anchor (one, sequence, hash, frontier) VALUES (1, ?, ?, ?)')
+      .run(head.sequence, head.hash, nodes);
+    database.prepare('DELETE FROM event WHERE sequence <= ?').run(to);
+    database.prepare('DELETE FROM checkpoint WHERE size < ?').run(to);
+    return head;
+  }
+
+  async saveCheckpoint({ note, size, frontier }: StoredCheckpoint): Promise<void> {
+    const { database } = this.#opened();
+    database
+      .prepare('INSERT OR REPLACE INTO checkpoint (size, note, frontier) VALUES (?, ?, ?)')
+      .run(size, note, JSON.stringify(frontier));
+  }
+
+  #opened(): { readonly database: DatabaseSync; readonly insert: StatementSync } {
+    if (this.#database === undefined || this.#insert === undefined) {
+      throw new TypeError(`Sink '${this.name}' is not open.`);
+    }
+    return { database: this.#database, insert: this.#insert };
+  }
+
+  async close(): Promise<void> {
+    this.source.close();
+    this.#database?.close();
+    this.#database = undefined;
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+}
+
+/** Runs `work` in a transaction; what it returns runs when that has been committed. */
+function inTransaction<T>(database: DatabaseSync, work: () => () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  let after: () => T;
+  try {
+    after = work();
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+  return after();
+}
