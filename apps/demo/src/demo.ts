@@ -6,7 +6,7 @@ import { FaultBoard } from './faults/board.ts';
 import { drillSources } from './faults/drills.ts';
 import { auditDiskFull, lspCrash } from './faults/local.ts';
 import { registryFaultSources } from './faults/registry.ts';
-import { ordinaryCallers, Traffic } from './scenarios/traffic.ts';
+import { ordinaryCallers, Traffic } from './load/traffic.ts';
 import { type Service, type ServiceOptions, startService } from './service/service.ts';
 
 /** A service that is up, with its switches and its load. */

@@ -1,6 +1,6 @@
 import type { OperationEvent } from '@temper/parsercraft-handlers';
 import type { Demo } from '../demo.ts';
-import { wasTurnedAway } from '../scenarios/tally.ts';
+import { wasTurnedAway } from '../load/tally.ts';
 
 /** What the view is drawn on: a terminal, or what stands in for one. */
 export interface Screen {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { percentile } from '../scenarios/tally.ts';
+import { percentile } from '../load/tally.ts';
 import type { EndpointHolder } from './endpoint.ts';
 import { type HttpAnswer, HttpCaller } from './http-caller.ts';
 

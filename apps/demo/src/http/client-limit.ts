@@ -1,10 +1,9 @@
 import { type KeyedLimiter, keyed, type RateLimiter, tokenBucket } from '@temper/ratelimit';
 import { HttpGuard } from '@temper/ratelimit/http';
 import type { FastifyRequest } from 'fastify';
+import { CLIENT_LIMIT } from '../service/settings.ts';
 import { Problem } from './problem.ts';
 
-/** Requests of one client per minute, and at once. */
-export const CLIENT_LIMIT = { limit: 1_200, windowMs: 60_000, burst: 80 } as const;
 /** Clients that are remembered; the one that was away for longest is forgotten. */
 const MAX_CLIENTS = 10_000;
 

@@ -1,5 +1,5 @@
 import type { OperationEvent, OperationName, OperationStatus } from '@temper/parsercraft-handlers';
-import { percentile, wasTurnedAway } from '../scenarios/tally.ts';
+import { percentile, wasTurnedAway } from '../load/tally.ts';
 
 /** What one kind of operation did in one second. */
 export interface OperationSecond {

@@ -1,4 +1,5 @@
-import type { PhaseResult, ScenarioPromise, ScenarioRecord, TransitionRecord } from './scenario.ts';
+import type { PhaseResult } from '../load/tally.ts';
+import type { ScenarioPromise, ScenarioRecord, TransitionRecord } from './scenario.ts';
 
 /** The result of a phase. @throws {RangeError} when there is no such phase */
 export function phaseOf({ phases }: ScenarioRecord, name: string): PhaseResult {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperationEvent } from '@temper/parsercraft-handlers';
 import type { Demo } from '../demo.ts';
+import { Tally } from '../load/tally.ts';
 import { changedSettings } from '../service/settings.ts';
 import type {
   Phase,
@@ -10,7 +11,6 @@ import type {
   ScenarioResult,
   TransitionRecord,
 } from './scenario.ts';
-import { Tally } from './tally.ts';
 
 /** What can be watched of a run. */
 export interface RunProgress {

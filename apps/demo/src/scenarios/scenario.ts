@@ -1,7 +1,8 @@
-import type { HardeningOverrides, OperationName } from '@temper/parsercraft-handlers';
+import type { HardeningOverrides } from '@temper/parsercraft-handlers';
 import type { Demo } from '../demo.ts';
 import type { FaultName } from '../faults/fault.ts';
-import type { Load } from './traffic.ts';
+import type { PhaseResult } from '../load/tally.ts';
+import type { Load } from '../load/traffic.ts';
 
 /** A stretch of a scenario. */
 export interface Phase {
@@ -13,25 +14,6 @@ export interface Phase {
   readonly faults?: readonly FaultName[];
   /** Ordinary work, per second. */
   readonly load: Load;
-}
-
-/** What became of the calls that began in one phase. */
-export interface PhaseResult {
-  readonly name: string;
-  readonly seconds: number;
-  /** Guarded operations. */
-  readonly calls: number;
-  /** Of them: with the real answer, with a lesser one, turned away by a guard, and failed. */
-  readonly successes: number;
-  readonly degraded: number;
-  readonly rejections: number;
-  readonly failures: number;
-  /** Times that a subsystem was called. */
-  readonly attempts: number;
-  /** Undefined when there was no call. */
-  readonly p50Ms: number | undefined;
-  readonly p99Ms: number | undefined;
-  readonly operations: Readonly<Partial<Record<OperationName, number>>>;
 }
 
 /** A breaker's change of state during a scenario. */

@@ -1,5 +1,5 @@
 import type { Demo } from '../demo.ts';
-import { CLIENT_LIMIT } from '../http/client-limit.ts';
+import { CLIENT_LIMIT } from '../service/settings.ts';
 import { circuitStaysClosed, everythingSucceeds, numberOf } from './promises.ts';
 import type { Scenario, ScenarioObserver } from './scenario.ts';
 

@@ -13,6 +13,9 @@ export const DEMO_SETTINGS: HardeningOverrides = {
   },
 };
 
+/** The rate limit of one HTTP client: requests per minute, and the burst. */
+export const CLIENT_LIMIT = { limit: 1_200, windowMs: 60_000, burst: 80 } as const;
+
 /** One value that is not the report's. */
 export interface ChangedSetting {
   readonly setting: string;

@@ -1,6 +1,24 @@
 import { isTemperError } from '@temper/core';
-import type { OperationEvent } from '@temper/parsercraft-handlers';
-import type { PhaseResult } from './scenario.ts';
+import type { OperationEvent, OperationName } from '@temper/parsercraft-handlers';
+
+/** What became of the calls that began in one phase. */
+export interface PhaseResult {
+  readonly name: string;
+  readonly seconds: number;
+  /** Guarded operations. */
+  readonly calls: number;
+  /** Of them: with the real answer, with a lesser one, turned away by a guard, and failed. */
+  readonly successes: number;
+  readonly degraded: number;
+  readonly rejections: number;
+  readonly failures: number;
+  /** Times that a subsystem was called. */
+  readonly attempts: number;
+  /** Undefined when there was no call. */
+  readonly p50Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+  readonly operations: Readonly<Partial<Record<OperationName, number>>>;
+}
 
 /** Whether an operation ended because a guard turned it away before it reached its subsystem. */
 export function wasTurnedAway({ error }: OperationEvent): boolean {
