@@ -32,7 +32,7 @@ const PANEL_HEIGHT = 8;
 const STAT_HEIGHT = 4;
 
 /** The uid of a dashboard in one of the two name styles. */
-export function dashboardUid({ uid }: DashboardDefinition, style: NameStyle): string {
+function dashboardUid({ uid }: DashboardDefinition, style: NameStyle): string {
   return style === 'scrape' ? uid : `${uid}-otlp`;
 }
 
@@ -186,7 +186,7 @@ function states(panel: Panel): StateTimelineBuilder {
 }
 
 /** The file of a dashboard, from the repository's root. */
-export function dashboardPath(definition: DashboardDefinition, style: NameStyle): string {
+function dashboardPath(definition: DashboardDefinition, style: NameStyle): string {
   return `observability/dashboards/${style}/${definition.uid}.json`;
 }
 

@@ -2,7 +2,7 @@ import type { RunbookId } from '@temper/runbooks';
 import type { Names } from '../names.ts';
 
 /** One line, or set of lines, of a panel. */
-export interface PanelQuery {
+interface PanelQuery {
   readonly expr: (names: Names) => string;
   /** Grafana's legend template. */
   readonly legend: string;

@@ -2,7 +2,7 @@ import type { RunbookId } from '@temper/runbooks';
 import type { Names } from '../names.ts';
 
 /** How soon somebody has to look. `page`: now. `ticket`: within the working day. */
-export type AlertSeverity = 'page' | 'ticket';
+type AlertSeverity = 'page' | 'ticket';
 
 /** A series that is computed once for several alerts and panels. */
 export interface RecordingRule {

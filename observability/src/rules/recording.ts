@@ -3,7 +3,7 @@ import type { Names } from '../names.ts';
 import { BY_JOB_AND_POLICY, type RecordingRule } from './alert.ts';
 
 /** The windows that burn-rate alerts look at. */
-export const BURN_WINDOWS: readonly string[] = ['5m', '30m', '1h', '6h'];
+const BURN_WINDOWS: readonly string[] = ['5m', '30m', '1h', '6h'];
 
 /** The name of the recorded error ratio over a window. */
 export function errorRatio(window: string): string {

@@ -8,7 +8,7 @@ export type Answer<T> =
       readonly traceId: string;
     };
 
-export interface Problem {
+interface Problem {
   readonly title?: string;
   readonly detail?: string;
   readonly code?: string;
@@ -19,7 +19,7 @@ export interface Problem {
 }
 
 /** A request of this page, as the first span of its trace. */
-export interface BrowserSpan {
+interface BrowserSpan {
   readonly spanId: string;
   readonly name: string;
   readonly startMs: number;

@@ -1,5 +1,5 @@
-export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
-export type Child = Node | string | undefined;
+type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
+type Child = Node | string | undefined;
 
 const SVG = 'http://www.w3.org/2000/svg';
 

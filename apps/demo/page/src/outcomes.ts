@@ -1,7 +1,7 @@
 import { svg } from './dom.ts';
 import type { OutcomeName } from './wire.ts';
 
-export interface Outcome {
+interface Outcome {
   readonly name: OutcomeName;
   readonly label: string;
   /** Outline around 0,0: each outcome has a shape of its own, as colour alone tells not everybody. */

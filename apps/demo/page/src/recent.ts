@@ -2,7 +2,7 @@ import type { BreakerState, FaultState, Health, OperationSecond, Second } from '
 
 const KEPT_SECONDS = 120;
 
-export interface Sum {
+interface Sum {
   readonly calls: number;
   readonly success: number;
   readonly degraded: number;

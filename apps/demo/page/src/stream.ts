@@ -11,7 +11,7 @@ import type {
 } from './wire.ts';
 
 /** What the service tells, by the name of the event. */
-export interface Events {
+interface Events {
   readonly hello: Hello;
   readonly operations: Operations;
   readonly breaker: BreakerChange;

@@ -138,7 +138,7 @@ export interface Trace {
   readonly dropped: number;
 }
 
-export interface Policies {
+interface Policies {
   readonly retries: Readonly<Record<string, { readonly retries: number }>>;
   readonly settings: {
     readonly breakers: Readonly<Record<string, { readonly failureThreshold: number }>>;
@@ -146,7 +146,7 @@ export interface Policies {
   };
 }
 
-export interface RunningScenario {
+interface RunningScenario {
   readonly name: string;
   readonly phaseIndex: number;
 }
@@ -159,7 +159,7 @@ export interface Hello {
   readonly scenario?: RunningScenario;
 }
 
-export interface PromiseResult {
+interface PromiseResult {
   readonly promise: string;
   readonly held: boolean;
   readonly shown: string;

@@ -3,7 +3,7 @@ import type { Demo } from '../demo.ts';
 import { wasTurnedAway } from '../load/tally.ts';
 
 /** What the view is drawn on: a terminal, or what stands in for one. */
-export interface Screen {
+interface Screen {
   readonly columns?: number;
   write(text: string): unknown;
 }

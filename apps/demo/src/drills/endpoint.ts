@@ -1,5 +1,5 @@
 /** Where the service of a demo listens, for drills that come over HTTP like anybody else. */
-export interface Endpoint {
+interface Endpoint {
   readonly url: string;
   readonly token: string;
 }

@@ -4,7 +4,7 @@ import { HOSTILE_REQUESTS } from './hostile-requests.ts';
 import { type HttpAnswer, HttpCaller } from './http-caller.ts';
 
 /** What became of hostile requests. */
-export interface HostileResult {
+interface HostileResult {
   readonly sent: number;
   /** Refused, or answered, as they should be. */
   readonly asExpected: number;

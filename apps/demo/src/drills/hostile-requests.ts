@@ -1,7 +1,7 @@
 import type { HttpQuestion } from './http-caller.ts';
 
 /** A request that should be refused, and how. */
-export interface HostileRequest {
+interface HostileRequest {
   readonly what: string;
   readonly question: HttpQuestion;
   /** The status, or statuses, that it may be answered with. */

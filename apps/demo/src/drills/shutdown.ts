@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { HttpCaller } from './http-caller.ts';
 
 /** What became of requests while a service was told to end. */
-export interface ShutdownResult {
+interface ShutdownResult {
   readonly sent: number;
   readonly ok: number;
   /** Not sent, as `/readyz` had said that the service was going: a balancer sends them elsewhere. */

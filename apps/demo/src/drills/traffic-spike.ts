@@ -4,7 +4,7 @@ import type { EndpointHolder } from './endpoint.ts';
 import { type HttpAnswer, HttpCaller } from './http-caller.ts';
 
 /** What one client of the spike got. */
-export interface ClientResult {
+interface ClientResult {
   readonly sent: number;
   readonly ok: number;
   /** Answered 429. */
@@ -17,7 +17,7 @@ export interface ClientResult {
   readonly p99Ms: number;
 }
 
-export interface SpikeResult {
+interface SpikeResult {
   /** Asks far more than one client may. */
   readonly greedy: ClientResult;
   /** Asks a few times a second, and shows the token: another client. */

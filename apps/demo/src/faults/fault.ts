@@ -13,10 +13,6 @@ export const FAULT_NAMES = [
 
 export type FaultName = (typeof FAULT_NAMES)[number];
 
-export function isFaultName(name: string): name is FaultName {
-  return (FAULT_NAMES as readonly string[]).includes(name);
-}
-
 /** A fault, and whether it is on. */
 export interface FaultState {
   readonly name: FaultName;

@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Problem } from './problem.ts';
 
-export interface AccessOptions {
+interface AccessOptions {
   /** Names and addresses, without port, by which the service may be called. */
   readonly hosts: readonly string[];
   /** Needed to change anything. @defaultValue a new one of 256 bits */

@@ -20,7 +20,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 20_000;
 
 /** What was not foreseen is written here; the caller learns its trace id alone. */
-export type FailureLog = (failure: {
+type FailureLog = (failure: {
   readonly message: string;
   readonly stack: string | undefined;
   readonly traceId: string;

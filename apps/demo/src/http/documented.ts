@@ -3,7 +3,7 @@ import type { ProblemCode } from './problem.ts';
 import { PROBLEMS } from './problem.ts';
 import { PROBLEM_SCHEMA } from './schemas.ts';
 
-export interface Documentation {
+interface Documentation {
   readonly summary: string;
   readonly description?: string;
   readonly tag: 'programs' | 'packages' | 'operations' | 'demonstration';

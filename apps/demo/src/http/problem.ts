@@ -37,7 +37,7 @@ export type ProblemCode = keyof typeof PROBLEMS;
 /** RFC 9457. */
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8';
 
-export interface ProblemBody {
+interface ProblemBody {
   readonly type: 'about:blank';
   /** Stable, for programs. */
   readonly code: ProblemCode;
@@ -52,7 +52,7 @@ export interface ProblemBody {
 
 const MAX_DETAIL = 1_000;
 
-export interface ProblemOptions {
+interface ProblemOptions {
   readonly extensions?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;

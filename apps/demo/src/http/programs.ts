@@ -24,7 +24,7 @@ export interface ProgramBody {
 }
 
 /** A program ready for the toolchain, and what of it is not as fresh as it should be. */
-export interface ReadyProgram {
+interface ReadyProgram {
   readonly program: Omit<ProgramSource, 'target'>;
   /** Packages by name: their versions, and why one is an older copy. */
   readonly packages: Readonly<
@@ -33,7 +33,7 @@ export interface ReadyProgram {
 }
 
 /** @throws {LanguageDefinitionError} when the definition has faults */
-export function definitionOf({ language, definition }: ProgramBody): LanguageDefinition {
+function definitionOf({ language, definition }: ProgramBody): LanguageDefinition {
   if (definition !== undefined) return loadDefinition(definition);
   const name = language ?? 'core';
   if (!isBundledLanguage(name)) throw new Problem('bad-request', `There is no language '${name}'.`);

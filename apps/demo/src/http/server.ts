@@ -24,7 +24,7 @@ import { packageRoutes } from './routes/packages.ts';
 import { programRoutes } from './routes/programs.ts';
 import { stateRoutes } from './routes/state.ts';
 
-export interface HttpOptions {
+interface HttpOptions {
   readonly host: string;
   readonly allowedHosts: readonly string[];
   readonly telemetry: Telemetry;

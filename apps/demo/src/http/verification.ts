@@ -2,7 +2,7 @@ import type { VerifyReport } from '@temper/audit';
 import type { AuditTrail } from '../service/audit-trail.ts';
 
 /** What was found when the log was last verified. */
-export interface Verification {
+interface Verification {
   readonly ok: boolean;
   readonly problem: VerifyReport['problem'];
   readonly events: number;

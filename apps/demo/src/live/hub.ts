@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 
-export interface HubOptions {
+interface HubOptions {
   /** Characters of events that are kept for listeners that come back. @defaultValue 1_000_000 */
   readonly keptLength?: number;
   /** Listeners at a time. @defaultValue 32 */

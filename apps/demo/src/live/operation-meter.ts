@@ -2,7 +2,7 @@ import type { OperationEvent, OperationName, OperationStatus } from '@temper/par
 import { percentile, wasTurnedAway } from '../load/tally.ts';
 
 /** What one kind of operation did in one second. */
-export interface OperationSecond {
+interface OperationSecond {
   readonly calls: number;
   /** By how they ended. */
   readonly successes: number;
@@ -49,7 +49,7 @@ class Second {
 }
 
 /** Totals since the start, by operation and status. */
-export type OperationTotals = Readonly<
+type OperationTotals = Readonly<
   Partial<Record<OperationName, Readonly<Partial<Record<OperationStatus, number>>>>>
 >;
 

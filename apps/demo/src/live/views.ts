@@ -37,7 +37,7 @@ export function operationView(event: OperationEvent): OperationView {
 }
 
 /** The guards of one service: what they are, how they are set, and how they stand. */
-export interface PoliciesView {
+interface PoliciesView {
   /** From the outside in, for each operation. */
   readonly pipelines: typeof PIPELINE_PARTS;
   readonly breakers: Readonly<Record<string, BreakerStats>>;
@@ -89,7 +89,7 @@ export function errorView(error: ErrorContext): ReturnType<ErrorContext['toJSON'
 }
 
 /** Health as `GET /v1/health` answers it and the page is told of it. */
-export interface HealthView extends HealthSummary {
+interface HealthView extends HealthSummary {
   readonly children: {
     readonly registry: { readonly pid: number };
     readonly lsp: {

@@ -3,14 +3,14 @@ import { bundledDefinition } from '@temper/parsercraft';
 import type { Hardening } from '../service/service.ts';
 
 /** Kinds of ordinary work, as the users of a ParserCraft do it. */
-export const TRAFFIC_KINDS = ['fetch', 'compile', 'check', 'lsp'] as const;
-export type TrafficKind = (typeof TRAFFIC_KINDS)[number];
+const TRAFFIC_KINDS = ['fetch', 'compile', 'check', 'lsp'] as const;
+type TrafficKind = (typeof TRAFFIC_KINDS)[number];
 
 /** Calls per second of each kind. */
 export type Load = Readonly<Partial<Record<TrafficKind, number>>>;
 
 /** One call of each kind; it rejects when the call failed. */
-export type Callers = Readonly<Record<TrafficKind, (signal: AbortSignal) => Promise<unknown>>>;
+type Callers = Readonly<Record<TrafficKind, (signal: AbortSignal) => Promise<unknown>>>;
 
 /** Packages that are fetched with all they need: trees of one to seven packages. */
 const WANTED = [

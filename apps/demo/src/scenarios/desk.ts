@@ -3,7 +3,7 @@ import { runScenario } from './runner.ts';
 import type { Scenario, ScenarioResult } from './scenario.ts';
 
 /** The scenario that runs now. */
-export interface RunningScenario {
+interface RunningScenario {
   readonly name: string;
   readonly phase: string | undefined;
   readonly phaseIndex: number;
@@ -11,7 +11,7 @@ export interface RunningScenario {
 }
 
 /** What is told of scenarios. */
-export type ScenarioNews =
+type ScenarioNews =
   | {
       readonly kind: 'phase';
       readonly scenario: string;

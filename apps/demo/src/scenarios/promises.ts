@@ -8,7 +8,7 @@ export function phaseOf({ phases }: ScenarioRecord, name: string): PhaseResult {
   return found;
 }
 
-export function transitionsOf(
+function transitionsOf(
   { transitions }: ScenarioRecord,
   breaker: string,
 ): readonly TransitionRecord[] {

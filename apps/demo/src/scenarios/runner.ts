@@ -13,7 +13,7 @@ import type {
 } from './scenario.ts';
 
 /** What can be watched of a run. */
-export interface RunProgress {
+interface RunProgress {
   readonly onPhase?: (phase: Phase, index: number) => void;
   readonly onTransition?: (transition: TransitionRecord) => void;
   readonly signal?: AbortSignal;

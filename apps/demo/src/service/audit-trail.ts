@@ -21,7 +21,7 @@ export interface AuditTrail {
   verify(): Promise<VerifyReport>;
 }
 
-export interface AuditTrailOptions {
+interface AuditTrailOptions {
   /** Where the log and its key are kept; in memory without it. */
   readonly dataDir: string | undefined;
   /** What happens to an operation that cannot be audited. */

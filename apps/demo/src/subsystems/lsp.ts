@@ -33,7 +33,7 @@ export interface LspAccess extends AsyncDisposable {
   readonly subsystem: LspSubsystem<LspQuestion, unknown>;
 }
 
-export interface LspAccessOptions {
+interface LspAccessOptions {
   readonly initialization: LspInitialization;
   readonly onExit: (reason: string) => void;
 }

@@ -89,7 +89,7 @@ function markOf(error: Error): Mark | undefined {
 }
 
 /** Says on an error of the toolchain what it means to a guard. Other errors stay as they are. */
-export function marked(error: unknown): unknown {
+function marked(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const mark = markOf(error);
   return mark === undefined ? error : Object.assign(error, mark);

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 
 /** Requests that left this process. */
-export interface WireCounts {
+interface WireCounts {
   /** On behalf of guarded calls. */
   readonly requests: number;
   /** Of them, those that no answer came back for. */
@@ -12,7 +12,7 @@ export interface WireCounts {
 }
 
 /** A request that begins now. */
-export interface WireRequest {
+interface WireRequest {
   /** When the attempt that it is part of began, on the monotonic clock, in milliseconds. */
   readonly attemptStartedAt: number;
 }

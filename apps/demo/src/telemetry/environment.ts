@@ -2,7 +2,7 @@
 export const SERVICE_NAME = 'parsercraft';
 
 /** Where the metrics are, as OpenTelemetry's own defaults have it, but never beyond this machine. */
-export const PROMETHEUS_HOST = '127.0.0.1';
+const PROMETHEUS_HOST = '127.0.0.1';
 export const PROMETHEUS_PORT = 9464;
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -20,7 +20,7 @@ const ARGS = [
   '--no-first-run',
 ];
 
-export interface Session {
+interface Session {
   readonly page: Page;
   readonly url: string;
   readonly demo: DemoProcess;

@@ -39,7 +39,7 @@ const MEMBERS = ['std.math', 'main.pc', 'read', '__proto__', 'constructor', 'a']
 const MOST = 5;
 
 /** Values that a schema allows. */
-export function allowedBy(schema: Schema): fc.Arbitrary<unknown> {
+function allowedBy(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   switch (schema.type) {
     case 'object': {
