@@ -10,7 +10,7 @@ import { HEALTH_METRICS, HEALTH_SPANS, PROCESS_METRICS } from '@temper/health';
 import { RATELIMIT_METRICS, RATELIMIT_SPANS } from '@temper/ratelimit';
 import { RECOVERY_METRICS, RECOVERY_SPANS } from '@temper/recovery';
 import { RETRY_METRICS, RETRY_SPANS } from '@temper/retry';
-import { SHUTDOWN_METRICS, SHUTDOWN_SPANS } from '@temper/shutdown';
+import { SHUTDOWN_METRICS, SHUTDOWN_SPANS } from '@temper/shutdown/semconv';
 
 /** What one package emits. */
 export interface PackageTelemetry {

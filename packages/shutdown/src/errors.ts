@@ -1,12 +1,12 @@
 import { type Classification, TemperError } from '@temper/core';
 import { describeReason, type ShutdownReason } from './reason.ts';
 
-/** What {@link GracefulShutdown.signal} aborts with: the service is going away. */
+/** The abort reason of {@link GracefulShutdown.signal}. */
 export class ShuttingDownError extends TemperError {
   readonly reason: ShutdownReason;
 
   constructor(policy: string, reason: ShutdownReason) {
-    super(`'${policy}' is shutting down, because of ${describeReason(reason)}.`, {
+    super(`Shutdown '${policy}' has begun: ${describeReason(reason)}.`, {
       code: 'SHUTTING_DOWN',
       policy,
     });
@@ -17,16 +17,19 @@ export class ShuttingDownError extends TemperError {
     return 'ShuttingDownError';
   }
 
-  /** Another instance can do the work. */
+  /** Transient: another instance can take the work. */
   override get classification(): Classification {
     return { category: 'resource', severity: 'low', transient: true };
   }
 }
 
-/** What a handler's signal aborts with when the shutdown is forced to its end. */
+/** The abort reason of a handler's signal when the shutdown is forced. */
 export class ShutdownForcedError extends TemperError {
   constructor(policy: string) {
-    super(`'${policy}' was told to stop waiting.`, { code: 'SHUTDOWN_FORCED', policy });
+    super(`Shutdown '${policy}' was forced before the handler had settled.`, {
+      code: 'SHUTDOWN_FORCED',
+      policy,
+    });
   }
 
   override get name(): string {

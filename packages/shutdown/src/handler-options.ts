@@ -1,22 +1,29 @@
 import { checkKnown, checkName, checkNumber, checkOneOf, checkType } from '@temper/core';
 import type { ResolvedShutdownOptions } from './options.ts';
 import type { Handler, HandlerContext } from './runner.ts';
-import type { TellUpgraded, WebSocketServerLike } from './server/upgrades.ts';
+import type { CloseUpgraded, WebSocketServerLike } from './server/upgrades.ts';
 
-/** Something to do before the process ends. */
+/** A task that runs before the process exits. */
 export interface ShutdownHandler {
-  /** For spans, report and log. @defaultValue the function's name, else `handler` and a number */
+  /**
+   * Name in spans, report and log.
+   *
+   * @defaultValue the name of the function, or `handler <number>` for an anonymous one
+   */
   readonly name?: string;
-  /** Does it. Any callable; what it returns is awaited, and otherwise ignored. */
+  /**
+   * The task, called as a method of the handler object. A returned promise is awaited; the value is
+   * ignored. An error that is thrown, or a promise that rejects, makes the outcome `failed`.
+   */
   readonly run: (context: HandlerContext) => unknown;
   /**
-   * The phase to do it in.
+   * Phase in which the handler runs.
    *
-   * @defaultValue 'close', or the last phase where there is none of that name
+   * @defaultValue 'close', or the last phase if no phase has that name
    */
   readonly phase?: string;
   /**
-   * Longest time for it, in milliseconds.
+   * Time limit of the handler, in milliseconds.
    *
    * @defaultValue the shutdown's `handlerTimeoutMs`
    * @throws {RangeError} at registration, unless > 0
@@ -24,34 +31,40 @@ export interface ShutdownHandler {
   readonly timeoutMs?: number;
 }
 
-/** How a server is ended. */
+/** Options of {@link GracefulShutdown.server}. */
 export interface ServerOptions {
-  /** For spans, report and log. @defaultValue 'server', and a number from the second on */
+  /** Name in spans, report and log. @defaultValue 'server', then 'server 2', 'server 3' … */
   readonly name?: string;
   /**
-   * Longest time for its requests to end, in milliseconds; then its connections are cut.
+   * Time limit for open requests, in milliseconds. Connections still open after it are destroyed.
    *
    * @defaultValue the shutdown's `handlerTimeoutMs`
    * @throws {RangeError} at registration, unless > 0
    */
   readonly timeoutMs?: number;
   /**
-   * How long a keep-alive connection must have been idle to be closed at once, in milliseconds. One
-   * that has just been used may have the next request on its way, which closing it would lose. Costs
-   * nothing after a delay longer than this, in which every connection in use is told to close.
+   * How long a keep-alive connection must have been idle before it is closed, in milliseconds. A
+   * connection that has just been used may already carry the next request, which closing would lose.
+   * Adds no time to the shutdown if `delayMs` is longer: during the delay every connection in use
+   * receives `Connection: close`.
    *
    * @defaultValue 1000
    * @throws {RangeError} at registration, unless finite and >= 0
    */
   readonly idleGraceMs?: number;
-  /** WebSocket servers on this server, such as those of `ws`: their clients are closed with 1001. */
+  /**
+   * WebSocket servers attached to this server, such as those of `ws`. Their clients are closed with
+   * code 1001 (going away).
+   *
+   * @defaultValue none
+   */
   readonly webSockets?: WebSocketServerLike | readonly WebSocketServerLike[];
   /**
-   * Tells a connection that was upgraded that the server is going.
+   * Closes a connection that was upgraded to another protocol. An error that it throws is logged.
    *
-   * @defaultValue a WebSocket is sent a close frame with 1001; anything else is ended
+   * @defaultValue sends a close frame with code 1001 to a WebSocket; ends any other socket
    */
-  readonly tellUpgraded?: TellUpgraded;
+  readonly closeUpgraded?: CloseUpgraded;
 }
 
 /** The defaults of {@link ServerOptions}, as the README's table shows them. */
@@ -59,7 +72,7 @@ export const SERVER_DEFAULTS: { readonly idleGraceMs: 1000 } = { idleGraceMs: 10
 
 const OWNER = 'shutdown handler';
 
-/** Holds a handler to its ranges and fills in the defaults. */
+/** Validates a handler and fills in the defaults. */
 export function resolveHandler(
   given: ShutdownHandler | ShutdownHandler['run'],
   { phases, handlerTimeoutMs }: ResolvedShutdownOptions,
@@ -78,27 +91,27 @@ export function resolveHandler(
     handler.timeoutMs ?? handlerTimeoutMs,
     { min: 0, aboveMin: true },
   );
-  // Called on its own object, as a method may be given.
+  // Called as a method, so that `run` may use `this`.
   return { name, phase, timeoutMs, run: (context) => handler.run(context) };
 }
 
-/** What is left of {@link ServerOptions} when they have been checked. */
+/** {@link ServerOptions} after validation. */
 export interface ResolvedServerOptions {
   readonly name: string;
   readonly timeoutMs: number;
   readonly idleGraceMs: number;
   readonly webSockets: readonly WebSocketServerLike[];
-  readonly tellUpgraded: TellUpgraded | undefined;
+  readonly closeUpgraded: CloseUpgraded | undefined;
 }
 
-/** Holds the options of a server to their ranges and fills in the defaults. */
+/** Validates the options of a server and fills in the defaults. */
 export function resolveServerOptions(
   options: ServerOptions,
   { handlerTimeoutMs }: ResolvedShutdownOptions,
   number: number,
 ): ResolvedServerOptions {
   const owner = 'shutdown.server';
-  checkKnown(owner, options, ['name', 'timeoutMs', 'idleGraceMs', 'webSockets', 'tellUpgraded']);
+  checkKnown(owner, options, ['name', 'timeoutMs', 'idleGraceMs', 'webSockets', 'closeUpgraded']);
   const name = checkName(owner, options.name ?? (number === 1 ? 'server' : `server ${number}`));
   const timeoutMs = options.timeoutMs ?? handlerTimeoutMs;
   checkNumber(owner, 'timeoutMs', timeoutMs, { min: 0, aboveMin: true });
@@ -110,7 +123,7 @@ export function resolveServerOptions(
     checkType(owner, 'webSockets', server, 'object');
     checkType(owner, 'webSockets.clients', server.clients, 'object');
   }
-  const { tellUpgraded } = options;
-  if (tellUpgraded !== undefined) checkType(owner, 'tellUpgraded', tellUpgraded, 'function');
-  return { name, timeoutMs, idleGraceMs, webSockets, tellUpgraded };
+  const { closeUpgraded } = options;
+  if (closeUpgraded !== undefined) checkType(owner, 'closeUpgraded', closeUpgraded, 'function');
+  return { name, timeoutMs, idleGraceMs, webSockets, closeUpgraded };
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
-import { never, setUp } from '../test/set-up.ts';
+import { never, setUp } from '../test/virtual-shutdown.ts';
 
 describe('handlers', () => {
-  it('run last registered first', async () => {
+  it('runs handlers last registered first', async () => {
     const { shutdown } = setUp();
     const ran: string[] = [];
     for (const name of ['close_registry_connections', 'flush_audit_logs', 'save_cache_state']) {
@@ -14,7 +14,7 @@ describe('handlers', () => {
     expect(report.handlers.map(({ name }) => name)).toEqual(ran);
   });
 
-  it('go on when one of them fails, at once or later, and the failures are kept', async () => {
+  it('continues after a handler that throws or rejects and reports the error', async () => {
     const { shutdown } = setUp();
     const last = vi.fn();
     shutdown.register(last);
@@ -38,7 +38,7 @@ describe('handlers', () => {
     });
   });
 
-  it('may be any callable: bound, a method, a class instance, returning anything', async () => {
+  it('accepts bound functions, methods and class instances as handlers, with any return value', async () => {
     const { shutdown } = setUp();
     class Pool {
       open = true;
@@ -62,7 +62,7 @@ describe('handlers', () => {
     ]);
   });
 
-  it('have a timeout each, are told by their signal, and do not hold the others', async () => {
+  it('aborts the signal of a handler at its time limit and continues with the others', async () => {
     const { clock, shutdown } = setUp();
     let signal: AbortSignal | undefined;
     let left: number | undefined;
@@ -99,7 +99,7 @@ describe('handlers', () => {
     );
   });
 
-  it('that settle after their time are no longer hung', async () => {
+  it('removes a handler that settles after its time limit from the hung handlers', async () => {
     const { clock, shutdown } = setUp();
     shutdown.register({ name: 'second', timeoutMs: 200, run: () => clock.sleep(100) });
     shutdown.register({ name: 'slow', timeoutMs: 50, run: () => clock.sleep(80) });
@@ -107,7 +107,7 @@ describe('handlers', () => {
     expect(report).toMatchObject({ outcome: 'timed_out', hung: [] });
   });
 
-  it('all together take no longer than the whole may, less what is kept for the flushes', async () => {
+  it('limits all handlers together to timeoutMs minus flushTimeoutMs', async () => {
     const { clock, shutdown } = setUp({
       delayMs: 1000,
       timeoutMs: 10_000,
@@ -127,7 +127,7 @@ describe('handlers', () => {
     ]);
   });
 
-  it('can be taken out again', async () => {
+  it('does not run a handler whose registration was disposed', async () => {
     const { shutdown } = setUp();
     const run = vi.fn();
     {
@@ -138,7 +138,7 @@ describe('handlers', () => {
     expect(run).not.toHaveBeenCalled();
   });
 
-  it('registered during the shutdown run too: in their phase, or at once when it is over', async () => {
+  it('runs handlers registered during the shutdown in their phase, or immediately if it is over', async () => {
     const { clock, shutdown } = setUp();
     const ran: string[] = [];
     shutdown.register({
@@ -166,7 +166,7 @@ describe('handlers', () => {
 });
 
 describe('phases', () => {
-  it('come in order, each begun when the one before has ended', async () => {
+  it('starts each phase after the previous one has ended', async () => {
     const { clock, shutdown } = setUp();
     const events: string[] = [];
     for (const phase of ['close', 'flush', 'drain', 'intake']) {
@@ -189,7 +189,7 @@ describe('phases', () => {
     );
   });
 
-  it('run their handlers in the order they say', async () => {
+  it('runs the handlers of a phase in the order of the phase', async () => {
     const { clock, shutdown } = setUp({
       phases: [{ name: 'intake', order: 'parallel' }, { name: 'drain', order: 'fifo' }, 'farewell'],
     });
@@ -223,7 +223,7 @@ describe('phases', () => {
     ]);
   });
 
-  it('may have a longest time of their own', async () => {
+  it('limits a phase to its own timeoutMs', async () => {
     const { clock, shutdown } = setUp({
       phases: ['intake', { name: 'drain', timeoutMs: 500 }, 'close'],
     });

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { expect, it } from 'vitest';
 import { describeActiveHandles } from './handles.ts';
 
-it('names servers, sockets, children and timers that hold the loop, and nothing that does not', async () => {
+it('describes only the servers, sockets, child processes and timers that keep the event loop alive', async () => {
   const server = createServer((socket) => socket.resume());
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

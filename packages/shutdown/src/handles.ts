@@ -1,12 +1,12 @@
 import { ChildProcess } from 'node:child_process';
 import { Server, Socket } from 'node:net';
 
-/** What Node knows of open handles, undocumented and therefore asked for with care. */
+/** The list of open handles is an undocumented API of Node, which may be absent. */
 interface ProcessInternals {
   _getActiveHandles?: () => unknown[];
 }
 
-/** Names in the documented list that stand for what `_getActiveHandles` tells more about. */
+/** Names in the documented list for which `_getActiveHandles` gives more detail. */
 const HANDLE_TYPES: ReadonlySet<string> = new Set([
   'FSEventWrap',
   'PipeServerWrap',
@@ -18,11 +18,11 @@ const HANDLE_TYPES: ReadonlySet<string> = new Set([
   'UDPWrap',
 ]);
 
-/** Says what keeps the event loop from ending, each kind in a few words, with a count. */
+/** Lists what keeps the event loop alive: a short description of each kind, with a count. */
 export function describeActiveHandles(): string[] {
   const handles = activeHandles();
   const described = handles?.filter((handle) => !isStandardStream(handle)).map(describe) ?? [];
-  // The documented list has names only, but also what is no handle: timers, and requests under way.
+  // The documented list has names only, but also covers timers and pending requests.
   const named = process
     .getActiveResourcesInfo()
     .filter((resource) => handles === undefined || !HANDLE_TYPES.has(resource))
@@ -34,7 +34,7 @@ export function describeActiveHandles(): string[] {
 
 const NAMES: Readonly<Record<string, string>> = { Timeout: 'timer', Immediate: 'immediate' };
 
-/** Undefined where Node does not tell. */
+/** Undefined if this version of Node does not provide the list. */
 function activeHandles(): readonly unknown[] | undefined {
   try {
     return (process as ProcessInternals)._getActiveHandles?.();
@@ -43,7 +43,7 @@ function activeHandles(): readonly unknown[] | undefined {
   }
 }
 
-/** Open as long as the process is, and held by nobody. */
+/** Standard streams stay open for the lifetime of the process and do not keep it alive. */
 function isStandardStream(handle: unknown): boolean {
   const fd = (handle as { fd?: unknown } | null)?.fd;
   return fd === 0 || fd === 1 || fd === 2;
@@ -61,11 +61,11 @@ function describe(handle: unknown): string {
     if (handle instanceof ChildProcess) return `child process ${handle.pid} (${handle.spawnfile})`;
     return (handle as object).constructor.name;
   } catch {
-    return 'a handle that cannot be shown';
+    return 'unknown handle';
   }
 }
 
 function addressOf(address: ReturnType<Server['address']>): string {
-  if (address === null) return 'nothing';
+  if (address === null) return 'no address';
   return typeof address === 'string' ? address : `${address.address}:${address.port}`;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { GracefulShutdownOptions } from './options.ts';
 import { gracefulShutdown } from './shutdown.ts';
 
-describe('options', () => {
+describe('option validation', () => {
   it.each([
     [{ name: '' }, "gracefulShutdown: name must be a non-empty string, got ''."],
     [{ signals: 'SIGTERM' }, "gracefulShutdown: signals must be an array, got 'SIGTERM'."],
@@ -11,7 +11,7 @@ describe('options', () => {
     [{ timeoutMs: 0 }, 'gracefulShutdown: timeoutMs must be a finite number > 0, got 0.'],
     [
       { timeoutMs: 8000 },
-      'gracefulShutdown: timeoutMs must be more than delayMs and flushTimeoutMs together (8000), got 8000.',
+      'gracefulShutdown: timeoutMs must be greater than delayMs + flushTimeoutMs (8000), got 8000.',
     ],
     [{ handlerTimeoutMs: 0 }, 'gracefulShutdown: handlerTimeoutMs must be a number > 0, got 0.'],
     [{ flushTimeoutMs: Number.NaN }, 'flushTimeoutMs must be a finite number >= 0, got NaN.'],
@@ -24,11 +24,8 @@ describe('options', () => {
     [{ uncaughtExceptions: 'yes' }, "uncaughtExceptions must be a boolean, got 'yes'."],
     [{ onReport: {} }, 'gracefulShutdown: onReport must be a function, got an object.'],
     [{ phases: 'close' }, "gracefulShutdown: phases must be an array, got 'close'."],
-    [
-      { phases: ['drain', 'intake'] },
-      "with 'intake' before 'drain' among them, got 'drain', 'intake'.",
-    ],
-    [{ phases: ['intake', 'drain', 'drain'] }, 'phases must have different names'],
+    [{ phases: ['drain', 'intake'] }, "include 'intake' before 'drain', got 'drain', 'intake'."],
+    [{ phases: ['intake', 'drain', 'drain'] }, 'phases must have unique names'],
     [
       { phases: ['intake', { name: 'drain', order: 'random' }] },
       "phases.drain.order must be one of 'lifo', 'fifo', 'parallel', got 'random'.",
@@ -42,9 +39,14 @@ describe('options', () => {
     [{ telemetry: 1 }, 'gracefulShutdown: telemetry must be an object, got 1.'],
     [{ clock: {} }, 'gracefulShutdown: clock.now must be a function, got undefined.'],
     [{ delay: 1 }, "gracefulShutdown: unknown option 'delay'; known are name, signals,"],
-  ])('%o are refused, with option, range and value', (options, message) => {
-    expect(() => gracefulShutdown(options as unknown as GracefulShutdownOptions)).toThrow(message);
-  });
+  ])(
+    'rejects the options %o with a message that names option, range and value',
+    (options, message) => {
+      expect(() => gracefulShutdown(options as unknown as GracefulShutdownOptions)).toThrow(
+        message,
+      );
+    },
+  );
 
   const run = (): void => {};
   it.each([
@@ -56,27 +58,33 @@ describe('options', () => {
     ],
     [{ name: '', run }, "shutdown handler: name must be a non-empty string, got ''."],
     [{ run, order: 1 }, "shutdown handler: unknown option 'order'"],
-  ])('of a handler %o are refused', (handler, message) => {
-    expect(() => gracefulShutdown().register(handler as never)).toThrow(message);
-  });
+  ])(
+    'rejects the handler %o with a message that names option, range and value',
+    (handler, message) => {
+      expect(() => gracefulShutdown().register(handler as never)).toThrow(message);
+    },
+  );
 
   it.each([
     [{ idleGraceMs: -1 }, 'shutdown.server: idleGraceMs must be a finite number >= 0, got -1.'],
     [{ timeoutMs: 0 }, 'shutdown.server: timeoutMs must be a number > 0, got 0.'],
     [{ webSockets: {} }, 'shutdown.server: webSockets.clients must be an object, got undefined.'],
-    [{ tellUpgraded: 1 }, 'shutdown.server: tellUpgraded must be a function, got 1.'],
+    [{ closeUpgraded: 1 }, 'shutdown.server: closeUpgraded must be a function, got 1.'],
     [{ grace: 1 }, "shutdown.server: unknown option 'grace'"],
-  ])('of a server %o are refused', (options, message) => {
-    expect(() => gracefulShutdown().server(createServer(), options as never)).toThrow(message);
-  });
+  ])(
+    'rejects the server options %o with a message that names option, range and value',
+    (options, message) => {
+      expect(() => gracefulShutdown().server(createServer(), options as never)).toThrow(message);
+    },
+  );
 
-  it('a server that is none is refused', () => {
+  it('rejects a server that is not one of node:http, node:https or node:http2', () => {
     expect(() => gracefulShutdown().server({} as never)).toThrow(
-      'shutdown: server must be one of node:http, node:https or node:http2, got an object.',
+      'shutdown.server: server must be a server of node:http, node:https or node:http2, got an object.',
     );
   });
 
-  it('what is tracked has to be a promise', () => {
+  it('rejects a tracked value that is not a promise', () => {
     expect(() => gracefulShutdown().track('work' as never)).toThrow(
       "track: promise must be an object, got 'work'.",
     );

@@ -9,42 +9,42 @@ import {
   show,
   systemClock,
 } from '@temper/core';
-import { type Leaving, leavingProcess } from './leaving.ts';
 import { HANDLER_ORDERS, type HandlerOrder } from './phases.ts';
+import type { ProcessExit } from './process-exit.ts';
 import type { ShutdownReport } from './report.ts';
 
-/** What has to be told that no more traffic should come, by its shape: a monitor of `@temper/health`. */
+/** Anything whose readiness can be turned off, such as a monitor of `@temper/health`. */
 export interface ReadinessLike {
   setReady(ready: boolean, reason?: string): void;
 }
 
-/** What has to be flushed last, by its shape: a `NodeSDK`, or providers. */
+/** Anything that exports telemetry: a `NodeSDK`, or single providers. */
 export interface TelemetryLike {
-  /** Exports what is left, and ends. Preferred. */
+  /** Exports what is buffered and closes the exporters. Preferred if both methods exist. */
   shutdown?(): Promise<unknown>;
-  /** Exports what is left. */
+  /** Exports what is buffered. */
   forceFlush?(): Promise<unknown>;
 }
 
-/** An audit log, by its shape: it is closed, or else flushed. */
+/** Anything with the shape of an audit log. `close` is called if it exists, `flush` otherwise. */
 export interface ClosableAuditLog {
   close?(): unknown;
   flush?(): unknown;
 }
 
-/** A stage of the shutdown. */
+/** A phase of the shutdown. */
 export interface PhaseOptions {
   readonly name: string;
   /**
-   * How its handlers run: the last registered first, the first first, or all at once.
+   * Order of its handlers: last registered first, first registered first, or all at the same time.
    *
    * @defaultValue 'lifo'
    */
   readonly order?: HandlerOrder;
   /**
-   * Longest time for the phase, in milliseconds.
+   * Time limit of the phase, in milliseconds.
    *
-   * @defaultValue what is left of the whole
+   * @defaultValue the remaining time of the shutdown
    * @throws {RangeError} at construction, unless > 0
    */
   readonly timeoutMs?: number;
@@ -52,18 +52,18 @@ export interface PhaseOptions {
 
 /** Options of {@link gracefulShutdown}. */
 export interface GracefulShutdownOptions {
-  /** Names the shutdown in errors, spans and metrics. @defaultValue 'shutdown' */
+  /** Name in errors, spans and metrics. @defaultValue 'shutdown' */
   readonly name?: string;
   /**
-   * Signals that begin the shutdown, heard from construction on. Leave it out, and nothing is heard
-   * before {@link GracefulShutdown.listen}.
+   * Signals that begin the shutdown. Their listeners are added at construction. Without this option
+   * no listener is added before {@link GracefulShutdown.listen} is called.
    *
    * @defaultValue none
    */
   readonly signals?: readonly NodeJS.Signals[];
   /**
-   * Time in which the service goes on serving after it has said that it is not ready, in
-   * milliseconds: balancers take that long to stop sending. Every answer in that time carries
+   * How long the service keeps serving after readiness is turned off, in milliseconds, so that load
+   * balancers have time to stop sending requests. Responses during the delay carry
    * `Connection: close`.
    *
    * @defaultValue 5000
@@ -71,82 +71,102 @@ export interface GracefulShutdownOptions {
    */
   readonly delayMs?: number;
   /**
-   * Longest time for everything, in milliseconds. Stay below the grace period of whoever sends the
-   * signal (30 s in Kubernetes, 90 s in systemd, 10 s in Docker).
+   * Time limit of the whole shutdown, in milliseconds. Keep it below the grace period of the process
+   * manager (30 s in Kubernetes, 90 s in systemd, 10 s in Docker).
    *
    * @defaultValue 25_000
    * @throws {RangeError} at construction, unless finite and > 0
    */
   readonly timeoutMs?: number;
   /**
-   * Longest time for one handler, in milliseconds, where it names none.
+   * Time limit of a handler that sets none itself, in milliseconds.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless > 0
    */
   readonly handlerTimeoutMs?: number;
   /**
-   * The end of `timeoutMs` that is kept for the audit log and the telemetry, in milliseconds.
+   * Part of `timeoutMs` that is reserved for closing the audit log and exporting telemetry, in
+   * milliseconds.
    *
    * @defaultValue 3000
    * @throws {RangeError} at construction, unless finite and >= 0
    */
   readonly flushTimeoutMs?: number;
   /**
-   * The stages, in order. `intake` and `drain` must be among them: servers stop in the first and
-   * empty in the second.
+   * The phases, in order. `intake` and `drain` are required: servers stop accepting connections in
+   * `intake` and finish their requests in `drain`. A string is a phase with the default options.
    *
-   * @defaultValue intake and drain in parallel, then flush and close, last registered first
+   * @defaultValue `intake` and `drain` with order `parallel`, `flush` and `close` with order `lifo`
+   * @throws {TypeError} at construction, unless names are unique and `intake` comes before `drain`
    */
   readonly phases?: readonly (string | PhaseOptions)[];
-  /** Told first of all that the service is not ready. @defaultValue none */
+  /**
+   * Set to not ready before anything else happens. An error thrown by `setReady` is logged.
+   *
+   * @defaultValue none
+   */
   readonly readiness?: ReadinessLike | readonly ReadinessLike[];
-  /** Closed after the last phase, just before telemetry. @defaultValue none */
+  /** Closed after the last phase and before telemetry is exported. @defaultValue none */
   readonly auditLog?: ClosableAuditLog | readonly ClosableAuditLog[];
-  /** Flushed last, when the shutdown's own span has ended, so that it is exported too. @defaultValue none */
+  /**
+   * Exported last, after the span of the shutdown has ended, so that this span is exported too.
+   *
+   * @defaultValue none
+   */
   readonly telemetry?: TelemetryLike | readonly TelemetryLike[];
   /**
-   * Whether an uncaught exception begins the shutdown, in place of ending the process at once. Heard
-   * together with the signals.
+   * Whether an uncaught exception begins the shutdown instead of ending the process immediately. The
+   * listener is added together with the signal listeners.
    *
    * @defaultValue false
    */
   readonly uncaughtExceptions?: boolean;
-  /** The same for a promise that rejects and that nobody handles. @defaultValue false */
+  /** Whether an unhandled rejection begins the shutdown in the same way. @defaultValue false */
   readonly unhandledRejections?: boolean;
   /**
-   * A second signal within this time of the first is taken for the same one, in milliseconds: a
-   * terminal signals the whole process group, and `npm` passes it on once more. After that it forces.
+   * A second signal within this time after the first, in milliseconds, counts as the same signal: a
+   * terminal signals the whole process group, and `npm` forwards the signal again. A later one forces
+   * the shutdown.
    *
    * @defaultValue 200
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly forceAfterMs?: number;
   /**
-   * Whether a shutdown that was begun by a signal or an uncaught error ends the process.
+   * Whether a shutdown that begins with a signal or an uncaught error ends the process.
    *
    * @defaultValue true
    */
   readonly exit?: boolean;
   /**
-   * How long the event loop may go on after the shutdown before the process is ended, in
-   * milliseconds. What held it is named. A loop that nothing holds ends at once.
+   * How long the event loop may stay alive after the shutdown, in milliseconds. After that, what
+   * keeps it alive is logged and the process is ended.
    *
    * @defaultValue 500
    * @throws {RangeError} at construction, unless finite and >= 0
    */
   readonly lingerMs?: number;
-  /** The exit code. One that throws has said nothing. @defaultValue {@link exitCodeOf} */
+  /**
+   * Chooses the exit code: an integer from 0 to 255. Called twice, for the log record and for the
+   * final report. If it throws, or returns anything else, the error is logged and the default is used.
+   *
+   * @defaultValue the `exitCode` of the report: 0 if everything completed; 1 if a handler failed or an
+   * uncaught error began the shutdown; 124 after a timeout; 128 + n when signal n forced it
+   */
   readonly exitCode?: (report: ShutdownReport) => number;
-  /** Called with the report, before the process ends. What it throws is reported, no more. */
+  /**
+   * Called with the final report. The process does not wait for a promise that it returns. An error is
+   * logged.
+   *
+   * @defaultValue writes the report to standard error unless the outcome is `completed`
+   */
   readonly onReport?: (report: ShutdownReport) => void;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
-  /** @internal How the process is left. */
-  readonly leaving?: Leaving;
 }
 
-/** The defaults, as the README's table shows them. */
+/** Default values. A test compares them with the README. */
 export const SHUTDOWN_DEFAULTS: {
   readonly name: 'shutdown';
   readonly signals: readonly NodeJS.Signals[];
@@ -182,7 +202,7 @@ export const SHUTDOWN_DEFAULTS: {
 
 type Hooks = Pick<GracefulShutdownOptions, 'exitCode' | 'onReport'>;
 
-/** The options when they have been checked: nothing optional but the hooks, and lists where one would do. */
+/** The options after validation: only the callbacks stay optional, and single values become lists. */
 export interface ResolvedShutdownOptions
   extends Required<
       Omit<GracefulShutdownOptions, keyof Hooks | 'phases' | 'readiness' | 'auditLog' | 'telemetry'>
@@ -192,21 +212,24 @@ export interface ResolvedShutdownOptions
   readonly readiness: readonly ReadinessLike[];
   readonly auditLog: readonly ClosableAuditLog[];
   readonly telemetry: readonly TelemetryLike[];
+  readonly processExit: ProcessExit;
 }
 
 const FLAGS = ['uncaughtExceptions', 'unhandledRejections', 'exit'] as const;
 const HOOKS = ['exitCode', 'onReport'] as const;
-const PARTNERS = ['readiness', 'auditLog', 'telemetry'] as const;
-const KNOWN = [...Object.keys(SHUTDOWN_DEFAULTS), ...HOOKS, ...PARTNERS, 'clock'];
+const OBJECTS = ['readiness', 'auditLog', 'telemetry'] as const;
+const KNOWN = [...Object.keys(SHUTDOWN_DEFAULTS), ...HOOKS, ...OBJECTS, 'clock'];
 const OWNER = 'gracefulShutdown';
 
-/** Holds the options to their ranges and fills in the defaults. */
-export function resolveShutdownOptions(options: GracefulShutdownOptions): ResolvedShutdownOptions {
-  const { leaving = leavingProcess, ...known } = options;
-  checkKnown(OWNER, known, KNOWN);
+/** Validates the options and fills in the defaults. */
+export function resolveShutdownOptions(
+  options: GracefulShutdownOptions,
+  processExit: ProcessExit,
+): ResolvedShutdownOptions {
+  checkKnown(OWNER, options, KNOWN);
   const given = Object.fromEntries(
-    Object.entries(known).filter(([, value]) => value !== undefined),
-  ) as Omit<GracefulShutdownOptions, 'leaving'>;
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as GracefulShutdownOptions;
   const all = { ...SHUTDOWN_DEFAULTS, clock: systemClock, ...given };
   checkName(OWNER, all.name);
   checkList('signals', all.signals);
@@ -215,7 +238,7 @@ export function resolveShutdownOptions(options: GracefulShutdownOptions): Resolv
   checkNumber(OWNER, 'delayMs', all.delayMs, { min: 0, infinite: false });
   if (all.delayMs + all.flushTimeoutMs >= all.timeoutMs) {
     throw new RangeError(
-      `${OWNER}: timeoutMs must be more than delayMs and flushTimeoutMs together (${all.delayMs + all.flushTimeoutMs}), got ${all.timeoutMs}.`,
+      `${OWNER}: timeoutMs must be greater than delayMs + flushTimeoutMs (${all.delayMs + all.flushTimeoutMs}), got ${all.timeoutMs}.`,
     );
   }
   checkNumber(OWNER, 'handlerTimeoutMs', all.handlerTimeoutMs, { min: 0, aboveMin: true });
@@ -228,11 +251,11 @@ export function resolveShutdownOptions(options: GracefulShutdownOptions): Resolv
   checkClock(OWNER, all.clock);
   return {
     ...all,
-    leaving,
+    processExit,
     phases: resolvePhases(all.phases),
-    readiness: partners('readiness', all.readiness, ['setReady']),
-    auditLog: partners('auditLog', all.auditLog, ['close', 'flush']),
-    telemetry: partners('telemetry', all.telemetry, ['shutdown', 'forceFlush']),
+    readiness: listOf('readiness', all.readiness, ['setReady']),
+    auditLog: listOf('auditLog', all.auditLog, ['close', 'flush']),
+    telemetry: listOf('telemetry', all.telemetry, ['shutdown', 'forceFlush']),
   };
 }
 
@@ -251,7 +274,7 @@ function resolvePhases(phases: readonly (string | PhaseOptions)[]): Required<Pha
   const ordered = names.includes('intake') && names.indexOf('intake') < names.indexOf('drain');
   if (!ordered || new Set(names).size < names.length) {
     throw new TypeError(
-      `${OWNER}: phases must have different names, with 'intake' before 'drain' among them, got ${names.map(show).join(', ')}.`,
+      `${OWNER}: phases must have unique names and include 'intake' before 'drain', got ${names.map(show).join(', ')}.`,
     );
   }
   return resolved;
@@ -263,18 +286,18 @@ function checkList(option: string, value: unknown): void {
   }
 }
 
-/** One or many, each of which must have at least one of the methods. */
-function partners<T extends object>(
+/** Turns one object or several into a list. Each must have at least one of the methods. */
+function listOf<T extends object>(
   option: string,
   given: T | readonly T[] | undefined,
   methods: readonly string[],
 ): readonly T[] {
   const list =
     given === undefined ? [] : Array.isArray(given) ? (given as readonly T[]) : [given as T];
-  for (const partner of list) {
-    checkType(OWNER, option, partner, 'object');
+  for (const item of list) {
+    checkType(OWNER, option, item, 'object');
     if (
-      !methods.some((method) => typeof (partner as Record<string, unknown>)[method] === 'function')
+      !methods.some((method) => typeof (item as Record<string, unknown>)[method] === 'function')
     ) {
       throw new TypeError(
         `${OWNER}: ${option} must have ${methods.map((m) => `${m}()`).join(' or ')}.`,

@@ -9,7 +9,7 @@ import {
   timeLeft,
 } from './phases.ts';
 
-/** Takes batches until nothing waits. */
+/** Takes batches until no handler is left. */
 function batches(order: HandlerOrder, handlers: readonly number[]): (readonly number[])[] {
   const taken: (readonly number[])[] = [];
   let waiting = handlers;
@@ -24,7 +24,7 @@ function batches(order: HandlerOrder, handlers: readonly number[]): (readonly nu
 const handlers = fc.uniqueArray(fc.integer());
 
 describe('nextBatch', () => {
-  it('takes every handler once, in the order of its phase', () => {
+  it('takes every handler once, in the order of the phase', () => {
     fc.assert(
       fc.property(handlers, (registered) => {
         const one = registered.map((handler) => [handler]);
@@ -37,7 +37,7 @@ describe('nextBatch', () => {
     );
   });
 
-  it('leaves what it is given as it was, and gives out nothing that is the same array', () => {
+  it('does not modify its input and returns new arrays', () => {
     fc.assert(
       fc.property(handlers, fc.constantFrom(...HANDLER_ORDERS), (registered, order) => {
         const before = [...registered];
@@ -51,7 +51,7 @@ describe('nextBatch', () => {
 });
 
 describe('timeLeft', () => {
-  it('is never negative, and never past its own time or a deadline', () => {
+  it('computes a remaining time that is never negative and never exceeds a limit or deadline', () => {
     const ms = fc.double({ min: 0, max: 1e6, noNaN: true });
     fc.assert(
       fc.property(ms, ms, fc.array(ms, { maxLength: 3 }), (own, now, deadlines) => {
@@ -67,7 +67,7 @@ describe('timeLeft', () => {
 });
 
 describe('overallOutcome', () => {
-  it('is completed only when everything is, and as bad as the worst otherwise', () => {
+  it('derives completed only if every handler completed, and the worst outcome otherwise', () => {
     const outcomes = fc.array(fc.constantFrom(...HANDLER_OUTCOMES));
     fc.assert(
       fc.property(outcomes, fc.boolean(), (each, forced) => {

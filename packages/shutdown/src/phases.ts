@@ -1,21 +1,21 @@
 /**
- * How the handlers of a phase run: the last registered first, one after the other; the first first;
- * or all at once.
+ * Order of the handlers of a phase. `lifo`: one after the other, last registered first. `fifo`: one
+ * after the other, first registered first. `parallel`: all at the same time.
  */
 export type HandlerOrder = 'lifo' | 'fifo' | 'parallel';
 
 /** Every {@link HandlerOrder}. */
 export const HANDLER_ORDERS: readonly HandlerOrder[] = ['lifo', 'fifo', 'parallel'];
 
-/** What became of a handler. */
+/** Outcome of a handler. */
 export type HandlerOutcome =
   /** It returned, or its promise resolved. */
   | 'completed'
   /** It threw, or its promise rejected. */
   | 'failed'
-  /** It did not settle in its time. */
+  /** It did not settle within its time limit. */
   | 'timed_out'
-  /** It was not started, as there was no time left. */
+  /** It was not started, because no time was left. */
   | 'skipped';
 
 /** Every {@link HandlerOutcome}. */
@@ -26,7 +26,7 @@ export const HANDLER_OUTCOMES: readonly HandlerOutcome[] = [
   'skipped',
 ];
 
-/** How a shutdown as a whole went. */
+/** Outcome of a shutdown. */
 export type ShutdownOutcome = 'completed' | 'failed' | 'timed_out' | 'forced';
 
 /** Every {@link ShutdownOutcome}, from best to worst. */
@@ -37,7 +37,7 @@ export const SHUTDOWN_OUTCOMES: readonly ShutdownOutcome[] = [
   'forced',
 ];
 
-/** The handlers to start next, and those that wait for them. */
+/** Splits the waiting handlers into those to start now and the rest. */
 export function nextBatch<H>(
   order: HandlerOrder,
   waiting: readonly H[],
@@ -49,14 +49,13 @@ export function nextBatch<H>(
 }
 
 /**
- * How long something may take, in milliseconds: what it was given, and no longer than any deadline
- * around it leaves. Never negative.
+ * The remaining time in milliseconds: `ownMs`, limited by every enclosing deadline. Never negative.
  */
 export function timeLeft(ownMs: number, now: number, ...deadlines: readonly number[]): number {
   return Math.max(0, Math.min(ownMs, ...deadlines.map((deadline) => deadline - now)));
 }
 
-/** Takes what became of the handlers together. */
+/** Derives the outcome of the shutdown from the outcomes of its handlers. */
 export function overallOutcome(
   handlers: readonly HandlerOutcome[],
   forced: boolean,

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { messageOf } from '@temper/core';
 
 /** Why a shutdown began. */
@@ -5,26 +6,35 @@ export type ShutdownReason =
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals }
   | {
       readonly kind: 'uncaughtException' | 'unhandledRejection';
-      /** What nobody caught. */
+      /** The uncaught error, or the reason of the rejection. */
       readonly error: unknown;
     }
   | { readonly kind: 'call'; readonly message?: string };
 
-/** A reason in a few words. */
+/** Describes a reason in a few words. */
 export function describeReason(reason: ShutdownReason): string {
   switch (reason.kind) {
     case 'signal':
       return reason.signal;
     case 'call':
-      return reason.message ?? 'a call';
+      return reason.message ?? 'shutdown() was called';
     case 'uncaughtException':
-      return `an uncaught exception (${messageOf(reason.error)})`;
+      return `uncaught exception (${messageOf(reason.error)})`;
     case 'unhandledRejection':
-      return `an unhandled rejection (${messageOf(reason.error)})`;
+      return `unhandled rejection (${messageOf(reason.error)})`;
   }
 }
 
-/** Whether something went wrong before anybody wanted to stop. */
+/** Whether the shutdown was begun by an error. */
 export function isCrash(reason: ShutdownReason): boolean {
   return reason.kind === 'uncaughtException' || reason.kind === 'unhandledRejection';
+}
+
+/** The stack and the properties of an error. Custom inspection is user code and may throw. */
+export function inspectError(error: unknown): string {
+  try {
+    return inspect(error);
+  } catch {
+    return messageOf(error);
+  }
 }

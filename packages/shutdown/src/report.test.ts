@@ -28,19 +28,22 @@ describe('exitCodeOf', () => {
     ['forced', SIGTERM, 'SIGINT', 130],
     ['forced', SIGTERM, 'SIGTERM', 143],
     ['forced', SIGTERM, undefined, 1],
-  ] as const)('of %s after %o, forced by %s, is %i', (outcome, reason, forcedBy, code) => {
-    expect(exitCodeOf(outcome, reason, forcedBy)).toBe(code);
-  });
+  ] as const)(
+    'maps outcome %s after %o, forced by %s, to exit code %i',
+    (outcome, reason, forcedBy, code) => {
+      expect(exitCodeOf(outcome, reason, forcedBy)).toBe(code);
+    },
+  );
 });
 
 describe('formatReport', () => {
-  it('is one line when all went well', () => {
+  it('formats a completed shutdown as one line', () => {
     expect(formatReport(report)).toBe(
-      "Shutdown 'shop' after SIGTERM: completed in 1235 ms, exit code 0.",
+      "Shutdown 'shop' (SIGTERM) completed after 1235 ms, exit code 0.",
     );
   });
 
-  it('names everything that did not', () => {
+  it('formats failed, hung and cut-off work, one line each', () => {
     const text = formatReport({
       ...report,
       reason: CRASH,
@@ -64,14 +67,14 @@ describe('formatReport', () => {
       handles: ['2 × timer', 'server on 0.0.0.0:80'],
     });
     expect(text.split('\n')).toEqual([
-      "Shutdown 'shop' after an uncaught exception (a bug): timed out in 1235 ms, exit code 124.",
+      "Shutdown 'shop' (uncaught exception (a bug)) timed out after 1235 ms, exit code 124.",
       '  failed  close/cache: gone',
       '  timed out  close/queue',
       '  skipped  close/lock',
       '  still running: close/queue',
       '  requests cut off: 3',
       '  still in flight: 2',
-      '  holding the event loop: 2 × timer; server on 0.0.0.0:80',
+      '  event loop kept alive by: 2 × timer; server on 0.0.0.0:80',
     ]);
   });
 });

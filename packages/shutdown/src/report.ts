@@ -3,44 +3,44 @@ import { messageOf } from '@temper/core';
 import type { HandlerOutcome, ShutdownOutcome } from './phases.ts';
 import { describeReason, isCrash, type ShutdownReason } from './reason.ts';
 
-/** What became of one handler. */
+/** Result of one handler. */
 export interface HandlerResult {
   readonly phase: string;
   readonly name: string;
   readonly outcome: HandlerOutcome;
-  /** In milliseconds; its timeout, for one that timed out. */
+  /** In milliseconds. Equals the time limit if the handler timed out. */
   readonly durationMs: number;
-  /** What it threw, or the timeout. */
+  /** The error that it threw, or the timeout error. */
   readonly error?: unknown;
 }
 
-/** Everything about a shutdown. */
+/** Report of a shutdown. */
 export interface ShutdownReport {
   readonly name: string;
   readonly reason: ShutdownReason;
   readonly outcome: ShutdownOutcome;
   /** When it began, in milliseconds since the Unix epoch. */
   readonly startedAt: number;
-  /** How long it took, delay and flushes included, in milliseconds. */
+  /** Duration in milliseconds, including the delay and the export of telemetry. */
   readonly durationMs: number;
-  /** In the order in which they ended; the flushes of audit log and telemetry last. */
+  /** In the order in which they ended. Audit log and telemetry come last. */
   readonly handlers: readonly HandlerResult[];
-  /** Handlers that have still not settled, as `phase/name`. */
+  /** Handlers that were started and have not settled, as `phase/name`. */
   readonly hung: readonly string[];
-  /** Requests and tracked promises that have not ended. */
+  /** Open requests and pending tracked promises. */
   readonly inFlight: number;
-  /** Requests whose connections were cut, as they did not end in time. */
+  /** Requests whose connections were destroyed at the time limit. */
   readonly cutOff: number;
-  /** What holds the event loop, when something did not end in time. */
+  /** What keeps the event loop alive. Empty unless the outcome is `timed_out` or `forced`. */
   readonly handles: readonly string[];
-  /** What the process ends with; see {@link exitCodeOf}. */
+  /** Exit code of the process. */
   readonly exitCode: number;
 }
 
 /**
- * The exit code of a shutdown: 0 when all went well; 1 when a handler failed, or when the shutdown
- * was begun by an uncaught error; 124 when something did not end in time (as with `timeout(1)`);
- * 128 and the signal's number when a second signal forced it (as with a shell).
+ * The exit code of a shutdown: 0 if everything completed; 1 if a handler failed, an uncaught error
+ * began the shutdown, or `force()` ended it; 124 after a timeout, as in `timeout(1)`; 128 + n if the
+ * signal with number n forced it, as in a POSIX shell.
  */
 export function exitCodeOf(
   outcome: ShutdownOutcome,
@@ -52,12 +52,12 @@ export function exitCodeOf(
   return outcome === 'failed' || isCrash(reason) ? 1 : 0;
 }
 
-/** Tells a report to people, in a line when all went well. */
+/** Formats a report as text: one line, plus one line for each problem. */
 export function formatReport(report: ShutdownReport): string {
   const { name, reason, outcome, durationMs, handlers, hung, inFlight, cutOff, handles, exitCode } =
     report;
   const lines = [
-    `Shutdown '${name}' after ${describeReason(reason)}: ${outcome.replace('_', ' ')} in ${Math.round(durationMs)} ms, exit code ${exitCode}.`,
+    `Shutdown '${name}' (${describeReason(reason)}) ${PAST[outcome]} after ${Math.round(durationMs)} ms, exit code ${exitCode}.`,
   ];
   for (const handler of handlers) {
     if (handler.outcome === 'completed') continue;
@@ -67,6 +67,13 @@ export function formatReport(report: ShutdownReport): string {
   if (hung.length > 0) lines.push(`  still running: ${hung.join(', ')}`);
   if (cutOff > 0) lines.push(`  requests cut off: ${cutOff}`);
   if (inFlight > 0) lines.push(`  still in flight: ${inFlight}`);
-  if (handles.length > 0) lines.push(`  holding the event loop: ${handles.join('; ')}`);
+  if (handles.length > 0) lines.push(`  event loop kept alive by: ${handles.join('; ')}`);
   return lines.join('\n');
 }
+
+const PAST: Readonly<Record<ShutdownOutcome, string>> = {
+  completed: 'completed',
+  failed: 'failed',
+  timed_out: 'timed out',
+  forced: 'was forced',
+};

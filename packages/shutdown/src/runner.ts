@@ -6,16 +6,16 @@ import type { ShutdownReason } from './reason.ts';
 import type { HandlerResult } from './report.ts';
 import type { PhaseTrace } from './telemetry.ts';
 
-/** What a handler is told. */
+/** Argument of a handler. */
 export interface HandlerContext {
   readonly reason: ShutdownReason;
-  /** Aborts when the handler's time is up. What goes on after that is not waited for. */
+  /** Aborts at the time limit of the handler. The shutdown does not wait for it any longer. */
   readonly signal: AbortSignal;
-  /** Milliseconds until then. */
+  /** Remaining time in milliseconds. */
   readonly timeLeftMs: () => number;
 }
 
-/** A handler, ready to run. */
+/** A validated handler. */
 export interface Handler {
   readonly phase: string;
   readonly name: string;
@@ -24,7 +24,7 @@ export interface Handler {
   readonly run: (context: HandlerContext) => unknown;
 }
 
-/** What {@link HandlerRunner} needs to know. */
+/** Options of {@link HandlerRunner}. */
 export interface RunnerOptions {
   readonly name: string;
   readonly clock: Clock;
@@ -32,7 +32,7 @@ export interface RunnerOptions {
   readonly cells: Readonly<Record<HandlerOutcome, Cell>>;
 }
 
-/** Runs handlers, each within its time, and keeps what became of them. */
+/** Runs handlers, each within its time limit, and collects their results. */
 export class HandlerRunner {
   readonly results: HandlerResult[] = [];
   readonly #options: RunnerOptions;
@@ -41,29 +41,30 @@ export class HandlerRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    // However many handlers run at once, they do not leak.
+    // Any number of handlers may run at the same time; their listeners are removed when they settle.
     setMaxListeners(0, this.#force.signal);
   }
 
-  /** Handlers that were started and have not settled, whether or not they are still waited for. */
+  /** Handlers that were started and have not settled, including those that timed out. */
   get hung(): string[] {
     return [...this.#unsettled].map(({ phase, name }) => `${phase}/${name}`);
   }
 
-  /** Aborts when patience has ended. */
+  /** Aborts when the shutdown is forced. */
   get forced(): AbortSignal {
     return this.#force.signal;
   }
 
-  /** Ends every wait at once; handlers not started yet are skipped. */
+  /** Ends every wait immediately. Handlers that were not started are skipped. */
   force(): void {
     this.#force.abort(new ShutdownForcedError(this.#options.name));
   }
 
   /**
-   * Runs what is waiting in order, also what is added meanwhile, until nothing is.
+   * Runs the waiting handlers in order, including those added meanwhile, until none is left.
    *
    * @param waiting - is emptied
+   * @param deadline - on the clock's monotonic scale, in milliseconds
    */
   async runPhase(
     waiting: Handler[],
@@ -85,7 +86,8 @@ export class HandlerRunner {
   /**
    * Runs one handler. Never rejects.
    *
-   * @param trace - undefined when telemetry is no longer to be written
+   * @param deadline - on the clock's monotonic scale, in milliseconds
+   * @param trace - undefined once telemetry may no longer be recorded
    */
   async run(
     handler: Handler,
@@ -144,7 +146,7 @@ export class HandlerRunner {
         signal: controller.signal,
         timeLeftMs: () => timeLeft(limitMs, clock.monotonic(), endsAt),
       };
-      // An async function, so that a handler that throws at once rejects like one that throws later.
+      // The async function turns a synchronous throw into a rejection.
       inSpan(async () => handler.run(context)).then(
         () => settle({ outcome: 'completed' }),
         (error: unknown) => settle({ outcome: 'failed', error }),

@@ -10,19 +10,19 @@ import { HANDLER_OUTCOMES, SHUTDOWN_OUTCOMES } from './phases.ts';
 
 export const ATTR_HANDLER_OUTCOME: AttributeDefinition = {
   name: ATTR_OUTCOME,
-  description: 'What became of the handler.',
+  description: 'Outcome of the handler.',
   values: HANDLER_OUTCOMES,
 };
 
 export const ATTR_SHUTDOWN_OUTCOME: AttributeDefinition = {
   name: ATTR_OUTCOME,
-  description: 'How the shutdown as a whole went.',
+  description: 'Outcome of the shutdown.',
   values: SHUTDOWN_OUTCOMES,
 };
 
 export const ATTR_REASON: AttributeDefinition = {
   name: 'temper.shutdown.reason',
-  description: 'The signal, or the kind of event, that began the shutdown.',
+  description: 'The signal or the kind of event that began the shutdown.',
   example: 'SIGTERM',
 };
 
@@ -40,7 +40,7 @@ export const ATTR_HANDLER: AttributeDefinition = {
 
 export const ATTR_IN_FLIGHT: AttributeDefinition = {
   name: 'temper.shutdown.in_flight',
-  description: 'Requests and tracked promises that were under way.',
+  description: 'Open requests and pending tracked promises when the shutdown began.',
   example: '42',
 };
 
@@ -48,26 +48,26 @@ export const METRIC_HANDLERS: MetricDefinition = {
   name: 'temper.shutdown.handlers',
   instrument: 'counter',
   unit: '{handler}',
-  description: 'Shutdown handlers, by what became of them.',
+  description: 'Shutdown handlers by outcome.',
   attributes: [ATTR_POLICY_NAME, ATTR_HANDLER_OUTCOME],
-  alert: 'Any that timed out or failed: work was lost, or every deployment waits for it.',
+  alert: 'Any handler that timed out or failed: work was lost, or every deployment waits for it.',
 };
 
 export const METRIC_DURATION: MetricDefinition = {
   name: 'temper.shutdown.duration',
   instrument: 'histogram',
   unit: 's',
-  description: 'Time from the first signal to the flush of telemetry, which it does not include.',
+  description: 'Time from the first signal to the export of telemetry, which is not included.',
   attributes: [ATTR_POLICY_NAME, ATTR_SHUTDOWN_OUTCOME],
   boundaries: [0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 120],
-  alert: 'Near the grace period of whoever stops the process.',
+  alert: 'Close to the grace period of the process manager.',
 };
 
 export const METRIC_IN_FLIGHT: MetricDefinition = {
   name: 'temper.shutdown.in_flight',
   instrument: 'updowncounter',
   unit: '{operation}',
-  description: 'Requests and tracked promises under way, that a shutdown would wait for.',
+  description: 'Open requests and pending tracked promises, which a shutdown would wait for.',
   attributes: [ATTR_POLICY_NAME],
 };
 
@@ -83,7 +83,7 @@ export const SHUTDOWN_SPANS: readonly SpanDefinition[] = [
   {
     name: 'shutdown',
     kind: 'internal',
-    description: 'The whole shutdown, but for the flush of telemetry that exports it.',
+    description: 'The shutdown, except for the export of telemetry.',
     attributes: [
       ATTR_POLICY_NAME,
       ATTR_REASON,
@@ -96,18 +96,18 @@ export const SHUTDOWN_SPANS: readonly SpanDefinition[] = [
   {
     name: 'phase <phase>',
     kind: 'internal',
-    description: 'One phase; its parent is the shutdown. `delay` comes first, `audit` last.',
+    description: 'One phase, a child of the shutdown. `delay` comes first, `audit` last.',
     attributes: [ATTR_POLICY_NAME, ATTR_PHASE, ATTR_ERROR_TYPE],
     status: 'ERROR unless every handler of the phase completed.',
   },
   {
     name: 'handler <handler>',
     kind: 'internal',
-    description: 'One handler; its parent is its phase. What it does itself is below it.',
+    description: 'One handler, a child of its phase and the parent of the spans it creates.',
     attributes: [ATTR_POLICY_NAME, ATTR_PHASE, ATTR_HANDLER, ATTR_HANDLER_OUTCOME, ATTR_ERROR_TYPE],
-    status: 'ERROR unless it completed.',
+    status: 'ERROR unless the handler completed.',
   },
 ];
 
-/** The name of the log record that ends every shutdown. */
+/** Name of the log record at the end of a shutdown. */
 export const EVENT_FINISHED = 'temper.shutdown.finished';

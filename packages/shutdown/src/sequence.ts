@@ -1,33 +1,33 @@
-import { notify } from '@temper/core';
+import { isThenable, notify, show } from '@temper/core';
 import type { ClosableAuditLog, ResolvedShutdownOptions, TelemetryLike } from './options.ts';
+import type { PendingHandlers } from './pending-handlers.ts';
 import { overallOutcome, type ShutdownOutcome } from './phases.ts';
 import { describeReason, type ShutdownReason } from './reason.ts';
 import { exitCodeOf, formatReport, type ShutdownReport } from './report.ts';
 import { type Handler, HandlerRunner } from './runner.ts';
 import { handlerCells, onListenerError, recordDuration, ShutdownTrace } from './telemetry.ts';
-import type { Waiting } from './waiting.ts';
 
-/** What can be in flight, and goes on being so while the shutdown runs. */
+/** The running service, as far as a shutdown needs to know it. */
 export interface Service {
-  /** Requests and tracked promises under way. */
+  /** Open requests and pending tracked promises. */
   inFlight(): number;
-  /** Requests that were cut off. */
+  /** Requests whose connections were destroyed. */
   cutOff(): number;
-  /** Lets connections end with their next answer. */
+  /** Makes every connection close after its next response. */
   announce(): void;
 }
 
-/** One shutdown, from the first signal to the last flush. */
+/** One shutdown, from the first signal to the export of telemetry. */
 export class Sequence {
   readonly #options: ResolvedShutdownOptions;
   readonly #reason: ShutdownReason;
-  readonly #waiting: Waiting;
+  readonly #waiting: PendingHandlers;
   readonly #service: Service;
   readonly #runner: HandlerRunner;
   readonly #trace: ShutdownTrace;
   readonly #startedAt: number;
   readonly #begun: number;
-  /** When the phases must be over, on the clock's monotonic scale. */
+  /** Deadline of the phases on the clock's monotonic scale, in milliseconds. */
   readonly #deadline: number;
   readonly #late: Promise<unknown>[] = [];
   #forcedBy: NodeJS.Signals | undefined;
@@ -36,7 +36,7 @@ export class Sequence {
   constructor(
     options: ResolvedShutdownOptions,
     reason: ShutdownReason,
-    waiting: Waiting,
+    waiting: PendingHandlers,
     service: Service,
   ) {
     const { name, clock, timeoutMs, flushTimeoutMs } = options;
@@ -51,23 +51,23 @@ export class Sequence {
     this.#trace = new ShutdownTrace(name, reason, service.inFlight());
   }
 
-  /** Names of handlers that have not settled. */
+  /** Handlers that were started and have not settled, as `phase/name`. */
   get unsettled(): string[] {
     return this.#runner.hung;
   }
 
-  /** Ends every wait at once. */
+  /** Ends every wait immediately. */
   force(by?: NodeJS.Signals): void {
     this.#forcedBy = by;
     this.#runner.force();
   }
 
-  /** Takes note that an uncaught error came in between. */
+  /** Records that an uncaught error occurred during the shutdown. */
   crashed(): void {
     this.#crashed = true;
   }
 
-  /** Runs a handler whose phase is over, at once. */
+  /** Runs a handler immediately, because its phase is over. */
   late(handler: Handler): void {
     const trace = this.#trace.phase(handler.phase);
     const run = this.#runner.run(handler, this.#deadline, trace).then((r) => trace.end([r]));
@@ -90,7 +90,7 @@ export class Sequence {
     await Promise.all(this.#late);
     if (auditLog.length > 0) {
       const trace = this.#trace.phase('audit');
-      // Half of what is kept for the end; telemetry has the rest.
+      // Half of the reserved time; the rest is for telemetry.
       const deadline = this.#deadline + flushTimeoutMs / 2;
       await this.#runner.runPhase(auditLog.map(closing), 'parallel', deadline, trace);
     }
@@ -101,9 +101,9 @@ export class Sequence {
     return this.#report(this.#outcome());
   }
 
-  /** First of all: no new traffic, and no connection that stays. */
+  /** Turns readiness off and makes every connection close after its next response. */
   #turnOff(): void {
-    const why = `shutting down, because of ${describeReason(this.#reason)}`;
+    const why = `shutting down: ${describeReason(this.#reason)}`;
     for (const readiness of this.#options.readiness) {
       notify(() => readiness.setReady(false, why), undefined, onListenerError);
     }
@@ -114,7 +114,7 @@ export class Sequence {
     const { clock, delayMs } = this.#options;
     if (delayMs === 0) return;
     const trace = this.#trace.phase('delay');
-    // Cut short when the shutdown is forced.
+    // Ends early if the shutdown is forced.
     await clock.sleep(delayMs, this.#runner.forced).catch(() => {});
     trace.end([]);
   }
@@ -131,7 +131,7 @@ export class Sequence {
   }
 
   #report(outcome: ShutdownOutcome): ShutdownReport {
-    const { name, clock, leaving } = this.#options;
+    const { name, clock, processExit } = this.#options;
     const reason = this.#reason;
     const report: ShutdownReport = {
       name,
@@ -143,25 +143,33 @@ export class Sequence {
       hung: this.#runner.hung,
       inFlight: this.#service.inFlight(),
       cutOff: this.#service.cutOff(),
-      handles: outcome === 'timed_out' || outcome === 'forced' ? leaving.handles() : [],
+      handles: outcome === 'timed_out' || outcome === 'forced' ? processExit.handles() : [],
       exitCode: exitCodeOf(outcome, reason, this.#forcedBy) || (this.#crashed ? 1 : 0),
     };
     return { ...report, exitCode: this.#exitCode(report) };
   }
 
-  /** The user's exit code, if it is one. */
+  /** The result of the user's `exitCode`, or the default if that is not a valid exit code. */
   #exitCode(report: ShutdownReport): number {
     const { exitCode } = this.#options;
     if (exitCode === undefined) return report.exitCode;
     try {
-      const code = exitCode(report);
-      if (Number.isInteger(code) && code >= 0 && code <= 255) return code;
-      throw new RangeError(`exitCode must return an integer from 0 to 255, got ${String(code)}.`);
+      const code: unknown = exitCode(report);
+      if (isExitCode(code)) return code;
+      // A promise is no exit code. Without a handler its rejection would end the process.
+      if (isThenable(code)) Promise.resolve(code).catch(onListenerError);
+      throw new RangeError(
+        `${this.#options.name}: exitCode must return an integer from 0 to 255, got ${show(code)}.`,
+      );
     } catch (error) {
       onListenerError(error);
       return report.exitCode;
     }
   }
+}
+
+function isExitCode(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 255;
 }
 
 function closing(log: ClosableAuditLog, index: number): Handler {

@@ -2,7 +2,7 @@ import { ManualClock } from '@temper/testkit';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { HANDLER_ORDERS, type HandlerOrder } from './phases.ts';
-import { gracefulShutdown } from './shutdown.ts';
+import { shutdownOf } from './shutdown.ts';
 
 const silent = { exit: () => {}, setExitCode: () => {}, handles: () => [], log: () => {} };
 
@@ -23,7 +23,7 @@ interface Run {
   readonly to: number;
 }
 
-it('runs every handler once at most, in its order, within its time and that of the whole', async () => {
+it('runs every handler at most once, in order, within its own limit and that of the shutdown', async () => {
   await fc.assert(
     fc.asyncProperty(
       phases,
@@ -33,14 +33,10 @@ it('runs every handler once at most, in its order, within its time and that of t
       async (stages, handlers, delayMs, timeoutMs) => {
         const clock = new ManualClock();
         const begun = clock.monotonic();
-        const shutdown = gracefulShutdown({
-          clock,
-          leaving: silent,
-          delayMs,
-          timeoutMs,
-          flushTimeoutMs: 500,
-          phases: stages,
-        });
+        const shutdown = shutdownOf(
+          { clock, delayMs, timeoutMs, flushTimeoutMs: 500, phases: stages },
+          silent,
+        );
         const started = new Map<string, number>();
         handlers.forEach(({ phase, does, takesMs, timeoutMs: limit }, index) => {
           shutdown.register({
@@ -59,7 +55,7 @@ it('runs every handler once at most, in its order, within its time and that of t
         const report = await clock.runUntil(shutdown.shutdown());
         using _ = shutdown;
 
-        // Within the whole, and each within its own.
+        // The shutdown and each handler stay within their limits.
         const deadline = begun + timeoutMs - 500;
         expect(report.durationMs).toBeLessThanOrEqual(timeoutMs);
         const runs = new Map<string, Run>();
@@ -73,17 +69,17 @@ it('runs every handler once at most, in its order, within its time and that of t
           expect(from).toBeGreaterThanOrEqual(begun + delayMs);
           expect(to).toBeLessThanOrEqual(deadline);
           runs.set(name, { from, to });
-          // What was promised of it became of it.
+          // The outcome matches what the handler did.
           const inTime = given.takesMs < Math.min(given.timeoutMs, deadline - from);
           const settles = given.does === 'throw' ? 'failed' : 'completed';
           expect(outcome).toBe(given.does !== 'hang' && inTime ? settles : 'timed_out');
         }
-        // Every one is accounted for, once.
+        // Every handler has exactly one result.
         expect(report.handlers.map(({ name }) => name).sort()).toEqual(
           handlers.map((_each, index) => `${index}`).sort(),
         );
 
-        // In the order of the phases, and of each phase.
+        // Handlers ran in the order of the phases, and within a phase in its order.
         let before = begun + delayMs;
         for (const { name: phase, order } of stages) {
           const inPhase = handlers.flatMap((each, index) =>

@@ -1,9 +1,9 @@
 import { settle } from '@temper/testkit';
 import { describe, expect, it, vi } from 'vitest';
-import { never, setUp } from '../test/set-up.ts';
+import { never, setUp } from '../test/virtual-shutdown.ts';
 
-describe('the beginning', () => {
-  it('turns readiness off first, then waits for the balancers, then goes on', async () => {
+describe('beginning of the shutdown', () => {
+  it('turns readiness off, then waits for delayMs, then runs the phases', async () => {
     const events: string[] = [];
     const readiness = {
       setReady: (ready: boolean, reason?: string) => void events.push(`ready ${ready}: ${reason}`),
@@ -14,7 +14,7 @@ describe('the beginning', () => {
     expect(shutdown.ready).toBe(true);
     const running = shutdown.shutdown('a deployment');
     expect(shutdown.ready).toBe(false);
-    const off = 'ready false: shutting down, because of a deployment';
+    const off = 'ready false: shutting down: a deployment';
     expect(events).toEqual([off, off, 'signal']);
     await clock.advance(2999);
     expect(events).toHaveLength(3);
@@ -23,7 +23,7 @@ describe('the beginning', () => {
     expect(events).toEqual([off, off, 'signal', 'intake']);
   });
 
-  it('is not kept back by a readiness that throws', async () => {
+  it('continues if setReady throws', async () => {
     const readiness = {
       setReady: () => {
         throw new Error('no');
@@ -33,19 +33,19 @@ describe('the beginning', () => {
     expect((await shutdown.shutdown()).outcome).toBe('completed');
   });
 
-  it('aborts the signal with an error that says why', async () => {
+  it('aborts shutdown.signal with an error that names the reason', async () => {
     const { shutdown } = setUp();
     await shutdown.shutdown('a deployment');
     expect(shutdown.signal.reason).toMatchObject({
       code: 'SHUTTING_DOWN',
-      message: "'shutdown' is shutting down, because of a deployment.",
+      message: "Shutdown 'shutdown' has begun: a deployment.",
       classification: { category: 'resource', transient: true },
     });
   });
 });
 
-describe('in flight', () => {
-  it('counts tracked promises, and the drain waits for them', async () => {
+describe('work in flight', () => {
+  it('counts tracked promises and waits for them in the drain phase', async () => {
     const { clock, shutdown } = setUp();
     const events: string[] = [];
     const work = clock.sleep(1000).then(() => void events.push('work done'));
@@ -57,14 +57,14 @@ describe('in flight', () => {
     expect(shutdown.inFlight()).toBe(0);
   });
 
-  it('that fails is not the shutdown that failed', async () => {
+  it('completes although a tracked promise rejects', async () => {
     const { shutdown } = setUp();
     shutdown.track(Promise.reject(new Error('a job failed'))).catch(() => {});
     expect((await shutdown.shutdown()).outcome).toBe('completed');
   });
 
-  it('that does not end is waited for no longer than a handler, and told', async () => {
-    const { clock, leaving, shutdown } = setUp({ handlerTimeoutMs: 700 });
+  it('waits for a tracked promise no longer than handlerTimeoutMs and reports it', async () => {
+    const { clock, processExit, shutdown } = setUp({ handlerTimeoutMs: 700 });
     shutdown.track(never());
     const report = await clock.runUntil(shutdown.shutdown());
     expect(report).toMatchObject({
@@ -73,12 +73,12 @@ describe('in flight', () => {
       inFlight: 1,
       hung: ['drain/tracked work'],
     });
-    expect(leaving.lines[0]).toContain('still in flight: 1');
+    expect(processExit.lines[0]).toContain('still in flight: 1');
   });
 });
 
-describe('the end', () => {
-  it('closes the audit log when all phases are over, and flushes telemetry after it', async () => {
+describe('end of the shutdown', () => {
+  it('closes the audit log after the last phase and exports telemetry after that', async () => {
     const events: string[] = [];
     const { clock, shutdown } = setUp({
       auditLog: { close: () => clock.sleep(20).then(() => void events.push('audit log')) },
@@ -101,7 +101,7 @@ describe('the end', () => {
     ]);
   });
 
-  it('keeps time for both, whatever the handlers took', async () => {
+  it('reserves flushTimeoutMs for audit log and telemetry however long the handlers take', async () => {
     const flushed = vi.fn();
     const { clock, shutdown } = setUp({
       timeoutMs: 5000,
@@ -116,7 +116,7 @@ describe('the end', () => {
     expect(report.hung).toEqual(['close/never', 'audit/audit log']);
   });
 
-  it('does not wait for a telemetry that hangs beyond the whole', async () => {
+  it('does not wait for hanging telemetry beyond timeoutMs', async () => {
     const { clock, shutdown } = setUp({
       timeoutMs: 5000,
       flushTimeoutMs: 1000,
@@ -126,34 +126,34 @@ describe('the end', () => {
     expect(report).toMatchObject({ outcome: 'timed_out', durationMs: 5000 });
   });
 
-  it('leaves no timer behind', async () => {
+  it('leaves no timer after the shutdown', async () => {
     const { clock, shutdown } = setUp({ delayMs: 10, auditLog: { close: () => {} } });
     shutdown.register(() => clock.sleep(5));
     await clock.runUntil(shutdown.shutdown());
     expect(clock.pending).toBe(0);
   });
 
-  it('says nothing when all went well, and everything when not, unless the user listens', async () => {
+  it('logs the report only if the shutdown did not complete and there is no onReport', async () => {
     const well = setUp();
     await well.shutdown.shutdown();
-    expect(well.leaving.lines).toEqual([]);
+    expect(well.processExit.lines).toEqual([]);
     const bad = setUp();
     bad.shutdown.register({ name: 'db', run: () => Promise.reject(new Error('gone')) });
     await bad.shutdown.shutdown();
-    expect(bad.leaving.lines).toEqual([expect.stringContaining('failed  close/db: gone')]);
+    expect(bad.processExit.lines).toEqual([expect.stringContaining('failed  close/db: gone')]);
     const onReport = vi.fn(() => {
       throw new Error('listener');
     });
     const heard = setUp({ onReport });
     heard.shutdown.register(() => Promise.reject(new Error('gone')));
     const report = await heard.shutdown.shutdown();
-    expect(heard.leaving.lines).toEqual([]);
+    expect(heard.processExit.lines).toEqual([]);
     expect(onReport).toHaveBeenCalledWith(report);
   });
 });
 
-describe('a shutdown', () => {
-  it('happens once, however often it is asked for, by whomever', async () => {
+describe('gracefulShutdown', () => {
+  it('runs once for any number of calls and returns the same promise', async () => {
     const run = vi.fn();
     let inner: Promise<unknown> | undefined;
     const { shutdown } = setUp({
@@ -171,15 +171,15 @@ describe('a shutdown', () => {
     expect(run).toHaveBeenCalledTimes(1);
   });
 
-  it('that is called for ends no process', async () => {
-    const { leaving, shutdown } = setUp();
+  it('does not exit after a call of shutdown()', async () => {
+    const { processExit, shutdown } = setUp();
     await shutdown.shutdown();
     await settle();
-    expect(leaving.exits).toEqual([]);
-    expect(leaving.exitCode).toBe(undefined);
+    expect(processExit.exits).toEqual([]);
+    expect(processExit.exitCode).toBe(undefined);
   });
 
-  it('tells where it stands', async () => {
+  it('reports its state, waiting and unsettled handlers in stats()', async () => {
     const { clock, shutdown } = setUp({ delayMs: 100 });
     shutdown.register({ name: 'db', run: () => clock.sleep(50) });
     expect(shutdown.stats()).toMatchObject({
@@ -199,7 +199,7 @@ describe('a shutdown', () => {
     expect(shutdown.stats()).toMatchObject({ state: 'stopped', report: await running });
   });
 
-  it('can be forced: every wait ends, what was not begun is skipped', async () => {
+  it('ends every wait and skips handlers that were not started on force()', async () => {
     const { clock, shutdown } = setUp({ telemetry: { shutdown: async () => {} } });
     shutdown.register({ name: 'not begun', run: () => 1 });
     shutdown.register({ name: 'hangs', run: never });
@@ -216,7 +216,7 @@ describe('a shutdown', () => {
     expect(report.handlers[0]?.error).toMatchObject({ code: 'SHUTDOWN_FORCED' });
   });
 
-  it('that is forced in its delay ends it', async () => {
+  it('ends the delay on force()', async () => {
     const { clock, shutdown } = setUp({ delayMs: 5000 });
     const running = shutdown.shutdown();
     await clock.advance(10);
@@ -224,7 +224,7 @@ describe('a shutdown', () => {
     expect((await running).durationMs).toBe(10);
   });
 
-  it('is what `await using` ends a scope with', async () => {
+  it('runs the complete shutdown at the end of an `await using` scope', async () => {
     const run = vi.fn();
     {
       await using shutdown = setUp().shutdown;
@@ -233,7 +233,7 @@ describe('a shutdown', () => {
     expect(run).toHaveBeenCalledTimes(1);
   });
 
-  it('is not what `using` ends a scope with', async () => {
+  it('does not begin a shutdown at the end of a `using` scope', async () => {
     const run = vi.fn();
     {
       using shutdown = setUp().shutdown;

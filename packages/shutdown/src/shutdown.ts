@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
 import type { Server as NetServer } from 'node:net';
-import { inspect } from 'node:util';
 import { checkType, isThenable, notify } from '@temper/core';
 import { ShuttingDownError } from './errors.ts';
 import {
@@ -9,91 +8,103 @@ import {
   type ServerOptions,
   type ShutdownHandler,
 } from './handler-options.ts';
-import { leave } from './leaving.ts';
 import {
   type GracefulShutdownOptions,
   type ResolvedShutdownOptions,
   resolveShutdownOptions,
 } from './options.ts';
-import type { ShutdownReason } from './reason.ts';
+import { PendingHandlers } from './pending-handlers.ts';
+import { exitWhenIdle, nodeProcess, type ProcessExit } from './process-exit.ts';
+import { inspectError, type ShutdownReason } from './reason.ts';
 import { exitCodeOf, formatReport, type ShutdownReport } from './report.ts';
 import type { Handler, HandlerContext } from './runner.ts';
 import { Sequence, type Service } from './sequence.ts';
 import { ServerDrain } from './server/drain.ts';
 import { listenToProcess } from './signals.ts';
 import { observeInFlight, onListenerError } from './telemetry.ts';
-import { Tracked } from './tracked.ts';
-import { Waiting } from './waiting.ts';
+import { TrackedPromises } from './tracked-promises.ts';
 
-/** Where a {@link GracefulShutdown} stands. */
+/** State of a {@link GracefulShutdown}. */
 export type ShutdownState = 'running' | 'stopping' | 'stopped';
 
-/** What is known of a {@link GracefulShutdown} now. */
+/** Snapshot of a {@link GracefulShutdown}. */
 export interface ShutdownStats {
   readonly state: ShutdownState;
+  /** Open requests and pending tracked promises. */
   readonly inFlight: number;
-  /** Handlers that wait for their phase, as `phase/name`. */
+  /** Handlers whose phase has not run, as `phase/name`. */
   readonly waiting: readonly string[];
   /** Handlers that were started and have not settled, as `phase/name`. */
   readonly unsettled: readonly string[];
-  /** Of the shutdown, when it is over. */
+  /** Undefined until the shutdown is over. */
   readonly report: ShutdownReport | undefined;
 }
 
-/** Ends a service in good order. */
+/** Shuts a service down in phases. Created by {@link gracefulShutdown}. */
 export interface GracefulShutdown extends Disposable, AsyncDisposable {
   readonly name: string;
   readonly state: ShutdownState;
-  /** Whether the service should get traffic: until the shutdown begins. */
+  /** Whether the service should receive traffic. `false` from the beginning of the shutdown. */
   readonly ready: boolean;
   /**
-   * Aborts with {@link ShuttingDownError} when the shutdown begins: for what should stop then, such as
-   * a start that has not finished, or polling. Requests go on.
+   * Aborts with a {@link ShuttingDownError} when the shutdown begins. For work that should stop then,
+   * such as an unfinished startup or polling; requests continue.
    */
   readonly signal: AbortSignal;
   /**
-   * Adds something to do before the process ends; disposing of the result takes it out again. When
-   * its phase is over already, it is done at once.
+   * Adds a handler that runs before the process exits. Disposing of the result removes it. A handler
+   * whose phase is already over runs immediately.
    *
    * @throws {TypeError | RangeError} when an option is unknown or out of range
    */
   register(handler: ShutdownHandler | ((context: HandlerContext) => unknown)): Disposable;
   /**
-   * Has a server of `node:http`, `node:https` or `node:http2` stop in the phase `intake` and empty in
-   * the phase `drain`. Best called before it listens. Disposing of the result takes it out again.
+   * Closes a server of `node:http`, `node:https` or `node:http2`: it stops accepting connections in the
+   * phase `intake` and finishes its requests in the phase `drain`. Call it before the server listens,
+   * so that every connection is tracked. Disposing of the result removes the server.
    *
-   * @throws {TypeError | RangeError} when it is no such server, or an option is unknown or out of range
+   * @throws {TypeError | RangeError} when `server` is no such server, or an option is unknown or out of range
    */
   server(server: NetServer, options?: ServerOptions): Disposable;
-  /** Has the phase `drain` wait for work under way. @returns the same promise */
+  /**
+   * Makes the phase `drain` wait for a promise.
+   *
+   * @returns the same promise, whose rejection stays with the caller
+   * @throws {TypeError} when `promise` is no promise
+   */
   track<P extends PromiseLike<unknown>>(promise: P): P;
-  /** Requests and tracked promises under way. */
+  /** Open requests and pending tracked promises. */
   inFlight(): number;
   /**
-   * Begins to hear signals, and uncaught errors as the options say. Disposing of the result ends that.
+   * Adds listeners for signals, and for uncaught errors if the options ask for them. Disposing of the
+   * result removes all of them.
    *
-   * @param signals - SIGTERM and SIGINT where none are given
+   * @param signals - default: SIGTERM and SIGINT
    */
   listen(signals?: readonly NodeJS.Signals[]): Disposable;
-  /** Begins the shutdown, or joins the one under way. Never rejects, and never ends the process. */
+  /**
+   * Begins the shutdown, or joins the one in progress. Never rejects, and never ends the process.
+   *
+   * @param message - reason for logs, spans and the report
+   */
   shutdown(message?: string): Promise<ShutdownReport>;
-  /** Ends the patience of the shutdown under way: every wait ends at once. */
+  /** Ends every wait of the shutdown in progress immediately. */
   force(): void;
   stats(): ShutdownStats;
-  /** Takes listeners off process and servers, and the gauge out of telemetry. Ends nothing. */
+  /** Removes listeners from process and servers, and the gauge from telemetry. Starts no shutdown. */
   [Symbol.dispose](): void;
-  /** Runs the shutdown to its end, and disposes. */
+  /** Waits for the complete shutdown, then disposes. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 class Shutdown implements GracefulShutdown, Service {
   readonly name: string;
   readonly #options: ResolvedShutdownOptions;
-  readonly #waiting = new Waiting();
+  readonly #waiting = new PendingHandlers();
   readonly #servers = new Set<ServerDrain>();
-  readonly #tracked = new Tracked();
-  readonly #began = new AbortController();
-  readonly #heard = new Map<NodeJS.Signals | 'errors', Disposable>();
+  readonly #tracked = new TrackedPromises();
+  readonly #beginning = new AbortController();
+  readonly #listeners = new Map<NodeJS.Signals | 'errors', Disposable>();
   readonly #gauge: Disposable;
   #registered = 0;
   #waitsForTracked = false;
@@ -102,13 +113,13 @@ class Shutdown implements GracefulShutdown, Service {
   #report: ShutdownReport | undefined;
   /** Monotonic time of the first signal. */
   #signalledAt: number | undefined;
-  #leaving = false;
+  #exiting = false;
 
   constructor(options: ResolvedShutdownOptions) {
     this.name = options.name;
     this.#options = options;
-    // However many loops and starts listen to it, they do not leak.
-    setMaxListeners(0, this.#began.signal);
+    // Any number of listeners is legitimate; Node's leak warning does not apply.
+    setMaxListeners(0, this.#beginning.signal);
     this.#gauge = observeInFlight(this);
     if (options.signals.length > 0) this.listen(options.signals);
   }
@@ -123,7 +134,7 @@ class Shutdown implements GracefulShutdown, Service {
   }
 
   get signal(): AbortSignal {
-    return this.#began.signal;
+    return this.#beginning.signal;
   }
 
   register(handler: ShutdownHandler | ((context: HandlerContext) => unknown)): Disposable {
@@ -132,12 +143,12 @@ class Shutdown implements GracefulShutdown, Service {
 
   server(server: NetServer, options: ServerOptions = {}): Disposable {
     const resolved = resolveServerOptions(options, this.#options, this.#servers.size + 1);
-    const { name, timeoutMs, idleGraceMs, webSockets, tellUpgraded } = resolved;
+    const { name, timeoutMs, idleGraceMs, webSockets, closeUpgraded } = resolved;
     const drain = new ServerDrain(server, {
       clock: this.#options.clock,
       graceMs: idleGraceMs,
       webSockets,
-      tellUpgraded,
+      closeUpgraded,
       onError: onListenerError,
     });
     this.#servers.add(drain);
@@ -202,8 +213,8 @@ class Shutdown implements GracefulShutdown, Service {
     const { uncaughtExceptions, unhandledRejections } = this.#options;
     const crash = (kind: 'uncaughtException' | 'unhandledRejection') => (error: unknown) =>
       this.#onCrash({ kind, error });
-    const fresh = signals.filter((signal) => !this.#heard.has(signal));
-    const hear = (key: NodeJS.Signals | 'errors', listeners: readonly NodeJS.Signals[]): void => {
+    const fresh = signals.filter((signal) => !this.#listeners.has(signal));
+    const add = (key: NodeJS.Signals | 'errors', listeners: readonly NodeJS.Signals[]): void => {
       const errors = key === 'errors';
       const listening = listenToProcess({
         signals: listeners,
@@ -212,10 +223,10 @@ class Shutdown implements GracefulShutdown, Service {
         onUnhandledRejection:
           errors && unhandledRejections ? crash('unhandledRejection') : undefined,
       });
-      this.#heard.set(key, listening);
+      this.#listeners.set(key, listening);
     };
-    for (const signal of fresh) hear(signal, [signal]);
-    if (!this.#heard.has('errors')) hear('errors', []);
+    for (const signal of fresh) add(signal, [signal]);
+    if (!this.#listeners.has('errors')) add('errors', []);
     return { [Symbol.dispose]: () => this.#stopListening() };
   }
 
@@ -256,11 +267,11 @@ class Shutdown implements GracefulShutdown, Service {
   #begin(reason: ShutdownReason): Promise<ShutdownReport> {
     if (this.#running === undefined) {
       const { promise, resolve } = Promise.withResolvers<ShutdownReport>();
-      // Before anything is told, so that whoever is told and asks for a shutdown joins this one.
+      // Set before user code runs, so that a call to `shutdown` from there joins this one.
       this.#running = promise;
       this.#sequence = new Sequence(this.#options, reason, this.#waiting, this);
       resolve(this.#run(this.#sequence));
-      this.#began.abort(new ShuttingDownError(this.name, reason));
+      this.#beginning.abort(new ShuttingDownError(this.name, reason));
     }
     return this.#running;
   }
@@ -268,9 +279,9 @@ class Shutdown implements GracefulShutdown, Service {
   async #run(sequence: Sequence): Promise<ShutdownReport> {
     const report = await sequence.run();
     this.#report = report;
-    const { onReport, leaving } = this.#options;
+    const { onReport, processExit } = this.#options;
     if (onReport !== undefined) notify(onReport, report, onListenerError);
-    else if (report.outcome !== 'completed') leaving.log(formatReport(report));
+    else if (report.outcome !== 'completed') processExit.log(formatReport(report));
     return report;
   }
 
@@ -278,50 +289,58 @@ class Shutdown implements GracefulShutdown, Service {
     const now = this.#options.clock.monotonic();
     if (this.#signalledAt === undefined) {
       this.#signalledAt = now;
-      this.#leaveAfter(this.#begin({ kind: 'signal', signal }));
+      this.#exitAfter(this.#begin({ kind: 'signal', signal }));
     } else if (now - this.#signalledAt >= this.#options.forceAfterMs) {
       this.#onSecondSignal(signal);
     }
   }
 
   #onSecondSignal(signal: NodeJS.Signals): void {
-    const { exit, leaving } = this.#options;
+    const { exit, processExit } = this.#options;
     const running = this.#sequence?.unsettled.join(', ') || 'no handler';
     const code = this.#report?.exitCode ?? exitCodeOf('forced', { kind: 'signal', signal }, signal);
     if (this.#report === undefined) {
-      leaving.log(
+      processExit.log(
         `Shutdown '${this.name}' is forced by a second signal, ${signal}; still running: ${running}.`,
       );
     }
     this.#sequence?.force(signal);
-    if (exit) leaving.exit(code);
+    if (exit) processExit.exit(code);
   }
 
   #onCrash(reason: ShutdownReason & { readonly error: unknown }): void {
-    // Node says nothing of an error that has a listener.
-    this.#options.leaving.log(inspect(reason.error));
-    this.#leaveAfter(this.#begin(reason));
+    // Node does not print an error that has a listener.
+    this.#options.processExit.log(inspectError(reason.error));
+    this.#exitAfter(this.#begin(reason));
     this.#sequence?.crashed();
   }
 
-  #leaveAfter(running: Promise<ShutdownReport>): void {
-    const { exit, leaving, clock, lingerMs } = this.#options;
-    if (!exit || this.#leaving) return;
-    this.#leaving = true;
-    void running.then(({ exitCode }) => leave(leaving, clock, exitCode, lingerMs));
+  #exitAfter(running: Promise<ShutdownReport>): void {
+    const { exit, processExit, clock, lingerMs } = this.#options;
+    if (!exit || this.#exiting) return;
+    this.#exiting = true;
+    void running.then(({ exitCode }) => exitWhenIdle(processExit, clock, exitCode, lingerMs));
   }
 
   #stopListening(): void {
-    for (const listening of this.#heard.values()) listening[Symbol.dispose]();
-    this.#heard.clear();
+    for (const listening of this.#listeners.values()) listening[Symbol.dispose]();
+    this.#listeners.clear();
   }
 }
 
 /**
- * Makes a {@link GracefulShutdown}.
+ * Creates a {@link GracefulShutdown}.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function gracefulShutdown(options: GracefulShutdownOptions = {}): GracefulShutdown {
-  return new Shutdown(resolveShutdownOptions(options));
+  return shutdownOf(options, nodeProcess);
+}
+
+/** Creates a {@link GracefulShutdown} that acts on the given process. Tests pass a fake one. */
+export function shutdownOf(
+  options: GracefulShutdownOptions,
+  processExit: ProcessExit,
+): GracefulShutdown {
+  return new Shutdown(resolveShutdownOptions(options, processExit));
 }

@@ -1,10 +1,10 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Leaving } from './leaving.ts';
 import type { GracefulShutdownOptions } from './options.ts';
-import { type GracefulShutdown, gracefulShutdown } from './shutdown.ts';
+import type { ProcessExit } from './process-exit.ts';
+import { type GracefulShutdown, gracefulShutdown, shutdownOf } from './shutdown.ts';
 
-// Emitted on the real `process`, by hand: nobody else listens to these two.
+// The tests emit these on the real `process`. No other code listens to them.
 const FIRST = 'SIGUSR2';
 const OTHER = 'SIGWINCH';
 
@@ -16,27 +16,24 @@ afterEach(() => {
 
 function setUp(options: GracefulShutdownOptions = {}) {
   const clock = new ManualClock();
-  const leaving = {
+  const processExit = {
     exit: vi.fn(),
     setExitCode: vi.fn(),
     handles: () => ['a leaked timer'],
     log: vi.fn(),
-  } satisfies Leaving;
-  const shutdown = gracefulShutdown({
-    signals: [FIRST, OTHER],
-    delayMs: 0,
-    clock,
-    leaving,
-    ...options,
-  });
+  } satisfies ProcessExit;
+  const shutdown = shutdownOf(
+    { signals: [FIRST, OTHER], delayMs: 0, clock, ...options },
+    processExit,
+  );
   made.push(shutdown);
-  return { clock, leaving, shutdown };
+  return { clock, processExit, shutdown };
 }
 
 const never = () => new Promise<never>(() => {});
 
-describe('listening', () => {
-  it('begins when it is asked for, and not before', () => {
+describe('signal listeners', () => {
+  it('adds process listeners only when listen() is called', () => {
     const listeners = () =>
       ['SIGTERM', 'SIGINT', 'uncaughtException', 'unhandledRejection'].map((event) =>
         process.listenerCount(event),
@@ -54,9 +51,9 @@ describe('listening', () => {
   });
 });
 
-describe('a signal', () => {
-  it('begins the shutdown, sets the exit code, and lets the process end by itself', async () => {
-    const { clock, leaving, shutdown } = setUp();
+describe('first signal', () => {
+  it('begins the shutdown on a signal, sets the exit code and lets the process end by itself', async () => {
+    const { clock, processExit, shutdown } = setUp();
     process.emit(FIRST, FIRST);
     expect(shutdown.ready).toBe(false);
     await settle();
@@ -64,32 +61,32 @@ describe('a signal', () => {
       reason: { kind: 'signal', signal: FIRST },
       outcome: 'completed',
     });
-    expect(leaving.setExitCode).toHaveBeenCalledWith(0);
-    expect(leaving.exit).not.toHaveBeenCalled();
+    expect(processExit.setExitCode).toHaveBeenCalledWith(0);
+    expect(processExit.exit).not.toHaveBeenCalled();
     expect(clock.pending).toBe(1);
     expect(clock.pendingRefed).toBe(0);
   });
 
-  it('ends the process when something still holds it after a while, and says what', async () => {
-    const { clock, leaving } = setUp({ lingerMs: 500 });
+  it('exits after lingerMs and logs what keeps the event loop alive', async () => {
+    const { clock, processExit } = setUp({ lingerMs: 500 });
     process.emit(FIRST, FIRST);
     await clock.advance(500);
-    expect(leaving.log).toHaveBeenCalledWith(
-      'The shutdown is over, and after 500 ms the event loop is still held by: a leaked timer. Leaving with exit code 0.',
+    expect(processExit.log).toHaveBeenCalledWith(
+      'Shutdown finished, but 500 ms later the event loop is still kept alive by: a leaked timer. Exiting with code 0.',
     );
-    expect(leaving.exit).toHaveBeenCalledWith(0);
+    expect(processExit.exit).toHaveBeenCalledWith(0);
   });
 
-  it('ends no process when the user does not want it to', async () => {
-    const { clock, leaving } = setUp({ exit: false });
+  it('neither exits nor sets the exit code with exit: false', async () => {
+    const { clock, processExit } = setUp({ exit: false });
     process.emit(FIRST, FIRST);
     await clock.advance(10_000);
-    expect(leaving.setExitCode).not.toHaveBeenCalled();
-    expect(leaving.exit).not.toHaveBeenCalled();
+    expect(processExit.setExitCode).not.toHaveBeenCalled();
+    expect(processExit.exit).not.toHaveBeenCalled();
   });
 
-  it('that comes while a shutdown was called for joins it, and then ends the process', async () => {
-    const { clock, leaving, shutdown } = setUp();
+  it('joins a shutdown() in progress on a signal and then ends the process', async () => {
+    const { clock, processExit, shutdown } = setUp();
     shutdown.register(() => clock.sleep(300));
     const called = shutdown.shutdown();
     await clock.advance(100);
@@ -97,11 +94,11 @@ describe('a signal', () => {
     await clock.advance(200);
     await called;
     await settle();
-    expect(leaving.exit).not.toHaveBeenCalled();
-    expect(leaving.setExitCode).toHaveBeenCalledWith(0);
+    expect(processExit.exit).not.toHaveBeenCalled();
+    expect(processExit.setExitCode).toHaveBeenCalledWith(0);
   });
 
-  it('has the exit code that the user wants, if it is one', async () => {
+  it("uses the exit code of the user's exitCode only if it is valid", async () => {
     for (const [exitCode, code] of [
       [() => 75, 75],
       [() => 4711, 0],
@@ -112,57 +109,57 @@ describe('a signal', () => {
         0,
       ],
     ] as const) {
-      const { leaving, shutdown } = setUp({ exitCode });
+      const { processExit, shutdown } = setUp({ exitCode });
       process.emit(FIRST, FIRST);
       await settle();
-      expect(leaving.setExitCode).toHaveBeenCalledWith(code);
+      expect(processExit.setExitCode).toHaveBeenCalledWith(code);
       shutdown[Symbol.dispose]();
     }
   });
 });
 
-describe('a second signal', () => {
+describe('second signal', () => {
   it.each([FIRST, OTHER] as const)(
-    '%s forces, and names what it does not wait for',
+    'forces the shutdown on a second signal %s and logs the handlers still running',
     async (second) => {
-      const { clock, leaving, shutdown } = setUp();
+      const { clock, processExit, shutdown } = setUp();
       shutdown.register({ name: 'db', run: never });
       process.emit(FIRST, FIRST);
       await clock.advance(200);
       process.emit(second, second);
-      expect(leaving.exit).toHaveBeenCalledWith(second === 'SIGUSR2' ? 140 : 156);
-      expect(leaving.log).toHaveBeenCalledWith(
+      expect(processExit.exit).toHaveBeenCalledWith(second === 'SIGUSR2' ? 140 : 156);
+      expect(processExit.log).toHaveBeenCalledWith(
         `Shutdown 'shutdown' is forced by a second signal, ${second}; still running: close/db.`,
       );
     },
   );
 
-  it('within the time of one signal is the same signal', async () => {
-    const { clock, leaving, shutdown } = setUp();
+  it('treats a second signal within forceAfterMs as the first one', async () => {
+    const { clock, processExit, shutdown } = setUp();
     shutdown.register({ name: 'db', run: never });
     process.emit(FIRST, FIRST);
     process.emit(FIRST, FIRST);
     await clock.advance(199);
     process.emit(OTHER, OTHER);
-    expect(leaving.exit).not.toHaveBeenCalled();
+    expect(processExit.exit).not.toHaveBeenCalled();
   });
 
-  it('ends the patience only, when the user does not want the process to be ended', async () => {
-    const { clock, leaving, shutdown } = setUp({ exit: false });
+  it('forces the shutdown on a second signal without exiting with exit: false', async () => {
+    const { clock, processExit, shutdown } = setUp({ exit: false });
     shutdown.register({ name: 'db', run: never });
     process.emit(FIRST, FIRST);
     await clock.advance(1000);
     process.emit(FIRST, FIRST);
     await settle();
-    expect(leaving.exit).not.toHaveBeenCalled();
+    expect(processExit.exit).not.toHaveBeenCalled();
     expect(shutdown.stats().report).toMatchObject({ outcome: 'forced', exitCode: 140 });
   });
 
-  it('after the shutdown ends a process that lingers, with the code it has', async () => {
-    const { clock, leaving } = setUp();
+  it('exits with the code of the report on a signal after the shutdown', async () => {
+    const { clock, processExit } = setUp();
     process.emit(FIRST, FIRST);
     await clock.advance(300);
     process.emit(FIRST, FIRST);
-    expect(leaving.exit).toHaveBeenCalledWith(0);
+    expect(processExit.exit).toHaveBeenCalledWith(0);
   });
 });

@@ -1,16 +1,16 @@
-/** What is heard from the process. */
+/** Listeners to add to the process. */
 export interface ProcessListeners {
   readonly signals: readonly NodeJS.Signals[];
   readonly onSignal: (signal: NodeJS.Signals) => void;
-  /** Left to Node when undefined: it prints the error and ends the process at once. */
+  /** If undefined, Node's default applies: it prints the error and ends the process. */
   readonly onUncaughtException: ((error: unknown) => void) | undefined;
-  /** Left to Node when undefined: it makes an uncaught exception of it. */
+  /** If undefined, Node's default applies: it raises an uncaught exception. */
   readonly onUnhandledRejection: ((error: unknown) => void) | undefined;
 }
 
 /**
- * Puts listeners on the process: the only place in this package that does. Disposing of the result
- * takes them off again. Listeners for signals do not keep the process alive.
+ * Adds listeners to the process. No other code in this package does. Disposing of the result removes
+ * them. Signal listeners do not keep the process alive.
  */
 export function listenToProcess(listeners: ProcessListeners): Disposable {
   const { signals, onSignal, onUncaughtException, onUnhandledRejection } = listeners;

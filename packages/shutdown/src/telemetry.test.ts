@@ -2,7 +2,7 @@ import { SpanStatusCode } from '@opentelemetry/api';
 import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SHUTDOWN_METRICS, SHUTDOWN_SPANS } from './semconv.ts';
-import { gracefulShutdown } from './shutdown.ts';
+import { shutdownOf } from './shutdown.ts';
 
 let telemetry: InMemoryTelemetry;
 let unique = 0;
@@ -15,17 +15,17 @@ const silent = { exit: () => {}, setExitCode: () => {}, handles: () => [], log: 
 
 function setUp(options = {}) {
   const clock = new ManualClock();
-  // Series outlive their shutdowns, so every test takes a name of its own.
+  // Series outlive their shutdowns, so every test uses its own name.
   const name = `shop${++unique}`;
   return {
     clock,
     name,
-    shutdown: gracefulShutdown({ name, delayMs: 0, clock, leaving: silent, ...options }),
+    shutdown: shutdownOf({ name, delayMs: 0, clock, ...options }, silent),
   };
 }
 
 describe('metrics', () => {
-  it('count handlers by what became of them, and time the whole in seconds', async () => {
+  it('counts handlers by outcome and records the duration of the shutdown in seconds', async () => {
     const { clock, name, shutdown } = setUp({
       delayMs: 2000,
       timeoutMs: 6000,
@@ -55,7 +55,7 @@ describe('metrics', () => {
     ).toMatchObject({ count: 1, sum: 5 });
   });
 
-  it('show what is in flight from the start, and are silent after disposal', async () => {
+  it('reports work in flight from construction until disposal', async () => {
     const { name, shutdown } = setUp();
     const inFlight = () =>
       telemetry.value('temper.shutdown.in_flight', { 'temper.policy.name': name });
@@ -71,7 +71,7 @@ describe('metrics', () => {
     expect(await inFlight()).toBe(0);
   });
 
-  it('carry only attributes that are written down', async () => {
+  it('records metrics with documented attributes only', async () => {
     const { shutdown } = setUp();
     shutdown.register(() => {});
     await shutdown.shutdown();
@@ -88,7 +88,7 @@ describe('metrics', () => {
 });
 
 describe('spans', () => {
-  it('are a tree of shutdown, phases and handlers, and only carry what is written down', async () => {
+  it('creates a span tree of shutdown, phases and handlers with documented attributes only', async () => {
     const { clock, name, shutdown } = setUp({ delayMs: 10, auditLog: { close: () => {} } });
     shutdown.register({ name: 'db', run: () => {} });
     shutdown.register({ name: 'cache', run: () => Promise.reject(new Error('gone')) });
@@ -125,7 +125,7 @@ describe('spans', () => {
     });
   });
 
-  it('have all ended when telemetry is flushed', async () => {
+  it('ends every span before telemetry is exported', async () => {
     let ended: string[] = [];
     let logged = 0;
     const { shutdown } = setUp({
@@ -144,15 +144,15 @@ describe('spans', () => {
   });
 });
 
-describe('the log record', () => {
-  it('tells the report, and leads to the span', async () => {
+describe('log record', () => {
+  it('emits one log record with the report in the context of the shutdown span', async () => {
     const { name, shutdown } = setUp();
     await shutdown.shutdown('a deployment');
     const [record] = telemetry.logs;
     expect(record).toMatchObject({
       eventName: 'temper.shutdown.finished',
       severityText: 'INFO',
-      body: `Shutdown '${name}' after a deployment: completed in 0 ms, exit code 0.`,
+      body: `Shutdown '${name}' (a deployment) completed after 0 ms, exit code 0.`,
     });
     expect(record?.spanContext?.spanId).toBe(telemetry.spans.at(-1)?.spanContext().spanId);
   });

@@ -31,10 +31,10 @@ const scope: InstrumentationScope = instrumentationScope({
   metrics: SHUTDOWN_METRICS,
 });
 
-/** Reports what user code threw. */
+/** Logs an error thrown by user code. */
 export const onListenerError: (error: unknown) => void = scope.onListenerError;
 
-/** The series that handlers count in. */
+/** The counter cells of the handlers, one per outcome. */
 export function handlerCells(name: string): Readonly<Record<HandlerOutcome, Cell>> {
   return Object.fromEntries(
     HANDLER_OUTCOMES.map((outcome) => [
@@ -44,13 +44,13 @@ export function handlerCells(name: string): Readonly<Record<HandlerOutcome, Cell
   ) as Record<HandlerOutcome, Cell>;
 }
 
-/** Takes the duration of a shutdown, in seconds. */
+/** Records the duration of a shutdown, in seconds. */
 export function recordDuration(name: string, outcome: ShutdownOutcome, seconds: number): void {
   const attributes = { [ATTR_POLICY_NAME.name]: name, [ATTR_OUTCOME]: outcome };
   scope.histogram(METRIC_DURATION, attributes).record(seconds);
 }
 
-/** Reads what is in flight, at each collection. */
+/** Reports the work in flight at each metric collection. */
 export function observeInFlight(shutdown: {
   readonly name: string;
   inFlight(): number;
@@ -60,7 +60,7 @@ export function observeInFlight(shutdown: {
   });
 }
 
-/** A span that may fail to be made, and whose failing harms nobody. */
+/** A span whose errors are logged and never reach the shutdown. */
 class GuardedSpan {
   readonly #parent: Context;
   #span: Span | undefined;
@@ -80,7 +80,7 @@ class GuardedSpan {
     return this.#span === undefined ? work() : runInSpan(this.#span, work);
   }
 
-  /** @param problem - what the status tells; undefined when there is none */
+  /** @param problem - error for the status of the span; undefined if there is none */
   end(attributes: Attributes, problem: unknown): void {
     scope.safely(() => {
       this.#span?.setAttributes(attributes);
@@ -90,7 +90,7 @@ class GuardedSpan {
   }
 }
 
-/** The spans of one shutdown: a phase at a time, and its handlers below it. Nothing in here throws. */
+/** The spans of one shutdown: its phases, and their handlers below them. Never throws. */
 export class ShutdownTrace {
   readonly #name: string;
   readonly #root: GuardedSpan;
@@ -109,7 +109,7 @@ export class ShutdownTrace {
     return new PhaseTrace(this.#name, phase, this.#root.context);
   }
 
-  /** Ends the span, after the one log record that leads to it. */
+  /** Emits the log record in the context of the span, then ends the span. */
   end(outcome: ShutdownOutcome, summary: string): void {
     const bad = outcome !== 'completed';
     scope.safely(() =>
@@ -140,7 +140,7 @@ export class PhaseTrace {
     this.#span = new GuardedSpan(`phase ${phase}`, attributes, parent);
   }
 
-  /** Runs a handler in a span of its own, which ends when `ended` is called. */
+  /** Starts the span of a handler. `run` activates it, `ended` ends it. */
   handler(handler: string): {
     readonly run: <T>(work: () => T) => T;
     readonly ended: (result: HandlerResult) => void;
@@ -154,7 +154,7 @@ export class PhaseTrace {
     return {
       run: (work) => span.run(work),
       ended: ({ outcome, error }) => {
-        const problem = error ?? new Problem(outcome, 'there was no time left');
+        const problem = error ?? new Problem(outcome, 'no time was left');
         span.end({ [ATTR_OUTCOME]: outcome }, outcome === 'completed' ? undefined : problem);
       },
     };
@@ -167,7 +167,7 @@ export class PhaseTrace {
   }
 }
 
-/** Gives a span's status a message, and `error.type` a value of a closed list. */
+/** Provides the message of a span's status, and an outcome for `error.type`. */
 class Problem extends Error {
   override readonly name: string;
 

@@ -3,7 +3,8 @@ import https from 'node:https';
 import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type GracefulShutdown, gracefulShutdown, type ServerOptions } from '../src/index.ts';
+import type { ServerOptions } from '../src/handler-options.ts';
+import { type GracefulShutdown, gracefulShutdown } from '../src/index.ts';
 import { selfSigned } from './certificate.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -27,7 +28,7 @@ async function serve(
   return { shutdown, server, port: (server.address() as AddressInfo).port };
 }
 
-/** A raw connection that keeps everything that comes back. */
+/** A raw connection that stores everything it receives. */
 class RawClient {
   readonly socket: Socket;
   readonly closed: Promise<void>;
@@ -54,8 +55,8 @@ class RawClient {
 
 const msSince = (before: number) => performance.now() - before;
 
-describe('an idle keep-alive connection', () => {
-  it('is closed at once', async () => {
+describe('idle keep-alive connection', () => {
+  it('closes an idle keep-alive connection immediately', async () => {
     const { shutdown, port } = await serve((_request, response) => response.end('hello'), {
       idleGraceMs: 800,
     });
@@ -66,10 +67,10 @@ describe('an idle keep-alive connection', () => {
     const before = performance.now();
     expect((await shutdown.shutdown()).outcome).toBe('completed');
     await client.closed;
-    expect(msSince(before)).toBeLessThan(750); // less than a connection just used would be given
+    expect(msSince(before)).toBeLessThan(750); // less than the grace of a connection that was just used
   });
 
-  it('that has just been used is not: its next request is answered, and is its last', async () => {
+  it('answers the next request on a connection that has just been used, then closes it', async () => {
     const { shutdown, port } = await serve((_request, response) => response.end('hello'));
     const client = new RawClient(port);
     client.get('/1');
@@ -84,7 +85,7 @@ describe('an idle keep-alive connection', () => {
     expect((await done).outcome).toBe('completed');
   });
 
-  it('that has never been used is closed after the grace, which Node would leave open for a minute', async () => {
+  it('closes a connection that was never used after the grace period', async () => {
     const { shutdown, port } = await serve(() => {}, { idleGraceMs: 200 });
     const client = new RawClient(port);
     await new Promise((resolve) => client.socket.once('connect', resolve));
@@ -96,8 +97,8 @@ describe('an idle keep-alive connection', () => {
   });
 });
 
-describe('a request in flight', () => {
-  it('that comes in slowly, byte by byte, is waited for', async () => {
+describe('request in flight', () => {
+  it('waits for a request that arrives byte by byte', async () => {
     const { shutdown, port } = await serve((_request, response) => response.end('hello'), {
       idleGraceMs: 200,
     });
@@ -114,7 +115,7 @@ describe('a request in flight', () => {
     expect((await done).outcome).toBe('completed');
   });
 
-  it('is answered in full, with Connection: close, and counted until then', async () => {
+  it('answers a request in flight completely with Connection: close and counts it until then', async () => {
     const { shutdown, port } = await serve(async (_request, response) => {
       await sleep(300);
       response.end('x'.repeat(500_000));
@@ -129,7 +130,7 @@ describe('a request in flight', () => {
     expect(client.text.length).toBeGreaterThan(500_000);
   });
 
-  it('that has begun to answer is answered to its end', async () => {
+  it('completes a response that has already begun', async () => {
     const { shutdown, port } = await serve(async (_request, response) => {
       response.write('begin ');
       await sleep(300);
@@ -144,7 +145,7 @@ describe('a request in flight', () => {
     expect(report.outcome).toBe('completed');
   });
 
-  it('one of several on a pipelined connection, does not take the others with it', async () => {
+  it('answers all pipelined requests of a connection before closing it', async () => {
     const waiting: (() => void)[] = [];
     const { shutdown, port } = await serve((request, response) => {
       waiting.push(() => response.end(`answer to ${request.url}`));
@@ -168,7 +169,7 @@ describe('a request in flight', () => {
     expect((await done).outcome).toBe('completed');
   });
 
-  it('that does not end is cut off at the deadline, and told', async () => {
+  it('destroys the connection of a request that does not end in time and reports it', async () => {
     const { shutdown, port } = await serve(() => {}, { name: 'api', timeoutMs: 200 });
     const client = new RawClient(port);
     client.get('/');
@@ -185,7 +186,7 @@ describe('a request in flight', () => {
     });
   });
 
-  it('that its client gives up on is no longer in flight', async () => {
+  it('does not count a request whose client has disconnected', async () => {
     const { shutdown, port } = await serve(() => {});
     const client = new RawClient(port);
     client.get('/');
@@ -195,7 +196,7 @@ describe('a request in flight', () => {
     expect((await shutdown.shutdown()).outcome).toBe('completed');
   });
 
-  it('with Expect: 100-continue is one too, and its user still decides on it', async () => {
+  it('tracks a request with Expect: 100-continue and leaves the decision to the user', async () => {
     const server = http.createServer();
     const { shutdown, port } = await serve(server);
     server.on('checkContinue', async (_request, response) => {
@@ -215,7 +216,7 @@ describe('a request in flight', () => {
 });
 
 describe('during the delay', () => {
-  it('new connections and requests are served, each with Connection: close', async () => {
+  it('serves new connections and requests with Connection: close during the delay', async () => {
     const { shutdown, port } = await serve((_request, response) => response.end('hello'), {}, 400);
     const done = shutdown.shutdown();
     await sleep(100);
@@ -231,8 +232,8 @@ describe('during the delay', () => {
   });
 });
 
-describe('a server', () => {
-  it('that begins to listen after the shutdown has begun does not stay', async () => {
+describe('server', () => {
+  it('closes a server that starts to listen after the shutdown began', async () => {
     const server = http.createServer();
     const shutdown = gracefulShutdown({ delayMs: 0, onReport: () => {} });
     shutdown.server(server);
@@ -243,13 +244,13 @@ describe('a server', () => {
     expect(server.listening).toBe(false);
   });
 
-  it('that somebody has closed already is no failure', async () => {
+  it('completes if the server was already closed', async () => {
     const { shutdown, server } = await serve(() => {});
     await new Promise((resolve) => server.close(resolve));
     expect((await shutdown.shutdown()).outcome).toBe('completed');
   });
 
-  it('that was taken out is left alone, with no listener of ours', async () => {
+  it('leaves a removed server without listeners of this package', async () => {
     const server = http.createServer((_request, response) => response.end('hello'));
     const before = server.eventNames().map((name) => [name, server.listenerCount(name)]);
     const shutdown = gracefulShutdown({ delayMs: 0, onReport: () => {} });
@@ -261,7 +262,7 @@ describe('a server', () => {
     expect(server.listening).toBe(true);
   });
 
-  it('that was listening before it was handed in is emptied all the same', async () => {
+  it('drains a server that was already listening when it was added', async () => {
     const server = http.createServer(async (request, response) => {
       if (request.url === '/slow') await sleep(200);
       response.end('hello');
@@ -283,8 +284,8 @@ describe('a server', () => {
   });
 });
 
-describe('an emptied server', () => {
-  it('leaves no timer that holds the loop', async () => {
+describe('drained server', () => {
+  it('leaves no timer that keeps the event loop alive after the drain', async () => {
     const { shutdown, port } = await serve((_request, response) => response.end('hello'), {
       idleGraceMs: 60_000,
     });
@@ -303,8 +304,8 @@ describe('an emptied server', () => {
   });
 });
 
-describe('over TLS', () => {
-  it('requests are answered, idle connections closed, and half a handshake holds nobody', async () => {
+describe('TLS server', () => {
+  it('drains a TLS server with requests, idle connections and an unfinished handshake', async () => {
     const server = https.createServer(selfSigned(), async (_request, response) => {
       await sleep(200);
       response.end('hello');
@@ -332,7 +333,7 @@ describe('over TLS', () => {
     expect(report).toMatchObject({ outcome: 'completed', cutOff: 0 });
   });
 
-  it('a handshake that never ends is cut at the deadline', async () => {
+  it('destroys a TLS connection whose handshake never ends at the time limit', async () => {
     const server = https.createServer(selfSigned());
     const { shutdown, port } = await serve(server, { timeoutMs: 300 });
     const client = new RawClient(port);

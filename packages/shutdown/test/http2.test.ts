@@ -2,7 +2,8 @@ import http2, { type ClientHttp2Session, type Http2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type GracefulShutdown, gracefulShutdown, type ServerOptions } from '../src/index.ts';
+import type { ServerOptions } from '../src/handler-options.ts';
+import { type GracefulShutdown, gracefulShutdown } from '../src/index.ts';
 import { selfSigned } from './certificate.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -22,7 +23,7 @@ async function serve(
   return { shutdown, port: (server.address() as AddressInfo).port };
 }
 
-/** A client that keeps the GOAWAY frames that it is sent. */
+/** A client that stores the GOAWAY frames it receives. */
 function client(url: string) {
   const goaways: { code: number; lastStreamId: number }[] = [];
   const session = http2.connect(url, { rejectUnauthorized: false });
@@ -50,7 +51,7 @@ const NO_ERROR = 0;
 const LAST = 2 ** 31 - 1;
 
 describe('HTTP/2', () => {
-  it('streams in flight end, after a GOAWAY that takes what is on its way and then the last one', async () => {
+  it('finishes open HTTP/2 streams after a first and a final GOAWAY', async () => {
     const server = http2.createServer(async (_request, response) => {
       await sleep(300);
       response.end('x'.repeat(100_000));
@@ -67,7 +68,7 @@ describe('HTTP/2', () => {
     expect(shutdown.inFlight()).toBe(0);
   });
 
-  it('idle sessions are closed', async () => {
+  it('closes idle HTTP/2 sessions', async () => {
     const server = http2.createServer((_request, response) => void response.end('hello'));
     const { shutdown, port } = await serve(server, { idleGraceMs: 50 });
     const { session, goaways, closed } = client(`http://127.0.0.1:${port}`);
@@ -77,13 +78,13 @@ describe('HTTP/2', () => {
     expect(goaways.length).toBeGreaterThanOrEqual(1);
   });
 
-  it('sessions are told at the beginning of the delay, and served during it', async () => {
+  it('sends a GOAWAY at the beginning of the delay and serves HTTP/2 sessions during it', async () => {
     const server = http2.createServer((_request, response) => void response.end('hello'));
     const { shutdown, port } = await serve(server, { idleGraceMs: 50 }, 400);
     const before = client(`http://127.0.0.1:${port}`);
     expect(await get(before.session)).toBe('hello');
     const done = shutdown.shutdown();
-    // Node's client takes no more requests then, as it should, and says so by `closed`.
+    // Node's client then refuses new requests, and reports it as `closed`.
     while (!before.session.closed) await sleep(2);
     expect(before.goaways).toEqual([{ code: NO_ERROR, lastStreamId: LAST }]);
     expect(shutdown.state).toBe('stopping');
@@ -93,7 +94,7 @@ describe('HTTP/2', () => {
     await during.closed;
   });
 
-  it('of the core API, without a request listener, counts its streams and keeps its ways', async () => {
+  it('counts HTTP/2 streams of a server without a request listener', async () => {
     const server = http2.createServer();
     server.on('stream', async (stream) => {
       await sleep(200);
@@ -109,7 +110,7 @@ describe('HTTP/2', () => {
     expect(await answer).toBe('from the core API');
   });
 
-  it('a stream that does not end is cut off at the deadline', async () => {
+  it('destroys an HTTP/2 stream that does not end in time', async () => {
     const server = http2.createServer(() => {});
     const { shutdown, port } = await serve(server, { timeoutMs: 200 });
     const { session, closed } = client(`http://127.0.0.1:${port}`);
@@ -120,7 +121,7 @@ describe('HTTP/2', () => {
     await answer;
   });
 
-  it('over TLS serves HTTP/1 beside it, and ends both', async () => {
+  it('drains HTTP/1 and HTTP/2 connections of one TLS server', async () => {
     const server = http2.createSecureServer({ ...selfSigned(), allowHTTP1: true }, (async (
       _request: unknown,
       response: { end(text: string): void },

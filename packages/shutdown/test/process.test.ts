@@ -9,7 +9,7 @@ const cwd = new URL('..', import.meta.url);
 const node = (script: string, type = 'module') =>
   run(process.execPath, [`--input-type=${type}`, '--eval', script], { cwd, timeout: 20_000 });
 
-it('keeps no process alive, listening or not', async () => {
+it('does not keep the process alive, with or without listeners', async () => {
   const { stdout } = await node(`
     import { createServer } from 'node:http';
     import { gracefulShutdown } from '@temper/shutdown';
@@ -21,7 +21,7 @@ it('keeps no process alive, listening or not', async () => {
   expect(stdout).toBe('done\n');
 }, 30_000);
 
-it('adds no listener to the process until it is asked to', async () => {
+it('adds no listener to the process before listen() is called', async () => {
   const { stdout } = await node(`
     import { gracefulShutdown } from '@temper/shutdown';
     const before = JSON.stringify(process.eventNames());
@@ -37,7 +37,7 @@ it('loads with require()', async () => {
   expect((await node(script, 'commonjs')).stdout).toBe('function\n');
 }, 30_000);
 
-it('knows its own version', () => {
+it('exports the version of package.json', () => {
   const { version } = JSON.parse(readFileSync(new URL('package.json', cwd), 'utf8'));
   expect(VERSION).toBe(version);
 });

@@ -9,7 +9,7 @@ import { SHUTDOWN_METRICS } from '../src/semconv.ts';
 const folder = new URL('..', import.meta.url);
 const readme = readFileSync(new URL('README.md', folder), 'utf8');
 
-/** Rows of the table that follows `heading`, each as its cells. */
+/** The cells of each row of the table after `heading`. */
 function table(heading: string): string[][] {
   const after = readme.slice(readme.indexOf(heading) + heading.length);
   const lines = after.slice(after.indexOf('\n|') + 1).split('\n');
@@ -26,11 +26,11 @@ const code = (cell: string | undefined) => cell?.replaceAll('`', '');
 const shown = (value: unknown) =>
   typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
 
-describe('the README', () => {
+describe('README', () => {
   it.each([
     ['`gracefulShutdown(options)`:', SHUTDOWN_DEFAULTS],
     ['`shutdown.server(server, options)`:', SERVER_DEFAULTS],
-  ])('states the defaults of %s as the code has them', (heading, defaults) => {
+  ])('states the same defaults of %s in the README as in the code', (heading, defaults) => {
     const stated = Object.fromEntries(
       table(heading).map(([option, value]) => [code(option), code(value)]),
     );
@@ -40,7 +40,7 @@ describe('the README', () => {
     expect(stated).toMatchObject(expected);
   });
 
-  it('states the metrics as the code has them', () => {
+  it('states the same metrics in the README as in the code', () => {
     expect(table('## Telemetry').map((row) => row.map(code))).toEqual(
       SHUTDOWN_METRICS.map(({ name, instrument, unit, attributes }) => [
         name,
@@ -51,7 +51,7 @@ describe('the README', () => {
     );
   });
 
-  it('has an example that runs as it stands', async () => {
+  it('runs the example of the README unchanged', async () => {
     const example = /```ts\n([\s\S]+?)```/.exec(readme)?.[1] ?? '';
     const script = `${example.replace('8080', "0, '127.0.0.1'").replace('delayMs: 5000', 'delayMs: 300')}
       await new Promise((resolve) => server.on('listening', resolve));

@@ -3,7 +3,8 @@ import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { type GracefulShutdown, gracefulShutdown, type ServerOptions } from '../src/index.ts';
+import type { ServerOptions } from '../src/handler-options.ts';
+import { type GracefulShutdown, gracefulShutdown } from '../src/index.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(() => {
@@ -24,7 +25,7 @@ async function serve(
   return { shutdown, port: (server.address() as AddressInfo).port };
 }
 
-/** A browser's side of a WebSocket: what it receives, and how it ends. */
+/** Client side of a WebSocket: the messages it receives, and its close code. */
 async function webSocket(port: number) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`);
   cleanups.push(() => socket.terminate());
@@ -38,7 +39,7 @@ async function webSocket(port: number) {
 }
 
 describe('WebSockets', () => {
-  it('are told by their own server, when it is known', async () => {
+  it('closes WebSocket clients through their WebSocket server if it is given', async () => {
     const server = http.createServer();
     const webSockets = new WebSocketServer({ server });
     const { shutdown, port } = await serve(server, { webSockets });
@@ -49,10 +50,10 @@ describe('WebSockets', () => {
     }
   });
 
-  it('are told by a close frame, when it is not', async () => {
+  it('sends a close frame to a WebSocket whose server is not given', async () => {
     const server = http.createServer();
     const { shutdown, port } = await serve(server);
-    // After the shutdown knows the server, as a framework's plugin may.
+    // Added after `shutdown.server`, as a framework plugin may do.
     const webSockets = new WebSocketServer({ server });
     webSockets.on('connection', (socket) => socket.send('welcome'));
     const { messages, closed } = await webSocket(port);
@@ -61,7 +62,7 @@ describe('WebSockets', () => {
     expect(messages).toEqual(['welcome']);
   });
 
-  it('whose client does not answer are cut at the deadline', async () => {
+  it('destroys a WebSocket whose client does not answer at the time limit', async () => {
     const server = http.createServer();
     const webSockets = new WebSocketServer({ server });
     const { shutdown, port } = await serve(server, { webSockets, timeoutMs: 300 });
@@ -82,7 +83,7 @@ describe('WebSockets', () => {
     await closed;
   });
 
-  it('that are opened while the server drains are told too', async () => {
+  it('closes a WebSocket that is opened during the drain', async () => {
     const held = Promise.withResolvers<void>();
     const server = http.createServer(async (_request, response) => {
       await held.promise;
@@ -94,7 +95,7 @@ describe('WebSockets', () => {
     cleanups.push(() => agent.destroy());
     const request = http.get({ port, host: '127.0.0.1', agent });
     while (shutdown.inFlight() === 0) await sleep(2);
-    // A connection that has been accepted, and upgrades only when the server is draining.
+    // A connection that was accepted earlier and upgrades during the drain.
     const raw = connect(port, '127.0.0.1');
     cleanups.push(() => raw.destroy());
     await new Promise((resolve) => raw.once('connect', resolve));
@@ -128,7 +129,7 @@ describe('other upgrades', () => {
     return server;
   };
 
-  /** Asks for the protocol, and waits for an answer. */
+  /** Requests the upgrade and waits for the response. */
   async function upgrade(port: number, answer: string) {
     const raw = connect(port, '127.0.0.1');
     cleanups.push(() => raw.destroy());
@@ -141,17 +142,17 @@ describe('other upgrades', () => {
     return client;
   }
 
-  it('are ended', async () => {
+  it('ends an upgraded socket that is not a WebSocket', async () => {
     const { shutdown, port } = await serve(echoServer());
     const { ended } = await upgrade(port, '101');
     expect((await shutdown.shutdown()).outcome).toBe('completed');
     await ended;
   });
 
-  it('are told as the user wants', async () => {
+  it("closes an upgraded socket with the user's closeUpgraded", async () => {
     const told: (string | undefined)[] = [];
     const { shutdown, port } = await serve(echoServer(), {
-      tellUpgraded: (socket, request) => {
+      closeUpgraded: (socket, request) => {
         told.push(request.headers.upgrade);
         socket.end('goodbye');
       },
@@ -163,7 +164,7 @@ describe('other upgrades', () => {
     expect(told).toEqual(['echo']);
   });
 
-  it('are left to HTTP where the user has no listener for them', async () => {
+  it('leaves an upgrade request to HTTP if there is no upgrade listener', async () => {
     const server = http.createServer((_request, response) => response.end('plain HTTP'));
     const { port } = await serve(server);
     expect((await upgrade(port, 'plain HTTP')).text).toContain('200 OK');

@@ -3,28 +3,28 @@ import type { Server as HttpServer } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Clock, show } from '@temper/core';
-import { accompany } from './companion.ts';
 import { Http1Connections } from './http1.ts';
 import { Http2Sessions } from './http2.ts';
-import { type TellUpgraded, UpgradedSockets, type WebSocketServerLike } from './upgrades.ts';
+import { addSecondaryListener } from './secondary-listener.ts';
+import { type CloseUpgraded, UpgradedSockets, type WebSocketServerLike } from './upgrades.ts';
 
-/** What {@link ServerDrain} needs to know. */
+/** Options of {@link ServerDrain}. */
 export interface DrainOptions {
   readonly clock: Clock;
-  /** How long a connection must have been idle to be closed, in milliseconds. */
+  /** How long a connection must have been idle before it is closed, in milliseconds. */
   readonly graceMs: number;
   readonly webSockets: readonly WebSocketServerLike[];
-  readonly tellUpgraded: TellUpgraded | undefined;
-  /** Hears what user code, and connections that break meanwhile, throw. */
+  readonly closeUpgraded: CloseUpgraded | undefined;
+  /** Receives errors thrown by user code and by connections that break during the drain. */
   readonly onError: (error: unknown) => void;
 }
 
-/** So many turns of the loop without a new connection mean that none was waiting. */
+/** Iterations of the event loop without a new connection after which the accept queue counts as empty. */
 const QUIET_TURNS = 3;
 
 /**
- * Ends a server of `node:http`, `node:https` or `node:http2` without losing a request: it says
- * `Connection: close`, then takes no more connections, then closes those that have nothing to do.
+ * Closes a server of `node:http`, `node:https` or `node:http2` without losing a request: sends
+ * `Connection: close`, stops accepting connections, then closes idle connections.
  */
 export class ServerDrain implements Disposable {
   readonly #server: NetServer;
@@ -32,10 +32,10 @@ export class ServerDrain implements Disposable {
   readonly #http2: Http2Sessions;
   readonly #upgrades: UpgradedSockets;
   readonly #listeners: readonly Disposable[];
-  /** Every connection, also one that has not finished its TLS handshake. */
+  /** Every connection, including those whose TLS handshake has not finished. */
   readonly #sockets = new Set<Socket>();
   readonly #options: DrainOptions;
-  /** Whether it may have connections that were opened before we looked. */
+  /** Whether the server may have connections that were opened before this object existed. */
   readonly #late: boolean;
   #accepted = 0;
   #stopped: Promise<void> | undefined;
@@ -45,42 +45,42 @@ export class ServerDrain implements Disposable {
   constructor(server: NetServer, options: DrainOptions) {
     if (!(server instanceof NetServer)) {
       throw new TypeError(
-        `shutdown: server must be one of node:http, node:https or node:http2, got ${show(server)}.`,
+        `shutdown.server: server must be a server of node:http, node:https or node:http2, got ${show(server)}.`,
       );
     }
     this.#server = server;
     this.#options = options;
     this.#late = server.listening;
-    const { clock, graceMs, webSockets, tellUpgraded, onError } = options;
+    const { clock, graceMs, webSockets, closeUpgraded, onError } = options;
     this.#http1 = new Http1Connections(clock, graceMs);
     this.#http2 = new Http2Sessions(clock, graceMs, onError);
-    this.#upgrades = new UpgradedSockets(webSockets, tellUpgraded, onError);
+    this.#upgrades = new UpgradedSockets(webSockets, closeUpgraded, onError);
     this.#listeners = [...this.#watchConnections(), ...this.#watchRequests()];
   }
 
-  /** Requests that have not been answered in full. */
+  /** Requests without a complete response. */
   get inFlight(): number {
     return this.#http1.inFlight + this.#http2.inFlight;
   }
 
-  /** Requests that {@link destroy} has cut off. */
+  /** Requests whose connections {@link destroy} has ended. */
   get cutOff(): number {
     return this.#cutOff;
   }
 
-  /** Goes on serving, but lets every connection end with the next answer on it. */
+  /** Makes every connection close after its next response. The server keeps serving. */
   announce(): void {
     this.#http1.sayClose();
     this.#http2.sayGoaway();
   }
 
-  /** Takes no more connections, and closes those that have nothing to do, now and from now on. */
+  /** Stops accepting connections, and closes each connection as soon as it is idle. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  /** Resolves when the last connection is gone, of a server that {@link stop} was called on. */
+  /** Resolves when the last connection has closed. {@link stop} must have been called. */
   async drained(): Promise<void> {
     await this.#stopped;
     await this.#closed;
@@ -96,7 +96,7 @@ export class ServerDrain implements Disposable {
     if (this.#late) this.#closeUnknown();
   }
 
-  /** Closes idle connections from before our time, when those we know have had theirs. */
+  /** Closes idle connections that are not tracked, after the same grace as the tracked ones. */
   #closeUnknown(): void {
     const { clock, graceMs } = this.#options;
     const timer = clock.schedule(() => {
@@ -105,7 +105,7 @@ export class ServerDrain implements Disposable {
     timer.unref();
   }
 
-  /** Ends every connection, whatever is under way on it. */
+  /** Destroys every connection, including those with open requests. */
   destroy(): void {
     this.#cutOff += this.inFlight;
     this.#http1.destroy();
@@ -115,14 +115,14 @@ export class ServerDrain implements Disposable {
     (this.#server as Partial<HttpServer>).closeAllConnections?.();
   }
 
-  /** Takes its listeners off the server. */
+  /** Removes its listeners from the server. */
   [Symbol.dispose](): void {
     for (const listener of this.#listeners) listener[Symbol.dispose]();
   }
 
   /**
-   * Takes the connections that the kernel has accepted for us: closing the listener would reset them.
-   * Node takes one or a few a turn, so this goes on until turns bring no more.
+   * Accepts the connections in the kernel's accept queue, which closing the listener would reset. Node
+   * accepts a few per iteration of the event loop, so this repeats until iterations bring none.
    */
   async #acceptWaiting(): Promise<void> {
     const { clock, graceMs } = this.#options;
@@ -135,12 +135,12 @@ export class ServerDrain implements Disposable {
   }
 
   /**
-   * Closes the listener only: `http.Server`'s own `close` would go on to close connections in the very
-   * moment after a response, when the next request may be on its way (nodejs/node#60617).
+   * Closes the listener only. `http.Server.close` would also close connections immediately after a
+   * response, when the next request may already be in transit (nodejs/node#60617).
    */
   #close(): Promise<void> {
     return new Promise((resolve) => {
-      // A server that is not listening says so, and its connections are waited for all the same.
+      // The error of a server that is not listening is ignored; its connections are still awaited.
       NetServer.prototype.close.call(this.#server, () => resolve());
     });
   }
@@ -160,7 +160,7 @@ export class ServerDrain implements Disposable {
         if (socket.alpnProtocol !== 'h2') this.#http1.opened(socket);
       }),
       listen(server, 'session', this.#http2.opened),
-      // One that was not listening yet when the shutdown began must not begin to.
+      // A server that starts to listen after the shutdown began is closed again.
       listen(server, 'listening', () => {
         if (this.#stopped !== undefined) void this.#close();
       }),
@@ -171,15 +171,19 @@ export class ServerDrain implements Disposable {
     const server = this.#server;
     const { requested } = this.#http1;
     return [
-      accompany(server, 'stream', this.#http2.requested),
-      accompany(server, 'request', requested),
-      accompany(server, 'checkContinue', requested),
-      accompany(server, 'checkExpectation', requested),
+      addSecondaryListener(server, 'stream', this.#http2.requested),
+      addSecondaryListener(server, 'request', requested),
+      addSecondaryListener(server, 'checkContinue', requested),
+      addSecondaryListener(server, 'checkExpectation', requested),
       ...['upgrade', 'connect'].map((event) =>
-        accompany(server, event, (request: Parameters<typeof requested>[0], socket: Socket) => {
-          this.#http1.release(socket);
-          this.#upgrades.opened(socket, request);
-        }),
+        addSecondaryListener(
+          server,
+          event,
+          (request: Parameters<typeof requested>[0], socket: Socket) => {
+            this.#http1.release(socket);
+            this.#upgrades.opened(socket, request);
+          },
+        ),
       ),
     ];
   }
@@ -195,7 +199,7 @@ function listen<Args extends unknown[]>(
   return { [Symbol.dispose]: () => void emitter.off(event, ours) };
 }
 
-/** Lets the loop look at its sockets once. */
+/** Waits for one iteration of the event loop. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

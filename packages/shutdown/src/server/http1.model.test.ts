@@ -26,7 +26,7 @@ class FakeResponse extends EventEmitter {
   removeHeader = (name: string): void => void this.headers.delete(name);
 }
 
-/** One connection, as it must be: what is unanswered on it, and since when it is idle. */
+/** Expected state of one connection: its open responses, and when it became idle. */
 interface Line {
   readonly socket: FakeSocket;
   readonly pending: FakeResponse[];
@@ -48,7 +48,7 @@ type Command = fc.AsyncCommand<Model, Real>;
 const pick = (model: Readonly<Model>, at: number): Line | undefined =>
   model.lines.filter(({ socket }) => !socket.closed)[at % 4];
 
-/** What has to hold after every command. */
+/** Invariants that hold after every command. */
 async function check(model: Model, real: Real): Promise<void> {
   await settle();
   const now = real.clock.monotonic();
@@ -56,7 +56,7 @@ async function check(model: Model, real: Real): Promise<void> {
   for (const { socket, pending, idleSince } of model.lines) {
     inFlight += pending.length;
     const due = model.draining && pending.length === 0 && now - idleSince >= GRACE;
-    // Closed when it has been idle for long enough, and never otherwise: never under a request.
+    // Closed if and only if it has been idle for the grace period, and never during a request.
     expect(socket.closed).toBe(due);
     if (!model.saysClose || socket.closed) continue;
     for (const response of pending) {
@@ -99,7 +99,7 @@ class Request implements Command {
   toString = () => `request(${this.at})`;
 }
 
-/** The oldest response of a connection is begun, and perhaps ended. */
+/** Starts the oldest response of a connection, and ends it in some cases. */
 class Answer implements Command {
   readonly at: number;
   readonly ends: boolean;
@@ -150,7 +150,7 @@ class Say implements Command {
   toString = () => this.what;
 }
 
-it('closes a connection exactly when it has been idle for the grace, whatever came before', async () => {
+it('closes an HTTP/1 connection exactly when it has been idle for the grace period', async () => {
   const at = fc.nat({ max: 3 });
   await fc.assert(
     fc.asyncProperty(

@@ -2,20 +2,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Scheduled } from '@temper/core';
 
-/** One connection. */
+/** State of one connection. */
 interface Connection {
-  /** Responses that have not ended, in the order of their requests. */
+  /** Open responses, in the order of their requests. */
   readonly pending: ServerResponse[];
-  /** Monotonic time at which it opened, its last response ended, or part of a request was seen. */
+  /** Monotonic time at which it opened, its last response ended, or it received part of a request. */
   idleSince: number;
-  /** How much of what it was sent has been looked at. */
+  /** Bytes received when `idleSince` was last set. */
   bytesRead: number;
 }
 
 /**
- * The HTTP/1 connections of a server. Node's own `closeIdleConnections` closes a connection in the
- * moment after a response, when the next request may be on its way, and leaves alone one that has
- * never sent a request; so this keeps its own books.
+ * Tracks the HTTP/1 connections of a server. Node's `closeIdleConnections` is not enough: it closes a
+ * connection immediately after a response, when the next request may be in transit, and ignores one
+ * that has never sent a request.
  */
 export class Http1Connections {
   readonly #clock: Clock;
@@ -31,12 +31,12 @@ export class Http1Connections {
     this.#graceMs = graceMs;
   }
 
-  /** Requests that have not been answered in full. */
+  /** Requests without a complete response. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Takes in a new connection. */
+  /** Tracks a new connection. */
   readonly opened = (socket: Socket): void => {
     if (this.#connections.has(socket)) return;
     const { bytesRead } = socket;
@@ -45,7 +45,7 @@ export class Http1Connections {
     if (this.#draining) this.#arm(this.#graceMs);
   };
 
-  /** Takes in a new request. */
+  /** Tracks a new request. */
   readonly requested = (request: IncomingMessage, response: ServerResponse): void => {
     if (request.httpVersionMajor !== 1) return;
     const { socket } = request;
@@ -57,25 +57,25 @@ export class Http1Connections {
     if (this.#saysClose) sayClose(connection);
   };
 
-  /** Forgets a connection that has become something else than HTTP. */
+  /** Stops tracking a connection that was upgraded to another protocol. */
   release(socket: Socket): void {
     this.#connections.delete(socket);
   }
 
-  /** From now on every connection ends with the response that is next on it. */
+  /** Makes every connection close after its next response. */
   sayClose(): void {
     this.#saysClose = true;
     for (const connection of this.#connections.values()) sayClose(connection);
   }
 
-  /** Closes what is idle, and from now on whatever becomes idle. */
+  /** Closes idle connections, and others as soon as they become idle. */
   drain(): void {
     this.sayClose();
     this.#draining = true;
     this.#closeIdle();
   }
 
-  /** Ends every connection, whatever is under way on it. */
+  /** Destroys every connection, including those with open requests. */
   destroy(): void {
     this.#timer?.cancel();
     for (const socket of this.#connections.keys()) socket.destroy();
@@ -91,15 +91,15 @@ export class Http1Connections {
     if (this.#draining && this.#connections.has(socket)) this.#arm(this.#graceMs);
   }
 
-  /** Closes connections idle for the grace, and comes back when the next one will be. */
+  /** Closes connections that have been idle for the grace, and arms the timer for the next one. */
   #closeIdle(): void {
-    // Not before the loop has looked at the sockets: after a stall their requests wait in the kernel.
+    // After the event loop has read its sockets: after a stall, requests wait in the kernel.
     setImmediate(() => {
       const now = this.#clock.monotonic();
       let next = Number.POSITIVE_INFINITY;
       for (const [socket, connection] of this.#connections) {
         if (connection.pending.length > 0) continue;
-        // The first bytes of a request that is not whole yet.
+        // An incomplete request has arrived.
         if (socket.bytesRead > connection.bytesRead) {
           connection.bytesRead = socket.bytesRead;
           connection.idleSince = now;
@@ -113,20 +113,20 @@ export class Http1Connections {
   }
 
   #arm(ms: number): void {
-    // One timer is enough: whatever becomes idle later is due later.
+    // One timer is enough: a connection that becomes idle later is due later.
     if (this.#timer !== undefined) return;
     this.#timer = this.#clock.schedule(() => {
       this.#timer = undefined;
       this.#closeIdle();
     }, ms);
-    // The drain waits for the connections; when they are gone, nothing should wait for this.
+    // The drain waits for the connections. Without any, this timer must not keep the process alive.
     this.#timer.unref();
   }
 }
 
 /**
- * Marks the last response of a connection as its last. Not one before it: Node would close the
- * connection after that, and drop the answers to pipelined requests behind it.
+ * Sets `Connection: close` on the last open response of a connection. On an earlier one it would make
+ * Node close the connection and drop the responses to the pipelined requests behind it.
  */
 function sayClose({ pending }: Connection): void {
   const last = pending.at(-1);

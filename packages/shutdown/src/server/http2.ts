@@ -1,19 +1,19 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { type Clock, notify, type Scheduled } from '@temper/core';
 
-/** The highest stream id there can be: "I am going, and what you have sent I will still answer". */
+/** The highest stream id. In a GOAWAY it means that streams already in transit are still served. */
 const LAST_STREAM = 2 ** 31 - 1;
 const NO_ERROR = 0;
 
 /**
- * The HTTP/2 sessions of a server. They end in two steps, as RFC 9113, 6.8 asks of a server that wants
- * to lose nothing: a GOAWAY that still takes whatever is on its way, and after a while the last one.
+ * Tracks the HTTP/2 sessions of a server. They close in the two steps of RFC 9113, section 6.8: a
+ * GOAWAY with the highest stream id, which still accepts streams in transit, then the final one.
  */
 export class Http2Sessions {
   readonly #clock: Clock;
   readonly #graceMs: number;
   readonly #onError: (error: unknown) => void;
-  /** With the monotonic time of the first GOAWAY, where it was sent. */
+  /** Each session with the monotonic time of its first GOAWAY; undefined if none was sent. */
   readonly #sessions = new Map<ServerHttp2Session, number | undefined>();
   #inFlight = 0;
   #draining = false;
@@ -25,12 +25,12 @@ export class Http2Sessions {
     this.#onError = onError;
   }
 
-  /** Streams that have not ended. */
+  /** Open streams. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** Takes in a new session. */
+  /** Tracks a new session. */
   readonly opened = (session: ServerHttp2Session): void => {
     if (this.#sessions.has(session)) return;
     this.#sessions.set(session, undefined);
@@ -38,7 +38,7 @@ export class Http2Sessions {
     if (this.#draining) this.#end(session);
   };
 
-  /** Takes in a new stream. */
+  /** Tracks a new stream. */
   readonly requested = (stream: ServerHttp2Stream): void => {
     this.#inFlight++;
     stream.once('close', () => {
@@ -51,13 +51,13 @@ export class Http2Sessions {
     for (const session of this.#sessions.keys()) this.#sayGoaway(session);
   }
 
-  /** Ends every session, now and from now on, as soon as its streams have. */
+  /** Closes every session, including later ones, as soon as its streams have ended. */
   drain(): void {
     this.#draining = true;
     for (const session of this.#sessions.keys()) this.#end(session);
   }
 
-  /** Ends every session, whatever is under way on it. */
+  /** Destroys every session, including those with open streams. */
   destroy(): void {
     for (const timer of this.#timers) timer.cancel();
     for (const session of this.#sessions.keys()) session.destroy();
@@ -66,7 +66,7 @@ export class Http2Sessions {
   #sayGoaway(session: ServerHttp2Session): void {
     if (this.#sessions.get(session) !== undefined) return;
     this.#sessions.set(session, this.#clock.monotonic());
-    // A session that has just broken throws.
+    // `goaway` throws if the session has just been destroyed.
     notify(() => session.goaway(NO_ERROR, LAST_STREAM), undefined, this.#onError);
   }
 
@@ -85,7 +85,7 @@ export class Http2Sessions {
       this.#timers.delete(timer);
       close();
     }, dueMs);
-    // The drain waits for the sessions; when they are gone, nothing should wait for this.
+    // The drain waits for the sessions. Without any, this timer must not keep the process alive.
     timer.unref();
     this.#timers.add(timer);
   }

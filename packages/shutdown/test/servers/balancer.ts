@@ -5,22 +5,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 interface Backend {
   readonly port: number;
   readonly agent: http.Agent;
-  /** Whether requests are sent to it. */
+  /** Whether the backend receives requests. */
   inRotation: boolean;
 }
 
 /** Options of {@link Balancer}. */
 export interface BalancerOptions {
-  /** Time between two looks at a backend's `/readyz`, in milliseconds. */
+  /** Time between two probes of a backend's `/readyz`, in milliseconds. */
   readonly probeMs: number;
-  /** Time from a probe that failed until requests stop being sent, in milliseconds. */
+  /** Time from a failed probe until no more requests are sent, in milliseconds. */
   readonly lagMs: number;
 }
 
 /**
- * A proxy like those in front of Kubernetes' pods: it sends requests round robin to whatever was ready
- * when it last knew, over pooled keep-alive connections, and learns late that a backend is going.
- * It never tries a request again: what fails is an error for the client, and is counted.
+ * A proxy like those in front of Kubernetes pods: sends requests round robin to the backends that were
+ * ready at the last update, over pooled keep-alive connections, and notices late that a backend stops.
+ * It never retries: a failed request is an error for the client and is counted.
  */
 export class Balancer {
   readonly server: Server;
@@ -39,7 +39,7 @@ export class Balancer {
     return (this.server.address() as AddressInfo).port;
   }
 
-  /** Adds a backend, and watches it until it is gone. */
+  /** Adds a backend and probes it until it is gone. */
   add(port: number): void {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 100 });
     const backend = { port, agent, inRotation: true };

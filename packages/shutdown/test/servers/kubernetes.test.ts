@@ -4,8 +4,8 @@ import { Balancer } from './balancer.ts';
 import { Load } from './load.ts';
 import { Fixture } from './processes.ts';
 
-it('a rolling update behind a balancer that learns late loses no request', async () => {
-  // The balancer goes on sending for up to half a second after readiness has failed.
+it('loses no request in a rolling update behind a load balancer with stale endpoints', async () => {
+  // The load balancer keeps sending for up to 500 ms after readiness has failed.
   const balancer = new Balancer({ probeMs: 100, lagMs: 400 });
   const replica = async (): Promise<Fixture> => {
     const started = new Fixture('replica', { DELAY_MS: '2000' });
@@ -17,7 +17,7 @@ it('a rolling update behind a balancer that learns late loses no request', async
   const load = new Load({ port, workers: 100, pauseMs: 20, whenTold: 'reconnect' });
   await load.warm(500);
 
-  // One at a time, the new one first, as a Deployment does.
+  // Replaces one replica at a time and starts the new one first, as a Deployment does.
   for (const going of old) {
     await replica();
     await sleep(300);
@@ -25,7 +25,7 @@ it('a rolling update behind a balancer that learns late loses no request', async
     expect((await going.ended).code).toBe(0);
     const report = await going.report();
     expect(report).toMatchObject({ outcome: 'completed', cutOff: 0 });
-    // It was sent requests all the while that the balancer did not know, and answered them.
+    // It received and answered requests until the load balancer noticed.
     expect(report.answeredWhileStopping).toBeGreaterThan(50);
   }
 

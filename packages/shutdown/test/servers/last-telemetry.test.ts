@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { OtlpReceiver } from './otlp-receiver.ts';
 import { Fixture } from './processes.ts';
 
-it('the last spans, metrics and log records of a shutdown reach the collector', async () => {
+it('exports the last spans, metrics and log records of a shutdown to the collector', async () => {
   const receiver = new OtlpReceiver();
   const service = new Fixture('traced', await receiver.listen());
   const port = await service.port();
@@ -20,14 +20,14 @@ it('the last spans, metrics and log records of a shutdown reach the collector', 
   expect(stderr).toContain('failed  close/cache: gone');
   expect(stderr).not.toContain('still held');
 
-  // Of the service: the request that ended while the service was draining.
+  // Telemetry of the service: the request that ended during the drain.
   const names = receiver.spans.map(({ name }) => name);
   expect(names).toContain('order');
   expect(receiver.metrics.find(({ name }) => name === 'orders')?.sum?.dataPoints[0]).toMatchObject({
     asDouble: 1,
   });
 
-  // Of the shutdown: one trace, with the shutdown at its root and everything else below it.
+  // Telemetry of the shutdown: one trace with the span `shutdown` as its root.
   const root = receiver.spans.find(({ name }) => name === 'shutdown');
   const tree = receiver.spans
     .filter(({ traceId }) => traceId === root?.traceId)
@@ -58,5 +58,5 @@ it('the last spans, metrics and log records of a shutdown reach the collector', 
   expect(outcomes).toEqual({ completed: 4, failed: 1, timed_out: 0, skipped: 0 });
   expect(receiver.series('temper.shutdown.duration', 'temper.outcome')).toEqual({ failed: 1 });
   expect(receiver.series('temper.shutdown.in_flight', 'temper.policy.name')).toEqual({ shop: 0 });
-  expect(receiver.logs).toEqual([expect.stringContaining("Shutdown 'shop' after SIGTERM: failed")]);
+  expect(receiver.logs).toEqual([expect.stringContaining("Shutdown 'shop' (SIGTERM) failed")]);
 });

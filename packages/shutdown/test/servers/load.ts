@@ -6,7 +6,7 @@ export interface LoadOptions {
   readonly port: number;
   readonly workers: number;
   readonly path?: string;
-  /** Longest pause between the answer to one request and the next request, in milliseconds. */
+  /** Longest pause between a response and the next request, in milliseconds. */
   readonly pauseMs?: number;
   /**
    * What a worker does that was told `Connection: close`: go, as the server says it is going, or
@@ -16,9 +16,8 @@ export interface LoadOptions {
 }
 
 /**
- * Workers that send one request after the other, each over a keep-alive connection of its own, and
- * count every failure: an error of the socket, a status that is not 200, a body cut short. Nothing is
- * tried again.
+ * Workers that send one request after the other, each over its own keep-alive connection, and count
+ * every failure: a socket error, a status other than 200, a truncated body. Nothing is retried.
  */
 export class Load {
   readonly failures: string[] = [];
@@ -33,12 +32,12 @@ export class Load {
     this.done = Promise.all(Array.from({ length: options.workers }, () => this.#work()));
   }
 
-  /** Every worker ends after the request it is in. */
+  /** Stops every worker after its current request. */
   stop(): void {
     this.#stopped = true;
   }
 
-  /** Resolves when so many requests have been answered. */
+  /** Resolves after the given number of responses. */
   async warm(answers: number): Promise<void> {
     while (this.answered < answers && this.failures.length === 0) await sleep(5);
   }

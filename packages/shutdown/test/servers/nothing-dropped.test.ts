@@ -6,12 +6,11 @@ import { Fixture } from './processes.ts';
 const RUNS = 20;
 
 /**
- * The hardest way: no delay, so nobody but `Connection: close` tells the clients, and SIGTERM at a
- * random moment. Of 260 connections 200 are busy all the time, and 60 are now and then idle, in the
- * moment before they are used again.
+ * The hardest case: no delay, so `Connection: close` is the only notice to the clients, and SIGTERM at
+ * a random moment. 200 of the 260 connections are always busy; 60 are idle between requests.
  */
 it.each(['node:http', 'Fastify', 'Hono'])(
-  `%s drops none of 200 requests in flight on SIGTERM, in ${RUNS} runs of ${RUNS}`,
+  `drops none of 200 requests in flight on SIGTERM with %s, in ${RUNS} of ${RUNS} runs`,
   async (framework) => {
     const runs: object[] = [];
     for (let run = 0; run < RUNS; run++) {

@@ -6,7 +6,7 @@ interface KeyValue {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
-/** A span as it came over the wire. */
+/** A span as received. */
 export interface ReceivedSpan {
   readonly name: string;
   readonly spanId: string;
@@ -16,7 +16,7 @@ export interface ReceivedSpan {
   readonly attributes: readonly KeyValue[];
 }
 
-/** A metric as it came over the wire. */
+/** A metric as received. */
 export interface ReceivedMetric {
   readonly name: string;
   readonly sum?: { readonly dataPoints: readonly DataPoint[] };
@@ -30,7 +30,7 @@ interface DataPoint {
   readonly count?: string | number;
 }
 
-/** Receives OTLP over HTTP, in its JSON encoding (opentelemetry-proto 1.x), and keeps it. */
+/** Receives and stores OTLP over HTTP in its JSON encoding (opentelemetry-proto 1.x). */
 export class OtlpReceiver {
   readonly spans: ReceivedSpan[] = [];
   readonly metrics: ReceivedMetric[] = [];
@@ -45,7 +45,7 @@ export class OtlpReceiver {
     });
   });
 
-  /** The environment that sends an SDK's telemetry here, and nothing before it is flushed. */
+  /** Environment variables that make an SDK export here, and only when it is flushed. */
   async listen(): Promise<Record<string, string>> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
     const { port } = this.#server.address() as AddressInfo;

@@ -9,7 +9,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A fixture in a process of its own. */
+/** A fixture in its own process. */
 export class Fixture {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
@@ -43,7 +43,7 @@ export class Fixture {
     return this.child.pid as number;
   }
 
-  /** Resolves when the fixture has printed something; rejects when it ends without. */
+  /** Resolves with the first output of the fixture; rejects if it ends without any. */
   async said(pattern: RegExp): Promise<RegExpExecArray> {
     const found = new Promise<RegExpExecArray>((resolve) => {
       this.#waiting.push({ pattern, resolve });
@@ -54,12 +54,12 @@ export class Fixture {
     throw new Error(`It ended without saying ${pattern}: ${JSON.stringify(match)}`);
   }
 
-  /** The port that it says it listens on. */
+  /** The port that the fixture prints. */
   async port(): Promise<number> {
     return Number((await this.said(/listening (\d+)/))[1]);
   }
 
-  /** The report that it prints at its end. */
+  /** The report that the fixture prints at its end. */
   async report(): Promise<Record<string, unknown>> {
     const { stdout } = await this.ended;
     const line = stdout.split('\n').find((text) => text.startsWith('{'));

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Fixture } from './processes.ts';
 
 describe('SIGTERM during startup', () => {
-  it('aborts a start that listens, at once', async () => {
+  it('aborts a startup that uses shutdown.signal immediately', async () => {
     const service = new Fixture('starting', { LISTENS_TO: 'signal' });
     await service.said(/starting/);
     service.kill();
@@ -13,7 +13,7 @@ describe('SIGTERM during startup', () => {
     expect((await service.report()).durationMs).toBeLessThan(2000);
   });
 
-  it('waits for a start that is tracked, and closes what it opened', async () => {
+  it('waits for a tracked startup and closes what it opened', async () => {
     const service = new Fixture('starting', { LISTENS_TO: 'nothing, tracked' });
     await service.said(/starting/);
     service.kill();
@@ -26,33 +26,33 @@ describe('SIGTERM during startup', () => {
     });
   });
 
-  it('ends a process whose start does not care, and says what held it', async () => {
+  it('ends a process whose startup ignores the signal and logs what kept it alive', async () => {
     const service = new Fixture('starting', { LISTENS_TO: 'nothing' });
     await service.said(/starting/);
     service.kill();
     const { code, stderr } = await service.ended;
     expect(code).toBe(0);
-    expect(stderr).toContain('after 500 ms the event loop is still held by: timer');
+    expect(stderr).toContain('500 ms later the event loop is still kept alive by: timer');
   });
 });
 
-describe('a handler that hangs', () => {
-  it('is named, with what holds the loop, and stops nobody else; the exit code is 124', async () => {
+describe('hanging handler', () => {
+  it('exits with 124 and logs the hanging handler and what keeps the event loop alive', async () => {
     const service = new Fixture('misbehaving', { MODE: 'hangs' });
     await service.port();
     service.kill();
     const { code, stdout, stderr } = await service.ended;
     expect(code).toBe(124);
     expect(stdout).toContain('last registered\nfirst registered\n');
-    expect(stderr).toMatch(/after SIGTERM: timed out in \d+ ms, exit code 124/);
+    expect(stderr).toMatch(/\(SIGTERM\) timed out after \d+ ms, exit code 124/);
     expect(stderr).toContain("timed out  close/database: 'close/database' gave up");
     expect(stderr).toContain('still running: close/database');
-    expect(stderr).toContain('holding the event loop: timer');
+    expect(stderr).toContain('event loop kept alive by: timer');
   });
 });
 
-describe('a handler that fails', () => {
-  it('is named, and stops nobody else; the exit code is 1', async () => {
+describe('failing handler', () => {
+  it('exits with 1, logs the failed handler and runs the others', async () => {
     const service = new Fixture('misbehaving', { MODE: 'fails' });
     await service.port();
     service.kill();
@@ -63,38 +63,41 @@ describe('a handler that fails', () => {
   });
 });
 
-describe('a handle that somebody left open', () => {
-  it('is named, and does not hold the process', async () => {
+describe('open handle', () => {
+  it('logs a handle that was left open and ends the process', async () => {
     const service = new Fixture('misbehaving', { MODE: 'leaks' });
     await service.port();
     service.kill();
     const { code, stderr } = await service.ended;
     expect(code).toBe(0);
-    expect(stderr).toContain('after 300 ms the event loop is still held by: timer');
+    expect(stderr).toContain('300 ms later the event loop is still kept alive by: timer');
   });
 });
 
-describe('a second signal', () => {
+describe('second signal', () => {
   it.each([
     ['SIGTERM', 143],
     ['SIGINT', 130],
-  ] as const)('%s forces, with exit code %i', async (second, exitCode) => {
-    const service = new Fixture('misbehaving', { MODE: 'hangs for long' });
-    await service.port();
-    const before = performance.now();
-    service.kill('SIGTERM');
-    await service.said(/last registered/);
-    await sleep(400);
-    service.kill(second);
-    const { code, stderr } = await service.ended;
-    expect(code).toBe(exitCode);
-    expect(performance.now() - before).toBeLessThan(3000);
-    expect(stderr).toContain(
-      `is forced by a second signal, ${second}; still running: close/database`,
-    );
-  });
+  ] as const)(
+    'forces the shutdown on a second signal %s with exit code %i',
+    async (second, exitCode) => {
+      const service = new Fixture('misbehaving', { MODE: 'hangs for long' });
+      await service.port();
+      const before = performance.now();
+      service.kill('SIGTERM');
+      await service.said(/last registered/);
+      await sleep(400);
+      service.kill(second);
+      const { code, stderr } = await service.ended;
+      expect(code).toBe(exitCode);
+      expect(performance.now() - before).toBeLessThan(3000);
+      expect(stderr).toContain(
+        `is forced by a second signal, ${second}; still running: close/database`,
+      );
+    },
+  );
 
-  it('that comes with the first is the first', async () => {
+  it('treats a signal sent twice at the same time as one signal', async () => {
     const env = { MODE: 'hangs for long', FORCE_AFTER_MS: '2500' };
     const service = new Fixture('misbehaving', env);
     await service.port();
@@ -106,7 +109,7 @@ describe('a second signal', () => {
 });
 
 describe('SIGINT to the process group of a terminal', () => {
-  it('reaches parent and child once each, and the parent waits for the child', async () => {
+  it('reaches parent and child once each on SIGINT to the group, and the parent waits for the child', async () => {
     const parent = new Fixture('parent', {}, true);
     await parent.said(/child \d+/);
     process.kill(-parent.pid, 'SIGINT');
@@ -115,7 +118,7 @@ describe('SIGINT to the process group of a terminal', () => {
     expect(stdout).toMatch(/child: work done\nparent: the child ended with 0\n/);
   });
 
-  it('is not forced by a wrapper that passes it on once more, as npm does', async () => {
+  it('is not forced by a wrapper that forwards SIGINT again, as npm does', async () => {
     const parent = new Fixture('parent', {}, true);
     const child = Number((await parent.said(/child (\d+)/))[1]);
     process.kill(-parent.pid, 'SIGINT');
@@ -126,14 +129,14 @@ describe('SIGINT to the process group of a terminal', () => {
     expect(stdout).toMatch(/child: work done\nparent: the child ended with 0\n/);
   });
 
-  it('twice, as somebody who has no patience does, forces both', async () => {
+  it('forces parent and child on a second SIGINT to the group', async () => {
     const parent = new Fixture('parent', { WORK_MS: '8000' }, true);
     await parent.said(/child \d+/);
     process.kill(-parent.pid, 'SIGINT');
     await sleep(600);
     process.kill(-parent.pid, 'SIGINT');
     const before = performance.now();
-    // Resolves when the pipe has no writer left, so when the child is gone too.
+    // Resolves when the pipe has no writer left, that is, after the child has ended too.
     const { code, stderr } = await parent.ended;
     expect(code).toBe(130);
     expect(performance.now() - before).toBeLessThan(3000);
@@ -141,9 +144,9 @@ describe('SIGINT to the process group of a terminal', () => {
   });
 });
 
-describe('an error that nobody catches', () => {
+describe('uncaught error', () => {
   it.each(['throws', 'rejects'])(
-    'that somebody %s ends the process in good order, with exit code 1',
+    'runs the shutdown and exits with 1 after an uncaught error of code that %s',
     async (mode) => {
       const service = new Fixture('misbehaving', { MODE: mode });
       const { code, stdout, stderr } = await service.ended;

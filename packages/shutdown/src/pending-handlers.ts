@@ -1,11 +1,11 @@
 import type { Handler } from './runner.ts';
 
-/** Handlers that wait for their phase. */
-export class Waiting {
+/** The registered handlers whose phase has not run. */
+export class PendingHandlers {
   readonly #phases = new Map<string, Handler[]>();
   readonly #closed = new Set<string>();
 
-  /** Adds a handler. @returns false when its phase is over */
+  /** Adds a handler. @returns false if its phase is over */
   add(handler: Handler): boolean {
     if (this.#closed.has(handler.phase)) return false;
     this.open(handler.phase).push(handler);
@@ -18,7 +18,7 @@ export class Waiting {
     if (at >= 0) waiting.splice(at, 1);
   }
 
-  /** The phase's own list, in order of registration: whoever runs it empties it. */
+  /** The mutable list of a phase, in order of registration. The caller that runs the phase empties it. */
   open(phase: string): Handler[] {
     let waiting = this.#phases.get(phase);
     if (waiting === undefined) {
@@ -28,12 +28,12 @@ export class Waiting {
     return waiting;
   }
 
-  /** Ends a phase: handlers added to it later have come too late. */
+  /** Marks a phase as over; {@link add} refuses its handlers from then on. */
   close(phase: string): void {
     this.#closed.add(phase);
   }
 
-  /** All that wait, as `phase/name`. */
+  /** All pending handlers, as `phase/name`. */
   names(): string[] {
     return [...this.#phases.values()].flat().map(({ phase, name }) => `${phase}/${name}`);
   }

@@ -1,11 +1,11 @@
 import { ManualClock } from '@temper/testkit';
 import { afterEach } from 'vitest';
-import type { Leaving } from '../src/leaving.ts';
 import type { GracefulShutdownOptions } from '../src/options.ts';
-import { type GracefulShutdown, gracefulShutdown } from '../src/shutdown.ts';
+import type { ProcessExit } from '../src/process-exit.ts';
+import { type GracefulShutdown, shutdownOf } from '../src/shutdown.ts';
 
-/** A process that is not left, and remembers how it would have been. */
-export class FakeProcess implements Leaving {
+/** Records what would have happened to the process. */
+export class FakeProcess implements ProcessExit {
   readonly exits: number[] = [];
   readonly lines: string[] = [];
   exitCode: number | undefined;
@@ -22,18 +22,18 @@ afterEach(() => {
   for (const shutdown of made.splice(0)) shutdown[Symbol.dispose]();
 });
 
-/** A shutdown on virtual time, without a delay, and disposed of after the test. */
+/** A shutdown on virtual time, without a delay, that is disposed after the test. */
 export function setUp(options: GracefulShutdownOptions = {}): {
   readonly clock: ManualClock;
-  readonly leaving: FakeProcess;
+  readonly processExit: FakeProcess;
   readonly shutdown: GracefulShutdown;
 } {
   const clock = new ManualClock();
-  const leaving = new FakeProcess();
-  const shutdown = gracefulShutdown({ delayMs: 0, clock, leaving, ...options });
+  const processExit = new FakeProcess();
+  const shutdown = shutdownOf({ delayMs: 0, clock, ...options }, processExit);
   made.push(shutdown);
-  return { clock, leaving, shutdown };
+  return { clock, processExit, shutdown };
 }
 
-/** What never ends. */
+/** A promise that never settles. */
 export const never = (): Promise<never> => new Promise<never>(() => {});

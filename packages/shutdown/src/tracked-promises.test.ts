@@ -1,9 +1,9 @@
 import { settle } from '@temper/testkit';
 import { expect, it } from 'vitest';
-import { Tracked } from './tracked.ts';
+import { TrackedPromises } from './tracked-promises.ts';
 
-it('counts what has not settled, however it settles', async () => {
-  const tracked = new Tracked();
+it('counts a promise until it resolves or rejects', async () => {
+  const tracked = new TrackedPromises();
   const [a, b] = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
   expect(tracked.add(a.promise)).toBe(a.promise);
   tracked.add(b.promise).catch(() => {});
@@ -15,8 +15,8 @@ it('counts what has not settled, however it settles', async () => {
   expect(await a.promise).toBe('done');
 });
 
-it('is idle when the last of them has settled, those added meanwhile included', async () => {
-  const tracked = new Tracked();
+it('becomes idle when the last promise has settled, including promises added meanwhile', async () => {
+  const tracked = new TrackedPromises();
   await tracked.idle();
   const [a, b] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   tracked.add(a.promise);

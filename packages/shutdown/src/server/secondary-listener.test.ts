@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { accompany } from './companion.ts';
+import { addSecondaryListener } from './secondary-listener.ts';
 
 function setUp() {
   const emitter = new EventEmitter();
@@ -10,18 +10,18 @@ function setUp() {
   return { emitter, heard, ours, users };
 }
 
-describe('accompany', () => {
-  it('comes before a listener that is there already', () => {
+describe('addSecondaryListener', () => {
+  it('is called before a listener that was added earlier', () => {
     const { emitter, heard, ours, users } = setUp();
     emitter.on('upgrade', users);
-    accompany(emitter, 'upgrade', ours);
+    addSecondaryListener(emitter, 'upgrade', ours);
     emitter.emit('upgrade');
     expect(heard).toEqual(['ours', "user's"]);
   });
 
-  it('comes with the first listener, before it, and once', () => {
+  it('is added once, before the first user listener', () => {
     const { emitter, heard, ours, users } = setUp();
-    accompany(emitter, 'upgrade', ours);
+    addSecondaryListener(emitter, 'upgrade', ours);
     expect(emitter.listenerCount('upgrade')).toBe(0);
     emitter.on('other', users);
     expect(emitter.listenerCount('upgrade')).toBe(0);
@@ -31,9 +31,9 @@ describe('accompany', () => {
     expect(heard).toEqual(['ours', "user's", "user's"]);
   });
 
-  it('goes with the last listener, and comes again with the next', () => {
+  it('is removed with the last user listener and added again with the next', () => {
     const { emitter, heard, ours, users } = setUp();
-    accompany(emitter, 'upgrade', ours);
+    addSecondaryListener(emitter, 'upgrade', ours);
     emitter.once('upgrade', users);
     emitter.emit('upgrade');
     expect(emitter.listenerCount('upgrade')).toBe(0);
@@ -42,11 +42,11 @@ describe('accompany', () => {
     expect(heard).toEqual(['ours', "user's", 'ours', "user's"]);
   });
 
-  it('leaves nothing behind when it is disposed of', () => {
+  it('removes its own listeners from the emitter on disposal', () => {
     const { emitter, ours, users } = setUp();
-    const companion = accompany(emitter, 'upgrade', ours);
+    const secondary = addSecondaryListener(emitter, 'upgrade', ours);
     emitter.on('upgrade', users);
-    companion[Symbol.dispose]();
+    secondary[Symbol.dispose]();
     expect(emitter.listeners('upgrade')).toEqual([users]);
     expect(emitter.eventNames()).toEqual(['upgrade']);
   });

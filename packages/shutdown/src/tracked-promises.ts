@@ -1,5 +1,5 @@
-/** Promises under way that a shutdown has to wait for. */
-export class Tracked {
+/** Pending promises that a shutdown waits for. */
+export class TrackedPromises {
   readonly #pending = new Set<PromiseLike<unknown>>();
   #onIdle: (() => void)[] = [];
 
@@ -7,7 +7,7 @@ export class Tracked {
     return this.#pending.size;
   }
 
-  /** @returns the same promise; how it ends is its owner's business */
+  /** Adds a promise. Its rejection counts as settled and is not handled here. @returns the same promise */
   add<P extends PromiseLike<unknown>>(promise: P): P {
     this.#pending.add(promise);
     const settled = (): void => {
@@ -15,11 +15,12 @@ export class Tracked {
       if (this.#pending.size > 0) return;
       for (const resolve of this.#onIdle.splice(0)) resolve();
     };
-    promise.then(settled, settled);
+    // Adopted by a native promise: a thenable whose `then` throws counts as settled.
+    Promise.resolve(promise).then(settled, settled);
     return promise;
   }
 
-  /** Resolves as soon as nothing is pending, counting what is added meanwhile. */
+  /** Resolves when nothing is pending, including promises added meanwhile. */
   idle(): Promise<void> {
     return this.#pending.size === 0
       ? Promise.resolve()

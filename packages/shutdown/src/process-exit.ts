@@ -1,0 +1,53 @@
+import { writeSync } from 'node:fs';
+import type { Clock } from '@temper/core';
+import { describeActiveHandles } from './handles.ts';
+
+/** How a shutdown acts on the process. Tests replace it. */
+export interface ProcessExit {
+  /** Ends the process immediately. */
+  exit(code: number): void;
+  /** Sets the exit code for when the event loop becomes empty. */
+  setExitCode(code: number): void;
+  /** Descriptions of what keeps the event loop alive. */
+  handles(): string[];
+  /** Writes to standard error. */
+  log(text: string): void;
+}
+
+/** Acts on the current process. */
+export const nodeProcess: ProcessExit = {
+  exit: (code) => process.exit(code),
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+  handles: describeActiveHandles,
+  log: (text) => {
+    try {
+      // Synchronous, because the process may end right after.
+      writeSync(2, `${text}\n`);
+    } catch {
+      // Standard error is closed.
+    }
+  },
+};
+
+/**
+ * Sets the exit code and lets the process end by itself. If the event loop is still alive after
+ * `lingerMs` milliseconds, logs what keeps it alive and ends the process.
+ */
+export function exitWhenIdle(
+  processExit: ProcessExit,
+  clock: Clock,
+  code: number,
+  lingerMs: number,
+): void {
+  processExit.setExitCode(code);
+  const timer = clock.schedule(() => {
+    const handles = processExit.handles().join('; ') || 'unknown';
+    processExit.log(
+      `Shutdown finished, but ${lingerMs} ms later the event loop is still kept alive by: ${handles}. Exiting with code ${code}.`,
+    );
+    processExit.exit(code);
+  }, lingerMs);
+  timer.unref();
+}
