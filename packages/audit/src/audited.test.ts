@@ -17,7 +17,7 @@ function bench(options: Partial<AuditedOptions> = {}) {
 }
 
 describe('audited', () => {
-  it('writes success with duration before the caller has the result', async () => {
+  it('stores a success event with its duration before the caller gets the result', async () => {
     const { policy, clock, events } = bench();
     const result = policy.execute(async () => {
       await clock.sleep(120);
@@ -38,7 +38,7 @@ describe('audited', () => {
     expect(policy.stats()).toEqual({ succeeded: 1, failed: 0 });
   });
 
-  it('writes failure with the error, and passes the error on untouched', async () => {
+  it('stores a failure event with the error and rethrows the same error', async () => {
     const { policy, events } = bench();
     const error = new TypeError('bad');
     await expect(policy.execute(() => Promise.reject(error))).rejects.toBe(error);
@@ -48,7 +48,7 @@ describe('audited', () => {
     expect(policy.stats()).toEqual({ succeeded: 0, failed: 1 });
   });
 
-  it('counts a returned value as failure where told so', async () => {
+  it('counts a value that isFailure accepts as a failure', async () => {
     const { policy, events } = bench({
       isFailure: (value) => (value as { ok: boolean }).ok === false,
     });
@@ -56,7 +56,7 @@ describe('audited', () => {
     expect(events()).toMatchObject([{ status: 'failure' }]);
   });
 
-  it('wraps a function of any type, keeps its this, name and arity, and sees its arguments', async () => {
+  it('wraps a function, keeps its this, name and arity, and passes its arguments to the hooks', async () => {
     const { policy, events } = bench({
       resource: ({ args }) => args[0] as string,
       actor: ({ args }) => ({ id: `u${args[1]}` }),
@@ -90,7 +90,7 @@ describe('audited', () => {
     expect(await sync('abc', 1)).toBe(4);
   });
 
-  it('goes around another policy by its shape', async () => {
+  it('audits the calls of another policy', async () => {
     const { policy, events } = bench();
     let calls = 0;
     const twice = {
@@ -110,7 +110,7 @@ describe('audited', () => {
     expect(() => policy.around({} as never)).toThrow('policy must be a function');
   });
 
-  it('does not begin while the log says that it cannot store', async () => {
+  it('does not start the operation while the log is unavailable', async () => {
     const { policy, sink, log, clock } = bench();
     await log.append({ eventType: 'a', action: 'b', resource: 'c', status: 'd' });
     sink.failWith = new Error('disk full');
@@ -127,7 +127,7 @@ describe('audited', () => {
     expect(await attempt()).toBe(2);
   });
 
-  it('keeps the error of an operation whose event could not be stored', async () => {
+  it('keeps the outcome of an operation whose event could not be stored', async () => {
     const { policy, sink, log } = bench();
     await log.ready();
     sink.failWith = new Error('disk full');
@@ -138,7 +138,7 @@ describe('audited', () => {
     });
   });
 
-  it("writes 'started' durably before it begins, with write: around", async () => {
+  it("stores a 'started' event before the operation with write: around", async () => {
     const { policy, sink, log, events } = bench({ write: 'around' });
     const seen: string[] = [];
     await policy.execute(() => {
@@ -157,7 +157,7 @@ describe('audited', () => {
     expect(begun).toBe(false);
   });
 
-  it('loses neither result nor event to a hook that throws or talks nonsense', async () => {
+  it('keeps result and event when a hook throws or returns an invalid value', async () => {
     const thrower = (): never => {
       throw new Error('hook');
     };
@@ -180,7 +180,7 @@ describe('audited', () => {
     ]);
   });
 
-  it('has the contract of a policy', async () => {
+  it('implements the policy contract', async () => {
     const { policy } = bench();
     expect(policy.name).toBe('fetch');
     expect(policy.describe()).toEqual({ kind: 'audited' });
@@ -197,7 +197,7 @@ describe('audited', () => {
     [{ details: 'x' }, 'details must be a function'],
     [{ write: 'before' }, "write must be one of 'after', 'around'"],
     [{ actions: 'x' }, "unknown option 'actions'"],
-  ])('refuses %j', (options, message) => {
+  ])('rejects %j', (options, message) => {
     expect(() => bench(options as never)).toThrow(message);
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { temporaryDirectory } from '../test/temporary.ts';
+import { temporaryDirectory } from '../test/temporary-directory.ts';
 import * as api from './index.ts';
 import { AUDIT_DEFAULTS, CHECKPOINT_DEFAULTS, DEFAULT_LIMITS } from './log/options.ts';
 import type { VerifyReport } from './read/verify-report.ts';
@@ -50,7 +50,7 @@ function shown(value: unknown): string {
 }
 
 describe('the README', () => {
-  it('has an example that runs', async () => {
+  it('has an example that runs without error without error', async () => {
     const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
     using directory = temporaryDirectory();
     const body = example
@@ -83,7 +83,7 @@ describe('the README', () => {
     }
   });
 
-  it('says how much memory keeps', () => {
+  it('states the capacity of memorySink', () => {
     expect(readme).toContain(`keeps the last ${code(shown(MEMORY_SINK_DEFAULTS.capacity))} events`);
   });
 

@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => telemetry.close());
 
 describe('metrics', () => {
-  it('count events by outcome, sink errors, durations and what is pending', async () => {
+  it('records events by outcome, sink errors, durations and pending events', async () => {
     const name = 'metrics';
     const clock = new ManualClock();
     const sink = new ScriptedSink('disk');
@@ -63,7 +63,7 @@ describe('metrics', () => {
     });
   });
 
-  it('have the names, units and attributes that the definitions say', async () => {
+  it('records metrics with the names, units and attributes of their definitions', async () => {
     const log = auditLog({ name: 'names', sinks: [memorySink()] });
     await log.append(event);
     const exported = await telemetry.metrics();
@@ -78,7 +78,7 @@ describe('metrics', () => {
     }
   });
 
-  it('no longer show what is pending in a log that is closed', async () => {
+  it('stops reporting pending events of a closed log', async () => {
     const log = auditLog({ name: 'closed', sinks: [memorySink()] });
     await log.append(event);
     await log.close();
@@ -89,7 +89,7 @@ describe('metrics', () => {
 });
 
 describe('traces', () => {
-  it('are where an event leads: it carries the span that was active when it was handed over', async () => {
+  it('stores trace and span id of the span that was active at append', async () => {
     const log = auditLog({ sinks: [memorySink()] });
     const tracer = trace.getTracer('test');
     await tracer.startActiveSpan('request', async (span) => {
@@ -150,7 +150,7 @@ describe('otelLogsSink', () => {
     expect(second?.spanContext).toBeUndefined();
   });
 
-  it('never decides over the outcome beside a durable sink', async () => {
+  it('does not count towards the rule beside a durable sink', async () => {
     const durable = new ScriptedSink('durable');
     const log = auditLog({ sinks: [otelLogsSink(), durable] });
     durable.failWith = new Error('full');

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import * as source from '../src/index.ts';
 import { VERSION } from '../src/version.ts';
-import { temporaryDirectory } from './temporary.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
@@ -21,13 +21,13 @@ function run(...args: readonly string[]): string {
 }
 
 describe('the built package', { timeout: 30_000 }, () => {
-  it('is loaded by require(), with the exports of its source, and without a warning', () => {
+  it('loads with require() without a warning and has the exports of its source', () => {
     const program = `console.log(Object.keys(require('@temper/audit')).sort().join())`;
     const names = run('--input-type=commonjs', '--eval', program);
     expect(names).toBe(Object.keys(source).sort().join());
   });
 
-  it('keeps no process alive, with a checkpoint due in an hour', () => {
+  it('does not keep the process alive for a pending checkpoint', () => {
     using directory = temporaryDirectory();
     const program = `
       import { auditLog, generateSigningKey, noteSigner } from '@temper/audit';
@@ -43,11 +43,11 @@ describe('the built package', { timeout: 30_000 }, () => {
     expect(run('--input-type=module', '--eval', program)).toBe('1');
   });
 
-  it('has its command', () => {
+  it('runs the temper-audit command', () => {
     expect(run('dist/cli/main.js', '--version')).toBe(VERSION);
   });
 
-  it('says its own version', () => {
+  it('exports the version of package.json', () => {
     expect(VERSION).toBe(manifest.version);
   });
 });

@@ -39,7 +39,7 @@ const PUBLISHED: readonly (readonly [string, string, string])[] = [
 const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as JsonValue);
 
 describe('canonicalize', { timeout: 30_000 }, () => {
-  it.each(PUBLISHED)('writes the bytes that RFC 8785 publishes for %s', (_, input, hex) => {
+  it.each(PUBLISHED)('writes the bytes that RFC 8785 gives for %s', (_, input, hex) => {
     expect(Buffer.from(canonicalize(JSON.parse(input))).toString('hex')).toBe(hex);
   });
 
@@ -54,7 +54,7 @@ describe('canonicalize', { timeout: 30_000 }, () => {
     expect(canonicalize(bits('3eb0c6f7a0b5ed8d'))).toBe('0.000001');
   });
 
-  it('refuses what JSON cannot say', () => {
+  it('rejects values that JSON does not have', () => {
     expect(() => canonicalize(Number.NaN)).toThrow('no NaN');
     expect(() => canonicalize(Number.POSITIVE_INFINITY)).toThrow('no Infinity');
     expect(() => canonicalize('\ud800')).toThrow('lone surrogates');
@@ -62,7 +62,7 @@ describe('canonicalize', { timeout: 30_000 }, () => {
     expect(() => canonicalize([1n as never])).toThrow('no bigint');
   });
 
-  it('says the same as the value it is given', () => {
+  it('parses back to the same value', () => {
     fc.assert(
       fc.property(json, (value) => {
         expect(JSON.parse(canonicalize(value))).toEqual(value);
@@ -70,7 +70,7 @@ describe('canonicalize', { timeout: 30_000 }, () => {
     );
   });
 
-  it('does not depend on the order in which keys were set', () => {
+  it('does not depend on the insertion order of keys', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string(), json),

@@ -1,4 +1,4 @@
-/** What JSON can say. */
+/** A JSON value. */
 export type JsonValue =
   | null
   | boolean
@@ -11,12 +11,11 @@ export type JsonValue =
 export type JsonObject = { readonly [key: string]: JsonValue };
 
 /**
- * Serialises to the one text that RFC 8785 (JSON Canonicalization Scheme) allows: no white space,
- * keys in UTF-16 order, numbers and strings as ECMAScript writes them. Two implementations in two
- * languages then hash the same bytes.
+ * Serialises a value by RFC 8785 (JSON Canonicalization Scheme): no white space, keys in UTF-16 order,
+ * numbers and strings as ECMAScript writes them. Different implementations produce the same bytes.
  *
- * @throws {TypeError} when a number is not finite, a string holds a lone surrogate, or a value is
- *   not JSON at all
+ * @throws {TypeError} if a number is not finite, a string has a lone surrogate, or a value is not
+ *   JSON
  * @see https://www.rfc-editor.org/rfc/rfc8785
  */
 export function canonicalize(value: JsonValue): string {
@@ -47,7 +46,7 @@ function list(items: readonly JsonValue[]): string {
 }
 
 function object(value: JsonObject): string {
-  // The default order of sort() is by UTF-16 code unit, which is the one RFC 8785 asks for.
+  // sort() orders by UTF-16 code unit, as RFC 8785 requires.
   const keys = Object.keys(value).sort();
   let text = '{';
   for (const key of keys) {
@@ -56,29 +55,29 @@ function object(value: JsonObject): string {
   return `${text}}`;
 }
 
-/** Text that JSON writes between quotes as it is: printable ASCII but for the quote and backslash. */
+/** Text that JSON does not escape: printable ASCII except quote and backslash. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
-/** Longest string that {@link isPlain} looks at. */
+/** Longest string that {@link isPlain} accepts. */
 export const MAX_PLAIN = 63;
 
-/** Whether a short string needs no attention of any kind: the cheapest test there is for it. */
+/** Whether a string is short and needs no escaping and no cleaning. */
 export function isPlain(text: string): boolean {
   return text.length <= MAX_PLAIN && PLAIN.test(text);
 }
 
-/** Makes a string one that every store accepts: well-formed Unicode without NUL. */
+/** Replaces NUL and lone surrogates, which some stores reject, by U+FFFD. */
 export function cleanText(text: string): string {
   const whole = text.isWellFormed() ? text : text.toWellFormed();
   return whole.includes('\0') ? whole.replaceAll('\0', '\uFFFD') : whole;
 }
 
-/** A string as canonical JSON writes it. */
+/** A string in canonical JSON. */
 export function quote(text: string): string {
   if (isPlain(text)) return `"${text}"`;
   if (!text.isWellFormed()) {
     throw new TypeError(
-      'Canonical JSON has no lone surrogates; make the string well formed first.',
+      'Canonical JSON has no lone surrogates; call toWellFormed() on the string first.',
     );
   }
   return JSON.stringify(text);
@@ -86,6 +85,6 @@ export function quote(text: string): string {
 
 function numeral(value: number): string {
   if (!Number.isFinite(value)) throw new TypeError(`Canonical JSON has no ${value}.`);
-  // ECMAScript's own number formatting is the one RFC 8785 prescribes; it writes -0 as 0.
+  // RFC 8785 prescribes the number formatting of ECMAScript, which writes -0 as 0.
   return String(value);
 }

@@ -9,7 +9,7 @@ const signer = noteSigner(secretKey);
 const root = leafHash(Buffer.from('an event'));
 
 describe('checkpoints', () => {
-  it('say origin, size and root on three lines', async () => {
+  it('writes origin, size and root on three lines', async () => {
     const note = await signCheckpoint({ origin: 'example.com/audit', size: 12, root }, [signer]);
     expect(note.split('\n').slice(0, 4)).toEqual([
       'example.com/audit',
@@ -21,14 +21,14 @@ describe('checkpoints', () => {
     expect(openCheckpoint(note, [noteVerifier(verifierKey)]).size).toBe(12);
   });
 
-  it('read the example that C2SP publishes', () => {
+  it('reads the example checkpoint of the C2SP specification', () => {
     const note =
       'example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n' +
       '— example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n';
     expect(parseCheckpoint(note).size).toBe(20_852_163);
   });
 
-  it('skip extension lines', async () => {
+  it('ignores extension lines', async () => {
     const note = await signNote(`log\n1\n${root.toString('base64')}\nan extension\n`, [signer]);
     expect(parseCheckpoint(note).size).toBe(1);
   });
@@ -41,7 +41,7 @@ describe('checkpoints', () => {
     ['a root too short', 'log\n1\nAAAA\n'],
     ['a root that is not base64', `log\n1\n${'*'.repeat(44)}\n`],
     ['an empty extension line', `log\n1\n${root.toString('base64')}\n\nmore\n`],
-  ])('are refused with %s', async (_, text) => {
+  ])('rejects a checkpoint with %s', async (_, text) => {
     const note = await signNote(text, [signer]);
     expect(() => parseCheckpoint(note)).toThrow(TypeError);
   });

@@ -2,11 +2,11 @@ import { EMPTY_ROOT, type NodeHash } from './merkle.ts';
 import { openNote, parseNote, signNote } from './signed-note.ts';
 import type { NoteSigner, NoteVerifier } from './signing-key.ts';
 
-/** What a checkpoint says: this log had this root at this size. */
+/** Content of a checkpoint: the root of a log at a size. */
 export interface CheckpointBody {
-  /** Which log: unique, by convention a URL without scheme. */
+  /** Unique identifier of the log, by convention a URL without scheme. */
   readonly origin: string;
-  /** How many events it covers: those with sequence 1 to `size`. */
+  /** Number of events covered: those with sequence 1 to `size`. */
   readonly size: number;
   /** Root of the Merkle tree over them. */
   readonly root: NodeHash;
@@ -19,7 +19,7 @@ export interface SignedCheckpoint {
 }
 
 /**
- * Writes and signs a checkpoint.
+ * Signs a checkpoint and returns the signed note.
  *
  * @see https://c2sp.org/tlog-checkpoint
  */
@@ -33,7 +33,7 @@ export function signCheckpoint(
 /**
  * Reads a checkpoint without verifying its signature.
  *
- * @throws {TypeError} when it is not a signed checkpoint
+ * @throws {TypeError} if it is not a signed checkpoint
  */
 export function parseCheckpoint(note: string): CheckpointBody {
   return parseBody(parseNote(note).text);
@@ -42,14 +42,14 @@ export function parseCheckpoint(note: string): CheckpointBody {
 /**
  * Reads a checkpoint and verifies its signature.
  *
- * @throws {TypeError} when it is malformed, or not properly signed by any of the verifiers
+ * @throws {TypeError} if it is malformed or has no valid signature of any verifier
  */
 export function openCheckpoint(note: string, verifiers: readonly NoteVerifier[]): CheckpointBody {
   return parseBody(openNote(note, verifiers).text);
 }
 
 function parseBody(text: string): CheckpointBody {
-  // Extension lines may follow; they say nothing that can be checked, and are skipped.
+  // Extension lines may follow. They cannot be verified and are ignored.
   const [origin = '', size = '', root = '', ...rest] = text.slice(0, -1).split('\n');
   const bytes = Buffer.from(root, 'base64');
   if (
@@ -60,7 +60,9 @@ function parseBody(text: string): CheckpointBody {
     bytes.toString('base64') !== root ||
     rest.includes('')
   ) {
-    throw new TypeError('The note is not a checkpoint: it must say origin, size and root hash.');
+    throw new TypeError(
+      'The note is not a checkpoint: it must have lines for origin, size and root hash.',
+    );
   }
   return { origin, size: Number(size), root: bytes };
 }

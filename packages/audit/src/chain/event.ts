@@ -1,58 +1,58 @@
 import type { JsonObject } from './canonical-json.ts';
 
-/** Who did it. */
+/** The actor of an event. */
 export interface AuditActor {
   /** Stable identifier: a user id, a service account. */
   readonly id: string;
-  /** What kind of actor: `user`, `service`, … */
+  /** Kind of actor: `user`, `service`, … */
   readonly type?: string;
-  /** A name for people. */
+  /** Display name. */
   readonly name?: string;
 }
 
-/** What went wrong, as plain data. */
+/** An error as plain data. */
 export interface AuditError {
   readonly name: string;
   readonly message: string;
   /** The error's own code, such as `ECONNREFUSED`. */
   readonly code?: string;
-  /** What caused it, at most three deep. */
+  /** The cause. A chain has at most three errors. */
   readonly cause?: AuditError;
 }
 
-/** What a caller hands to the log. */
+/** An event as the caller passes it to the log. */
 export interface AuditEventInput {
-  /** The kind of event, such as `operation` or `login`. Not empty, at most 256 characters. */
+  /** Type of event, such as `operation` or `login`; 1 to 256 characters. */
   readonly eventType: string;
-  /** What was done, such as `fetch_package`. Not empty, at most 256 characters. */
+  /** Action, such as `fetch_package`; 1 to 256 characters. */
   readonly action: string;
-  /** What it was done to. Not empty; cut at `limits.maxStringLength`. */
+  /** Object of the action. Not empty; truncated at `limits.maxStringLength`. */
   readonly resource: string;
-  /** How it went, by convention `success` or `failure`. Not empty, at most 256 characters. */
+  /** Result, by convention `success` or `failure`; 1 to 256 characters. */
   readonly status: string;
-  /** Who did it: an id, or more. */
+  /** The actor, or just the actor's id. */
   readonly actor?: string | AuditActor | undefined;
   /**
-   * Anything else worth keeping. Copied, bounded and redacted before anything else sees it; getters,
-   * `toJSON` and proxies are never called.
+   * Further data. Copied, truncated at the limits and redacted at once; getters, `toJSON` and proxy
+   * traps are never called.
    */
   readonly details?: object | undefined;
-  /** What went wrong: an Error, or anything else that was thrown. */
+  /** The error: an `Error` or any other thrown value. */
   readonly error?: unknown;
-  /** How long it took, in milliseconds. */
+  /** Duration in milliseconds. */
   readonly durationMs?: number | undefined;
 }
 
-/** An event as it is in the log. Frozen, with everything in it. */
+/** An event of the log, deeply frozen. */
 export interface AuditEvent {
-  /** UUID of version 7: unique everywhere, and sortable by time. */
+  /** UUID of version 7, sortable by time. */
   readonly id: string;
   /**
-   * Position in the log: 1, 2, 3, … without a gap. 0 means that the event is not in the log, which
-   * only happens when `degrade` had to let it go.
+   * Position in the log: 1, 2, 3, … without a gap. 0 if the event has no position, which only happens
+   * with `degrade`.
    */
   readonly sequence: number;
-  /** When it was handed to the log: ISO 8601, UTC, with milliseconds. */
+  /** Time at which the log accepted the event: ISO 8601, UTC, with milliseconds. */
   readonly timestamp: string;
   readonly eventType: string;
   readonly action: string;
@@ -62,11 +62,11 @@ export interface AuditEvent {
   readonly details: JsonObject;
   readonly error?: AuditError;
   readonly durationMs?: number;
-  /** The trace and the span that were active, as 32 and 16 hexadecimal digits. */
+  /** Ids of the active trace and span, as 32 and 16 hexadecimal digits. */
   readonly traceId?: string;
   readonly spanId?: string;
-  /** {@link hash} of the event before this one; 64 zeros for the first. */
+  /** {@link hash} of the previous event; 64 zeros for the first. */
   readonly prev: string;
-  /** SHA-256 over the canonical JSON of this event without `hash`, as 64 hexadecimal digits. */
+  /** SHA-256 of the canonical JSON of this event without `hash`, as 64 hexadecimal digits. */
   readonly hash: string;
 }

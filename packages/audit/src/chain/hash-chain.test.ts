@@ -55,7 +55,7 @@ describe('Draft', () => {
     );
   });
 
-  it('freezes the event, and carries the active span', () => {
+  it('freezes the event and keeps the trace flags of the active span', () => {
     const { event, traceFlags } = intake
       .prepare({
         eventType: 'a',
@@ -89,7 +89,7 @@ describe('checkLine', () => {
     })
     .seal(EMPTY_HEAD);
 
-  it('finds any one changed byte', () => {
+  it('detects any single changed byte', () => {
     fc.assert(
       fc.property(fc.nat(line.length - 1), fc.constantFrom(...'0"}{a,:x '), (at, byte) => {
         const changed = line.slice(0, at) + byte + line.slice(at + 1);
@@ -99,7 +99,7 @@ describe('checkLine', () => {
     );
   });
 
-  it('finds what means the same but is written otherwise', () => {
+  it('rejects a line with the same meaning that is not canonical', () => {
     expect(checkLine(line.replace('{', '{ ')).fault).toBe('edited');
     expect(checkLine(JSON.stringify(JSON.parse(line), null, 1)).fault).toBe('edited');
     expect(checkLine(line.replace('"action":"b"', '"action":"z","action":"b"')).fault).toBe(
@@ -116,7 +116,7 @@ describe('checkLine', () => {
     ['{"sequence":0}', 'it has no sequence'],
     ['{"sequence":1.5}', 'it has no sequence'],
     ['{"sequence":1,"action":1}', 'it has no action'],
-  ])('says what is wrong with %j', (text, message) => {
+  ])('reports what is wrong with %j', (text, message) => {
     expect(checkLine(text)).toEqual({ fault: 'malformed', message });
     expect(() => parseLine(text)).toThrow(message);
   });

@@ -2,10 +2,10 @@ import { hash } from 'node:crypto';
 import { canonicalize, type JsonObject, type JsonValue, quote } from './canonical-json.ts';
 import type { AuditActor, AuditEvent } from './event.ts';
 
-/** What the first event of a log has as `prev`. */
+/** `prev` of the first event of a log. */
 export const GENESIS_HASH: string = '0'.repeat(64);
 
-/** Where a chain stands: its last sequence (0 when empty) and that event's hash. */
+/** Head of a chain: the last sequence (0 if the chain is empty) and the hash of that event. */
 export interface ChainHead {
   readonly sequence: number;
   readonly hash: string;
@@ -14,35 +14,35 @@ export interface ChainHead {
 /** The head of a log without events. */
 export const EMPTY_HEAD: ChainHead = Object.freeze({ sequence: 0, hash: GENESIS_HASH });
 
-/** An event in its place, and its one line of canonical JSON. */
+/** An event with its place in the chain, and its canonical JSON. */
 export interface SealedEvent {
   readonly event: AuditEvent;
   /** Canonical JSON of the event, hash included, without a line break. */
   readonly line: string;
-  /** Flags of the span that was active, for a sink that links to it. */
+  /** Trace flags of the active span, for a sink that links to it. */
   readonly traceFlags: number;
 }
 
-/** An event whose place is still open. */
+/** A mutable event, before it is sealed. */
 export type OpenEvent = { -readonly [Field in keyof AuditEvent]: AuditEvent[Field] };
 
 /**
- * An event on its way into the log: serialised but for sequence, prev and hash, and sealed when it is
- * given those. One object all the way, as a busy log makes very many.
+ * An event before its place in the chain is known: serialised except for sequence, prev and hash,
+ * which {@link seal} adds. The same object is used throughout, to allocate little per event.
  */
 export class Draft implements SealedEvent {
-  /** Sequence 0 and empty hashes until it is sealed; frozen from then on. */
+  /** Has sequence 0 and empty hashes until sealed; frozen afterwards. */
   readonly event: AuditEvent;
   readonly traceFlags: number;
   line = '';
-  /** Canonical JSON from the opening brace up to where `hash` belongs. */
+  /** Canonical JSON from the opening brace to the position of `hash`. */
   #head: string;
   /** Canonical JSON of `resource`. */
   #resource: string;
   /** Canonical JSON after `sequence`, with the closing brace. */
   #tail: string;
 
-  /** @param details - canonical JSON of the event's details */
+  /** @param details canonical JSON of the event's details */
   constructor(event: OpenEvent, details: string, traceFlags = 0) {
     this.event = event;
     this.traceFlags = traceFlags;
@@ -59,7 +59,7 @@ export class Draft implements SealedEvent {
     this.#tail = traceId === undefined ? `${tail}}` : `${tail},"traceId":"${traceId}"}`;
   }
 
-  /** Gives the event its place behind `head`. Once only. */
+  /** Appends the event to the chain after `head`. May be called only once. */
   seal(head: ChainHead): SealedEvent {
     const event = this.event as OpenEvent;
     event.sequence = head.sequence + 1;
@@ -74,37 +74,36 @@ export class Draft implements SealedEvent {
 }
 
 function actorText(actor: AuditActor): string {
-  // Most have nothing but an id.
+  // The common case: the actor has only an id.
   return actor.type === undefined && actor.name === undefined
     ? `{"id":${quote(actor.id)}}`
     : canonicalize(actor as unknown as JsonObject);
 }
 
-/** What is wrong with a line of the log by itself, without looking at its neighbours. */
+/** A fault of a single line, found without its neighbours. */
 export type LineFault =
   | { readonly fault: 'malformed'; readonly message: string }
   | { readonly fault: 'edited'; readonly event: AuditEvent; readonly message: string };
 
-/** A line that is what the log wrote. */
-export interface SoundLine {
+/** A line that matches its hash. */
+export interface ValidLine {
   readonly fault?: undefined;
   readonly event: AuditEvent;
 }
 
 /**
- * Reads one line and checks it against its own hash.
+ * Parses one line and verifies its hash.
  *
- * The text has to be canonical: a line with white space or with a key twice could mean one thing to
- * this reader and another to the next.
+ * The text must be canonical: readers could interpret white space or duplicate keys differently.
  */
-export function checkLine(line: string): SoundLine | LineFault {
+export function checkLine(line: string): ValidLine | LineFault {
   let event: AuditEvent;
   try {
     event = parseLine(line);
   } catch (error) {
     return { fault: 'malformed', message: (error as Error).message };
   }
-  if (!isSound(line, event)) {
+  if (!isIntact(line, event)) {
     const { head, rest } = aroundHash(event as unknown as JsonObject);
     if (hash('sha256', head + rest) !== event.hash) {
       return { fault: 'edited', event, message: 'its content does not match its hash' };
@@ -117,19 +116,19 @@ export function checkLine(line: string): SoundLine | LineFault {
 }
 
 /**
- * Whether a line is beyond doubt canonical and what its hash says, found out without writing its
- * canonical form. A line for which this says no has to be looked at again.
+ * A fast check that a line is canonical and matches its hash, without writing its canonical form. A
+ * line that fails needs the full check.
  */
-function isSound(line: string, event: AuditEvent): boolean {
-  // The serialiser writes keys in the order in which they were read, so it gives the line back unless
-  // there is white space, a key twice, or a number or string written in another way.
+function isIntact(line: string, event: AuditEvent): boolean {
+  // JSON.stringify keeps the order of the keys, so it reproduces the line unless the line has white
+  // space, duplicate keys, or a number or string in another notation.
   if (JSON.stringify(event) !== line || !inOrder(event)) return false;
   const field = `,"hash":"${event.hash}"`;
   const at = line.lastIndexOf(field);
   return at > 0 && hash('sha256', line.slice(0, at) + line.slice(at + field.length)) === event.hash;
 }
 
-/** Whether the keys of a value, and of everything in it, are in order. */
+/** Whether the keys of a value are sorted, at every depth. */
 function inOrder(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (Array.isArray(value)) return value.every(inOrder);
@@ -143,9 +142,9 @@ function inOrder(value: unknown): boolean {
 }
 
 /**
- * Reads a line without checking its hash.
+ * Parses a line without verifying its hash.
  *
- * @throws {TypeError} when it is not an event
+ * @throws {TypeError} if it is not an event
  */
 export function parseLine(line: string): AuditEvent {
   let value: unknown;
@@ -178,7 +177,7 @@ const TEXT_FIELDS = [
   'timestamp',
 ] as const;
 
-/** The canonical JSON of an event, cut where `hash` belongs, without it. */
+/** The canonical JSON of an event without `hash`, split at the position of `hash`. */
 function aroundHash(event: JsonObject): { readonly head: string; readonly rest: string } {
   let head = '';
   let rest = '';
@@ -191,7 +190,7 @@ function aroundHash(event: JsonObject): { readonly head: string; readonly rest: 
   return { head: `{${head.slice(1)}`, rest: `${rest}}` };
 }
 
-/** How an event follows another. Undefined when it does. */
+/** The field by which an event does not continue the chain; undefined if it continues it. */
 export function checkLink(event: AuditEvent, head: ChainHead): 'sequence' | 'prev' | undefined {
   if (event.sequence !== head.sequence + 1) return 'sequence';
   return event.prev === head.hash ? undefined : 'prev';

@@ -3,10 +3,10 @@ const TIMESTAMP = ',"timestamp":"';
 const TIMESTAMP_LENGTH = '2026-01-01T00:00:00.000Z'.length;
 
 /**
- * The sequence that a line of the log says it has, without parsing it. Undefined when it says none.
+ * Reads the sequence of a line without parsing it. Undefined if the line has none.
  *
- * Canonical JSON puts `sequence` and `timestamp` behind everything that a caller can fill with text,
- * and inside strings quotes are escaped, so the last occurrence is the event's own.
+ * In canonical JSON `sequence` and `timestamp` come after all fields with text of the caller, and
+ * quotes inside strings are escaped, so the last occurrence is the field of the event.
  */
 export function lineSequence(line: string): number | undefined {
   const at = line.lastIndexOf(SEQUENCE);
@@ -15,7 +15,7 @@ export function lineSequence(line: string): number | undefined {
   return Number.isNaN(sequence) ? undefined : sequence;
 }
 
-/** The timestamp that a line says it has. Empty when it says none. */
+/** Reads the timestamp of a line without parsing it. Empty if the line has none. */
 export function lineTimestamp(line: string): string {
   const at = line.lastIndexOf(TIMESTAMP);
   return at < 0 ? '' : line.slice(at + TIMESTAMP.length, at + TIMESTAMP.length + TIMESTAMP_LENGTH);

@@ -27,7 +27,7 @@ function prove(ranges: readonly LeafRange[], size: number, pruned = 0): readonly
 const size = fc.integer({ min: 1, max: leaves.length });
 
 describe('inclusion proofs', () => {
-  it('are those of the reference tree', () => {
+  it('makes the inclusion proofs of the reference tree', () => {
     const reference = [
       '',
       '00',
@@ -48,7 +48,7 @@ describe('inclusion proofs', () => {
     ]);
   });
 
-  it('show every leaf to be where it is, and nowhere else', () => {
+  it('proves every leaf at its index and at no other', () => {
     for (let total = 1; total <= 20; total++) {
       const root = frontierOf(total).root();
       for (let index = 0; index < total; index++) {
@@ -61,7 +61,7 @@ describe('inclusion proofs', () => {
     }
   });
 
-  it('fail for another leaf, another root, and a proof that is too long or too short', () => {
+  it('rejects another leaf, another root, and a proof of the wrong length', () => {
     fc.assert(
       fc.property(size, fc.nat(), (total, at) => {
         const index = at % total;
@@ -79,7 +79,7 @@ describe('inclusion proofs', () => {
     );
   });
 
-  it('can be made of what is left after retention, for leaves that are left', () => {
+  it('makes inclusion proofs for the leaves that retention has left', () => {
     fc.assert(
       fc.property(size, fc.nat(), fc.nat(), (total, cut, at) => {
         const pruned = cut % total;
@@ -90,18 +90,18 @@ describe('inclusion proofs', () => {
     );
   });
 
-  it('say so when they need leaves that retention has removed', () => {
+  it('throws when an inclusion proof needs leaves that retention has removed', () => {
     expect(() => prove(inclusionRanges(0, 8), 8, 4)).toThrow('retention has removed');
   });
 
-  it('say so when the log ends too early', () => {
+  it('throws when the log has fewer leaves than the proof needs', () => {
     expect(() => prove(inclusionRanges(0, 8), 6)).toThrow('The log ends before leaf 7');
     expect(() => inclusionRanges(8, 8)).toThrow(RangeError);
   });
 });
 
 describe('consistency proofs', () => {
-  it('show every size to be the beginning of every later one, and no other root', () => {
+  it('proves every size to be a prefix of every later size, and no other root', () => {
     for (let to = 0; to <= 20; to++) {
       for (let from = 0; from <= to; from++) {
         const proof = prove(consistencyRanges(from, to), to);
@@ -117,7 +117,7 @@ describe('consistency proofs', () => {
     }
   });
 
-  it('fail between logs that have parted', () => {
+  it('rejects a consistency proof between forked logs', () => {
     fc.assert(
       fc.property(size, fc.nat(), (to, at) => {
         const from = 1 + (at % to);
@@ -133,7 +133,7 @@ describe('consistency proofs', () => {
     );
   });
 
-  it('can be made of what is left after retention', () => {
+  it('makes consistency proofs from the leaves that retention has left', () => {
     fc.assert(
       fc.property(size, fc.nat(), fc.nat(), (to, at, cut) => {
         const from = 1 + (at % to);

@@ -1,6 +1,6 @@
 import { MerkleFrontier, type NodeHash, nodeHash } from './merkle.ts';
 
-/** Leaves `[start, end)`, whose root a proof names. */
+/** Leaves `[start, end)`, whose root is part of a proof. */
 export interface LeafRange {
   readonly start: number;
   readonly end: number;
@@ -34,15 +34,15 @@ export function inclusionRanges(index: number, size: number): readonly LeafRange
 }
 
 /**
- * The subtrees whose roots prove that the tree of `from` leaves is the beginning of the tree of
- * `to`, in the order of the proof: `PROOF(m, D[n])`. Empty when the sizes are equal or `from` is 0.
+ * The subtrees whose roots prove that the tree of `from` leaves is a prefix of the tree of `to`
+ * leaves, in the order of the proof: `PROOF(m, D[n])`. Empty if the sizes are equal or `from` is 0.
  *
  * @throws {RangeError} unless `0 <= from <= to`
  * @see https://www.rfc-editor.org/rfc/rfc6962#section-2.1.2
  */
 export function consistencyRanges(from: number, to: number): readonly LeafRange[] {
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || from > to) {
-    throw new RangeError(`A tree of ${from} leaves cannot be the beginning of one of ${to}.`);
+    throw new RangeError(`A tree of ${from} leaves cannot be a prefix of a tree of ${to} leaves.`);
   }
   if (from === 0 || from === to) return [];
   const ranges: LeafRange[] = [];
@@ -58,12 +58,12 @@ export function consistencyRanges(from: number, to: number): readonly LeafRange[
       start = middle;
     }
   }
-  // Where the old tree is itself a subtree of the new one, the verifier knows its root already.
+  // If the old tree is a subtree of the new one, the verifier already knows its root.
   if (start !== 0) ranges.push({ start, end });
   return ranges.reverse();
 }
 
-/** The largest power of two smaller than `size`, where a tree of that size divides. */
+/** The largest power of two smaller than `size`: the size of the left subtree. */
 function splitPoint(size: number): number {
   let split = 1;
   while (split * 2 < size) split *= 2;
@@ -71,8 +71,8 @@ function splitPoint(size: number): number {
 }
 
 /**
- * Computes the roots of some ranges in one pass over the leaves, so that a proof from a million
- * leaves needs a few hundred bytes of memory.
+ * Computes the roots of several ranges in one pass over the leaves, in memory that grows with the
+ * number of ranges and the logarithm of their sizes only.
  */
 export class RangeHasher {
   readonly #ranges: readonly LeafRange[];
@@ -80,9 +80,9 @@ export class RangeHasher {
   #next: number;
 
   /**
-   * @param ranges what to compute, in any order; they must not overlap
-   * @param pruned the frontier of the leaves that are gone, when the log has lost its beginning
-   * @throws {RangeError} when a range needs leaves that are gone
+   * @param ranges the ranges, in any order; they must not overlap
+   * @param pruned frontier of the leaves that retention has removed
+   * @throws {RangeError} if a range needs removed leaves
    */
   constructor(ranges: readonly LeafRange[], pruned: MerkleFrontier = new MerkleFrontier()) {
     this.#ranges = ranges;
@@ -90,7 +90,7 @@ export class RangeHasher {
     this.#frontiers = ranges.map((range) => seed(range, pruned));
   }
 
-  /** Takes the next leaf. */
+  /** Adds the next leaf. */
   append(leaf: NodeHash): void {
     const index = this.#next++;
     for (let i = 0; i < this.#ranges.length; i++) {
@@ -105,7 +105,7 @@ export class RangeHasher {
   /**
    * The roots, in the order of the ranges.
    *
-   * @throws {RangeError} when leaves are still missing
+   * @throws {RangeError} if leaves are missing
    */
   roots(): readonly NodeHash[] {
     return this.#ranges.map(({ start, end }, i) => {
@@ -118,7 +118,7 @@ export class RangeHasher {
   }
 }
 
-/** What is known of a range from the frontier of the leaves that are gone. */
+/** The part of a range that the frontier of the removed leaves covers. */
 function seed({ start, end }: LeafRange, pruned: MerkleFrontier): MerkleFrontier {
   if (start >= pruned.size) return new MerkleFrontier();
   const inside: NodeHash[] = [];
@@ -142,9 +142,9 @@ function seed({ start, end }: LeafRange, pruned: MerkleFrontier): MerkleFrontier
 }
 
 /**
- * The root that an inclusion proof leads to.
+ * The root computed from an inclusion proof.
  *
- * @returns undefined when the proof has the wrong length for this index and size
+ * @returns undefined if the proof has the wrong length for this index and size
  * @see https://www.rfc-editor.org/rfc/rfc9162#section-2.1.3.2
  */
 export function rootFromInclusion(
@@ -175,8 +175,8 @@ export function verifyInclusion(
 }
 
 /**
- * Whether the proof shows that the tree with `from` leaves and root `fromRoot` is the beginning of
- * the tree with `to` leaves and root `toRoot`. Every tree continues the empty one.
+ * Whether the proof shows that the tree with `from` leaves and root `fromRoot` is a prefix of the tree
+ * with `to` leaves and root `toRoot`. The empty tree is a prefix of every tree.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9162#section-2.1.4.2
  */
@@ -191,7 +191,7 @@ export function verifyConsistency(
   if (ranges.length !== proof.length) return false;
   if (from === 0) return true;
   if (from === to) return fromRoot.equals(toRoot);
-  // The innermost range ends where the old tree ends; without it the old tree is its own subtree.
+  // The first range ends where the old tree ends, unless the old tree is itself a subtree.
   const seeded = (ranges[0] as LeafRange).end === from;
   let old = seeded ? (proof[0] as NodeHash) : fromRoot;
   let grown = old;

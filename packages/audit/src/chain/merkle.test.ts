@@ -55,7 +55,7 @@ describe('MerkleFrontier', () => {
     expect(roots).toEqual(ROOTS);
   });
 
-  it('has the root that the RFC defines, at every size', () => {
+  it('has the root defined by RFC 6962 at every size', () => {
     const leaves = someLeaves(70);
     const frontier = new MerkleFrontier();
     leaves.forEach((leaf, i) => {
@@ -65,7 +65,7 @@ describe('MerkleFrontier', () => {
     });
   });
 
-  it('goes on from a frontier that was put away', () => {
+  it('continues from a stored frontier', () => {
     fc.assert(
       fc.property(fc.nat(100), fc.nat(100), (before, after) => {
         const leaves = someLeaves(before + after);
@@ -80,7 +80,7 @@ describe('MerkleFrontier', () => {
     );
   });
 
-  it('refuses a frontier that does not fit its size', () => {
+  it('rejects a frontier that does not match its size', () => {
     expect(() => new MerkleFrontier(3, [leafHash(Buffer.of(1))])).toThrow(RangeError);
     expect(() => new MerkleFrontier(-1)).toThrow(RangeError);
   });

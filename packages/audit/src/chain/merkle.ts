@@ -3,14 +3,14 @@ import { hash } from 'node:crypto';
 /** 32 bytes: a leaf or a node of the tree. */
 export type NodeHash = Buffer;
 
-/** The root of the tree without leaves: the hash of nothing. */
+/** The root of the empty tree: the hash of the empty string. */
 export const EMPTY_ROOT: NodeHash = hash('sha256', '', 'buffer');
 
 const LEAF_PREFIX = 0x00;
 const NODE_PREFIX = 0x01;
 
 /**
- * The hash of a leaf, `SHA-256(0x00 || data)`. The prefixes keep a leaf from passing for a node.
+ * The hash of a leaf, `SHA-256(0x00 || data)`. The prefixes prevent that a leaf is taken for a node.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6962#section-2.1
  */
@@ -24,7 +24,7 @@ export function leafHash(data: Uint8Array): NodeHash {
 const single = Buffer.alloc(33);
 single[0] = LEAF_PREFIX;
 
-/** {@link leafHash} of 32 bytes that are given as 64 hexadecimal digits. */
+/** {@link leafHash} of 32 bytes given as 64 hexadecimal digits. */
 export function leafOf(hex: string): NodeHash {
   if (single.write(hex, 1, 'hex') !== 32) throw new RangeError(`'${hex}' is not a hash.`);
   return hash('sha256', single, 'buffer');
@@ -42,8 +42,8 @@ export function nodeHash(left: NodeHash, right: NodeHash): NodeHash {
 
 /**
  * The right edge of a Merkle tree: the roots of its perfect subtrees, largest first, one per bit set
- * in the size. It is all that is needed to append leaves and to tell the root, so a log of any
- * length is summed up in at most 53 hashes.
+ * in the size. It is sufficient to append leaves and to compute the root, and has at most 53 hashes
+ * for a log of any length.
  */
 export class MerkleFrontier {
   #size: number;
@@ -52,12 +52,12 @@ export class MerkleFrontier {
   /**
    * @param size number of leaves
    * @param nodes roots of the perfect subtrees, largest first
-   * @throws {RangeError} when there are not as many nodes as bits set in the size
+   * @throws {RangeError} if the number of nodes is not the number of bits set in the size
    */
   constructor(size = 0, nodes: readonly NodeHash[] = []) {
     if (!Number.isSafeInteger(size) || size < 0 || nodes.length !== bitsSet(size)) {
       throw new RangeError(
-        `A tree of ${size} leaves does not have a frontier of ${nodes.length} nodes.`,
+        `The frontier of a tree with ${size} leaves cannot have ${nodes.length} nodes.`,
       );
     }
     this.#size = size;
@@ -107,7 +107,7 @@ export function encodeFrontier({ nodes }: MerkleFrontier): readonly string[] {
 /**
  * A frontier from its stored form.
  *
- * @throws {RangeError} when the number of nodes does not match the size
+ * @throws {RangeError} if the number of nodes does not match the size
  */
 export function decodeFrontier(size: number, nodes: readonly string[]): MerkleFrontier {
   return new MerkleFrontier(
@@ -116,7 +116,7 @@ export function decodeFrontier(size: number, nodes: readonly string[]): MerkleFr
   );
 }
 
-/** How many bits of a safe integer are set. */
+/** Number of bits set in a safe integer. */
 export function bitsSet(value: number): number {
   let count = 0;
   for (let rest = value; rest > 0; rest = Math.floor(rest / 2)) count += rest % 2;

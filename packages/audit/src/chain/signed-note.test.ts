@@ -19,7 +19,7 @@ const GO_SIGNATURE =
   '— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n';
 
 describe('signed notes', () => {
-  it('opens the note that C2SP publishes', () => {
+  it('opens the example note of the C2SP specification', () => {
     expect(openNote(EXAMPLE_NOTE, [noteVerifier(EXAMPLE_KEY)])).toEqual({
       text: 'This is an example message.\n',
       signedBy: ['example.com/foo'],
@@ -32,7 +32,7 @@ describe('signed notes', () => {
     expect(await signNote(GO_TEXT, [signer])).toBe(`${GO_TEXT}\n${GO_SIGNATURE}`);
   });
 
-  it('opens whatever it signs, and nothing that was changed since', async () => {
+  it('opens every note it signed and rejects every changed one', async () => {
     const { secretKey, verifierKey } = generateSigningKey('example.com/audit');
     const text = fc.string().map((s) => `${s.replaceAll(/[^\n\u0020-\uffff]/gu, '')}\n`);
     await fc.assert(
@@ -48,7 +48,7 @@ describe('signed notes', () => {
     );
   });
 
-  it('ignores signatures of unknown keys, and refuses a note without a known one', async () => {
+  it('ignores signatures of unknown keys and rejects a note without a known one', async () => {
     const known = generateSigningKey('known');
     const other = generateSigningKey('known');
     const note = await signNote('text\n', [
@@ -60,7 +60,7 @@ describe('signed notes', () => {
     expect(() => openNote(note, [noteVerifier(stranger.verifierKey)])).toThrow('No known key');
   });
 
-  it('refuses the whole note when a known key has a bad signature on it', async () => {
+  it('rejects the note when the signature of a known key is invalid', async () => {
     const first = generateSigningKey('first');
     const second = generateSigningKey('second');
     const bad = { ...noteSigner(first.secretKey), sign: () => new Uint8Array(64) };
@@ -78,19 +78,19 @@ describe('signed notes', () => {
     ['a control character', 'te\u0001xt\n\n— a AAAAAAAA\n'],
     ['too many signatures', `text\n\n${'— a AAAAAAAA\n'.repeat(101)}`],
     ['a text past any reason', `${'x'.repeat(1024 * 1024)}\n\n— a AAAAAAAA\n`],
-  ])('refuses a note with %s', (_, note) => {
+  ])('rejects a note with %s', (_, note) => {
     expect(() => parseNote(note)).toThrow(TypeError);
   });
 });
 
-describe('keys', () => {
-  it('make a pair that fits', () => {
+describe('signing keys', () => {
+  it('generates a matching key pair', () => {
     const { secretKey, verifierKey } = generateSigningKey('example.com/audit');
     expect(noteSigner(secretKey).verifierKey).toBe(verifierKey);
     expect(noteVerifier(verifierKey).keyId).toBe(noteSigner(secretKey).keyId);
   });
 
-  it('tell the id for a key that is kept elsewhere', async () => {
+  it('computes the key id of an external public key', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
     const keyId = keyIdOf('kms', raw);
@@ -106,7 +106,7 @@ describe('keys', () => {
     expect(openNote(await signNote('text\n', [remote]), [verifier]).signedBy).toEqual(['kms']);
   });
 
-  it('are refused when malformed', () => {
+  it('rejects malformed keys', () => {
     expect(() => generateSigningKey('two words')).toThrow('no white space');
     expect(() => generateSigningKey('a+b')).toThrow('no plus sign');
     expect(() => noteSigner('something else')).toThrow('PRIVATE+KEY+');

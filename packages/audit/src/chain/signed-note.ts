@@ -1,19 +1,19 @@
 import type { NoteSigner, NoteVerifier } from './signing-key.ts';
 
-/** A note with one signature more than this is refused unread. */
+/** Maximum number of signatures of a note. */
 const MAX_SIGNATURES = 100;
-/** A longer note is refused unread. */
+/** Maximum size of a note, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 const LINE = /^— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})$/u;
 
-/** A signature line of a note, not yet verified. */
+/** An unverified signature line of a note. */
 export interface NoteSignature {
   readonly name: string;
   readonly keyId: number;
   readonly signature: Buffer;
 }
 
-/** A note taken apart. Do not trust its text before {@link openNote} has. */
+/** A parsed note. Its signatures are not verified, see {@link openNote}. */
 export interface ParsedNote {
   readonly text: string;
   readonly signatures: readonly NoteSignature[];
@@ -34,13 +34,13 @@ export async function signNote(text: string, signers: readonly NoteSigner[]): Pr
 }
 
 /**
- * Takes a note apart without verifying it.
+ * Parses a note without verifying its signatures.
  *
- * @throws {TypeError} when it is not a signed note
+ * @throws {TypeError} if it is not a signed note
  * @see https://c2sp.org/signed-note
  */
 export function parseNote(note: string): ParsedNote {
-  if (Buffer.byteLength(note) > MAX_BYTES) throw new TypeError('The note is longer than 1 MiB.');
+  if (Buffer.byteLength(note) > MAX_BYTES) throw new TypeError('The note is larger than 1 MiB.');
   const split = note.lastIndexOf('\n\n');
   if (split < 0 || !note.endsWith('\n')) {
     throw new TypeError('The note has no blank line before its signatures.');
@@ -60,17 +60,17 @@ function parseSignature(line: string): NoteSignature {
   return { name, keyId: bytes.readUInt32BE(0), signature: bytes.subarray(4) };
 }
 
-/** Text of the note, and the names of the known keys that signed it. */
+/** Text of a verified note and the names of the known keys that signed it. */
 export interface OpenedNote {
   readonly text: string;
   readonly signedBy: readonly string[];
 }
 
 /**
- * Verifies a note. Signatures of unknown keys are ignored; one of a known key that fails refuses the
- * whole note, and so does a note that no known key signed.
+ * Verifies a note. Signatures of unknown keys are ignored. The note is rejected if a signature of a
+ * known key is invalid, or if there is no signature of a known key.
  *
- * @throws {TypeError} when it is malformed, or not properly signed by any of the verifiers
+ * @throws {TypeError} if it is malformed or has no valid signature of any verifier
  */
 export function openNote(note: string, verifiers: readonly NoteVerifier[]): OpenedNote {
   const { text, signatures } = parseNote(note);
@@ -89,7 +89,7 @@ export function openNote(note: string, verifiers: readonly NoteVerifier[]): Open
 }
 
 function checkText(text: string): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression rejects control characters
   if (!text.endsWith('\n') || !text.isWellFormed() || /[\u0000-\u0009\u000b-\u001f]/.test(text)) {
     throw new TypeError(
       'A note must be UTF-8 text without control characters that ends in a newline.',

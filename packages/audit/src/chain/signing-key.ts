@@ -10,45 +10,45 @@ import {
 
 /** Signature type byte of Ed25519 in signed notes. */
 const ED25519 = 0x01;
-/** What precedes the 32 bytes of a raw key in DER (RFC 8410). */
+/** DER prefixes of the 32 bytes of a raw key (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 const SECRET_PREFIX = 'PRIVATE+KEY+';
-/** No white space, no plus sign: what the format asks of a key's name. */
+/** The format allows no white space and no plus sign in the name of a key. */
 const NAME = /^[^\s+]+$/u;
 
-/** Signs notes: a local key, or your own wrapper around a key kept in a KMS or an HSM. */
+/** Signs notes with a local key. Implement it to sign with a key in a KMS or an HSM. */
 export interface NoteSigner {
   /** Name of the key, by convention a URL without scheme, such as `example.com/audit`. */
   readonly name: string;
   /** First four bytes of SHA-256 over name, newline, type and public key, as a number. */
   readonly keyId: number;
-  /** The verifier key that belongs to it: the log checks its own checkpoints before it goes on. */
+  /** The matching verifier key, with which the log verifies its own checkpoints at startup. */
   readonly verifierKey: string;
   /** Ed25519 signature over `data`, 64 bytes. */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>;
 }
 
-/** Checks signatures of one key. */
+/** Verifies signatures of one key. */
 export interface NoteVerifier {
   readonly name: string;
   readonly keyId: number;
   verify(data: Uint8Array, signature: Uint8Array): boolean;
 }
 
-/** A new key pair, as text. */
+/** A new key pair in text encoding. */
 export interface SigningKeyPair {
-  /** `PRIVATE+KEY+name+id+data`, for {@link noteSigner}. Keep it away from the log. */
+  /** `PRIVATE+KEY+name+id+data`, for {@link noteSigner}. Store it apart from the log. */
   readonly secretKey: string;
-  /** `name+id+data`, for {@link noteVerifier}: give it to whoever verifies. */
+  /** `name+id+data`, for {@link noteVerifier} and the option `keys` of a verification. */
   readonly verifierKey: string;
 }
 
 /**
- * Makes an Ed25519 key for signing checkpoints, in the text encodings of C2SP signed notes (the
- * secret one is that of Go's `sumdb/note`).
+ * Generates an Ed25519 key pair for signing checkpoints, in the text encodings of C2SP signed notes
+ * (the secret key in that of Go's `sumdb/note`).
  *
- * @throws {TypeError} when the name is empty or holds white space or a plus sign
+ * @throws {TypeError} if the name is empty or contains white space or a plus sign
  */
 export function generateSigningKey(name: string): SigningKeyPair {
   checkKeyName(name);
@@ -63,9 +63,9 @@ export function generateSigningKey(name: string): SigningKeyPair {
 }
 
 /**
- * A signer from the text of {@link generateSigningKey}.
+ * Creates a signer from a secret key of {@link generateSigningKey}.
  *
- * @throws {TypeError} when it is not such a text, or its key id does not match
+ * @throws {TypeError} if the text is malformed or its key id does not match
  */
 export function noteSigner(secretKey: string): NoteSigner {
   if (!secretKey.startsWith(SECRET_PREFIX)) {
@@ -88,9 +88,9 @@ export function noteSigner(secretKey: string): NoteSigner {
 }
 
 /**
- * A verifier from a verifier key, `name+id+data`.
+ * Creates a verifier from a verifier key, `name+id+data`.
  *
- * @throws {TypeError} when it is not such a text, or its key id does not match
+ * @throws {TypeError} if the text is malformed or its key id does not match
  */
 export function noteVerifier(verifierKey: string): NoteVerifier {
   const { name, id, key } = parseKey(verifierKey, 'verifier key');
@@ -108,7 +108,7 @@ export function noteVerifier(verifierKey: string): NoteVerifier {
   };
 }
 
-/** The key id of an Ed25519 key: for a signer of your own around a KMS. */
+/** The key id of an Ed25519 public key, for implementations of {@link NoteSigner}. */
 export function keyIdOf(name: string, publicKey: Uint8Array): number {
   const input = Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([ED25519]), publicKey]);
   return hash('sha256', input, 'buffer').readUInt32BE(0);
@@ -129,7 +129,7 @@ function parseKey(text: string, what: string): { name: string; id: number; key: 
   return { name, id: Number.parseInt(id, 16), key: bytes.subarray(1) };
 }
 
-/** Splits at the first two plus signs: base64 has some of its own. */
+/** Splits at the first two plus signs only, because base64 may contain more. */
 function splitKey(text: string): readonly string[] {
   const first = text.indexOf('+');
   const second = text.indexOf('+', first + 1);
@@ -141,15 +141,17 @@ function splitKey(text: string): readonly string[] {
 function checkKeyId(name: string, id: number, publicKey: Uint8Array, what: string): void {
   if (keyIdOf(name, publicKey) !== id) {
     throw new TypeError(
-      `The ${what} of '${name}' has id ${hexId(id)}, which is not that of its key.`,
+      `The ${what} of '${name}' has id ${hexId(id)}, which does not match the key.`,
     );
   }
 }
 
-/** @throws {TypeError} when a name cannot be that of a key */
+/** @throws {TypeError} if the name of a key is empty or contains white space or a plus sign */
 export function checkKeyName(name: string): void {
   if (!NAME.test(name)) {
-    throw new TypeError(`A key's name must hold no white space and no plus sign, got '${name}'.`);
+    throw new TypeError(
+      `The name of a key must not be empty or contain white space or a plus sign, got '${name}'.`,
+    );
   }
 }
 

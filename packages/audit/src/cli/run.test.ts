@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary-directory.ts';
 import type { AuditEvent } from '../chain/event.ts';
 import { generateSigningKey, noteSigner } from '../chain/signing-key.ts';
 import { auditLog } from '../log/durable-log.ts';
@@ -88,7 +88,7 @@ beforeEach(async () => {
 afterEach(() => directory[Symbol.dispose]());
 
 describe('verify', () => {
-  it('finds a sound log sound, in a directory, a database or an export', async () => {
+  it('verifies a valid log in a directory, a database and an export', async () => {
     for (const location of [database, files]) {
       const { code, out, err } = await command([
         'verify',
@@ -113,7 +113,7 @@ describe('verify', () => {
     ]);
   });
 
-  it('names the first bad event, and exits with 1', async () => {
+  it('reports the first invalid event and exits with 1', async () => {
     const [name] = ['00000000000000000001.jsonl'];
     const path = join(files, name as string);
     writeFileSync(path, readFileSync(path, 'utf8').replace('"action 7"', '"action 8"'));
@@ -129,7 +129,7 @@ describe('verify', () => {
     });
   });
 
-  it('says what it did not verify', async () => {
+  it('reports signatures that were not verified', async () => {
     expect((await command(['verify', database])).out).toContain(
       '2 checkpoints match; their signatures were not verified (no --key)',
     );
@@ -140,7 +140,7 @@ describe('verify', () => {
     expect(out).toContain('none is signed by a given key');
   });
 
-  it('colours only a terminal, and not one that asks for none', async () => {
+  it('colours output only on a terminal and respects NO_COLOR', async () => {
     expect((await command(['verify', database])).out).not.toContain('\u001b');
     expect((await command(['verify', database], { terminal: true })).out).toContain(
       '\u001b[32msound',
@@ -152,7 +152,7 @@ describe('verify', () => {
     }
   });
 
-  it('ends with 130 when interrupted', async () => {
+  it('exits with 130 when interrupted', async () => {
     expect((await command(['verify', database], { signal: AbortSignal.abort() })).code).toBe(130);
   });
 });
@@ -208,11 +208,11 @@ describe('query', () => {
     ],
     [['--error-code', 'EHOSTUNREACH', '--limit', '1'], ['20']],
     [['--resource', 'nothing'], []],
-  ])('%j', async (args, expected) => {
+  ])('prints the events of query %j', async (args, expected) => {
     expect(await actions(...args)).toEqual(expected);
   });
 
-  it('pages in both directions by the cursors on the error stream', async () => {
+  it('pages in both directions with the cursors printed to stderr', async () => {
     const first = await command(['query', database, '--limit', '2', '--json']);
     const next = /next page: --cursor (\S+)/.exec(first.err)?.[1] as string;
     const second = await command(['query', database, '--limit', '2', '--json', '--cursor', next]);
@@ -223,7 +223,7 @@ describe('query', () => {
     ).toBe(first.out);
   });
 
-  it('prints a line for people, without what would make a terminal do something', async () => {
+  it('prints a readable line per event with control characters replaced', async () => {
     const { out } = await command(['query', files, '--from', '7', '--to', '7']);
     expect(out).toBe(
       '2026-11-24T11:58:50.000Z #7  success  operation action 7 stdlib  by Bob  70 ms  {"note":"\\u001b[31mred","user":{"id":7}}\n',
@@ -246,7 +246,7 @@ describe('tail', () => {
     expect((await command(['tail', files, '-n', '0'])).out).toBe('');
   });
 
-  it('follows until it is interrupted', async () => {
+  it('follows the log until it is interrupted', async () => {
     const clock = new ManualClock(NOW);
     const interrupt = new AbortController();
     const following = command(
@@ -274,13 +274,13 @@ describe('tail', () => {
 });
 
 describe('export', () => {
-  it('writes the lines of the log byte for byte, from any store', async () => {
+  it('writes the lines of the log byte for byte from any sink', async () => {
     const stored = readFileSync(join(files, '00000000000000000001.jsonl'), 'utf8');
     expect((await command(['export', files])).out).toBe(stored);
     expect((await command(['export', database])).out).toBe(stored);
   });
 
-  it('writes other formats', async () => {
+  it('writes CloudEvents and OCSF', async () => {
     const cloud = await command([
       'export',
       files,

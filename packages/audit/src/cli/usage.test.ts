@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary-directory.ts';
 import { generateSigningKey, noteSigner } from '../chain/signing-key.ts';
 import { auditLog } from '../log/durable-log.ts';
 import { fileSink } from '../sinks/file/file-sink.ts';
@@ -89,12 +89,12 @@ beforeEach(async () => {
 afterEach(() => directory[Symbol.dispose]());
 
 describe('checkpoint', () => {
-  it('prints the last stored one', async () => {
+  it('prints the last stored checkpoint', async () => {
     expect((await command(['checkpoint', database])).out).toBe(readFileSync(kept, 'utf8'));
     expect((await command(['checkpoint', files])).out).toBe(readFileSync(kept, 'utf8'));
   });
 
-  it('signs a new one with a key from a file or the environment', async () => {
+  it('signs a new checkpoint with a key from a file or the environment', async () => {
     const path = join(directory.path, 'key');
     writeFileSync(path, `${key.secretKey}\n`);
     const signed = await command(['checkpoint', database, '--key-file', path]);
@@ -103,7 +103,7 @@ describe('checkpoint', () => {
     expect(await command(['checkpoint', files, '--sign'], { env })).toEqual(signed);
   });
 
-  it('does not sign a log that is bad', async () => {
+  it('does not sign an invalid log', async () => {
     const path = join(files, '00000000000000000001.jsonl');
     writeFileSync(path, readFileSync(path, 'utf8').replace('"action 7"', '"action 8"'));
     const { code, out, err } = await command(['checkpoint', files, '--sign'], {
@@ -113,7 +113,7 @@ describe('checkpoint', () => {
     expect(err).toContain('Not signed, as the log is bad at event 7');
   });
 
-  it('makes a key that works', async () => {
+  it('generates a usable key', async () => {
     const { out, err } = await command(['checkpoint', '--new-key', 'example.com/new']);
     expect(err).toBe(`verifier key: ${noteSigner(out.trim()).verifierKey}\n`);
   });
@@ -149,7 +149,7 @@ describe('usage', () => {
     expect(expected === 0 ? err : out).toBe('');
   });
 
-  it('runs as a command of its own', async () => {
+  it('runs as an executable', async () => {
     const main = fileURLToPath(new URL('./main.ts', import.meta.url));
     const started = (args: readonly string[]): Promise<Result> =>
       new Promise((resolve) => {

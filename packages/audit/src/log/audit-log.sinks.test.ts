@@ -44,7 +44,7 @@ async function verified(sink: ScriptedSink): Promise<number> {
 }
 
 describe('record', () => {
-  it('drops what its queue cannot take, and accounts for it once there is room', async () => {
+  it('drops events of record beyond queueLimit and logs how many', async () => {
     const {
       log,
       sinks: [sink],
@@ -63,7 +63,7 @@ describe('record', () => {
     expect(actions(sink?.lines ?? []).at(-1)).toBe('again');
   });
 
-  it('counts what it lost while the log was unavailable', async () => {
+  it('logs how many events of record were lost while the log was unavailable', async () => {
     const {
       log,
       clock,
@@ -83,7 +83,7 @@ describe('record', () => {
 });
 
 describe('several sinks', () => {
-  it("'all' answers when the last has it, and refuses when one cannot", async () => {
+  it("acknowledges with rule 'all' after the last sink has stored and rejects when one fails", async () => {
     const {
       log,
       sinks: [a, b],
@@ -103,7 +103,7 @@ describe('several sinks', () => {
     expect([a?.lines.length, b?.lines.length]).toEqual([2, 1]);
   });
 
-  it("'any' goes on with one, and brings the other up when it is back", async () => {
+  it("acknowledges with rule 'any' after one sink has stored and catches the other up", async () => {
     const {
       log,
       clock,
@@ -121,7 +121,7 @@ describe('several sinks', () => {
     expect(await verified(b as ScriptedSink)).toBe(7);
   });
 
-  it('reads back from another sink what it did not hold for one that lagged too far', async () => {
+  it('catches a lagging sink up from another sink beyond holdLimit', async () => {
     const {
       log,
       clock,
@@ -139,7 +139,7 @@ describe('several sinks', () => {
     expect(b?.lines).toEqual(a?.lines);
   });
 
-  it('a quorum of two of three answers without the slowest', async () => {
+  it('acknowledges with a quorum of two of three without the slowest sink', async () => {
     const {
       log,
       sinks: [a, b, c],
@@ -159,7 +159,7 @@ describe('several sinks', () => {
     await expect(log.append(event('three'))).rejects.toThrow('needs 2 sinks');
   });
 
-  it('goes on from the sink that has most, and brings the others up first', async () => {
+  it('continues from the longest chain at startup and catches the other sinks up', async () => {
     const earlier = bench({ rule: 'any' }, ['a', 'b']);
     await earlier.log.append(event('one'));
     (earlier.sinks[0] as ScriptedSink).failWith = full;
@@ -173,7 +173,7 @@ describe('several sinks', () => {
     expect(actions(a.lines)).toEqual(['one', 'two', 'three']);
   });
 
-  it('refuses a sink that holds another history', async () => {
+  it('rejects a sink whose chain has forked', async () => {
     const one = bench();
     await one.log.append(event('one'));
     const other = bench();
@@ -189,7 +189,7 @@ describe('several sinks', () => {
     expect(a.lines).toHaveLength(1);
   });
 
-  it('does not let a sink that promises nothing decide, nor wait for it', async () => {
+  it('ignores sinks that are not durable when counting acknowledgements', async () => {
     const durable = new ScriptedSink('durable');
     const ring = memorySink();
     const log = auditLog({ sinks: [ring, durable] });
@@ -200,7 +200,7 @@ describe('several sinks', () => {
 });
 
 describe('closing', () => {
-  it('stores what is pending, closes the sinks once, and takes no more', async () => {
+  it('stores pending events on close, closes each sink once and rejects later events', async () => {
     const {
       log,
       sinks: [sink],
@@ -214,7 +214,7 @@ describe('closing', () => {
     expect(log.stats().state).toBe('closed');
   });
 
-  it('closes the sinks and then says so when events could not be stored', async () => {
+  it('closes the sinks and rejects close() when events could not be stored', async () => {
     const {
       log,
       sinks: [sink],
@@ -226,7 +226,7 @@ describe('closing', () => {
     expect(sink?.closed).toBe(true);
   });
 
-  it('touches nothing when it was never used, and works with await using', async () => {
+  it('does not open an unused log and supports await using', async () => {
     const sink = new ScriptedSink('a');
     {
       await using log = auditLog({ sinks: [sink] });
@@ -241,7 +241,7 @@ describe('closing', () => {
     expect(sink.closed).toBe(true);
   });
 
-  it('leaves no timer behind', async () => {
+  it('leaves no timer running after close', async () => {
     const { log, clock } = bench();
     for (let i = 0; i < 10; i++) await log.append(event());
     await log.close();

@@ -44,7 +44,7 @@ async function verified(sink: ScriptedSink): Promise<number> {
 }
 
 describe('append', () => {
-  it('gives events a place, a chain, an id and a time, and freezes them', async () => {
+  it('assigns sequence, hash chain, id and timestamp, and freezes the event', async () => {
     const { log } = bench();
     const first = await log.append(
       event('one', { actor: 'ann', details: { version: '1.0.0' }, durationMs: 2 }),
@@ -70,7 +70,7 @@ describe('append', () => {
     expect(Object.isFrozen(first)).toBe(true);
   });
 
-  it('resolves when the sink has stored the event, and not before', async () => {
+  it('resolves append only after the sink has stored the event', async () => {
     const {
       log,
       sinks: [sink],
@@ -88,7 +88,7 @@ describe('append', () => {
     expect(sink?.lines).toHaveLength(1);
   });
 
-  it('shares one write among all events that arrive during another', async () => {
+  it('writes all events that arrive during a write in the next batch', async () => {
     const {
       log,
       sinks: [sink],
@@ -104,7 +104,7 @@ describe('append', () => {
     expect(await verified(sink as ScriptedSink)).toBe(101);
   });
 
-  it('keeps the order of the calls, whoever waits', async () => {
+  it('keeps the call order of append and record', async () => {
     const {
       log,
       sinks: [sink],
@@ -128,7 +128,7 @@ describe('append', () => {
     ['details that are text', { details: 'text' }, "details must be an object, got 'text'"],
     ['a negative duration', { durationMs: -1 }, 'durationMs must be a number >= 0'],
     ['an actor without an id', { actor: { name: 'ann' } }, 'actor.id must be a non-empty string'],
-  ])('refuses an event with %s', async (_, more, message) => {
+  ])('rejects an event with %s', async (_, more, message) => {
     const {
       log,
       sinks: [sink],
@@ -140,7 +140,7 @@ describe('append', () => {
     expect(sink?.lines).toHaveLength(0);
   });
 
-  it('redacts before any sink sees the event', async () => {
+  it('redacts an event before any sink receives it', async () => {
     const {
       log,
       sinks: [sink],
@@ -150,8 +150,8 @@ describe('append', () => {
   });
 });
 
-describe('a sink that fails, with refuse', () => {
-  it('refuses what it cannot store, stores what it was holding when it can, and says so', async () => {
+describe('a failing sink with whenUnavailable: refuse', () => {
+  it('rejects append while the sink fails, stores the held events on recovery and logs the outage', async () => {
     const {
       log,
       clock,
@@ -190,7 +190,7 @@ describe('a sink that fails, with refuse', () => {
     expect(log.stats()).toMatchObject({ state: 'open', refused: 1, stored: 4, pending: 0 });
   });
 
-  it('does not ask a sink again before its time, and refuses at once', async () => {
+  it('rejects at once and does not retry a sink before sinkRetryMs has passed', async () => {
     const {
       log,
       clock,
@@ -210,7 +210,7 @@ describe('a sink that fails, with refuse', () => {
     expect(log.stats().refused).toBe(12);
   });
 
-  it('ends every wait even when retries come without pause', async () => {
+  it('settles every append with sinkRetryMs: 0', async () => {
     const {
       log,
       sinks: [sink],
@@ -224,7 +224,7 @@ describe('a sink that fails, with refuse', () => {
     await expect(log.append(event())).rejects.toThrow(/too few can/);
   });
 
-  it('does not store twice what was stored before the answer was lost', async () => {
+  it('does not store an event twice when the acknowledgement of a write is lost', async () => {
     const {
       log,
       clock,
@@ -240,7 +240,7 @@ describe('a sink that fails, with refuse', () => {
     expect(await verified(sink as ScriptedSink)).toBe(4);
   });
 
-  it('notices when the sink has lost what it had stored', async () => {
+  it('reports corruption when a sink has lost stored events', async () => {
     const {
       log,
       clock,
@@ -259,7 +259,7 @@ describe('a sink that fails, with refuse', () => {
     expect(error.cause).toMatchObject({ code: 'AUDIT_CORRUPT', sequence: 2 });
   });
 
-  it('counts a sink that does not answer as failed, and takes it back when it does', async () => {
+  it('treats a sink that exceeds sinkTimeoutMs as failed and accepts its late answer', async () => {
     const {
       log,
       clock,
@@ -279,7 +279,7 @@ describe('a sink that fails, with refuse', () => {
     expect(actions(sink?.lines ?? [])).toEqual(['slow', 'account', 'after']);
   });
 
-  it('opens a sink again that could not be opened at first', async () => {
+  it('reopens a sink whose first open failed', async () => {
     const {
       log,
       clock,
@@ -295,8 +295,8 @@ describe('a sink that fails, with refuse', () => {
   });
 });
 
-describe('a sink that fails, with degrade', () => {
-  it('lets callers go on, holds their events, and stores them with an account of it', async () => {
+describe('a failing sink with whenUnavailable: degrade', () => {
+  it('resolves append, holds the events and stores them on recovery with a record of the outage', async () => {
     const {
       log,
       clock,
@@ -323,7 +323,7 @@ describe('a sink that fails, with degrade', () => {
     expect(await verified(sink as ScriptedSink)).toBe(6);
   });
 
-  it('drops what it cannot hold, and counts that too', async () => {
+  it('drops and counts events beyond holdLimit', async () => {
     const {
       log,
       clock,
@@ -340,7 +340,7 @@ describe('a sink that fails, with degrade', () => {
     expect(JSON.parse(sink?.lines[2] ?? '').details).toMatchObject({ degraded: 4, dropped: 6 });
   });
 
-  it('holds events from before the log could be opened, and continues the chain it then finds', async () => {
+  it('holds events while the log cannot be opened and appends them to the existing chain', async () => {
     const earlier = bench();
     await earlier.log.append(event('earlier'));
     const {

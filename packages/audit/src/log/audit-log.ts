@@ -6,110 +6,110 @@ import type { VerifyOptions, VerifyReport } from '../read/verify-report.ts';
 import type { AuditSource, SinkRecovery } from '../sinks/sink.ts';
 import type { SinkHealth } from './writer-queue.ts';
 
-/** A sink, as {@link AuditLogStats} shows it. */
+/** State of one sink in {@link AuditLogStats}. */
 export interface SinkStats {
   readonly name: string;
   readonly health: SinkHealth;
-  /** Last sequence that it has stored. */
+  /** Last sequence the sink has stored. */
   readonly sequence: number;
-  /** Events held in memory for it. */
+  /** Events held in memory for the sink. */
   readonly held: number;
-  /** Whether it is missing more than what is held, and waits to be brought up from another sink. */
+  /** Whether the sink lacks events that are no longer held and has to catch up from another sink. */
   readonly behind: boolean;
-  /** Tries that failed or took too long. */
+  /** Failed or timed-out opens and writes. */
   readonly failures: number;
-  /** Events that it will never get. Only of sinks that keep no chain. */
+  /** Events the sink will never receive. Only sinks without a chain of their own miss events. */
   readonly missed: number;
-  /** Why it is not ready. */
+  /** Message of the last failure; undefined while the sink is ready. */
   readonly error: string | undefined;
 }
 
-/** A plain snapshot of a log. */
+/** A snapshot of a log's state and counters. */
 export interface AuditLogStats {
   /** `unavailable`: too few sinks can store. */
   readonly state: 'idle' | 'opening' | 'open' | 'unavailable' | 'closed';
-  /** Last sequence given to an event. */
+  /** Last sequence assigned to an event. */
   readonly sequence: number;
-  /** Events that became durable since this log was made. */
+  /** Events that became durable since this log was created. */
   readonly stored: number;
-  /** Callers that were refused. */
+  /** Calls of `append` that were rejected because the event was not durable. */
   readonly refused: number;
-  /** Callers that went on before their event was durable. */
+  /** Calls of `append` that resolved before the event was durable (`degrade`). */
   readonly degraded: number;
-  /** Events that were let go. */
+  /** Events that were dropped and will not be stored. */
   readonly dropped: number;
-  /** Events handed to the log and not yet durable. */
+  /** Events accepted by the log that are not durable yet. */
   readonly pending: number;
-  /** How many events the last signed checkpoint covers; 0 without one. */
+  /** Number of events the last signed checkpoint covers; 0 without a checkpoint. */
   readonly checkpointed: number;
   readonly sinks: readonly SinkStats[];
 }
 
-/** What a log found when it opened. */
+/** Result of opening a log. */
 export interface OpenReport {
-  /** Last sequence in the log; 0 when it was empty. */
+  /** Last sequence in the log; 0 if the log was empty. */
   readonly sequence: number;
-  /** Repairs that sinks made: an event torn by a crash was cut off. */
+  /** Repairs made by sinks: a partly written event at the end was removed. */
   readonly recovered: readonly (SinkRecovery & { readonly sink: string })[];
 }
 
-/** A durable, tamper-evident log of who did what. */
+/** A durable, tamper-evident log of events. */
 export interface AuditLog extends AsyncDisposable {
   /** Names the log in errors, metrics and its own events. */
   readonly name: string;
   /**
-   * Adds an event, and resolves when it is durable in as many sinks as the rule asks for.
+   * Adds an event. Resolves when the event is durable in as many sinks as the rule requires.
    *
-   * @throws {TypeError} when the event is not what {@link AuditEventInput} says
-   * @throws {AuditUnavailableError} when too few sinks can store it, unless the log degrades
-   * @throws {AuditClosedError} when the log has been closed
+   * @throws {TypeError} if the event does not match {@link AuditEventInput}
+   * @throws {AuditUnavailableError} if too few sinks can store the event and `whenUnavailable` is `refuse`
+   * @throws {AuditClosedError} after the log has been closed
    */
   append(event: AuditEventInput): Promise<AuditEvent>;
   /**
-   * Adds an event without waiting for it. The queue of such events is bounded; one that does not fit
-   * is dropped, counted, and accounted for in the log once it can be.
+   * Adds an event without waiting. At most `queueLimit` such events are pending; further events are
+   * dropped and counted, and the log records how many as soon as it can.
    *
-   * @throws {TypeError} when the event is not what {@link AuditEventInput} says
-   * @throws {AuditClosedError} when the log has been closed
+   * @throws {TypeError} if the event does not match {@link AuditEventInput}
+   * @throws {AuditClosedError} after the log has been closed
    */
   record(event: AuditEventInput): void;
   /**
-   * Opens the sinks, which otherwise happens with the first event.
+   * Opens the sinks. Otherwise they are opened by the first event.
    *
-   * @throws {AuditUnavailableError} when too few of them can be opened
+   * @throws {AuditUnavailableError} if too few sinks can be opened
    */
   ready(): Promise<OpenReport>;
-  /** @throws {AuditUnavailableError} if the last try has shown that events cannot be stored */
+  /** @throws {AuditUnavailableError} if the log is unavailable and no sink is due for a retry */
   assertAvailable(): void;
-  /** Events that match, in pages. Limits mean what they say: 0 is none. */
+  /** One page of matching events. A limit of 0 returns no events. */
   query(query?: AuditQuery): Promise<AuditPage>;
   /** The last `limit` events, oldest first. @defaultValue 100 */
   getEvents(limit?: number): Promise<readonly AuditEvent[]>;
-  /** Every event that matches, one by one, without holding them all. */
+  /** Streams every matching event without holding them all in memory. */
   stream(query?: AuditQuery): AsyncIterable<AuditEvent>;
-  /** Every event that matches, as lines of JSON in the log's own or another format. */
+  /** Streams every matching event as a line of JSON, in the log's own or another format. */
   export(options?: ExportOptions): AsyncIterable<string>;
-  /** Reads the whole log and tells whether it is what was written. */
+  /** Verifies the hash chain and the checkpoints of the whole log. */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /**
-   * Signs a checkpoint over all that is durable, and returns the signed note.
+   * Signs a checkpoint over all durable events and returns it.
    *
-   * @throws {TypeError} when the log has no signer
+   * @throws {TypeError} if the log has no signer
    */
   checkpoint(): Promise<SignedCheckpoint>;
-  /** Where the log is read from: for proofs, exports and anything else that takes a source. */
+  /** The source this log is read from, for the functions of `@temper/audit/read`. */
   readonly source: AuditSource;
   /**
-   * Waits until all that was handed over so far is durable.
+   * Waits until all events accepted so far are durable.
    *
-   * @throws {AuditUnavailableError} when it cannot be made so
+   * @throws {AuditUnavailableError} if they cannot be stored
    */
   flush(): Promise<void>;
   stats(): AuditLogStats;
   /**
-   * Flushes, signs a last checkpoint, and releases the sinks. Idempotent.
+   * Flushes, signs a last checkpoint and closes the sinks. Idempotent.
    *
-   * @throws {AuditUnavailableError} after releasing them, when events could not be stored
+   * @throws {AuditUnavailableError} after closing the sinks, if events could not be stored
    */
   close(): Promise<void>;
 }

@@ -1,18 +1,18 @@
 import type { AuditEvent } from '../chain/event.ts';
 import type { Draft } from '../chain/hash-chain.ts';
 
-/** An event on its way, or a flush that waits in line like one. */
+/** A pending event, or a pending flush, which is queued like an event. */
 export class Entry {
   /** Undefined for a flush. */
   readonly draft: Draft | undefined;
-  /** Whoever waits; undefined once it has been told, and for events that nobody waits for. */
+  /** Settle the caller's promise; undefined once settled, and for events of `record`. */
   resolve: ((event: AuditEvent) => void) | undefined;
   reject: ((error: unknown) => void) | undefined;
-  /** When it came, on the monotonic clock; 0 while nobody measures. */
+  /** Arrival time on the monotonic clock; 0 while no metrics are collected. */
   readonly startedAt: number;
-  /** Whether it takes a place of `record`'s queue. */
+  /** Whether the entry counts towards `queueLimit`. */
   readonly queued: boolean;
-  /** Durable when this sequence is. Set when it is given its place. */
+  /** The entry is durable when this sequence is. Set when the event is sealed. */
   sequence = 0;
 
   constructor(
@@ -29,10 +29,10 @@ export class Entry {
   }
 }
 
-/** How far the array behind a backlog may run ahead of it before it is cut. */
+/** Number of settled entries at the front of the array before they are removed. */
 const SLACK = 4_096;
 
-/** What is sealed and not yet durable, in order. */
+/** Entries that are sealed and not durable yet, in order of sequence. */
 export class Backlog {
   #entries: Entry[] = [];
   #first = 0;
@@ -45,7 +45,7 @@ export class Backlog {
     this.#entries.push(entry);
   }
 
-  /** Takes off the first entry if it is at or before `sequence`. */
+  /** Removes and returns the first entry if its sequence is at most `sequence`. */
   take(sequence: number): Entry | undefined {
     const entry = this.#entries[this.#first];
     if (entry === undefined || entry.sequence > sequence) return undefined;

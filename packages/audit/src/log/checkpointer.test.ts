@@ -36,7 +36,7 @@ async function append(log: AuditLog, count: number): Promise<void> {
 }
 
 describe('checkpoints', () => {
-  it('are signed when so many events have become durable', async () => {
+  it('signs a checkpoint after everyEvents durable events', async () => {
     const { log, published, sink } = bench({ everyEvents: 10, everyMs: Number.POSITIVE_INFINITY });
     await append(log, 9);
     expect(published).toEqual([]);
@@ -49,7 +49,7 @@ describe('checkpoints', () => {
     expect(report.checkpoints).toEqual({ checked: 2, trusted: 2, covered: 20, tooOld: 0 });
   });
 
-  it('are signed when the oldest event without one is so old, and only then', async () => {
+  it('signs a checkpoint when the oldest uncovered event is everyMs old', async () => {
     const { log, published, clock } = bench({ everyMs: 1_000 });
     await append(log, 1);
     await clock.advance(600);
@@ -68,7 +68,7 @@ describe('checkpoints', () => {
     expect(published).toEqual([2, 3]);
   });
 
-  it('are signed at closing for what has none, and on demand', async () => {
+  it('signs a checkpoint on close and on demand', async () => {
     const { log, published } = bench();
     await append(log, 2);
     const { note, body } = await log.checkpoint();
@@ -80,12 +80,12 @@ describe('checkpoints', () => {
     expect(published).toEqual([2, 3]);
   });
 
-  it('cover an empty log too', async () => {
+  it('signs a checkpoint of an empty log', async () => {
     const { log } = bench();
     expect(parseCheckpoint((await log.checkpoint()).note).size).toBe(0);
   });
 
-  it('go on from where an earlier run ended, over a log that began without them', async () => {
+  it('continues from the last checkpoint of an earlier run', async () => {
     const sink = new ScriptedSink('a');
     const first = auditLog({ sinks: [sink] });
     await append(first, 7);
@@ -100,7 +100,7 @@ describe('checkpoints', () => {
     expect((await whole.checkpoint()).body.root.toString('hex')).toBe(roots[2]);
   });
 
-  it('do not take over a frontier that our key has not signed for', async () => {
+  it('ignores a stored frontier that its own key did not sign', async () => {
     const forged = generateSigningKey('example.com/audit');
     const sink = memorySink();
     const stranger = auditLog({
@@ -116,7 +116,7 @@ describe('checkpoints', () => {
     expect(body.root).toEqual(parseCheckpoint(note).root); // computed anew from the events
   });
 
-  it('can be signed by several keys, and named otherwise than the first', async () => {
+  it('signs with several keys and a custom origin', async () => {
     const second = generateSigningKey('witness.example');
     const { log } = bench({
       signer: [noteSigner(key.secretKey), noteSigner(second.secretKey)],
@@ -130,7 +130,7 @@ describe('checkpoints', () => {
     }
   });
 
-  it('harm nothing when signing or publishing fails, and catch up afterwards', async () => {
+  it('keeps logging when signing or publishing fails and signs later', async () => {
     const real = noteSigner(key.secretKey);
     let down = true;
     const { log, published, sink } = bench({
@@ -158,7 +158,7 @@ describe('checkpoints', () => {
     );
   });
 
-  it('are never signed over what is not durable', async () => {
+  it('never signs over events that are not durable', async () => {
     const sink = new ScriptedSink('a');
     const sizes: number[] = [];
     const log = auditLog({
@@ -180,7 +180,7 @@ describe('checkpoints', () => {
     expect(Math.max(...sizes)).toBe(7);
   });
 
-  it('need a signer', async () => {
+  it('rejects checkpoint() without a signer', async () => {
     await expect(auditLog({ sinks: [memorySink()] }).checkpoint()).rejects.toThrow('has no signer');
     expect(() => auditLog({ checkpoints: { signer: {} as never } })).toThrow(
       'signer must be a signer or several',

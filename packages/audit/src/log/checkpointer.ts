@@ -9,12 +9,12 @@ import { onListenerError } from '../telemetry.ts';
 import type { ResolvedCheckpointOptions } from './options.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
-/** Hashes kept for the next checkpoint, as a multiple of its interval, when signing fails. */
+/** Maximum number of hashes kept while signing fails, in multiples of `everyEvents`. */
 const MAX_INTERVALS = 10;
 
 /**
- * Signs checkpoints over what is durable, when so many events have come or so much time has passed.
- * Only durable events are signed for: a log must never have to contradict a checkpoint of its own.
+ * Signs checkpoints over durable events, by number of events and by age. Only durable events are
+ * signed, because a crash must not leave a checkpoint over events that the log does not have.
  */
 export class Checkpointer {
   readonly #options: ResolvedCheckpointOptions;
@@ -24,7 +24,7 @@ export class Checkpointer {
   readonly #source: () => AuditSource;
   readonly #verifiers: readonly NoteVerifier[];
   #frontier: MerkleFrontier | undefined;
-  /** Hashes of durable events that the frontier does not have yet, the first of sequence {@link #tailStart}. */
+  /** Hashes of durable events that are not in the frontier; the first has sequence {@link #tailStart}. */
   #tail: string[] = [];
   #tailStart = 0;
   #last: SignedCheckpoint | undefined;
@@ -48,12 +48,12 @@ export class Checkpointer {
     this.#verifiers = options.signers.map(({ verifierKey }) => noteVerifier(verifierKey));
   }
 
-  /** How many events the last checkpoint covers. */
+  /** Number of events the last checkpoint covers. */
   get size(): number {
     return this.#last?.body.size ?? 0;
   }
 
-  /** Takes note of an event that has become durable. */
+  /** Adds an event that has become durable. */
   stored({ sequence, hash }: ChainHead): void {
     const { everyEvents } = this.#options;
     if (this.#tail.length >= everyEvents * MAX_INTERVALS) this.#tail = [];
@@ -63,7 +63,7 @@ export class Checkpointer {
     else this.#arm();
   }
 
-  /** An idle log has no timer: it runs while there is something that no checkpoint covers. */
+  /** The timer runs only while there are events without a checkpoint. */
   #arm(): void {
     const { everyMs } = this.#options;
     if (this.#closed || this.#timer !== undefined || everyMs === Number.POSITIVE_INFINITY) return;
@@ -80,7 +80,7 @@ export class Checkpointer {
     this.sign(this.#tailStart + this.#tail.length - 1).then(
       () => {
         this.#waiting = false;
-        // More may have come while this one was being signed.
+        // Further events may have arrived while this checkpoint was being signed.
         if (this.#tail.length >= this.#options.everyEvents) this.#due();
         else if (this.#tail.length > 0) this.#arm();
       },
@@ -123,7 +123,7 @@ export class Checkpointer {
     return this.#last;
   }
 
-  /** Adds events to the frontier: from memory, or read back where memory does not reach. */
+  /** Adds events to the frontier, from memory or, if they are no longer in memory, from the source. */
   async #grow(frontier: MerkleFrontier, size: number): Promise<void> {
     const remembered = this.#tail.length > 0 ? this.#tailStart - 1 : size;
     if (frontier.size < Math.min(remembered, size)) {
@@ -141,7 +141,7 @@ export class Checkpointer {
         this.#log,
         this.#log,
         frontier.size + 1,
-        'it cannot be read back',
+        'the event cannot be read back',
       );
     }
     if (wanted > 0) {
@@ -150,11 +150,12 @@ export class Checkpointer {
     }
   }
 
-  /** The frontier at the last checkpoint of an earlier run, if its signature is ours. */
+  /** The frontier at the last checkpoint of an earlier run, if one of our keys signed it. */
   async #restore(size: number): Promise<MerkleFrontier> {
     const source = this.#source();
     const anchor = await source.anchor();
-    const begin = decodeFrontier(anchor?.sequence ?? 0, anchor?.frontier ?? []); // throws without
+    // Throws if the anchor has no frontier.
+    const begin = decodeFrontier(anchor?.sequence ?? 0, anchor?.frontier ?? []);
     const ours = (await source.checkpoints()).filter((stored) => this.#isOurs(stored));
     const last = ours.at(-1);
     if (last === undefined || last.size < begin.size) return begin;
@@ -180,7 +181,7 @@ export class Checkpointer {
     }
   }
 
-  /** Signs what no checkpoint covers yet, and stops the clock. */
+  /** Signs a checkpoint over the remaining events and stops the timer. */
   async close(size: number): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();

@@ -21,19 +21,19 @@ import { Intake } from './intake/intake.ts';
 import { LogWriter } from './log-writer.ts';
 import { type AuditLogOptions, type ResolvedAuditOptions, resolveAuditOptions } from './options.ts';
 
-/** `eventType` of what the log itself has to say. */
-const OWN = 'audit';
+/** `eventType` of events that the log writes itself. */
+const OWN_EVENT_TYPE = 'audit';
 
 /**
- * Opens an audit log. Nothing is touched before the first event, query or {@link AuditLog.ready}.
+ * Creates an audit log. Its sinks are opened by the first event, query or {@link AuditLog.ready}.
  *
- * @throws {TypeError | RangeError} when an option is not what {@link AuditLogOptions} says
+ * @throws {TypeError | RangeError} if an option is invalid, see {@link AuditLogOptions}
  */
 export function auditLog(options: AuditLogOptions = {}): AuditLog {
   return new DurableLog(resolveAuditOptions(options));
 }
 
-/** The log as its users see it: intake, writer, reader and checkpoints together. */
+/** Combines intake, writer, readers and checkpoints. */
 class DurableLog implements AuditLog {
   readonly name: string;
   readonly #sinks: readonly AuditSink[];
@@ -66,7 +66,13 @@ class DurableLog implements AuditLog {
   }
 
   #note(action: string, status: string, details: object): Draft {
-    return this.#intake.prepare({ eventType: OWN, action, resource: this.name, status, details });
+    return this.#intake.prepare({
+      eventType: OWN_EVENT_TYPE,
+      action,
+      resource: this.name,
+      status,
+      details,
+    });
   }
 
   append(input: AuditEventInput): Promise<AuditEvent> {
@@ -94,12 +100,14 @@ class DurableLog implements AuditLog {
 
   assertAvailable(): void {
     if (this.#closing !== undefined) throw new AuditClosedError(this.name);
-    if (this.#writer.resting) throw this.#writer.unavailable();
+    if (this.#writer.backingOff) throw this.#writer.unavailable();
   }
 
   get source(): AuditSource {
     for (const { source } of this.#sinks) if (source !== undefined) return source;
-    throw new TypeError(`Audit log '${this.name}' has no sink that can be read.`);
+    throw new TypeError(
+      `Audit log '${this.name}' has no sink that can be read; add a file, SQLite, PostgreSQL or memory sink.`,
+    );
   }
 
   async query(query: AuditQuery = {}): Promise<AuditPage> {
@@ -127,7 +135,7 @@ class DurableLog implements AuditLog {
     return verifyLog(this.source, options);
   }
 
-  /** Reading wants the sinks opened and repaired, but does not depend on it. */
+  /** Opens and repairs the sinks before the first read. A failure to open does not prevent reading. */
   async #readable(): Promise<void> {
     if (this.#writer.state === 'idle' || this.#writer.state === 'opening') {
       await this.#writer.flush().catch(() => undefined);
@@ -136,7 +144,9 @@ class DurableLog implements AuditLog {
 
   async checkpoint(): Promise<SignedCheckpoint> {
     if (this.#checkpointer === undefined) {
-      throw new TypeError(`Audit log '${this.name}' has no signer for checkpoints.`);
+      throw new TypeError(
+        `Audit log '${this.name}' has no signer; set the option checkpoints.signer.`,
+      );
     }
     await this.#writer.flush();
     return this.#checkpointer.sign(this.#writer.stored);

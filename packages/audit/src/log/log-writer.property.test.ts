@@ -150,8 +150,8 @@ class Model {
   }
 }
 
-describe('the log, whatever happens to its sinks', () => {
-  it('acknowledges only what is stored, stores in one order everywhere, and loses nothing it holds', async () => {
+describe('LogWriter with randomly failing sinks', () => {
+  it('acknowledges only stored events, stores them in one order and loses no held event', async () => {
     await fc.assert(
       fc.asyncProperty(options, fc.array(step, { maxLength: 40 }), async (chosen, steps) => {
         const model = new Model(chosen);

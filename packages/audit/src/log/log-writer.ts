@@ -2,7 +2,7 @@ import type { AuditEvent } from '../chain/event.ts';
 import { type ChainHead, type Draft, EMPTY_HEAD } from '../chain/hash-chain.ts';
 import { AuditUnavailableError, reasonOf } from '../errors.ts';
 import type { EventOutcome } from '../semconv.ts';
-import type { AuditSink, SinkNews, SinkState } from '../sinks/sink.ts';
+import type { AuditSink, SinkState, SinkWriteResult } from '../sinks/sink.ts';
 import { type AuditMeter, auditMeter } from '../telemetry.ts';
 import type { AuditLogStats, OpenReport } from './audit-log.ts';
 import { Backlog, Entry } from './backlog.ts';
@@ -11,37 +11,37 @@ import type { ResolvedAuditOptions } from './options.ts';
 import { countingSinks, requiredBy, storedBy } from './sink-rule.ts';
 import { WriterQueue, type WriterQueueHost } from './writer-queue.ts';
 
-/** What the writer asks of the log around it. */
+/** The part of the log that the writer uses. */
 export interface WriterHost {
-  /** Makes an event of the log's own. */
+  /** Creates an event of the log itself. */
   note(action: string, status: string, details: object): Draft;
-  /** An event has become durable. */
+  /** Called when an event has become durable. */
   stored(event: AuditEvent): void;
 }
 
 /**
- * Gives every event its place in the chain, hands it to the queues of all sinks, and answers its
- * caller when as many of them as the rule asks for have it.
+ * Assigns every event its place in the chain, adds it to the queues of all sinks, and settles the
+ * caller's promise when as many sinks as the rule requires have stored it.
  *
- * An event that has been given its place keeps it. When too few sinks can store it, its caller is
- * refused (or goes on, degraded), but it is held and stored later, so that every sink always holds a
- * beginning of the same chain. During an outage no event is given a place: it waits in the room, for
- * a try that is under way or, degraded, for the end of the outage.
+ * The place of an event never changes. If too few sinks can store it, the caller's promise is
+ * rejected (or, with `degrade`, resolved), and the event is held and stored later, so that every sink
+ * always holds a prefix of the same chain. During an outage new events are not sealed: they wait for
+ * the retry in progress or, with `degrade`, for the end of the outage.
  */
 export class LogWriter {
   readonly queues: readonly WriterQueue[];
   readonly #options: ResolvedAuditOptions;
   readonly #host: WriterHost;
-  /** The queues that count towards the rule. */
+  /** Queues of the sinks that count towards the rule. */
   readonly #counting: readonly WriterQueue[];
   readonly #required: number;
   readonly #meter: AuditMeter;
   readonly #losses: LossCounter;
   readonly #backlog: Backlog = new Backlog();
-  /** Events without a place: those before the log is open, and during an outage. */
-  #room: Entry[] = [];
-  /** How many of the room know already that they have to wait for the end of the outage. */
-  #told = 0;
+  /** Events that are not sealed: those before the log is open, and during an outage. */
+  #waiting: Entry[] = [];
+  /** Number of waiting entries whose callers are already settled. */
+  #settledWaiting = 0;
   #head: ChainHead = EMPTY_HEAD;
   #stored = 0;
   #queued = 0;
@@ -86,14 +86,14 @@ export class LogWriter {
       failed: (queue) => {
         this.#meter.sinkErrors(queue.sink.name).value++;
       },
-      news: (queue, { retired }: SinkNews) => {
+      reported: (queue, { retired }: SinkWriteResult) => {
         const { from, sequence, hash } = retired;
         this.#note('retire', 'success', { sink: queue.sink.name, from, to: sequence, hash });
       },
     };
   }
 
-  /** The queues from which another one can be brought up. */
+  /** Queues whose sinks can supply events to the sink of `queue`. */
   #donors(queue: WriterQueue): readonly WriterQueue[] {
     return this.queues.filter(
       ({ sink, health }) =>
@@ -105,29 +105,29 @@ export class LogWriter {
     return this.#state;
   }
 
-  /** The last sequence that is durable as the rule asks. */
+  /** Last sequence that is durable by the rule. */
   get stored(): number {
     return this.#stored;
   }
 
-  /** Whether the log is unavailable and another try of a sink would come too early. */
-  get resting(): boolean {
+  /** Whether the log is unavailable and no failed sink is due for a retry. */
+  get backingOff(): boolean {
     return (
       this.#state === 'unavailable' &&
       !this.#counting.some(({ health, retryDue }) => health === 'failed' && retryDue)
     );
   }
 
-  /** Whether one more event of `record` would be too many. */
+  /** Whether `record` has reached `queueLimit`. */
   get full(): boolean {
     return this.#queued >= this.#options.queueLimit;
   }
 
   pending(): number {
-    return this.#backlog.size + this.#room.length;
+    return this.#backlog.size + this.#waiting.length;
   }
 
-  /** Takes an event in, or a flush when there is no event. */
+  /** Accepts an event, or a flush if there is no event. */
   take(
     draft: Draft | undefined,
     resolve?: (event: AuditEvent) => void,
@@ -140,19 +140,19 @@ export class LogWriter {
       this.#seal(entry);
       return;
     }
-    this.#room.push(entry);
+    this.#waiting.push(entry);
     if (this.#state === 'opening') return;
     this.#retry(false);
-    this.#decideRoom();
+    this.#settleWaiting();
   }
 
-  /** Counts an event that finds no room. */
+  /** Counts an event beyond `queueLimit`. */
   drop(): void {
     this.#count('dropped', 1);
     this.#losses.add('dropped');
   }
 
-  /** Resolves when all that was taken in so far is durable. */
+  /** Resolves when all events accepted so far are durable. */
   flush(): Promise<void> {
     if (this.#state === 'open' && this.#backlog.size === 0) return Promise.resolve();
     if (this.#state === 'open') for (const queue of this.queues) queue.kick(true);
@@ -162,7 +162,7 @@ export class LogWriter {
     });
   }
 
-  /** What the sinks said when they were opened. */
+  /** Combined result of opening the sinks. */
   report(): OpenReport {
     return {
       sequence: Math.max(0, ...this.#found.map((state) => state?.head.sequence ?? 0)),
@@ -193,11 +193,11 @@ export class LogWriter {
     };
   }
 
-  /** Releases the sinks. What is still held is lost; a flush before it tells. */
+  /** Closes the sinks. Events still held are lost; flush first to find out. */
   async close(): Promise<void> {
-    const touched = this.#state !== 'idle';
+    const opened = this.#state !== 'idle';
     this.#state = 'closed';
-    if (touched) await Promise.all(this.queues.map((queue) => queue.close()));
+    if (opened) await Promise.all(this.queues.map((queue) => queue.close()));
   }
 
   unavailable(): AuditUnavailableError {
@@ -207,7 +207,7 @@ export class LogWriter {
     return new AuditUnavailableError(this.#options.name, this.#required, failures);
   }
 
-  /** Gives an event its place, and hands it to every queue. */
+  /** Assigns an event its place and adds it to every queue. */
   #seal(entry: Entry): void {
     const { draft } = entry;
     if (draft !== undefined) {
@@ -225,18 +225,18 @@ export class LogWriter {
     return ready >= this.#required;
   }
 
-  /** Draws the consequences of what a queue has done. */
+  /** Updates the state of the log after a change of a queue. */
   #evaluate(): void {
     if (this.#state === 'opening' || this.#state === 'closed') return;
     this.#settleStored();
     const available = this.#opened && this.#available;
-    if (available && this.#state === 'unavailable') this.#regain();
-    else if (!available && this.#state === 'open') this.#lose();
-    if (this.#state === 'unavailable') this.#decideRoom();
-    else if (!this.#losses.empty && this.#queued * 2 <= this.#options.queueLimit) this.#account();
+    if (available && this.#state === 'unavailable') this.#becomeAvailable();
+    else if (!available && this.#state === 'open') this.#becomeUnavailable();
+    if (this.#state === 'unavailable') this.#settleWaiting();
+    else if (!this.#losses.empty && this.#queued * 2 <= this.#options.queueLimit) this.#logLosses();
   }
 
-  /** Tells those whose events have become durable. */
+  /** Settles entries that have become durable. */
   #settleStored(): void {
     const stored =
       this.#counting.length === 1
@@ -263,66 +263,66 @@ export class LogWriter {
     this.#count('stored', count);
   }
 
-  /** Too few sinks are left: whoever waits is told. */
-  #lose(): void {
+  /** Too few sinks are ready: settles all waiting callers. */
+  #becomeUnavailable(): void {
     this.#state = 'unavailable';
     for (const entry of this.#backlog) {
       if (entry.draft === undefined) entry.reject?.(this.unavailable());
-      else if (entry.resolve !== undefined) this.#turnAway(entry, 'held');
+      else if (entry.resolve !== undefined) this.#settleUnstored(entry, 'held');
       entry.resolve = entry.reject = undefined;
     }
   }
 
-  #regain(): void {
+  #becomeAvailable(): void {
     this.#state = 'open';
-    this.#account();
-    const room = this.#room;
-    this.#room = [];
-    this.#told = 0;
-    for (const entry of room) this.#seal(entry);
-    this.#settleStored(); // for a flush with nothing before it
+    this.#logLosses();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#settledWaiting = 0;
+    for (const entry of waiting) this.#seal(entry);
+    this.#settleStored(); // settles a flush with no event before it
   }
 
-  /** Says in the log what could not be said before. */
-  #account(): void {
-    const entry = this.#losses.close();
-    if (entry === undefined) return;
+  /** Records in the log how many events were refused, degraded or dropped. */
+  #logLosses(): void {
+    const report = this.#losses.take();
+    if (report === undefined) return;
     const until = new Date(this.#options.clock.now()).toISOString();
-    this.#note('account', 'failure', { ...entry, until });
+    this.#note('account', 'failure', { ...report, until });
   }
 
-  /** Tries the sinks again, if it is time. */
+  /** Retries the sinks that are due, or all with `force`. */
   #retry(force: boolean): void {
     if (this.#opened) {
       for (const queue of this.queues) queue.kick(force);
-    } else if (!this.#opening && (force || !this.resting)) {
+    } else if (!this.#opening && (force || !this.backingOff)) {
       void this.#open();
     }
   }
 
-  /** During an outage, when no try is under way that could end it: tells whoever is in the room. */
-  #decideRoom(): void {
+  /** During an outage, settles the waiting callers if no retry is in progress. */
+  #settleWaiting(): void {
     const trying = this.#opened ? this.#counting.some((queue) => queue.trying) : this.#opening;
     if (trying || this.#state !== 'unavailable') return;
     const degrade = this.#options.whenUnavailable === 'degrade';
-    const kept = degrade ? this.#room.slice(0, this.#told) : [];
-    for (const entry of this.#room.slice(this.#told)) {
+    const kept = degrade ? this.#waiting.slice(0, this.#settledWaiting) : [];
+    for (const entry of this.#waiting.slice(this.#settledWaiting)) {
       if (entry.draft === undefined) entry.reject?.(this.unavailable());
       else if (degrade && kept.length < this.#options.holdLimit) {
         kept.push(entry);
-        if (entry.resolve !== undefined) this.#turnAway(entry, 'held');
+        if (entry.resolve !== undefined) this.#settleUnstored(entry, 'held');
       } else {
         if (entry.queued) this.#queued--;
-        this.#turnAway(entry, 'gone');
+        this.#settleUnstored(entry, 'dropped');
       }
       entry.resolve = entry.reject = undefined;
     }
-    this.#room = kept;
-    this.#told = kept.length;
+    this.#waiting = kept;
+    this.#settledWaiting = kept.length;
   }
 
-  /** Tells a caller that its event is not durable: with an error, or, degraded, with the event. */
-  #turnAway({ draft, resolve, reject }: Entry, event: 'held' | 'gone'): void {
+  /** Settles the caller of an event that is not durable: rejects, or resolves with `degrade`. */
+  #settleUnstored({ draft, resolve, reject }: Entry, event: 'held' | 'dropped'): void {
     const degrade = this.#options.whenUnavailable === 'degrade';
     const outcome = !degrade ? 'refused' : event === 'held' ? 'degraded' : 'dropped';
     this.#count(outcome, 1);
@@ -337,12 +337,12 @@ export class LogWriter {
   }
 
   #note(action: string, status: string, details: object): void {
-    // Nobody waits for it, and it takes nobody's place in the queue.
+    // With a resolve function the entry does not count towards queueLimit.
     const draft = this.#host.note(action, status, details);
     this.#seal(new Entry(draft, 0, () => undefined));
   }
 
-  /** Opens the sinks that are not open yet, and the log when they are enough. */
+  /** Opens the sinks that are not open, and the log if enough sinks are open. */
   async #open(): Promise<void> {
     this.#opening = true;
     if (this.#state === 'idle') this.#state = 'opening';
@@ -356,7 +356,7 @@ export class LogWriter {
     this.#evaluate();
   }
 
-  /** Decides where the chain stands: where the sink that has most of it does. */
+  /** Continues from the longest chain among the sinks. */
   #join(heads: readonly ChainHead[]): void {
     for (const head of heads) if (head.sequence > this.#head.sequence) this.#head = head;
     this.#opened = true;
@@ -369,6 +369,6 @@ export class LogWriter {
     if (!this.#available) return;
     this.#state = 'open';
     for (const repair of recovered) this.#note('recover', 'success', repair);
-    this.#regain();
+    this.#becomeAvailable();
   }
 }

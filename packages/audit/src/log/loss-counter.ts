@@ -1,16 +1,16 @@
-/** What the log owes itself an account of: events that did not go in as they should have. */
+/** Events that were not stored as requested, to be recorded in the log. */
 export interface LossReport {
-  /** Callers that were told that their event could not be stored. */
+  /** Calls of `append` that were rejected. */
   readonly refused: number;
-  /** Callers that went on before their event was durable. */
+  /** Calls of `append` that resolved before the event was durable. */
   readonly degraded: number;
-  /** Events that are gone. */
+  /** Events that were dropped. */
   readonly dropped: number;
-  /** When the first of them came, as an ISO timestamp. */
+  /** Time of the first of them, as an ISO timestamp. */
   readonly since: string;
 }
 
-/** Counts what has to be written into the log once it can be. */
+/** Counts events that were not stored as requested, until the log can record the counts. */
 export class LossCounter {
   readonly #now: () => number;
   #refused = 0;
@@ -33,15 +33,10 @@ export class LossCounter {
     else this.#dropped++;
   }
 
-  /** Marks the beginning of an outage, in which there may be nothing to count. */
-  open(): void {
-    this.#since ??= this.#now();
-  }
-
-  /** The account so far; the next one starts from nothing. Undefined when there is none to give. */
-  close(): LossReport | undefined {
+  /** Returns the counts and resets them; undefined if nothing was counted. */
+  take(): LossReport | undefined {
     if (this.#since === undefined) return undefined;
-    const entry = {
+    const report = {
       refused: this.#refused,
       degraded: this.#degraded,
       dropped: this.#dropped,
@@ -49,6 +44,6 @@ export class LossCounter {
     };
     this.#refused = this.#degraded = this.#dropped = 0;
     this.#since = undefined;
-    return entry;
+    return report;
   }
 }

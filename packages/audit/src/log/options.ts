@@ -15,33 +15,33 @@ import type { AuditLimits } from './intake/details.ts';
 import { type RedactionOptions, Redactor } from './intake/redaction.ts';
 import { checkRule, type SinkRule } from './sink-rule.ts';
 
-/** Signed checkpoints: what makes a rewritten or truncated log show. */
+/** Options of signed checkpoints, which reveal a rewritten or truncated log. */
 export interface CheckpointOptions {
-  /** Who signs: a key, or several. */
+  /** One or several signers. */
   readonly signer: NoteSigner | readonly NoteSigner[];
   /**
-   * Names the log in its checkpoints; no other log may use it.
+   * Identifies the log in its checkpoints. Must be unique per log.
    *
    * @defaultValue the name of the (first) signer
    */
   readonly origin?: string;
   /**
-   * Sign when so many events have become durable since the last checkpoint.
+   * Number of durable events after which a checkpoint is signed.
    *
    * @defaultValue 1_000
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly everyEvents?: number;
   /**
-   * Sign when the oldest event that no checkpoint covers is this old, in milliseconds.
+   * Age of the oldest event without a checkpoint at which a checkpoint is signed, in milliseconds.
    *
    * @defaultValue 60_000
    * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
    */
   readonly everyMs?: number;
   /**
-   * Called with every new checkpoint, to keep it where whoever can write the log cannot. What it
-   * throws is reported, and does not harm the log.
+   * Called with every new checkpoint. Use it to copy checkpoints to a place that the log's writer
+   * cannot modify. An error thrown by the callback is logged and does not affect the log.
    */
   readonly publish?: (note: string, checkpoint: CheckpointBody) => unknown;
 }
@@ -49,74 +49,76 @@ export interface CheckpointOptions {
 /** Options of {@link auditLog}. */
 export interface AuditLogOptions {
   /**
-   * Names the log in errors, metrics and its own events.
+   * Name of the log in errors, metrics and its own events.
    *
    * @defaultValue 'audit'
    */
   readonly name?: string;
   /**
-   * Where events go: one to eight sinks. Queries read the first one that can be read.
+   * One to eight sinks that store the events. Queries read the first sink that can be read.
    *
    * @defaultValue `[sqliteSink({ path: '<name>.db' })]`
    */
   readonly sinks?: readonly AuditSink[];
   /**
-   * How many of the durable sinks must have stored an event before it counts as stored: `all`,
-   * `any` (one), or a quorum. Sinks that are not durable count only when there is no other kind.
+   * Number of durable sinks that must have stored an event before it counts as stored: `all`, `any`
+   * (one), or a quorum. Sinks that are not durable count only if no sink is durable.
    *
    * @defaultValue 'all'
    */
   readonly rule?: SinkRule;
   /**
-   * What happens to an event when the rule cannot be met. `refuse`: `append` rejects with
-   * {@link AuditUnavailableError}, so that what was to be audited does not go on. `degrade`: it goes
-   * on; the event is held in memory, counted, and the log says so once it can.
+   * Behaviour when the rule cannot be met. `refuse`: `append` rejects with
+   * {@link AuditUnavailableError}, so that no operation runs without an audit event. `degrade`:
+   * `append` resolves, the event is held in memory and counted, and the log records the outage when
+   * it can store events again.
    *
    * @defaultValue 'refuse'
    */
   readonly whenUnavailable?: 'refuse' | 'degrade';
   /**
-   * Most events of `record` that wait to become durable. Further ones are dropped and counted, and
-   * the log says how many once it can.
+   * Maximum number of pending events of `record`. Further events are dropped and counted, and the
+   * log records how many.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly queueLimit?: number;
   /**
-   * Most events held in memory for a sink that cannot take them. A sink that lags further behind is
-   * brought up from another one; what `degrade` cannot hold is dropped and counted.
+   * Maximum number of events held in memory for a sink that cannot store them. A sink that lags
+   * further behind catches up from another sink; with `degrade`, further events are dropped and
+   * counted.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly holdLimit?: number;
   /**
-   * Longest time that a sink may take over one batch before it counts as failed, in milliseconds.
-   * The write is not interrupted; when it ends well after all, the sink is back.
+   * Longest duration of one write before the sink counts as failed, in milliseconds. The write is
+   * not interrupted; if it succeeds later, the sink is ready again.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
    */
   readonly sinkTimeoutMs?: number;
   /**
-   * Shortest time between two tries of a sink that has failed, in milliseconds.
+   * Shortest time between two attempts to use a failed sink, in milliseconds.
    *
    * @defaultValue 250
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly sinkRetryMs?: number;
-  /** Bounds on one event. */
+  /** Size limits of one event. */
   readonly limits?: AuditLimits;
-  /** What must not be written down. @defaultValue {@link defaultRedactionRules}, without a key */
+  /** Values to drop, mask or hash. @defaultValue {@link defaultRedactionRules}, without a key */
   readonly redaction?: RedactionOptions;
   /** Signed checkpoints. @defaultValue none */
   readonly checkpoints?: CheckpointOptions;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-/** The defaults of {@link AuditLimits}. */
+/** Defaults of {@link AuditLimits}. */
 export const DEFAULT_LIMITS: Required<AuditLimits> = {
   maxBytes: 16_384,
   maxStringLength: 2_048,
@@ -124,7 +126,7 @@ export const DEFAULT_LIMITS: Required<AuditLimits> = {
   maxDepth: 8,
 };
 
-/** The defaults, as the README's table shows them. */
+/** Defaults of {@link AuditLogOptions}. */
 export const AUDIT_DEFAULTS: {
   readonly name: 'audit';
   readonly rule: 'all';
@@ -143,13 +145,13 @@ export const AUDIT_DEFAULTS: {
   sinkRetryMs: 250,
 };
 
-/** The defaults of {@link CheckpointOptions}, as the README's table shows them. */
+/** Defaults of {@link CheckpointOptions}. */
 export const CHECKPOINT_DEFAULTS: { readonly everyEvents: 1_000; readonly everyMs: 60_000 } = {
   everyEvents: 1_000,
   everyMs: 60_000,
 };
 
-/** {@link CheckpointOptions}, checked and complete. */
+/** Validated {@link CheckpointOptions} with defaults applied. */
 export interface ResolvedCheckpointOptions {
   readonly signers: readonly NoteSigner[];
   readonly origin: string;
@@ -158,7 +160,7 @@ export interface ResolvedCheckpointOptions {
   readonly publish: CheckpointOptions['publish'];
 }
 
-/** {@link AuditLogOptions}, checked and complete but for the sinks. */
+/** Validated {@link AuditLogOptions} with defaults applied, except for the sinks. */
 export interface ResolvedAuditOptions
   extends Required<Omit<AuditLogOptions, 'sinks' | 'redaction' | 'checkpoints' | 'limits'>> {
   readonly sinks: readonly AuditSink[] | undefined;
@@ -170,7 +172,7 @@ export interface ResolvedAuditOptions
 const OWNER = 'auditLog';
 const MAX_SINKS = 8;
 
-/** Holds the options to their ranges and fills in the defaults. */
+/** Validates the options and applies the defaults. */
 export function resolveAuditOptions(options: AuditLogOptions): ResolvedAuditOptions {
   checkKnown(OWNER, options, [
     ...Object.keys(AUDIT_DEFAULTS),
@@ -215,7 +217,7 @@ function checkSinks(sinks: unknown): void {
   const names = (sinks as readonly AuditSink[]).map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) {
-    throw new TypeError(`${OWNER}: two sinks are named '${twice}'; give them names of their own.`);
+    throw new TypeError(`${OWNER}: two sinks are named '${twice}'; give each sink a unique name.`);
   }
 }
 

@@ -4,67 +4,67 @@ import { AuditCorruptError, AuditForkedError } from '../errors.ts';
 import type {
   AuditSink,
   AuditSource,
-  SinkNews,
   SinkState,
+  SinkWriteResult,
   StoredCheckpoint,
 } from '../sinks/sink.ts';
 
-/** Most events handed to a sink at once. */
+/** Maximum number of events per write. */
 const MAX_BATCH = 4_096;
 /**
- * Pending events that are worth a write of their own, without waiting for the rest of a burst: the
- * disk then works on these while the others are being made ready.
+ * Number of pending events at which a write starts without waiting for the rest of a burst, so that
+ * the disk works while further events are being prepared.
  */
 const EARLY_BATCH = 256;
 
-/** What a queue needs of the log. */
+/** The part of the log that a queue uses. */
 export interface WriterQueueHost {
   readonly name: string;
   readonly clock: Clock;
   readonly sinkTimeoutMs: number;
   readonly sinkRetryMs: number;
   readonly holdLimit: number;
-  /** Where the log's chain stands. */
+  /** Last event of the log's chain. */
   head(): ChainHead;
-  /** The last sequence that this queue could read back from another one. */
+  /** Last sequence that can be read from another sink. */
   readableElsewhere(queue: WriterQueue): number;
-  /** Another sink from which this queue can read the events after `sequence`. */
+  /** A source of another sink that has stored `sequence`. */
   donor(queue: WriterQueue, sequence: number): AuditSource | undefined;
-  /** The queue has stored more, has failed, or is back. */
+  /** Called when the sink has stored events, has failed or has recovered. */
   changed(queue: WriterQueue): void;
-  /** A try of the sink failed or took too long. */
+  /** Called when opening or writing failed or timed out. */
   failed(queue: WriterQueue): void;
-  /** The sink did something that belongs in the log. */
-  news(queue: WriterQueue, news: SinkNews): void;
+  /** Called when the sink has done something that the log has to record. */
+  reported(queue: WriterQueue, result: SinkWriteResult): void;
 }
 
-/** `ready` takes events; `failed` has refused some; `stalled` has been asked and has not answered. */
+/** `ready`: stores events. `failed`: the last open or write failed. `stalled`: it exceeded `sinkTimeoutMs`. */
 export type SinkHealth = 'new' | 'ready' | 'failed' | 'stalled';
 
 /**
- * The way to one sink. It hands over what is pending in one batch after another, so that all events
- * that arrive during a write share the next one; it times, repairs and retries; and it keeps the
- * promise that every sink holds a beginning of the one chain, without a gap.
+ * The queue of events for one sink. Events that arrive during a write go into the next batch. The
+ * queue applies the timeout, reopens a failed sink, and guarantees that every sink holds a prefix of
+ * the chain without a gap.
  */
 export class WriterQueue {
   readonly sink: AuditSink;
-  /** The last event that the sink has stored. */
+  /** Last event that the sink has stored. */
   stored: ChainHead = EMPTY_HEAD;
   health: SinkHealth = 'new';
-  /** Why it is not ready. */
+  /** The last failure; undefined while the sink is ready. */
   error: unknown;
-  /** Tries that failed. */
+  /** Number of failed opens and writes. */
   failures = 0;
-  /** Events that a sink without a chain of its own will never get, as it was away for too long. */
+  /** Events that a sink without a chain of its own will never receive. */
   missed = 0;
   readonly #host: WriterQueueHost;
   #pending: SealedEvent[] = [];
   #busy = false;
-  /** To be started at the end of this turn, so that what comes in it goes along. */
+  /** A write is scheduled for the end of this turn, to include all events of the turn. */
   #scheduled = false;
   #running: Promise<void> = Promise.resolve();
   #open = false;
-  /** Events between the stored and the pending ones must be read from another sink. */
+  /** Events between the stored and the pending ones have to be read from another sink. */
   #behind = false;
   #retryAt = 0;
   #timer: Scheduled | undefined;
@@ -74,29 +74,29 @@ export class WriterQueue {
     this.#host = host;
   }
 
-  /** Whether the sink keeps a chain of its own that has to go on without a gap. */
+  /** Whether the sink keeps a chain of its own, which must not have a gap. */
   get #tracks(): boolean {
     return this.sink.durable && this.sink.source !== undefined;
   }
 
-  /** Whether a try is under way whose end may still be a good one. */
+  /** Whether an open or a write is in progress and has not timed out. */
   get trying(): boolean {
     return this.#busy && this.health !== 'stalled';
   }
 
-  /** How many events the log holds for this sink. */
+  /** Number of events held in memory for this sink. */
   get held(): number {
     return this.#pending.length;
   }
 
-  /** Whether the sink is missing events that are no longer held. */
+  /** Whether the sink lacks events that are no longer held. */
   get behind(): boolean {
     return this.#behind;
   }
 
   /**
-   * Opens the sink for the first time. Never rejects, and does not wait for a sink that stalls: what
-   * went wrong shows in {@link health}.
+   * Opens the sink for the first time. Never rejects and does not wait beyond `sinkTimeoutMs`; a
+   * failure is reported by {@link health}.
    */
   begin(): Promise<SinkState | undefined> {
     if (this.#busy) return Promise.resolve(undefined);
@@ -108,7 +108,7 @@ export class WriterQueue {
       )
         .then(
           (state) => {
-            // One that opened only after the log went on without it is opened again in its turn.
+            // The log went on without this sink, so the sink is reopened with the next write.
             if (this.health === 'stalled') this.health = 'failed';
             else this.#open = true;
             return state;
@@ -125,7 +125,7 @@ export class WriterQueue {
     });
   }
 
-  /** Goes on from what {@link begin} found, when the log has decided where its chain stands. */
+  /** Continues from the state that {@link begin} returned, when the log has determined its head. */
   join(state: SinkState): void {
     try {
       this.#reconcile(state.head);
@@ -136,7 +136,7 @@ export class WriterQueue {
     }
   }
 
-  /** Takes an event to be stored. */
+  /** Adds an event to be stored. */
   push(sealed: SealedEvent): void {
     this.#pending.push(sealed);
     if (this.#scheduled && this.#pending.length >= EARLY_BATCH) {
@@ -147,7 +147,7 @@ export class WriterQueue {
     this.kick();
   }
 
-  /** Lets go of held events that a slow or failed sink can be given later, or will have to miss. */
+  /** Discards held events that can be read from another sink, or that an untracked sink will miss. */
   #shed(): void {
     if (!this.#tracks) {
       this.missed += this.#pending.length;
@@ -161,7 +161,7 @@ export class WriterQueue {
     this.#behind = true;
   }
 
-  /** Sees to it that pending events are being written, unless the sink has just failed. */
+  /** Starts writing pending events, unless the sink failed less than `sinkRetryMs` ago. */
   kick(force = false): void {
     if (this.#busy) return;
     if (this.health === 'failed' && !force && !this.retryDue) return;
@@ -178,19 +178,19 @@ export class WriterQueue {
     this.#running = this.#run();
   };
 
-  /** Whether enough time has passed since the last failure. */
+  /** Whether `sinkRetryMs` have passed since the last failure. */
   get retryDue(): boolean {
     return this.#host.clock.monotonic() >= this.#retryAt;
   }
 
-  /** Keeps a checkpoint, if the sink has all that it covers. */
+  /** Stores a checkpoint if the sink has all events that it covers. */
   async saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
     if (this.health === 'ready' && this.stored.sequence >= checkpoint.size) {
       await this.sink.saveCheckpoint?.(checkpoint);
     }
   }
 
-  /** Releases the sink, when what it is doing is done or has taken too long. */
+  /** Closes the sink after the write in progress has ended or timed out. */
   async close(): Promise<void> {
     while (this.trying) {
       this.#start();
@@ -239,33 +239,33 @@ export class WriterQueue {
     if (this.#tracks && first.event.prev !== this.stored.hash) {
       throw new AuditForkedError(this.sink.name, this.#host.name, this.stored.sequence);
     }
-    const news = await this.#timed(() => this.sink.write(batch));
+    const result = await this.#timed(() => this.sink.write(batch));
     this.stored = (batch[batch.length - 1] as SealedEvent).event;
-    if (news !== undefined) this.#host.news(this, news);
+    if (result !== undefined) this.#host.reported(this, result);
   }
 
-  /** Reads what the sink is missing from another one, until what is pending continues it. */
+  /** Copies missing events from another sink, up to the first pending event. */
   async #catchUp(): Promise<void> {
     for (;;) {
       const to = (this.#pending[0]?.event.sequence ?? this.#host.head().sequence + 1) - 1;
       const from = this.stored.sequence + 1;
       if (from > to) break;
       const donor = this.#host.donor(this, to);
-      if (donor === undefined) throw new Error(`no other sink has events ${from} to ${to}`);
+      if (donor === undefined) throw new Error(`events ${from} to ${to} are in no other sink`);
       for await (const lines of donor.read({ from, to })) {
-        await this.#store(lines.map((line) => this.#borrowed(line)));
+        await this.#store(lines.map((line) => this.#parseCopied(line)));
       }
       if (this.stored.sequence < from) throw new Error(`event ${from} is in no other sink`);
     }
     this.#behind = false;
   }
 
-  /** A line from another sink, which has to continue what this one has. */
-  #borrowed(line: string): SealedEvent {
+  /** A line read from another sink. */
+  #parseCopied(line: string): SealedEvent {
     return { event: parseLine(line), line, traceFlags: 0 };
   }
 
-  /** Sets what the sink says it holds against what the log knows. */
+  /** Compares the head of the sink with the chain of the log. */
   #reconcile(head: ChainHead): void {
     if (!this.#tracks) {
       this.stored = this.#before(this.#pending[0]) ?? this.#host.head();
@@ -280,7 +280,7 @@ export class WriterQueue {
         this.sink.name,
         this.sink.name,
         head.sequence + 1,
-        `events up to ${this.stored.sequence} had been stored and are gone`,
+        `events up to ${this.stored.sequence} were stored and are missing`,
       );
     }
     const known = this.#pending.find(({ event }) => event.sequence === head.sequence)?.event.hash;
@@ -296,7 +296,7 @@ export class WriterQueue {
     return sealed && { sequence: sealed.event.sequence - 1, hash: sealed.event.prev };
   }
 
-  /** Waits for the sink, and lets the log know when it takes too long. */
+  /** Waits for the sink and reports to the log when `sinkTimeoutMs` is exceeded. */
   async #timed<T>(work: () => Promise<T>, onStall?: () => void): Promise<T> {
     const { clock, sinkTimeoutMs } = this.#host;
     if (sinkTimeoutMs !== Number.POSITIVE_INFINITY) {

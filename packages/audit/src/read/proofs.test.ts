@@ -20,7 +20,7 @@ async function logOf(count: number, capacity = 10_000) {
 }
 
 describe('proofs', () => {
-  it('show each event to be under a signed root, and nothing else', async () => {
+  it('proves each event under a signed root, and no other event', async () => {
     const { log, notes, events } = await logOf(13);
     for (const size of [1, 5, 8, 13]) {
       const root = parseCheckpoint(notes.get(size) as string).root.toString('base64');
@@ -35,7 +35,7 @@ describe('proofs', () => {
     }
   });
 
-  it('show each state of the log to be the beginning of each later one', async () => {
+  it('proves each size of the log to be a prefix of each later one', async () => {
     const { log, notes } = await logOf(11);
     const rootOf = (size: number): string =>
       parseCheckpoint(notes.get(size) as string).root.toString('base64');
@@ -55,7 +55,7 @@ describe('proofs', () => {
     }
   });
 
-  it('can be made of what retention has left, or say that they cannot', async () => {
+  it('makes proofs after retention, or throws when removed events are needed', async () => {
     const { log } = await logOf(30, 10);
     const oldest = (await log.getEvents(30))[0]?.sequence as number;
     expect(oldest).toBeGreaterThan(10);
@@ -64,7 +64,7 @@ describe('proofs', () => {
     await expect(proveInclusion(log.source, 2, 30)).rejects.toThrow('retention has removed');
   });
 
-  it('refuse what the log does not have', async () => {
+  it('rejects an event or size that the log does not have', async () => {
     const { log } = await logOf(3);
     await expect(proveInclusion(log.source, 4, 3)).rejects.toThrow(RangeError);
     await expect(proveInclusion(log.source, 1, 9)).rejects.toThrow(RangeError);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../../test/temporary-directory.ts';
 import type { AuditEvent } from '../chain/event.ts';
 import type { AuditLog } from '../log/audit-log.ts';
 import { auditLog } from '../log/durable-log.ts';
@@ -116,7 +116,7 @@ const sequences = (events: readonly AuditEvent[]): number[] =>
   events.map(({ sequence }) => sequence);
 
 describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
-  it('find exactly what matches', async () => {
+  it('finds exactly the matching events', async () => {
     await fc.assert(
       fc.asyncProperty(anyQuery, async (query) => {
         expect(sequences(await collect(streamEvents(source(), query)))).toEqual(matching(query));
@@ -125,7 +125,7 @@ describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
     );
   });
 
-  it('page through everything once, forwards and back, in either order', async () => {
+  it('pages through all events once, forwards and backwards, in either order', async () => {
     const sizes = fc.integer({ min: 1, max: 25 });
     await fc.assert(
       fc.asyncProperty(
@@ -156,7 +156,7 @@ describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
     );
   });
 
-  it('find events by time, the start included and the end not', async () => {
+  it('finds events by time, with an inclusive start and an exclusive end', async () => {
     const at = all[20]?.timestamp as string;
     const since = await collect(streamEvents(source(), { since: at }));
     const until = await collect(streamEvents(source(), { until: new Date(at) }));
@@ -165,7 +165,7 @@ describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
     expect(since.length + until.length).toBe(COUNT);
   });
 
-  it('find events by id, hash and the rest', async () => {
+  it('finds events by id, hash and every other field', async () => {
     const wanted = all[33] as AuditEvent;
     for (const query of [
       { id: wanted.id },
@@ -183,7 +183,7 @@ describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
     }
   });
 
-  it('mean their limits: 0 is none, and a stream has none unless told', async () => {
+  it('returns no event for limit 0 and streams without a limit by default', async () => {
     expect(await queryPage(source(), { limit: 0 })).toEqual({
       events: [],
       next: undefined,
@@ -195,7 +195,7 @@ describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
     expect((await queryPage(source(), {})).events).toHaveLength(COUNT);
   });
 
-  it('give frozen events', async () => {
+  it('returns frozen events', async () => {
     const { events } = await queryPage(source(), { limit: 1 });
     expect(Object.isFrozen(events[0])).toBe(true);
     expect(Object.isFrozen(events[0]?.details.nested)).toBe(true);
@@ -203,7 +203,7 @@ describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
 });
 
 describe('a page beyond the end', () => {
-  it('is empty, and leads back to where it came from', async () => {
+  it('returns an empty page whose cursor leads back', async () => {
     const { source } = memorySink({ lines: [] });
     const last = await queryPage(memory.source, { order: 'asc', limit: COUNT - 1 });
     const empty = await queryPage(source, { order: 'asc', cursor: last.next as string });
@@ -218,7 +218,7 @@ describe('a page beyond the end', () => {
 });
 
 describe('getEvents', () => {
-  it('gives the last events, oldest first, and none for 0', async () => {
+  it('returns the last events, oldest first, and none for 0', async () => {
     const open = auditLog({ sinks: [memorySink()] });
     for (let i = 1; i <= 150; i++)
       open.record({ eventType: 'a', action: `n${i}`, resource: 'r', status: 's' });
@@ -233,7 +233,7 @@ describe('getEvents', () => {
   });
 });
 
-describe('queries that make no sense', () => {
+describe('invalid queries', () => {
   it.each([
     [{ limit: -1 }, 'limit must be an integer from 0 to 10000'],
     [{ limit: 10_001 }, 'limit must be'],
@@ -244,11 +244,11 @@ describe('queries that make no sense', () => {
     [{ cursor: 'x' }, "cursor 'x' is not one of a page"],
     [{ minDurationMs: -1 }, 'minDurationMs must be'],
     [{ fromSequence: 0.5 }, 'fromSequence must be an integer'],
-  ])('%j', async (query, message) => {
+  ])('rejects the query %j', async (query, message) => {
     await expect(queryPage(memory.source, query as AuditQuery)).rejects.toThrow(message);
   });
 
-  it('refuses a cursor of the other order', async () => {
+  it('rejects a cursor of the other order', async () => {
     const { next } = await queryPage(memory.source, { limit: 1, order: 'asc' });
     await expect(
       queryPage(memory.source, { order: 'desc', cursor: next as string }),

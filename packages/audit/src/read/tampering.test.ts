@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { gzipSync } from 'node:zlib';
 import { describeTampering, type TamperTarget } from '../../test/tampering.ts';
-import { temporaryDirectory } from '../../test/temporary.ts';
+import { temporaryDirectory } from '../../test/temporary-directory.ts';
 import { fileSink } from '../sinks/file/file-sink.ts';
 import { FileSource } from '../sinks/file/file-source.ts';
 import { memorySink } from '../sinks/memory/memory-sink.ts';

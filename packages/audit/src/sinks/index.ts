@@ -4,7 +4,7 @@ export type {
   AuditSink,
   AuditSource,
   ReadRange,
-  SinkNews,
   SinkState,
+  SinkWriteResult,
   StoredCheckpoint,
 } from './sink.ts';

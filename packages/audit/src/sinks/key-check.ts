@@ -24,7 +24,7 @@ export class KeyCheck {
   }
 
   /** How many of `rows` are kept where they belong, before the first that is not. */
-  soundCount(rows: readonly KeyedLine[]): number {
+  validCount(rows: readonly KeyedLine[]): number {
     const misfiled = rows.findIndex((row) => this.#isMisfiled(row));
     return misfiled < 0 ? rows.length : misfiled;
   }

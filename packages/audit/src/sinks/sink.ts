@@ -17,7 +17,7 @@ export interface SinkRecovery {
 }
 
 /** Something that a sink did while it wrote and that the log writes down. */
-export interface SinkNews {
+export interface SinkWriteResult {
   /** Events that retention has removed: the last one's sequence and hash. */
   readonly retired: ChainHead & {
     /** The first of them. */
@@ -109,7 +109,7 @@ export interface AuditSink {
    * chain. Resolves when they are as safe as this sink makes them. After a rejection the log calls
    * {@link open} before it tries again.
    */
-  write(batch: readonly SealedEvent[]): Promise<SinkNews | undefined>;
+  write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined>;
   /** Keeps a checkpoint beside the events. */
   saveCheckpoint?(checkpoint: StoredCheckpoint): Promise<void>;
   /** Releases the store. */

@@ -11,7 +11,7 @@ import { memorySink } from '../../src/sinks/memory/memory-sink.ts';
 import { PostgresSource } from '../../src/sinks/postgres/postgres-source.ts';
 import type { AuditSource } from '../../src/sinks/sink.ts';
 import { SqliteSource } from '../../src/sinks/sqlite/sqlite-source.ts';
-import { type KillReport, killRepeatedly } from '../killing.ts';
+import { type KillReport, killRepeatedly } from '../kill-writer.ts';
 import { postgresBinaries, startPostgres } from '../postgres-server.ts';
 
 /** Kills at one log; then a new one, so that verifying it stays quick. */
@@ -64,8 +64,8 @@ function inDirectory<T>(work: (path: string) => Promise<T>): Promise<T> {
   return work(path).finally(() => rmSync(path, { recursive: true, force: true }));
 }
 
-describe('a writer that is killed at any moment', { timeout: 400_000 }, () => {
-  it('loses nothing that it acknowledged to files', async () => {
+describe('a writer killed by SIGKILL at any time', { timeout: 400_000 }, () => {
+  it('loses no acknowledged event in files', async () => {
     const report = await killLogs('files', 220, (log) =>
       inDirectory((path) =>
         killRepeatedly(
@@ -80,7 +80,7 @@ describe('a writer that is killed at any moment', { timeout: 400_000 }, () => {
     expect(report.acknowledged).toBeGreaterThan(report.kills);
   });
 
-  it('loses nothing that it acknowledged to SQLite', async () => {
+  it('loses no acknowledged event in SQLite', async () => {
     const report = await killLogs('SQLite', 180, (log) =>
       inDirectory((path) => {
         const location = join(path, 'audit.db');
@@ -131,7 +131,7 @@ describe('a writer that is killed at any moment', { timeout: 400_000 }, () => {
     },
   );
 
-  it('loses nothing on a disk that fails now and then (EIO)', async () => {
+  it('loses no acknowledged event on a disk that fails intermittently (EIO)', async () => {
     const report = await killLogs('files on a failing disk', 40, (log) =>
       inDirectory((path) =>
         killRepeatedly(
@@ -163,7 +163,7 @@ if (!canMount && process.env.CI === 'true') throw new Error('A small tmpfs canno
 if (!canMount)
   console.warn('No tmpfs can be mounted here: the suites of the full disk are skipped.');
 
-describe.runIf(canMount)('a disk that is full', { timeout: 300_000 }, () => {
+describe.runIf(canMount)('a writer on a full disk', { timeout: 300_000 }, () => {
   it.each(['file', 'sqlite'] as const)(
     'costs no acknowledged event and leaves a log that verifies: %s',
     async (kind) => {

@@ -100,7 +100,7 @@ function timeOf(line: string): string {
 }
 
 describe.runIf(available)('postgresSink', () => {
-  it('keeps one chain per writer, in partitions by day', async () => {
+  it('stores one chain per writer in daily partitions', async () => {
     const schema = newSchema();
     const clock = new ManualClock(Date.parse('2026-11-24T23:59:59.000Z'));
     const logs = ['w1', 'w2', 'w3'].map((writer) => open({ writer, schema, clock }, { clock }));
@@ -132,7 +132,7 @@ describe.runIf(available)('postgresSink', () => {
     );
   });
 
-  it('refuses a second writer of the same name, and lets it in when the first has gone', async () => {
+  it('rejects a second writer of the same name until the first has closed', async () => {
     const schema = newSchema();
     const first = open({ schema });
     await first.append(event('one'));
@@ -149,7 +149,7 @@ describe.runIf(available)('postgresSink', () => {
     });
   });
 
-  it('stores nothing for a writer that was superseded', async () => {
+  it('stores nothing for a superseded writer', async () => {
     const schema = newSchema();
     const log = open({ schema });
     await log.append(event('one'));
@@ -161,7 +161,7 @@ describe.runIf(available)('postgresSink', () => {
     await log.close().catch(() => undefined);
   });
 
-  it('goes on after its connection was cut, without losing or doubling an event', async () => {
+  it('recovers from a lost connection without losing or duplicating an event', async () => {
     const schema = newSchema();
     const log = open({ schema });
     const acknowledged: number[] = [];
@@ -187,7 +187,7 @@ describe.runIf(available)('postgresSink', () => {
     expect(Math.max(...acknowledged)).toBeLessThanOrEqual(report.last);
   });
 
-  it('refuses while the server is down, and goes on when it is back', async () => {
+  it('rejects append while the server is down and recovers when it is back', async () => {
     const schema = newSchema();
     const log = open({ schema });
     await log.append(event('one'));
@@ -202,7 +202,7 @@ describe.runIf(available)('postgresSink', () => {
     expect(actions.filter((action) => action !== 'account')).toEqual(['one', 'two', 'three']);
   });
 
-  it('waits for the disk even where the server is told not to', async () => {
+  it('commits synchronously when the server default is synchronous_commit=off', async () => {
     const schema = newSchema();
     const lazy = new pg.Pool({
       connectionString: server.connectionString,
@@ -237,7 +237,7 @@ describe.runIf(available)('postgresSink', () => {
     expect(asked).toEqual(['on']);
   });
 
-  it('finds events by value, time and page, the odd characters included', async () => {
+  it('finds events by value, time and page, with special characters', async () => {
     const schema = newSchema();
     const log = open({ schema });
     const odd = 'quote " backslash \\ percent % ünïcode \u2028';
@@ -259,7 +259,7 @@ describe.runIf(available)('postgresSink', () => {
     expect((await queryPage(source, { until: new Date(Date.now() - 60_000) })).events).toEqual([]);
   });
 
-  it('finds events that are kept under another sequence or time than their own', async () => {
+  it('detects events stored under another sequence or time', async () => {
     const schema = newSchema();
     const log = open({ schema });
     for (let i = 0; i < 5; i++) await log.append(event(`n${i}`));
@@ -277,7 +277,7 @@ describe.runIf(available)('postgresSink', () => {
     expect((await verifyLog(source)).problem).toMatchObject({ sequence: 5 });
   });
 
-  it('drops days that are too old, and leaves logs that can be verified with their checkpoints', async () => {
+  it('drops days older than maxAgeMs and keeps the logs verifiable', async () => {
     const key = generateSigningKey('log');
     const schema = newSchema();
     const clock = new ManualClock(Date.parse('2026-11-01T12:00:00.000Z'));
@@ -316,7 +316,7 @@ describe.runIf(available)('postgresSink', () => {
     });
   });
 
-  it('is read by the command', async () => {
+  it('is read by the command line line', async () => {
     const log = open({ schema: 'public', writer: 'command' });
     for (let i = 0; i < 5; i++) await log.append(event(`n${i}`));
     await log.close();
@@ -360,7 +360,7 @@ describe.runIf(available)('postgresSink', () => {
     [{ schema: 'Robert"; DROP' }, 'schema must be a lower-case identifier'],
     [{ maxAgeMs: 1 }, 'maxAgeMs must be a number >= 86400000'],
     [{ table: 'x' }, "unknown option 'table'"],
-  ])('refuses %j', (options, message) => {
+  ])('rejects %j', (options, message) => {
     expect(() => postgresSink({ pool, writer: 'w1', ...options } as PostgresSinkOptions)).toThrow(
       message,
     );

@@ -10,12 +10,12 @@ const clean = (value: object, limits: AuditLimits = {}): JsonValue =>
   sanitise(value, 'details', none, { ...DEFAULT_LIMITS, ...limits }).value;
 
 describe('sanitise', { timeout: 30_000 }, () => {
-  it('keeps plain JSON as it is', () => {
+  it('keeps plain JSON unchanged', () => {
     const value = { a: 1, b: [true, null, 'x'], c: { d: -1.5e300 } };
     expect(clean(value)).toEqual(value);
   });
 
-  it('writes down what JSON has no word for', () => {
+  it('represents values that JSON does not have', () => {
     class Money {
       amount = 3;
     }
@@ -63,7 +63,7 @@ describe('sanitise', { timeout: 30_000 }, () => {
     });
   });
 
-  it('reads errors with their causes, and not their stacks', () => {
+  it('keeps the causes of errors and omits their stacks', () => {
     class CustomError extends Error {
       override get name(): string {
         throw new Error('a name that throws');
@@ -84,7 +84,7 @@ describe('sanitise', { timeout: 30_000 }, () => {
     });
   });
 
-  it('names circles in place of following them, and still follows shared values', () => {
+  it('marks circular references and copies shared values', () => {
     const shared = { x: 1 };
     const value: Record<string, unknown> = { first: shared, second: shared };
     value.self = value;
@@ -97,7 +97,7 @@ describe('sanitise', { timeout: 30_000 }, () => {
     });
   });
 
-  it('calls nothing of the caller: getters, toJSON, proxies, iterators, toString', () => {
+  it('calls no getter, toJSON, proxy trap, iterator or toString of the caller', () => {
     let calls = 0;
     const trap = (): never => {
       calls++;
@@ -148,11 +148,11 @@ describe('sanitise', { timeout: 30_000 }, () => {
     });
   });
 
-  it('does not hang on a number too large to write out', () => {
+  it('does not hang on a very large BigInt', () => {
     expect(clean({ huge: 2n ** 5_000_000n })).toEqual({ huge: '[bigint beyond 2^1024]' });
   });
 
-  it('cuts long strings, wide and deep objects, and says so', () => {
+  it('truncates and marks long strings, wide objects and deep objects', () => {
     const deep = { a: { b: { c: { d: 1 } } } };
     expect(clean(deep, { maxDepth: 2 })).toEqual({ a: { b: '[too deep]' } });
     expect(clean({ s: 'x'.repeat(40) }, { maxStringLength: 16 })).toEqual({
@@ -169,7 +169,7 @@ describe('sanitise', { timeout: 30_000 }, () => {
     });
   });
 
-  it('keeps what fits when the whole is too large', () => {
+  it('keeps as much as fits into maxBytes', () => {
     const value = Object.fromEntries(
       Array.from({ length: 50 }, (_, i) => [`k${i}`, 'x'.repeat(100)]),
     );
@@ -184,24 +184,24 @@ describe('sanitise', { timeout: 30_000 }, () => {
     expect(Object.values(kept)).toContain(TRUNCATED);
   });
 
-  it('replaces what no store accepts in a string', () => {
+  it('replaces NUL and lone surrogates in strings', () => {
     expect(clean({ 'a\0b': 'lone \ud800 and \0' })).toEqual({
       'a\ufffdb': 'lone \ufffd and \ufffd',
     });
   });
 
-  it('keeps a key called __proto__ a key', () => {
+  it('keeps a key named __proto__ as an own property', () => {
     const value = clean(JSON.parse('{"__proto__": {"polluted": true}}') as object);
     expect(Object.keys(value as object)).toEqual(['__proto__']);
     expect((value as { polluted?: boolean }).polluted).toBeUndefined();
   });
 
-  it('wraps what is not an object', () => {
+  it('wraps a value that is not an object', () => {
     expect(clean([1, 2])).toEqual({ value: [1, 2] });
     expect(clean(new Date(0))).toEqual({ value: '1970-01-01T00:00:00.000Z' });
   });
 
-  it('gives frozen values, bounded, with the canonical text of exactly that value, for anything', () => {
+  it('returns a frozen, bounded value and its canonical JSON for any input', () => {
     const limits = {
       ...DEFAULT_LIMITS,
       maxBytes: 1_000,

@@ -11,31 +11,31 @@ import {
 import { entriesOf, ownValue, specialValue } from './exotic-values.ts';
 import type { PathState, RedactionAction, Redactor } from './redaction.ts';
 
-/** Bounds on what one event may hold. */
+/** Size limits of one event. */
 export interface AuditLimits {
   /**
-   * Longest `details` of one event, in bytes of canonical JSON. What is longer is cut, and says so.
+   * Maximum size of `details`, in bytes of canonical JSON. Longer details are truncated and marked.
    *
    * @defaultValue 16_384
    * @throws {RangeError} at construction, unless an integer from 256 to 1_048_576
    */
   readonly maxBytes?: number;
   /**
-   * Longest string, in UTF-16 units. What is longer is cut, and says so.
+   * Maximum length of a string, in UTF-16 code units. Longer strings are truncated and marked.
    *
    * @defaultValue 2_048
    * @throws {RangeError} at construction, unless an integer from 16 to 65_536
    */
   readonly maxStringLength?: number;
   /**
-   * Most keys of one object, or items of one array.
+   * Maximum number of keys of an object, or items of an array.
    *
    * @defaultValue 100
    * @throws {RangeError} at construction, unless an integer from 1 to 10_000
    */
   readonly maxEntries?: number;
   /**
-   * How deep objects may nest.
+   * Maximum nesting depth of objects.
    *
    * @defaultValue 8
    * @throws {RangeError} at construction, unless an integer from 1 to 32
@@ -43,28 +43,28 @@ export interface AuditLimits {
   readonly maxDepth?: number;
 }
 
-/** A value that is safe to keep: plain, frozen, bounded, redacted. */
+/** A plain, frozen, bounded and redacted copy of a value. */
 export interface Sanitised {
   readonly value: JsonObject;
   /** Its canonical JSON. */
   readonly text: string;
 }
 
-/** What is put where something had to be cut. */
+/** Marks a truncated value. */
 export const TRUNCATED = '[truncated]';
-/** Text beyond the cut that patterns still see, so that a secret across the cut is found. */
+/** Text beyond the truncation point that patterns still search, to find a secret that crosses it. */
 const PATTERN_MARGIN = 256;
-/** How much smaller the bounds get before nothing is kept at all. */
+/** Smallest scale of the limits before all details are dropped. */
 const SMALLEST_SCALE = 1 / 64;
 
 /**
  * Copies any value into plain, frozen JSON.
  *
- * Nothing of the caller's runs: accessors, `toJSON` and proxies are named, not called, so a getter
- * that throws, blocks or counts its readers does no harm. Redaction happens on the way, so that what
- * a rule drops is never read.
+ * No code of the caller runs: accessors, `toJSON` and proxy traps are not called, so that they
+ * cannot throw, block or have side effects. Redaction is applied during the copy, so that a dropped
+ * or masked value is never read.
  *
- * @param field which field of the event this is, where redaction paths start
+ * @param field name of the event's field, the first segment of redaction paths
  */
 export function sanitise(
   value: object,
@@ -74,24 +74,25 @@ export function sanitise(
 ): Sanitised {
   const state = redactor.start(field);
   const action = redactor.actionAt(state);
-  // What comes out too long is cut shorter and shorter, so that as much as fits is kept.
+  // The limits are halved until the result fits.
   for (let scale = 1; scale >= SMALLEST_SCALE; scale /= 2) {
     const walk = new Walk(redactor, limits, scale);
-    const result = whole(walk.start(value, state, action), walk);
-    // Three bytes is the most that UTF-8 needs for one UTF-16 unit.
+    const result = asObject(walk.start(value, state, action), walk);
+    // UTF-8 needs at most three bytes per UTF-16 code unit.
     if (result.text.length * 3 <= limits.maxBytes) return result;
     if (Buffer.byteLength(result.text) <= limits.maxBytes) return result;
   }
   return { value: Object.freeze({ [TRUNCATED]: 'all' }), text: `{"${TRUNCATED}":"all"}` };
 }
 
-/** Details are an object, so anything else is put in one. */
-function whole(value: JsonValue, { text }: Walk): Sanitised {
+/** Details are an object, so any other value is wrapped in one. */
+function asObject(value: JsonValue, { text }: Walk): Sanitised {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? { value: value as JsonObject, text }
     : { value: Object.freeze({ value }), text: `{"value":${text}}` };
 }
-/** Bounds and redacts one string. */
+
+/** Truncates and redacts one string. */
 export function sanitiseText(text: string, redactor: Redactor, maxLength: number): string {
   if (text.length <= maxLength && !redactor.hasPatterns && isPlain(text)) return text;
   const start = text.length > maxLength ? text.slice(0, maxLength + PATTERN_MARGIN) : text;
@@ -101,14 +102,14 @@ export function sanitiseText(text: string, redactor: Redactor, maxLength: number
     : clean;
 }
 
-/** One walk through one value; the canonical text grows with it. */
+/** One traversal of one value, which also writes its canonical JSON. */
 class Walk {
   text = '';
   readonly #redactor: Redactor;
   readonly #limits: Required<AuditLimits>;
-  /** Length from which strings and objects are only named: short of the bound, for those names. */
+  /** Length of the text from which strings and objects are replaced by markers. */
   readonly #full: number;
-  /** The objects we are inside of, to find circles. */
+  /** The enclosing objects, to detect circular references. */
   readonly #ancestors: object[] = [];
 
   constructor(redactor: Redactor, limits: Required<AuditLimits>, scale: number) {
@@ -147,7 +148,7 @@ class Walk {
     return result;
   }
 
-  /** The keys, in order, of an object like most: plain, not wide, nothing odd about its keys. */
+  /** Sorted keys of a plain object that needs no truncation and no key cleaning; otherwise undefined. */
   #simpleKeys(value: object): string[] | undefined {
     if (Object.getPrototypeOf(value) !== Object.prototype) return undefined;
     const keys = Object.keys(value);
@@ -162,7 +163,7 @@ class Walk {
     return sorted ? keys : keys.sort();
   }
 
-  /** The same as {@link #entries}, for what needs no list of entries first. */
+  /** A faster form of {@link #entries} for objects with simple keys. */
   #simple(value: object, keys: readonly string[], state: PathState, depth: number): JsonValue {
     const copy: { [key: string]: JsonValue } = {};
     const before = this.text.length + 1;
@@ -211,7 +212,7 @@ class Walk {
     let previous: string | undefined;
     this.text += '{';
     for (const [key, value] of this.#inOrder(entries, more)) {
-      // Two keys can have become one by being cleaned or cut.
+      // Cleaning or truncation can make two keys equal.
       if (value === undefined || key === previous) continue;
       previous = key;
       this.#entry(copy, key, value, state, depth, before);
@@ -220,7 +221,7 @@ class Walk {
     return Object.freeze(copy);
   }
 
-  /** @param before - length of the text before the object's first entry */
+  /** @param before length of the text before the object's first entry */
   #entry(
     copy: { [key: string]: JsonValue },
     key: string,
@@ -237,7 +238,7 @@ class Walk {
     define(copy, key, this.#value(value, below, action, depth));
   }
 
-  /** Canonical JSON wants the keys in order, and the text is written as we go. */
+  /** Sorts the entries by key, as canonical JSON requires. */
   #inOrder(
     entries: readonly (readonly [string, unknown])[],
     more: number,
@@ -266,7 +267,7 @@ class Walk {
     return this.#scalar(value);
   }
 
-  /** Hashes strings as they are, and anything else by its canonical JSON. */
+  /** Hashes strings directly, and any other value by its canonical JSON. */
   #hashed(value: unknown, depth: number): JsonValue {
     const before = this.text;
     const plain = this.#value(value, undefined, undefined, depth);
@@ -282,7 +283,7 @@ class Walk {
       case 'number':
         if (!Number.isFinite(value)) return this.#string(String(value));
         this.text += String(value);
-        return value === 0 ? 0 : value; // JSON has no negative zero
+        return value === 0 ? 0 : value; // canonical JSON writes -0 as 0
       case 'boolean':
         this.text += String(value);
         return value;
@@ -320,7 +321,7 @@ function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown])
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Largest BigInt that is written out: converting a huge one takes time without bound. */
+/** Largest BigInt that is converted to text: the conversion time grows with the number. */
 const MAX_BIGINT = 2n ** 1024n;
 
 function decimal(value: bigint): string {

@@ -4,13 +4,13 @@ import { type AuditLimits, sanitise, sanitiseText } from './details.ts';
 import { dataProperty, errorName } from './exotic-values.ts';
 import type { Redactor } from './redaction.ts';
 
-/** How many causes of an error are kept. */
+/** Maximum length of a chain of causes, the error itself included. */
 const MAX_CAUSES = 3;
 const MAX_NAME = 256;
 
 /**
- * What was thrown, as plain data: name, message, code and causes. Read like details, without calling
- * accessors, and redacted by the rules for `error`.
+ * Copies a thrown value into plain data: name, message, code and causes. Accessors are not called, and
+ * the redaction rules for `error` are applied.
  */
 export function errorInfo(
   thrown: unknown,
@@ -77,7 +77,7 @@ function read(thrown: unknown, redactor: Redactor, limits: Required<AuditLimits>
 
 const accessors = Object.getOwnPropertyDescriptors(DOMException.prototype);
 
-/** Name and message of a DOMException are accessors; its own, native ones are safe to call. */
+/** Name and message of a DOMException are accessors; the native ones are safe to call. */
 function domException(value: DOMException): { readonly name: string; readonly message: string } {
   try {
     return {

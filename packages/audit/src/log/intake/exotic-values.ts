@@ -1,17 +1,17 @@
 import { types } from 'node:util';
 
-/** An object's contents, read without calling anything of the caller's. */
+/** Contents of an object, read without running code of the caller. */
 export interface Contents {
-  /** The items, when it is a list. */
+  /** The items, if the object is a list. */
   readonly items?: readonly unknown[];
-  /** The keys and values, when it is not. */
+  /** The keys and values otherwise. */
   readonly entries: readonly (readonly [string, unknown])[];
-  /** How many were left out. */
+  /** Number of omitted items or entries. */
   readonly more: number;
 }
 
 const GETTER = '[getter]';
-/** Prototypes looked through for a plain property of an error. */
+/** Maximum number of prototypes searched for a data property. */
 const MAX_PROTOTYPES = 5;
 
 /** The value of a data property, own or inherited; undefined for accessors, which are not called. */
@@ -26,7 +26,7 @@ export function dataProperty(value: object, key: string): unknown {
   return undefined;
 }
 
-/** Objects that stand for one value. Undefined for those that have contents. */
+/** The value of an object that represents one value, such as a Date; otherwise undefined. */
 export function specialValue(value: object): string | number | boolean | undefined {
   if (Array.isArray(value)) return undefined;
   const prototype = Object.getPrototypeOf(value) as object | null;
@@ -49,7 +49,7 @@ function date(value: Date): string {
   return Number.isNaN(time) ? 'Invalid Date' : new Date(time).toISOString();
 }
 
-/** What is inside an object, at most `limit` of it. */
+/** At most `limit` items or entries of an object. */
 export function entriesOf(value: object, limit: number): Contents {
   if (Array.isArray(value)) return listContents(value, limit);
   if (types.isNativeError(value)) return errorContents(value, limit);
@@ -94,17 +94,17 @@ function errorContents(value: Error, limit: number): Contents {
   return { entries: [...named, ...entries], more };
 }
 
-/** An error's name: its own, or its class's where `name` is an accessor. */
+/** The `name` of an error, or the name of its class if `name` is an accessor or just 'Error'. */
 export function errorName(value: object): string {
   const name = dataProperty(value, 'name');
   const made = dataProperty(value, 'constructor');
   const className = typeof made === 'function' ? dataProperty(made, 'name') : undefined;
-  // The base class puts 'Error' on its prototype; a subclass that says more says it by its own name.
+  // 'Error' is inherited from Error.prototype; the class name is more specific.
   if (typeof name === 'string' && name !== '' && name !== 'Error') return name;
   return typeof className === 'string' && className !== '' ? className : 'Error';
 }
 
-/** The value of an own property, which is not called when it is an accessor. */
+/** The value of an own data property; a marker for an accessor, which is not called. */
 export function ownValue(value: object, key: string): unknown {
   const found = Object.getOwnPropertyDescriptor(value, key);
   return found?.get !== undefined || found?.set !== undefined ? GETTER : found?.value;

@@ -8,13 +8,13 @@ import { errorInfo } from './error-info.ts';
 import type { Redactor } from './redaction.ts';
 import { uuidV7Generator } from './uuid-v7.ts';
 
-/** Longest word that names a kind, an action or a status. */
+/** Maximum length of `eventType`, `action` and `status`. */
 const MAX_WORD = 256;
 const NO_DETAILS: Sanitised = { value: Object.freeze({}), text: '{}' };
-/** Distinct words remembered as sound. */
+/** Maximum number of validated words to cache. */
 const MAX_WORDS = 1_000;
 
-/** What the intake needs from around it. */
+/** Options of {@link Intake}. */
 export interface IntakeOptions {
   readonly now: () => number;
   readonly activeSpan: () => ActiveSpan | undefined;
@@ -23,8 +23,8 @@ export interface IntakeOptions {
 }
 
 /**
- * Where events come in: checks them, bounds and redacts them, gives them id, time and trace, and
- * serialises them, so that all that is left is to give them their place in the chain.
+ * Prepares events: validates, limits and redacts them, adds id, timestamp and trace, and serialises
+ * them, so that only their place in the chain is missing.
  */
 export class Intake {
   readonly #options: IntakeOptions;
@@ -38,7 +38,7 @@ export class Intake {
     this.#nextId = uuidV7Generator(options.now, randomFillSync);
   }
 
-  /** @throws {TypeError} when the event is not what {@link AuditEventInput} says */
+  /** @throws {TypeError} if the event does not match {@link AuditEventInput} */
   prepare(input: AuditEventInput): Draft {
     const { redactor, limits } = this.#options;
     const { details, actor, error, durationMs } = input;
@@ -52,7 +52,7 @@ export class Intake {
       timestamp: this.#timestamp(),
       eventType: this.#word('eventType', input.eventType),
       action: this.#word('action', input.action),
-      resource: this.#text('resource', filled('resource', input.resource)),
+      resource: this.#text('resource', nonEmpty('resource', input.resource)),
       status: this.#word('status', input.status),
       details: sanitised.value,
       prev: '',
@@ -68,7 +68,7 @@ export class Intake {
     return new Draft(event, sanitised.text, span.traceFlags);
   }
 
-  /** Kinds, actions and statuses are few, so each is looked at once. */
+  /** Event types, actions and statuses have few distinct values, so validated ones are cached. */
   #word(field: string, value: unknown): string {
     if (this.#words.has(value as string)) return value as string;
     const checked = word(field, value);
@@ -76,7 +76,7 @@ export class Intake {
     return checked;
   }
 
-  /** Formatting a time costs more than anything else here, and it changes once a millisecond. */
+  /** Formatting the time is the most expensive step, so the text is cached per millisecond. */
   #timestamp(): string {
     const now = this.#options.now();
     if (now !== this.#lastMs) {
@@ -97,25 +97,25 @@ export class Intake {
 
   #actor(actor: string | AuditActor): AuditActor {
     if (typeof actor === 'string') {
-      return Object.freeze({ id: this.#text('actor', filled('actor', actor), 'id') });
+      return Object.freeze({ id: this.#text('actor', nonEmpty('actor', actor), 'id') });
     }
     const { id, type, name } = checkObject('actor', actor) as AuditActor;
     const { redactor } = this.#options;
     const dropped = (field: string): boolean =>
       redactor.actionAt(redactor.descend(redactor.start('actor'), field)) === 'drop';
     return Object.freeze({
-      id: this.#text('actor', filled('actor.id', id), 'id'),
+      id: this.#text('actor', nonEmpty('actor.id', id), 'id'),
       ...(type === undefined || dropped('type')
         ? undefined
-        : { type: this.#text('actor', filled('actor.type', type), 'type') }),
+        : { type: this.#text('actor', nonEmpty('actor.type', type), 'type') }),
       ...(name === undefined || dropped('name')
         ? undefined
-        : { name: this.#text('actor', filled('actor.name', name), 'name') }),
+        : { name: this.#text('actor', nonEmpty('actor.name', name), 'name') }),
     });
   }
 }
 
-function filled(field: string, value: unknown): string {
+function nonEmpty(field: string, value: unknown): string {
   if (typeof value !== 'string' || value.length === 0) {
     throw new TypeError(
       `An audit event's ${field} must be a non-empty string, got ${show(value)}.`,
@@ -125,7 +125,7 @@ function filled(field: string, value: unknown): string {
 }
 
 function word(field: string, value: unknown): string {
-  const text = filled(field, value);
+  const text = nonEmpty(field, value);
   if (text.length > MAX_WORD || !text.isWellFormed() || text.includes('\0')) {
     throw new TypeError(
       `An audit event's ${field} must be well-formed text of at most ${MAX_WORD} characters, got ${show(text)}.`,

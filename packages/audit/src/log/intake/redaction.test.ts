@@ -11,7 +11,7 @@ const redact = (value: object, options?: RedactionOptions): JsonObject =>
   sanitise(value, 'details', new Redactor(options), DEFAULT_LIMITS).value;
 
 describe('redaction', () => {
-  it('masks the usual secrets by default, however they are spelt', () => {
+  it('masks common secret keys in any spelling by default', () => {
     const value = {
       user: 'ann',
       Password: 'x',
@@ -46,7 +46,7 @@ describe('redaction', () => {
     });
   });
 
-  it('hashes with HMAC-SHA256, so that equal values can be looked for', () => {
+  it('hashes with HMAC-SHA256, so that equal values can be queried', () => {
     const expected = `hmac-sha256:${createHmac('sha256', key).update('ann@example.com').digest('hex')}`;
     expect(keyedHash(key, 'ann@example.com')).toBe(expected);
     const options: RedactionOptions = { key, rules: [{ keys: ['email'], action: 'hash' }] };
@@ -56,7 +56,7 @@ describe('redaction', () => {
     });
   });
 
-  it('follows paths, with a star for one key or index', () => {
+  it('matches paths, with * for one key or index', () => {
     const options: RedactionOptions = {
       rules: [
         { paths: ['details.user.email', 'details.cards.*.number'], action: 'mask' },
@@ -79,7 +79,7 @@ describe('redaction', () => {
     });
   });
 
-  it('replaces patterns inside strings, wherever they are', () => {
+  it('replaces patterns in every string of the event', () => {
     const options: RedactionOptions = { key, rules: [{ pattern: /\b\d{16}\b/, action: 'mask' }] };
     expect(
       redact(
@@ -92,13 +92,13 @@ describe('redaction', () => {
     });
   });
 
-  it('finds a pattern that lies across the cut of a long string', () => {
+  it('finds a pattern that crosses the truncation point of a long string', () => {
     const options: RedactionOptions = { rules: [{ pattern: /\d{16}/, action: 'mask' }] };
     const text = `${'x'.repeat(DEFAULT_LIMITS.maxStringLength - 8)}4111111111111111`;
     expect(JSON.stringify(redact({ text }, options))).not.toContain('4111');
   });
 
-  it('never reads what it drops or masks', () => {
+  it('never reads a dropped or masked value', () => {
     let reads = 0;
     const value = {
       get password() {
@@ -110,7 +110,7 @@ describe('redaction', () => {
     expect(reads).toBe(0);
   });
 
-  it('leaves no trace of a secret, whatever surrounds it', () => {
+  it('leaves no secret in the output of any value', () => {
     const secret = 'S3CR3T-S3CR3T';
     const options: RedactionOptions = {
       key,
@@ -155,7 +155,7 @@ describe('redaction', () => {
       'needs keys, paths, or a pattern',
     ],
     ['dropping a pattern', { rules: [{ pattern: /x/, action: 'drop' }] }, 'to mask or hash'],
-  ])('refuses %s', (_, options, message) => {
+  ])('rejects %s', (_, options, message) => {
     expect(() => new Redactor(options as RedactionOptions)).toThrow(message);
   });
 });

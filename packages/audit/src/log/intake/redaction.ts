@@ -2,17 +2,17 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import { cleanText, quote } from '../../chain/canonical-json.ts';
 
 /**
- * What happens to a value that a rule finds: `drop` leaves it out, `mask` puts `[redacted]` in its
- * place, `hash` puts a keyed hash there, by which equal values can still be told to be equal.
+ * Action on a matching value: `drop` omits it, `mask` replaces it by `[redacted]`, `hash` replaces it
+ * by a keyed hash, so that equal values can still be recognised.
  */
 export type RedactionAction = 'drop' | 'mask' | 'hash';
 
-/** Finds values that must not be written down. */
+/** Selects values to redact. */
 export type RedactionRule =
   | {
       /**
-       * Keys, at any depth of `details`. Case, hyphens and underscores make no difference: `apiKey`
-       * finds `API_KEY` and `api-key`.
+       * Keys at any depth of `details`. Case, hyphens and underscores are ignored: `apiKey` matches
+       * `API_KEY` and `api-key`.
        */
       readonly keys: readonly string[];
       readonly action: RedactionAction;
@@ -20,34 +20,34 @@ export type RedactionRule =
   | {
       /**
        * Paths from the event's root: `details.user.email`, `details.cards.*.number`, `actor.name`,
-       * `error.message`, `resource`. A `*` stands for one key or index. What the log itself needs
-       * (`resource`, `actor.id`, `error.name`, `error.message`) cannot be dropped.
+       * `error.message`, `resource`. A `*` matches one key or index. Required fields (`resource`,
+       * `actor.id`, `error.name`, `error.message`) cannot be dropped.
        */
       readonly paths: readonly string[];
       readonly action: RedactionAction;
     }
   | {
-      /** Text inside any string of details, error, resource and actor. */
+      /** Matches text inside any string of details, error, resource and actor. */
       readonly pattern: RegExp;
       readonly action: Exclude<RedactionAction, 'drop'>;
     };
 
-/** How the log redacts. */
+/** Options of redaction. */
 export interface RedactionOptions {
   /**
-   * The rules; where several find a value, the first one counts.
+   * The rules; the first matching rule applies.
    *
    * @defaultValue {@link defaultRedactionRules}
    */
   readonly rules?: readonly RedactionRule[];
-  /** Key of the keyed hash (HMAC-SHA256), at least 16 bytes. Needed by rules that say `hash`. */
+  /** Key of the keyed hash (HMAC-SHA256), at least 16 bytes. Required by rules with the action `hash`. */
   readonly key?: string | Uint8Array | KeyObject;
 }
 
-/** What a masked value becomes. */
+/** Replaces a masked value. */
 export const MASK = '[redacted]';
 
-/** Keys that hold secrets nearly everywhere. */
+/** Masks common keys of secrets. */
 export const defaultRedactionRules: readonly RedactionRule[] = [
   {
     keys: [
@@ -79,8 +79,8 @@ export const defaultRedactionRules: readonly RedactionRule[] = [
   },
 ];
 
-/** Paths whose value the log cannot do without. */
-const NEEDED: ReadonlySet<string> = new Set([
+/** Paths of required fields, which cannot be dropped. */
+const REQUIRED_PATHS: ReadonlySet<string> = new Set([
   'resource',
   'actor',
   'actor.id',
@@ -89,30 +89,30 @@ const NEEDED: ReadonlySet<string> = new Set([
   'details',
 ]);
 const ROOTS: ReadonlySet<string> = new Set(['details', 'actor', 'error', 'resource']);
-/** Distinct keys remembered; beyond that they are looked up anew each time. */
+/** Maximum number of cached keys. */
 const KEY_CACHE_LIMIT = 2_000;
 
-/** What a {@link Redactor} knows of a key. */
+/** Cached properties of a key. */
 export interface KeyInfo {
-  /** The key as every store accepts it. */
+  /** The key as well-formed text without NUL. */
   readonly clean: string;
-  /** It in canonical JSON, with its colon. */
+  /** The key in canonical JSON, with the colon. */
   readonly json: string;
   readonly action: RedactionAction | undefined;
 }
 
-/** A place in the tree of path rules. */
+/** A node in the tree of path rules. */
 interface PathNode {
   action?: RedactionAction;
   readonly children: Map<string, PathNode>;
 }
 
-/** Where a walk through a value stands among the path rules. Undefined: no rule can match below. */
+/** Position of a traversal in the path rules; undefined if no rule can match below it. */
 export type PathState = readonly PathNode[] | undefined;
 
 /**
- * The keyed hash as it stands in a log: `hmac-sha256:` and 64 hexadecimal digits. To look for a value
- * that was hashed, hash it with the same key and query for the result.
+ * The keyed hash as it is stored: `hmac-sha256:` and 64 hexadecimal digits. To find a hashed value,
+ * hash it with the same key and query for the result.
  */
 export function keyedHash(key: string | Uint8Array | KeyObject, text: string): string {
   return `hmac-sha256:${createHmac('sha256', key).update(text).digest('hex')}`;
@@ -126,7 +126,7 @@ export class Redactor {
   readonly #patterns: { readonly pattern: RegExp; readonly action: RedactionAction }[] = [];
   readonly #key: string | Uint8Array | KeyObject | undefined;
 
-  /** @throws {TypeError} when a rule is malformed, or asks for a hash and there is no key */
+  /** @throws {TypeError} if a rule is malformed, or has the action `hash` and there is no key */
   constructor({ rules = defaultRedactionRules, key }: RedactionOptions = {}) {
     this.#key = key;
     if (key !== undefined && keyLength(key) < 16) {
@@ -164,7 +164,7 @@ export class Redactor {
         `auditLog: a redaction path must start at details, actor, error or resource, got '${path}'.`,
       );
     }
-    if (action === 'drop' && NEEDED.has(path)) {
+    if (action === 'drop' && REQUIRED_PATHS.has(path)) {
       throw new TypeError(
         `auditLog: the redaction path '${path}' cannot be dropped, only masked or hashed.`,
       );
@@ -181,13 +181,13 @@ export class Redactor {
     node.action ??= action;
   }
 
-  /** The walk's beginning, for one field of the event. */
+  /** Start state for one field of the event. */
   start(field: string): PathState {
     const node = this.#paths.children.get(field);
     return node === undefined ? undefined : [node];
   }
 
-  /** The walk's next step. */
+  /** State below `key`. */
   descend(state: PathState, key: string): PathState {
     if (state === undefined) return undefined;
     const next: PathNode[] = [];
@@ -200,22 +200,22 @@ export class Redactor {
     return next.length === 0 ? undefined : next;
   }
 
-  /** What a path rule says about the value here. */
+  /** Action of the path rule that matches at `state`. */
   actionAt(state: PathState): RedactionAction | undefined {
     return state?.find((node) => node.action !== undefined)?.action;
   }
 
-  /** Whether there are rules about text inside strings. */
+  /** Whether there are pattern rules. */
   get hasPatterns(): boolean {
     return this.#patterns.length > 0;
   }
 
-  /** What a key rule says about the value under this key. */
+  /** Action of the key rule that matches `key`. */
   actionFor(key: string): RedactionAction | undefined {
     return this.keyInfo(key).action;
   }
 
-  /** What can be told of a key once and for all. Keys come again and again. */
+  /** Properties of a key, cached. */
   keyInfo(key: string): KeyInfo {
     let info = this.#seen.get(key);
     if (info === undefined) {
@@ -235,7 +235,7 @@ export class Redactor {
     return result;
   }
 
-  /** What stands in place of a masked or hashed value. */
+  /** Replacement of a masked or hashed value. */
   replacement(action: RedactionAction, text: string): string {
     return action === 'hash' && this.#key !== undefined ? keyedHash(this.#key, text) : MASK;
   }

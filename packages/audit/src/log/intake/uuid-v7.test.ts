@@ -7,7 +7,7 @@ const FORM = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 const timeOf = (uuid: string): number => Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
 
 describe('uuidV7Generator', () => {
-  it('lays out time, version and variant as RFC 9562 shows for its example', () => {
+  it('encodes time, version and variant as in the example of RFC 9562', () => {
     // Appendix A.6: time 0x017F22E279B0, rand_a 0xCC3 (ours has the top bit clear), rand_b 0x18C4DC0C0C07398F.
     const bytes = Buffer.from('18c4dc0c0c07398f04c3', 'hex');
     const next = uuidV7Generator(
@@ -17,7 +17,7 @@ describe('uuidV7Generator', () => {
     expect(next()).toBe('017f22e2-79b0-74c3-98c4-dc0c0c07398f');
   });
 
-  it('gives identifiers that only grow, whatever the clock does', () => {
+  it('returns increasing identifiers for any movement of the clock', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: -5, max: 3 }), { maxLength: 300 }), (steps) => {
         let time = 1_700_000_000_000;
@@ -34,7 +34,7 @@ describe('uuidV7Generator', () => {
     );
   });
 
-  it('borrows from the time when a millisecond has more than its counter holds', () => {
+  it('advances the timestamp when the counter of a millisecond overflows', () => {
     const next = uuidV7Generator(() => 1_000_000, randomFillSync);
     const all = Array.from({ length: 10_000 }, next);
     expect(new Set(all).size).toBe(10_000);

@@ -2,19 +2,19 @@ const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
   byte.toString(16).padStart(2, '0'),
 );
 
-/** Bytes taken from the source at a time: asking for a few costs as much as asking for many. */
+/** Random bytes fetched at a time: the cost of a call does not depend on their number. */
 const POOL_BYTES = 8 * 512;
-/** Random bits after the counter: two variant bits and 62 random ones. */
+/** Bytes after the counter: two variant bits and 62 random bits. */
 const TAIL_BYTES = 8;
-/** Two more bytes seed the counter when the millisecond is new. */
+/** Two more bytes seed the counter in each new millisecond. */
 const TAKE_BYTES = TAIL_BYTES + 2;
 
 /**
- * Makes UUIDs of version 7: sortable by time, and by order within a millisecond.
+ * Creates a generator of UUIDs of version 7, sortable by time and by order within a millisecond.
  *
  * The 12 bits after the time are a counter, seeded at random below half its range each millisecond
- * (RFC 9562, 6.2, method 1); a counter that runs over, or a clock that goes back, borrows from the
- * time, so that every identifier is greater than the one before.
+ * (RFC 9562, 6.2, method 1). If the counter overflows or the clock goes back, the timestamp is
+ * advanced, so that every identifier is greater than the previous one.
  *
  * @param now wall-clock milliseconds
  * @param fill fills a buffer with random bytes

@@ -38,20 +38,20 @@ const parsed = async (options: ExportOptions): Promise<Json[]> =>
   (await exported(options)).map((line) => JSON.parse(line) as Json);
 
 describe('export as JSON lines', () => {
-  it('is the log itself, which can be verified', async () => {
+  it('exports lines that verify like the log', async () => {
     const lines = await exported({});
     expect(lines.map((line) => JSON.parse(line))).toEqual(written);
     expect(await verifyLog(memorySink({ lines }).source)).toMatchObject({ ok: true, events: 3 });
   });
 
-  it('takes the events that a query asks for, and streams from the log', async () => {
+  it('exports only the events of the query, as a stream', async () => {
     expect(await exported({ query: { failed: true } })).toHaveLength(1);
     const lines: string[] = [];
     for await (const line of log.export({ format: 'ocsf', query: { limit: 2 } })) lines.push(line);
     expect(lines).toHaveLength(2);
   });
 
-  it('refuses a format that it does not know', async () => {
+  it('rejects an unknown format', async () => {
     await expect(exported({ format: 'xml' as never })).rejects.toThrow(
       "format must be one of 'jsonl', 'cloudevents', 'ocsf'",
     );
@@ -59,7 +59,7 @@ describe('export as JSON lines', () => {
 });
 
 describe('export as CloudEvents', () => {
-  it('has the attributes that version 1.0 requires, and the names that it allows', async () => {
+  it('writes the required attributes and allowed names of CloudEvents 1.0', async () => {
     for (const event of await parsed({ format: 'cloudevents' })) {
       expect(event).toMatchObject({
         specversion: '1.0',
@@ -72,7 +72,7 @@ describe('export as CloudEvents', () => {
     }
   });
 
-  it('carries the event', async () => {
+  it('writes the event as CloudEvents data', async () => {
     const [first] = await parsed({
       format: 'cloudevents',
       source: 'https://example.com/log',
@@ -129,7 +129,7 @@ const at = (value: unknown, path: string): unknown =>
   path.split('.').reduce<unknown>((inner, name) => (inner as Json | undefined)?.[name], value);
 
 describe('export as OCSF', () => {
-  it('has every attribute that the class requires', async () => {
+  it('writes every attribute that the OCSF class requires', async () => {
     for (const event of await parsed({ format: 'ocsf' })) {
       for (const path of REQUIRED) expect(at(event, path), path).toBeDefined();
       for (const [path, names] of Object.entries(AT_LEAST_ONE)) {
@@ -145,7 +145,7 @@ describe('export as OCSF', () => {
     }
   });
 
-  it('says what was done, by whom, and how it went', async () => {
+  it('maps action, actor and status to OCSF', async () => {
     const [fetched, deleted, other] = await parsed({ format: 'ocsf', service: 'registry' });
     expect(fetched).toMatchObject({
       activity_id: 2,

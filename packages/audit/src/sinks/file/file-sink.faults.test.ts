@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FaultyFiles, type FileOperation, systemError } from '../../../test/faulty-files.ts';
-import { type TemporaryDirectory, temporaryDirectory } from '../../../test/temporary.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../../../test/temporary-directory.ts';
 import type { AuditEvent, AuditEventInput } from '../../chain/event.ts';
 import { generateSigningKey, noteSigner } from '../../chain/signing-key.ts';
 import type { AuditLog } from '../../log/audit-log.ts';
@@ -62,7 +62,7 @@ async function actions(): Promise<string[]> {
   return found;
 }
 
-describe('a torn end', { timeout: 30_000 }, () => {
+describe('fileSink after a torn write', { timeout: 30_000 }, () => {
   const COUNT = 5;
 
   async function written(): Promise<Buffer> {
@@ -72,7 +72,7 @@ describe('a torn end', { timeout: 30_000 }, () => {
     return readFileSync(segment(1));
   }
 
-  it('is found at any byte, cut, reported and written down', async () => {
+  it('truncates an event torn at any byte, reports it and logs it', async () => {
     const whole = await written();
     const ends = [...whole.entries()].filter(([, byte]) => byte === 0x0a).map(([at]) => at + 1);
     const from = ends[COUNT - 2] as number;
@@ -98,7 +98,7 @@ describe('a torn end', { timeout: 30_000 }, () => {
     }
   });
 
-  it('is cut where blocks of zeros never reached the disk', async () => {
+  it('truncates blocks of zeros at the end of the file', async () => {
     const whole = await written();
     writeFileSync(
       segment(1),
@@ -110,7 +110,7 @@ describe('a torn end', { timeout: 30_000 }, () => {
     await verified();
   });
 
-  it('is not mistaken for one: a whole line that does not match its hash stops everything', async () => {
+  it('rejects a complete last line that does not match its hash', async () => {
     const whole = (await written()).toString();
     writeFileSync(segment(1), whole.replace('"action":"n5"', '"action":"n6"'));
     const log = open();
@@ -122,14 +122,14 @@ describe('a torn end', { timeout: 30_000 }, () => {
     await expect(open().ready()).rejects.toMatchObject({ cause: { code: 'AUDIT_CORRUPT' } });
   });
 
-  it('is left alone by readers', async () => {
+  it('skips a torn line when reading', async () => {
     await written();
     appendFileSync(segment(1), '{"action":"half');
     expect(await verified()).toBe(COUNT);
     expect((await actions()).length).toBe(COUNT);
   });
 
-  it('of the checkpoints does no harm', async () => {
+  it('ignores a torn line in the checkpoint file', async () => {
     const key = generateSigningKey('log');
     const checkpoints = { signer: noteSigner(key.secretKey) };
     const log = open({}, { checkpoints });
@@ -147,7 +147,7 @@ describe('a torn end', { timeout: 30_000 }, () => {
   });
 });
 
-describe('faults', { timeout: 30_000 }, () => {
+describe('fileSink with failing file operations', { timeout: 30_000 }, () => {
   it.each([
     ['a full disk', 'append', systemError('ENOSPC'), 0],
     ['a disk that fills up in the middle of a line', 'append', systemError('ENOSPC'), 100],
@@ -181,7 +181,7 @@ describe('faults', { timeout: 30_000 }, () => {
     },
   );
 
-  it('does not believe bytes that a failed sync left in the file', async () => {
+  it('discards bytes that a failed sync left in the file', async () => {
     const files = new FaultyFiles();
     const log = open({ files });
     await log.append(event('a'));
@@ -241,7 +241,7 @@ describe('faults', { timeout: 30_000 }, () => {
     },
   );
 
-  it('stays whole when the file is cut to nothing under it', async () => {
+  it('recovers when the open file is truncated to zero bytes', async () => {
     const log = open();
     await log.append(event('a'));
     truncateSync(segment(1), 0);

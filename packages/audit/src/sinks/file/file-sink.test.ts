@@ -5,7 +5,7 @@ import { ManualClock } from '@temper/testkit';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FaultyFiles } from '../../../test/faulty-files.ts';
-import { type TemporaryDirectory, temporaryDirectory } from '../../../test/temporary.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../../../test/temporary-directory.ts';
 import type { AuditEvent, AuditEventInput } from '../../chain/event.ts';
 import { generateSigningKey, noteSigner } from '../../chain/signing-key.ts';
 import type { AuditLog } from '../../log/audit-log.ts';
@@ -70,7 +70,7 @@ async function actions(): Promise<string[]> {
 }
 
 describe('fileSink', { timeout: 30_000 }, () => {
-  it('writes one line of canonical JSON per event, for its owner only', async () => {
+  it('writes one line of canonical JSON per event, readable by its owner only', async () => {
     const log = open();
     const written = await log.append(event('one', { n: 1 }));
     await log.close();
@@ -80,7 +80,7 @@ describe('fileSink', { timeout: 30_000 }, () => {
     expect(statSync(segment(1)).mode & 0o777).toBe(0o600);
   });
 
-  it('makes one write and one sync of all events that come together', async () => {
+  it('writes concurrent events with one write and one sync', async () => {
     const files = new FaultyFiles();
     const log = open({ files });
     await log.ready();
@@ -89,7 +89,7 @@ describe('fileSink', { timeout: 30_000 }, () => {
     expect(files.calls).toEqual(['append', 'sync']);
   });
 
-  it('goes on where it ended, over many openings', async () => {
+  it('continues the chain after reopening', async () => {
     for (let i = 1; i <= 5; i++) {
       const log = open();
       expect(await log.append(event(`n${i}`))).toMatchObject({ sequence: i });
@@ -98,7 +98,7 @@ describe('fileSink', { timeout: 30_000 }, () => {
     expect(await verified()).toBe(5);
   });
 
-  it('refuses a second writer, in this process too, and lets readers in', async () => {
+  it('rejects a second writer, also in the same process, and allows readers', async () => {
     const first = open();
     await first.append(event('one'));
     const second = open({}, { name: 'second' });
@@ -120,13 +120,13 @@ describe('fileSink', { timeout: 30_000 }, () => {
     ],
     ['one segment', { directory: 'x', maxSegments: 1 }, 'maxSegments must be an integer >= 2'],
     ['a misspelt option', { directory: 'x', maxAge: 1 }, "unknown option 'maxAge'"],
-  ])('refuses %s', (_, options, message) => {
+  ])('rejects %s', (_, options, message) => {
     expect(() => fileSink(options as FileSinkOptions)).toThrow(message);
   });
 });
 
 describe('rotation', { timeout: 30_000 }, () => {
-  it('begins a new file when one is full, and compresses the old one', async () => {
+  it('starts a new file at maxSegmentBytes and compresses the old one', async () => {
     const log = open({ maxSegmentBytes: 1_024 });
     for (let i = 1; i <= 20; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(200) }));
     await log.close();
@@ -146,7 +146,7 @@ describe('rotation', { timeout: 30_000 }, () => {
     expect(await verified()).toBe(20);
   });
 
-  it('begins a new file when one is old', async () => {
+  it('starts a new file at maxSegmentAgeMs', async () => {
     const clock = new ManualClock();
     const log = open({ clock, gzip: false, maxSegmentAgeMs: 60_000 }, { clock });
     await log.append(event('one'));
@@ -166,7 +166,7 @@ describe('rotation', { timeout: 30_000 }, () => {
     expect(names()).toHaveLength(3);
   });
 
-  it('goes on from a compressed end, an empty file, and leftovers of an interrupted compression', async () => {
+  it('continues from a compressed last file, an empty file and an interrupted compression', async () => {
     const log = open({ maxSegmentBytes: 1_024, gzip: false });
     for (let i = 1; i <= 10; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(400) }));
     await log.close();
@@ -183,7 +183,7 @@ describe('rotation', { timeout: 30_000 }, () => {
     expect(await verified()).toBe(11);
   });
 
-  it('reads in both directions, any range, whatever the files', async () => {
+  it('reads any range in both directions across plain and compressed files', async () => {
     const log = open({ maxSegmentBytes: 2_048 });
     for (let i = 1; i <= 40; i++) log.record(event(`n${i}`, { fill: 'ü'.repeat(i * 5) }));
     for (let i = 41; i <= 60; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(150) }));
@@ -207,7 +207,7 @@ describe('rotation', { timeout: 30_000 }, () => {
 describe('retention', { timeout: 30_000 }, () => {
   const key = generateSigningKey('log');
 
-  it('removes the oldest files, and leaves a log that can be verified with its checkpoints', async () => {
+  it('removes the oldest files beyond maxSegments and keeps the log verifiable', async () => {
     const clock = new ManualClock();
     const checkpoints = { signer: noteSigner(key.secretKey), everyEvents: 5 };
     const everything = memorySink();
@@ -237,7 +237,7 @@ describe('retention', { timeout: 30_000 }, () => {
     expect(await verified({ keys: [key.verifierKey] })).toBe(report.last + 1);
   });
 
-  it('removes files whose events are too old, and no other', async () => {
+  it('removes only files whose events are all older than maxAgeMs', async () => {
     const clock = new ManualClock();
     const log = open({ maxSegmentAgeMs: 1_000, maxAgeMs: 10_000, clock, gzip: false }, { clock });
     for (let i = 0; i < 30; i++) {
@@ -253,7 +253,7 @@ describe('retention', { timeout: 30_000 }, () => {
     expect(await verified()).toBeGreaterThan(30);
   });
 
-  it('finds an anchor that was forged to hide that the beginning is gone', async () => {
+  it('detects a forged anchor that hides a removed beginning', async () => {
     const checkpoints = { signer: noteSigner(key.secretKey), everyEvents: 5 };
     const log = open({ maxSegmentBytes: 1_024, gzip: false }, { checkpoints });
     for (let i = 1; i <= 20; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(300) }));

@@ -18,9 +18,9 @@ import { onListenerError } from '../../telemetry.ts';
 import type {
   AuditSink,
   AuditSource,
-  SinkNews,
   SinkRecovery,
   SinkState,
+  SinkWriteResult,
   StoredCheckpoint,
 } from '../sink.ts';
 import { WriterLock } from '../writer-lock.ts';
@@ -30,7 +30,7 @@ import {
   checkpointLine,
   compressSegment,
   dropBelow,
-  retireSegments,
+  removeOldSegments,
   uncompressedSegments,
 } from './segment-retention.ts';
 import { listSegments, type Segment, segmentName } from './segments.ts';
@@ -132,8 +132,8 @@ class FileSink implements AuditSink {
   #durableBytes = 0;
   #head: ChainHead = EMPTY_HEAD;
   /** Compression, retention and checkpoints, one after the other. */
-  #chores: Promise<void> = Promise.resolve();
-  #news: SinkNews | undefined;
+  #background: Promise<void> = Promise.resolve();
+  #result: SinkWriteResult | undefined;
 
   constructor(options: Required<FileSinkOptions>) {
     this.name = options.name;
@@ -236,7 +236,7 @@ class FileSink implements AuditSink {
     this.#durableBytes = 0;
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<SinkNews | undefined> {
+  async write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined> {
     await this.#rotateIfDue();
     const { file } = this.#opened();
     let text = '';
@@ -245,9 +245,9 @@ class FileSink implements AuditSink {
     await file.sync();
     this.#durableBytes = file.size;
     this.#head = (batch[batch.length - 1] as SealedEvent).event;
-    const news = this.#news;
-    this.#news = undefined;
-    return news;
+    const result = this.#result;
+    this.#result = undefined;
+    return result;
   }
 
   async #rotateIfDue(): Promise<void> {
@@ -257,20 +257,20 @@ class FileSink implements AuditSink {
     if (file.size < maxSegmentBytes && clock.now() - begunAt < maxSegmentAgeMs) return;
     await this.#begin();
     await file.close();
-    this.#chore(() => this.#tidy());
+    this.#runInBackground(() => this.#retireAndCompress());
   }
 
-  #chore(work: () => Promise<void>): Promise<void> {
-    const done = this.#chores.then(work);
-    this.#chores = done.catch(onListenerError);
+  #runInBackground(work: () => Promise<void>): Promise<void> {
+    const done = this.#background.then(work);
+    this.#background = done.catch(onListenerError);
     return done;
   }
 
-  async #tidy(): Promise<void> {
+  async #retireAndCompress(): Promise<void> {
     const { files, directory, gzip, maxSegments, maxAgeMs, clock } = this.#options;
     const retention = { maxSegments, maxAgeMs };
-    this.#news =
-      (await retireSegments(files, directory, this.source, retention, clock)) ?? this.#news;
+    this.#result =
+      (await removeOldSegments(files, directory, this.source, retention, clock)) ?? this.#result;
     if (!gzip) return;
     for (const segment of await uncompressedSegments(files, directory)) {
       await compressSegment(files, directory, segment);
@@ -278,7 +278,7 @@ class FileSink implements AuditSink {
   }
 
   saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
-    return this.#chore(async () => {
+    return this.#runInBackground(async () => {
       const { files, directory } = this.#options;
       const path = `${directory}/${CHECKPOINT_FILE}`;
       const exists = (await files.list(directory)).includes(CHECKPOINT_FILE);
@@ -302,7 +302,7 @@ class FileSink implements AuditSink {
   }
 
   async close(): Promise<void> {
-    await this.#chores;
+    await this.#background;
     await this.#current?.file.close();
     this.#current = undefined;
     this.#lock?.release();

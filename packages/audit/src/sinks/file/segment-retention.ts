@@ -4,7 +4,7 @@ import type { Clock } from '@temper/core';
 import { type ChainHead, EMPTY_HEAD, parseLine } from '../../chain/hash-chain.ts';
 import { decodeFrontier, encodeFrontier, leafOf } from '../../chain/merkle.ts';
 import { AuditCorruptError } from '../../errors.ts';
-import type { Anchor, SinkNews, StoredCheckpoint } from '../sink.ts';
+import type { Anchor, SinkWriteResult, StoredCheckpoint } from '../sink.ts';
 import { type FilePort, replaceFile } from './file-port.ts';
 import { ANCHOR_FILE, CHECKPOINT_FILE, type FileSource } from './file-source.ts';
 import { forwardLines, rawChunks } from './segment-lines.ts';
@@ -52,13 +52,13 @@ export async function compressSegment(
  * Removes the oldest closed segments that retention no longer wants. The sum of them becomes the
  * anchor first, so that a crash in between loses neither events nor the means to verify the rest.
  */
-export async function retireSegments(
+export async function removeOldSegments(
   files: FilePort,
   directory: string,
   source: FileSource,
   retention: FileRetention,
   clock: Clock,
-): Promise<SinkNews | undefined> {
+): Promise<SinkWriteResult | undefined> {
   const segments = await listSegments(files, directory);
   const closed = segments.slice(0, -1);
   const cutoff = new Date(clock.now() - Math.min(retention.maxAgeMs, clock.now())).toISOString();

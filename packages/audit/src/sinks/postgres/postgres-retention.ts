@@ -1,6 +1,6 @@
 import { type ChainHead, EMPTY_HEAD, parseLine } from '../../chain/hash-chain.ts';
 import { decodeFrontier, encodeFrontier, leafOf } from '../../chain/merkle.ts';
-import type { Anchor, SinkNews } from '../sink.ts';
+import type { Anchor, SinkWriteResult } from '../sink.ts';
 import { inTransaction, type PostgresClient } from './postgres-client.ts';
 import { partitionDays, startOf, tablesIn } from './postgres-schema.ts';
 
@@ -18,8 +18,8 @@ export async function retireDays(
   client: PostgresClient,
   schema: string,
   cutoff: Date,
-): Promise<ReadonlyMap<string, SinkNews['retired']>> {
-  const retired = new Map<string, SinkNews['retired']>();
+): Promise<ReadonlyMap<string, SinkWriteResult['retired']>> {
+  const retired = new Map<string, SinkWriteResult['retired']>();
   for (const day of await partitionDays(client, schema)) {
     if (startOf(day).getTime() + DAY_MS > cutoff.getTime()) break;
     const anchors = await inTransaction(client, () => retireDay(client, schema, day));
@@ -36,12 +36,12 @@ async function retireDay(
   client: PostgresClient,
   schema: string,
   day: string,
-): Promise<ReadonlyMap<string, SinkNews['retired']> | undefined> {
+): Promise<ReadonlyMap<string, SinkWriteResult['retired']> | undefined> {
   const { event } = tablesIn(schema);
   const partition = `"${schema}"."audit_event_${day}"`;
   await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('temper audit retention', 0))`);
   const { rows } = await client.query(`SELECT to_regclass($1) IS NOT NULL AS there`, [partition]);
-  const anchors = new Map<string, SinkNews['retired']>();
+  const anchors = new Map<string, SinkWriteResult['retired']>();
   if (!(rows[0] as { there: boolean }).there) return anchors;
   const writers = await client.query(
     `SELECT day.writer, max(day.sequence) AS last, EXISTS (
@@ -70,7 +70,7 @@ async function anchorAt(
   schema: string,
   writer: string,
   last: number,
-): Promise<SinkNews['retired']> {
+): Promise<SinkWriteResult['retired']> {
   const { event, anchor, checkpoint } = tablesIn(schema);
   const found = await client.query(
     `SELECT sequence, hash, frontier FROM ${anchor} WHERE writer = $1`,

@@ -12,8 +12,8 @@ import type {
   AuditSink,
   AuditSource,
   IndexedField,
-  SinkNews,
   SinkState,
+  SinkWriteResult,
   StoredCheckpoint,
 } from '../sink.ts';
 import type { PostgresClient, PostgresPool } from './postgres-client.ts';
@@ -180,7 +180,7 @@ class PostgresSink implements AuditSink {
     return new AuditCorruptError(this.name, `of writer '${this.#options.writer}'`, sequence, what);
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<SinkNews | undefined> {
+  async write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined> {
     const client = this.#client;
     if (client === undefined) throw new TypeError(`Sink '${this.name}' is not open.`);
     await this.#preparePartitions(client, batch);
@@ -221,7 +221,7 @@ class PostgresSink implements AuditSink {
     }
   }
 
-  async #retire(client: PostgresClient): Promise<SinkNews | undefined> {
+  async #retire(client: PostgresClient): Promise<SinkWriteResult | undefined> {
     const { clock, maxAgeMs, schema, writer } = this.#options;
     if (maxAgeMs === Number.POSITIVE_INFINITY || clock.monotonic() < this.#retentionAt) return;
     this.#retentionAt = clock.monotonic() + RETENTION_INTERVAL_MS;

@@ -37,7 +37,7 @@ export class PostgresSource implements AuditSource {
       const { text, values } = this.#select(low, high, reverse, filter);
       const found = (await this.#pool.query(text, values)).rows as readonly Row[];
       const rows = found.map(({ sequence, at, line }) => ({ key: Number(sequence), at, line }));
-      const sound = check.soundCount(rows);
+      const sound = check.validCount(rows);
       if (sound > 0) yield rows.slice(0, sound).map(({ line }) => line);
       if (sound < rows.length) throw this.#misfiled(rows[sound] as KeyedLine);
       if (rows.length < READ_LINES) return;

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type TemporaryDirectory, temporaryDirectory } from '../../../test/temporary.ts';
+import { type TemporaryDirectory, temporaryDirectory } from '../../../test/temporary-directory.ts';
 import type { AuditEvent, AuditEventInput } from '../../chain/event.ts';
 import { generateSigningKey, noteSigner } from '../../chain/signing-key.ts';
 import { auditLog } from '../../log/durable-log.ts';
@@ -32,7 +32,7 @@ async function collect(source: SqliteSource, query: AuditQuery): Promise<AuditEv
 }
 
 describe('sqliteSink', { timeout: 30_000 }, () => {
-  it('is what a log writes to when nothing else is said', async () => {
+  it('is the default sink of a log', async () => {
     const before = process.cwd();
     process.chdir(directory.path);
     try {
@@ -45,7 +45,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
     expect(await verifyLog(new SqliteSource(path))).toMatchObject({ ok: true, events: 1 });
   });
 
-  it('keeps a write-ahead log and waits for the disk', async () => {
+  it('uses a write-ahead log with synchronous=FULL', async () => {
     const log = auditLog({ sinks: [sqliteSink({ path })] });
     await log.append(event('one'));
     const reader = new DatabaseSync(path, { readOnly: true });
@@ -57,7 +57,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
     await log.close();
   });
 
-  it('goes on where it ended, and refuses a second writer', async () => {
+  it('continues the chain after reopening and rejects a second writer', async () => {
     const first = auditLog({ sinks: [sqliteSink({ path })] });
     await first.append(event('one'));
     const second = auditLog({ sinks: [sqliteSink({ path })], sinkRetryMs: 0 });
@@ -69,7 +69,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
     await second.close();
   });
 
-  it('refuses a database of something else', async () => {
+  it('rejects a database of another application', async () => {
     const other = new DatabaseSync(path);
     other.exec('CREATE TABLE things (id INTEGER)');
     other.close();
@@ -78,7 +78,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
     await log.close().catch(() => undefined);
   });
 
-  it('finds events by an index where there is one, and makes and drops indexes as told', async () => {
+  it('uses, creates and drops the configured indexes', async () => {
     const plan = (sql: string): string => {
       const reader = new DatabaseSync(path, { readOnly: true });
       const rows = reader.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
@@ -99,7 +99,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
     expect(plan(byAction)).toContain('event_action');
   });
 
-  it('answers by index what it answers without one, in either order and range', async () => {
+  it('returns the same events with and without an index, in either order and any range', async () => {
     const log = auditLog({ sinks: [sqliteSink({ path, indexes: ['action'] })] });
     await Promise.all(Array.from({ length: 3_000 }, (_, i) => log.append(event(`n${i % 2}`))));
     await log.close();
@@ -114,7 +114,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
     source.close();
   });
 
-  it('finds an event that is kept under a sequence not its own', async () => {
+  it('detects an event stored under another sequence', async () => {
     const log = auditLog({ sinks: [sqliteSink({ path })] });
     for (let i = 0; i < 5; i++) await log.append(event(`n${i}`));
     await log.close();
@@ -133,7 +133,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
     [{ path: 'x', maxEvents: 0 }, 'maxEvents must be an integer >= 1'],
     [{ path: 'x', indexes: ['colour'] }, 'indexes may name id, timestamp'],
     [{ path: 'x', retention: 1 }, "unknown option 'retention'"],
-  ])('refuses %j', (options, message) => {
+  ])('rejects %j', (options, message) => {
     expect(() => sqliteSink(options as SqliteSinkOptions)).toThrow(message);
   });
 });
@@ -141,7 +141,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
 describe('retention', { timeout: 30_000 }, () => {
   const key = generateSigningKey('log');
 
-  it('keeps so many events, and a log that can be verified with its checkpoints', async () => {
+  it('removes the oldest events beyond maxEvents and keeps the log verifiable', async () => {
     const everything = memorySink();
     const log = auditLog({
       sinks: [sqliteSink({ path, maxEvents: 20 }), everything],
@@ -168,7 +168,7 @@ describe('retention', { timeout: 30_000 }, () => {
     expect(retired).toHaveLength(5);
   });
 
-  it('removes what is too old', async () => {
+  it('removes events older than maxAgeMs', async () => {
     const clock = new ManualClock();
     const log = auditLog({ clock, sinks: [sqliteSink({ path, maxAgeMs: 600_000, clock })] });
     for (let i = 0; i < 30; i++) {

@@ -12,7 +12,13 @@ import {
 import { decodeFrontier, encodeFrontier, leafOf } from '../../chain/merkle.ts';
 import { AuditCorruptError } from '../../errors.ts';
 import { openDatabase } from '../node-sqlite.ts';
-import type { AuditSink, AuditSource, SinkNews, SinkState, StoredCheckpoint } from '../sink.ts';
+import type {
+  AuditSink,
+  AuditSource,
+  SinkState,
+  SinkWriteResult,
+  StoredCheckpoint,
+} from '../sink.ts';
 import { WriterLock } from '../writer-lock.ts';
 import { createSchema, fieldExpression, indexNames } from './sqlite-schema.ts';
 import { readAnchor, SqliteSource } from './sqlite-source.ts';
@@ -150,7 +156,7 @@ class SqliteSink implements AuditSink {
     return checked.event;
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<SinkNews | undefined> {
+  async write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined> {
     const { database, insert } = this.#opened();
     return inTransaction(database, () => {
       for (const { event, line } of batch) insert.run(event.sequence, line);
@@ -164,7 +170,10 @@ class SqliteSink implements AuditSink {
   }
 
   /** Removes what is too old or too much, and leaves the sum of it as the anchor. */
-  #retire(database: DatabaseSync, batch: readonly SealedEvent[]): SinkNews['retired'] | undefined {
+  #retire(
+    database: DatabaseSync,
+    batch: readonly SealedEvent[],
+  ): SinkWriteResult['retired'] | undefined {
     const { maxEvents, maxAgeMs, clock } = this.#options;
     const last = (batch[batch.length - 1] as SealedEvent).event.sequence;
     // In batches, as every removal is an event itself, which must not lead to the next one.
