@@ -1,11 +1,11 @@
 /*
- * What every compiled program begins with. It needs no library but C11's own and none of libm,
- * so `cc -std=c11 program.c` is enough. The limits and messages (PC_MAX_STRING_BYTES,
- * PC_FAULT_OVERFLOW, ...) are defined before it by the generator, which takes them from the
- * interpreter. Strings live until the program ends.
+ * The runtime that is prepended to every compiled program. It uses only the C11 standard library
+ * without libm, so `cc -std=c11 program.c` is enough. The generator defines the limits and messages
+ * (PC_MAX_STRING_BYTES, PC_FAULT_OVERFLOW, ...) before it, with the values of the interpreter.
+ * Strings are freed only when the program exits.
  */
 #if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
-/* A function that calls itself for ever is a program's right: pc_enter ends it. */
+/* Infinite recursion is allowed in the source language; pc_enter stops it. */
 #pragma GCC diagnostic ignored "-Winfinite-recursion"
 #endif
 
@@ -29,7 +29,7 @@ static inline void pc_enter(const char *place) {
 }
 static inline void pc_leave(void) { --pc_depth; }
 
-/* The next value of a counted loop; compares first, so that the largest int can be the last. */
+/* Advances a counted loop. Compares before adding, so the last value can be the largest int. */
 static inline bool pc_next(int64_t *at, int64_t last) {
   if (*at >= last) return false;
   *at += 1;
@@ -153,7 +153,7 @@ static inline int64_t pc_string_length(const char *text) {
   for (; *text != '\0'; text += 1) points += pc_starts_point(*text);
   return points;
 }
-/* The first byte after `points` code points, or the end. */
+/* Returns the first byte after `points` code points, or the end. */
 static inline const char *pc_skip(const char *text, int64_t points) {
   for (; points > 0 && *text != '\0'; points -= 1) {
     do text += 1;
@@ -171,7 +171,7 @@ static inline const char *pc_string_substring(const char *text, int64_t start, i
   return part;
 }
 
-/* text of values */
+/* conversion to text */
 static inline const char *pc_int_text(int64_t a) {
   char *text = pc_allocate(24);
   snprintf(text, 24, "%" PRId64, a);
@@ -182,8 +182,8 @@ static inline char *pc_write(char *at, const char *text) {
   return at + strlen(text);
 }
 /*
- * Writes the fewest digits whose decimal, rounded half to even, reads back; at most 17. The text
- * is no longer than 31 characters.
+ * Writes the shortest decimal, rounded half to even, that parses back to the same value: at most
+ * 17 digits and 31 characters.
  */
 static inline void pc_write_float(double a, char text[32]) {
   if (a != a) {

@@ -13,11 +13,11 @@ import {
 } from './types/check.ts';
 import { typeText } from './types/type.ts';
 
-/** A name that a program declares, and the type found for it. */
+/** A declared name and its inferred type. */
 export interface InferredName {
   readonly name: string;
   readonly kind: 'variable' | 'parameter' | 'loop variable' | 'function';
-  /** In the words of the language. */
+  /** The type, in the spelling of the language. */
   readonly type: string;
   readonly line: number;
   readonly column: number;
@@ -28,18 +28,18 @@ export interface ToolchainOptions extends ParseOptions {
   readonly packages?: PackageSources;
 }
 
-/** Everything that can be done with a program of one language. */
+/** The operations on programs of one language. */
 export interface Toolchain {
   readonly definition: LanguageDefinition;
-  /** Parses with recovery; never throws for what the text holds. */
+  /** Parses with error recovery. Never throws, whatever the text contains. */
   parse(text: string): ParseResult;
-  /** Parses and checks with recovery; never throws for what the text holds. */
+  /** Parses and type-checks with error recovery. Never throws, whatever the text contains. */
   analyse(text: string): CheckedProgram;
-  /** What is wrong with a text: its syntax errors, or else its type errors. */
+  /** The syntax errors of a text, or if there are none, its type errors. */
   diagnostics(text: string): readonly Diagnostic[];
   /** @throws {ParseError | TypeCheckError} */
   check(text: string): CheckedProgram;
-  /** The types of all names. @throws {ParseError | TypeCheckError} */
+  /** The types of all declared names. @throws {ParseError | TypeCheckError} */
   infer(text: string): readonly InferredName[];
   /** @throws {ParseError | TypeCheckError | UnsupportedConstructError} */
   toC(text: string, options?: ToCOptions): string;
@@ -49,7 +49,7 @@ export interface Toolchain {
   format(text: string): string;
 }
 
-/** The whole toolchain of a language; its parser is built at the first use and kept. */
+/** Creates the toolchain of a language. Its parser is built on first use and cached. */
 export function createToolchain(
   definition: LanguageDefinition,
   options: ToolchainOptions = {},

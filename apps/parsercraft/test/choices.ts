@@ -1,4 +1,6 @@
-/** A finite list of numbers read as choices; when it is used up, every choice is the first one. */
+/**
+ * A finite list of numbers used as choices. When it is exhausted, every choice is the first one.
+ */
 export class Choices {
   readonly #numbers: readonly number[];
   #next = 0;
@@ -11,7 +13,7 @@ export class Choices {
     return this.#next >= this.#numbers.length;
   }
 
-  /** A whole number from 0 up to but without `bound`. */
+  /** An integer from 0 up to, but not including, `bound`. */
   below(bound: number): number {
     const number = this.#numbers[this.#next] ?? 0;
     this.#next += 1;
@@ -22,7 +24,7 @@ export class Choices {
     return list[this.below(list.length)] as T;
   }
 
-  /** True in one of `n` cases; false when the choices are used up. */
+  /** True in one of `n` cases; false when the choices are exhausted. */
   oneIn(n: number): boolean {
     return !this.usedUp && this.below(n) === 0;
   }

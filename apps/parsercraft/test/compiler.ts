@@ -5,19 +5,19 @@ import { join } from 'node:path';
 
 const FLAGS = ['-std=c11', '-Wall', '-Werror', '-O1'];
 
-/** Whether there is a C compiler. Under CI there must be one. */
+/** Whether a C compiler is available. Throws in CI when it is not. */
 export function hasCompiler(): boolean {
   const found = spawnSync('cc', ['--version']).status === 0;
   if (!found && process.env.CI === 'true')
-    throw new Error('CI needs a C compiler, and there is no cc.');
+    throw new Error('CI requires a C compiler, but cc was not found.');
   return found;
 }
 
-/** A folder of its own for what is compiled, removed at the end of the `using` block. */
+/** A temporary folder for compiled programs, removed at the end of the `using` block. */
 export class Workshop implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'parsercraft-'));
 
-  /** Compiles one file of C with warnings as errors; gives the path of the program. */
+  /** Compiles a C file with warnings as errors. Returns the path of the program. */
   compile(name: string, c: string): string {
     const source = join(this.#folder, `${name}.c`);
     const target = join(this.#folder, name);
@@ -25,7 +25,7 @@ export class Workshop implements Disposable {
     const { status, stderr } = spawnSync('cc', [...FLAGS, '-o', target, source], {
       encoding: 'utf8',
     });
-    if (status !== 0) throw new Error(`cc refuses ${name}:\n${stderr.slice(0, 4000)}`);
+    if (status !== 0) throw new Error(`cc failed to compile ${name}:\n${stderr.slice(0, 4000)}`);
     return target;
   }
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { formatTree } from '../src/format/format.ts';
 import type { LanguageDefinition } from '../src/lang/definition.ts';
-import { wildPrograms } from './wild-program.ts';
+import { arbitraryPrograms } from './arbitrary-program.ts';
 
-/** Texts that are almost programs, heaps of the language's own words, and plain noise. */
+/** Nearly valid programs, random sequences of tokens, and random text. */
 export function garbage(definition: LanguageDefinition): fc.Arbitrary<string> {
   const words = [
     ...Object.values(definition.keywords),
@@ -30,7 +30,7 @@ export function garbage(definition: LanguageDefinition): fc.Arbitrary<string> {
   const heap = fc.array(fc.constantFrom(...words), { maxLength: 60 }).map((list) => list.join(' '));
   const damaged = fc
     .tuple(
-      wildPrograms(definition).map((tree) => formatTree(definition, tree)),
+      arbitraryPrograms(definition).map((tree) => formatTree(definition, tree)),
       fc.array(
         fc.tuple(
           fc.nat(),

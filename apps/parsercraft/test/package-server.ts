@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { packTar, type TarEntry } from 'modern-tar';
 import semver from 'semver';
-import { type WebServer, webServer } from './web.ts';
+import { type WebServer, webServer } from './http-server.ts';
 
 export interface TestPackage {
   readonly name: string;
@@ -10,13 +10,13 @@ export interface TestPackage {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly source?: string;
   readonly language?: string;
-  /** Taken as the tarball instead of a right one. */
+  /** Replaces the valid tarball. */
   readonly tarball?: Uint8Array;
-  /** Announced instead of the right one. */
+  /** Replaces the valid checksum. */
   readonly integrity?: string;
 }
 
-/** A gzip tarball of any entries, right or wrong. */
+/** A gzip tarball of the given entries, valid or not. */
 export async function tarball(entries: readonly TarEntry[]): Promise<Uint8Array> {
   return gzipSync(await packTar([...entries]));
 }
@@ -25,7 +25,7 @@ export function fileEntry(name: string, body: string): TarEntry {
   return { header: { name, size: Buffer.byteLength(body), type: 'file' }, body };
 }
 
-/** A server of packages with the registry's addresses, held in memory. */
+/** An in-memory package server with the endpoints of the registry. */
 export async function packageServer(packages: readonly TestPackage[]): Promise<WebServer> {
   const held = await Promise.all(
     packages.map(async (one) => {

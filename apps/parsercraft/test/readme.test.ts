@@ -45,7 +45,7 @@ function table(heading: string): readonly (readonly string[])[] {
   );
 }
 
-/** Runs a block as a program of its own, on the sources as they are. */
+/** Runs a code block as a separate program, against the sources. */
 async function runBlock(code: string, replacements: Record<string, string> = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'parsercraft-readme-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -64,7 +64,7 @@ async function runBlock(code: string, replacements: Record<string, string> = {})
 }
 
 describe('the README', () => {
-  it('has a first example that says what it prints', async () => {
+  it('README: the first example prints what its comments say', async () => {
     const source = await readFile(join(root, 'examples/packages/std.math/main.pc'), 'utf8');
     const server = await packageServer([{ name: 'std.math', version: '1.0.0', source }]);
     const printed = await runBlock(blocks('ts')[0] as string, {
@@ -76,13 +76,13 @@ describe('the README', () => {
     expect(printed.trimEnd().endsWith('expected int, found string')).toBe(true);
   });
 
-  it('runs the language server and the protocols as it shows', async () => {
+  it('README: the language server and protocol examples print what their comments say', async () => {
     const [, lsp, protocols] = blocks('ts');
     expect(await runBlock(lsp as string)).toContain('sum: int');
     expect(await runBlock(protocols as string)).toBe("method 'close' of Stream is missing: fn()\n");
   });
 
-  it('shows a syntax that parses, checks and runs', async () => {
+  it('README: the syntax example parses, type-checks and runs', async () => {
     const [text] = blocks('');
     const definition = bundledDefinition('core');
     const source = async (name: string): Promise<[string, PackageSource]> => [
@@ -104,7 +104,7 @@ describe('the README', () => {
     expect(output.endsWith('\n63\n')).toBe(true);
   });
 
-  it('tells the defaults of the code', () => {
+  it('README: the option table has the defaults of the code', () => {
     const defaults = {
       'maxLength of parse, createToolchain': DEFAULT_MAX_LENGTH,
       'maxSteps of run': DEFAULT_MAX_STEPS,
@@ -133,7 +133,7 @@ describe('the README', () => {
     );
   });
 
-  it('lists every error class with its code', async () => {
+  it('README: the error table lists every error class with its code', async () => {
     const found: Record<string, string> = {};
     for (const file of await readdir(join(root, 'src'), { recursive: true })) {
       if (!file.endsWith('errors.ts')) continue;

@@ -16,7 +16,7 @@ import {
   RegistryTimeoutError,
 } from '../src/index.ts';
 
-// The registry is a sibling in this repository; it is talked to over HTTP only.
+// The registry is another app of this repository. The tests use only its HTTP interface.
 const MAIN = fileURLToPath(new URL('../../registry/src/main.ts', import.meta.url));
 const TOKEN = 'a-token-for-one-test';
 
@@ -46,7 +46,7 @@ async function start(): Promise<Running> {
     const address = ({ host, port }: { host: string; port: number }) => `http://${host}:${port}`;
     return { process: child, dataDir, url: address(listening), controlUrl: address(control) };
   }
-  throw new Error('The registry ended before it listened.');
+  throw new Error('The registry exited before it was listening.');
 }
 
 describe('the client against the registry', () => {
@@ -80,12 +80,12 @@ describe('the client against the registry', () => {
     }
   }
 
-  it('installs the deepest package of the standard library and runs it, interpreted and as C', async () => {
+  it('installs the package with the deepest dependency tree and runs it, interpreted and compiled to C', async () => {
     await client().health();
     const { packages } = await client().install({ 'std.report': '*' });
     expect(packages.size).toBeGreaterThan(3);
     const sources = packageSources(packages);
-    // Every package is right by itself.
+    // Every package is valid by itself.
     for (const name of packages.keys()) {
       const toolchain = createToolchain(bundledDefinition('core'), { packages: sources });
       expect(toolchain.diagnostics(`use ${name}\n`)).toEqual([]);
@@ -94,7 +94,7 @@ describe('the client against the registry', () => {
     }
   });
 
-  it('holds to every version that was ever published', async () => {
+  it('parses and type-checks every published version of the standard library', async () => {
     const answer = await fetch(`${registry.url}/packages?limit=100`);
     const { packages: names } = (await answer.json()) as {
       packages: readonly (string | { name: string })[];
@@ -114,7 +114,7 @@ describe('the client against the registry', () => {
     expect(checked).toBeGreaterThan(10);
   });
 
-  it('publishes a package that can then be used', async () => {
+  it('publishes a package, then installs and runs it', async () => {
     const files = {
       'package.json': JSON.stringify({
         name: 'saludo',
@@ -137,7 +137,7 @@ describe('the client against the registry', () => {
     expect((await run('use saludo\nprint(saludo.hola("Ana"))')).output).toBe('Hola, Ana\n');
   });
 
-  it('tells its failures apart', async () => {
+  it('maps each injected registry fault to its own error class', async () => {
     const fetchIt = (timeoutMs?: number) => client(timeoutMs).fetchPackage('std.math');
     await withFaults([{ kind: 'error', status: 503, retryAfterSeconds: 2 }], async () => {
       await expect(fetchIt()).rejects.toThrow(RegistryHttpError);

@@ -5,21 +5,21 @@ import { onTestFinished } from 'vitest';
 import { RegistryClient, type RegistryClientOptions } from '../src/registry-client/client.ts';
 import { packageServer, type TestPackage } from './package-server.ts';
 
-/** What most tests find in the registry. */
+/** The packages in the registry of most tests. */
 export const PACKAGES: readonly TestPackage[] = [
   { name: 'std.math', version: '1.0.0' },
   { name: 'std.math', version: '1.1.0', source: 'fn two(): int { return 2 }\n' },
   { name: 'std.text', version: '0.3.0', dependencies: { 'std.math': '^1.0.0' } },
 ];
 
-/** A folder of its own for one test. */
+/** Creates a temporary folder for one test. */
 export async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'parsercraft-'));
   onTestFinished(() => rm(path, { recursive: true, force: true }));
   return path;
 }
 
-/** A server of packages and a client of it whose clock can be moved. */
+/** Starts a package server, and creates a client with a manual clock. */
 export async function setUp(packages = PACKAGES, options: Partial<RegistryClientOptions> = {}) {
   const server = await packageServer(packages);
   let now = 1_000_000;

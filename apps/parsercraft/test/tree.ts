@@ -1,6 +1,6 @@
 import type { Block, Expression, Name, Program, Statement, TopLevel } from '../src/parse/ast.ts';
 
-/** A span for trees that come from no text. */
+/** The span of generated trees. */
 export const span = { start: 0, end: 0 };
 
 export const name = (text: string): Name => ({ kind: 'Name', text, span });
@@ -19,7 +19,7 @@ export const call = (callee: Expression, ...list: Expression[]): Expression => (
 });
 export const int = (value: bigint): Expression => ({ kind: 'IntLiteral', value, span });
 
-/** A copy of a tree without its spans, for comparing trees of different texts. */
+/** Copies a tree without spans, to compare trees of different texts. */
 export function withoutSpans(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutSpans);
   if (typeof value !== 'object' || value === null) return value;

@@ -55,7 +55,7 @@ interface KnownFunction {
   readonly result: TypeName | undefined;
 }
 
-/** Makes expressions of a wanted type from the variables and functions that are there. */
+/** Generates expressions of a given type from the available variables and functions. */
 export class TypedExpressions {
   readonly functions: KnownFunction[] = [];
   readonly #choices: Choices;
@@ -182,7 +182,7 @@ export class TypedExpressions {
     }
   }
 
-  /** A call of a function made before that gives `result`. */
+  /** A call of an earlier function that returns `result`. */
   callOf(
     result: TypeName | undefined,
     variables: readonly Variable[],
@@ -192,7 +192,7 @@ export class TypedExpressions {
     const target = fitting[this.#choices.below(Math.max(1, fitting.length))];
     if (target === undefined) return undefined;
     const list = target.parameters.map((type, index) =>
-      // The counter of a recursion is a small number, or now and then one that is too deep.
+      // The counter of a recursion is small, or sometimes large enough to exceed the call depth.
       target.name.startsWith('r') && index === 0
         ? int(this.#choices.oneIn(12) ? 5000n : BigInt(this.#choices.below(12)))
         : this.expression(type, variables, Math.max(0, depth - 1)),
@@ -204,13 +204,15 @@ export class TypedExpressions {
     return this.#definition.functions.find((one) => one.meaning === meaning);
   }
 
-  /** A call of a built-in function, if the definition has one of that meaning. */
+  /** A call of a built-in function, if the definition has one with this meaning. */
   call(meaning: Intrinsic, ...list: Expression[]): Expression | undefined {
     const builtin = this.builtin(meaning);
     return builtin === undefined ? undefined : call(use(builtin.name), ...list);
   }
 
-  /** An operation, or its left side if the definition has no operator of that meaning. */
+  /**
+   * A binary operation, or its left operand if the definition has no operator with this meaning.
+   */
   binary(meaning: BinaryMeaning, left: Expression, right: Expression): Expression {
     if (!this.#definition.operators.some((one) => one.meaning === meaning)) {
       return meaning === 'concatenate' ? this.binary('add', left, right) : left;

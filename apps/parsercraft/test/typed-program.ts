@@ -13,8 +13,8 @@ import { block, call, int, name, program, span, use } from './tree.ts';
 import { TYPES, TypedExpressions, type Variable } from './typed-expression.ts';
 
 /**
- * Makes programs that type-check and end: loops count to a few, and a function calls only those
- * before it, but for one shape of recursion with a counter. They may well meet faults.
+ * Generates programs that type-check and terminate: loops have few iterations, and a function calls
+ * only earlier functions, except for recursion with a counter. Runtime errors are possible.
  */
 class TypedProgram {
   readonly #choices: Choices;
@@ -105,7 +105,7 @@ class TypedProgram {
       parameters: parameters.map(({ type }) => type),
       result,
     });
-    // A result is written down always, a parameter too: some shapes would leave it open.
+    // Parameters and results are always annotated, because inference cannot resolve some shapes.
     return {
       kind: 'FunctionDeclaration',
       name: name(functionName),
@@ -215,7 +215,7 @@ class TypedProgram {
     inside: (loop: boolean, more: readonly Variable[]) => Statement[],
   ): Statement[] {
     const variable = { name: this.#fresh('i'), type: 'int' as const, fixed: true };
-    // From an expression to a few more, so that the ends are evaluated and the loop still ends.
+    // The upper bound is the lower one plus a few, so that both are evaluated and the loop terminates.
     const high = this.#choices.oneIn(8);
     const from = high ? int(9_223_372_036_854_775_805n) : int(BigInt(this.#choices.below(3)));
     const to = high ? int(9_223_372_036_854_775_807n) : int(BigInt(this.#choices.below(5)));
@@ -267,7 +267,7 @@ class TypedProgram {
   }
 }
 
-/** Well-typed programs that end. */
+/** Arbitrary well-typed programs that terminate. */
 export function typedPrograms(definition: LanguageDefinition): fc.Arbitrary<Program> {
   return fc
     .array(fc.noBias(fc.nat(9999)), { minLength: 400, maxLength: 1500, size: 'max' })

@@ -1,7 +1,7 @@
 import { floatText } from '../format/expressions.ts';
 import type { PlainType } from '../types/type.ts';
 
-/** The C types of the language's types. */
+/** The C type of each type of the language. */
 const C_TYPES: Readonly<Record<'int' | 'float' | 'bool' | 'string' | 'void', string>> = {
   int: 'int64_t ',
   float: 'double ',
@@ -23,7 +23,7 @@ export function cFloat(value: number): string {
   return floatText(value);
 }
 
-/** A string literal of the UTF-8 bytes; every byte that is not plain ASCII is written in octal. */
+/** A string literal with the UTF-8 bytes. Bytes that are not printable ASCII are octal escapes. */
 export function cString(text: string): string {
   let literal = '';
   for (const byte of Buffer.from(text, 'utf8')) {
@@ -37,13 +37,16 @@ export function cString(text: string): string {
   return `"${literal}"`;
 }
 
-/** What of a name C can take, to keep the code readable; never a name by itself. */
+/**
+ * A readable suffix for a C identifier, made of the characters of `name` that C allows. Not an
+ * identifier by itself; may be empty.
+ */
 export function cSuffix(name: string): string {
   const plain = name.replace(/[^A-Za-z0-9]+/g, '_').slice(0, 32);
   return plain === '' || plain === '_' ? '' : `_${plain}`;
 }
 
-/** `lessOrEqual` as C's names go: `less_or_equal`. */
+/** Converts `lessOrEqual` to `less_or_equal`. */
 export function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -1,14 +1,14 @@
-/** A program is right and can be interpreted, but C code of it is not supported. */
+/** A valid program uses a construct that cannot be compiled to C. The interpreter can run it. */
 export class UnsupportedConstructError extends Error {
   override readonly name = 'UnsupportedConstructError';
   readonly code = 'ERR_PARSERCRAFT_UNSUPPORTED';
-  /** What it is, for instance `a function as a value`. */
+  /** The construct, for example `a function value`. */
   readonly construct: string;
-  /** From 1. */
+  /** 1-based. */
   readonly line: number;
-  /** From 1. */
+  /** 1-based. */
   readonly column: number;
-  /** The package it is in; empty for the program itself. */
+  /** The package that contains it; empty for the main program. */
   readonly module: string;
 
   constructor(
@@ -17,7 +17,7 @@ export class UnsupportedConstructError extends Error {
     module = '',
   ) {
     const place = `${module === '' ? '' : `${module}:`}${at.line}:${at.column}`;
-    super(`${place}: ${construct} cannot be written in C; the interpreter runs it.`);
+    super(`${place}: ${construct} cannot be compiled to C; run the program with the interpreter.`);
     this.construct = construct;
     this.line = at.line;
     this.column = at.column;

@@ -1,4 +1,7 @@
-/** Joins lines of C, two spaces per open brace. A line opens or closes at its ends only. */
+/**
+ * Joins lines of C, indented by two spaces per open brace. Only a `{` at the end or a `}` at the
+ * start of a line counts.
+ */
 export function indentLines(lines: readonly string[]): string {
   let depth = 0;
   return lines

@@ -8,14 +8,14 @@ import { UnsupportedConstructError } from './errors.ts';
 
 type CType = Exclude<PlainType['kind'], 'unknown'>;
 
-/** A C expression. One with effects may print, fail or call, so its place in the order matters. */
+/** A C expression. `effects`: it may print, fail or call, so its evaluation order matters. */
 interface Lowered {
   readonly text: string;
   readonly type: CType;
   readonly effects: boolean;
 }
 
-/** How functions and variables are named in C. */
+/** The C names of functions, variables and temporaries. */
 export interface CNames {
   function(symbol: FunctionSymbol): string;
   variable(symbol: VariableSymbol): string;
@@ -37,13 +37,14 @@ const FAILING: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Turns expressions into C. C leaves the order of operands open where the language goes from
- * left to right, so wherever two operands have effects they are put into temporaries first.
+ * Lowers expressions to C. The language evaluates operands from left to right, while C leaves the
+ * order unspecified. Operands with effects are therefore stored in temporaries when there are two
+ * or more.
  */
 export class ExpressionLowering {
   readonly #module: CheckedModule;
   readonly #names: CNames;
-  /** The statements so far, without indent. */
+  /** The statements emitted so far, without indentation. */
   readonly out: string[];
 
   constructor(module: CheckedModule, names: CNames, out: string[]) {
@@ -88,11 +89,11 @@ export class ExpressionLowering {
       case 'CallExpression':
         return this.call(node);
       case 'ErrorExpression':
-        throw new TypeError('A program with syntax errors has no C code.');
+        throw new TypeError('A program with syntax errors cannot be compiled to C.');
     }
   }
 
-  /** A call, whether its value is used or not. */
+  /** Lowers a call, whether or not its value is used. */
   call(node: CallExpression): Lowered {
     const symbol = this.#called(node.callee);
     if (symbol?.kind === 'builtin') return this.#builtin(symbol.builtin.meaning, node);
@@ -103,7 +104,9 @@ export class ExpressionLowering {
     return { text, type: this.typeOf(node), effects: true };
   }
 
-  /** Operands in order: when more than one has effects, all that do are in temporaries. */
+  /**
+   * Lowers operands in order. If more than one has effects, all of those are stored in temporaries.
+   */
   operands(
     nodes: readonly Expression[],
     { spill = false }: { readonly spill?: boolean } = {},
@@ -112,7 +115,7 @@ export class ExpressionLowering {
     for (const node of nodes) {
       const before = this.out.length;
       const one = this.expression(node);
-      // Statements of this operand must not come before the effects of those to its left.
+      // The statements of this operand must run after the effects of the operands to its left.
       if (this.out.length > before) this.#spill(lowered, before);
       lowered.push(one);
     }
@@ -122,26 +125,25 @@ export class ExpressionLowering {
     return lowered;
   }
 
-  /** The C text of a place, for faults. */
+  /** A source position as a C string literal, for runtime errors. */
   place(offset: number): string {
     const { line, column } = this.#module.parsed.lines.positionAt(offset);
     return cString(`${this.#module.name === '' ? '' : `${this.#module.name}:`}${line}:${column}`);
   }
 
-  /** The type of an expression, which C must know. */
+  /** The C type of an expression. */
   typeOf(node: Expression): CType {
     const type = this.#module.types.get(node);
-    if (type?.kind === 'function')
-      return this.unsupported('a function as a value', node.span.start);
+    if (type?.kind === 'function') return this.unsupported('a function value', node.span.start);
     if (type === undefined || type.kind === 'variable' || type.kind === 'unknown') {
-      throw new TypeError('A program with type errors has no C code.');
+      throw new TypeError('A program with type errors cannot be compiled to C.');
     }
     return type.kind;
   }
 
   symbol(name: Name): AnySymbol {
     const symbol = this.#module.meanings.get(name);
-    if (symbol === undefined) throw new TypeError(`'${name.text}' has no meaning.`);
+    if (symbol === undefined) throw new TypeError(`The name '${name.text}' is not resolved.`);
     return symbol;
   }
 
@@ -152,7 +154,7 @@ export class ExpressionLowering {
 
   #functionValue(node: Expression): never {
     const construct =
-      node.kind === 'FunctionExpression' ? 'a function expression' : 'a function as a value';
+      node.kind === 'FunctionExpression' ? 'a function expression' : 'a function value';
     return this.unsupported(construct, node.span.start);
   }
 

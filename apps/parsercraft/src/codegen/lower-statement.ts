@@ -4,15 +4,15 @@ import type { VariableSymbol } from '../types/symbols.ts';
 import { cDeclaration } from './c-text.ts';
 import { type CNames, ExpressionLowering } from './lower-expression.ts';
 
-/** Turns the statements of one function body, or of the main program, into C. */
+/** Lowers the statements of a function body, or of the main program, to C. */
 export class StatementLowering {
   readonly #module: CheckedModule;
   readonly #names: CNames;
   readonly #read: ReadonlySet<VariableSymbol>;
-  /** What `return` needs done before it; `undefined` in the main program. */
+  /** The statement to emit before each `return`; `undefined` in the main program. */
   readonly #leave: string | undefined;
 
-  /** @param read - the variables whose value is used; C compilers complain of the others */
+  /** @param read - the variables that are read; C compilers warn about unused variables */
   constructor(
     module: CheckedModule,
     names: CNames,
@@ -25,7 +25,7 @@ export class StatementLowering {
     this.#leave = leave;
   }
 
-  /** The lines of statements, without indent. */
+  /** The C lines of a list of statements, without indentation. */
   lines(statements: readonly Statement[]): string[] {
     const out: string[] = [];
     for (const statement of statements) this.#statement(statement, out);
@@ -77,7 +77,7 @@ export class StatementLowering {
         this.#return(statement.value, lowering);
         break;
       case 'ErrorStatement':
-        throw new TypeError('A program with syntax errors has no C code.');
+        throw new TypeError('A program with syntax errors cannot be compiled to C.');
     }
   }
 
@@ -85,7 +85,7 @@ export class StatementLowering {
     const symbol = this.#variable(name, lowering);
     const { kind } = symbol.type;
     if (kind === 'function' || kind === 'variable' || kind === 'unknown') {
-      lowering.unsupported('a variable that holds a function', name.span.start);
+      lowering.unsupported('a function-valued variable', name.span.start);
     }
     const variable = this.#names.variable(symbol);
     lowering.out.push(`${cDeclaration(kind, variable)} = ${value};`);
@@ -103,7 +103,7 @@ export class StatementLowering {
       const { text } = new ExpressionLowering(this.#module, this.#names, before).expression(
         condition,
       );
-      // What a later condition needs done first must not be done before the earlier one has failed.
+      // Statements for a later condition must run only after the earlier conditions were false.
       if (index > 0 && before.length > 0) {
         out.push('} else {', ...before, `if (${text}) {`);
         open += 1;
@@ -143,7 +143,7 @@ export class StatementLowering {
   #variable(name: Name, lowering: ExpressionLowering): VariableSymbol {
     const symbol = lowering.symbol(name);
     if (symbol.kind === 'function' || symbol.kind === 'builtin') {
-      throw new TypeError(`'${name.text}' is no variable.`);
+      throw new TypeError(`'${name.text}' is not a variable.`);
     }
     return symbol;
   }

@@ -57,7 +57,7 @@ const PROGRAMS: Record<string, { text: string; definition?: LanguageDefinition }
   unused: {
     text: 'let a = 1 let b = "x" b = "y" fn f(p: int, q: string) { let r = 2.0 } fn g() { } f(1, "") for i from 1 to 2 { } length("a")',
   },
-  'what compilers warn of': {
+  'code that compilers warn about': {
     text: `
       let x = 3 let y = 2.0 let s = "a" let t = true
       print(x == x, x < x, x != x, y == y, s == s, t == t, t and t, t or t, not t == t, x / 1 / 1)
@@ -88,7 +88,7 @@ const PROGRAMS: Record<string, { text: string; definition?: LanguageDefinition }
 
 describe.runIf(hasCompiler())('compiled C', () => {
   it.each(Object.entries(PROGRAMS))(
-    'prints what the interpreter prints: %s',
+    'compiled C prints what the interpreter prints: %s',
     (name, { text, definition }) => {
       using workshop = new Workshop();
       const program = checked(text, definition);
@@ -116,21 +116,24 @@ describe.runIf(hasCompiler())('compiled C', () => {
     'let s = "ab" while true { s = s + s }',
     'fn f(n: int): int { print(n) return 1 + f(n + 1) }\nprint(f(1))',
     'use std.text\nlet s = "ab" while length(s) < 500000 { s = s + s } print(text.repeat(s, 9))',
-  ])('meets the same fault at the same place: %s', (text) => {
-    using workshop = new Workshop();
-    const program = checked(
-      `print("before")\n${text}`.replace(/^(print.*)\n(use .*)\n/, '$2\n$1\n'),
-    );
-    const { output, errorOutput, exitCode } = runSync(program, { maxSteps: 1e9 });
-    expect(workshop.run(workshop.compile('fault', toC(program)))).toEqual({
-      output,
-      errorOutput,
-      exitCode,
-    });
-    expect(exitCode).toBe(70);
-  });
+  ])(
+    'compiled C reports the same runtime error at the same position as the interpreter: %s',
+    (text) => {
+      using workshop = new Workshop();
+      const program = checked(
+        `print("before")\n${text}`.replace(/^(print.*)\n(use .*)\n/, '$2\n$1\n'),
+      );
+      const { output, errorOutput, exitCode } = runSync(program, { maxSteps: 1e9 });
+      expect(workshop.run(workshop.compile('fault', toC(program)))).toEqual({
+        output,
+        errorOutput,
+        exitCode,
+      });
+      expect(exitCode).toBe(70);
+    },
+  );
 
-  it('writes every float as the interpreter does', () => {
+  it('compiled C formats every float like the interpreter', () => {
     using workshop = new Workshop();
     const near = (value: number) => {
       const view = new DataView(new ArrayBuffer(8));
@@ -145,7 +148,7 @@ describe.runIf(hasCompiler())('compiled C', () => {
       ...fc.sample(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), 3000),
       ...fc.sample(fc.nat(2 ** 31 - 1), 500).map((n) => n / 8),
       ...fc.sample(fc.maxSafeInteger(), 500).map((n) => Math.abs(n) / 64),
-      // Powers of ten and of two are where digits carry and where the gaps between floats change.
+      // Digits carry at powers of ten; the distance between floats changes at powers of two.
       ...Array.from({ length: 630 }, (_, i) => Number(`1e${i - 322}`)).flatMap(near),
       ...Array.from({ length: 2000 }, (_, i) => 2 ** (i - 1000)).flatMap(near),
       562949953421312.25,
@@ -162,7 +165,7 @@ describe.runIf(hasCompiler())('compiled C', () => {
 });
 
 describe('C code', () => {
-  it('can be read', () => {
+  it('generates readable C code', () => {
     const text =
       'fn area(w: int, h: int): int { return w * h }\nlet total = area(2, 3) + 1\nprint(total)';
     expect(toC(checked(text), { runtime: false })).toMatchInlineSnapshot(`
@@ -183,27 +186,27 @@ describe('C code', () => {
     `);
   });
 
-  it('holds the functions of packages that are used, and no others', () => {
+  it('generates C code only for the package functions that are used', () => {
     const c = toC(checked(PROGRAMS.imports?.text as string), { runtime: false });
     expect(c).toContain('_std_math_gcd(');
     expect(c).not.toContain('isEven');
   });
 
   it.each([
-    ['let f = fn(n: int): int { return n }', '1:9', 'a function as a value'],
-    ['fn f(n: int): int { return n }\nlet g = f', '2:9', 'a function as a value'],
+    ['let f = fn(n: int): int { return n }', '1:9', 'a function value'],
+    ['fn f(n: int): int { return n }\nlet g = f', '2:9', 'a function value'],
     [
       'fn f(n: int): int { return n }\nfn g(h: fn(int): int): int { return h(1) }\nprint(g(f))',
       '3:9',
-      'a function as a value',
+      'a function value',
     ],
-    ['fn f() { return fn() { } }', '1:4', 'a function as a value'],
+    ['fn f() { return fn() { } }', '1:4', 'a function value'],
     [
       'fn f(n: int): int { return n }\nif true { print((fn(a: int): int { return a })(1)) }',
       '2:17',
       'a function expression',
     ],
-  ])('is not made of functions as values: %s', (text, place, construct) => {
+  ])('rejects function values in C code generation: %s', (text, place, construct) => {
     const [line, column] = place.split(':').map(Number);
     const attempt = () => toC(checked(text));
     expect(attempt).toThrow(UnsupportedConstructError);
@@ -211,7 +214,7 @@ describe('C code', () => {
     expect(runSync(checked(text)).exitCode).toBe(0);
   });
 
-  it('is not made of a program with faults', () => {
+  it('rejects C code generation for a program with errors', () => {
     expect(() => toC(check(parse(core, 'let x = (')))).toThrow(SyntaxError);
     expect(() => toC(check(parse(core, 'let x = y')))).toThrow(TypeError);
   });

@@ -16,20 +16,25 @@ import { StatementLowering } from './lower-statement.ts';
 
 export interface ToCOptions {
   /**
-   * Begins the name of each function, so that several programs fit into one file.
+   * Prefix of every function name, so that one file can contain several programs.
    *
    * @defaultValue 'pc_'
    */
   readonly prefix?: string;
-  /** The C function that is the main program; any other name than `main` takes nothing and gives nothing. @defaultValue 'main' */
+  /**
+   * Name of the C function for the main program. With a name other than `main` its type is `void
+   * (void)`.
+   *
+   * @defaultValue 'main'
+   */
   readonly main?: string;
-  /** Whether the runtime comes first; a file needs it once. @defaultValue true */
+  /** Whether to prepend the runtime. A file needs it exactly once. @defaultValue true */
   readonly runtime?: boolean;
 }
 
 let runtimeText: string | undefined;
 
-/** The limits, the messages and the functions that compiled programs share. */
+/** The runtime: the limits, messages and functions shared by compiled programs. */
 export function cRuntime(): string {
   runtimeText ??= readFileSync(new URL('../../c/runtime.c', import.meta.url), 'utf8');
   const defines = [
@@ -44,11 +49,12 @@ export function cRuntime(): string {
 }
 
 /**
- * C11 code of a program that prints what the interpreter prints and exits as it exits. It has no
- * bound on steps: a program without end has no end in C.
+ * Compiles a program to C11. The compiled program has the same output and exit code as the
+ * interpreter. It has no step limit, so an infinite loop never ends.
  *
- * @throws {ParseError | TypeCheckError} when the program has faults
- * @throws {UnsupportedConstructError} for functions as values, which C has no closures for
+ * @throws {ParseError | TypeCheckError} when the program has errors
+ * @throws {UnsupportedConstructError} when the program uses function values, because C has no
+ *   closures
  */
 export function toC(program: CheckedProgram, options: ToCOptions = {}): string {
   const [first] = program.diagnostics;
@@ -59,7 +65,7 @@ export function toC(program: CheckedProgram, options: ToCOptions = {}): string {
   return `${runtime ? `${cRuntime()}\n` : ''}${unit.text(main)}`;
 }
 
-/** Collects the functions that are reached while it writes them. */
+/** Emits the reachable functions and collects further ones on the way. */
 class Unit implements CNames {
   readonly #program: CheckedProgram;
   readonly #prefix: string;
@@ -131,7 +137,7 @@ class Unit implements CNames {
     const { node, type } = symbol;
     const module = this.#modules.get(symbol.module);
     if (module === undefined || type.kind !== 'function') {
-      throw new TypeError(`'${symbol.name}' is no function of this program.`);
+      throw new TypeError(`'${symbol.name}' is not a function of this program.`);
     }
     const declare = (part: Type, name: string, offset: number): string => {
       const { kind } = part;
@@ -139,7 +145,7 @@ class Unit implements CNames {
         return cDeclaration(kind, name);
       }
       const at = module.parsed.lines.positionAt(offset);
-      throw new UnsupportedConstructError('a function as a value', at, module.name);
+      throw new UnsupportedConstructError('a function value', at, module.name);
     };
     const parameters = node.parameters.map(({ name }, index) => {
       const variable = module.meanings.get(name) as VariableSymbol;
@@ -159,12 +165,12 @@ class Unit implements CNames {
   }
 }
 
-/** The checker knows that every way ends in a return; a C compiler may not. */
+/** The type checker has proved that every code path returns; a C compiler may not see it. */
 function unreachableReturn(type: Type): string {
   return `return ${type.kind === 'string' ? '""' : '0'};`;
 }
 
-/** The variables whose value is used in some statements. */
+/** The variables that are read in a list of statements. */
 function readVariables(
   module: CheckedModule,
   statements: readonly Statement[],

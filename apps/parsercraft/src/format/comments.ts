@@ -1,6 +1,8 @@
 import type { Comment } from '../parse/ast.ts';
 
-/** The comments of a text in order, handed out one by one as the printer passes them. */
+/**
+ * The comments of a source text in order. The printer takes each one when it passes its position.
+ */
 export class CommentQueue {
   readonly #text: string;
   readonly #comments: readonly Comment[];
@@ -19,7 +21,7 @@ export class CommentQueue {
     return comment;
   }
 
-  /** The next comment, if it begins on the line on which `offset` lies. */
+  /** The next comment, if it starts before `limit` on the line of `offset`. */
   takeOnLineOf(offset: number, limit: number): Comment | undefined {
     const comment = this.#comments[this.#next];
     if (comment === undefined || comment.span.start >= limit) return undefined;
@@ -28,7 +30,7 @@ export class CommentQueue {
     return comment;
   }
 
-  /** Whether the text has an empty line between two offsets. */
+  /** Whether there is an empty line between two offsets. */
   emptyLineBetween(end: number, start: number): boolean {
     if (start <= end) return false;
     return /\n[^\S\n]*\n/.test(this.#text.slice(end, start).replace(/[^\s]/g, ''));

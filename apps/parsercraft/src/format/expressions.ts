@@ -4,10 +4,13 @@ import { isWord } from '../lang/words.ts';
 import type { Block, Expression, Parameter, TypeNode } from '../parse/ast.ts';
 import { encodeString } from '../parse/literals.ts';
 
-/** Writes a block at an indent; given by the printer of statements. */
+/** Prints a block at an indentation level. Provided by the statement printer. */
 type BlockPrinter = (block: Block, indent: number) => string;
 
-/** Writes types and expressions in a definition's spelling, with no parenthesis too many. */
+/**
+ * Prints types and expressions with the spellings of a definition and without redundant
+ * parentheses.
+ */
 export class ExpressionPrinter {
   readonly #definition: LanguageDefinition;
   readonly #block: BlockPrinter;
@@ -46,7 +49,7 @@ export class ExpressionPrinter {
         return `${head} ${this.#block(node.body, indent)}`;
       }
       case 'ErrorExpression':
-        throw new TypeError('A tree with syntax errors cannot be written.');
+        throw new TypeError('A tree with syntax errors cannot be formatted.');
     }
   }
 
@@ -80,10 +83,10 @@ export class ExpressionPrinter {
     const { symbol, precedence } = this.#operator(meaning);
     const inner = this.#weight(operand);
     const text = this.expression(operand, indent);
-    // A prefix operator takes in only the binary operators that bind tighter than itself.
+    // The operand of a prefix operator includes only binary operators of higher precedence.
     const closed = operand.kind === 'BinaryExpression' ? inner <= precedence : inner < precedence;
     if (closed) return isWord(symbol) ? `${symbol} (${text})` : `${symbol}(${text})`;
-    // Two signs side by side could be read as one.
+    // Two adjacent signs could be read as one token.
     const apart = isWord(symbol) || operand.kind === 'PrefixExpression' || leftmostPrefix(operand);
     return apart ? `${symbol} ${text}` : `${symbol}${text}`;
   }
@@ -101,7 +104,7 @@ export class ExpressionPrinter {
     return `${side(left, associativity === 'left')} ${symbol} ${side(right, associativity === 'right')}`;
   }
 
-  /** How tightly a node's own operator binds; a node without one binds tightest. */
+  /** The precedence of a node's operator; 100 for a node without one. */
   #weight(node: Expression): number {
     if (node.kind !== 'PrefixExpression' && node.kind !== 'BinaryExpression') return 100;
     return this.#operator(node.operator).precedence;
@@ -114,7 +117,7 @@ export class ExpressionPrinter {
   }
 }
 
-/** A float literal that reads back as `value`, which is finite and not negative. */
+/** A float literal that parses back to `value`, which must be finite and not negative. */
 export function floatText(value: number): string {
   const text = String(value);
   return /[.e]/.test(text) ? text : `${text}.0`;

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { arbitraryPrograms } from '../../test/arbitrary-program.ts';
 import { withoutSpans } from '../../test/tree.ts';
-import { wildPrograms } from '../../test/wild-program.ts';
 import { BUNDLED_LANGUAGES, bundledDefinition } from '../lang/bundled.ts';
 import type { LanguageDefinition } from '../lang/definition.ts';
 import { loadDefinition } from '../lang/load.ts';
 import { parseStrict } from '../parse/parse.ts';
 import { format, formatTree } from './format.ts';
 
-/** A text with comments, empty lines and separators strewn between its tokens. */
+/** A text with random comments, empty lines and separators between its tokens. */
 function strewn(definition: LanguageDefinition): fc.Arbitrary<string> {
   const { line, block } = definition.comments;
   const comments = [
@@ -22,7 +22,7 @@ function strewn(definition: LanguageDefinition): fc.Arbitrary<string> {
     { weight: 2, arbitrary: fc.constantFrom('\n', '\n\n', '\n\n\n', '\t', ' \r\n') },
     { weight: 2, arbitrary: fc.constantFrom(...comments).map((text) => ` ${text} `) },
   );
-  return fc.tuple(wildPrograms(definition), fc.infiniteStream(gap)).map(([tree, gaps]) => {
+  return fc.tuple(arbitraryPrograms(definition), fc.infiniteStream(gap)).map(([tree, gaps]) => {
     const text = formatTree(definition, tree);
     const { tokens } = parseStrict(definition, text);
     let out = '';
@@ -30,7 +30,7 @@ function strewn(definition: LanguageDefinition): fc.Arbitrary<string> {
     for (const { startOffset, image } of tokens) {
       const between = text.slice(after, startOffset);
       const one = gaps.next().value as string;
-      // Whether a return has a value depends on the end of its line.
+      // A line break after `return` would change its meaning.
       const tied = /(?:^|\s)(?:return|devuelve|yield|give)$/.test(out);
       out += (tied || between === '' ? between : one) + image;
       after = startOffset + image.length;
@@ -39,7 +39,7 @@ function strewn(definition: LanguageDefinition): fc.Arbitrary<string> {
   });
 }
 
-/** A language with every oddity that definitions allow and the bundled ones do without. */
+/** A language that uses the features of definitions that no bundled language uses. */
 const ODD = loadDefinition(`
 name: odd
 keywords: { return: give, let: "let_", else: sonst }
@@ -60,9 +60,9 @@ functions: []
 const LANGUAGES = [...BUNDLED_LANGUAGES.map(bundledDefinition), ODD];
 
 describe.each(LANGUAGES)('formatting in $name', (definition) => {
-  it('gives back every tree when its text is parsed', () => {
+  it('a formatted tree parses back to the same tree', () => {
     fc.assert(
-      fc.property(wildPrograms(definition), (tree) => {
+      fc.property(arbitraryPrograms(definition), (tree) => {
         const text = formatTree(definition, tree);
         expect(withoutSpans(parseStrict(definition, text).program)).toEqual(withoutSpans(tree));
       }),
@@ -70,7 +70,7 @@ describe.each(LANGUAGES)('formatting in $name', (definition) => {
     );
   });
 
-  it('changes nothing the second time', () => {
+  it('formatting is idempotent', () => {
     fc.assert(
       fc.property(strewn(definition), (text) => {
         const once = format(definition, text);
@@ -80,7 +80,7 @@ describe.each(LANGUAGES)('formatting in $name', (definition) => {
     );
   });
 
-  it('changes neither the tree nor the comments', () => {
+  it('formatting preserves the tree and the comments', () => {
     fc.assert(
       fc.property(strewn(definition), (text) => {
         const before = parseStrict(definition, text);

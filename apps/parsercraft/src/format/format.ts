@@ -9,11 +9,11 @@ import { ExpressionPrinter } from './expressions.ts';
 const INDENT = '  ';
 
 /**
- * Writes a program anew: two spaces per block, a statement a line, no parenthesis too many.
- * Comments are kept; one inside a statement moves to its line's end, or into the block that
- * follows it. At most one empty line is kept between statements.
+ * Formats a program: two spaces per block, one statement per line, no redundant parentheses.
+ * Comments are kept. A comment inside a statement moves to the end of its line, or into the block
+ * that follows. At most one empty line is kept between statements.
  *
- * @throws {ParseError} when the text is no program
+ * @throws {ParseError} when the text has syntax errors
  */
 export function format(
   definition: LanguageDefinition,
@@ -24,7 +24,7 @@ export function format(
   return new Printer(definition, new CommentQueue(text, comments)).program(program);
 }
 
-/** Writes a tree, which has no comments. `parse` of it gives an equal tree. */
+/** Prints a syntax tree, without comments. Parsing the result gives an equal tree. */
 export function formatTree(definition: LanguageDefinition, program: Program): string {
   return new Printer(definition, undefined).program(program);
 }
@@ -49,13 +49,13 @@ class Printer {
 
   #block({ statements, span }: Block, indent: number): string {
     const { blockOpen, blockClose } = this.#definition.marks;
-    // Comments are taken up to the closing mark and not past it.
+    // Comments up to the closing mark belong to this block.
     const lines = this.#lines(statements, span.end - 1, indent + 1);
     if (lines.length === 0) return `${blockOpen}${isWord(blockOpen) ? ' ' : ''}${blockClose}`;
     return [blockOpen, ...lines, `${INDENT.repeat(indent)}${blockClose}`].join('\n');
   }
 
-  /** The lines of a list of statements with the comments around them, up to `end`. */
+  /** The lines of a list of statements and the comments around them, up to `end`. */
   #lines(items: readonly TopLevel[], end: number, indent: number): readonly string[] {
     const margin = INDENT.repeat(indent);
     const lines: string[] = [];
@@ -84,7 +84,7 @@ class Printer {
     return lines;
   }
 
-  /** Puts the comments inside a statement, and those after it on its last line, on that line. */
+  /** Appends the comments inside a statement, and those after it on its last line, to that line. */
   #trail(
     lines: string[],
     end: number,
@@ -99,7 +99,7 @@ class Printer {
       if (open) lines.push(`${lines.pop()} ${comment.text.trimEnd()}`);
       else ownComment(comment);
       reached(comment.span.end);
-      // Nothing can follow a comment that ends with its line, nor is one after its end on this line.
+      // Nothing can follow a line comment or a comment that spans lines.
       const endsLine = line !== undefined && comment.text.startsWith(line);
       if (endsLine || comment.text.includes('\n')) open = false;
     }
@@ -152,7 +152,7 @@ class Printer {
           ? keywords.return
           : `${keywords.return} ${print.expression(item.value, indent)}`;
       case 'ErrorStatement':
-        throw new TypeError('A tree with syntax errors cannot be written.');
+        throw new TypeError('A tree with syntax errors cannot be formatted.');
     }
   }
 

@@ -1,16 +1,16 @@
 import type { BinaryMeaning, Intrinsic } from '../lang/vocabulary.ts';
 import type { Scalar } from './operations.ts';
 
-/** The words that a text's language prints for the two bools. */
+/** The words that a language prints for the two bools. */
 export interface BoolWords {
   readonly true: string;
   readonly false: string;
 }
 
 /**
- * One step of the machine. It works on a stack of values; `slot` is a local variable of the
- * running function, `capture` a variable that a function expression took along. A captured
- * variable lives in a cell that all its users share. `at` is a place for faults.
+ * An instruction of the stack machine. `slot` is a local variable of the running function,
+ * `capture` a variable captured by a function expression. A captured variable is stored in a cell
+ * that all functions using it share. `at` is the source position for runtime errors.
  */
 export type Instruction =
   | { readonly op: 'constant'; readonly value: Scalar }
@@ -24,7 +24,7 @@ export type Instruction =
   | { readonly op: 'pop' }
   | { readonly op: 'jump'; readonly to: number }
   | { readonly op: 'jumpUnless'; readonly to: number }
-  /** Jumps and keeps the bool when it equals `when`, else drops it: `and` and `or`. */
+  /** Implements `and` and `or`: jumps and keeps the bool when it equals `when`, else drops it. */
   | { readonly op: 'shortcut'; readonly when: boolean; readonly to: number }
   | { readonly op: 'not' }
   | { readonly op: 'negate'; readonly at: string }
@@ -40,7 +40,7 @@ export type Instruction =
   | { readonly op: 'call'; readonly count: number; readonly at: string }
   | { readonly op: 'return'; readonly value: boolean };
 
-/** Where a function expression finds a variable that it takes along: a cell of its maker, or one its maker took. */
+/** Source of a captured variable: a slot or a capture of the function that creates the closure. */
 export interface Capture {
   readonly from: 'slot' | 'capture';
   readonly index: number;
@@ -52,7 +52,7 @@ export interface FunctionCode {
   readonly slots: number;
 }
 
-/** A function as a value. */
+/** A function value. */
 export interface Closure {
   readonly code: FunctionCode;
   readonly captures: readonly Cell[];

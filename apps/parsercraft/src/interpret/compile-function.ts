@@ -11,7 +11,7 @@ interface Loop {
   readonly continues: Jump[];
 }
 
-/** Makes the code of one function body, or of the main program. */
+/** Compiles a function body, or the main program. */
 export class FunctionCompiler {
   readonly #module: CheckedModule;
   readonly #parent: FunctionCompiler | undefined;
@@ -33,14 +33,16 @@ export class FunctionCompiler {
     this.#parent = parent;
   }
 
-  /** The instructions of a body; `code` is filled, so that functions can name each other. */
+  /**
+   * Compiles a body into `code`, which exists before, so that functions can refer to each other.
+   */
   body(
     code: Mutable<FunctionCode>,
     parameters: readonly Parameter[],
     block: readonly Statement[],
   ): void {
     const symbols = parameters.map(({ name }) => this.#variable(name));
-    // The machine puts the arguments into the first slots, in order.
+    // The machine stores the arguments in the first slots, in order.
     for (const symbol of symbols) this.#slot(symbol);
     for (const symbol of symbols) {
       const slot = this.#slot(symbol);
@@ -111,7 +113,7 @@ export class FunctionCompiler {
     }
   }
 
-  /** Counts by comparing before it adds, so that the largest int can be the last value. */
+  /** Compares before it adds, so that the last value can be the largest int. */
   #for(variable: Name, from: Expression, to: Expression, body: Block): void {
     const at = this.#slotCount++;
     const last = this.#slotCount++;
@@ -250,12 +252,16 @@ export class FunctionCompiler {
     return slot;
   }
 
-  /** The index of a variable of a function around this one; each function in between takes it along. */
+  /**
+   * The capture index of a variable of an enclosing function. Every function in between captures it
+   * too.
+   */
   #capture(variable: VariableSymbol): number {
     const before = this.#captured.get(variable);
     if (before !== undefined) return before;
     const parent = this.#parent;
-    if (parent === undefined) throw new TypeError(`'${variable.name}' is declared nowhere around.`);
+    if (parent === undefined)
+      throw new TypeError(`'${variable.name}' is not declared in an enclosing function.`);
     const slot = parent.#slots.get(variable);
     this.captures.push(
       slot === undefined
@@ -269,7 +275,7 @@ export class FunctionCompiler {
   #variable(name: Name): VariableSymbol {
     const symbol = this.#module.meanings.get(name);
     if (symbol === undefined || symbol.kind === 'function' || symbol.kind === 'builtin') {
-      throw new TypeError(`'${name.text}' is no variable.`);
+      throw new TypeError(`'${name.text}' is not a variable.`);
     }
     return symbol;
   }

@@ -7,9 +7,9 @@ import type { FunctionCode } from './code.ts';
 import { FunctionCompiler } from './compile-function.ts';
 
 /**
- * Makes the machine's code of a program and of the functions it can reach.
+ * Compiles a program, and the functions it can reach, to instructions of the machine.
  *
- * @throws {ParseError | TypeCheckError} when the program has faults
+ * @throws {ParseError | TypeCheckError} when the program has errors
  */
 export function compile(program: CheckedProgram): FunctionCode {
   const [first] = program.diagnostics;

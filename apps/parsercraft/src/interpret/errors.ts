@@ -1,4 +1,4 @@
-/** A program took more steps than its run was given. */
+/** A program exceeded the step limit of its run. */
 export class StepBudgetError extends Error {
   override readonly name = 'StepBudgetError';
   readonly code = 'ERR_PARSERCRAFT_STEPS';
@@ -6,13 +6,13 @@ export class StepBudgetError extends Error {
 
   constructor(maxSteps: number) {
     super(
-      `The program did not end within ${maxSteps} steps; raise maxSteps or look for a loop without end.`,
+      `The program did not finish within ${maxSteps} steps; raise maxSteps or check for an infinite loop.`,
     );
     this.maxSteps = maxSteps;
   }
 }
 
-/** A program printed more than its run may. */
+/** A program exceeded the output limit of its run. */
 export class OutputLimitError extends Error {
   override readonly name = 'OutputLimitError';
   readonly code = 'ERR_PARSERCRAFT_OUTPUT';

@@ -1,8 +1,8 @@
-/** Longest string that a program may make, in bytes of UTF-8. */
+/** Maximum length of a string at runtime, in bytes of UTF-8. */
 export const MAX_STRING_BYTES = 1_048_576;
-/** Calls that may be running inside each other. */
+/** Maximum call depth. */
 export const MAX_CALL_DEPTH = 1000;
-/** How a program that met a fault exits, interpreted or compiled: `EX_SOFTWARE` of sysexits.h. */
+/** Exit code after a runtime error, interpreted or compiled: `EX_SOFTWARE` of sysexits.h. */
 export const FAULT_EXIT_CODE = 70;
 
 export type FaultKind =
@@ -13,17 +13,17 @@ export type FaultKind =
   | 'stringTooLong'
   | 'tooDeep';
 
-/** What can go wrong while a program runs. The interpreter and the C code say the same words. */
+/** The runtime errors and their messages, shared by the interpreter and the compiled C code. */
 export const FAULTS: Readonly<Record<FaultKind, string>> = {
   overflow: 'integer overflow',
   divisionByZero: 'division by zero',
-  negativeExponent: 'negative exponent of an int',
-  noInt: 'the float is no int',
-  stringTooLong: `a string of more than ${MAX_STRING_BYTES} bytes`,
-  tooDeep: `more than ${MAX_CALL_DEPTH} calls inside each other`,
+  negativeExponent: 'negative exponent in integer power',
+  noInt: 'float out of range for int',
+  stringTooLong: `string longer than ${MAX_STRING_BYTES} bytes`,
+  tooDeep: `call depth exceeds ${MAX_CALL_DEPTH}`,
 };
 
-/** Ends an operation that cannot be done; the machine adds where. */
+/** Aborts an operation with a runtime error; the machine adds the position. */
 export class Fault extends Error {
   readonly fault: FaultKind;
 
@@ -33,7 +33,7 @@ export class Fault extends Error {
   }
 }
 
-/** The line that a program prints to its error output when it meets a fault. */
+/** The line that a program writes to standard error on a runtime error. */
 export function faultLine(kind: FaultKind, place: string): string {
   return `runtime error at ${place}: ${FAULTS[kind]}\n`;
 }

@@ -1,8 +1,8 @@
 /*
- * One canonical text per float, made the same way here and in the C code: the fewest digits, from
- * 1 to 17, whose correctly rounded decimal (ties to even, as C's printf does) reads back as the
- * same float. JavaScript's own shortest text differs from that where it breaks ties otherwise,
- * so the digits are made from the exact value.
+ * One canonical text per float, computed in the same way here and in the C code: the fewest digits,
+ * from 1 to 17, whose correctly rounded decimal (ties to even, as printf in C) parses back to the
+ * same float. JavaScript's own shortest representation breaks some ties differently, so the digits
+ * are computed from the exact value.
  */
 
 /** `1.5`, `-0.0`, `1e+20`, `nan`, `inf`. */
@@ -12,7 +12,7 @@ export function floatToText(value: number): string {
   const sign = value < 0 || Object.is(value, -0) ? '-' : '';
   const magnitude = Math.abs(value);
   if (magnitude === 0) return `${sign}0.0`;
-  // Fewer digits than the shortest text that reads back cannot read back.
+  // JavaScript's text has the minimum number of digits; start there.
   const shortest = magnitude.toExponential().replace(/e.*$/, '').replace('.', '').length;
   for (let count = shortest; count <= 17; count += 1) {
     const decimal = roundedDecimal(magnitude, count);
@@ -23,7 +23,7 @@ export function floatToText(value: number): string {
   throw new RangeError(`No digits for ${value}.`);
 }
 
-/** The exact value rounded half to even to `count` digits: `d.ddd × 10^exponent`. */
+/** Rounds the exact value half to even to `count` digits: `d.ddd × 10^exponent`. */
 function roundedDecimal(
   magnitude: number,
   count: number,
@@ -40,7 +40,7 @@ function roundedDecimal(
     const whole = numerator / denominator;
     const length = whole === 0n ? 0 : `${whole}`.length;
     if (length !== count) {
-      // The logarithm was rounded to the wrong side of a power of ten.
+      // The rounded logarithm can be off by one at a power of ten.
       exponent += length > count ? 1 : -1;
       continue;
     }
@@ -53,7 +53,7 @@ function roundedDecimal(
   }
 }
 
-/** The integer m and exponent e of m × 2^e. */
+/** Decomposes a float into the integers m and e of m × 2^e. */
 function parts(magnitude: number): { readonly mantissa: bigint; readonly exponent: number } {
   const view = new DataView(new ArrayBuffer(8));
   view.setFloat64(0, magnitude);

@@ -22,10 +22,10 @@ interface Frame {
   next: number;
 }
 
-/** Where a program stopped for a fault. */
+/** A runtime error and its position. */
 interface PlacedFault {
   readonly kind: FaultKind;
-  /** `line:column`, with the package's name before it when it is in one. */
+  /** `line:column`, prefixed with the package name inside a package. */
   readonly place: string;
 }
 
@@ -35,8 +35,8 @@ interface MachineLimits {
 }
 
 /**
- * A stack machine whose calls live in an array of its own, so that no program can exhaust the
- * stack that it runs on, and which can be left and entered again between any two steps.
+ * A stack machine. It keeps its call frames in an array, so a program cannot exhaust the JavaScript
+ * stack, and execution can be suspended between any two steps.
  */
 export class Machine {
   readonly #limits: MachineLimits;
@@ -56,7 +56,7 @@ export class Machine {
     return this.#output.join('');
   }
 
-  /** Runs up to `count` more steps; true when the program has ended. */
+  /** Runs at most `count` more steps. Returns true when the program has ended. */
   run(count: number): boolean {
     const pause = this.steps + count;
     let at = '';
@@ -142,7 +142,7 @@ export class Machine {
       case 'call': {
         const slots = stack.splice(stack.length - instruction.count);
         const { code, captures } = this.#pop() as Closure;
-        // The main program is a frame too, but no call.
+        // The frame of the main program does not count as a call.
         if (this.#frames.length > MAX_CALL_DEPTH) throw new Fault('tooDeep');
         this.#frames.push({ code, slots, captures, next: 0 });
         break;
@@ -163,7 +163,7 @@ export class Machine {
     switch (meaning) {
       case 'print':
         this.#print(`${list.map((value) => textOf(value, words)).join(' ')}\n`);
-        // A statement drops what a call leaves, also when that is nothing.
+        // A call statement always pops one value, so a call without a result pushes a placeholder.
         return false;
       case 'string':
         return textOf(first, words);
@@ -206,7 +206,9 @@ export class Machine {
     return this.#stack.pop() as Value;
   }
 
-  /** Long texts cost more than one step, or a program could work for hours in a few. */
+  /**
+   * Operations on long strings cost more than one step, so that the step limit bounds the run time.
+   */
   #spendOnText(...values: readonly Scalar[]): void {
     for (const value of values) if (typeof value === 'string') this.#spend(value.length >> 5);
   }

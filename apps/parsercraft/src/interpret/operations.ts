@@ -2,7 +2,7 @@ import type { BinaryMeaning } from '../lang/vocabulary.ts';
 import { Fault, MAX_STRING_BYTES } from './faults.ts';
 import { floatToText } from './float-text.ts';
 
-/** An int is a bigint of 64 bits, a float a number. */
+/** An int is a 64-bit bigint, a float is a number. */
 export type Scalar = bigint | number | boolean | string;
 
 const MAX_INT = 2n ** 63n - 1n;
@@ -13,7 +13,7 @@ function checked(value: bigint): bigint {
   return value;
 }
 
-/** Does a binary operator other than `and` and `or`, on operands that the checker let through. */
+/** Applies a binary operator other than `and` and `or` to type-checked operands. */
 export function binaryOperation(meaning: BinaryMeaning, left: Scalar, right: Scalar): Scalar {
   switch (meaning) {
     case 'equal':
@@ -64,19 +64,19 @@ export function absolute(value: Scalar): Scalar {
   return float <= 0 ? 0 - float : float;
 }
 
-/** The first unless the second is smaller, which it never is against NaN. */
+/** Returns the first value unless the second is smaller. A comparison with NaN is false. */
 export function smaller(first: Scalar, second: Scalar): Scalar {
   if (second < first) return second;
   return first;
 }
 
-/** The first unless the second is larger, which it never is against NaN. */
+/** Returns the first value unless the second is larger. A comparison with NaN is false. */
 export function larger(first: Scalar, second: Scalar): Scalar {
   if (first < second) return second;
   return first;
 }
 
-/** The text of a value as `print` and `string` give it. */
+/** Converts a value to text, as `print` and `string` do. */
 export function textOf(
   value: Scalar,
   words: { readonly true: string; readonly false: string },
@@ -86,7 +86,7 @@ export function textOf(
   return typeof value === 'bigint' ? `${value}` : floatToText(value);
 }
 
-/** A float without its fraction, as an int. */
+/** Truncates a float to an int. */
 export function truncate(value: Scalar): bigint {
   return typeof value === 'bigint' ? value : toInt(Math.trunc(value as number));
 }
@@ -102,21 +102,21 @@ export function lengthOf(text: string): bigint {
   return BigInt(count);
 }
 
-/** `count` code points from `start`, both brought into the text. */
+/** Returns `count` code points from `start`; both are clamped to the string. */
 export function substring(text: string, start: bigint, count: bigint): string {
   const points = Array.from(text);
   const from = clamp(start, points.length);
   return points.slice(from, from + clamp(count, points.length)).join('');
 }
 
-/** Code-point order, which is also the order of the UTF-8 bytes that C compares. */
+/** Compares by code point, which is also the order of the UTF-8 bytes that C compares. */
 export function compareText(left: string, right: string): number {
   const end = Math.min(left.length, right.length);
   let at = 0;
   while (at < end && left.charCodeAt(at) === right.charCodeAt(at)) at += 1;
   if (at === end) return left.length - right.length;
   const [a, b] = [left.charCodeAt(at), right.charCodeAt(at)];
-  // Halves of surrogate pairs stand for code points above all others.
+  // A surrogate belongs to a code point above U+FFFF, so it sorts last.
   return Number(isSurrogate(a)) - Number(isSurrogate(b)) || a - b;
 }
 
@@ -126,7 +126,7 @@ function isSurrogate(unit: number): boolean {
 
 function compare(left: Scalar, right: Scalar, test: (order: number) => boolean): boolean {
   if (typeof left === 'string') return test(compareText(left, right as string));
-  // Against NaN no order holds, so NaN must fail every test.
+  // Every comparison with NaN is false.
   if (left < right) return test(-1);
   if (left > right) return test(1);
   return left === right && test(0);
@@ -145,7 +145,7 @@ function divisor(value: bigint): bigint {
   return value;
 }
 
-/** By squaring, so that the C code can take the same steps. */
+/** Exponentiation by squaring, in the same steps as the C code. */
 function intPower(base: bigint, exponent: bigint): bigint {
   if (exponent < 0n) throw new Fault('negativeExponent');
   let result = 1n;
@@ -158,7 +158,9 @@ function intPower(base: bigint, exponent: bigint): bigint {
   return result;
 }
 
-/** By squaring with the same roundings as the C code; a negative exponent gives the inverse. */
+/**
+ * Exponentiation by squaring, with the same rounding as the C code. A negative exponent inverts.
+ */
 function floatPower(base: number, exponent: bigint): number {
   let result = 1;
   let square = base;

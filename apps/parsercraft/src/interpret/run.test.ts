@@ -42,11 +42,11 @@ describe('running', () => {
     ['print(true and false or true, not true)', 'true false'],
     ['print(string(1) + string(2.5) + string(true))', '12.5true'],
     ['print()', ''],
-  ])('%s', (text, wanted) => {
+  ])('the interpreter evaluates %s', (text, wanted) => {
     expect(printed(text)).toBe(`${wanted}\n`);
   });
 
-  it('evaluates from left to right, and no more than it needs', () => {
+  it('evaluates operands from left to right and short-circuits `and` and `or`', () => {
     const text = `
       fn say(n: int): int { print("say", n) return n }
       fn yes(n: int): bool { print("yes", n) return true }
@@ -65,7 +65,7 @@ describe('running', () => {
     ]);
   });
 
-  it('counts from and to the ends of a loop, evaluated once', () => {
+  it('a counted loop evaluates its bounds once and includes both', () => {
     const text = `
       fn say(n: int): int { print("end", n) return n }
       for i from say(1) to say(3) { if i == 2 { continue } print(i) }
@@ -85,7 +85,7 @@ describe('running', () => {
     ]);
   });
 
-  it('gives each turn of a loop and each call variables of its own', () => {
+  it('each loop iteration and each call has its own variables', () => {
     const text = `
       fn counter() { let n = 0 return fn() { n = n + 1 return n } }
       let a = counter() let b = counter()
@@ -100,7 +100,7 @@ describe('running', () => {
     expect(printed(text).trim().split('\n')).toEqual(['1 2 1', '21 22', '7 8']);
   });
 
-  it('prints bools in the words of the text that prints them', () => {
+  it('prints bools in the language of the module that prints them', () => {
     const escuela = bundledDefinition('escuela');
     const program = checkStrict(parseStrict(core, 'use a\nprint(true) a.di()'), {
       packages: new Map([
@@ -117,20 +117,12 @@ describe('running', () => {
     ['print(1)\nlet x = -(-9223372036854775807 - 1)', '2:9', 'integer overflow'],
     ['print(1)\nlet x = (-9223372036854775807 - 1) / -1', '2:36', 'integer overflow'],
     ['print(1)\nlet x = 10 ** 19', '2:12', 'integer overflow'],
-    ['print(1)\nlet x = 2 ** -1', '2:11', 'negative exponent of an int'],
-    ['print(1)\nlet x = int(1e300)', '2:9', 'the float is no int'],
-    ['print(1)\nlet x = floor(0.0 / 0.0)', '2:9', 'the float is no int'],
-    [
-      'print(1)\nlet s = "ab" while true { s = s + s }',
-      '2:33',
-      'a string of more than 1048576 bytes',
-    ],
-    [
-      'fn f(n: int): int { return f(n) }\nprint(1)\nprint(f(1))',
-      '1:28',
-      'more than 1000 calls inside each other',
-    ],
-  ])('stops at a fault: %s', (text, place, message) => {
+    ['print(1)\nlet x = 2 ** -1', '2:11', 'negative exponent in integer power'],
+    ['print(1)\nlet x = int(1e300)', '2:9', 'float out of range for int'],
+    ['print(1)\nlet x = floor(0.0 / 0.0)', '2:9', 'float out of range for int'],
+    ['print(1)\nlet s = "ab" while true { s = s + s }', '2:33', 'string longer than 1048576 bytes'],
+    ['fn f(n: int): int { return f(n) }\nprint(1)\nprint(f(1))', '1:28', 'call depth exceeds 1000'],
+  ])('stops at a runtime error: %s', (text, place, message) => {
     expect(run(text)).toMatchObject({
       output: '1\n',
       errorOutput: `runtime error at ${place}: ${message}\n`,
@@ -139,7 +131,7 @@ describe('running', () => {
     });
   });
 
-  it('names the package in which a fault is', () => {
+  it('reports the package of a runtime error', () => {
     const program = checkStrict(parseStrict(core, 'use a\nprint(a.f(0))'), {
       packages: new Map([
         ['a', { source: 'fn f(n: int): int {\n  return 1 / n\n}', definition: core }],
@@ -148,13 +140,13 @@ describe('running', () => {
     expect(runSync(program).fault).toEqual({ place: 'a:2:12', message: 'division by zero' });
   });
 
-  it('allows a thousand calls inside each other and no more', () => {
+  it('limits the call depth to 1000', () => {
     const text = 'fn down(n: int): int { if n == 1 { return 1 } return 1 + down(n - 1) }\n';
     expect(printed(`${text}print(down(1000))`)).toBe('1000\n');
     expect(run(`${text}print(down(1001))`).exitCode).toBe(70);
   });
 
-  it('ends a program without end by its steps, also one that works on long texts', () => {
+  it('stops an infinite loop at the step limit, also when it works on long strings', () => {
     expect(() => run('while true { }', { maxSteps: 1000 })).toThrow(StepBudgetError);
     const heavy =
       'let s = "ab" while length(s) < 500000 { s = s + s } while true { if s == s + "" { } }';
@@ -163,13 +155,13 @@ describe('running', () => {
     expect(performance.now() - started).toBeLessThan(20_000);
   });
 
-  it('ends a program that prints without end', () => {
+  it('stops a program that exceeds the output limit', () => {
     expect(() => run('while true { print("x") }', { maxOutputBytes: 1000 })).toThrow(
       OutputLimitError,
     );
   });
 
-  it('ends at once when it is told to, with the reason it was given', async () => {
+  it('an abort stops a run immediately and rejects with the reason of the signal', async () => {
     const { run: runAsync } = createToolchain(core);
     const reason = new Error('enough');
     const controller = new AbortController();
@@ -179,7 +171,7 @@ describe('running', () => {
     await expect(runAsync('print(1)', { signal: controller.signal })).rejects.toBe(reason);
   });
 
-  it('lets others work while it runs', async () => {
+  it('a run yields to the event loop', async () => {
     const { run: runAsync } = createToolchain(core);
     let turns = 0;
     const timer = setInterval(() => {
@@ -192,7 +184,7 @@ describe('running', () => {
 });
 
 describe('the text of a float', () => {
-  it('reads back as the same float, with no digit too many', () => {
+  it('the text of a float parses back to the same float with the fewest digits', () => {
     fc.assert(
       fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
         const text = floatToText(value);
@@ -203,7 +195,7 @@ describe('the text of a float', () => {
             .replace(/e.*/, '')
             .replace(/[-.]/g, '')
             .replace(/^0+|0+$/g, '');
-        // JavaScript's own text has the fewest digits; ties may need one more here.
+        // JavaScript's own text has the fewest digits; a tie may need one more here.
         expect(digits(text).length).toBeLessThanOrEqual(digits(String(value)).length + 1);
       }),
       { numRuns: 5000 },
@@ -212,7 +204,7 @@ describe('the text of a float', () => {
 });
 
 describe('the order of strings', () => {
-  it('is that of their bytes in UTF-8', () => {
+  it('strings are ordered by their UTF-8 bytes', () => {
     const text = fc.string({ unit: 'binary', maxLength: 4 });
     fc.assert(
       fc.property(text, text, (a, b) => {

@@ -5,40 +5,40 @@ import { FAULT_EXIT_CODE, FAULTS, faultLine } from './faults.ts';
 import { Machine } from './machine.ts';
 
 export interface RunOptions {
-  /** Ends the run; it rejects with the signal's reason. */
+  /** Aborts the run, which rejects with the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Steps of the machine, a few per operator; long strings cost more.
+   * Maximum number of machine steps. An operator takes a few; long strings take more.
    *
    * @defaultValue 5_000_000
    */
   readonly maxSteps?: number;
-  /** @defaultValue 1_048_576 */
+  /** Maximum output, in bytes of UTF-8. @defaultValue 1_048_576 */
   readonly maxOutputBytes?: number;
 }
 
 export const DEFAULT_MAX_STEPS = 5_000_000;
 export const DEFAULT_MAX_OUTPUT_BYTES = 1_048_576;
-/** Steps between two looks at the signal and two turns of the event loop: about a millisecond. */
+/** Steps between two checks of the signal, which yield to the event loop: about a millisecond. */
 const STEPS_PER_TURN = 20_000;
 
-/** What a program that ended by itself printed and how it exited. */
+/** Output and exit code of a program that ran to its end. */
 export interface RunResult {
   readonly output: string;
-  /** What it wrote to its error output: empty, or the line of its fault. */
+  /** Standard error: empty, or the line of the runtime error. */
   readonly errorOutput: string;
-  /** 0, or 70 after a fault such as a division by zero. */
+  /** 0, or 70 after a runtime error such as a division by zero. */
   readonly exitCode: number;
   readonly fault: { readonly message: string; readonly place: string } | undefined;
   readonly steps: number;
 }
 
 /**
- * Runs a program. A fault of the program is a result, not an exception.
+ * Runs a program. A runtime error of the program is part of the result, not an exception.
  *
- * @throws {ParseError | TypeCheckError} when the program has faults of its own
- * @throws {StepBudgetError} after `maxSteps`
- * @throws {OutputLimitError} after `maxOutputBytes`
+ * @throws {ParseError | TypeCheckError} when the program has syntax or type errors
+ * @throws {StepBudgetError} when the program exceeds `maxSteps`
+ * @throws {OutputLimitError} when the program exceeds `maxOutputBytes`
  */
 export async function run(program: CheckedProgram, options: RunOptions = {}): Promise<RunResult> {
   options.signal?.throwIfAborted();
@@ -50,7 +50,7 @@ export async function run(program: CheckedProgram, options: RunOptions = {}): Pr
   return resultOf(machine);
 }
 
-/** Runs a program without giving up the event loop. For short programs and tests. */
+/** Runs a program without yielding to the event loop. For short programs and tests. */
 export function runSync(
   program: CheckedProgram,
   options: Omit<RunOptions, 'signal'> = {},

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { LanguageDefinition } from './definition.ts';
 import { loadDefinition } from './load.ts';
 
-/** The definitions that come along, as files of the folder `languages`. */
+/** The bundled definitions: the files in the `languages` folder. */
 export const BUNDLED_LANGUAGES = ['core', 'escuela', 'algol'] as const;
 export type BundledLanguage = (typeof BUNDLED_LANGUAGES)[number];
 
@@ -13,7 +13,7 @@ export function bundledDefinitionText(name: BundledLanguage): string {
   return readFileSync(new URL(`../../languages/${name}.yaml`, import.meta.url), 'utf8');
 }
 
-/** A bundled definition, read once. */
+/** A bundled definition. Loaded on first use and cached. */
 export function bundledDefinition(name: BundledLanguage): LanguageDefinition {
   const before = loaded.get(name);
   if (before !== undefined) return before;

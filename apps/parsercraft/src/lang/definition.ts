@@ -13,7 +13,7 @@ export interface BinaryOperator {
   readonly kind: 'binary';
   readonly meaning: BinaryMeaning;
   readonly symbol: string;
-  /** From 1 to 99; the higher binds tighter. */
+  /** From 1 to 99. A higher value binds tighter. */
   readonly precedence: number;
   readonly associativity: Associativity;
 }
@@ -22,7 +22,7 @@ export interface PrefixOperator {
   readonly kind: 'prefix';
   readonly meaning: PrefixMeaning;
   readonly symbol: string;
-  /** From 1 to 99; the operand takes in every binary operator of a higher one. */
+  /** From 1 to 99. The operand includes every binary operator of higher precedence. */
   readonly precedence: number;
 }
 
@@ -35,20 +35,20 @@ export interface BuiltinFunction {
 }
 
 export interface CommentStyle {
-  /** What begins a comment that ends with its line. */
+  /** Starts a comment that ends with the line. */
   readonly line: string | undefined;
-  /** What opens and closes a comment that may span lines; it does not nest. */
+  /** The delimiters of a comment that may span lines. Such comments do not nest. */
   readonly block: { readonly open: string; readonly close: string } | undefined;
 }
 
 /**
- * Everything that a language made with ParserCraft can choose. Made by
- * `loadDefinition`, which checks it; treat it as frozen: parsers are kept per object.
+ * The configurable parts of a ParserCraft language. Created and validated by `loadDefinition`.
+ * Treat it as immutable: parsers are cached per object.
  */
 export interface LanguageDefinition {
   readonly name: string;
   readonly title: string;
-  /** With the dot, for instance `.pc`. */
+  /** Including the dot, for example `.pc`. */
   readonly extension: string;
   readonly keywords: Readonly<Record<Keyword, string>>;
   readonly types: Readonly<Record<TypeName, string>>;

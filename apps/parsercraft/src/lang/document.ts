@@ -2,14 +2,14 @@ import { isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
 import { LineIndex } from '../source/source.ts';
 import type { DefinitionIssue } from './errors.ts';
 
-/** A YAML value together with where it stands, so that every complaint can point at it. */
+/** A YAML value with its position, for issue reports. */
 export interface Located {
   readonly node: Node | null;
   readonly offset: number;
   readonly path: string;
 }
 
-/** A map's entry: the key has a place of its own. */
+/** An entry of a mapping, with the position of its key. */
 interface LocatedEntry {
   readonly key: string;
   readonly keyAt: Located;
@@ -17,8 +17,8 @@ interface LocatedEntry {
 }
 
 /**
- * A YAML text read with the failsafe schema (every scalar is text, so that `true: verdadero`
- * is a word and not a boolean), and the list of complaints about it.
+ * A YAML document read with the failsafe schema, and the issues found in it. In that schema every
+ * scalar is a string, so `true: verdadero` maps a string and not a boolean.
  */
 export class DefinitionDocument {
   readonly root: Located;
@@ -34,31 +34,31 @@ export class DefinitionDocument {
         uniqueKeys: true,
       });
       this.root = { node: document.contents as Node | null, offset: 0, path: '' };
-      for (const error of document.errors) this.complain(error.pos[0], '', error.message);
+      for (const error of document.errors) this.report(error.pos[0], '', error.message);
     } catch (error) {
-      // The composer recurses; a text nested thousands deep ends it.
+      // The YAML composer is recursive, so a deeply nested document overflows the stack.
       if (!(error instanceof RangeError)) throw error;
       this.root = { node: null, offset: 0, path: '' };
-      this.complain(0, '', 'the document is nested too deeply');
+      this.report(0, '', 'the document is nested too deeply');
     }
   }
 
-  /** The complaints so far, in document order. */
+  /** The issues found so far, in document order. */
   get issues(): readonly DefinitionIssue[] {
     return this.#issues
       .toSorted((a, b) => a.offset - b.offset)
       .map(({ path, message, line, column }) => ({ path, message, line, column }));
   }
 
-  complain(at: number | Located, path: string, message: string): void {
+  report(at: number | Located, path: string, message: string): void {
     const offset = typeof at === 'number' ? at : at.offset;
     this.#issues.push({ path, message, ...this.#lines.positionAt(offset) });
   }
 
-  /** The entries of a map; a complaint and none when it is no map. */
+  /** The entries of a mapping. Reports an issue and returns none for any other value. */
   entries(at: Located): readonly LocatedEntry[] {
     if (!isMap(at.node)) {
-      this.complain(at, at.path, 'must be a map');
+      this.report(at, at.path, 'must be a mapping');
       return [];
     }
     const found: LocatedEntry[] = [];
@@ -66,7 +66,7 @@ export class DefinitionDocument {
       const key = pair.key as Node | null;
       const offset = key?.range?.[0] ?? at.offset;
       if (!isScalar(key) || typeof key.value !== 'string') {
-        this.complain(offset, at.path, 'a key must be plain text');
+        this.report(offset, at.path, 'a key must be a string');
         continue;
       }
       const path = at.path === '' ? key.value : `${at.path}.${key.value}`;
@@ -80,10 +80,10 @@ export class DefinitionDocument {
     return found;
   }
 
-  /** The items of a list; a complaint and none when it is no list. */
+  /** The items of a list. Reports an issue and returns none for any other value. */
   items(at: Located): readonly Located[] {
     if (!isSeq(at.node)) {
-      this.complain(at, at.path, 'must be a list');
+      this.report(at, at.path, 'must be a list');
       return [];
     }
     return at.node.items.map((item, index) => {
@@ -92,29 +92,31 @@ export class DefinitionDocument {
     });
   }
 
-  /** The text of a scalar; a complaint and `undefined` when it is none. */
+  /** The text of a scalar. Reports an issue and returns `undefined` for any other value. */
   text(at: Located): string | undefined {
     if (isScalar(at.node) && typeof at.node.value === 'string' && at.node.value !== '') {
       return at.node.value.normalize('NFC');
     }
-    this.complain(at, at.path, 'must be text');
+    this.report(at, at.path, 'must be a non-empty string');
     return undefined;
   }
 
-  /** A whole number from `min` to `max`; a complaint and `undefined` when it is none. */
+  /**
+   * An integer from `min` to `max`. Reports an issue and returns `undefined` for any other value.
+   */
   integer(at: Located, min: number, max: number): number | undefined {
     const text = isScalar(at.node) ? at.node.value : undefined;
     const value = typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
     if (value >= min && value <= max) return value;
-    this.complain(at, at.path, `must be a whole number from ${min} to ${max}`);
+    this.report(at, at.path, `must be an integer from ${min} to ${max}`);
     return undefined;
   }
 
-  /** One of `choices`; a complaint and `undefined` when it is none of them. */
+  /** One of `choices`. Reports an issue and returns `undefined` for any other value. */
   choice<T extends string>(at: Located, choices: readonly T[]): T | undefined {
     const text = isScalar(at.node) ? at.node.value : undefined;
     const found = choices.find((choice) => choice === text);
-    if (found === undefined) this.complain(at, at.path, `must be one of ${choices.join(', ')}`);
+    if (found === undefined) this.report(at, at.path, `must be one of ${choices.join(', ')}`);
     return found;
   }
 }

@@ -1,15 +1,15 @@
-/** One fault in a language definition. */
+/** An issue in a language definition. */
 export interface DefinitionIssue {
-  /** Where in the document, as keys joined by dots, for instance `operators.2.precedence`. */
+  /** The path in the document: keys joined by dots, for example `operators.2.precedence`. */
   readonly path: string;
   readonly message: string;
-  /** From 1. */
+  /** 1-based. */
   readonly line: number;
-  /** From 1. */
+  /** 1-based. */
   readonly column: number;
 }
 
-/** A language definition is not valid; every fault found is in `issues`, in document order. */
+/** A language definition is invalid. `issues` has every issue found, in document order. */
 export class LanguageDefinitionError extends Error {
   override readonly name = 'LanguageDefinitionError';
   readonly code = 'ERR_PARSERCRAFT_DEFINITION';
@@ -20,7 +20,7 @@ export class LanguageDefinitionError extends Error {
       ({ line, column, path, message }) =>
         `${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`,
     );
-    super(`The language definition is not valid:\n${lines.join('\n')}`);
+    super(`Invalid language definition:\n${lines.join('\n')}`);
     this.issues = issues;
   }
 }

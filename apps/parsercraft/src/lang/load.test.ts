@@ -24,14 +24,14 @@ function issuesOf(yaml: string): readonly string[] {
 }
 
 describe('language definitions', () => {
-  it.each(BUNDLED_LANGUAGES)('reads the bundled %s', (language) => {
+  it.each(BUNDLED_LANGUAGES)('loads the bundled language definition %s', (language) => {
     const definition = bundledDefinition(language);
     expect(definition.name).toBe(language);
     expect(definition.operators.map(({ meaning }) => meaning)).toContain('add');
     expect(bundledDefinition(language)).toBe(definition);
   });
 
-  it('uses English words and braces where nothing else is said', () => {
+  it('a definition defaults to English words and braces', () => {
     const definition = loadDefinition(base);
     expect(definition.keywords).toMatchObject({ function: 'fn', while: 'while', true: 'true' });
     expect(definition.marks).toEqual({ blockOpen: '{', blockClose: '}', assign: '=' });
@@ -42,21 +42,30 @@ describe('language definitions', () => {
   });
 
   it.each([
-    ['keywords: { if: let }', "6:17 keywords.if: 'let' is already the keyword let"],
-    ['keywords: { unless: no }', '6:13 keywords.unless: is unknown; known are use'],
-    ['keywords: { if: "2x" }', "6:17 keywords.if: '2x' is no word"],
-    ['keywords: [if]', '6:11 keywords: must be a map'],
+    ['keywords: { if: let }', "6:17 keywords.if: 'let' is already used for the keyword let"],
+    ['keywords: { unless: no }', '6:13 keywords.unless: unknown key; expected one of use'],
+    ['keywords: { if: "2x" }', "6:17 keywords.if: '2x' is not a word"],
+    ['keywords: [if]', '6:11 keywords: must be a mapping'],
     ['types: { int: if }', "6:15 types.int: 'if' is already a keyword"],
-    ['types: { int: n, float: n }', "6:25 types.float: 'n' is already the type int"],
-    ['marks: { assign: "(" }', "6:18 marks.assign: '(' is no sign"],
-    ['marks: { assign: "+" }', "3:5 operators.0: '+' is already the mark assign"],
-    ['marks: { blockOpen: while }', "6:21 marks.blockOpen: 'while' is already the keyword while"],
-    ['comments: { line: "+" }', "6:11 comments: '+' begins a comment, so '+'"],
-    ['comments: { blockOpen: "/*" }', '6:11 comments: blockOpen and blockClose come together'],
-    ['comments: { line: "/", blockOpen: "/*", blockClose: "*/" }', "6:11 comments: '/' hides '/*'"],
+    ['types: { int: n, float: n }', "6:25 types.float: 'n' is already used for the type int"],
+    ['marks: { assign: "(" }', "6:18 marks.assign: '(' is not a sign"],
+    ['marks: { assign: "+" }', "3:5 operators.0: '+' is already used for the mark assign"],
+    [
+      'marks: { blockOpen: while }',
+      "6:21 marks.blockOpen: 'while' is already used for the keyword while",
+    ],
+    ['comments: { line: "+" }', "6:11 comments: '+' starts a comment, so '+'"],
+    [
+      'comments: { blockOpen: "/*" }',
+      '6:11 comments: blockOpen and blockClose must be given together',
+    ],
+    [
+      'comments: { line: "/", blockOpen: "/*", blockClose: "*/" }',
+      "6:11 comments: the line comment '/' hides the block comment '/*'",
+    ],
     ['extension: pc', "6:12 extension: 'pc' does not match"],
-    ['colour: red', '6:1 colour: is unknown'],
-  ])('says where it is wrong: %s', (line, wanted) => {
+    ['colour: red', '6:1 colour: unknown key'],
+  ])('reports the position of an invalid definition: %s', (line, wanted) => {
     const issues = issuesOf(`${base}${line}\n`);
     expect(issues.map((issue) => issue.slice(0, wanted.length))).toContain(wanted);
   });
@@ -64,28 +73,31 @@ describe('language definitions', () => {
   it.each([
     [
       '{ meaning: add, symbol: "*", precedence: 5 }',
-      '4:5 operators.1: add has an operator already',
+      '4:5 operators.1: an operator for add is already defined',
     ],
-    ['{ meaning: subtract, symbol: "+", precedence: 5 }', "4:5 operators.1: '+' is already add"],
+    [
+      '{ meaning: subtract, symbol: "+", precedence: 5 }',
+      "4:5 operators.1: '+' is already used for the operator add",
+    ],
     [
       '{ meaning: power, symbol: "^", precedence: 5, associativity: right }',
-      '4:5 operators.1: precedence 5 is left-associative by add',
+      "4:5 operators.1: precedence 5 already has associativity 'left' (operator add)",
     ],
     [
       '{ meaning: not, symbol: no, precedence: 5, associativity: left }',
-      '4:63 operators.1.associativity: not stands before its operand',
+      '4:63 operators.1.associativity: not is a prefix operator',
     ],
     [
       '{ meaning: power, symbol: "^", precedence: 100 }',
-      '4:48 operators.1.precedence: must be a whole number from 1 to 99',
+      '4:48 operators.1.precedence: must be an integer from 1 to 99',
     ],
     [
       '{ meaning: shout, symbol: "^", precedence: 9 }',
       '4:16 operators.1.meaning: must be one of or, and',
     ],
-    ['{ meaning: power, precedence: 9 }', "4:5 operators.1: 'symbol' is missing"],
-    ['plus', '4:5 operators.1: must be a map'],
-  ])('says where an operator is wrong: %s', (operator, wanted) => {
+    ['{ meaning: power, precedence: 9 }', "4:5 operators.1: missing required key 'symbol'"],
+    ['plus', '4:5 operators.1: must be a mapping'],
+  ])('reports the position of an invalid operator: %s', (operator, wanted) => {
     const yaml = base.replace('functions:', `  - ${operator}\nfunctions:`);
     expect(issuesOf(yaml).map((issue) => issue.slice(0, wanted.length))).toContain(wanted);
   });
@@ -93,21 +105,24 @@ describe('language definitions', () => {
   it.each([
     [
       '{ name: print, meaning: abs, arity: 1 }',
-      "6:5 functions.1: 'print' is already the function print",
+      "6:5 functions.1: 'print' is already used for the function print",
     ],
-    ['{ name: ab, meaning: abs, arity: 2 }', '6:38 functions.1.arity: abs takes 1'],
+    ['{ name: ab, meaning: abs, arity: 2 }', '6:38 functions.1.arity: the arity of abs must be 1'],
     [
       '{ name: p, meaning: print, arity: { min: 3, max: 2 } }',
-      '6:39 functions.1.arity: min 3 is over max 2',
+      '6:39 functions.1.arity: min 3 is greater than max 2',
     ],
     ['{ name: p, meaning: sing, arity: 2 }', '6:25 functions.1.meaning: must be one of print'],
-    ['{ name: if, meaning: abs, arity: 1 }', "6:5 functions.1: 'if' is already the keyword if"],
-  ])('says where a function is wrong: %s', (line, wanted) => {
+    [
+      '{ name: if, meaning: abs, arity: 1 }',
+      "6:5 functions.1: 'if' is already used for the keyword if",
+    ],
+  ])('reports the position of an invalid function: %s', (line, wanted) => {
     const issues = issuesOf(`${base}  - ${line}\n`);
     expect(issues.map((issue) => issue.slice(0, wanted.length))).toContain(wanted);
   });
 
-  it('reports every fault at once, in the order of the document', () => {
+  it('reports all issues of a definition at once, in document order', () => {
     expect(issuesOf('name: 3\noperators: 4\nfunctions: 5\n')).toEqual([
       expect.stringMatching(/^1:7 name: /),
       '2:12 operators: must be a list',
@@ -116,17 +131,17 @@ describe('language definitions', () => {
   });
 
   it.each([
-    ['', 'must be a map'],
+    ['', 'must be a mapping'],
     ['[', 'Flow sequence'],
     ['a: b: c', 'Nested mappings are not allowed'],
     ['['.repeat(50_000), 'nested|Maximum|Flow'],
     [`name: ${'x'.repeat(70_000)}`, 'characters long'],
-    ['a: &x [1]\nb: *x\n', 'is unknown'],
-  ])('refuses %j', (yaml, wanted) => {
+    ['a: &x [1]\nb: *x\n', 'unknown key'],
+  ])('rejects the invalid definition %j', (yaml, wanted) => {
     expect(issuesOf(yaml).join('\n')).toMatch(new RegExp(wanted));
   });
 
-  it('throws nothing but its own error, with places inside the text', () => {
+  it('loading any text throws only LanguageDefinitionError, with positions inside the text', () => {
     const mutated = fc
       .tuple(
         fc.constantFrom(...BUNDLED_LANGUAGES).map(bundledDefinitionText),

@@ -17,7 +17,7 @@ import {
 } from './sections.ts';
 import { isWord, Spellings } from './words.ts';
 
-/** Longest definition that is read, in characters. */
+/** Maximum length of a definition, in characters. */
 const MAX_DEFINITION_LENGTH = 65_536;
 
 const SECTIONS = [
@@ -33,13 +33,13 @@ const SECTIONS = [
 ] as const;
 
 /**
- * Reads and checks a language definition in YAML.
+ * Parses and validates a language definition in YAML.
  *
- * @throws {LanguageDefinitionError} with every fault and its line and column
+ * @throws {LanguageDefinitionError} with the line and column of every issue
  */
 export function loadDefinition(yaml: string): LanguageDefinition {
   if (yaml.length > MAX_DEFINITION_LENGTH) {
-    const message = `is ${yaml.length} characters long; at most ${MAX_DEFINITION_LENGTH} are read`;
+    const message = `is ${yaml.length} characters long; the maximum is ${MAX_DEFINITION_LENGTH}`;
     throw new LanguageDefinitionError([{ path: '', message, line: 1, column: 1 }]);
   }
   const document = new DefinitionDocument(yaml);
@@ -79,7 +79,7 @@ function read(document: DefinitionDocument): LanguageDefinition {
 function readName(document: DefinitionDocument, at: Located, pattern: RegExp): string | undefined {
   const text = document.text(at);
   if (text === undefined || pattern.test(text)) return text;
-  document.complain(at, at.path, `'${text}' does not match ${pattern.source}`);
+  document.report(at, at.path, `'${text}' does not match ${pattern.source}`);
   return undefined;
 }
 
@@ -94,9 +94,13 @@ function readOperators(
     if (operator === undefined) continue;
     const other = operators.find(({ symbol }) => symbol === operator.symbol);
     if (operators.some(({ meaning }) => meaning === operator.meaning)) {
-      document.complain(item, item.path, `${operator.meaning} has an operator already`);
+      document.report(item, item.path, `an operator for ${operator.meaning} is already defined`);
     } else if (other?.kind === operator.kind) {
-      document.complain(item, item.path, `'${operator.symbol}' is already ${other.meaning}`);
+      document.report(
+        item,
+        item.path,
+        `'${operator.symbol}' is already used for the operator ${other.meaning}`,
+      );
     } else if (other === undefined) {
       spellings.take(operator.symbol, `the operator ${operator.meaning}`, item);
     }
@@ -108,8 +112,8 @@ function readOperators(
         seen.associativity !== operator.associativity,
     );
     if (unlike !== undefined) {
-      const message = `precedence ${unlike.precedence} is ${unlike.associativity}-associative by ${unlike.meaning}`;
-      document.complain(item, item.path, message);
+      const message = `precedence ${unlike.precedence} already has associativity '${unlike.associativity}' (operator ${unlike.meaning})`;
+      document.report(item, item.path, message);
     }
     operators.push(operator);
   }
@@ -131,7 +135,7 @@ function readFunctions(
   return functions;
 }
 
-/** A comment's mark wins over every other sign, so none may begin with it. */
+/** The lexer matches comments first, so no other sign may start with a comment mark. */
 function checkComments(
   document: DefinitionDocument,
   at: Located,
@@ -142,15 +146,19 @@ function checkComments(
   for (const mark of marks) {
     for (const [spelling, what] of spellings.entries()) {
       if (!isWord(spelling) && spelling.startsWith(mark)) {
-        document.complain(
+        document.report(
           at,
           at.path,
-          `'${mark}' begins a comment, so '${spelling}' (${what}) can never be read`,
+          `'${mark}' starts a comment, so '${spelling}' (${what}) is never recognized`,
         );
       }
     }
   }
   if (comments.line !== undefined && comments.block?.open.startsWith(comments.line)) {
-    document.complain(at, at.path, `'${comments.line}' hides '${comments.block.open}'`);
+    document.report(
+      at,
+      at.path,
+      `the line comment '${comments.line}' hides the block comment '${comments.block.open}'`,
+    );
   }
 }

@@ -20,13 +20,13 @@ import {
 } from './vocabulary.ts';
 import { readBlockMark, readSign, readWord, readWordOrSign, type Spellings } from './words.ts';
 
-/** The words used where a definition does not rename them. */
+/** The default words, for those that a definition does not rename. */
 const ENGLISH: Readonly<Record<Keyword, string>> = {
   ...(Object.fromEntries(KEYWORDS.map((keyword) => [keyword, keyword])) as Record<Keyword, string>),
   function: 'fn',
 };
 
-/** The fields of a map by name; a complaint for each that is unknown or missing. */
+/** The fields of a mapping by name. Reports each one that is unknown or missing. */
 export function fields<K extends string>(
   document: DefinitionDocument,
   at: Located,
@@ -37,11 +37,11 @@ export function fields<K extends string>(
   const before = document.issues.length;
   for (const { key, keyAt, value } of document.entries(at)) {
     if ((known as readonly string[]).includes(key)) found[key as K] = value;
-    else document.complain(keyAt, keyAt.path, `is unknown; known are ${known.join(', ')}`);
+    else document.report(keyAt, keyAt.path, `unknown key; expected one of ${known.join(', ')}`);
   }
   if (document.issues.length === before || Object.keys(found).length > 0) {
     for (const key of required) {
-      if (found[key] === undefined) document.complain(at, at.path, `'${key}' is missing`);
+      if (found[key] === undefined) document.report(at, at.path, `missing required key '${key}'`);
     }
   }
   return found;
@@ -82,9 +82,9 @@ export function readTypes(
     if (given[type] !== undefined) words[type] = readWord(document, place) ?? words[type];
     const first = seen.get(words[type]);
     if (first !== undefined) {
-      document.complain(place, place.path, `'${words[type]}' is already the type ${first}`);
+      document.report(place, place.path, `'${words[type]}' is already used for the type ${first}`);
     } else if (keywords.has(words[type])) {
-      document.complain(place, place.path, `'${words[type]}' is already a keyword`);
+      document.report(place, place.path, `'${words[type]}' is already a keyword`);
     }
     seen.set(words[type], type);
   }
@@ -115,13 +115,13 @@ export function readComments(document: DefinitionDocument, at: Located | undefin
   const open = given.blockOpen && readSign(document, given.blockOpen);
   const close = given.blockClose && readSign(document, given.blockClose);
   if ((given.blockOpen === undefined) !== (given.blockClose === undefined)) {
-    document.complain(at, at.path, 'blockOpen and blockClose come together');
+    document.report(at, at.path, 'blockOpen and blockClose must be given together');
   }
   if (given.blockOpen && open !== undefined && (open === close || open === line)) {
-    document.complain(
+    document.report(
       given.blockOpen,
       given.blockOpen.path,
-      `'${open}' opens and ends a comment at once`,
+      `'${open}' is already used by ${open === line ? 'line' : 'blockClose'}`,
     );
   }
   return {
@@ -141,10 +141,10 @@ export function readOperator(document: DefinitionDocument, at: Located): Operato
   if (isPrefix(meaning)) {
     if (given.associativity) {
       const { associativity } = given;
-      document.complain(
+      document.report(
         associativity,
         associativity.path,
-        `${meaning} stands before its operand and has none`,
+        `${meaning} is a prefix operator and has no associativity`,
       );
     }
     return { kind: 'prefix', meaning, symbol, precedence };
@@ -171,7 +171,7 @@ export function readFunction(
   const able = INTRINSICS[meaning];
   if (arity.min < able.min || arity.max > able.max) {
     const text = able.min === able.max ? `${able.min}` : `from ${able.min} to ${able.max}`;
-    document.complain(given.arity, given.arity.path, `${meaning} takes ${text}`);
+    document.report(given.arity, given.arity.path, `the arity of ${meaning} must be ${text}`);
     return undefined;
   }
   return { name, meaning, arity };
@@ -189,7 +189,7 @@ function readArity(document: DefinitionDocument, at: Located): Arity | undefined
   const max = document.integer(given.max, 0, 16);
   if (min === undefined || max === undefined) return undefined;
   if (min <= max) return { min, max };
-  document.complain(at, at.path, `min ${min} is over max ${max}`);
+  document.report(at, at.path, `min ${min} is greater than max ${max}`);
   return undefined;
 }
 

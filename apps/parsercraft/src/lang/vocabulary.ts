@@ -1,4 +1,4 @@
-/** The words that a definition may rename. The key is what the word means. */
+/** The words that a definition may rename, by meaning. */
 export const KEYWORDS = [
   'use',
   'as',
@@ -18,7 +18,7 @@ export const KEYWORDS = [
 ] as const;
 export type Keyword = (typeof KEYWORDS)[number];
 
-/** The types that can be written down by name. */
+/** The named types. */
 export const TYPE_NAMES = ['int', 'float', 'bool', 'string'] as const;
 export type TypeName = (typeof TYPE_NAMES)[number];
 
@@ -44,13 +44,13 @@ export type BinaryMeaning = (typeof BINARY_MEANINGS)[number];
 export const PREFIX_MEANINGS = ['negate', 'not'] as const;
 export type PrefixMeaning = (typeof PREFIX_MEANINGS)[number];
 
-/** Arguments that a built-in function takes, both ends included. */
+/** Number of arguments that a built-in function takes, inclusive. */
 export interface Arity {
   readonly min: number;
   readonly max: number;
 }
 
-/** What the built-in functions can do, and with how many arguments; a definition names them. */
+/** The built-in functions and their arities. A definition gives them names. */
 export const INTRINSICS: {
   readonly print: Arity;
   readonly string: Arity;

@@ -7,36 +7,42 @@ export function isWord(text: string): boolean {
   return WORD.test(text);
 }
 
-/** A keyword, type or function: an identifier; a complaint and `undefined` when it is none. */
+/** Reads the word for a keyword, type or function: an identifier. Reports any other text. */
 export function readWord(document: DefinitionDocument, at: Located): string | undefined {
   const text = document.text(at);
   if (text === undefined) return undefined;
   if (text.length <= 40 && isWord(text)) return text;
-  document.complain(at, at.path, `'${text}' is no word: letters, digits and _, at most 40`);
-  return undefined;
-}
-
-/** Signs such as `<=`; the brackets, quotes, dots and separators of the grammar are not among them. */
-export function readSign(document: DefinitionDocument, at: Located): string | undefined {
-  const text = document.text(at);
-  if (text === undefined) return undefined;
-  if (SYMBOL.test(text) && text !== ':') return text;
-  document.complain(
+  document.report(
     at,
     at.path,
-    `'${text}' is no sign: 1 to 4 of + - * / % < > = ! & | ^ ~ ? @ $ # : \\`,
+    `'${text}' is not a word: use letters, digits and _, at most 40 characters`,
   );
   return undefined;
 }
 
-/** An operator's symbol: a word or a sign. */
+/**
+ * Reads a sign such as `<=`. The brackets, quotes, dots and separators of the grammar are excluded.
+ */
+export function readSign(document: DefinitionDocument, at: Located): string | undefined {
+  const text = document.text(at);
+  if (text === undefined) return undefined;
+  if (SYMBOL.test(text) && text !== ':') return text;
+  document.report(
+    at,
+    at.path,
+    `'${text}' is not a sign: use 1 to 4 of + - * / % < > = ! & | ^ ~ ? @ $ # : \\`,
+  );
+  return undefined;
+}
+
+/** Reads an operator symbol: a word or a sign. */
 export function readWordOrSign(document: DefinitionDocument, at: Located): string | undefined {
   const text = document.text(at);
   if (text === undefined) return undefined;
   return isWord(text) ? readWord(document, at) : readSign(document, at);
 }
 
-/** A block's mark: a word, `{` or `}`, `[` or `]`. */
+/** Reads a block mark: a word, `{` or `}`, `[` or `]`. */
 export function readBlockMark(
   document: DefinitionDocument,
   at: Located,
@@ -46,11 +52,11 @@ export function readBlockMark(
   if (text === undefined) return undefined;
   if (brackets.includes(text)) return text;
   if (isWord(text)) return readWord(document, at);
-  document.complain(at, at.path, `'${text}' must be a word or one of ${brackets.join(' ')}`);
+  document.report(at, at.path, `'${text}' must be a word or one of ${brackets.join(' ')}`);
   return undefined;
 }
 
-/** Who uses which spelling, so that a second use can name the first. */
+/** The spellings in use, so that a duplicate can be reported with the first use. */
 export class Spellings {
   readonly #document: DefinitionDocument;
   readonly #uses = new Map<string, string>();
@@ -63,11 +69,11 @@ export class Spellings {
     return this.#uses.has(spelling);
   }
 
-  /** Takes a spelling for `what`; a complaint when something else has it. */
+  /** Registers a spelling for `what`. Reports an issue when it is already in use. */
   take(spelling: string, what: string, at: Located): void {
     const first = this.#uses.get(spelling);
     if (first === undefined) this.#uses.set(spelling, what);
-    else this.#document.complain(at, at.path, `'${spelling}' is already ${first}`);
+    else this.#document.report(at, at.path, `'${spelling}' is already used for ${first}`);
   }
 
   entries(): Iterable<[string, string]> {

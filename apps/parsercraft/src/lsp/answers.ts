@@ -23,7 +23,7 @@ import { semanticTokens } from './semantic-tokens.ts';
 import { describe, isOwn, nameAt, placesOf } from './symbols-at.ts';
 import type { Workspace } from './workspace.ts';
 
-/** Answers one method of the protocol about one document. */
+/** Handles one protocol method for one document. */
 type Answer<Params> = (workspace: Workspace, document: TextDocument, params: Params) => unknown;
 
 function rangeOf(document: TextDocument, { start, end }: Span): Range {
@@ -38,7 +38,7 @@ function at(
   return { main: workspace.analyse(document).main, offset: document.offsetAt(position) };
 }
 
-/** What is wrong with a document. */
+/** The diagnostics of a document, in the form of the protocol. */
 export function diagnosticsOf(workspace: Workspace, document: TextDocument): LspDiagnostic[] {
   return workspace.analyse(document).diagnostics.map(({ start, end, message, code, source }) => ({
     range: rangeOf(document, { start: start.offset, end: end.offset }),
@@ -109,7 +109,7 @@ const renameSymbol: Answer<RenameParams> = (workspace, document, { position, new
 
 const formatting: Answer<unknown> = (workspace, document) => {
   const text = document.getText();
-  // Half a program has no layout; its diagnostics say why.
+  // A document with syntax errors cannot be formatted.
   if (workspace.analyse(document).main.parsed.diagnostics.length > 0) return null;
   const formatted = format(workspace.definitionOf(document), text);
   if (formatted === text) return [];
@@ -132,14 +132,15 @@ const ANSWERS: ReadonlyMap<string, Answer<never>> = new Map<string, Answer<never
   ['textDocument/semanticTokens/full', colours],
 ]);
 
-/** The methods that can be answered. */
+/** The supported methods. */
 export const ANSWERED_METHODS: readonly string[] = [...ANSWERS.keys()];
 
 /**
- * Answers a method about the document that its parameters name.
+ * Handles a request for the document named in its parameters.
  *
- * @param documentOf - finds an open document
- * @throws {ResponseError} when there is no such method, or the document is not open
+ * @param documentOf - looks up an open document
+ * @throws {ResponseError} when the method is unknown, the document is not open, or a required
+ *   position is missing
  */
 export function answer(
   workspace: Workspace,
@@ -149,7 +150,7 @@ export function answer(
 ): unknown {
   const found = ANSWERS.get(method);
   if (found === undefined) {
-    throw new ResponseError(ErrorCodes.MethodNotFound, `There is no method '${method}'.`);
+    throw new ResponseError(ErrorCodes.MethodNotFound, `Unknown method '${method}'.`);
   }
   const uri = uriOf(params);
   const document = uri === undefined ? undefined : documentOf(uri);
@@ -157,7 +158,7 @@ export function answer(
     throw new ResponseError(ErrorCodes.InvalidParams, `The document '${uri}' is not open.`);
   }
   if (needsPosition(method) && !hasPosition(params)) {
-    throw new ResponseError(ErrorCodes.InvalidParams, `${method} needs a position.`);
+    throw new ResponseError(ErrorCodes.InvalidParams, `${method} requires a position.`);
   }
   return (found as Answer<unknown>)(workspace, document, params);
 }

@@ -3,7 +3,9 @@ import type { CheckedModule } from '../types/module.ts';
 import type { AnySymbol } from '../types/symbols.ts';
 import { describe, importBefore, visibleAt } from './symbols-at.ts';
 
-/** What can stand at an offset: the functions of a package after its dot, else names and keywords. */
+/**
+ * Completion items: the functions of a package after its dot, else visible names and keywords.
+ */
 export function completion(module: CheckedModule, offset: number): readonly CompletionItem[] {
   const { parsed } = module;
   const { definition } = parsed;

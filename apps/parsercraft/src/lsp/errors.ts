@@ -1,4 +1,4 @@
-/** The language server did not answer in time; the request was cancelled. */
+/** The language server did not respond in time. The request was cancelled. */
 export class LspTimeoutError extends Error {
   override readonly name = 'LspTimeoutError';
   readonly code = 'ERR_PARSERCRAFT_LSP_TIMEOUT';
@@ -6,13 +6,13 @@ export class LspTimeoutError extends Error {
   readonly timeoutMs: number;
 
   constructor(method: string, timeoutMs: number) {
-    super(`The language server did not answer ${method} within ${timeoutMs} ms.`);
+    super(`The language server did not respond to ${method} within ${timeoutMs} ms.`);
     this.method = method;
     this.timeoutMs = timeoutMs;
   }
 }
 
-/** The server's process ended while it had a request. */
+/** The server process exited during a request. */
 export class LspExitError extends Error {
   override readonly name = 'LspExitError';
   readonly code = 'ERR_PARSERCRAFT_LSP_EXIT';
@@ -23,15 +23,15 @@ export class LspExitError extends Error {
     exit: { readonly exitCode: number | null; readonly signal: NodeJS.Signals | null },
     lastLines: readonly string[],
   ) {
-    const how = exit.signal === null ? `with code ${exit.exitCode}` : `by ${exit.signal}`;
+    const how = exit.signal === null ? `with code ${exit.exitCode}` : `on ${exit.signal}`;
     const log = lastLines.length === 0 ? '' : `\n${lastLines.join('\n')}`;
-    super(`The language server ended ${how}.${log}`);
+    super(`The language server exited ${how}.${log}`);
     this.exitCode = exit.exitCode;
     this.signal = exit.signal;
   }
 }
 
-/** The server died too often; it is started again by the first request after `retryAfterMs`. */
+/** The server exited too often. The first request after `retryAfterMs` restarts it. */
 export class LspUnavailableError extends Error {
   override readonly name = 'LspUnavailableError';
   readonly code = 'ERR_PARSERCRAFT_LSP_UNAVAILABLE';
@@ -39,30 +39,30 @@ export class LspUnavailableError extends Error {
 
   constructor(restarts: number, windowMs: number, retryAfterMs: number) {
     super(
-      `The language server died ${restarts} times within ${windowMs} ms; the next start is allowed in ${retryAfterMs} ms.`,
+      `The language server exited ${restarts} times within ${windowMs} ms; it can be restarted in ${retryAfterMs} ms.`,
     );
     this.retryAfterMs = retryAfterMs;
   }
 }
 
-/** The client was closed. */
+/** The client is closed. */
 export class LspClosedError extends Error {
   override readonly name = 'LspClosedError';
   readonly code = 'ERR_PARSERCRAFT_LSP_CLOSED';
 
   constructor() {
-    super('The language server was closed.');
+    super('The language server client is closed.');
   }
 }
 
-/** The server refused a request, for instance because its document is not open. */
+/** The server rejected a request, for example because the document is not open. */
 export class LspRequestError extends Error {
   override readonly name = 'LspRequestError';
   readonly code = 'ERR_PARSERCRAFT_LSP_REQUEST';
   readonly method: string;
-  /** The code of the JSON-RPC error, -32602 for invalid parameters. */
+  /** JSON-RPC error code, for example -32602 for invalid parameters. */
   readonly rpcCode: number;
-  /** Whether what was asked was invalid, rather than the server broken. */
+  /** Whether the request was invalid, as opposed to a failure of the server. */
   readonly isInvalid: boolean;
 
   constructor(method: string, rpcCode: number, message: string, options?: ErrorOptions) {

@@ -10,7 +10,7 @@ const ask = (line: number, character: number) => ({
 });
 
 describe('answers without the server', () => {
-  it('are those of the server', async () => {
+  it('answers like the language server', async () => {
     const local = new LastGoodAnswers();
     local.learn(URI, GOOD);
     await using lsp = new LspProcess({ requestTimeoutMs: 20_000 });
@@ -28,7 +28,7 @@ describe('answers without the server', () => {
     }
   });
 
-  it('come from the last text that had no syntax error', () => {
+  it('answers from the last version of a document without syntax errors', () => {
     const local = new LastGoodAnswers();
     local.learn(URI, 'let broken = (');
     expect(local.answer('textDocument/hover', ask(1, 7))).toBeUndefined();
@@ -41,7 +41,7 @@ describe('answers without the server', () => {
     expect(local.answer('textDocument/hover', ask(1, 7))).toBeUndefined();
   });
 
-  it('are kept of a hundred documents', () => {
+  it('keeps the 100 most recent documents', () => {
     const local = new LastGoodAnswers();
     local.learn(URI, GOOD);
     for (let i = 0; i < 99; i += 1) local.learn(`file:///${i}.pc`, GOOD);
@@ -50,7 +50,7 @@ describe('answers without the server', () => {
     expect(local.answer('textDocument/hover', ask(1, 7))).toBeUndefined();
   });
 
-  it('are none for a method that there is not', () => {
+  it('returns undefined for an unknown method', () => {
     expect(new LastGoodAnswers().answer('textDocument/sing', ask(0, 0))).toBeUndefined();
   });
 });

@@ -6,20 +6,22 @@ import { type LspInitialization, Workspace } from './workspace.ts';
 const MAX_DOCUMENTS = 100;
 
 /**
- * Answers as the server would, in this process, from the last text of each document that had no
- * syntax error: what is left when the server cannot be asked.
+ * Handles requests like the language server, but in this process and from the last version of each
+ * document without syntax errors. A fallback for when the server is unavailable.
  */
 export class LastGoodAnswers {
   readonly #workspace: Workspace;
   readonly #documents = new Map<string, TextDocument>();
   #version = 0;
 
-  /** @throws {LanguageDefinitionError} when a definition is not valid */
+  /** @throws {LanguageDefinitionError} when a definition is invalid */
   constructor(initialization: LspInitialization = {}) {
     this.#workspace = new Workspace(initialization);
   }
 
-  /** Takes in a document's text, if it parses. Keeps the hundred documents learnt last. */
+  /**
+   * Stores the text of a document if it has no syntax errors. Keeps the 100 most recent documents.
+   */
   learn(uri: string, text: string, languageId = ''): void {
     this.#version += 1;
     const document = TextDocument.create(uri, languageId, this.#version, text);
@@ -36,7 +38,9 @@ export class LastGoodAnswers {
     this.#workspace.forget(uri);
   }
 
-  /** The answer to a request of the protocol; `undefined` when nothing good was learnt of it. */
+  /**
+   * The result of a request, or `undefined` when the document is unknown or the request is invalid.
+   */
   answer(method: string, params: unknown): unknown {
     try {
       return answer(this.#workspace, (uri) => this.#documents.get(uri), method, params);

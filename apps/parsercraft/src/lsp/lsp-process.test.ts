@@ -29,7 +29,7 @@ const at = (line: number, character: number) => ({
 });
 
 describe('the language server as a process', () => {
-  it('reports what is wrong, asked and unasked', async () => {
+  it('pushes diagnostics and returns them on request', async () => {
     const sent: unknown[] = [];
     await using lsp = await started({
       onNotification: (method, params) => sent.push({ method, params }),
@@ -56,7 +56,7 @@ describe('the language server as a process', () => {
     });
   });
 
-  it('completes names, keywords, and the functions of a package after its dot', async () => {
+  it('completes names and keywords, and the functions of a package after its dot', async () => {
     await using lsp = await started();
     await lsp.open(URI, TEXT);
     const labels = async (line: number, character: number) =>
@@ -66,16 +66,16 @@ describe('the language server as a process', () => {
     expect(await labels(4, 0)).toEqual(
       expect.arrayContaining(['sum', 'add', 'print', 'while', 'math']),
     );
-    // Inside the function its parameters are there and the main program's variable is not.
+    // Inside the function its parameters are visible and the variable of the main program is not.
     const inside = await labels(2, 37);
     expect(inside).toEqual(expect.arrayContaining(['a', 'b']));
     expect(inside).not.toContain('sum');
-    // Nor is it there before it is declared.
+    // The variable is not visible before its declaration.
     expect(await labels(3, 0)).not.toContain('sum');
     expect(await labels(4, 16)).toEqual(['one']);
   });
 
-  it('says what a name is', async () => {
+  it('shows the type of a name on hover', async () => {
     await using lsp = await started();
     await lsp.open(URI, TEXT);
     expect(await lsp.request('textDocument/hover', at(3, 11))).toEqual({
@@ -88,7 +88,7 @@ describe('the language server as a process', () => {
     expect(await lsp.request('textDocument/hover', at(1, 0))).toBeNull();
   });
 
-  it('finds the declaration and the uses of a name', async () => {
+  it('finds the declaration and the references of a name', async () => {
     await using lsp = await started();
     await lsp.open(URI, TEXT);
     const range = (line: number, start: number, end: number) => ({
@@ -106,7 +106,7 @@ describe('the language server as a process', () => {
     ]);
   });
 
-  it('renames every use, and refuses a name that would mean something else', async () => {
+  it('renames every occurrence and rejects a new name that conflicts with another', async () => {
     await using lsp = await started();
     await lsp.open(URI, TEXT);
     const edit = (line: number, start: number, end: number) => ({
@@ -117,27 +117,27 @@ describe('the language server as a process', () => {
       changes: { [URI]: [edit(3, 4, 7), edit(4, 6, 9)] },
     });
     for (const [newName, why] of [
-      ['add', /already means something/],
-      ['while', /no name in this language/],
-      ['1st', /no name in this language/],
+      ['add', /conflicts with an existing name/],
+      ['while', /not a valid name in this language/],
+      ['1st', /not a valid name in this language/],
     ] as const) {
       const refused = lsp.request('textDocument/rename', { ...at(3, 4), newName });
       await expect(refused).rejects.toThrow(why);
     }
-    // b would become a second a, or be taken for it.
+    // b would become a second declaration of a.
     const same = lsp.request('textDocument/rename', { ...at(2, 15), newName: 'a' });
-    await expect(same).rejects.toThrow(/already means something/);
-    // The inner b would be taken for the outer a, and no diagnostic would tell.
+    await expect(same).rejects.toThrow(/conflicts with an existing name/);
+    // The inner b would hide the outer one without a diagnostic.
     const hidden = 'file:///hidden.pc';
     await lsp.open(hidden, 'let a = 1\nif true { let b = 2 print(a, b) }\n');
     const place = { textDocument: { uri: hidden }, position: { line: 0, character: 4 } };
     const shadowed = lsp.request('textDocument/rename', { ...place, newName: 'b' });
-    await expect(shadowed).rejects.toThrow(/already means something/);
+    await expect(shadowed).rejects.toThrow(/conflicts with an existing name/);
     const foreign = lsp.request('textDocument/rename', { ...at(4, 17), newName: 'two' });
-    await expect(foreign).rejects.toThrow(/declared elsewhere/);
+    await expect(foreign).rejects.toThrow(/not declared in this document/);
   });
 
-  it('lays a document out, and leaves one with syntax errors alone', async () => {
+  it('formats a document unless it has syntax errors', async () => {
     await using lsp = await started();
     const params = { textDocument: { uri: URI }, options: { tabSize: 2, insertSpaces: true } };
     await lsp.open(URI, 'let   x=1 // one\nif x==1{print( x )}');
@@ -151,7 +151,7 @@ describe('the language server as a process', () => {
     expect(await lsp.request('textDocument/formatting', params)).toBeNull();
   });
 
-  it('colours tokens by what they mean', async () => {
+  it('returns semantic tokens', async () => {
     await using lsp = await started();
     await lsp.open(URI, 'fn f(a: int) { print(a) } // x');
     const { data } = (await lsp.request('textDocument/semanticTokens/full', {
@@ -186,7 +186,7 @@ describe('the language server as a process', () => {
     ]);
   });
 
-  it('takes the language from the document, and definitions from its client', async () => {
+  it('determines the language from the document, and accepts definitions from the client', async () => {
     await using lsp = await started();
     await lsp.open('file:///a.es.pc', 'escribe(1)\n');
     await lsp.open('untitled:1', 'write(1)\n', { languageId: 'algol' });
@@ -195,17 +195,17 @@ describe('the language server as a process', () => {
       expect(report).toEqual({ kind: 'full', items: [] });
     }
     await using broken = new LspProcess({ initialization: { definitions: ['name: 3'] } });
-    await expect(broken.start()).rejects.toThrow(/language definition is not valid/);
+    await expect(broken.start()).rejects.toThrow(/Invalid language definition/);
   });
 
-  it('refuses a document that is not open', async () => {
+  it('rejects a request for a document that is not open', async () => {
     await using lsp = await started();
     const refused = lsp.request('textDocument/hover', at(0, 0));
     await expect(refused).rejects.toThrow(LspRequestError);
     await expect(refused).rejects.toMatchObject({ isInvalid: true, rpcCode: -32602 });
   });
 
-  it('fails a request when the process dies, and starts again with the documents that were open', async () => {
+  it('fails pending requests when the process exits, then restarts it with the open documents', async () => {
     const ends: LspExitError[] = [];
     await using lsp = await started({ onExit: (error) => ends.push(error) });
     await lsp.open(URI, TEXT);
@@ -221,7 +221,7 @@ describe('the language server as a process', () => {
     expect(ends).toEqual([expect.objectContaining({ signal: 'SIGKILL' })]);
   });
 
-  it('keeps nothing of a request that has been answered', async () => {
+  it('retains nothing of a completed request', async () => {
     await using lsp = await started();
     await lsp.open(URI, TEXT);
     const asked = lsp.request('textDocument/hover', at(3, 11));
@@ -233,13 +233,13 @@ describe('the language server as a process', () => {
     expect(lsp.waiting).toBe(0);
   });
 
-  it('says that the server has died, however the wire broke', async () => {
+  it('reports LspExitError however the connection to the exited server breaks', async () => {
     await using lsp = await started({ maxStarts: 100 });
     for (let round = 0; round < 8; round++) {
       await lsp.start();
       const { pid } = lsp;
       lsp.kill();
-      // The pipe breaks before, with or after the news of the end.
+      // The pipe can break before, during or after the exit event.
       if (round > 1) await new Promise((resolve) => setTimeout(resolve, (round - 2) / 3));
       const outcome = await lsp.open(`${URI}${round}`, TEXT).catch((error: unknown) => error);
       expect([undefined, 'LspExitError']).toContain((outcome as Error | undefined)?.name);
@@ -247,7 +247,7 @@ describe('the language server as a process', () => {
     }
   }, 60_000);
 
-  it('gives up on a process that dies too often, and tries again when the window has passed', async () => {
+  it('stops restarting a process that exits too often until the window has passed', async () => {
     let now = 0;
     await using lsp = await started({ maxStarts: 2, restartWindowMs: 1000, now: () => now });
     now = 400;
@@ -266,7 +266,7 @@ describe('the language server as a process', () => {
     expect(lsp.state).toBe('running');
   });
 
-  it('does not wait longer than told, nor after an abort', async () => {
+  it('rejects a request at its timeout and on abort', async () => {
     const silent = { command: process.execPath, args: ['-e', 'process.stdin.resume()'] };
     await using lsp = new LspProcess({ server: silent, closeTimeoutMs: 100 });
     await expect(lsp.start({ timeoutMs: 50 })).rejects.toThrow(LspTimeoutError);
@@ -278,7 +278,7 @@ describe('the language server as a process', () => {
     await expect(lsp.start({ signal: controller.signal })).rejects.toBe(reason);
   });
 
-  it('tells why a server that cannot start does not', async () => {
+  it('reports why a server cannot start', async () => {
     await using missing = new LspProcess({
       server: { command: '/nowhere/at-all', args: [] },
       maxStarts: 1,
@@ -291,10 +291,10 @@ describe('the language server as a process', () => {
       },
       maxStarts: 1,
     });
-    await expect(failing.start()).rejects.toThrow(/ended with code 3/);
+    await expect(failing.start()).rejects.toThrow(/exited with code 3/);
   });
 
-  it('ends its process when it is closed, and refuses what comes after', async () => {
+  it('close() ends the process and rejects later requests', async () => {
     const lsp = await started();
     const pid = lsp.pid as number;
     await lsp.close();
@@ -303,7 +303,7 @@ describe('the language server as a process', () => {
     expect(lsp.state).toBe('closed');
   });
 
-  it('refuses a request without a position, and a method that there is not', async () => {
+  it('rejects a request without a position and an unknown method', async () => {
     await using lsp = await started();
     await lsp.open(URI, TEXT);
     const bare = lsp.request('textDocument/hover', { textDocument: { uri: URI } });

@@ -17,24 +17,32 @@ import { ownServer, type ServerCommand, ServerProcess } from './server-process.t
 import type { LspInitialization } from './workspace.ts';
 
 export interface LspProcessOptions {
-  /** What is started. @defaultValue this package's own server */
+  /** Command that starts the server. @defaultValue the server of this package */
   readonly server?: ServerCommand;
   readonly initialization?: LspInitialization;
-  /** Longest wait for an answer, the start of the server included, in milliseconds. @defaultValue 5000 */
+  /**
+   * Timeout of a request, including the start of the server, in milliseconds.
+   *
+   * @defaultValue 5000
+   */
   readonly requestTimeoutMs?: number;
-  /** Starts within `restartWindowMs`, the first included. @defaultValue 5 */
+  /** Maximum number of starts within `restartWindowMs`, including the first. @defaultValue 5 */
   readonly maxStarts?: number;
-  /** @defaultValue 60_000 */
+  /** Length of the sliding window for `maxStarts`, in milliseconds. @defaultValue 60_000 */
   readonly restartWindowMs?: number;
-  /** Monotonic clock, in milliseconds, for that window. @defaultValue performance.now */
+  /** Monotonic clock for the restart window, in milliseconds. @defaultValue performance.now */
   readonly now?: () => number;
-  /** Longest wait for an orderly end before the process is killed. @defaultValue 2000 */
+  /**
+   * Time for a graceful shutdown before the process is killed, in milliseconds.
+   *
+   * @defaultValue 2000
+   */
   readonly closeTimeoutMs?: number;
-  /** Told of every end of the server's process that nobody asked for. */
+  /** Called when the server process exits unexpectedly. */
   readonly onExit?: (error: LspExitError) => void;
-  /** Told of every message that the server sends by itself. */
+  /** Called for every notification from the server. */
   readonly onNotification?: (method: string, params: unknown) => void;
-  /** Gets every line that the server writes to its standard error. */
+  /** Called for every line that the server writes to standard error. */
   readonly onLog?: (line: string) => void;
 }
 
@@ -44,7 +52,7 @@ export const LSP_PROCESS_DEFAULTS: Readonly<
 
 export interface LspRequestOptions {
   readonly signal?: AbortSignal | undefined;
-  /** For this request, instead of the client's. */
+  /** Timeout of this request, in milliseconds. Overrides `requestTimeoutMs`. */
   readonly timeoutMs?: number;
 }
 
@@ -62,10 +70,10 @@ interface Run {
 }
 
 /**
- * Runs the language server as a child process. When it dies, its requests fail with
- * {@link LspExitError} and it is started again with the documents that were open, but only so
- * many times within a window: after that requests fail at once with
- * {@link LspUnavailableError} until the window has moved on.
+ * Runs the language server as a child process. When the process exits, its pending requests fail
+ * with {@link LspExitError}, and it is restarted with the open documents. The number of starts
+ * within a sliding window is limited: beyond the limit, requests fail immediately with
+ * {@link LspUnavailableError} until the window has passed.
  */
 export class LspProcess implements AsyncDisposable {
   readonly #options: LspProcessOptions;
@@ -100,29 +108,29 @@ export class LspProcess implements AsyncDisposable {
     return this.#state;
   }
 
-  /** Of the running server. */
+  /** Process id of the running server. */
   get pid(): number | undefined {
     return this.#run?.server.pid;
   }
 
-  /** Calls under way that end when the running server does. */
+  /** Number of pending calls. */
   get waiting(): number {
     return this.#run?.server.waiting ?? 0;
   }
 
-  /** How often the server was started again after it had died. */
+  /** Number of restarts. */
   get restarts(): number {
     return Math.max(0, this.#starts - 1);
   }
 
-  /** Starts the server, unless it runs; resolves when it is ready. */
+  /** Starts the server if it is not running. Resolves when the server is ready. */
   async start(options: LspRequestOptions = {}): Promise<void> {
     await this.#within('initialize', options, async () => {
       await this.#running().ready;
     });
   }
 
-  /** Opens a document, or gives an open one another text. */
+  /** Opens a document, or replaces the text of an open one. */
   async open(
     uri: string,
     text: string,
@@ -136,7 +144,7 @@ export class LspProcess implements AsyncDisposable {
       const run = this.#running();
       const wasReady = this.#state === 'running';
       await run.ready;
-      // A server that was starting meanwhile has been told with all other documents.
+      // A server that has just started has already received all open documents.
       if (fresh || !wasReady || this.#documents.get(uri)?.version !== version) return;
       if (before === undefined) await this.#sendOpen(run.server, uri);
       else {
@@ -159,10 +167,10 @@ export class LspProcess implements AsyncDisposable {
   /**
    * Sends a request, for instance `textDocument/hover`, and resolves to its result.
    *
-   * @throws {LspTimeoutError} when there is no answer in time; the server is told to forget it
-   * @throws {LspExitError} when the server ends before it answers
-   * @throws {LspUnavailableError} when it has died too often
-   * @throws {LspRequestError} when it refuses
+   * @throws {LspTimeoutError} when the server does not respond in time; the request is cancelled
+   * @throws {LspExitError} when the server exits before it responds
+   * @throws {LspUnavailableError} when the server has exited too often
+   * @throws {LspRequestError} when the server returns an error
    * @throws {LspClosedError} after `close`
    */
   request(method: string, params: unknown, options: LspRequestOptions = {}): Promise<unknown> {
@@ -173,12 +181,15 @@ export class LspProcess implements AsyncDisposable {
     });
   }
 
-  /** Kills the server's process, as if it had crashed. */
+  /** Kills the server process, as if it had crashed. */
   kill(): void {
     this.#run?.server.kill();
   }
 
-  /** Ends the server in order, or by force when it does not end in time. Waits for its end. */
+  /**
+   * Shuts the server down, and kills it after `closeTimeoutMs`. Resolves when the process has
+   * exited.
+   */
   async close(): Promise<void> {
     const run = this.#run;
     this.#state = 'closed';
@@ -190,7 +201,9 @@ export class LspProcess implements AsyncDisposable {
     await this.close();
   }
 
-  /** The current run of the server, started when there is none and the budget allows one. */
+  /**
+   * The current run of the server. Starts one if there is none and the restart budget allows it.
+   */
   #running(): Run {
     if (this.#state === 'closed') throw new LspClosedError();
     if (this.#run !== undefined) return this.#run;
@@ -204,7 +217,7 @@ export class LspProcess implements AsyncDisposable {
     const server = new ServerProcess(this.#options.server ?? ownServer(), this.#options.onLog);
     const run: Run = { server, ready: this.#greet(server) };
     this.#run = run;
-    // Whoever waits for it is told; nobody may be waiting.
+    // Callers that await `ready` get the rejection; without callers it must not be unhandled.
     run.ready.catch(() => undefined);
     void server.exited.then((error) => this.#ended(run, error));
     return run;
@@ -234,7 +247,7 @@ export class LspProcess implements AsyncDisposable {
     this.#run = undefined;
     this.#state = 'down';
     this.#options.onExit?.(error);
-    // At once while the budget lasts; later the first request starts it.
+    // Restart immediately while the budget allows it; otherwise the next request restarts the server.
     if (this.#budget.waitMs() === 0) this.#running();
   }
 
@@ -256,7 +269,7 @@ export class LspProcess implements AsyncDisposable {
       forget = server.onExit(ended.reject);
       return await Promise.race([work(cancellation), ended.promise]);
     } catch (error) {
-      // Tells the server to forget a request that nobody waits for any more.
+      // Cancels the request on the server.
       cancellation.cancel();
       throw await this.#explain(method, error, server);
     } finally {
@@ -278,7 +291,7 @@ export class LspProcess implements AsyncDisposable {
       (error instanceof ResponseError && isBroken(error.code)) ||
       BROKEN_PIPE.has((error as NodeJS.ErrnoException | undefined)?.code ?? '')
     ) {
-      // The wire broke before the end of the process was noticed.
+      // The connection broke before the exit of the process was noticed.
       server?.kill();
       found = (await server?.exited) ?? error;
     }
@@ -288,14 +301,14 @@ export class LspProcess implements AsyncDisposable {
   }
 }
 
-/** What a write to a process says that has just died. */
+/** Error codes of a write to a process that has just exited. */
 const BROKEN_PIPE: ReadonlySet<string> = new Set([
   'EPIPE',
   'ERR_STREAM_DESTROYED',
   'ERR_STREAM_WRITE_AFTER_END',
 ]);
 
-/** Errors of the connection itself, which have codes of their own in JSON-RPC's reserved range. */
+/** Errors of the connection, which have reserved JSON-RPC codes. */
 function isBroken(code: number): boolean {
   return [
     ErrorCodes.MessageWriteError,

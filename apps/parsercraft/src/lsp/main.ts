@@ -2,5 +2,5 @@
 import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { serve } from './server.ts';
 
-// Standard output is the protocol's: nothing else may be written there.
+// Standard output carries the protocol: nothing else may be written to it.
 serve(createConnection(ProposedFeatures.all, process.stdin, process.stdout));

@@ -7,10 +7,10 @@ import { isOwn, nameAt, placesOf } from './symbols-at.ts';
 import type { Workspace } from './workspace.ts';
 
 /**
- * The edits that give the name at an offset another spelling. The result is analysed before it is
- * proposed: a name that would clash, or be taken for another, is refused.
+ * The edits that rename the symbol at an offset. The renamed document is analysed first: a new name
+ * that causes an error, or changes what another name refers to, is rejected.
  *
- * @throws {ResponseError} when the name cannot be renamed, or not to that
+ * @throws {ResponseError} when the symbol cannot be renamed, or the new name is invalid
  */
 export function rename(
   workspace: Workspace,
@@ -23,12 +23,12 @@ export function rename(
     throw new ResponseError(ErrorCodes.InvalidParams, why);
   };
   const place = nameAt(main, offset);
-  if (place === undefined) return refuse('There is no name here.');
+  if (place === undefined) return refuse('There is no symbol at this position.');
   const { name, symbol } = place;
-  if (!isOwn(main, symbol)) return refuse(`'${name.text}' is declared elsewhere.`);
+  if (!isOwn(main, symbol)) return refuse(`'${name.text}' is not declared in this document.`);
   const wanted = newName.normalize('NFC');
   if (!isWord(wanted) || vocabularyOf(main.parsed.definition).words.has(wanted)) {
-    return refuse(`'${newName}' is no name in this language.`);
+    return refuse(`'${newName}' is not a valid name in this language.`);
   }
   if (main.parsed.diagnostics.length > 0) return refuse('The document has syntax errors.');
 
@@ -41,7 +41,7 @@ export function rename(
   const renamed = workspace.analyseText(document, after);
   const clash = renamed.diagnostics.length > diagnostics.length;
   if (clash || !sameMeanings(main, renamed.main)) {
-    return refuse(`'${wanted}' already means something where '${name.text}' is used.`);
+    return refuse(`'${wanted}' conflicts with an existing name where '${name.text}' is used.`);
   }
   return places.map(({ span }) => ({
     range: { start: document.positionAt(span.start), end: document.positionAt(span.end) },
@@ -49,7 +49,9 @@ export function rename(
   }));
 }
 
-/** Whether the names of two texts, taken in order, are declared at the same places of that order. */
+/**
+ * Whether the names in two texts, in order, refer to the same declarations.
+ */
 function sameMeanings(before: CheckedModule, after: CheckedModule): boolean {
   const [a, b] = [declarations(before), declarations(after)];
   return a.length === b.length && a.every((declared, index) => declared === b[index]);

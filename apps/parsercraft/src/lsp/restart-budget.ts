@@ -1,18 +1,18 @@
-/** Allows so many starts within a sliding window of time. */
+/** Limits the number of starts within a sliding time window. */
 export class RestartBudget {
   readonly max: number;
   readonly windowMs: number;
   readonly #now: () => number;
   #starts: number[] = [];
 
-  /** @param now - a monotonic clock, in milliseconds */
+  /** @param now - monotonic clock, in milliseconds */
   constructor(max: number, windowMs: number, now: () => number) {
     this.max = max;
     this.windowMs = windowMs;
     this.#now = now;
   }
 
-  /** 0 when a start is allowed now, else the milliseconds until the next one is. */
+  /** Milliseconds until the next start is allowed; 0 when one is allowed now. */
   waitMs(): number {
     const now = this.#now();
     this.#starts = this.#starts.filter((at) => now - at < this.windowMs);

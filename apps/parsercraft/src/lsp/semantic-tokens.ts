@@ -38,7 +38,7 @@ interface Coloured {
   readonly modifiers: number;
 }
 
-/** Colours every token of a text by what it means. */
+/** The semantic tokens of a text. */
 export function semanticTokens(document: TextDocument, module: CheckedModule): SemanticTokens {
   const { parsed } = module;
   const vocabulary = vocabularyOf(parsed.definition);
@@ -61,7 +61,7 @@ export function semanticTokens(document: TextDocument, module: CheckedModule): S
       builder.push(line, character, piece.end - piece.start, TYPES.indexOf(kind), modifiers);
     }
   }
-  // No result id: it would promise that changes against it can be asked for.
+  // No result id, because delta requests are not supported.
   return { data: builder.build().data };
 }
 
@@ -98,7 +98,7 @@ function namesByOffset(module: CheckedModule): Map<number, Omit<Coloured, 'span'
   return names;
 }
 
-/** Editors want no token over more than one line. */
+/** The protocol does not allow a token to span lines by default. */
 function* byLine(document: TextDocument, { start, end }: Span): Iterable<Span> {
   const text = document.getText().slice(start, end);
   let at = start;

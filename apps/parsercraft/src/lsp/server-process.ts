@@ -17,7 +17,7 @@ export interface ServerCommand {
 
 const KEPT_LOG_LINES = 20;
 
-/** The server of this package: compiled, or as it was written. */
+/** The command for the server of this package, compiled or from source. */
 export function ownServer(): ServerCommand {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const main = fileURLToPath(new URL(`./main.${extension}`, import.meta.url));
@@ -27,13 +27,16 @@ export function ownServer(): ServerCommand {
   };
 }
 
-/** One run of the server: a child process and the connection to it. */
+/** One run of the server: the child process and its connection. */
 export class ServerProcess {
   readonly connection: MessageConnection;
-  /** Resolves when the process has ended; never rejects. */
+  /** Resolves when the process has exited. Never rejects. */
   readonly exited: Promise<LspExitError>;
   readonly #child: ChildProcess;
-  /** Whoever waits for an answer. On the promise itself they would be kept until the end. */
+  /**
+   * Exit callbacks of pending calls. Handlers on `exited` would be retained until the process
+   * exits.
+   */
   readonly #waiting = new Set<(error: LspExitError) => void>();
   #exit: LspExitError | undefined;
 
@@ -54,13 +57,13 @@ export class ServerProcess {
         this.#waiting.clear();
       };
       child.once('exit', end);
-      // No such command: there is no exit then.
+      // When the command cannot be started, there is no `exit` event.
       child.once('error', (error) => {
         lines.push(error.message);
         end(null, null);
       });
     });
-    // A write to a server that has just died fails; its exit tells more.
+    // A write after the server has exited fails. The exit error is reported instead.
     child.stdin.on('error', () => undefined);
     this.connection = createMessageConnection(
       new StreamMessageReader(child.stdout),
@@ -74,19 +77,19 @@ export class ServerProcess {
     return this.#child.pid;
   }
 
-  /** Calls back when the process has ended, unless the result is called before. */
+  /** Registers a callback for the exit of the process. Returns a function that removes it. */
   onExit(tell: (error: LspExitError) => void): () => void {
     if (this.#exit === undefined) this.#waiting.add(tell);
     else tell(this.#exit);
     return () => void this.#waiting.delete(tell);
   }
 
-  /** How many wait for an answer, or for the end. */
+  /** Number of registered exit callbacks. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** The handshake; resolves when the server is ready for requests. */
+  /** Performs the LSP handshake. Resolves when the server accepts requests. */
   async initialize(initialization: LspInitialization): Promise<void> {
     await this.connection.sendRequest('initialize', {
       processId: process.pid,
@@ -97,7 +100,7 @@ export class ServerProcess {
     await this.connection.sendNotification('initialized', {});
   }
 
-  /** Ends the process as the protocol says, or by force after `graceMs`. */
+  /** Shuts the process down as the protocol specifies, and kills it after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     const force = setTimeout(() => this.kill(), graceMs);
     try {

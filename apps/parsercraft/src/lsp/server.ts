@@ -11,7 +11,7 @@ import { ANSWERED_METHODS, answer, diagnosticsOf } from './answers.ts';
 import { semanticTokensLegend } from './semantic-tokens.ts';
 import { type LspInitialization, Workspace } from './workspace.ts';
 
-/** Serves the protocol on a connection until it ends. */
+/** Serves the protocol on a connection until it closes. */
 export function serve(connection: Connection): void {
   const documents = new TextDocuments(TextDocument);
   let workspace = new Workspace();

@@ -4,13 +4,13 @@ import type { CheckedModule, Import } from '../types/module.ts';
 import type { AnySymbol, DeclaredSymbol } from '../types/symbols.ts';
 import { typeText } from '../types/type.ts';
 
-/** A name of the text and what it means. */
+/** A name in the text and the symbol it refers to. */
 interface NamedPlace {
   readonly name: Name;
   readonly symbol: AnySymbol;
 }
 
-/** The name at an offset; the offset may be right behind it, where a cursor stands. */
+/** The name at an offset, or the name that ends at it, as at a cursor. */
 export function nameAt(module: CheckedModule, offset: number): NamedPlace | undefined {
   for (const [name, symbol] of module.meanings) {
     if (offset >= name.span.start && offset <= name.span.end && name.text !== '') {
@@ -20,7 +20,7 @@ export function nameAt(module: CheckedModule, offset: number): NamedPlace | unde
   return undefined;
 }
 
-/** Every place of the text that means a symbol, its declaration included, in order. */
+/** Every occurrence of a symbol in the text, including its declaration, in order. */
 export function placesOf(module: CheckedModule, symbol: AnySymbol): readonly Name[] {
   return [...module.meanings]
     .filter(([, meaning]) => meaning === symbol)
@@ -28,12 +28,12 @@ export function placesOf(module: CheckedModule, symbol: AnySymbol): readonly Nam
     .sort((a, b) => a.span.start - b.span.start);
 }
 
-/** Whether a symbol is declared in the text itself and not in a package or the language. */
+/** Whether a symbol is declared in the text itself, not in a package or the language. */
 export function isOwn(module: CheckedModule, symbol: AnySymbol): symbol is DeclaredSymbol {
   return symbol.kind !== 'builtin' && module.symbols.includes(symbol);
 }
 
-/** What can be named at an offset, the innermost first. */
+/** The symbols visible at an offset, innermost scope first. */
 export function visibleAt(module: CheckedModule, offset: number): readonly AnySymbol[] {
   const around = module.scopes.filter(({ span }) => offset >= span.start && offset <= span.end);
   const innermost = around.reduce<(typeof around)[number] | undefined>((best, one) => {
@@ -41,13 +41,13 @@ export function visibleAt(module: CheckedModule, offset: number): readonly AnySy
     return one.span.end - one.span.start <= best.span.end - best.span.start ? one : best;
   }, undefined);
   const symbols = innermost?.scope.visible() ?? [];
-  // A variable can be named only after it is declared.
+  // A variable is visible only after its declaration.
   return symbols.filter(
     (symbol) => symbol.kind !== 'variable' || symbol.declaration.span.end < offset,
   );
 }
 
-/** What a symbol is, as one would declare it. */
+/** The signature of a symbol, in the form of a declaration. */
 export function describe(symbol: AnySymbol, definition: LanguageDefinition): string {
   const { keywords } = definition;
   switch (symbol.kind) {
@@ -66,7 +66,7 @@ export function describe(symbol: AnySymbol, definition: LanguageDefinition): str
   }
 }
 
-/** The package that the text before an offset names, as in `math.`. */
+/** The import that the text before the cursor refers to, as in `math.`. */
 export function importBefore(module: CheckedModule, before: string): Import | undefined {
   const found = /([\p{ID_Start}_][\p{ID_Continue}]*)\.[\p{ID_Continue}]*$/u.exec(before);
   const alias = found?.[1];

@@ -5,19 +5,19 @@ import { loadDefinition } from '../lang/load.ts';
 import { parse } from '../parse/parse.ts';
 import { type CheckedProgram, check, type PackageSource } from '../types/check.ts';
 
-/** What a client can say when it starts the server; all of it is optional. */
+/** The initialization options of the server. */
 export interface LspInitialization {
-  /** Language definitions in YAML, besides those that come along. */
+  /** Language definitions in YAML, in addition to the bundled ones. */
   readonly definitions?: readonly string[];
-  /** The language of documents whose `languageId` and file name tell none. @defaultValue 'core' */
+  /** Language of documents whose `languageId` and file name match none. @defaultValue 'core' */
   readonly language?: string;
-  /** The sources of packages by name. */
+  /** Package sources by package name. */
   readonly packages?: Readonly<
     Record<string, { readonly source: string; readonly language?: string }>
   >;
 }
 
-/** The languages and packages of a server, and the analysis of each document as it is now. */
+/** The languages and packages of a server, and the current analysis of each document. */
 export class Workspace {
   readonly #definitions = new Map<string, LanguageDefinition>();
   readonly #packages = new Map<string, PackageSource>();
@@ -27,7 +27,7 @@ export class Workspace {
   >();
   readonly #fallback: LanguageDefinition;
 
-  /** @throws {LanguageDefinitionError} when a definition is not valid */
+  /** @throws {LanguageDefinitionError} when a definition is invalid */
   constructor(initialization: LspInitialization = {}) {
     for (const name of BUNDLED_LANGUAGES) this.#definitions.set(name, bundledDefinition(name));
     for (const yaml of initialization.definitions ?? []) {
@@ -42,7 +42,10 @@ export class Workspace {
     }
   }
 
-  /** By the document's language, else by the longest ending of its name, else the fallback. */
+  /**
+   * The definition for a document: by language id, else by longest file extension, else the
+   * fallback.
+   */
   definitionOf({ languageId, uri }: Pick<TextDocument, 'languageId' | 'uri'>): LanguageDefinition {
     const named = this.#definitions.get(languageId);
     if (named !== undefined) return named;
@@ -60,7 +63,7 @@ export class Workspace {
     return program;
   }
 
-  /** The analysis of another text of the same document, which is not kept. */
+  /** Analyses a different text for a document, without caching. */
   analyseText(document: TextDocument, text: string): CheckedProgram {
     return check(parse(this.definitionOf(document), text), { packages: this.#packages });
   }

@@ -2,11 +2,11 @@ import type { BinaryMeaning, PrefixMeaning, TypeName } from '../lang/vocabulary.
 import type { Span } from '../source/source.ts';
 
 /*
- * The tree speaks of meanings, never of spellings, so a program in any definition gives the
- * same tree. Every node has its span; nodes named `Error…` stand where recovery skipped text.
+ * The tree contains meanings and not spellings, so equivalent programs in different languages have
+ * the same tree. Every node has a span. `Error…` nodes mark text that error recovery skipped.
  */
 
-/** A name as it is declared or used, in Unicode's composed form. */
+/** An occurrence of a name, in Unicode NFC. */
 export interface Name {
   readonly kind: 'Name';
   readonly text: string;
@@ -15,7 +15,7 @@ export interface Name {
 
 interface NamedType {
   readonly kind: 'NamedType';
-  /** `undefined` when the definition has no type of that name. */
+  /** `undefined` when the definition has no type with this name. */
   readonly type: TypeName | undefined;
   readonly text: string;
   readonly span: Span;
@@ -24,7 +24,7 @@ interface NamedType {
 interface FunctionTypeNode {
   readonly kind: 'FunctionTypeNode';
   readonly parameters: readonly TypeNode[];
-  /** `undefined` for a function that gives nothing back. */
+  /** `undefined` for a function that returns nothing. */
   readonly result: TypeNode | undefined;
   readonly span: Span;
 }
@@ -75,7 +75,7 @@ export interface BinaryExpression {
   readonly left: Expression;
   readonly right: Expression;
   readonly span: Span;
-  /** Where the operator itself stands: runtime errors point there. */
+  /** Span of the operator token; runtime errors point to it. */
   readonly operatorSpan: Span;
 }
 export interface CallExpression {
@@ -146,7 +146,7 @@ export interface IfBranch {
 }
 interface IfStatement {
   readonly kind: 'IfStatement';
-  /** The `if` and each `else if`, in order: a long chain is no deep tree. */
+  /** The `if` and each `else if`, in order. A flat list, so a long chain does not nest. */
   readonly branches: readonly IfBranch[];
   readonly otherwise: Block | undefined;
   readonly span: Span;
@@ -161,7 +161,7 @@ interface ForStatement {
   readonly kind: 'ForStatement';
   readonly variable: Name;
   readonly from: Expression;
-  /** The last value, included. */
+  /** The last value, inclusive. */
   readonly to: Expression;
   readonly body: Block;
   readonly span: Span;
@@ -198,10 +198,10 @@ export type Statement =
 
 export interface UseDeclaration {
   readonly kind: 'UseDeclaration';
-  /** The package's name, `std.math`. */
+  /** The package name, for example `std.math`. */
   readonly packageName: string;
   readonly packageSpan: Span;
-  /** Written out with `as`; otherwise the last part of the package's name is used. */
+  /** The name after `as`; without it, the last part of the package name is used. */
   readonly alias: Name | undefined;
   readonly span: Span;
 }
@@ -224,7 +224,7 @@ export interface Program {
 }
 
 export interface Comment {
-  /** The whole comment with its marks, without the end of the line. */
+  /** The comment including its marks, without the line terminator. */
   readonly text: string;
   readonly span: Span;
 }

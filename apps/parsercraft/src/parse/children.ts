@@ -1,9 +1,9 @@
 import type { Block, Expression, Parameter, Program, TopLevel, TypeNode } from './ast.ts';
 
-/** Any node of the tree but names and branches. */
+/** Any node of the tree except names and branches. */
 export type AnyNode = Program | TopLevel | Block | Parameter | TypeNode | Expression;
 
-/** The nodes right under a node, in the order of the text. */
+/** The direct children of a node, in source order. */
 export function children(node: AnyNode): readonly AnyNode[] {
   switch (node.kind) {
     case 'Program':

@@ -5,8 +5,8 @@ import { type AnyNode, children } from './children.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /**
- * The first bracket or block that is nested deeper than `max`. The grammar recurses once for
- * each and for nothing else, so a text that passes cannot exhaust the stack.
+ * The first bracket or block nested deeper than `max`. The parser recurses only on these, so
+ * limiting them prevents a stack overflow.
  */
 export function deepBracket(
   tokens: readonly IToken[],
@@ -27,8 +27,8 @@ export function deepBracket(
 }
 
 /**
- * Where the tree is deeper than `max`: long operator chains and call chains nest without a
- * bracket. Everything after the parser recurses on the tree, so it must be shallow.
+ * Finds a place where the tree is deeper than `max`. Long operator and call chains nest without
+ * brackets, and everything after the parser recurses on the tree, so its depth must be limited.
  */
 export function deepNode(program: Program, max: number): Span | undefined {
   const waiting: { readonly node: AnyNode; readonly depth: number }[] = [

@@ -1,6 +1,6 @@
 import { type Diagnostic, formatDiagnostic } from '../source/diagnostic.ts';
 
-/** A text is no program of its language; `line` and `column` are those of the first fault. */
+/** A text has syntax errors. `line` and `column` are those of the first one. */
 export class ParseError extends SyntaxError {
   override readonly name = 'ParseError';
   readonly code = 'ERR_PARSERCRAFT_PARSE';

@@ -9,8 +9,8 @@ import {
 } from './precedence.ts';
 
 /**
- * The rules of types and expressions. An expression is read flat, as operands and operators, so
- * recursion happens only where the text has brackets; `depth.ts` bounds those beforehand.
+ * The grammar rules for types and expressions. An expression is parsed as a flat list of operands
+ * and operators, so recursion happens only at brackets, which `depth.ts` limits beforehand.
  */
 export abstract class ExpressionGrammar extends GrammarActions {
   protected abstract readonly block: Rule<Block>;

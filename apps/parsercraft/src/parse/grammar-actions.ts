@@ -9,17 +9,17 @@ import type { Vocabulary } from './vocabulary.ts';
 
 export type Rule<T> = ParserMethod<[], T>;
 
-/** A fault that the grammar's actions found, not the recogniser. */
+/** An error found by the actions of the grammar, not by the recognizer. */
 export interface GrammarFault {
   readonly code: string;
   readonly message: string;
   readonly span: Span;
 }
 
-/** Ends a parse that has met more errors than anyone will read. */
+/** Aborts a parse after the maximum number of errors. */
 export class TooManyErrors extends Error {}
 
-/** What the actions of the rules need: the text, spans of tokens, names, literals, faults. */
+/** Support for the grammar actions: source text, token spans, names, literals and errors. */
 export abstract class GrammarActions extends EmbeddedActionsParser {
   protected readonly v: Vocabulary;
   protected readonly typeNames: ReadonlyMap<string, TypeName>;
@@ -30,14 +30,14 @@ export abstract class GrammarActions extends EmbeddedActionsParser {
 
   constructor(definition: LanguageDefinition, vocabulary: Vocabulary, maxErrors: number) {
     const count = { errors: 0 };
-    const onComplaint = (): void => {
+    const onError = (): void => {
       count.errors += 1;
       if (count.errors > maxErrors) throw new TooManyErrors();
     };
     super([...vocabulary.all], {
       recoveryEnabled: true,
       maxLookahead: 2,
-      errorMessageProvider: parserMessages(onComplaint),
+      errorMessageProvider: parserMessages(onError),
     });
     this.#count = count;
     this.v = vocabulary;
@@ -52,13 +52,13 @@ export abstract class GrammarActions extends EmbeddedActionsParser {
     this.input = tokens;
   }
 
-  /** Where the next token starts; the text's end when there is none. */
+  /** The start of the next token, or the end of the text. */
   protected startOffset(): number {
     const { startOffset } = this.LA(1);
     return startOffset >= 0 ? startOffset : this.text.length;
   }
 
-  /** The end of the last token read. */
+  /** The end of the previous token. */
   protected lastEnd(): number {
     const last = this.LA(0);
     return last !== undefined && last.startOffset >= 0 ? last.startOffset + last.image.length : 0;
@@ -90,7 +90,7 @@ export abstract class GrammarActions extends EmbeddedActionsParser {
     if (item !== undefined) this.body.push(item);
   }
 
-  /** A literal's value; what is wrong with it becomes a fault, once the parser really runs. */
+  /** The value of a literal. Reports its error, except while the parser records its grammar. */
   protected decoded<T>(token: IToken, decode: (image: string) => Decoded<T>): T {
     if (this.RECORDING_PHASE) return decode('0').value;
     const decoded = decode(token.image);

@@ -20,8 +20,8 @@ interface GrammarResult {
 }
 
 /**
- * The grammar, over one definition's token types. The rules build the tree as they go; a rule
- * that fails skips to where its caller can go on and leaves an `Error…` node.
+ * The grammar over the token types of one definition. The rules build the tree while parsing. A
+ * rule that fails skips to a token where its caller can continue, and produces an `Error…` node.
  */
 export class Grammar extends ExpressionGrammar {
   constructor(definition: LanguageDefinition, vocabulary: Vocabulary, maxErrors: number) {
@@ -29,7 +29,7 @@ export class Grammar extends ExpressionGrammar {
     this.performSelfAnalysis();
   }
 
-  /** Parses tokens of `text`; the syntax errors are in `errors` afterwards. */
+  /** Parses the tokens of `text`. Afterwards `errors` contains the syntax errors. */
   parseTokens(text: string, tokens: IToken[]): GrammarResult {
     this.begin(text, tokens);
     try {
@@ -185,7 +185,7 @@ export class Grammar extends ExpressionGrammar {
         body: this.SUBRULE(this.block),
       });
       this.MANY({
-        // `else` belongs to this chain only when `if` follows it.
+        // `else` continues this chain only when `if` follows it.
         GATE: () => tokenMatcher(this.LA(2), this.v.keyword.if),
         DEF: () => {
           this.CONSUME(this.v.keyword.else);
@@ -239,7 +239,7 @@ export class Grammar extends ExpressionGrammar {
       const start = this.startOffset();
       this.CONSUME(this.v.keyword.return);
       const value = this.OPTION({
-        // A value on the next line would be the next statement: statements have no terminator.
+        // Statements have no terminator, so a value on the next line starts the next statement.
         GATE: () => this.onSameLine(),
         DEF: () => this.SUBRULE(this.expression),
       });

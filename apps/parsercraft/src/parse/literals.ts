@@ -1,4 +1,4 @@
-/** A literal's value, or what is wrong with it and where (offset from its first character). */
+/** The value of a literal, or an error with its offset from the start of the literal. */
 export type Decoded<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly value: T; readonly message: string; readonly at: number };
@@ -8,26 +8,31 @@ const PLAIN: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', '\\
 
 export function decodeInt(image: string): Decoded<bigint> {
   const digits = image.replace(/^0+(?=\d)/, '');
-  // The length is looked at first: turning a megabyte of digits into a number takes seconds.
+  // Check the length first: converting a megabyte of digits takes seconds.
   const value = digits.length <= 19 ? BigInt(digits || '0') : MAX_INT + 1n;
   if (value <= MAX_INT) return { ok: true, value };
-  return { ok: false, value: 0n, message: `an int is at most ${MAX_INT}`, at: 0 };
+  return {
+    ok: false,
+    value: 0n,
+    message: `the int literal is too large; the maximum is ${MAX_INT}`,
+    at: 0,
+  };
 }
 
 export function decodeFloat(image: string): Decoded<number> {
   const value = Number(image);
   if (Number.isFinite(value)) return { ok: true, value };
-  return { ok: false, value: 0, message: 'the number is too large for a float', at: 0 };
+  return { ok: false, value: 0, message: 'the float literal is too large', at: 0 };
 }
 
-/** Decodes a string literal with its quotes; the closing one is missing unless `closed`. */
+/** Decodes a string literal including its quotes. The closing quote is missing unless `closed`. */
 export function decodeString(image: string, closed: boolean): Decoded<string> {
   const inner = image.slice(1, closed ? -1 : undefined);
   let value = '';
   let fault: { message: string; at: number } | undefined;
   for (let at = 0; at < inner.length; at += 1) {
     const char = inner[at] as string;
-    if (char === '\0') fault ??= { message: 'a string holds no U+0000', at: at + 1 };
+    if (char === '\0') fault ??= { message: 'a string cannot contain U+0000', at: at + 1 };
     if (char !== '\\') {
       value += char;
       continue;
@@ -44,20 +49,20 @@ export function decodeString(image: string, closed: boolean): Decoded<string> {
     } else {
       fault ??= {
         message:
-          'the escapes of a string are \\n \\t \\r \\\\ \\" and \\u{…} with the number of a character',
+          'invalid escape sequence; the valid ones are \\n \\t \\r \\\\ \\" and \\u{…} with a hexadecimal code point',
         at: at + 1,
       };
       at += 1;
     }
   }
   if (!value.isWellFormed())
-    fault ??= { message: 'half of a surrogate pair is no character', at: 0 };
+    fault ??= { message: 'a string cannot contain an unpaired surrogate', at: 0 };
   return fault === undefined
     ? { ok: true, value }
     : { ok: false, value: value.toWellFormed(), ...fault };
 }
 
-/** The literal that `decodeString` turns back into `value`. */
+/** Encodes `value` as a string literal; the inverse of `decodeString`. */
 export function encodeString(value: string): string {
   const escaped = value.replace(/[\\"\p{Cc}\u2028\u2029]/gu, (char) => {
     if (char === '\n') return '\\n';

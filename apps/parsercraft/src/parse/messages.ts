@@ -7,24 +7,24 @@ import {
   tokenMatcher,
 } from 'chevrotain';
 
-/** What each rule that can fail is looking for, in words. */
+/** What each rule expects, for messages. */
 const WANTED: Readonly<Record<string, string>> = {
   program: 'a statement',
   statement: 'a statement',
   nameStatement: 'an assignment or a call',
   primary: 'a value',
   typeNode: 'a type',
-  useDeclaration: 'the name of a package',
+  useDeclaration: 'a package name',
 };
 
 /**
- * The parser's complaints in plain words, with the definition's own spellings.
+ * Error messages of the parser, with the spellings of the definition.
  *
- * @param onComplaint - called once for each, before it is made
+ * @param onError - called before each message is built
  */
-export function parserMessages(onComplaint: () => void): IParserErrorMessageProvider {
+export function parserMessages(onError: () => void): IParserErrorMessageProvider {
   const say = (wanted: string, token: IToken | undefined): string => {
-    onComplaint();
+    onError();
     return `expected ${wanted}, found ${found(token)}`;
   };
   return {
@@ -41,7 +41,7 @@ function label(type: TokenType): string {
 }
 
 function found(token: IToken | undefined): string {
-  if (token === undefined || tokenMatcher(token, EOF)) return 'the end of the text';
+  if (token === undefined || tokenMatcher(token, EOF)) return 'end of input';
   const image = token.image.length > 40 ? `${token.image.slice(0, 37)}...` : token.image;
   return `'${image}'`;
 }

@@ -15,7 +15,7 @@ const algol = bundledDefinition('algol');
 
 const problems = (text: string) => parse(core, text).diagnostics.map(formatDiagnostic);
 const shape = (program: Program) => withoutSpans(program);
-/** Where the parentheses go, seen by writing every one of them. */
+/** An expression with explicit parentheses around every operation. */
 function grouped(definition: typeof core, text: string): string {
   const { program } = parseStrict(
     definition,
@@ -33,7 +33,7 @@ function grouped(definition: typeof core, text: string): string {
 }
 
 describe('parsing', () => {
-  it('gives the same tree for the same program in another language', () => {
+  it('equivalent programs in different languages have the same tree', () => {
     const text = readFileSync(new URL('../../examples/fibonacci.es.pc', import.meta.url), 'utf8');
     const { program } = parseStrict(escuela, text);
     const english = formatTree(core, program);
@@ -63,19 +63,19 @@ describe('parsing', () => {
     ['a or b and not c or d', '((a or (b and (not c))) or d)'],
     ['a ** -b', '(a power (negate b))'],
     ['a * not b + c', '(a multiply (not (b add c)))'],
-  ])('groups %s by precedence', (text, wanted) => {
+  ])('parses %s by operator precedence', (text, wanted) => {
     expect(grouped(core, text)).toBe(wanted);
   });
 
-  it('groups by the precedences of the definition', () => {
-    // Here not and - bind tightest, & joins from the right, and = can be chained.
+  it('parses with the precedences of the definition', () => {
+    // Here not and - bind tightest, & is right-associative, and = can be chained.
     expect(grouped(algol, 'not a = b')).toBe('((not a) equal b)');
     expect(grouped(algol, '-a ^ b')).toBe('((negate a) power b)');
     expect(grouped(algol, 'a & b & c')).toBe('(a concatenate (b concatenate c))');
     expect(grouped(algol, 'a = b = c')).toBe('((a equal b) equal c)');
   });
 
-  it('begins the value of a return on its line', () => {
+  it('the value of a return starts on the same line', () => {
     const bodies = parseStrict(core, 'fn f() { return\nf() }\nfn g() { return f() }').program.body;
     const kinds = bodies.map((one) =>
       one.kind === 'FunctionDeclaration' ? one.body.statements.map(({ kind }) => kind) : [],
@@ -83,7 +83,7 @@ describe('parsing', () => {
     expect(kinds).toEqual([['ReturnStatement', 'CallStatement'], ['ReturnStatement']]);
   });
 
-  it('takes a word as one however it is composed', () => {
+  it('recognizes a word in composed and decomposed Unicode form', () => {
     const definition = loadDefinition(
       'name: t\nkeywords: { function: función }\noperators: []\nfunctions: []\n',
     );
@@ -96,7 +96,7 @@ describe('parsing', () => {
     expect(names).toEqual(['f', 'ñ', 'ñ']);
   });
 
-  it('reads literals exactly', () => {
+  it('parses literals exactly', () => {
     const text = 'print(9223372036854775807, 1e3, 0.1, "a\\u{1F600}\\n\\"\\\\", 007)';
     const [statement] = parseStrict(core, text).program.body;
     const values =
@@ -107,25 +107,28 @@ describe('parsing', () => {
   });
 
   it.each([
-    ['let x = 9223372036854775808', '1:9: an int is at most 9223372036854775807'],
-    ['let x = 1e999', '1:9: the number is too large for a float'],
-    ['let s = "a\\q"', '1:11: the escapes of a string are'],
-    ['let s = "\\u{D800}"', '1:10: the escapes of a string are'],
-    ['let s = "abc', '1:9: the string is not closed on its line'],
-    ['/* abc', '1:1: the comment is not closed'],
+    [
+      'let x = 9223372036854775808',
+      '1:9: the int literal is too large; the maximum is 9223372036854775807',
+    ],
+    ['let x = 1e999', '1:9: the float literal is too large'],
+    ['let s = "a\\q"', '1:11: invalid escape sequence; the valid ones are'],
+    ['let s = "\\u{D800}"', '1:10: invalid escape sequence; the valid ones are'],
+    ['let s = "abc', '1:9: unterminated string literal'],
+    ['/* abc', '1:1: unterminated comment'],
     ['let x = a < b < c', "1:15: '<' cannot be chained; use parentheses"],
-    ['let x = ', '1:8: expected a value, found the end of the text'],
+    ['let x = ', '1:8: expected a value, found end of input'],
     ['f(1,, 2)', "1:5: expected a value, found ','"],
-    ['if x { y = 1', "1:13: expected '}', found the end of the text"],
+    ['if x { y = 1', "1:13: expected '}', found end of input"],
     ['}', "1:1: expected a statement, found '}'"],
     ['x + 1', "1:3: expected an assignment or a call, found '+'"],
     ['let 5 = x', "1:5: expected a name, found '5'"],
-    ['let x = 1 € 2', "1:11: '€' means nothing here"],
-  ])('says what is wrong with %s', (text, wanted) => {
+    ['let x = 1 € 2', "1:11: unrecognized input '€'"],
+  ])('reports the syntax error in %s', (text, wanted) => {
     expect(problems(text)[0]?.slice(0, wanted.length)).toBe(wanted);
   });
 
-  it('goes on after a fault and finds the next', () => {
+  it('recovers from a syntax error and reports the next one', () => {
     const text = 'let a = \nlet b = 2\nprint(1,, b)\nif a { b = }\nlet c = 3\n';
     const { program, diagnostics } = parse(core, text);
     expect(diagnostics.map(({ start }) => start.line)).toEqual([2, 3, 4]);
@@ -136,32 +139,32 @@ describe('parsing', () => {
       'IfStatement',
       'LetStatement',
     ]);
-    // What was well inside the faulty ones is there.
+    // The valid parts of the invalid statements are kept.
     expect(program.body[2]).toMatchObject({
       call: { arguments: [{ value: 1n }, { kind: 'ErrorExpression' }, { name: { text: 'b' } }] },
     });
     expect(program.body.at(-1)).toMatchObject({ kind: 'LetStatement', name: { text: 'c' } });
   });
 
-  it('throws a syntax error that says where', () => {
+  it('parseStrict throws a SyntaxError with line and column', () => {
     const bad = () => parseStrict(core, 'let x = 1\nlet y = (');
     expect(bad).toThrow(ParseError);
     expect(bad).toThrow(SyntaxError);
     expect(bad).toThrow(expect.objectContaining({ line: 2, column: 10 }));
   });
 
-  it('reads no more than it was allowed to', () => {
+  it('reports a source that exceeds maxLength', () => {
     const { diagnostics } = parse(core, 'print(1)\n'.repeat(10), { maxLength: 50 });
     expect(diagnostics.map(formatDiagnostic)).toEqual([
-      '6:6: the text has 90 characters; at most 50 are read',
+      '6:6: the source is 90 characters long; the maximum is 50',
     ]);
   });
 
-  it('reads the deepest text that it allows', () => {
+  it('parses a text at the nesting limit and reports one beyond it', () => {
     const open = MAX_NESTING;
     expect(problems(`let x = ${'('.repeat(open)}1${')'.repeat(open)}`)).toEqual([]);
     expect(problems(`let x = ${'('.repeat(open + 1)}1${')'.repeat(open + 1)}`)).toEqual([
-      `1:${9 + open}: more than ${MAX_NESTING} brackets or blocks inside each other`,
+      `1:${9 + open}: brackets or blocks are nested more than ${MAX_NESTING} levels deep`,
     ]);
     expect(problems(`${'if true {'.repeat(open)}${'}'.repeat(open)}`)).toEqual([]);
     expect(
@@ -215,7 +218,7 @@ describe('hostile input', () => {
     '\ud800',
     'x\n',
     ',',
-  ])('is answered soon and never with a full stack: %j over and over', (unit) => {
+  ])('parses a long repetition of %j quickly and without a stack overflow', (unit) => {
     for (const head of ['', 'let x = ', 'fn f() { ']) {
       const started = performance.now();
       const { diagnostics } = parse(
@@ -223,23 +226,27 @@ describe('hostile input', () => {
         head + unit.repeat(Math.floor((MAX - head.length) / unit.length)),
       );
       expect(diagnostics.length).toBeLessThanOrEqual(MAX_SYNTAX_ERRORS);
-      // A second is two orders of magnitude more than it takes; what is quadratic takes minutes.
+      // A second is a hundred times the expected time; a quadratic algorithm would take minutes.
       expect(performance.now() - started).toBeLessThan(10_000);
     }
   });
 
-  it('gets a diagnostic for a hundred thousand parentheses', () => {
+  it('reports a diagnostic for 100 000 nested parentheses', () => {
     const text = `let x = ${'('.repeat(100_000)}1${')'.repeat(100_000)}`;
     expect(problems(text)).toEqual([
-      `1:109: more than ${MAX_NESTING} brackets or blocks inside each other`,
+      `1:109: brackets or blocks are nested more than ${MAX_NESTING} levels deep`,
     ]);
   });
 
-  it('gets a diagnostic for a chain that makes a deep tree without a bracket', () => {
-    expect(problems(`let x = 1${' + 1'.repeat(50_000)}`)[0]).toMatch(/more than 400 operators/);
-    expect(problems(`f${'()'.repeat(50_000)}`)[0]).toMatch(/more than 400 operators/);
+  it('reports a diagnostic for a chain that makes a deep tree without brackets', () => {
+    expect(problems(`let x = 1${' + 1'.repeat(50_000)}`)[0]).toMatch(
+      /operators, calls or blocks are nested more than 400 levels deep/,
+    );
+    expect(problems(`f${'()'.repeat(50_000)}`)[0]).toMatch(
+      /operators, calls or blocks are nested more than 400 levels deep/,
+    );
     expect(problems(`let x = 1${' + 1'.repeat(300)}`)).toEqual([]);
-    // Neither statements nor branches nest.
+    // Statements and branches do not nest.
     expect(problems('f()\n'.repeat(50_000))).toEqual([]);
     expect(problems(`if true {}${' else if true {}'.repeat(10_000)}`)).toEqual([]);
   });

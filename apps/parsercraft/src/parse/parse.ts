@@ -10,14 +10,18 @@ import { createVocabulary, type Vocabulary } from './vocabulary.ts';
 
 export interface ParseOptions {
   /**
-   * Longest text that is read, in UTF-16 units; a longer one is one diagnostic.
+   * Maximum length of the source, in UTF-16 code units. A longer one results in a single
+   * diagnostic.
    *
    * @defaultValue 262_144
    */
   readonly maxLength?: number;
 }
 
-/** A parsed text. The program is the whole tree when there are no diagnostics, else what could be saved. */
+/**
+ * The result of a parse. With diagnostics, `program` is the part of the tree that could be
+ * recovered.
+ */
 export interface ParseResult {
   readonly definition: LanguageDefinition;
   readonly text: string;
@@ -29,11 +33,11 @@ export interface ParseResult {
 }
 
 export const DEFAULT_MAX_LENGTH = 262_144;
-/** Brackets and blocks inside each other. */
+/** Maximum nesting depth of brackets and blocks. */
 export const MAX_NESTING = 100;
-/** Nodes of the tree above each other. */
+/** Maximum depth of the syntax tree. */
 export const MAX_TREE_DEPTH = 400;
-/** Syntax errors of one text that are reported; the parse ends there. */
+/** Maximum number of syntax errors per text; parsing stops there. */
 export const MAX_SYNTAX_ERRORS = 50;
 
 interface Machinery {
@@ -41,7 +45,9 @@ interface Machinery {
   readonly grammar: Grammar;
 }
 
-/** Building a parser takes some ten milliseconds; one is kept for as long as its definition lives. */
+/**
+ * Building a parser takes about ten milliseconds, so it is cached with its definition.
+ */
 const machineries = new WeakMap<LanguageDefinition, Machinery>();
 
 function machineryOf(definition: LanguageDefinition): Machinery {
@@ -55,12 +61,12 @@ function machineryOf(definition: LanguageDefinition): Machinery {
   return machinery;
 }
 
-/** The token types of a definition's parser, to tell the tokens of a {@link ParseResult} apart. */
+/** The token types of a definition, to identify the tokens of a {@link ParseResult}. */
 export function vocabularyOf(definition: LanguageDefinition): Vocabulary {
   return machineryOf(definition).vocabulary;
 }
 
-/** Parses a text with recovery. Never throws for what the text holds. */
+/** Parses a text with error recovery. Never throws, whatever the text contains. */
 export function parse(
   definition: LanguageDefinition,
   text: string,
@@ -69,7 +75,7 @@ export function parse(
   const { vocabulary, grammar } = machineryOf(definition);
   const lines = new LineIndex(text);
   const diagnostics: Diagnostic[] = [];
-  const complain = (code: string, message: string, span: Span): void => {
+  const report = (code: string, message: string, span: Span): void => {
     diagnostics.push(diagnosticAt(lines, span, { source: 'syntax', code, message }));
   };
   const finish = (program: Program, tokens: readonly IToken[], comments: readonly Comment[]) => ({
@@ -87,42 +93,42 @@ export function parse(
 
   const maxLength = options.maxLength ?? DEFAULT_MAX_LENGTH;
   if (text.length > maxLength) {
-    const message = `the text has ${text.length} characters; at most ${maxLength} are read`;
-    complain('too-long', message, { start: maxLength, end: maxLength });
+    const message = `the source is ${text.length} characters long; the maximum is ${maxLength}`;
+    report('too-long', message, { start: maxLength, end: maxLength });
     return finish(nothing, [], []);
   }
 
-  const scanned = scan(text, vocabulary, complain);
+  const scanned = scan(text, vocabulary, report);
   const bracket = deepBracket(scanned.tokens, vocabulary, MAX_NESTING);
   if (bracket !== undefined) {
-    const message = `more than ${MAX_NESTING} brackets or blocks inside each other`;
+    const message = `brackets or blocks are nested more than ${MAX_NESTING} levels deep`;
     const span = { start: bracket.startOffset, end: bracket.startOffset + bracket.image.length };
-    complain('too-deep', message, span);
+    report('too-deep', message, span);
     return finish(nothing, scanned.tokens, scanned.comments);
   }
 
   const { program, faults } = grammar.parseTokens(text, [...scanned.tokens]);
-  // The end of the text is no place to look at: the end of the last token is.
+  // Report errors at the end of input at the end of the last token.
   const last = scanned.tokens.at(-1);
   const end = last === undefined ? 0 : spanOf(last).end;
   for (const { message, token } of grammar.errors) {
     const start = token.startOffset >= 0 ? token.startOffset : end;
-    complain('unexpected', message, { start, end: start + token.image.length });
+    report('unexpected', message, { start, end: start + token.image.length });
   }
-  for (const { code, message, span } of faults) complain(code, message, span);
+  for (const { code, message, span } of faults) report(code, message, span);
   const deep = deepNode(program, MAX_TREE_DEPTH);
   if (deep !== undefined) {
-    const message = `more than ${MAX_TREE_DEPTH} operators, calls or blocks inside each other`;
-    complain('too-deep', message, deep);
+    const message = `operators, calls or blocks are nested more than ${MAX_TREE_DEPTH} levels deep`;
+    report('too-deep', message, deep);
     return finish(nothing, scanned.tokens, scanned.comments);
   }
   return finish(program, scanned.tokens, scanned.comments);
 }
 
 /**
- * Parses a text that must be right.
+ * Parses a text without error recovery.
  *
- * @throws {ParseError} with every fault found
+ * @throws {ParseError} with all syntax errors
  */
 export function parseStrict(
   definition: LanguageDefinition,
@@ -137,12 +143,12 @@ export function parseStrict(
 function scan(
   text: string,
   vocabulary: Vocabulary,
-  complain: (code: string, message: string, span: Span) => void,
+  report: (code: string, message: string, span: Span) => void,
 ): { readonly tokens: readonly IToken[]; readonly comments: readonly Comment[] } {
   const { tokens, groups, errors }: ILexingResult = vocabulary.lexer.tokenize(text);
   for (const { offset, length } of errors.slice(0, MAX_SYNTAX_ERRORS)) {
     const shown = text.slice(offset, offset + Math.min(length, 20));
-    complain('bad-character', `'${shown}' means nothing here`, {
+    report('bad-character', `unrecognized input '${shown}'`, {
       start: offset,
       end: offset + length,
     });
@@ -155,12 +161,12 @@ function scan(
         token.tokenTypeIdx = word.tokenTypeIdx as number;
       }
     } else if (token.tokenType === vocabulary.unterminatedString) {
-      complain('open-string', 'the string is not closed on its line', spanOf(token));
+      report('open-string', 'unterminated string literal', spanOf(token));
     }
   }
   const comments = (groups.comments ?? []).map((token) => {
     if (token.tokenType === vocabulary.unterminatedComment) {
-      complain('open-comment', 'the comment is not closed', spanOf(token));
+      report('open-comment', 'unterminated comment', spanOf(token));
     }
     return { text: token.image, span: spanOf(token) };
   });

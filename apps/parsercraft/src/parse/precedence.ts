@@ -2,7 +2,7 @@ import type { BinaryOperator, PrefixOperator } from '../lang/definition.ts';
 import type { Span } from '../source/source.ts';
 import type { BinaryExpression, Expression } from './ast.ts';
 
-/** A prefix operator or a binary one as it was read. */
+/** An operator with its span. */
 export interface PlacedPrefix {
   readonly operator: PrefixOperator;
   readonly span: Span;
@@ -12,20 +12,20 @@ export interface PlacedBinary {
   readonly span: Span;
 }
 
-/** An operand with the prefix operators before it, outermost first. */
+/** An operand with its prefix operators, outermost first. */
 export interface PlacedOperand {
   readonly prefixes: readonly PlacedPrefix[];
   readonly expression: Expression;
 }
 
 /**
- * Turns `operand (operator operand)*` into a tree by the definition's precedences: the
- * shunting-yard algorithm (E. W. Dijkstra, MR 34/61, 1961). It loops and never recurses, so a
- * chain of any length is safe here.
+ * Builds a tree from `operand (operator operand)*` by the precedences of the definition: the
+ * shunting-yard algorithm (E. W. Dijkstra, MR 34/61, 1961). It is iterative, so the length of a
+ * chain is not limited by the stack.
  *
- * A prefix operator takes in the binary operators of a higher precedence that follow it.
+ * The operand of a prefix operator includes the binary operators of higher precedence after it.
  *
- * @param chained - told of each operator that is not associative but was chained
+ * @param chained - called for each chained operator that is not associative
  */
 export function resolvePrecedence(
   first: PlacedOperand,

@@ -5,12 +5,12 @@ import { isWord } from '../lang/words.ts';
 
 const IDENTIFIER = /[\p{ID_Start}_][\p{ID_Continue}]*/uy;
 
-/** The token types of one definition, and the lexer made of them. */
+/** The token types of a definition, and its lexer. */
 export interface Vocabulary {
   readonly lexer: Lexer;
-  /** Every token type, as the parser wants them. */
+  /** Every token type, as the parser requires it. */
   readonly all: readonly TokenType[];
-  /** Words that are no identifiers, in composed form. */
+  /** Reserved words, in NFC. */
   readonly words: ReadonlyMap<string, TokenType>;
   readonly keyword: Readonly<Record<Keyword, TokenType>>;
   readonly identifier: TokenType;
@@ -35,9 +35,8 @@ export interface Vocabulary {
 }
 
 /**
- * Makes the token types that a definition asks for. Words are scanned as identifiers and told
- * apart by their composed form afterwards (`words`), so that `función` is one word however the
- * editor wrote its ó.
+ * Creates the token types of a definition. Words are scanned as identifiers and looked up in
+ * `words` by their NFC form, so that `función` is recognized in composed and decomposed form.
  */
 export function createVocabulary(definition: LanguageDefinition): Vocabulary {
   const scanned: TokenType[] = [];
@@ -49,7 +48,9 @@ export function createVocabulary(definition: LanguageDefinition): Vocabulary {
     scanned.push(type);
     return type;
   };
-  /** A token type for a spelling: a word, or a sign that is scanned longest first. */
+  /**
+   * Creates the token type of a spelling: a word, or a sign (the longest sign is matched first).
+   */
   const spell = (name: string, spelling: string, categories: TokenType[] = []): TokenType => {
     const label = `'${spelling}'`;
     const pattern = isWord(spelling) ? Lexer.NA : spelling;

@@ -11,23 +11,25 @@ export type ViolationKind =
   | 'not-writable'
   | 'only-optional';
 
-/** One thing that keeps a type from conforming. */
+/** One reason why a type does not conform. */
 export interface Violation {
   readonly kind: ViolationKind;
   readonly member: string;
-  /** The protocol that demands the member: the one asked for, or one it extends. */
+  /** The protocol that declares the member: the checked one, or one it extends. */
   readonly protocol: string;
   readonly message: string;
 }
 
-/** Ends a check that has used up its steps or its time. */
+/** Aborts a check that has exceeded its steps or its time. */
 export class BudgetUsedUp extends Error {}
 
-/** Decides whether types fit, by structure. Takes a step for every type it compares. */
+/** Compares types structurally. Every comparison takes a step. */
 export class Conformance {
   readonly #membersOf: (protocol: string) => Members;
   readonly #spend: () => void;
-  /** Pairs found to fit, and pairs being compared further out, which are taken to fit (coinduction). */
+  /**
+   * Pairs known to conform, and pairs under comparison, which are assumed to conform (coinduction).
+   */
   readonly #assumed = new Set<string>();
   readonly #trail: string[] = [];
 
@@ -36,7 +38,7 @@ export class Conformance {
     this.#spend = spend;
   }
 
-  /** What keeps `have`, or its absence, from being the member that is wanted. */
+  /** The violations when `have` is used as the member `want`. */
   member(want: Member, have: Member | undefined): readonly Violation[] {
     this.#spend();
     const violation = (kind: ViolationKind, message: string): Violation => ({
@@ -48,12 +50,13 @@ export class Conformance {
     if (have === undefined) {
       return want.optional ? [] : [violation('missing', `is missing: ${typeToText(want.type)}`)];
     }
-    if (have.kind !== want.kind) return [violation('wrong-kind', `is a ${have.kind} here`)];
+    if (have.kind !== want.kind)
+      return [violation('wrong-kind', `must be a ${want.kind}, but is a ${have.kind}`)];
     const found: Violation[] = [];
     if (have.optional && !want.optional)
-      found.push(violation('only-optional', 'is only optional here'));
+      found.push(violation('only-optional', 'must not be optional'));
     if (have.readonly && !want.readonly)
-      found.push(violation('not-writable', 'can only be read here'));
+      found.push(violation('not-writable', 'must be writable, but is read-only'));
     if (want.type.kind === 'function' && have.type.kind === 'function' && want.kind === 'method') {
       return [...found, ...this.#method(want.type, have.type, violation)];
     }
@@ -62,37 +65,38 @@ export class Conformance {
       (want.readonly || this.isSubtype(want.type, have.type));
     if (!fits) {
       const how = want.readonly ? '' : 'exactly ';
-      const message = `is ${typeToText(have.type)} here and must be ${how}${typeToText(want.type)}`;
+      const message = `must be ${how}${typeToText(want.type)}, but is ${typeToText(have.type)}`;
       found.push(violation('wrong-type', message));
     }
     return found;
   }
 
-  /** Parameters may take more than is wanted, results may be more than is wanted. */
+  /** Parameters are contravariant, results covariant. */
   #method(
     want: Extract<ProtocolType, { kind: 'function' }>,
     have: Extract<ProtocolType, { kind: 'function' }>,
     violation: (kind: ViolationKind, message: string) => Violation,
   ): readonly Violation[] {
     if (want.parameters.length !== have.parameters.length) {
-      const message = `takes ${have.parameters.length} parameters here and must take ${want.parameters.length}`;
+      const wanted = want.parameters.length;
+      const message = `must have ${wanted} ${wanted === 1 ? 'parameter' : 'parameters'}, but has ${have.parameters.length}`;
       return [violation('wrong-arity', message)];
     }
     const found: Violation[] = [];
     want.parameters.forEach((parameter, index) => {
       const own = have.parameters[index] as ProtocolType;
       if (this.isSubtype(parameter, own)) return;
-      const message = `takes ${typeToText(own)} as parameter ${index + 1} here and must take ${typeToText(parameter)}`;
+      const message = `must accept ${typeToText(parameter)} as parameter ${index + 1}, but accepts ${typeToText(own)}`;
       found.push(violation('wrong-parameter', message));
     });
     if (!this.isSubtype(have.result, want.result)) {
-      const message = `gives ${typeToText(have.result)} here and must give ${typeToText(want.result)}`;
+      const message = `must return ${typeToText(want.result)}, but returns ${typeToText(have.result)}`;
       found.push(violation('wrong-result', message));
     }
     return found;
   }
 
-  /** Whether a value of type `own` can stand wherever `wanted` is asked for. */
+  /** Whether a value of type `own` is assignable to `wanted`. */
   isSubtype(own: ProtocolType, wanted: ProtocolType): boolean {
     this.#spend();
     if (wanted.kind === 'primitive') {
@@ -121,7 +125,7 @@ export class Conformance {
     const have = this.#membersOf(own);
     for (const want of this.#membersOf(wanted).values()) {
       if (this.member(want, have.get(want.name)).length === 0) continue;
-      // What was found since rests on an assumption that has turned out false.
+      // The results since then depend on an assumption that is false: discard them.
       for (const fallen of this.#trail.splice(mark)) this.#assumed.delete(fallen);
       return false;
     }

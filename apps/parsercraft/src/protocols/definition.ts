@@ -1,5 +1,5 @@
 /**
- * A type written as text: `int`, `float`, `bool`, `string`, `void`, `any`, the name of a
+ * A type expression: `int`, `float`, `bool`, `string`, `void`, `any`, the name of a
  * protocol, or a function such as `fn(int, Reader): bool`.
  */
 export type TypeExpression = string;
@@ -8,13 +8,18 @@ export interface MethodDefinition {
   readonly parameters: readonly TypeExpression[];
   /** @defaultValue 'void' */
   readonly result?: TypeExpression;
-  /** Whether a type without the method conforms all the same. @defaultValue false */
+  /** Whether a type conforms without the method. @defaultValue false */
   readonly optional?: boolean;
 }
 
 export interface PropertyDefinition {
   readonly type: TypeExpression;
-  /** Whether it is only read: then a subtype will do, else the type must be the same. @defaultValue false */
+  /**
+   * Whether it is read-only. A read-only property may have a subtype; otherwise the types must
+   * match.
+   *
+   * @defaultValue false
+   */
   readonly readonly?: boolean;
   /** @defaultValue false */
   readonly optional?: boolean;
@@ -26,9 +31,9 @@ export interface Structure {
   readonly properties?: Readonly<Record<string, PropertyDefinition>>;
 }
 
-/** What a type must have to be used as one of this name. Conformance is by structure alone. */
+/** The members that a type must have. Conformance is structural. */
 export interface ProtocolDefinition extends Structure {
   readonly name: string;
-  /** Protocols whose members this one has too. @defaultValue none */
+  /** Protocols whose members this one inherits. @defaultValue none */
   readonly extends?: readonly string[];
 }

@@ -9,12 +9,12 @@ type ProtocolIssueKind =
 
 export interface ProtocolIssue {
   readonly kind: ProtocolIssueKind;
-  /** Where, for instance `Reader.read`. */
+  /** The protocol and member, for example `Reader.read`. */
   readonly path: string;
   readonly message: string;
 }
 
-/** Protocols, or a question about them, that make no sense; every fault found is in `issues`. */
+/** Protocols, or the arguments of a check, are invalid. `issues` has every issue found. */
 export class ProtocolValidationError extends Error {
   override readonly name = 'ProtocolValidationError';
   readonly code = 'ERR_PARSERCRAFT_PROTOCOL';

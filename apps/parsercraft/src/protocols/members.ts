@@ -5,10 +5,10 @@ import { type ProtocolType, readType } from './type-expression.ts';
 export interface Member {
   readonly name: string;
   readonly kind: 'method' | 'property';
-  /** A method's is a function. */
+  /** A function type for methods. */
   readonly type: ProtocolType;
   readonly optional: boolean;
-  /** Methods are never assigned, so they count as read-only. */
+  /** Methods cannot be assigned, so they count as read-only. */
   readonly readonly: boolean;
   /** The protocol or type that declares it. */
   readonly origin: string;
@@ -18,17 +18,17 @@ export type Members = ReadonlyMap<string, Member>;
 
 const ANY: ProtocolType = { kind: 'primitive', name: 'any' };
 
-/** Reads the members of a type; what is wrong goes to `complain`. */
+/** Reads the members of a type and reports issues. */
 export function readMembers(
   origin: string,
   structure: Structure,
-  complain: (issue: ProtocolIssue) => void,
+  report: (issue: ProtocolIssue) => void,
 ): Members {
   const members = new Map<string, Member>();
   const read = (path: string, text: string): ProtocolType => {
     const type = readType(text);
     if (type.kind !== 'fault') return type;
-    complain({ kind: 'bad-type', path, message: `'${text}' is no type: ${type.message}` });
+    report({ kind: 'bad-type', path, message: `'${text}' is not a valid type: ${type.message}` });
     return ANY;
   };
   for (const [name, property] of Object.entries(structure.properties ?? {})) {
@@ -44,7 +44,11 @@ export function readMembers(
   for (const [name, method] of Object.entries(structure.methods ?? {})) {
     const path = `${origin}.${name}`;
     if (members.has(name)) {
-      complain({ kind: 'member-conflict', path, message: 'is a property and a method at once' });
+      report({
+        kind: 'member-conflict',
+        path,
+        message: 'is declared as both a property and a method',
+      });
     }
     members.set(name, {
       name,
@@ -62,7 +66,7 @@ export function readMembers(
   return members;
 }
 
-/** The protocols that a type names. */
+/** The protocols that a type refers to. */
 export function namedIn(type: ProtocolType): readonly string[] {
   if (type.kind === 'protocol') return [type.name];
   if (type.kind === 'primitive') return [];

@@ -2,7 +2,10 @@ import type { CheckedModule } from '../types/module.ts';
 import type { Type } from '../types/type.ts';
 import type { MethodDefinition, Structure, TypeExpression } from './definition.ts';
 
-/** The functions of a program or package as the methods of a type, so that it can be checked too. */
+/**
+ * Describes the functions of a program or package as the methods of a type, for a conformance
+ * check.
+ */
 export function structureOf(module: CheckedModule): Structure {
   const methods: [string, MethodDefinition][] = [];
   for (const [name, { type }] of module.functions) {

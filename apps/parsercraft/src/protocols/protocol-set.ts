@@ -5,39 +5,39 @@ import { type ProtocolIssue, ProtocolValidationError } from './errors.ts';
 import { type Member, type Members, namedIn, readMembers } from './members.ts';
 import { PRIMITIVES, typeToText } from './type-expression.ts';
 
-/** Protocols, and members of one type, that are looked at. */
+/** Maximum number of protocols, and of members per type. */
 const MAX_PROTOCOLS = 1000;
 const MAX_MEMBERS = 1000;
 export const DEFAULT_PROTOCOL_STEPS = 100_000;
 
 export interface ConformanceOptions {
-  /** The members to check; the report names the others as unchecked. @defaultValue all */
+  /** The members to check. The report lists the others as unchecked. @defaultValue all */
   readonly only?: readonly string[];
-  /** Type comparisons before the check ends as it is. @defaultValue 100_000 */
+  /** Maximum number of type comparisons; then the check is partial. @defaultValue 100_000 */
   readonly maxSteps?: number;
-  /** Asked before each member; true ends the check as it is, for instance for lack of time. */
+  /** Called before each member. When it returns true the check stops, for example at a deadline. */
   readonly isOver?: () => boolean;
 }
 
 export interface ConformanceReport {
   readonly protocol: string;
-  /** `unknown` when nothing is wrong so far but not everything was checked. */
+  /** `unknown` when no violation was found but not every member was checked. */
   readonly verdict: 'conforms' | 'violates' | 'unknown';
   readonly violations: readonly Violation[];
   readonly checked: readonly string[];
-  /** The members that were not checked, for want of time or because nobody asked. */
+  /** The members that were not checked, because of a limit or of `only`. */
   readonly unchecked: readonly string[];
 }
 
-/** Protocols that make sense together. */
+/** A validated set of protocols. */
 export class ProtocolSet {
   readonly #members = new Map<string, Members>();
 
-  /** @throws {ProtocolValidationError} with every fault: unknown names, cycles, conflicts */
+  /** @throws {ProtocolValidationError} with every issue: unknown names, cycles, conflicts */
   constructor(definitions: readonly ProtocolDefinition[]) {
     const issues: ProtocolIssue[] = [];
     if (definitions.length > MAX_PROTOCOLS) {
-      const message = `${definitions.length} protocols; at most ${MAX_PROTOCOLS} are read`;
+      const message = `there are ${definitions.length} protocols; the maximum is ${MAX_PROTOCOLS}`;
       throw new ProtocolValidationError([{ kind: 'too-many', path: '', message }]);
     }
     const byName = namedDefinitions(definitions, issues);
@@ -53,18 +53,18 @@ export class ProtocolSet {
     return [...this.#members.keys()];
   }
 
-  /** The members of a protocol with those of the protocols that it extends. */
+  /** The members of a protocol, including inherited ones. */
   membersOf(protocol: string): Members {
     const members = this.#members.get(protocol);
     if (members !== undefined) return members;
-    const message = `there is no protocol '${protocol}'`;
+    const message = `unknown protocol '${protocol}'`;
     throw new ProtocolValidationError([{ kind: 'unknown-protocol', path: protocol, message }]);
   }
 
   /**
-   * Checks whether a type has everything that a protocol demands.
+   * Checks whether a type conforms to a protocol.
    *
-   * @throws {ProtocolValidationError} when there is no such protocol, or the type names one
+   * @throws {ProtocolValidationError} when the protocol is unknown, or the type is invalid
    */
   check(
     name: string,
@@ -107,7 +107,7 @@ export class ProtocolSet {
     return { protocol, verdict, violations, checked, unchecked };
   }
 
-  /** Puts together what a protocol declares and what it inherits; its own declaration wins. */
+  /** Merges declared and inherited members. A declared member overrides an inherited one. */
   #inherit(
     name: string,
     byName: ReadonlyMap<string, ProtocolDefinition>,
@@ -125,7 +125,7 @@ export class ProtocolSet {
     const own = readMembers(name, definition, (issue) => issues.push(issue));
     for (const [key, member] of own) members.set(key, member);
     if (members.size > MAX_MEMBERS) {
-      const message = `has ${members.size} members; at most ${MAX_MEMBERS} are read`;
+      const message = `has ${members.size} members; the maximum is ${MAX_MEMBERS}`;
       issues.push({ kind: 'too-many', path: name, message });
     }
     this.#members.set(name, members);
@@ -137,13 +137,13 @@ export class ProtocolSet {
       if (member.origin !== name) continue;
       for (const other of namedIn(member.type)) {
         if (this.#members.has(other)) continue;
-        const message = `there is no protocol '${other}'`;
+        const message = `unknown protocol '${other}'`;
         issues.push({ kind: 'unknown-protocol', path: `${name}.${member.name}`, message });
       }
     }
   }
 
-  /** A protocol must be usable as each that it extends. */
+  /** Checks that a protocol conforms to each protocol it extends. */
   #checkOverrides(byName: ReadonlyMap<string, ProtocolDefinition>, issues: ProtocolIssue[]): void {
     for (const { name, extends: parents = [] } of byName.values()) {
       const have = this.membersOf(name);
@@ -163,7 +163,7 @@ export class ProtocolSet {
           if (violation === undefined) continue;
           const from = own === undefined || own.origin === name ? '' : ` (from ${own.origin})`;
           const text = own === undefined ? '' : `, declared as ${typeToText(own.type)}${from}`;
-          const message = `clashes with ${parent}: ${violation.message}${text}`;
+          const message = `conflicts with ${parent}: ${violation.message}${text}`;
           issues.push({ kind: 'member-conflict', path: `${name}.${want.name}`, message });
         }
       }
@@ -192,7 +192,7 @@ function namedDefinitions(
   for (const definition of definitions) {
     const { name } = definition;
     if (!isWord(name) || name === 'fn' || (PRIMITIVES as readonly string[]).includes(name)) {
-      issues.push({ kind: 'bad-name', path: name, message: 'is no name for a protocol' });
+      issues.push({ kind: 'bad-name', path: name, message: 'is not a valid protocol name' });
     } else if (byName.has(name)) {
       issues.push({ kind: 'duplicate-protocol', path: name, message: 'is declared twice' });
     } else byName.set(name, definition);
@@ -200,7 +200,7 @@ function namedDefinitions(
   return byName;
 }
 
-/** Reports unknown parents, and each cycle once with the whole way round. */
+/** Reports unknown parents, and each cycle once with its full path. */
 function checkExtends(
   byName: ReadonlyMap<string, ProtocolDefinition>,
   issues: ProtocolIssue[],
@@ -210,14 +210,14 @@ function checkExtends(
     if (finished.has(name)) return;
     const at = way.indexOf(name);
     if (at !== -1) {
-      const circle = [...way.slice(at), name].join(' → ');
-      issues.push({ kind: 'extends-cycle', path: name, message: `extends itself: ${circle}` });
+      const cycle = [...way.slice(at), name].join(' → ');
+      issues.push({ kind: 'extends-cycle', path: name, message: `extends itself: ${cycle}` });
       return;
     }
     for (const parent of byName.get(name)?.extends ?? []) {
       if (byName.has(parent)) walk(parent, [...way, name]);
       else {
-        const message = `extends '${parent}', which is no protocol`;
+        const message = `extends '${parent}', which is not a protocol`;
         issues.push({ kind: 'unknown-protocol', path: name, message });
       }
     }

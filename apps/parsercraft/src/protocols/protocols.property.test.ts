@@ -31,10 +31,10 @@ describe('protocols, by property', () => {
       .tuple(one, one, one, one)
       .map((list) => list.map((member, index) => ({ ...member, name: names[index] as string })));
   const sets = setsOf(structures(fc.boolean()));
-  // An optional member may be missing in between, and be there at the end with another type.
+  // Optional members break transitivity: one may be missing in the middle and present at the end.
   const required = structures(fc.constant(false));
 
-  it('a type conforms to itself', () => {
+  it('conformance is reflexive', () => {
     fc.assert(
       fc.property(sets, (definitions) => {
         const set = new ProtocolSet(definitions);
@@ -45,7 +45,7 @@ describe('protocols, by property', () => {
     );
   });
 
-  it('what conforms to a type that conforms conforms too', () => {
+  it('conformance is transitive', () => {
     fc.assert(
       fc.property(setsOf(required), required, (definitions, given) => {
         const set = new ProtocolSet(definitions);
@@ -60,7 +60,7 @@ describe('protocols, by property', () => {
     );
   });
 
-  it('a member taken away is missed', () => {
+  it('a removed member is reported as missing', () => {
     fc.assert(
       fc.property(sets, (definitions) => {
         const set = new ProtocolSet(definitions);
@@ -75,7 +75,7 @@ describe('protocols, by property', () => {
     );
   });
 
-  it('a type is read back as it is written', () => {
+  it('a printed type parses back to the same type', () => {
     fc.assert(
       fc.property(type, (text) => {
         const read = readType(text);

@@ -34,7 +34,7 @@ function violations(want: Structure, have: Structure): readonly string[] {
 }
 
 describe('conformance', () => {
-  it('holds when every member is there', () => {
+  it('a type with every member conforms', () => {
     const report = new ProtocolSet([READER]).check(
       'File',
       { methods: { read: { parameters: ['int'], result: 'string' } } },
@@ -49,7 +49,7 @@ describe('conformance', () => {
     });
   });
 
-  it('lists precisely what is missing, with the protocol that demands it', () => {
+  it('lists each missing member with the protocol that declares it', () => {
     const set = new ProtocolSet([
       READER,
       {
@@ -83,87 +83,87 @@ describe('conformance', () => {
 
   it.each<[string, Structure, Structure, readonly string[]]>([
     [
-      'a method that takes fewer parameters',
+      'a method with fewer parameters',
       { methods: { m: { parameters: ['int', 'int'] } } },
       { methods: { m: { parameters: ['int'] } } },
-      ["wrong-arity: method 'm' of Wanted takes 1 parameters here and must take 2"],
+      ["wrong-arity: method 'm' of Wanted must have 2 parameters, but has 1"],
     ],
     [
       'a parameter of another type',
       { methods: { m: { parameters: ['int'] } } },
       { methods: { m: { parameters: ['string'] } } },
-      ["wrong-parameter: method 'm' of Wanted takes string as parameter 1 here and must take int"],
+      ["wrong-parameter: method 'm' of Wanted must accept int as parameter 1, but accepts string"],
     ],
     [
-      'a parameter that takes more',
+      'a parameter of a supertype',
       { methods: { m: { parameters: ['Dog'] } } },
       { methods: { m: { parameters: ['Animal'] } } },
       [],
     ],
     [
-      'a parameter that takes less',
+      'a parameter of a subtype',
       { methods: { m: { parameters: ['Animal'] } } },
       { methods: { m: { parameters: ['Dog'] } } },
-      ["wrong-parameter: method 'm' of Wanted takes Dog as parameter 1 here and must take Animal"],
+      ["wrong-parameter: method 'm' of Wanted must accept Animal as parameter 1, but accepts Dog"],
     ],
     [
-      'a parameter that takes anything',
+      'a parameter of type any',
       { methods: { m: { parameters: ['int'] } } },
       { methods: { m: { parameters: ['any'] } } },
       [],
     ],
     [
-      'a result that is more',
+      'a result of a subtype',
       { methods: { m: { parameters: [], result: 'Animal' } } },
       { methods: { m: { parameters: [], result: 'Dog' } } },
       [],
     ],
     [
-      'a result that is less',
+      'a result of a supertype',
       { methods: { m: { parameters: [], result: 'Dog' } } },
       { methods: { m: { parameters: [], result: 'Animal' } } },
-      ["wrong-result: method 'm' of Wanted gives Animal here and must give Dog"],
+      ["wrong-result: method 'm' of Wanted must return Dog, but returns Animal"],
     ],
     [
-      'a result where none is wanted',
+      'a result where void is required',
       { methods: { m: { parameters: [] } } },
       { methods: { m: { parameters: [], result: 'int' } } },
-      ["wrong-result: method 'm' of Wanted gives int here and must give void"],
+      ["wrong-result: method 'm' of Wanted must return void, but returns int"],
     ],
     [
-      'a callback: what varies twice varies back',
+      'a callback, which reverses variance twice',
       { methods: { m: { parameters: ['fn(Dog)'] } } },
       { methods: { m: { parameters: ['fn(Animal)'] } } },
       [
-        "wrong-parameter: method 'm' of Wanted takes fn(Animal) as parameter 1 here and must take fn(Dog)",
+        "wrong-parameter: method 'm' of Wanted must accept fn(Dog) as parameter 1, but accepts fn(Animal)",
       ],
     ],
     [
-      'a callback that takes less',
+      'a callback with a narrower parameter',
       { methods: { m: { parameters: ['fn(Animal)'] } } },
       { methods: { m: { parameters: ['fn(Dog)'] } } },
       [],
     ],
     [
-      'a read-only property that is more',
+      'a read-only property of a subtype',
       { properties: { p: { type: 'Animal', readonly: true } } },
       { properties: { p: { type: 'Dog' } } },
       [],
     ],
     [
-      'a writable property that is more',
+      'a writable property of a subtype',
       { properties: { p: { type: 'Animal' } } },
       { properties: { p: { type: 'Dog' } } },
-      ["wrong-type: property 'p' of Wanted is Dog here and must be exactly Animal"],
+      ["wrong-type: property 'p' of Wanted must be exactly Animal, but is Dog"],
     ],
     [
-      'a writable property that can only be read',
+      'a read-only property where a writable one is required',
       { properties: { p: { type: 'int' } } },
       { properties: { p: { type: 'int', readonly: true } } },
-      ["not-writable: property 'p' of Wanted can only be read here"],
+      ["not-writable: property 'p' of Wanted must be writable, but is read-only"],
     ],
     [
-      'a read-only property that can be written',
+      'a writable property where a read-only one is required',
       { properties: { p: { type: 'int', readonly: true } } },
       { properties: { p: { type: 'int' } } },
       [],
@@ -178,32 +178,32 @@ describe('conformance', () => {
       'an optional member of another type',
       { properties: { p: { type: 'int', optional: true } } },
       { properties: { p: { type: 'bool' } } },
-      ["wrong-type: property 'p' of Wanted is bool here and must be exactly int"],
+      ["wrong-type: property 'p' of Wanted must be exactly int, but is bool"],
     ],
     [
-      'a member that is only optional',
+      'an optional member where a required one is needed',
       { methods: { m: { parameters: [] } } },
       { methods: { m: { parameters: [], optional: true } } },
-      ["only-optional: method 'm' of Wanted is only optional here"],
+      ["only-optional: method 'm' of Wanted must not be optional"],
     ],
     [
-      'a property where a method is wanted',
+      'a property where a method is required',
       { methods: { m: { parameters: [] } } },
       { properties: { m: { type: 'fn()' } } },
-      ["wrong-kind: method 'm' of Wanted is a property here"],
+      ["wrong-kind: method 'm' of Wanted must be a method, but is a property"],
     ],
-    ['members that nobody wants', {}, { methods: { m: { parameters: [] } } }, []],
+    ['additional members', {}, { methods: { m: { parameters: [] } } }, []],
     [
-      'a protocol of the same structure and another name',
+      'a recursive protocol of the same structure and another name',
       { properties: { p: { type: 'Animal', readonly: true } } },
       { properties: { p: { type: 'Wanted', readonly: true } } },
-      ["wrong-type: property 'p' of Wanted is Wanted here and must be Animal"],
+      ["wrong-type: property 'p' of Wanted must be Animal, but is Wanted"],
     ],
-  ])('of %s', (_, want, have, wanted) => {
+  ])('checks conformance of %s', (_, want, have, wanted) => {
     expect(violations(want, have)).toEqual(wanted);
   });
 
-  it('goes by structure through protocols that mention themselves', () => {
+  it('compares recursive protocols structurally', () => {
     const list = (name: string, item: string): ProtocolDefinition => ({
       name,
       methods: {
@@ -239,9 +239,10 @@ describe('conformance', () => {
     expect(other.check('X', has('Dogs'), 'Zoo').verdict).toBe('violates');
   });
 
-  it('believes nothing that rested on what turned out false', () => {
+  it('discards results that depend on a refuted assumption', () => {
     const has = (type: string): Structure => ({ properties: { x: { type, readonly: true } } });
-    // A fits B only but for `bad`; on the way there C was taken to fit D because A would fit B.
+    // A does not conform to B because of `bad`. Before that, C was found to conform to D under the
+    // assumption that A conforms to B.
     const set = new ProtocolSet([
       { name: 'A', properties: { x: { type: 'C', readonly: true }, bad: { type: 'int' } } },
       { name: 'B', properties: { x: { type: 'D', readonly: true }, bad: { type: 'string' } } },
@@ -257,7 +258,7 @@ describe('conformance', () => {
     expect(found.map(({ member }) => member)).toEqual(['first', 'second']);
   });
 
-  it('checks a program: its functions are methods', () => {
+  it('checks the functions of a program as methods', () => {
     const text =
       'fn read(n: int): string { return string(n) }\nfn map(f: fn(int): int) { print(f(1)) }';
     const program = checkStrict(parseStrict(bundledDefinition('core'), text));
@@ -273,21 +274,21 @@ describe('a partial check', () => {
   );
   const set = new ProtocolSet([{ name: 'Wide', methods }]);
 
-  it('says which members nobody asked for', () => {
+  it('a check with `only` reports the other members as unchecked', () => {
     const report = set.check('X', {}, 'Wide', { only: ['m3'] });
     expect(report).toMatchObject({ verdict: 'violates', checked: ['m3'] });
     expect(report.unchecked).toHaveLength(9);
     expect(set.check('X', { methods }, 'Wide', { only: ['m3'] }).verdict).toBe('unknown');
   });
 
-  it('ends when its steps are used up, and says how far it came', () => {
+  it('a check stops at maxSteps and reports the members it checked', () => {
     const report = set.check('X', { methods }, 'Wide', { maxSteps: 10 });
     expect(report.verdict).toBe('unknown');
     expect(report.checked.length).toBeGreaterThan(0);
     expect([...report.checked, ...report.unchecked]).toEqual(Object.keys(methods));
   });
 
-  it('ends when its time is over', () => {
+  it('a check stops when isOver returns true', () => {
     let asked = 0;
     const report = set.check('X', { methods }, 'Wide', { isOver: () => asked++ >= 4 });
     expect(report.checked).toEqual(['m0', 'm1', 'm2', 'm3']);
@@ -295,7 +296,7 @@ describe('a partial check', () => {
   });
 });
 
-describe('protocols that make no sense', () => {
+describe('invalid protocols', () => {
   it.each<[string, readonly ProtocolDefinition[], string]>([
     [
       'a cycle',
@@ -306,31 +307,35 @@ describe('protocols that make no sense', () => {
       ],
       'extends-cycle A: extends itself: A → B → C → A',
     ],
-    ['itself', [{ name: 'A', extends: ['A'] }], 'extends-cycle A: extends itself: A → A'],
+    [
+      'a protocol that extends itself',
+      [{ name: 'A', extends: ['A'] }],
+      'extends-cycle A: extends itself: A → A',
+    ],
     [
       'an unknown parent',
       [{ name: 'A', extends: ['B'] }],
-      "unknown-protocol A: extends 'B', which is no protocol",
+      "unknown-protocol A: extends 'B', which is not a protocol",
     ],
     [
       'an unknown type',
       [{ name: 'A', properties: { p: { type: 'fn(int): B' } } }],
-      "unknown-protocol A.p: there is no protocol 'B'",
+      "unknown-protocol A.p: unknown protocol 'B'",
     ],
-    ['a name twice', [{ name: 'A' }, { name: 'A' }], 'duplicate-protocol A: is declared twice'],
-    ['a name that is a type', [{ name: 'int' }], 'bad-name int: is no name for a protocol'],
+    ['a duplicate name', [{ name: 'A' }, { name: 'A' }], 'duplicate-protocol A: is declared twice'],
+    ['a name that is a type', [{ name: 'int' }], 'bad-name int: is not a valid protocol name'],
     [
-      'a type that is none',
+      'an invalid type',
       [{ name: 'A', properties: { p: { type: 'fn(int' } } }],
-      "bad-type A.p: 'fn(int' is no type: expected ')', found the end",
+      "bad-type A.p: 'fn(int' is not a valid type: expected ')', found end of input",
     ],
     [
-      'a method that is a property too',
+      'a member that is both a method and a property',
       [{ name: 'A', methods: { x: { parameters: [] } }, properties: { x: { type: 'int' } } }],
-      'member-conflict A.x: is a property and a method at once',
+      'member-conflict A.x: is declared as both a property and a method',
     ],
     [
-      'an override that breaks its promise',
+      'an incompatible override',
       [
         READER,
         {
@@ -339,30 +344,30 @@ describe('protocols that make no sense', () => {
           methods: { read: { parameters: ['int'], result: 'int' } },
         },
       ],
-      "member-conflict B.read: clashes with Reader: method 'read' of Reader gives int here and must give string, declared as fn(int): int",
+      "member-conflict B.read: conflicts with Reader: method 'read' of Reader must return string, but returns int, declared as fn(int): int",
     ],
     [
-      'parents that clash',
+      'conflicting parents',
       [
         READER,
         { name: 'Other', methods: { read: { parameters: [], result: 'string' } } },
         { name: 'Both', extends: ['Reader', 'Other'] },
       ],
-      "member-conflict Both.read: clashes with Other: method 'read' of Other takes 1 parameters here and must take 0, declared as fn(int): string (from Reader)",
+      "member-conflict Both.read: conflicts with Other: method 'read' of Other must have 0 parameters, but has 1, declared as fn(int): string (from Reader)",
     ],
-  ])('are refused: %s', (_, definitions, wanted) => {
+  ])('rejects %s', (_, definitions, wanted) => {
     expect(issuesOf(definitions)).toContain(wanted);
   });
 
-  it('are not asked about', () => {
+  it('rejects a check against an unknown protocol', () => {
     const set = new ProtocolSet([READER]);
     expect(() => set.check('X', {}, 'Writer')).toThrow(ProtocolValidationError);
     expect(() => set.check('X', { properties: { p: { type: 'Writer' } } }, 'Reader')).toThrow(
-      /no protocol 'Writer'/,
+      /unknown protocol 'Writer'/,
     );
   });
 
-  it('allow a diamond, and an override that keeps its promise', () => {
+  it('accepts diamond inheritance and a compatible override', () => {
     const definitions = [
       ...animals,
       { name: 'Left', extends: ['Animal'] },

@@ -15,12 +15,13 @@ export type ProtocolType =
 const MAX_LENGTH = 1000;
 const MAX_DEPTH = 32;
 
-/** Reads a type expression; a text that is none gives what is wrong with it. */
+/** Parses a type expression. Returns a fault with a message when the text is invalid. */
 export function readType(
   text: string,
 ): ProtocolType | { readonly kind: 'fault'; readonly message: string } {
   try {
-    if (text.length > MAX_LENGTH) throw new Fault(`a type has at most ${MAX_LENGTH} characters`);
+    if (text.length > MAX_LENGTH)
+      throw new Fault(`the type is longer than ${MAX_LENGTH} characters`);
     const reader = new Reader(text);
     const type = reader.type(0);
     reader.end();
@@ -51,7 +52,7 @@ class Reader {
   }
 
   type(depth: number): ProtocolType {
-    if (depth > MAX_DEPTH) throw new Fault(`more than ${MAX_DEPTH} types inside each other`);
+    if (depth > MAX_DEPTH) throw new Fault(`types are nested more than ${MAX_DEPTH} levels deep`);
     const word = this.#take('a type');
     if (word === 'fn' && this.#peek() === '(') return this.#function(depth);
     const primitive = PRIMITIVES.find((one) => one === word);
@@ -62,7 +63,7 @@ class Reader {
 
   end(): void {
     const rest = this.#peek();
-    if (rest !== undefined) throw new Fault(`expected nothing more, found '${rest}'`);
+    if (rest !== undefined) throw new Fault(`expected end of input, found '${rest}'`);
   }
 
   #function(depth: number): ProtocolType {
@@ -88,7 +89,7 @@ class Reader {
 
   #take(wanted: string): string {
     const token = this.#peek();
-    if (token === undefined) throw new Fault(`expected ${wanted}, found the end`);
+    if (token === undefined) throw new Fault(`expected ${wanted}, found end of input`);
     this.#at += 1;
     return token;
   }

@@ -2,24 +2,24 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Something kept, and since when. */
+/** A cached document and its fetch time. */
 export interface CacheEntry {
   readonly fetchedAt: number;
   readonly etag: string | undefined;
   readonly value: unknown;
 }
 
-/** Where a registry client keeps what it got: documents by key, tarballs by checksum. */
+/** Storage of a registry client: documents by key, tarballs by checksum. */
 export interface Cache {
   document(key: string): Promise<CacheEntry | undefined>;
   keepDocument(key: string, entry: CacheEntry): Promise<void>;
-  /** The bytes kept under a checksum; the caller verifies them again. */
+  /** The tarball stored under a checksum. The caller verifies it again. */
   tarball(integrity: string): Promise<Uint8Array | undefined>;
   keepTarball(integrity: string, bytes: Uint8Array): Promise<void>;
   clear(): Promise<void>;
 }
 
-/** Keeps the most recently used entries of each kind in memory. */
+/** An in-memory LRU cache with at most `maxEntries` documents and as many tarballs. */
 export function memoryCache(maxEntries = 500): Cache {
   const documents = new Recent<CacheEntry>(maxEntries);
   const tarballs = new Recent<Uint8Array>(maxEntries);
@@ -36,9 +36,9 @@ export function memoryCache(maxEntries = 500): Cache {
 }
 
 /**
- * Keeps entries in a folder, across processes. A file is written aside and renamed, so a reader
- * sees a whole one or none; a file that cannot be read counts as missing. File names are
- * checksums of the keys: no key can choose a path.
+ * A cache in a folder that several processes can share. Files are written to a temporary name and
+ * renamed, so a reader never sees a partial file. An unreadable file counts as missing. File names
+ * are hashes of the keys, so a key cannot determine a path.
  */
 export function diskCache(folder: string): Cache {
   const pathOf = (kind: string, key: string): string =>
@@ -74,7 +74,7 @@ function parseEntry(content: Buffer | undefined): CacheEntry | undefined {
   }
 }
 
-/** A map that forgets what was not used for longest. */
+/** A map that evicts the least recently used entry. */
 class Recent<T> {
   readonly #entries = new Map<string, T>();
   readonly #max: number;

@@ -2,9 +2,9 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { webServer } from '../../test/http-server.ts';
 import { packageServer } from '../../test/package-server.ts';
 import { folder, PACKAGES, setUp } from '../../test/registry-set-up.ts';
-import { webServer } from '../../test/web.ts';
 import { diskCache, memoryCache } from './cache.ts';
 import { RegistryClient } from './client.ts';
 import {
@@ -17,7 +17,7 @@ import {
 import { packageSources } from './package-sources.ts';
 
 describe('the registry client', () => {
-  it('tells what versions there are and what is in one', async () => {
+  it('returns the versions of a package and the metadata of a version', async () => {
     const { client } = await setUp();
     expect((await client.versions('std.math')).value.versions).toEqual(['1.0.0', '1.1.0']);
     expect((await client.metadata('std.text', '0.3.0')).value).toMatchObject({
@@ -28,7 +28,7 @@ describe('the registry client', () => {
     expect((await client.metadata('std.math')).value.version).toBe('1.1.0');
   });
 
-  it('installs everything that is needed, verified and ready for a program', async () => {
+  it('installs a package with its verified dependencies', async () => {
     const { client } = await setUp();
     const { packages, lock } = await client.install({ 'std.text': '^0.3.0' });
     expect([...packages.keys()]).toEqual(['std.math', 'std.text']);
@@ -45,7 +45,7 @@ describe('the registry client', () => {
     });
   });
 
-  it('asks again only for what has aged, and then only whether it changed', async () => {
+  it('revalidates only expired metadata, with a conditional request', async () => {
     const { client, asked, pass } = await setUp();
     const first = await client.fetchPackage('std.math');
     expect(first).toMatchObject({ fromCache: false, ageMs: 0, fetchedAt: 1_000_000 });
@@ -59,14 +59,14 @@ describe('the registry client', () => {
     expect(asked.splice(0)).toEqual([]);
     pass(1);
     expect(await client.fetchPackage('std.math')).toMatchObject({ fromCache: false, ageMs: 0 });
-    // Not the tarball: that is kept by its checksum.
+    // The tarball is not fetched again: it is cached by checksum.
     expect(asked.splice(0)).toEqual([
       'GET /packages/std.math/versions',
       'GET /packages/std.math/1.1.0',
     ]);
   });
 
-  it('knows what it last knew, however old, without asking', async () => {
+  it('lastKnown returns cached metadata of any age without a request', async () => {
     const { client, asked, pass } = await setUp();
     expect(await client.lastKnown('std.math')).toBeUndefined();
     await client.metadata('std.math');
@@ -84,7 +84,7 @@ describe('the registry client', () => {
     expect(asked).toEqual([]);
   });
 
-  it('keeps what it got on the disk, for the next process', async () => {
+  it('the disk cache is reused by another client', async () => {
     const path = await folder();
     const { client, asked } = await setUp(PACKAGES, { cache: diskCache(path) });
     await client.fetchPackage('std.text');
@@ -100,7 +100,7 @@ describe('the registry client', () => {
     await expect(later.fetchPackage('std.text')).rejects.toThrow(RegistryConnectionError);
   });
 
-  it('fetches anew what is damaged on the disk', async () => {
+  it('fetches damaged entries of the disk cache again', async () => {
     const path = await folder();
     const { client, asked } = await setUp(PACKAGES, { cache: diskCache(path) });
     await client.fetchPackage('std.math');
@@ -117,7 +117,7 @@ describe('the registry client', () => {
     expect(asked).toHaveLength(3);
   });
 
-  it('forgets what was used least when its memory is full', async () => {
+  it('the memory cache evicts the least recently used entry', async () => {
     const cache = memoryCache(2);
     const entry = { fetchedAt: 0, etag: undefined, value: 1 };
     await cache.keepDocument('a', entry);
@@ -129,7 +129,7 @@ describe('the registry client', () => {
   });
 
   it.each(['../etc', 'a/b', 'A', '', 'a..b', '.a', 'a%2fb', 'x'.repeat(65)])(
-    'takes no %j for a name',
+    'rejects the invalid package name %j',
     async (name) => {
       const { client, asked } = await setUp();
       expect(() => client.versions(name)).toThrow(TypeError);
@@ -139,7 +139,7 @@ describe('the registry client', () => {
     },
   );
 
-  it('takes no address that is none, and no limit that is none', () => {
+  it('rejects an invalid url and invalid limits', () => {
     expect(() => new RegistryClient({ url: 'file:///etc' })).toThrow(TypeError);
     expect(() => new RegistryClient({ url: 'here' })).toThrow(TypeError);
     expect(() => new RegistryClient({ url: 'http://localhost', timeoutMs: 0 })).toThrow(RangeError);
@@ -150,7 +150,7 @@ describe('the registry client', () => {
 });
 
 describe('a registry that fails', () => {
-  it('that has no such package is told apart', async () => {
+  it('a missing package is a PackageNotFoundError', async () => {
     const { client } = await setUp();
     await expect(client.versions('std.none')).rejects.toThrow(PackageNotFoundError);
     await expect(client.metadata('std.math', '9.9.9')).rejects.toMatchObject({
@@ -159,7 +159,7 @@ describe('a registry that fails', () => {
     });
   });
 
-  it('with an error says which, and when to come back', async () => {
+  it('an HTTP error has the status, problem, trace id and retry delay', async () => {
     const server = await webServer((_, response) => {
       response.writeHead(503, { 'retry-after': '7', 'content-type': 'application/problem+json' });
       response.end('{"code":"overloaded","detail":"too much to do","traceId":"abc"}');
@@ -172,11 +172,11 @@ describe('a registry that fails', () => {
       retryAfterMs: 7000,
       problem: 'overloaded',
       traceId: 'abc',
-      message: `${server.url}/packages/a/versions answered 503: too much to do.`,
+      message: `${server.url}/packages/a/versions responded with 503: too much to do.`,
     });
   });
 
-  it('reads a date in Retry-After, and ignores what is neither', async () => {
+  it('parses a date in Retry-After and ignores an invalid value', async () => {
     const server = await webServer((request, response) => {
       const value = request.url?.includes('date') ? 'Thu, 01 Jan 1970 00:00:30 GMT' : 'soon';
       response.writeHead(429, { 'retry-after': value }).end('<html>');
@@ -186,7 +186,7 @@ describe('a registry that fails', () => {
     await expect(client.versions('word')).rejects.toMatchObject({ retryAfterMs: undefined });
   });
 
-  it('that refuses connections is a connection error with its cause', async () => {
+  it('a refused connection is a RegistryConnectionError with its cause', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
@@ -197,18 +197,21 @@ describe('a registry that fails', () => {
     await expect(asked).rejects.toMatchObject({ cause: { cause: { code: 'ECONNREFUSED' } } });
   });
 
-  it.each(['before its body', 'in its body'])('that hangs %s is a timeout', async (where) => {
-    const server = await webServer((_, response) => {
-      if (where === 'in its body') response.write('{');
-    });
-    const client = new RegistryClient({ url: server.url, timeoutMs: 60 });
-    const asked = client.versions('a');
-    await expect(asked).rejects.toThrow(RegistryTimeoutError);
-    await expect(asked).rejects.toMatchObject({ timeoutMs: 60 });
-  });
+  it.each(['before its body', 'in its body'])(
+    'a response that hangs %s is a RegistryTimeoutError',
+    async (where) => {
+      const server = await webServer((_, response) => {
+        if (where === 'in its body') response.write('{');
+      });
+      const client = new RegistryClient({ url: server.url, timeoutMs: 60 });
+      const asked = client.versions('a');
+      await expect(asked).rejects.toThrow(RegistryTimeoutError);
+      await expect(asked).rejects.toMatchObject({ timeoutMs: 60 });
+    },
+  );
 
   it.each(['broken', 'short'])(
-    'whose answer is cut off (%s) is a connection error',
+    'a truncated response (%s) is a RegistryConnectionError',
     async (how) => {
       const server = await webServer((_, response) => {
         response.writeHead(200, { 'content-length': '100' });
@@ -222,15 +225,15 @@ describe('a registry that fails', () => {
     },
   );
 
-  it('is noticed to be cut off also where fetch does not', async () => {
+  it('detects a truncated body that fetch accepts', async () => {
     const client = new RegistryClient({
       url: 'http://127.0.0.1:9',
       fetch: async () => new Response('{}', { headers: { 'content-length': '100' } }),
     });
-    await expect(client.versions('a')).rejects.toThrow(/broke off after 2 of 100 bytes/);
+    await expect(client.versions('a')).rejects.toThrow(/ended after 2 of 100 bytes/);
   });
 
-  it('ends with the reason of an abort, untouched', async () => {
+  it('an abort rejects with the reason of the signal', async () => {
     const server = await webServer(() => undefined);
     const client = new RegistryClient({ url: server.url });
     const reason = new Error('no longer wanted');
@@ -243,20 +246,20 @@ describe('a registry that fails', () => {
   });
 
   it.each([
-    ['no JSON', 'hello'],
-    ['no object', '[]'],
+    ['not JSON', 'hello'],
+    ['not an object', '[]'],
     ['another name', '{"name":"../x","versions":[]}'],
-    ['no version', '{"name":"a","versions":["1.0"]}'],
-    ['no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
-    ['too much', Buffer.alloc(200_000, ' ')],
-  ])('that answers %s is not believed', async (_, body) => {
+    ['an invalid version', '{"name":"a","versions":["1.0"]}'],
+    ['not UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+    ['too large', Buffer.alloc(200_000, ' ')],
+  ])('rejects an invalid response: %s', async (_, body) => {
     const server = await webServer((_request, response) => response.end(body));
     const client = new RegistryClient({ url: server.url, maxResponseBytes: 100_000 });
     await expect(client.versions('a')).rejects.toThrow(RegistryResponseError);
     expect(await client.lastKnown('a')).toBeUndefined();
   });
 
-  it('is not followed elsewhere', async () => {
+  it('does not follow redirects', async () => {
     const elsewhere = await packageServer(PACKAGES);
     const server = await webServer(({ url }, response) =>
       response.writeHead(302, { location: `${elsewhere.url}${url}` }).end(),
@@ -266,7 +269,7 @@ describe('a registry that fails', () => {
     expect(elsewhere.asked).toEqual([]);
   });
 
-  it('is asked through the fetch that was given, once', async () => {
+  it('sends each request once, through the given fetch', async () => {
     let calls = 0;
     const client = new RegistryClient({
       url: 'http://127.0.0.1:9',

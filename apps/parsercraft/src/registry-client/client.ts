@@ -13,30 +13,30 @@ import { type Requirements, type Resolution, resolveVersions } from './resolve.t
 import { type PackageFiles, unpack, verify } from './unpack.ts';
 
 export interface RegistryClientOptions {
-  /** Address of the registry, for instance `http://127.0.0.1:4810`. */
+  /** URL of the registry, for example `http://127.0.0.1:4810`. */
   readonly url: string;
-  /** What sends the requests; wrap it to guard them. @defaultValue the global `fetch` */
+  /** Sends the requests; wrap it to add policies. @defaultValue the global `fetch` */
   readonly fetch?: typeof fetch;
-  /** @defaultValue a cache in memory of 500 entries */
+  /** @defaultValue an in-memory cache of 500 entries */
   readonly cache?: Cache;
   /**
-   * How old metadata may be, in milliseconds, before the registry is asked again. Tarballs never
-   * age: they are kept by their checksum.
+   * Maximum age of cached metadata, in milliseconds. Older metadata is revalidated. Tarballs do not
+   * expire, because they are stored by checksum.
    *
    * @defaultValue 60_000
    */
   readonly maxAgeMs?: number;
-  /** Longest time for one request with its answer, in milliseconds. @defaultValue 10_000 */
+  /** Timeout of a request including its response body, in milliseconds. @defaultValue 10_000 */
   readonly timeoutMs?: number;
-  /** Largest answer, in bytes. @defaultValue 4_194_304 */
+  /** Maximum size of a response, in bytes. @defaultValue 4_194_304 */
   readonly maxResponseBytes?: number;
-  /** Wall clock, in milliseconds, for the age of what is kept. @defaultValue Date.now */
+  /** Wall clock for the age of cached entries, in milliseconds. @defaultValue Date.now */
   readonly now?: () => number;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** For this call, instead of the client's; `Infinity` takes whatever is kept. */
+  /** Overrides the option of the client, in milliseconds; `Infinity` accepts any cached entry. */
   readonly maxAgeMs?: number;
 }
 
@@ -44,57 +44,60 @@ export const REGISTRY_CLIENT_DEFAULTS: Readonly<
   Record<'maxAgeMs' | 'timeoutMs' | 'maxResponseBytes', number>
 > = { maxAgeMs: 60_000, timeoutMs: 10_000, maxResponseBytes: 4_194_304 };
 
-/** Something with where it came from and how old it is. */
+/** A value with its origin and age. */
 export interface Kept<T> {
   readonly value: T;
-  /** When the registry last said so, in milliseconds since 1970. */
+  /** When the registry last confirmed the value, in milliseconds since 1970. */
   readonly fetchedAt: number;
   readonly ageMs: number;
   readonly fromCache: boolean;
 }
 
-/** A package whose checksum was verified, unpacked in memory. */
+/** A downloaded package: verified, and unpacked in memory. */
 export interface FetchedPackage {
   readonly metadata: VersionMetadata;
   readonly files: PackageFiles;
-  /** The text of the file that `main` names. */
+  /** The content of the file named by `main`. */
   readonly source: string;
-  /** When its metadata was fetched. */
+  /** When the metadata was fetched, in milliseconds since 1970. */
   readonly fetchedAt: number;
   readonly ageMs: number;
-  /** Whether nothing was asked of the registry for it. */
+  /** Whether it was read from the cache without a request. */
   readonly fromCache: boolean;
 }
 
 export interface Installed {
-  /** Each after the packages it needs. */
+  /** In dependency order: each package after its dependencies. */
   readonly packages: ReadonlyMap<string, FetchedPackage>;
   readonly lock: LockFile;
 }
 
 export interface InstallOptions extends CallOptions {
-  /** Its versions are taken where they still fit, and its checksums must hold. */
+  /**
+   * Prefers the locked versions where they still satisfy the requirements, and enforces the
+   * checksums.
+   */
   readonly lock?: LockFile | undefined;
 }
 
 /**
- * A client of the package registry. It throws typed errors and never tries again by itself:
- * retries, breakers and limits are for whoever guards it.
+ * A client of the package registry. It throws typed errors and never retries: retries, circuit
+ * breakers and rate limits are left to the caller.
  */
 export class RegistryClient {
   readonly #http: HttpOptions;
   readonly #cache: Cache;
   readonly #maxAgeMs: number;
 
-  /** @throws {TypeError} unless `url` is an address of http or https */
+  /** @throws {TypeError} unless `url` is an http or https URL */
   constructor(options: RegistryClientOptions) {
     const url = URL.parse(options.url);
     if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-      throw new TypeError(`url must be an address of http or https, not '${options.url}'.`);
+      throw new TypeError(`url must be an http or https URL, not '${options.url}'.`);
     }
     const { timeoutMs, maxAgeMs, maxResponseBytes } = { ...REGISTRY_CLIENT_DEFAULTS, ...options };
     for (const [name, value] of Object.entries({ timeoutMs, maxAgeMs, maxResponseBytes })) {
-      if (!(value > 0)) throw new RangeError(`${name} must be over 0, not ${value}.`);
+      if (!(value > 0)) throw new RangeError(`${name} must be greater than 0, not ${value}.`);
     }
     this.#http = {
       baseUrl: url.href.replace(/\/+$/, ''),
@@ -107,18 +110,18 @@ export class RegistryClient {
     this.#maxAgeMs = maxAgeMs;
   }
 
-  /** Asks the registry how it is; resolves when it answers that it is well. */
+  /** Checks the health of the registry. Resolves when it responds successfully. */
   async health({ signal }: CallOptions = {}): Promise<void> {
     await request(this.#http, { path: '/health', signal });
   }
 
-  /** The versions of a package that can be had. */
+  /** The available versions of a package. */
   versions(name: string, options: CallOptions = {}): Promise<Kept<PackageVersions>> {
     checkName(name);
     return this.#document(`/packages/${name}/versions`, readVersions, options);
   }
 
-  /** The metadata of a version; of the latest one when none is named. */
+  /** The metadata of a version. @defaultValue the latest version */
   metadata(
     name: string,
     version?: string,
@@ -127,25 +130,25 @@ export class RegistryClient {
     return this.#document(metadataPath(name, version), readVersionMetadata, options);
   }
 
-  /** What was last known of a version, however old; never asks the registry. */
+  /** The cached metadata of a version, of any age. Never sends a request. */
   async lastKnown(name: string, version?: string): Promise<Kept<VersionMetadata> | undefined> {
     const before = await this.#keptDocument(metadataPath(name, version), readVersionMetadata);
     return before && this.#kept(before.result, before.fetchedAt, true);
   }
 
   /**
-   * One version for each package that the requirements need, directly or not.
+   * Resolves the requirements to one version per package, including transitive dependencies.
    *
-   * @throws {VersionConflictError | DependencyCycleError} when there are none
+   * @throws {VersionConflictError | DependencyCycleError} when there is no solution
    */
   async resolve(requirements: Requirements, options: InstallOptions = {}): Promise<Resolution> {
     return (await this.#resolve(requirements, options)).resolution;
   }
 
   /**
-   * Downloads one version, verifies its checksum and unpacks it in memory.
+   * Downloads a version, verifies its checksum and unpacks it in memory.
    *
-   * @throws {IntegrityError} when it is not what was announced
+   * @throws {IntegrityError} when the tarball does not match the metadata
    */
   async download(
     name: string,
@@ -161,19 +164,25 @@ export class RegistryClient {
     } = await this.metadata(name, version, options);
     const id = `${name}@${version}`;
     if (metadata.name !== name || metadata.version !== version) {
-      throw new IntegrityError(id, `the registry told of ${metadata.name}@${metadata.version}`);
+      throw new IntegrityError(
+        id,
+        `the registry returned metadata for ${metadata.name}@${metadata.version}`,
+      );
     }
     const own = await this.#keptTarball(id, metadata);
     const tarball = own ?? (await this.#fetchTarball(id, metadata, options));
     const files = await unpack(id, tarball);
     checkManifest(id, metadata, files);
     const main = files.get(metadata.main);
-    if (main === undefined) throw new IntegrityError(id, `there is no ${metadata.main} in it`);
+    if (main === undefined)
+      throw new IntegrityError(id, `the tarball does not contain ${metadata.main}`);
     const source = new TextDecoder().decode(main);
     return { metadata, files, source, fetchedAt, ageMs, fromCache: fromCache && own !== undefined };
   }
 
-  /** The highest version in a range, downloaded and verified; any version when there is no range. */
+  /**
+   * Downloads and verifies the highest version in a range.
+   */
   async fetchPackage(
     name: string,
     range = '*',
@@ -183,7 +192,7 @@ export class RegistryClient {
     return packages.get(name) as FetchedPackage;
   }
 
-  /** Resolves, downloads and verifies everything that the requirements need. */
+  /** Resolves, downloads and verifies the requirements and their transitive dependencies. */
   async install(requirements: Requirements, options: InstallOptions = {}): Promise<Installed> {
     const { resolution, asked } = await this.#resolve(requirements, options);
     const packages = new Map<string, FetchedPackage>();
@@ -193,7 +202,7 @@ export class RegistryClient {
       const { integrity, dependencies } = fetched.metadata;
       const before = options.lock?.packages[name];
       if (before?.version === version && before.integrity !== integrity) {
-        const message = 'the registry announces another checksum than the lock file holds';
+        const message = 'the checksum from the registry does not match the lock file';
         throw new IntegrityError(`${name}@${version}`, message);
       }
       packages.set(name, { ...fetched, fromCache: fetched.fromCache && !asked.has(name) });
@@ -206,14 +215,14 @@ export class RegistryClient {
     };
   }
 
-  /** Publishes a package from its files; the token is what the registry was started with. */
+  /** Publishes a package from its files. `token` is the bearer token of the registry. */
   async publish(
     files: Readonly<Record<string, string>>,
     token: string,
     { signal }: CallOptions = {},
   ): Promise<VersionMetadata> {
     const { 'package.json': manifest, ...rest } = files;
-    if (manifest === undefined) throw new TypeError('A package needs a package.json.');
+    if (manifest === undefined) throw new TypeError('The package has no package.json.');
     const answer = await request(this.#http, {
       path: '/packages/publish',
       method: 'POST',
@@ -224,7 +233,7 @@ export class RegistryClient {
     return readVersionMetadata(answer.url, json(answer));
   }
 
-  /** A resolution, and the packages that the registry was asked about for it. */
+  /** The resolution, and the packages for which requests were sent. */
   async #resolve(
     requirements: Requirements,
     options: InstallOptions,
@@ -274,7 +283,7 @@ export class RegistryClient {
     return this.#kept(result, entry.fetchedAt, false);
   }
 
-  /** A kept document that still reads as one; a damaged one counts as missing. */
+  /** A cached document that is still valid. A damaged one counts as missing. */
   async #keptDocument<T>(
     path: string,
     read: (url: string, body: unknown) => T,
@@ -295,7 +304,7 @@ export class RegistryClient {
       verify(id, kept, metadata);
       return kept;
     } catch {
-      // Damaged on the disk; the registry has it.
+      // The cached file is damaged: download it again.
       return undefined;
     }
   }
@@ -316,7 +325,7 @@ export class RegistryClient {
     return { value, fetchedAt, ageMs: Math.max(0, this.#http.now() - fetchedAt), fromCache };
   }
 
-  /** A cache that cannot be written makes things slower, not wrong. */
+  /** A failed cache write costs time but not correctness. */
   async #quietly(writing: Promise<void>): Promise<void> {
     await writing.catch(() => undefined);
   }
@@ -334,10 +343,10 @@ function checkManifest(id: string, metadata: VersionMetadata, files: PackageFile
   try {
     manifest = JSON.parse(new TextDecoder().decode(files.get('package.json')));
   } catch (cause) {
-    throw new IntegrityError(id, 'its package.json is missing or no JSON', { cause });
+    throw new IntegrityError(id, 'its package.json is missing or not valid JSON', { cause });
   }
   const { name, version } = (manifest ?? {}) as { name?: unknown; version?: unknown };
   if (name !== metadata.name || version !== metadata.version) {
-    throw new IntegrityError(id, 'its package.json is of another package');
+    throw new IntegrityError(id, 'its package.json describes another package');
   }
 }

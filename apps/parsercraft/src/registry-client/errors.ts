@@ -1,16 +1,16 @@
-/** The registry could not be reached, or its answer broke off. */
+/** The registry is unreachable, or the connection broke during the response. */
 export class RegistryConnectionError extends Error {
   override readonly name: string = 'RegistryConnectionError';
   readonly code: string = 'ERR_PARSERCRAFT_REGISTRY_CONNECTION';
   readonly url: string;
 
   constructor(url: string, cause: unknown) {
-    super(`${url} could not be reached: ${reasonOf(cause)}.`, { cause });
+    super(`Cannot reach ${url}: ${reasonOf(cause)}.`, { cause });
     this.url = url;
   }
 }
 
-/** The registry did not answer in time. */
+/** The registry did not respond in time. */
 export class RegistryTimeoutError extends Error {
   override readonly name = 'RegistryTimeoutError';
   readonly code = 'ERR_PARSERCRAFT_REGISTRY_TIMEOUT';
@@ -18,7 +18,7 @@ export class RegistryTimeoutError extends Error {
   readonly timeoutMs: number;
 
   constructor(url: string, timeoutMs: number) {
-    super(`${url} did not answer within ${timeoutMs} ms.`);
+    super(`${url} did not respond within ${timeoutMs} ms.`);
     this.url = url;
     this.timeoutMs = timeoutMs;
   }
@@ -27,15 +27,15 @@ export class RegistryTimeoutError extends Error {
 interface HttpFailure {
   readonly url: string;
   readonly status: number;
-  /** The `code` of the registry's problem document. */
+  /** The `code` of the problem document. */
   readonly problem: string | undefined;
   readonly detail: string | undefined;
-  /** What `Retry-After` said, in milliseconds from now. */
+  /** The delay from `Retry-After`, in milliseconds. */
   readonly retryAfterMs: number | undefined;
   readonly traceId: string | undefined;
 }
 
-/** The registry answered with an error. */
+/** The registry responded with an error status. */
 export class RegistryHttpError extends Error {
   override readonly name: string = 'RegistryHttpError';
   readonly code: string = 'ERR_PARSERCRAFT_REGISTRY_HTTP';
@@ -48,7 +48,7 @@ export class RegistryHttpError extends Error {
   constructor(failure: HttpFailure) {
     const { url, status, problem, detail, retryAfterMs, traceId } = failure;
     const why = detail ?? problem;
-    super(`${url} answered ${status}${why === undefined ? '' : `: ${why}`}.`);
+    super(`${url} responded with ${status}${why === undefined ? '' : `: ${why}`}.`);
     this.url = url;
     this.status = status;
     this.problem = problem;
@@ -57,13 +57,13 @@ export class RegistryHttpError extends Error {
   }
 }
 
-/** There is no such package or version, or none that fits. */
+/** The package or version does not exist. */
 export class PackageNotFoundError extends RegistryHttpError {
   override readonly name = 'PackageNotFoundError';
   override readonly code = 'ERR_PARSERCRAFT_PACKAGE_NOT_FOUND';
 }
 
-/** The registry answered something that its interface does not allow. */
+/** The response of the registry is invalid. */
 export class RegistryResponseError extends Error {
   override readonly name = 'RegistryResponseError';
   readonly code = 'ERR_PARSERCRAFT_REGISTRY_RESPONSE';
@@ -75,7 +75,7 @@ export class RegistryResponseError extends Error {
   }
 }
 
-/** A tarball is not the one that was announced, or not one that may be unpacked. */
+/** A tarball does not match its metadata, or is unsafe to unpack. */
 export class IntegrityError extends Error {
   override readonly name = 'IntegrityError';
   readonly code = 'ERR_PARSERCRAFT_INTEGRITY';
@@ -87,13 +87,13 @@ export class IntegrityError extends Error {
   }
 }
 
-/** Who wants which versions of a package. */
+/** A dependent and the version range it requires. */
 export interface Demand {
   readonly by: string;
   readonly range: string;
 }
 
-/** No version of a package satisfies everyone who wants it. */
+/** No version of a package satisfies every requirement. */
 export class VersionConflictError extends Error {
   override readonly name = 'VersionConflictError';
   readonly code = 'ERR_PARSERCRAFT_VERSION_CONFLICT';
@@ -102,28 +102,30 @@ export class VersionConflictError extends Error {
   readonly available: readonly string[];
 
   constructor(name: string, demands: readonly Demand[], available: readonly string[]) {
-    const wants = demands.map(({ by, range }) => `${by} wants ${range}`).join(', ');
+    const required = demands.map(({ by, range }) => `${by} requires ${range}`).join(', ');
     const there = available.length === 0 ? 'none' : available.join(', ');
-    super(`No version of ${name} satisfies all: ${wants}; there are ${there}.`);
+    super(
+      `No version of ${name} satisfies every requirement: ${required}; available versions: ${there}.`,
+    );
     this.package = name;
     this.demands = demands;
     this.available = available;
   }
 }
 
-/** Packages depend on each other in a circle. */
+/** Packages have a circular dependency. */
 export class DependencyCycleError extends Error {
   override readonly name = 'DependencyCycleError';
   readonly code = 'ERR_PARSERCRAFT_DEPENDENCY_CYCLE';
   readonly cycle: readonly string[];
 
   constructor(cycle: readonly string[]) {
-    super(`Packages depend on each other: ${cycle.join(' → ')}.`);
+    super(`Circular package dependency: ${cycle.join(' → ')}.`);
     this.cycle = cycle;
   }
 }
 
-/** A lock file cannot be used. */
+/** A lock file is invalid. */
 export class LockFileError extends Error {
   override readonly name = 'LockFileError';
   readonly code = 'ERR_PARSERCRAFT_LOCK_FILE';

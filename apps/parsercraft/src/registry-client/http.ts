@@ -30,11 +30,11 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends one request and reads its whole answer, within one time limit and one size limit. Never
- * tries again: that is for whoever guards the client.
+ * Sends a request and reads the whole response, within a timeout and a size limit. Never retries:
+ * that is left to the caller.
  *
- * @throws {RegistryConnectionError | RegistryTimeoutError | RegistryHttpError | RegistryResponseError}
- *   or the reason of the caller's signal, untouched
+ * @throws {RegistryConnectionError | RegistryTimeoutError | RegistryHttpError |
+ *   RegistryResponseError} or the reason of the caller's signal, unchanged
  */
 export async function request(options: HttpOptions, ask: HttpRequest): Promise<HttpAnswer> {
   ask.signal?.throwIfAborted();
@@ -63,12 +63,12 @@ export async function request(options: HttpOptions, ask: HttpRequest): Promise<H
   }
 }
 
-/** Reads a body that is JSON. */
+/** Parses a JSON body. */
 export function json({ url, body }: HttpAnswer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (cause) {
-    throw new RegistryResponseError(url, 'the answer is no JSON', { cause });
+    throw new RegistryResponseError(url, 'the response is not valid JSON', { cause });
   }
 }
 
@@ -78,15 +78,16 @@ async function readBody(url: string, response: Response, max: number): Promise<U
   let size = 0;
   for await (const part of response.body) {
     size += part.byteLength;
-    // Leaving the loop cancels the body.
-    if (size > max) throw new RegistryResponseError(url, `the answer has more than ${max} bytes`);
+    // Throwing out of the loop cancels the body.
+    if (size > max)
+      throw new RegistryResponseError(url, `the response is larger than ${max} bytes`);
     parts.push(part);
   }
   const announced = response.headers.get('content-length');
   if (announced !== null && !response.headers.has('content-encoding') && size < Number(announced)) {
     throw new RegistryConnectionError(
       url,
-      new Error(`the answer broke off after ${size} of ${announced} bytes`),
+      new Error(`the response ended after ${size} of ${announced} bytes`),
     );
   }
   return Buffer.concat(parts);
@@ -127,7 +128,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value.slice(0, 500) : undefined;
 }
 
-/** RFC 9110, 10.2.3: seconds or a date. */
+/** Parses `Retry-After` (RFC 9110, section 10.2.3): seconds or a date. */
 function retryAfterMs(value: string | null, now: number): number | undefined {
   if (value === null) return undefined;
   if (/^\d{1,10}$/.test(value)) return Number(value) * 1000;

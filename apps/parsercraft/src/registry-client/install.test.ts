@@ -9,7 +9,7 @@ import { packageSources } from './package-sources.ts';
 import { writeFiles } from './unpack.ts';
 import { isFailedResponse, ValueRegistryClient } from './value-client.ts';
 
-describe('tarballs that are not what they should be', () => {
+describe('invalid tarballs', () => {
   const manifest = (name = 'a', version = '1.0.0') =>
     fileEntry('package/package.json', JSON.stringify({ name, version }));
   const main = fileEntry('package/main.pc', 'fn one(): int { return 1 }');
@@ -18,22 +18,24 @@ describe('tarballs that are not what they should be', () => {
     return client.fetchPackage('a');
   };
 
-  it('are refused by their checksum', async () => {
+  it('rejects a tarball with the wrong checksum', async () => {
     const integrity = `sha512-${'A'.repeat(86)}==`;
-    await expect(install({ integrity })).rejects.toThrow(/does not have the checksum announced/);
+    await expect(install({ integrity })).rejects.toThrow(
+      /checksum of the tarball does not match the metadata/,
+    );
   });
 
   it.each([
-    ['climbs out', [manifest(), main, fileEntry('package/../../evil', 'x')]],
-    ['is absolute', [manifest(), main, fileEntry('/etc/evil', 'x')]],
-    ['is outside of its folder', [manifest(), main, fileEntry('evil', 'x')]],
-    ['has a backslash', [manifest(), main, fileEntry('package/a\\..\\b', 'x')]],
-    ['is hidden', [manifest(), main, fileEntry('package/.npmrc', 'x')]],
-    ['is a device', [manifest(), main, fileEntry('package/NUL.txt', 'x')]],
-    ['has a drive', [manifest(), main, fileEntry('package/C:x', 'x')]],
-    ['is there twice', [manifest(), main, fileEntry('package/MAIN.pc', 'x')]],
+    ['a path climbs out of the package', [manifest(), main, fileEntry('package/../../evil', 'x')]],
+    ['a path is absolute', [manifest(), main, fileEntry('/etc/evil', 'x')]],
+    ['a file is outside the package folder', [manifest(), main, fileEntry('evil', 'x')]],
+    ['a path has a backslash', [manifest(), main, fileEntry('package/a\\..\\b', 'x')]],
+    ['a file is hidden', [manifest(), main, fileEntry('package/.npmrc', 'x')]],
+    ['a file has a device name', [manifest(), main, fileEntry('package/NUL.txt', 'x')]],
+    ['a path has a drive letter', [manifest(), main, fileEntry('package/C:x', 'x')]],
+    ['a path appears twice', [manifest(), main, fileEntry('package/MAIN.pc', 'x')]],
     [
-      'is a link',
+      'a file is a symbolic link',
       [
         manifest(),
         main,
@@ -43,7 +45,7 @@ describe('tarballs that are not what they should be', () => {
       ],
     ],
     [
-      'is a hard link',
+      'a file is a hard link',
       [
         manifest(),
         main,
@@ -58,17 +60,17 @@ describe('tarballs that are not what they should be', () => {
       ],
     ],
     [
-      'are too many',
+      'there are too many files',
       [manifest(), main, ...Array.from({ length: 260 }, (_, i) => fileEntry(`package/f${i}`, ''))],
     ],
-    ['has no manifest', [main]],
-    ['has the manifest of another', [manifest('b'), main]],
-    ['has no source', [manifest()]],
-  ])('are refused when a file %s', async (_, entries) => {
+    ['the manifest is missing', [main]],
+    ['the manifest describes another package', [manifest('b'), main]],
+    ['the main file is missing', [manifest()]],
+  ])('rejects a tarball in which %s', async (_, entries) => {
     await expect(install({ tarball: await tarball(entries) })).rejects.toThrow(IntegrityError);
   });
 
-  it('are refused when they are no tarballs, or swell', async () => {
+  it('rejects data that is not a tarball, and a decompression bomb', async () => {
     await expect(install({ tarball: Buffer.from('hello') })).rejects.toThrow(IntegrityError);
     const bomb = await tarball([
       manifest(),
@@ -79,13 +81,13 @@ describe('tarballs that are not what they should be', () => {
     await expect(install({ tarball: bomb })).rejects.toThrow(/too large when unpacked/);
   });
 
-  it('are refused in a language that nobody knows', async () => {
+  it('rejects a package in an unknown language', async () => {
     const { client } = await setUp([{ name: 'a', version: '1.0.0', language: 'klingon' }]);
     const { packages } = await client.install({ a: '*' });
-    expect(() => packageSources(packages)).toThrow(/its language 'klingon' is not known here/);
+    expect(() => packageSources(packages)).toThrow(/its language 'klingon' is unknown/);
   });
 
-  it('are written only inside their folder, and over nothing', async () => {
+  it('writeFiles stays inside its folder and overwrites nothing', async () => {
     const path = await folder();
     const { client } = await setUp();
     const { files } = await client.fetchPackage('std.math');
@@ -99,7 +101,7 @@ describe('tarballs that are not what they should be', () => {
 });
 
 describe('lock files', () => {
-  it('hold versions that are taken again, though there are higher ones', async () => {
+  it('a lock file pins versions although higher ones exist', async () => {
     const path = join(await folder(), 'parsercraft.lock');
     expect(await readLockFile(path)).toBeUndefined();
     const first = await setUp(PACKAGES.slice(0, 1));
@@ -113,14 +115,14 @@ describe('lock files', () => {
     expect(newer.packages.get('std.math')?.metadata.version).toBe('1.1.0');
   });
 
-  it('notice a version that is another now', async () => {
+  it('a lock file detects a republished version', async () => {
     const first = await setUp();
     const { lock } = await first.client.install({ 'std.math': '1.0.0' });
     const { client } = await setUp([
       { name: 'std.math', version: '1.0.0', source: 'fn evil() {}' },
     ]);
     await expect(client.install({ 'std.math': '1.0.0' }, { lock })).rejects.toThrow(
-      /announces another checksum than the lock file holds/,
+      /checksum from the registry does not match the lock file/,
     );
   });
 
@@ -132,13 +134,13 @@ describe('lock files', () => {
     '{"lockfileVersion":1,"requirements":{"../a":"*"},"packages":{}}',
     '{"lockfileVersion":1,"requirements":{},"packages":{"a":{"version":"1","integrity":"sha512-","dependencies":{}}}}',
     '{"lockfileVersion":1,"requirements":{},"packages":{"a":{"version":"1.0.0","integrity":"md5-","dependencies":{}}}}',
-  ])('that are none are refused: %s', (text) => {
+  ])('rejects the invalid lock file %s', (text) => {
     expect(() => parseLockFile(text)).toThrow(LockFileError);
   });
 });
 
 describe('the client that returns its errors as values', () => {
-  it('answers a failure as if it were an answer', async () => {
+  it('ValueRegistryClient returns a registry failure as a value', async () => {
     const { client } = await setUp();
     const values = new ValueRegistryClient(client);
     const found = await values.fetchPackageMetadata('std.math');
@@ -152,7 +154,7 @@ describe('the client that returns its errors as values', () => {
     expect(isFailedResponse(await values.fetchPackageVersions('std.none'))).toBe(true);
   });
 
-  it('throws what is no answer of the registry', async () => {
+  it('ValueRegistryClient throws errors that are not responses of the registry', async () => {
     const { client } = await setUp();
     const values = new ValueRegistryClient(client);
     await expect(values.fetchPackage('../x')).rejects.toThrow(TypeError);

@@ -11,14 +11,14 @@ interface LockedPackage {
   readonly dependencies: Requirements;
 }
 
-/** What was resolved, so that the next time gives the same. */
+/** A recorded resolution, for reproducible installs. */
 export interface LockFile {
   readonly lockfileVersion: 1;
   readonly requirements: Requirements;
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
 
-/** @throws {LockFileError} when the file is no lock file; `undefined` when there is none */
+/** @throws {LockFileError} when the file is invalid. Returns `undefined` when it does not exist */
 export async function readLockFile(path: string): Promise<LockFile | undefined> {
   let text: string;
   try {
@@ -30,7 +30,7 @@ export async function readLockFile(path: string): Promise<LockFile | undefined> 
   return parseLockFile(text);
 }
 
-/** Writes a lock file aside and renames it, with its keys in order. */
+/** Writes a lock file atomically, with sorted keys. */
 export async function writeLockFile(path: string, lock: LockFile): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   await writeFile(aside, `${JSON.stringify(lock, null, 2)}\n`);
@@ -43,18 +43,20 @@ export function parseLockFile(text: string): LockFile {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new LockFileError('The lock file is no JSON.', { cause });
+    throw new LockFileError('The lock file is not valid JSON.', { cause });
   }
   const { lockfileVersion, requirements, packages } = record(value, 'the lock file');
-  if (lockfileVersion !== 1) throw new LockFileError('The lock file is not of version 1.');
+  if (lockfileVersion !== 1)
+    throw new LockFileError('The lock file has an unsupported lockfileVersion; expected 1.');
   const locked = Object.entries(record(packages, 'packages')).map(([name, entry]) => {
-    if (!isPackageName(name)) throw new LockFileError(`'${name}' is no package name.`);
+    if (!isPackageName(name))
+      throw new LockFileError(`The lock file contains an invalid package name: '${name}'.`);
     const { version, integrity, dependencies } = record(entry, name);
     if (typeof version !== 'string' || semver.valid(version) !== version) {
-      throw new LockFileError(`The version of ${name} is none.`);
+      throw new LockFileError(`The lock file has no valid version for ${name}.`);
     }
     if (typeof integrity !== 'string' || !integrity.startsWith('sha512-')) {
-      throw new LockFileError(`The integrity of ${name} is no sha512 checksum.`);
+      throw new LockFileError(`The lock file has no sha512 integrity for ${name}.`);
     }
     return [name, { version, integrity, dependencies: ranges(dependencies, name) }] as const;
   });
@@ -76,7 +78,9 @@ function ranges(value: unknown, what: string): Requirements {
   const entries = Object.entries(record(value, `the dependencies of ${what}`));
   for (const [name, range] of entries) {
     if (!isPackageName(name) || typeof range !== 'string' || semver.validRange(range) === null) {
-      throw new LockFileError(`In the lock file, ${what} needs '${name}' in no valid range.`);
+      throw new LockFileError(
+        `In the lock file, ${what} requires '${name}' with an invalid version range.`,
+      );
     }
   }
   return Object.fromEntries(entries) as Record<string, string>;

@@ -2,23 +2,23 @@ import semver from 'semver';
 import { RegistryResponseError } from './errors.ts';
 import { isPackageName } from './names.ts';
 
-/** One version of a package, as the registry tells it. */
+/** The metadata of one version of a package. */
 export interface VersionMetadata {
   readonly name: string;
   readonly version: string;
   readonly description: string;
-  /** The language definition that the source is written in. */
+  /** Name of the language definition of the source. */
   readonly language: string;
-  /** The file that an importer gets. */
+  /** The entry file. */
   readonly main: string;
   readonly dependencies: Readonly<Record<string, string>>;
-  /** Of the tarball, `sha512-<base64>`. */
+  /** Checksum of the tarball, `sha512-<base64>`. */
   readonly integrity: string;
   readonly sizeBytes: number;
   readonly yanked: boolean;
 }
 
-/** What versions of a package there are. */
+/** The versions of a package. */
 export interface PackageVersions {
   readonly name: string;
   readonly latest: string | undefined;
@@ -30,7 +30,7 @@ const MAX_DEPENDENCIES = 200;
 const INTEGRITY = /^sha512-[A-Za-z0-9+/]{86}==$/;
 
 /**
- * Reads metadata out of an answer; nothing of it is trusted.
+ * Validates metadata in a response.
  *
  * @throws {RegistryResponseError}
  */
@@ -43,7 +43,7 @@ export function readVersionMetadata(url: string, body: unknown): VersionMetadata
     throw new RegistryResponseError(url, 'integrity must be sha512-<base64>');
   }
   if (typeof sizeBytes !== 'number' || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
-    throw new RegistryResponseError(url, 'sizeBytes must be a whole number');
+    throw new RegistryResponseError(url, 'sizeBytes must be an integer');
   }
   return {
     name,
@@ -75,12 +75,12 @@ function readRecord(url: string, body: unknown): Readonly<Record<string, unknown
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
     return body as Record<string, unknown>;
   }
-  throw new RegistryResponseError(url, 'the answer must be an object');
+  throw new RegistryResponseError(url, 'the response must be an object');
 }
 
 function readName(url: string, value: unknown): string {
   if (typeof value === 'string' && isPackageName(value)) return value;
-  throw new RegistryResponseError(url, 'name must be the name of a package');
+  throw new RegistryResponseError(url, 'name must be a package name');
 }
 
 function readVersion(url: string, value: unknown): string {
@@ -100,7 +100,7 @@ function readDependencies(url: string, value: unknown): Readonly<Record<string, 
   for (const [name, range] of entries) {
     readName(url, name);
     if (typeof range !== 'string' || semver.validRange(range) === null) {
-      throw new RegistryResponseError(url, `the range of ${name} must be one of semver`);
+      throw new RegistryResponseError(url, `the range of ${name} must be a semver range`);
     }
   }
   return Object.fromEntries(entries) as Record<string, string>;

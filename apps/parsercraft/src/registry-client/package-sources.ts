@@ -4,16 +4,16 @@ import type { PackageSource, PackageSources } from '../types/check.ts';
 import type { FetchedPackage } from './client.ts';
 import { IntegrityError } from './errors.ts';
 
-/** Finds the definition that a manifest names; `undefined` when there is none. */
+/** Looks up the definition named in a manifest; `undefined` when it is unknown. */
 type LanguageLookup = (name: string) => LanguageDefinition | undefined;
 
 const bundledLanguages: LanguageLookup = (name) =>
   isBundledLanguage(name) ? bundledDefinition(name) : undefined;
 
 /**
- * Fetched packages as what a program can `use`.
+ * Converts fetched packages to sources that a program can `use`.
  *
- * @throws {IntegrityError} when a package is in a language that is not known
+ * @throws {IntegrityError} when the language of a package is unknown
  */
 export function packageSources(
   packages: Iterable<readonly [string, FetchedPackage]>,
@@ -24,7 +24,7 @@ export function packageSources(
     const definition = languages(metadata.language);
     if (definition === undefined) {
       const id = `${name}@${metadata.version}`;
-      throw new IntegrityError(id, `its language '${metadata.language}' is not known here`);
+      throw new IntegrityError(id, `its language '${metadata.language}' is unknown`);
     }
     sources.set(name, { source, definition });
   }

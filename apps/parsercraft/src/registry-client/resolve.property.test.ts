@@ -47,7 +47,7 @@ function indexOf(world: World): PackageIndex {
   };
 }
 
-/** Whether a choice satisfies everyone in it and holds everything that is needed. */
+/** Whether a selection satisfies every requirement and contains every dependency. */
 function isSolution(
   world: World,
   roots: Requirements,
@@ -62,7 +62,7 @@ function isSolution(
   );
 }
 
-/** Every choice of at most one version per package. */
+/** Every selection of at most one version per package. */
 function* choices(world: World, names: readonly string[]): Iterable<ReadonlyMap<string, string>> {
   const [first, ...rest] = names;
   if (first === undefined) {
@@ -77,7 +77,7 @@ function* choices(world: World, names: readonly string[]): Iterable<ReadonlyMap<
 }
 
 describe('resolution', () => {
-  it('finds a solution exactly when there is one', async () => {
+  it('resolution finds a solution exactly when one exists', async () => {
     let found = 0;
     await fc.assert(
       fc.asyncProperty(worlds, needs, async (world, roots) => {
@@ -103,7 +103,7 @@ describe('resolution', () => {
     expect(found).toBeGreaterThan(200);
   });
 
-  it('holds nothing that nobody needs, each after what it needs', async () => {
+  it('a resolution has no unneeded package and is in dependency order', async () => {
     await fc.assert(
       fc.asyncProperty(worlds, needs, async (world, roots) => {
         const solution = await resolveVersions(roots, indexOf(world)).catch(
@@ -124,7 +124,7 @@ describe('resolution', () => {
     );
   });
 
-  it('takes the highest version where it is free to', async () => {
+  it('resolution selects the highest allowed version', async () => {
     const world = { a: { '1.0.0': {}, '1.2.0': {}, '2.0.0-rc.1': {}, '0.9.0': {} } };
     expect([...(await resolveVersions({ a: '*' }, indexOf(world)))]).toEqual([['a', '1.2.0']]);
     expect([...(await resolveVersions({ a: '>=2.0.0-rc.0' }, indexOf(world)))]).toEqual([
@@ -132,7 +132,7 @@ describe('resolution', () => {
     ]);
   });
 
-  it('takes a choice back when it leads nowhere', async () => {
+  it('resolution backtracks from a choice without a solution', async () => {
     const world = {
       a: { '2.0.0': { c: '^2.0.0' }, '1.0.0': { c: '^1.0.0' } },
       b: { '1.0.0': { c: '^1.0.0' } },
@@ -142,33 +142,33 @@ describe('resolution', () => {
     expect(Object.fromEntries(solution)).toEqual({ a: '1.0.0', b: '1.0.0', c: '1.0.0' });
   });
 
-  it('says who wants what when there is no solution', async () => {
+  it('a failed resolution reports the conflicting requirements', async () => {
     const world = {
       a: { '1.0.0': { c: '^2.0.0' } },
       b: { '1.0.0': { c: '^1.0.0' } },
       c: { '1.0.0': {}, '2.0.0': {} },
     };
     await expect(resolveVersions({ a: '*', b: '*' }, indexOf(world))).rejects.toThrow(
-      'No version of c satisfies all: a@1.0.0 wants ^2.0.0, b@1.0.0 wants ^1.0.0; there are 1.0.0, 2.0.0.',
+      'No version of c satisfies every requirement: a@1.0.0 requires ^2.0.0, b@1.0.0 requires ^1.0.0; available versions: 1.0.0, 2.0.0.',
     );
     await expect(resolveVersions({ a: '^3.0.0' }, indexOf(world))).rejects.toThrow(
-      'No version of a satisfies all: the program wants ^3.0.0; there are 1.0.0.',
+      'No version of a satisfies every requirement: the program requires ^3.0.0; available versions: 1.0.0.',
     );
   });
 
-  it('refuses packages that need each other', async () => {
+  it('resolution rejects circular dependencies', async () => {
     const world = {
       a: { '1.0.0': { b: '*' } },
       b: { '1.0.0': { c: '*' } },
       c: { '1.0.0': { a: '*' } },
     };
     await expect(resolveVersions({ a: '*' }, indexOf(world))).rejects.toThrow(
-      'Packages depend on each other: a → b → c → a.',
+      'Circular package dependency: a → b → c → a.',
     );
   });
 
-  it('gives up on a search that grows without end', async () => {
-    // Two packages that agree on nothing, under forty that have nothing to do with it.
+  it('resolution stops at maxTries', async () => {
+    // Two conflicting packages among forty unrelated ones.
     const many = Object.fromEntries(
       Array.from({ length: 40 }, (_, i) => [`m${i}`, { '1.0.0': {}, '2.0.0': {}, '3.0.0': {} }]),
     );

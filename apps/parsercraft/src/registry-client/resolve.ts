@@ -6,40 +6,40 @@ import {
   VersionConflictError,
 } from './errors.ts';
 
-/** Package names and the versions wanted. */
+/** Package names and version ranges. */
 export type Requirements = Readonly<Record<string, string>>;
 
-/** Where a resolution learns what there is. */
+/** Source of the versions and dependencies for a resolution. */
 export interface PackageIndex {
-  /** The versions that can be had. */
+  /** The available versions. */
   versions(name: string): Promise<readonly string[]>;
   dependencies(name: string, version: string): Promise<Requirements>;
 }
 
 interface ResolveOptions {
-  /** Versions that are taken when they fit, for instance those of a lock file. */
+  /** Versions to prefer when they satisfy the requirements, for example from a lock file. */
   readonly preferred?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** Versions that are tried before it is given up. @defaultValue 2000 */
+  /** Maximum number of candidates to try. @defaultValue 2000 */
   readonly maxTries?: number;
 }
 
-/** One version for each package, in an order in which each comes after those it needs. */
+/** One version per package, in dependency order. */
 export type Resolution = ReadonlyMap<string, string>;
 
-/** What the requirements of the program itself are shown as. */
+/** The dependent shown in errors for the requirements of the program itself. */
 const ROOT = 'the program';
 
 /**
- * Finds one version for every package that is needed, directly or not: the highest that all who
- * need it agree on. A choice that turns out wrong is taken back (depth-first search with
- * backtracking), so a solution is found when there is one, within `maxTries`.
+ * Finds one version for every direct and transitive dependency: the highest that satisfies all
+ * dependents. Depth-first search with backtracking, so it finds a solution if one exists within
+ * `maxTries` candidates.
  *
- * Prereleases are taken only where a range asks for one, as npm does.
+ * Prereleases are considered only where a range includes one, as in npm.
  *
- * @throws {VersionConflictError} when there is no solution, with who wants what
- * @throws {PackageNotFoundError} when a package needed by every candidate does not exist
- * @throws {DependencyCycleError} when packages of the solution need each other
+ * @throws {VersionConflictError} when there is no solution, with the conflicting requirements
+ * @throws {PackageNotFoundError} when a package required by every candidate does not exist
+ * @throws {DependencyCycleError} when packages of the solution depend on each other
  */
 export async function resolveVersions(
   requirements: Requirements,
@@ -67,7 +67,7 @@ class Search {
     this.#triesLeft = options.maxTries ?? 2000;
   }
 
-  /** The deepest conflict that was met last; it is nearest to the cause. */
+  /** The last conflict found, which is closest to the cause. */
   failure(): Error {
     return this.#failure ?? new VersionConflictError('', [], []);
   }
@@ -116,7 +116,7 @@ class Search {
     try {
       return await this.#index.versions(name);
     } catch (error) {
-      // Another version of whoever needs it may not.
+      // Another version of the dependent may not need this package.
       if (!(error instanceof PackageNotFoundError)) throw error;
       this.#failure = error;
       return undefined;
@@ -149,7 +149,7 @@ function demandsOf(before: Demands, by: string, needs: Requirements): Demands {
   return demands;
 }
 
-/** Each package after those it needs; a circle has no such order. */
+/** Sorts packages in dependency order. A cycle has no such order. */
 function inOrder(chosen: Resolution, known: ReadonlyMap<string, Requirements>): Resolution {
   const ordered = new Map<string, string>();
   const visit = (name: string, way: readonly string[]): void => {

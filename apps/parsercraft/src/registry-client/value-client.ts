@@ -2,7 +2,7 @@ import type { CallOptions, FetchedPackage, RegistryClient } from './client.ts';
 import { RegistryConnectionError, RegistryHttpError, RegistryTimeoutError } from './errors.ts';
 import type { PackageVersions, VersionMetadata } from './metadata.ts';
 
-/** An answer that may be a failure: the caller must look. */
+/** A result that may be a failure: the caller must check `success`. */
 export interface RegistryResponse<T> {
   readonly success: boolean;
   readonly data: T | undefined;
@@ -11,9 +11,9 @@ export interface RegistryResponse<T> {
 }
 
 /**
- * The registry client as ParserCraft's original had it: what goes wrong on the wire comes back as
- * a value. A guard that watches only for exceptions sees nothing but success here, so give it
- * {@link isFailedResponse} as its `isFailure`.
+ * A registry client with the interface of the original ParserCraft: network and HTTP errors are
+ * returned as values. A policy that handles only exceptions does not see these failures, so test
+ * the value with {@link isFailedResponse} in its `shouldHandle`.
  */
 export class ValueRegistryClient {
   readonly #client: RegistryClient;
@@ -80,7 +80,7 @@ async function respond<T>(
       error instanceof RegistryConnectionError ||
       error instanceof RegistryTimeoutError ||
       error instanceof RegistryHttpError;
-    // A mistake of the caller, or its abort, is no answer of the registry.
+    // A wrong argument or an abort is not a response of the registry.
     if (!onTheWire) throw error;
     return { success: false, data: undefined, error, cacheHit: false };
   }

@@ -1,19 +1,19 @@
 import type { LineIndex, Position, Span } from './source.ts';
 
-/** What found the fault: the scanner and grammar, or the type checker. */
+/** The phase that reported it: lexer and parser, or type checker. */
 type DiagnosticSource = 'syntax' | 'type';
 
-/** One fault in a source text, with where it is. */
+/** An error in a source text, with its range. */
 export interface Diagnostic {
   readonly source: DiagnosticSource;
-  /** Stable word for the kind of fault, for instance `type-mismatch`. */
+  /** Stable identifier of the kind of error, for example `type-mismatch`. */
   readonly code: string;
   readonly message: string;
   readonly start: Position;
   readonly end: Position;
 }
 
-/** Makes a diagnostic whose two ends lie in the text, whatever the span says. */
+/** Creates a diagnostic, with the span clamped to the text. */
 export function diagnosticAt(
   lines: LineIndex,
   span: Span,
@@ -24,7 +24,7 @@ export function diagnosticAt(
   return { ...fault, start, end };
 }
 
-/** `3:7: message`, as a compiler prints it. */
+/** Formats a diagnostic as `3:7: message`. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   return `${diagnostic.start.line}:${diagnostic.start.column}: ${diagnostic.message}`;
 }

@@ -1,17 +1,17 @@
-/** A place in a text: offset in UTF-16 units from 0, line and column from 1. */
+/** A position in a text: 0-based offset in UTF-16 code units, 1-based line and column. */
 export interface Position {
   readonly offset: number;
   readonly line: number;
   readonly column: number;
 }
 
-/** A stretch of a text, in UTF-16 units: `start` is in it, `end` is the first after it. */
+/** A range of a text in UTF-16 code units: `start` is inclusive, `end` exclusive. */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** Turns offsets of one text into lines and columns, by a table of line starts. */
+/** Converts offsets of a text to lines and columns, with a table of line starts. */
 export class LineIndex {
   readonly length: number;
   readonly #starts: readonly number[];
@@ -25,12 +25,12 @@ export class LineIndex {
     this.#starts = starts;
   }
 
-  /** Number of lines; a text that ends in a newline has an empty last line. */
+  /** Number of lines. A text that ends in a newline has an empty last line. */
   get lineCount(): number {
     return this.#starts.length;
   }
 
-  /** The position of `offset`, which is brought into the text first. */
+  /** The position of `offset`, clamped to the text. */
   positionAt(offset: number): Position {
     const inside = Math.max(0, Math.min(Math.trunc(offset) || 0, this.length));
     let low = 0;

@@ -21,16 +21,16 @@ import {
   UNKNOWN,
 } from './type.ts';
 
-/** Checks the parameters and body of a function expression; given by the checker of statements. */
+/** Checks the parameters and body of a function expression. Provided by the statement checker. */
 type FunctionChecker = (node: FunctionExpression, scope: Scope) => FunctionType;
 
-/** Finds the types of expressions. */
+/** Infers the types of expressions. */
 export class ExpressionChecker {
   readonly #inference: Inference;
   readonly #function: FunctionChecker;
   readonly #mainNames: ReadonlySet<string>;
 
-  /** @param mainNames - the variables of the main program, to explain why a function sees none */
+  /** @param mainNames - variables of the main program, for the error when a function uses one */
   constructor(
     inference: Inference,
     functionChecker: FunctionChecker,
@@ -45,7 +45,7 @@ export class ExpressionChecker {
   value(node: Expression, scope: Scope): Type {
     const type = this.#any(node, scope, false);
     if (this.#inference.unifier.demandValue(type)) return type;
-    this.#inference.complain(node.span, 'no-value', 'this call gives nothing back');
+    this.#inference.report(node.span, 'no-value', 'this call does not return a value');
     return UNKNOWN;
   }
 
@@ -95,8 +95,8 @@ export class ExpressionChecker {
     }
     this.#inference.meanings.set(name, symbol);
     if (symbol.kind === 'builtin') {
-      const message = `'${name.text}' is a built-in function; it can be called but is no value`;
-      this.#inference.complain(span, 'builtin-value', message);
+      const message = `'${name.text}' is a built-in function and cannot be used as a value`;
+      this.#inference.report(span, 'builtin-value', message);
       return UNKNOWN;
     }
     if (symbol.kind !== 'function' && symbol.owner !== scope.owner) symbol.captured = true;
@@ -107,22 +107,22 @@ export class ExpressionChecker {
     if (name === '') return;
     const inMain = this.#mainNames.has(name);
     const message = inMain
-      ? `'${name}' is a variable of the main program; a function does not see it`
-      : `nothing here is named '${name}'`;
-    this.#inference.complain(span, 'unknown-name', message);
+      ? `'${name}' is a variable of the main program and is not visible in a function`
+      : `undefined name '${name}'`;
+    this.#inference.report(span, 'unknown-name', message);
   }
 
   #member({ module, member }: MemberExpression): Type {
     const found = this.#inference.imports.get(module.text);
     if (found === undefined) {
-      const message = `no package is in use as '${module.text}'`;
-      this.#inference.complain(module.span, 'unknown-package', message);
+      const message = `no package is imported as '${module.text}'`;
+      this.#inference.report(module.span, 'unknown-package', message);
       return UNKNOWN;
     }
     const symbol = found.module.functions.get(member.text);
     if (symbol === undefined) {
       const message = `package '${found.declaration.packageName}' has no function '${member.text}'`;
-      this.#inference.complain(member.span, 'unknown-name', message);
+      this.#inference.report(member.span, 'unknown-name', message);
       return UNKNOWN;
     }
     this.#inference.meanings.set(member, symbol);
@@ -143,8 +143,8 @@ export class ExpressionChecker {
       return result;
     }
     if (found.kind !== 'function') {
-      const message = `${this.#inference.text(found)} cannot be called`;
-      this.#inference.complain(node.callee.span, 'not-a-function', message);
+      const message = `a value of type ${this.#inference.text(found)} cannot be called`;
+      this.#inference.report(node.callee.span, 'not-a-function', message);
       return UNKNOWN;
     }
     if (found.parameters.length !== list.length) {
@@ -181,8 +181,8 @@ export class ExpressionChecker {
 
   #arity(node: CallExpression, min: number, max: number): void {
     const wanted = min === max ? `${min}` : `${min} to ${max}`;
-    const message = `expected ${wanted} arguments, found ${node.arguments.length}`;
-    this.#inference.complain(node.span, 'wrong-arity', message);
+    const message = `expected ${wanted} ${max === 1 ? 'argument' : 'arguments'}, found ${node.arguments.length}`;
+    this.#inference.report(node.span, 'wrong-arity', message);
   }
 
   #apply(rule: Rule, operands: readonly Expression[], scope: Scope): Type {

@@ -7,14 +7,14 @@ import { type FunctionSymbol, Scope } from './symbols.ts';
 import type { FunctionType, Type } from './type.ts';
 import { Finisher, TypesTooComplex } from './unify.ts';
 
-/** What stands behind a `use`: the package, or why it cannot be used. */
+/** The result of resolving a `use`: the package, or the reason why it is unavailable. */
 type ModuleLookup = (declaration: UseDeclaration) => CheckedModule | string;
 
 /**
- * Checks one text. Every function has one type in it, found from its body and its calls
- * together; the types of imported functions are settled already.
+ * Type-checks one module. Every function has a single type, inferred from its body and its calls
+ * together. The types of imported functions are already known.
  *
- * @param name - the package's name; empty for the program itself, which alone may have statements
+ * @param name - the package name; empty for the main program, which alone may contain statements
  */
 export function checkModule(
   name: string,
@@ -56,8 +56,8 @@ export function checkModule(
     }
   } catch (error) {
     if (!(error instanceof TypesTooComplex)) throw error;
-    const message = 'the types of this text are too complex to be found';
-    inference.complain({ start: 0, end: 0 }, 'too-complex', message);
+    const message = 'the types of this program are too complex to infer';
+    inference.report({ start: 0, end: 0 }, 'too-complex', message);
   }
   return finish(name, parsed, inference);
 }
@@ -72,12 +72,12 @@ function importPackage(
   const alias = declaration.alias?.text ?? packageName.split('.').at(-1) ?? '';
   if (packageName === '') return;
   if (typeof module === 'string') {
-    inference.complain(packageSpan, 'unknown-package', module);
+    inference.report(packageSpan, 'unknown-package', module);
     return;
   }
   if (inference.imports.has(alias)) {
-    const message = `another package is already in use as '${alias}'`;
-    inference.complain(declaration.alias?.span ?? packageSpan, 'name-taken', message);
+    const message = `another package is already imported as '${alias}'`;
+    inference.report(declaration.alias?.span ?? packageSpan, 'name-taken', message);
     return;
   }
   inference.imports.set(alias, { declaration, alias, module });
@@ -102,8 +102,11 @@ function declareFunction(
   };
   const taken = scope.own(text);
   if (taken !== undefined && text !== '') {
-    const what = taken.kind === 'builtin' ? 'a built-in function' : 'already a function';
-    inference.complain(node.name.span, 'name-taken', `'${text}' is ${what}`);
+    const what =
+      taken.kind === 'builtin'
+        ? 'the name of a built-in function'
+        : 'already declared as a function';
+    inference.report(node.name.span, 'name-taken', `'${text}' is ${what}`);
   } else {
     scope.declare(symbol);
     inference.functions.set(text, symbol);
@@ -114,15 +117,17 @@ function declareFunction(
 }
 
 function refuseStatement(inference: Inference, item: TopLevel): void {
-  const message = 'a package holds only functions and the packages it uses';
-  inference.complain(item.span, 'package-statement', message);
+  const message = 'a package may contain only functions and package imports';
+  inference.report(item.span, 'package-statement', message);
 }
 
-/** The main program's variables would hide its functions for some of its lines only. */
+/**
+ * Without this check, a variable of the main program would hide a function in part of the program.
+ */
 function refuseFunctionName(inference: Inference, item: TopLevel): void {
   if (item.kind !== 'LetStatement' || !inference.functions.has(item.name.text)) return;
-  const message = `'${item.name.text}' is already a function`;
-  inference.complain(item.name.span, 'name-taken', message);
+  const message = `'${item.name.text}' is already declared as a function`;
+  inference.report(item.name.span, 'name-taken', message);
 }
 
 function finish(name: string, parsed: ParseResult, inference: Inference): CheckedModule {
@@ -132,14 +137,14 @@ function finish(name: string, parsed: ParseResult, inference: Inference): Checke
     const { type, open } = finisher.finish(symbol.type);
     symbol.type = type;
     if (!open || alreadyWrong || symbol.name === '') continue;
-    // An open parameter is named itself; its function is only when the result is what is open.
+    // An unresolved parameter is reported by itself; a function only when its result is unresolved.
     const isFunction = symbol.kind === 'function' && type.kind === 'function';
     if (isFunction && !finisher.finish(type.result).open && type.result.kind !== 'unknown')
       continue;
     const message = isFunction
-      ? `nothing tells what '${symbol.name}' gives back; write its type`
-      : `nothing tells the type of '${symbol.name}'; write it down`;
-    inference.complain(symbol.declaration.span, 'ambiguous-type', message);
+      ? `cannot infer the return type of '${symbol.name}'; add a type annotation`
+      : `cannot infer the type of '${symbol.name}'; add a type annotation`;
+    inference.report(symbol.declaration.span, 'ambiguous-type', message);
   }
   const types = new Map<Expression, Type>();
   for (const [node, type] of inference.types) types.set(node, finisher.finish(type).type);

@@ -32,7 +32,7 @@ export class StatementChecker {
     );
   }
 
-  /** A function's type as far as it is written down; the rest is left to be found. */
+  /** The type of a function from its annotations, with type variables for the rest. */
   signature(
     parameters: readonly Parameter[],
     result: TypeNode | undefined,
@@ -66,8 +66,8 @@ export class StatementChecker {
     this.block(node.body, scope);
     if (type.result !== VOID && !alwaysReturns(node.body)) {
       const span = node.kind === 'FunctionDeclaration' ? node.name.span : node.span;
-      const message = 'not every way through this function ends in a return';
-      this.#inference.complain(span, 'missing-return', message);
+      const message = 'not every code path of this function returns a value';
+      this.#inference.report(span, 'missing-return', message);
     }
   }
 
@@ -112,8 +112,8 @@ export class StatementChecker {
       case 'ContinueStatement':
         if (!scope.inLoop) {
           const word = statement.kind === 'BreakStatement' ? 'break' : 'continue';
-          const message = `'${inference.definition.keywords[word]}' stands in no loop`;
-          inference.complain(statement.span, 'outside-loop', message);
+          const message = `'${inference.definition.keywords[word]}' is outside a loop`;
+          inference.report(statement.span, 'outside-loop', message);
         }
         break;
       case 'ReturnStatement':
@@ -146,8 +146,8 @@ export class StatementChecker {
       symbol?.kind === 'loop variable'
     ) {
       inference.meanings.set(target, symbol);
-      const message = `'${target.text}' is a ${symbol.kind === 'builtin' ? 'built-in function' : symbol.kind} and cannot be assigned`;
-      inference.complain(target.span, 'not-assignable', message);
+      const message = `'${target.text}' is a ${symbol.kind === 'builtin' ? 'built-in function' : symbol.kind} and cannot be assigned to`;
+      inference.report(target.span, 'not-assignable', message);
       return;
     }
     const wanted = this.#expressions.value(node, scope);
@@ -159,13 +159,15 @@ export class StatementChecker {
     const { result } = scope.owner;
     const found = value === undefined ? undefined : this.#expressions.value(value, scope);
     if (result === undefined) {
-      inference.complain(span, 'outside-function', 'this stands in no function');
+      const message = `'${inference.definition.keywords.return}' is outside a function`;
+      inference.report(span, 'outside-function', message);
     } else if (found === undefined) {
       if (result !== VOID) {
-        inference.complain(span, 'missing-value', `expected ${inference.text(result)} to return`);
+        const message = `expected a return value of type ${inference.text(result)}`;
+        inference.report(span, 'missing-value', message);
       }
     } else if (result === VOID && value !== undefined) {
-      inference.complain(value.span, 'type-mismatch', 'this function gives nothing back');
+      inference.report(value.span, 'type-mismatch', 'this function does not return a value');
     } else if (value !== undefined) {
       inference.expect(value.span, result, found);
     }

@@ -7,7 +7,7 @@ import { checkModule } from './check-module.ts';
 import { TypeCheckError } from './errors.ts';
 import type { CheckedModule } from './module.ts';
 
-/** The source of a package, in the language that its manifest names. */
+/** The source of a package, and the definition of its language. */
 export interface PackageSource {
   readonly source: string;
   readonly definition: LanguageDefinition;
@@ -16,23 +16,23 @@ export interface PackageSource {
 export type PackageSources = ReadonlyMap<string, PackageSource>;
 
 export interface CheckOptions extends ParseOptions {
-  /** The packages that `use` can name. @defaultValue none */
+  /** The packages available to `use`. @defaultValue none */
   readonly packages?: PackageSources;
 }
 
-/** A program with the packages that it uses, all of them checked. */
+/** A type-checked program with the packages it uses. */
 export interface CheckedProgram {
   readonly main: CheckedModule;
-  /** The packages, each after those it uses itself. */
+  /** The packages in dependency order. */
   readonly modules: readonly CheckedModule[];
-  /** The syntax errors of the program; when it has none, its type errors. */
+  /** The syntax errors of the program, or if there are none, its type errors. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Packages that may use one another in a row. */
+/** Maximum length of a chain of package dependencies. */
 const MAX_PACKAGE_DEPTH = 64;
 
-/** Checks a parsed program and the packages it uses. Never throws for what they hold. */
+/** Type-checks a parsed program and the packages it uses. Never throws, whatever they contain. */
 export function check(parsed: ParseResult, options: CheckOptions = {}): CheckedProgram {
   const loader = new Loader(options);
   const main = checkModule('', parsed, (declaration) => loader.load(declaration, []));
@@ -41,9 +41,9 @@ export function check(parsed: ParseResult, options: CheckOptions = {}): CheckedP
 }
 
 /**
- * Checks a program that must be right.
+ * Type-checks a program, and throws on errors.
  *
- * @throws {ParseError} when it does not read, {@link TypeCheckError} when its types do not fit
+ * @throws {ParseError} when it has syntax errors, {@link TypeCheckError} when it has type errors
  */
 export function checkStrict(parsed: ParseResult, options: CheckOptions = {}): CheckedProgram {
   const program = check(parsed, options);
@@ -61,11 +61,11 @@ class Loader {
     this.#options = options;
   }
 
-  /** The checked package, or why it cannot be used. */
+  /** The checked package, or the reason why it is unavailable. */
   load({ packageName: name }: UseDeclaration, users: readonly string[]): CheckedModule | string {
     if (users.includes(name)) {
-      const circle = [...users.slice(users.indexOf(name)), name].join(' → ');
-      return `package '${name}' uses itself: ${circle}`;
+      const cycle = [...users.slice(users.indexOf(name)), name].join(' → ');
+      return `circular package dependency: ${cycle}`;
     }
     const before = this.#found.get(name);
     if (before !== undefined) return before;
@@ -77,13 +77,12 @@ class Loader {
 
   #check(name: string, users: readonly string[]): CheckedModule | string {
     const source = this.#options.packages?.get(name);
-    if (source === undefined) return `there is no package '${name}' here`;
-    if (users.length > MAX_PACKAGE_DEPTH) return `more than ${MAX_PACKAGE_DEPTH} packages in a row`;
+    if (source === undefined) return `package '${name}' not found`;
+    if (users.length > MAX_PACKAGE_DEPTH)
+      return `package dependencies are nested more than ${MAX_PACKAGE_DEPTH} levels deep`;
     const parsed = parse(source.definition, source.source, this.#options);
     const module = checkModule(name, parsed, (declaration) => this.load(declaration, users));
     const [first] = [...parsed.diagnostics, ...module.diagnostics];
-    return first === undefined
-      ? module
-      : `package '${name}' has an error: ${formatDiagnostic(first)}`;
+    return first === undefined ? module : `error in package '${name}': ${formatDiagnostic(first)}`;
   }
 }

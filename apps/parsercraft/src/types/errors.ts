@@ -1,6 +1,8 @@
 import { type Diagnostic, formatDiagnostic } from '../source/diagnostic.ts';
 
-/** A program reads well but its types do not fit; `line` and `column` are those of the first fault. */
+/**
+ * A program has type errors. `line` and `column` are those of the first one.
+ */
 export class TypeCheckError extends TypeError {
   override readonly name = 'TypeCheckError';
   readonly code = 'ERR_PARSERCRAFT_TYPES';

@@ -7,10 +7,10 @@ import { parse, parseStrict } from '../parse/parse.ts';
 import { check, checkStrict } from './check.ts';
 import { TypeCheckError } from './errors.ts';
 
-describe.each(BUNDLED_LANGUAGES)('texts that are no programs in %s', (language) => {
+describe.each(BUNDLED_LANGUAGES)('invalid programs in %s', (language) => {
   const definition = bundledDefinition(language);
 
-  it('get diagnostics that all lie inside the text', () => {
+  it('diagnostics of any text lie inside the text', () => {
     fc.assert(
       fc.property(garbage(definition), (text) => {
         const { diagnostics } = check(parse(definition, text));
@@ -21,7 +21,7 @@ describe.each(BUNDLED_LANGUAGES)('texts that are no programs in %s', (language) 
           expect(end.offset).toBeGreaterThanOrEqual(start.offset);
           expect(end.offset).toBeLessThanOrEqual(text.length);
           for (const { line, column, offset } of [start, end]) {
-            // The line and column lead back to the offset.
+            // The line and column correspond to the offset.
             const before = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
             expect(before + column - 1).toBe(offset);
             expect(column - 1).toBeLessThanOrEqual((lines[line - 1] as string).length);
@@ -32,7 +32,7 @@ describe.each(BUNDLED_LANGUAGES)('texts that are no programs in %s', (language) 
     );
   });
 
-  it('never throw anything but a parse error or a type error', () => {
+  it('checking any text throws only ParseError or TypeCheckError', () => {
     fc.assert(
       fc.property(garbage(definition), (text) => {
         let parsed: ReturnType<typeof parse>;

@@ -15,10 +15,10 @@ import type {
 import { allowedText, PLAIN, type Type, typeText, UNKNOWN, VOID } from './type.ts';
 import { Unifier } from './unify.ts';
 
-/** Faults of one text that are reported. */
+/** Maximum number of reported type errors per text. */
 const MAX_TYPE_ERRORS = 100;
 
-/** What the checks of one text share: its tables, its unifier and its list of faults. */
+/** The shared state of the checks of one text: tables, unifier and diagnostics. */
 export class Inference {
   readonly definition: LanguageDefinition;
   readonly unifier: Unifier = new Unifier();
@@ -36,7 +36,7 @@ export class Inference {
     this.#parsed = parsed;
   }
 
-  complain(span: Span, code: string, message: string): void {
+  report(span: Span, code: string, message: string): void {
     if (this.diagnostics.length >= MAX_TYPE_ERRORS) return;
     const fault = { source: 'type', code, message } as const;
     this.diagnostics.push(diagnosticAt(this.#parsed.lines, span, fault));
@@ -46,24 +46,24 @@ export class Inference {
     return typeText(type, this.definition);
   }
 
-  /** Says that `found` must be `expected`; a complaint when it cannot be. */
+  /** Unifies `found` with `expected`, or reports a type mismatch. */
   expect(span: Span, expected: Type, found: Type): void {
     const [want, have] = [this.text(expected), this.text(found)];
     if (!this.unifier.unify(expected, found)) {
-      this.complain(span, 'type-mismatch', `expected ${want}, found ${have}`);
+      this.report(span, 'type-mismatch', `expected ${want}, found ${have}`);
     }
   }
 
-  /** Says that `found` must be one of the named types; a complaint when it cannot be. */
+  /** Restricts `found` to the allowed types, or reports a type mismatch. */
   expectOneOf(span: Span, allowed: readonly TypeName[], found: Type): boolean {
     const have = this.text(found);
     if (this.unifier.restrict(found, allowed)) return true;
     const want = allowedText(allowed, this.definition);
-    this.complain(span, 'type-mismatch', `expected ${want}, found ${have}`);
+    this.report(span, 'type-mismatch', `expected ${want}, found ${have}`);
     return false;
   }
 
-  /** The type that is written down. */
+  /** The type of an annotation. */
   written(node: TypeNode): Type {
     if (node.kind === 'FunctionTypeNode') {
       const parameters = node.parameters.map((one) => this.written(one));
@@ -72,11 +72,11 @@ export class Inference {
     }
     if (node.type !== undefined) return PLAIN[node.type];
     const known = Object.values(this.definition.types).join(', ');
-    this.complain(node.span, 'unknown-type', `there is no type '${node.text}'; there are ${known}`);
+    this.report(node.span, 'unknown-type', `unknown type '${node.text}'; expected one of ${known}`);
     return UNKNOWN;
   }
 
-  /** Declares a variable in a block; a complaint when its name is taken there. */
+  /** Declares a variable in a scope. Reports a name that is already declared there. */
   declareVariable(
     scope: Scope,
     kind: VariableSymbol['kind'],
@@ -96,8 +96,10 @@ export class Inference {
       scope.own(name) ?? (scope.find(name)?.kind === 'builtin' ? scope.find(name) : undefined);
     if (taken !== undefined && name !== '') {
       const what =
-        taken.kind === 'builtin' ? 'a built-in function' : `already a ${taken.kind} here`;
-      this.complain(declaration.span, 'name-taken', `'${name}' is ${what}`);
+        taken.kind === 'builtin'
+          ? 'the name of a built-in function'
+          : `already declared as a ${taken.kind} in this scope`;
+      this.report(declaration.span, 'name-taken', `'${name}' is ${what}`);
     }
     this.symbols.push(symbol);
     this.meanings.set(declaration, symbol);

@@ -5,28 +5,28 @@ import type { Span } from '../source/source.ts';
 import type { AnySymbol, DeclaredSymbol, FunctionSymbol, Scope } from './symbols.ts';
 import type { Type } from './type.ts';
 
-/** A `use` that was resolved. */
+/** A resolved `use`. */
 export interface Import {
   readonly declaration: UseDeclaration;
-  /** What the program calls the package. */
+  /** The local name of the package. */
   readonly alias: string;
   readonly module: CheckedModule;
 }
 
-/** One text with everything that was found out about it. */
+/** A type-checked text. */
 export interface CheckedModule {
-  /** The package's name; empty for the program itself. */
+  /** The package name; empty for the main program. */
   readonly name: string;
   readonly parsed: ParseResult;
   readonly imports: ReadonlyMap<string, Import>;
-  /** The functions of the top level by name. */
+  /** The top-level functions by name. */
   readonly functions: ReadonlyMap<string, FunctionSymbol>;
   readonly types: ReadonlyMap<Expression, Type>;
-  /** What each name, where it is declared and where it is used, means. */
+  /** The symbol of every name, for declarations and uses. */
   readonly meanings: ReadonlyMap<Name, AnySymbol>;
-  /** Every variable and function declared in the text, in its order. */
+  /** Every variable and function declared in the text, in source order. */
   readonly symbols: readonly DeclaredSymbol[];
-  /** The blocks of the text with what can be named in them. */
+  /** The scopes of the text with their spans. */
   readonly scopes: readonly { readonly span: Span; readonly scope: Scope }[];
   readonly diagnostics: readonly Diagnostic[];
 }

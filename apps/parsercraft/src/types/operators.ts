@@ -5,14 +5,14 @@ const NUMBERS: readonly TypeName[] = ['int', 'float'];
 const ORDERED: readonly TypeName[] = ['int', 'float', 'string'];
 const PRINTABLE: readonly TypeName[] = ['int', 'float', 'bool', 'string'];
 
-/** What an operator or a built-in function takes and gives. */
+/** The typing rule of an operator or built-in function. */
 export interface Rule {
-  /** The types that an operand may have; `same` operands must also have one type. */
+  /** The allowed operand types. With `same`, all operands must have the same type. */
   readonly operands: readonly TypeName[];
   readonly same: boolean;
-  /** A type, or that of the first operand. */
+  /** The result type; `'first'` is the type of the first operand. */
   readonly result: PlainType | 'first';
-  /** The types of the operands after the first, where they differ from `operands`. */
+  /** The allowed types of the operands after the first, if they differ from `operands`. */
   readonly rest?: readonly TypeName[];
 }
 

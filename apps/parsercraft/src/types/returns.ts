@@ -1,6 +1,9 @@
 import type { Block, Statement } from '../parse/ast.ts';
 
-/** Whether every way through a block ends in a `return`. A loop may run no time, so it never counts. */
+/**
+ * Whether every code path of a block ends in a `return`. The body of a loop may not run, so it does
+ * not count.
+ */
 export function alwaysReturns(block: Block): boolean {
   return block.statements.some((statement) => {
     if (statement.kind === 'ReturnStatement') return true;
@@ -12,7 +15,7 @@ export function alwaysReturns(block: Block): boolean {
   });
 }
 
-/** Whether a body has a `return` with a value, not counting function expressions in it. */
+/** Whether a body contains a `return` with a value, outside nested function expressions. */
 export function returnsValue(block: Block): boolean {
   return block.statements.some(returnsValueStatement);
 }

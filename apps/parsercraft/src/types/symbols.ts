@@ -2,15 +2,17 @@ import type { BuiltinFunction } from '../lang/definition.ts';
 import type { FunctionDeclaration, Name } from '../parse/ast.ts';
 import type { Type } from './type.ts';
 
-/** Something declared in a program. Two uses of a name mean the same if their symbol is the same. */
+/**
+ * Something declared in a program. Two uses of a name mean the same if their symbol is the same.
+ */
 export interface VariableSymbol {
   readonly kind: 'variable' | 'parameter' | 'loop variable';
   readonly name: string;
   readonly declaration: Name;
   type: Type;
-  /** The function body it lives in. */
+  /** The function body that contains it. */
   readonly owner: FunctionScope;
-  /** Whether a function expression inside its owner uses it. */
+  /** Whether a function expression inside its owner captures it. */
   captured: boolean;
 }
 
@@ -20,7 +22,7 @@ export interface FunctionSymbol {
   readonly declaration: Name;
   readonly node: FunctionDeclaration;
   type: Type;
-  /** The package it is from; empty for the program itself. */
+  /** The package that declares it; empty for the main program. */
   readonly module: string;
 }
 
@@ -33,14 +35,14 @@ export interface BuiltinSymbol {
 export type DeclaredSymbol = VariableSymbol | FunctionSymbol;
 export type AnySymbol = DeclaredSymbol | BuiltinSymbol;
 
-/** A function body, or the main program: what `return` and captured variables belong to. */
+/** A function body, or the main program. Owns variables and `return` statements. */
 export interface FunctionScope {
   readonly parent: FunctionScope | undefined;
-  /** What it gives back; `undefined` in the main program, which gives nothing back. */
+  /** The return type; `undefined` in the main program. */
   readonly result: Type | undefined;
 }
 
-/** Names and what they mean, one block inside the other. */
+/** A lexical scope. */
 export class Scope {
   readonly owner: FunctionScope;
   readonly inLoop: boolean;
@@ -57,7 +59,7 @@ export class Scope {
     return new Scope(more.owner ?? this.owner, this, more.inLoop ?? this.inLoop);
   }
 
-  /** The symbol of a name declared in this very block. */
+  /** The symbol of a name declared in this scope itself. */
   own(name: string): AnySymbol | undefined {
     return this.#names.get(name);
   }
@@ -74,7 +76,7 @@ export class Scope {
     this.#names.set(symbol.name, symbol);
   }
 
-  /** Everything that can be named here, innermost first. */
+  /** All visible symbols, innermost scope first. */
   visible(): readonly AnySymbol[] {
     const found = new Map<string, AnySymbol>();
     for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.#parent) {

@@ -2,7 +2,9 @@ import type { LanguageDefinition } from '../lang/definition.ts';
 import type { TypeName } from '../lang/vocabulary.ts';
 
 export interface PlainType {
-  /** `void` is what a function gives that gives nothing; `unknown` stands where a fault is. */
+  /**
+   * `void` is the result of a function that returns nothing; `unknown` replaces a type in error.
+   */
   readonly kind: TypeName | 'void' | 'unknown';
 }
 
@@ -12,14 +14,14 @@ export interface FunctionType {
   readonly result: Type;
 }
 
-/** A type that inference has yet to find. None is left in a finished program. */
+/** A type variable. A checked program without errors has none left. */
 export interface TypeVariable {
   readonly kind: 'variable';
-  /** What it turned out to be. */
+  /** The type it is bound to. */
   link: Type | undefined;
-  /** The only types it may become; anything when `undefined`. */
+  /** The types it may be bound to; any type when `undefined`. */
   allowed: readonly TypeName[] | undefined;
-  /** Whether nothing needs its value, so that it may become `void`. */
+  /** Whether it may be bound to `void`, because its value is unused. */
   mayBeVoid: boolean;
 }
 
@@ -46,7 +48,7 @@ export function typeVariable(
   return { kind: 'variable', link: undefined, allowed, mayBeVoid };
 }
 
-/** The type that a chain of found variables leads to. */
+/** Follows a chain of bound type variables. */
 export function resolve(type: Type): Type {
   let at = type;
   while (at.kind === 'variable' && at.link !== undefined) at = at.link;
@@ -55,7 +57,10 @@ export function resolve(type: Type): Type {
 
 const LONGEST_TEXT = 200;
 
-/** A type in a definition's words. A type may share parts many times over, so the text is cut. */
+/**
+ * Prints a type in the spelling of a definition. The length is limited, because shared parts can
+ * make the text exponentially long.
+ */
 export function typeText(type: Type, definition: LanguageDefinition): string {
   let budget = LONGEST_TEXT;
   const write = (part: Type): string => {
@@ -68,7 +73,7 @@ export function typeText(type: Type, definition: LanguageDefinition): string {
       return `${definition.keywords.function}(${list})${result}`;
     }
     if (found.kind === 'variable') return allowedText(found.allowed, definition);
-    if (found.kind === 'void') return 'nothing';
+    if (found.kind === 'void') return 'no value';
     if (found.kind === 'unknown') return '?';
     return definition.types[found.kind];
   };
@@ -80,5 +85,8 @@ export function allowedText(
   allowed: readonly TypeName[] | undefined,
   definition: LanguageDefinition,
 ): string {
-  return allowed === undefined ? '?' : allowed.map((name) => definition.types[name]).join(' or ');
+  if (allowed === undefined) return '?';
+  const names = allowed.map((name) => definition.types[name]);
+  const last = names.pop() ?? '?';
+  return names.length === 0 ? last : `${names.join(', ')} or ${last}`;
 }

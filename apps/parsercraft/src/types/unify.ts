@@ -1,20 +1,23 @@
 import type { TypeName } from '../lang/vocabulary.ts';
 import { PLAIN, resolve, type Type, type TypeVariable, UNKNOWN, VOID } from './type.ts';
 
-/** Steps that finding the types of one module may take; types that share parts can explode. */
+/**
+ * Maximum number of unification steps per module. Types with shared parts can be exponentially
+ * large.
+ */
 const UNIFY_BUDGET = 500_000;
 
-/** Ends an inference whose types have grown beyond all use. */
+/** Aborts an inference that exceeds the step limit. */
 export class TypesTooComplex extends Error {}
 
 /**
- * Unification of first-order terms (J. A. Robinson, 1965) with occurs check, over types whose
- * variables may be bound to a set of the named types only.
+ * Unification of first-order terms (J. A. Robinson, 1965) with occurs check. A type variable can be
+ * restricted to a set of named types.
  */
 export class Unifier {
   #budget = UNIFY_BUDGET;
 
-  /** Makes two types one; false when they cannot be, and then nothing is promised of either. */
+  /** Unifies two types. Returns false when it fails; both may then be partially unified. */
   unify(a: Type, b: Type): boolean {
     this.#spend();
     const left = resolve(a);
@@ -30,7 +33,7 @@ export class Unifier {
     );
   }
 
-  /** Leaves a type only these choices; false when it is something else. */
+  /** Restricts a type to the given choices. Returns false when that is impossible. */
   restrict(type: Type, allowed: readonly TypeName[]): boolean {
     const found = resolve(type);
     if (found.kind === 'unknown') return true;
@@ -42,7 +45,7 @@ export class Unifier {
     return true;
   }
 
-  /** Says that a value is needed: the type can no longer be `void`. */
+  /** Marks a value as used, so that its type cannot be `void`. Returns false for `void`. */
   demandValue(type: Type): boolean {
     const found = resolve(type);
     if (found.kind === 'variable') found.mayBeVoid = false;
@@ -86,17 +89,17 @@ export class Unifier {
 
 interface FinishedType {
   readonly type: Type;
-  /** Whether a part of it could have been anything. */
+  /** Whether a part of the type is unrestricted. */
   readonly open: boolean;
 }
 
-/** Replaces the variables in types by what they are, each shared part once. */
+/** Replaces type variables by their types. Shared parts are processed once. */
 export class Finisher {
   readonly #done = new Map<Type, FinishedType>();
 
   /**
-   * The type without variables. One that may be a number becomes an int, one whose value nobody
-   * needs `void`, and one that may be anything stays open.
+   * The type without variables. A variable restricted to numbers defaults to int, one with an
+   * unused value to `void`. An unrestricted one remains open.
    */
   finish(type: Type): FinishedType {
     const found = resolve(type);

@@ -13,8 +13,8 @@ import type {
 import { vocabularyOf } from '../src/parse/parse.ts';
 import { span } from './tree.ts';
 
-/** Programs that read well, whatever their types: every shape of the tree in every place. */
-export function wildPrograms(definition: LanguageDefinition): fc.Arbitrary<Program> {
+/** Arbitrary syntactically valid programs, regardless of types: any node in any position. */
+export function arbitraryPrograms(definition: LanguageDefinition): fc.Arbitrary<Program> {
   const { words } = vocabularyOf(definition);
   const word = fc
     .oneof(
@@ -113,7 +113,7 @@ export function wildPrograms(definition: LanguageDefinition): fc.Arbitrary<Progr
         span: fc.constant(span),
       }),
     ),
-    // A statement begins with a name, so a call statement is a chain of calls on one.
+    // A call statement starts with a name, so it is a chain of calls on one.
     callee: fc
       .tuple(
         fc.oneof(

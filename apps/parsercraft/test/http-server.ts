@@ -4,11 +4,11 @@ import { onTestFinished } from 'vitest';
 
 export interface WebServer {
   readonly url: string;
-  /** What was asked, for instance `GET /packages/a`. */
+  /** The requests received, for example `GET /packages/a`. */
   readonly asked: string[];
 }
 
-/** A real HTTP server for one test. */
+/** Starts an HTTP server for one test. */
 export async function webServer(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<WebServer> {
