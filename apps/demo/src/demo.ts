@@ -9,19 +9,19 @@ import { registryFaultSources } from './faults/registry.ts';
 import { ordinaryCallers, Traffic } from './load/traffic.ts';
 import { type Service, type ServiceOptions, startService } from './service/service.ts';
 
-/** A service that is up, with its switches and its load. */
+/** A running service with its fault switches and its background load. */
 export interface Demo extends AsyncDisposable {
   readonly service: Service;
   readonly faults: FaultBoard;
   readonly traffic: Traffic;
-  /** What comes over HTTP, and what it came to. */
+  /** Drills that call the service over HTTP, with their results. */
   readonly drills: {
     readonly endpoint: EndpointHolder;
     readonly hostile: HostileInput;
     readonly spike: TrafficSpike;
     readonly shutdown: ShutdownDrill;
   };
-  /** Ends load, faults and service. Runs once. */
+  /** Stops the load, clears the faults and stops the service. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -35,7 +35,7 @@ export async function startDemo(options: ServiceOptions): Promise<Demo> {
     shutdown: new ShutdownDrill(),
   };
   const faults = new FaultBoard({
-    ...registryFaultSources(service.registryFaults, options.say),
+    ...registryFaultSources(service.registryFaults, options.log),
     ...drillSources(drills),
     'lsp-crash': lspCrash(service.lsp.process),
     'audit-disk-full': auditDiskFull(service.audit.disk),
@@ -43,7 +43,7 @@ export async function startDemo(options: ServiceOptions): Promise<Demo> {
   const traffic = new Traffic(ordinaryCallers(service.hardening));
   const stop = async (): Promise<void> => {
     await traffic.stop();
-    // The registry may be gone already: a terminal signals the whole group.
+    // The registry may have exited already: a terminal signals the whole process group.
     await faults.clear().catch(() => undefined);
     await service.stop();
   };

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { startTelemetry } from './telemetry/start.ts';
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
 
 async function main(): Promise<void> {
   const { parseCommandLine, UsageError, USAGE } = await import('./cli/arguments.ts');
@@ -10,7 +10,7 @@ async function main(): Promise<void> {
     line = parseCommandLine(process.argv.slice(2), process.env);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    say(`${error.message}\n\n${USAGE}`);
+    log(`${error.message}\n\n${USAGE}`);
     process.exitCode = 2;
     return;
   }
@@ -23,21 +23,21 @@ async function main(): Promise<void> {
     listScenarios(line.json);
     return;
   }
-  // Whoever read our output may be gone before we are; that is no reason to fail.
+  // A closed output pipe must not end the process.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
-  // Before anything is loaded that it instruments.
-  const telemetry = await startTelemetry(process.env, say);
+  // Must run before the modules that it instruments are loaded.
+  const telemetry = await startTelemetry(process.env, log);
   if (line.command === 'scenario') {
     const { scenarioCommand } = await import('./cli/scenario-command.ts');
-    await scenarioCommand(line, telemetry, say);
+    await scenarioCommand(line, telemetry, log);
   } else {
     const { serveCommand } = await import('./cli/serve-command.ts');
-    await serveCommand(line, telemetry, say);
+    await serveCommand(line, telemetry, log);
   }
 }
 
 main().catch((error: unknown) => {
-  say(`parsercraft: ${error instanceof Error ? error.message : String(error)}`);
+  log(`parsercraft: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 });

@@ -1,4 +1,4 @@
-import { button, byId, el, say, set } from './dom.ts';
+import { button, byId, el, set, setText } from './dom.ts';
 import { millis, type Recent } from './recent.ts';
 import { SUBSYSTEMS, titleOfBreaker } from './subsystems.ts';
 
@@ -74,7 +74,7 @@ export class AlarmList {
     }
     for (const alarm of alarms) {
       const shown = this.#shown.get(alarm.id);
-      if (shown !== undefined) say(shown.text, alarm.text);
+      if (shown !== undefined) setText(shown.text, alarm.text);
       else this.#add(alarm);
     }
     this.#order(alarms);

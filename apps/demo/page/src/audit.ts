@@ -1,5 +1,5 @@
 import { call } from './api.ts';
-import { byId, el, say, set } from './dom.ts';
+import { byId, el, set, setText } from './dom.ts';
 import type { AuditAnswer, AuditEvent } from './wire.ts';
 
 const SHOWN = 12;
@@ -41,7 +41,7 @@ export class AuditPanel {
     const { events, verification, durable } = answer.data;
     const { ok, last, checkpoints, problem } = verification;
     const where = durable ? 'on the disk' : 'in memory';
-    say(
+    setText(
       this.#verified,
       ok
         ? `Verified up to ${last}: every hash follows from the one before, and ${checkpoints.trusted} signed checkpoints agree. Kept ${where}.`

@@ -1,4 +1,4 @@
-import { byId, el, say } from './dom.ts';
+import { byId, el, setText } from './dom.ts';
 import { millis, type Recent } from './recent.ts';
 import { SUBSYSTEMS } from './subsystems.ts';
 import uPlot from './vendor/uplot.js';
@@ -45,7 +45,7 @@ class Chart {
     for (const [index, line] of this.#lines.entries()) {
       const value = last === undefined ? undefined : line.value(last);
       const words = this.#unit === 'ms' ? millis(value) : String(value ?? 0);
-      say(this.#values[index] as Element, words);
+      setText(this.#values[index] as Element, words);
     }
   }
 

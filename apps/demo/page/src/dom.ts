@@ -40,7 +40,7 @@ export function set(element: Element, attributes: Attributes): void {
 }
 
 /** Sets a text where it has changed: what is the same is not told again to who listens. */
-export function say(element: Element, text: string): void {
+export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 

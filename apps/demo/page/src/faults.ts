@@ -1,5 +1,5 @@
 import { call, problemText } from './api.ts';
-import { button, byId, el, say, set } from './dom.ts';
+import { button, byId, el, set, setText } from './dom.ts';
 import type { FaultState } from './wire.ts';
 
 const FIRST = 'registry-outage';
@@ -34,14 +34,14 @@ export class FaultPanel {
     const { kind, on, result, about } = fault;
     if (kind === 'switch') set(row.control, { 'aria-checked': String(on) });
     else {
-      say(row.control, on ? 'Running' : 'Run');
+      setText(row.control, on ? 'Running' : 'Run');
       set(row.control, { 'aria-disabled': on ? 'true' : undefined });
     }
-    say(row.about, on || result === undefined ? about : `Last run: ${result}`);
+    setText(row.about, on || result === undefined ? about : `Last run: ${result}`);
     set(row.item, { 'data-on': String(on) });
     if (fault.name !== FIRST) return;
     this.#first.disabled = false;
-    say(this.#first, `Switch the registry outage ${on ? 'off' : 'on'}`);
+    setText(this.#first, `Switch the registry outage ${on ? 'off' : 'on'}`);
     set(this.#first, { 'data-on': String(on) });
   }
 
@@ -85,11 +85,11 @@ export class FaultPanel {
       withToken: true,
     });
     if (!answer.ok) {
-      say(this.#said, `${title}: ${problemText(answer.problem)}`);
+      setText(this.#said, `${title}: ${problemText(answer.problem)}`);
       return;
     }
     this.update(answer.data);
     const words = kind === 'burst' ? 'has begun' : on ? 'is off' : 'is on';
-    say(this.#said, `${title} ${words}.`);
+    setText(this.#said, `${title} ${words}.`);
   }
 }

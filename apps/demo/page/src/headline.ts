@@ -1,4 +1,4 @@
-import { byId, el, say } from './dom.ts';
+import { byId, el, setText } from './dom.ts';
 import { millis, type Recent } from './recent.ts';
 import { SUBSYSTEMS, titleOfBreaker } from './subsystems.ts';
 import type { BreakerChange } from './wire.ts';
@@ -24,13 +24,13 @@ export class Headline {
   }
 
   show(recent: Recent): void {
-    say(this.#now, sentence(recent));
+    setText(this.#now, sentence(recent));
     const { calls, success, degraded } = recent.sum(ANSWERED_SECONDS);
     const share = calls === 0 ? undefined : (success + degraded) / calls;
-    say(this.#figures.answered, share === undefined ? '–' : percent(share));
+    setText(this.#figures.answered, share === undefined ? '–' : percent(share));
     this.#figures.answered.dataset.good = String(share === undefined || share > 0.99);
-    say(this.#figures.calls, String(recent.last?.calls ?? '–'));
-    say(this.#figures.slowest, calls === 0 ? '–' : millis(recent.highest('p99Ms', 10, ALL)));
+    setText(this.#figures.calls, String(recent.last?.calls ?? '–'));
+    setText(this.#figures.slowest, calls === 0 ? '–' : millis(recent.highest('p99Ms', 10, ALL)));
   }
 }
 
@@ -63,12 +63,12 @@ export class Announcer {
   #timer: number | undefined;
   #words: string[] = [];
 
-  say(words: string): void {
+  announce(words: string): void {
     if (this.#words.includes(words)) return;
     this.#words.push(words);
     // Many changes at once are told as one.
     this.#timer ??= setTimeout(() => {
-      say(this.#place, this.#words.slice(-3).join(' '));
+      setText(this.#place, this.#words.slice(-3).join(' '));
       this.#words = [];
       this.#timer = undefined;
     }, 700);
@@ -77,6 +77,6 @@ export class Announcer {
   breaker({ breaker, from, to }: BreakerChange): void {
     // Trials that fail go back and forth; what counts is that it opened, or closed again.
     if (to === 'half-open' || (from === 'half-open' && to === 'open')) return;
-    this.say(`The circuit to the ${titleOfBreaker(breaker)} is ${to}.`);
+    this.announce(`The circuit to the ${titleOfBreaker(breaker)} is ${to}.`);
   }
 }

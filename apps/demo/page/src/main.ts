@@ -2,11 +2,10 @@ import { AlarmList, alarmsOf } from './alarms.ts';
 import { forgetToken } from './api.ts';
 import { AuditPanel } from './audit.ts';
 import { Charts } from './charts.ts';
-import { byId, el, say } from './dom.ts';
+import { byId, el, setText } from './dom.ts';
 import { FaultPanel } from './faults.ts';
 import { Announcer, Headline } from './headline.ts';
 import { askHealth, showHealth } from './health.ts';
-import { Lane } from './lane.ts';
 import { markOf, OUTCOMES } from './outcomes.ts';
 import { ProgramPanel } from './program.ts';
 import { Recent } from './recent.ts';
@@ -14,6 +13,7 @@ import { closeRunbookFromOutside, openRunbook } from './runbook.ts';
 import { ScenarioPanel } from './scenarios.ts';
 import { Stream } from './stream.ts';
 import { SUBSYSTEMS } from './subsystems.ts';
+import { Swimlane } from './swimlane.ts';
 import { Tabs } from './tabs.ts';
 import { themeSwitch } from './theme-switch.ts';
 import { TracePanel } from './traces.ts';
@@ -28,7 +28,7 @@ const open = (id: string): void => void openRunbook(id);
 const alarms = new AlarmList(open);
 const faults = new FaultPanel(open);
 const charts = new Charts(recent);
-const lanes = SUBSYSTEMS.map((subsystem) => ({ subsystem, lane: new Lane(subsystem) }));
+const lanes = SUBSYSTEMS.map((subsystem) => ({ subsystem, lane: new Swimlane(subsystem) }));
 const traces = new TracePanel();
 const audit = new AuditPanel();
 const scenarios = new ScenarioPanel();
@@ -62,8 +62,10 @@ function connection(state: 'live' | 'lost'): void {
   recent.connected = state === 'live';
   if (element.dataset.state === state) return;
   element.dataset.state = state;
-  say(element, state === 'live' ? 'Live' : 'Not connected');
-  announcer.say(state === 'live' ? 'Connected to the service.' : 'The service is not reached.');
+  setText(element, state === 'live' ? 'Live' : 'Not connected');
+  announcer.announce(
+    state === 'live' ? 'Connected to the service.' : 'The service is not reached.',
+  );
   show();
 }
 
@@ -102,7 +104,7 @@ stream.on('breaker', (change) => {
 stream.on('fault', (fault) => {
   recent.faults.set(fault.name, fault);
   faults.update(fault);
-  announcer.say(`${fault.title}: ${fault.on ? 'on' : 'off'}.`);
+  announcer.announce(`${fault.title}: ${fault.on ? 'on' : 'off'}.`);
 });
 stream.on('health', takeHealth);
 stream.on('audit', ({ events }) => {

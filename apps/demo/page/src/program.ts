@@ -1,5 +1,5 @@
 import { type Answer, call, problemText } from './api.ts';
-import { button, byId, el, say } from './dom.ts';
+import { button, byId, el, setText } from './dom.ts';
 import { EXAMPLES } from './examples.ts';
 import type { Diagnostic } from './wire.ts';
 
@@ -100,7 +100,7 @@ export class ProgramPanel {
 
   #edited(): void {
     const lines = this.#text.value.split('\n').length;
-    say(this.#numbers, Array.from({ length: lines }, (_, index) => index + 1).join('\n'));
+    setText(this.#numbers, Array.from({ length: lines }, (_, index) => index + 1).join('\n'));
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#check(), CHECK_AFTER_MS);
   }
@@ -115,7 +115,7 @@ export class ProgramPanel {
     });
     if (version !== this.#version) return;
     if (!answer.ok) {
-      say(this.#checked, `Not checked: ${problemText(answer.problem)}`);
+      setText(this.#checked, `Not checked: ${problemText(answer.problem)}`);
       return;
     }
     const items = answer.data.result.items ?? [];
@@ -131,7 +131,7 @@ export class ProgramPanel {
 
   #showFaults(faults: readonly Diagnostic[], remark = ''): void {
     const count = faults.length === 1 ? 'One fault.' : `${faults.length} faults.`;
-    say(this.#checked, `${faults.length === 0 ? 'No faults.' : count}${remark}`);
+    setText(this.#checked, `${faults.length === 0 ? 'No faults.' : count}${remark}`);
     this.#checked.dataset.bad = String(faults.length > 0);
     this.#faults.replaceChildren(
       ...faults.map(({ line, column, message }) =>
@@ -159,31 +159,31 @@ export class ProgramPanel {
   }
 
   async #run(): Promise<void> {
-    say(this.#outcome, 'Running…');
+    setText(this.#outcome, 'Running…');
     const startedAt = performance.now();
     const answer = await call<RunAnswer>('POST', '/v1/run', { body: this.#body });
     const took = Math.round(performance.now() - startedAt);
     if (!this.#succeeded(answer)) return;
     const { output = '', errorOutput = '', exitCode = 0 } = answer.data;
-    say(this.#output, output + errorOutput);
+    setText(this.#output, output + errorOutput);
     this.#tell(`Exit code ${exitCode} after ${took} ms.${packages(answer.data)}`, answer.traceId);
   }
 
   async #compile(): Promise<void> {
-    say(this.#outcome, 'Compiling…');
+    setText(this.#outcome, 'Compiling…');
     const answer = await call<{ readonly c?: string } & RunAnswer>('POST', '/v1/compile', {
       body: this.#body,
     });
     if (!this.#succeeded(answer)) return;
     const c = answer.data.c ?? '';
-    say(this.#output, c);
+    setText(this.#output, c);
     this.#tell(`${c.split('\n').length} lines of C.${packages(answer.data)}`, answer.traceId);
   }
 
   #succeeded<T>(answer: Answer<T>): answer is Extract<Answer<T>, { ok: true }> {
     if (answer.ok) return true;
     const { diagnostics } = answer.problem;
-    say(this.#output, problemText(answer.problem));
+    setText(this.#output, problemText(answer.problem));
     this.#tell(`${answer.problem.title ?? 'It failed'}.`, answer.traceId);
     if (diagnostics !== undefined) {
       this.#showFaults(diagnostics.map(({ message, start }) => ({ message, ...start })));

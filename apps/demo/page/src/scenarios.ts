@@ -1,5 +1,5 @@
 import { call, problemText } from './api.ts';
-import { button, byId, el, say, set } from './dom.ts';
+import { button, byId, el, set, setText } from './dom.ts';
 import type { ScenarioNews, ScenarioResult, ScenarioView } from './wire.ts';
 
 interface Row {
@@ -47,7 +47,7 @@ export class ScenarioPanel {
       if (news.kind === 'result') this.#result(news.result);
       else {
         const row = this.#rows.get(news.scenario);
-        if (row !== undefined) say(row.said, `It ended early: ${news.message}`);
+        if (row !== undefined) setText(row.said, `It ended early: ${news.message}`);
       }
     }
     this.#lock();
@@ -109,7 +109,10 @@ export class ScenarioPanel {
     const details = row.item.querySelector('details');
     if (details !== null) details.open = true;
     const answer = await call('POST', `/v1/scenarios/${name}`, { withToken: true });
-    say(row.said, answer.ok ? 'It runs; watch the picture above.' : problemText(answer.problem));
+    setText(
+      row.said,
+      answer.ok ? 'It runs; watch the picture above.' : problemText(answer.problem),
+    );
   }
 
   #phase(name: string, index: number): void {
@@ -119,7 +122,7 @@ export class ScenarioPanel {
       set(phase, { 'data-at': at < index ? 'past' : at === index ? 'now' : undefined });
       set(phase, { 'aria-current': at === index ? 'step' : undefined });
     }
-    say(row.said, row.view.phases[index]?.about ?? 'It runs.');
+    setText(row.said, row.view.phases[index]?.about ?? 'It runs.');
   }
 
   #result({ scenario, ok, promises }: ScenarioResult): void {
@@ -134,7 +137,7 @@ export class ScenarioPanel {
       wait += 120;
     }
     const kept = promises.filter(({ held }) => held).length;
-    say(
+    setText(
       row.said,
       ok ? `All ${kept} promises were kept.` : `${kept} of ${promises.length} promises were kept.`,
     );
@@ -150,7 +153,7 @@ export class ScenarioPanel {
 function mark(item: HTMLLIElement, sign: string, state: string, shown = ''): void {
   const [tick, words] = item.children;
   if (tick === undefined || words === undefined) return;
-  say(tick, sign);
+  setText(tick, sign);
   set(item, { 'data-state': state === '' ? undefined : state });
   item.querySelector('.shown')?.remove();
   if (shown !== '') item.append(el('span', { class: 'shown' }, `${state}: ${shown}`));

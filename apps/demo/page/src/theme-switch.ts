@@ -1,4 +1,4 @@
-import { byId, say } from './dom.ts';
+import { byId, setText } from './dom.ts';
 
 const CHOICES = ['auto', 'light', 'dark'] as const;
 type Choice = (typeof CHOICES)[number];
@@ -15,7 +15,7 @@ export function themeSwitch(changed: () => void): void {
   let choice = (document.documentElement.dataset.theme ?? 'auto') as Choice;
   const show = (): void => {
     const [text, label] = WORDS[choice];
-    say(element, text);
+    setText(element, text);
     element.setAttribute('aria-label', label);
   };
   element.addEventListener('click', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_PORT, parseCommandLine, UsageError } from './arguments.ts';
 
-describe('the command line', () => {
-  it('serves on its own port and makes ordinary load when nothing is said', () => {
+describe('parseCommandLine', () => {
+  it('serves on the default port with background load when no flag is given', () => {
     expect(parseCommandLine([])).toMatchObject({
       command: 'serve',
       host: '127.0.0.1',
@@ -12,13 +12,13 @@ describe('the command line', () => {
     });
   });
 
-  it('takes the port from --port, then from PORT', () => {
+  it('reads the port from --port first and from PORT second', () => {
     expect(parseCommandLine(['--port', '9000'], { PORT: '9001' }).port).toBe(9000);
     expect(parseCommandLine([], { PORT: '9001' }).port).toBe(9001);
     expect(parseCommandLine([], { PORT: '' }).port).toBe(DEFAULT_PORT);
   });
 
-  it('runs a scenario, once and for machines', () => {
+  it('parses --scenario with --once and --json', () => {
     const args = ['--scenario', 'registry-outage', '--once', '--json'];
     expect(parseCommandLine(args)).toMatchObject({
       command: 'scenario',
@@ -32,16 +32,16 @@ describe('the command line', () => {
     [['--port', '65536'], /--port must be a port from 0 to 65535, got '65536'/],
     [['--port', 'x'], /got 'x'/],
     [['--client-limit', '0'], /--client-limit must be a number from 1/],
-    [['--once'], /belong to a --scenario/],
-    [['--json'], /belong to a --scenario/],
+    [['--once'], /require --scenario/],
+    [['--json'], /require --scenario/],
     [['--frobnicate'], /frobnicate/],
     [['stray'], /stray/],
-  ])('refuses %j and says why', (args, message) => {
+  ])('throws a UsageError with the reason for the arguments %j', (args, message) => {
     expect(() => parseCommandLine(args)).toThrow(UsageError);
     expect(() => parseCommandLine(args)).toThrow(message);
   });
 
-  it('names the variable when PORT is no port', () => {
+  it('names the variable PORT in the error when its value is not a port', () => {
     expect(() => parseCommandLine([], { PORT: '-1' })).toThrow(/PORT must be a port/);
   });
 });

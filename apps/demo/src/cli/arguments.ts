@@ -1,53 +1,54 @@
 import { parseArgs } from 'node:util';
 
-/** What the command line asks for. */
+/** The parsed command line. */
 export interface CommandLine {
   readonly command: 'serve' | 'scenario' | 'list' | 'help';
   readonly scenario: string | undefined;
-  /** Ends when the scenario has ended, and exits by its promises. */
+  /** Exits after the scenario, with code 0 only when every promise was kept. */
   readonly once: boolean;
-  /** The result as one JSON object, the last line of standard output. */
+  /** Prints the result as one JSON object on the last line of standard output. */
   readonly json: boolean;
   readonly host: string;
   readonly port: number;
-  /** Host names, besides those of this machine, by which the service may be called. */
+  /** Host names that the service accepts in addition to those of this machine. */
   readonly allowedHosts: readonly string[];
-  /** A YAML file of settings over the demo's. */
+  /** Path of a YAML file whose settings override those of the demo. */
   readonly settings: string | undefined;
   readonly dataDir: string;
-  /** Requests of one client per minute; undefined for the default. */
+  /** Requests allowed per client and minute; undefined for the default. */
   readonly clientLimit: number | undefined;
-  /** Whether the service makes ordinary load for itself, so that there is something to see. */
+  /** Whether the service generates background load, so that the page has data to show. */
   readonly load: boolean;
 }
 
-/** The command line cannot be understood. */
+/** The command line is invalid. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
 export const DEFAULT_PORT = 8080;
 
-export const USAGE = `A ParserCraft service, hardened with Temper.
+export const USAGE = `A ParserCraft service, protected by Temper.
 
-  npm start                                       the service and its page
-  npm start -- --scenario NAME                    run a scenario, and say what is promised and held
-  npm start -- --scenario NAME --once --json      the same for machines: the last line is JSON, and the
-                                                  exit code 0 when every promise was held
-  npm start -- --list                             the scenarios
+  npm start                                    start the service and its page
+  npm start -- --scenario NAME                 run a scenario and check its promises
+  npm start -- --scenario NAME --once --json   same, with JSON on the last line of the output;
+                                               exit code 0 when every promise was kept
+  npm start -- --list                          list the scenarios
 
-  --port N            port of the service; the next free one when it is taken (8080, or PORT)
-  --host ADDRESS      address to listen on (127.0.0.1)
-  --allow-host NAME   a name, besides this machine's own, by which it may be called; repeatable
-  --settings FILE     values of the guards in YAML, over those of the demo
-  --data-dir DIR      where registry and audit log keep their files (.demo-data)
-  --client-limit N    requests of one client per minute (1200)
-  --no-load           make no load but what comes over HTTP
-  --help
+  --port N            port of the service (default: PORT, else 8080); the next free port if in use
+  --host ADDRESS      address to listen on (default: 127.0.0.1)
+  --allow-host NAME   accept requests for this host name too; repeatable
+  --settings FILE     YAML file that overrides settings of the policies
+  --data-dir DIR      directory for the registry and the audit log (default: .demo-data)
+  --client-limit N    requests allowed per client and minute (default: 1200)
+  --no-load           do not generate background load
+  --help              show this help
 
-OpenTelemetry's variables keep their meaning: OTEL_EXPORTER_OTLP_ENDPOINT sends traces,
-OTEL_EXPORTER_PROMETHEUS_PORT moves the metrics (127.0.0.1:9464), OTEL_SDK_DISABLED=true ends both.
-PARSERCRAFT_JAEGER_URL is where the page links traces to, such as http://127.0.0.1:16686.
+The standard OpenTelemetry variables apply: OTEL_EXPORTER_OTLP_ENDPOINT exports traces,
+OTEL_EXPORTER_PROMETHEUS_PORT changes the metrics port (default: 9464), and OTEL_SDK_DISABLED=true
+disables both. Set PARSERCRAFT_JAEGER_URL, for example to http://127.0.0.1:16686, to link traces
+from the page to Jaeger.
 `;
 
 const OPTIONS = {
@@ -65,14 +66,14 @@ const OPTIONS = {
   load: { type: 'boolean', default: true },
 } as const;
 
-/** @throws {UsageError} when something is unknown or out of range */
+/** @throws {UsageError} when a flag is unknown or a value is out of range */
 export function parseCommandLine(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
 ): CommandLine {
   const { values } = read(argv);
   if ((values.once || values.json) && values.scenario === undefined && !values.list) {
-    throw new UsageError('--once and --json belong to a --scenario.');
+    throw new UsageError('--once and --json require --scenario.');
   }
   const command = values.help
     ? 'help'

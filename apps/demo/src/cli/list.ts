@@ -1,6 +1,6 @@
 import { SCENARIOS } from '../scenarios/index.ts';
 
-/** Prints the scenarios with what they are about, or all of it as JSON. */
+/** Prints the name and description of each scenario, or the full list as JSON. */
 export function listScenarios(json: boolean): void {
   if (json) {
     const list = SCENARIOS.map(({ name, title, about, phases, promises }) => ({

@@ -10,16 +10,16 @@ import type { Telemetry } from '../telemetry/start.ts';
 import type { CommandLine } from './arguments.ts';
 import { type TerminalView, viewOn } from './terminal-view.ts';
 
-/** Runs one scenario in a service of its own, tells of it, and exits by its promises. */
+/** Runs one scenario in its own service, prints the progress, and sets the exit code from the result. */
 export async function scenarioCommand(
   line: CommandLine,
   telemetry: Telemetry,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<void> {
   const scenario = scenarioNamed(line.scenario ?? '');
   if (scenario === undefined) {
     const names = SCENARIOS.map(({ name }) => name).join(', ');
-    say(`There is no scenario '${line.scenario}'; there are ${names}.`);
+    log(`Unknown scenario '${line.scenario}'. Known scenarios: ${names}.`);
     process.exitCode = 2;
     await telemetry.shutdown();
     return;
@@ -29,7 +29,7 @@ export async function scenarioCommand(
   let result: ScenarioResult | undefined;
   let view: TerminalView | undefined;
   const tell = (text: string): void =>
-    view === undefined ? say(text) : view.above(() => say(text));
+    view === undefined ? log(text) : view.above(() => log(text));
   const shutdown = gracefulShutdown({
     name: 'demo',
     delayMs: 0,
@@ -40,17 +40,17 @@ export async function scenarioCommand(
   shutdown.listen();
   shutdown.register({ name: 'stop the service', run: () => demo?.stop() });
   shutdown.register({ name: 'stop listening', run: () => http?.close() });
-  say(`scenario ${scenario.name}: ${scenario.about}`);
-  if (telemetry.metricsUrl !== undefined) say(`metrics: ${telemetry.metricsUrl}`);
+  log(`scenario ${scenario.name}: ${scenario.about}`);
+  if (telemetry.metricsUrl !== undefined) log(`metrics: ${telemetry.metricsUrl}`);
   try {
     const file = line.settings === undefined ? {} : readSettings(line.settings);
     demo = await startDemo({
       durableAudit: scenario.durableAudit ?? false,
       settings: mergeSettings(scenario.settings ?? {}, file),
-      say: tell,
+      log: tell,
       signal: shutdown.signal,
     });
-    http = await httpSide(demo, { host: line.host, allowedHosts: [], telemetry, say });
+    http = await httpSide(demo, { host: line.host, allowedHosts: [], telemetry, log });
     await http.listen(0);
     if (!line.json) view = viewOn(process.stdout, demo);
     result = await runScenario(scenario, demo, {
@@ -62,15 +62,15 @@ export async function scenarioCommand(
     view?.[Symbol.dispose]();
     view = undefined;
     for (const { promise, held, shown } of result.promises) {
-      say(`${held ? 'held  ' : 'BROKEN'}  ${promise}: ${shown}`);
+      log(`${held ? 'kept  ' : 'BROKEN'}  ${promise}: ${shown}`);
     }
   } catch (error) {
     view?.[Symbol.dispose]();
-    if (!shutdown.signal.aborted) say(`scenario ${scenario.name}: ${(error as Error).message}`);
+    if (!shutdown.signal.aborted) log(`scenario ${scenario.name}: ${(error as Error).message}`);
   }
   await shutdown.shutdown();
   if (result !== undefined && line.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  // A signal has begun the shutdown: it ends the process with its own code.
+  // When a signal started the shutdown, the shutdown sets its own exit code.
   if (result !== undefined) process.exitCode = result.ok ? 0 : 1;
   else process.exitCode ||= 1;
 }

@@ -7,22 +7,22 @@ import type { Telemetry } from '../telemetry/start.ts';
 import type { CommandLine } from './arguments.ts';
 import { type TerminalView, viewOn } from './terminal-view.ts';
 
-/** Ordinary work, so that there is something to see: a few calls per second of each kind. */
+/** Background load in calls per second, so that the page has data to show. */
 const LOAD = { fetch: 1.5, compile: 3, check: 2, lsp: 2 } as const;
-/** How long it goes on serving when it has said that it is not ready: whoever balances has seen it by then. */
+/** How long the service keeps serving after it reports not ready, so that load balancers notice. */
 const DRAIN_DELAY_MS = 500;
 
-/** Runs the service until it is told to end. Resolves when it listens. */
+/** Starts the service, which runs until a signal stops it. Resolves when it listens. */
 export async function serveCommand(
   line: CommandLine,
   telemetry: Telemetry,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<void> {
   let demo: Demo | undefined;
   let http: HttpSide | undefined;
   let view: TerminalView | undefined;
   const tell = (text: string): void =>
-    view === undefined ? say(text) : view.above(() => say(text));
+    view === undefined ? log(text) : view.above(() => log(text));
   const shutdown = gracefulShutdown({
     name: 'demo',
     delayMs: DRAIN_DELAY_MS,
@@ -31,7 +31,7 @@ export async function serveCommand(
     readiness: { setReady: (ready, reason) => demo?.service.monitor.setReady(ready, reason) },
   });
   shutdown.listen();
-  // Last registered, first done: streams end before the service does.
+  // Handlers run in reverse order of registration, so streams close before the service stops.
   shutdown.register({ name: 'stop the service', run: () => demo?.stop() });
   shutdown.register({ name: 'end streams', phase: 'intake', run: () => http?.release() });
   try {
@@ -39,7 +39,7 @@ export async function serveCommand(
       dataDir: resolve(line.dataDir),
       durableAudit: true,
       settings: line.settings === undefined ? {} : readSettings(line.settings),
-      say: tell,
+      log: tell,
       signal: shutdown.signal,
     });
     const { host, allowedHosts, clientLimit } = line;
@@ -49,15 +49,15 @@ export async function serveCommand(
       allowedHosts,
       clientLimit,
       telemetry,
-      say: tell,
+      log: tell,
       jaegerUrl,
     });
     shutdown.server(http.server, { name: 'http' });
     const address = await http.listen(line.port, true);
     if (line.load) demo.traffic.set(LOAD);
-    say(`ParserCraft: ${address}`);
-    say(`token:       ${http.token} (needed to change anything; the page has it)`);
-    if (telemetry.metricsUrl !== undefined) say(`metrics:     ${telemetry.metricsUrl}`);
+    log(`ParserCraft: ${address}`);
+    log(`token:       ${http.token} (required for changes; the page has it)`);
+    if (telemetry.metricsUrl !== undefined) log(`metrics:     ${telemetry.metricsUrl}`);
     view = viewOn(process.stdout, demo);
     if (view !== undefined) {
       shutdown.register({
@@ -67,7 +67,7 @@ export async function serveCommand(
       });
     }
   } catch (error) {
-    if (!shutdown.signal.aborted) say(`ParserCraft did not start: ${(error as Error).message}`);
+    if (!shutdown.signal.aborted) log(`ParserCraft did not start: ${(error as Error).message}`);
     await shutdown.shutdown();
     process.exitCode ||= 1;
   }

@@ -3,7 +3,7 @@ import type { OperationEvent } from '@temper/parsercraft-handlers';
 import { describe, expect, it } from 'vitest';
 import { TerminalView, type Watched } from './terminal-view.ts';
 
-function stage(columns = 100) {
+function setUp(columns = 100) {
   let text = '';
   let listener: (event: OperationEvent) => void = () => undefined;
   const breaker: { name: string; state: string; retryAfterMs: number | undefined } = {
@@ -40,9 +40,9 @@ function stage(columns = 100) {
   return { watched, screen, breaker, tell, printed: () => text };
 }
 
-describe('the terminal view', () => {
-  it('shows circuits, and operations by what became of them', () => {
-    const { watched, screen, breaker, tell } = stage();
+describe('TerminalView', () => {
+  it('shows the state of each circuit and counts operations by outcome', () => {
+    const { watched, screen, breaker, tell } = setUp();
     using view = new TerminalView(screen, watched, false);
     tell({});
     tell({ status: 'degraded', attempts: 0, error: new Error('gone') });
@@ -59,8 +59,8 @@ describe('the terminal view', () => {
     expect(row?.split(/\s+/)).toEqual(['fetch_package', '1', '1', '1', '1', '4']);
   });
 
-  it('draws over itself, and lets other lines go above it', () => {
-    const { watched, screen, printed } = stage();
+  it('erases its previous output before drawing and prints other lines above itself', () => {
+    const { watched, screen, printed } = setUp();
     using view = new TerminalView(screen, watched, false);
     view.draw();
     view.above(() => screen.write('phase outage\n'));
@@ -72,8 +72,8 @@ describe('the terminal view', () => {
     );
   });
 
-  it('keeps each line to one row of a narrow terminal, and colours only where it may', () => {
-    const { watched, screen, printed } = stage(24);
+  it('truncates lines to the terminal width and colours states only when colour is enabled', () => {
+    const { watched, screen, printed } = setUp(24);
     using view = new TerminalView(screen, watched, true);
     expect(view.lines()[1]).toContain('\u001B[32mclosed');
     view.draw();

@@ -1,16 +1,16 @@
 import type { OperationEvent } from '@temper/parsercraft-handlers';
 import type { Demo } from '../demo.ts';
-import { wasTurnedAway } from '../load/tally.ts';
+import { wasRejected } from '../load/tally.ts';
 
-/** What the view is drawn on: a terminal, or what stands in for one. */
+/** The output that the view is drawn on. */
 interface Screen {
   readonly columns?: number;
   write(text: string): unknown;
 }
 
-/** What the view looks at. */
+/** The data that the view shows. */
 export interface Watched {
-  /** Name and state of each breaker, and when an open one is tried again. */
+  /** Name and state of each breaker, and the time until an open one allows a trial call. */
   breakers(): readonly {
     readonly name: string;
     readonly state: string;
@@ -21,8 +21,8 @@ export interface Watched {
 
 interface Counts {
   answered: number;
-  older: number;
-  refused: number;
+  degraded: number;
+  rejected: number;
   failed: number;
   attempts: number;
 }
@@ -36,8 +36,8 @@ const COLORS: Readonly<Record<string, number>> = {
 };
 
 /**
- * A few lines at the foot of a terminal that show, as it happens, the state of each circuit and what
- * became of each kind of operation. Other lines go above it, by {@link above}.
+ * Shows the state of each circuit and the outcome counts of each operation in the last lines of a
+ * terminal, refreshed twice a second. Print other lines through {@link above}.
  */
 export class TerminalView implements Disposable {
   readonly #screen: Screen;
@@ -56,7 +56,7 @@ export class TerminalView implements Disposable {
     this.#stack.defer(() => clearInterval(timer));
   }
 
-  /** Lets `print` write its lines above the view. */
+  /** Calls `print` so that its lines appear above the view. */
   above(print: () => void): void {
     this.#erase();
     print();
@@ -71,7 +71,7 @@ export class TerminalView implements Disposable {
     this.#drawn = lines.length;
   }
 
-  /** What is shown, line by line. */
+  /** The lines of the view. */
   lines(): readonly string[] {
     const circuits = this.#watched.breakers().map(({ name, state, retryAfterMs }) => {
       const wait =
@@ -81,14 +81,14 @@ export class TerminalView implements Disposable {
       return `${name} ${this.#paint(state)}${wait}`;
     });
     const rows = [...this.#counts].map(
-      ([operation, { answered, older, refused, failed, attempts }]) =>
-        `${operation.padEnd(15)} ${cell(answered)} ${cell(older)} ${cell(refused)} ${cell(failed)} ${cell(attempts)}`,
+      ([operation, { answered, degraded, rejected, failed, attempts }]) =>
+        `${operation.padEnd(15)} ${cell(answered)} ${cell(degraded)} ${cell(rejected)} ${cell(failed)} ${cell(attempts)}`,
     );
-    const head = `${'operation'.padEnd(15)} ${['answered', 'older', 'refused', 'failed', 'attempts'].map((one) => one.padStart(8)).join(' ')}`;
+    const head = `${'operation'.padEnd(15)} ${['answered', 'degraded', 'rejected', 'failed', 'attempts'].map((one) => one.padStart(8)).join(' ')}`;
     return ['', `circuits: ${circuits.join(', ')}`, ...(rows.length === 0 ? [] : [head, ...rows])];
   }
 
-  /** Takes the view off, and leaves its last lines where they are. */
+  /** Stops refreshing. The last lines stay on the terminal. */
   [Symbol.dispose](): void {
     this.#stack.dispose();
     this.#drawn = 0;
@@ -97,13 +97,13 @@ export class TerminalView implements Disposable {
   #count(event: OperationEvent): void {
     let counts = this.#counts.get(event.operation);
     if (counts === undefined) {
-      counts = { answered: 0, older: 0, refused: 0, failed: 0, attempts: 0 };
+      counts = { answered: 0, degraded: 0, rejected: 0, failed: 0, attempts: 0 };
       this.#counts.set(event.operation, counts);
     }
     counts.attempts += event.attempts;
     if (event.status === 'success') counts.answered += 1;
-    else if (event.status === 'degraded') counts.older += 1;
-    else if (wasTurnedAway(event)) counts.refused += 1;
+    else if (event.status === 'degraded') counts.degraded += 1;
+    else if (wasRejected(event)) counts.rejected += 1;
     else if (event.status !== 'aborted') counts.failed += 1;
   }
 
@@ -118,7 +118,7 @@ export class TerminalView implements Disposable {
   }
 }
 
-/** A view of the demo at the foot of this terminal; undefined where the output is no terminal. */
+/** Creates a view of the demo; undefined when the output is not a terminal. */
 export function viewOn(terminal: NodeJS.WriteStream, demo: Demo): TerminalView | undefined {
   if (!terminal.isTTY) return undefined;
   const { hardening } = demo.service;
@@ -138,10 +138,10 @@ function cell(value: number): string {
   return String(value).padStart(8);
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence is one
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences start with ESC
 const ESCAPES = /\u001B\[[0-9;]*m/g;
 
-/** Cuts a line to the width of the terminal, so that it takes one row; colours are given up for that. */
+/** Truncates a line that is wider than the terminal. A truncated line loses its colours. */
 function fit(line: string, width: number): string {
   const plain = line.replace(ESCAPES, '');
   return plain.length < width ? line : plain.slice(0, width - 1);

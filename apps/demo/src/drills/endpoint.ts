@@ -1,10 +1,10 @@
-/** Where the service of a demo listens, for drills that come over HTTP like anybody else. */
+/** The address and token of the service, for drills that call it over HTTP. */
 interface Endpoint {
   readonly url: string;
   readonly token: string;
 }
 
-/** Set when the service listens; asked when a drill begins. */
+/** Holds the endpoint, which is known only after the service listens. */
 export class EndpointHolder {
   #endpoint: Endpoint | undefined;
 
@@ -14,7 +14,7 @@ export class EndpointHolder {
 
   /** @throws {Error} before the service listens */
   get(): Endpoint {
-    if (this.#endpoint === undefined) throw new Error('The service does not listen.');
+    if (this.#endpoint === undefined) throw new Error('The service is not listening yet.');
     return this.#endpoint;
   }
 }

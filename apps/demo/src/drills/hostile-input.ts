@@ -3,27 +3,27 @@ import type { EndpointHolder } from './endpoint.ts';
 import { HOSTILE_REQUESTS } from './hostile-requests.ts';
 import { type HttpAnswer, HttpCaller } from './http-caller.ts';
 
-/** What became of hostile requests. */
+/** Result of sending hostile requests. */
 interface HostileResult {
   readonly sent: number;
-  /** Refused, or answered, as they should be. */
+  /** Responses with one of the expected statuses. */
   readonly asExpected: number;
-  /** Answered with 500 or more. */
+  /** Responses with status 500 or above. */
   readonly serverErrors: number;
-  /** Refusals that were no problem document with the id of a trace. */
+  /** Error responses without a problem document that has a trace id. */
   readonly unexplained: number;
-  /** Without any answer. */
+  /** Requests without a response. */
   readonly unanswered: number;
   readonly slowestMs: number;
-  /** What was not as it should be: the request and what came back. */
+  /** Unexpected responses, each with the request that caused it. At most 10. */
   readonly surprises: readonly string[];
 }
 
-/** Pause between two requests: within what one client may ask. */
+/** Pause between two requests, which keeps the drill below the rate limit of one client. */
 const PAUSE_MS = 48;
 const MAX_SURPRISES = 10;
 
-/** Sends what would hurt a trusting service, again and again until it is told to stop. */
+/** Sends a fixed list of hostile requests, in rounds, until it is aborted. */
 export class HostileInput {
   readonly #endpoint: EndpointHolder;
   #result: HostileResult = empty();
@@ -32,7 +32,7 @@ export class HostileInput {
     this.#endpoint = endpoint;
   }
 
-  /** Of the last run, or of the one under way. */
+  /** Result of the current run, or of the last one. */
   get result(): HostileResult {
     return this.#result;
   }
@@ -99,7 +99,7 @@ function empty(): HostileResult {
   };
 }
 
-/** Whether an answer is a problem document with the id of its trace. */
+/** Whether a response is a problem document with a trace id. */
 export function isProblem({ headers, body }: HttpAnswer): boolean {
   if (headers['content-type']?.startsWith('application/problem+json') !== true) return false;
   try {

@@ -14,12 +14,12 @@ export interface HttpAnswer {
   readonly durationMs: number;
 }
 
-/** Longest wait for a whole answer, where no other is given. */
+/** Default timeout for a complete response, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
 /**
- * A plain HTTP client on kept-alive connections. It sends what it is told, whatever a browser or
- * `fetch` would think of it, and never tries again.
+ * A plain HTTP client with keep-alive connections. It sends requests that a browser or `fetch` would
+ * reject, and never retries.
  */
 export class HttpCaller implements Disposable {
   readonly #base: URL;
@@ -32,7 +32,7 @@ export class HttpCaller implements Disposable {
     this.#agent = new Agent({ keepAlive: true, maxSockets });
   }
 
-  /** @throws what the connection failed with, when there is no whole answer */
+  /** @throws the connection's error when there is no complete response */
   call({ method = 'GET', path, headers = {}, body }: HttpQuestion): Promise<HttpAnswer> {
     const startedAt = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
@@ -73,7 +73,7 @@ export class HttpCaller implements Disposable {
     return promise;
   }
 
-  /** Closes the connections that are idle, and the others when they are. */
+  /** Destroys all connections. */
   [Symbol.dispose](): void {
     this.#agent.destroy();
   }

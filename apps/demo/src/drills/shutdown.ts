@@ -7,42 +7,42 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { HttpCaller } from './http-caller.ts';
 
-/** What became of requests while a service was told to end. */
+/** Result of stopping a service under load. */
 interface ShutdownResult {
   readonly sent: number;
   readonly ok: number;
-  /** Not sent, as `/readyz` had said that the service was going: a balancer sends them elsewhere. */
+  /** Requests not sent because `/readyz` had reported not ready; a load balancer would reroute them. */
   readonly sentElsewhere: number;
-  /** From the signal until `/readyz` said so, in milliseconds. */
+  /** Time from the signal until `/readyz` reported not ready, in milliseconds. */
   readonly notReadyAfterMs: number;
-  /** Began, and were not answered, or with an error. */
+  /** Requests that were sent and got an error or no response. */
   readonly failed: number;
-  /** Answers that asked for the connection to be closed. */
+  /** Responses with `Connection: close`. */
   readonly askedToClose: number;
   readonly exitCode: number | null;
-  /** From the signal to the end, in milliseconds. */
+  /** Time from the signal to the exit of the process, in milliseconds. */
   readonly endedAfterMs: number;
   readonly failures: readonly string[];
 }
 
-/** How long the second service is under load before the signal comes. */
+/** How long the second service is under load before the signal, in milliseconds. */
 const LOADED_MS = 1_500;
-/** How often the balancer asks whether the service is ready. */
+/** Interval of the simulated load balancer's readiness checks, in milliseconds. */
 const BALANCER_MS = 50;
 const WORKER_PAUSE_MS = 25;
 const END_LIMIT_MS = 20_000;
 const WORKERS = 8;
 const ADDRESS = /^ParserCraft: (http:\S+)/;
 
-/** The program that a user starts: compiled, or as it was written. */
+/** Path of the demo's entry point: compiled when this module is compiled, source otherwise. */
 function entryPoint(): string {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return fileURLToPath(new URL(`../main.${extension}`, import.meta.url));
 }
 
 /**
- * Starts a second service in a process of its own, puts it under load, sends it SIGTERM, and counts
- * what becomes of the requests: the service that shows this goes on.
+ * Starts a second service in its own process, puts it under load, sends it SIGTERM and counts the
+ * outcomes of the requests. The first service keeps running.
  */
 export class ShutdownDrill {
   #result: ShutdownResult | undefined;
@@ -63,7 +63,7 @@ export class ShutdownDrill {
         '--no-load',
         `--data-dir=${dataDir}`,
       ],
-      // Its own metrics would want our port.
+      // Its metrics endpoint would need the port that this process uses.
       {
         stdio: ['ignore', 'ignore', 'pipe'],
         env: { ...process.env, OTEL_METRICS_EXPORTER: 'none' },
@@ -113,7 +113,7 @@ async function load(
   const failures: string[] = [];
   const body = JSON.stringify({ source: 'let n = 0\nwhile n < 2000 { n = n + 1 }\nprint(n)\n' });
   let [gone, ready, notReadyAt] = [false, true, 0];
-  // It goes on asking, as balancers do: over one kept-alive connection, until nobody answers.
+  // As load balancers do, it keeps checking on one keep-alive connection until there is no response.
   const balance = async (): Promise<void> => {
     while (!gone) {
       const answer = await balancer.call({ path: '/readyz' }).catch(() => undefined);
@@ -131,7 +131,7 @@ async function load(
     try {
       const answer = await caller.call({ method: 'POST', path: '/v1/run', body });
       if (answer.headers.connection === 'close') counts.askedToClose += 1;
-      // A limit is an answer too; anything else is not what was asked for.
+      // Being rate-limited is a regular response; any other error is a failure.
       if (answer.status === 200 || answer.status === 429) counts.ok += 1;
       else fail(`${answer.status} ${answer.body.slice(0, 120)}`);
     } catch (error) {

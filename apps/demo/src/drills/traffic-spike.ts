@@ -3,13 +3,13 @@ import { percentile } from '../load/tally.ts';
 import type { EndpointHolder } from './endpoint.ts';
 import { type HttpAnswer, HttpCaller } from './http-caller.ts';
 
-/** What one client of the spike got. */
+/** Responses that one client received. */
 interface ClientResult {
   readonly sent: number;
   readonly ok: number;
-  /** Answered 429. */
+  /** Responses with status 429. */
   readonly limited: number;
-  /** Of them, those that say when to come back and what the limit is. */
+  /** The part of {@link limited} with `Retry-After` and the `RateLimit` fields. */
   readonly limitedWithFields: number;
   readonly serverErrors: number;
   readonly unanswered: number;
@@ -18,16 +18,16 @@ interface ClientResult {
 }
 
 interface SpikeResult {
-  /** Asks far more than one client may. */
+  /** Sends far more requests than one client is allowed. */
   readonly greedy: ClientResult;
-  /** Asks a few times a second, and shows the token: another client. */
+  /** Sends a few requests per second, with the token, so it counts as another client. */
   readonly polite: ClientResult;
 }
 
 const GREEDY_PER_SECOND = 300;
 const POLITE_PER_SECOND = 8;
 const TICK_MS = 20;
-/** Requests under way beyond which no more are sent. */
+/** Maximum number of requests in flight per client. */
 const MAX_UNDER_WAY = 100;
 
 const COMPILE = {
@@ -92,12 +92,14 @@ class Client {
     else if (status >= 500) this.counts.serverErrors += 1;
     if (status !== 429) return;
     this.counts.limited += 1;
-    const told = ['retry-after', 'ratelimit', 'ratelimit-policy'].every((name) => headers[name]);
-    if (told) this.counts.limitedWithFields += 1;
+    const complete = ['retry-after', 'ratelimit', 'ratelimit-policy'].every(
+      (name) => headers[name],
+    );
+    if (complete) this.counts.limitedWithFields += 1;
   }
 }
 
-/** One client asks far too much while another asks as it always does. */
+/** Sends far too many requests as one client while another client sends its usual load. */
 export class TrafficSpike {
   readonly #endpoint: EndpointHolder;
   #clients: { readonly greedy: Client; readonly polite: Client } | undefined;
@@ -106,7 +108,7 @@ export class TrafficSpike {
     this.#endpoint = endpoint;
   }
 
-  /** Of the last run, or of the one under way. */
+  /** Result of the current run, or of the last one. */
   get result(): SpikeResult | undefined {
     if (this.#clients === undefined) return undefined;
     const { greedy, polite } = this.#clients;
@@ -115,7 +117,7 @@ export class TrafficSpike {
 
   async run(signal: AbortSignal, limitMs: number): Promise<SpikeResult> {
     const { url, token } = this.#endpoint.get();
-    // Connections of their own, as two machines would have.
+    // Separate connections, as two machines would have.
     using greedyCaller = new HttpCaller(url, MAX_UNDER_WAY);
     using politeCaller = new HttpCaller(url);
     const greedy = new Client(greedyCaller, GREEDY_PER_SECOND, {});
@@ -128,7 +130,7 @@ export class TrafficSpike {
     while (!signal.aborted && before - startedAt < limitMs) {
       await sleep(TICK_MS, undefined, { signal }).catch(() => undefined);
       const now = performance.now();
-      // After a stall what was missed is not made up for.
+      // Requests missed during a stall are not sent later.
       const elapsed = Math.min(now - before, 5 * TICK_MS);
       before = now;
       greedy.tick(elapsed);

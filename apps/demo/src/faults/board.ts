@@ -6,13 +6,13 @@ interface Switched {
   readonly since: number;
 }
 
-/** The switches of the demonstration. */
+/** Switches the demo's faults on and off. */
 export class FaultBoard {
   readonly #sources: Readonly<Record<FaultName, FaultSource>>;
   readonly #on = new Map<FaultName, Switched>();
   readonly #results = new Map<FaultName, string>();
   readonly #listeners = new Set<(state: FaultState) => void>();
-  /** Switches are worked one after the other, so that none overtakes another. */
+  /** The last queued change. Changes run one after the other, in the order of the calls. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(sources: Readonly<Record<FaultName, FaultSource>>) {
@@ -30,13 +30,13 @@ export class FaultBoard {
     return { name, title, about, kind, runbook, on: since !== undefined, since, result };
   }
 
-  /** Calls `listener` with each fault that was switched, until disposed of. */
+  /** Calls `listener` with the state of each changed fault until the result is disposed. */
   onChange(listener: (state: FaultState) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
-  /** Switches a fault; resolves when it is so. @throws what making it failed with */
+  /** Switches a fault on or off; resolves when the change took effect. @throws the error of the source */
   set(name: FaultName, on: boolean): Promise<FaultState> {
     return this.#afterOthers(async () => {
       if (on) await this.#begin(name);
@@ -45,7 +45,7 @@ export class FaultBoard {
     });
   }
 
-  /** Switches these on and all others off. */
+  /** Switches these faults on and all others off. */
   only(names: readonly FaultName[]): Promise<void> {
     return this.#afterOthers(async () => {
       const others = [...this.#on.keys()].filter((name) => !names.includes(name));

@@ -6,7 +6,7 @@ import type { FaultSource } from './fault.ts';
 const HOSTILE_ROUNDS = 4;
 const SPIKE_MS = 12_000;
 
-/** Faults that come from outside, over HTTP, and end by themselves. */
+/** Faults that are HTTP requests to the service and end by themselves. */
 export function drillSources(drills: {
   readonly hostile: HostileInput;
   readonly spike: TrafficSpike;
@@ -15,32 +15,32 @@ export function drillSources(drills: {
   return {
     'hostile-input': {
       title: 'Hostile input',
-      about: 'Requests that would hurt a service that trusts them, one after the other.',
+      about: 'Sends malformed, oversized and malicious requests, one after the other.',
       runbook: 'persistent_errors',
       kind: 'burst',
       begin: async (signal) => {
         const { sent, asExpected, serverErrors } = await drills.hostile.run(signal, HOSTILE_ROUNDS);
-        return `${asExpected} of ${sent} refused as they should be, ${serverErrors} server errors`;
+        return `${asExpected} of ${sent} requests handled as expected, ${serverErrors} server errors`;
       },
     },
     'traffic-spike': {
       title: 'Traffic spike',
-      about: 'One client asks 300 times a second, another as it always does.',
+      about: 'One client sends 300 requests per second; another sends its usual 8.',
       runbook: 'rate_limit_exceeded',
       kind: 'burst',
       begin: async (signal) => {
         const { greedy, polite } = await drills.spike.run(signal, SPIKE_MS);
-        return `the greedy client was limited ${greedy.limited} of ${greedy.sent} times, the polite one ${polite.limited} of ${polite.sent}`;
+        return `rate-limited ${greedy.limited} of ${greedy.sent} requests of the greedy client and ${polite.limited} of ${polite.sent} of the polite one`;
       },
     },
     shutdown: {
       title: 'Shutdown under load',
-      about: 'A second service, under load, is told to end by SIGTERM.',
+      about: 'Starts a second service, puts it under load and sends it SIGTERM.',
       runbook: 'persistent_errors',
       kind: 'burst',
       begin: async (signal) => {
         const { sent, failed, endedAfterMs } = await drills.shutdown.run(signal);
-        return `${failed} of ${sent} requests failed; it ended after ${endedAfterMs} ms`;
+        return `${failed} of ${sent} requests failed; the process exited after ${endedAfterMs} ms`;
       },
     },
   };

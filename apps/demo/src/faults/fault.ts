@@ -1,4 +1,4 @@
-/** What can be made to go wrong. */
+/** The faults that the demo can inject. */
 export const FAULT_NAMES = [
   'registry-outage',
   'registry-refused',
@@ -13,34 +13,34 @@ export const FAULT_NAMES = [
 
 export type FaultName = (typeof FAULT_NAMES)[number];
 
-/** A fault, and whether it is on. */
+/** A fault and its current state. */
 export interface FaultState {
   readonly name: FaultName;
   readonly title: string;
-  /** What happens, in a sentence for people. */
+  /** A one-sentence description. */
   readonly about: string;
-  /** `switch` stays on until it is switched off; `burst` ends by itself. */
+  /** `switch`: stays on until it is switched off. `burst`: ends by itself. */
   readonly kind: 'switch' | 'burst';
   readonly on: boolean;
-  /** Wall-clock time since when, in milliseconds since the epoch. */
+  /** When it was switched on, in milliseconds since the epoch. */
   readonly since: number | undefined;
-  /** The runbook for what it causes. */
+  /** Id of the runbook for its symptoms. */
   readonly runbook: string;
-  /** What the last burst came to. */
+  /** Result of the last burst. */
   readonly result: string | undefined;
 }
 
-/** How one fault is made. */
+/** The implementation of one fault. */
 export interface FaultSource {
   readonly title: string;
   readonly about: string;
   readonly kind: FaultState['kind'];
   readonly runbook: string;
   /**
-   * Makes it; resolves when it is on. The signal aborts when it is switched off. A burst resolves when
-   * it is over, with what it came to.
+   * Starts the fault. A switch resolves when it is on, a burst when it is over, with its result. The
+   * signal aborts when the fault is switched off.
    */
   begin(signal: AbortSignal): Promise<string | undefined>;
-  /** Takes it back; resolves when it is off. */
+  /** Ends the fault; resolves when it is off. */
   end?(): Promise<void>;
 }

@@ -2,20 +2,20 @@ import type { LspProcess } from '@temper/parsercraft';
 import type { FillableSink } from '../service/full-disk.ts';
 import type { FaultSource } from './fault.ts';
 
-/** How often is looked whether the server is back. */
+/** How often the fault checks whether the server has restarted, in milliseconds. */
 const LOOK_MS = 60;
 
-/** The language server's process is killed, and killed again, for as long as this is on. */
+/** Kills the language server's process, and kills it again after each restart. */
 export function lspCrash(process: LspProcess): FaultSource {
   return {
     title: 'Language server crash',
-    about: 'The language server’s process is killed by SIGKILL, and again as soon as it is back.',
+    about: 'Kills the language server with SIGKILL, and again after each restart.',
     runbook: 'persistent_errors',
     kind: 'switch',
     begin: async (signal) => {
       process.kill();
       let victim = process.pid;
-      // One that is back gets one interval: enough to answer something, at times.
+      // A restarted process lives for one interval, in which it may answer a few requests.
       const timer = setInterval(() => {
         const { pid, state } = process;
         if (state === 'running' && pid === victim) process.kill();
@@ -27,7 +27,7 @@ export function lspCrash(process: LspProcess): FaultSource {
   };
 }
 
-/** The disk of the audit log takes nothing more. */
+/** Makes every write of the audit log fail as on a full disk. */
 export function auditDiskFull(disk: FillableSink): FaultSource {
   return {
     title: 'Audit disk full',

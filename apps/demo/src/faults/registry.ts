@@ -3,7 +3,7 @@ import type { Fault } from '@temper/registry';
 import type { RegistryFaults } from '../service/registry-faults.ts';
 import type { FaultSource } from './fault.ts';
 
-/** Addresses that a fetch uses; the rest is health and publishing. */
+/** Routes that a package fetch uses. The others serve health checks and publishing. */
 const FETCHING = [
   '/packages/:name',
   '/packages/:name/versions',
@@ -12,12 +12,15 @@ const FETCHING = [
   '/packages/:name/:version/download',
 ] as const;
 
-/** Latency of the slow registry: more than an attempt is given. */
+/** Latency of the slow registry: longer than the attempt timeout of 2 s. */
 const SLOW_MS = 2_600;
-/** How long the flapping registry is down and up, in turn: blips that retries bridge, then more. */
+/**
+ * Alternating down and up times of the flapping registry: three outages that retries bridge, then one
+ * that is too long for them.
+ */
 const FLAPS_MS = [200, 900, 200, 900, 200, 900, 1_500, 1_500] as const;
 
-/** An error on every fetch and every health check, counted apart. */
+/** An error for every fetch and every health check, as two faults with separate hit counters. */
 const OUTAGE: readonly Fault[] = [
   { kind: 'error', status: 503, routes: FETCHING },
   { kind: 'error', status: 503, routes: ['/health'] },
@@ -25,14 +28,14 @@ const OUTAGE: readonly Fault[] = [
 
 type RegistryFaultName = 'registry-outage' | 'registry-refused' | 'slow-registry' | 'flapping';
 
-/** Faults that the registry's process makes of itself. */
+/** Faults that the registry process injects into its own responses. */
 export function registryFaultSources(
   registry: RegistryFaults,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Readonly<Record<RegistryFaultName, FaultSource>> {
   const on = new Map<RegistryFaultName, readonly Fault[]>();
   let last: Promise<unknown> = Promise.resolve();
-  /** Tells the registry what is on now; one after the other, so that the last word is the last. */
+  /** Sends the current faults to the registry, one request at a time, so that the last change wins. */
   const apply = (): Promise<void> => {
     const done = last.then(async () => {
       const faults = [...on.values()].flat();
@@ -64,20 +67,20 @@ export function registryFaultSources(
       ...lasting('registry-outage', OUTAGE),
     },
     'registry-refused': {
-      title: 'Registry gone',
-      about: 'Nobody listens on the registry’s port: connections are refused.',
+      title: 'Registry unreachable',
+      about: 'The registry refuses connections.',
       runbook: 'circuit_breaker_open',
       ...lasting('registry-refused', [{ kind: 'refuse' }]),
     },
     'slow-registry': {
       title: 'Slow registry',
-      about: `Every answer takes ${SLOW_MS / 1000} s; an attempt is given 2 s.`,
+      about: `Every response takes ${SLOW_MS / 1000} s; an attempt times out after 2 s.`,
       runbook: 'slow_response',
       ...lasting('slow-registry', [{ kind: 'latency', latencyMs: SLOW_MS, routes: FETCHING }]),
     },
     flapping: {
       title: 'Flapping registry',
-      about: 'The registry is down for moments, and at times for longer, again and again.',
+      about: 'The registry goes down repeatedly, mostly for 200 ms, sometimes for 1.5 s.',
       runbook: 'persistent_errors',
       kind: 'switch',
       begin: async (signal) => {
@@ -91,7 +94,7 @@ export function registryFaultSources(
           }
         };
         flap().catch((error: Error) => {
-          if (!signal.aborted) say(`flapping: ${error.message}`);
+          if (!signal.aborted) log(`flapping: ${error.message}`);
         });
         return undefined;
       },

@@ -1,7 +1,7 @@
 import type { Demo } from '../demo.ts';
 import type { Feed } from '../live/feed.ts';
 import type { EventHub } from '../live/hub.ts';
-import type { ScenarioDesk } from '../scenarios/desk.ts';
+import type { ScenarioHost } from '../scenarios/scenario-host.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import type { Access } from './access.ts';
 import type { ClientLimit } from './client-limit.ts';
@@ -14,7 +14,7 @@ export interface HttpContext {
   readonly clients: ClientLimit;
   readonly hub: EventHub;
   readonly feed: Feed;
-  readonly scenarios: ScenarioDesk;
+  readonly scenarios: ScenarioHost;
   /** Where traces can be looked at, when they are exported; for links. */
   readonly jaegerUrl: string | undefined;
 }

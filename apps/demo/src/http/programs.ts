@@ -9,7 +9,7 @@ import {
 import type { Degradation, OperationOptions } from '@temper/parsercraft-handlers';
 import type { Hardening } from '../service/service.ts';
 import type { ProgramSource } from '../subsystems/ast.ts';
-import { marking } from '../subsystems/verdicts.ts';
+import { marking } from '../subsystems/error-marks.ts';
 import { type DegradationView, degradationView } from './degradation.ts';
 import { isPackageName } from './package-name.ts';
 import { Problem } from './problem.ts';

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Demo } from '../demo.ts';
 import { Feed } from '../live/feed.ts';
 import { EventHub } from '../live/hub.ts';
-import { ScenarioDesk } from '../scenarios/desk.ts';
+import { ScenarioHost } from '../scenarios/scenario-host.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import { Access } from './access.ts';
 import { createApp } from './app.ts';
@@ -28,7 +28,7 @@ interface HttpOptions {
   readonly host: string;
   readonly allowedHosts: readonly string[];
   readonly telemetry: Telemetry;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
   readonly jaegerUrl?: string | undefined;
   /** Requests of one client per minute. @defaultValue 1200 */
   readonly clientLimit?: number | undefined;
@@ -58,9 +58,9 @@ const PAGE_FOLDER = fileURLToPath(new URL('../page', import.meta.url));
 const PORTS_TRIED = 50;
 
 export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSide> {
-  const { host, telemetry, say } = options;
+  const { host, telemetry, log } = options;
   const app = createApp(({ traceId, route, message, stack }) =>
-    say(`error ${traceId} ${route}: ${stack ?? message}`),
+    log(`error ${traceId} ${route}: ${stack ?? message}`),
   );
   const hub = new EventHub();
   const feed = new Feed(demo, telemetry, hub);
@@ -72,7 +72,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
     clients: new ClientLimit((request) => clientOf({ access }, request), options.clientLimit),
     hub,
     feed,
-    scenarios: new ScenarioDesk(demo, (news) => hub.publish('scenario', news)),
+    scenarios: new ScenarioHost(demo, (news) => hub.publish('scenario', news)),
     jaegerUrl: options.jaegerUrl,
   };
   addGuards(app, context);
@@ -121,7 +121,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
           if (code !== 'EADDRINUSE' || !orNext || tried === PORTS_TRIED) throw error;
-          if (tried === 0) say(`port ${port} is in use; the next free one is taken`);
+          if (tried === 0) log(`port ${port} is in use; the next free one is taken`);
         }
       }
       const { port: taken } = app.server.address() as AddressInfo;

@@ -1,5 +1,5 @@
 import type { OperationEvent, OperationName, OperationStatus } from '@temper/parsercraft-handlers';
-import { percentile, wasTurnedAway } from '../load/tally.ts';
+import { percentile, wasRejected } from '../load/tally.ts';
 
 /** What one kind of operation did in one second. */
 interface OperationSecond {
@@ -33,8 +33,8 @@ class Second {
     if (this.durations.length < MAX_DURATIONS) this.durations.push(event.durationMs);
     if (event.status === 'success') this.successes += 1;
     else if (event.status === 'degraded') this.degraded += 1;
-    else if (!wasTurnedAway(event)) this.failures += 1;
-    if (wasTurnedAway(event)) this.rejections += 1;
+    else if (!wasRejected(event)) this.failures += 1;
+    if (wasRejected(event)) this.rejections += 1;
   }
 
   read(): OperationSecond {

@@ -13,8 +13,8 @@ const event = (over: Partial<OperationEvent>): OperationEvent => ({
   ...over,
 });
 
-describe('the tally of a phase', () => {
-  it('counts answers, lesser answers, refusals and failures apart', () => {
+describe('Tally', () => {
+  it('counts successes, degraded answers, rejections and failures of a phase separately', () => {
     const tally = new Tally('outage');
     const open = new CircuitOpenError('registry_fetch', { state: 'open', retryAfterMs: 100 });
     tally.add(event({ durationMs: 5 }));
@@ -36,13 +36,13 @@ describe('the tally of a phase', () => {
     });
   });
 
-  it('has no percentiles of nothing', () => {
+  it('has no percentiles when a phase had no calls', () => {
     expect(new Tally('empty').result(1)).toMatchObject({ calls: 0, p50Ms: undefined });
   });
 });
 
 describe('percentile', () => {
-  it('is a value of the list, at or above which lies the rest of the share', () => {
+  it('returns a value of the list with at most the given share of values below it', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: 1, maxLength: 200 }),

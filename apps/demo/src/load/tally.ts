@@ -1,27 +1,29 @@
 import { isTemperError } from '@temper/core';
 import type { OperationEvent, OperationName } from '@temper/parsercraft-handlers';
 
-/** What became of the calls that began in one phase. */
+/** Outcomes of the calls that started in one phase. */
 export interface PhaseResult {
   readonly name: string;
   readonly seconds: number;
-  /** Guarded operations. */
+  /** Guarded operations that ended, aborted ones excluded. */
   readonly calls: number;
-  /** Of them: with the real answer, with a lesser one, turned away by a guard, and failed. */
+  /**
+   * Calls by outcome. A rejected call with a degraded answer counts as degraded and as a rejection.
+   */
   readonly successes: number;
   readonly degraded: number;
   readonly rejections: number;
   readonly failures: number;
-  /** Times that a subsystem was called. */
+  /** How often a subsystem was called, retries included. */
   readonly attempts: number;
-  /** Undefined when there was no call. */
+  /** Undefined without calls. */
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
   readonly operations: Readonly<Partial<Record<OperationName, number>>>;
 }
 
-/** Whether an operation ended because a guard turned it away before it reached its subsystem. */
-export function wasTurnedAway({ error }: OperationEvent): boolean {
+/** Whether a policy rejected the operation before it reached its subsystem. */
+export function wasRejected({ error }: OperationEvent): boolean {
   return isTemperError(error, 'CIRCUIT_OPEN') || isTemperError(error, 'RATE_LIMIT_EXCEEDED');
 }
 
@@ -31,7 +33,7 @@ export function percentile(sorted: readonly number[], share: number): number | u
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
 }
 
-/** Adds up what became of the calls of one phase. */
+/** Counts the outcomes of the calls of one phase. */
 export class Tally {
   readonly name: string;
   readonly #durations: number[] = [];
@@ -50,9 +52,9 @@ export class Tally {
     this.#operations[operation] = (this.#operations[operation] ?? 0) + 1;
     if (status === 'success') this.#counts.successes += 1;
     else if (status === 'degraded') this.#counts.degraded += 1;
-    else if (!wasTurnedAway(event)) this.#counts.failures += 1;
-    // A lesser answer may be given because of it: a rejection is one all the same.
-    if (wasTurnedAway(event)) this.#counts.rejections += 1;
+    else if (!wasRejected(event)) this.#counts.failures += 1;
+    // A rejected call may still get a degraded answer; it counts as a rejection too.
+    if (wasRejected(event)) this.#counts.rejections += 1;
   }
 
   result(seconds: number): PhaseResult {

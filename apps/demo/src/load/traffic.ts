@@ -2,17 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { bundledDefinition } from '@temper/parsercraft';
 import type { Hardening } from '../service/service.ts';
 
-/** Kinds of ordinary work, as the users of a ParserCraft do it. */
+/** The kinds of background calls. */
 const TRAFFIC_KINDS = ['fetch', 'compile', 'check', 'lsp'] as const;
 type TrafficKind = (typeof TRAFFIC_KINDS)[number];
 
 /** Calls per second of each kind. */
 export type Load = Readonly<Partial<Record<TrafficKind, number>>>;
 
-/** One call of each kind; it rejects when the call failed. */
+/** Starts one call of each kind; the promise rejects when the call fails. */
 type Callers = Readonly<Record<TrafficKind, (signal: AbortSignal) => Promise<unknown>>>;
 
-/** Packages that are fetched with all they need: trees of one to seven packages. */
+/** Packages to fetch: dependency trees of one to seven packages. */
 const WANTED = [
   ['std.core', '^1.0.0'],
   ['std.math', '^1.1.0'],
@@ -36,7 +36,7 @@ const READER = {
   },
 } as const;
 
-/** Ordinary work against the guards, in turn: repeatable, and every package gets its share. */
+/** Callers that rotate through fixed inputs, so that a run is repeatable. */
 export function ordinaryCallers(hardening: Hardening): Callers {
   let turn = 0;
   const next = <T>(list: readonly T[]): T => list[turn++ % list.length] as T;
@@ -73,10 +73,10 @@ export function ordinaryCallers(hardening: Hardening): Callers {
 }
 
 const TICK_MS = 25;
-/** Calls under way beyond which no more are begun: a load that waits is not a load. */
+/** Maximum number of calls in flight. Calls beyond it are dropped, not queued. */
 const MAX_UNDER_WAY = 200;
 
-/** Ordinary work at steady rates, whatever becomes of the calls. */
+/** Generates calls at constant rates, independent of their outcomes. */
 export class Traffic {
   readonly #callers: Callers;
   readonly #stop = new AbortController();
@@ -93,19 +93,19 @@ export class Traffic {
     return this.#load;
   }
 
-  /** Changes the rates; with the first, the traffic begins. */
+  /** Sets the rates. The first call starts the traffic. */
   set(load: Load): void {
     this.#load = load;
     this.#owed = {};
     this.#running ??= this.#run();
   }
 
-  /** Waits for the calls that are under way now. */
+  /** Waits for the calls that are in flight now. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#underWay]);
   }
 
-  /** Begins no more calls, gives up those under way, and waits for them. */
+  /** Starts no more calls, aborts those in flight and waits for them. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -118,7 +118,7 @@ export class Traffic {
     while (!signal.aborted) {
       await sleep(TICK_MS, undefined, { signal, ref: true }).catch(() => undefined);
       const now = performance.now();
-      // After a stall the calls that were missed are not made up for.
+      // Calls missed during a stall are not made later.
       const elapsed = Math.min(now - before, 10 * TICK_MS) / 1_000;
       before = now;
       for (const kind of TRAFFIC_KINDS) {
@@ -132,7 +132,7 @@ export class Traffic {
 
   #begin(kind: TrafficKind): void {
     if (this.#underWay.size >= MAX_UNDER_WAY) return;
-    // How a call ends is told to whoever listens to the guards.
+    // Outcomes are reported through `hardening.onOperation`.
     const call = this.#callers[kind](this.#stop.signal)
       .catch(() => undefined)
       .finally(() => this.#underWay.delete(call));

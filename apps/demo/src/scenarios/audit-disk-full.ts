@@ -8,37 +8,42 @@ export const auditDiskFull: Scenario = {
   name: 'audit-disk-full',
   title: 'Audit disk full',
   about:
-    'The disk of the audit log runs full. The service goes on, keeps what it could not write, and writes it when there is room.',
+    'The disk of the audit log is full. The service continues, buffers events in memory and writes them when there is space again.',
   durableAudit: true,
   phases: [
     {
       name: 'healthy',
-      about: 'Every operation is on the disk before it is answered.',
+      about: 'Every operation is durable in the audit log before it returns.',
       seconds: 4,
       load: LOAD,
     },
     {
       name: 'full',
-      about: 'Writes fail with ENOSPC. Events are held in memory, and health says so.',
+      about: 'Writes fail with ENOSPC. Events stay in memory, and the health check reports it.',
       seconds: 6,
       faults: ['audit-disk-full'],
       load: LOAD,
     },
-    { name: 'room again', about: 'What was held is written, in order.', seconds: 4, load: LOAD },
+    {
+      name: 'space available',
+      about: 'Buffered events are written in order.',
+      seconds: 4,
+      load: LOAD,
+    },
   ],
   observe: (demo) => [watchAudit(demo)],
   promises: [
     everythingSucceeds('healthy'),
     everythingSucceeds('full'),
     {
-      promise: 'the disk really refused, and health said so',
+      promise: 'writes fail on the full disk, and the health check reports it',
       judge: ({ measured }) => ({
         held: Number(measured.refusedWrites) > 0 && measured.worstHealth !== 'healthy',
-        shown: `${measured.refusedWrites} writes refused; health at worst ${measured.worstHealth}`,
+        shown: `${measured.refusedWrites} failed writes; worst health ${measured.worstHealth}`,
       }),
     },
     {
-      promise: 'no event is lost: every operation of the scenario is in the log',
+      promise: 'no event is lost: the log contains every operation of the scenario',
       judge: (record) => {
         const operations = numberOf(record, 'operations');
         const found = numberOf(record, 'operationsInLog');
@@ -46,20 +51,20 @@ export const auditDiskFull: Scenario = {
       },
     },
     {
-      promise: 'nothing waits any more in the end, and the log is well',
+      promise: 'at the end no event is pending and the log is open',
       judge: ({ measured }) => ({
         held: measured.pendingAtEnd === 0 && measured.stateAtEnd === 'open',
-        shown: `${measured.pendingAtEnd} waiting, state ${measured.stateAtEnd}`,
+        shown: `${measured.pendingAtEnd} pending, state ${measured.stateAtEnd}`,
       }),
     },
     {
-      promise: 'the chain and its signed checkpoints hold from the first event to the last',
+      promise: 'the hash chain and its signed checkpoints verify from the first event to the last',
       judge: ({ measured }) => ({
         held: measured.verified === true && Number(measured.checkpoints) > 0,
         shown: `${measured.verifiedEvents} events, ${measured.checkpoints} checkpoints${measured.verifyProblem === '' ? '' : `: ${measured.verifyProblem}`}`,
       }),
     },
-    everythingSucceeds('room again'),
+    everythingSucceeds('space available'),
   ],
 };
 

@@ -16,30 +16,30 @@ export const flapping: Scenario = {
   name: 'flapping',
   title: 'Flapping registry',
   about:
-    'The registry fails for moments, which retries bridge, and at times for longer, which the circuit does.',
+    'The registry has short outages, which retries bridge, and longer ones, for which the circuit opens.',
   phases: [
-    { name: 'healthy', about: 'The registry answers.', seconds: 3, load: { fetch: 8 } },
+    { name: 'healthy', about: 'The registry responds.', seconds: 3, load: { fetch: 8 } },
     {
       name: 'flapping',
-      about: 'Down for 200 ms, up for 900 ms, down for 1.5 s, and so on.',
+      about: 'Down for 200 ms and up for 900 ms, repeatedly; every fourth outage lasts 1.5 s.',
       seconds: 15,
       faults: ['flapping'],
       load: { fetch: 8 },
     },
     {
       name: 'recovering',
-      about: 'It stays up; the circuit closes.',
+      about: 'The registry stays up, and the circuit closes.',
       seconds: 5,
       load: { fetch: 8 },
     },
-    { name: 'recovered', about: 'As if nothing had been.', seconds: 3, load: { fetch: 8 } },
+    { name: 'recovered', about: 'Normal operation again.', seconds: 3, load: { fetch: 8 } },
   ],
   observe: (demo) => [watchRegistry(demo), countSaved(demo)],
   promises: [
     everythingSucceeds('healthy'),
     everythingIsAnswered('flapping'),
     {
-      promise: 'some calls fail at first and get the real answer by a retry',
+      promise: 'some calls fail at first and succeed after a retry',
       judge: (record) => {
         const saved = numberOf(record, 'savedByRetry');
         return { held: saved > 0, shown: `${saved} calls` };
@@ -47,7 +47,7 @@ export const flapping: Scenario = {
     },
     circuitOpens(BREAKER, 'flapping'),
     {
-      promise: 'no call begins a request to the registry while the circuit is open',
+      promise: 'no call starts a request to the registry while the circuit is open',
       judge: (record) => {
         const begun = numberOf(record, 'requestsBegunWhileOpen');
         return { held: begun === 0, shown: `${begun} requests` };
@@ -58,7 +58,7 @@ export const flapping: Scenario = {
   ],
 };
 
-/** Counts the calls that a retry saved. */
+/** Counts the calls that succeeded after a retry. */
 function countSaved({ service }: Demo): ScenarioObserver {
   let saved = 0;
   const listening = service.hardening.onOperation((event: OperationEvent) => {

@@ -9,39 +9,39 @@ export const lspCrash: Scenario = {
   name: 'lsp-crash',
   title: 'Language server crash',
   about:
-    'The language server is killed again and again while editors ask it; the rest of the service does not notice.',
+    'The language server is killed repeatedly while editors use it. The other subsystems are not affected.',
   phases: [
-    { name: 'healthy', about: 'It answers.', seconds: 4, load: LOAD },
+    { name: 'healthy', about: 'The language server responds.', seconds: 4, load: LOAD },
     {
       name: 'crashing',
-      about: 'Its process is killed as soon as it is back. What was understood last is given out.',
+      about: 'The process is killed after each restart. Answers come from the last valid text.',
       seconds: 8,
       faults: ['lsp-crash'],
       load: LOAD,
     },
-    { name: 'restarting', about: 'Nobody kills it any more.', seconds: 3, load: LOAD },
-    { name: 'recovered', about: 'As if nothing had been.', seconds: 4, load: LOAD },
+    { name: 'restarting', about: 'The language server starts again.', seconds: 3, load: LOAD },
+    { name: 'recovered', about: 'Normal operation again.', seconds: 4, load: LOAD },
   ],
   observe: (demo) => [watchServer(demo)],
   promises: [
     everythingSucceeds('healthy'),
     everythingIsAnswered('crashing'),
     {
-      promise: 'what the dead server cannot answer is answered from what it understood last',
+      promise: 'while the server is down, requests get degraded answers from the last valid text',
       judge: (record) => {
         const { degraded } = phaseOf(record, 'crashing');
         return { held: degraded > 0, shown: `${degraded} degraded answers` };
       },
     },
     {
-      promise: 'it is started again each time',
+      promise: 'the server is restarted after each crash',
       judge: (record) => {
         const restarts = numberOf(record, 'restarts');
         return { held: restarts >= 3, shown: `${restarts} restarts` };
       },
     },
     {
-      promise: 'nothing else is touched: every other call gets the real answer throughout',
+      promise: 'every call to the other subsystems succeeds throughout',
       judge: (record) => {
         const others = numberOf(record, 'otherCalls');
         const failed = numberOf(record, 'otherCallsNotReal');
@@ -49,10 +49,10 @@ export const lspCrash: Scenario = {
       },
     },
     {
-      promise: 'health says that it is down while it is, and that it is well in the end',
+      promise: 'the health check reports the outage, and recovers at the end',
       judge: ({ measured }) => ({
         held: measured.worstHealth === 'unhealthy' && measured.healthAtEnd === 'healthy',
-        shown: `at worst ${measured.worstHealth}, at the end ${measured.healthAtEnd}`,
+        shown: `worst ${measured.worstHealth}, at the end ${measured.healthAtEnd}`,
       }),
     },
     everythingSucceeds('recovered'),

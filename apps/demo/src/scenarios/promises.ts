@@ -4,7 +4,7 @@ import type { ScenarioPromise, ScenarioRecord, TransitionRecord } from './scenar
 /** The result of a phase. @throws {RangeError} when there is no such phase */
 export function phaseOf({ phases }: ScenarioRecord, name: string): PhaseResult {
   const found = phases.find((phase) => phase.name === name);
-  if (found === undefined) throw new RangeError(`There is no phase '${name}'.`);
+  if (found === undefined) throw new RangeError(`The scenario has no phase '${name}'.`);
   return found;
 }
 
@@ -21,10 +21,10 @@ export function numberOf({ measured }: ScenarioRecord, name: string): number {
   return value;
 }
 
-/** Every call of a phase gets the real answer. */
+/** Every call of a phase succeeds. */
 export function everythingSucceeds(phase: string): ScenarioPromise {
   return {
-    promise: `every call of phase '${phase}' gets the real answer`,
+    promise: `every call of phase '${phase}' succeeds`,
     judge: (record) => {
       const { calls, successes } = phaseOf(record, phase);
       return { held: calls > 0 && successes === calls, shown: `${successes} of ${calls}` };
@@ -32,15 +32,15 @@ export function everythingSucceeds(phase: string): ScenarioPromise {
   };
 }
 
-/** Every call of a phase gets an answer, real or degraded. */
+/** Every call of a phase succeeds or gets a degraded answer. */
 export function everythingIsAnswered(phase: string): ScenarioPromise {
   return {
-    promise: `every call of phase '${phase}' gets an answer, the real one or an older one that says so`,
+    promise: `every call of phase '${phase}' succeeds or gets an answer that is marked as degraded`,
     judge: (record) => {
       const { calls, successes, degraded } = phaseOf(record, phase);
       return {
         held: calls > 0 && successes + degraded === calls,
-        shown: `${successes} real and ${degraded} degraded of ${calls}`,
+        shown: `${successes} succeeded and ${degraded} degraded of ${calls}`,
       };
     },
   };
@@ -56,7 +56,9 @@ export function circuitOpens(breaker: string, phase: string): ScenarioPromise {
       return {
         held: opening !== undefined,
         shown:
-          opening === undefined ? 'it did not' : `after ${opening.atMs} ms, as ${opening.reason}`,
+          opening === undefined
+            ? 'it did not open'
+            : `after ${opening.atMs} ms, reason ${opening.reason}`,
       };
     },
   };
@@ -64,7 +66,7 @@ export function circuitOpens(breaker: string, phase: string): ScenarioPromise {
 
 export function circuitEndsClosed(breaker: string): ScenarioPromise {
   return {
-    promise: `the circuit '${breaker}' closes again by trials that succeed, and stays closed`,
+    promise: `the circuit '${breaker}' closes after successful trial calls and stays closed`,
     judge: (record) => {
       const last = transitionsOf(record, breaker).at(-1);
       return {
@@ -78,7 +80,7 @@ export function circuitEndsClosed(breaker: string): ScenarioPromise {
   };
 }
 
-/** The circuit never changes its state. */
+/** The circuit never changes state. */
 export function circuitStaysClosed(breaker: string): ScenarioPromise {
   return {
     promise: `the circuit '${breaker}' stays closed`,

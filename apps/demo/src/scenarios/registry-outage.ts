@@ -15,38 +15,38 @@ export const registryOutage: Scenario = {
   name: 'registry-outage',
   title: 'Registry outage',
   about:
-    'The package registry fails, then is gone altogether, then recovers, while dependency trees are fetched again and again.',
+    'The package registry returns errors, then refuses connections, then recovers, while dependency trees are fetched.',
   phases: [
     {
       name: 'healthy',
-      about: 'The registry answers; every tree is resolved, downloaded and verified.',
+      about: 'Every dependency tree is resolved, downloaded and verified.',
       seconds: 4,
       load: { fetch: 12 },
     },
     {
       name: 'outage',
       about:
-        'It answers 503. Retries, then the circuit opens; copies of a known age are given out.',
+        'The registry returns 503. Calls are retried, then the circuit opens, and stale copies are served.',
       seconds: 6,
       faults: ['registry-outage'],
       load: { fetch: 12 },
     },
     {
       name: 'refused',
-      about: 'It is gone: connections are refused. Trials fail, and the circuit stays open.',
+      about: 'The registry refuses connections. Trial calls fail, and the circuit stays open.',
       seconds: 4,
       faults: ['registry-refused'],
       load: { fetch: 12 },
     },
     {
       name: 'recovering',
-      about: 'It is back. The next trials succeed, and the circuit closes.',
+      about: 'The registry is back. The next trial calls succeed, and the circuit closes.',
       seconds: 5,
       load: { fetch: 12 },
     },
     {
       name: 'recovered',
-      about: 'As if nothing had been.',
+      about: 'Normal operation again.',
       seconds: 4,
       load: { fetch: 12 },
     },
@@ -56,7 +56,7 @@ export const registryOutage: Scenario = {
     everythingSucceeds('healthy'),
     circuitOpens(BREAKER, 'outage'),
     {
-      promise: 'retries are made before the circuit opens, and none once it is open',
+      promise: 'calls are retried before the circuit opens and not while it is open',
       judge: (record) => {
         const { calls, attempts, rejections } = phaseOf(record, 'outage');
         return {
@@ -67,7 +67,7 @@ export const registryOutage: Scenario = {
     },
     {
       promise:
-        'no call begins a request to the registry while the circuit is open, where requests leave',
+        'no call starts a request to the registry while the circuit is open, as counted in this process',
       judge: (record) => {
         const begun = numberOf(record, 'requestsBegunWhileOpen');
         const openMs = numberOf(record, 'circuitOpenMs');
@@ -79,11 +79,11 @@ export const registryOutage: Scenario = {
     },
     {
       promise:
-        'no request reaches the registry while the circuit is open, by the registry’s own counts',
+        'no request reaches the registry while the circuit is open, as counted by the registry',
       judge: (record) => {
         const seen = numberOf(record, 'requestsSeenByRegistryWhileOpen');
         const looks = numberOf(record, 'registryLooksWhileOpen');
-        return { held: seen === 0 && looks > 0, shown: `${seen} in ${looks} looks` };
+        return { held: seen === 0 && looks > 0, shown: `${seen} in ${looks} samples` };
       },
     },
     everythingIsAnswered('outage'),

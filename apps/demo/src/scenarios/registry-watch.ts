@@ -3,15 +3,15 @@ import type { FaultStatus } from '@temper/registry';
 import type { Demo } from '../demo.ts';
 import type { ScenarioObserver } from './scenario.ts';
 
-/** Requests that were under way when the circuit opened have arrived after this long. */
+/** Requests in flight when the circuit opens have arrived after this time, in milliseconds. */
 const SETTLE_MS = 400;
-/** How long before the next trial the registry's own counters are read again. */
+/** How long before the next trial call the registry's counters are read again, in milliseconds. */
 const BEFORE_TRIAL_MS = 300;
 
 /**
- * Watches whether an open circuit keeps calls from the registry, from both sides of the wire: where
- * requests leave this process, and by the registry's own counts of the faults that it met them with.
- * (While it refuses connections, the registry cannot tell.)
+ * Measures on both sides of the network whether an open circuit keeps requests from the registry: in
+ * this process, where requests start, and in the registry, by the hit counters of its faults. The
+ * registry cannot count requests while it refuses connections.
  */
 export function watchRegistry({ service }: Demo): ScenarioObserver {
   const { tap, registryFaults, hardening } = service;
@@ -30,7 +30,7 @@ export function watchRegistry({ service }: Demo): ScenarioObserver {
     const before = fetchHits(await registryFaults.status());
     await sleep(gap);
     const after = fetchHits(await registryFaults.status());
-    // Nothing was on at one of the ends, or the faults were changed between them.
+    // No fault was on at one of the two reads, or the faults changed in between.
     if (before === undefined || after === undefined || after < before) return;
     if (breaker.state !== 'open') return;
     looks += 1;
@@ -40,7 +40,7 @@ export function watchRegistry({ service }: Demo): ScenarioObserver {
   const stack = new DisposableStack();
   stack.use(
     tap.onRequest(({ attemptStartedAt }) => {
-      // An attempt that began before the circuit opened may finish.
+      // Attempts that started before the circuit opened may finish.
       if (breaker.state === 'open' && openedAt !== undefined && attemptStartedAt > openedAt) {
         begunWhileOpen += 1;
       }
@@ -73,7 +73,7 @@ export function watchRegistry({ service }: Demo): ScenarioObserver {
   };
 }
 
-/** How many fetches met the faults that are on now; undefined when none is, or none is counted. */
+/** Hits of the fault on the fetch routes; undefined when there is none or hits are not counted. */
 function fetchHits({ faults, listening }: FaultStatus): number | undefined {
   const [fetching] = faults.filter((fault) => 'routes' in fault && fault.routes !== undefined);
   return listening ? fetching?.hits : undefined;

@@ -12,19 +12,19 @@ import type {
   TransitionRecord,
 } from './scenario.ts';
 
-/** What can be watched of a run. */
+/** Callbacks for the progress of a run, and a signal that aborts it. */
 interface RunProgress {
   readonly onPhase?: (phase: Phase, index: number) => void;
   readonly onTransition?: (transition: TransitionRecord) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Longest wait for the calls of a phase: more than any of them may take. */
+/** Longest wait for the calls of a phase, in milliseconds; above the deadline of every operation. */
 const SETTLE_LIMIT_MS = 8_000;
 
 /**
- * Runs a scenario against a demo that is up: works its switches, makes its load, measures, and judges
- * its promises. Leaves every fault off and the demo's own load as it was.
+ * Runs a scenario against a running demo: switches the faults, generates the load, measures, and
+ * checks the promises. Afterwards all faults are off and the previous load is restored.
  *
  * @throws `signal.reason` when it is aborted
  */
@@ -42,7 +42,7 @@ export async function runScenario(
     tallies.findLast(({ begunAt }) => begunAt <= at)?.tally;
 
   const onOperation = (event: OperationEvent): void =>
-    // A call belongs to the phase in which it began.
+    // A call belongs to the phase in which it started.
     phaseAt(performance.now() - event.durationMs)?.add(event);
   using listeners = new DisposableStack();
   listeners.use(hardening.onOperation(onOperation));
@@ -72,7 +72,7 @@ export async function runScenario(
   try {
     demo.traffic.set({});
     for (const [index, phase] of scenario.phases.entries()) {
-      // What began under one fault ends under it: a call belongs to one phase, whole.
+      // Calls of the last phase end before its faults change, so that each call belongs to one phase.
       await settled();
       await demo.faults.only(phase.faults ?? []);
       tallies.push({ tally: new Tally(phase.name), begunAt: performance.now() });
@@ -111,7 +111,7 @@ export async function runScenario(
   };
 }
 
-/** A promise that cannot be judged, as something was not measured, was not held. */
+/** A promise whose measurement is missing counts as broken. */
 function judged(
   { judge }: ScenarioPromise,
   record: ScenarioRecord,

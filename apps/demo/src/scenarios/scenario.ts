@@ -4,62 +4,62 @@ import type { FaultName } from '../faults/fault.ts';
 import type { PhaseResult } from '../load/tally.ts';
 import type { Load } from '../load/traffic.ts';
 
-/** A stretch of a scenario. */
+/** One phase of a scenario. */
 export interface Phase {
   readonly name: string;
-  /** What happens in it, for people. */
+  /** A one-sentence description. */
   readonly about: string;
   readonly seconds: number;
-  /** Faults that are on; all others are off. @defaultValue none */
+  /** Faults that are on during the phase; all others are off. @defaultValue none */
   readonly faults?: readonly FaultName[];
-  /** Ordinary work, per second. */
+  /** Background load, in calls per second. */
   readonly load: Load;
 }
 
-/** A breaker's change of state during a scenario. */
+/** A state change of a circuit breaker during a scenario. */
 export interface TransitionRecord {
   readonly breaker: string;
   readonly from: string;
   readonly to: string;
   readonly reason: string;
-  /** Since the scenario began. */
+  /** Time since the start of the scenario, in milliseconds. */
   readonly atMs: number;
   readonly phase: string;
 }
 
-/** What a scenario measured, for its promises to judge. */
+/** The measurements of a scenario, from which its promises are checked. */
 export interface ScenarioRecord {
   readonly phases: readonly PhaseResult[];
   readonly transitions: readonly TransitionRecord[];
-  /** What the scenario's own observers measured, by name. */
+  /** Measurements of the scenario's observers, by name. */
   readonly measured: Readonly<Record<string, number | string | boolean>>;
 }
 
-/** Something that the service promises, and how it is seen. */
+/** A promise of the service and the check that decides whether it was kept. */
 export interface ScenarioPromise {
   readonly promise: string;
-  /** Whether it was held, and the figures that show it. */
+  /** Whether the promise was kept, with the figures that show it. */
   readonly judge: (record: ScenarioRecord) => { readonly held: boolean; readonly shown: string };
 }
 
-/** Watches one run from beside; what it found is read at the end. */
+/** Takes additional measurements during one run. */
 export interface ScenarioObserver {
-  /** Told when a phase has begun. */
+  /** Called at the start of each phase. */
   phase?(name: string): void | Promise<void>;
-  /** Reads what was found, after the last call has ended. */
+  /** Returns the measurements. Called after the last call has ended. */
   finish(): Promise<Readonly<Record<string, number | string | boolean>>>;
 }
 
-/** A demonstration as data: what goes wrong, under which load, and what is promised all the same. */
+/** A demonstration as data: faults, load, and what the service promises in spite of them. */
 export interface Scenario {
   readonly name: string;
   readonly title: string;
   readonly about: string;
   readonly phases: readonly Phase[];
   readonly promises: readonly ScenarioPromise[];
-  /** What differs from the demo's settings, where the scenario has a process of its own. */
+  /** Overrides of the demo's settings, applied only when the scenario runs in its own process. */
   readonly settings?: HardeningOverrides;
-  /** Whether the audit log is kept on the disk. @defaultValue false */
+  /** Whether the audit log is stored on disk. @defaultValue false */
   readonly durableAudit?: boolean;
   readonly observe?: (demo: Demo) => readonly ScenarioObserver[];
 }
@@ -69,11 +69,11 @@ export interface ScenarioResult extends ScenarioRecord {
   readonly scenario: string;
   readonly ok: boolean;
   readonly seconds: number;
-  /** Settings that are not the report's: shortened, so that an outage can be watched. */
+  /** Settings that differ from the defaults, such as shortened open durations. */
   readonly settings: readonly {
     readonly setting: string;
     readonly value: number;
-    readonly report: number;
+    readonly defaultValue: number;
   }[];
   readonly promises: readonly {
     readonly promise: string;

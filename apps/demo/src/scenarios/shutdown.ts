@@ -2,7 +2,7 @@ import type { Demo } from '../demo.ts';
 import { everythingSucceeds, numberOf } from './promises.ts';
 import type { Scenario, ScenarioObserver } from './scenario.ts';
 
-/** What a service may take to end: its running requests, its children, its log, its telemetry. */
+/** Longest acceptable time from the signal to the exit of the process, in milliseconds. */
 const END_LIMIT_MS = 10_000;
 const LOAD = { compile: 2 } as const;
 
@@ -10,21 +10,26 @@ export const shutdown: Scenario = {
   name: 'shutdown',
   title: 'Shutdown under load',
   about:
-    'A second service, in a process of its own and under load, gets SIGTERM. No request that it has begun is lost.',
+    'A second service in its own process gets SIGTERM while it is under load. No started request is lost.',
   phases: [
     {
       name: 'under load',
-      about: 'The second service starts, is put under load, and is told to end.',
+      about: 'The second service starts, is put under load, and gets SIGTERM.',
       seconds: 14,
       faults: ['shutdown'],
       load: LOAD,
     },
-    { name: 'afterwards', about: 'It is gone; this one goes on.', seconds: 3, load: LOAD },
+    {
+      name: 'afterwards',
+      about: 'The second service has exited; this one continues.',
+      seconds: 3,
+      load: LOAD,
+    },
   ],
   observe: (demo) => [readDrill(demo)],
   promises: [
     {
-      promise: 'no request that has begun fails',
+      promise: 'no started request fails',
       judge: (record) => {
         const failed = numberOf(record, 'failed');
         const ok = numberOf(record, 'ok');
@@ -36,19 +41,19 @@ export const shutdown: Scenario = {
       },
     },
     {
-      promise: 'it says that it is not ready first, and asks kept-alive connections to close',
+      promise: 'it reports not ready before it exits, and closes keep-alive connections gracefully',
       judge: (record) => {
         const asked = numberOf(record, 'askedToClose');
         const after = numberOf(record, 'notReadyAfterMs');
         const ended = numberOf(record, 'endedAfterMs');
         return {
           held: asked > 0 && after > 0 && after < ended,
-          shown: `not ready after ${after} ms, ${asked} asked to close`,
+          shown: `not ready after ${after} ms, ${asked} responses with Connection: close`,
         };
       },
     },
     {
-      promise: 'the process ends by itself, with exit code 0, in good time',
+      promise: 'the process exits with code 0 within 10 s',
       judge: (record) => {
         const code = numberOf(record, 'exitCode');
         const ended = numberOf(record, 'endedAfterMs');

@@ -5,52 +5,52 @@ import type { Scenario, ScenarioObserver } from './scenario.ts';
 
 const SPIKE_SECONDS = 8;
 const LOAD = { compile: 4, check: 2 } as const;
-/** What the polite client may have to wait behind the greedy one. */
+/** Longest acceptable p99 latency of the polite client, in milliseconds. */
 const PATIENCE_MS = 1_500;
 
 export const trafficSpike: Scenario = {
   name: 'traffic-spike',
   title: 'Traffic spike',
   about:
-    'One client asks three hundred times a second; another asks as it always does, and does not notice.',
+    'One client sends 300 requests per second. Another client with its usual load is not affected.',
   phases: [
-    { name: 'before', about: 'Ordinary work.', seconds: 3, load: LOAD },
+    { name: 'before', about: 'Normal operation.', seconds: 3, load: LOAD },
     {
       name: 'spike',
-      about: 'The greedy client is limited, and told when to come back.',
+      about: 'The greedy client is rate-limited and told when to retry.',
       seconds: SPIKE_SECONDS,
       faults: ['traffic-spike'],
       load: {},
     },
-    { name: 'after', about: 'Ordinary work, as before.', seconds: 3, load: LOAD },
+    { name: 'after', about: 'Normal operation again.', seconds: 3, load: LOAD },
   ],
   observe: (demo) => [readSpike(demo)],
   promises: [
     everythingSucceeds('before'),
     {
-      promise: 'the greedy client gets what one client may have, and 429 for the rest',
+      promise: 'the greedy client gets its allowed share, and 429 for every other request',
       judge: (record) => {
         const ok = numberOf(record, 'greedyOk');
         const limited = numberOf(record, 'greedyLimited');
         const { limit, windowMs, burst } = CLIENT_LIMIT;
-        // Settling takes a moment too; the bucket refills meanwhile.
+        // The bucket also refills during the two seconds in which the last calls settle.
         const most = burst + ((SPIKE_SECONDS + 2) * 1_000 * limit) / windowMs;
         return {
           held: limited > ok && ok > burst / 2 && ok <= most,
-          shown: `${ok} answers (at most ${Math.floor(most)}) and ${limited} refusals`,
+          shown: `${ok} accepted (at most ${Math.floor(most)}) and ${limited} limited`,
         };
       },
     },
     {
-      promise: 'each refusal says when to come back and what the limit is',
+      promise: 'every 429 response says when to retry and what the limit is',
       judge: (record) => {
-        const told = numberOf(record, 'greedyLimitedWithFields');
+        const complete = numberOf(record, 'greedyLimitedWithFields');
         const limited = numberOf(record, 'greedyLimited');
-        return { held: limited > 0 && told === limited, shown: `${told} of ${limited}` };
+        return { held: limited > 0 && complete === limited, shown: `${complete} of ${limited}` };
       },
     },
     {
-      promise: 'the polite client gets everything that it asks for, in good time',
+      promise: 'every request of the polite client succeeds, with a p99 latency below 1.5 s',
       judge: (record) => {
         const ok = numberOf(record, 'politeOk');
         const sent = numberOf(record, 'politeSent');
@@ -62,11 +62,14 @@ export const trafficSpike: Scenario = {
       },
     },
     {
-      promise: 'there is no server error, and no request is left without an answer',
+      promise: 'no request causes a server error or stays without a response',
       judge: (record) => {
         const errors = numberOf(record, 'serverErrors');
         const unanswered = numberOf(record, 'unanswered');
-        return { held: errors + unanswered === 0, shown: `${errors} and ${unanswered}` };
+        return {
+          held: errors + unanswered === 0,
+          shown: `${errors} errors, ${unanswered} without response`,
+        };
       },
     },
     circuitStaysClosed('ast_codegen'),

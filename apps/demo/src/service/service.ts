@@ -52,7 +52,7 @@ export interface ServiceOptions {
   readonly whenAuditUnavailable?: 'refuse' | 'degrade';
   /** What differs from the report, over {@link DEMO_SETTINGS}. */
   readonly settings?: HardeningOverrides;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
   /** Ends the start. */
   readonly signal?: AbortSignal;
 }
@@ -79,7 +79,7 @@ const REGISTRY_STOP_MS = 2_000;
 
 /** Starts the children and wires the guards around them; resolves when everything answers. */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const { say } = options;
+  const { log } = options;
   const own = options.dataDir === undefined;
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'parsercraft-'));
   const undo: (() => unknown)[] = [];
@@ -97,7 +97,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       faults: true,
       stopTimeoutMs: REGISTRY_STOP_MS,
       onLog: (line) => {
-        if (line.includes('"level":"error"')) say(`registry: ${line}`);
+        if (line.includes('"level":"error"')) log(`registry: ${line}`);
       },
     });
     undo.push(() => registry.stop());
@@ -105,8 +105,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const tap = new WireTap();
     const access = registryAccess(registry.url, tap);
     const lsp = lspAccess({
-      initialization: { packages: await standardLibrary(access, registry.url, say) },
-      onExit: (reason) => say(`language server: ${reason} It is started again.`),
+      initialization: { packages: await standardLibrary(access, registry.url, log) },
+      onExit: (reason) => log(`language server: ${reason} It is started again.`),
     });
     undo.push(() => lsp.process.close());
     await lsp.process.start();
@@ -116,7 +116,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       dataDir: options.durableAudit ? join(dataDir, 'audit') : undefined,
       whenUnavailable: options.whenAuditUnavailable ?? 'degrade',
     });
-    undo.push(() => audit.log.close().catch((error: Error) => say(`audit: ${error.message}`)));
+    undo.push(() => audit.log.close().catch((error: Error) => log(`audit: ${error.message}`)));
     await audit.log.ready();
     const monitor = healthMonitor({
       name: 'parsercraft',

@@ -1,9 +1,8 @@
 import { HARDENING_DEFAULTS, type HardeningOverrides } from '@temper/parsercraft-handlers';
 
 /**
- * What the demo changes of the report's values, so that an outage can be watched from beginning to
- * end: the registry's circuit stays open for 3 s in place of 120 s, the others for 5 s in place of
- * 60 s. Everything else is the report's.
+ * The demo's changes to the default settings, which shorten an outage enough to watch it: the
+ * registry's circuit stays open for 3 s instead of 120 s, the others for 5 s instead of 60 s.
  */
 export const DEMO_SETTINGS: HardeningOverrides = {
   breakers: {
@@ -16,15 +15,15 @@ export const DEMO_SETTINGS: HardeningOverrides = {
 /** The rate limit of one HTTP client: requests per minute, and the burst. */
 export const CLIENT_LIMIT = { limit: 1_200, windowMs: 60_000, burst: 80 } as const;
 
-/** One value that is not the report's. */
+/** A setting that differs from its default. */
 export interface ChangedSetting {
   readonly setting: string;
   readonly value: number;
-  /** What the report says. */
-  readonly report: number;
+  /** The default value. */
+  readonly defaultValue: number;
 }
 
-/** What overrides change, for people: nothing that was shortened may be mistaken for the default. */
+/** Lists the settings that differ from the defaults, so that the demo can disclose them. */
 export function changedSettings(overrides: HardeningOverrides): readonly ChangedSetting[] {
   const changes: ChangedSetting[] = [];
   const walk = (given: object, defaults: object, path: string): void => {
@@ -34,7 +33,7 @@ export function changedSettings(overrides: HardeningOverrides): readonly Changed
       if (typeof value === 'object' && value !== null && typeof usual === 'object') {
         walk(value, usual as object, setting);
       } else if (typeof value === 'number' && typeof usual === 'number' && value !== usual) {
-        changes.push({ setting, value, report: usual });
+        changes.push({ setting, value, defaultValue: usual });
       }
     }
   };
@@ -42,7 +41,7 @@ export function changedSettings(overrides: HardeningOverrides): readonly Changed
   return changes;
 }
 
-/** Lays one set of overrides over another. */
+/** Merges two sets of overrides; values of `over` win. */
 export function mergeSettings(
   base: HardeningOverrides,
   over: HardeningOverrides,

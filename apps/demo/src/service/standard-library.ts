@@ -8,7 +8,7 @@ import type { RegistryAccess } from '../subsystems/registry.ts';
 export async function standardLibrary(
   { client }: RegistryAccess,
   url: string,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<NonNullable<LspInitialization['packages']>> {
   try {
     const response = await fetch(`${url}/packages?limit=100`, {
@@ -24,7 +24,7 @@ export async function standardLibrary(
       ]),
     );
   } catch (error) {
-    say(`the language server starts without packages: ${(error as Error).message}`);
+    log(`the language server starts without packages: ${(error as Error).message}`);
     return {};
   }
 }

@@ -9,7 +9,7 @@ import {
   structureOf,
 } from '@temper/parsercraft';
 import type { AstSubsystem } from '@temper/parsercraft-handlers';
-import { marking } from './verdicts.ts';
+import { marking } from './error-marks.ts';
 
 /** A program with everything that it needs. */
 export interface ProgramSource {

@@ -1,6 +1,6 @@
 import { LastGoodAnswers, type LspInitialization, LspProcess } from '@temper/parsercraft';
 import type { LspSubsystem } from '@temper/parsercraft-handlers';
-import { marking } from './verdicts.ts';
+import { marking } from './error-marks.ts';
 
 /** What can be asked of the language server, by the name that it has in the API. */
 export const LSP_METHODS = {

@@ -6,7 +6,7 @@ import {
   type Structure,
 } from '@temper/parsercraft';
 import type { ProtocolSubsystem } from '@temper/parsercraft-handlers';
-import { marking } from './verdicts.ts';
+import { marking } from './error-marks.ts';
 
 /** Which type is held against which protocols. */
 export interface ProtocolQuestion {

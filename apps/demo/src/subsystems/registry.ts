@@ -6,7 +6,7 @@ import {
   RegistryClient,
 } from '@temper/parsercraft';
 import type { RegistrySubsystem } from '@temper/parsercraft-handlers';
-import { marking } from './verdicts.ts';
+import { marking } from './error-marks.ts';
 import type { WireTap } from './wire-tap.ts';
 
 /** A package with everything that it needs, verified, and when its registry was asked. */

@@ -10,7 +10,7 @@ const MAX_SAID = 50;
  * What OpenTelemetry complains of, once each: a collector that is down is no news every five
  * seconds. Times, addresses and numbers do not make a complaint another one.
  */
-export function onceLogger(say: (line: string) => void): DiagLogger {
+export function onceLogger(log: (line: string) => void): DiagLogger {
   const said = new Set<string>();
   const complain = (message: unknown): void => {
     const text = textOf(message);
@@ -18,7 +18,7 @@ export function onceLogger(say: (line: string) => void): DiagLogger {
     const key = text.replaceAll(/\d+/g, '#').slice(0, 80);
     if (said.has(key) || said.size >= MAX_SAID) return;
     said.add(key);
-    say(text);
+    log(text);
   };
   const ignore = (): void => undefined;
   return { error: complain, warn: complain, info: ignore, debug: ignore, verbose: ignore };

@@ -38,15 +38,15 @@ const NOTHING: Telemetry = {
  */
 export async function startTelemetry(
   env: Environment,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<Telemetry> {
   const plan = telemetryPlan(env);
-  for (const complaint of plan.complaints) say(`telemetry: ${complaint}.`);
+  for (const complaint of plan.complaints) log(`telemetry: ${complaint}.`);
   if (plan.disabled) return NOTHING;
   try {
-    return await start(plan, env, say);
+    return await start(plan, env, log);
   } catch (error) {
-    say(`telemetry: not started: ${(error as Error).message}`);
+    log(`telemetry: not started: ${(error as Error).message}`);
     return NOTHING;
   }
 }
@@ -54,7 +54,7 @@ export async function startTelemetry(
 async function start(
   plan: TelemetryPlan,
   env: Environment,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<Telemetry> {
   const [
     { diag, DiagLogLevel },
@@ -80,7 +80,7 @@ async function start(
   // With OTEL_LOG_LEVEL the SDK sets a logger of its own, which says everything.
   if ((env.OTEL_LOG_LEVEL ?? '').trim() === '') {
     diag.setLogger(
-      onceLogger((line) => say(`telemetry: ${line} (said once)`)),
+      onceLogger((line) => log(`telemetry: ${line} (said once)`)),
       DiagLogLevel.WARN,
     );
   }
@@ -89,7 +89,7 @@ async function start(
     traces,
     ...(await exportingProcessors(plan.traceExporters)),
   ];
-  const prometheus = plan.metrics === 'ours' ? await openPrometheus(plan, say) : undefined;
+  const prometheus = plan.metrics === 'ours' ? await openPrometheus(plan, log) : undefined;
   const sdk = new NodeSDK({
     // Below what the environment's detectors find, so that OTEL_SERVICE_NAME wins.
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': SERVICE_NAME })),
@@ -126,7 +126,7 @@ async function start(
 
 async function openPrometheus(
   plan: TelemetryPlan,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): Promise<{
   readonly exporter: import('@opentelemetry/exporter-prometheus').PrometheusExporter;
   readonly endpoint: MetricsEndpoint | undefined;
@@ -146,7 +146,7 @@ async function openPrometheus(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be had (${message})`;
-    say(
+    log(
       `telemetry: ${host}:${port} ${why}; no metrics are served. Choose another with OTEL_EXPORTER_PROMETHEUS_PORT.`,
     );
     return { exporter, endpoint: undefined };

@@ -65,7 +65,7 @@ describe('the scenario registry-outage', () => {
     expect(result.settings).toContainEqual({
       setting: 'breakers.registry_fetch.openDurationMs',
       value: 3_000,
-      report: 120_000,
+      defaultValue: 120_000,
     });
 
     expectOneTraceThroughBoth(receiver.spans);

@@ -1,4 +1,4 @@
-import { el, say, set, svg } from './dom.ts';
+import { el, set, setText, svg } from './dom.ts';
 import { markOf, OUTCOMES } from './outcomes.ts';
 import { millis, type Recent } from './recent.ts';
 import type { Subsystem } from './subsystems.ts';
@@ -16,7 +16,7 @@ const MAX_DOTS = 24;
 const stillness = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** One subsystem with its guards: a line that calls travel along, and what is to be said in words. */
-export class Lane {
+export class Swimlane {
   readonly element: HTMLElement;
   readonly #subsystem: Subsystem;
   readonly #picture: SVGSVGElement;
@@ -85,13 +85,13 @@ export class Lane {
     const sum = recent.sum(SPAN_SECONDS, operations);
     for (const { name } of OUTCOMES) {
       const element = this.#counts.get(name);
-      if (element !== undefined) say(element, String(sum[name]));
+      if (element !== undefined) setText(element, String(sum[name]));
       set(element?.parentElement as Element, { 'data-some': sum[name] > 0 ? 'true' : undefined });
     }
     const seconds = Math.min(SPAN_SECONDS, recent.seconds.length);
     const p99 = recent.highest('p99Ms', SPAN_SECONDS, operations);
     const perSecond = (sum.calls / Math.max(1, seconds)).toFixed(1);
-    say(this.#rate, `${perSecond}/s · p99 ${sum.calls === 0 ? '–' : millis(p99)}`);
+    setText(this.#rate, `${perSecond}/s · p99 ${sum.calls === 0 ? '–' : millis(p99)}`);
     if (limiter !== undefined) {
       const { remaining, limit } = last.limiters[limiter] ?? { remaining: 0, limit: 1 };
       const level = Math.max(0, Math.min(1, remaining / limit));
@@ -105,7 +105,7 @@ export class Lane {
     if (breaker !== undefined) this.#showBreaker(recent, breaker);
     else if (id === 'lsp') {
       const { state, restarts } = last.lsp;
-      say(this.#circuit, state === 'running' ? 'running' : state);
+      setText(this.#circuit, state === 'running' ? 'running' : state);
       set(this.#circuit, { 'data-state': state === 'running' ? 'closed' : 'open' });
       this.#text('breaker', restarts === 1 ? '1 restart' : `${restarts} restarts`);
     }
@@ -165,7 +165,7 @@ export class Lane {
 
   #text(station: string, words: string): void {
     const element = this.#texts.get(station);
-    if (element !== undefined) say(element, words);
+    if (element !== undefined) setText(element, words);
     this.#words.set(station, words);
   }
 
@@ -175,7 +175,7 @@ export class Lane {
   #showBreaker(recent: Recent, name: string): void {
     const state = recent.breakers.get(name) ?? 'closed';
     const { retryAfterMs, window } = recent.last?.breakers[name] ?? {};
-    say(this.#circuit, state);
+    setText(this.#circuit, state);
     set(this.#circuit, { 'data-state': state });
     set(this.element, { 'data-breaker': state });
     set(this.#lever, { 'data-state': state });
@@ -202,7 +202,7 @@ export class Lane {
     this.#texts.clear();
     const label = (station: keyof typeof AT): SVGTextElement => {
       const text = svg('text', { x: x(AT[station]), y: HEIGHT - 6, class: 'station' });
-      say(text, this.#words.get(station) ?? '');
+      setText(text, this.#words.get(station) ?? '');
       this.#texts.set(station, text);
       return text;
     };

@@ -2,7 +2,7 @@ import type { Demo } from '../demo.ts';
 import { runScenario } from './runner.ts';
 import type { Scenario, ScenarioResult } from './scenario.ts';
 
-/** The scenario that runs now. */
+/** The running scenario. */
 interface RunningScenario {
   readonly name: string;
   readonly phase: string | undefined;
@@ -10,7 +10,7 @@ interface RunningScenario {
   readonly startedAt: number;
 }
 
-/** What is told of scenarios. */
+/** Progress and result of a scenario, as published on the event stream. */
 type ScenarioNews =
   | {
       readonly kind: 'phase';
@@ -23,8 +23,8 @@ type ScenarioNews =
   | { readonly kind: 'result'; readonly result: ScenarioResult }
   | { readonly kind: 'failed'; readonly scenario: string; readonly message: string };
 
-/** Runs scenarios on the service that is up, one at a time. */
-export class ScenarioDesk {
+/** Runs scenarios on the running service, one at a time. */
+export class ScenarioHost {
   readonly #demo: Demo;
   readonly #tell: (news: ScenarioNews) => void;
   readonly #results = new Map<string, ScenarioResult>();
@@ -41,12 +41,12 @@ export class ScenarioDesk {
     return this.#running;
   }
 
-  /** The last result of a scenario, in this process. */
+  /** The last result of a scenario in this process. */
   resultOf(name: string): ScenarioResult | undefined {
     return this.#results.get(name);
   }
 
-  /** Begins a scenario. @returns whether it could: only one runs at a time */
+  /** Starts a scenario. @returns false when one is already running or the host is closed */
   begin(scenario: Scenario): boolean {
     if (this.#running !== undefined || this.#stop.signal.aborted) return false;
     this.#running = {
@@ -61,7 +61,7 @@ export class ScenarioDesk {
     return true;
   }
 
-  /** Ends what runs, and takes nothing more. */
+  /** Aborts the running scenario and accepts no more. */
   async close(): Promise<void> {
     this.#stop.abort(new Error('The service is shutting down.'));
     await this.#work;
