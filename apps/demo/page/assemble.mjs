@@ -1,4 +1,4 @@
-// Puts what tsc does not emit beside the page's modules: the document, one stylesheet, the chart library.
+// Copies the document, one stylesheet and the chart library next to the page's compiled modules.
 import { copyFileSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -17,7 +17,7 @@ const sheets = globSync('style/*.css', { cwd: here }).sort();
 const styles = [join(uplot, 'uPlot.min.css'), ...sheets.map((sheet) => join(here, sheet))];
 writeFileSync(join(out, 'page.css'), styles.map(read).join('\n'));
 
-// Told at once what it will need, a browser asks for all of it in one round trip.
+// Preload links let the browser request all modules in one round trip.
 const preloads = globSync('**/*.ts', { cwd: join(here, 'src') })
   .filter((name) => name !== 'theme.ts')
   .map((name) => name.replaceAll('\\', '/').replace(/(?:\.d)?\.ts$/, '.js'))

@@ -1,4 +1,4 @@
-// Writes the pictures of the page under docs/screenshots, of the service as it is built.
+// Writes screenshots of the built page to docs/screenshots.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

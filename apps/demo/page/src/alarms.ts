@@ -11,7 +11,7 @@ interface Alarm {
 const SLOW_MS = 1_500;
 const MUCH_MEMORY = 1_000_000_000;
 
-/** What somebody on call would be told of, by the same signs as the alert rules. */
+/** The current alarms, by the same symptoms as the Prometheus alert rules. */
 export function alarmsOf(recent: Recent): readonly Alarm[] {
   const alarms: Alarm[] = [];
   const { last } = recent;
@@ -27,12 +27,12 @@ export function alarmsOf(recent: Recent): readonly Alarm[] {
       alarms.push({ id: `failures-${id}`, text, runbook: 'persistent_errors' });
     }
     if (rejected > 0) {
-      const text = `${title}: ${rejected} of ${calls} calls turned away in 10 s`;
+      const text = `${title}: ${rejected} of ${calls} calls rejected in 10 s`;
       alarms.push({ id: `rejected-${id}`, text, runbook: 'rate_limit_exceeded' });
     }
     const p99 = recent.highest('p99Ms', 5, operations);
     if (p99 > SLOW_MS) {
-      const text = `${title}: the slowest call took ${millis(p99)}`;
+      const text = `${title}: p99 latency is ${millis(p99)}`;
       alarms.push({ id: `slow-${id}`, text, runbook: 'slow_response' });
     }
   }
@@ -54,7 +54,7 @@ export function alarmsOf(recent: Recent): readonly Alarm[] {
   return alarms;
 }
 
-/** Shows alarms, each with its runbook; one that stays keeps its element, and the focus on it. */
+/** Shows the alarms with links to their runbooks. An unchanged alarm keeps its element and its focus. */
 export class AlarmList {
   readonly #list = byId('alarms');
   readonly #calm = byId('no-alarm');
@@ -82,7 +82,7 @@ export class AlarmList {
     set(this.#list, { hidden: alarms.length === 0 });
   }
 
-  /** The gravest first, unless somebody is about to press one of them. */
+  /** Restores the order by severity, unless an alarm has the focus. */
   #order(alarms: readonly Alarm[]): void {
     if (this.#list.contains(document.activeElement)) return;
     const items = alarms.flatMap(({ id }) => this.#shown.get(id)?.item ?? []);

@@ -1,4 +1,4 @@
-/** An answer of the service, or the problem that it told of. */
+/** A response of the service: its data, or its problem document. */
 export type Answer<T> =
   | { readonly ok: true; readonly status: number; readonly data: T; readonly traceId: string }
   | {
@@ -18,7 +18,7 @@ interface Problem {
   }[];
 }
 
-/** A request of this page, as the first span of its trace. */
+/** A request of this page, shown as the root span of its trace. */
 interface BrowserSpan {
   readonly spanId: string;
   readonly name: string;
@@ -28,12 +28,12 @@ interface BrowserSpan {
 }
 
 const KEPT_SPANS = 60;
-/** The page's own side of the traces that it began, by trace id. */
+/** Browser spans of the traces that this page started, by trace id. */
 export const browserSpans: Map<string, BrowserSpan> = new Map();
 
 let token: Promise<string> | undefined;
 
-/** Told to the service's own page alone; asked for again when it was not to be had. */
+/** Fetches the token once. A failed request is repeated on the next call. */
 async function bearer(): Promise<string> {
   token ??= fetch('/v1/session')
     .then(async (response) => ((await response.json()) as { token: string }).token)
@@ -44,7 +44,7 @@ async function bearer(): Promise<string> {
   return `Bearer ${await token}`;
 }
 
-/** Forgets the token; another process has another one. */
+/** Discards the token, for example because a new process has a new one. */
 export function forgetToken(): void {
   token = undefined;
 }
@@ -57,11 +57,11 @@ function randomHex(bytes: number): string {
 interface CallOptions {
   readonly body?: unknown;
   readonly withToken?: boolean;
-  /** Whether the request is part of what is looked at; polls are not. @defaultValue true */
+  /** Whether the trace is sampled; false for polling. @defaultValue true */
   readonly traced?: boolean;
 }
 
-/** Asks the service. Each request begins a trace (W3C trace context), whose id is given back. */
+/** Calls the API. Each request starts a trace (W3C Trace Context), whose id is returned. */
 export async function call<T>(
   method: 'GET' | 'POST',
   path: string,
@@ -87,7 +87,7 @@ export async function call<T>(
     if (status === 401) forgetToken();
     return { ok: false, status, problem: data, traceId };
   } catch {
-    return { ok: false, status, problem: { detail: 'The service did not answer.' }, traceId };
+    return { ok: false, status, problem: { detail: 'The service did not respond.' }, traceId };
   } finally {
     if (traced) {
       const durationMs = performance.timeOrigin + performance.now() - startMs;
@@ -99,7 +99,7 @@ export async function call<T>(
   }
 }
 
-/** A problem in one sentence. */
+/** A one-sentence description of a problem. */
 export function problemText({ detail, title }: Problem): string {
-  return detail ?? title ?? 'Something failed.';
+  return detail ?? title ?? 'The request failed.';
 }

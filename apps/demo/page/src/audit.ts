@@ -5,14 +5,14 @@ import type { AuditAnswer, AuditEvent } from './wire.ts';
 const SHOWN = 12;
 const HASH_LENGTH = 10;
 
-/** The end of the audit log, and how far its chain has been verified. */
+/** The last events of the audit log and the result of its verification. */
 export class AuditPanel {
   readonly #verified = el('p', { class: 'verified', id: 'verified' }, 'Verifying…');
   readonly #rows = el('tbody');
   readonly #events = new Map<number, AuditEvent>();
 
   constructor() {
-    const heads = ['No.', 'Time', 'What', 'Of', 'Ended', 'Hash', 'Before it'];
+    const heads = ['No.', 'Time', 'Action', 'Resource', 'Status', 'Hash', 'Previous hash'];
     byId('panel-audit').append(
       this.#verified,
       el(
@@ -26,7 +26,7 @@ export class AuditPanel {
         el(
           'table',
           {},
-          el('caption', { class: 'hidden' }, 'Each event holds the hash of the one before it.'),
+          el('caption', { class: 'hidden' }, 'Each event contains the hash of the previous event.'),
           el('thead', {}, el('tr', {}, ...heads.map((head) => el('th', { scope: 'col' }, head)))),
           this.#rows,
         ),
@@ -34,18 +34,18 @@ export class AuditPanel {
     );
   }
 
-  /** Asks for the last events, and for a verification of the whole chain. */
+  /** Fetches the last events and a verification of the whole chain. */
   async load(): Promise<void> {
     const answer = await call<AuditAnswer>('GET', `/v1/audit?limit=${SHOWN}`, { traced: false });
     if (!answer.ok) return;
     const { events, verification, durable } = answer.data;
     const { ok, last, checkpoints, problem } = verification;
-    const where = durable ? 'on the disk' : 'in memory';
+    const where = durable ? 'on disk' : 'in memory';
     setText(
       this.#verified,
       ok
-        ? `Verified up to ${last}: every hash follows from the one before, and ${checkpoints.trusted} signed checkpoints agree. Kept ${where}.`
-        : `The chain is broken at ${problem?.sequence ?? '?'}: ${problem?.reason ?? 'unknown'}.`,
+        ? `Verified up to event ${last}: the hash chain is intact, and ${checkpoints.trusted} signed checkpoints match. Stored ${where}.`
+        : `The hash chain is broken at event ${problem?.sequence ?? '?'}: ${problem?.reason ?? 'unknown'}.`,
     );
     this.#verified.dataset.ok = String(ok);
     this.add(events);

@@ -14,7 +14,7 @@ interface Line {
 const MIN_HEIGHT = 144;
 const SPAN_S = 120;
 
-/** A chart of the last two minutes, drawn anew each second. */
+/** A chart of the last two minutes, redrawn each second. */
 class Chart {
   readonly #place: HTMLElement;
   readonly #legend: HTMLElement;
@@ -49,7 +49,7 @@ class Chart {
     }
   }
 
-  /** Draws it in the colours and the width that there are now. */
+  /** Redraws the chart with the current colours and size. */
   draw(): void {
     const { width, height } = this.#place.getBoundingClientRect();
     if (width === 0) return;
@@ -130,12 +130,12 @@ function tenfolds(min: number, max: number): number[] {
   const [from, to] = [Math.round(Math.log10(min)), Math.round(Math.log10(max))];
   return Array.from({ length: to - from + 1 }, (_, index) => 10 ** (from + index));
 }
-// A tick that there is no room for is null.
+// uPlot passes null for ticks that have no room.
 const short = (value: number | null): string =>
   value === null ? '' : value >= 1_000 ? `${value / 1_000} s` : `${value} ms`;
 const clock = (seconds: number): string => new Date(seconds * 1_000).toTimeString().slice(0, 8);
 
-/** Both charts: what became of calls, and how long they took. */
+/** The charts of outcomes and of latency. */
 export class Charts {
   readonly #recent: Recent;
   readonly #goodput: Chart;
@@ -151,7 +151,7 @@ export class Charts {
       [
         { label: 'answered', colour: 'ok', value: (second) => total(second, 'successes') },
         {
-          label: 'older answer',
+          label: 'degraded',
           colour: 'warn',
           dash: [6, 3],
           value: (second) => total(second, 'degraded'),

@@ -3,7 +3,7 @@ type Child = Node | string | undefined;
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** An element. Children that are strings become text, never markup. */
+/** Creates an element. Strings become text nodes, never markup. */
 export function el<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -30,7 +30,7 @@ function filled<E extends Element>(
   return element;
 }
 
-/** Sets attributes; `undefined` and `false` take them away. */
+/** Sets attributes; `undefined` and `false` remove them. */
 export function set(element: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) element.removeAttribute(name);
@@ -39,7 +39,7 @@ export function set(element: Element, attributes: Attributes): void {
   }
 }
 
-/** Sets a text where it has changed: what is the same is not told again to who listens. */
+/** Sets the text only if it changed, so that screen readers do not repeat it. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -50,7 +50,7 @@ export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
   return element as E;
 }
 
-/** A button that does something. */
+/** Creates a button with a click handler. */
 export function button(label: string, attributes: Attributes, act: () => void): HTMLButtonElement {
   const element = el('button', { type: 'button', ...attributes }, label);
   element.addEventListener('click', act);

@@ -1,9 +1,9 @@
-/** A program of each language that comes along. */
+/** One example program per bundled language. */
 export const EXAMPLES = [
   {
     language: 'core',
     title: 'Core',
-    source: `// Uses a package: run it once, switch the registry off, and it still runs.
+    source: `// Uses a package. Run it once, switch the registry outage on, and it still runs.
 use std.math
 
 fn isPrime(n: int): bool {
@@ -25,7 +25,7 @@ print("gcd of 84 and 36:", math.gcd(84, 36))
   {
     language: 'algol',
     title: 'Algol',
-    source: `-- As in the books of the sixties.
+    source: `-- Powers of two.
 procedure power(base: integer, n: integer): integer begin
   if n = 0 begin yield 1 end
   yield base * power(base, n - 1)

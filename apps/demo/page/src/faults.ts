@@ -10,7 +10,7 @@ interface Row {
   readonly about: HTMLElement;
 }
 
-/** The switches of everything that can be made to go wrong. */
+/** The switches of the faults. */
 export class FaultPanel {
   readonly #list = byId('faults');
   readonly #said = byId('faults-said');
@@ -89,7 +89,7 @@ export class FaultPanel {
       return;
     }
     this.update(answer.data);
-    const words = kind === 'burst' ? 'has begun' : on ? 'is off' : 'is on';
+    const words = kind === 'burst' ? 'has started' : on ? 'is off' : 'is on';
     setText(this.#said, `${title} ${words}.`);
   }
 }

@@ -6,7 +6,7 @@ import type { BreakerChange } from './wire.ts';
 const ANSWERED_SECONDS = 30;
 const ALL = SUBSYSTEMS.flatMap(({ operations }) => operations);
 
-/** What is so now, in one sentence and three figures. */
+/** The current status in one sentence and three figures. */
 export class Headline {
   readonly #now = byId('now');
   readonly #figures: Readonly<Record<'answered' | 'calls' | 'slowest', HTMLElement>>;
@@ -18,8 +18,8 @@ export class Headline {
       el('div', {}, el('dt', {}, term), value);
     byId('figures').append(
       one(`answered, last ${ANSWERED_SECONDS} s`, figures.answered),
-      one('calls a second', figures.calls),
-      one('slowest, last 10 s', figures.slowest),
+      one('calls per second', figures.calls),
+      one('highest p99, last 10 s', figures.slowest),
     );
   }
 
@@ -35,29 +35,29 @@ export class Headline {
 }
 
 function percent(share: number): string {
-  // What is not all must not be rounded to all.
+  // Rounds down, so that 100 % means every call.
   return share === 1 ? '100 %' : `${(Math.floor(share * 1_000) / 10).toFixed(1)} %`;
 }
 
 function sentence(recent: Recent): string {
   const { last } = recent;
-  if (!recent.connected) return 'The service is not reached; trying again.';
-  if (last === undefined) return 'Waiting for the first second…';
+  if (!recent.connected) return 'The service is not reachable. Reconnecting…';
+  if (last === undefined) return 'Waiting for data…';
   const { degraded } = recent.sum(10);
   for (const [name, state] of recent.breakers) {
     const whose = titleOfBreaker(name);
     if (state === 'open') {
-      return `The circuit to the ${whose} is open: nobody waits for it, and ${degraded} older answers stood in within 10 s.`;
+      return `The circuit to the ${whose} is open: calls are not made, and ${degraded} got degraded answers in the last 10 s.`;
     }
-    if (state === 'half-open') return `One call tries whether the ${whose} is back.`;
+    if (state === 'half-open') return `A trial call checks whether the ${whose} has recovered.`;
   }
   const on = [...recent.faults.values()].filter((fault) => fault.on).map(({ title }) => title);
-  if (on.length > 0) return `${on.join(', ')}: on. The guards hold.`;
-  if (degraded > 0) return `Recovered. ${degraded} older answers stood in within the last 10 s.`;
-  return 'All four subsystems give real answers.';
+  if (on.length > 0) return `Active faults: ${on.join(', ')}.`;
+  if (degraded > 0) return `Recovered. ${degraded} calls got degraded answers in the last 10 s.`;
+  return 'All four subsystems work normally.';
 }
 
-/** Tells a screen reader of what changed, and of no number that moves by the second. */
+/** Announces state changes to screen readers, but not figures that change every second. */
 export class Announcer {
   readonly #place = byId('announcer');
   #timer: number | undefined;
@@ -66,7 +66,7 @@ export class Announcer {
   announce(words: string): void {
     if (this.#words.includes(words)) return;
     this.#words.push(words);
-    // Many changes at once are told as one.
+    // Combines changes that happen at the same time into one announcement.
     this.#timer ??= setTimeout(() => {
       setText(this.#place, this.#words.slice(-3).join(' '));
       this.#words = [];
@@ -75,7 +75,7 @@ export class Announcer {
   }
 
   breaker({ breaker, from, to }: BreakerChange): void {
-    // Trials that fail go back and forth; what counts is that it opened, or closed again.
+    // Only opening and closing are announced, not the failed trial calls in between.
     if (to === 'half-open' || (from === 'half-open' && to === 'open')) return;
     this.announce(`The circuit to the ${titleOfBreaker(breaker)} is ${to}.`);
   }

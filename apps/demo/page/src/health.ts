@@ -8,7 +8,7 @@ export async function askHealth(): Promise<Health | undefined> {
   return answer.ok ? answer.data : undefined;
 }
 
-/** Shows each check, and the processes that the service looks after. */
+/** Shows the health checks and the child processes. */
 export function showHealth({ status, ready, checks, children }: Health): void {
   const { registry, lsp } = children;
   byId('panel-health').replaceChildren(
@@ -18,7 +18,7 @@ export function showHealth({ status, ready, checks, children }: Health): void {
         class: 'verified',
         'data-ok': status === 'degraded' ? 'partly' : String(status === 'healthy'),
       },
-      `The service is ${status}, and ${ready ? 'ready for' : 'takes no'} traffic. Registry: process ${registry.pid}. Language server: ${
+      `The service is ${status} and ${ready ? 'ready' : 'not ready'} for traffic. Registry: process ${registry.pid}. Language server: ${
         lsp.pid === undefined ? 'no process' : `process ${lsp.pid}`
       }, ${lsp.state}, restarted ${lsp.restarts} times.`,
     ),
@@ -40,7 +40,7 @@ function checkOf({
     `answered in ${millis(responseTimeMs)}`,
     ...(hour === undefined
       ? []
-      : [`up ${(Math.floor(hour * 1_000) / 10).toFixed(1)} % of the hour`]),
+      : [`up ${(Math.floor(hour * 1_000) / 10).toFixed(1)} % of the last hour`]),
   ];
   return el(
     'li',

@@ -64,7 +64,7 @@ function connection(state: 'live' | 'lost'): void {
   element.dataset.state = state;
   setText(element, state === 'live' ? 'Live' : 'Not connected');
   announcer.announce(
-    state === 'live' ? 'Connected to the service.' : 'The service is not reached.',
+    state === 'live' ? 'Connected to the service.' : 'The service is not reachable.',
   );
   show();
 }

@@ -24,7 +24,7 @@ interface LspDiagnostics {
 
 const CHECK_AFTER_MS = 400;
 
-/** Write a program, see its faults and its C, run it. */
+/** The editor: checks a program while it is edited, compiles it to C and runs it. */
 export class ProgramPanel {
   readonly #language = el('select', { id: 'language' });
   readonly #text = el('textarea', {
@@ -42,7 +42,7 @@ export class ProgramPanel {
   readonly #outcome = el(
     'p',
     { class: 'said', role: 'status', id: 'outcome' },
-    'Nothing has run yet.',
+    'No program has been run yet.',
   );
   readonly #output = el('pre', {
     class: 'output',
@@ -74,7 +74,7 @@ export class ProgramPanel {
           { class: 'editor-head' },
           el('label', { class: 'inline' }, 'Language ', this.#language),
           button('Run', { class: 'primary', id: 'run' }, () => void this.#run()),
-          button('Show its C', { class: 'quiet', id: 'compile' }, () => void this.#compile()),
+          button('Show C code', { class: 'quiet', id: 'compile' }, () => void this.#compile()),
         ),
         el(
           'div',
@@ -83,7 +83,7 @@ export class ProgramPanel {
           el('label', { class: 'hidden', for: 'source' }, 'Program'),
           this.#text,
         ),
-        el('p', { class: 'hidden', id: 'source-hint' }, 'Faults are listed below while you write.'),
+        el('p', { class: 'hidden', id: 'source-hint' }, 'Errors are listed below while you type.'),
         this.#checked,
         this.#faults,
       ),
@@ -105,7 +105,7 @@ export class ProgramPanel {
     this.#timer = setTimeout(() => void this.#check(), CHECK_AFTER_MS);
   }
 
-  /** Asks the language server what it makes of the text. */
+  /** Requests diagnostics from the language server. */
   async #check(): Promise<void> {
     this.#version += 1;
     const version = this.#version;
@@ -125,13 +125,13 @@ export class ProgramPanel {
         line: start.line + 1,
         column: start.character + 1,
       })),
-      answer.data.degraded === undefined ? '' : ' (an older answer: the language server is away)',
+      answer.data.degraded === undefined ? '' : ' (degraded answer: the language server is down)',
     );
   }
 
   #showFaults(faults: readonly Diagnostic[], remark = ''): void {
-    const count = faults.length === 1 ? 'One fault.' : `${faults.length} faults.`;
-    setText(this.#checked, `${faults.length === 0 ? 'No faults.' : count}${remark}`);
+    const count = faults.length === 1 ? 'One error.' : `${faults.length} errors.`;
+    setText(this.#checked, `${faults.length === 0 ? 'No errors.' : count}${remark}`);
     this.#checked.dataset.bad = String(faults.length > 0);
     this.#faults.replaceChildren(
       ...faults.map(({ line, column, message }) =>
@@ -184,7 +184,7 @@ export class ProgramPanel {
     if (answer.ok) return true;
     const { diagnostics } = answer.problem;
     setText(this.#output, problemText(answer.problem));
-    this.#tell(`${answer.problem.title ?? 'It failed'}.`, answer.traceId);
+    this.#tell(`${answer.problem.title ?? 'The request failed'}.`, answer.traceId);
     if (diagnostics !== undefined) {
       this.#showFaults(diagnostics.map(({ message, start }) => ({ message, ...start })));
     }
@@ -194,7 +194,7 @@ export class ProgramPanel {
   #tell(words: string, traceId: string): void {
     this.#outcome.replaceChildren(
       `${words} `,
-      button('See its trace', { class: 'link', id: 'see-trace', 'data-trace': traceId }, () =>
+      button('Show trace', { class: 'link', id: 'see-trace', 'data-trace': traceId }, () =>
         this.#openTrace(traceId),
       ),
     );
@@ -206,7 +206,7 @@ function packages({ packages: used = {} }: RunAnswer): string {
     .map(([name, { version, degraded }]) => {
       const age =
         degraded?.ageMs === undefined ? '' : `, ${Math.round(degraded.ageMs / 1_000)} s old`;
-      return ` ${name} ${version}${degraded === undefined ? '' : ` (a kept copy${age})`}.`;
+      return ` ${name} ${version}${degraded === undefined ? '' : ` (stale copy${age})`}.`;
     })
     .join('');
 }

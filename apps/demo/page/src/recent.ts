@@ -11,7 +11,7 @@ interface Sum {
   readonly retries: number;
 }
 
-/** What the page knows of the service: the last two minutes, and how things stand. */
+/** The page's data: the last two minutes and the current states. */
 export class Recent {
   readonly faults = new Map<string, FaultState>();
   readonly breakers = new Map<string, BreakerState>();
@@ -45,7 +45,7 @@ export class Recent {
     return sum;
   }
 
-  /** The highest of a percentile over the last seconds. */
+  /** The highest value of a percentile over the last seconds. */
   highest(percentile: 'p50Ms' | 'p99Ms', seconds: number, operations: readonly string[]): number {
     const values = this.seconds
       .slice(-seconds)
@@ -64,13 +64,13 @@ function addTo(sum: { -readonly [K in keyof Sum]: number }, one: OperationSecond
   sum.calls += one.calls;
   sum.success += one.successes;
   sum.degraded += one.degraded;
-  // A call that a guard turned away may have been given an older answer; then it is counted as that.
+  // A rejected call with a degraded answer counts as degraded only.
   sum.rejected += Math.max(0, one.calls - one.successes - one.degraded - one.failures);
   sum.failure += one.failures;
   sum.retries += Math.max(0, one.attempts - one.calls);
 }
 
-/** A duration for people. */
+/** Formats a duration. */
 export function millis(value: number | undefined): string {
   if (value === undefined) return '–';
   if (value < 10) return `${value.toFixed(1)} ms`;

@@ -2,12 +2,12 @@ import { call, problemText } from './api.ts';
 import { button, byId, el } from './dom.ts';
 import type { Runbook } from './wire.ts';
 
-/** Opens a runbook beside the page. */
+/** Opens a runbook in a dialog. */
 export async function openRunbook(id: string): Promise<void> {
   const dialog = byId<HTMLDialogElement>('runbook');
   const answer = await call<Runbook>('GET', `/v1/runbooks/${id}`, { traced: false });
   const close = button('Close', { class: 'quiet' }, () => dialog.close());
-  const title = answer.ok ? answer.data.title : 'The runbook is not to be had';
+  const title = answer.ok ? answer.data.title : 'The runbook is not available';
   dialog.replaceChildren(
     el('div', { class: 'dialog-head' }, el('h2', { id: 'runbook-title' }, title), close),
     ...(answer.ok ? contents(answer.data) : [el('p', {}, problemText(answer.problem))]),
@@ -17,7 +17,7 @@ export async function openRunbook(id: string): Promise<void> {
   close.focus();
 }
 
-/** A click beside the dialog closes it, as Escape does. */
+/** Closes the dialog on a click outside it. */
 export function closeRunbookFromOutside(): void {
   const dialog = byId<HTMLDialogElement>('runbook');
   dialog.addEventListener('click', (event) => {
@@ -44,10 +44,10 @@ function contents(runbook: Runbook): readonly HTMLElement[] {
   );
   return [
     el('p', { class: 'lead' }, runbook.description),
-    list('What you see', runbook.symptoms),
-    el('section', {}, el('h3', {}, 'What to do'), el('ol', {}, ...steps)),
-    list('Where it comes from', runbook.rootCauses),
-    list('So that it does not come back', runbook.prevention),
+    list('Symptoms', runbook.symptoms),
+    el('section', {}, el('h3', {}, 'Steps'), el('ol', {}, ...steps)),
+    list('Root causes', runbook.rootCauses),
+    list('Prevention', runbook.prevention),
   ];
 }
 

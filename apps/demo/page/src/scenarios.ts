@@ -11,7 +11,7 @@ interface Row {
   readonly promises: readonly HTMLLIElement[];
 }
 
-/** Demonstrations that run by themselves, and what they promise. */
+/** The scenarios with their promises. */
 export class ScenarioPanel {
   readonly #panel = byId('panel-scenarios');
   readonly #rows = new Map<string, Row>();
@@ -28,7 +28,7 @@ export class ScenarioPanel {
       el(
         'p',
         { class: 'scenarios-lead' },
-        'Each one works the switches by itself, under a load of its own, and then holds what was measured against its promises.',
+        'A scenario switches faults on and off under its own load, measures, and checks its promises.',
       ),
       ...answer.data.scenarios.map((view) => this.#add(view)),
     );
@@ -47,7 +47,7 @@ export class ScenarioPanel {
       if (news.kind === 'result') this.#result(news.result);
       else {
         const row = this.#rows.get(news.scenario);
-        if (row !== undefined) setText(row.said, `It ended early: ${news.message}`);
+        if (row !== undefined) setText(row.said, `The scenario failed: ${news.message}`);
       }
     }
     this.#lock();
@@ -109,10 +109,7 @@ export class ScenarioPanel {
     const details = row.item.querySelector('details');
     if (details !== null) details.open = true;
     const answer = await call('POST', `/v1/scenarios/${name}`, { withToken: true });
-    setText(
-      row.said,
-      answer.ok ? 'It runs; watch the picture above.' : problemText(answer.problem),
-    );
+    setText(row.said, answer.ok ? 'The scenario is running.' : problemText(answer.problem));
   }
 
   #phase(name: string, index: number): void {
@@ -122,7 +119,7 @@ export class ScenarioPanel {
       set(phase, { 'data-at': at < index ? 'past' : at === index ? 'now' : undefined });
       set(phase, { 'aria-current': at === index ? 'step' : undefined });
     }
-    setText(row.said, row.view.phases[index]?.about ?? 'It runs.');
+    setText(row.said, row.view.phases[index]?.about ?? 'The scenario is running.');
   }
 
   #result({ scenario, ok, promises }: ScenarioResult): void {
@@ -133,7 +130,7 @@ export class ScenarioPanel {
     for (const [index, { held, shown }] of promises.entries()) {
       const item = row.promises[index];
       if (item === undefined) continue;
-      setTimeout(() => mark(item, held ? '✓' : '✗', held ? 'held' : 'broken', shown), wait);
+      setTimeout(() => mark(item, held ? '✓' : '✗', held ? 'kept' : 'broken', shown), wait);
       wait += 120;
     }
     const kept = promises.filter(({ held }) => held).length;

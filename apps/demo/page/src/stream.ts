@@ -10,7 +10,7 @@ import type {
   Trace,
 } from './wire.ts';
 
-/** What the service tells, by the name of the event. */
+/** Payloads of the events by name. */
 interface Events {
   readonly hello: Hello;
   readonly operations: Operations;
@@ -21,13 +21,13 @@ interface Events {
   readonly trace: Trace;
   readonly fault: FaultState;
   readonly scenario: ScenarioNews;
-  /** Of this page: whether the stream is there. */
+  /** Emitted by this page when the connection is established or lost. */
   readonly connection: 'live' | 'lost';
 }
 
 type Listener<K extends keyof Events> = (data: Events[K]) => void;
 
-/** The stream of events, taken up again by itself when it breaks. */
+/** The event stream, which reconnects automatically. */
 export class Stream {
   readonly #listeners = new Map<string, Set<Listener<never>>>();
   #source: EventSource | undefined;
@@ -44,7 +44,7 @@ export class Stream {
     source.addEventListener('open', () => this.#tell('connection', 'live'));
     source.addEventListener('error', () => {
       this.#tell('connection', 'lost');
-      // A refusal ends an EventSource for good; the service may only be full or starting.
+      // An error response closes an EventSource permanently, although the service may accept it later.
       if (source.readyState === EventSource.CLOSED && this.#source === source) {
         setTimeout(() => this.open(), 3_000);
       }

@@ -1,8 +1,8 @@
-/** One of the four subsystems, and the guards before it. */
+/** One of the four subsystems and its policies. */
 export interface Subsystem {
   readonly id: 'ast' | 'protocols' | 'registry' | 'lsp';
   readonly title: string;
-  /** In the picture, where there is little room. */
+  /** Short title for the diagram. */
   readonly short: string;
   readonly about: string;
   readonly operations: readonly string[];
@@ -17,7 +17,7 @@ export const SUBSYSTEMS: readonly Subsystem[] = [
     id: 'registry',
     title: 'Package registry',
     short: 'Registry',
-    about: 'fetches what a program uses',
+    about: 'fetches packages',
     operations: ['fetch_package'],
     limiter: 'registry_query',
     breaker: 'registry_fetch',
@@ -28,7 +28,7 @@ export const SUBSYSTEMS: readonly Subsystem[] = [
     id: 'ast',
     title: 'Parser and compiler',
     short: 'Compiler',
-    about: 'makes C of programs',
+    about: 'compiles programs to C',
     operations: ['ast_codegen', 'type_inference'],
     limiter: 'ast_analysis',
     breaker: 'ast_codegen',
@@ -38,7 +38,7 @@ export const SUBSYSTEMS: readonly Subsystem[] = [
     id: 'protocols',
     title: 'Protocol checker',
     short: 'Checker',
-    about: 'holds types to protocols',
+    about: 'checks types against protocols',
     operations: ['check_protocol'],
     breaker: 'protocol_check',
   },
@@ -46,14 +46,14 @@ export const SUBSYSTEMS: readonly Subsystem[] = [
     id: 'lsp',
     title: 'Language server',
     short: 'Server',
-    about: 'helps editors; a child process',
+    about: 'answers editors, in a child process',
     operations: ['lsp_operation'],
     limiter: 'lsp_requests',
     check: 'lsp',
   },
 ];
 
-/** Words for people. */
+/** The title of a breaker's subsystem, in lower case. */
 export function titleOfBreaker(name: string): string {
   return SUBSYSTEMS.find(({ breaker }) => breaker === name)?.title.toLowerCase() ?? name;
 }

@@ -8,21 +8,21 @@ const HEIGHT = 72;
 const LINE = 36;
 const ARC = 9;
 const SPAN_SECONDS = 10;
-/** Where the stations stand, as shares of the width between both ends. */
+/** Positions of the stations, as shares of the width. */
 const AT = { limiter: 0.2, retry: 0.37, breaker: 0.55, subsystem: 0.78 } as const;
 const FLIGHT_MS = 1_500;
 const MAX_DOTS = 24;
 
-const stillness = matchMedia('(prefers-reduced-motion: reduce)');
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 
-/** One subsystem with its guards: a line that calls travel along, and what is to be said in words. */
+/** One subsystem with its policies: a line along which calls are animated, and a text summary. */
 export class Swimlane {
   readonly element: HTMLElement;
   readonly #subsystem: Subsystem;
   readonly #picture: SVGSVGElement;
   readonly #rail = svg('g');
   readonly #dots = svg('g', { class: 'dots' });
-  /** Over the dots: they pass through it. */
+  /** Drawn above the dots. */
   readonly #top = svg('g');
   readonly #circuit = el('span', { class: 'chip' });
   readonly #rate = el('span', { class: 'muted' });
@@ -77,7 +77,7 @@ export class Swimlane {
     );
   }
 
-  /** Takes in how things stand. */
+  /** Updates the texts and the states. */
   show(recent: Recent): void {
     const { last } = recent;
     if (last === undefined) return;
@@ -113,9 +113,9 @@ export class Swimlane {
     set(this.#box, { 'data-health': health?.status ?? 'healthy' });
   }
 
-  /** Lets a call travel. */
+  /** Animates one call. */
   fly(sample: OperationSample): void {
-    if (stillness.matches || document.hidden || this.#width === 0) return;
+    if (reducedMotion.matches || document.hidden || this.#width === 0) return;
     if (this.#dotCount >= MAX_DOTS) return;
     const outcome = OUTCOMES.find(({ name }) => name === sample.status);
     if (outcome === undefined) return;
@@ -143,7 +143,7 @@ export class Swimlane {
     const start = [at(0, LINE, { opacity: 0 }), at(0.03, LINE, { opacity: 1, offset: 0.04 })];
     if (status === 'success') return [...start, at(1, LINE)];
     if (status === 'degraded') {
-      // An older answer is given from before the subsystem.
+      // A degraded answer does not come from the subsystem.
       const turn = this.#subsystem.breaker === undefined ? AT.subsystem - 0.14 : AT.breaker;
       return [
         ...start,
@@ -169,7 +169,7 @@ export class Swimlane {
     this.#words.set(station, words);
   }
 
-  /** What the stations say, kept for when the picture is drawn again. */
+  /** Texts of the stations, kept for redrawing. */
   readonly #words = new Map<string, string>();
 
   #showBreaker(recent: Recent, name: string): void {
@@ -184,11 +184,11 @@ export class Swimlane {
     const counted = failures === 0 ? 'closed' : `${failures} failed`;
     this.#text(
       'breaker',
-      state === 'closed' ? counted : state === 'open' ? `open${trial}` : 'trying',
+      state === 'closed' ? counted : state === 'open' ? `open${trial}` : 'trial',
     );
   }
 
-  /** Draws the line and its stations for a width. */
+  /** Draws the line and its stations for the given width. */
   #draw(width: number): void {
     if (width === 0 || Math.abs(width - this.#width) < 1) return;
     this.#width = width;
@@ -228,7 +228,7 @@ export class Swimlane {
       );
     }
     if (id !== 'ast') {
-      // Over the subsystem runs the way of older answers; for a compiler there is none.
+      // Degraded answers bypass the subsystem; the compiler has none.
       const from = breaker === undefined ? AT.subsystem - 0.14 : AT.breaker;
       const d = `M${x(from)} ${LINE}L${x(from + 0.07)} ${ARC}H${x(0.93)}L${x(1)} ${LINE}`;
       parts.unshift(svg('path', { class: 'bypass', d }));

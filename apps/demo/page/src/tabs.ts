@@ -1,6 +1,6 @@
 import { byId, set } from './dom.ts';
 
-/** Tabs as the ARIA practices have them: arrows move, the one that is chosen can be tabbed to. */
+/** Tabs as in the ARIA Authoring Practices: arrow keys move, and only the selected tab is in tab order. */
 export class Tabs {
   readonly #tabs: readonly HTMLButtonElement[];
   readonly #shown: (name: string) => void;
@@ -22,7 +22,7 @@ export class Tabs {
     this.#choose(this.#tabs[0] as HTMLButtonElement);
   }
 
-  /** Shows a tab by name, and goes there. */
+  /** Selects a tab by name and focuses it. */
   open(name: string): void {
     const tab = byId<HTMLButtonElement>(`tab-${name}`);
     this.#choose(tab);

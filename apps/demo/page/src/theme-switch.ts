@@ -4,12 +4,12 @@ const CHOICES = ['auto', 'light', 'dark'] as const;
 type Choice = (typeof CHOICES)[number];
 
 const WORDS: Readonly<Record<Choice, readonly [string, string]>> = {
-  auto: ['Theme: auto', 'Theme: auto, as the system has it'],
+  auto: ['Theme: auto', 'Theme: auto (system setting)'],
   light: ['Theme: light', 'Theme: light'],
   dark: ['Theme: dark', 'Theme: dark'],
 };
 
-/** Switches between the system's colours, light and dark; calls `changed` after each change. */
+/** Cycles through auto, light and dark; calls `changed` after each change. */
 export function themeSwitch(changed: () => void): void {
   const element = byId('theme');
   let choice = (document.documentElement.dataset.theme ?? 'auto') as Choice;

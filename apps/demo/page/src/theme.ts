@@ -1,4 +1,4 @@
-// No module, and loaded first, so that no wrong colour is seen even for a moment.
+// A classic script that runs before the first paint, to avoid a flash of the wrong theme.
 {
   const stored = localStorage.getItem('theme');
   if (stored === 'light' || stored === 'dark') document.documentElement.dataset.theme = stored;

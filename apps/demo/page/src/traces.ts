@@ -6,7 +6,7 @@ import type { Span, Trace } from './wire.ts';
 const LISTED = 14;
 const KEPT = 60;
 
-/** The last traces, and one of them as a waterfall. */
+/** The list of the last traces and a waterfall of the selected one. */
 export class TracePanel {
   readonly #list = el('ul', { class: 'trace-list', 'aria-label': 'Last traces' });
   readonly #detail = el('div', { class: 'trace-detail', id: 'trace-detail', tabindex: -1 });
@@ -18,13 +18,13 @@ export class TracePanel {
 
   constructor() {
     byId('panel-traces').append(
-      el('label', { class: 'inline' }, this.#hold, ' Hold the list still'),
+      el('label', { class: 'inline' }, this.#hold, ' Pause the list'),
       el('div', { class: 'traces' }, this.#list, this.#detail),
     );
     this.#hold.addEventListener('change', () => this.#showList());
   }
 
-  /** Asks where traces can be looked at besides here. */
+  /** Fetches the links to Jaeger and to the metrics. */
   async load(): Promise<void> {
     const answer = await call<{ readonly jaegerUrl?: string; readonly metricsUrl?: string }>(
       'GET',
@@ -63,14 +63,14 @@ export class TracePanel {
     if (visible) this.#showList();
   }
 
-  /** Shows one trace, asked for anew: its last span may have ended a moment ago. */
+  /** Shows one trace. Fetches it again, because it may have new spans. */
   async open(traceId: string): Promise<void> {
     this.#selected = traceId;
     const answer = await call<Trace>('GET', `/v1/traces/${traceId}`, { traced: false });
     const trace = answer.ok ? answer.data : this.#traces.get(traceId);
     if (trace === undefined) {
       this.#detail.replaceChildren(
-        el('p', {}, 'This trace is not kept any more; only the last ones are.'),
+        el('p', {}, 'This trace is no longer available. Only the last traces are kept.'),
       );
     } else {
       this.#keep(trace);
@@ -87,7 +87,7 @@ export class TracePanel {
   }
 
   #showList(): void {
-    // A list that moves under the one who is choosing from it would be unkind.
+    // The list must not change while it has the focus.
     if (this.#list.contains(document.activeElement) && this.#list.childElementCount > 0) {
       for (const item of this.#list.querySelectorAll('button')) {
         set(item, { 'aria-pressed': String(item.dataset.trace === this.#selected) });
@@ -142,7 +142,7 @@ export class TracePanel {
       el('p', { class: 'muted' }, el('code', {}, trace.traceId), ` · ${millis(whole)} `, link),
       el(
         'ol',
-        { class: 'waterfall', 'aria-label': 'Spans, in order of their beginning' },
+        { class: 'waterfall', 'aria-label': 'Spans, ordered by start time' },
         ...rows.map(({ span, depth }) => {
           const bar = el('span', { class: 'span-bar' });
           bar.style.left = `${((span.startMs - start) / whole) * 100}%`;
@@ -162,20 +162,20 @@ export class TracePanel {
         }),
       ),
       trace.dropped > 0
-        ? el('p', { class: 'muted' }, `${trace.dropped} more spans were not kept.`)
+        ? el('p', { class: 'muted' }, `${trace.dropped} more spans were dropped.`)
         : '',
     );
   }
 }
 
-/** A name that tells attempts and requests of one trace apart. */
+/** The span name, with the attempt number or the URL path if it has one. */
 function nameOf({ name, kind, attributes }: Span): string {
   const { 'url.path': path, 'temper.retry.attempt': attempt } = attributes;
   if (kind === 'client' && typeof path === 'string') return `${name} ${path}`;
   return name === 'attempt' && typeof attempt === 'number' ? `attempt ${attempt}` : name;
 }
 
-/** Spans under their parents; on top the page's own request, when it was one. */
+/** Spans in tree order, with the browser span of the page's own request as the root. */
 function rowsOf(trace: Trace): readonly { readonly span: Span; readonly depth: number }[] {
   const own = browserSpans.get(trace.traceId);
   const spans: readonly Span[] =

@@ -1,4 +1,4 @@
-// What the service sends, as far as the page looks.
+// The parts of the API's responses and events that the page uses.
 
 export type OutcomeName = 'success' | 'degraded' | 'rejected' | 'failure';
 

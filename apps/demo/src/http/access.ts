@@ -3,9 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Problem } from './problem.ts';
 
 interface AccessOptions {
-  /** Names and addresses, without port, by which the service may be called. */
+  /** Host names and addresses, without port, that the service accepts. */
   readonly hosts: readonly string[];
-  /** Needed to change anything. @defaultValue a new one of 256 bits */
+  /** Token that changes require. @defaultValue a new random token of 256 bits */
   readonly token?: string;
 }
 
@@ -13,8 +13,8 @@ const OF_THIS_MACHINE = ['localhost', '127.0.0.1', '[::1]'];
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Who may do what. A name that resolves to this machine makes no caller of it (DNS rebinding), a page
- * of another origin can cause nothing here, and whoever changes something shows the token.
+ * Access checks: the `Host` header against DNS rebinding, the origin against cross-site requests, and
+ * the bearer token for every change.
  */
 export class Access {
   readonly token: string;
@@ -27,47 +27,48 @@ export class Access {
     this.#digest = digestOf(this.token);
   }
 
-  /** @throws {Problem} 421, unless the request names a host that this service is known by */
+  /** @throws {Problem} 421 unless the `Host` header names an accepted host */
   checkHost(headers: IncomingHttpHeaders): void {
     const host = (headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
     if (this.#hosts.has(host)) return;
     throw new Problem(
       'misdirected-request',
-      'This service does not go by that name; start it with --allow-host to change that.',
+      'This service does not accept that host name. Start it with --allow-host to add one.',
     );
   }
 
   /**
-   * What a browser says of where a request comes from; one that says nothing is no browser.
+   * Checks `Sec-Fetch-Site` and `Origin`. A request without both does not come from a browser and
+   * passes.
    *
-   * @throws {Problem} 403, for a request that may change something or costs work, from another origin
+   * @throws {Problem} 403 for a request from another origin with an unsafe method
    */
   checkOrigin(method: string, headers: IncomingHttpHeaders): void {
     if (SAFE_METHODS.has(method)) return;
     const site = headers['sec-fetch-site'];
     if (site !== undefined && site !== 'same-origin' && site !== 'none') {
-      throw new Problem('forbidden', 'A page of another origin cannot do this.');
+      throw new Problem('forbidden', 'Requests from another origin are not allowed.');
     }
     const { origin } = headers;
     if (origin === undefined) return;
     const from = URL.canParse(origin) ? new URL(origin).host.toLowerCase() : '';
     if (from === '' || from !== (headers.host ?? '').toLowerCase()) {
-      throw new Problem('forbidden', 'A page of another origin cannot do this.');
+      throw new Problem('forbidden', 'Requests from another origin are not allowed.');
     }
   }
 
-  /** Whether the token is shown; compared in a time that tells nothing of it. */
+  /** Whether the request has the token. Compares in constant time. */
   hasToken({ authorization }: IncomingHttpHeaders): boolean {
     const given = /^Bearer +([\x21-\x7e]{1,256}) *$/i.exec(authorization ?? '')?.[1];
     return timingSafeEqual(digestOf(given ?? ''), this.#digest) && given !== undefined;
   }
 
-  /** @throws {Problem} 401, unless the token is shown */
+  /** @throws {Problem} 401 unless the request has the token */
   requireToken(headers: IncomingHttpHeaders): void {
     if (this.hasToken(headers)) return;
     throw new Problem(
       'unauthorized',
-      'Changing anything needs the token that was printed at the start.',
+      'Changes require the token that the service printed at startup.',
       {
         headers: { 'www-authenticate': 'Bearer realm="parsercraft"' },
       },
@@ -75,18 +76,18 @@ export class Access {
   }
 
   /**
-   * The token is handed to the service's own page and to nobody else: only a browser can say that a
-   * request is of the same origin, and no script can make it say so.
+   * Restricts a route to the service's own page. `Sec-Fetch-Site` is a forbidden header name: only the
+   * browser sets it, never a script.
    *
-   * @throws {Problem} 403
+   * @throws {Problem} 403 unless the browser marks the request as same-origin
    */
   requireOwnPage(headers: IncomingHttpHeaders): void {
     if (headers['sec-fetch-site'] === 'same-origin') return;
-    throw new Problem('forbidden', 'Only the page of this service is told the token.');
+    throw new Problem('forbidden', 'Only the page of this service can read the token.');
   }
 }
 
 function digestOf(text: string): Buffer {
-  // Digests are of one length, which timingSafeEqual needs, and a guess's length shows nowhere.
+  // timingSafeEqual needs equal lengths; digests also hide the length of a guess.
   return createHash('sha256').update(text).digest();
 }

@@ -14,12 +14,12 @@ import { problemOf } from './problem-of.ts';
 import { LIMITS } from './schemas.ts';
 import { nameRoute, traceIdOf } from './trace-id.ts';
 
-/** Percent-encoding makes three characters of one. */
+/** Percent-encoding turns one character into three. */
 const MAX_PARAM_LENGTH = 3 * 100;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 20_000;
 
-/** What was not foreseen is written here; the caller learns its trace id alone. */
+/** Logs unexpected errors. The response contains only the trace id. */
 type FailureLog = (failure: {
   readonly message: string;
   readonly stack: string | undefined;
@@ -37,21 +37,21 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** A Fastify instance that speaks problem+json, validates strictly and names its routes for traces. */
+/** Creates a Fastify instance with problem+json errors, strict validation and route names in traces. */
 export function createApp(logFailure: FailureLog): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: LIMITS.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
-    // Open event streams and idle connections do not hold up the end.
+    // Idle connections must not delay the shutdown.
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     frameworkErrors: (error, request, reply) => answer(error, request, reply, logFailure),
-    clientErrorHandler: (error, socket) => refuseGarbage(error, socket),
+    clientErrorHandler: (error, socket) => answerInvalidHttp(error, socket),
   });
-  // Nothing here takes text; without its parser, text is answered 415.
+  // No route accepts text. Without the parser, text gets 415.
   app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(validatorCompiler());
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -59,7 +59,12 @@ export function createApp(logFailure: FailureLog): FastifyInstance {
     answer(error, request, reply, logFailure),
   );
   app.setNotFoundHandler((request, reply) =>
-    answer(new Problem('not-found', 'No resource has this address.'), request, reply, logFailure),
+    answer(
+      new Problem('not-found', 'There is no resource at this path.'),
+      request,
+      reply,
+      logFailure,
+    ),
   );
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
@@ -71,17 +76,17 @@ export function createApp(logFailure: FailureLog): FastifyInstance {
   return app;
 }
 
-/** What a body says is taken at its word; addresses and queries are text, and numbers in them are read. */
+/** Validates bodies without type coercion. Paths and queries are text, so their numbers are coerced. */
 function validatorCompiler(): FastifySchemaCompiler<object> {
-  const strictly: AjvCore = new Ajv({ allErrors: false, strict: true, coerceTypes: false });
-  const reading: AjvCore = new Ajv({ allErrors: false, strict: true, coerceTypes: true });
-  for (const ajv of [strictly, reading]) {
+  const strict: AjvCore = new Ajv({ allErrors: false, strict: true, coerceTypes: false });
+  const coercing: AjvCore = new Ajv({ allErrors: false, strict: true, coerceTypes: true });
+  for (const ajv of [strict, coercing]) {
     ajv.addFormat('semver-range', (text: string) => semver.validRange(text) !== null);
   }
-  return ({ schema, httpPart }) => (httpPart === 'body' ? strictly : reading).compile(schema);
+  return ({ schema, httpPart }) => (httpPart === 'body' ? strict : coercing).compile(schema);
 }
 
-/** Makes the answer of whatever was thrown. */
+/** Sends the problem document for an error. */
 function answer(
   error: FastifyError | Problem | Error,
   request: FastifyRequest,
@@ -94,7 +99,7 @@ function answer(
     const route = `${request.method} ${request.routeOptions.url ?? ''}`;
     logFailure({ message: error.message, stack: error.stack, traceId, route });
   }
-  const problem = known ?? new Problem('internal', 'Something failed that should not have.');
+  const problem = known ?? new Problem('internal', 'An unexpected error occurred.');
   const body = problem.body(traceId);
   void reply
     .code(body.status)
@@ -114,7 +119,7 @@ const FRAMEWORK_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
   415: 'unsupported-media-type',
 };
 
-/** Fastify's own refusals in our words. */
+/** Converts Fastify's own errors to problems. */
 function frameworkProblem(error: FastifyError | Error): Problem | undefined {
   if (error instanceof Problem) return undefined;
   const { validation, validationContext, code, statusCode } = error as FastifyError;
@@ -131,8 +136,8 @@ function frameworkProblem(error: FastifyError | Error): Problem | undefined {
   return known === undefined ? undefined : new Problem(known, error.message.slice(0, 300));
 }
 
-/** Bytes that are no HTTP never become a request, and are answered where they arrive. */
-function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Answers bytes that are not valid HTTP, which never become a request. */
+function answerInvalidHttp(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
@@ -143,9 +148,7 @@ function refuseGarbage(error: NodeJS.ErrnoException, socket: Socket): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'request-timeout'
         : 'bad-request';
-  const problem = new Problem(code, 'The request is not one that HTTP allows.').body(
-    traceIdOf(undefined),
-  );
+  const problem = new Problem(code, 'The request is not valid HTTP.').body(traceIdOf(undefined));
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${PROBLEM_MEDIA_TYPE}\r\n` +

@@ -4,17 +4,17 @@ import type { FastifyRequest } from 'fastify';
 import { CLIENT_LIMIT } from '../service/settings.ts';
 import { Problem } from './problem.ts';
 
-/** Clients that are remembered; the one that was away for longest is forgotten. */
+/** Maximum number of clients with a bucket. The least recently used one is evicted. */
 const MAX_CLIENTS = 10_000;
 
-/** One bucket per client: whoever asks too much is told so, and nobody else notices. */
+/** Rate limit with one token bucket per client. */
 export class ClientLimit implements Disposable {
   readonly #limiter: KeyedLimiter<RateLimiter>;
   readonly #guard: HttpGuard;
 
   /**
-   * @param clientOf - who asks
-   * @param limit - requests per minute; the burst is in proportion
+   * @param clientOf - returns the client of a request
+   * @param limit - requests per minute; the burst scales with it
    */
   constructor(clientOf: (request: FastifyRequest) => string, limit: number = CLIENT_LIMIT.limit) {
     const { windowMs } = CLIENT_LIMIT;
@@ -30,7 +30,7 @@ export class ClientLimit implements Disposable {
   /**
    * Counts one request.
    *
-   * @returns the fields that tell how much is left
+   * @returns the `RateLimit` fields for the response
    * @throws {Problem} 429 with the same fields and `Retry-After`
    */
   async admit(request: FastifyRequest): Promise<Readonly<Record<string, string>>> {
@@ -44,14 +44,18 @@ export class ClientLimit implements Disposable {
     );
     if (refusal === undefined) return fields;
     const seconds = Number(fields['Retry-After'] ?? 1);
-    throw new Problem('rate-limited', `This client asks too much; try again in ${seconds} s.`, {
-      extensions: {
-        limiter: this.#limiter.name,
-        retryAfterMs: seconds * 1_000,
-        'violated-policies': ['client'],
+    throw new Problem(
+      'rate-limited',
+      `This client exceeded its rate limit. Retry in ${seconds} s.`,
+      {
+        extensions: {
+          limiter: this.#limiter.name,
+          retryAfterMs: seconds * 1_000,
+          'violated-policies': ['client'],
+        },
+        headers: fields,
       },
-      headers: fields,
-    });
+    );
   }
 
   [Symbol.dispose](): void {

@@ -6,7 +6,7 @@ import type { Telemetry } from '../telemetry/start.ts';
 import type { Access } from './access.ts';
 import type { ClientLimit } from './client-limit.ts';
 
-/** What the routes work with. */
+/** Dependencies of the routes. */
 export interface HttpContext {
   readonly demo: Demo;
   readonly telemetry: Telemetry;
@@ -15,6 +15,6 @@ export interface HttpContext {
   readonly hub: EventHub;
   readonly feed: Feed;
   readonly scenarios: ScenarioHost;
-  /** Where traces can be looked at, when they are exported; for links. */
+  /** Base URL of Jaeger for links to traces, if configured. */
   readonly jaegerUrl: string | undefined;
 }

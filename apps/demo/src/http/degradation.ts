@@ -1,7 +1,7 @@
 import { errorType, messageOf } from '@temper/core';
 import type { Degradation, Guarded } from '@temper/parsercraft-handlers';
 
-/** Why an answer is not the real one, as an answer tells it. */
+/** Why and how an answer is degraded, as responses include it. */
 export interface DegradationView {
   readonly by: Degradation['by'];
   readonly ageMs: number | undefined;
@@ -18,7 +18,7 @@ export function degradationView({ by, ageMs, error }: Degradation): DegradationV
   };
 }
 
-/** The degradation of an answer as a member of its body; nothing for a real one. */
+/** The `degraded` member of a response body; empty for an answer that is not degraded. */
 export function degradedMember({ degraded }: Guarded<unknown>): {
   readonly degraded?: DegradationView;
 } {

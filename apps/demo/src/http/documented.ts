@@ -10,11 +10,11 @@ interface Documentation {
   readonly body?: object;
   readonly params?: object;
   readonly querystring?: object;
-  /** What a success is, in words. */
+  /** Description of the success response. */
   readonly answer: string;
   readonly status?: number;
   readonly contentType?: string;
-  /** Problems besides those that every route has. */
+  /** Problem codes in addition to those of every route. */
   readonly problems?: readonly ProblemCode[];
   readonly needsToken?: boolean;
 }
@@ -27,7 +27,7 @@ const EVERYWHERE: readonly ProblemCode[] = [
 ];
 const WITH_BODY: readonly ProblemCode[] = ['forbidden', 'body-too-large', 'unsupported-media-type'];
 
-/** The schema of a route: what is validated, and what the OpenAPI document tells. */
+/** The schema of a route, for validation and for the OpenAPI document. */
 export function documented(doc: Documentation): FastifySchema {
   const codes = [
     ...EVERYWHERE,

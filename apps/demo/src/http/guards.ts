@@ -2,29 +2,29 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fast
 import type { HttpContext } from './context.ts';
 import { Problem } from './problem.ts';
 
-/** Who asks: whoever shows the token is somebody of his own, others are told apart by address. */
+/** The client of a request: `token` for requests with the token, else the IP address. */
 export function clientOf({ access }: Pick<HttpContext, 'access'>, request: FastifyRequest): string {
   return access.hasToken(request.headers) ? 'token' : request.ip;
 }
 
-/** Adds to every request the questions that come before its handler. */
+/** Adds the access checks, the rate limit and the content type check to every request. */
 export function addGuards(app: FastifyInstance, context: HttpContext): void {
   const { access, clients } = context;
   app.addHook('onRequest', async (request, reply) => {
     access.checkHost(request.headers);
     access.checkOrigin(request.method, request.headers);
-    // Pages and probes are cheap; what costs work is counted.
+    // Only the API is rate-limited; page files and health probes are cheap.
     if (request.url.startsWith('/v1/')) {
       reply.headers(await clients.admit(request));
       reply.header('cache-control', 'no-store');
     }
     if (hasBody(request) && !isJson(request)) {
-      throw new Problem('unsupported-media-type', 'A body must be application/json.');
+      throw new Problem('unsupported-media-type', 'The body must be application/json.');
     }
   });
 }
 
-/** For routes that change something. */
+/** Hook that requires the token, for routes that change something. */
 export function withToken({ access }: HttpContext): onRequestHookHandler {
   return (request, _reply, done) => {
     try {
@@ -36,18 +36,18 @@ export function withToken({ access }: HttpContext): onRequestHookHandler {
   };
 }
 
-/** Aborts when the caller goes away before its answer is out. */
+/** A signal that aborts when the client disconnects before the response is sent. */
 export function signalOf(request: FastifyRequest): AbortSignal {
   const gone = new AbortController();
   request.raw.once('close', () => {
     if (!request.raw.complete || request.socket.destroyed) {
-      gone.abort(new Problem('bad-request', 'The caller went away.'));
+      gone.abort(new Problem('bad-request', 'The client disconnected.'));
     }
   });
   return gone.signal;
 }
 
-/** Which methods carry a body that is read. A POST without one is told by its schema. */
+/** Whether the request has a body. A POST without one fails its schema. */
 function hasBody({ method, headers }: FastifyRequest): boolean {
   if (method !== 'POST' && method !== 'PUT' && method !== 'PATCH') return false;
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;

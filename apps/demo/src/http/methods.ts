@@ -12,10 +12,10 @@ const METHODS: readonly HTTPMethods[] = [
 ];
 
 /**
- * Remembers the routes that are added from here on.
+ * Records the routes that are added after this call.
  *
- * @returns what is called after the last of them: it answers every other method of their addresses
- * with 405 and the methods that there are
+ * @returns a function to call after the last route, which adds 405 responses with an `Allow` header
+ * for the other methods of each path
  */
 export function methodsNotAllowed(app: FastifyInstance): () => void {
   const known = new Map<string, Set<HTTPMethods>>();
@@ -31,7 +31,7 @@ export function methodsNotAllowed(app: FastifyInstance): () => void {
     for (const [url, methods] of known) {
       const allow = [...methods].sort().join(', ');
       const refuse = (): never => {
-        throw new Problem('method-not-allowed', `This address takes ${allow}.`, {
+        throw new Problem('method-not-allowed', `This path allows ${allow}.`, {
           headers: { allow },
         });
       };
@@ -40,7 +40,7 @@ export function methodsNotAllowed(app: FastifyInstance): () => void {
         url,
         exposeHeadRoute: false,
         schema: { hide: true },
-        // Before a body is read: there is no use for it.
+        // Runs before the body is read, which is not needed.
         onRequest: async () => refuse(),
         handler: refuse,
       });

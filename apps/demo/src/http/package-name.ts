@@ -1,6 +1,6 @@
-/** How packages are named: lower-case words; those after a dot begin with a letter. */
+/** Package names: lower-case words joined by hyphens or dots; a word after a dot starts with a letter. */
 export const PACKAGE_NAME_PATTERN = '^[a-z][a-z0-9]*(-[a-z0-9]+|\\.[a-z][a-z0-9]*)*$';
-/** In characters. */
+/** Maximum length, in characters. */
 export const MAX_PACKAGE_NAME = 64;
 
 const PATTERN = new RegExp(PACKAGE_NAME_PATTERN);

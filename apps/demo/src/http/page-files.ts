@@ -16,7 +16,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 };
 
-/** Below this size compression costs more than it brings. */
+/** Smaller files are not compressed, in bytes. */
 const MIN_COMPRESSED_BYTES = 512;
 
 interface PageFile {
@@ -27,14 +27,14 @@ interface PageFile {
   readonly brotli: Buffer | undefined;
 }
 
-/** Shown when there is no page beside the service. */
+/** Served when the page has not been built. */
 const NO_PAGE = Buffer.from(
-  '<!doctype html><html lang="en"><title>ParserCraft</title><p>The service is up. Its API is described at <a href="/v1/openapi.json">/v1/openapi.json</a>.',
+  '<!doctype html><html lang="en"><title>ParserCraft</title><p>The service is running. Its API is described at <a href="/v1/openapi.json">/v1/openapi.json</a>.',
 );
 
 /**
- * Serves the files of a folder from memory, read and compressed once: no path of a request ever
- * becomes one of the file system.
+ * Serves the files of a folder from memory, read and compressed once. Request paths never reach the
+ * file system.
  */
 export function addPageFiles(app: FastifyInstance, folder: string): void {
   const files = existsSync(folder) ? readFolder(folder) : new Map<string, PageFile>();

@@ -14,7 +14,7 @@ import {
 } from '@temper/parsercraft';
 import { Problem } from './problem.ts';
 
-/** What went wrong under the guards, as an answer; undefined for what should not have happened. */
+/** Converts an error of the guarded operations to a problem; undefined for an unexpected error. */
 export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   return ofCaller(error) ?? ofGuard(error) ?? ofSubsystem(error);
@@ -40,14 +40,14 @@ function ofCaller(error: unknown): Problem | undefined {
     return new Problem('invalid-protocols', detail, { extensions: { issues: error.issues } });
   }
   if (error instanceof StepBudgetError || error instanceof OutputLimitError) {
-    return new Problem('endless-program', detail);
+    return new Problem('program-limit-exceeded', detail);
   }
   if (error instanceof PackageNotFoundError) return new Problem('package-not-found', detail);
   if (error instanceof VersionConflictError || error instanceof DependencyCycleError) {
     return new Problem('unresolvable-packages', detail);
   }
   if (error instanceof LspRequestError && error.isInvalid) {
-    return new Problem('unacceptable-question', detail);
+    return new Problem('invalid-lsp-request', detail);
   }
   return undefined;
 }
@@ -55,17 +55,17 @@ function ofCaller(error: unknown): Problem | undefined {
 function ofGuard(error: unknown): Problem | undefined {
   const detail = messageOf(error);
   if (isTemperError(error, 'CIRCUIT_OPEN')) {
-    return new Problem('circuit-open', detail, comeBack(error, { breaker: error.policy }));
+    return new Problem('circuit-open', detail, retryAfter(error, { breaker: error.policy }));
   }
   if (isTemperError(error, 'RATE_LIMIT_EXCEEDED')) {
-    return new Problem('rate-limited', detail, comeBack(error, { limiter: error.policy }));
+    return new Problem('rate-limited', detail, retryAfter(error, { limiter: error.policy }));
   }
   if (isTemperError(error, 'AUDIT_UNAVAILABLE')) return new Problem('audit-unavailable', detail);
   if (isTemperError(error, 'AUDIT_CLOSED')) return new Problem('shutting-down', detail);
   return undefined;
 }
 
-/** What a subsystem failed with, through whatever guards it came. */
+/** Problems caused by the failure of a subsystem, also when a policy wrapped the error. */
 function ofSubsystem(error: unknown): Problem | undefined {
   if (isTemperError(error, 'RETRY_EXHAUSTED')) {
     const caller = ofCaller(error.cause);
@@ -73,17 +73,17 @@ function ofSubsystem(error: unknown): Problem | undefined {
   }
   const { category } = classify(error);
   const detail = messageOf(error);
-  if (category === 'timeout') return new Problem('timed-out', detail, comeBack(error, {}));
-  if (category === 'network') return new Problem('bad-gateway', detail, comeBack(error, {}));
-  // An error status of the registry.
+  if (category === 'timeout') return new Problem('timed-out', detail, retryAfter(error, {}));
+  if (category === 'network') return new Problem('bad-gateway', detail, retryAfter(error, {}));
+  // The registry returned an error status.
   const status = (error as { status?: unknown } | null)?.status;
   if (isTemperError(error, 'RETRY_EXHAUSTED') || typeof status === 'number') {
-    return new Problem('bad-gateway', detail, comeBack(error, {}));
+    return new Problem('bad-gateway', detail, retryAfter(error, {}));
   }
   return undefined;
 }
 
-function comeBack(
+function retryAfter(
   error: unknown,
   extensions: Readonly<Record<string, unknown>>,
 ): {

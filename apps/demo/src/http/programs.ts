@@ -15,7 +15,7 @@ import { isPackageName } from './package-name.ts';
 import { Problem } from './problem.ts';
 import { LIMITS } from './schemas.ts';
 
-/** A program as a body has it. */
+/** A program in a request body. */
 export interface ProgramBody {
   readonly source: string;
   readonly language?: string;
@@ -23,26 +23,26 @@ export interface ProgramBody {
   readonly packages?: Readonly<Record<string, string>>;
 }
 
-/** A program ready for the toolchain, and what of it is not as fresh as it should be. */
+/** A program with its fetched packages, ready for the toolchain. */
 interface ReadyProgram {
   readonly program: Omit<ProgramSource, 'target'>;
-  /** Packages by name: their versions, and why one is an older copy. */
+  /** Versions of the packages by name, and why a package is a stale copy, if it is. */
   readonly packages: Readonly<
     Record<string, { readonly version: string; readonly degraded: DegradationView | undefined }>
   >;
 }
 
-/** @throws {LanguageDefinitionError} when the definition has faults */
+/** @throws {LanguageDefinitionError} when the definition is invalid */
 function definitionOf({ language, definition }: ProgramBody): LanguageDefinition {
   if (definition !== undefined) return loadDefinition(definition);
   const name = language ?? 'core';
-  if (!isBundledLanguage(name)) throw new Problem('bad-request', `There is no language '${name}'.`);
+  if (!isBundledLanguage(name)) throw new Problem('bad-request', `Unknown language '${name}'.`);
   return bundledDefinition(name);
 }
 
 /**
- * Reads what a program uses, and fetches it through the guarded registry: each package with all that
- * it needs, a copy of a known age where the registry is away.
+ * Fetches the packages that a program uses, with their dependencies, through the guarded registry. While
+ * the registry is unavailable, a package may be a stale copy.
  */
 export async function readyProgram(
   hardening: Hardening,
@@ -51,14 +51,14 @@ export async function readyProgram(
 ): Promise<ReadyProgram> {
   const definition = await marking(() => definitionOf(body));
   const { source, packages: ranges = {} } = body;
-  // Other names are none of the registry's; the checker says that there is no such package.
+  // Names that the registry cannot have are left to the type checker, which reports them.
   const names = new Set(
     parse(definition, source).program.body.flatMap((item) =>
       item.kind === 'UseDeclaration' && isPackageName(item.packageName) ? [item.packageName] : [],
     ),
   );
   if (names.size > LIMITS.packages) {
-    throw new Problem('bad-request', `A program may use ${LIMITS.packages} packages.`);
+    throw new Problem('bad-request', `A program may use at most ${LIMITS.packages} packages.`);
   }
   const fetched = await Promise.all(
     [...names].map(async (name) => {

@@ -5,7 +5,7 @@ import { LSP_METHODS } from '../subsystems/lsp.ts';
 import { MAX_PACKAGE_NAME, PACKAGE_NAME_PATTERN } from './package-name.ts';
 import { PROBLEMS } from './problem.ts';
 
-/** Bounds of what is taken in. The toolchain has its own, wider ones. */
+/** Limits on request bodies. The toolchain has its own, higher limits. */
 export const LIMITS = {
   bodyBytes: 262_144,
   sourceLength: 32_768,
@@ -25,7 +25,7 @@ const NAME = {
 } as const;
 const RANGE = { type: 'string', minLength: 1, maxLength: 100, format: 'semver-range' } as const;
 const TYPE = { type: 'string', minLength: 1, maxLength: 200 } as const;
-/** A document's own name in the caller's eyes. */
+/** A document name that the client chooses. */
 const DOCUMENT = { type: 'string', pattern: '^[A-Za-z0-9._-]{1,64}$' } as const;
 const SOURCE = { type: 'string', maxLength: LIMITS.sourceLength } as const;
 
@@ -53,22 +53,22 @@ const LANGUAGE = {
   language: {
     type: 'string',
     enum: [...BUNDLED_LANGUAGES],
-    description: 'A language that comes along; core when neither this nor a definition is given.',
+    description: 'A bundled language. Default: core, unless a definition is given.',
   },
   definition: {
     type: 'string',
     maxLength: LIMITS.definitionLength,
-    description: 'A language definition in YAML, in place of a language that comes along.',
+    description: 'A language definition in YAML, instead of a bundled language.',
   },
 } as const;
 
 const PROGRAM = {
-  source: { ...SOURCE, description: 'The text of the program.' },
+  source: { ...SOURCE, description: 'The source text of the program.' },
   ...LANGUAGE,
   packages: dictionary(
     RANGE,
     LIMITS.packages,
-    'Ranges of the packages that the program uses; any version of those it does not name.',
+    'Version ranges of the packages that the program uses. Default: any version.',
   ),
 } as const;
 
@@ -126,22 +126,22 @@ export const SCHEMAS: Readonly<Record<SchemaName, object>> = {
         type: 'array',
         maxItems: LIMITS.protocols,
         items: PROTOCOL,
-        description: 'Protocols that something is held against.',
+        description: 'Protocols to check against.',
       },
       against: {
         type: 'array',
         maxItems: LIMITS.protocols,
         items: { type: 'string', maxLength: 100 },
-        description: 'Names of the protocols to check; all of them without it.',
+        description: 'Names of the protocols to check. Default: all.',
       },
       structure: object(
         MEMBERS,
         [],
-        'The type to check; the functions of the program, as methods, without it.',
+        'The type to check. Default: the functions of the program as methods.',
       ),
     },
     [],
-    'A program whose types are inferred, a type that is held against protocols, or both.',
+    'A program whose types are inferred, a type to check against protocols, or both.',
   ),
   packageName: object({ name: NAME }, ['name']),
   packageQuery: object({ range: RANGE, source: { type: 'boolean' } }),
@@ -161,7 +161,7 @@ export const SCHEMAS: Readonly<Record<SchemaName, object>> = {
       files: dictionary(
         { type: 'string', maxLength: LIMITS.fileLength },
         LIMITS.files,
-        'Contents by path.',
+        'File contents by path.',
       ),
     },
     ['manifest', 'files'],
@@ -171,14 +171,14 @@ export const SCHEMAS: Readonly<Record<SchemaName, object>> = {
     {
       text: SOURCE,
       language: { ...LANGUAGE.language },
-      document: { ...DOCUMENT, description: 'Last good answers are kept under this name.' },
+      document: { ...DOCUMENT, description: 'Name under which the last valid text is kept.' },
       position: object(
         {
           line: { type: 'integer', minimum: 0, maximum: 1_000_000 },
           character: { type: 'integer', minimum: 0, maximum: 1_000_000 },
         },
         ['line', 'character'],
-        'From 0, as the protocol counts.',
+        'Zero-based, as in the Language Server Protocol.',
       ),
       newName: { type: 'string', minLength: 1, maxLength: 100 },
     },
@@ -203,10 +203,10 @@ export const SCHEMAS: Readonly<Record<SchemaName, object>> = {
   traceId: object({ traceId: { type: 'string', pattern: '^[0-9a-f]{32}$' } }, ['traceId']),
 };
 
-/** Every error is one of these. */
+/** Schema of every error response. */
 export const PROBLEM_SCHEMA: object = {
   type: 'object',
-  description: 'RFC 9457, with a stable code and the id of the trace.',
+  description: 'A problem document (RFC 9457) with a stable code and a trace id.',
   required: ['type', 'code', 'title', 'status', 'detail', 'traceId'],
   properties: {
     type: { type: 'string' },

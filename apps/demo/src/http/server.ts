@@ -30,30 +30,30 @@ interface HttpOptions {
   readonly telemetry: Telemetry;
   readonly log: (line: string) => void;
   readonly jaegerUrl?: string | undefined;
-  /** Requests of one client per minute. @defaultValue 1200 */
+  /** Requests allowed per client and minute. @defaultValue 1200 */
   readonly clientLimit?: number | undefined;
 }
 
-/** The HTTP side of a demo, before it listens. */
+/** The HTTP server of a demo. */
 export interface HttpSide {
-  /** For a graceful shutdown to hold on to. */
+  /** The underlying server, for the graceful shutdown. */
   readonly server: Server;
   readonly app: FastifyInstance;
   readonly token: string;
   readonly hub: EventHub;
   /**
-   * Listens, on the next free port when this one is taken and `orNext` is set.
+   * Starts listening. With `orNext`, tries up to 50 following ports when the port is in use.
    *
-   * @returns the address
+   * @returns the URL
    */
   listen(port: number, orNext?: boolean): Promise<string>;
-  /** Lets go of listeners and scenarios; connections are whoever's who ends the server. */
+  /** Closes event streams and the running scenario. Other connections stay open. */
   release(): Promise<void>;
-  /** Ends everything, connections too. */
+  /** Closes everything, connections included. */
   close(): Promise<void>;
 }
 
-/** Built beside the service, by the build of the page. */
+/** Output folder of the page's build. */
 const PAGE_FOLDER = fileURLToPath(new URL('../page', import.meta.url));
 const PORTS_TRIED = 50;
 
@@ -121,7 +121,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
           if (code !== 'EADDRINUSE' || !orNext || tried === PORTS_TRIED) throw error;
-          if (tried === 0) log(`port ${port} is in use; the next free one is taken`);
+          if (tried === 0) log(`port ${port} is in use; using the next free port`);
         }
       }
       const { port: taken } = app.server.address() as AddressInfo;

@@ -5,18 +5,18 @@ import { getRPCMetadata, RPCType } from '@opentelemetry/core';
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
 
 /**
- * The id by which a request is found again: that of its trace, whether this process records it or
- * only heard of it, and a fresh one when there is no trace at all.
+ * The trace id of a request: from the active span, else from the `traceparent` header, else a new
+ * random id.
  */
 export function traceIdOf(traceparent: unknown): string {
   const active = trace.getActiveSpan()?.spanContext();
   if (active !== undefined && isSpanContextValid(active)) return active.traceId;
-  const heard = TRACEPARENT.exec(typeof traceparent === 'string' ? traceparent : '')?.[1];
-  if (heard !== undefined && !/^0+$/.test(heard)) return heard;
+  const received = TRACEPARENT.exec(typeof traceparent === 'string' ? traceparent : '')?.[1];
+  if (received !== undefined && !/^0+$/.test(received)) return received;
   return randomBytes(16).toString('hex');
 }
 
-/** Gives the server span its low-cardinality name: `POST /v1/lsp/:method`. */
+/** Sets the low-cardinality route in the name of the server span: `POST /v1/lsp/:method`. */
 export function nameRoute(route: string): void {
   const metadata = getRPCMetadata(context.active());
   if (metadata?.type === RPCType.HTTP) metadata.route = route;

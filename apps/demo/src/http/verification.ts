@@ -1,22 +1,22 @@
 import type { VerifyReport } from '@temper/audit';
 import type { AuditTrail } from '../service/audit-trail.ts';
 
-/** What was found when the log was last verified. */
+/** Result of a verification of the audit log. */
 interface Verification {
   readonly ok: boolean;
   readonly problem: VerifyReport['problem'];
   readonly events: number;
   readonly last: number;
   readonly checkpoints: VerifyReport['checkpoints'];
-  /** Wall-clock time, in milliseconds since the epoch. */
+  /** When it ended, in milliseconds since the epoch. */
   readonly at: number;
   readonly durationMs: number;
 }
 
-/** How old a verification may be that is given out: reading a whole log is work. */
+/** Results are cached for this time, in milliseconds, because verification reads the whole log. */
 const MAX_AGE_MS = 3_000;
 
-/** Verifies the log when somebody asks, once for everybody who does. */
+/** Verifies the log on demand. Concurrent callers share one verification. */
 export class Verifier {
   readonly #trail: AuditTrail;
   #last: Verification | undefined;

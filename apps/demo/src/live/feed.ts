@@ -8,14 +8,14 @@ import { healthView, type OperationView, operationView } from './views.ts';
 
 const BATCH_MS = 200;
 const SECOND_MS = 1_000;
-/** Operations of a batch that are told one by one; all are counted. */
+/** Maximum number of operations per batch with details. All operations are counted. */
 const MAX_SAMPLES = 30;
-/** Traces that are told of in one second; failed ones come first. */
+/** Maximum number of traces published per second; failed traces come first. */
 const MAX_TRACES = 4;
 const MAX_AUDIT_EVENTS = 20;
 const HISTORY_SECONDS = 120;
 
-/** Tells the hub what the service does: what happens at once, levels and percentiles by the second. */
+/** Publishes events of the service to the hub: changes immediately, levels and percentiles each second. */
 export class Feed implements Disposable {
   readonly meter: OperationMeter = new OperationMeter();
   readonly #demo: Demo;
@@ -67,7 +67,7 @@ export class Feed implements Disposable {
     this.#stack.defer(() => clearInterval(seconds));
   }
 
-  /** The last two minutes by the second, for whoever has just come. */
+  /** One entry per second of the last two minutes, for new listeners. */
   history(): readonly unknown[] {
     return this.#history;
   }
@@ -91,7 +91,7 @@ export class Feed implements Disposable {
     const traces = this.#traces.toSorted((a, b) => Number(b.failed) - Number(a.failed));
     this.#traces = [];
     for (const trace of traces.slice(0, MAX_TRACES)) this.#hub.publish('trace', trace);
-    // What has to be read from elsewhere is read only where somebody looks.
+    // The audit log and the health checks are read only while there are listeners.
     if (this.#hub.listeners === 0 || this.#busy) return;
     this.#busy = true;
     void this.#look().finally(() => {
@@ -112,7 +112,7 @@ export class Feed implements Disposable {
       at: Date.now(),
       operations,
       calls: all.reduce((sum, { calls }) => sum + calls, 0),
-      /** Answers that were of use, real or degraded. */
+      /** Successful and degraded answers. */
       goodput: all.reduce((sum, { successes, degraded }) => sum + successes + degraded, 0),
       breakers: Object.fromEntries(
         Object.entries(breakers).map(([name, breaker]) => {

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 
 interface HubOptions {
-  /** Characters of events that are kept for listeners that come back. @defaultValue 1_000_000 */
+  /** Total length of the events kept for reconnecting listeners, in characters. @defaultValue 1_000_000 */
   readonly keptLength?: number;
-  /** Listeners at a time. @defaultValue 32 */
+  /** Maximum number of concurrent listeners. @defaultValue 32 */
   readonly maxListeners?: number;
-  /** Bytes that wait for one listener before it is let go. @defaultValue 524_288 */
+  /** Bytes buffered for one listener before it is disconnected. @defaultValue 524_288 */
   readonly maxWaitingBytes?: number;
-  /** @defaultValue 15_000 */
+  /** Interval of the heartbeat comments, in milliseconds. @defaultValue 15_000 */
   readonly heartbeatMs?: number;
 }
 
@@ -17,17 +17,17 @@ interface Frame {
   readonly text: string;
 }
 
-/** How long a browser waits before it comes back, in milliseconds. */
+/** Reconnection delay of browsers, in milliseconds. */
 const RETRY_MS = 1_500;
 
 /**
- * Server-sent events to many listeners. A listener that comes back with the id of the last event that
- * it saw gets what it missed, as far as that is still kept; one that reads too slowly is let go, and
- * comes back.
+ * Sends server-sent events to many listeners. A listener that reconnects with the id of its last event
+ * gets the events it missed, as far as they are still kept. A listener that reads too slowly is
+ * disconnected and reconnects.
  */
 export class EventHub {
   readonly #limits: Required<HubOptions>;
-  /** Ids of another run of the process mean nothing. */
+  /** Prefix of event ids, so that ids of an earlier process are recognised as unknown. */
   readonly #run = randomBytes(4).toString('hex');
   readonly #kept: Frame[] = [];
   readonly #listeners = new Set<ServerResponse>();
@@ -54,7 +54,7 @@ export class EventHub {
     return this.#closed || this.#listeners.size >= this.#limits.maxListeners;
   }
 
-  /** Sends an event to everybody who listens, and keeps it for who does not at this moment. */
+  /** Sends an event to all listeners and keeps it for reconnecting ones. */
   publish(type: string, data: unknown): void {
     if (this.#closed) return;
     this.#sequence += 1;
@@ -68,10 +68,10 @@ export class EventHub {
   }
 
   /**
-   * Takes a response over. What the listener gets first is what it missed, or else a `hello` with all
-   * that is known.
+   * Turns a response into an event stream. It starts with the missed events, or with a `hello` event
+   * that has the full state.
    *
-   * @param lastEventId - the header of that name, from a listener that comes back
+   * @param lastEventId - the `Last-Event-ID` header of a reconnecting listener
    */
   connect(response: ServerResponse, lastEventId: string | undefined, hello: () => unknown): void {
     response.writeHead(200, {
@@ -90,7 +90,7 @@ export class EventHub {
     this.#heartbeat ??= setInterval(() => this.#beat(), this.#limits.heartbeatMs).unref();
   }
 
-  /** Ends every connection, and takes no more. */
+  /** Closes all streams and accepts no more. */
   close(): void {
     this.#closed = true;
     for (const listener of this.#listeners) {
@@ -118,7 +118,7 @@ export class EventHub {
   }
 
   #beat(): void {
-    for (const listener of this.#listeners) this.#send(listener, ': still here\n\n');
+    for (const listener of this.#listeners) this.#send(listener, ': heartbeat\n\n');
   }
 
   #remove(listener: ServerResponse): void {

@@ -1,10 +1,10 @@
 import type { OperationEvent, OperationName, OperationStatus } from '@temper/parsercraft-handlers';
 import { percentile, wasRejected } from '../load/tally.ts';
 
-/** What one kind of operation did in one second. */
+/** Measurements of one operation over one second. */
 interface OperationSecond {
   readonly calls: number;
-  /** By how they ended. */
+  /** Calls by outcome. A rejected call with a degraded answer counts as both. */
   readonly successes: number;
   readonly degraded: number;
   readonly rejections: number;
@@ -15,7 +15,7 @@ interface OperationSecond {
   readonly p99Ms: number | undefined;
 }
 
-/** Durations of one second that are looked at; of more, a sample by every nth would do as well. */
+/** Maximum number of durations per second that the percentiles are computed from. */
 const MAX_DURATIONS = 5_000;
 
 class Second {
@@ -48,12 +48,12 @@ class Second {
   }
 }
 
-/** Totals since the start, by operation and status. */
+/** Totals since startup, by operation and status. */
 type OperationTotals = Readonly<
   Partial<Record<OperationName, Readonly<Partial<Record<OperationStatus, number>>>>>
 >;
 
-/** Measures operations by the second. */
+/** Aggregates operations per second. */
 export class OperationMeter {
   #seconds = new Map<OperationName, Second>();
   readonly #totals = new Map<OperationName, Map<OperationStatus, number>>();
@@ -74,7 +74,7 @@ export class OperationMeter {
     second.add(event);
   }
 
-  /** What happened since this was last asked. */
+  /** Returns the measurements since the last call and resets them. */
   take(): Readonly<Partial<Record<OperationName, OperationSecond>>> {
     const seconds = this.#seconds;
     this.#seconds = new Map();

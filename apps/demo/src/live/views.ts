@@ -12,7 +12,7 @@ import type { RetryPolicy, RetryStats } from '@temper/retry';
 import type { Service } from '../service/service.ts';
 import { type ChangedSetting, changedSettings } from '../service/settings.ts';
 
-/** One operation that has ended, as the page shows it. */
+/** A finished operation as the page shows it. */
 export interface OperationView {
   readonly operation: string;
   readonly resource: string;
@@ -36,15 +36,15 @@ export function operationView(event: OperationEvent): OperationView {
   };
 }
 
-/** The guards of one service: what they are, how they are set, and how they stand. */
+/** Pipelines, settings and state of the policies of a service. */
 interface PoliciesView {
-  /** From the outside in, for each operation. */
+  /** Policies of each operation, outermost first. */
   readonly pipelines: typeof PIPELINE_PARTS;
   readonly breakers: Readonly<Record<string, BreakerStats>>;
   readonly limiters: Readonly<Record<string, RateLimiterStats & Quota>>;
   readonly retries: Readonly<Record<string, RetryStats>>;
   readonly settings: HardeningSettings;
-  /** What differs from the report. */
+  /** Settings that differ from the defaults. */
   readonly changed: readonly ChangedSetting[];
   readonly process: {
     readonly pid: number;
@@ -82,13 +82,13 @@ function mapped<T, R>(
 
 const MAX_MESSAGE = 500;
 
-/** An error as it was handled, without the error itself. */
+/** A handled error without the error object, with its message truncated to 500 characters. */
 export function errorView(error: ErrorContext): ReturnType<ErrorContext['toJSON']> {
   const view = error.toJSON();
   return { ...view, message: view.message.slice(0, MAX_MESSAGE) };
 }
 
-/** Health as `GET /v1/health` answers it and the page is told of it. */
+/** Health as returned by `GET /v1/health` and published to the page. */
 interface HealthView extends HealthSummary {
   readonly children: {
     readonly registry: { readonly pid: number };

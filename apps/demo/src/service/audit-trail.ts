@@ -11,24 +11,24 @@ import { memorySink } from '@temper/audit/memory';
 import { sqliteSink } from '@temper/audit/sqlite';
 import { type FillableSink, fillable } from './full-disk.ts';
 
-/** The audit log of the service, what it is verified with, and its disk. */
+/** The audit log of the service with its verification and its sink. */
 export interface AuditTrail {
   readonly log: AuditLog;
   readonly disk: FillableSink;
-  /** Whether events survive the process. */
+  /** Whether events are stored on disk. */
   readonly durable: boolean;
-  /** Holds the whole log against its chain, its signatures and the checkpoints kept outside of it. */
+  /** Verifies the chain, its signatures and the checkpoints that are kept outside the log. */
   verify(): Promise<VerifyReport>;
 }
 
 interface AuditTrailOptions {
-  /** Where the log and its key are kept; in memory without it. */
+  /** Folder of the log and its key; undefined for a log in memory. */
   readonly dataDir: string | undefined;
-  /** What happens to an operation that cannot be audited. */
+  /** Whether operations are refused or continue while the log is unavailable. */
   readonly whenUnavailable: 'refuse' | 'degrade';
 }
 
-/** Events of a demo are of no interest for long; verification reads all of them. */
+/** Oldest events are removed beyond this number, which keeps full verification fast. */
 const MAX_EVENTS = 20_000;
 const KEPT_CHECKPOINTS = 32;
 const LOG_NAME = 'parsercraft';
@@ -41,7 +41,7 @@ export function auditTrail({ dataDir, whenUnavailable }: AuditTrailOptions): Aud
       ? memorySink({ capacity: MAX_EVENTS })
       : sqliteSink({ path: join(dataDir, 'audit.db'), maxEvents: MAX_EVENTS });
   const disk = fillable(sink);
-  // Kept outside of the log: they alone show that a log was cut or written anew.
+  // Only checkpoints kept outside the log reveal that it was truncated or rewritten.
   const checkpoints: string[] = [];
   const log = auditLog({
     name: LOG_NAME,
@@ -66,7 +66,7 @@ export function auditTrail({ dataDir, whenUnavailable }: AuditTrailOptions): Aud
   };
 }
 
-/** The key that signs checkpoints: made at the first start, and kept beside the log by its owner. */
+/** The signing key of the checkpoints, created at the first start and stored beside the log. */
 function signingKey(dataDir: string | undefined): { secretKey: string; verifierKey: string } {
   if (dataDir === undefined) return generateSigningKey('parsercraft.demo/audit');
   const path = join(dataDir, 'audit.key');

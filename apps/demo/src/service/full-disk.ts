@@ -1,16 +1,13 @@
 import type { AuditSink } from '@temper/audit/sink';
 
-/** A sink whose disk can be filled by a switch. */
+/** A sink that can simulate a full disk. */
 export interface FillableSink extends AuditSink {
   full: boolean;
-  /** Writes that met the full disk. */
+  /** Number of writes that failed because `full` was set. */
   readonly refused: number;
 }
 
-/**
- * Puts a disk that can run full under a sink: while it is full, every write fails as the operating
- * system says it, and everything else goes to the real sink.
- */
+/** Wraps a sink so that its writes fail with ENOSPC while `full` is set. */
 export function fillable(sink: AuditSink): FillableSink {
   let refused = 0;
   const guard = <T>(call: string, work: () => Promise<T>): Promise<T> => {

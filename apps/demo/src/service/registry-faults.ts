@@ -1,8 +1,8 @@
 import type { Fault, FaultStatus, RegistryProcess } from '@temper/registry';
 
-/** The registry's own switches, over its control listener. */
+/** Client for the registry's fault injection endpoint. */
 export interface RegistryFaults {
-  /** Replaces whatever is on. */
+  /** Replaces all current faults. */
   set(faults: readonly Fault[]): Promise<FaultStatus>;
   clear(): Promise<FaultStatus>;
   status(): Promise<FaultStatus>;
@@ -22,7 +22,8 @@ export function registryFaults({ controlUrl, token }: RegistryProcess): Registry
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const answer = await response.text();
-    if (!response.ok) throw new Error(`The registry refused its faults: ${answer.slice(0, 300)}`);
+    if (!response.ok)
+      throw new Error(`The registry rejected the fault request: ${answer.slice(0, 300)}`);
     return JSON.parse(answer) as FaultStatus;
   };
   return {

@@ -45,19 +45,19 @@ export type Hardening = ParserCraftHardening<
 >;
 
 export interface ServiceOptions {
-  /** Where registry and audit log keep their files; a folder that goes away again without it. */
+  /** Folder of the registry and the audit log. @defaultValue a temporary folder, removed on stop */
   readonly dataDir?: string | undefined;
-  /** Whether the audit log is durable. */
+  /** Whether the audit log is stored on disk. */
   readonly durableAudit: boolean;
   readonly whenAuditUnavailable?: 'refuse' | 'degrade';
-  /** What differs from the report, over {@link DEMO_SETTINGS}. */
+  /** Overrides on top of {@link DEMO_SETTINGS}. */
   readonly settings?: HardeningOverrides;
   readonly log: (line: string) => void;
-  /** Ends the start. */
+  /** Aborts the startup. */
   readonly signal?: AbortSignal;
 }
 
-/** A ParserCraft service without its HTTP side: subsystems, their guards, and everything around. */
+/** A ParserCraft service without its HTTP server. */
 export interface Service extends AsyncDisposable {
   readonly hardening: Hardening;
   readonly overrides: HardeningOverrides;
@@ -68,16 +68,16 @@ export interface Service extends AsyncDisposable {
   readonly lsp: LspAccess;
   readonly audit: AuditTrail;
   readonly monitor: HealthMonitor;
-  /** Ends everything: the policies, the children, the log, the folder. Runs once. */
+  /** Stops policies, child processes and audit log, and removes a temporary folder. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** How often health is looked at when nobody asks. */
+/** Interval of background health checks, in milliseconds. */
 const HEALTH_REFRESH_MS = 5_000;
-/** What the registry gets for its end; what it has acknowledged is on the disk by then. */
+/** Time that the registry gets to exit, in milliseconds. Acknowledged writes are already durable. */
 const REGISTRY_STOP_MS = 2_000;
 
-/** Starts the children and wires the guards around them; resolves when everything answers. */
+/** Starts the child processes and wraps them in policies; resolves when the service is ready. */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { log } = options;
   const own = options.dataDir === undefined;
@@ -106,7 +106,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const access = registryAccess(registry.url, tap);
     const lsp = lspAccess({
       initialization: { packages: await standardLibrary(access, registry.url, log) },
-      onExit: (reason) => log(`language server: ${reason} It is started again.`),
+      onExit: (reason) => log(`language server: ${reason} Restarting.`),
     });
     undo.push(() => lsp.process.close());
     await lsp.process.start();
@@ -137,7 +137,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     );
     undo.push(() => hardening.shutdown());
     monitor.setStarted();
-    // Somebody has to ask, or the metrics know nothing.
+    // Without background checks the health metrics stay empty.
     monitor.start();
     undo.push(() => monitor.stop());
     return {

@@ -2,8 +2,8 @@ import type { LspInitialization } from '@temper/parsercraft';
 import type { RegistryAccess } from '../subsystems/registry.ts';
 
 /**
- * The sources of every package that the registry has at the start, for the language server: it
- * answers without the network. A registry that does not answer costs completions, not the start.
+ * Fetches the sources of all packages at startup, so that the language server works without the
+ * network. If the registry does not respond, only completions are missing.
  */
 export async function standardLibrary(
   { client }: RegistryAccess,
@@ -24,7 +24,7 @@ export async function standardLibrary(
       ]),
     );
   } catch (error) {
-    log(`the language server starts without packages: ${(error as Error).message}`);
+    log(`language server: starting without packages: ${(error as Error).message}`);
     return {};
   }
 }

@@ -11,12 +11,12 @@ import {
 import type { AstSubsystem } from '@temper/parsercraft-handlers';
 import { marking } from './error-marks.ts';
 
-/** A program with everything that it needs. */
+/** A program with its language definition and its packages. */
 export interface ProgramSource {
   readonly definition: LanguageDefinition;
   readonly source: string;
   readonly packages: PackageSources;
-  /** What is made of it: C, or what it prints. */
+  /** Whether to generate C or to run the program. */
   readonly target: 'c' | 'output';
 }
 
@@ -26,11 +26,11 @@ export type GeneratedCode =
 
 export interface InferredTypes {
   readonly names: readonly InferredName[];
-  /** The functions of the program, for a check against protocols. */
+  /** The functions of the program as methods, for protocol checks. */
   readonly structure: Structure;
 }
 
-/** Enough for any program that is meant to end, and well under a second of work. */
+/** Step limit of the interpreter: well below a second of work. */
 const MAX_STEPS = 2_000_000;
 const MAX_OUTPUT_BYTES = 64 * 1024;
 

@@ -46,7 +46,7 @@ const TIMEOUT: Mark = {
 
 type ErrorClass = abstract new (...parameters: never[]) => Error;
 
-/** The toolchain knows nothing of guards; here is said what its errors mean to them. */
+/** Kind and classification of each error of the toolchain, which does not depend on Temper. */
 const MARKS: readonly (readonly [Mark, readonly ErrorClass[]])[] = [
   [
     INVALID,
@@ -55,7 +55,7 @@ const MARKS: readonly (readonly [Mark, readonly ErrorClass[]])[] = [
       TypeCheckError,
       LanguageDefinitionError,
       ProtocolValidationError,
-      // Whoever writes a program without an end has written it himself.
+      // An endless program is an error of its author.
       StepBudgetError,
       OutputLimitError,
       PackageNotFoundError,
@@ -69,7 +69,7 @@ const MARKS: readonly (readonly [Mark, readonly ErrorClass[]])[] = [
     CONNECTION,
     [
       RegistryConnectionError,
-      // A damaged answer is the wire's or the registry's, and may well be whole the next time.
+      // A corrupted response may be intact on the next attempt.
       RegistryResponseError,
       IntegrityError,
       LspExitError,
@@ -79,7 +79,7 @@ const MARKS: readonly (readonly [Mark, readonly ErrorClass[]])[] = [
   ],
 ];
 
-/** What a write to a process says that has just died, before its end was noticed. */
+/** Codes of a write to a process that exited before its exit event arrived. */
 const BROKEN_PIPE = ['ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END', 'EPIPE'];
 
 function markOf(error: Error): Mark | undefined {
@@ -88,14 +88,14 @@ function markOf(error: Error): Mark | undefined {
   return MARKS.find(([, classes]) => classes.some((one) => error instanceof one))?.[0];
 }
 
-/** Says on an error of the toolchain what it means to a guard. Other errors stay as they are. */
+/** Adds kind and classification to an error of the toolchain. Other errors are returned unchanged. */
 function marked(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const mark = markOf(error);
   return mark === undefined ? error : Object.assign(error, mark);
 }
 
-/** Runs work of the toolchain; what it throws says what it means. */
+/** Runs work of the toolchain and marks the errors it throws. */
 export async function marking<T>(work: () => T | PromiseLike<T>): Promise<T> {
   try {
     return await work();

@@ -2,7 +2,7 @@ import { LastGoodAnswers, type LspInitialization, LspProcess } from '@temper/par
 import type { LspSubsystem } from '@temper/parsercraft-handlers';
 import { marking } from './error-marks.ts';
 
-/** What can be asked of the language server, by the name that it has in the API. */
+/** Methods of the language server by their name in the API. */
 export const LSP_METHODS = {
   diagnostics: 'textDocument/diagnostic',
   completion: 'textDocument/completion',
@@ -17,13 +17,13 @@ export const LSP_METHODS = {
 
 export type LspMethod = keyof typeof LSP_METHODS;
 
-/** A question about a text, which comes with it. */
+/** A language server request together with the text it is about. */
 export interface LspQuestion {
   readonly text: string;
   readonly language: string;
-  /** Whose text it is: the last good answers are kept by it. */
+  /** Key under which the last valid text is kept. */
   readonly document: string;
-  /** From 0, as the protocol counts. */
+  /** Zero-based, as in the Language Server Protocol. */
   readonly position?: { readonly line: number; readonly character: number };
   readonly newName?: string;
 }
@@ -39,10 +39,10 @@ interface LspAccessOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Crashes that are forgiven before there is a pause: a demonstration makes many. */
+/** High, because the demo crashes the server on purpose. */
 const RESTARTS_PER_MINUTE = 300;
 
-/** The language server as a child process, restarted when it dies, with the last good text of each document. */
+/** Runs the language server as a child process that is restarted, and keeps the last valid texts. */
 export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAccess {
   const process = new LspProcess({
     initialization,
@@ -53,7 +53,7 @@ export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAcce
   const lastGood = new LastGoodAnswers(initialization);
   let questions = 0;
 
-  // Each question opens a document of its own, so that no two of them get in each other's way.
+  // Each request opens its own document, so that concurrent requests do not interfere.
   const ask = async (method: LspMethod, question: LspQuestion, signal: AbortSignal) => {
     questions += 1;
     const uri = `inmemory:///${questions}`;
@@ -79,7 +79,7 @@ export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAcce
         }),
       lastGood: (method, question) => {
         const uri = uriOf(question);
-        // What was written meanwhile is understood without the server too, if it parses.
+        // The current text can be used without the server if it parses.
         lastGood.learn(uri, question.text, question.language);
         const params = paramsOf(method as LspMethod, question, uri);
         const answer = lastGood.answer(LSP_METHODS[method as LspMethod], params);
@@ -94,7 +94,7 @@ export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAcce
   };
 }
 
-/** Under which a document's last good text is kept. */
+/** The URI under which the last valid text of a document is kept. */
 function uriOf({ document, language }: LspQuestion): string {
   return `lastgood:///${language}/${encodeURIComponent(document)}`;
 }
@@ -113,7 +113,7 @@ function paramsOf(
   };
 }
 
-/** Answers name the document that was opened; the caller knows it by another name. */
+/** Replaces the internal document URI in an answer by the name that the client chose. */
 function inTermsOf(answer: unknown, uri: string, document: string): unknown {
   if (answer === null || answer === undefined) return null;
   return JSON.parse(

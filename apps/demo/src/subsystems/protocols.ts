@@ -8,7 +8,7 @@ import {
 import type { ProtocolSubsystem } from '@temper/parsercraft-handlers';
 import { marking } from './error-marks.ts';
 
-/** Which type is held against which protocols. */
+/** A type and the protocols to check it against. */
 export interface ProtocolQuestion {
   readonly name: string;
   readonly structure: Structure;
@@ -19,14 +19,14 @@ export interface ProtocolQuestion {
 
 export interface ProtocolAnswer {
   readonly reports: readonly ConformanceReport[];
-  /** Why something was not checked, where that is not for the question's sake. */
+  /** Why nothing was checked, when the check itself failed. */
   readonly uncheckedBecause?: string;
 }
 
-/** Time kept back from a deadline for the way home, in milliseconds. */
+/** Time reserved before the deadline to return the result, in milliseconds. */
 const RESERVE_MS = 250;
 
-/** Structural checks in this process; a deadline that nears ends one with what was found so far. */
+/** Structural checks in this process. A check near its deadline stops and returns a partial report. */
 export function protocolSubsystem(
   clock: Clock,
 ): ProtocolSubsystem<ProtocolQuestion, ProtocolAnswer> {
@@ -59,7 +59,7 @@ export function protocolSubsystem(
   };
 }
 
-/** Names of the members of a protocol and of those it extends, without checking anything. */
+/** Member names of a protocol and of the protocols it extends. Ignores cycles. */
 function membersOf(
   definitions: readonly ProtocolDefinition[],
   name: string,

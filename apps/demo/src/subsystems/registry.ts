@@ -9,24 +9,24 @@ import type { RegistrySubsystem } from '@temper/parsercraft-handlers';
 import { marking } from './error-marks.ts';
 import type { WireTap } from './wire-tap.ts';
 
-/** A package with everything that it needs, verified, and when its registry was asked. */
+/** A verified package with its dependencies. */
 export interface PackageTree extends Installed {
   readonly root: FetchedPackage;
 }
 
-/** The registry as a port, and its client for what is not guarded by it. */
+/** The registry as a guarded subsystem, and its client for unguarded requests. */
 export interface RegistryAccess {
   readonly client: RegistryClient;
   readonly subsystem: RegistrySubsystem<PackageTree>;
 }
 
-/** One request may take this long; an attempt of the plan is given less. */
+/** Timeout of one request, in milliseconds; above the attempt timeout of the plan. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
 /**
- * The registry over HTTP. Metadata is asked for each time, with the entity tag of what is known, and
- * tarballs are downloaded each time: an answer from a cache would say nothing about the registry. The
- * copy for worse days is kept by the guard, with its age.
+ * The registry over HTTP. Metadata is revalidated by entity tag and tarballs are downloaded on every
+ * fetch, because a cached response would say nothing about the registry's health. Stale copies for
+ * outages are kept by the cache policy.
  */
 export function registryAccess(url: string, tap: WireTap): RegistryAccess {
   const client = new RegistryClient({
@@ -35,7 +35,7 @@ export function registryAccess(url: string, tap: WireTap): RegistryAccess {
     cache: documentsOnly(memoryCache()),
     timeoutMs: REQUEST_TIMEOUT_MS,
   });
-  // Older than nothing can be: the registry is asked.
+  // A negative age forces revalidation.
   const maxAgeMs = -1;
   return {
     client,
@@ -45,7 +45,8 @@ export function registryAccess(url: string, tap: WireTap): RegistryAccess {
           marking(async () => {
             const installed = await client.install({ [name]: range }, { signal, maxAgeMs });
             const root = installed.packages.get(name);
-            if (root === undefined) throw new Error(`'${name}' is not among what it needs.`);
+            if (root === undefined)
+              throw new Error(`The registry client did not install '${name}'.`);
             return { ...installed, root };
           }),
         ),

@@ -1,23 +1,23 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 
-/** Requests that left this process. */
+/** Counts of requests sent to the registry. */
 interface WireCounts {
-  /** On behalf of guarded calls. */
+  /** Requests of guarded calls. */
   readonly requests: number;
-  /** Of them, those that no answer came back for. */
+  /** The part of {@link requests} that got no response. */
   readonly broken: number;
-  /** Of health checks and others that go past the guards. */
+  /** Requests outside guarded calls, such as health checks. */
   readonly probes: number;
 }
 
-/** A request that begins now. */
+/** A request of a guarded call. */
 interface WireRequest {
-  /** When the attempt that it is part of began, on the monotonic clock, in milliseconds. */
+  /** Start of the attempt that it belongs to, on the monotonic clock, in milliseconds. */
   readonly attemptStartedAt: number;
 }
 
-/** Counts what is really sent to the registry: what a guard claims is measured where the wire begins. */
+/** Counts the requests that are sent to the registry, independently of the policies. */
 export class WireTap {
   readonly fetch: typeof fetch;
   readonly #attempts = new AsyncLocalStorage<WireRequest>();
@@ -44,7 +44,7 @@ export class WireTap {
     };
   }
 
-  /** Runs one attempt of a guarded call; requests outside of any count as probes. */
+  /** Runs one attempt of a guarded call. Requests outside an attempt count as probes. */
   attempt<T>(work: () => T): T {
     return this.#attempts.run({ attemptStartedAt: performance.now() }, work);
   }
@@ -53,7 +53,7 @@ export class WireTap {
     return { requests: this.#requests, broken: this.#broken, probes: this.#probes };
   }
 
-  /** Calls `listener` when a request of a guarded call begins, until disposed of. */
+  /** Calls `listener` at the start of each request of a guarded call until the result is disposed. */
   onRequest(listener: (request: WireRequest) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };

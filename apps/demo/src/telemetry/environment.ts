@@ -1,35 +1,35 @@
-/** What this process is called where the environment does not call it otherwise. */
+/** Default service name; `OTEL_SERVICE_NAME` overrides it. */
 export const SERVICE_NAME = 'parsercraft';
 
-/** Where the metrics are, as OpenTelemetry's own defaults have it, but never beyond this machine. */
+/** Default address of the metrics: OpenTelemetry's default port, on the loopback address only. */
 const PROMETHEUS_HOST = '127.0.0.1';
 export const PROMETHEUS_PORT = 9464;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Names of trace exporters that OpenTelemetry's environment variables know. */
+/** Trace exporters that `OTEL_TRACES_EXPORTER` can select. */
 export type TraceExporterName = 'otlp' | 'console' | 'zipkin';
 
-/** What the environment asks of us. */
+/** The telemetry configuration from the environment. */
 export interface TelemetryPlan {
-  /** `OTEL_SDK_DISABLED`: nothing at all. */
+  /** From `OTEL_SDK_DISABLED`. When true, telemetry is off. */
   readonly disabled: boolean;
   readonly traceExporters: readonly TraceExporterName[];
-  /** `ours`: Prometheus with Temper's own buckets; `environment`: what `OTEL_METRICS_EXPORTER` lists. */
+  /** `ours`: Prometheus with Temper's buckets. `environment`: the exporters of `OTEL_METRICS_EXPORTER`. */
   readonly metrics: 'ours' | 'environment' | 'none';
   readonly prometheus: { readonly host: string; readonly port: number };
   readonly logs: boolean;
-  /** Values that were not understood, for people. */
-  readonly complaints: readonly string[];
+  /** Warnings about invalid values. */
+  readonly warnings: readonly string[];
 }
 
 /**
- * Reads OpenTelemetry's variables. They keep their meaning, with two defaults of ours: metrics are
- * served for Prometheus, and traces go out only when somebody says whereto, as the SDK would try
- * `localhost:4318` for ever.
+ * Reads OpenTelemetry's standard variables, with two different defaults: metrics are served for
+ * Prometheus, and traces are exported only when an endpoint is set, because the SDK would retry
+ * `localhost:4318` forever.
  */
 export function telemetryPlan(env: Environment): TelemetryPlan {
-  const complaints: string[] = [];
+  const warnings: string[] = [];
   const stated = (name: string): boolean => (env[name] ?? '').trim() !== '';
   const list = (name: string): string[] =>
     [...new Set((env[name] ?? '').split(',').map((item) => item.trim()))].filter(Boolean);
@@ -39,7 +39,7 @@ export function telemetryPlan(env: Environment): TelemetryPlan {
     stated('OTEL_EXPORTER_OTLP_ENDPOINT') || stated('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT');
   const known = traces.filter((name) => {
     if (['otlp', 'console', 'zipkin', 'none'].includes(name)) return true;
-    complaints.push(`OTEL_TRACES_EXPORTER: there is no exporter '${name}'`);
+    warnings.push(`OTEL_TRACES_EXPORTER: unknown exporter '${name}'`);
     return false;
   });
   const metrics = list('OTEL_METRICS_EXPORTER');
@@ -57,19 +57,17 @@ export function telemetryPlan(env: Environment): TelemetryPlan {
         : 'environment',
     prometheus: {
       host: env.OTEL_EXPORTER_PROMETHEUS_HOST?.trim() || PROMETHEUS_HOST,
-      port: portOf(env.OTEL_EXPORTER_PROMETHEUS_PORT, complaints),
+      port: portOf(env.OTEL_EXPORTER_PROMETHEUS_PORT, warnings),
     },
     logs: stated('OTEL_LOGS_EXPORTER') || stated('OTEL_EXPORTER_OTLP_LOGS_ENDPOINT'),
-    complaints,
+    warnings,
   };
 }
 
-function portOf(given: string | undefined, complaints: string[]): number {
+function portOf(given: string | undefined, warnings: string[]): number {
   const text = (given ?? '').trim();
   if (text === '') return PROMETHEUS_PORT;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  complaints.push(
-    `OTEL_EXPORTER_PROMETHEUS_PORT: '${text}' is no port; ${PROMETHEUS_PORT} is taken`,
-  );
+  warnings.push(`OTEL_EXPORTER_PROMETHEUS_PORT: '${text}' is not a port; using ${PROMETHEUS_PORT}`);
   return PROMETHEUS_PORT;
 }

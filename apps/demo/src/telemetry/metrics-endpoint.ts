@@ -2,17 +2,17 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 
-/** Where Prometheus scrapes. */
+/** The HTTP endpoint that Prometheus scrapes. */
 export interface MetricsEndpoint {
   readonly url: string;
   close(): Promise<void>;
 }
 
 /**
- * Serves the exporter's metrics from a server of our own: it says where it listens, takes port 0,
- * and lets go of kept-alive scrapers at the end.
+ * Serves the exporter's metrics from a separate server. Unlike the exporter's own server, it reports
+ * its address, supports port 0 and closes keep-alive connections when it is closed.
  *
- * @throws what the operating system says when the address cannot be had
+ * @throws the system error when the address is not available
  */
 export async function serveMetrics(
   exporter: PrometheusExporter,
@@ -26,7 +26,7 @@ export async function serveMetrics(
     } else exporter.getMetricsRequestHandler(request, response);
   });
   await listen(server, address);
-  // Metrics alone keep no process alive.
+  // The metrics server must not keep the process alive.
   server.unref();
   const { address: host, port, family } = server.address() as AddressInfo;
   return {

@@ -1,33 +1,33 @@
 import type { DiagLogger } from '@opentelemetry/api';
 
-/** A scrape in the first milliseconds misses the host's name in `target_info`; the next one has it. */
+/** Logged when an early scrape lacks the host name in `target_info`; the next scrape has it. */
 const UNIMPORTANT = /before async attributes settled/;
 
-/** Different things that are said before the rest is kept back. */
-const MAX_SAID = 50;
+/** Maximum number of distinct messages. */
+const MAX_MESSAGES = 50;
 
 /**
- * What OpenTelemetry complains of, once each: a collector that is down is no news every five
- * seconds. Times, addresses and numbers do not make a complaint another one.
+ * Logs each error and warning of OpenTelemetry once, so that an unavailable collector does not flood
+ * the log. Messages that differ only in numbers count as the same.
  */
 export function onceLogger(log: (line: string) => void): DiagLogger {
-  const said = new Set<string>();
-  const complain = (message: unknown): void => {
+  const logged = new Set<string>();
+  const logOnce = (message: unknown): void => {
     const text = textOf(message);
     if (UNIMPORTANT.test(text)) return;
     const key = text.replaceAll(/\d+/g, '#').slice(0, 80);
-    if (said.has(key) || said.size >= MAX_SAID) return;
-    said.add(key);
+    if (logged.has(key) || logged.size >= MAX_MESSAGES) return;
+    logged.add(key);
     log(text);
   };
   const ignore = (): void => undefined;
-  return { error: complain, warn: complain, info: ignore, debug: ignore, verbose: ignore };
+  return { error: logOnce, warn: logOnce, info: ignore, debug: ignore, verbose: ignore };
 }
 
 function textOf(message: unknown): string {
   if (message instanceof Error) return message.message;
   const text = String(message);
-  // The SDK's error handler writes errors as JSON, stack and all.
+  // The SDK's error handler serializes errors as JSON with the stack.
   if (!text.startsWith('{')) return text.slice(0, 300);
   try {
     const { message: inner = text } = JSON.parse(text) as { message?: string };

@@ -9,8 +9,8 @@ import {
 import type { TraceExporterName } from './environment.ts';
 
 /**
- * The processors that OpenTelemetry's variables ask for. The SDK makes them itself only when nobody
- * adds one of his own, as we do for the page.
+ * Creates the span processors for the exporters that the environment selects. The SDK creates them
+ * only when no custom processor is added, and the demo adds one for the page.
  */
 export async function exportingProcessors(
   names: readonly TraceExporterName[],

@@ -9,20 +9,20 @@ import {
 import type { MetricsEndpoint } from './metrics-endpoint.ts';
 import type { TraceRing } from './trace-ring.ts';
 
-/** What the rest of the process needs to know of telemetry. */
+/** The running telemetry of this process. */
 export interface Telemetry {
   /** The last traces of this process; undefined when the SDK is disabled. */
   readonly traces: TraceRing | undefined;
-  /** Where Prometheus scrapes, when it can. */
+  /** URL of the Prometheus endpoint; undefined when metrics are not served. */
   readonly metricsUrl: string | undefined;
-  /** Whether spans leave the process. */
+  /** Whether spans are exported. */
   readonly exportsTraces: boolean;
-  /** Exports what is still held, for a bounded time: a dead collector holds nobody up. */
+  /** Flushes pending telemetry, for at most 2 s. */
   shutdown(): Promise<void>;
 }
 
 const SHUTDOWN_LIMIT_MS = 2_000;
-/** Requests that are long by nature, or that somebody makes every few seconds for ever. */
+/** Event streams and health probes are not traced: they are long-lived or frequent. */
 const UNTRACED = /^\/(?:v1\/events|livez|readyz|startupz)(?:\?|$)/;
 
 const NOTHING: Telemetry = {
@@ -33,15 +33,15 @@ const NOTHING: Telemetry = {
 };
 
 /**
- * Starts OpenTelemetry as the environment says, before anything that it instruments is loaded. What
- * goes wrong is said, once, and the service works without it.
+ * Starts OpenTelemetry as configured by the environment. Must run before the instrumented modules are
+ * loaded. Errors are logged, and the service runs without telemetry.
  */
 export async function startTelemetry(
   env: Environment,
   log: (line: string) => void,
 ): Promise<Telemetry> {
   const plan = telemetryPlan(env);
-  for (const complaint of plan.complaints) log(`telemetry: ${complaint}.`);
+  for (const warning of plan.warnings) log(`telemetry: ${warning}.`);
   if (plan.disabled) return NOTHING;
   try {
     return await start(plan, env, log);
@@ -77,10 +77,10 @@ async function start(
     import('./span-processors.ts'),
     import('./once-logger.ts'),
   ]);
-  // With OTEL_LOG_LEVEL the SDK sets a logger of its own, which says everything.
+  // With OTEL_LOG_LEVEL the SDK sets its own logger.
   if ((env.OTEL_LOG_LEVEL ?? '').trim() === '') {
     diag.setLogger(
-      onceLogger((line) => log(`telemetry: ${line} (said once)`)),
+      onceLogger((line) => log(`telemetry: ${line} (logged once)`)),
       DiagLogLevel.WARN,
     );
   }
@@ -91,7 +91,7 @@ async function start(
   ];
   const prometheus = plan.metrics === 'ours' ? await openPrometheus(plan, log) : undefined;
   const sdk = new NodeSDK({
-    // Below what the environment's detectors find, so that OTEL_SERVICE_NAME wins.
+    // Resource detectors override this name, so that OTEL_SERVICE_NAME wins.
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': SERVICE_NAME })),
     instrumentations: [
       new HttpInstrumentation({
@@ -108,8 +108,8 @@ async function start(
   });
   sdk.start();
   processMetrics();
-  // The instrumentation patches `Server.prototype`, which every importer shares, when it sees a
-  // require() of the module. An ES import would pass it by unless a loader hook were registered.
+  // The instrumentation patches `Server.prototype`, which all importers share, on a require() of the
+  // module. It does not see an ES import without a loader hook.
   createRequire(import.meta.url)('node:http');
 
   return {
@@ -145,9 +145,9 @@ async function openPrometheus(
     return { exporter, endpoint: await serveMetrics(exporter, plan.prometheus) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be had (${message})`;
+    const why = code === 'EADDRINUSE' ? 'is in use' : `is not available (${message})`;
     log(
-      `telemetry: ${host}:${port} ${why}; no metrics are served. Choose another with OTEL_EXPORTER_PROMETHEUS_PORT.`,
+      `telemetry: ${host}:${port} ${why}; no metrics are served. Set OTEL_EXPORTER_PROMETHEUS_PORT to another port.`,
     );
     return { exporter, endpoint: undefined };
   }

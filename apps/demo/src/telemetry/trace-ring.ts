@@ -1,7 +1,7 @@
 import { type HrTime, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 
-/** One span as the page draws it. */
+/** A span as the page shows it. */
 export interface SpanView {
   readonly spanId: string;
   /** Undefined for the root of the trace. */
@@ -9,7 +9,7 @@ export interface SpanView {
   readonly name: string;
   readonly kind: string;
   readonly scope: string;
-  /** Wall clock, in milliseconds since the epoch. */
+  /** Start time, in milliseconds since the epoch. */
   readonly startMs: number;
   readonly durationMs: number;
   readonly status: 'unset' | 'ok' | 'error';
@@ -17,25 +17,25 @@ export interface SpanView {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** The spans of one trace that ended in this process. */
+/** A finished trace with its spans of this process. */
 export interface TraceView {
   readonly traceId: string;
-  /** Name of the span that everything else of this process is under. */
+  /** Name of this process's root span. */
   readonly name: string;
   readonly startMs: number;
   readonly durationMs: number;
   readonly failed: boolean;
   readonly spans: readonly SpanView[];
-  /** Spans that there was no room for. */
+  /** Number of spans that exceeded the limit. */
   readonly dropped: number;
 }
 
 export interface TraceRingOptions {
-  /** Finished traces that are kept. @defaultValue 60 */
+  /** Maximum number of finished traces. @defaultValue 60 */
   readonly traces?: number;
-  /** Spans that are kept of one trace. @defaultValue 150 */
+  /** Maximum number of spans per trace. @defaultValue 150 */
   readonly spansPerTrace?: number;
-  /** Traces under way that are followed at a time. @defaultValue 500 */
+  /** Maximum number of unfinished traces. @defaultValue 500 */
   readonly open?: number;
 }
 
@@ -53,8 +53,8 @@ const KINDS: Readonly<Record<SpanKind, string>> = {
 };
 
 /**
- * Keeps the last finished traces of this process, for a page that has no tracing backend. A trace is
- * finished when a span ends whose parent is not of this process.
+ * Keeps the last finished traces of this process, so that the page works without a tracing backend. A
+ * trace is finished when a span ends whose parent is in another process or missing.
  */
 export class TraceRing implements SpanProcessor {
   readonly #limits: Required<TraceRingOptions>;
@@ -75,7 +75,7 @@ export class TraceRing implements SpanProcessor {
     return this.#finished.get(traceId);
   }
 
-  /** Calls `listener` with each trace that finishes, until the result is called. */
+  /** Calls `listener` with each finished trace until the returned function is called. */
   onTrace(listener: (trace: TraceView) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
@@ -113,7 +113,7 @@ export class TraceRing implements SpanProcessor {
 
   #finish(traceId: string, root: ReadableSpan, open: OpenTrace): void {
     this.#open.delete(traceId);
-    // Two requests of one caller's trace are shown as one.
+    // Several requests with the same trace id are merged into one trace.
     const before = this.#finished.get(traceId);
     const spans = [...(before?.spans ?? []), ...open.spans].slice(-this.#limits.spansPerTrace);
     const startMs = Math.min(...spans.map((span) => span.startMs));

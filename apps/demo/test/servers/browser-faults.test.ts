@@ -8,9 +8,9 @@ const circuit = (page: Page, state: string) =>
 
 const OF_THE_REGISTRY = ['registry-outage', 'registry-refused', 'slow-registry', 'flapping'];
 
-describe.runIf(hasBrowser)('a fault that is clicked on', { timeout: 120_000 }, () => {
+describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 120_000 }, () => {
   it.each(OF_THE_REGISTRY)(
-    '%s opens the circuit, and closes it when it is clicked off',
+    'the fault %s opens the circuit when it is switched on, and the circuit closes when it is switched off',
     async (name) => {
       const { page, url, errors } = await openPage();
       const control = page.locator(`[data-fault=${name}]`);
@@ -22,9 +22,9 @@ describe.runIf(hasBrowser)('a fault that is clicked on', { timeout: 120_000 }, (
       await circuit(page, 'open').waitFor({ timeout: 60_000 });
       await page.locator('[data-alarm=breaker-registry_fetch]').waitFor();
       await expectAnswers(url);
-      // Older answers stand in.
-      const older = page.locator('[data-subsystem=registry] .counts li:nth-child(2)[data-some]');
-      await older.waitFor({ timeout: 20_000 });
+      // Calls get degraded answers.
+      const degraded = page.locator('[data-subsystem=registry] .counts li:nth-child(2)[data-some]');
+      await degraded.waitFor({ timeout: 20_000 });
 
       await control.click();
       await page.locator(`[data-fault=${name}][aria-checked=false]`).waitFor();
@@ -35,7 +35,7 @@ describe.runIf(hasBrowser)('a fault that is clicked on', { timeout: 120_000 }, (
     },
   );
 
-  it('lsp-crash is seen at the language server, which comes back', async () => {
+  it('the fault lsp-crash marks the language server as down until it has restarted', async () => {
     const { page, url, errors } = await openPage();
     const chip = page.locator('[data-subsystem=lsp] .chip');
     await chip.and(page.locator('[data-state=closed]')).waitFor();
@@ -54,7 +54,7 @@ describe.runIf(hasBrowser)('a fault that is clicked on', { timeout: 120_000 }, (
     expect(errors).toEqual([]);
   });
 
-  it('audit-disk-full is told by an alarm, and the chain is whole when it is over', async () => {
+  it('the fault audit-disk-full raises an alarm, and the audit chain verifies afterwards', async () => {
     const { page, errors } = await openPage();
     await page.locator('[data-fault=audit-disk-full]').click();
     await page.locator('[data-alarm=health-audit]').waitFor({ timeout: 20_000 });
@@ -70,7 +70,7 @@ describe.runIf(hasBrowser)('a fault that is clicked on', { timeout: 120_000 }, (
   });
 
   it.each(['hostile-input', 'traffic-spike', 'shutdown'])(
-    '%s runs, and says what it came to',
+    'the fault %s runs once and shows its result',
     async (name) => {
       const { page, url, errors } = await openPage();
       const item = page.locator('.fault', { has: page.locator(`[data-fault=${name}]`) });
@@ -83,7 +83,7 @@ describe.runIf(hasBrowser)('a fault that is clicked on', { timeout: 120_000 }, (
     },
   );
 
-  it('is offered for every fault that there is', async () => {
+  it('the page lists every fault', async () => {
     const { page } = await openPage();
     const offered = await page
       .locator('[data-fault]')

@@ -7,9 +7,9 @@ import { type DemoProcess, runDemo, until } from './demo-process.ts';
 
 const CHROMIUM = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium';
 
-/** Without a browser the suites are left out, and say so; in CI that is a failure. */
+/** Without a browser the suites are skipped with a notice; under CI they fail. */
 export const hasBrowser: boolean = existsSync(CHROMIUM) || process.env.CI === 'true';
-if (!hasBrowser) process.stderr.write(`No browser at ${CHROMIUM}: its tests are left out.\n`);
+if (!hasBrowser) process.stderr.write(`No browser at ${CHROMIUM}: browser tests are skipped.\n`);
 
 const ARGS = [
   '--no-sandbox',
@@ -24,17 +24,17 @@ interface Session {
   readonly page: Page;
   readonly url: string;
   readonly demo: DemoProcess;
-  /** What the console and uncaught errors said. */
+  /** Console errors and uncaught errors. */
   readonly errors: readonly string[];
-  /** Addresses that were asked for. */
+  /** URLs that the page requested. */
   readonly requested: readonly string[];
-  /** Bytes of the bodies as they came over the wire, by address. */
+  /** Transferred bytes by URL. */
   readonly weights: ReadonlyMap<string, number>;
-  /** One more page of another shape, on the same service. */
+  /** Opens another page with other browser options on the same service. */
   readonly another: (options: BrowserContextOptions) => Promise<Page>;
 }
 
-/** The service as `npm start` runs it, and its page in a browser, both gone when the test ends. */
+/** Starts the service as `npm start` does and opens its page; both end with the test. */
 export async function openPage(
   options: BrowserContextOptions = {},
   env: Readonly<Record<string, string>> = {},
@@ -76,7 +76,7 @@ export async function openPage(
   return { page, url, demo, errors, requested, weights, another };
 }
 
-/** The service answers real work from outside of the browser, whatever its page shows. */
+/** Checks from outside the browser that the service runs a program. */
 export async function expectAnswers(url: string): Promise<void> {
   const response = await fetch(`${url}/v1/run`, {
     method: 'POST',

@@ -18,7 +18,7 @@ async function violations(page: Page): Promise<readonly string[]> {
   );
 }
 
-/** Presses a key until something has the focus. */
+/** Presses a key until an element matching the selector has the focus. */
 async function keyUntilFocus(page: Page, key: string, selector: string): Promise<void> {
   for (let pressed = 0; pressed < 80; pressed += 1) {
     await page.keyboard.press(key);
@@ -27,11 +27,11 @@ async function keyUntilFocus(page: Page, key: string, selector: string): Promise
     );
     if (there) return;
   }
-  throw new Error(`${selector} is not reached by ${key}.`);
+  throw new Error(`${selector} was not reached by pressing ${key} 80 times.`);
 }
 
 describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
-  it('loads under 150 KB from the service alone, and calls flow', async () => {
+  it('loads less than 150 KB, only from the service, and shows live calls', async () => {
     const { page, url, errors, requested, weights } = await openPage();
     await page.locator('.dot').first().waitFor({ state: 'attached' });
     await page.locator('.counts li[data-some]').first().waitFor();
@@ -40,10 +40,10 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
       async () =>
         (await page.locator('#now').textContent())?.startsWith('All four subsystems') === true,
       30_000,
-      'a calm sentence',
+      'the status of normal operation',
     );
     expect(requested.filter((address) => !address.startsWith(`${url}/`))).toEqual([]);
-    // The stream and what the API answers are no part of the page.
+    // The event stream and API responses do not count as page weight.
     const assets = [...weights].filter(([address]) => !address.includes('/v1/'));
     expect(assets.length).toBeGreaterThan(20);
     const total = assets.reduce((sum, [, weight]) => sum + weight, 0);
@@ -53,11 +53,11 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     expect(errors).toEqual([]);
   });
 
-  it('has no violation that axe knows of, in light and dark, wide and at 360 pixels', async () => {
+  it('has no axe violations in light and dark mode and at a width of 360 pixels', async () => {
     const { page, another, errors } = await openPage({ colorScheme: 'light' });
     const dark = await another({ colorScheme: 'dark' });
     const phone = await another({ viewport: { width: 360, height: 740 } });
-    // With alarms, switches on, and older answers to see.
+    // Covers alarms, active switches and degraded answers.
     await page.locator('#first-fault').click();
     for (const one of [page, dark, phone]) {
       await one.locator('[data-alarm=breaker-registry_fetch]').waitFor({ timeout: 20_000 });
@@ -78,7 +78,7 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     expect(errors).toEqual([]);
   });
 
-  it('is worked by keyboard alone', async () => {
+  it('can be operated with the keyboard only', async () => {
     const { page, errors } = await openPage();
     await page.keyboard.press('Tab');
     expect(await page.evaluate('document.activeElement?.className')).toBe('skip');
@@ -87,7 +87,7 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     await page.keyboard.press('Space');
     await page.locator('[data-fault=registry-refused][aria-checked=true]').waitFor();
     await page.locator('[data-subsystem=registry][data-breaker=open]').waitFor({ timeout: 20_000 });
-    // The focus has stayed; the same key switches it off.
+    // The focus stays on the switch, so the same key switches it off.
     await page.keyboard.press('Space');
     await page.locator('[data-fault=registry-refused][aria-checked=false]').waitFor();
     await keyUntilFocus(page, 'Tab', '.fault .link');
@@ -103,14 +103,14 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     expect(errors).toEqual([]);
   });
 
-  it('moves nothing where motion is unwelcome, and counts all the same', async () => {
+  it('shows no animation with prefers-reduced-motion and still counts calls', async () => {
     const { page } = await openPage({ reducedMotion: 'reduce' });
     const count = page.locator('[data-subsystem=ast] .counts li:first-child .count-value');
     await until(async () => Number(await count.textContent()) > 3, 20_000, 'a count');
     expect(await page.locator('.dot').count()).toBe(0);
   });
 
-  it('tells of faults in a program, shows its C and runs it, in each language', async () => {
+  it('shows errors of a program, compiles it to C and runs it in each language', async () => {
     const { page, errors } = await openPage();
     const source = page.locator('#source');
     await source.fill('let x = ');
@@ -122,7 +122,7 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
       ['core', 'gcd of 84 and 36: 12'],
     ] as const) {
       await page.locator('#language').selectOption(language);
-      await page.locator('#checked', { hasText: 'No faults.' }).waitFor();
+      await page.locator('#checked', { hasText: 'No errors.' }).waitFor();
       await page.locator('#compile').click();
       await page.locator('#output', { hasText: 'int main(' }).waitFor();
       await page.locator('#run').click();
@@ -136,28 +136,28 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     expect(errors).toEqual([]);
   });
 
-  it('runs a scenario, and ticks off its promises', async () => {
+  it('runs a scenario and marks its promises as kept', async () => {
     const { page, errors } = await openPage();
     await page.locator('#tab-scenarios').click();
     await page.locator('#scenario-registry-outage-run').click();
     const row = page.locator('[data-scenario=registry-outage]');
     await row.locator('.phases [data-at=now]').waitFor({ timeout: 20_000 });
     await row.locator('.promises li:last-child[data-state]').waitFor({ timeout: 60_000 });
-    expect(await row.locator('.promises [data-state=held]').count()).toBe(
+    expect(await row.locator('.promises [data-state=kept]').count()).toBe(
       await row.locator('.promises li').count(),
     );
     expect(errors).toEqual([]);
   });
 
-  it('says so when the service is gone', async () => {
+  it('shows that the connection is lost when the service exits', async () => {
     const { page, demo } = await openPage();
     demo.child.kill('SIGTERM');
     await demo.exited;
     await page.locator('#connection[data-state=lost]').waitFor();
-    await page.locator('#now', { hasText: 'not reached' }).waitFor();
+    await page.locator('#now', { hasText: 'not reachable' }).waitFor();
   });
 
-  it('begins a trace that holds its own request, the service, the guards and the registry', async () => {
+  it('starts a trace that contains its request, the service, the policies and the registry', async () => {
     const receiver = await otlpReceiver();
     const { page, errors } = await openPage(
       {},

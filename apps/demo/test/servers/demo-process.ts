@@ -12,11 +12,11 @@ export interface DemoProcess {
   readonly stdout: () => string;
   readonly stderr: () => string;
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
-  /** Every process below this one, children of children too. */
+  /** Process ids of all descendants. */
   readonly descendants: () => readonly number[];
 }
 
-/** The demo as a user runs it, ended when the test ends. Metrics are on a port of its own. */
+/** Starts the demo as a user does, with metrics on a free port. It is stopped when the test ends. */
 export async function runDemo(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -76,7 +76,7 @@ function descendantsOf(pid: number): readonly number[] {
   return found;
 }
 
-/** Whether a process is there and not a corpse that waits to be buried. */
+/** Whether a process is running and not a zombie. */
 export function alive(pid: number): boolean {
   try {
     const state = execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
@@ -86,15 +86,16 @@ export function alive(pid: number): boolean {
   }
 }
 
-/** Waits until something is so. @throws {Error} when it is not in time */
+/** Polls until a condition holds. @throws {Error} when it does not hold within `limitMs` */
 export async function until(
   holds: () => boolean | Promise<boolean>,
   limitMs: number,
-  what = 'it',
+  what = 'the condition',
 ): Promise<void> {
   const end = performance.now() + limitMs;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`${what} did not come about in ${limitMs} ms.`);
+    if (performance.now() > end)
+      throw new Error(`Timed out after ${limitMs} ms waiting for ${what}.`);
     await sleep(50);
   }
 }

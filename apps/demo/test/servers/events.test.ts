@@ -16,7 +16,7 @@ interface Listener {
   readonly close: () => void;
 }
 
-/** Listens as a browser does. */
+/** Opens the event stream as a browser does. */
 function listen({ url }: RunningService, lastEventId?: string): Listener {
   const events: ServerEvent[] = [];
   let [text, comments, closed] = ['', 0, false];
@@ -59,7 +59,7 @@ const named = ({ events }: Listener, name: string): readonly ServerEvent[] =>
   events.filter(({ event }) => event === name);
 
 describe('the event stream', () => {
-  it('tells what happens: operations, breakers, levels, audit, health, traces and faults', async () => {
+  it('sends events for operations, breakers, levels, audit, health, traces and faults', async () => {
     const service = await runService([]);
     const listener = listen(service);
     await until(() => named(listener, 'second').length > 1, 10_000, 'two seconds');
@@ -88,7 +88,7 @@ describe('the event stream', () => {
     listener.close();
   });
 
-  it('brings whoever comes back what was missed, and nothing twice', async () => {
+  it('sends a reconnecting listener exactly the events that it missed', async () => {
     const service = await runService([]);
     const first = listen(service);
     await until(() => first.events.length > 5, 10_000, 'events');
@@ -102,14 +102,14 @@ describe('the event stream', () => {
     const numbers = second.events.map(({ id }) => Number(id.split('.')[1]));
     const from = Number(last.id.split('.')[1]) + 1;
     expect(numbers).toEqual(numbers.map((_, index) => from + index));
-    // Ids of another run mean nothing.
+    // An id of another process is unknown.
     const stranger = listen(service, 'deadbeef.3');
     await until(() => stranger.events.length > 0, 5_000, 'a hello');
     expect(stranger.events[0]?.event).toBe('hello');
     for (const one of [witness, second, stranger]) one.close();
   });
 
-  it('takes so many listeners and no more, and ends them all at the end', async () => {
+  it('rejects the 33rd listener with 503 and closes all streams on shutdown', async () => {
     const service = await runService(['--no-load']);
     const listeners = Array.from({ length: 32 }, () => listen(service));
     await until(() => listeners.every(({ events }) => events.length > 0), 10_000, '32 listeners');

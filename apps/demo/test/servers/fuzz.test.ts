@@ -10,11 +10,11 @@ import { nearly, type Schema } from './schema-arbitrary.ts';
 
 const REQUESTS = Number(process.env.TEMPER_FUZZ_REQUESTS ?? 10_000);
 const AT_A_TIME = 12;
-/** How often the living heap is measured, in requests. */
+/** Requests between two measurements of the live heap. */
 const HEAP_EVERY = 1_000;
-/** What may live at the end that did not in the middle of the run. */
+/** Allowed growth of the live heap in the second half of the run. */
 const MAX_GROWTH_BYTES = 4 * 1024 * 1024;
-/** Routes that start processes or break subsystems are tried now and then, the others always. */
+/** Routes that start processes or break subsystems get fewer requests. */
 const RARE = new Set(['POST /v1/faults', 'POST /v1/scenarios/{name}']);
 
 interface Route {
@@ -59,11 +59,11 @@ async function routesOf({ call }: RunningService): Promise<readonly Route[]> {
   );
 }
 
-/** A lone half of a pair has no UTF-8, and no address either. */
+/** Replaces lone surrogates, which cannot be encoded as UTF-8. */
 const plainText = (value: unknown): string =>
   (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).toWellFormed();
 
-/** A request to a route: as its schema says, nearly so, or not at all. */
+/** Requests to a route with valid, nearly valid and arbitrary input. */
 function questionTo(route: Route, token: string): fc.Arbitrary<HttpQuestion> {
   const value = (schema: Schema) =>
     nearly(schema).map((one) => encodeURIComponent(plainText(one).slice(0, 400)));
@@ -105,7 +105,7 @@ function questionTo(route: Route, token: string): fc.Arbitrary<HttpQuestion> {
   });
 }
 
-/** Requests to no route at all. */
+/** Requests to paths that mostly match no route. */
 const garbage: fc.Arbitrary<HttpQuestion> = fc.record({
   method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD'),
   path: fc.oneof(
@@ -125,16 +125,17 @@ const garbage: fc.Arbitrary<HttpQuestion> = fc.record({
 
 const REPORT_HEAP = ['--expose-gc', '--import', new URL('report-heap.mjs', import.meta.url).href];
 
-/** What lives in the service's heap when everything else has been collected. */
+/** Size of the service's heap after a full garbage collection, in bytes. */
 async function livingHeap({ demo }: RunningService): Promise<number> {
   const before = demo.stderr().length;
   demo.child.kill('SIGUSR2');
-  const told = (): string | undefined => /^heap: (\d+)$/m.exec(demo.stderr().slice(before))?.[1];
-  await until(() => told() !== undefined, 10_000, 'the size of the heap');
-  return Number(told());
+  const reported = (): string | undefined =>
+    /^heap: (\d+)$/m.exec(demo.stderr().slice(before))?.[1];
+  await until(() => reported() !== undefined, 10_000, 'the size of the heap');
+  return Number(reported());
 }
 
-/** Faults that the requests have switched on do not pile up. */
+/** Switches off the faults that fuzzed requests have switched on. */
 async function switchOff(service: RunningService): Promise<void> {
   const { faults } = json<{ faults: { name: string; on: boolean }[] }>(
     await service.call({ path: '/v1/faults' }),
@@ -142,9 +143,9 @@ async function switchOff(service: RunningService): Promise<void> {
   for (const { name, on } of faults) if (on) await service.fault(name, false);
 }
 
-describe('a fuzz of the API', () => {
-  it(`of ${REQUESTS} requests to every route meets no 500, no silence, and no growth of memory`, async () => {
-    // Limits would answer nine requests of ten.
+describe('fuzzing the API', () => {
+  it(`answers ${REQUESTS} fuzzed requests without a 500, a missing response or memory growth`, async () => {
+    // The default limits would reject nine of ten requests.
     const settings = join(temporaryDir(), 'settings.yaml');
     const wide = '{ limit: 1000000, windowMs: 60000, burst: 1000000 }';
     writeFileSync(
@@ -177,10 +178,10 @@ describe('a fuzz of the API', () => {
     const statuses = new Map<string, Set<number>>();
     const heap: number[] = [];
     const check = (route: string, question: HttpQuestion, answer: HttpAnswer): void => {
-      const told = `seed ${seed}: ${JSON.stringify(question)} → ${answer.status} ${answer.body.slice(0, 300)}`;
-      expect(answer.status, `${told}\n${service.demo.stderr().slice(-2_000)}`).not.toBe(500);
+      const context = `seed ${seed}: ${JSON.stringify(question)} → ${answer.status} ${answer.body.slice(0, 300)}`;
+      expect(answer.status, `${context}\n${service.demo.stderr().slice(-2_000)}`).not.toBe(500);
       if (answer.status >= 400 && question.method !== 'HEAD') {
-        expect(isProblem(answer), told).toBe(true);
+        expect(isProblem(answer), context).toBe(true);
       }
       statuses.set(route, (statuses.get(route) ?? new Set()).add(answer.status));
     };
@@ -200,20 +201,20 @@ describe('a fuzz of the API', () => {
       heap.push(await livingHeap(service));
     }
 
-    // Every route was reached, and answered with something else than a refusal at the door.
+    // Every route was reached, and the main routes succeeded at least once.
     for (const { method, path } of routes) {
       expect(statuses.get(`${method} ${path}`)?.size, `${method} ${path}`).toBeGreaterThan(0);
     }
     for (const route of ['POST /v1/compile', 'POST /v1/run', 'POST /v1/lsp/{method}']) {
       expect(statuses.get(route), route).toContain(200);
     }
-    // Everything that is kept is kept in bounds, which are met by the middle of the run.
+    // All buffers are bounded and full by the middle of the run.
     const growth = (heap.at(-1) as number) - (heap[Math.floor(heap.length / 2)] as number);
     expect(
       growth,
       `seed ${seed}: ${heap.map((bytes) => Math.round(bytes / 1e5) / 10)} MB`,
     ).toBeLessThan(MAX_GROWTH_BYTES);
-    // And it works as if nothing had been.
+    // The service still works.
     expect((await service.post('/v1/run', { source: 'print(40 + 2)' })).status).toBe(200);
   }, 300_000);
 });

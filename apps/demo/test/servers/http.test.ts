@@ -7,8 +7,8 @@ import { json, type RunningService, runService, temporaryDir } from './running-s
 
 const HELLO = { source: 'use std.math\nprint(math.gcd(12, 18))\n' };
 
-describe('the service over HTTP', () => {
-  it('compiles, runs, checks, fetches, publishes and answers editors', async () => {
+describe('the HTTP API', () => {
+  it('compiles, runs and checks programs, fetches and publishes packages, and answers editors', async () => {
     const { post, call, withToken } = await runService();
     const ran = json(await post('/v1/run', HELLO));
     expect(ran).toMatchObject({ output: '6\n', exitCode: 0, packages: { 'std.math': {} } });
@@ -58,17 +58,17 @@ describe('the service over HTTP', () => {
     expect(JSON.stringify(json(diagnostics).result)).toContain('type');
   });
 
-  it('answers hostile requests as it should, each refusal with the id of its trace', async () => {
+  it('answers every hostile request with an expected status, and errors with a trace id', async () => {
     const { call, demo } = await runService(['--no-load', '--client-limit=100000']);
     for (const { what, question, statuses } of HOSTILE_REQUESTS) {
       const answer = await call(question);
-      const told = `${what}: ${answer.body.slice(0, 200)} ${demo.stderr()}`;
-      expect(statuses, told).toContain(answer.status);
+      const context = `${what}: ${answer.body.slice(0, 200)} ${demo.stderr()}`;
+      expect(statuses, context).toContain(answer.status);
       if (answer.status >= 400) expect(isProblem(answer), what).toBe(true);
     }
   });
 
-  it('knows every endpoint that a runbook sends its reader to, and describes them', async () => {
+  it('serves and documents every endpoint that a runbook references', async () => {
     const { call } = await runService();
     const document = json<{ openapi: string; paths: Record<string, Record<string, object>> }>(
       await call({ path: '/v1/openapi.json' }),
@@ -90,7 +90,7 @@ describe('the service over HTTP', () => {
     }
   });
 
-  it('tells other methods what there is, and other addresses that there is nothing', async () => {
+  it('answers 405 with Allow for an unsupported method and 404 for an unknown path', async () => {
     const { call } = await runService();
     const wrong = await call({ method: 'DELETE', path: '/v1/faults' });
     expect(json(wrong)).toMatchObject({ status: 405, code: 'method-not-allowed' });
@@ -100,7 +100,7 @@ describe('the service over HTTP', () => {
     expect((await call({ path: '/readyz' })).status).toBe(200);
   });
 
-  it('limits one client and not another, and says how much is left', async () => {
+  it('rate-limits each client separately and sends RateLimit fields', async () => {
     const { call, withToken } = await runService(['--no-load', '--client-limit=120']);
     const answers = await Promise.all(
       Array.from({ length: 30 }, () => call({ path: '/v1/policies' })),
@@ -117,7 +117,7 @@ describe('the service over HTTP', () => {
     expect(other.headers['ratelimit-policy']).toBe('"client";q=120;w=60');
   });
 
-  it('hands the token to its own page alone', async () => {
+  it('returns the token only to its own page', async () => {
     const { call, token } = await runService();
     const page = await call({ path: '/v1/session', headers: { 'sec-fetch-site': 'same-origin' } });
     expect(json(page)).toEqual({ token });
@@ -129,8 +129,8 @@ describe('the service over HTTP', () => {
   });
 });
 
-describe('the service, when a subsystem fails', () => {
-  it('answers with an older copy and its age, then 503 and when to come back, then the real thing', async () => {
+describe('the HTTP API during the failure of a subsystem', () => {
+  it('serves a stale copy with its age, or 503 with Retry-After, until the registry recovers', async () => {
     const { call, fault, post } = await runService();
     const path = '/v1/packages/std.math';
     expect(json(await call({ path })).degraded).toBeUndefined();
@@ -139,7 +139,7 @@ describe('the service, when a subsystem fails', () => {
     expect(stale.status).toBe(200);
     expect(Number(stale.headers.age)).toBeGreaterThanOrEqual(0);
     expect(json(stale)).toMatchObject({ name: 'std.math', degraded: { by: 'stale' } });
-    // No copy of this one: the first calls fail at the registry, and then at the open circuit.
+    // Without a stale copy the first calls fail at the registry and later ones at the open circuit.
     const never = '/v1/packages/std.text?range=1.0.0';
     await until(
       async () => (await call({ path: never })).status === 503,
@@ -149,13 +149,13 @@ describe('the service, when a subsystem fails', () => {
     const refused = await call({ path: never });
     expect(json(refused)).toMatchObject({ code: 'circuit-open', breaker: 'registry_fetch' });
     expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-    // A program that needs no package is none of the registry's business.
+    // A program without packages does not need the registry.
     expect((await post('/v1/run', { source: 'print(1)' })).status).toBe(200);
     await fault('registry-outage', false);
     await until(async () => (await call({ path: never })).status === 200, 10_000, 'recovery');
   });
 
-  it('answers 504 when the registry is too slow and there is no copy', async () => {
+  it('answers 504 when the registry is too slow and there is no stale copy', async () => {
     const { call, fault } = await runService();
     await fault('slow-registry', true);
     const answer = await call({ path: '/v1/packages/std.report' });
@@ -163,7 +163,7 @@ describe('the service, when a subsystem fails', () => {
     expect(answer.durationMs).toBeLessThan(6_500);
   });
 
-  it('answers editors from what was understood last while the language server is down', async () => {
+  it('answers editors from the last valid text while the language server is down', async () => {
     const { post, fault } = await runService();
     const question = { text: 'let x = 5\nprint(x)\n', document: 'mine' };
     const good = json(await post('/v1/lsp/symbols', question));
@@ -185,7 +185,7 @@ describe('the service, when a subsystem fails', () => {
 });
 
 describe('the audit log', () => {
-  it('has every change and operation, verified, and survives a kill', async () => {
+  it('records every change and operation, verifies, and survives a SIGKILL', async () => {
     const dataDir = temporaryDir();
     const first = await runService(['--no-load', `--data-dir=${dataDir}`]);
     await first.post('/v1/run', { source: 'print(1)' });

@@ -8,7 +8,7 @@ export function seriesOf(text: string, metric: string): ReadonlyMap<string, numb
   return series;
 }
 
-/** The sum of the series whose labels hold all of these, such as `temper_outcome="failure"`. */
+/** The sum of the series that have all of these labels, such as `temper_outcome="failure"`. */
 export function sumOf(text: string, metric: string, ...labels: readonly string[]): number {
   let sum = 0;
   for (const [own, value] of seriesOf(text, metric)) {

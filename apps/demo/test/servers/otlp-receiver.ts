@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 
-/** A span as OTLP/JSON carries it, as far as the tests look. */
+/** The part of an OTLP/JSON span that the tests use. */
 export interface ReceivedSpan {
   readonly service: string;
   readonly name: string;
@@ -32,7 +32,7 @@ interface TracesBody {
 const recordOf = (attributes: readonly Attribute[] = []): Record<string, unknown> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 
-/** An OTLP/HTTP receiver that keeps what it gets, and the variables that send it there. */
+/** An OTLP/HTTP receiver that stores spans, with the variables that make a process export to it. */
 export async function otlpReceiver(): Promise<{
   readonly spans: ReceivedSpan[];
   readonly env: Readonly<Record<string, string>>;
@@ -64,12 +64,12 @@ export async function otlpReceiver(): Promise<{
   return { spans, env };
 }
 
-/** A receiver that takes everything and never answers. */
+/** A receiver that accepts requests and never responds. */
 export function hangingReceiver(): Promise<string> {
   return listening((request) => void request.resume());
 }
 
-/** A server on a free port until the test ends. */
+/** Starts a server on a free port; it closes when the test ends. */
 async function listening(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -15,8 +15,8 @@ async function expectGone(pids: readonly number[]): Promise<void> {
   await until(() => !pids.some(alive), 5_000, `the end of ${pids.join(', ')}`);
 }
 
-describe('whoever leaves early', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('by %s leaves no child behind', async (signal) => {
+describe('the exit of the demo process', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('stops its child processes on %s', async (signal) => {
     const demo = await runDemo(ARGS);
     const children = await withChildren(demo);
     await until(() => demo.stderr().includes('phase outage'), 20_000, 'the outage');
@@ -25,11 +25,11 @@ describe('whoever leaves early', () => {
     expect(await demo.exited).toEqual({ code: 130, signal: null });
     expect(performance.now() - startedAt).toBeLessThan(5_000);
     await expectGone(children);
-    // There is no result to print, and none is made up.
+    // An aborted scenario has no result to print.
     expect(demo.stdout()).toBe('');
   });
 
-  it('by SIGKILL leaves no child behind', async () => {
+  it('leaves no child processes after SIGKILL', async () => {
     const demo = await runDemo(ARGS);
     const children = await withChildren(demo);
     demo.child.kill('SIGKILL');
@@ -38,7 +38,7 @@ describe('whoever leaves early', () => {
   });
 
   it.each([150, 400, 700, 1_000, 1_400])(
-    'after %i ms, while everything is starting, leaves no child behind',
+    'leaves no child processes when it gets SIGINT %i ms after its start',
     async (afterMs) => {
       const demo = await runDemo(ARGS);
       await sleep(afterMs);

@@ -10,7 +10,7 @@ const POLICY = 'temper_policy_name="registry_fetch"';
 const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1) as string;
 
 describe('the scenario registry-outage', () => {
-  it('exits 0 with its measurements, while metrics move and one trace crosses both processes', async () => {
+  it('exits with 0 and its measurements, changes the metrics, and exports one trace of both processes', async () => {
     const receiver = await otlpReceiver();
     const port = await freePort();
     const startedAt = performance.now();
@@ -33,8 +33,12 @@ describe('the scenario registry-outage', () => {
     await until(() => stateIs('open'), 20_000, 'an open circuit on /metrics');
     expect(await attempts('failure')).toBeGreaterThanOrEqual(5);
     const before = await attempts('success');
-    await until(() => stateIs('closed'), 20_000, 'a circuit closed again on /metrics');
-    await until(async () => (await attempts('success')) > before, 10_000, 'attempts again');
+    await until(() => stateIs('closed'), 20_000, 'a closed circuit on /metrics');
+    await until(
+      async () => (await attempts('success')) > before,
+      10_000,
+      'new successful attempts',
+    );
 
     expect(await demo.exited).toEqual({ code: 0, signal: null });
     expect(performance.now() - startedAt).toBeLessThan(40_000);
@@ -61,7 +65,7 @@ describe('the scenario registry-outage', () => {
     expect(result.transitions.map(({ atMs }) => atMs)).toEqual(
       result.transitions.map(({ atMs }) => atMs).toSorted((a, b) => a - b),
     );
-    // What was shortened for the demonstration is said.
+    // The result discloses the settings that were shortened for the demo.
     expect(result.settings).toContainEqual({
       setting: 'breakers.registry_fetch.openDurationMs',
       value: 3_000,
@@ -85,7 +89,7 @@ function expectOneTraceThroughBoth(spans: readonly ReceivedSpan[]): void {
     trace.filter((span) => span.name === name && span.service === service);
   const parentOf = (span: ReceivedSpan | undefined): ReceivedSpan | undefined =>
     trace.find(({ spanId }) => spanId === span?.parentSpanId);
-  // From the registry's handler upwards: its caller's request, the breaker, the attempt, the retry.
+  // The ancestors of the registry's server span: client request, breaker, attempt, retry.
   const server = named('GET /packages/:name/versions', 'parsercraft-registry')[0];
   const way: string[] = [];
   for (let span = parentOf(server); span !== undefined; span = parentOf(span)) way.push(span.name);

@@ -1,4 +1,4 @@
-// Loaded into a service under test, with --expose-gc: at each SIGUSR2 it says how much memory lives.
+// Preloaded into the service under test with --expose-gc. Prints the live heap size on SIGUSR2.
 process.on('SIGUSR2', () => {
   globalThis.gc();
   globalThis.gc();

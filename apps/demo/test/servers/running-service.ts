@@ -20,14 +20,14 @@ export interface RunningService {
   readonly fault: (name: string, on: boolean) => Promise<HttpAnswer>;
 }
 
-/** A folder that is removed when the test ends. */
+/** Creates a folder that is removed when the test ends. */
 export function temporaryDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'parsercraft-test-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
-/** The service as `npm start` runs it, on a free port and with a folder of its own. */
+/** Starts the service as `npm start` does, on a free port and with a temporary folder. */
 export async function runService(
   args: readonly string[] = ['--no-load'],
   env: Readonly<Record<string, string>> = {},
@@ -38,12 +38,12 @@ export async function runService(
   await Promise.race([
     until(() => /^token: /m.test(demo.stderr()), 30_000, 'the service'),
     demo.exited.then(({ code, signal }) => {
-      throw new Error(`The service ended with ${signal ?? code}: ${demo.stderr()}`);
+      throw new Error(`The service exited with ${signal ?? code}: ${demo.stderr()}`);
     }),
   ]);
   const url = /^ParserCraft: (\S+)/m.exec(demo.stderr())?.[1] as string;
   const token = /^token: +(\S+)/m.exec(demo.stderr())?.[1] as string;
-  // An answer that is late on a machine under load is an answer; silence is not.
+  // A long timeout, because responses may be slow on a loaded machine.
   const caller = new HttpCaller(url, 64, 60_000);
   onTestFinished(() => caller[Symbol.dispose]());
   const withToken = { authorization: `Bearer ${token}` };

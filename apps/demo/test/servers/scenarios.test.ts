@@ -4,7 +4,7 @@ import type { ScenarioResult } from '../../src/scenarios/scenario.ts';
 import { alive, runDemo } from './demo-process.ts';
 
 const ROUNDS = 3;
-/** Scenarios at a time: each is several processes, and machines that test have few cores. */
+/** Concurrent scenarios. Each is several processes, and test machines have few cores. */
 const AT_A_TIME = 2;
 const LIMIT_SECONDS = 40;
 
@@ -35,7 +35,7 @@ async function runOnce(name: string): Promise<Run> {
 
 describe('every scenario', () => {
   it.each(Array.from({ length: ROUNDS }, (_, round) => round + 1))(
-    'holds what it promises, in time, and leaves nothing behind (round %i)',
+    'keeps its promises within 40 s and leaves no processes (round %i)',
     async () => {
       const waiting = SCENARIOS.map(({ name }) => name);
       const runs: Run[] = [];

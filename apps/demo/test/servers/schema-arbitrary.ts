@@ -18,7 +18,7 @@ export interface Schema {
   readonly maximum?: number;
 }
 
-/** Texts that mean something to the service, beside those that mean nothing. */
+/** Strings that have a meaning for the service, used in addition to random ones. */
 const TEXTS = [
   '',
   'print(1)',
@@ -35,10 +35,10 @@ const TEXTS = [
   '\u0000\uFFFF😀',
 ] as const;
 const MEMBERS = ['std.math', 'main.pc', 'read', '__proto__', 'constructor', 'a'] as const;
-/** Longest list or text that is made: the schema's own bounds are tried by their edge. */
+/** Maximum size of generated lists and objects. */
 const MOST = 5;
 
-/** Values that a schema allows. */
+/** Arbitrary valid values of a schema. */
 function allowedBy(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   switch (schema.type) {
@@ -83,7 +83,7 @@ function textOf({ pattern, format, minLength = 0, maxLength = 100 }: Schema): fc
   );
 }
 
-/** Values near a schema, or nowhere near it. */
+/** Arbitrary valid, nearly valid and unrelated values for a schema. */
 export function nearly(schema: Schema): fc.Arbitrary<unknown> {
   return fc.oneof(
     { weight: 6, arbitrary: allowedBy(schema) },
@@ -92,7 +92,7 @@ export function nearly(schema: Schema): fc.Arbitrary<unknown> {
   );
 }
 
-/** One member lost, strange, or too many. */
+/** Removes, replaces or adds one member. */
 function broken(value: unknown): fc.Arbitrary<unknown> {
   if (typeof value !== 'object' || value === null) return fc.jsonValue();
   const names = Object.keys(value);

@@ -17,8 +17,8 @@ async function works({ post }: RunningService): Promise<number> {
 const metricsOf = async (port: number): Promise<string> =>
   (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 
-describe('telemetry', () => {
-  it('shows one trace from the request over the pipeline to the registry’s process', async () => {
+describe('the demo’s telemetry', () => {
+  it('exports one trace from the HTTP request through the pipeline to the registry process', async () => {
     const receiver = await otlpReceiver();
     const service = await runService(['--no-load'], receiver.env);
     const traceId = '0af7651916cd43dd8448eb211c80319c';
@@ -46,14 +46,14 @@ describe('telemetry', () => {
     expect(server?.parentSpanId).toBe('b7ad6b7169203331');
     expect(server?.attributes['http.route']).toBe('/v1/run');
     expect(names('parsercraft-registry')).toContain('GET /packages/:name/versions');
-    // The page has it without any backend.
+    // The API serves the trace without a tracing backend.
     const own = json<{ spans: { name: string }[] }>(
       await service.call({ path: `/v1/traces/${traceId}` }),
     );
     expect(own.spans.map(({ name }) => name)).toContain('retry fetch_package');
   });
 
-  it('serves every package’s metrics for Prometheus, histograms in Temper’s own buckets', async () => {
+  it('serves the metrics of every package for Prometheus', async () => {
     const port = await freePort();
     const service = await runService([], { OTEL_EXPORTER_PROMETHEUS_PORT: String(port) });
     await works(service);
@@ -72,7 +72,7 @@ describe('telemetry', () => {
     expect(text).toContain('service_name="parsercraft"');
   });
 
-  it('keeps the names that the environment gives', async () => {
+  it('uses the service name and resource attributes from the environment', async () => {
     const port = await freePort();
     await runService(['--no-load'], {
       OTEL_EXPORTER_PROMETHEUS_PORT: String(port),
@@ -88,7 +88,7 @@ describe('telemetry', () => {
     ['OTEL_SDK_DISABLED', 'true'],
     ['OTEL_TRACES_EXPORTER', 'none'],
     ['OTEL_TRACES_SAMPLER', 'always_off'],
-  ])('sends no traces with %s=%s, and the service works', async (name, value) => {
+  ])('exports no traces with %s=%s, and the service works', async (name, value) => {
     const receiver = await otlpReceiver();
     const service = await runService(['--no-load'], { ...receiver.env, [name]: value });
     await works(service);
@@ -113,7 +113,7 @@ describe('telemetry', () => {
     expect(service.demo.stderr()).not.toContain('metrics:');
   });
 
-  it('says once that the metrics’ port is in use, and the service works', async () => {
+  it('logs once that the metrics port is in use, and the service works', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void other.close());
@@ -122,27 +122,27 @@ describe('telemetry', () => {
       OTEL_EXPORTER_PROMETHEUS_PORT: String(port),
     });
     await works(service);
-    const said = service.demo.stderr().match(/is in use; no metrics are served/g);
-    expect(said).toHaveLength(1);
+    const warnings = service.demo.stderr().match(/is in use; no metrics are served/g);
+    expect(warnings).toHaveLength(1);
   });
 
-  it('is not slowed by a collector that is down, says so once, and ends in time', async () => {
+  it('is not slowed by an unavailable collector, logs it once, and shuts down in time', async () => {
     const service = await runService(['--no-load'], {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
       OTEL_BSP_SCHEDULE_DELAY: '100',
       OTEL_BSP_EXPORT_TIMEOUT: '500',
     });
     for (let call = 0; call < 20; call++) expect(await works(service)).toBeLessThan(3_000);
-    await until(() => service.demo.stderr().includes('(said once)'), 15_000, 'the complaint');
+    await until(() => service.demo.stderr().includes('(logged once)'), 15_000, 'the warning');
     for (let call = 0; call < 20; call++) await works(service);
-    expect(service.demo.stderr().match(/\(said once\)/g)).toHaveLength(1);
+    expect(service.demo.stderr().match(/\(logged once\)/g)).toHaveLength(1);
     const startedAt = performance.now();
     service.demo.child.kill('SIGTERM');
     expect(await service.demo.exited).toEqual({ code: 0, signal: null });
     expect(performance.now() - startedAt).toBeLessThan(8_000);
   });
 
-  it('is not slowed by a collector that hangs, and ends in time', async () => {
+  it('is not slowed by a collector that hangs, and shuts down in time', async () => {
     const service = await runService(['--no-load'], {
       OTEL_EXPORTER_OTLP_ENDPOINT: await hangingReceiver(),
       OTEL_BSP_SCHEDULE_DELAY: '100',

@@ -12,7 +12,7 @@ interface AuditQuery {
   readonly before?: number;
 }
 
-/** The audit log, read back. */
+/** Routes that read the audit log. */
 export function auditRoutes(app: FastifyInstance, context: HttpContext): void {
   const { audit } = context.demo.service;
   const verifier = new Verifier(audit);
@@ -20,11 +20,11 @@ export function auditRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/audit',
     {
       schema: documented({
-        summary: 'The last events of the audit log, and whether it is whole',
+        summary: 'The last events of the audit log and its verification',
         tag: 'operations',
         querystring: SCHEMAS.auditQuery,
         answer:
-          'Events, newest first; the log’s own figures; and what a verification of the whole chain and its signed checkpoints found, at most a few seconds ago.',
+          'Events, newest first; statistics of the log; and the result of verifying the whole chain and its signed checkpoints, at most 3 s old.',
       }),
     },
     async ({ query: { limit = 50, before, ...filter } }) => {

@@ -8,21 +8,21 @@ import { clientOf, withToken } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { SCHEMAS } from '../schemas.ts';
 
-/** Faults, scenarios and runbooks. */
+/** Routes for faults, scenarios and runbooks. */
 export function demonstrationRoutes(app: FastifyInstance, context: HttpContext): void {
   const { demo, scenarios } = context;
   const { audit } = demo.service;
   const change = (action: string, resource: string, actor: string, details: object): void =>
-    // What shows the faults must not be stopped by one.
+    // `record` does not wait for durability: the audit-disk-full fault must not block the switches.
     audit.log.record({ eventType: 'change', action, resource, status: 'success', actor, details });
 
   app.get(
     '/v1/faults',
     {
       schema: documented({
-        summary: 'What can be made to go wrong, and what does',
+        summary: 'List the faults',
         tag: 'demonstration',
-        answer: 'The switches.',
+        answer: 'Every fault with its state.',
       }),
     },
     async () => ({ faults: demo.faults.list() }),
@@ -33,10 +33,10 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     {
       onRequest: withToken(context),
       schema: documented({
-        summary: 'Switch a fault',
+        summary: 'Switch a fault on or off',
         tag: 'demonstration',
         body: SCHEMAS.fault,
-        answer: 'The switch as it is now.',
+        answer: 'The fault with its new state.',
         problems: ['conflict', 'bad-gateway'],
         needsToken: true,
       }),
@@ -44,7 +44,7 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     async (request) => {
       const { name, on } = request.body;
       if (scenarios.running !== undefined) {
-        throw new Problem('conflict', 'A scenario works the switches at the moment.');
+        throw new Problem('conflict', 'A scenario is running and controls the faults.');
       }
       change('switch_fault', name, clientOf(context, request), { on });
       return demo.faults.set(name, on);
@@ -55,9 +55,9 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     '/v1/scenarios',
     {
       schema: documented({
-        summary: 'The scenarios',
+        summary: 'List the scenarios',
         tag: 'demonstration',
-        answer: 'Their phases and promises, what runs, and the last result of each.',
+        answer: 'Phases, promises and last result of each scenario, and the one that is running.',
       }),
     },
     async () => ({
@@ -83,20 +83,20 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
       onRequest: withToken(context),
       schema: documented({
         summary: 'Run a scenario on this service',
-        description: 'Its progress and its result are told on /v1/events.',
+        description: 'Progress and result are published on /v1/events.',
         tag: 'demonstration',
         params: SCHEMAS.scenarioName,
         status: 202,
-        answer: 'It has begun.',
+        answer: 'The scenario has started.',
         problems: ['conflict', 'not-found'],
         needsToken: true,
       }),
     },
     async (request, reply) => {
       const scenario = scenarioNamed(request.params.name);
-      if (scenario === undefined) throw new Problem('not-found', 'There is no such scenario.');
+      if (scenario === undefined) throw new Problem('not-found', 'The scenario does not exist.');
       if (!scenarios.begin(scenario)) {
-        throw new Problem('conflict', 'A scenario runs already; only one can at a time.');
+        throw new Problem('conflict', 'A scenario is already running; only one runs at a time.');
       }
       change('run_scenario', scenario.name, clientOf(context, request), {});
       return reply.code(202).send({ running: scenarios.running });
@@ -107,9 +107,9 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     '/v1/runbooks',
     {
       schema: documented({
-        summary: 'The runbooks',
+        summary: 'List the runbooks',
         tag: 'operations',
-        answer: 'Their names, titles, and the alerts that lead to them.',
+        answer: 'Id, title, description and alerts of each runbook.',
       }),
     },
     async () => ({
@@ -124,16 +124,16 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     '/v1/runbooks/:id',
     {
       schema: documented({
-        summary: 'One runbook',
+        summary: 'Get a runbook',
         tag: 'operations',
         params: SCHEMAS.runbookId,
-        answer: 'Symptoms, root causes, steps and prevention, also as Markdown.',
+        answer: 'Symptoms, root causes, steps and prevention; also as Markdown.',
         problems: ['not-found'],
       }),
     },
     async ({ params: { id } }) => {
       const runbook = getRunbook(id);
-      if (runbook === undefined) throw new Problem('not-found', 'There is no such runbook.');
+      if (runbook === undefined) throw new Problem('not-found', 'The runbook does not exist.');
       return { ...runbook, markdown: runbookMarkdown(runbook) };
     },
   );

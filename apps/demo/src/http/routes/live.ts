@@ -4,7 +4,7 @@ import type { HttpContext } from '../context.ts';
 import { documented } from '../documented.ts';
 import { Problem } from '../problem.ts';
 
-/** What the page needs besides the API: its events, and the token. */
+/** Routes for the page: the event stream and the token. */
 export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
   const { hub, feed, demo, access, scenarios } = context;
   const hello = () => ({
@@ -20,17 +20,17 @@ export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/events',
     {
       schema: documented({
-        summary: 'What happens, as it happens',
+        summary: 'Stream of live events',
         description:
-          'Server-sent events: hello, operations, breaker, second, audit, health, trace, fault, scenario. `Last-Event-ID` brings what was missed.',
+          'Server-sent events: hello, operations, breaker, second, audit, health, trace, fault, scenario. `Last-Event-ID` resumes the stream.',
         tag: 'operations',
-        answer: 'A stream.',
+        answer: 'A stream of server-sent events.',
         contentType: 'text/event-stream',
         problems: ['too-many-listeners'],
       }),
     },
     (request, reply) => {
-      if (hub.full) throw new Problem('too-many-listeners', 'Too many listen already.');
+      if (hub.full) throw new Problem('too-many-listeners', 'Too many event streams are open.');
       const lastEventId = request.headers['last-event-id'];
       reply.hijack();
       hub.connect(reply.raw, typeof lastEventId === 'string' ? lastEventId : undefined, hello);
@@ -41,7 +41,7 @@ export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/session',
     {
       schema: documented({
-        summary: 'The token, for the service’s own page alone',
+        summary: 'Get the token; only for the service’s own page',
         tag: 'operations',
         answer: 'The token.',
         problems: ['forbidden'],

@@ -23,31 +23,31 @@ const NEED_POSITION: readonly LspMethod[] = [
   'rename',
 ];
 
-/** Questions to the language server. */
+/** Routes for language server requests. */
 export function lspRoutes(app: FastifyInstance, context: HttpContext): void {
   const { hardening } = context.demo.service;
   app.post<{ Params: { method: LspMethod }; Body: LspBody }>(
     '/v1/lsp/:method',
     {
       schema: documented({
-        summary: 'A question to the language server about a text',
+        summary: 'Send a request to the language server',
         description:
-          'The text comes with the question. While the server is down, the last good answer for the same document.',
+          'The request contains the text. While the server is down, the answer comes from the last valid text of the document.',
         tag: 'programs',
         params: SCHEMAS.lspMethod,
         body: SCHEMAS.lsp,
-        answer: 'What the Language Server Protocol has for an answer, as `result`.',
-        problems: ['unacceptable-question', 'bad-gateway', 'audit-unavailable', 'timed-out'],
+        answer: 'The result as defined by the Language Server Protocol, in `result`.',
+        problems: ['invalid-lsp-request', 'bad-gateway', 'audit-unavailable', 'timed-out'],
       }),
     },
     async (request) => {
       const { method } = request.params;
       const { text, language = 'core', document = 'main', position, newName } = request.body;
       if (NEED_POSITION.includes(method) && position === undefined) {
-        throw new Problem('bad-request', `${method} needs a position.`);
+        throw new Problem('bad-request', `${method} requires a position.`);
       }
       if (method === 'rename' && newName === undefined) {
-        throw new Problem('bad-request', 'rename needs a newName.');
+        throw new Problem('bad-request', 'rename requires a newName.');
       }
       const actor = clientOf(context, request);
       const answer = await hardening.lsp.request(
@@ -55,7 +55,7 @@ export function lspRoutes(app: FastifyInstance, context: HttpContext): void {
         {
           text,
           language,
-          // What one client wrote is no answer for another.
+          // Keeps the documents of different clients apart.
           document: `${actor}/${document}`,
           ...(position === undefined ? {} : { position }),
           ...(newName === undefined ? {} : { newName }),

@@ -12,7 +12,7 @@ interface PublishBody {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** Packages of the registry. */
+/** Routes for packages of the registry. */
 export function packageRoutes(app: FastifyInstance, context: HttpContext): void {
   const { hardening, registryAccess, registry, audit } = context.demo.service;
 
@@ -20,13 +20,14 @@ export function packageRoutes(app: FastifyInstance, context: HttpContext): void 
     '/v1/packages/:name',
     {
       schema: documented({
-        summary: 'A package with everything that it needs',
+        summary: 'Get a package with its dependencies',
         description:
-          'Resolved, downloaded and verified through the guards. While the registry is away, an older copy with its age.',
+          'The package is resolved, downloaded and verified. While the registry is unavailable, a stale copy with its age.',
         tag: 'packages',
         params: SCHEMAS.packageName,
         querystring: SCHEMAS.packageQuery,
-        answer: 'Metadata, the lock file of its tree, and its source when `source` is true.',
+        answer:
+          'Metadata, the lock file of the dependency tree, and the source when `source` is true.',
         problems: [
           'package-not-found',
           'unresolvable-packages',
@@ -65,14 +66,8 @@ export function packageRoutes(app: FastifyInstance, context: HttpContext): void 
         tag: 'packages',
         body: SCHEMAS.publish,
         status: 201,
-        answer: 'Its metadata.',
-        problems: [
-          'conflict',
-          'unacceptable-package',
-          'bad-gateway',
-          'timed-out',
-          'audit-unavailable',
-        ],
+        answer: 'Metadata of the published package.',
+        problems: ['conflict', 'invalid-package', 'bad-gateway', 'timed-out', 'audit-unavailable'],
         needsToken: true,
       }),
     },
@@ -80,7 +75,10 @@ export function packageRoutes(app: FastifyInstance, context: HttpContext): void 
       const { manifest, files } = request.body;
       const { name, version } = manifest as { name: string; version: string };
       if (Object.hasOwn(files, 'package.json')) {
-        throw new Problem('bad-request', 'The manifest is the package.json; files has another.');
+        throw new Problem(
+          'bad-request',
+          'files must not contain package.json; it is created from manifest.',
+        );
       }
       const metadata = await publish(async () =>
         registryAccess.client.publish(
@@ -102,7 +100,7 @@ export function packageRoutes(app: FastifyInstance, context: HttpContext): void 
   );
 }
 
-/** A publish is made once: whether a second one would be needed, only its caller can tell. */
+/** Publishes once, without retries: publishing is not idempotent. */
 async function publish(work: () => Promise<VersionMetadata>): Promise<VersionMetadata> {
   try {
     return await work();
@@ -111,7 +109,7 @@ async function publish(work: () => Promise<VersionMetadata>): Promise<VersionMet
     const { status, message } = error;
     if (status === 409) throw new Problem('conflict', message, { cause: error });
     if (status >= 400 && status < 500) {
-      throw new Problem('unacceptable-package', message, { cause: error });
+      throw new Problem('invalid-package', message, { cause: error });
     }
     throw error;
   }

@@ -29,7 +29,7 @@ const OF_PROGRAMS = [
   ...OF_GUARDS,
 ] as const;
 
-/** Compiling, running and checking. */
+/** Routes that compile, run and check programs. */
 export function programRoutes(app: FastifyInstance, context: HttpContext): void {
   const { hardening } = context.demo.service;
 
@@ -37,10 +37,10 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
     '/v1/compile',
     {
       schema: documented({
-        summary: 'C code of a program',
+        summary: 'Compile a program to C',
         tag: 'programs',
         body: SCHEMAS.compile,
-        answer: 'The C code, and the versions of the packages that are in it.',
+        answer: 'The C code and the versions of its packages.',
         problems: ['unsupported-construct', ...OF_PROGRAMS],
       }),
     },
@@ -60,12 +60,12 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
     '/v1/run',
     {
       schema: documented({
-        summary: 'What a program prints',
-        description: 'The interpreter runs it, with a bound on its steps and its output.',
+        summary: 'Run a program',
+        description: 'Runs in the interpreter, with limits on steps and output.',
         tag: 'programs',
         body: SCHEMAS.run,
-        answer: 'Its output, its exit code, and its fault if it ended in one.',
-        problems: ['endless-program', ...OF_PROGRAMS],
+        answer: 'Output, exit code, and the runtime fault if there was one.',
+        problems: ['program-limit-exceeded', ...OF_PROGRAMS],
       }),
     },
     async (request) => {
@@ -84,11 +84,11 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
     '/v1/check',
     {
       schema: documented({
-        summary: 'Types of a program, and whether a type conforms to protocols',
+        summary: 'Infer the types of a program and check protocol conformance',
         tag: 'programs',
         body: SCHEMAS.check,
         answer:
-          'Diagnostics and inferred types where there is a program; a report for each protocol, which says what was not checked.',
+          'Diagnostics and inferred types if there is a program; a report per protocol, including what was not checked.',
         problems: ['invalid-protocols', ...OF_PROGRAMS],
       }),
     },
@@ -99,12 +99,12 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
         source === undefined ? undefined : await typesOf(context, { source, ...rest }, options);
       const structure = given ?? types?.structure;
       if (protocols.length === 0 && types === undefined) {
-        throw new Problem('bad-request', 'There must be a source, or protocols, or both.');
+        throw new Problem('bad-request', 'A source, protocols or both are required.');
       }
       const answer = {
         ...(types === undefined ? {} : { diagnostics: types.diagnostics, names: types.names }),
       };
-      // A program with faults has no structure to be held against anything.
+      // A program with errors has no structure to check.
       if (protocols.length === 0 || structure === undefined) return answer;
       const checked = await hardening.protocols.check(
         {
@@ -121,7 +121,7 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
   );
 }
 
-/** Faults of a program are the answer to a check, and no problem of it. */
+/** Infers the types. Errors of the program are part of the result and do not fail the request. */
 async function typesOf(
   { demo }: HttpContext,
   body: ProgramBody,

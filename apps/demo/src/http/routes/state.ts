@@ -5,7 +5,7 @@ import { documented } from '../documented.ts';
 import { Problem } from '../problem.ts';
 import { SCHEMAS } from '../schemas.ts';
 
-/** How the service is. */
+/** Routes for the state of the service. */
 export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
   const { service } = context.demo;
   const { hardening } = service;
@@ -14,11 +14,10 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/health',
     {
       schema: documented({
-        summary: 'Health of the service and of each part',
-        description:
-          '200 also for an unhealthy service, as the question was answered; balancers ask /readyz.',
+        summary: 'Health of the service and its parts',
+        description: 'Returns 200 also when the service is unhealthy. Load balancers use /readyz.',
         tag: 'operations',
-        answer: 'The summary of all checks, with their uptimes, and the children.',
+        answer: 'All checks with their uptimes, and the child processes.',
       }),
     },
     () => healthView(service),
@@ -28,10 +27,10 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/errors',
     {
       schema: documented({
-        summary: 'Errors by category and severity, and the last ones',
+        summary: 'Error totals by category and severity, and the last errors',
         tag: 'operations',
         querystring: SCHEMAS.limitQuery,
-        answer: 'Totals since the start, and the last errors, oldest first.',
+        answer: 'Totals since startup and the last errors, oldest first.',
       }),
     },
     async ({ query: { limit = 50 } }) => ({
@@ -44,9 +43,10 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/policies',
     {
       schema: documented({
-        summary: 'The guards: settings, states and counts',
+        summary: 'Settings, states and counts of the policies',
         tag: 'operations',
-        answer: 'Pipelines, breakers, limiters, retries, and what differs from the report.',
+        answer:
+          'Pipelines, breakers, limiters, retries, and settings that differ from the defaults.',
       }),
     },
     async () => policiesView(service),
@@ -59,7 +59,7 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
         summary: 'The last traces of this process',
         tag: 'operations',
         querystring: SCHEMAS.limitQuery,
-        answer: 'Newest first; empty when OpenTelemetry is switched off.',
+        answer: 'Traces, newest first; empty when OpenTelemetry is disabled.',
       }),
     },
     async ({ query: { limit = 20 } }) => ({
@@ -74,17 +74,17 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/traces/:traceId',
     {
       schema: documented({
-        summary: 'One trace of this process',
+        summary: 'Get a trace of this process',
         tag: 'operations',
         params: SCHEMAS.traceId,
-        answer: 'Its spans, in order of their beginning.',
+        answer: 'The spans, ordered by start time.',
         problems: ['not-found'],
       }),
     },
     async ({ params: { traceId } }) => {
       const trace = context.telemetry.traces?.get(traceId);
       if (trace !== undefined) return trace;
-      throw new Problem('not-found', 'No such trace is kept; only the last ones are.');
+      throw new Problem('not-found', 'The trace does not exist or is no longer kept.');
     },
   );
 }
