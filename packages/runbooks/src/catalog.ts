@@ -13,17 +13,17 @@ const RUNBOOKS: readonly Runbook[] = [
   PERSISTENT_ERRORS,
 ];
 
-/** The names of all runbooks, in the report's order. */
+/** The ids of all runbooks. */
 export function listRunbooks(): readonly RunbookId[] {
   return RUNBOOKS.map(({ id }) => id);
 }
 
-/** One runbook; `undefined` for a name that there is not. */
+/** The runbook with an id, or `undefined` when it is unknown. */
 export function getRunbook(id: string): Runbook | undefined {
   return RUNBOOKS.find((runbook) => runbook.id === id);
 }
 
-/** The runbook that an alert leads to; `undefined` for an alert that has none. */
+/** The runbook for an alert, or `undefined` when there is none. */
 export function runbookForAlert(alert: string): Runbook | undefined {
   return RUNBOOKS.find(({ alerts }) => alerts.includes(alert));
 }

@@ -3,15 +3,15 @@ import { guideMarkdown, runbookMarkdown } from './markdown.ts';
 
 const USAGE = `Usage: temper-runbooks <command>
 
-  list            the runbooks, a line each
-  show <runbook>  one runbook, as Markdown
-  print           all of them, as one document
-  help            this text
+  list            list the runbooks, one per line
+  show <runbook>  print a runbook as Markdown
+  print           print all runbooks as one document
+  help            print this help
 
-Ends with 0, or with 2 when it was called wrongly.
+Exit codes: 0 on success, 2 on wrong usage.
 `;
 
-/** What the command prints, and how it ends. */
+/** Runs the command. Returns its output and exit code. */
 export function command(args: readonly string[]): { code: number; out: string; err: string } {
   const [verb = 'help', id, ...rest] = args;
   const ok = (out: string): ReturnType<typeof command> => ({ code: 0, out, err: '' });
@@ -32,8 +32,8 @@ export function command(args: readonly string[]): { code: number; out: string; e
   if (verb !== 'show') return wrong(`temper-runbooks: unknown command '${verb}'\n\n${USAGE}`);
   const runbook = id === undefined ? undefined : getRunbook(id);
   if (runbook === undefined) {
-    const what = id === undefined ? 'show needs a runbook' : `no runbook '${id}'`;
-    return wrong(`temper-runbooks: ${what}; there are ${listRunbooks().join(', ')}\n`);
+    const what = id === undefined ? 'show requires a runbook' : `unknown runbook '${id}'`;
+    return wrong(`temper-runbooks: ${what}; available: ${listRunbooks().join(', ')}\n`);
   }
   return ok(runbookMarkdown(runbook));
 }

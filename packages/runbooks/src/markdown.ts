@@ -1,13 +1,13 @@
 import { getRunbook, listRunbooks } from './catalog.ts';
 import type { Reference, Runbook, Step } from './runbook.ts';
 
-/** One runbook as a page of Markdown. */
+/** A runbook as a Markdown page. */
 export function runbookMarkdown(runbook: Runbook): string {
   const { id, title, description, symptoms, rootCauses, steps, prevention, alerts } = runbook;
   return `${[
     `# ${title}`,
     description,
-    `Runbook \`${id}\`. Alerts that lead here: ${alerts.map((one) => `\`${one}\``).join(', ')}.`,
+    `Runbook \`${id}\`. Alerts: ${alerts.map((one) => `\`${one}\``).join(', ')}.`,
     '## Symptoms',
     list(symptoms),
     '## Root causes',
@@ -22,7 +22,7 @@ export function runbookMarkdown(runbook: Runbook): string {
     .trimEnd()}\n`;
 }
 
-/** All runbooks as one document: the report's guide. */
+/** All runbooks as one Markdown document. */
 export function guideMarkdown(): string {
   const sections = listRunbooks().map((id) => {
     const runbook = getRunbook(id) as Runbook;

@@ -1,24 +1,24 @@
-/** Something a step points at, and that must exist. Tests of the repository follow every one. */
+/** A reference of a step. The tests of the repository verify that each one exists. */
 export type Reference =
-  /** A metric by its dotted name, with the PromQL to ask (as scraped; see docs/telemetry.md). */
+  /** A metric by its OTLP name, with a PromQL query on the scraped name (see docs/telemetry.md). */
   | { readonly kind: 'metric'; readonly name: string; readonly query: string }
-  /** A panel of one of the Grafana dashboards, by the dashboard's uid and the panel's title. */
+  /** A Grafana panel, by dashboard uid and panel title. */
   | { readonly kind: 'panel'; readonly dashboard: string; readonly panel: string }
   /** An endpoint of the service. */
   | { readonly kind: 'endpoint'; readonly method: 'GET' | 'POST'; readonly path: string }
   /** A command for a shell. */
   | { readonly kind: 'command'; readonly command: string };
 
-/** One thing to do. */
+/** A step of a runbook. */
 export interface Step {
-  /** What to do, in the imperative. */
+  /** The action, in the imperative. */
   readonly action: string;
-  /** How to tell what it shows, and what then. */
+  /** How to interpret the result. */
   readonly expect?: string;
   readonly references?: readonly Reference[];
 }
 
-/** The name of a runbook. */
+/** The id of a runbook. */
 export type RunbookId =
   | 'high_memory_usage'
   | 'slow_response'
@@ -26,18 +26,18 @@ export type RunbookId =
   | 'rate_limit_exceeded'
   | 'persistent_errors';
 
-/** What an operator does about one kind of trouble. */
+/** A runbook for one kind of incident. */
 export interface Runbook {
   readonly id: RunbookId;
   readonly title: string;
   readonly description: string;
-  /** What is seen from outside. */
+  /** Observable symptoms. */
   readonly symptoms: readonly string[];
   readonly rootCauses: readonly string[];
-  /** In this order. */
+  /** In order of execution. */
   readonly steps: readonly Step[];
-  /** What keeps it from happening again. */
+  /** Measures that prevent a recurrence. */
   readonly prevention: readonly string[];
-  /** The alerts that lead here. */
+  /** The alerts that link to this runbook. */
   readonly alerts: readonly string[];
 }

@@ -21,11 +21,11 @@ const IDS = [
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
 describe('the catalog', () => {
-  it('lists the five runbooks of the report, in its order', () => {
+  it('listRunbooks returns the five runbooks in order', () => {
     expect(listRunbooks()).toEqual(IDS);
   });
 
-  it.each(IDS)('%s has every part, with something in it', (id) => {
+  it.each(IDS)('runbook %s has non-empty sections', (id) => {
     const runbook = getRunbook(id);
     expect(runbook?.id).toBe(id);
     for (const part of ['symptoms', 'rootCauses', 'steps', 'prevention', 'alerts'] as const) {
@@ -34,12 +34,12 @@ describe('the catalog', () => {
     expect(runbook?.steps.some(({ references = [] }) => references.length > 0)).toBe(true);
   });
 
-  it('answers undefined for a name that there is not', () => {
+  it('getRunbook returns undefined for an unknown id', () => {
     expect(getRunbook('nonexistent')).toBeUndefined();
     expect(getRunbook('toString')).toBeUndefined();
   });
 
-  it('leads from each alert to exactly one runbook', () => {
+  it('each alert belongs to exactly one runbook', () => {
     const alerts = IDS.flatMap((id) => getRunbook(id)?.alerts ?? []);
     expect(new Set(alerts).size).toBe(alerts.length);
     for (const alert of alerts) expect(runbookForAlert(alert)?.alerts).toContain(alert);
@@ -48,7 +48,7 @@ describe('the catalog', () => {
 });
 
 describe('as Markdown', () => {
-  it.each(IDS)('%s numbers its steps and shows every reference', (id) => {
+  it.each(IDS)('the Markdown of %s has numbered steps and every section', (id) => {
     const runbook = getRunbook(id);
     if (runbook === undefined) throw new Error(`no runbook ${id}`);
     const page = runbookMarkdown(runbook);
@@ -60,21 +60,21 @@ describe('as Markdown', () => {
     }
   });
 
-  it('prints the guide with a heading per runbook', () => {
+  it('the guide has a heading per runbook', () => {
     const guide = guideMarkdown();
     expect(guide).toMatch(/^# Operations guide\n/);
     for (const id of IDS) expect(guide).toContain(`\n## ${id.toUpperCase()}\n`);
     expect(guide).toContain('\n### Steps\n');
   });
 
-  it('keeps to its README', () => {
+  it('the README lists every runbook', () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
     for (const id of IDS) expect(readme).toContain(`\`${id}\``);
   });
 });
 
 describe('the command', () => {
-  it('lists, shows and prints', () => {
+  it('the command lists, shows and prints runbooks', () => {
     expect(command(['list']).out.trim().split('\n')).toHaveLength(IDS.length);
     expect(command(['show', 'slow_response']).out).toContain('# Slow response');
     expect(command(['print']).out).toBe(guideMarkdown());
@@ -82,7 +82,7 @@ describe('the command', () => {
   });
 
   it.each([[['show']], [['show', 'nonexistent']], [['frobnicate']], [['list', 'extra']]])(
-    'refuses %j with exit code 2 and says what there is',
+    'the command rejects %j with exit code 2 and a message',
     (args) => {
       const { code, out, err } = command(args);
       expect(code).toBe(2);
@@ -91,7 +91,7 @@ describe('the command', () => {
     },
   );
 
-  it('runs as a program', () => {
+  it('the command runs as a program', () => {
     expect(execFileSync(process.execPath, [cli, 'list'], { encoding: 'utf8' })).toContain(IDS[0]);
     expect(spawnSync(process.execPath, [cli, 'show', 'nothing']).status).toBe(2);
   });

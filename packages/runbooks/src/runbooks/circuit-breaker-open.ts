@@ -3,22 +3,21 @@ import type { Runbook } from '../runbook.ts';
 export const CIRCUIT_BREAKER_OPEN: Runbook = {
   id: 'circuit_breaker_open',
   title: 'Circuit breaker open',
-  description:
-    'A circuit breaker has opened: calls to a dependency are refused without being made.',
+  description: 'A circuit breaker is open: calls to a dependency are rejected without being made.',
   symptoms: [
-    "Errors that say: Circuit '…' is open; next trial in … ms",
-    'Answers marked as degraded: stale packages, reports that say what was not checked',
-    'No traffic to the dependency, although there is demand',
+    "Errors with the message: Circuit '…' is open; next trial in … ms",
+    'Responses marked as degraded: stale packages, reports with unchecked parts',
+    'No traffic to the dependency in spite of demand',
   ],
   rootCauses: [
     'The dependency is down, overloaded or slow',
     'The network to it is broken, or its name does not resolve',
-    'A deployment on one of the two sides',
-    'A threshold that is too tight for the traffic',
+    'A deployment of the service or of the dependency',
+    'A threshold that is too sensitive for the traffic',
   ],
   steps: [
     {
-      action: 'See which circuit is open and how often it has changed',
+      action: 'Find out which circuit is open and how often its state has changed',
       references: [
         {
           kind: 'metric',
@@ -30,7 +29,7 @@ export const CIRCUIT_BREAKER_OPEN: Runbook = {
       ],
     },
     {
-      action: 'Read what the calls failed with before it opened',
+      action: 'Read the errors that opened the circuit',
       references: [
         { kind: 'endpoint', method: 'GET', path: '/v1/errors' },
         { kind: 'endpoint', method: 'GET', path: '/v1/audit' },
@@ -38,13 +37,14 @@ export const CIRCUIT_BREAKER_OPEN: Runbook = {
     },
     {
       action: 'Check the dependency itself',
-      expect: 'The health check asks past the breaker, so it shows when the dependency is back.',
+      expect:
+        'The health check bypasses the breaker, so it shows when the dependency has recovered.',
       references: [{ kind: 'endpoint', method: 'GET', path: '/v1/health' }],
     },
     {
-      action: 'Wait for the open time to pass: the breaker tries the dependency by itself',
+      action: 'Wait for the open duration to pass: the breaker then probes the dependency',
       expect:
-        'It goes to half-open with the first call after that (60 s by default, 120 s for registry_fetch), and closes after two successes in a row. A failed trial opens it again.',
+        'The first call after the open duration (60 s by default, 120 s for registry_fetch) moves it to half-open. It closes after two consecutive successes. A failure opens it again.',
       references: [
         {
           kind: 'metric',
@@ -56,7 +56,7 @@ export const CIRCUIT_BREAKER_OPEN: Runbook = {
     },
     {
       action:
-        'If it opens and closes again and again, compare its thresholds with the real failure rate',
+        'If it opens and closes repeatedly, compare its thresholds with the actual failure rate',
       references: [
         { kind: 'panel', dashboard: 'temper-breaker', panel: 'Failure ratio' },
         { kind: 'endpoint', method: 'GET', path: '/v1/policies' },
@@ -64,10 +64,10 @@ export const CIRCUIT_BREAKER_OPEN: Runbook = {
     },
   ],
   prevention: [
-    'Keep an answer for when the dependency is away, and say its age',
-    'Let the caller’s own mistakes (an invalid program) not count as failures',
-    'Set thresholds by rate and minimum throughput where traffic is high',
-    'Rehearse: switch the outage on in the demo and watch this page work',
+    'Provide a fallback for outages of the dependency, and report its age',
+    'Do not count client errors, such as an invalid program, as failures',
+    'Use a failure rate and a minimum throughput as thresholds where traffic is high',
+    'Rehearse: start the outage scenario in the demo and follow this runbook',
   ],
   alerts: ['TemperCircuitOpen', 'TemperCircuitFlapping'],
 };

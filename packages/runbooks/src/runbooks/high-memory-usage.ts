@@ -3,35 +3,34 @@ import type { Runbook } from '../runbook.ts';
 export const HIGH_MEMORY_USAGE: Runbook = {
   id: 'high_memory_usage',
   title: 'High memory usage',
-  description: 'The process uses more memory than it should, or comes close to its limit.',
+  description: 'The process uses more memory than expected, or is close to its limit.',
   symptoms: [
-    'Resident memory above 80 % of the limit, or growing without an end',
-    'Slower responses, as the garbage collector takes more of the time',
-    'The process is killed for being out of memory and restarts',
+    'Resident memory above 80 % of the limit, or growing continuously',
+    'Slower responses, because garbage collection takes more time',
+    'The process is killed by the out-of-memory killer and restarts',
   ],
   rootCauses: [
-    'Very large programs parsed at the same time',
-    'A cache, or limits by key, without a bound that fits the traffic',
+    'Very large programs parsed concurrently',
+    'A cache or a per-key limiter whose bound is too large',
     'Requests that queue up behind a slow dependency',
     'A leak: listeners, timers or closures that outlive their request',
   ],
   steps: [
     {
-      action: 'See whether it grows steadily or in bursts',
-      expect: 'Steps up and down are load; a line that only rises is a leak.',
+      action: 'Find out whether memory grows steadily or in bursts',
+      expect: 'A curve that rises and falls indicates load; one that only rises indicates a leak.',
       references: [
         { kind: 'panel', dashboard: 'temper-overview', panel: 'Resident memory' },
         { kind: 'command', command: 'ps -o pid,rss,etime,args -C node' },
       ],
     },
     {
-      action: 'Look at the health checks of the process itself',
+      action: 'Check the health of the process',
       references: [{ kind: 'endpoint', method: 'GET', path: '/v1/health' }],
     },
     {
-      action: 'Look for work that piles up: calls in flight and queues',
-      expect:
-        'A queue that is full for minutes means that the limiter is the only thing left standing.',
+      action: 'Look for accumulating work: queued calls and pending audit events',
+      expect: 'A queue that stays full for minutes means that demand exceeds capacity.',
       references: [
         {
           kind: 'metric',
@@ -46,7 +45,7 @@ export const HIGH_MEMORY_USAGE: Runbook = {
       ],
     },
     {
-      action: 'Look at limits by key and caches: how many keys they hold, how many they push out',
+      action: 'Check the number of keys in per-key limiters and caches',
       references: [
         {
           kind: 'metric',
@@ -61,21 +60,21 @@ export const HIGH_MEMORY_USAGE: Runbook = {
       ],
     },
     {
-      action: 'Lower the limits of what is large: fewer requests at a time, smaller bodies',
-      expect: 'The settings file takes effect at the next start.',
+      action: 'Lower the limits: fewer concurrent requests, smaller bodies',
+      expect: 'Changes of the settings file take effect at the next start.',
       references: [{ kind: 'endpoint', method: 'GET', path: '/v1/policies' }],
     },
     {
       action: 'For a leak, take a heap snapshot of one instance, then restart it',
-      expect: 'SIGTERM drains the instance; what was acknowledged is kept.',
+      expect: 'SIGTERM drains the instance without losing acknowledged work.',
       references: [{ kind: 'command', command: 'kill -TERM <pid>' }],
     },
   ],
   prevention: [
-    'Bound every cache and every limit by key by number, not only by time',
-    'Keep the memory check with its limit in the readiness group, so that a full instance gets no more work',
-    'Watch the trend over days, not only the level',
-    'Profile large programs before users bring them',
+    'Limit the number of entries of every cache and per-key limiter, not only their age',
+    'Keep the memory check in the readiness group, so that an instance at its limit gets no more work',
+    'Monitor the trend over days, not only the current level',
+    'Profile large programs before users submit them',
   ],
   alerts: ['TemperMemoryHigh'],
 };

@@ -3,17 +3,17 @@ import type { Runbook } from '../runbook.ts';
 export const PERSISTENT_ERRORS: Runbook = {
   id: 'persistent_errors',
   title: 'Persistent errors',
-  description: 'Operations go on failing although they are tried again.',
+  description: 'Operations keep failing in spite of retries.',
   symptoms: [
-    'More than 1 % of the operations fail for good',
-    'Retries that are exhausted, recoveries that fail',
-    'The same error over and over in the audit log',
+    'More than 1 % of the operations fail after all retries',
+    'Exhausted retries and failed recoveries',
+    'The same error repeatedly in the audit log',
   ],
   rootCauses: [
-    'The dependency is broken, not only busy',
-    'Data or a package that is damaged',
-    'Versions that do not fit after a deployment',
-    'A defect of ours: an error that is not transient is tried again, or the other way round',
+    'The dependency is broken, not only overloaded',
+    'Corrupt data or a corrupt package',
+    'Incompatible versions after a deployment',
+    'A classification error: a permanent error is retried, or a transient one is not',
   ],
   steps: [
     {
@@ -29,7 +29,7 @@ export const PERSISTENT_ERRORS: Runbook = {
       ],
     },
     {
-      action: 'See which operations are exhausted, and with which error',
+      action: 'Find out which operations exhaust their retries, and with which error',
       references: [
         {
           kind: 'metric',
@@ -41,7 +41,7 @@ export const PERSISTENT_ERRORS: Runbook = {
       ],
     },
     {
-      action: 'Follow one of them from the audit log to its trace',
+      action: 'Follow a failed operation from the audit log to its trace',
       expect: 'Each event carries the trace id of its operation.',
       references: [
         { kind: 'command', command: 'npx @temper/audit query --status failure --limit 20 <log>' },
@@ -49,22 +49,22 @@ export const PERSISTENT_ERRORS: Runbook = {
       ],
     },
     {
-      action: 'Check that the log itself is whole before you trust it',
+      action: 'Verify the integrity of the audit log before relying on it',
       references: [{ kind: 'command', command: 'npx @temper/audit verify <log>' }],
     },
     {
-      action: 'Verify the dependencies and the network to them',
+      action: 'Check the dependencies and their network',
       references: [{ kind: 'endpoint', method: 'GET', path: '/v1/health' }],
     },
     {
       action:
-        'If it began with a deployment, roll it back; otherwise call in who owns the dependency',
+        'If it began with a deployment, roll it back; otherwise contact the owner of the dependency',
     },
   ],
   prevention: [
-    'Classify errors in tests: what is transient is tried again, and nothing else',
-    'Alert on the rate of exhausted operations over two windows',
-    'Keep the change log beside the dashboards',
+    'Test the classification of errors: only transient errors are retried',
+    'Alert on the rate of exhausted retries over two windows',
+    'Show deployments on the dashboards',
     'Test the rollback',
   ],
   alerts: [

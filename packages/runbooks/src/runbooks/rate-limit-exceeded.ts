@@ -3,21 +3,21 @@ import type { Runbook } from '../runbook.ts';
 export const RATE_LIMIT_EXCEEDED: Runbook = {
   id: 'rate_limit_exceeded',
   title: 'Rate limit exceeded',
-  description: 'A limiter refuses calls, or lets them wait.',
+  description: 'A rate limiter rejects or delays calls.',
   symptoms: [
     'Responses 429 with Retry-After and RateLimit fields',
-    'Errors that name the limiter and say when to come back',
-    'Queues in front of a limiter',
+    'Errors with the name of the limiter and the retry delay',
+    'Queued calls at a limiter',
   ],
   rootCauses: [
-    'More traffic than the limit was made for',
-    'One client that asks far more often than the others',
-    'A thundering herd: many clients that retry at the same moment',
-    'A limit that is lower than what the dependency can take',
+    'More traffic than the limit allows',
+    'One client that sends far more requests than the others',
+    'A thundering herd: many clients that retry at the same time',
+    'A limit below the capacity of the dependency',
   ],
   steps: [
     {
-      action: 'See which limiter refuses, and how much',
+      action: 'Find out which limiter rejects calls, and how many',
       references: [
         {
           kind: 'metric',
@@ -29,9 +29,9 @@ export const RATE_LIMIT_EXCEEDED: Runbook = {
       ],
     },
     {
-      action: 'Compare what is left with the limit',
+      action: 'Compare the available capacity with the limit',
       expect:
-        'Always at zero: the limit is too low, or the demand too high. Zero in bursts: the burst is too small.',
+        'Always zero: the limit is too low or the demand too high. Zero in bursts: the burst size is too small.',
       references: [
         {
           kind: 'metric',
@@ -42,7 +42,7 @@ export const RATE_LIMIT_EXCEEDED: Runbook = {
       ],
     },
     {
-      action: 'Find out who asks: the audit log has the actor of each refused operation',
+      action: 'Identify the clients: the audit log has the actor of each rejected operation',
       references: [
         { kind: 'endpoint', method: 'GET', path: '/v1/audit' },
         {
@@ -52,9 +52,8 @@ export const RATE_LIMIT_EXCEEDED: Runbook = {
       ],
     },
     {
-      action: 'Look for retries that make it worse',
-      expect:
-        'Retries that follow refusals by less than Retry-After are a client that does not listen.',
+      action: 'Look for retries that increase the load',
+      expect: 'Retries sooner than Retry-After come from a client that ignores it.',
       references: [
         {
           kind: 'metric',
@@ -65,14 +64,14 @@ export const RATE_LIMIT_EXCEEDED: Runbook = {
     },
     {
       action:
-        'Raise the limit if the dependency can take it; otherwise batch, cache or spread the calls',
+        'Raise the limit if the dependency has capacity; otherwise batch, cache or spread the calls',
     },
   ],
   prevention: [
-    'Set limits from a load test of the dependency, and say them in RateLimit-Policy',
-    'Give clients jitter and let them obey Retry-After',
-    'Limit each client apart, so that one cannot use up the share of all',
-    'Use an adaptive limit where the capacity changes',
+    'Derive limits from a load test of the dependency, and publish them in RateLimit-Policy',
+    'Make clients use jitter and respect Retry-After',
+    'Limit each client separately, so that one cannot exhaust the shared limit',
+    'Use an adaptive limit where the capacity varies',
   ],
   alerts: ['TemperRateLimited'],
 };

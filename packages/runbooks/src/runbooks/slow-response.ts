@@ -3,21 +3,21 @@ import type { Runbook } from '../runbook.ts';
 export const SLOW_RESPONSE: Runbook = {
   id: 'slow_response',
   title: 'Slow response',
-  description: 'Operations take longer than they should.',
+  description: 'Operations take longer than expected.',
   symptoms: [
-    'The 99th percentile of an operation above its objective',
-    'Timeouts of attempts, and answers that are marked as degraded',
-    'Editors that wait for completions',
+    'The 99th percentile of an operation exceeds its objective',
+    'Attempt timeouts, and responses marked as degraded',
+    'Slow completions in editors',
   ],
   rootCauses: [
     'The package registry, or the network to it, is slow',
-    'Very large programs in code generation or inference',
-    'The event loop is blocked by work that does not yield',
-    'Calls that wait for their turn at a limiter',
+    'Very large programs in code generation or type inference',
+    'The event loop is blocked by synchronous work',
+    'Calls that wait at a limiter',
   ],
   steps: [
     {
-      action: 'Find the slow operation, and since when',
+      action: 'Find the slow operation and when it began',
       references: [
         { kind: 'panel', dashboard: 'temper-parsercraft', panel: 'Operation duration, p99' },
         {
@@ -29,9 +29,9 @@ export const SLOW_RESPONSE: Runbook = {
       ],
     },
     {
-      action: 'Open a slow trace and see which span takes the time',
+      action: 'Open a slow trace and find the span that takes the time',
       expect:
-        'A long attempt is the dependency; a long gap between attempts is the backoff; a ratelimit span is a wait.',
+        'A long attempt points to the dependency, a gap between attempts to the backoff, a ratelimit span to a wait at a limiter.',
       references: [{ kind: 'endpoint', method: 'GET', path: '/v1/traces' }],
     },
     {
@@ -39,7 +39,7 @@ export const SLOW_RESPONSE: Runbook = {
       references: [{ kind: 'endpoint', method: 'GET', path: '/v1/health' }],
     },
     {
-      action: 'See whether calls wait at a limiter',
+      action: 'Check whether calls wait at a limiter',
       references: [
         {
           kind: 'metric',
@@ -50,8 +50,7 @@ export const SLOW_RESPONSE: Runbook = {
       ],
     },
     {
-      action:
-        'See whether attempts run into their timeout, and compare the timeout with what is normal',
+      action: 'Check whether attempts time out, and compare the timeout with normal durations',
       references: [
         {
           kind: 'metric',
@@ -63,10 +62,10 @@ export const SLOW_RESPONSE: Runbook = {
     },
   ],
   prevention: [
-    'Set attempt timeouts from measured percentiles, and deadlines from what the caller can wait',
-    'Cache what the registry answers, and tell its age',
-    'Keep the event-loop delay check switched on',
-    'Alert on the objective of each operation, not on an average',
+    'Derive attempt timeouts from measured percentiles, and deadlines from how long the caller can wait',
+    'Cache responses of the registry, and report their age',
+    'Keep the event-loop delay check enabled',
+    'Alert on the objective of each operation, not on averages',
   ],
   alerts: ['TemperLatencyHigh', 'TemperRegistryLatencyHigh', 'TemperCpuHigh'],
 };
