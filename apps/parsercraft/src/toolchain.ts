@@ -23,13 +23,13 @@ export interface InferredName {
   readonly column: number;
 }
 
-export interface ToolchainOptions extends ParseOptions {
+interface ToolchainOptions extends ParseOptions {
   /** The packages that programs can `use`. @defaultValue none */
   readonly packages?: PackageSources;
 }
 
 /** The operations on programs of one language. */
-export interface Toolchain {
+interface Toolchain {
   readonly definition: LanguageDefinition;
   /** Parses with error recovery. Never throws, whatever the text contains. */
   parse(text: string): ParseResult;

@@ -5,12 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  bundledDefinition,
-  createToolchain,
-  formatDiagnostic,
-  type PackageSource,
-} from '../src/index.ts';
+import { bundledDefinition, createToolchain } from '../src/index.ts';
 import { DEFAULT_MAX_OUTPUT_BYTES, DEFAULT_MAX_STEPS } from '../src/interpret/run.ts';
 import { LSP_PROCESS_DEFAULTS } from '../src/lsp/lsp-process.ts';
 import {
@@ -21,6 +16,8 @@ import {
 } from '../src/parse/parse.ts';
 import { DEFAULT_PROTOCOL_STEPS } from '../src/protocols/protocol-set.ts';
 import { REGISTRY_CLIENT_DEFAULTS } from '../src/registry-client/client.ts';
+import { formatDiagnostic } from '../src/source/diagnostic.ts';
+import type { PackageSource } from '../src/types/check.ts';
 import { packageServer } from './package-server.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -64,7 +61,7 @@ async function runBlock(code: string, replacements: Record<string, string> = {})
 }
 
 describe('the README', () => {
-  it('README: the first example prints what its comments say', async () => {
+  it('the first README example prints what its comments say', async () => {
     const source = await readFile(join(root, 'examples/packages/std.math/main.pc'), 'utf8');
     const server = await packageServer([{ name: 'std.math', version: '1.0.0', source }]);
     const printed = await runBlock(blocks('ts')[0] as string, {
@@ -76,13 +73,13 @@ describe('the README', () => {
     expect(printed.trimEnd().endsWith('expected int, found string')).toBe(true);
   });
 
-  it('README: the language server and protocol examples print what their comments say', async () => {
+  it('the language server and protocol examples of the README print what their comments say', async () => {
     const [, lsp, protocols] = blocks('ts');
     expect(await runBlock(lsp as string)).toContain('sum: int');
     expect(await runBlock(protocols as string)).toBe("method 'close' of Stream is missing: fn()\n");
   });
 
-  it('README: the syntax example parses, type-checks and runs', async () => {
+  it('the syntax example of the README parses, type-checks and runs', async () => {
     const [text] = blocks('');
     const definition = bundledDefinition('core');
     const source = async (name: string): Promise<[string, PackageSource]> => [
@@ -104,7 +101,7 @@ describe('the README', () => {
     expect(output.endsWith('\n63\n')).toBe(true);
   });
 
-  it('README: the option table has the defaults of the code', () => {
+  it('the option table of the README has the defaults of the code', () => {
     const defaults = {
       'maxLength of parse, createToolchain': DEFAULT_MAX_LENGTH,
       'maxSteps of run': DEFAULT_MAX_STEPS,
@@ -133,7 +130,7 @@ describe('the README', () => {
     );
   });
 
-  it('README: the error table lists every error class with its code', async () => {
+  it('the error table of the README lists every error class with its code', async () => {
     const found: Record<string, string> = {};
     for (const file of await readdir(join(root, 'src'), { recursive: true })) {
       if (!file.endsWith('errors.ts')) continue;

@@ -13,8 +13,8 @@ type AdmissionResult =
   | { readonly ok: false; readonly flaws: readonly Flaw[] };
 
 /**
- * Decides whether a tarball may become a package. What the registry says of a package is read out
- * of the tarball itself and from nowhere else, so the two cannot differ.
+ * Validates a tarball for publishing. The metadata is read only from the tarball itself, so the two
+ * cannot differ.
  */
 export async function admitTarball(tarball: Uint8Array, now: Date): Promise<AdmissionResult> {
   const refuse = (field: string, message: string): AdmissionResult => ({
@@ -22,7 +22,7 @@ export async function admitTarball(tarball: Uint8Array, now: Date): Promise<Admi
     flaws: [{ field, message }],
   });
   if (tarball.byteLength > MAX_TARBALL_BYTES) {
-    return refuse('tarball', `must have at most ${MAX_TARBALL_BYTES} bytes`);
+    return refuse('tarball', `must not exceed ${MAX_TARBALL_BYTES} bytes`);
   }
   const unpacked = await unpackTarball(tarball);
   if (!unpacked.ok) return unpacked;
@@ -31,7 +31,7 @@ export async function admitTarball(tarball: Uint8Array, now: Date): Promise<Admi
   const result = parseManifest(parsed.value);
   if (!result.ok) return result;
   if (!unpacked.files.has(result.manifest.main)) {
-    return refuse('main', `must be a file of the package; ${result.manifest.main} is not`);
+    return refuse('main', `must be a file of the package; ${result.manifest.main} does not exist`);
   }
   return {
     ok: true,
@@ -56,7 +56,7 @@ function readManifest(files: PackageFiles): { readonly value: unknown } | undefi
   }
 }
 
-/** The same for a package that comes as JSON: `{ manifest, files }`. The registry packs it. */
+/** Validates a package sent as JSON, `{ manifest, files }`, and packs it. */
 export async function admitFiles(body: unknown, now: Date): Promise<AdmissionResult> {
   const { manifest, files } = (body ?? {}) as { manifest?: unknown; files?: unknown };
   const flaws: Flaw[] = [];
@@ -64,13 +64,13 @@ export async function admitFiles(body: unknown, now: Date): Promise<AdmissionRes
     flaws.push({ field: 'manifest', message: 'must be an object' });
   }
   if (typeof files !== 'object' || files === null || Array.isArray(files)) {
-    flaws.push({ field: 'files', message: 'must be an object of paths and texts' });
+    flaws.push({ field: 'files', message: 'must be an object that maps paths to strings' });
   } else {
     for (const [path, content] of Object.entries(files)) {
       const field = `files.${path.slice(0, 80)}`;
       if (typeof content !== 'string') flaws.push({ field, message: 'must be a string' });
       if (path === MANIFEST_FILE) {
-        flaws.push({ field, message: 'is made of manifest and must not be stated twice' });
+        flaws.push({ field, message: 'is generated from the manifest and must not be included' });
       }
     }
   }

@@ -10,17 +10,17 @@ import { MAX_NAME_LENGTH, MAX_VERSION_LENGTH } from './names.ts';
 import { PROBLEM_MEDIA_TYPE, Problem, type ProblemCode, problemBody } from './problem.ts';
 import { nameRoute, traceIdOf } from './trace.ts';
 
-/** Largest body where a route states no other limit, in bytes. */
+/** Default maximum size of a request body, in bytes. */
 const BODY_LIMIT_BYTES = 64 * 1024;
-/** Percent-encoding makes three characters of one; what is longer is no name or version anyhow. */
+/** Percent-encoding triples a character. A longer parameter cannot be a valid name or version. */
 const MAX_PARAM_LENGTH = 3 * Math.max(MAX_NAME_LENGTH, MAX_VERSION_LENGTH);
 
-/** A refusal of a long address does not repeat all of it. */
+/** Maximum length of a problem detail taken from a framework error, which can contain the URL. */
 const MAX_DETAIL_LENGTH = 200;
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 
-/** Where unexpected failures are written; the client learns their trace id alone. */
+/** Logs unexpected errors. The client gets only the trace id. */
 export type ErrorLog = (entry: Readonly<Record<string, unknown>>) => void;
 
 interface Endpoint {
@@ -29,7 +29,9 @@ interface Endpoint {
   readonly bodyLimit?: number;
 }
 
-/** A Fastify instance that speaks problem+json, names its routes for traces and validates caches. */
+/**
+ * Creates a Fastify instance with problem+json errors, route names in traces and conditional GET.
+ */
 export function createApp(log: ErrorLog): FastifyInstance {
   const app = fastify({
     logger: false,
@@ -37,11 +39,11 @@ export function createApp(log: ErrorLog): FastifyInstance {
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     frameworkErrors: (error, request, reply) => answer(error, request, reply, log),
   });
-  // Nothing here takes text; without its parser, text is answered 415.
+  // No route accepts text. Without the parser, Fastify responds with 415.
   app.removeContentTypeParser('text/plain');
   app.setErrorHandler<FastifyError>((error, request, reply) => answer(error, request, reply, log));
   app.setNotFoundHandler((request, reply) =>
-    answer(new Problem('not-found', 'No resource has this address.'), request, reply, log),
+    answer(new Problem('not-found', 'No resource exists at this URL.'), request, reply, log),
   );
   app.addHook('onRequest', (request, _reply, done) => {
     if (!request.is404 && request.routeOptions.url !== undefined)
@@ -54,7 +56,7 @@ export function createApp(log: ErrorLog): FastifyInstance {
   return app;
 }
 
-/** Adds an address with its methods; any other method is answered 405 and told which there are. */
+/** Adds a route with its methods. Other methods get 405 with an `Allow` header. */
 export function resource(
   app: FastifyInstance,
   url: string,
@@ -76,9 +78,9 @@ export function resource(
     method: METHODS.filter((method) => !allowed.includes(method)),
     url,
     exposeHeadRoute: false,
-    // Before the body is read: there is no use for it.
+    // Respond before the body is read.
     onRequest: (request) => {
-      throw new Problem('method-not-allowed', `${request.method} is not among ${allow}.`, {
+      throw new Problem('method-not-allowed', `${request.method} is not supported; use ${allow}.`, {
         headers: { allow },
       });
     },
@@ -92,7 +94,7 @@ function validated(request: FastifyRequest, reply: FastifyReply, payload: unknow
   if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) return payload;
   const tag = (reply.getHeader('etag') as string | undefined) ?? entityTag(payload);
   reply.header('etag', tag);
-  // Every answer may change (a version can be yanked), so a cache asks, and asking is cheap.
+  // Every response can change (a version can be yanked), so caches must revalidate.
   reply.header('cache-control', 'no-cache');
   if (!noneMatchNames(request.headers['if-none-match'], tag)) return payload;
   reply.code(304).removeHeader('content-type').removeHeader('content-length');
@@ -125,7 +127,7 @@ function answer(
       method: request.method,
     });
   }
-  const problem = known ?? new Problem('internal', 'Something failed that should not have.');
+  const problem = known ?? new Problem('internal', 'An unexpected error occurred.');
   const body = problemBody(problem.code, problem.message, traceId, problem.extensions);
   reply
     .code(body.status)
@@ -135,7 +137,7 @@ function answer(
     .send(JSON.stringify(body));
 }
 
-/** Fastify's own refusals in our words. */
+/** Converts an error of Fastify to a problem. */
 function problemOf(error: FastifyError): Problem | undefined {
   const code = FRAMEWORK_PROBLEMS[error.statusCode ?? 500];
   return code === undefined

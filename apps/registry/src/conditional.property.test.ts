@@ -8,7 +8,7 @@ const tag = fc
   .map(([weak, text]) => `${weak}"${text}"`.replaceAll(' ', '_'));
 
 describe('entityTag', () => {
-  it('is a strong tag, equal for equal bytes and different for different ones', () => {
+  it('an entity tag is strong, equal for equal bytes and different for different bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
         expect(entityTag(a)).toMatch(/^"[\w-]{27}"$/);
@@ -22,7 +22,7 @@ describe('entityTag', () => {
 describe('noneMatchNames', () => {
   const plain = (text: string) => text.replace(/^W\//, '');
 
-  it('finds a tag wherever it stands in a list, weak or strong', () => {
+  it('If-None-Match matches a weak or strong tag at any position in a list', () => {
     fc.assert(
       fc.property(fc.array(tag), fc.array(tag), tag, (before, after, wanted) => {
         const header = [...before, wanted, ...after].join(', ');
@@ -31,7 +31,7 @@ describe('noneMatchNames', () => {
     );
   });
 
-  it('finds no tag that is not in the list', () => {
+  it('If-None-Match does not match a tag that is not in the list', () => {
     fc.assert(
       fc.property(fc.array(tag), tag, (listed, wanted) => {
         fc.pre(!listed.some((other) => plain(other) === plain(wanted)));
@@ -40,7 +40,7 @@ describe('noneMatchNames', () => {
     );
   });
 
-  it('takes * for every tag, a missing header for none, and never throws', () => {
+  it('If-None-Match treats * as any tag and a missing header as none, and never throws', () => {
     fc.assert(
       fc.property(tag, (any) => {
         expect(noneMatchNames(' * ', any)).toBe(true);

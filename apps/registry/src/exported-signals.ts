@@ -1,14 +1,13 @@
-/** What the service is called where the environment does not call it otherwise. */
+/** Default service name. */
 export const SERVICE_NAME = 'parsercraft-registry';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Which signals the environment asks to be exported.
+ * Determines from the environment which signals to export.
  *
- * The variables keep the meaning that OpenTelemetry gives them, with one default of ours: a signal
- * without a stated exporter or endpoint is not exported, where the SDK would try `localhost:4318`
- * for ever.
+ * The variables have their OpenTelemetry meaning, with one different default: a signal without an
+ * exporter or endpoint is not exported, while the SDK would keep trying `localhost:4318`.
  */
 export function exportedSignals(env: Environment): {
   readonly traces: boolean;
@@ -21,7 +20,7 @@ export function exportedSignals(env: Environment): {
       stated('OTEL_TRACES_EXPORTER') ||
       stated('OTEL_EXPORTER_OTLP_ENDPOINT') ||
       stated('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'),
-    // The general endpoint is often a tracing backend alone, so it does not switch these two on.
+    // The general endpoint is often only a tracing backend, so it does not enable these two.
     metrics: stated('OTEL_METRICS_EXPORTER') || stated('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT'),
     logs: stated('OTEL_LOGS_EXPORTER') || stated('OTEL_EXPORTER_OTLP_LOGS_ENDPOINT'),
   };

@@ -7,43 +7,49 @@ import type { ReadyLine } from './serve.ts';
 import { readStoredToken, TOKEN_VARIABLE } from './token.ts';
 
 export interface StartRegistryOptions {
-  /** Where the database and the token are kept; made when it is missing. */
+  /** Folder for the database and the token. Created if it does not exist. */
   readonly dataDir: string;
-  /** Whether faults can be switched on. @defaultValue false */
+  /** Whether to enable fault injection. @defaultValue false */
   readonly faults?: boolean;
-  /** 0 takes a free port. @defaultValue 0 */
+  /** TCP port; 0 selects a free one. @defaultValue 0 */
   readonly port?: number;
-  /** Whether the standard library is published at the first start. @defaultValue true */
+  /** Whether to publish the standard library on the first start. @defaultValue true */
   readonly seed?: boolean;
-  /** Added to this process's environment; `undefined` takes a variable away. */
+  /** Additions to the environment of this process; `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Longest time from start to listening, in milliseconds. @defaultValue 15_000 */
+  /** Timeout from start to listening, in milliseconds. @defaultValue 15_000 */
   readonly startTimeoutMs?: number;
-  /** Longest time that {@link RegistryProcess.stop} waits before it kills. @defaultValue 10_000 */
+  /**
+   * Time before {@link RegistryProcess.stop} kills the process, in milliseconds.
+   *
+   * @defaultValue 10_000
+   */
   readonly stopTimeoutMs?: number;
-  /** Gets every line that the process writes to its standard error. */
+  /** Called for every line that the process writes to standard error. */
   readonly onLog?: (line: string) => void;
 }
 
-/** How the process ended. */
-export interface RegistryExit {
+/** How the process exited. */
+interface RegistryExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
 export interface RegistryProcess extends AsyncDisposable {
-  /** Without a slash at its end. */
+  /** Base URL, without a trailing slash. */
   readonly url: string;
-  /** Where faults are switched, also while the registry refuses connections. */
+  /** Base URL for controlling faults, available also while the registry refuses connections. */
   readonly controlUrl: string | undefined;
-  /** The bearer token for publishing and for faults. */
+  /** The bearer token for publishing and for controlling faults. */
   readonly token: string;
   readonly pid: number;
-  /** Resolves when the process has ended, by whatever. */
+  /** Resolves when the process has exited for any reason. */
   readonly exited: Promise<RegistryExit>;
-  /** Asks it to stop, and kills it when it does not. Resolves when it has ended. */
+  /**
+   * Requests a graceful stop, and kills the process after a timeout. Resolves when it has exited.
+   */
   stop(): Promise<RegistryExit>;
-  /** Ends it without a chance to clean up. Resolves when it has ended. */
+  /** Kills the process with SIGKILL. Resolves when it has exited. */
   kill(): Promise<RegistryExit>;
 }
 
@@ -51,7 +57,7 @@ const START_TIMEOUT_MS = 15_000;
 const STOP_TIMEOUT_MS = 10_000;
 const KEPT_LOG_LINES = 20;
 
-/** What names the parent, or gives it a port of its own, is not the child's. */
+/** Variables that identify the parent or its ports are not passed to the child. */
 const NOT_INHERITED = [
   'OTEL_SERVICE_NAME',
   'OTEL_EXPORTER_PROMETHEUS_HOST',
@@ -70,17 +76,18 @@ function childEnvironment(own: StartRegistryOptions['env']): NodeJS.ProcessEnv {
   return { ...env, ...own };
 }
 
-/** The entry point beside this module: compiled, or as it was written. */
+/** The entry point next to this module, compiled or source. */
 function entryPoint(): string {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return fileURLToPath(new URL(`./main.${extension}`, import.meta.url));
 }
 
 /**
- * Starts a registry as a child process, and resolves when it listens. It ends when it is stopped,
- * killed, or when this process ends, however that comes about.
+ * Starts a registry as a child process. Resolves when it is listening. The process ends when it is
+ * stopped or killed, or when this process ends for any reason.
  *
- * @throws {Error} when it does not listen in time or ends before; the message has its last lines
+ * @throws {Error} when it exits early or is not listening in time; the message includes its last
+ *   lines
  */
 export async function startRegistry(options: StartRegistryOptions): Promise<RegistryProcess> {
   const env = childEnvironment(options.env);
@@ -119,7 +126,7 @@ export async function startRegistry(options: StartRegistryOptions): Promise<Regi
     );
   }
   const token = env[TOKEN_VARIABLE] || readStoredToken(options.dataDir);
-  if (token === undefined) throw new Error(`No token in ${join(options.dataDir)}.`);
+  if (token === undefined) throw new Error(`No token found in ${join(options.dataDir)}.`);
   const stop = (): Promise<RegistryExit> => end('SIGTERM');
   return {
     url: urlOf(ready.listening),
@@ -164,16 +171,16 @@ async function readyLine(
   const output = createInterface({ input: child.stdout! });
   const timeout = AbortSignal.timeout(timeoutMs);
   const found = new Promise<ReadyLine>((resolve) => {
-    // Read to the end, ready or not: a full pipe would stop the process.
+    // Keep reading after the ready line: a full pipe would block the process.
     output.on('line', (line) => {
       if (line.startsWith('{"listening":')) resolve(JSON.parse(line) as ReadyLine);
     });
   });
   const ended = exited.then(({ code, signal }) => {
-    throw new Error(`it ended with ${signal ?? `code ${code}`}.`);
+    throw new Error(`it exited with ${signal ?? `code ${code}`}.`);
   });
   const late = once(timeout, 'abort').then(() => {
-    throw new Error(`it did not listen within ${timeoutMs} ms.`);
+    throw new Error(`it was not listening within ${timeoutMs} ms.`);
   });
   ended.catch(() => undefined);
   late.catch(() => undefined);

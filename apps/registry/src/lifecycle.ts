@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-/** What a shell reports for a process that SIGINT ended. */
+/** The exit code for termination by SIGINT, as shells report it. */
 const EXIT_BY_SECOND_SIGNAL = 130;
-/** A parent that is gone reads no answers: whatever still runs then gets no more than this. */
+/** Time for running requests after the parent has exited, in milliseconds. */
 const ORPHAN_LIMIT_MS = 2_000;
 
 /**
- * Calls `stop` once, at the first signal or when the parent goes away, and exits when it is done.
- * A second signal exits at once. The parent is watched through what it holds open: standard
- * input, and the IPC channel where there is one; both end with it, however it ends.
+ * Calls `stop` once, on the first signal or when the parent exits, then exits. A second signal
+ * exits immediately. The exit of the parent is detected through standard input and the IPC channel,
+ * if any: both close however the parent ends.
  */
 export function onStopRequest(
   options: { readonly exitWithParent: boolean },
@@ -23,7 +23,7 @@ export function onStopRequest(
     Promise.race([stop(), ...limit]).then(
       () => process.exit(0),
       (error: unknown) => {
-        process.stderr.write(`parsercraft-registry: could not stop cleanly: ${error}\n`);
+        process.stderr.write(`parsercraft-registry: shutdown failed: ${error}\n`);
         process.exit(1);
       },
     );
@@ -34,7 +34,7 @@ export function onStopRequest(
       begin();
     });
   }
-  // Whoever read our output may be gone before we are; that is no reason to fail.
+  // Writing to a closed pipe must not crash the process.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
   if (!options.exitWithParent) return;

@@ -11,9 +11,9 @@ const REOPEN_INTERVAL_MS = 50;
 const IDLE_SWEEP_MS = 25;
 
 /**
- * Ports below the range from which Linux, macOS and Windows take the ports of outgoing
- * connections. A listener that closes and comes back needs one of these: a port of the range may
- * meanwhile become somebody's, or even the caller's own, which then talks to itself.
+ * Ports below the ephemeral ranges of Linux, macOS and Windows. A listener that closes and reopens
+ * needs one of these: an ephemeral port could be assigned to an outgoing connection in between,
+ * even to one that the client makes to this port, which then connects to itself.
  */
 const FIRST_STABLE_PORT = 20_000;
 const STABLE_PORTS = 12_000;
@@ -21,19 +21,19 @@ const STABLE_PORT_TRIES = 50;
 
 interface ListenOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 selects a free port. */
   readonly port: number;
-  /** Whether the port must still be ours after the listener was closed for a while. */
+  /** Whether the listener must be able to reopen the same port. */
   readonly stable: boolean;
 }
 
-/** A port that can be closed and opened again while the process goes on. */
+/** A server port that can be closed and reopened while the process runs. */
 export class Listener {
   readonly #handler: RequestListener;
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   #address: { host: string; port: number } | undefined;
-  /** What should be, as opposed to what the operating system has come round to. */
+  /** The requested state, which the socket reaches asynchronously. */
   #wanted = false;
   #reopening: Promise<void> | undefined;
 
@@ -42,7 +42,7 @@ export class Listener {
   }
 
   get address(): { readonly host: string; readonly port: number } {
-    if (this.#address === undefined) throw new Error('The listener was never opened.');
+    if (this.#address === undefined) throw new Error('The listener has not been opened.');
     return this.#address;
   }
 
@@ -96,8 +96,8 @@ export class Listener {
   }
 
   /**
-   * Closes the port, and breaks every connection but `except`: from here on the operating system
-   * refuses whoever comes.
+   * Closes the port and breaks every connection except `except`. The operating system then refuses
+   * new connections.
    */
   refuse(except?: Socket): void {
     this.#wanted = false;
@@ -106,7 +106,7 @@ export class Listener {
     for (const socket of this.#sockets) if (socket !== except) socket.resetAndDestroy();
   }
 
-  /** Opens the same port again; waits for it when somebody else holds it meanwhile. */
+  /** Reopens the same port. Waits while another process uses it. */
   async reopen(): Promise<void> {
     this.#wanted = true;
     while (this.#wanted && !this.listening) {
@@ -132,7 +132,7 @@ export class Listener {
     }
   }
 
-  /** Lets running requests end for `graceMs`, then breaks what is left. */
+  /** Waits up to `graceMs` for running requests, then breaks the remaining connections. */
   async close(graceMs: number): Promise<void> {
     this.#wanted = false;
     const server = this.#server;
@@ -160,11 +160,7 @@ function refuseGarbage(error: NodeJS.ErrnoException, socket: Duplex): void {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'request-timeout'
         : 'bad-request';
-  const problem = problemBody(
-    code,
-    'The request is not one that HTTP allows.',
-    traceIdOf(undefined),
-  );
+  const problem = problemBody(code, 'The request is not valid HTTP.', traceIdOf(undefined));
   const body = JSON.stringify(problem);
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n` +

@@ -3,7 +3,7 @@ import { startTelemetry } from './telemetry.ts';
 
 async function main(): Promise<void> {
   const shutdownTelemetry = await startTelemetry(process.env);
-  // Loaded only now: what is instrumented must not be loaded before.
+  // Import after the telemetry has started, because instrumented modules must be loaded later.
   const { serve } = await import('./serve.ts');
   await serve(process.argv.slice(2), shutdownTelemetry);
 }

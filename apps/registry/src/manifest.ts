@@ -1,9 +1,9 @@
 import { whyNotFilePath, whyNotName, whyNotRange, whyNotVersion } from './names.ts';
 
-/** The file that every package has at its root, and the only source of its metadata. */
+/** The manifest at the root of every package, the only source of its metadata. */
 export const MANIFEST_FILE = 'package.json';
 
-/** What a package says of itself. */
+/** The manifest of a package. */
 export interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -12,15 +12,15 @@ export interface Manifest {
   readonly license: string;
   readonly homepage: string;
   readonly repository: string;
-  /** The language definition that the source is written in. */
+  /** Name of the language definition of the source. */
   readonly language: string;
-  /** The file that an importer gets, relative to the package. */
+  /** The entry file, relative to the package. */
   readonly main: string;
   readonly dependencies: Readonly<Record<string, string>>;
   readonly devDependencies: Readonly<Record<string, string>>;
 }
 
-/** One thing that is wrong, and where. */
+/** A validation error and the field it concerns. */
 export interface Flaw {
   readonly field: string;
   readonly message: string;
@@ -58,7 +58,7 @@ function dependenciesOf(
   const value = source[field];
   if (value === undefined) return {};
   if (!isRecord(value)) {
-    flaws.push({ field, message: 'must be an object of names and ranges' });
+    flaws.push({ field, message: 'must be an object that maps package names to version ranges' });
     return {};
   }
   const entries = Object.entries(value);
@@ -72,7 +72,8 @@ function dependenciesOf(
     const whyName = whyNotName(name);
     const whyRange = whyNotRange(range);
     if (whyName !== undefined) flaws.push({ field: where, message: `the name ${whyName}` });
-    else if (name === source.name) flaws.push({ field: where, message: 'is the package itself' });
+    else if (name === source.name)
+      flaws.push({ field: where, message: 'must not be the package itself' });
     else if (whyRange !== undefined) flaws.push({ field: where, message: whyRange });
     else dependencies[name] = range as string;
   }
@@ -80,9 +81,8 @@ function dependenciesOf(
 }
 
 /**
- * Reads and checks a manifest. Every flaw is reported, not the first alone, so that an author
- * mends a package in one round. Members that the registry does not know are left to the tools
- * that do; they travel in the tarball, and not in the registry's metadata.
+ * Validates a manifest. All errors are reported, so that an author can fix them together. Unknown
+ * members are allowed; they remain in the tarball but are not part of the metadata.
  */
 export function parseManifest(value: unknown): ManifestResult {
   if (!isRecord(value)) {

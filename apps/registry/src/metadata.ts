@@ -2,37 +2,37 @@ import type { Manifest } from './manifest.ts';
 import { inOrder, latestVersion } from './resolution.ts';
 import type { StoredVersion, VersionSummary } from './store.ts';
 
-/** One version, as `GET /packages/:name/:version` and `…/resolve` answer it. */
+/** A version, as returned by `GET /packages/:name/:version` and `…/resolve`. */
 export interface VersionMetadata extends Manifest {
-  /** Of the tarball, hexadecimal. */
+  /** SHA-256 of the tarball, hexadecimal. */
   readonly sha256: string;
-  /** Of the tarball, `sha512-<base64>`. */
+  /** Checksum of the tarball, `sha512-<base64>`. */
   readonly integrity: string;
   readonly sizeBytes: number;
   readonly unpackedBytes: number;
   readonly fileCount: number;
-  /** ISO 8601. */
+  /** Time of publishing, ISO 8601. */
   readonly publishedAt: string;
   readonly yanked: boolean;
   readonly yankedReason?: string;
-  /** Where the tarball is, relative to the registry. */
+  /** Path of the tarball, relative to the registry URL. */
   readonly download: string;
 }
 
-/** What can be had of a package: `GET /packages/:name/versions`. */
+/** The versions of a package: `GET /packages/:name/versions`. */
 export interface PackageVersions {
   readonly name: string;
-  /** What a client gets that names no version; null when all were yanked. */
+  /** The default version; null when all versions are yanked. */
   readonly latest: string | null;
-  /** In ascending order, without the yanked ones. */
+  /** In ascending order, without yanked versions. */
   readonly versions: readonly string[];
   readonly yankedVersions: readonly string[];
 }
 
-/** A package: the metadata of its latest version, and the versions there are. */
+/** A package: the metadata of its latest version, and its versions. */
 export type PackageMetadata = VersionMetadata & PackageVersions;
 
-export function versionAddress(name: string, version: string): string {
+export function versionPath(name: string, version: string): string {
   return `/packages/${name}/${version}`;
 }
 
@@ -48,7 +48,7 @@ export function versionMetadata(stored: StoredVersion): VersionMetadata {
     publishedAt: stored.publishedAt,
     yanked: stored.yanked,
     ...(stored.yankedReason === undefined ? {} : { yankedReason: stored.yankedReason }),
-    download: `${versionAddress(manifest.name, manifest.version)}/download`,
+    download: `${versionPath(manifest.name, manifest.version)}/download`,
   };
 }
 

@@ -17,7 +17,7 @@ const name = fc
 const device = /^(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\.|$)/i;
 
 describe('a package name', () => {
-  it('is accepted when it is words joined by single dots or hyphens', () => {
+  it('accepts package names of words joined by single dots or hyphens', () => {
     fc.assert(
       fc.property(name, (text) => {
         fc.pre(!device.test(text) && text !== 'publish');
@@ -26,7 +26,7 @@ describe('a package name', () => {
     );
   });
 
-  it('never leaves its folder, and is itself in a URL and on every file system', () => {
+  it('an accepted package name is a single safe segment of a URL and of a path', () => {
     fc.assert(
       fc.property(fc.oneof(anyText, name), (text) => {
         if (whyNotName(text) !== undefined) return;
@@ -44,7 +44,7 @@ describe('a package name', () => {
     );
   });
 
-  it('is refused with a reason when it is anything else', () => {
+  it('rejects any other package name with a reason', () => {
     for (const value of [undefined, null, 7, {}, [], ['std'], '', 'a'.repeat(65), 'publish']) {
       expect(whyNotName(value)).toEqual(expect.any(String));
     }
@@ -58,7 +58,7 @@ describe('a version', () => {
     .tuple(number, number, number, fc.array(identifier, { maxLength: 3 }))
     .map(([a, b, c, pre]) => `${a}.${b}.${c}${pre.length > 0 ? `-${pre.join('.')}` : ''}`);
 
-  it('is accepted in its canonical form and in no other', () => {
+  it('accepts a version only in canonical form', () => {
     fc.assert(
       fc.property(version, (text) => {
         expect(whyNotVersion(text)).toBeUndefined();
@@ -69,7 +69,7 @@ describe('a version', () => {
     );
   });
 
-  it('never leaves its folder', () => {
+  it('an accepted version is a single safe path segment', () => {
     fc.assert(
       fc.property(fc.oneof(anyText, version), (text) => {
         if (whyNotVersion(text) !== undefined) return;
@@ -83,7 +83,7 @@ describe('a version', () => {
 });
 
 describe('a range', () => {
-  it('is accepted exactly when npm would read it', () => {
+  it('accepts exactly the ranges that npm accepts', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 40 }), (text) => {
         expect(whyNotRange(text) === undefined).toBe(semver.validRange(text) !== null);
@@ -95,7 +95,7 @@ describe('a range', () => {
 });
 
 describe('a path inside a package', () => {
-  it('stays inside, whatever unpacks it', () => {
+  it('an accepted path stays inside the package on every file system', () => {
     const segment = fc.oneof(
       anyText,
       fc.constantFrom('..', '.', '', 'src', 'main.pc', 'C:', 'nul'),
@@ -119,7 +119,7 @@ describe('a path inside a package', () => {
     );
   });
 
-  it('is accepted when it is plain', () => {
+  it('accepts plain relative paths', () => {
     for (const path of [
       'main.pc',
       'src/deep/er/main.es.pc',

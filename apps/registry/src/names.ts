@@ -1,20 +1,20 @@
 import semver from 'semver';
 
-/** Longest package name, in characters. */
+/** Maximum length of a package name, in characters. */
 export const MAX_NAME_LENGTH = 64;
-/** Longest version, in characters; semver itself stops at 256. */
+/** Maximum length of a version, in characters; semver itself allows 256. */
 export const MAX_VERSION_LENGTH = 128;
-/** Longest range a client may ask for, in characters. */
+/** Maximum length of a version range, in characters. */
 const MAX_RANGE_LENGTH = 256;
-/** Longest path inside a package, in characters. */
+/** Maximum length of a path inside a package, in characters. */
 const MAX_PATH_LENGTH = 128;
 
 const NAME = /^[a-z][a-z0-9]*(?:-[a-z0-9]+|\.[a-z][a-z0-9]*)*$/;
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
 /**
- * Device names on Windows, where a client that unpacks a package into a folder of its name would
- * open a device in its place.
+ * Device names on Windows, where a client that unpacks a package to a folder with its name would
+ * open a device instead.
  */
 const DEVICES: ReadonlySet<string> = new Set([
   'con',
@@ -25,21 +25,20 @@ const DEVICES: ReadonlySet<string> = new Set([
   ...Array.from({ length: 9 }, (_, i) => `lpt${i + 1}`),
 ]);
 
-/** `/packages/publish` is an address of its own. */
-const ADDRESSES: ReadonlySet<string> = new Set(['publish']);
+/** `/packages/publish` is a separate route. */
+const RESERVED: ReadonlySet<string> = new Set(['publish']);
 
-/** What Windows goes by: `nul.txt` is the device, too. */
+/** The part that Windows compares with device names: `nul.txt` is also the device. */
 function firstWord(segment: string): string {
   return segment.split('.', 1)[0]!.toLowerCase();
 }
 
 /**
- * Why a value is no package name, or undefined when it is one.
+ * Returns why a value is not a package name, or undefined when it is one.
  *
- * A name is words of lower-case letters and digits, joined by single dots or hyphens (`std.math`,
- * which the language writes as `use std.math`). That is one plain path segment on every file
- * system and in every URL: nothing in it needs escaping, no two names differ in case alone, and
- * none can climb out of a folder.
+ * A name consists of words of lower-case letters and digits, joined by single dots or hyphens, for
+ * example `std.math`. It is a single safe segment in URLs and on every file system: it needs no
+ * escaping, no two names differ only in case, and none refers to a parent folder.
  */
 export function whyNotName(value: unknown): string | undefined {
   if (typeof value !== 'string') return 'must be a string';
@@ -49,14 +48,14 @@ export function whyNotName(value: unknown): string | undefined {
   if (!NAME.test(value)) {
     return 'must be lower-case words joined by single dots or hyphens, such as std.math';
   }
-  if (DEVICES.has(firstWord(value)) || ADDRESSES.has(value)) return 'is reserved';
+  if (DEVICES.has(firstWord(value)) || RESERVED.has(value)) return 'is reserved';
   return undefined;
 }
 
 /**
- * Why a value is no version, or undefined when it is one: SemVer 2.0.0 in its canonical form,
- * without build metadata (two builds of one version would be equal in precedence, and one
- * version is one tarball here).
+ * Returns why a value is not a version, or undefined when it is one: SemVer 2.0.0 in canonical
+ * form, without build metadata (two builds of a version would have equal precedence, but each
+ * version has one tarball).
  */
 export function whyNotVersion(value: unknown): string | undefined {
   if (typeof value !== 'string') return 'must be a string';
@@ -69,7 +68,7 @@ export function whyNotVersion(value: unknown): string | undefined {
   return undefined;
 }
 
-/** Why a value is no version range, or undefined when it is one that npm would understand. */
+/** Returns why a value is not a version range, or undefined when npm accepts it. */
 export function whyNotRange(value: unknown): string | undefined {
   if (typeof value !== 'string') return 'must be a string';
   if (value.length > MAX_RANGE_LENGTH) return `must have at most ${MAX_RANGE_LENGTH} characters`;
@@ -80,9 +79,9 @@ export function whyNotRange(value: unknown): string | undefined {
 }
 
 /**
- * Why a value is no path of a file inside a package, or undefined when it is one: relative,
- * with forward slashes, of plain segments that begin with a letter, a digit or an underscore.
- * That leaves no `..`, no absolute path, no drive letter, no hidden file and no control character.
+ * Returns why a value is not a file path inside a package, or undefined when it is one: relative,
+ * with forward slashes, of segments that start with a letter, a digit or an underscore. This
+ * excludes `..`, absolute paths, drive letters, hidden files and control characters.
  */
 export function whyNotFilePath(value: string): string | undefined {
   if (value.length === 0 || value.length > MAX_PATH_LENGTH) {
@@ -90,7 +89,7 @@ export function whyNotFilePath(value: string): string | undefined {
   }
   for (const segment of value.split('/')) {
     if (!SEGMENT.test(segment) || segment.endsWith('.')) {
-      return 'must be relative, of segments of letters, digits, "_", "-" and "."';
+      return 'must be a relative path with segments of letters, digits, "_", "-" and "."';
     }
     if (DEVICES.has(firstWord(segment))) return 'must not name a device';
   }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-/** How the process was asked to run. */
+/** The command-line options. */
 export interface ServeOptions {
   readonly dataDir: string;
   readonly host: string;
@@ -22,19 +22,19 @@ export const DEFAULTS = {
 
 export const USAGE: string = `Usage: node main.js [options]
 
-  --data-dir DIR       where the database and the token are kept (${DEFAULTS.dataDir})
+  --data-dir DIR       folder for the database and the token (${DEFAULTS.dataDir})
   --host ADDRESS       address to listen on (${DEFAULTS.host})
-  --port N             port, 0 for a free one (${DEFAULTS.port})
-  --faults             allow faults to be switched on, and open the control listener
-  --control-port N     port of the control listener, 0 for a free one (${DEFAULTS.controlPort})
+  --port N             port; 0 selects a free one (${DEFAULTS.port})
+  --faults             enable fault injection and open the control listener
+  --control-port N     port of the control listener; 0 selects a free one (${DEFAULTS.controlPort})
   --no-seed            start without the standard library
   --exit-with-parent   stop when standard input or the IPC channel closes
-  --grace-ms N         longest wait for running requests at the end (${DEFAULTS.graceMs})
-  --help               print this
+  --grace-ms N         time for running requests at shutdown (${DEFAULTS.graceMs})
+  --help               print this help
 
-  TEMPER_REGISTRY_TOKEN   the token that publishing needs, at least 16 characters;
-                          without it one is generated and stored in DIR/token
-  OTEL_*                  as OpenTelemetry defines them
+  TEMPER_REGISTRY_TOKEN   token for publishing, at least 16 characters;
+                          if unset, one is generated and stored in DIR/token
+  OTEL_*                  as defined by OpenTelemetry
 `;
 
 function integer(flag: string, text: string | undefined, fallback: number, max: number): number {
@@ -42,17 +42,17 @@ function integer(flag: string, text: string | undefined, fallback: number, max: 
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= 0 && value <= max)) {
     throw new RangeError(
-      `--${flag} must be an integer from 0 to ${max}; it is ${JSON.stringify(text)}.`,
+      `--${flag} must be an integer from 0 to ${max}, not ${JSON.stringify(text)}.`,
     );
   }
   return value;
 }
 
 /**
- * Reads the command line.
+ * Parses the command line.
  *
- * @returns the options, or `'help'` when they were asked for
- * @throws {RangeError | TypeError} naming the flag, what it may be and what it is
+ * @returns the options, or `'help'` for `--help`
+ * @throws {RangeError | TypeError} for an unknown flag or an invalid value
  */
 export function parseOptions(argv: readonly string[]): ServeOptions | 'help' {
   const { values } = parseArgs({

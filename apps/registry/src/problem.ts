@@ -1,9 +1,9 @@
 /**
- * Errors as the client sees them: `application/problem+json` (RFC 9457).
+ * An error response: `application/problem+json` (RFC 9457).
  *
- * `code` is stable and meant for programs; `title` and `detail` are for people.
+ * `code` is stable and machine-readable; `title` and `detail` are for people.
  */
-export interface ProblemBody {
+interface ProblemBody {
   readonly type: string;
   readonly code: string;
   readonly title: string;
@@ -13,37 +13,37 @@ export interface ProblemBody {
   readonly [extension: string]: unknown;
 }
 
-/** Everything this service refuses, by code: the status and the title it is answered with. */
+/** The problems of this service by code, with status and title. */
 export const PROBLEMS = {
-  'bad-request': { status: 400, title: 'The request cannot be understood' },
-  'invalid-name': { status: 400, title: 'Not a package name' },
-  'invalid-version': { status: 400, title: 'Not a version' },
-  'invalid-range': { status: 400, title: 'Not a version range' },
-  'invalid-package': { status: 422, title: 'The package is not acceptable' },
-  'invalid-faults': { status: 422, title: 'The faults are not acceptable' },
-  'digest-mismatch': { status: 400, title: 'The body is not what its digest says' },
-  unauthorized: { status: 401, title: 'A valid bearer token is needed' },
-  forbidden: { status: 403, title: 'Only for callers on this machine' },
-  'not-found': { status: 404, title: 'Nothing lives at this address' },
-  'package-not-found': { status: 404, title: 'No such package' },
-  'version-not-found': { status: 404, title: 'No such version' },
+  'bad-request': { status: 400, title: 'Bad request' },
+  'invalid-name': { status: 400, title: 'Invalid package name' },
+  'invalid-version': { status: 400, title: 'Invalid version' },
+  'invalid-range': { status: 400, title: 'Invalid version range' },
+  'invalid-package': { status: 422, title: 'Invalid package' },
+  'invalid-faults': { status: 422, title: 'Invalid faults' },
+  'digest-mismatch': { status: 400, title: 'Content digest mismatch' },
+  unauthorized: { status: 401, title: 'A valid bearer token is required' },
+  forbidden: { status: 403, title: 'Only local clients are allowed' },
+  'not-found': { status: 404, title: 'Not found' },
+  'package-not-found': { status: 404, title: 'Package not found' },
+  'version-not-found': { status: 404, title: 'Version not found' },
   'no-matching-version': { status: 404, title: 'No version satisfies the range' },
-  'method-not-allowed': { status: 405, title: 'The address does not answer to this method' },
-  'request-timeout': { status: 408, title: 'The request took too long to arrive' },
-  'version-exists': { status: 409, title: 'The version is already published' },
-  yanked: { status: 410, title: 'The version was yanked' },
-  'body-too-large': { status: 413, title: 'The body is too large' },
-  'uri-too-long': { status: 414, title: 'The address is too long' },
-  'unsupported-media-type': { status: 415, title: 'The body has a type that is not accepted here' },
-  'headers-too-large': { status: 431, title: 'The request headers are too large' },
-  internal: { status: 500, title: 'The registry failed' },
+  'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  'request-timeout': { status: 408, title: 'Request timeout' },
+  'version-exists': { status: 409, title: 'Version already exists' },
+  yanked: { status: 410, title: 'Version yanked' },
+  'body-too-large': { status: 413, title: 'Request body too large' },
+  'uri-too-long': { status: 414, title: 'URI too long' },
+  'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
+  'headers-too-large': { status: 431, title: 'Request headers too large' },
+  internal: { status: 500, title: 'Internal server error' },
 } as const;
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8';
 
-/** Thrown by handlers; the app turns it into the response. */
+/** Thrown by handlers and converted to a response by the app. */
 export class Problem extends Error {
   readonly code: ProblemCode;
   readonly extensions: Readonly<Record<string, unknown>>;
@@ -69,7 +69,7 @@ export class Problem extends Error {
   }
 }
 
-/** The body of a problem; the known members win over extensions of the same name. */
+/** The body of a problem response. Standard members override extensions of the same name. */
 export function problemBody(
   code: ProblemCode,
   detail: string,

@@ -19,7 +19,7 @@ const range = fc.oneof(
 );
 
 describe('resolveRange', () => {
-  it('answers a version that satisfies the range, was not yanked, and is the highest such', () => {
+  it('resolves a range to the highest satisfying version that is not yanked', () => {
     fc.assert(
       fc.property(candidates, range, (all, wanted) => {
         const resolved = resolveRange(all, wanted);
@@ -34,7 +34,7 @@ describe('resolveRange', () => {
     );
   });
 
-  it('does not depend on the order of publishing', () => {
+  it('resolution does not depend on the order of publishing', () => {
     fc.assert(
       fc.property(candidates, range, (all, wanted) => {
         expect(resolveRange([...all].reverse(), wanted)).toBe(resolveRange(all, wanted));
@@ -42,7 +42,7 @@ describe('resolveRange', () => {
     );
   });
 
-  it('keeps ^0.y.z below 0.(y+1), and ^0.0.z at itself', () => {
+  it('^0.y.z stays below 0.(y+1), and ^0.0.z matches only itself', () => {
     fc.assert(
       fc.property(candidates, small, small, (all, minor, patch) => {
         const resolved = resolveRange(all, `^0.${minor}.${patch}`);
@@ -55,7 +55,7 @@ describe('resolveRange', () => {
     expect(resolveRange([{ version: '0.9.0', yanked: false }], '^0.2.0')).toBeUndefined();
   });
 
-  it('takes a prerelease only for a range that names one of the same three numbers', () => {
+  it('resolves to a prerelease only for a range with a prerelease of the same major.minor.patch', () => {
     fc.assert(
       fc.property(candidates, range, (all, wanted) => {
         const resolved = resolveRange(all, wanted);
@@ -69,7 +69,7 @@ describe('resolveRange', () => {
 });
 
 describe('latestVersion', () => {
-  it('is the highest stable version that was not yanked, or else the highest prerelease', () => {
+  it('the latest version is the highest stable one that is not yanked, or else the highest prerelease', () => {
     fc.assert(
       fc.property(candidates, (all) => {
         const open = all.filter((c) => !c.yanked).map((c) => c.version);
@@ -82,7 +82,7 @@ describe('latestVersion', () => {
 });
 
 describe('inOrder', () => {
-  it('sorts by precedence and loses nothing', () => {
+  it('sorts versions by precedence and keeps all of them', () => {
     fc.assert(
       fc.property(candidates, (all) => {
         const ordered = inOrder(all);

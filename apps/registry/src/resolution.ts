@@ -1,15 +1,15 @@
 import semver from 'semver';
 
-/** What resolution needs to know of a version. */
+/** A version as input of resolution. */
 export interface Candidate {
   readonly version: string;
   readonly yanked: boolean;
 }
 
 /**
- * The highest version that satisfies a range, as npm reads ranges: `^0.2.0` stays below 0.3.0,
- * and a prerelease satisfies only a range that names a prerelease of the same three numbers.
- * A yanked version is never chosen.
+ * The highest version that satisfies a range, with npm semantics: `^0.2.0` stays below 0.3.0, and a
+ * prerelease satisfies only a range with a prerelease of the same major.minor.patch. A yanked
+ * version is never selected.
  */
 export function resolveRange(candidates: readonly Candidate[], range: string): string | undefined {
   const open = candidates.filter((c) => !c.yanked).map((c) => c.version);
@@ -17,8 +17,8 @@ export function resolveRange(candidates: readonly Candidate[], range: string): s
 }
 
 /**
- * The version a client gets that names none: the highest stable one, or, where only prereleases
- * were published, the highest of those. Undefined when every version was yanked.
+ * The default version: the highest stable one, or the highest prerelease if there is no stable one.
+ * Undefined when every version is yanked.
  */
 export function latestVersion(candidates: readonly Candidate[]): string | undefined {
   const open = candidates.filter((c) => !c.yanked).map((c) => c.version);

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /**
- * The steps that lead from an empty file to today's tables; `user_version` counts those taken.
- * Steps are only ever appended.
+ * The schema migrations, starting from an empty file. `user_version` is the number of applied
+ * steps. Only append steps.
  */
 const STEPS: readonly string[] = [
   `
@@ -32,12 +32,12 @@ const STEPS: readonly string[] = [
   `,
 ];
 
-/** Brings the tables up to date; a step that is cut short leaves no trace. */
+/** Applies the missing migrations, each in a transaction. */
 export function migrate(database: DatabaseSync): void {
   const found = database.prepare('PRAGMA user_version').get() as { user_version: number };
   if (found.user_version > STEPS.length) {
     throw new Error(
-      `The database is of schema ${found.user_version}, newer than this registry knows (${STEPS.length}).`,
+      `The database has schema version ${found.user_version}; this registry supports up to ${STEPS.length}.`,
     );
   }
   for (let step = found.user_version; step < STEPS.length; step += 1) {

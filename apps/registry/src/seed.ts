@@ -5,25 +5,25 @@ import { admitTarball } from './admission.ts';
 import type { NewVersion, PackageStore } from './store.ts';
 import { packTarball } from './tarball.ts';
 
-/** The same folder from `src` and from `dist`. */
+/** The same relative path works from `src` and `dist`. */
 const SEED_DIR: string = fileURLToPath(new URL('../seed/', import.meta.url));
 const SEEDED = 'seeded';
 
-/** `seed/index.json`: what is published at the first start, in order. */
+/** `seed/index.json`: the packages published on the first start, in order. */
 interface SeedIndex {
   readonly packages: readonly {
     readonly path: string;
     readonly publishedAt: string;
-    /** Why the version was yanked, where it was. */
+    /** Reason for yanking, if the version is yanked. */
     readonly yanked?: string;
   }[];
 }
 
 /**
- * Publishes the standard library into an empty registry, once: all of it in one transaction, so
- * a start that is killed half-way is a start that has not happened.
+ * Publishes the standard library to an empty registry in a single transaction, so a killed start
+ * leaves no partial result.
  *
- * @returns how many versions were published
+ * @returns the number of published versions
  */
 export async function seedOnce(store: PackageStore, dir: string = SEED_DIR): Promise<number> {
   if (store.setting(SEEDED) !== undefined) return 0;
@@ -33,7 +33,7 @@ export async function seedOnce(store: PackageStore, dir: string = SEED_DIR): Pro
     const tarball = await packTarball(await readFiles(join(dir, path)));
     const admitted = await admitTarball(tarball, new Date(publishedAt));
     if (!admitted.ok) {
-      throw new Error(`The seed ${path} is not acceptable: ${JSON.stringify(admitted.flaws)}`);
+      throw new Error(`Invalid seed package ${path}: ${JSON.stringify(admitted.flaws)}`);
     }
     entries.push({ entry: admitted.entry, yanked });
   }

@@ -1,13 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { FAULTS_ADDRESS } from './addresses.ts';
 import { createApp, type ErrorLog } from './app.ts';
-import { FaultBoard } from './faults/board.ts';
+import { ActiveFaults } from './faults/active-faults.ts';
 import { injectFaults } from './faults/inject.ts';
 import { onStopRequest } from './lifecycle.ts';
 import { Listener } from './listener.ts';
 import { DEFAULTS, parseOptions, type ServeOptions, USAGE } from './options.ts';
+import { FAULTS_ROUTE } from './route-patterns.ts';
 import { faultRoutes } from './routes/faults.ts';
 import { before, requireLoopback, requireToken } from './routes/guard.ts';
 import { readRoutes } from './routes/read.ts';
@@ -18,10 +18,12 @@ import { loadToken, TOKEN_VARIABLE } from './token.ts';
 
 export const DATABASE_FILE = 'registry.sqlite';
 
-/** The one line on standard output that a parent waits for. */
+/** The single line on standard output that signals readiness to the parent. */
 export interface ReadyLine {
   readonly listening: { readonly host: string; readonly port: number };
-  /** Where faults are switched, also while `listening` refuses; only with `--faults`. */
+  /**
+   * The control listener for faults, available also while the port refuses; only with `--faults`.
+   */
   readonly control?: { readonly host: string; readonly port: number };
 }
 
@@ -33,7 +35,7 @@ function listenerFor(app: FastifyInstance): Listener {
   return new Listener((request, response) => app.routing(request, response));
 }
 
-/** Runs the registry until it is asked to stop. Resolves when it listens. */
+/** Runs the registry until it is stopped. Resolves when it is listening. */
 export async function serve(
   argv: readonly string[],
   flushTelemetry: () => Promise<void>,
@@ -60,10 +62,10 @@ export async function serve(
   await app.ready();
   await listener.open({ host, port, stable: options.faults });
 
-  // Until here a signal ends the process at once, and nothing is lost by it.
+  // Before this point a signal ends the process immediately without loss of data.
   onStopRequest({ exitWithParent }, async () => {
-    // First, since whoever hangs in a fault would use up the grace period.
-    faults?.board.stop();
+    // First, because requests hanging in a fault would use up the grace period.
+    faults?.activeFaults.stop();
     await Promise.all([listener.close(graceMs), faults?.control.close(graceMs)]);
     store.close();
     await flushTelemetry();
@@ -87,21 +89,21 @@ function readCommandLine(argv: readonly string[]): ServeOptions | undefined {
   return undefined;
 }
 
-/** The switches, here and on a listener of their own that no refusal closes. */
+/** Installs the fault routes on the main listener, and on a control listener that stays open. */
 async function openFaults(
   app: FastifyInstance,
   listener: Listener,
   options: ServeOptions,
   authorize: (request: FastifyRequest) => void,
-): Promise<{ readonly board: FaultBoard; readonly control: Listener }> {
-  const board = new FaultBoard(listener);
+): Promise<{ readonly activeFaults: ActiveFaults; readonly control: Listener }> {
+  const activeFaults = new ActiveFaults(listener);
   const guard = before(requireLoopback, authorize);
-  injectFaults(app, board, FAULTS_ADDRESS);
-  faultRoutes(app, board, guard);
+  injectFaults(app, activeFaults, FAULTS_ROUTE);
+  faultRoutes(app, activeFaults, guard);
   const controlApp = createApp(log);
-  faultRoutes(controlApp, board, guard);
+  faultRoutes(controlApp, activeFaults, guard);
   await controlApp.ready();
   const control = listenerFor(controlApp);
   await control.open({ host: DEFAULTS.host, port: options.controlPort, stable: false });
-  return { board, control };
+  return { activeFaults, control };
 }

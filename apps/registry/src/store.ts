@@ -3,7 +3,7 @@ import type { Manifest } from './manifest.ts';
 import { migrate } from './schema.ts';
 import type { TarballDigest } from './tarball.ts';
 
-/** What is kept of a published version, apart from its bytes. */
+/** A published version without its tarball. */
 export interface StoredVersion extends TarballDigest {
   readonly manifest: Manifest;
   readonly unpackedBytes: number;
@@ -18,7 +18,7 @@ export interface VersionSummary {
   readonly yanked: boolean;
 }
 
-/** A version about to be published. */
+/** A version to publish. */
 export interface NewVersion extends TarballDigest {
   readonly manifest: Manifest;
   readonly tarball: Uint8Array;
@@ -70,17 +70,17 @@ const SQL = {
 type StatementName = keyof typeof SQL;
 
 /**
- * The packages, in one SQLite file.
+ * The packages in a SQLite file.
  *
- * Tarballs are kept in it and not beside it: a publish is one transaction, whatever kills the
- * process, and no name ever becomes a path. Every commit is synced (`synchronous = FULL`), so a
- * publish that was acknowledged survives a power cut.
+ * Tarballs are stored in the database, so a publish is a single transaction and names are never
+ * used as paths. Every commit is synced (`synchronous = FULL`), so an acknowledged publish survives
+ * a power failure.
  */
 export class PackageStore implements Disposable {
   readonly #database: DatabaseSync;
   readonly #sql: Record<StatementName, StatementSync>;
 
-  /** @param path the file, made when it is missing, or `:memory:` */
+  /** @param path the database file, created if missing, or `:memory:` */
   constructor(path: string) {
     this.#database = new DatabaseSync(path);
     try {
@@ -97,7 +97,7 @@ export class PackageStore implements Disposable {
     }
   }
 
-  /** Runs `work` in one transaction: all of it is kept, or nothing. */
+  /** Runs `work` in a transaction. */
   transaction<T>(work: () => T): T {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
@@ -110,7 +110,7 @@ export class PackageStore implements Disposable {
     }
   }
 
-  /** Adds a version inside the caller's transaction. False when it is there already. */
+  /** Adds a version in the caller's transaction. Returns false when the version exists. */
   insert(entry: NewVersion): boolean {
     const { manifest } = entry;
     const { changes, lastInsertRowid } = this.#sql.insertVersion.run(
@@ -129,7 +129,9 @@ export class PackageStore implements Disposable {
     return true;
   }
 
-  /** Adds a version. False when it is there already: a version is published once. */
+  /**
+   * Adds a version. Returns false when the version exists: a version can be published only once.
+   */
   publish(entry: NewVersion): boolean {
     return this.transaction(() => this.insert(entry));
   }
@@ -150,7 +152,7 @@ export class PackageStore implements Disposable {
     };
   }
 
-  /** Every version of a package in the order of publishing; empty when there is no such package. */
+  /** The versions of a package in order of publishing; empty when the package does not exist. */
   list(name: string): VersionSummary[] {
     return this.#sql.list
       .all(name)
@@ -161,7 +163,7 @@ export class PackageStore implements Disposable {
     return this.#sql.bytes.get(name, version)?.bytes as Uint8Array | undefined;
   }
 
-  /** Takes a version out of resolution and download, or brings it back with `undefined`. */
+  /** Yanks a version, or restores it with `undefined`. */
   setYanked(
     name: string,
     version: string,

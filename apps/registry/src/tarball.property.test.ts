@@ -8,7 +8,7 @@ const files = fc
   .map((entries) => ({ ...entries }));
 
 describe('a tarball', () => {
-  it('gives back the files it was packed from', async () => {
+  it('unpacking a tarball returns the packed files', async () => {
     await fc.assert(
       fc.asyncProperty(files, async (packed) => {
         const unpacked = await unpackTarball(await packTarball(packed));
@@ -22,7 +22,7 @@ describe('a tarball', () => {
     );
   });
 
-  it('depends on the files alone, not on their order or on the time', async () => {
+  it('a tarball depends only on its files, not on their order or the time', async () => {
     await fc.assert(
       fc.asyncProperty(files, async (packed) => {
         const reversed = Object.fromEntries(Object.entries(packed).reverse());
@@ -32,7 +32,7 @@ describe('a tarball', () => {
     );
   });
 
-  it('is refused and never throws, whatever it is', async () => {
+  it('unpacking damaged data reports an error and never throws', async () => {
     const good = await packTarball({ 'package.json': '{}', 'main.pc': 'x'.repeat(500) });
     await fc.assert(
       fc.asyncProperty(

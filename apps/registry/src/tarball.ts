@@ -5,26 +5,26 @@ import { packTar, unpackTar } from 'modern-tar';
 import type { Flaw } from './manifest.ts';
 import { whyNotFilePath } from './names.ts';
 
-/** Every file of a package lies below this folder of its tarball, as in npm's. */
-export const TARBALL_ROOT = 'package';
-/** Largest tarball that is accepted, in bytes, compressed. */
+/** The folder in a tarball that contains all files, as in npm. */
+const TARBALL_ROOT = 'package';
+/** Maximum size of a compressed tarball, in bytes. */
 export const MAX_TARBALL_BYTES: number = 1024 * 1024;
-/** Largest content of a tarball, in bytes, unpacked: a small archive can hold a large lie. */
+/** Maximum size of an unpacked tarball, in bytes, against decompression bombs. */
 export const MAX_UNPACKED_BYTES: number = 8 * 1024 * 1024;
-/** Most files in a package. */
+/** Maximum number of files in a package. */
 const MAX_FILES = 256;
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
 
-/** The files of a package: paths inside it, and what they hold. */
+/** The files of a package: contents by path. */
 export type PackageFiles = ReadonlyMap<string, Uint8Array>;
 
 type TarballResult =
   | { readonly ok: true; readonly files: PackageFiles; readonly unpackedBytes: number }
   | { readonly ok: false; readonly flaws: readonly Flaw[] };
 
-/** What a client checks a download against. */
+/** The checksums of a tarball. */
 export interface TarballDigest {
   /** Hexadecimal, as `sha256sum` prints it. */
   readonly sha256: string;
@@ -41,14 +41,14 @@ export function digestOf(tarball: Uint8Array): TarballDigest {
   };
 }
 
-// Some unpackers reject the epoch itself; npm's tarballs all carry this date.
+// Some unpackers reject the epoch itself. npm uses this fixed date too.
 const FIXED_MTIME = new Date('1985-10-26T08:15:00.000Z');
 const GZIP_OS_BYTE = 9;
 const GZIP_OS_UNKNOWN = 255;
 
 /**
- * Packs files into a gzip tarball that depends on nothing but the files: sorted, owned by
- * nobody, dated alike, without the name of the operating system that packed it.
+ * Packs files into a reproducible gzip tarball: sorted, with fixed owner and date, and without the
+ * operating system in the gzip header.
  */
 export async function packTarball(
   files: Readonly<Record<string, string | Uint8Array>>,
@@ -78,9 +78,8 @@ export async function packTarball(
 }
 
 /**
- * Unpacks a tarball in memory and refuses whatever could do harm where it is unpacked later:
- * links and devices, paths that leave the folder, the same path twice (in any case), too much of
- * anything.
+ * Unpacks a tarball in memory and rejects content that is unsafe to unpack: links and devices,
+ * paths outside the folder, duplicate paths (case-insensitive), and archives above the limits.
  */
 export async function unpackTarball(tarball: Uint8Array): Promise<TarballResult> {
   const refuse = (message: string, field = 'tarball'): TarballResult => ({
@@ -92,7 +91,7 @@ export async function unpackTarball(tarball: Uint8Array): Promise<TarballResult>
     archive = await gunzipAsync(tarball, { maxOutputLength: MAX_UNPACKED_BYTES });
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
-      ? refuse(`must unpack to at most ${MAX_UNPACKED_BYTES} bytes`)
+      ? refuse(`must not unpack to more than ${MAX_UNPACKED_BYTES} bytes`)
       : refuse('must be a gzip stream');
   }
   let entries: Awaited<ReturnType<typeof unpackTar>>;
@@ -110,20 +109,21 @@ export async function unpackTarball(tarball: Uint8Array): Promise<TarballResult>
     const path = header.name.replace(/\/$/, '');
     if (header.type === 'directory') {
       if (path !== TARBALL_ROOT && whyNotFilePath(path) !== undefined) {
-        return refuse(`has a folder ${shown} whose path is not acceptable`);
+        return refuse(`contains the folder ${shown}, whose path is invalid`);
       }
       continue;
     }
-    if (header.type !== 'file') return refuse(`has ${shown}, a ${header.type}; only files may`);
+    if (header.type !== 'file')
+      return refuse(`contains ${shown} of type ${header.type}; only files are allowed`);
     if (!header.name.startsWith(`${TARBALL_ROOT}/`)) {
-      return refuse(`has ${shown} outside of ${TARBALL_ROOT}/`);
+      return refuse(`contains ${shown} outside ${TARBALL_ROOT}/`);
     }
     const inside = header.name.slice(TARBALL_ROOT.length + 1);
     const why = whyNotFilePath(inside);
-    if (why !== undefined) return refuse(`has a path ${shown} that ${why}`);
-    if (seen.has(inside.toLowerCase())) return refuse(`has ${shown} twice`);
+    if (why !== undefined) return refuse(`contains the path ${shown}, which ${why}`);
+    if (seen.has(inside.toLowerCase())) return refuse(`contains ${shown} twice`);
     seen.add(inside.toLowerCase());
-    if (seen.size > MAX_FILES) return refuse(`must have at most ${MAX_FILES} files`);
+    if (seen.size > MAX_FILES) return refuse(`must not contain more than ${MAX_FILES} files`);
     const content = data ?? new Uint8Array();
     unpackedBytes += content.byteLength;
     files.set(inside, content);

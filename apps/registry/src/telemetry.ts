@@ -1,14 +1,17 @@
 /**
- * Starts OpenTelemetry as the environment says, before anything that it instruments is loaded.
- * Where nothing would be exported, its SDK is not even loaded, which takes longer than the rest
- * of the start.
+ * Starts OpenTelemetry as configured in the environment, before instrumented modules are loaded.
+ * Without exporters the SDK is not loaded, because loading it takes longer than the rest of the
+ * start.
  */
 import { createRequire } from 'node:module';
 import { type Environment, exportedSignals, SERVICE_NAME } from './exported-signals.ts';
 
 const SHUTDOWN_TIMEOUT_MS = 2_000;
 
-/** Exports what is still held, for at most two seconds: a dead collector holds nobody up. */
+/**
+ * Flushes pending telemetry for at most two seconds, so an unreachable collector does not delay the
+ * exit.
+ */
 type ShutdownTelemetry = () => Promise<void>;
 
 export async function startTelemetry(env: Environment): Promise<ShutdownTelemetry> {
@@ -23,7 +26,7 @@ export async function startTelemetry(env: Environment): Promise<ShutdownTelemetr
       import('@opentelemetry/resources'),
     ]);
   const sdk = new NodeSDK({
-    // Below what the environment's detectors find, so that OTEL_SERVICE_NAME wins.
+    // Detected resources override this one, so that OTEL_SERVICE_NAME takes precedence.
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': SERVICE_NAME })),
     instrumentations: [new HttpInstrumentation({ disableOutgoingRequestInstrumentation: true })],
     ...(signals.traces ? {} : { spanProcessors: [] }),
@@ -31,8 +34,8 @@ export async function startTelemetry(env: Environment): Promise<ShutdownTelemetr
     ...(signals.logs ? {} : { logRecordProcessors: [] }),
   });
   sdk.start();
-  // The instrumentation patches `Server.prototype`, which every importer shares, when it sees a
-  // require() of the module. An ES import would pass it by unless a loader hook were registered.
+  // The instrumentation patches the shared `Server.prototype` when it intercepts a require() of the
+  // module. It does not see an ES import without a loader hook.
   createRequire(import.meta.url)('node:http');
 
   return async () => {

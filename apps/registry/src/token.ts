@@ -2,11 +2,11 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The variable that states the token; it wins over the stored one. */
+/** The environment variable with the token. Overrides the stored token. */
 export const TOKEN_VARIABLE = 'TEMPER_REGISTRY_TOKEN';
-/** The file, below the data folder, in which a generated token is kept, readable by its owner alone. */
+/** The file in the data folder with the generated token, readable only by its owner. */
 const TOKEN_FILE = 'token';
-/** Shortest token that is accepted, in characters. */
+/** Minimum length of a token, in characters. */
 const MIN_TOKEN_LENGTH = 16;
 
 const TOKEN = /^[\x21-\x7e]+$/;
@@ -18,10 +18,10 @@ interface TokenSource {
 }
 
 /**
- * The token that publishing needs: from the environment, else the one stored at an earlier start,
- * else a new one of 256 bits, stored with mode 0600.
+ * The token for publishing: from the environment, else the stored one, else a new 256-bit token,
+ * which is stored with mode 0600.
  *
- * @throws {RangeError} when the token is too short or holds what a header cannot carry
+ * @throws {RangeError} when the token is too short or has characters that are invalid in a header
  */
 export function loadToken(dataDir: string, stated: string | undefined): TokenSource {
   const path = join(dataDir, TOKEN_FILE);
@@ -38,7 +38,7 @@ export function loadToken(dataDir: string, stated: string | undefined): TokenSou
   return { token, origin: 'generated', path };
 }
 
-/** The stored token, or undefined when there is none. */
+/** The stored token, or undefined. */
 export function readStoredToken(dataDir: string): string | undefined {
   try {
     return readFileSync(join(dataDir, TOKEN_FILE), 'utf8').trim();
@@ -51,15 +51,15 @@ export function readStoredToken(dataDir: string): string | undefined {
 function checkToken(token: string, origin: string): string {
   if (token.length < MIN_TOKEN_LENGTH || !TOKEN.test(token)) {
     throw new RangeError(
-      `${origin} must hold at least ${MIN_TOKEN_LENGTH} visible ASCII characters; it holds ${token.length}.`,
+      `${origin} must have at least ${MIN_TOKEN_LENGTH} visible ASCII characters; it has ${token.length} characters.`,
     );
   }
   return token;
 }
 
-/** Compares `Authorization` headers with a token in a time that tells nothing of either. */
+/** Compares `Authorization` headers with a token in constant time. */
 export function tokenVerifier(token: string): (authorization: string | undefined) => boolean {
-  // Digests are of one length, which timingSafeEqual needs, and a guess's length shows nowhere.
+  // Digests have equal lengths, as timingSafeEqual requires, and hide the length of a guess.
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   const expected = digest(token);
   return (authorization) => {

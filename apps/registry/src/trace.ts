@@ -5,8 +5,8 @@ import { getRPCMetadata, RPCType } from '@opentelemetry/core';
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
 
 /**
- * The id by which a request is found again: that of its trace, whether this process records it or
- * only heard of it, and a fresh one when there is no trace at all.
+ * The trace id of a request: of the recorded span, else from the `traceparent` header, else a new
+ * random id.
  */
 export function traceIdOf(traceparent: string | undefined): string {
   const active = trace.getActiveSpan()?.spanContext();
@@ -16,15 +16,15 @@ export function traceIdOf(traceparent: string | undefined): string {
   return randomBytes(16).toString('hex');
 }
 
-/** Gives the server span its low-cardinality name: `GET /packages/:name`. */
+/** Sets the low-cardinality name of the server span: `GET /packages/:name`. */
 export function nameRoute(route: string): void {
   const metadata = getRPCMetadata(context.active());
   if (metadata?.type === RPCType.HTTP) metadata.route = route;
 }
 
 /**
- * Says on the server span which fault was made, so that a trace explains itself. The span of a
- * request that gets no whole answer is an error: its status code, 200, would say otherwise.
+ * Records an injected fault on the server span. If the response is missing or incomplete, the span
+ * gets the status ERROR, because its HTTP status 200 would not show the failure.
  */
 export function markFault(kind: string | undefined, delayMs: number, unanswered: boolean): void {
   const span = trace.getActiveSpan();

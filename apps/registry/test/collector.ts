@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 
-/** A span as OTLP/JSON carries it, as far as the tests look. */
+/** The parts of an OTLP/JSON span that the tests use. */
 export interface ReceivedSpan {
   readonly service: string;
   readonly name: string;
@@ -18,7 +18,7 @@ export interface ReceivedSpan {
 export interface Collector {
   readonly url: string;
   readonly spans: ReceivedSpan[];
-  /** The paths that something was sent to. */
+  /** The request paths received. */
   readonly paths: Set<string>;
 }
 
@@ -47,7 +47,7 @@ function record(attributes: readonly OtlpAttribute[] = []): Record<string, unkno
   return Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 }
 
-/** An OTLP/HTTP receiver that keeps what it gets. */
+/** An OTLP/HTTP receiver that records spans and paths. */
 export async function collectorForTest(): Promise<Collector> {
   const spans: ReceivedSpan[] = [];
   const paths = new Set<string>();

@@ -41,7 +41,7 @@ const timed = async <T>(work: () => Promise<T>): Promise<{ ms: number; value: T 
   const value = await work();
   return { ms: performance.now() - start, value };
 };
-/** The code or message of the error that a request fails with; fails when it succeeds. */
+/** The code or message of the error of a failed request. Throws if the request succeeds. */
 const failure = async (path = PATH, timeoutMs = 2_000): Promise<string> => {
   const outcome = await get(path, timeoutMs).catch((error: NodeJS.ErrnoException) => error);
   if (!(outcome instanceof Error)) throw new Error(`answered ${outcome.status}`);
@@ -49,7 +49,7 @@ const failure = async (path = PATH, timeoutMs = 2_000): Promise<string> => {
 };
 
 describe('latency', () => {
-  it('delays every answer by the fixed time and at most the jitter', async () => {
+  it('a latency fault delays every response by latencyMs plus at most jitterMs', async () => {
     await set({ kind: 'latency', latencyMs: 120, jitterMs: 80 });
     for (let i = 0; i < 3; i += 1) {
       const { ms, value } = await timed(() => get());
@@ -60,7 +60,7 @@ describe('latency', () => {
     expect((await status()).faults[0]).toMatchObject({ kind: 'latency', hits: 3 });
   });
 
-  it('adds up with an error', async () => {
+  it('a latency fault combines with an error fault', async () => {
     await set(
       { kind: 'latency', latencyMs: 60 },
       { kind: 'error', status: 500 },
@@ -71,7 +71,7 @@ describe('latency', () => {
     expect(ms).toBeGreaterThanOrEqual(119);
   });
 
-  it('lets a waiting request go when it is switched off', async () => {
+  it('clearing a latency fault releases waiting requests', async () => {
     await set({ kind: 'latency', latencyMs: 30_000 });
     const waiting = timed(() => get());
     await until(async () => (await status()).faults[0]?.hits === 1);
@@ -83,25 +83,28 @@ describe('latency', () => {
 });
 
 describe('error', () => {
-  it.each([429, 500, 502, 503, 504] as const)('answers %i as a problem', async (code) => {
-    await set({ kind: 'error', status: code });
-    const answer = await get();
-    expect(answer.status).toBe(code);
-    expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
-    expect(answer.headers['retry-after']).toBeUndefined();
-    expect(json(answer)).toMatchObject({
-      status: code,
-      code: 'fault',
-      traceId: expect.any(String),
-    });
-  });
+  it.each([429, 500, 502, 503, 504] as const)(
+    'an error fault responds %i with a problem',
+    async (code) => {
+      await set({ kind: 'error', status: code });
+      const answer = await get();
+      expect(answer.status).toBe(code);
+      expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+      expect(answer.headers['retry-after']).toBeUndefined();
+      expect(json(answer)).toMatchObject({
+        status: code,
+        code: 'fault',
+        traceId: expect.any(String),
+      });
+    },
+  );
 
-  it('says Retry-After in seconds', async () => {
+  it('an error fault sends Retry-After in seconds', async () => {
     await set({ kind: 'error', status: 503, retryAfterSeconds: 7 });
     expect((await get()).headers['retry-after']).toBe('7');
   });
 
-  it('says Retry-After as an HTTP date that is not too early', async () => {
+  it('an error fault sends Retry-After as an HTTP date that is not too early', async () => {
     await set({ kind: 'error', status: 503, retryAfterSeconds: 7, retryAfterFormat: 'date' });
     const before = Date.now();
     const date = (await get()).headers['retry-after']!;
@@ -112,7 +115,7 @@ describe('error', () => {
 });
 
 describe('refuse', () => {
-  it('refuses connections, also those that were kept alive, until it is switched off', async () => {
+  it('a refuse fault refuses new connections and breaks kept-alive ones until it is cleared', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const kept = () =>
       new Promise<number>((resolve, reject) => {
@@ -132,7 +135,7 @@ describe('refuse', () => {
     agent.destroy();
   });
 
-  it('breaks a request that is being answered', async () => {
+  it('a refuse fault breaks a running request', async () => {
     await set({ kind: 'latency', latencyMs: 30_000 });
     const waiting = failure(PATH, 10_000);
     await until(async () => (await status()).faults[0]?.hits === 1);
@@ -140,14 +143,14 @@ describe('refuse', () => {
     expect(await waiting).toBe('ECONNRESET');
   });
 
-  it('heals by itself, on the same port', async () => {
+  it('a refuse fault ends after its duration and reopens the same port', async () => {
     await set({ kind: 'refuse', durationMs: 300 });
     expect(await failure()).toBe('ECONNREFUSED');
     await until(async () => (await get().catch(() => undefined))?.status === 200);
     expect(await status()).toEqual({ listening: true, faults: [] });
   });
 
-  it('survives being switched to and fro', async () => {
+  it('a refuse fault can be set and cleared in quick succession', async () => {
     for (let i = 0; i < 20; i += 1) {
       await set({ kind: 'refuse' });
       expect(await failure()).toBe('ECONNREFUSED');
@@ -156,7 +159,7 @@ describe('refuse', () => {
     }
   });
 
-  it('waits for its port while somebody else has it', async () => {
+  it('clearing a refuse fault waits while another process uses the port', async () => {
     const own = await registryForTest({ faults: true });
     await setFaults(own, { faults: [{ kind: 'refuse' }] });
     const squatter = createServer();
@@ -170,7 +173,7 @@ describe('refuse', () => {
     expect((await ask(own.url, '/health')).status).toBe(200);
   });
 
-  it('can be switched on through the port that it closes', async () => {
+  it('a refuse fault can be set through the port that it closes', async () => {
     const answer = await ask(registry.url, '/faults', {
       method: 'PUT',
       headers: { ...bearer(registry.token), 'content-type': 'application/json' },
@@ -183,7 +186,7 @@ describe('refuse', () => {
 });
 
 describe('hang', () => {
-  it('gives no answer, and breaks the connection when it is switched off', async () => {
+  it('a hang fault sends no response and breaks the connection when it is cleared', async () => {
     await set({ kind: 'hang' });
     expect(await failure(PATH, 300)).toBe('timed out');
     const waiting = failure(PATH, 10_000);
@@ -193,7 +196,7 @@ describe('hang', () => {
     expect((await get()).status).toBe(200);
   });
 
-  it('stops half-way through the body, with the connection open', async () => {
+  it('a hang fault stalls half-way through the body with the connection open', async () => {
     await set({ kind: 'hang', at: 'body' });
     const seen = await new Promise<{ status: number; announced: number; received: number }>(
       (resolve, reject) => {
@@ -218,7 +221,7 @@ describe('hang', () => {
     expect(seen.received).toBe(seen.announced >> 1);
   });
 
-  it('ends after its duration', async () => {
+  it('a hang fault ends after its duration', async () => {
     await set({ kind: 'hang', durationMs: 250 });
     const { ms } = await timed(() => failure(PATH, 10_000));
     expect(ms).toBeGreaterThanOrEqual(200);
@@ -249,7 +252,7 @@ describe('cut', () => {
     ['destroy', 0.9],
     ['short', 0.5],
     ['short', 0],
-  ] as const)('ends the body early: %s at %d', async (mode, fraction) => {
+  ] as const)('a cut fault ends the body early: %s at %d', async (mode, fraction) => {
     await set({ kind: 'cut', mode, fraction });
     for (const path of [PATH, DOWNLOAD]) {
       const { announced, received, code } = await partial(path);
@@ -259,7 +262,7 @@ describe('cut', () => {
     }
   });
 
-  it('is noticed by fetch', async () => {
+  it('fetch detects a cut fault', async () => {
     await set({ kind: 'cut', mode: 'short' });
     const response = await fetch(`${registry.url}${DOWNLOAD}`);
     expect(response.status).toBe(200);
@@ -268,7 +271,7 @@ describe('cut', () => {
 });
 
 describe('corrupt', () => {
-  it('changes the tarball and not its length, so that only the checksum tells', async () => {
+  it('a corrupt fault changes the tarball but not its length', async () => {
     await set({ kind: 'corrupt', routes: ['/packages/:name/:version/download'] });
     const metadata = json<VersionMetadata>(await get('/packages/std.math/1.2.0'));
     const answer = await get(DOWNLOAD);
@@ -282,7 +285,7 @@ describe('corrupt', () => {
 });
 
 describe('a scope', () => {
-  it('spares other routes and methods', async () => {
+  it('a fault does not affect other routes and methods', async () => {
     await set({
       kind: 'error',
       status: 503,
@@ -297,7 +300,7 @@ describe('a scope', () => {
     expect((await status()).faults[0]!.hits).toBe(2);
   });
 
-  it('hits with its probability, repeatably when seeded', async () => {
+  it('a fault hits with its probability, repeatably with a seed', async () => {
     const run = async (seed: number): Promise<string> => {
       await setFaults(registry, {
         seed,
@@ -315,7 +318,7 @@ describe('a scope', () => {
     expect(failed).toBeLessThan(36);
   });
 
-  it('never includes the switches themselves', async () => {
+  it('the fault routes are exempt from faults', async () => {
     await set({ kind: 'hang' });
     const answer = await ask(registry.url, '/faults', {
       headers: bearer(registry.token),
@@ -324,7 +327,7 @@ describe('a scope', () => {
     expect(answer.status).toBe(200);
   });
 
-  it('ends each fault at its own time', async () => {
+  it('each fault ends after its own duration', async () => {
     await set(
       { kind: 'error', status: 500, durationMs: 200 },
       { kind: 'error', status: 503, durationMs: 60_000 },
@@ -340,7 +343,7 @@ describe('a scope', () => {
 });
 
 describe('without --faults', () => {
-  it('there are no switches and no second listener', async () => {
+  it('without --faults there are no fault routes and no control listener', async () => {
     const plain = await registryForTest();
     expect(plain.controlUrl).toBeUndefined();
     for (const method of ['GET', 'PUT', 'DELETE']) {
@@ -352,7 +355,7 @@ describe('without --faults', () => {
 
 describe('while faults are on', () => {
   it.each(['hang', 'latency', 'refuse'] as const)(
-    'the process still stops at once: %s',
+    'the process stops immediately during a %s fault',
     async (kind) => {
       const own = await registryForTest({ faults: true });
       await setFaults(own, {

@@ -8,7 +8,7 @@ import type { FaultPlan, FaultStatus } from '../src/faults/plan.ts';
 import { type RegistryProcess, type StartRegistryOptions, startRegistry } from '../src/launcher.ts';
 import { packTarball } from '../src/tarball.ts';
 
-/** Nothing of the machine's own OpenTelemetry settings leaks into a test. */
+/** Removes the OpenTelemetry settings of the machine from the environment of a test. */
 const QUIET = Object.fromEntries(
   Object.keys(process.env)
     .filter((name) => name.startsWith('OTEL_') || name.startsWith('TEMPER_'))
@@ -20,14 +20,14 @@ afterAll(() => {
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true, force: true });
 });
 
-/** A folder that is gone when the file's tests are. */
+/** Creates a temporary folder, removed after the tests of the file. */
 export function temporaryDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'registry-test-'));
   dirs.push(dir);
   return dir;
 }
 
-/** A registry of the test's own, which ends with it. */
+/** Starts a registry for one test. */
 export async function registryForTest(
   options: Partial<StartRegistryOptions> = {},
 ): Promise<RegistryProcess & { readonly dataDir: string }> {
@@ -43,7 +43,7 @@ export async function registryForTest(
   return { ...registry, dataDir };
 }
 
-/** A registry for a whole file; the caller ends it. */
+/** Starts a registry for a test file. The caller stops it. */
 export async function registryForFile(
   options: Partial<StartRegistryOptions> = {},
 ): Promise<{ registry: RegistryProcess; end: () => Promise<void> }> {
@@ -63,7 +63,7 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** One request on a connection of its own; the path goes out exactly as it is given. */
+/** Sends one request on a new connection, with the path unmodified. */
 export function ask(
   base: string,
   path: string,
@@ -114,7 +114,7 @@ export function bearer(token: string): { authorization: string } {
   return { authorization: `Bearer ${token}` };
 }
 
-/** A small package that is acceptable. */
+/** The files of a small valid package. */
 export function packageFiles(
   manifest: Record<string, unknown>,
   source = 'fn one(): int { return 1 }\n',
@@ -135,7 +135,7 @@ export async function publish(
   });
 }
 
-/** Switches faults through the control listener. */
+/** Sets faults through the control listener. */
 export async function setFaults(registry: RegistryProcess, plan: FaultPlan): Promise<FaultStatus> {
   const answer = await ask(registry.controlUrl!, '/faults', {
     method: 'PUT',
@@ -146,19 +146,20 @@ export async function setFaults(registry: RegistryProcess, plan: FaultPlan): Pro
   return json<FaultStatus>(answer);
 }
 
-/** Waits until a condition holds, and fails when it does not in time. */
+/** Polls until a condition holds, and fails after a timeout. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   limitMs = 5_000,
 ): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms`);
+    if (performance.now() > deadline)
+      throw new Error(`the condition did not hold within ${limitMs} ms`);
     await sleep(20);
   }
 }
 
-/** Whether a process of this id exists. */
+/** Whether a process with this id exists. */
 export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => end());
 
-/** Sends bytes as they are, and resolves with what came back when the connection has closed. */
+/** Sends raw bytes, and resolves with the response when the connection closes. */
 function raw(text: string, limitMs = 5_000): Promise<string> {
   const { hostname, port } = new URL(registry.url);
   return new Promise((resolve, reject) => {
@@ -27,7 +27,7 @@ function raw(text: string, limitMs = 5_000): Promise<string> {
   });
 }
 
-describe('a name that is none', () => {
+describe('invalid names', () => {
   it.each([
     '../../etc/passwd',
     '..%2f..%2fetc%2fpasswd',
@@ -57,7 +57,7 @@ describe('a name that is none', () => {
     "std'%20OR%20'1'='1",
     '__proto__',
     'constructor%00',
-  ])('is refused wherever it stands: %s', async (name) => {
+  ])('rejects an invalid name on every route: %s', async (name) => {
     for (const path of [
       `/packages/${name}`,
       `/packages/${name}/versions`,
@@ -73,13 +73,13 @@ describe('a name that is none', () => {
     }
   });
 
-  it('is answered briefly, however long it is', async () => {
+  it('a very long name gets a short response', async () => {
     const answer = await ask(registry.url, `/packages/${'a'.repeat(8_000)}`);
     expect(answer.status).toBe(414);
     expect(answer.body.length).toBeLessThan(1_000);
   });
 
-  it('is never answered 5xx and never found, whatever it is', async () => {
+  it('an arbitrary invalid name is never found and never causes a 5xx', async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 40 }),
       fc.string({ unit: fc.constantFrom('.', '/', '\\', '%', '2', 'e', 'f', '\0', 'a', ';', ' ') }),
@@ -99,7 +99,7 @@ describe('a name that is none', () => {
   });
 });
 
-describe('a request that is none', () => {
+describe('invalid requests', () => {
   const head = `Host: x\r\nAuthorization: Bearer`;
 
   it.each([
@@ -117,12 +117,15 @@ describe('a request that is none', () => {
       400,
     ],
     ['no host', 'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
-  ])('is answered and closed: %s', async (_what, text, status) => {
-    const answer = await raw(text);
-    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-  });
+  ])(
+    'responds to an invalid request and closes the connection: %s',
+    async (_what, text, status) => {
+      const answer = await raw(text);
+      expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    },
+  );
 
-  it('is answered 413 by its announced length, before a byte of it has come', async () => {
+  it('responds 413 to a too large Content-Length before the body arrives', async () => {
     const answer = await raw(
       `POST /packages/publish HTTP/1.1\r\n${head} ${registry.token}\r\nContent-Type: application/gzip\r\nContent-Length: ${MAX_TARBALL_BYTES + 1}\r\n\r\n`,
     );
@@ -130,7 +133,7 @@ describe('a request that is none', () => {
     expect(answer).toContain('"code":"body-too-large"');
   });
 
-  it('is answered 413 as soon as its chunks are too many', async () => {
+  it('responds 413 as soon as a chunked body is too large', async () => {
     const chunk = `${(256 * 1024).toString(16)}\r\n${'x'.repeat(256 * 1024)}\r\n`;
     const answer = await raw(
       `POST /packages/publish HTTP/1.1\r\n${head} ${registry.token}\r\nContent-Type: application/gzip\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(5)}`,
@@ -138,21 +141,21 @@ describe('a request that is none', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 413 /);
   });
 
-  it('is answered 401 before its body is read', async () => {
+  it('responds 401 before the body is read', async () => {
     const answer = await raw(
       `POST /packages/publish HTTP/1.1\r\n${head} wrong\r\nContent-Type: application/gzip\r\nContent-Length: 1000\r\nConnection: close\r\n\r\n`,
     );
     expect(answer).toMatch(/^HTTP\/1\.1 401 /);
   });
 
-  it('leaves the registry as well as it was', async () => {
+  it('the registry works after invalid requests', async () => {
     const answer = await ask(registry.url, '/health');
     expect(json(answer)).toMatchObject({ status: 'ok' });
   });
 });
 
-describe('the faults', () => {
-  it('cannot be switched without the token, on either listener', async () => {
+describe('the fault routes', () => {
+  it('faults cannot be controlled without the token, on either listener', async () => {
     for (const base of [registry.url, registry.controlUrl!]) {
       for (const method of ['GET', 'PUT', 'DELETE']) {
         for (const headers of [{}, bearer('wrong-wrong-wrong-wrong')]) {
@@ -162,7 +165,7 @@ describe('the faults', () => {
     }
   });
 
-  it('are refused when they make no sense, and every flaw is named', async () => {
+  it('invalid faults are rejected and every error is reported', async () => {
     const put = (plan: unknown) =>
       ask(registry.controlUrl!, '/faults', {
         method: 'PUT',
@@ -171,15 +174,18 @@ describe('the faults', () => {
       });
     for (const [fault, why] of [
       [{ kind: 'explode' }, 'faults[0].kind'],
-      [{ kind: 'latency' }, 'latencyMs must be stated'],
+      [{ kind: 'latency' }, 'latencyMs is required'],
       [{ kind: 'latency', latencyMs: -1 }, 'latencyMs must be a number from 0 to 60000'],
       [{ kind: 'error', status: 200 }, 'status must be one of'],
       [{ kind: 'error', status: 503, retryAfterSeconds: 1.5 }, 'retryAfterSeconds'],
       [{ kind: 'cut', fraction: 1 }, 'fraction'],
       [{ kind: 'hang', probability: 2 }, 'probability'],
-      [{ kind: 'hang', routes: ['/nowhere'] }, 'routes has /nowhere; known are'],
-      [{ kind: 'refuse', probability: 0.5 }, 'probability is no member of a refuse fault'],
-      [{ kind: 'hang', constructor: 1 }, 'constructor is no member'],
+      [
+        { kind: 'hang', routes: ['/nowhere'] },
+        'routes contains unknown routes /nowhere; known routes are',
+      ],
+      [{ kind: 'refuse', probability: 0.5 }, 'probability is not a member of a refuse fault'],
+      [{ kind: 'hang', constructor: 1 }, 'constructor is not a member'],
       [{ kind: 'hang', durationMs: 0 }, 'durationMs'],
       [null, 'must be an object'],
     ] as const) {

@@ -23,7 +23,7 @@ import {
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const LAUNCHER = fileURLToPath(new URL('../src/launcher.ts', import.meta.url));
 
-/** The process as a user starts it, without the launcher. */
+/** Starts the process directly, without the launcher. */
 function run(...args: string[]): ChildProcess & { output: { text: string } } {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
   onTestFinished(() => {
@@ -47,7 +47,7 @@ const exitOf = (child: ChildProcess) =>
   });
 
 describe('the process', () => {
-  it('says on one line of standard output where it listens, and nothing else', async () => {
+  it('prints only one line with its address to standard output', async () => {
     const child = run('--data-dir', temporaryDir(), '--port', '0');
     const port = await portOf(child);
     expect((await ask(`http://127.0.0.1:${port}`, '/health')).status).toBe(200);
@@ -56,7 +56,7 @@ describe('the process', () => {
     expect(child.output.text).toBe(`{"listening":{"host":"127.0.0.1","port":${port}}}\n`);
   });
 
-  it('listens on loopback alone unless it is told otherwise', async () => {
+  it('listens only on loopback by default', async () => {
     const registry = await registryForTest();
     const { port } = new URL(registry.url);
     const other = spawnSync('hostname', ['-I'], { encoding: 'utf8' }).stdout.trim().split(' ')[0];
@@ -75,7 +75,7 @@ describe('the process', () => {
     [['--grace-ms', '-1'], '--grace-ms'],
     [['--no-such'], "Unknown option '--no-such'"],
     [['stray'], 'Unexpected argument'],
-  ])('refuses %j, says why and how it is used', (args, why) => {
+  ])('rejects the arguments %j with a reason and the usage', (args, why) => {
     const { status, stderr, stdout } = spawnSync(process.execPath, [MAIN, ...args], {
       encoding: 'utf8',
     });
@@ -85,30 +85,32 @@ describe('the process', () => {
     expect(stdout).toBe('');
   });
 
-  it('prints its usage when asked', () => {
+  it('--help prints the usage', () => {
     const { status, stdout } = spawnSync(process.execPath, [MAIN, '--help'], { encoding: 'utf8' });
     expect(status).toBe(0);
     expect(stdout).toContain('--exit-with-parent');
   });
 
-  it('fails when its port is taken, and says so', async () => {
+  it('reports a port that is in use and fails', async () => {
     const registry = await registryForTest();
     const { port } = new URL(registry.url);
     await expect(startRegistry({ dataDir: temporaryDir(), port: Number(port) })).rejects.toThrow(
-      /it ended with code 1\.[\s\S]*EADDRINUSE/,
+      /it exited with code 1\.[\s\S]*EADDRINUSE/,
     );
   });
 
-  it('refuses a data folder that is of a later version', async () => {
+  it('rejects a database of a newer schema version', async () => {
     const dataDir = temporaryDir();
     const database = new DatabaseSync(join(dataDir, 'registry.sqlite'));
     database.exec('PRAGMA user_version = 999');
     database.close();
-    await expect(startRegistry({ dataDir })).rejects.toThrow(/schema 999, newer than/);
+    await expect(startRegistry({ dataDir })).rejects.toThrow(
+      /schema version 999; this registry supports up to/,
+    );
   });
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'finishes what it answers, then ends, at %s',
+    'completes running requests and exits on %s',
     async (signal) => {
       const registry = await registryForTest({ faults: false });
       const { hostname, port } = new URL(registry.url);
@@ -117,7 +119,7 @@ describe('the process', () => {
       socket.on('data', (chunk) => {
         received += chunk;
       });
-      // A request that is half sent when the signal comes.
+      // A request that is partially sent when the signal arrives.
       socket.write(
         `PUT /packages/std.math/1.2.0/yank HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${registry.token}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{`,
       );
@@ -132,7 +134,7 @@ describe('the process', () => {
     },
   );
 
-  it('does not wait for an idle connection', async () => {
+  it('shutdown does not wait for an idle connection', async () => {
     const registry = await registryForTest();
     const { hostname, port } = new URL(registry.url);
     const socket = connect(Number(port), hostname);
@@ -144,7 +146,7 @@ describe('the process', () => {
     expect(performance.now() - start).toBeLessThan(4_000);
   });
 
-  it('waits no longer than its grace period, and ends at once at a second signal', async () => {
+  it('shutdown waits at most the grace period, and a second signal exits immediately', async () => {
     for (const [args, second, code] of [
       [['--grace-ms', '200'], false, 0],
       [['--grace-ms', '60000'], true, 130],
@@ -157,7 +159,7 @@ describe('the process', () => {
       const start = performance.now();
       child.kill('SIGTERM');
       const exit = exitOf(child);
-      // On a busy machine two signals can arrive as one; a person would press again as well.
+      // On a busy machine two signals can be merged, so the signal is repeated.
       const again = second ? setInterval(() => child.kill('SIGTERM'), 150) : undefined;
       expect(await exit).toEqual({ code, signal: null });
       clearInterval(again);
@@ -167,7 +169,7 @@ describe('the process', () => {
 });
 
 describe('the token', () => {
-  it('is generated at the first start, kept for its owner alone, and stays', async () => {
+  it('the token is generated on the first start, readable only by its owner, and kept', async () => {
     const dataDir = temporaryDir();
     const logs: string[] = [];
     const first = await startRegistry({ dataDir, onLog: (line) => logs.push(line) });
@@ -181,7 +183,7 @@ describe('the token', () => {
     expect((await publish(second, { name: 'mine' })).status).toBe(201);
   });
 
-  it('comes from the environment when it is stated there, and is then not stored', async () => {
+  it('a token from the environment is used and not stored', async () => {
     const token = 'stated-in-the-environment';
     const registry = await registryForTest({ env: { TEMPER_REGISTRY_TOKEN: token } });
     expect(registry.token).toBe(token);
@@ -189,17 +191,17 @@ describe('the token', () => {
     expect((await publish(registry, { name: 'mine' })).status).toBe(201);
   });
 
-  it('is refused when it is too short or cannot stand in a header', async () => {
+  it('a token that is too short or invalid in a header is rejected', async () => {
     for (const token of ['short', 'with a space in its middle', 'é'.repeat(20)]) {
       await expect(
         startRegistry({ dataDir: temporaryDir(), env: { TEMPER_REGISTRY_TOKEN: token } }),
-      ).rejects.toThrow('TEMPER_REGISTRY_TOKEN must hold at least 16 visible ASCII characters');
+      ).rejects.toThrow('TEMPER_REGISTRY_TOKEN must have at least 16 visible ASCII characters');
     }
   });
 });
 
 describe('what was published', () => {
-  it('is there after a restart, byte for byte, and the seed is not sown again', async () => {
+  it('published packages survive a restart unchanged, and the seed is not published again', async () => {
     const dataDir = temporaryDir();
     const first = await startRegistry({ dataDir });
     expect((await publish(first, { name: 'kept', version: '3.2.1' })).status).toBe(201);
@@ -218,7 +220,7 @@ describe('what was published', () => {
     expect(json(await ask(second.url, '/packages/std.text'))).toMatchObject({ version: '1.0.0' });
   });
 
-  it('survives a kill: every acknowledged version is whole, none is half there', async () => {
+  it('after SIGKILL every acknowledged version is complete and none is partial', async () => {
     const dataDir = temporaryDir();
     const acknowledged = new Map<string, string>();
     for (let round = 0; round < 3; round += 1) {
@@ -264,7 +266,7 @@ describe('what was published', () => {
     }
   });
 
-  it('is seeded as a whole even when the first start is killed', async () => {
+  it('the seed is complete even when the first start is killed', async () => {
     for (const delayMs of [150, 250, 350]) {
       const dataDir = temporaryDir();
       const child = run('--data-dir', dataDir, '--port', '0');
@@ -278,7 +280,7 @@ describe('what was published', () => {
   });
 });
 
-describe('a registry whose parent goes away', () => {
+describe('a registry whose parent exits', () => {
   const parentScript = (dataDir: string): string => `
     import { startRegistry } from ${JSON.stringify(LAUNCHER)};
     const registry = await startRegistry({ dataDir: ${JSON.stringify(dataDir)}, faults: true });
@@ -287,7 +289,7 @@ describe('a registry whose parent goes away', () => {
   `;
 
   it.each(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)(
-    'ends when the parent dies of %s',
+    'exits when its parent is ended by %s',
     async (signal) => {
       const dataDir = temporaryDir();
       const script = join(dataDir, 'parent.mts');
@@ -308,7 +310,7 @@ describe('a registry whose parent goes away', () => {
     },
   );
 
-  it('ends when an IPC channel closes', async () => {
+  it('exits when the IPC channel closes', async () => {
     const child = spawn(
       process.execPath,
       [MAIN, '--exit-with-parent', '--port', '0', '--data-dir', temporaryDir()],
@@ -324,7 +326,7 @@ describe('a registry whose parent goes away', () => {
     expect(await exitOf(child)).toEqual({ code: 0, signal: null });
   });
 
-  it('does not end with its standard input when it was not asked to', async () => {
+  it('keeps running when standard input closes without --exit-with-parent', async () => {
     const child = run('--data-dir', temporaryDir(), '--port', '0');
     const port = await portOf(child);
     child.stdin!.end();
@@ -334,16 +336,16 @@ describe('a registry whose parent goes away', () => {
 });
 
 describe('startRegistry', () => {
-  it('leaves nobody behind when the start fails or takes too long', async () => {
+  it('leaves no process behind when the start fails or times out', async () => {
     const dataDir = temporaryDir();
     await expect(startRegistry({ dataDir, startTimeoutMs: 1 })).rejects.toThrow(
-      'it did not listen within 1 ms',
+      'it was not listening within 1 ms',
     );
     const { stdout } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
     expect(stdout).not.toContain(dataDir);
   });
 
-  it('ends the process at the end of the block that uses it', async () => {
+  it('`await using` stops the process at the end of the block', async () => {
     let pid: number;
     {
       await using registry = await startRegistry({ dataDir: temporaryDir() });
@@ -353,7 +355,7 @@ describe('startRegistry', () => {
     expect(alive(pid)).toBe(false);
   });
 
-  it('can be stopped and killed more than once', async () => {
+  it('stop() and kill() can be called repeatedly', async () => {
     const registry = await registryForTest();
     const exits = await Promise.all([registry.stop(), registry.stop(), registry.kill()]);
     expect(new Set(exits.map((exit) => JSON.stringify(exit))).size).toBe(1);

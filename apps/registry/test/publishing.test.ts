@@ -29,7 +29,7 @@ const post = (
   });
 
 describe('POST /packages/publish', () => {
-  it('gives back exactly the tarball it got, with the checksums that were computed before', async () => {
+  it('a published tarball is downloaded unchanged, with the expected checksums', async () => {
     const tarball = await packTarball(
       packageFiles({
         name: 'round.trip',
@@ -53,7 +53,7 @@ describe('POST /packages/publish', () => {
     expect(createHash('sha256').update(download.body).digest('hex')).toBe(sent.sha256);
   });
 
-  it('packs what comes as JSON, the same way on every run', async () => {
+  it('packs a JSON package reproducibly', async () => {
     const manifest = { name: 'from.json', version: '0.1.0', description: 'é ünï' };
     const files = { 'main.pc': 'fn f(): int { return 1 }\n' };
     const answer = await post(JSON.stringify({ manifest, files }), 'application/json');
@@ -65,7 +65,7 @@ describe('POST /packages/publish', () => {
     expect(json<VersionMetadata>(answer).sha256).toBe(digestOf(expected).sha256);
   });
 
-  it('accepts one of many concurrent publishes of a version and refuses the others', async () => {
+  it('accepts one of many concurrent publishes of a version and rejects the others', async () => {
     const attempts = await Promise.all(
       Array.from({ length: 40 }, (_, i) =>
         publish(registry, { name: 'contended', version: '1.0.0', description: `attempt ${i}` }),
@@ -87,7 +87,7 @@ describe('POST /packages/publish', () => {
     expect(digestOf(download.body).integrity).toBe(winner.integrity);
   });
 
-  it('tells a client that repeats itself that the version is its own', async () => {
+  it('a repeated publish of the same content is reported as identical', async () => {
     const manifest = { name: 'repeated', version: '1.0.0' };
     expect((await publish(registry, manifest)).status).toBe(201);
     const again = await publish(registry, manifest);
@@ -95,7 +95,7 @@ describe('POST /packages/publish', () => {
     expect(json(again).identical).toBe(true);
   });
 
-  it('orders versions by precedence, not by the time of publishing', async () => {
+  it('orders versions by precedence, not by time of publishing', async () => {
     for (const version of ['1.10.0', '1.2.0', '2.0.0-alpha.1', '1.9.0', '2.0.0-alpha.beta']) {
       expect((await publish(registry, { name: 'ordered', version })).status).toBe(201);
     }
@@ -105,7 +105,7 @@ describe('POST /packages/publish', () => {
     });
   });
 
-  it('answers the highest prerelease as latest while there is nothing else', async () => {
+  it('the latest version is the highest prerelease when there is no stable version', async () => {
     for (const version of ['0.1.0-a.1', '0.1.0-a.2']) {
       await publish(registry, { name: 'early', version });
     }
@@ -119,7 +119,7 @@ describe('the token', () => {
     ['a wrong one', { authorization: 'Bearer wrong-wrong-wrong-wrong' }],
     ['an empty one', { authorization: 'Bearer ' }],
     ['another scheme', { authorization: 'Basic dG9rZW4=' }],
-  ])('is needed: %s is answered 401 and publishes nothing', async (_what, headers) => {
+  ])('publishing with %s is rejected with 401', async (_what, headers) => {
     const tarball = await packTarball(packageFiles({ name: 'unauthorized' }));
     const answer = await post(tarball, 'application/gzip', headers);
     expect(answer.status).toBe(401);
@@ -129,7 +129,7 @@ describe('the token', () => {
     expect((await get('/packages/unauthorized')).status).toBe(404);
   });
 
-  it('is not accepted with one character changed, added or taken away', async () => {
+  it('a token with one character changed, added or removed is rejected', async () => {
     const { token } = registry;
     for (const guess of [
       `${token}x`,
@@ -143,7 +143,7 @@ describe('the token', () => {
   });
 });
 
-describe('a package that is not acceptable', () => {
+describe('an invalid package', () => {
   const errorsOf = async (body: Uint8Array): Promise<string> => {
     const answer = await post(body, 'application/gzip');
     expect(answer.status).toBe(422);
@@ -187,34 +187,34 @@ describe('a package that is not acceptable', () => {
     'package/trailing.',
     'package/new\nline.pc',
     'elsewhere/main.pc',
-  ])('has a file called %j', async (name) => {
-    expect(await errorsOf(await tarOf([{ name }]))).toMatch(/^tarball has /);
+  ])('rejects a package with a file named %j', async (name) => {
+    expect(await errorsOf(await tarOf([{ name }]))).toMatch(/^tarball contains /);
     expect((await get('/packages/sly')).status).toBe(404);
   });
 
-  it('has a link, wherever it points', async () => {
+  it('rejects a package with a link', async () => {
     for (const type of ['symlink', 'link'] as const) {
       const body = await tarOf([{ name: 'package/link.pc', type, linkname: '/etc/passwd' }]);
-      expect(await errorsOf(body)).toContain('only files may');
+      expect(await errorsOf(body)).toContain('only files are allowed');
     }
   });
 
-  it('has one file twice, in whatever case', async () => {
+  it('rejects a package with duplicate paths that differ in case', async () => {
     expect(await errorsOf(await tarOf([{ name: 'package/MAIN.pc' }]))).toContain('twice');
   });
 
-  it('has too many files', async () => {
+  it('rejects a package with too many files', async () => {
     const many = Array.from({ length: 300 }, (_, i) => ({ name: `package/f${i}.pc` }));
-    expect(await errorsOf(await tarOf(many))).toContain('at most 256 files');
+    expect(await errorsOf(await tarOf(many))).toContain('must not contain more than 256 files');
   });
 
-  it('is a small archive of something enormous', async () => {
+  it('rejects a decompression bomb', async () => {
     const bomb = await promisify(gzip)(Buffer.alloc(8 * MAX_UNPACKED_BYTES));
     expect(bomb.length).toBeLessThan(MAX_TARBALL_BYTES);
-    expect(await errorsOf(bomb)).toContain('must unpack to at most');
+    expect(await errorsOf(bomb)).toContain('must not unpack to more than');
   });
 
-  it('is no gzip, no tar, or half of one', async () => {
+  it('rejects data that is not gzip, not tar, or truncated', async () => {
     const good = await packTarball(packageFiles({ name: 'halved' }));
     expect(await errorsOf(Buffer.from('garbage'))).toContain('must be a gzip stream');
     expect(await errorsOf(Buffer.alloc(0))).toContain('must be');
@@ -223,7 +223,7 @@ describe('a package that is not acceptable', () => {
     expect(await errorsOf(noise)).toContain('must be a tar archive');
   });
 
-  it('has a manifest with flaws, all of which are named', async () => {
+  it('reports every error of a manifest', async () => {
     const body = await packTarball(
       packageFiles({
         name: '../../etc/passwd',
@@ -242,14 +242,14 @@ describe('a package that is not acceptable', () => {
     expect(errors).not.toContain('fine');
   });
 
-  it('depends on itself, or names a main file it does not have', async () => {
+  it('rejects a package that depends on itself or lacks its main file', async () => {
     const own = packageFiles({ name: 'selfish', dependencies: { selfish: '*' } });
-    expect(await errorsOf(await packTarball(own))).toContain('is the package itself');
+    expect(await errorsOf(await packTarball(own))).toContain('must not be the package itself');
     const lost = packageFiles({ name: 'lost', main: 'other.pc' });
     expect(await errorsOf(await packTarball(lost))).toContain('main must be a file of the package');
   });
 
-  it('has no manifest, or one that is no JSON', async () => {
+  it('rejects a package without a manifest or with invalid JSON', async () => {
     expect(await errorsOf(await packTarball({ 'main.pc': '' }))).toContain('package.json');
     const broken = await packTarball({ 'package.json': '{', 'main.pc': '' });
     expect(await errorsOf(broken)).toContain('must be a JSON file');
@@ -258,11 +258,11 @@ describe('a package that is not acceptable', () => {
   it.each([
     ['{"manifest": 1, "files": []}', 'manifest must be an object'],
     ['{"manifest": {}, "files": {"main.pc": 1}}', 'files.main.pc must be a string'],
-    ['{"manifest": {}, "files": {"package.json": ""}}', 'must not be stated twice'],
-    ['{"manifest": {"name": "x", "version": "1.0.0"}, "files": {"../x": ""}}', 'has a path'],
+    ['{"manifest": {}, "files": {"package.json": ""}}', 'must not be included'],
+    ['{"manifest": {"name": "x", "version": "1.0.0"}, "files": {"../x": ""}}', 'contains the path'],
     ['null', 'manifest must be an object'],
     ['[]', 'manifest must be an object'],
-  ])('comes as the JSON %s', async (body, why) => {
+  ])('rejects the JSON package %s', async (body, why) => {
     const answer = await post(body, 'application/json');
     expect(answer.status).toBe(422);
     expect(json(answer).errors).toContainEqual(expect.objectContaining({}));
@@ -271,18 +271,18 @@ describe('a package that is not acceptable', () => {
 });
 
 describe('a body', () => {
-  it('is refused before it is read to its end when it is too large', async () => {
+  it('a too large body is rejected before it is read completely', async () => {
     const huge = Buffer.alloc(64 * 1024 * 1024);
     for (const type of ['application/gzip', 'application/json']) {
       const answer = await post(huge, type).catch((error: NodeJS.ErrnoException) => error);
-      // A sender that is still writing may see the connection go before it reads the answer.
+      // A client that is still sending may see a closed connection before it reads the response.
       if (answer instanceof Error) expect(['EPIPE', 'ECONNRESET']).toContain(answer.code);
       else expect(answer.status).toBe(413);
     }
     expect((await get('/health')).status).toBe(200);
   });
 
-  it('is answered 415 when its type is not one of those accepted', async () => {
+  it('a body with an unsupported type gets 415', async () => {
     for (const type of ['text/plain', 'application/xml', 'garbage', '']) {
       const answer = await post('x', type);
       expect(answer.status, type).toBe(415);
@@ -290,14 +290,11 @@ describe('a body', () => {
     }
   });
 
-  it.each(['{', '', '{"__proto__": {}}'])(
-    'is answered 400 when it is the broken JSON %j',
-    async (body) => {
-      expect((await post(body, 'application/json')).status).toBe(400);
-    },
-  );
+  it.each(['{', '', '{"__proto__": {}}'])('the invalid JSON body %j gets 400', async (body) => {
+    expect((await post(body, 'application/json')).status).toBe(400);
+  });
 
-  it('is checked against its Content-Digest', async () => {
+  it('a body is verified against its Content-Digest', async () => {
     const tarball = await packTarball(packageFiles({ name: 'digested' }));
     const digest = (body: Uint8Array, algorithm: string) =>
       createHash(algorithm).update(body).digest('base64');
@@ -330,7 +327,7 @@ describe('PUT and DELETE /packages/:name/:version/yank', () => {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
 
-  it('takes a version out of resolution and download, and brings it back', async () => {
+  it('yanking removes a version from resolution and download, and can be undone', async () => {
     for (const version of ['1.0.0', '1.1.0']) await publish(registry, { name: 'pulled', version });
     const resolved = async () => json(await get('/packages/pulled/resolve?range=^1.0.0')).version;
     const before = await get('/packages/pulled/1.1.0/download');
@@ -349,13 +346,13 @@ describe('PUT and DELETE /packages/:name/:version/yank', () => {
     expect(after.body.equals(before.body)).toBe(true);
   });
 
-  it('cannot be undone by publishing the version again', async () => {
+  it('publishing a yanked version again does not restore it', async () => {
     await publish(registry, { name: 'once', version: '1.0.0' });
     await yank('/packages/once/1.0.0', 'PUT');
     expect((await publish(registry, { name: 'once', version: '1.0.0' })).status).toBe(409);
   });
 
-  it('leaves a package without any version gone, and says so', async () => {
+  it('a package whose versions are all yanked is reported as yanked', async () => {
     await publish(registry, { name: 'gone', version: '1.0.0' });
     await yank('/packages/gone/1.0.0', 'PUT');
     expect((await get('/packages/gone')).status).toBe(410);
@@ -367,7 +364,7 @@ describe('PUT and DELETE /packages/:name/:version/yank', () => {
     });
   });
 
-  it('needs the token, a version that exists and a reason that is text', async () => {
+  it('yanking requires the token, an existing version and a reason that is a string', async () => {
     await publish(registry, { name: 'kept', version: '1.0.0' });
     const path = '/packages/kept/1.0.0';
     expect((await yank(path, 'PUT', undefined, 'wrong-wrong-wrong-wrong')).status).toBe(401);

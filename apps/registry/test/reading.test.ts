@@ -16,7 +16,7 @@ const get = (path: string, headers: Record<string, string> = {}) =>
   ask(registry.url, path, { headers });
 
 describe('GET /packages/:name', () => {
-  it('answers the latest stable version and the versions there are', async () => {
+  it('returns the latest stable version and the list of versions', async () => {
     const answer = await get('/packages/std.math');
     expect(answer.status).toBe(200);
     expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
@@ -34,21 +34,21 @@ describe('GET /packages/:name', () => {
     });
   });
 
-  it('answers 404 with a problem and a trace id when there is no such package', async () => {
+  it('responds 404 with a problem and a trace id for an unknown package', async () => {
     const answer = await get('/packages/no-such');
     expect(answer.status).toBe(404);
     expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8');
     expect(json(answer)).toEqual({
       type: 'urn:parsercraft-registry:problem:package-not-found',
       code: 'package-not-found',
-      title: 'No such package',
+      title: 'Package not found',
       status: 404,
-      detail: 'There is no package no-such.',
+      detail: 'Package no-such does not exist.',
       traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
     });
   });
 
-  it("takes the caller's trace id into the problem", async () => {
+  it('a problem has the trace id of the caller', async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     const answer = await get('/packages/no-such', {
       traceparent: `00-${traceId}-b7ad6b7169203331-01`,
@@ -58,7 +58,7 @@ describe('GET /packages/:name', () => {
 });
 
 describe('GET /packages/:name/versions', () => {
-  it('answers versions in order of precedence, the yanked apart', async () => {
+  it('returns versions in order of precedence, with yanked versions separate', async () => {
     expect(json<PackageVersions>(await get('/packages/std.core/versions'))).toEqual({
       name: 'std.core',
       latest: '1.0.0',
@@ -102,7 +102,7 @@ describe('GET /packages/:name/resolve', () => {
     ['std.math', '^2.0.0'],
     ['std.math', '>=2.0.0'],
   ])(
-    'answers 404 for %s@%s, which only a yanked version or a prerelease would satisfy',
+    'responds 404 for %s@%s, which only a yanked version or a prerelease satisfies',
     async (name, range) => {
       const answer = await resolve(name, range);
       expect(answer.status).toBe(404);
@@ -111,7 +111,7 @@ describe('GET /packages/:name/resolve', () => {
   );
 
   it.each(['not a range', '^^1', '1.2.3.4', '>'.repeat(300)])(
-    'answers 400 for the range %j',
+    'responds 400 for the range %j',
     async (range) => {
       const answer = await resolve('std.core', range);
       expect(answer.status).toBe(400);
@@ -119,14 +119,14 @@ describe('GET /packages/:name/resolve', () => {
     },
   );
 
-  it('answers 400 when the range is stated twice', async () => {
+  it('responds 400 when the range is given twice', async () => {
     const answer = await get('/packages/std.core/resolve?range=1.0.0&range=0.1.0');
     expect(answer.status).toBe(400);
   });
 });
 
 describe('GET /packages/:name/:version', () => {
-  it('answers a yanked version with the reason, so that a lock file can be explained', async () => {
+  it('returns the metadata of a yanked version with the reason', async () => {
     const answer = await get('/packages/std.math/1.1.0');
     expect(answer.status).toBe(200);
     expect(json<VersionMetadata>(answer)).toMatchObject({
@@ -136,7 +136,7 @@ describe('GET /packages/:name/:version', () => {
   });
 
   it.each(['latest', '1', '1.0', 'v1.0.0', '01.0.0', '1.0.0+build', '*', '^1.0.0'])(
-    'answers 400 for the version %s',
+    'responds 400 for the version %s',
     async (version) => {
       const answer = await get(`/packages/std.math/${encodeURIComponent(version)}`);
       expect(answer.status).toBe(400);
@@ -144,14 +144,14 @@ describe('GET /packages/:name/:version', () => {
     },
   );
 
-  it('tells a missing version from a missing package', async () => {
+  it('distinguishes a missing version from a missing package', async () => {
     expect(json(await get('/packages/std.math/9.9.9')).code).toBe('version-not-found');
     expect(json(await get('/packages/no-such/9.9.9')).code).toBe('package-not-found');
   });
 });
 
 describe('GET /packages/:name/:version/download', () => {
-  it('answers a gzip tarball that is what the metadata announced', async () => {
+  it('downloads a gzip tarball that matches the metadata', async () => {
     const metadata = json<VersionMetadata>(await get('/packages/std.text/1.1.0'));
     const answer = await get(metadata.download);
     expect(answer.status).toBe(200);
@@ -173,7 +173,7 @@ describe('GET /packages/:name/:version/download', () => {
     expect(source).toContain('fn padRight(text: string, width: int): string {');
   });
 
-  it('answers 410 for a yanked version, whatever a cache holds', async () => {
+  it('responds 410 for a yanked version, also to a conditional request', async () => {
     for (const headers of [{}, { 'if-none-match': '*' }]) {
       const answer = await get('/packages/std.math/1.1.0/download', headers);
       expect(answer.status).toBe(410);
@@ -186,7 +186,7 @@ describe('GET /packages/:name/:version/download', () => {
 });
 
 describe('GET /packages', () => {
-  it('pages through the names', async () => {
+  it('pages through the package names', async () => {
     const names: string[] = [];
     let after = '';
     for (let page = 0; page < 10; page += 1) {
@@ -209,12 +209,12 @@ describe('GET /packages', () => {
     ]);
   });
 
-  it.each(['0', '101', '-1', 'x', ''])('answers 400 for limit=%s', async (limit) => {
+  it.each(['0', '101', '-1', 'x', ''])('responds 400 for limit=%s', async (limit) => {
     expect((await get(`/packages?limit=${limit}`)).status).toBe(400);
   });
 });
 
-describe('every address', () => {
+describe('every route', () => {
   const addresses = [
     '/health',
     '/packages',
@@ -225,7 +225,7 @@ describe('every address', () => {
     '/packages/std.math/1.0.0/download',
   ];
 
-  it.each(addresses)('answers HEAD %s as it answers GET, without the body', async (path) => {
+  it.each(addresses)('responds to HEAD %s as to GET, without the body', async (path) => {
     const full = await get(path);
     const head = await ask(registry.url, path, { method: 'HEAD' });
     expect(head.status).toBe(200);
@@ -235,7 +235,7 @@ describe('every address', () => {
     }
   });
 
-  it.each(addresses)('answers 304 for %s when the caller has it already', async (path) => {
+  it.each(addresses)('responds 304 for %s when the entity tag matches', async (path) => {
     const { headers } = await get(path);
     const etag = headers.etag!;
     expect(etag).toMatch(/^"[^"]+"$/);
@@ -248,18 +248,15 @@ describe('every address', () => {
     expect((await get(path, { 'if-none-match': '"other"' })).status).toBe(200);
   });
 
-  it.each(addresses)(
-    'answers 405 for a method that %s does not know, and says which it does',
-    async (path) => {
-      for (const method of ['POST', 'PATCH', 'DELETE', 'OPTIONS']) {
-        const answer = await ask(registry.url, path, { method });
-        expect(answer.status, method).toBe(405);
-        expect(answer.headers.allow).toBe('GET, HEAD');
-      }
-    },
-  );
+  it.each(addresses)('responds 405 with Allow for an unsupported method of %s', async (path) => {
+    for (const method of ['POST', 'PATCH', 'DELETE', 'OPTIONS']) {
+      const answer = await ask(registry.url, path, { method });
+      expect(answer.status, method).toBe(405);
+      expect(answer.headers.allow).toBe('GET, HEAD');
+    }
+  });
 
-  it('answers 404 with a problem where nothing is', async () => {
+  it('responds 404 with a problem for an unknown path', async () => {
     for (const path of [
       '/',
       '/faults',
@@ -275,7 +272,7 @@ describe('every address', () => {
 });
 
 describe('the standard library', () => {
-  it('is a tree of at least three levels that resolves without a yanked version', async () => {
+  it('the standard library is a tree of at least three levels that resolves without yanked versions', async () => {
     const depth = async (name: string, range: string): Promise<number> => {
       const answer = await get(`/packages/${name}/resolve?range=${encodeURIComponent(range)}`);
       expect(answer.status, `${name}@${range}`).toBe(200);

@@ -2,15 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ADDRESSES, FAULTS_ADDRESS } from '../src/addresses.ts';
 import { DEFAULTS, parseOptions, USAGE } from '../src/options.ts';
 import { PROBLEMS } from '../src/problem.ts';
+import { FAULTS_ROUTE, ROUTES } from '../src/route-patterns.ts';
 import { temporaryDir } from './fixture.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const built = new URL('../dist/index.js', import.meta.url).href;
 
-/** The rows of the table below a heading, cell by cell. */
+/** The rows of the table below a heading, as cells. */
 function table(heading: string): string[][] {
   const section = readme.split(`\n## ${heading}\n`)[1]!.split(/\n##+ /)[0]!;
   return section
@@ -26,7 +26,7 @@ function table(heading: string): string[][] {
 }
 
 describe('the README', () => {
-  it('has an example that runs, against what was built', () => {
+  it('the README example runs against the build', () => {
     const example = readme.split('```ts\n')[1]!.split('```')[0]!;
     const dir = temporaryDir();
     const file = join(dir, 'example.mjs');
@@ -40,12 +40,12 @@ describe('the README', () => {
     expect(stdout).toBe('503 1\n');
   });
 
-  it('lists every address', () => {
-    const listed = table('Addresses').map(([address]) => address);
-    expect([...listed].sort()).toEqual([...Object.values(ADDRESSES), FAULTS_ADDRESS].sort());
+  it('the README lists every endpoint', () => {
+    const listed = table('Endpoints').map(([address]) => address);
+    expect([...listed].sort()).toEqual([...Object.values(ROUTES), FAULTS_ROUTE].sort());
   });
 
-  it('lists every error with its status', () => {
+  it('the README lists every error with its status', () => {
     const listed = Object.fromEntries(
       table('Errors').map(([code, status]) => [code, Number(status)]),
     );
@@ -53,7 +53,7 @@ describe('the README', () => {
     expect(listed).toEqual(Object.fromEntries(known));
   });
 
-  it('lists every option with its default', () => {
+  it('the README lists every option with its default', () => {
     const listed = Object.fromEntries(
       table('Options').map(([flag, value]) => [flag!.split(' ')[0], value]),
     );

@@ -30,7 +30,7 @@ async function spanNamed(collector: Collector, name: string): Promise<ReceivedSp
 }
 
 describe('a request', () => {
-  it("is a server span in its caller's trace, named by its route", async () => {
+  it('a request has a server span in the trace of its caller, named by its route', async () => {
     const collector = await collectorForTest();
     const registry = await registryForTest({ env: exportTo(collector) });
     await ask(registry.url, '/packages/std.math/resolve?range=^1.0.0', {
@@ -52,18 +52,18 @@ describe('a request', () => {
     });
   });
 
-  it('begins a trace of its own when its caller has none, and a problem names it', async () => {
+  it('a request without a trace context starts a trace, and a problem has its id', async () => {
     const collector = await collectorForTest();
     const registry = await registryForTest({ env: exportTo(collector) });
     const answer = await ask(registry.url, '/packages/no-such');
     const span = await spanNamed(collector, 'GET /packages/:name');
     expect(span.parentSpanId).toBe('');
     expect(json(answer).traceId).toBe(span.traceId);
-    // A client's mistake is no error of the server's.
+    // A client error is not an error of the server span.
     expect(span.status).toBe(0);
   });
 
-  it('says which fault it met; one that got no whole answer is an error', async () => {
+  it('the span records the injected fault and is an error if the response is incomplete', async () => {
     const collector = await collectorForTest();
     const registry = await registryForTest({ faults: true, env: exportTo(collector) });
     const met = async (
@@ -101,7 +101,7 @@ describe('a request', () => {
     expect(late.attributes['parsercraft.registry.fault']).toBeUndefined();
   });
 
-  it('is exported when the process ends, however short it lived', async () => {
+  it('spans are exported when a short-lived process ends', async () => {
     const collector = await collectorForTest();
     const registry = await registryForTest({
       env: { ...exportTo(collector), OTEL_BSP_SCHEDULE_DELAY: '60000' },
@@ -112,7 +112,7 @@ describe('a request', () => {
     expect(collector.spans.map((span) => span.name)).toEqual(['POST /packages/publish']);
   });
 
-  it('never puts the token into a span', async () => {
+  it('no span contains the token', async () => {
     const collector = await collectorForTest();
     const registry = await registryForTest({ env: exportTo(collector) });
     await publish(registry, { name: 'secretive' });
@@ -123,7 +123,7 @@ describe('a request', () => {
 });
 
 describe('the environment', () => {
-  it('exports nothing at all when it names no endpoint', async () => {
+  it('exports nothing without an endpoint', async () => {
     const logs: string[] = [];
     const registry = await registryForTest({ onLog: (line) => logs.push(line) });
     await ask(registry.url, '/health');
@@ -133,7 +133,7 @@ describe('the environment', () => {
     expect(logs.filter((line) => !line.includes('a token was stored'))).toEqual([]);
   });
 
-  it('sends traces alone to a general endpoint', async () => {
+  it('sends only traces to the general endpoint', async () => {
     const collector = await collectorForTest();
     const registry = await registryForTest({
       env: { ...exportTo(collector), OTEL_METRIC_EXPORT_INTERVAL: '100' },
@@ -143,7 +143,7 @@ describe('the environment', () => {
     expect([...collector.paths]).toEqual(['/v1/traces']);
   });
 
-  it('sends metrics when it is told to', async () => {
+  it('sends metrics when a metrics exporter is configured', async () => {
     const collector = await collectorForTest();
     const registry = await registryForTest({
       env: { ...exportTo(collector), OTEL_METRICS_EXPORTER: 'otlp' },
@@ -157,7 +157,7 @@ describe('the environment', () => {
     ['OTEL_SDK_DISABLED', 'true'],
     ['OTEL_TRACES_EXPORTER', 'none'],
     ['OTEL_TRACES_SAMPLER', 'always_off'],
-  ])('switches traces off by %s=%s, and the registry works', async (name, value) => {
+  ])('the registry works with traces disabled by %s=%s', async (name, value) => {
     const collector = await collectorForTest();
     const registry = await registryForTest({ env: { ...exportTo(collector), [name]: value } });
     const answer = await ask(registry.url, '/packages/no-such', { headers: { traceparent } });
@@ -166,7 +166,7 @@ describe('the environment', () => {
     expect(collector.spans).toEqual([]);
   });
 
-  it('names the service', async () => {
+  it('OTEL_SERVICE_NAME sets the service name', async () => {
     const collector = await collectorForTest();
     const registry = await registryForTest({
       env: { ...exportTo(collector), OTEL_SERVICE_NAME: 'another-name' },
@@ -175,7 +175,7 @@ describe('the environment', () => {
     expect((await spanNamed(collector, 'GET /health')).service).toBe('another-name');
   });
 
-  it("hands on no name and no port that are the parent's", async () => {
+  it('startRegistry does not pass on the service name and Prometheus port of the parent', async () => {
     const collector = await collectorForTest();
     const inherited = {
       ...exportTo(collector),
@@ -201,7 +201,7 @@ describe('the environment', () => {
     expect(logs.join('\n')).not.toContain('EACCES');
   });
 
-  it('does not hold up the end when its collector is dead', async () => {
+  it('an unreachable collector does not delay the exit', async () => {
     const registry = await registryForTest({
       env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' },
     });
@@ -219,7 +219,7 @@ describe('the environment', () => {
     [{ OTEL_TRACES_EXPORTER: 'console' }, { traces: true, metrics: false, logs: false }],
     [{ OTEL_METRICS_EXPORTER: 'prometheus' }, { traces: false, metrics: true, logs: false }],
     [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'x' }, { traces: false, metrics: false, logs: true }],
-  ])('of %j exports %j', (env, signals) => {
+  ])('the environment %j exports %j', (env, signals) => {
     expect(exportedSignals(env)).toEqual(signals);
   });
 });

@@ -4,7 +4,7 @@ import { loadDefinition } from './load.ts';
 
 /** The bundled definitions: the files in the `languages` folder. */
 export const BUNDLED_LANGUAGES = ['core', 'escuela', 'algol'] as const;
-export type BundledLanguage = (typeof BUNDLED_LANGUAGES)[number];
+type BundledLanguage = (typeof BUNDLED_LANGUAGES)[number];
 
 const loaded = new Map<BundledLanguage, LanguageDefinition>();
 

@@ -50,7 +50,7 @@ export const LSP_PROCESS_DEFAULTS: Readonly<
   Record<'requestTimeoutMs' | 'maxStarts' | 'restartWindowMs' | 'closeTimeoutMs', number>
 > = { requestTimeoutMs: 5000, maxStarts: 5, restartWindowMs: 60_000, closeTimeoutMs: 2000 };
 
-export interface LspRequestOptions {
+interface LspRequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** Timeout of this request, in milliseconds. Overrides `requestTimeoutMs`. */
   readonly timeoutMs?: number;

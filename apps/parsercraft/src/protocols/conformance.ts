@@ -1,7 +1,7 @@
 import type { Member, Members } from './members.ts';
 import { type ProtocolType, typeToText } from './type-expression.ts';
 
-export type ViolationKind =
+type ViolationKind =
   | 'missing'
   | 'wrong-kind'
   | 'wrong-arity'

@@ -12,7 +12,7 @@ export interface MethodDefinition {
   readonly optional?: boolean;
 }
 
-export interface PropertyDefinition {
+interface PropertyDefinition {
   readonly type: TypeExpression;
   /**
    * Whether it is read-only. A read-only property may have a subtype; otherwise the types must

@@ -10,7 +10,7 @@ const MAX_PROTOCOLS = 1000;
 const MAX_MEMBERS = 1000;
 export const DEFAULT_PROTOCOL_STEPS = 100_000;
 
-export interface ConformanceOptions {
+interface ConformanceOptions {
   /** The members to check. The report lists the others as unchecked. @defaultValue all */
   readonly only?: readonly string[];
   /** Maximum number of type comparisons; then the check is partial. @defaultValue 100_000 */

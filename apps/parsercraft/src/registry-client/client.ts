@@ -45,7 +45,7 @@ export const REGISTRY_CLIENT_DEFAULTS: Readonly<
 > = { maxAgeMs: 60_000, timeoutMs: 10_000, maxResponseBytes: 4_194_304 };
 
 /** A value with its origin and age. */
-export interface Kept<T> {
+interface Kept<T> {
   readonly value: T;
   /** When the registry last confirmed the value, in milliseconds since 1970. */
   readonly fetchedAt: number;
@@ -72,7 +72,7 @@ export interface Installed {
   readonly lock: LockFile;
 }
 
-export interface InstallOptions extends CallOptions {
+interface InstallOptions extends CallOptions {
   /**
    * Prefers the locked versions where they still satisfy the requirements, and enforces the
    * checksums.

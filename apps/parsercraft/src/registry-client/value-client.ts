@@ -3,7 +3,7 @@ import { RegistryConnectionError, RegistryHttpError, RegistryTimeoutError } from
 import type { PackageVersions, VersionMetadata } from './metadata.ts';
 
 /** A result that may be a failure: the caller must check `success`. */
-export interface RegistryResponse<T> {
+interface RegistryResponse<T> {
   readonly success: boolean;
   readonly data: T | undefined;
   readonly error: Error | undefined;

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ADDRESSES } from '../addresses.ts';
+import { ROUTES } from '../route-patterns.ts';
 import { chooseFaults, seededRandom } from './choose.ts';
 import { type Fault, parseFaultPlan } from './plan.ts';
 
-const ROUTES = Object.values(ADDRESSES);
+const ALL_ROUTES = Object.values(ROUTES);
 const probability = fc.double({ min: 0, max: 1, noNaN: true });
 const scope = {
   probability,
-  routes: fc.uniqueArray(fc.constantFrom(...ROUTES), { minLength: 1, maxLength: 3 }),
+  routes: fc.uniqueArray(fc.constantFrom(...ALL_ROUTES), { minLength: 1, maxLength: 3 }),
   methods: fc.uniqueArray(fc.constantFrom('GET', 'HEAD', 'POST'), { minLength: 1 }),
   durationMs: fc.integer({ min: 1, max: 3_600_000 }),
 };
@@ -56,12 +56,12 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
 const faults = fc.array(fault, { maxLength: 8 });
 const target = fc.record({
   method: fc.constantFrom('GET', 'HEAD', 'POST', 'PUT'),
-  route: fc.option(fc.constantFrom(...ROUTES), { nil: undefined }),
+  route: fc.option(fc.constantFrom(...ALL_ROUTES), { nil: undefined }),
 });
 const seed = fc.nat({ max: 2 ** 32 - 1 });
 
 describe('chooseFaults', () => {
-  it('hits only what is in scope, decides at most once, and keeps delays within bounds', () => {
+  it('chooseFaults hits only faults in scope, selects at most one terminal fault and bounds delays', () => {
     fc.assert(
       fc.property(faults, target, seed, (plan, request, start) => {
         const { delayMs, terminal, hits } = chooseFaults(plan, request, seededRandom(start));
@@ -86,7 +86,7 @@ describe('chooseFaults', () => {
     );
   });
 
-  it('always hits what is certain: the first certain fault in scope decides unless an earlier did', () => {
+  it('chooseFaults always applies the first certain fault in scope unless an earlier one applied', () => {
     fc.assert(
       fc.property(faults, target, seed, (plan, request, start) => {
         const certain = plan.map((entry) => ({ ...entry, probability: 1 }) as Fault);
@@ -104,7 +104,7 @@ describe('chooseFaults', () => {
     );
   });
 
-  it('is repeatable for a seed', () => {
+  it('a seed makes chooseFaults repeatable', () => {
     fc.assert(
       fc.property(faults, fc.array(target), seed, (plan, requests, start) => {
         const run = (): unknown[] => {
@@ -116,7 +116,7 @@ describe('chooseFaults', () => {
     );
   });
 
-  it('hits about as often as its probability says', () => {
+  it('a fault hits with its probability', () => {
     const random = seededRandom(1);
     const plan: Fault[] = [{ kind: 'error', status: 500, probability: 0.3 }];
     let hits = 0;
@@ -128,16 +128,16 @@ describe('chooseFaults', () => {
 });
 
 describe('parseFaultPlan', () => {
-  it('accepts every plan that the types describe', () => {
+  it('parseFaultPlan accepts every plan of the declared types', () => {
     fc.assert(
       fc.property(faults, seed, (plan, start) => {
-        const result = parseFaultPlan({ faults: plan, seed: start }, ROUTES);
+        const result = parseFaultPlan({ faults: plan, seed: start }, ALL_ROUTES);
         expect(result).toEqual({ ok: true, plan: { faults: plan, seed: start } });
       }),
     );
   });
 
-  it('refuses a fault with any member changed into nonsense, and names the member', () => {
+  it('parseFaultPlan rejects a fault with an invalid member and names the member', () => {
     fc.assert(
       fc.property(
         fault,
@@ -146,7 +146,7 @@ describe('parseFaultPlan', () => {
         (good, pick, bad) => {
           const members = Object.keys(good);
           const member = members[pick % members.length]!;
-          const result = parseFaultPlan({ faults: [{ ...good, [member]: bad }] }, ROUTES);
+          const result = parseFaultPlan({ faults: [{ ...good, [member]: bad }] }, ALL_ROUTES);
           expect(result.ok).toBe(false);
           if (!result.ok) {
             expect(result.flaws.map((flaw) => flaw.field)).toContain(`faults[0].${member}`);
@@ -156,11 +156,11 @@ describe('parseFaultPlan', () => {
     );
   });
 
-  it('never throws, whatever comes', () => {
+  it('parseFaultPlan never throws', () => {
     fc.assert(
       fc.property(fc.anything(), fc.anything(), (whole, one) => {
-        expect(parseFaultPlan(whole, ROUTES).ok).toBe(false);
-        expect(typeof parseFaultPlan({ faults: [one] }, ROUTES).ok).toBe('boolean');
+        expect(parseFaultPlan(whole, ALL_ROUTES).ok).toBe(false);
+        expect(typeof parseFaultPlan({ faults: [one] }, ALL_ROUTES).ok).toBe('boolean');
       }),
     );
   });

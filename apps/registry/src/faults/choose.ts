@@ -1,16 +1,16 @@
 import type { Fault, LatencyFault, TerminalFault } from './plan.ts';
 
-/** A request, as far as a fault cares. `route` is undefined for an address that nothing serves. */
+/** The parts of a request that faults match. `route` is undefined when no route matches the URL. */
 export interface FaultTarget {
   readonly method: string;
   readonly route: string | undefined;
 }
 
-/** What happens to one request. */
+/** The faults that apply to one request. */
 export interface FaultDecision<F extends Fault> {
   readonly delayMs: number;
   readonly terminal: F | undefined;
-  /** Every fault that hit, for the counts. */
+  /** Every fault that hit, for counting. */
   readonly hits: readonly F[];
 }
 
@@ -21,9 +21,9 @@ function inScope(fault: LatencyFault | TerminalFault, target: FaultTarget): bool
 }
 
 /**
- * Decides what happens to a request: every latency that hits adds its delay, and the first other
- * fault that hits decides the answer. Chance is drawn only for faults in scope, so that a filter
- * does not shift the draws of a seeded plan.
+ * Chooses the faults for a request: every latency fault that hits adds its delay, and the first
+ * other fault that hits determines the response. Random numbers are drawn only for faults in scope,
+ * so other requests do not shift the sequence of a seeded plan.
  */
 export function chooseFaults<F extends Fault>(
   faults: readonly F[],
@@ -49,7 +49,7 @@ export function chooseFaults<F extends Fault>(
 }
 
 /**
- * A small generator of repeatable chance (mulberry32), uniform in [0, 1).
+ * A seeded pseudorandom generator (mulberry32), uniform in [0, 1).
  *
  * @see https://github.com/bryc/code/blob/master/jshash/PRNGs.md#mulberry32
  */

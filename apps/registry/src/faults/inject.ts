@@ -3,20 +3,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEM_MEDIA_TYPE } from '../problem.ts';
 import { markFault, traceIdOf } from '../trace.ts';
-import type { ActiveDecision, FaultBoard } from './board.ts';
+import type { ActiveDecision, ActiveFaults } from './active-faults.ts';
 import { corrupted, destroyedBody, shortBody, stalledBody } from './cut-body.ts';
 import type { ErrorFault } from './plan.ts';
 
 const DEFAULT_FRACTION = 0.5;
 
-/** Puts the board between the network and the routes, whose code knows nothing of it. */
-export function injectFaults(app: FastifyInstance, board: FaultBoard, exempt: string): void {
+/** Applies the active faults to all routes except `exempt`. The routes are unaware of them. */
+export function injectFaults(
+  app: FastifyInstance,
+  activeFaults: ActiveFaults,
+  exempt: string,
+): void {
   const decisions = new WeakMap<FastifyRequest, ActiveDecision>();
 
   app.addHook('onRequest', async (request, reply) => {
     const route = request.is404 ? undefined : request.routeOptions.url;
     if (route === exempt) return;
-    const decision = board.decide({ method: request.method, route });
+    const decision = activeFaults.decide({ method: request.method, route });
     if (decision.hits.length === 0) return;
     decisions.set(request, decision);
     const { terminal, delayMs } = decision;
@@ -58,7 +62,7 @@ export function injectFaults(app: FastifyInstance, board: FaultBoard, exempt: st
   });
 }
 
-/** Calls back once, when the fault is switched off or when the caller has gone away. */
+/** Calls back once, when the fault ends or the client disconnects. */
 function onEnd(ended: AbortSignal, request: FastifyRequest, then: () => void): () => void {
   const { socket } = request.raw;
   const forget = (): void => {
@@ -75,7 +79,7 @@ function onEnd(ended: AbortSignal, request: FastifyRequest, then: () => void): (
   return forget;
 }
 
-/** Waits, unless the caller goes away or a fault that delays is switched off meanwhile. */
+/** Waits until the delay has passed, the client disconnects or a delaying fault ends. */
 async function delay(request: FastifyRequest, decision: ActiveDecision): Promise<void> {
   const over = new AbortController();
   const forget = decision.hits.map((fault) =>
@@ -104,15 +108,15 @@ async function sendError(
       JSON.stringify({
         type: 'urn:parsercraft-registry:problem:fault',
         code: 'fault',
-        title: 'A fault is switched on',
+        title: 'A fault is active',
         status: fault.status,
-        detail: `The registry answers ${fault.status} because it was told to.`,
+        detail: `An injected fault makes the registry respond with ${fault.status}.`,
         traceId: traceIdOf(request.headers.traceparent as string | undefined),
       }),
     );
 }
 
-/** A date has whole seconds: rounded up, it never asks to come back too early. */
+/** An HTTP date has whole seconds. Rounding up ensures that clients do not retry too early. */
 function httpDateAfter(seconds: number): string {
   return new Date(Math.ceil(Date.now() / 1_000 + seconds) * 1_000).toUTCString();
 }

@@ -1,28 +1,28 @@
 import type { Flaw } from '../manifest.ts';
 
-/** To which requests a fault happens. Without a member: to all of them. */
-export interface FaultScope {
-  /** Chance that a request in scope is hit, 0 to 1. @defaultValue 1 */
+/** The requests that a fault applies to. An omitted member does not restrict it. */
+interface FaultScope {
+  /** Probability that a request in scope is hit, 0 to 1. @defaultValue 1 */
   readonly probability?: number;
-  /** Route patterns as they stand in the README, such as `/packages/:name/:version/download`. */
+  /** Route patterns from the README, such as `/packages/:name/:version/download`. */
   readonly routes?: readonly string[];
-  /** Methods, in capitals. */
+  /** HTTP methods, upper case. */
   readonly methods?: readonly string[];
 }
 
-/** After how many milliseconds a fault heals by itself, 1 to 3 600 000; without it, never. */
-export interface FaultLifetime {
+/** Duration after which the fault ends, in milliseconds, 1 to 3 600 000. @defaultValue unlimited */
+interface FaultLifetime {
   readonly durationMs?: number;
 }
 
-/** Every answer comes late: by `latencyMs` (0 to 60 000) and up to `jitterMs` more. */
+/** Delays every response by `latencyMs` (0 to 60 000) and up to `jitterMs` more. */
 export interface LatencyFault extends FaultScope, FaultLifetime {
   readonly kind: 'latency';
   readonly latencyMs: number;
   readonly jitterMs?: number;
 }
 
-/** The answer is an error, with `Retry-After` as seconds or as an HTTP date when it is stated. */
+/** Responds with an error, and with `Retry-After` in seconds or as an HTTP date if specified. */
 export interface ErrorFault extends FaultScope, FaultLifetime {
   readonly kind: 'error';
   readonly status: 429 | 500 | 502 | 503 | 504;
@@ -31,58 +31,58 @@ export interface ErrorFault extends FaultScope, FaultLifetime {
   readonly retryAfterFormat?: 'seconds' | 'date';
 }
 
-/** Nobody listens on the port: connections are refused by the operating system. */
-export interface RefuseFault extends FaultLifetime {
+/** Closes the port: the operating system refuses connections. */
+interface RefuseFault extends FaultLifetime {
   readonly kind: 'refuse';
 }
 
-/** No answer comes, or its body stops half-way and the connection stays open. */
-export interface HangFault extends FaultScope, FaultLifetime {
+/** Sends no response, or stalls half-way through the body with the connection open. */
+interface HangFault extends FaultScope, FaultLifetime {
   readonly kind: 'hang';
   /** @defaultValue 'headers' */
   readonly at?: 'headers' | 'body';
 }
 
-/** The body ends before its length says so. */
-export interface CutFault extends FaultScope, FaultLifetime {
+/** Ends the body before its `Content-Length`. */
+interface CutFault extends FaultScope, FaultLifetime {
   readonly kind: 'cut';
   /**
-   * `destroy` breaks the connection, `short` closes it politely with bytes missing.
+   * `destroy` breaks the connection; `short` closes it normally with bytes missing.
    *
    * @defaultValue 'destroy'
    */
   readonly mode?: 'destroy' | 'short';
-  /** Share of the body that is still sent, 0 to below 1. @defaultValue 0.5 */
+  /** Fraction of the body that is sent, at least 0 and less than 1. @defaultValue 0.5 */
   readonly fraction?: number;
 }
 
-/** The body has its length, and one wrong byte in its middle: only a checksum can tell. */
-export interface CorruptFault extends FaultScope, FaultLifetime {
+/** Corrupts one byte in the middle of the body and keeps its length: only a checksum detects it. */
+interface CorruptFault extends FaultScope, FaultLifetime {
   readonly kind: 'corrupt';
 }
 
 export type Fault = LatencyFault | ErrorFault | RefuseFault | HangFault | CutFault | CorruptFault;
-export type FaultKind = Fault['kind'];
-/** A fault that decides a request alone, as opposed to delaying it or closing the port. */
+type FaultKind = Fault['kind'];
+/** A fault that determines the response, as opposed to a delay or a closed port. */
 export type TerminalFault = ErrorFault | HangFault | CutFault | CorruptFault;
 
-/** What `PUT /faults` takes. It replaces whatever was switched on. */
+/** The body of `PUT /faults`. It replaces the active plan. */
 export interface FaultPlan {
-  /** Later faults apply where earlier ones did not hit; latencies add up. */
+  /** Later faults apply when earlier ones did not hit. Latencies add up. */
   readonly faults: readonly Fault[];
-  /** Makes the chances repeatable. */
+  /** Seed for repeatable random decisions. */
   readonly seed?: number;
 }
 
-/** What `GET /faults` answers. */
+/** The response of `GET /faults`. */
 export interface FaultStatus {
-  /** Whether the port accepts connections now. */
+  /** Whether the port accepts connections. */
   readonly listening: boolean;
   readonly seed?: number;
   readonly faults: readonly (Fault & {
-    /** How many requests it has hit. */
+    /** Number of requests it has hit. */
     readonly hits: number;
-    /** How long it still lasts; null is until it is switched off. */
+    /** Remaining time in milliseconds; null until it is cleared. */
     readonly remainingMs: number | null;
   })[];
 }
@@ -137,7 +137,7 @@ const FIELDS: Record<FaultKind, Record<string, Check>> = {
 const REQUIRED: Partial<Record<FaultKind, string>> = { latency: 'latencyMs', error: 'status' };
 const MAX_FAULTS = 32;
 
-/** Reads and checks a plan; `routes` are the patterns that a fault may name. */
+/** Validates a plan. `routes` are the allowed route patterns. */
 export function parseFaultPlan(value: unknown, routes: readonly string[]): FaultPlanResult {
   const flaws: Flaw[] = [];
   const plan = value as { faults?: unknown; seed?: unknown } | null;
@@ -170,19 +170,19 @@ function flawsOfFault(value: unknown, routes: readonly string[]): Flaw[] {
   const flaws: Flaw[] = [];
   const required = REQUIRED[kind];
   if (required !== undefined && fault[required] === undefined) {
-    flaws.push({ field: `.${required}`, message: 'must be stated' });
+    flaws.push({ field: `.${required}`, message: 'is required' });
   }
   for (const [field, given] of Object.entries(fault)) {
     if (field === 'kind' || given === undefined) continue;
     const check = Object.hasOwn(FIELDS[kind], field) ? FIELDS[kind][field] : undefined;
-    const why = check === undefined ? `is no member of a ${kind} fault` : check(given);
+    const why = check === undefined ? `is not a member of a ${kind} fault` : check(given);
     if (why !== undefined) flaws.push({ field: `.${field}`, message: why });
     else if (field === 'routes') {
       const unknown = (given as string[]).filter((route) => !routes.includes(route));
       if (unknown.length > 0) {
         flaws.push({
           field: '.routes',
-          message: `has ${unknown.join(', ')}; known are ${routes.join(', ')}`,
+          message: `contains unknown routes ${unknown.join(', ')}; known routes are ${routes.join(', ')}`,
         });
       }
     }

@@ -4,7 +4,7 @@ import { tokenVerifier } from '../token.ts';
 
 const REALM = 'Bearer realm="parsercraft-registry"';
 
-/** Lets nobody past who does not bring the token. */
+/** Rejects requests without the token. */
 export function requireToken(token: string): (request: FastifyRequest) => void {
   const verify = tokenVerifier(token);
   return (request) => {
@@ -13,20 +13,20 @@ export function requireToken(token: string): (request: FastifyRequest) => void {
     const missing = authorization === undefined;
     throw new Problem(
       'unauthorized',
-      missing ? 'The request brings no token.' : 'The token is not the right one.',
+      missing ? 'The Authorization header is missing.' : 'The bearer token is invalid.',
       { headers: { 'www-authenticate': missing ? REALM : `${REALM}, error="invalid_token"` } },
     );
   };
 }
 
-/** Lets nobody past who comes from another machine. */
+/** Rejects requests from other machines. */
 export function requireLoopback(request: FastifyRequest): void {
   const address = request.raw.socket.remoteAddress ?? '';
   if (/^(?:::ffff:)?127\.|^::1$/.test(address)) return;
-  throw new Problem('forbidden', 'Faults are switched from this machine alone.');
+  throw new Problem('forbidden', 'Faults can be controlled only from this machine.');
 }
 
-/** Turns checks into a hook. */
+/** Combines checks into a hook. */
 export function before(...checks: ((request: FastifyRequest) => void)[]): onRequestHookHandler {
   return (request, _reply, done) => {
     for (const check of checks) check(request);

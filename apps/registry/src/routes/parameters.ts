@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { whyNotName, whyNotRange, whyNotVersion } from '../names.ts';
 import { Problem } from '../problem.ts';
 
-/** How a value is shown in a message: bounded, and with nothing that a terminal would obey. */
+/** Quotes a value for a message: truncated, with control characters escaped. */
 function shown(value: string): string {
   return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
 }
@@ -23,11 +23,11 @@ export function versionParameter(request: FastifyRequest): string {
   return version;
 }
 
-/** A query parameter that may be stated once. */
+/** A query parameter that must not be repeated. */
 export function textQuery(request: FastifyRequest, key: string): string | undefined {
   const value = (request.query as Record<string, string | string[] | undefined>)[key];
   if (Array.isArray(value)) {
-    throw new Problem('bad-request', `The query states ${key} more than once.`);
+    throw new Problem('bad-request', `The query parameter ${key} is given more than once.`);
   }
   return value;
 }
@@ -44,13 +44,13 @@ export function integerQuery(
   if (!(value >= 1 && value <= max)) {
     throw new Problem(
       'bad-request',
-      `The query's ${key} must be an integer from 1 to ${max}; it is ${shown(text)}.`,
+      `The query parameter ${key} must be an integer from 1 to ${max}, not ${shown(text)}.`,
     );
   }
   return value;
 }
 
-/** The range to resolve; without one, any version. */
+/** The range to resolve; `*` by default. */
 export function rangeQuery(request: FastifyRequest): string {
   const range = textQuery(request, 'range') ?? '*';
   const why = whyNotRange(range);

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { ADDRESSES } from '../addresses.ts';
 import { resource } from '../app.ts';
 import { type PackageVersions, packageVersions, versionMetadata } from '../metadata.ts';
 import { Problem } from '../problem.ts';
 import { resolveRange } from '../resolution.ts';
+import { ROUTES } from '../route-patterns.ts';
 import type { PackageStore, StoredVersion, VersionSummary } from '../store.ts';
 import {
   integerQuery,
@@ -16,44 +16,44 @@ import {
 const DEFAULT_PAGE = 50;
 const MAX_PAGE = 100;
 
-/** A version that exists, or the reason why it does not. */
+/** The requested version. Throws a problem when it does not exist. */
 export function requireVersion(store: PackageStore, request: FastifyRequest): StoredVersion {
   const name = nameParameter(request);
   const version = versionParameter(request);
   const stored = store.find(name, version);
   if (stored !== undefined) return stored;
   requireVersions(store, name);
-  throw new Problem('version-not-found', `${name} has no version ${version}.`);
+  throw new Problem('version-not-found', `Package ${name} has no version ${version}.`);
 }
 
 function requireVersions(store: PackageStore, name: string): VersionSummary[] {
   const summaries = store.list(name);
   if (summaries.length === 0) {
-    throw new Problem('package-not-found', `There is no package ${name}.`);
+    throw new Problem('package-not-found', `Package ${name} does not exist.`);
   }
   return summaries;
 }
 
 function requireLatest(versions: PackageVersions): string {
   if (versions.latest !== null) return versions.latest;
-  throw new Problem('yanked', `Every version of ${versions.name} was yanked.`);
+  throw new Problem('yanked', `Every version of ${versions.name} has been yanked.`);
 }
 
 function refuseYanked(stored: StoredVersion): void {
   if (!stored.yanked) return;
   const { name, version } = stored.manifest;
   const why = stored.yankedReason === undefined ? '' : `: ${stored.yankedReason}`;
-  throw new Problem('yanked', `${name} ${version} was yanked${why}`, {
+  throw new Problem('yanked', `${name} ${version} has been yanked${why}`, {
     ...(stored.yankedReason === undefined ? {} : { extensions: { reason: stored.yankedReason } }),
   });
 }
 
-/** Everything that can be read without a token. */
+/** The routes for reading, which need no token. */
 export function readRoutes(app: FastifyInstance, store: PackageStore): void {
-  resource(app, ADDRESSES.health, {
+  resource(app, ROUTES.health, {
     GET: { handler: () => ({ status: 'ok', ...store.counts() }) },
   });
-  resource(app, ADDRESSES.packages, {
+  resource(app, ROUTES.packages, {
     GET: {
       handler: (request) => {
         const limit = integerQuery(request, 'limit', DEFAULT_PAGE, MAX_PAGE);
@@ -63,7 +63,7 @@ export function readRoutes(app: FastifyInstance, store: PackageStore): void {
       },
     },
   });
-  resource(app, ADDRESSES.package, {
+  resource(app, ROUTES.package, {
     GET: {
       handler: (request) => {
         const name = nameParameter(request);
@@ -73,7 +73,7 @@ export function readRoutes(app: FastifyInstance, store: PackageStore): void {
       },
     },
   });
-  resource(app, ADDRESSES.versions, {
+  resource(app, ROUTES.versions, {
     GET: {
       handler: (request) => {
         const name = nameParameter(request);
@@ -81,7 +81,7 @@ export function readRoutes(app: FastifyInstance, store: PackageStore): void {
       },
     },
   });
-  resource(app, ADDRESSES.resolve, {
+  resource(app, ROUTES.resolve, {
     GET: {
       handler: (request) => {
         const name = nameParameter(request);
@@ -94,10 +94,10 @@ export function readRoutes(app: FastifyInstance, store: PackageStore): void {
       },
     },
   });
-  resource(app, ADDRESSES.version, {
+  resource(app, ROUTES.version, {
     GET: { handler: (request) => versionMetadata(requireVersion(store, request)) },
   });
-  resource(app, ADDRESSES.download, {
+  resource(app, ROUTES.download, {
     GET: {
       handler: (request, reply) => {
         const stored = requireVersion(store, request);
@@ -114,7 +114,9 @@ export function readRoutes(app: FastifyInstance, store: PackageStore): void {
   });
 }
 
-/** RFC 9530: the digests that a client can check without having asked for the metadata. */
+/**
+ * The `Repr-Digest` header (RFC 9530), so that a client can verify a download without the metadata.
+ */
 function reprDigest(stored: StoredVersion): string {
   const sha256 = Buffer.from(stored.sha256, 'hex').toString('base64');
   const sha512 = stored.integrity.slice('sha512-'.length);

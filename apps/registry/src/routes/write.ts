@@ -1,17 +1,19 @@
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
-import { ADDRESSES } from '../addresses.ts';
 import { admitFiles, admitTarball } from '../admission.ts';
 import { resource } from '../app.ts';
 import { checkContentDigest } from '../content-digest.ts';
-import { versionAddress, versionMetadata } from '../metadata.ts';
+import { versionMetadata, versionPath } from '../metadata.ts';
 import { Problem } from '../problem.ts';
+import { ROUTES } from '../route-patterns.ts';
 import type { PackageStore } from '../store.ts';
 import { MAX_TARBALL_BYTES } from '../tarball.ts';
 import { requireVersion } from './read.ts';
 
 const MAX_REASON_LENGTH = 500;
 
-/** What changes the registry; every route needs the token, and asks for it before the body. */
+/**
+ * The routes for writing. All of them require the token, which is checked before the body is read.
+ */
 export function writeRoutes(
   app: FastifyInstance,
   store: PackageStore,
@@ -23,7 +25,7 @@ export function writeRoutes(
     (_request, body, done) => done(null, body),
   );
 
-  resource(app, ADDRESSES.publish, {
+  resource(app, ROUTES.publish, {
     POST: {
       before: authorize,
       bodyLimit: MAX_TARBALL_BYTES,
@@ -44,8 +46,8 @@ export function writeRoutes(
         const created = store.publish(admitted.entry);
         const stored = store.find(name, version)!;
         if (!created) {
-          // The digest lets a client whose first answer was lost see that it had succeeded.
-          throw new Problem('version-exists', `${name} ${version} is published already.`, {
+          // The digest lets a client that lost the first response detect that its publish succeeded.
+          throw new Problem('version-exists', `${name} ${version} is already published.`, {
             extensions: {
               existing: { integrity: stored.integrity, sha256: stored.sha256 },
               identical: stored.sha256 === admitted.entry.sha256,
@@ -54,13 +56,13 @@ export function writeRoutes(
         }
         return reply
           .code(201)
-          .header('location', versionAddress(name, version))
+          .header('location', versionPath(name, version))
           .send(versionMetadata(stored));
       },
     },
   });
 
-  resource(app, ADDRESSES.yank, {
+  resource(app, ROUTES.yank, {
     PUT: {
       before: authorize,
       handler: (request) => setYanked(store, request, reasonOf(request.body)),

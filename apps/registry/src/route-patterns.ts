@@ -1,5 +1,5 @@
-/** The addresses of the registry, as route patterns; a fault's `routes` names these. */
-export const ADDRESSES = {
+/** The route patterns of the registry. The `routes` of a fault refer to these. */
+export const ROUTES = {
   health: '/health',
   packages: '/packages',
   publish: '/packages/publish',
@@ -11,5 +11,5 @@ export const ADDRESSES = {
   yank: '/packages/:name/:version/yank',
 } as const;
 
-/** Where the faults are switched; it is never hit by one. */
-export const FAULTS_ADDRESS = '/faults';
+/** The route for controlling faults, which is exempt from faults. */
+export const FAULTS_ROUTE = '/faults';

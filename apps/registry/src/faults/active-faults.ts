@@ -3,20 +3,20 @@ import type { Listener } from '../listener.ts';
 import { chooseFaults, type FaultDecision, type FaultTarget, seededRandom } from './choose.ts';
 import type { Fault, FaultPlan, FaultStatus, LatencyFault, TerminalFault } from './plan.ts';
 
-/** A fault that is switched on. */
+/** An active fault. */
 type ActiveFault<F extends Fault = Fault> = F & {
   hits: number;
   readonly expiresAt: number | undefined;
-  /** Aborted when the fault ends: whoever waits in it is let go. */
+  /** Aborted when the fault ends; releases the requests waiting in it. */
   readonly ended: AbortController;
 };
 export type ActiveDecision = FaultDecision<ActiveFault & (LatencyFault | TerminalFault)>;
 
 /**
- * The switches: which faults are on, since when, and what has to happen when one ends.
- * Healing is timed by one timer, which exists only while a fault with a duration is on.
+ * The active faults. Expires faults with a duration through a single timer, which exists only while
+ * such a fault is active.
  */
-export class FaultBoard {
+export class ActiveFaults {
   readonly #listener: Listener;
   #active: ActiveFault[] = [];
   #seed: number | undefined;
@@ -28,9 +28,9 @@ export class FaultBoard {
   }
 
   /**
-   * Switches a plan on in place of the earlier one.
+   * Replaces the active plan.
    *
-   * @param except the connection that asked, which a refusal does not break
+   * @param except the connection of the request, which a `refuse` fault does not break
    */
   async apply(plan: FaultPlan, except?: Socket): Promise<void> {
     this.#endAll();
@@ -46,19 +46,19 @@ export class FaultBoard {
     await this.#settle(except);
   }
 
-  /** Switches everything off; hanging requests are broken, the port is open when this resolves. */
+  /** Ends all faults and breaks hanging requests. Resolves when the port is open. */
   async clear(): Promise<void> {
     this.#endAll();
     await this.#settle();
   }
 
-  /** Lets everybody go without opening the port again: the process is ending. */
+  /** Ends all faults without reopening the port, for process shutdown. */
   stop(): void {
     this.#endAll();
     clearTimeout(this.#timer);
   }
 
-  /** Decides what happens to a request, and counts it. */
+  /** Decides which faults apply to a request, and counts the hits. */
   decide(target: FaultTarget): ActiveDecision {
     const decision = chooseFaults(this.#alive(), target, this.#random);
     for (const fault of decision.hits) fault.hits += 1;
@@ -87,7 +87,7 @@ export class FaultBoard {
     this.#active = [];
   }
 
-  /** Brings port and timer in line with what is on. */
+  /** Updates the port and the timer to match the active faults. */
   async #settle(except?: Socket): Promise<void> {
     const alive = this.#alive();
     for (const fault of this.#active) if (!alive.includes(fault)) fault.ended.abort();
