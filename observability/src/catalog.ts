@@ -12,14 +12,14 @@ import { RECOVERY_METRICS, RECOVERY_SPANS } from '@temper/recovery';
 import { RETRY_METRICS, RETRY_SPANS } from '@temper/retry';
 import { SHUTDOWN_METRICS, SHUTDOWN_SPANS } from '@temper/shutdown/semconv';
 
-/** What one package emits. */
+/** The metrics and spans of one package. */
 export interface PackageTelemetry {
   readonly name: string;
   readonly metrics: readonly MetricDefinition[];
   readonly spans: readonly SpanDefinition[];
 }
 
-/** What every package emits, from the packages' own constants. */
+/** The metrics and spans of all packages, from the packages' constants. */
 export const CATALOG: readonly PackageTelemetry[] = [
   { name: 'core', metrics: CORE_METRICS, spans: [] },
   { name: 'retry', metrics: RETRY_METRICS, spans: RETRY_SPANS },
@@ -31,12 +31,12 @@ export const CATALOG: readonly PackageTelemetry[] = [
   { name: 'shutdown', metrics: SHUTDOWN_METRICS, spans: SHUTDOWN_SPANS },
 ];
 
-/** Every metric by its name. */
+/** All metrics by name. */
 export const METRICS: ReadonlyMap<string, MetricDefinition> = new Map(
   CATALOG.flatMap(({ metrics }) => metrics.map((metric) => [metric.name, metric] as const)),
 );
 
-/** Every attribute, its definitions of all packages together. */
+/** All attributes by name, each with its definitions from all packages. */
 export function attributes(): ReadonlyMap<string, readonly AttributeDefinition[]> {
   const all = new Map<string, AttributeDefinition[]>();
   for (const { metrics, spans } of CATALOG) {

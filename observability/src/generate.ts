@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { generatedFiles } from './generated-files.ts';
 
 /**
- * `generate`: writes every generated file of the repository. With `--check` it writes nothing, and
- * ends with 1 when one of them is not what it would write.
+ * `generate` writes every generated file of the repository. With `--check` it writes nothing and exits
+ * with 1 when a file is stale.
  */
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const check = process.argv.includes('--check');

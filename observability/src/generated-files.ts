@@ -5,7 +5,7 @@ import { ruleFiles } from './rules/files.ts';
 import { runbookPages } from './runbook-pages.ts';
 import { weaverManifest, weaverRegistry } from './weaver.ts';
 
-/** Every file that is made from the constants: its path from the repository's root, and its content. */
+/** Content of every generated file by its path, relative to the root of the repository. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/telemetry.md', referenceMarkdown()],

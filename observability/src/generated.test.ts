@@ -22,19 +22,19 @@ const ofKind = <K extends Reference['kind']>(kind: K) =>
   );
 
 describe('generated files', () => {
-  it.each([...generatedFiles().keys()])('%s is what the constants say', (path) => {
+  it.each([...generatedFiles().keys()])('%s is up to date with the constants', (path) => {
     expect(readFileSync(new URL(path, root), 'utf8')).toBe(generatedFiles().get(path));
   });
 });
 
-describe('the catalog', () => {
-  it('has no metric twice, and no name that breaks the naming rules', () => {
+describe('the metric catalog', () => {
+  it('has unique metric names that follow the naming rules', () => {
     const all = CATALOG.flatMap(({ metrics }) => metrics.map(({ name }) => name));
     expect(new Set(all).size).toBe(all.length);
     for (const name of all) expect(name).toMatch(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$/);
   });
 
-  it('gives every counter a unit in braces and every duration seconds', () => {
+  it('has an annotation in braces as the unit of counters and seconds as the unit of durations', () => {
     for (const metric of METRICS.values()) {
       if (metric.instrument === 'counter') expect(metric.unit, metric.name).toMatch(/^\{\w+\}$/);
       if (metric.name.endsWith('.duration')) expect(metric.unit, metric.name).toBe('s');
@@ -42,14 +42,14 @@ describe('the catalog', () => {
     }
   });
 
-  it('has at most a dozen values for an attribute whose values are listed', () => {
+  it('has at most 12 values per attribute with listed values', () => {
     for (const [name, definitions] of attributes()) {
       for (const { values = [] } of definitions)
         expect(values.length, name).toBeLessThanOrEqual(12);
     }
   });
 
-  it('puts the policy on every series of ours but those of the process', () => {
+  it('has the attribute temper.policy.name on every metric of the namespace temper', () => {
     for (const metric of METRICS.values()) {
       if (!metric.name.startsWith('temper.')) continue;
       expect(
@@ -60,11 +60,11 @@ describe('the catalog', () => {
   });
 });
 
-describe('names in queries', () => {
+describe('Names', () => {
   const names = new Names('scrape');
 
-  it('refuses what no package writes', () => {
-    expect(() => names.of('temper.retry.tries')).toThrow(/No package writes/);
+  it('throws for metrics, attributes and values that no package emits', () => {
+    expect(() => names.of('temper.retry.tries')).toThrow(/No package emits/);
     expect(() => names.of('temper.retry.attempts', { 'temper.key': 'a' })).toThrow(/no attribute/);
     expect(() => names.of('temper.breaker.state', { 'temper.breaker.state': 'ajar' })).toThrow(
       /never 'ajar'/,
@@ -82,7 +82,7 @@ describe('names in queries', () => {
     ],
     ['temper.breaker.state', 'temper_breaker_state', 'temper_breaker_state_ratio'],
     ['process.memory.usage', 'process_memory_usage', 'process_memory_usage_bytes'],
-  ])('%s is %s when scraped and %s by OTLP', (metric, scrape, otlp) => {
+  ])('the metric %s is named %s when scraped and %s over OTLP', (metric, scrape, otlp) => {
     const definition = METRICS.get(metric);
     if (definition === undefined) throw new Error(metric);
     expect(prometheusName(definition, 'scrape')).toBe(scrape);
@@ -92,7 +92,7 @@ describe('names in queries', () => {
 
 describe('dashboards', () => {
   it.each(DASHBOARDS.map((one) => [one.uid, one] as const))(
-    '%s has distinct titles, a description everywhere and panels that do not overlap',
+    'the dashboard %s has unique panel titles, descriptions, and panels that do not overlap',
     (_, definition) => {
       const titles = definition.rows.flatMap(({ panels }) => panels.map(({ title }) => title));
       expect(new Set(titles).size).toBe(titles.length);
@@ -122,7 +122,7 @@ describe('dashboards', () => {
     },
   );
 
-  it('shows every metric somewhere, or it would not be worth writing', () => {
+  it('show every metric on at least one panel', () => {
     const shown = DASHBOARDS.flatMap(({ rows }) =>
       rows.flatMap(({ panels }) => panels.flatMap((panel) => panelQueries(panel, 'scrape'))),
     ).join('\n');
@@ -137,7 +137,7 @@ describe('dashboards', () => {
 });
 
 describe('alerts and runbooks', () => {
-  it('lead to each other, without one left over', () => {
+  it('reference each other, with no alert or runbook left over', () => {
     for (const { alert, runbook } of ALERTS)
       expect(getRunbook(runbook)?.alerts, alert).toContain(alert);
     const known = new Set(ALERTS.map(({ alert }) => alert));
@@ -146,28 +146,35 @@ describe('alerts and runbooks', () => {
     }
   });
 
-  it.each(ofKind('metric'))('$id asks for $reference.name as it is scraped', ({ reference }) => {
-    const metric = METRICS.get(reference.name);
-    expect(metric, reference.name).toBeDefined();
-    if (metric === undefined) return;
-    expect(reference.query).toContain(prometheusName(metric, 'scrape'));
-    const labels = new Set([
-      'le',
-      ...metric.attributes.map(({ name }) => name.replaceAll('.', '_')),
-    ]);
-    for (const [, list = ''] of reference.query.matchAll(/by \(([^)]*)\)/g)) {
-      for (const label of list.split(',')) expect(labels, reference.query).toContain(label.trim());
-    }
-  });
+  it.each(ofKind('metric'))(
+    'the runbook $id queries $reference.name by its scraped name',
+    ({ reference }) => {
+      const metric = METRICS.get(reference.name);
+      expect(metric, reference.name).toBeDefined();
+      if (metric === undefined) return;
+      expect(reference.query).toContain(prometheusName(metric, 'scrape'));
+      const labels = new Set([
+        'le',
+        ...metric.attributes.map(({ name }) => name.replaceAll('.', '_')),
+      ]);
+      for (const [, list = ''] of reference.query.matchAll(/by \(([^)]*)\)/g)) {
+        for (const label of list.split(','))
+          expect(labels, reference.query).toContain(label.trim());
+      }
+    },
+  );
 
-  it.each(ofKind('panel'))('$id points at $reference.panel, which is there', ({ reference }) => {
-    const dashboard = DASHBOARDS.find(({ uid }) => uid === reference.dashboard);
-    const titles = dashboard?.rows.flatMap(({ panels }) => panels.map(({ title }) => title));
-    expect(titles, reference.dashboard).toContain(reference.panel);
-  });
+  it.each(ofKind('panel'))(
+    'the runbook $id references the existing panel $reference.panel',
+    ({ reference }) => {
+      const dashboard = DASHBOARDS.find(({ uid }) => uid === reference.dashboard);
+      const titles = dashboard?.rows.flatMap(({ panels }) => panels.map(({ title }) => title));
+      expect(titles, reference.dashboard).toContain(reference.panel);
+    },
+  );
 
   it.each(ofKind('command'))(
-    '$id names a command that is there: $reference.command',
+    'the runbook $id references the existing command $reference.command',
     ({ reference }) => {
       const [program, name] = reference.command.split(' ');
       if (program !== 'npx') {

@@ -3,12 +3,12 @@ import { METRICS } from './catalog.ts';
 import { type NameStyle, prometheusLabel, prometheusName } from './prometheus-names.ts';
 
 /**
- * Names for queries, held to the packages' constants: asking for a metric, an attribute or a value
- * that no package writes is an error, so that a renamed metric breaks the build and not a dashboard.
+ * Builds selectors for queries and checks them against the packages' constants: a metric, attribute or
+ * value that no package emits is an error, so that a renamed metric breaks the build, not a dashboard.
  */
 export class Names {
   readonly style: NameStyle;
-  /** Matchers that every selector gets, such as the dashboard's variables. */
+  /** Matchers that are added to every selector, such as the dashboard's variables. */
   readonly #common: readonly string[];
 
   constructor(style: NameStyle, common: readonly string[] = []) {
@@ -19,14 +19,14 @@ export class Names {
   /**
    * A selector for a metric.
    *
-   * @param where - attributes and the value each must have; an array is any of them
+   * @param where - required value of each attribute; an array matches any of its values
    * @throws {Error} for a metric, attribute or value that is not in the packages' constants
    */
   of(metric: string, where: Readonly<Record<string, string | readonly string[]>> = {}): string {
     return this.#selector(metric, '', where);
   }
 
-  /** A histogram's buckets. */
+  /** A selector for the buckets of a histogram. */
   buckets(
     metric: string,
     where: Readonly<Record<string, string | readonly string[]>> = {},
@@ -34,12 +34,12 @@ export class Names {
     return this.#selector(metric, '_bucket', where);
   }
 
-  /** How many observations a histogram has. */
+  /** A selector for the count of a histogram. */
   count(metric: string, where: Readonly<Record<string, string | readonly string[]>> = {}): string {
     return this.#selector(metric, '_count', where);
   }
 
-  /** An attribute of a metric as a label. */
+  /** The label of an attribute of a metric. */
   label(metric: string, attribute: string): string {
     attributeOf(definition(metric), attribute);
     return prometheusLabel(attribute);
@@ -52,14 +52,18 @@ export class Names {
   ): string {
     const found = definition(metric);
     if ((suffix !== '') !== (found.instrument === 'histogram')) {
-      throw new Error(`${metric} is a ${found.instrument}, so it has no series '${suffix}'.`);
+      throw new Error(
+        `${metric} is a ${found.instrument} and has no series with the suffix '${suffix}'.`,
+      );
     }
     const matchers = Object.entries(where).map(([attribute, value]) => {
       const { values } = attributeOf(found, attribute);
       const wanted = typeof value === 'string' ? [value] : value;
       for (const one of wanted) {
         if (values !== undefined && !values.includes(one)) {
-          throw new Error(`${attribute} of ${metric} is never '${one}': ${values.join(', ')}.`);
+          throw new Error(
+            `The attribute ${attribute} of ${metric} is never '${one}'. Known values: ${values.join(', ')}.`,
+          );
         }
       }
       const label = prometheusLabel(attribute);
@@ -75,12 +79,13 @@ export class Names {
 
 function definition(metric: string): MetricDefinition {
   const found = METRICS.get(metric);
-  if (found === undefined) throw new Error(`No package writes a metric '${metric}'.`);
+  if (found === undefined) throw new Error(`No package emits the metric '${metric}'.`);
   return found;
 }
 
 function attributeOf(metric: MetricDefinition, attribute: string): AttributeDefinition {
   const found = metric.attributes.find(({ name }) => name === attribute);
-  if (found === undefined) throw new Error(`${metric.name} has no attribute '${attribute}'.`);
+  if (found === undefined)
+    throw new Error(`The metric ${metric.name} has no attribute '${attribute}'.`);
   return found;
 }

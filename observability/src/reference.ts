@@ -5,18 +5,18 @@ import { prometheusName } from './prometheus-names.ts';
 const HEAD = `# Telemetry reference
 
 Generated from the packages' constants by \`pnpm --filter @temper/observability generate\`; do not edit.
-OpenTelemetry has no conventions for resilience yet. These names follow its rules, under the one
-namespace \`temper.\`; what it names already keeps its name.
+OpenTelemetry has no semantic conventions for resilience yet. These names follow its naming rules, in the
+namespace \`temper.\`. Existing OpenTelemetry names are used where they apply.
 
-- Counters are cumulative since the process started, whenever a provider was registered.
-- Durations are histograms in seconds. They are taken only while a meter provider is registered.
-- Names in Prometheus: **scrape** is what the Prometheus exporter of OpenTelemetry for JavaScript
-  serves; **OTLP** is what Prometheus's OTLP receiver and the Collector store. Histograms add
-  \`_bucket\`, \`_sum\` and \`_count\`. Dots in attribute names become underscores.
-- A limiter's key, a URL, a user or a package is never an attribute of a metric.
+- Counters are cumulative since the start of the process, independent of when a provider was registered.
+- Durations are histograms in seconds. They are recorded only while a meter provider is registered.
+- Names in Prometheus: **scrape** names are served by the Prometheus exporter of OpenTelemetry for
+  JavaScript; **OTLP** names are stored by the OTLP receiver of Prometheus and by the Collector.
+  Histograms add \`_bucket\`, \`_sum\` and \`_count\`. Dots in attribute names become underscores.
+- Limiter keys, URLs, users and package names are never attributes of a metric.
 `;
 
-/** docs/telemetry.md. */
+/** The content of docs/telemetry.md. */
 export function referenceMarkdown(): string {
   const packages = CATALOG.map(({ name, metrics, spans }) =>
     [
@@ -50,7 +50,7 @@ function metricSection(metric: MetricDefinition): string {
     .filter((attribute) => attribute.values !== undefined)
     .map((attribute) => `\`${attribute.name}\`: ${valuesOf(attribute)}`);
   if (values.length > 0) lines.push(`${values.join('; ')}.`);
-  if (metric.alert !== undefined) lines.push(`Worth an alert: ${metric.alert}`);
+  if (metric.alert !== undefined) lines.push(`Alert on: ${metric.alert}`);
   return lines.join('\n\n');
 }
 
@@ -59,7 +59,7 @@ function spanSection(span: SpanDefinition): string {
     `#### \`${span.name}\``,
     `${span.description} Kind ${span.kind}. ${span.status}`,
     table(
-      ['attribute', 'what it says', 'values'],
+      ['attribute', 'description', 'values'],
       span.attributes.map((one) => [`\`${one.name}\``, one.description, valuesOf(one)]),
     ),
   ].join('\n\n');
@@ -73,7 +73,7 @@ function attributeSection(): string {
       .map((v) => `\`${v}\``)
       .join(', ') || valuesOf(definitions[0] as AttributeDefinition),
   ]);
-  return ['## Attributes', table(['attribute', 'what it says', 'values'], rows)].join('\n\n');
+  return ['## Attributes', table(['attribute', 'description', 'values'], rows)].join('\n\n');
 }
 
 function valuesOf({ values, example }: AttributeDefinition): string {

@@ -1,12 +1,12 @@
 import { getRunbook, listRunbooks, type Runbook, runbookMarkdown } from '@temper/runbooks';
 
-/** docs/runbooks: a page for each, and a list. */
+/** Path and content of the pages in docs/runbooks: one per runbook, and an index. */
 export function runbookPages(): readonly (readonly [string, string])[] {
   const all = listRunbooks().map((id) => getRunbook(id) as Runbook);
   const index = [
     '# Runbooks',
     '',
-    'Generated from `@temper/runbooks`; do not edit. Also by `npx @temper/runbooks list`.',
+    'Generated from `@temper/runbooks`; do not edit. Also available as `npx @temper/runbooks list`.',
     '',
     ...all.map(({ id, title, description }) => `- [${title}](${id}.md): ${description}`),
     '',

@@ -2,14 +2,14 @@ import type { AttributeDefinition, MetricDefinition, SpanDefinition } from '@tem
 import { stringify } from 'yaml';
 import { attributes, CATALOG } from './catalog.ts';
 
-/** Attributes that OpenTelemetry defines; a registry refers to them and does not define them again. */
+/** Namespaces of OpenTelemetry's own attributes, which are referenced but not defined here. */
 const FOREIGN = /^(error|http|server|service|network|url)\./;
 
-/** The registry's manifest, for OpenTelemetry Weaver. */
+/** The manifest of the registry for OpenTelemetry Weaver. */
 export function weaverManifest(): string {
   return document({
     name: 'temper',
-    description: 'Resilience for Node services: what the packages of Temper emit.',
+    description: 'Metrics and spans of Temper, resilience for Node services.',
     semconv_version: '0.1.0',
     schema_base_url: 'https://temper-js.dev/schemas/',
     dependencies: [
@@ -22,7 +22,7 @@ export function weaverManifest(): string {
   });
 }
 
-/** The registry itself: attributes, metrics and spans as semantic-convention groups. */
+/** The registry: attributes, metrics and spans as semantic-convention groups. */
 export function weaverRegistry(): string {
   const own = [...attributes()].filter(([name]) => !FOREIGN.test(name));
   return document({
@@ -88,7 +88,7 @@ function metricGroup(metric: MetricDefinition): object {
     unit: metric.unit,
     brief: metric.description,
     stability: 'development',
-    ...(metric.alert === undefined ? {} : { note: `Worth an alert: ${metric.alert}` }),
+    ...(metric.alert === undefined ? {} : { note: `Alert on: ${metric.alert}` }),
     attributes: references(metric.attributes),
   };
 }

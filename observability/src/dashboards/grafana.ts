@@ -23,7 +23,7 @@ import type { NameStyle } from '../prometheus-names.ts';
 import { DASHBOARDS } from './index.ts';
 import type { DashboardDefinition, Panel } from './panel.ts';
 
-/** What every selector of a dashboard is narrowed by. */
+/** Matchers that are added to every selector of a dashboard. */
 const MATCHERS = ['job=~"$service"', 'temper_policy_name=~"$policy"'];
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own variable
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
@@ -31,18 +31,18 @@ const RUNBOOKS = 'https://github.com/temper-js/temper/blob/main/docs/runbooks';
 const PANEL_HEIGHT = 8;
 const STAT_HEIGHT = 4;
 
-/** The uid of a dashboard in one of the two name styles. */
+/** The uid of a dashboard in the given name style. */
 function dashboardUid({ uid }: DashboardDefinition, style: NameStyle): string {
   return style === 'scrape' ? uid : `${uid}-otlp`;
 }
 
-/** The queries of a panel, with Grafana's variables still in them. */
+/** The queries of a panel, with Grafana's variables unresolved. */
 export function panelQueries(panel: Panel, style: NameStyle): readonly string[] {
   const names = new Names(style, MATCHERS);
   return panel.queries.map(({ expr }) => expr(names));
 }
 
-/** A dashboard as Grafana imports it. */
+/** A dashboard in Grafana's JSON model. */
 export function grafanaDashboard(definition: DashboardDefinition, style: NameStyle): Dashboard {
   const builder = new DashboardBuilder(
     style === 'scrape' ? definition.title : `${definition.title} (OTLP names)`,
@@ -96,7 +96,7 @@ function policyValues(style: NameStyle): string {
   return `label_values({__name__=~"temper_.+",job=~"$service"}, ${names.label('temper.errors', 'temper.policy.name')})`;
 }
 
-/** Marks each change of a circuit's state on every panel. */
+/** Annotates each state change of a circuit on every panel. */
 function transitions(style: NameStyle): AnnotationQueryBuilder {
   const names = new Names(style, MATCHERS);
   const metric = 'temper.breaker.transitions';
@@ -167,7 +167,7 @@ function stat(panel: Panel): StatBuilder {
   );
 }
 
-/** Numbers that stand for states: 0 is well, and more is worse. */
+/** Maps numbers to state names; higher numbers are worse. */
 function states(panel: Panel): StateTimelineBuilder {
   const words = panel.title.startsWith('Health')
     ? ['healthy', 'degraded', 'unhealthy']
@@ -185,12 +185,12 @@ function states(panel: Panel): StateTimelineBuilder {
   ] as Parameters<StateTimelineBuilder['mappings']>[0]);
 }
 
-/** The file of a dashboard, from the repository's root. */
+/** The path of a dashboard file, relative to the root of the repository. */
 function dashboardPath(definition: DashboardDefinition, style: NameStyle): string {
   return `observability/dashboards/${style}/${definition.uid}.json`;
 }
 
-/** Every dashboard in every style: its path and its JSON. */
+/** Path and JSON of every dashboard in each style. */
 export function dashboardFiles(
   styles: readonly NameStyle[],
 ): readonly (readonly [string, string])[] {

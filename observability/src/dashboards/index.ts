@@ -4,7 +4,7 @@ import { PARSERCRAFT } from './parsercraft.ts';
 import { BREAKER, RATELIMIT, RETRY } from './policies.ts';
 import { AUDIT, HEALTH, RECOVERY } from './services.ts';
 
-/** Every dashboard, the overview first. */
+/** All dashboards, the overview first. */
 export const DASHBOARDS: readonly DashboardDefinition[] = [
   OVERVIEW,
   RETRY,

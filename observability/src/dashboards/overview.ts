@@ -1,17 +1,18 @@
 import { type DashboardDefinition, OUTCOME, POLICY, quantileBy, rateBy } from './panel.ts';
 
-/** Is anything wrong, and where. */
+/** The overview dashboard. */
 export const OVERVIEW: DashboardDefinition = {
   uid: 'temper-overview',
   title: 'Temper: overview',
-  description: 'Is anything wrong, and where. Every panel leads to the dashboard of its package.',
+  description:
+    'The state of the service at a glance. Details are on the dashboard of each package.',
   rows: [
     {
-      title: 'Is anything wrong?',
+      title: 'Current problems',
       panels: [
         {
           title: 'Open circuits',
-          description: 'Circuits that refuse calls now. Anything but 0 has a runbook.',
+          description: 'Circuits that currently reject calls. See the runbook when it is not 0.',
           kind: 'stat',
           unit: 'short',
           runbook: 'circuit_breaker_open',
@@ -25,7 +26,7 @@ export const OVERVIEW: DashboardDefinition = {
         },
         {
           title: 'Unhealthy checks',
-          description: 'Health checks that are unhealthy or degraded now.',
+          description: 'Health checks that are currently unhealthy or degraded.',
           kind: 'stat',
           unit: 'short',
           runbook: 'persistent_errors',
@@ -39,7 +40,7 @@ export const OVERVIEW: DashboardDefinition = {
         },
         {
           title: 'Exhausted operations',
-          description: 'Share of retried operations that failed although they were tried again.',
+          description: 'Share of operations that failed after all retries.',
           kind: 'stat',
           unit: 'percentunit',
           runbook: 'persistent_errors',
@@ -56,7 +57,7 @@ export const OVERVIEW: DashboardDefinition = {
         },
         {
           title: 'Audit events lost',
-          description: 'Events that were dropped or refused in the range shown. Must be 0.',
+          description: 'Events that were dropped or refused in the selected time range. Must be 0.',
           kind: 'stat',
           unit: 'short',
           queries: [
@@ -70,15 +71,15 @@ export const OVERVIEW: DashboardDefinition = {
       ],
     },
     {
-      title: 'Where?',
+      title: 'Errors and rejections',
       panels: [
         {
           title: 'Errors by category',
-          description: 'Errors handled, by what kind of trouble they are.',
+          description: 'Handled errors by category and severity.',
           kind: 'timeseries',
           unit: 'cps',
           runbook: 'persistent_errors',
-          emptyWhen: 'No error has been handled since the process started.',
+          emptyWhen: 'no error has been handled since the process started',
           queries: [
             {
               expr: rateBy('temper.errors', ['temper.error.category', 'temper.error.severity']),
@@ -88,7 +89,8 @@ export const OVERVIEW: DashboardDefinition = {
         },
         {
           title: 'Guarded calls by outcome',
-          description: 'Calls that met a breaker. Rejected ones never reached their dependency.',
+          description:
+            'Calls through a circuit breaker. Rejected calls never reached the dependency.',
           kind: 'timeseries',
           unit: 'reqps',
           runbook: 'circuit_breaker_open',
@@ -101,7 +103,7 @@ export const OVERVIEW: DashboardDefinition = {
         },
         {
           title: 'Call duration, p99',
-          description: 'How long guarded calls take.',
+          description: 'Duration of calls through a circuit breaker.',
           kind: 'timeseries',
           unit: 's',
           runbook: 'slow_response',
@@ -113,12 +115,12 @@ export const OVERVIEW: DashboardDefinition = {
           ],
         },
         {
-          title: 'Refused by limiters',
-          description: 'Requests that a limiter turned away.',
+          title: 'Rejected by limiters',
+          description: 'Requests that a limiter rejected.',
           kind: 'timeseries',
           unit: 'reqps',
           runbook: 'rate_limit_exceeded',
-          emptyWhen: 'No limiter has refused anything since the process started.',
+          emptyWhen: 'no limiter has rejected a request since the process started',
           queries: [
             {
               expr: rateBy('temper.ratelimit.requests', [POLICY], { [OUTCOME]: 'rejected' }),
@@ -129,12 +131,11 @@ export const OVERVIEW: DashboardDefinition = {
       ],
     },
     {
-      title: 'The process',
+      title: 'Process',
       panels: [
         {
           title: 'Resident memory',
-          description:
-            'Memory that the process holds, and its share of the limit at which it is killed.',
+          description: 'Resident memory of the process.',
           kind: 'timeseries',
           unit: 'bytes',
           runbook: 'high_memory_usage',
@@ -142,21 +143,21 @@ export const OVERVIEW: DashboardDefinition = {
           queries: [{ expr: (n) => n.of('process.memory.usage'), legend: '{{instance}}' }],
         },
         {
-          title: 'Memory and processor',
-          description: 'Shares of what the process may use. Above 80 % for minutes is too much.',
+          title: 'Memory and CPU utilization',
+          description: 'Shares of the limits of the process. Should stay below 80 %.',
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'high_memory_usage',
           span: 8,
           queries: [
             { expr: (n) => n.of('process.memory.utilization'), legend: 'memory {{instance}}' },
-            { expr: (n) => n.of('process.cpu.utilization'), legend: 'processor {{instance}}' },
+            { expr: (n) => n.of('process.cpu.utilization'), legend: 'cpu {{instance}}' },
           ],
         },
         {
-          title: 'Event loop',
+          title: 'Event loop utilization',
           description:
-            'Share of the time in which the event loop is busy. Near 1, everything waits.',
+            'Share of time in which the event loop is busy. Near 100 %, all requests are delayed.',
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'slow_response',
@@ -165,7 +166,7 @@ export const OVERVIEW: DashboardDefinition = {
         },
         {
           title: 'Health',
-          description: 'Every check, by its status.',
+          description: 'Status of every health check.',
           kind: 'states',
           unit: 'short',
           runbook: 'persistent_errors',

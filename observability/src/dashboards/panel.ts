@@ -1,40 +1,40 @@
 import type { RunbookId } from '@temper/runbooks';
 import type { Names } from '../names.ts';
 
-/** One line, or set of lines, of a panel. */
+/** One query of a panel. */
 interface PanelQuery {
   readonly expr: (names: Names) => string;
   /** Grafana's legend template. */
   readonly legend: string;
 }
 
-/** One panel, before it is Grafana's. */
+/** The definition of a panel. */
 export interface Panel {
   readonly title: string;
-  /** What it shows, and when to worry. */
+  /** What the panel shows and which values are a problem. */
   readonly description: string;
   readonly kind: 'timeseries' | 'stat' | 'states';
   /** A Grafana unit: `s`, `reqps`, `percentunit`, `bytes`, `short`. */
   readonly unit: string;
   readonly queries: readonly PanelQuery[];
-  /** Where an alarming value leads. */
+  /** The runbook for abnormal values. */
   readonly runbook?: RunbookId;
-  /** Why the panel may be empty on a service that is well. Without it, a test demands data. */
+  /** Why the panel may be empty on a healthy service. A test requires data when this is not set. */
   readonly emptyWhen?: string;
-  /** Of 24 columns. @defaultValue 12, 6 for a stat */
+  /** Width in columns, of 24. @defaultValue 12; 6 for a stat */
   readonly span?: number;
 }
 
-/** One dashboard, before it is Grafana's. */
+/** The definition of a dashboard. */
 export interface DashboardDefinition {
-  /** `temper-…`; the OTLP form adds `-otlp`. */
+  /** `temper-…`; the OTLP variant adds `-otlp`. */
   readonly uid: string;
   readonly title: string;
   readonly description: string;
   readonly rows: readonly { readonly title: string; readonly panels: readonly Panel[] }[];
 }
 
-/** A rate by labels. */
+/** The rate of a counter, summed by labels. */
 export function rateBy(
   metric: string,
   by: readonly string[],
@@ -54,7 +54,7 @@ export function quantileBy(
     `histogram_quantile(${quantile}, sum by (${['le', ...by.map((one) => n.label(metric, one))].join(', ')}) (rate(${n.buckets(metric)}[$__rate_interval])))`;
 }
 
-/** A level by labels. */
+/** A gauge, aggregated by labels. */
 export function levelBy(
   aggregate: 'sum' | 'max' | 'min',
   metric: string,
@@ -65,7 +65,7 @@ export function levelBy(
     `${aggregate} by (${by.map((one) => n.label(metric, one)).join(', ')}) (${n.of(metric, where)})`;
 }
 
-/** The policy's name, which is on every series. */
+/** The attribute with the policy's name, which every policy metric has. */
 export const POLICY = 'temper.policy.name';
-/** How a thing ended. */
+/** The attribute with the outcome of an operation. */
 export const OUTCOME = 'temper.outcome';

@@ -6,14 +6,14 @@ const SUBSYSTEM_LIMITERS = ['ast_analysis', 'registry_query', 'lsp_requests'];
 export const PARSERCRAFT: DashboardDefinition = {
   uid: 'temper-parsercraft',
   title: 'ParserCraft',
-  description: 'The four subsystems behind their guards.',
+  description: 'The four subsystems and their policies.',
   rows: [
     {
       title: 'Operations',
       panels: [
         {
           title: 'Attempts by operation',
-          description: 'What reaches the subsystems, by how it ended.',
+          description: 'Attempts that reached the subsystems, by outcome.',
           kind: 'timeseries',
           unit: 'reqps',
           queries: [
@@ -25,7 +25,8 @@ export const PARSERCRAFT: DashboardDefinition = {
         },
         {
           title: 'Operation duration, p99',
-          description: 'Code generation, protocol checks and the registry, behind their breakers.',
+          description:
+            'Code generation, protocol checks and registry fetches, measured at their circuit breakers.',
           kind: 'timeseries',
           unit: 's',
           runbook: 'slow_response',
@@ -38,7 +39,7 @@ export const PARSERCRAFT: DashboardDefinition = {
         },
         {
           title: 'Circuits',
-          description: 'Open circuits of the three breakers.',
+          description: 'Whether each of the three circuits is open.',
           kind: 'states',
           unit: 'short',
           runbook: 'circuit_breaker_open',
@@ -54,7 +55,7 @@ export const PARSERCRAFT: DashboardDefinition = {
         },
         {
           title: 'Limits',
-          description: 'What is left of the three limits.',
+          description: 'Remaining requests of the three limiters.',
           kind: 'timeseries',
           unit: 'short',
           runbook: 'rate_limit_exceeded',
@@ -70,15 +71,15 @@ export const PARSERCRAFT: DashboardDefinition = {
       ],
     },
     {
-      title: 'Trouble',
+      title: 'Errors',
       panels: [
         {
           title: 'Errors by severity',
-          description: 'By the tables of the report.',
+          description: 'Handled errors by category and severity.',
           kind: 'timeseries',
           unit: 'cps',
           runbook: 'persistent_errors',
-          emptyWhen: 'No operation has failed since the process started.',
+          emptyWhen: 'no operation has failed since the process started',
           queries: [
             {
               expr: rateBy('temper.errors', ['temper.error.category', 'temper.error.severity']),
@@ -88,7 +89,7 @@ export const PARSERCRAFT: DashboardDefinition = {
         },
         {
           title: 'Registry attempts',
-          description: 'First tries and retries of package fetches.',
+          description: 'First attempts and retries of package fetches.',
           kind: 'timeseries',
           unit: 'reqps',
           runbook: 'persistent_errors',

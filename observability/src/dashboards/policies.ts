@@ -5,14 +5,14 @@ const BY_POLICY_AND_OUTCOME = '{{temper_policy_name}} {{temper_outcome}}';
 export const RETRY: DashboardDefinition = {
   uid: 'temper-retry',
   title: 'Temper: retry',
-  description: 'What is tried again, why, and whether it helps.',
+  description: 'Retries, their causes and their effect.',
   rows: [
     {
       title: 'Operations',
       panels: [
         {
           title: 'Operations by outcome',
-          description: '"recovered" was saved by a retry; "exhausted" failed all the same.',
+          description: '"recovered" succeeded after a retry; "exhausted" failed after all retries.',
           kind: 'timeseries',
           unit: 'ops',
           runbook: 'persistent_errors',
@@ -25,7 +25,7 @@ export const RETRY: DashboardDefinition = {
         },
         {
           title: 'Operation duration',
-          description: 'From the first attempt to the end, waits included.',
+          description: 'From the first attempt to the end, delays included.',
           kind: 'timeseries',
           unit: 's',
           runbook: 'slow_response',
@@ -41,11 +41,11 @@ export const RETRY: DashboardDefinition = {
       panels: [
         {
           title: 'Attempts by error',
-          description: 'Failed attempts by what they failed with.',
+          description: 'Failed attempts by error type.',
           kind: 'timeseries',
           unit: 'ops',
           runbook: 'persistent_errors',
-          emptyWhen: 'No attempt has failed since the process started.',
+          emptyWhen: 'no attempt has failed since the process started',
           queries: [
             {
               expr: rateBy('temper.retry.attempts', [POLICY, 'error.type'], {
@@ -57,7 +57,7 @@ export const RETRY: DashboardDefinition = {
         },
         {
           title: 'Attempts per operation',
-          description: '1 is no retry at all. A rise is load that the retries add.',
+          description: '1 means no retries. Higher values are additional load from retries.',
           kind: 'timeseries',
           unit: 'short',
           queries: [
@@ -73,11 +73,11 @@ export const RETRY: DashboardDefinition = {
           ],
         },
         {
-          title: 'Wait between attempts, p90',
-          description: 'Backoff, jitter and Retry-After together.',
+          title: 'Delay between attempts, p90',
+          description: 'Includes backoff, jitter and Retry-After.',
           kind: 'timeseries',
           unit: 's',
-          emptyWhen: 'Nothing has been retried in the range.',
+          emptyWhen: 'nothing was retried in the selected time range',
           queries: [
             {
               expr: quantileBy(0.9, 'temper.retry.delay', [POLICY]),
@@ -86,11 +86,11 @@ export const RETRY: DashboardDefinition = {
           ],
         },
         {
-          title: 'Budget',
-          description: 'Retries that the shared budget would allow now. At 0 retries are refused.',
+          title: 'Retry budget',
+          description: 'Retries that the shared budget currently allows. At 0 no retries are made.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: 'No policy of the service has a budget.',
+          emptyWhen: 'no policy of the service has a retry budget',
           queries: [
             {
               expr: levelBy('min', 'temper.retry.budget.available', [POLICY]),
@@ -106,14 +106,15 @@ export const RETRY: DashboardDefinition = {
 export const BREAKER: DashboardDefinition = {
   uid: 'temper-breaker',
   title: 'Temper: circuit breakers',
-  description: 'Which circuits are open, what opened them, and what they keep away.',
+  description: 'States of the circuits, failures of the dependencies, and rejected calls.',
   rows: [
     {
       title: 'Circuits',
       panels: [
         {
           title: 'State',
-          description: '0 closed, 1 half-open, 2 open, 3 isolated by hand.',
+          description:
+            'State of each circuit: closed, half-open, open, or isolated by an operator.',
           kind: 'states',
           unit: 'short',
           span: 24,
@@ -133,7 +134,7 @@ export const BREAKER: DashboardDefinition = {
         {
           title: 'Calls by outcome',
           description:
-            'Rejected calls never reached their dependency; ignored ones say nothing about it.',
+            'Rejected calls never reached the dependency; ignored calls do not count as success or failure.',
           kind: 'timeseries',
           unit: 'reqps',
           queries: [
@@ -145,11 +146,11 @@ export const BREAKER: DashboardDefinition = {
         },
         {
           title: 'Transitions',
-          description: 'Changes of state. A circuit that flaps has thresholds that do not fit.',
+          description: 'State changes. If a circuit flaps, review its thresholds.',
           kind: 'timeseries',
           unit: 'short',
           runbook: 'circuit_breaker_open',
-          emptyWhen: 'No circuit has changed its state since the process started.',
+          emptyWhen: 'no circuit has changed its state since the process started',
           queries: [
             {
               expr: (n) => {
@@ -170,12 +171,11 @@ export const BREAKER: DashboardDefinition = {
       panels: [
         {
           title: 'Failure ratio',
-          description: 'What the breaker sees in its window.',
+          description: 'Share of failures in the window of the breaker.',
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'circuit_breaker_open',
-          emptyWhen:
-            'No breaker of the service judges by rates; those that count failures in a row have none.',
+          emptyWhen: 'no breaker of the service uses a failure rate',
           queries: [
             {
               expr: levelBy('max', 'temper.breaker.failure.ratio', [POLICY]),
@@ -185,11 +185,11 @@ export const BREAKER: DashboardDefinition = {
         },
         {
           title: 'Slow calls',
-          description: 'Share of calls that took longer than the breaker tolerates.',
+          description: 'Share of calls above the slow-call threshold of the breaker.',
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'slow_response',
-          emptyWhen: 'No breaker of the service judges by slow calls.',
+          emptyWhen: 'no breaker of the service has a slow-call threshold',
           queries: [
             {
               expr: levelBy('max', 'temper.breaker.slow_call.ratio', [POLICY]),
@@ -199,7 +199,7 @@ export const BREAKER: DashboardDefinition = {
         },
         {
           title: 'Call duration',
-          description: 'How long the calls take that are made.',
+          description: 'Duration of the calls that were not rejected.',
           kind: 'timeseries',
           unit: 's',
           runbook: 'slow_response',
@@ -215,15 +215,15 @@ export const BREAKER: DashboardDefinition = {
 
 export const RATELIMIT: DashboardDefinition = {
   uid: 'temper-ratelimit',
-  title: 'Temper: limits',
-  description: 'Who is limited, how long calls wait, and what is left.',
+  title: 'Temper: rate limits',
+  description: 'Rejected requests, queueing, and remaining capacity of the limiters.',
   rows: [
     {
       title: 'Requests',
       panels: [
         {
           title: 'Requests by outcome',
-          description: 'What the limiters answered.',
+          description: 'Decisions of the limiters.',
           kind: 'timeseries',
           unit: 'reqps',
           runbook: 'rate_limit_exceeded',
@@ -236,14 +236,14 @@ export const RATELIMIT: DashboardDefinition = {
         },
         {
           title: 'Available',
-          description: 'What could be taken at once, beside the limit.',
+          description: 'Requests that a limiter would currently allow, and its limit.',
           kind: 'timeseries',
           unit: 'short',
           runbook: 'rate_limit_exceeded',
           queries: [
             {
               expr: levelBy('min', 'temper.ratelimit.available', [POLICY]),
-              legend: 'left {{temper_policy_name}}',
+              legend: 'available {{temper_policy_name}}',
             },
             {
               expr: levelBy('max', 'temper.ratelimit.limit', [POLICY]),
@@ -252,12 +252,12 @@ export const RATELIMIT: DashboardDefinition = {
           ],
         },
         {
-          title: 'Wait for a turn, p99',
-          description: 'Only calls that waited are in it.',
+          title: 'Queue wait, p99',
+          description: 'Time in the queue of a limiter. Includes only calls that waited.',
           kind: 'timeseries',
           unit: 's',
           runbook: 'slow_response',
-          emptyWhen: 'No call has waited in the range.',
+          emptyWhen: 'no call waited in the selected time range',
           queries: [
             {
               expr: quantileBy(0.99, 'temper.ratelimit.wait.duration', [POLICY]),
@@ -267,7 +267,7 @@ export const RATELIMIT: DashboardDefinition = {
         },
         {
           title: 'Queued',
-          description: 'Calls that wait for their turn.',
+          description: 'Calls in the queue of a limiter.',
           kind: 'timeseries',
           unit: 'short',
           span: 6,
@@ -280,11 +280,11 @@ export const RATELIMIT: DashboardDefinition = {
         },
         {
           title: 'In flight',
-          description: 'Calls that hold a place of a concurrency limit.',
+          description: 'Calls that hold a permit of a concurrency limiter.',
           kind: 'timeseries',
           unit: 'short',
           span: 6,
-          emptyWhen: 'The service has no concurrency limit.',
+          emptyWhen: 'the service has no concurrency limiter',
           queries: [
             {
               expr: levelBy('sum', 'temper.ratelimit.in_flight', [POLICY]),
@@ -295,14 +295,14 @@ export const RATELIMIT: DashboardDefinition = {
       ],
     },
     {
-      title: 'Keys and the shared store',
+      title: 'Keys and shared store',
       panels: [
         {
           title: 'Keys',
-          description: 'Keys that are remembered, and those pushed out to make room.',
+          description: 'Keys in memory, and keys evicted because the maximum was reached.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: 'No limit of the service is kept by key.',
+          emptyWhen: 'the service has no keyed limiter',
           queries: [
             {
               expr: levelBy('sum', 'temper.ratelimit.keys', [POLICY]),
@@ -317,10 +317,10 @@ export const RATELIMIT: DashboardDefinition = {
         {
           title: 'Store errors',
           description:
-            'The shared store did not answer. Limits then hold locally, or as configured.',
+            'Failed calls of the shared store. Limits then apply per process, or as configured.',
           kind: 'timeseries',
           unit: 'ops',
-          emptyWhen: 'No limit is shared over a store, or the store has never failed.',
+          emptyWhen: 'no limiter uses a shared store, or the store has never failed',
           queries: [
             {
               expr: rateBy('temper.ratelimit.store.errors', [POLICY, 'error.type']),
@@ -329,12 +329,12 @@ export const RATELIMIT: DashboardDefinition = {
           ],
         },
         {
-          title: 'Answered without the store',
+          title: 'Decisions without the store',
           description:
-            'Requests that were decided locally, or let through, or refused, as it was away.',
+            'Requests that were decided locally, allowed or rejected because the store was unavailable.',
           kind: 'timeseries',
           unit: 'reqps',
-          emptyWhen: 'No limit is shared over a store, or the store has never failed.',
+          emptyWhen: 'no limiter uses a shared store, or the store has never failed',
           queries: [
             {
               expr: rateBy('temper.ratelimit.store.fallbacks', [
@@ -346,13 +346,12 @@ export const RATELIMIT: DashboardDefinition = {
           ],
         },
         {
-          title: 'Throttled by ourselves',
-          description:
-            'Share of calls that a client-side throttle turns away before they are made.',
+          title: 'Client-side throttling',
+          description: 'Share of calls that a client-side throttle rejects before they are made.',
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'rate_limit_exceeded',
-          emptyWhen: 'The service has no client-side throttle.',
+          emptyWhen: 'the service has no client-side throttle',
           queries: [
             {
               expr: levelBy('max', 'temper.ratelimit.rejection.ratio', [POLICY]),

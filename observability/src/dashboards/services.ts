@@ -1,12 +1,12 @@
 import { type DashboardDefinition, levelBy, OUTCOME, POLICY, quantileBy, rateBy } from './panel.ts';
 
 const BY_POLICY_AND_OUTCOME = '{{temper_policy_name}} {{temper_outcome}}';
-const unused = (what: string): string => `The service has no ${what}.`;
+const unused = (what: string): string => `the service has no ${what}`;
 
 export const RECOVERY: DashboardDefinition = {
   uid: 'temper-recovery',
   title: 'Temper: recovery',
-  description: 'Timeouts, hedges, fallbacks, caches and plans: what saves a call, and how often.',
+  description: 'Timeouts, hedges, fallbacks, caches and recovery plans.',
   rows: [
     {
       title: 'Calls',
@@ -14,7 +14,7 @@ export const RECOVERY: DashboardDefinition = {
         {
           title: 'Timeouts',
           span: 8,
-          description: 'Calls under a timeout, by how they ended.',
+          description: 'Calls with a timeout, by outcome.',
           kind: 'timeseries',
           unit: 'reqps',
           runbook: 'slow_response',
@@ -28,7 +28,7 @@ export const RECOVERY: DashboardDefinition = {
         {
           title: 'Timeout limits',
           span: 8,
-          description: 'What calls are given; moves where a timeout follows the latencies.',
+          description: 'Timeout of the calls. Changes over time for an adaptive timeout.',
           kind: 'timeseries',
           unit: 's',
           queries: [
@@ -60,7 +60,7 @@ export const RECOVERY: DashboardDefinition = {
           ] as const
         ).map(([title, metric, what]) => ({
           title,
-          description: 'By how the calls ended.',
+          description: 'Calls by outcome.',
           kind: 'timeseries' as const,
           unit: 'reqps',
           span: 8,
@@ -68,8 +68,9 @@ export const RECOVERY: DashboardDefinition = {
           queries: [{ expr: rateBy(metric, [POLICY, OUTCOME]), legend: BY_POLICY_AND_OUTCOME }],
         })),
         {
-          title: 'Second attempts of hedges',
-          description: 'Whether they were made or the budget refused them, and after how long.',
+          title: 'Hedged attempts',
+          description:
+            'Additional attempts that were started or refused by the budget, and the hedge delay.',
           kind: 'timeseries',
           unit: 'short',
           span: 8,
@@ -86,8 +87,8 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
-          title: 'Cached answers',
-          description: 'How many are kept, and how many are pushed out to make room.',
+          title: 'Cache size',
+          description: 'Cached answers, and answers evicted because the maximum was reached.',
           kind: 'timeseries',
           unit: 'short',
           span: 8,
@@ -96,7 +97,7 @@ export const RECOVERY: DashboardDefinition = {
           queries: [
             {
               expr: levelBy('sum', 'temper.cache.keys', [POLICY]),
-              legend: 'kept {{temper_policy_name}}',
+              legend: 'cached {{temper_policy_name}}',
             },
             {
               expr: rateBy('temper.cache.evictions', [POLICY]),
@@ -105,8 +106,8 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
-          title: 'Requests refused by resilient fetch',
-          description: 'Requests beyond its concurrency limit.',
+          title: 'Requests rejected by resilient fetch',
+          description: 'Requests above its concurrency limit.',
           kind: 'timeseries',
           unit: 'reqps',
           span: 8,
@@ -119,11 +120,11 @@ export const RECOVERY: DashboardDefinition = {
       ],
     },
     {
-      title: 'Plans',
+      title: 'Recovery plans',
       panels: [
         {
           title: 'Executions by outcome',
-          description: 'Operations under a recovery plan.',
+          description: 'Operations with a recovery plan.',
           kind: 'timeseries',
           unit: 'ops',
           emptyWhen: unused('recovery plan'),
@@ -136,7 +137,7 @@ export const RECOVERY: DashboardDefinition = {
         },
         {
           title: 'Execution duration, p99',
-          description: 'With every attempt, wait and fallback of the plan.',
+          description: 'Includes every attempt, delay and fallback of the plan.',
           kind: 'timeseries',
           unit: 's',
           runbook: 'slow_response',
@@ -151,7 +152,7 @@ export const RECOVERY: DashboardDefinition = {
         {
           title: 'Forecast and demand',
           description:
-            'The failure ratio that the trend leads to, and the calls under way on average: what a scaler can follow.',
+            'The forecast failure ratio, and the average number of calls in flight as an input for autoscaling.',
           kind: 'timeseries',
           unit: 'short',
           emptyWhen: unused('recovery plan'),
@@ -169,7 +170,7 @@ export const RECOVERY: DashboardDefinition = {
         {
           title: 'Reloads',
           description:
-            'Pipelines reloaded while running; a rejected one left the old one in place.',
+            'Reloads of running pipelines. After a rejected reload the previous definition stays active.',
           kind: 'timeseries',
           unit: 'short',
           emptyWhen: unused('registry of named pipelines'),
@@ -181,9 +182,9 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
-          title: 'Faults injected',
+          title: 'Injected faults',
           description:
-            'What chaos policies did. Anything here outside of a rehearsal is a mistake.',
+            'Injections by chaos policies. Must be empty outside of planned experiments.',
           kind: 'timeseries',
           unit: 'ops',
           emptyWhen: unused('chaos policy'),
@@ -202,14 +203,15 @@ export const RECOVERY: DashboardDefinition = {
 export const AUDIT: DashboardDefinition = {
   uid: 'temper-audit',
   title: 'Temper: audit log',
-  description: 'Whether everything that happened is written down.',
+  description: 'Events by outcome, durability and sink errors.',
   rows: [
     {
       title: 'Events',
       panels: [
         {
           title: 'Events by outcome',
-          description: 'Stored is good. Refused, degraded and dropped are not.',
+          description:
+            'Every event should be stored. Refused, degraded and dropped events are a problem.',
           kind: 'timeseries',
           unit: 'cps',
           queries: [
@@ -220,8 +222,9 @@ export const AUDIT: DashboardDefinition = {
           ],
         },
         {
-          title: 'Waiting to be durable',
-          description: 'Events that are not yet on disk. A rise is a disk that does not keep up.',
+          title: 'Pending events',
+          description:
+            'Events that are not durable yet. A steady rise means that the disk is too slow.',
           kind: 'timeseries',
           unit: 'short',
           runbook: 'high_memory_usage',
@@ -234,7 +237,7 @@ export const AUDIT: DashboardDefinition = {
         },
         {
           title: 'Append duration',
-          description: 'Until the event is durable.',
+          description: 'Time until an event is durable.',
           kind: 'timeseries',
           unit: 's',
           queries: [0.5, 0.99].map((quantile) => ({
@@ -244,10 +247,10 @@ export const AUDIT: DashboardDefinition = {
         },
         {
           title: 'Sink errors',
-          description: 'Writes that failed, by sink.',
+          description: 'Failed writes by sink.',
           kind: 'timeseries',
           unit: 'cps',
-          emptyWhen: 'No sink has failed since the process started.',
+          emptyWhen: 'no sink has failed since the process started',
           queries: [
             {
               expr: rateBy('temper.audit.sink.errors', [POLICY, 'temper.audit.sink']),
@@ -263,14 +266,14 @@ export const AUDIT: DashboardDefinition = {
 export const HEALTH: DashboardDefinition = {
   uid: 'temper-health',
   title: 'Temper: health and shutdown',
-  description: 'Checks, how long they take, and how instances end.',
+  description: 'Health checks and graceful shutdowns.',
   rows: [
     {
       title: 'Checks',
       panels: [
         {
           title: 'Probes by status',
-          description: 'What the checks found.',
+          description: 'Results of the health checks.',
           kind: 'timeseries',
           unit: 'cps',
           queries: [
@@ -285,7 +288,7 @@ export const HEALTH: DashboardDefinition = {
         },
         {
           title: 'Probe duration, p99',
-          description: 'A check that comes close to its timeout is about to fail.',
+          description: 'Duration of the health checks. A check near its timeout is about to fail.',
           kind: 'timeseries',
           unit: 's',
           runbook: 'slow_response',
@@ -302,8 +305,8 @@ export const HEALTH: DashboardDefinition = {
       title: 'Shutdown',
       panels: [
         {
-          title: 'In flight at the end',
-          description: 'Work that a shutdown waits for.',
+          title: 'In-flight requests',
+          description: 'Requests and tracked promises that a shutdown would wait for.',
           kind: 'timeseries',
           unit: 'short',
           queries: [
@@ -315,10 +318,10 @@ export const HEALTH: DashboardDefinition = {
         },
         {
           title: 'Shutdown duration, p99',
-          description: 'From the signal to the end.',
+          description: 'Time from the signal to the end of the shutdown.',
           kind: 'timeseries',
           unit: 's',
-          emptyWhen: 'No instance has been scraped between its shutdown and its end.',
+          emptyWhen: 'no instance was scraped between its shutdown and its exit',
           queries: [
             {
               expr: quantileBy(0.99, 'temper.shutdown.duration', [POLICY]),
@@ -328,10 +331,11 @@ export const HEALTH: DashboardDefinition = {
         },
         {
           title: 'Handlers by outcome',
-          description: 'Handlers that timed out or failed lost work.',
+          description:
+            'Shutdown handlers by outcome. Work may be lost when one fails or times out.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: 'No instance has been scraped between its handlers and its end.',
+          emptyWhen: 'no instance was scraped between its handlers and its exit',
           queries: [
             {
               expr: levelBy('sum', 'temper.shutdown.handlers', [POLICY, OUTCOME]),

@@ -1,26 +1,26 @@
 import type { RunbookId } from '@temper/runbooks';
 import type { Names } from '../names.ts';
 
-/** How soon somebody has to look. `page`: now. `ticket`: within the working day. */
+/** Required reaction. `page`: immediately. `ticket`: within the working day. */
 type AlertSeverity = 'page' | 'ticket';
 
-/** A series that is computed once for several alerts and panels. */
+/** A recording rule, whose series is shared by several alerts. */
 export interface RecordingRule {
   readonly record: string;
   readonly expr: (names: Names) => string;
 }
 
-/** An alert by a symptom that users or operators feel. */
+/** An alert on a symptom that is visible to users or operators. */
 export interface AlertRule {
   readonly alert: string;
   readonly severity: AlertSeverity;
   readonly expr: (names: Names) => string;
-  /** How long it must hold, as Prometheus writes durations. */
+  /** How long the condition must hold, as a Prometheus duration. */
   readonly for: string;
   readonly summary: string;
   readonly description: string;
   readonly runbook: RunbookId;
 }
 
-/** What alerts are grouped by beside the policy. */
+/** The labels that alerts are grouped by. */
 export const BY_JOB_AND_POLICY = 'job, temper_policy_name';

@@ -2,28 +2,28 @@ import { OUTCOME } from '../dashboards/panel.ts';
 import { type AlertRule, BY_JOB_AND_POLICY } from './alert.ts';
 import { errorRatio } from './recording.ts';
 
-/** Share of calls that may fail: the objective is 99 %. */
+/** Error budget as a share of calls, for an objective of 99 %. */
 const BUDGET = 0.01;
 
-/** A budget that burns this many times too fast, over a long window and still over a short one. */
+/** A burn rate above `factor` over both a long and a short window. */
 const burning = (factor: number, long: string, short: string): string =>
   `${errorRatio(long)} > ${factor * BUDGET} and ${errorRatio(short)} > ${factor * BUDGET}`;
 
 const POLICY = '{{ $labels.temper_policy_name }}';
 const JOB = '{{ $labels.job }}';
 
-/** Every alert. */
+/** All alerts. */
 export const ALERTS: readonly AlertRule[] = [
   {
     alert: 'TemperCircuitOpen',
     severity: 'page',
     for: '15s',
     expr: (n) =>
-      // Over a minute, as a circuit that is tried again and again is half-open for moments.
+      // Over one minute, because an open circuit is briefly half-open during trial calls.
       `max by (${BY_JOB_AND_POLICY}) (max_over_time(${n.of('temper.breaker.state', { 'temper.breaker.state': 'open' })}[1m])) == 1`,
     summary: `Circuit '${POLICY}' of ${JOB} is open`,
     description:
-      'Calls are refused without being made; degraded answers are given where there are any.',
+      'Calls are rejected without being made. Callers get degraded answers where available.',
     runbook: 'circuit_breaker_open',
   },
   {
@@ -32,9 +32,9 @@ export const ALERTS: readonly AlertRule[] = [
     for: '0s',
     expr: (n) =>
       `sum by (${BY_JOB_AND_POLICY}) (increase(${n.of('temper.breaker.transitions', { 'temper.breaker.to': 'open' })}[30m])) > 5`,
-    summary: `Circuit '${POLICY}' of ${JOB} opens again and again`,
+    summary: `Circuit '${POLICY}' of ${JOB} opens repeatedly`,
     description:
-      'More than five times in half an hour: its thresholds do not fit, or its dependency limps.',
+      'It opened more than five times in 30 minutes. Check its thresholds and its dependency.',
     runbook: 'circuit_breaker_open',
   },
   {
@@ -44,7 +44,7 @@ export const ALERTS: readonly AlertRule[] = [
     expr: () => `${errorRatio('5m')} > 0.01`,
     summary: `More than 1 % of the calls of '${POLICY}' fail`,
     description:
-      '{{ $value | humanizePercentage }} of the calls failed or were refused in five minutes.',
+      '{{ $value | humanizePercentage }} of the calls failed or were rejected in the last five minutes.',
     runbook: 'persistent_errors',
   },
   {
@@ -54,7 +54,7 @@ export const ALERTS: readonly AlertRule[] = [
     expr: () => burning(14.4, '1h', '5m'),
     summary: `'${POLICY}' burns its error budget 14 times too fast`,
     description:
-      'At this rate the budget of a month is gone in two days. Over one hour and five minutes.',
+      'At this rate the monthly budget is used up in two days. Measured over one hour and five minutes.',
     runbook: 'persistent_errors',
   },
   {
@@ -64,7 +64,7 @@ export const ALERTS: readonly AlertRule[] = [
     expr: () => burning(6, '6h', '30m'),
     summary: `'${POLICY}' burns its error budget six times too fast`,
     description:
-      'At this rate the budget of a month is gone in five days. Over six hours and thirty minutes.',
+      'At this rate the monthly budget is used up in five days. Measured over six hours and 30 minutes.',
     runbook: 'persistent_errors',
   },
   {
@@ -72,9 +72,8 @@ export const ALERTS: readonly AlertRule[] = [
     severity: 'ticket',
     for: '5m',
     expr: () => 'temper:retry_operations:exhausted_ratio_rate5m > 0.05',
-    summary: `Retries of '${POLICY}' no longer help`,
-    description:
-      '{{ $value | humanizePercentage }} of the operations failed although they were tried again.',
+    summary: `Operations of '${POLICY}' fail after all retries`,
+    description: '{{ $value | humanizePercentage }} of the operations failed after all retries.',
     runbook: 'persistent_errors',
   },
   {
@@ -83,8 +82,8 @@ export const ALERTS: readonly AlertRule[] = [
     for: '5m',
     expr: () =>
       'temper:breaker_call_duration:p99_rate5m{temper_policy_name=~"ast_codegen|protocol_check"} > 0.01',
-    summary: `'${POLICY}' takes more than 10 ms`,
-    description: 'The 99th percentile over five minutes is {{ $value | humanizeDuration }}.',
+    summary: `The p99 latency of '${POLICY}' is above 10 ms`,
+    description: 'The p99 latency over five minutes is {{ $value | humanizeDuration }}.',
     runbook: 'slow_response',
   },
   {
@@ -92,8 +91,8 @@ export const ALERTS: readonly AlertRule[] = [
     severity: 'ticket',
     for: '5m',
     expr: () => 'temper:breaker_call_duration:p99_rate5m{temper_policy_name="registry_fetch"} > 5',
-    summary: 'The registry takes more than 5 s',
-    description: 'The 99th percentile over five minutes is {{ $value | humanizeDuration }}.',
+    summary: 'The p99 latency of the registry is above 5 s',
+    description: 'The p99 latency over five minutes is {{ $value | humanizeDuration }}.',
     runbook: 'slow_response',
   },
   {
@@ -106,8 +105,9 @@ export const ALERTS: readonly AlertRule[] = [
         `sum by (${BY_JOB_AND_POLICY}) (rate(${selector}[5m]))`;
       return `${rate(n.of(metric, { [OUTCOME]: 'rejected' }))} / (${rate(n.of(metric))} > 0) > 0.05`;
     },
-    summary: `'${POLICY}' refuses more than 5 % of its requests`,
-    description: '{{ $value | humanizePercentage }} of the requests were refused in five minutes.',
+    summary: `Limiter '${POLICY}' rejects more than 5 % of its requests`,
+    description:
+      '{{ $value | humanizePercentage }} of the requests were rejected in the last five minutes.',
     runbook: 'rate_limit_exceeded',
   },
   {
@@ -116,7 +116,8 @@ export const ALERTS: readonly AlertRule[] = [
     for: '5m',
     expr: (n) => `max by (job, instance) (${n.of('process.memory.utilization')}) > 0.8`,
     summary: `${JOB} uses more than 80 % of its memory`,
-    description: '{{ $labels.instance }} is at {{ $value | humanizePercentage }} of its limit.',
+    description:
+      '{{ $labels.instance }} is at {{ $value | humanizePercentage }} of its memory limit.',
     runbook: 'high_memory_usage',
   },
   {
@@ -124,8 +125,8 @@ export const ALERTS: readonly AlertRule[] = [
     severity: 'ticket',
     for: '5m',
     expr: (n) => `max by (job, instance) (${n.of('process.cpu.utilization')}) > 0.8`,
-    summary: `${JOB} uses more than 80 % of its processors`,
-    description: '{{ $labels.instance }} is at {{ $value | humanizePercentage }}.',
+    summary: `${JOB} uses more than 80 % of its CPU`,
+    description: '{{ $labels.instance }} is at {{ $value | humanizePercentage }} of its CPU limit.',
     runbook: 'slow_response',
   },
   {
@@ -134,8 +135,8 @@ export const ALERTS: readonly AlertRule[] = [
     for: '0s',
     expr: (n) =>
       `sum by (${BY_JOB_AND_POLICY}) (increase(${n.of('temper.audit.events', { [OUTCOME]: ['dropped', 'refused'] })}[5m])) > 0`,
-    summary: `The audit log '${POLICY}' does not take every event`,
-    description: '{{ $value | humanize }} events were refused or dropped in five minutes.',
+    summary: `The audit log '${POLICY}' loses events`,
+    description: '{{ $value | humanize }} events were refused or dropped in the last five minutes.',
     runbook: 'persistent_errors',
   },
   {
@@ -144,8 +145,8 @@ export const ALERTS: readonly AlertRule[] = [
     for: '1m',
     expr: (n) =>
       `max by (job, temper_health_check_name) (${n.of('temper.health.status', { 'temper.health.status': 'unhealthy' })}) == 1`,
-    summary: `Check '{{ $labels.temper_health_check_name }}' of ${JOB} is unhealthy`,
-    description: 'It has been so for a minute.',
+    summary: `Health check '{{ $labels.temper_health_check_name }}' of ${JOB} is unhealthy`,
+    description: 'It has been unhealthy for one minute.',
     runbook: 'persistent_errors',
   },
 ];

@@ -6,7 +6,7 @@ import { RECORDING_RULES } from './recording.ts';
 
 const RUNBOOKS = 'https://github.com/temper-js/temper/blob/main/docs/runbooks';
 
-/** The rules as Prometheus reads them. */
+/** The content of the rule file for one name style. */
 export function rulesYaml(style: NameStyle, runbooks: string = RUNBOOKS): string {
   const names = new Names(style);
   const document = {
@@ -35,11 +35,11 @@ export function rulesYaml(style: NameStyle, runbooks: string = RUNBOOKS): string
   };
   const head =
     '# Generated from the packages’ constants; do not edit.\n' +
-    `# For metric names as ${style === 'scrape' ? 'the Prometheus exporter of OpenTelemetry for JavaScript serves them' : 'OTLP brings them (with units)'}.\n`;
+    `# For metric names ${style === 'scrape' ? 'as served by the Prometheus exporter of OpenTelemetry for JavaScript' : 'as ingested over OTLP, with units'}.\n`;
   return head + stringify(document, { lineWidth: 0 });
 }
 
-/** The rules in every style: their path from the repository's root, and their content. */
+/** Path, relative to the root of the repository, and content of the rule file of each style. */
 export function ruleFiles(styles: readonly NameStyle[]): readonly (readonly [string, string])[] {
   return styles.map((style) => [`observability/prometheus/rules/${style}.yaml`, rulesYaml(style)]);
 }

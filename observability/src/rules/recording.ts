@@ -2,7 +2,7 @@ import { OUTCOME } from '../dashboards/panel.ts';
 import type { Names } from '../names.ts';
 import { BY_JOB_AND_POLICY, type RecordingRule } from './alert.ts';
 
-/** The windows that burn-rate alerts look at. */
+/** The windows of the burn-rate alerts. */
 const BURN_WINDOWS: readonly string[] = ['5m', '30m', '1h', '6h'];
 
 /** The name of the recorded error ratio over a window. */
@@ -10,7 +10,7 @@ export function errorRatio(window: string): string {
   return `temper:breaker_calls:error_ratio_rate${window}`;
 }
 
-/** Calls that failed or were refused, as a share of those that say anything about the dependency. */
+/** Share of failed and rejected calls. Ignored calls are excluded. */
 function errorRatioExpr(names: Names, window: string): string {
   const metric = 'temper.breaker.calls';
   const rate = (outcomes: readonly string[]): string =>
@@ -19,7 +19,7 @@ function errorRatioExpr(names: Names, window: string): string {
   return `${rate(['failure', 'rejected'])} / (${all} > 0)`;
 }
 
-/** Every recording rule. */
+/** All recording rules. */
 export const RECORDING_RULES: readonly RecordingRule[] = [
   ...BURN_WINDOWS.map((window) => ({
     record: errorRatio(window),

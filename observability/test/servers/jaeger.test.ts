@@ -17,7 +17,7 @@ import {
 
 const run = available({ jaeger: JAEGER });
 
-/** Jaeger's own form of a trace. */
+/** A trace in the format of Jaeger's API. */
 interface JaegerTrace {
   readonly traceID: string;
   readonly spans: readonly {
@@ -32,7 +32,7 @@ interface JaegerTrace {
   readonly processes: Readonly<Record<string, { readonly serviceName: string }>>;
 }
 
-/** A span with what hangs below it. */
+/** A span with its child spans. */
 interface Node {
   readonly name: string;
   readonly service: string;
@@ -108,7 +108,7 @@ exporters:
     try {
       await eventually(
         async () => ((await fetch(`${query}/api/services`)).ok ? true : undefined),
-        'Jaeger answers',
+        'a response of Jaeger',
       );
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${jaeger.output()}`);
@@ -120,7 +120,7 @@ exporters:
     folder[Symbol.dispose]();
   });
 
-  describe('of a small program', () => {
+  describe('of a program with one call of each kind', () => {
     beforeAll(() => {
       const script = fileURLToPath(new URL('./traced-calls.ts', import.meta.url));
       const { status, stderr } = spawnSync(process.execPath, [script], {
@@ -134,7 +134,7 @@ exporters:
       if (status !== 0) throw new Error(stderr);
     });
 
-    it('shows a call that a retry saved: failed attempts, and no error on the operation', async () => {
+    it('show a recovered call with failed attempts and no error on the operation', async () => {
       const root = await trace('traced-calls', 'saved call');
       const [operation] = root.children;
       expect(operation?.name).toBe('retry saved');
@@ -155,7 +155,7 @@ exporters:
       expect(attempts[0]?.tags['error.type']).toBe('ECONNREFUSED');
     });
 
-    it('shows an exhausted call as an error, with the reason', async () => {
+    it('show an exhausted call as an error with the reason', async () => {
       const [operation] = (await trace('traced-calls', 'exhausted call')).children;
       expect(operation && failed(operation)).toBe(true);
       expect(operation?.tags).toMatchObject({
@@ -165,7 +165,7 @@ exporters:
       });
     });
 
-    it('shows why a rejected call was never made', async () => {
+    it('show why a rejected call was not made', async () => {
       const root = await trace('traced-calls', 'rejected call');
       const breaker = all(root).find(({ name }) => name === 'breaker rejecting');
       expect(breaker && failed(breaker)).toBe(true);
@@ -179,7 +179,7 @@ exporters:
       expect(attempts).toHaveLength(1); // an open circuit ends the retries
     });
 
-    it('shows the second try of a hedged call, which won, without an error anywhere', async () => {
+    it('show the successful second attempt of a hedged call without any error', async () => {
       const root = await trace('traced-calls', 'hedged call');
       const hedged = all(root).find(({ name }) => name === 'hedge hedged');
       expect(hedged?.tags).toMatchObject({
@@ -190,7 +190,7 @@ exporters:
     });
   });
 
-  describe('of the service and its registry', () => {
+  describe('of the demo service and its registry', () => {
     let demo: DemoService;
 
     beforeAll(async () => {
@@ -208,7 +208,7 @@ exporters:
         body: JSON.stringify({ name, on }),
       });
 
-    it('holds the request, its pipeline and the registry’s own work in one trace', async () => {
+    it('contain the request, its pipeline and the spans of the registry in one trace', async () => {
       await get('/v1/packages/std.math');
       const found = await eventually(async () => {
         const candidates = await traces('parsercraft', 'GET /v1/packages/:name');
@@ -224,7 +224,7 @@ exporters:
       expect(all(found).some(failed)).toBe(false);
     });
 
-    it('shows a degraded answer: the request is well, and what kept the real one away is below it', async () => {
+    it('show a degraded answer as a request without error, with the rejected call below it', async () => {
       await get('/v1/packages/std.math');
       await fault('registry-outage', true);
       const found = await eventually(

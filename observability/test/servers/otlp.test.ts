@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRICS } from '../../src/catalog.ts';
 import { type DemoService, eventually, freePort, startDemo, temporaryFolder } from './programs.ts';
 
-/** The part of an OTLP/JSON metrics request that names things. */
+/** The part of an OTLP/JSON metrics request that the tests use. */
 interface ExportRequest {
   readonly resourceMetrics: readonly {
     readonly scopeMetrics: readonly {
@@ -27,7 +27,7 @@ interface Point {
 }
 type Metric = ExportRequest['resourceMetrics'][number]['scopeMetrics'][number]['metrics'][number];
 
-describe('metrics by OTLP, received', () => {
+describe('metrics exported over OTLP', () => {
   const folder = temporaryFolder();
   const received = new Map<string, Metric>();
   let server: Server;
@@ -61,7 +61,7 @@ describe('metrics by OTLP, received', () => {
     });
     await eventually(
       async () => (received.has('temper.breaker.call.duration') ? true : undefined),
-      'metrics arrive',
+      'metrics',
     );
   }, 90_000);
 
@@ -71,7 +71,7 @@ describe('metrics by OTLP, received', () => {
     folder[Symbol.dispose]();
   });
 
-  it('have the names, units and kinds from which the OTLP dashboards make theirs', () => {
+  it('have the names, units and instruments that the OTLP dashboards assume', () => {
     const ours = [...received.values()].filter(({ name }) => name.startsWith('temper.'));
     expect(ours.length).toBeGreaterThan(15);
     for (const metric of [...ours, received.get('process.memory.usage') as Metric]) {
@@ -91,7 +91,7 @@ describe('metrics by OTLP, received', () => {
     }
   });
 
-  it('have only attributes, and values of them, that the reference lists', () => {
+  it('have only the attributes and values that the telemetry reference lists', () => {
     for (const metric of received.values()) {
       const definition = METRICS.get(metric.name);
       if (definition === undefined) continue;
@@ -116,7 +116,7 @@ describe('metrics by OTLP, received', () => {
   );
 
   it.each(endpoints)(
-    'runbook $id sends an operator to $method $path, which answers',
+    'the service answers $method $path, which the runbook $id references',
     async ({ method, path }) => {
       const response = await fetch(`${demo.url}${path}`, { method });
       expect(response.status).toBe(200);

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root: string = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** A port that is free now. Below the ephemeral range, so that no outgoing connection takes it. */
+/** A free port below the ephemeral range, so that no outgoing connection can take it. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
@@ -20,7 +20,7 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** A folder that goes away with the test. */
+/** A temporary folder that is removed when it is disposed. */
 export function temporaryFolder(): { path: string; [Symbol.dispose](): void } {
   const path = mkdtempSync(join(tmpdir(), 'temper-observability-'));
   return {
@@ -29,7 +29,7 @@ export function temporaryFolder(): { path: string; [Symbol.dispose](): void } {
   };
 }
 
-/** Where a program is, by its names on a path or its places; undefined when it is nowhere. */
+/** The first of these commands or paths that exists; undefined when none does. */
 export function findProgram(...names: readonly string[]): string | undefined {
   for (const name of names) {
     if (name.includes('/')) {
@@ -53,8 +53,8 @@ export const JAEGER: string | undefined = findProgram(
 );
 
 /**
- * Whether a suite runs. A missing program is a failure under CI; elsewhere the suite is skipped and
- * says so.
+ * Whether the programs of a suite are installed. If not, throws under CI; elsewhere logs a warning, and
+ * the suite is skipped.
  */
 export function available(programs: Readonly<Record<string, string | undefined>>): boolean {
   const missing = Object.entries(programs).flatMap(([name, found]) =>
@@ -62,14 +62,14 @@ export function available(programs: Readonly<Record<string, string | undefined>>
   );
   if (missing.length === 0) return true;
   if (process.env.CI === 'true') throw new Error(`Not installed: ${missing.join(', ')}.`);
-  console.warn(`Skipped, as there is no ${missing.join(', ')} here.`);
+  console.warn(`Tests skipped. Not installed: ${missing.join(', ')}.`);
   return false;
 }
 
-/** A program that runs until it is stopped. */
+/** A running child process. */
 export interface Program extends AsyncDisposable {
   readonly pid: number;
-  /** Everything that it has printed so far. */
+  /** Its output so far, at most the last 200 000 characters. */
   output(): string;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -102,7 +102,7 @@ export function start(
   };
 }
 
-/** Asks again and again until the answer is good. @throws {Error} with the last answer when it never is */
+/** Polls until the result is defined. @throws {Error} with the last error after `limitMs` */
 export async function eventually<T>(
   ask: () => Promise<T | undefined>,
   what: string,
@@ -119,10 +119,12 @@ export async function eventually<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error(`${what}: not within ${limitMs} ms.${last === undefined ? '' : ` ${last}`}`);
+  throw new Error(
+    `Timed out after ${limitMs} ms waiting for ${what}.${last === undefined ? '' : ` ${last}`}`,
+  );
 }
 
-/** A ParserCraft service of its own: ports, data and environment apart from others. */
+/** A ParserCraft service with its own ports, data and environment. */
 export interface DemoService extends Program {
   readonly url: string;
   readonly metricsUrl: string;
@@ -148,7 +150,7 @@ export async function startDemo(
   try {
     await eventually(
       async () => ((await fetch(`${url}/readyz`)).ok ? true : undefined),
-      'the service is ready',
+      'the service to become ready',
       40_000,
     );
   } catch (error) {

@@ -20,7 +20,7 @@ import {
 
 const run = available({ prometheus: PROMETHEUS, alertmanager: ALERTMANAGER });
 
-/** What Prometheus answers to an instant query. */
+/** The response of Prometheus to an instant query. */
 interface QueryAnswer {
   readonly status: string;
   readonly error?: string;
@@ -41,7 +41,7 @@ interface Notification {
   }[];
 }
 
-/** Stands where a pager would. */
+/** A webhook receiver in place of a pager. */
 async function webhook(): Promise<{ port: number; server: Server; heard: Notification[] }> {
   const heard: Notification[] = [];
   const server = createServer((request, response) => {
@@ -59,7 +59,7 @@ async function webhook(): Promise<{ port: number; server: Server; heard: Notific
   return { port, server, heard };
 }
 
-describe.runIf(run)('a real outage in a real Prometheus', () => {
+describe.runIf(run)('the rules and dashboards in a real Prometheus', () => {
   const folder = temporaryFolder();
   const programs: Program[] = [];
   let demo: DemoService;
@@ -98,7 +98,7 @@ describe.runIf(run)('a real outage in a real Prometheus', () => {
     pager = await webhook();
     const [prometheusPort, alertmanagerPort] = [await freePort(), await freePort()];
     prometheusUrl = `http://127.0.0.1:${prometheusPort}`;
-    // The rules as shipped, evaluated more often; runbooks are those that the service serves.
+    // The shipped rules with a shorter interval and with the runbook URLs of the service.
     writeFileSync(
       join(folder.path, 'rules.yaml'),
       rulesYaml('scrape', `${demo.url}/v1/runbooks`)
@@ -135,7 +135,7 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
     );
     await eventually(
       async () => ((await query('up == 1')).length > 0 ? true : undefined),
-      'Prometheus scrapes the service',
+      'Prometheus to scrape the service',
     );
   }, 90_000);
 
@@ -145,18 +145,18 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
     folder[Symbol.dispose]();
   });
 
-  it('sees the service well, with numbers that move', async () => {
+  it('count calls and fire no alert while the service is healthy', async () => {
     const successes = () => query('sum(temper_breaker_calls_total{temper_outcome="success"})');
-    const before = (await eventually(async () => (await successes())[0], 'calls are counted'))
+    const before = (await eventually(async () => (await successes())[0], 'the first counted call'))
       .value;
     await eventually(
       async () => (((await successes())[0]?.value ?? 0) > before ? true : undefined),
-      'calls go on being counted',
+      'more counted calls',
     );
     expect(await query('ALERTS{alertname="TemperCircuitOpen",alertstate="firing"}')).toEqual([]);
   });
 
-  it('pages for the circuit of an outage within the time of its rule, with a runbook that answers, and resolves', async () => {
+  it('page for the open circuit of an outage in time, link to its runbook, and resolve', async () => {
     await fault('registry-outage', true);
     const begun = performance.now();
     await eventually(
@@ -166,7 +166,7 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
             'temper_breaker_state{temper_policy_name="registry_fetch",temper_breaker_state="open"} == 1',
           )
         )[0],
-      'the circuit opens',
+      'the circuit to open',
       20_000,
     );
     const opened = performance.now();
@@ -175,10 +175,10 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
         pager.heard
           .flatMap(({ alerts }) => alerts)
           .find((one) => one.labels.alertname === 'TemperCircuitOpen' && one.status === 'firing'),
-      'the page arrives',
+      'the page',
       40_000,
     );
-    // `for: 15s`, a scrape, an evaluation and the group's wait of a second each, and some slack.
+    // `for: 15s`; one second each for scrape, evaluation and group wait; and tolerance.
     expect(performance.now() - opened).toBeLessThan(30_000);
     expect(performance.now() - begun).toBeGreaterThan(15_000);
     expect(page.labels).toMatchObject({ severity: 'page', temper_policy_name: 'registry_fetch' });
@@ -192,7 +192,7 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
         pager.heard
           .flatMap(({ alerts }) => alerts)
           .find((one) => one.labels.alertname === 'TemperCircuitOpen' && one.status === 'resolved'),
-      'the page is resolved',
+      'the resolved page',
       100_000,
     );
   }, 180_000);
@@ -203,7 +203,7 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
         panels.map((panel) => [dashboard.uid, panel.title, panel] as const),
       ),
     ),
-  )('%s: "%s" returns data, or says why it may be empty', async (_, __, panel) => {
+  )('return data for the panel %s: "%s" unless it may be empty', async (_, __, panel) => {
     for (const expr of panelQueries(panel, 'scrape')) {
       const ask = () => query(filled(expr));
       if (panel.emptyWhen === undefined) {
@@ -213,12 +213,12 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
           15_000,
         );
       } else {
-        await ask(); // it may be empty, but it must be a query
+        await ask(); // the result may be empty, but the query must be valid
       }
     }
   });
 
-  it('computes every recording rule', async () => {
+  it('compute every recording rule', async () => {
     for (const record of [
       'temper:breaker_calls:error_ratio_rate5m',
       'temper:breaker_call_duration:p99_rate5m',
@@ -228,7 +228,7 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
     }
   });
 
-  it('counts a duration for every call that was made', async () => {
+  it('count one duration for every call that was made', async () => {
     const [counted] = await query(
       'sum(temper_breaker_call_duration_count{temper_policy_name="registry_fetch"})',
     );
@@ -239,8 +239,8 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
     expect(counted?.value).toBe(called?.value);
   });
 
-  it('agrees on quantiles with what the load generator measured, to the width of a bucket', async () => {
-    // The service measures its own load by the second; the histogram has the same calls in buckets.
+  it('agree with the quantiles measured by the service within the width of a bucket', async () => {
+    // The service measures the durations of the same calls per second, without buckets.
     const measured = await secondsOf(demo.url, 'fetch_package');
     const halfMinute = measured.slice(-30).filter(({ calls }) => calls > 0);
     expect(halfMinute.length).toBeGreaterThan(10);
@@ -255,7 +255,7 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
   });
 });
 
-/** What the service has measured of an operation, by the second, from the greeting of its events. */
+/** Per-second measurements of an operation, from the `hello` event of the service. */
 async function secondsOf(
   url: string,
   operation: string,
@@ -271,5 +271,5 @@ async function secondsOf(
     };
     return history.flatMap(({ operations }) => operations[operation] ?? []);
   }
-  throw new Error('The events ended without a greeting.');
+  throw new Error('The event stream ended without a hello event.');
 }

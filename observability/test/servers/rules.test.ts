@@ -17,7 +17,7 @@ import {
 
 const run = available({ promtool: PROMTOOL, alertmanager: ALERTMANAGER });
 
-/** A series for promtool: its metric, labels and values over time, one a minute. */
+/** An input series for promtool: metric, labels, and one value per minute. */
 interface Series {
   readonly metric: string;
   readonly suffix?: '_bucket';
@@ -25,13 +25,13 @@ interface Series {
   readonly values: string;
 }
 
-/** When an alert is looked at, and what was there: once so that it fires, once so that it does not. */
+/** Input series for which an alert fires and for which it does not, and when it is evaluated. */
 interface Case {
   readonly firing: readonly Series[];
   readonly quiet: readonly Series[];
-  /** Labels of the alert, beside severity. */
+  /** Expected labels of the alert, except severity. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Minutes after the start. */
+  /** Evaluation time, in minutes after the start. */
   readonly at: number;
 }
 
@@ -178,7 +178,7 @@ function inputSeries({ metric, suffix, labels, values }: Series, style: NameStyl
   return { series: `${prometheusName(definition, style)}${suffix ?? ''}{${labels}}`, values };
 }
 
-/** promtool's own file for one alert in one style, without the texts of the annotations. */
+/** The promtool test file for one alert in one name style. Ignores the annotation texts. */
 function testFile(alert: string, style: NameStyle, fires: boolean): string {
   const found = CASES[alert];
   const rule = ALERTS.find((one) => one.alert === alert);
@@ -190,7 +190,7 @@ function testFile(alert: string, style: NameStyle, fires: boolean): string {
       {
         interval: '1m',
         input_series: (fires ? found.firing : found.quiet).map((one) => inputSeries(one, style)),
-        // The alert's own series tells that it fires, whatever its texts say.
+        // The series ALERTS shows that the alert fires, independent of its annotations.
         promql_expr_test: [
           {
             expr: `count(ALERTS{alertname="${alert}",alertstate="firing",severity="${rule.severity}",${Object.entries(
@@ -207,17 +207,17 @@ function testFile(alert: string, style: NameStyle, fires: boolean): string {
   });
 }
 
-describe.runIf(run)('rules', () => {
+describe.runIf(run)('the Prometheus rules', () => {
   const promtool = (...args: readonly string[]): { status: number | null; text: string } => {
     const { status, stdout, stderr } = spawnSync(PROMTOOL as string, args, { encoding: 'utf8' });
     return { status, text: stdout + stderr };
   };
 
-  it('has a case for every alert', () => {
+  it('have a test case for every alert', () => {
     expect(Object.keys(CASES).sort()).toEqual(ALERTS.map(({ alert }) => alert).sort());
   });
 
-  it.each(NAME_STYLES)('%s passes promtool', (style) => {
+  it.each(NAME_STYLES)('pass promtool for the name style %s', (style) => {
     const { status, text } = promtool(
       'check',
       'rules',
@@ -226,7 +226,7 @@ describe.runIf(run)('rules', () => {
     expect(status, text).toBe(0);
   });
 
-  it('has a configuration that promtool accepts', () => {
+  it('are loaded by a configuration that promtool accepts', () => {
     const { status, text } = promtool(
       'check',
       'config',
@@ -235,7 +235,7 @@ describe.runIf(run)('rules', () => {
     expect(status, text).toBe(0);
   });
 
-  it('has a routing that Alertmanager accepts, in which pages and tickets go apart', () => {
+  it('are routed by an Alertmanager configuration that separates pages from tickets', () => {
     const amtool = findProgram('amtool');
     expect(amtool).toBeDefined();
     const config = `--config.file=${root}observability/alertmanager/alertmanager.yaml`;
@@ -251,7 +251,7 @@ describe.runIf(run)('rules', () => {
 
   for (const style of NAME_STYLES) {
     it.each(ALERTS.map(({ alert }) => alert))(
-      `%s (${style} names) fires when it should, and else not`,
+      `fire %s (${style} names) only for its firing series`,
       (alert) => {
         using folder = temporaryFolder();
         for (const fires of [true, false]) {

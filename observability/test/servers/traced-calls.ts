@@ -1,4 +1,4 @@
-// A program for the Jaeger suite: makes one call of each kind, under a span of its own, and ends.
+// A program for the Jaeger suite that makes one call of each kind, each in its own root span.
 import { trace } from '@opentelemetry/api';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { circuitBreaker } from '@temper/breaker';
@@ -9,7 +9,7 @@ const sdk = new NodeSDK({ metricReaders: [], logRecordProcessors: [] });
 sdk.start();
 const tracer = trace.getTracer('traced-calls');
 
-/** Runs `work` in a span of this name, so that its trace can be found. */
+/** Runs `work` in a root span of this name, by which the test finds the trace. */
 const called = (name: string, work: () => Promise<unknown>): Promise<void> =>
   tracer.startActiveSpan(name, async (span) => {
     await work().catch(() => undefined);

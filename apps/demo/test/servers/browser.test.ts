@@ -168,9 +168,15 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     const traceparent = (await request).headers().traceparent ?? '';
     const [, traceId, browserSpan] = traceparent.split('-');
     const spans = () => receiver.spans.filter((span) => span.traceId === traceId);
-    await until(() => new Set(spans().map(({ service }) => service)).size === 2, 20_000, 'both');
+    const serverSpan = () => spans().find(({ parentSpanId }) => parentSpanId === browserSpan);
+    // The server span ends last, so it may be exported after the spans of both services.
+    await until(
+      () => serverSpan() !== undefined && new Set(spans().map(({ service }) => service)).size === 2,
+      20_000,
+      'the spans of both services',
+    );
 
-    const server = spans().find(({ parentSpanId }) => parentSpanId === browserSpan);
+    const server = serverSpan();
     expect(server?.name).toBe('POST /v1/run');
     const ids = new Map(spans().map((span) => [span.spanId, span]));
     const retry = spans().find(({ name }) => name === 'retry fetch_package');
