@@ -174,10 +174,23 @@ describe('audited', () => {
       details: (() => 'x') as never,
     });
     expect(await nonsense.policy.execute(() => 1)).toBe(1);
+    const wrongActor = bench({ actor: (() => ({ id: 'ann', type: 5, name: '' })) as never });
+    expect(await wrongActor.policy.execute(() => 1)).toBe(1);
+    const throwingGetter = bench({
+      actor: () => ({
+        get id(): string {
+          throw new Error('getter');
+        },
+      }),
+    });
+    expect(await throwingGetter.policy.execute(() => 1)).toBe(1);
     expect([...events(), ...nonsense.events()]).toMatchObject([
       { resource: 'unknown', details: {}, status: 'success' },
       { resource: 'unknown', details: { value: 'x' } },
     ]);
+    expect(wrongActor.events()[0]?.actor).toEqual({ id: 'ann' });
+    expect(throwingGetter.events()).toMatchObject([{ status: 'success' }]);
+    expect(throwingGetter.events()[0]).not.toHaveProperty('actor');
   });
 
   it('implements the policy contract', async () => {
@@ -194,6 +207,15 @@ describe('audited', () => {
   it.each([
     [{ action: undefined }, 'action must be a string'],
     [{ resource: 5 }, 'resource must be a string, got 5'],
+    [{ action: '' }, 'action must be a non-empty string'],
+    [{ eventType: 5 }, 'eventType must be a non-empty string, got 5'],
+    [
+      { eventType: 'x'.repeat(257) },
+      'eventType must be well-formed text of at most 256 characters',
+    ],
+    [{ actor: 5 }, 'actor must be a non-empty string, got 5'],
+    [{ actor: {} }, 'actor.id must be a non-empty string'],
+    [{ actor: { id: 'ann', type: 5 } }, 'actor.type must be a non-empty string, got 5'],
     [{ details: 'x' }, 'details must be a function'],
     [{ write: 'before' }, "write must be one of 'after', 'around'"],
     [{ actions: 'x' }, "unknown option 'actions'"],

@@ -15,45 +15,46 @@ import {
 import type { AuditActor } from './chain/event.ts';
 import { AuditUnavailableError } from './errors.ts';
 import type { AuditLog } from './log/audit-log.ts';
+import { checkText, checkWord } from './log/intake/intake.ts';
 import { onListenerError } from './telemetry.ts';
 
-/** What is known of a call when its event is made. */
+/** The call that an event describes, passed to the hooks of {@link AuditedOptions}. */
 export interface AuditedCall {
-  /** Arguments of a wrapped function; none for a policy. */
+  /** Arguments of a wrapped function; empty for other calls. */
   readonly args: readonly unknown[];
-  /** What it returned, when it succeeded. */
+  /** The returned value, if the call succeeded. */
   readonly value?: unknown;
-  /** What it threw, when it failed. */
+  /** The thrown value, if the call failed. */
   readonly error?: unknown;
 }
 
 /** Options of {@link audited}. */
 export interface AuditedOptions {
-  /** What is done, such as `fetch_package`. */
+  /** Action of the events, such as `fetch_package`. */
   readonly action: string;
-  /** What it is done to: a name, or how to find it in the call. */
+  /** Resource of the events, or a function that returns it for a call. */
   readonly resource: string | ((call: AuditedCall) => string);
   /** @defaultValue 'operation' */
   readonly eventType?: string;
-  /** Who does it. @defaultValue nobody in particular */
+  /** Actor of the events, or a function that returns it for a call. @defaultValue no actor */
   readonly actor?: string | AuditActor | ((call: AuditedCall) => string | AuditActor | undefined);
-  /** What else to keep of the call. @defaultValue nothing */
+  /** Returns the details of the event. @defaultValue no details */
   readonly details?: (call: AuditedCall) => object | undefined;
   /**
-   * Whether a returned value means failure.
+   * Whether a returned value counts as a failure.
    *
-   * @defaultValue no value does
+   * @defaultValue no returned value is a failure
    */
   readonly isFailure?: (value: unknown) => boolean;
   /**
-   * When events are written. `after`: one, when the call has ended; it is not begun while the log
-   * says that it cannot store. `around`: another one, with status `started`, durable before the call
-   * begins, so that nothing happens unaudited.
+   * When events are written. `after`: one event when the call has ended; the call is not started while
+   * the log is unavailable. `around`: also an event with status `started`, which is durable before the
+   * call starts, so that no call is unaudited.
    *
    * @defaultValue 'after'
    */
   readonly write?: 'after' | 'around';
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
@@ -63,9 +64,9 @@ export interface AuditedStats {
   readonly failed: number;
 }
 
-/** A policy that audits what runs under it. */
+/** A policy that audits its calls. */
 export interface AuditedPolicy extends Policy {
-  /** Another policy, every call of which is audited. */
+  /** Wraps another policy so that each of its calls is audited. */
   around(policy: Executor): Executor;
   stats(): AuditedStats;
   describe(): PolicyDescription;
@@ -84,25 +85,24 @@ const KNOWN = [
 ];
 
 /**
- * Audits operations: an event for each, with its outcome, its error and its duration, that is in the
- * log before the caller has the result. Wraps functions (`wrap`) and policies (`around`), and goes
- * into a pipeline like any policy.
+ * Audits operations: writes an event with outcome, error and duration for each call, which is durable
+ * before the caller gets the result. Wraps functions (`wrap`) and policies (`around`), and can be part
+ * of a pipeline.
  *
- * Where the log refuses the event, the call rejects with {@link AuditUnavailableError}, which says how
- * the operation had ended.
+ * If the event cannot be stored, the call rejects with {@link AuditUnavailableError}, whose `outcome` is
+ * the outcome of the operation.
  *
- * @throws {TypeError} when an option is not what {@link AuditedOptions} says
+ * @throws {TypeError} if an option is invalid, see {@link AuditedOptions}
  */
 export function audited(log: AuditLog, options: AuditedOptions): AuditedPolicy {
   checkType(OWNER, 'log', log, 'object');
   checkKnown(OWNER, options, KNOWN);
   checkType(OWNER, 'action', options.action, 'string');
-  for (const option of ['resource', 'actor'] as const) {
-    const value = options[option];
-    if (value === undefined && option === 'actor') continue;
-    if (typeof value === 'function' || (option === 'actor' && typeof value === 'object')) continue;
-    checkType(OWNER, option, value, 'string');
-  }
+  checkWord('action', options.action);
+  if (options.eventType !== undefined) checkWord('eventType', options.eventType);
+  const { actor, resource } = options;
+  if (typeof resource !== 'function') checkType(OWNER, 'resource', resource, 'string');
+  if (actor !== undefined && typeof actor !== 'function') checkActor(actor);
   for (const hook of ['details', 'isFailure'] as const) {
     if (options[hook] !== undefined) checkType(OWNER, hook, options[hook], 'function');
   }
@@ -159,7 +159,9 @@ class Audited extends PolicyBase implements AuditedPolicy {
       outcome = { ok: false, error };
     }
     const durationMs = this.clock.monotonic() - startedAt;
-    const failed = !outcome.ok || this.#isFailure(outcome.value);
+    const { isFailure } = this.#options;
+    const failed =
+      !outcome.ok || (isFailure !== undefined && callHook(isFailure, outcome.value) === true);
     if (failed) this.#failed++;
     else this.#succeeded++;
     const call: AuditedCall = outcome.ok
@@ -175,29 +177,18 @@ class Audited extends PolicyBase implements AuditedPolicy {
     throw outcome.error;
   }
 
-  /** A predicate that throws is reported, and has said no. */
-  #isFailure(value: unknown): boolean {
-    try {
-      return this.#options.isFailure?.(value) ?? false;
-    } catch (error) {
-      onListenerError(error);
-      return false;
-    }
-  }
-
   async #write(call: AuditedCall, status: string, durationMs: number | undefined): Promise<void> {
     const { action, eventType = 'operation', actor, details, resource } = this.#options;
-    const found = typeof resource === 'function' ? asked(resource, call) : resource;
-    const who = typeof actor === 'function' ? asked(actor, call) : actor;
-    const more = details && asked(details, call);
+    const found = typeof resource === 'function' ? callHook(resource, call) : resource;
+    const kept = details && callHook(details, call);
     await this.#log.append({
       eventType,
       action,
       status,
-      // What a hook gets wrong must not cost the caller a result, nor the log an event.
+      // An invalid value of a hook must neither change the caller's result nor prevent the event.
       resource: typeof found === 'string' && found !== '' ? found : 'unknown',
-      actor: isActor(who) ? who : undefined,
-      details: more === undefined || typeof more === 'object' ? more : { value: more },
+      actor: typeof actor === 'function' ? callHook((of) => toActor(actor(of)), call) : actor,
+      details: kept === undefined || typeof kept === 'object' ? kept : { value: kept },
       durationMs,
       error: call.error,
     });
@@ -214,19 +205,41 @@ class Audited extends PolicyBase implements AuditedPolicy {
   [Symbol.dispose](): void {}
 }
 
-/** What a hook says of a call. One that throws is reported, and does not keep the call from the log. */
-function asked<T>(hook: (call: AuditedCall) => T, call: AuditedCall): T | undefined {
+/** Calls a hook. An error thrown by the hook is logged and counts as `undefined`. */
+function callHook<A, T>(hook: (argument: A) => T, argument: A): T | undefined {
   try {
-    return hook(call);
+    return hook(argument);
   } catch (error) {
     onListenerError(error);
     return undefined;
   }
 }
 
-function isActor(value: unknown): value is string | AuditActor {
-  if (typeof value === 'object' && value !== null) {
-    return isActor((value as Partial<AuditActor>).id) && !Array.isArray(value);
+/** @throws {TypeError} unless `actor` is a non-empty string or an {@link AuditActor} */
+function checkActor(actor: unknown): void {
+  if (typeof actor !== 'object' || actor === null) {
+    checkText('actor', actor);
+    return;
   }
+  const { id, type, name } = actor as Partial<AuditActor>;
+  checkText('actor.id', id);
+  if (type !== undefined) checkText('actor.type', type);
+  if (name !== undefined) checkText('actor.name', name);
+}
+
+/** A plain copy of what a hook returned as actor, without invalid fields; undefined if `value` is not an actor. */
+function toActor(value: unknown): string | AuditActor | undefined {
+  if (isText(value)) return value;
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { id, type, name } = value as Partial<AuditActor>;
+  if (!isText(id)) return undefined;
+  return {
+    id,
+    ...(isText(type) ? { type } : undefined),
+    ...(isText(name) ? { name } : undefined),
+  };
+}
+
+function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
 }

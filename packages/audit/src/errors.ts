@@ -1,6 +1,6 @@
 import { type Classification, type Outcome, TemperError } from '@temper/core';
 
-/** Where to look for the code of an error of this package. */
+/** Codes of the errors of this package. */
 export type AuditErrorCode =
   | 'AUDIT_UNAVAILABLE'
   | 'AUDIT_LOCKED'
@@ -8,22 +8,22 @@ export type AuditErrorCode =
   | 'AUDIT_FORKED'
   | 'AUDIT_CLOSED';
 
-/** Why one sink could not do its part. */
+/** The failure of one sink. */
 export interface SinkFailure {
   readonly sink: string;
   readonly error: unknown;
 }
 
 /**
- * Too few sinks could store the event, and the log is set to `refuse`: what the event was about must
- * not go on unaudited. The event may still be stored later, when a sink recovers.
+ * Too few sinks could store the event, and `whenUnavailable` is `refuse`. The event may still be stored
+ * later, when a sink recovers.
  */
 export class AuditUnavailableError extends TemperError {
-  /** What each sink that failed has to say. */
+  /** The failures by sink. */
   readonly failures: readonly SinkFailure[];
-  /** How many sinks had to store the event. */
+  /** Number of sinks that the rule requires. */
   readonly required: number;
-  /** How the operation had ended whose event could not be stored. Set by {@link audited}. */
+  /** Outcome of the operation whose event could not be stored. Set by {@link audited}. */
   readonly outcome: Outcome<unknown> | undefined;
 
   constructor(
@@ -34,7 +34,7 @@ export class AuditUnavailableError extends TemperError {
   ) {
     const reasons = failures.map(({ sink, error }) => `${sink}: ${reasonOf(error)}`).join('; ');
     super(
-      `Audit log '${log}' needs ${required} ${required === 1 ? 'sink' : 'sinks'} to store an event, and too few can (${reasons}).`,
+      `Audit log '${log}' needs ${required} ${required === 1 ? 'sink' : 'sinks'} to store an event, but too few are available (${reasons}).`,
       { code: 'AUDIT_UNAVAILABLE', policy: log, cause: failures[0]?.error },
     );
     this.failures = failures;
@@ -51,14 +51,14 @@ export class AuditUnavailableError extends TemperError {
   }
 }
 
-/** Another writer has the log. A log has one writer at a time; readers do not count. */
+/** Another writer has opened the log. A log has one writer at a time, and any number of readers. */
 export class AuditLockedError extends TemperError {
-  /** File, directory or chain that is locked. */
+  /** The locked file, directory or chain. */
   readonly location: string;
 
   constructor(sink: string, location: string, cause?: unknown) {
     super(
-      `Audit log ${location} is open for writing elsewhere; close that writer, or write to another log.`,
+      `Audit log ${location} is open for writing elsewhere; close the other writer or use another log.`,
       {
         code: 'AUDIT_LOCKED',
         policy: sink,
@@ -73,16 +73,16 @@ export class AuditLockedError extends TemperError {
   }
 }
 
-/** What is stored is not what the log wrote. Nothing is appended to it before somebody has looked. */
+/** The stored events are not those that the log wrote. The log appends nothing to a damaged store. */
 export class AuditCorruptError extends TemperError {
   readonly location: string;
-  /** The event that is wrong, where it can be told. */
+  /** Sequence of the first invalid event, if known. */
   readonly sequence: number | undefined;
 
   constructor(sink: string, location: string, sequence: number | undefined, what: string) {
     const at = sequence === undefined ? '' : ` at event ${sequence}`;
     super(
-      `Audit log ${location} is damaged${at}: ${what}. Verify it, and start a new log if it cannot be explained.`,
+      `Audit log ${location} is damaged${at}: ${what}. Run 'temper-audit verify', and start a new log if the damage cannot be explained.`,
       {
         code: 'AUDIT_CORRUPT',
         policy: sink,
@@ -97,13 +97,13 @@ export class AuditCorruptError extends TemperError {
   }
 }
 
-/** Two sinks of one log hold different events under the same sequence. */
+/** Two sinks of one log have different events under the same sequence. */
 export class AuditForkedError extends TemperError {
   readonly sequence: number;
 
   constructor(sink: string, log: string, sequence: number) {
     super(
-      `Sink '${sink}' holds another event ${sequence} than log '${log}'; it went on alone after a start without it. Keep its events apart, and give the log an empty sink.`,
+      `Sink '${sink}' has another event ${sequence} than log '${log}': the log was started once without this sink. Archive the events of the sink and give the log an empty one.`,
       { code: 'AUDIT_FORKED', policy: log },
     );
     this.sequence = sequence;
@@ -117,7 +117,7 @@ export class AuditForkedError extends TemperError {
 /** The log has been closed. */
 export class AuditClosedError extends TemperError {
   constructor(log: string) {
-    super(`Audit log '${log}' is closed; it takes no more events.`, {
+    super(`Audit log '${log}' is closed and accepts no more events.`, {
       code: 'AUDIT_CLOSED',
       policy: log,
     });
@@ -128,7 +128,7 @@ export class AuditClosedError extends TemperError {
   }
 }
 
-/** A short reason out of anything that was thrown. */
+/** The message of a thrown value. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

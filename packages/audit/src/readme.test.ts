@@ -29,14 +29,14 @@ function tables(header: string): string[][][] {
     );
 }
 
-/** The options that a maker knows, as it tells who misspells one. */
+/** The options that a factory accepts, from the message of its error for an unknown option. */
 function known(make: (options: never) => unknown): string[] {
   try {
     make({ misspelt: 1 } as never);
   } catch (error) {
     return (/known are (.*)\.$/.exec((error as Error).message)?.[1] ?? '').split(', ');
   }
-  throw new Error('It accepts anything.');
+  throw new Error('The factory accepts an unknown option.');
 }
 
 const code = (text: string): string => `\`${text}\``;
@@ -49,7 +49,7 @@ function shown(value: unknown): string {
     : String(value);
 }
 
-describe('the README', () => {
+describe('README', () => {
   it('has an example that runs without error without error', async () => {
     const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
     using directory = temporaryDirectory();
@@ -80,6 +80,28 @@ describe('the README', () => {
     expect([...options.keys()].sort()).toEqual([...names].sort());
     for (const [name, value] of Object.entries(defaults)) {
       expect([name, options.get(name)]).toEqual([name, code(shown(value))]);
+    }
+  });
+
+  it('lists every entry point with the values it exports', async () => {
+    const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+    const entries = Object.entries(manifest.exports as Record<string, { default?: string }>).filter(
+      ([, target]) => target.default !== undefined,
+    );
+    const listed = new Map(
+      tables('entry point')[0]?.map(([name = '', names = '']) => [name, names]),
+    );
+    expect([...listed.keys()].sort()).toEqual(
+      entries.map(([subpath]) => code(`@temper/audit${subpath.slice(1)}`)).sort(),
+    );
+    for (const [subpath, { default: target = '' }] of entries) {
+      if (subpath === './semconv') continue;
+      const source = target.replace('./dist/', './').replace(/\.js$/, '.ts');
+      const exported = Object.keys((await import(source)) as object);
+      const names = listed.get(code(`@temper/audit${subpath.slice(1)}`)) ?? '';
+      const shownNames = [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+      const isError = (name: string): boolean => /^Audit\w+Error$/.test(name);
+      expect(shownNames.sort()).toEqual(exported.filter((name) => !isError(name)).sort());
     }
   });
 

@@ -6,9 +6,9 @@ import {
 } from '@temper/core';
 
 /**
- * What became of an event: `stored`, durably, in as many sinks as the rule asks for; `refused`: the
- * caller was told that it could not be; `degraded`: the caller went on without it being durable;
- * `dropped`: it was let go, by an overflow of `record` or beyond what `degrade` holds.
+ * Outcome of an event. `stored`: durable in as many sinks as the rule requires. `refused`: `append` was
+ * rejected. `degraded`: `append` resolved before the event was durable. `dropped`: discarded because
+ * `queueLimit` or `holdLimit` was reached.
  */
 export type EventOutcome = 'stored' | 'refused' | 'degraded' | 'dropped';
 

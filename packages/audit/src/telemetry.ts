@@ -37,10 +37,10 @@ const scope: InstrumentationScope = instrumentationScope({
   metrics: AUDIT_METRICS,
 });
 
-/** Reports what user code threw. */
+/** Logs an error thrown by user code. */
 export const onListenerError: (error: unknown) => void = scope.onListenerError;
 
-/** What one log counts in. */
+/** Instruments of one log. */
 export interface AuditMeter {
   readonly live: Live;
   readonly events: Readonly<Record<EventOutcome, Cell>>;
@@ -48,7 +48,7 @@ export interface AuditMeter {
   sinkErrors(sink: string): Cell;
 }
 
-/** The series of the logs of this name. */
+/** The series of the logs with this name. */
 export function auditMeter(log: string): AuditMeter {
   const base = { [ATTR_POLICY_NAME.name]: log };
   return {
@@ -64,27 +64,27 @@ export function auditMeter(log: string): AuditMeter {
   };
 }
 
-/** Reads how many events a log has pending, at each collection. */
+/** Observes the number of pending events of a log at each collection. */
 export function observePending(log: { readonly name: string; pending(): number }): Disposable {
   return scope.observe(log, (owner, emit) => {
     emit(METRIC_PENDING, { [ATTR_POLICY_NAME.name]: owner.name }, owner.pending());
   });
 }
 
-/** The trace and span that are active now. */
+/** Ids and flags of the active span. */
 export interface ActiveSpan {
   readonly traceId: string;
   readonly spanId: string;
   readonly traceFlags: number;
 }
 
-/** The active span, sampled or not; undefined outside of any. */
+/** The active span, sampled or not; undefined if there is none. */
 export function activeSpan(): ActiveSpan | undefined {
   const found = trace.getActiveSpan()?.spanContext();
   return found !== undefined && isSpanContextValid(found) ? found : undefined;
 }
 
-/** Writes an event as a log record, in the context of the span in which it was made. */
+/** Emits an event as a log record in the context of the event's span. */
 export function emitLogRecord({ event, line, traceFlags }: SealedEvent, log: string): void {
   const failed = event.error !== undefined || event.status === 'failure';
   scope.logger.emit({
@@ -107,7 +107,7 @@ export function emitLogRecord({ event, line, traceFlags }: SealedEvent, log: str
         ? {}
         : { [ATTR_ERROR_TYPE.name]: event.error.code ?? event.error.name }),
     },
-    // Said in any case: left out, it would be whatever context the write happens to run in.
+    // Always set: the default is the context in which the write runs, which is another one.
     context: contextOf(event, traceFlags),
   });
 }

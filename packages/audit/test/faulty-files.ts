@@ -13,13 +13,13 @@ export type FileOperation =
   | 'remove'
   | 'syncDirectory';
 
-/** The real file system, with faults where a test asks for them. */
+/** The local file system with injected faults. */
 export class FaultyFiles implements FilePort {
   /** Every operation so far, in order. */
   readonly calls: FileOperation[] = [];
-  /** Asked before every operation; an error that it returns is thrown. */
+  /** Called before every operation; a returned error is thrown. */
   fault: (operation: FileOperation, path: string) => Error | undefined = () => undefined;
-  /** Of an append that fails, how many bytes still reach the file. */
+  /** Bytes that a failing append still writes. */
   partial = 0;
 
   #check(operation: FileOperation, path: string): void {
@@ -70,7 +70,7 @@ export class FaultyFiles implements FilePort {
         try {
           this.#check('append', path);
         } catch (error) {
-          // As a disk that fills up in the middle of a write: the file's own idea of its size stays.
+          // Like a disk that fills up during a write: the known size does not change.
           const raw = await nodeFiles.openToAppend(path);
           await raw.append(bytes.subarray(0, this.partial));
           await raw.close();
@@ -91,7 +91,7 @@ export class FaultyFiles implements FilePort {
   }
 }
 
-/** An error as the operating system gives it. */
+/** An error of the operating system. */
 export function systemError(code: 'ENOSPC' | 'EIO' | 'EDQUOT' | 'EMFILE'): Error {
   return Object.assign(new Error(`${code}: injected`), { code });
 }

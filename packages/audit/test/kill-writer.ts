@@ -11,25 +11,25 @@ const WRITER = fileURLToPath(new URL('./programs/writer.mjs', import.meta.url));
 const LONGEST_LIFE_MS = 20_000;
 const key = generateSigningKey('example.com/killed');
 
-/** What the writer is told to do. */
+/** Options of the writer. */
 export interface WriterOptions {
   readonly kind: 'file' | 'sqlite' | 'postgres';
   readonly location: string;
   readonly appenders?: number;
   /** Share of file operations that fail with EIO. */
   readonly faults?: number;
-  /** Bytes in each event beyond the least. */
+  /** Additional bytes of each event. */
   readonly fill?: number;
 }
 
-/** What became of one life of the writer. */
+/** Result of one run of the writer. */
 interface Life {
   readonly acknowledged: readonly (readonly [sequence: number, hash: string])[];
   readonly refused: number;
   readonly wasReady: boolean;
 }
 
-/** Starts the writer, and kills it some milliseconds after it was started, or after its first answer. */
+/** Starts the writer and kills it some milliseconds after its start or its first acknowledgement. */
 function live(
   options: WriterOptions,
   killAfterMs: number,
@@ -44,7 +44,7 @@ function live(
   let err = '';
   let armed = from === 'start';
   if (armed) setTimeout(kill, killAfterMs);
-  // Whatever it is waiting for, it does not wait for ever.
+  // Upper bound, if the writer hangs.
   const longest = setTimeout(kill, LONGEST_LIFE_MS);
   child.stdout.on('data', (data) => {
     out += data;
@@ -64,7 +64,7 @@ function live(
         reject(new Error(`The writer ended by itself with ${code ?? signal}: ${err}`));
         return;
       }
-      // A line that the pipe did not take whole was not told.
+      // A partly written line is not an acknowledgement.
       const lines = out.split('\n').slice(0, -1);
       const acknowledged = lines.flatMap((line) => {
         const [sequence, hash] = line.split(' ');
@@ -76,18 +76,18 @@ function live(
   });
 }
 
-/** What a round of killings came to. */
+/** Result of repeated kills. */
 export interface KillReport {
   kills: number;
   acknowledged: number;
   refused: number;
-  /** Lives that ended before the log was open, in recovery or before it. */
+  /** Runs that were killed before the log was open. */
   killedEarly: number;
 }
 
 /**
- * Kills a writer again and again over one log, and after each time verifies the log and looks for
- * every event that was ever acknowledged.
+ * Kills a writer of one log repeatedly. After each kill, verifies the log and checks that every
+ * acknowledged event is in it.
  */
 export async function killRepeatedly(
   options: WriterOptions,
@@ -100,7 +100,7 @@ export async function killRepeatedly(
   const report: KillReport = { kills: 0, acknowledged: 0, refused: 0, killedEarly: 0 };
   for (let kill = 0; kill < kills; kill++) {
     beforeEach(kill);
-    // Most die at work, some while they start and repair what the one before left behind.
+    // Most writers are killed while writing, some while opening and repairing the log.
     const early = random() < 0.15;
     const life = early
       ? await live(options, 60 + random() * 120, 'start')

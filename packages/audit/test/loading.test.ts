@@ -9,7 +9,7 @@ import { temporaryDirectory } from './temporary-directory.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
 
-/** Runs Node as a user of the installed package would, and gives what it printed. */
+/** Runs Node with the built package and returns its output. */
 function run(...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: root,

@@ -6,19 +6,19 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 
-/** A PostgreSQL of Debian's own, started for one test file on a free port. */
+/** A PostgreSQL server, started for one test file on a free port. */
 export interface PostgresServer {
   readonly connectionString: string;
-  /** Ends the server and its sessions at once, as a crash would: it has to recover afterwards. */
+  /** Stops the server and its sessions immediately, like a crash. */
   crash(): Promise<void>;
-  /** Starts it again over the same data. */
+  /** Restarts the server with the same data. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const LIBRARY = '/usr/lib/postgresql';
 
-/** Where this machine's newest server is; undefined when it has none. */
+/** Binaries of the newest installed server; undefined if none is installed. */
 export function postgresBinaries(): string | undefined {
   if (!existsSync(LIBRARY)) return undefined;
   const version = readdirSync(LIBRARY)
@@ -27,7 +27,7 @@ export function postgresBinaries(): string | undefined {
   return version === undefined ? undefined : join(LIBRARY, version, 'bin');
 }
 
-/** The server refuses to run as root, so it is run as the user that Debian made for it. */
+/** The server does not run as root, so it is run as the user postgres. */
 function identity(): { readonly uid?: number; readonly gid?: number } {
   if (userInfo().uid !== 0) return {};
   const [uid, gid] = ['-u', '-g'].map((flag) =>
@@ -78,7 +78,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     },
     restart: start,
     stop: async () => {
-      // Lets sessions that are just ending end; whoever still holds one is cut off.
+      // Waits for ending sessions; remaining ones are terminated.
       server.kill('SIGTERM');
       await Promise.race([exited(), setTimeout(5_000, undefined, { ref: false })]);
       server.kill('SIGINT');

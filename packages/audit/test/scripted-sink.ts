@@ -3,7 +3,7 @@ import { EMPTY_HEAD } from '../src/chain/hash-chain.ts';
 import { memorySink } from '../src/sinks/memory/memory-sink.ts';
 import type { AuditSink, AuditSource, SinkState } from '../src/sinks/sink.ts';
 
-/** A durable sink that keeps its lines in memory and fails, hangs or lies as a test tells it to. */
+/** A durable in-memory sink that fails, hangs or loses acknowledgements as a test requires. */
 export class ScriptedSink implements AuditSink {
   readonly name: string;
   readonly durable = true;
@@ -11,9 +11,9 @@ export class ScriptedSink implements AuditSink {
   readonly batches: number[] = [];
   opens = 0;
   closed = false;
-  /** What the next writes do; by default they store. */
+  /** Error of the next writes; undefined to store. */
   failWith: unknown;
-  /** Fails after storing: the answer is lost, the events are not. */
+  /** Fails after storing, so that only the acknowledgement is lost. */
   failAfterStoring: unknown;
   failOpenWith: unknown;
   #gate: Promise<void> | undefined;
@@ -29,7 +29,7 @@ export class ScriptedSink implements AuditSink {
     return memorySink({ name: this.name, capacity: 1_000_000, lines: this.lines }).source;
   }
 
-  /** Makes writes wait until {@link release}. */
+  /** Blocks writes until {@link release}. */
   hold(): void {
     this.#gate ??= new Promise((resolve) => {
       this.#openGate = resolve;

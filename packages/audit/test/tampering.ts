@@ -9,13 +9,13 @@ import { verifyLog } from '../src/read/verify.ts';
 import type { VerifyOptions, VerifyReport } from '../src/read/verify-report.ts';
 import type { AuditSink, AuditSource, StoredCheckpoint } from '../src/sinks/sink.ts';
 
-/** A log at rest, and the means of somebody who can do anything to it. */
+/** A stored log and the operations of an attacker with full access to it. */
 export interface TamperTarget {
   /** A sink over the store. */
   sink(): AuditSink;
-  /** Reads the store anew, as an auditor would. */
+  /** A new source of the store. */
   source(): AuditSource | Promise<AuditSource>;
-  /** Replaces all lines, in this order, behind the back of the sink. */
+  /** Replaces all lines without the sink. */
   replaceLines(lines: readonly string[]): void | Promise<void>;
   /** Replaces all stored checkpoints. */
   replaceCheckpoints(checkpoints: readonly StoredCheckpoint[]): void | Promise<void>;
@@ -32,7 +32,7 @@ const intake = new Intake({
   limits: DEFAULT_LIMITS,
 });
 
-/** A chain of events that never happened, sound in itself. */
+/** A forged chain that is valid in itself. */
 function forgery(lines: readonly string[], after = 0): string[] {
   const kept = lines.slice(0, after);
   const last = kept.at(-1);
@@ -52,19 +52,19 @@ function forgery(lines: readonly string[], after = 0): string[] {
   return kept;
 }
 
-/** One event with other content, and a hash to match, but its place kept. */
+/** One event with other content and a matching hash, in the same place. */
 function rehashed(lines: readonly string[], sequence: number): string {
   return forgery(lines.slice(0, sequence), sequence - 1)[sequence - 1] as string;
 }
 
-/** Every way to falsify a log, on one kind of store. */
+/** Tests every kind of tampering on one kind of store. */
 export function describeTampering(name: string, make: () => Promise<TamperTarget>): void {
   describe(`a log in ${name}`, { timeout: 30_000 }, () => {
     interface Log {
       readonly target: TamperTarget;
       readonly lines: readonly string[];
       readonly stored: readonly StoredCheckpoint[];
-      /** The checkpoint that was kept elsewhere. */
+      /** A checkpoint stored elsewhere. */
       readonly kept: string;
       verify(options?: VerifyOptions): Promise<VerifyReport>;
     }
@@ -103,7 +103,7 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
       }
     }
 
-    it('is sound when nobody has touched it', () =>
+    it('verifies an unmodified log', () =>
       written(async ({ verify, kept, lines, stored }) => {
         expect(lines).toHaveLength(COUNT);
         expect(stored.map(({ size }) => size)).toEqual([5, 10, 15, 20]);
@@ -118,20 +118,20 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
         expect(report.checkpoints).toEqual({ checked: 5, trusted: 5, covered: 20, tooOld: 0 });
       }));
 
-    it('shows an edited event', () =>
+    it('detects an edited event', () =>
       written(async ({ target, lines, verify }) => {
         const edited = (lines[6] as string).replace('step 7', 'step 8');
         await target.replaceLines(lines.with(6, edited));
         expect((await verify()).problem).toMatchObject({ kind: 'edited', sequence: 7 });
       }));
 
-    it('shows an edited event whose hash was made to match', () =>
+    it('detects an edited and rehashed event', () =>
       written(async ({ target, lines, verify }) => {
         await target.replaceLines(lines.with(6, rehashed(lines, 7)));
         expect((await verify()).problem).toMatchObject({ kind: 'edited', sequence: 7 });
       }));
 
-    it('shows a line that is no event', () =>
+    it('detects a line that is not an event', () =>
       written(async ({ target, lines, verify }) => {
         await target.replaceLines(lines.with(6, 'nothing'));
         expect((await verify()).problem).toMatchObject({ kind: 'malformed', sequence: 7 });
@@ -139,17 +139,17 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
 
     it.each([
       ['the first event', 0, 1],
-      ['the second', 1, 1],
-      ['several in the middle', 9, 3],
-      ['all but the last', 0, COUNT - 1],
-    ])('shows that %s was removed', (_, at, count) =>
+      ['the second event', 1, 1],
+      ['several events in the middle', 9, 3],
+      ['all events but the last', 0, COUNT - 1],
+    ])('detects the removal of %s', (_, at, count) =>
       written(async ({ target, lines, verify }) => {
         await target.replaceLines(lines.toSpliced(at, count));
         expect((await verify()).problem).toMatchObject({ kind: 'removed', sequence: at + 1 });
       }),
     );
 
-    it('shows an inserted event', () =>
+    it('detects an inserted event', () =>
       written(async ({ target, lines, verify }) => {
         await target.replaceLines(lines.toSpliced(6, 0, rehashed(lines, 7)));
         const { problem } = await verify();
@@ -162,8 +162,8 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
     it.each([
       ['neighbours', 4, 5],
       ['events far apart', 2, 17],
-      ['the first and the last', 0, COUNT - 1],
-    ])('shows that %s have changed places', (_, a, b) =>
+      ['the first and the last event', 0, COUNT - 1],
+    ])('detects that %s were swapped', (_, a, b) =>
       written(async ({ target, lines, verify }) => {
         const swapped = lines.with(a, lines[b] as string).with(b, lines[a] as string);
         await target.replaceLines(swapped);
@@ -171,17 +171,17 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
       }),
     );
 
-    it('shows that its end was cut off, by the checkpoints beside it or one kept elsewhere', () =>
+    it('detects a truncated log by its checkpoints or by one stored elsewhere', () =>
       written(async ({ target, lines, stored, kept, verify }) => {
         await target.replaceLines(lines.slice(0, 17));
         expect((await verify()).problem).toMatchObject({ kind: 'truncated', sequence: 18 });
         await target.replaceCheckpoints(stored.slice(0, 3));
-        expect((await verify({ keys: [key.verifierKey] })).ok).toBe(true); // nothing here says otherwise
+        expect((await verify({ keys: [key.verifierKey] })).ok).toBe(true); // the stored checkpoints match the truncated log
         const report = await verify({ keys: [key.verifierKey], checkpoints: [kept] });
         expect(report.problem).toMatchObject({ kind: 'truncated', sequence: 18 });
       }));
 
-    it('shows that all of it is gone', () =>
+    it('detects the removal of the whole log by a checkpoint stored elsewhere', () =>
       written(async ({ target, kept, verify }) => {
         await target.replaceLines([]);
         await target.replaceCheckpoints([]);
@@ -189,21 +189,21 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
         expect(report.problem).toMatchObject({ kind: 'truncated', sequence: 1 });
       }));
 
-    it('shows that it was rewritten, wholly or from some event on', () =>
+    it('detects a log rewritten completely or from some event on', () =>
       written(async ({ target, lines, kept, verify }) => {
         await target.replaceLines(forgery(lines));
         expect((await verify()).problem).toMatchObject({ kind: 'rewritten', sequence: 1 });
         await target.replaceLines(forgery(lines, 12));
         expect((await verify()).problem).toMatchObject({ kind: 'rewritten', sequence: 11 });
         await target.replaceCheckpoints([]);
-        expect((await verify()).ok).toBe(true); // without keys or checkpoints there is nothing to hold it against
+        expect((await verify()).ok).toBe(true); // not detectable without keys or checkpoints
         const keys = [key.verifierKey];
         expect((await verify({ keys })).problem).toMatchObject({ kind: 'unsigned', sequence: 1 });
         const report = await verify({ keys, checkpoints: [kept] });
         expect(report.problem).toMatchObject({ kind: 'rewritten', sequence: 1 });
       }));
 
-    it('shows that it was rewritten and signed by somebody else', () =>
+    it('detects a log rewritten and signed with another key', () =>
       written(async ({ target, lines, verify }) => {
         const forged = forgery(lines);
         const { stored } = await resigned(forged);
@@ -214,7 +214,7 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
         expect(report.problem).toMatchObject({ kind: 'unsigned' });
       }));
 
-    it('shows a checkpoint whose signature does not match', () =>
+    it('detects a checkpoint with an invalid signature', () =>
       written(async ({ target, stored, verify }) => {
         const [first, ...rest] = stored as [StoredCheckpoint, ...StoredCheckpoint[]];
         const note = first.note.replace(/(?<=— \S+ \S{20})./, (sign) => (sign === 'x' ? 'y' : 'x'));
@@ -225,7 +225,7 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
         expect((await verify()).problem).toMatchObject({ kind: 'checkpoint', sequence: 5 });
       }));
 
-    it('is not continued after its end was changed', () =>
+    it('does not append to a log whose end was changed', () =>
       written(async ({ target, lines }) => {
         const last = (lines.at(-1) as string).replace('step 20', 'step 21');
         await target.replaceLines(lines.with(-1, last));
@@ -238,7 +238,7 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
         });
       }));
 
-    it('is not signed for again when it is shorter than what was signed', () =>
+    it('does not sign a log that is shorter than its last checkpoint', () =>
       written(async ({ target, lines }) => {
         await target.replaceLines(lines.slice(0, 17));
         const log = auditLog({
@@ -247,7 +247,7 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
         });
         const error = await log.checkpoint().catch((thrown: unknown) => thrown);
         await log.close().catch(() => undefined);
-        // A store that keeps its head apart notices even when it is opened.
+        // A store with a separate head detects this when it is opened.
         const { code, cause } = error as { readonly code: string; readonly cause: unknown };
         const corrupt = code === 'AUDIT_UNAVAILABLE' ? cause : error;
         expect(corrupt).toMatchObject({ code: 'AUDIT_CORRUPT', sequence: 18 });
@@ -255,7 +255,7 @@ export function describeTampering(name: string, make: () => Promise<TamperTarget
   });
 }
 
-/** Checkpoints over a forgery, made as the log makes them but with a key of the forger's own. */
+/** Checkpoints over a forged log, signed with another key. */
 async function resigned(
   lines: readonly string[],
 ): Promise<{ readonly stored: readonly StoredCheckpoint[] }> {

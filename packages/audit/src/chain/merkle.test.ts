@@ -32,7 +32,7 @@ const ROOTS = [
   '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
 ];
 
-/** The definition in RFC 6962, section 2.1, word for word. */
+/** The definition of RFC 6962, section 2.1. */
 function definedRoot(leaves: readonly NodeHash[]): NodeHash {
   if (leaves.length === 0) return EMPTY_ROOT;
   if (leaves.length === 1) return leaves[0] as NodeHash;

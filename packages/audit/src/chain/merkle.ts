@@ -10,7 +10,7 @@ const LEAF_PREFIX = 0x00;
 const NODE_PREFIX = 0x01;
 
 /**
- * The hash of a leaf, `SHA-256(0x00 || data)`. The prefixes prevent that a leaf is taken for a node.
+ * The hash of a leaf, `SHA-256(0x00 || data)`. The prefixes keep leaf and node hashes distinct.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6962#section-2.1
  */

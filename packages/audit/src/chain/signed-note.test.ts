@@ -4,12 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { openNote, parseNote, signNote } from './signed-note.ts';
 import { generateSigningKey, keyIdOf, noteSigner, noteVerifier } from './signing-key.ts';
 
-/** The example that C2SP publishes with the format. */
+/** The example of the C2SP specification. */
 const EXAMPLE_KEY = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
 const EXAMPLE_NOTE =
   'This is an example message.\n\n' +
   '— example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n';
-/** The key of Go's sumdb/note tests, and the note that they sign with it. */
+/** Key and signed note of the tests of Go's sumdb/note. */
 const GO_SECRET = 'PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz';
 const GO_VERIFIER = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW';
 const GO_TEXT =
@@ -107,8 +107,10 @@ describe('signing keys', () => {
   });
 
   it('rejects malformed keys', () => {
-    expect(() => generateSigningKey('two words')).toThrow('no white space');
-    expect(() => generateSigningKey('a+b')).toThrow('no plus sign');
+    expect(() => generateSigningKey('two words')).toThrow(
+      'must not be empty or contain white space',
+    );
+    expect(() => generateSigningKey('a+b')).toThrow('white space or a plus sign');
     expect(() => noteSigner('something else')).toThrow('PRIVATE+KEY+');
     expect(() => noteSigner(GO_SECRET.slice(0, -4))).toThrow(TypeError);
     expect(() => noteVerifier(EXAMPLE_KEY.replace('530d903a', '530d903b'))).toThrow(

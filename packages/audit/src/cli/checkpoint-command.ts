@@ -7,10 +7,10 @@ import { asUsageError, EXIT, type ExitCode, UnreadableError, UsageError } from '
 import type { Values } from './filters.ts';
 import type { Io } from './io.ts';
 
-/** Where the secret key may be, so that it need not be in a file. */
+/** Environment variable with the secret key, as an alternative to a file. */
 const KEY_VARIABLE = 'TEMPER_AUDIT_KEY';
 
-/** `checkpoint`: prints the last stored checkpoint, or with `--sign` verifies the log and signs one. */
+/** `checkpoint`: prints the last stored checkpoint, or with `--sign` verifies the log and signs a new one. */
 export async function checkpointCommand(
   source: AuditSource,
   values: Values,
@@ -28,11 +28,15 @@ async function signNew(source: AuditSource, values: Values, io: Io): Promise<Exi
   const report = await verifyLog(source, { signal: io.signal });
   if (report.problem !== undefined) {
     const { sequence, message } = report.problem;
-    await io.stderr.write(`Not signed, as the log is bad at event ${sequence}: ${message}\n`);
-    return EXIT.badLog;
+    await io.stderr.write(
+      `Not signed, because the log is invalid at event ${sequence}: ${message}\n`,
+    );
+    return EXIT.invalidLog;
   }
   if (report.root === undefined)
-    throw new UnreadableError('The log has kept no sum of its beginning.');
+    throw new UnreadableError(
+      'The log cannot be signed: retention has removed events without storing their Merkle frontier.',
+    );
   const origin = (values.origin as string | undefined) ?? signer.name;
   const body = { origin, size: report.last, root: Buffer.from(report.root, 'base64') };
   await io.stdout.write(await signCheckpoint(body, [signer]));
@@ -44,7 +48,7 @@ async function secretKey(values: Values, io: Io): Promise<string> {
   if (path === undefined) {
     const key = io.env[KEY_VARIABLE];
     if (key !== undefined && key !== '') return key.trim();
-    throw new UsageError(`--sign needs --key-file, or the secret key in ${KEY_VARIABLE}.`);
+    throw new UsageError(`--sign requires --key-file or the secret key in ${KEY_VARIABLE}.`);
   }
   try {
     return (await readFile(path, 'utf8')).trim();
@@ -53,7 +57,7 @@ async function secretKey(values: Values, io: Io): Promise<string> {
   }
 }
 
-/** `checkpoint --new-key NAME`: makes a key pair; the secret half on stdout, the public on stderr. */
+/** `checkpoint --new-key NAME`: generates a key pair; the secret key on stdout, the verifier key on stderr. */
 export async function newKeyCommand(name: string, io: Io): Promise<ExitCode> {
   const { secretKey, verifierKey } = orUsage(generateSigningKey)(name);
   await io.stdout.write(`${secretKey}\n`);

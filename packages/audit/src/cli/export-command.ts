@@ -4,10 +4,10 @@ import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { queryFrom, type Values } from './filters.ts';
 import type { Io } from './io.ts';
 
-/** Lines written at a time. */
+/** Lines per write. */
 const BATCH = 500;
 
-/** `export`: the events that match, as lines of JSON. */
+/** `export`: prints matching events as lines of JSON. */
 export async function exportCommand(
   source: AuditSource,
   values: Values,

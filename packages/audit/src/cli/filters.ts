@@ -3,10 +3,10 @@ import type { AuditQuery } from '../read/query.ts';
 import { UsageError } from './exit-codes.ts';
 
 type Options = Readonly<Record<string, ParseArgsOptionDescriptor>>;
-/** What `parseArgs` makes of the options. */
+/** Parsed options of `parseArgs`. */
 export type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
-/** Options that say which log. */
+/** Options that select the log. */
 export const SOURCE_OPTIONS: Options = {
   writer: { type: 'string' },
   schema: { type: 'string' },
@@ -33,7 +33,7 @@ const NUMBERS: Readonly<Record<string, keyof AuditQuery>> = {
   'max-duration': 'maxDurationMs',
 };
 
-/** Options that say which events. */
+/** Options that select events. */
 export const FILTER_OPTIONS: Options = {
   ...Object.fromEntries(
     Object.keys(TEXT).map((name) => [name, { type: 'string', multiple: true }]),
@@ -45,7 +45,7 @@ export const FILTER_OPTIONS: Options = {
   detail: { type: 'string', multiple: true },
 };
 
-/** The query that filter options ask for. */
+/** Converts filter options to a query. */
 export function queryFrom(values: Values, now: number): AuditQuery {
   const query: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(TEXT)) {
@@ -78,7 +78,7 @@ const UNITS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** A time: ISO 8601, or how long ago (`90s`, `15m`, `2h`, `7d`). */
+/** Parses a time: ISO 8601, or an age (`90s`, `15m`, `2h`, `7d`). */
 function timeFrom(name: string, text: string, now: number): string {
   const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
   const time =
@@ -101,7 +101,7 @@ function detailsFrom(pairs: readonly string[]): Record<string, string | number |
   );
 }
 
-/** A number, true, false or null where the text is one, and text otherwise. */
+/** Parses a number, true, false or null; any other text is returned as it is. */
 function scalar(text: string): string | number | boolean | null {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,7 +1,7 @@
 import type { AuditEvent } from '../chain/event.ts';
 import type { Style } from './io.ts';
 
-/** An event on one line, for people. */
+/** Formats an event as one readable line. */
 export function formatEvent(
   event: AuditEvent,
   style: (style: Style, text: string) => string,
@@ -23,8 +23,8 @@ export function formatEvent(
   return parts.join('  ');
 }
 
-/** Text of somebody else's, without what would make a terminal do something. */
+/** Replaces control characters, which could be terminal escape sequences. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression removes control characters
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\uFFFD');
 }

@@ -1,31 +1,31 @@
 import type { Clock } from '@temper/core';
 
-/** Where a command writes to. */
+/** An output stream of a command. */
 export interface Output {
-  /** Writes, and resolves when there is room for more. */
+  /** Writes text, and resolves when the stream accepts more. */
   write(text: string): Promise<void> | void;
-  /** Whether somebody is looking. */
+  /** Whether the stream is a terminal. */
   readonly isTerminal: boolean;
   /** Width of the terminal, in columns. */
   readonly columns: number;
 }
 
-/** What a command has around it. */
+/** Environment of a command. */
 export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
-  /** Aborts when the user interrupts. */
+  /** Aborts on SIGINT. */
   readonly signal: AbortSignal;
 }
 
 const CODES = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 } as const;
 
-/** A colour, or weight, of text. */
+/** A colour or weight of text. */
 export type Style = keyof typeof CODES;
 
-/** Colours text for a terminal, and for nothing else. @see https://no-color.org */
+/** Styles text on a terminal, unless NO_COLOR is set. @see https://no-color.org */
 export function styler(output: Output, env: Io['env']): (style: Style, text: string) => string {
   const plain =
     !output.isTerminal ||

@@ -4,7 +4,7 @@ import { nodeFiles } from '../sinks/file/file-port.ts';
 import { backwardLines, forwardLines } from '../sinks/file/segment-lines.ts';
 import type { Anchor, AuditSource, ReadRange, StoredCheckpoint } from '../sinks/sink.ts';
 
-/** One file of JSON lines, compressed or not: an export, or one file out of a log. */
+/** A single file of JSON lines, plain or compressed: an export, or one file of a log. */
 export class LinesSource implements AuditSource {
   readonly name: string;
   readonly #path: string;

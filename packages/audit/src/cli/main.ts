@@ -5,7 +5,7 @@ import { systemClock } from '@temper/core';
 import type { Output } from './io.ts';
 import { run } from './run.ts';
 
-/** Narrower than any terminal that does not say how wide it is. */
+/** Width of a terminal that does not report one. */
 const COLUMNS = 80;
 
 function output(stream: WriteStream): Output {
@@ -18,7 +18,7 @@ function output(stream: WriteStream): Output {
   };
 }
 
-// Whoever reads the output may have had enough, as `head` has; that is no error.
+// A reader such as `head` may close the pipe early; that is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 3);
 });

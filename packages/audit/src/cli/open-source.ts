@@ -7,13 +7,13 @@ import { SqliteSource } from '../sinks/sqlite/sqlite-source.ts';
 import { UnreadableError, UsageError } from './exit-codes.ts';
 import { LinesSource } from './lines-source.ts';
 
-/** A log opened to be read, and how to let go of it. */
+/** A log opened for reading. */
 export interface OpenedSource {
   readonly source: AuditSource;
   close(): Promise<void> | void;
 }
 
-/** What says which log, besides its location. */
+/** Options that select the log at a location. */
 export interface SourceOptions {
   readonly writer?: string | undefined;
   readonly schema?: string | undefined;
@@ -25,7 +25,7 @@ const SQLITE_MAGIC = 'SQLite format 3\0';
  * Opens a log by its location: the directory of {@link fileSink}, the database of {@link sqliteSink},
  * a URL of PostgreSQL, or a file of JSON lines.
  *
- * @throws {UnreadableError} when there is none, or it cannot be read
+ * @throws {UnreadableError} if the log does not exist or cannot be read
  */
 export async function openSource(location: string, options: SourceOptions): Promise<OpenedSource> {
   if (/^postgres(ql)?:\/\//.test(location)) return openPostgres(location, options);
@@ -60,14 +60,14 @@ async function openPostgres(
   try {
     const writers = await postgresWriters(pool, schema);
     if (writer !== undefined && !writers.includes(writer)) {
-      throw new UnreadableError(`There is no writer '${writer}'; there are ${writers.join(', ')}.`);
+      throw new UnreadableError(`There is no writer '${writer}'; known are ${writers.join(', ')}.`);
     }
     const only = writer ?? (writers.length === 1 ? writers[0] : undefined);
     if (only === undefined) {
       throw writers.length === 0
-        ? new UnreadableError('There is no audit log in that database.')
+        ? new UnreadableError('The database has no audit log.')
         : new UsageError(
-            `There are several writers; name one with --writer: ${writers.join(', ')}.`,
+            `The database has several writers; choose one with --writer: ${writers.join(', ')}.`,
           );
     }
     return { source: new PostgresSource(pool, only, schema), close: () => pool.end() };
@@ -80,7 +80,9 @@ async function openPostgres(
 
 async function connect(connectionString: string): Promise<PostgresPool & { end(): Promise<void> }> {
   const pg = await import('pg').catch(() => {
-    throw new UnreadableError("Reading from PostgreSQL takes the package 'pg'; install it here.");
+    throw new UnreadableError(
+      "Reading from PostgreSQL requires the package 'pg'; install it with 'npm install pg'.",
+    );
   });
   return new pg.default.Pool({ connectionString, max: 2 }) as PostgresPool & {
     end(): Promise<void>;

@@ -1,11 +1,11 @@
 import type { Io } from './io.ts';
 
-/** A command that ends sooner shows no bar. */
-const PATIENCE_MS = 500;
+/** Time before the bar is shown, so that short commands show none. */
+const SHOW_AFTER_MS = 500;
 const REDRAW_MS = 100;
 const WIDTH = 30;
 
-/** A bar on the terminal's error stream, for work of known length. Nothing where nobody is looking. */
+/** A progress bar on stderr, shown only on a terminal. */
 export class Progress {
   readonly #io: Io;
   readonly #total: number;
@@ -17,7 +17,7 @@ export class Progress {
     this.#io = io;
     this.#total = total;
     this.#startedAt = io.clock.monotonic();
-    this.#drawnAt = this.#startedAt + PATIENCE_MS - REDRAW_MS;
+    this.#drawnAt = this.#startedAt + SHOW_AFTER_MS - REDRAW_MS;
   }
 
   update(done: number): void {
@@ -33,7 +33,7 @@ export class Progress {
     void stderr.write(`\r\u001b[2K${text.slice(0, stderr.columns - 1)}`);
   }
 
-  /** Takes the bar away. */
+  /** Removes the bar. */
   end(): void {
     if (this.#drawn) void this.#io.stderr.write('\r\u001b[2K');
   }

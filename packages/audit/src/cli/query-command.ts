@@ -6,7 +6,7 @@ import { numberFrom, queryFrom, type Values } from './filters.ts';
 import { formatEvent } from './format-event.ts';
 import { type Io, styler } from './io.ts';
 
-/** `query`: a page of the events that match. */
+/** `query`: prints one page of matching events. */
 export async function queryCommand(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
   const { order, cursor, limit, json } = values;
   if (order !== undefined && order !== 'asc' && order !== 'desc') {

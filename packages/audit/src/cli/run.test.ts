@@ -100,7 +100,7 @@ describe('verify', () => {
       ]);
       expect([code, err]).toEqual([0, '']);
       expect(out).toBe(
-        `sound  ${location}: 20 events, 1 to 20\n  3 trusted checkpoints match, the last over 20 events\n`,
+        `valid  ${location}: 20 events, 1 to 20\n  3 trusted checkpoints match, the last covers 20 events\n`,
       );
     }
     const { out: lines } = await command(['export', database]);
@@ -109,7 +109,7 @@ describe('verify', () => {
     const { code, out } = await command(['verify', path]);
     expect([code, out]).toEqual([
       0,
-      `sound  ${path}: 20 events, 1 to 20\n  no checkpoint covers it: only the chain was verified\n`,
+      `valid  ${path}: 20 events, 1 to 20\n  no checkpoints: only the hash chain was verified\n`,
     ]);
   });
 
@@ -120,7 +120,7 @@ describe('verify', () => {
     const { code, out } = await command(['verify', files]);
     expect(code).toBe(1);
     expect(out).toContain('at event 7: Event 7: its content does not match its hash.');
-    expect(out).toContain('6 events before it are sound');
+    expect(out).toContain('6 events before it are valid');
     const json = await command(['verify', files, '--json']);
     expect(json.code).toBe(1);
     expect((JSON.parse(json.out) as VerifyReport).problem).toMatchObject({
@@ -131,7 +131,7 @@ describe('verify', () => {
 
   it('reports signatures that were not verified', async () => {
     expect((await command(['verify', database])).out).toContain(
-      '2 checkpoints match; their signatures were not verified (no --key)',
+      '2 checkpoints match; signatures were not verified (no --key)',
     );
     const stranger = generateSigningKey('stranger').verifierKey;
     const { code, out } = await command(['verify', database, '--key', stranger]);
@@ -143,7 +143,7 @@ describe('verify', () => {
   it('colours output only on a terminal and respects NO_COLOR', async () => {
     expect((await command(['verify', database])).out).not.toContain('\u001b');
     expect((await command(['verify', database], { terminal: true })).out).toContain(
-      '\u001b[32msound',
+      '\u001b[32mvalid',
     );
     for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) {
       expect((await command(['verify', database], { terminal: true, env })).out).not.toContain(

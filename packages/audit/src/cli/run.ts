@@ -69,12 +69,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/** Runs the command line, and returns its exit code. Never rejects. */
+/** Runs the command line and returns its exit code. Never rejects. */
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   try {
     return await dispatch(args, io);
   } catch (error) {
-    const [code, hint] = judge(error, io);
+    const [code, hint] = classify(error, io);
     if (code === EXIT.interrupted) return code;
     const style = styler(io.stderr, io.env);
     const message = error instanceof Error ? error.message : String(error);
@@ -95,7 +95,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<ExitCode> {
   }
   const command = COMMANDS[name];
   if (command === undefined) {
-    throw new UsageError(`There is no command '${name}'; there are ${COMMAND_NAMES.join(', ')}.`);
+    throw new UsageError(`Unknown command '${name}'; known are ${COMMAND_NAMES.join(', ')}.`);
   }
   const { values, positionals } = parse(command.options, rest);
   if (values.help === true) {
@@ -104,7 +104,8 @@ async function dispatch(args: readonly string[], io: Io): Promise<ExitCode> {
   }
   if (values['new-key'] !== undefined) return newKeyCommand(values['new-key'] as string, io);
   const [location, ...more] = positionals;
-  if (location === undefined || more.length > 0) throw new UsageError(`${name} takes one log.`);
+  if (location === undefined || more.length > 0)
+    throw new UsageError(`${name} requires exactly one log.`);
   const opened = await openSource(location, values as { writer?: string; schema?: string });
   try {
     return await command.run(opened.source, location, values, io);
@@ -128,8 +129,8 @@ function parse(
   }
 }
 
-function judge(error: unknown, io: Io): readonly [ExitCode, string] {
-  if (error instanceof UsageError) return [EXIT.usage, 'temper-audit --help tells more.\n'];
+function classify(error: unknown, io: Io): readonly [ExitCode, string] {
+  if (error instanceof UsageError) return [EXIT.usage, "Run 'temper-audit --help' for usage.\n"];
   if (io.signal.aborted) return [EXIT.interrupted, ''];
-  return [error instanceof AuditCorruptError ? EXIT.badLog : EXIT.unreadable, ''];
+  return [error instanceof AuditCorruptError ? EXIT.invalidLog : EXIT.unreadable, ''];
 }

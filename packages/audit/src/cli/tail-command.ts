@@ -8,10 +8,10 @@ import { numberFrom, queryFrom, type Values } from './filters.ts';
 import { formatEvent } from './format-event.ts';
 import { type Io, styler } from './io.ts';
 
-/** How often a followed log is looked at, in milliseconds. */
+/** Polling interval of `--follow`, in milliseconds. */
 const POLL_MS = 250;
 
-/** `tail`: the last events that match, and with `--follow` those that come. */
+/** `tail`: prints the last matching events, and with `--follow` new ones as they are written. */
 export async function tailCommand(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
   const style = styler(io.stdout, io.env);
   const show = async (event: AuditEvent): Promise<void> => {
@@ -21,7 +21,7 @@ export async function tailCommand(source: AuditSource, values: Values, io: Io): 
   };
   const query = queryFrom(values, io.clock.now());
   const limit = numberFrom('lines', (values.lines as string | undefined) ?? '10');
-  // Taken first, so that what comes between the two readings is shown and not passed over.
+  // Read first, so that events written between the two reads are not skipped.
   let seen = await lastSequence(source);
   const to = Math.min(query.toSequence ?? Number.POSITIVE_INFINITY, seen);
   const { events } = await queryPage(source, { ...query, toSequence: to, order: 'desc', limit });
@@ -42,7 +42,7 @@ export async function tailCommand(source: AuditSource, values: Values, io: Io): 
   }
 }
 
-/** The last sequence in a log; 0 when it is empty. */
+/** The last sequence of a log; 0 if it is empty. */
 export async function lastSequence(source: AuditSource): Promise<number> {
   for await (const [line] of source.read({ reverse: true })) {
     return (line === undefined ? undefined : lineSequence(line)) ?? 0;

@@ -110,7 +110,7 @@ describe('checkpoint', () => {
       env: { TEMPER_AUDIT_KEY: key.secretKey },
     });
     expect([code, out]).toEqual([1, '']);
-    expect(err).toContain('Not signed, as the log is bad at event 7');
+    expect(err).toContain('Not signed, because the log is invalid at event 7');
   });
 
   it('generates a usable key', async () => {

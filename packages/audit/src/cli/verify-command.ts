@@ -9,7 +9,7 @@ import { type Io, styler } from './io.ts';
 import { Progress } from './progress.ts';
 import { lastSequence } from './tail-command.ts';
 
-/** `verify`: reads the whole log and tells whether it is what was written. */
+/** `verify`: verifies the hash chain and the checkpoints of the whole log. */
 export async function verifyCommand(
   source: AuditSource,
   location: string,
@@ -39,7 +39,7 @@ export async function verifyCommand(
       ? `${JSON.stringify(report)}\n`
       : describe(report, location, keys.length > 0, io),
   );
-  return report.ok ? EXIT.ok : EXIT.badLog;
+  return report.ok ? EXIT.ok : EXIT.invalidLog;
 }
 
 async function textOf(path: string): Promise<string> {
@@ -57,11 +57,11 @@ function describe(report: VerifyReport, location: string, keyed: boolean, io: Io
   const count = events.toLocaleString('en');
   if (problem === undefined) {
     const range = events === 0 ? 'no events' : `${count} events, ${first} to ${last}`;
-    lines.push(`${style('green', 'sound')}  ${location}: ${range}`);
+    lines.push(`${style('green', 'valid')}  ${location}: ${range}`);
   } else {
     const { kind, sequence, message } = problem;
     lines.push(`${style('red', kind)}  ${location}, at event ${sequence}: ${printable(message)}`);
-    lines.push(`  ${count} events before it are sound`);
+    lines.push(`  ${count} events before it are valid`);
   }
   if (anchor !== undefined)
     lines.push(`  events up to ${anchor.sequence} were removed by retention`);
@@ -74,14 +74,12 @@ function coverage(
   last: number,
   keyed: boolean,
 ): string {
-  if (checked === 0) return 'no checkpoint covers it: only the chain was verified';
-  const old = tooOld > 0 ? `, ${tooOld} older than its beginning` : '';
+  if (checked === 0) return 'no checkpoints: only the hash chain was verified';
+  const old = tooOld > 0 ? `, ${tooOld} older than the first event` : '';
   if (trusted === 0) {
-    const why = keyed
-      ? 'none is signed by a given key'
-      : 'their signatures were not verified (no --key)';
+    const why = keyed ? 'none is signed by a given key' : 'signatures were not verified (no --key)';
     return `${checked} checkpoints match${old}; ${why}`;
   }
-  const rest = last > covered ? `; ${last - covered} events after it are covered by none` : '';
-  return `${trusted} trusted checkpoints match${old}, the last over ${covered} events${rest}`;
+  const rest = last > covered ? `; ${last - covered} later events have no checkpoint` : '';
+  return `${trusted} trusted checkpoints match${old}, the last covers ${covered} events${rest}`;
 }

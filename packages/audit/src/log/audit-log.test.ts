@@ -168,7 +168,7 @@ describe('a failing sink with whenUnavailable: refuse', () => {
       failures: [{ sink: 'a', error: full }],
       cause: full,
       message:
-        "Audit log 'audit' needs 1 sink to store an event, and too few can (a: no space left on device).",
+        "Audit log 'audit' needs 1 sink to store an event, but too few are available (a: no space left on device).",
     });
     expect(log.stats()).toMatchObject({ state: 'unavailable', refused: 1, pending: 1 });
     (sink as ScriptedSink).failWith = undefined;
@@ -198,14 +198,15 @@ describe('a failing sink with whenUnavailable: refuse', () => {
     } = bench({ sinkRetryMs: 1_000 });
     await log.append(event());
     (sink as ScriptedSink).failWith = full;
-    await expect(log.append(event())).rejects.toThrow(/too few can/);
+    await expect(log.append(event())).rejects.toThrow(/too few are available/);
     const opens = sink?.opens;
-    for (let i = 0; i < 10; i++) await expect(log.append(event())).rejects.toThrow(/too few can/);
-    expect(() => log.assertAvailable()).toThrow(/too few can/);
+    for (let i = 0; i < 10; i++)
+      await expect(log.append(event())).rejects.toThrow(/too few are available/);
+    expect(() => log.assertAvailable()).toThrow(/too few are available/);
     expect(sink?.opens).toBe(opens);
     await clock.advance(1_000);
     expect(() => log.assertAvailable()).not.toThrow();
-    await expect(log.append(event())).rejects.toThrow(/too few can/);
+    await expect(log.append(event())).rejects.toThrow(/too few are available/);
     expect(sink?.opens).toBe((opens ?? 0) + 1);
     expect(log.stats().refused).toBe(12);
   });
@@ -221,7 +222,7 @@ describe('a failing sink with whenUnavailable: refuse', () => {
       Array.from({ length: 20 }, () => log.append(event())),
     );
     expect(outcomes.every(({ status }) => status === 'rejected')).toBe(true);
-    await expect(log.append(event())).rejects.toThrow(/too few can/);
+    await expect(log.append(event())).rejects.toThrow(/too few are available/);
   });
 
   it('does not store an event twice when the acknowledgement of a write is lost', async () => {

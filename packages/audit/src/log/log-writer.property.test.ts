@@ -51,12 +51,12 @@ function heal(target: ScriptedSink): void {
   target.release();
 }
 
-/** The log under test, and what it has promised so far. */
+/** The log under test and the events it has acknowledged. */
 class Model {
   readonly clock = new ManualClock();
   readonly sinks: readonly ScriptedSink[];
   readonly required: number;
-  /** Events that were acknowledged with a place of their own. */
+  /** Acknowledged events that have a sequence. */
   readonly acknowledged = new Map<number, string>();
   readonly violations: string[] = [];
   log: AuditLog;
@@ -137,7 +137,7 @@ class Model {
     await settle();
   }
 
-  /** Makes everything well, and waits until the log has noticed. */
+  /** Repairs all sinks and waits until the log has recovered. */
   async recover(): Promise<void> {
     for (const target of this.sinks) heal(target);
     for (let i = 0; i < 6; i++) {

@@ -10,20 +10,20 @@ interface Expected {
   readonly trusted: boolean;
 }
 
-/** Holds a log against its checkpoints, smallest first, while it is being read. */
+/** Compares a log with its checkpoints, smallest first, while it is being read. */
 export class CheckpointComparison {
-  /** What is wrong with the checkpoints themselves. */
+  /** The first problem of the checkpoints themselves. */
   readonly problem: VerifyProblem | undefined;
   readonly #expected: readonly Expected[];
   #next = 0;
   #checked = 0;
   #trusted = 0;
   #covered = 0;
-  /** Up to where the log is known to be what was signed. */
-  #sound: number;
+  /** Size up to which the log matches a checkpoint. */
+  #matched: number;
   readonly #tooOld: number;
 
-  /** @throws {TypeError} when a checkpoint that was kept is not one, or not of the given keys */
+  /** @throws {TypeError} if a checkpoint of the options is malformed or not signed by a given key */
   constructor(
     stored: readonly StoredCheckpoint[],
     options: VerifyOptions,
@@ -39,17 +39,17 @@ export class CheckpointComparison {
       try {
         own.push(readStored(checkpoint, verifiers));
       } catch (error) {
-        const message = `The checkpoint over ${checkpoint.size} events: ${(error as Error).message}`;
+        const message = `The checkpoint over ${checkpoint.size} events is invalid: ${(error as Error).message}`;
         this.problem ??= { kind: 'checkpoint', sequence: checkpoint.size, message };
       }
     }
     const all = [...kept, ...own].sort((a, b) => a.body.size - b.body.size);
     this.#expected = all.filter(({ body }) => body.size >= begin);
     this.#tooOld = all.length - this.#expected.length;
-    this.#sound = begin;
+    this.#matched = begin;
   }
 
-  /** Compares the checkpoints of the size that has been reached. */
+  /** Compares the checkpoints of the current size. */
   at(frontier: MerkleFrontier | undefined): VerifyProblem | undefined {
     if (frontier === undefined) return undefined;
     for (;;) {
@@ -57,14 +57,14 @@ export class CheckpointComparison {
       if (expected === undefined || expected.body.size !== frontier.size) return undefined;
       const { size, root } = expected.body;
       if (!root.equals(frontier.root())) {
-        const sequence = Math.min(this.#sound + 1, size);
+        const sequence = Math.min(this.#matched + 1, size);
         const where = sequence === size ? `event ${size}` : `an event from ${sequence} to ${size}`;
-        const message = `The log does not match the checkpoint over ${size} events: ${where} is not the one that was signed for.`;
+        const message = `The log does not match the checkpoint over ${size} events: ${where} was changed after signing.`;
         return { kind: 'rewritten', sequence, message };
       }
       this.#next++;
       this.#checked++;
-      this.#sound = size;
+      this.#matched = size;
       if (expected.trusted) {
         this.#trusted++;
         this.#covered = size;
@@ -72,7 +72,7 @@ export class CheckpointComparison {
     }
   }
 
-  /** What is left to say when the log has been read to its end. */
+  /** The problem found at the end of the log, if any. */
   end(
     last: number,
     { keys, requireCheckpoint = keys !== undefined }: VerifyOptions,
@@ -83,7 +83,7 @@ export class CheckpointComparison {
       return { kind: 'truncated', sequence: last + 1, message };
     }
     if (requireCheckpoint && this.#trusted === 0 && last > 0) {
-      const message = 'No checkpoint that can be trusted covers the log.';
+      const message = 'No trusted checkpoint covers the log.';
       return { kind: 'unsigned', sequence: 1, message };
     }
     return undefined;
@@ -99,13 +99,13 @@ export class CheckpointComparison {
   }
 }
 
-/** Trusted when a given key has signed it; refused when such a signature does not match. */
+/** Trusted if a given key has signed it. @throws {TypeError} if such a signature is invalid */
 function readStored(
   { note, size }: StoredCheckpoint,
   verifiers: readonly NoteVerifier[],
 ): Expected {
   const body = parseCheckpoint(note);
-  if (body.size !== size) throw new TypeError(`it says ${body.size}.`);
+  if (body.size !== size) throw new TypeError(`its note has the size ${body.size}.`);
   const known = parseNote(note).signatures.some(({ name, keyId }) =>
     verifiers.some((verifier) => verifier.name === name && verifier.keyId === keyId),
   );

@@ -5,17 +5,17 @@ import type { AuditEvent } from '../chain/event.ts';
 import { lineTimestamp } from '../chain/line-fields.ts';
 import type { IndexedField, LineFilter } from '../sinks/sink.ts';
 
-/** One value, or any of several. */
+/** One accepted value, or several. */
 export type OneOrMore = string | readonly string[];
 
-/** Conditions on events; all of those given must hold. */
+/** Conditions on events. An event must match all of them. */
 export interface FilterQuery {
   readonly id?: OneOrMore;
   readonly eventType?: OneOrMore;
   readonly action?: OneOrMore;
   readonly resource?: OneOrMore;
   readonly status?: OneOrMore;
-  /** The actor's id. */
+  /** Id of the actor. */
   readonly actor?: OneOrMore;
   readonly actorType?: OneOrMore;
   readonly actorName?: OneOrMore;
@@ -23,15 +23,15 @@ export interface FilterQuery {
   readonly spanId?: OneOrMore;
   readonly prev?: OneOrMore;
   readonly hash?: OneOrMore;
-  /** Whether there is an error. */
+  /** Whether the event has an error. */
   readonly failed?: boolean;
   readonly errorName?: OneOrMore;
   readonly errorCode?: OneOrMore;
-  /** Text that the error's message contains. */
+  /** Text contained in the message of the error. */
   readonly errorMessage?: string;
-  /** Exact values in the details, by dotted path: `{ 'user.id': 7 }`. */
+  /** Exact values in the details by dotted path: `{ 'user.id': 7 }`. */
   readonly details?: Readonly<Record<string, string | number | boolean | null>>;
-  /** Shortest and longest duration, in milliseconds, inclusive. */
+  /** Range of the duration in milliseconds, inclusive. */
   readonly minDurationMs?: number;
   readonly maxDurationMs?: number;
   /** Earliest time, inclusive: a Date, milliseconds since the epoch, or ISO 8601. */
@@ -42,10 +42,10 @@ export interface FilterQuery {
 
 /** A compiled {@link FilterQuery}. */
 export interface EventFilter {
-  /** How many conditions there are. */
+  /** Number of conditions. */
   readonly conditions: number;
   matches(event: AuditEvent): boolean;
-  /** What a store can decide without parsing; undefined when there is no such condition. */
+  /** Conditions that a store can evaluate without parsing; undefined if there are none. */
   readonly lines: LineFilter | undefined;
 }
 
@@ -73,7 +73,7 @@ const READ_TEXT: Readonly<
   errorCode: (event) => event.error?.code,
 };
 
-/** How a field stands in a line of canonical JSON. */
+/** The text before a field's value in a line of canonical JSON. */
 const FRAGMENTS: Readonly<Record<IndexedField, string>> = {
   id: ',"id":',
   eventType: ',"eventType":',
@@ -85,7 +85,7 @@ const FRAGMENTS: Readonly<Record<IndexedField, string>> = {
   spanId: ',"spanId":',
 };
 
-/** Every field of {@link FilterQuery}. */
+/** The fields of {@link FilterQuery}. */
 export const FILTER_FIELDS: readonly string[] = [
   ...Object.keys(READ_TEXT),
   'failed',
@@ -97,7 +97,7 @@ export const FILTER_FIELDS: readonly string[] = [
   'until',
 ];
 
-/** @throws {TypeError | RangeError} naming the field and the value when a condition is malformed */
+/** @throws {TypeError | RangeError} if a condition is malformed, with the field and the value */
 export function compileFilter(query: FilterQuery): EventFilter {
   const tests: ((event: AuditEvent) => boolean)[] = [];
   const equals = new Map<IndexedField, readonly string[]>();
@@ -144,7 +144,7 @@ function lineFilter(
   until: string | undefined,
 ): LineFilter | undefined {
   if (equals.size === 0 && since === undefined && until === undefined) return undefined;
-  // Canonical JSON writes a field in one way only, so a line without that text cannot match.
+  // Canonical JSON has one notation for a field, so a line without this text cannot match.
   const fragments = [...equals].map(([field, values]) =>
     values.map((value) => FRAGMENTS[field] + quote(value)),
   );
@@ -170,7 +170,9 @@ function textValues(field: string, wanted: OneOrMore): readonly string[] {
     !Array.isArray(values) ||
     values.some((value) => typeof value !== 'string' || !value.isWellFormed())
   ) {
-    throw new TypeError(`query: ${field} must be a string or several, got ${show(wanted)}.`);
+    throw new TypeError(
+      `query: ${field} must be a string or an array of strings, got ${show(wanted)}.`,
+    );
   }
   return values;
 }
@@ -179,7 +181,7 @@ function timestamp(field: string, value: Date | number | string | undefined): st
   if (value === undefined) return undefined;
   const time = new Date(value);
   if (Number.isNaN(time.getTime())) {
-    throw new TypeError(`query: ${field} must be a time, got ${show(value)}.`);
+    throw new TypeError(`query: ${field} must be a valid time, got ${show(value)}.`);
   }
   return time.toISOString();
 }

@@ -11,23 +11,23 @@ import {
 import type { AuditSource } from '../sinks/sink.ts';
 
 /**
- * Shows that an event is in a log, to somebody who has only a checkpoint of it and the event's hash:
- * neither the log nor the other events have to be disclosed.
+ * Proves that an event is in a log to a verifier who has only a checkpoint and the hash of the event.
+ * The log and the other events need not be disclosed.
  */
 export interface InclusionProof {
-  /** The event's place. */
+  /** Sequence of the event. */
   readonly sequence: number;
-  /** The event's hash, hexadecimal. */
+  /** Hash of the event, hexadecimal. */
   readonly hash: string;
-  /** Size of the tree, which is that of the checkpoint it is held against. */
+  /** Size of the tree, equal to the size of the checkpoint. */
   readonly size: number;
-  /** Root of the tree, base64, as it stands in the checkpoint. */
+  /** Root of the tree, base64, as in the checkpoint. */
   readonly root: string;
-  /** Hashes of the proof, base64, from the leaf up. */
+  /** Hashes of the proof, base64, from the leaf to the root. */
   readonly nodes: readonly string[];
 }
 
-/** Shows that a log has only been added to between two checkpoints. */
+/** Proves that a log was only appended to between two checkpoints. */
 export interface ConsistencyProof {
   readonly from: number;
   readonly fromRoot: string;
@@ -39,8 +39,8 @@ export interface ConsistencyProof {
 /**
  * Proves that an event is in the log.
  *
- * @param size size of the checkpoint to prove against
- * @throws {RangeError} when the log has no such event or size, or retention has removed what it takes
+ * @param size size of the checkpoint
+ * @throws {RangeError} if the log does not have the event or size, or retention has removed needed events
  * @see https://www.rfc-editor.org/rfc/rfc6962#section-2.1.1
  */
 export async function proveInclusion(
@@ -53,16 +53,16 @@ export async function proveInclusion(
   return { sequence, hash, size, root: encode(roots[0] as NodeHash), nodes: nodes.map(encode) };
 }
 
-/** Whether a proof shows its event to be in the tree with its root. Compare that root yourself. */
+/** Whether a proof is valid for its own root. The caller must compare that root with a checkpoint. */
 export function checkInclusion({ sequence, hash, size, root, nodes }: InclusionProof): boolean {
   if (!(sequence >= 1 && sequence <= size)) return false;
   return verifyInclusion(sequence - 1, size, leafOf(hash), nodes.map(decode), decode(root));
 }
 
 /**
- * Proves that the log of one size is the beginning of the log of another.
+ * Proves that the log at one size is a prefix of the log at another.
  *
- * @throws {RangeError} when the log has no such sizes, or retention has removed what it takes
+ * @throws {RangeError} if the log does not have the sizes, or retention has removed needed events
  * @see https://www.rfc-editor.org/rfc/rfc6962#section-2.1.2
  */
 export async function proveConsistency(
@@ -75,13 +75,13 @@ export async function proveConsistency(
   return { from, fromRoot, to, toRoot, nodes: nodes.map(encode) };
 }
 
-/** Whether a proof shows one root to be the beginning of the other. Compare the roots yourself. */
+/** Whether a proof is valid for its own roots. The caller must compare them with checkpoints. */
 export function checkConsistency({ from, fromRoot, to, toRoot, nodes }: ConsistencyProof): boolean {
   if (!(from >= 0 && from <= to)) return false;
   return verifyConsistency(from, to, decode(fromRoot), decode(toRoot), nodes.map(decode));
 }
 
-/** One pass over the log: roots of ranges, roots of the whole at some sizes, and one event's hash. */
+/** Computes, in one pass over the log, roots of ranges, roots at sizes, and the hash of one event. */
 async function hashRanges(
   source: AuditSource,
   ranges: readonly LeafRange[],
@@ -116,8 +116,7 @@ async function hashRanges(
     hash,
     roots: sizes.map((size) => {
       const root = roots.get(size);
-      if (root === undefined)
-        throw new RangeError(`The log has no state of ${size} events to prove.`);
+      if (root === undefined) throw new RangeError(`The log has no state with ${size} events.`);
       return root;
     }),
   };

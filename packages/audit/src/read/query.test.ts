@@ -32,7 +32,7 @@ beforeAll(async () => {
       resource: `r${i % 3}`,
       status: i % 7 === 0 ? 'failure' : 'success',
       actor: { id: `u${i % 4}`, type: 'user', name: `User ${i % 4}` },
-      // Text that looks like the fields that a store looks for.
+      // Text that looks like the fields that a store searches for.
       details: {
         n: i,
         nested: { even: i % 2 === 0 },
@@ -80,7 +80,7 @@ const anyQuery: fc.Arbitrary<AuditQuery> = fc.record(
   { requiredKeys: [] },
 );
 
-/** What a query means, said in another way. */
+/** A reference implementation of a query. */
 function matching(query: AuditQuery): number[] {
   const among = (
     wanted: string | readonly string[] | undefined,
@@ -239,9 +239,9 @@ describe('invalid queries', () => {
     [{ limit: 10_001 }, 'limit must be'],
     [{ order: 'up' }, "order must be one of 'asc', 'desc'"],
     [{ acton: 'x' }, "unknown option 'acton'"],
-    [{ action: 5 }, 'action must be a string or several, got 5'],
-    [{ since: 'never' }, "since must be a time, got 'never'"],
-    [{ cursor: 'x' }, "cursor 'x' is not one of a page"],
+    [{ action: 5 }, 'action must be a string or an array of strings, got 5'],
+    [{ since: 'never' }, "since must be a valid time, got 'never'"],
+    [{ cursor: 'x' }, "cursor must be next or previous of a page, got 'x'"],
     [{ minDurationMs: -1 }, 'minDurationMs must be'],
     [{ fromSequence: 0.5 }, 'fromSequence must be an integer'],
   ])('rejects the query %j', async (query, message) => {

@@ -6,7 +6,7 @@ import type { AuditSource, ReadRange } from '../sinks/sink.ts';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
 import { compileFilter, type EventFilter, FILTER_FIELDS, type FilterQuery } from './filter.ts';
 
-/** Which events, in what order, and how many. */
+/** Conditions, order and limit of a query. */
 export interface AuditQuery extends FilterQuery {
   /** First sequence, inclusive. */
   readonly fromSequence?: number;
@@ -15,22 +15,22 @@ export interface AuditQuery extends FilterQuery {
   /** By sequence: `asc` oldest first, `desc` newest first. @defaultValue 'desc' for pages, 'asc' for streams */
   readonly order?: 'asc' | 'desc';
   /**
-   * Most events to return; 0 is none.
+   * Maximum number of events to return; 0 returns none.
    *
    * @defaultValue 100 for pages, all for streams
    * @throws {RangeError} unless an integer >= 0 (at most 10_000 for pages)
    */
   readonly limit?: number;
-  /** Where to go on: {@link AuditPage.next} or {@link AuditPage.previous} of an earlier page. */
+  /** Start position: {@link AuditPage.next} or {@link AuditPage.previous} of another page. */
   readonly cursor?: string;
 }
 
 /** A page of events. */
 export interface AuditPage {
   readonly events: readonly AuditEvent[];
-  /** For the page after this one, in the order of the query; undefined when there is none yet. */
+  /** Cursor of the next page, in the order of the query; undefined on the last page. */
   readonly next: string | undefined;
-  /** For the page before this one; undefined on the first. */
+  /** Cursor of the previous page; undefined on the first page. */
   readonly previous: string | undefined;
 }
 
@@ -39,7 +39,7 @@ const MAX_PAGE = 10_000;
 const DEFAULT_PAGE = 100;
 const OWN_FIELDS = ['fromSequence', 'toSequence', 'order', 'limit', 'cursor'];
 
-/** One page of a query. */
+/** Returns one page of a query. */
 export async function queryPage(source: AuditSource, query: AuditQuery): Promise<AuditPage> {
   checkKnown(OWNER, query, [...FILTER_FIELDS, ...OWN_FIELDS]);
   const order = checkOneOf(OWNER, 'order', query.order ?? 'desc', ['asc', 'desc']);
@@ -75,7 +75,7 @@ function cursorsAround(
 ): Pick<AuditPage, 'next' | 'previous'> {
   const first = events[0]?.sequence;
   const last = events.at(-1)?.sequence;
-  // An empty page lies just beyond its cursor, so that one step back leads to where it came from.
+  // The cursors of an empty page lie one step beyond its own cursor, so that they lead back.
   const beyond = (step: number): number =>
     (cursor?.sequence ?? 0) + (order === 'asc' ? step : -step);
   const before = encodeCursor({ order, side: 'before', sequence: first ?? beyond(1) });
@@ -84,7 +84,7 @@ function cursorsAround(
   return { next: more ? after : undefined, previous: cursor === undefined ? undefined : before };
 }
 
-/** The part of a range that lies on the cursor's side of its sequence. */
+/** The part of a range on the cursor's side. */
 function clip(range: Range, cursor: Cursor | undefined, reverse: boolean): Range {
   if (cursor === undefined) return range;
   return reverse
@@ -92,7 +92,7 @@ function clip(range: Range, cursor: Cursor | undefined, reverse: boolean): Range
     : { from: Math.max(range.from, cursor.sequence + 1), to: range.to };
 }
 
-/** Every event that matches, one by one. */
+/** Streams every matching event. */
 export async function* streamEvents(
   source: AuditSource,
   query: AuditQuery = {},
@@ -107,7 +107,7 @@ export async function* streamEvents(
   }
 }
 
-/** The lines of every event that matches, as they are stored, in batches. */
+/** Streams the lines of every matching event as stored, in batches. */
 export async function* streamLines(
   source: AuditSource,
   query: AuditQuery = {},
@@ -129,7 +129,8 @@ export async function* streamLines(
 
 function checkStream(query: AuditQuery): { readonly reverse: boolean; readonly limit: number } {
   checkKnown(OWNER, query, [...FILTER_FIELDS, ...OWN_FIELDS]);
-  if (query.cursor !== undefined) throw new TypeError(`${OWNER}: a stream takes no cursor.`);
+  if (query.cursor !== undefined)
+    throw new TypeError(`${OWNER}: a stream does not accept a cursor.`);
   const order = checkOneOf(OWNER, 'order', query.order ?? 'asc', ['asc', 'desc']);
   const limit = checkNumber(OWNER, 'limit', query.limit ?? Number.POSITIVE_INFINITY, {
     min: 0,
@@ -176,7 +177,7 @@ async function* readEvents(
   }
 }
 
-/** Lines that may match, as far as can be told without parsing them. */
+/** Lines that may match, determined without parsing them. */
 async function* readLines(
   source: AuditSource,
   { from, to }: Range,

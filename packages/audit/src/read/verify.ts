@@ -6,10 +6,10 @@ import type { Anchor, AuditSource } from '../sinks/sink.ts';
 import { CheckpointComparison } from './checkpoint-comparison.ts';
 import type { VerifyOptions, VerifyProblem, VerifyReport } from './verify-report.ts';
 
-/** How many events lie between two calls of {@link VerifyOptions.onProgress}. */
+/** Number of events between two calls of {@link VerifyOptions.onProgress}. */
 const PROGRESS_EVENTS = 8_192;
 
-/** Reads a whole log, in constant memory, and tells whether it is what was written. */
+/** Verifies the hash chain and the checkpoints of a whole log, in constant memory. */
 export async function verifyLog(
   source: AuditSource,
   options: VerifyOptions = {},
@@ -44,10 +44,10 @@ export async function verifyLog(
   };
 }
 
-/** The walk along the chain. */
+/** State of a verification. */
 class Verification {
   head: ChainHead;
-  /** Undefined where the log has lost its beginning and kept no sum of it. */
+  /** Undefined if the anchor of the log has no frontier. */
   readonly frontier: MerkleFrontier | undefined;
   events = 0;
 
@@ -70,7 +70,7 @@ class Verification {
         signal?.throwIfAborted();
         for (const line of lines) {
           if (missing !== undefined) {
-            // Only whether it turns up further on is still of interest.
+            // The remaining lines decide between 'removed' and 'reordered'.
             if (isSequence(line, missing.sequence))
               return { ...missing, ...misplaced(missing.sequence) };
             continue;
@@ -101,7 +101,7 @@ class Verification {
       };
     }
     if (checked.fault === 'edited') {
-      // Its sequence may have been edited too, so its place in the log is what can be named.
+      // The sequence of the event may have been edited too, so its position is reported.
       return {
         kind: 'edited',
         sequence: expected,
@@ -120,12 +120,12 @@ class Verification {
 
   #unlinked(sequence: number): VerifyProblem {
     if (this.events === 0) {
-      const message = `Event ${sequence}, the first there is, does not continue what came before it.`;
+      const message = `Event ${sequence}, the first of the log, does not continue the anchor.`;
       return { kind: 'edited', sequence, message };
     }
-    // The event itself is sound, so it was its predecessor that was hashed anew after an edit.
+    // The event matches its hash, so its predecessor was edited and rehashed.
     const edited = sequence - 1;
-    const message = `Event ${sequence} does not continue event ${edited}, which was hashed anew after an edit.`;
+    const message = `Event ${sequence} does not continue event ${edited}, which was edited and rehashed.`;
     return { kind: 'edited', sequence: edited, message };
   }
 }
@@ -135,7 +135,7 @@ function outOfPlace(sequence: number, expected: number): VerifyProblem {
     return {
       kind: 'inserted',
       sequence,
-      message: `Event ${sequence} stands where ${expected} should.`,
+      message: `Event ${sequence} is in the place of event ${expected}.`,
     };
   }
   const last = sequence - 1;
@@ -144,7 +144,10 @@ function outOfPlace(sequence: number, expected: number): VerifyProblem {
 }
 
 function misplaced(sequence: number): Pick<VerifyProblem, 'kind' | 'message'> {
-  return { kind: 'reordered', message: `Event ${sequence} is not in its place, but further on.` };
+  return {
+    kind: 'reordered',
+    message: `Event ${sequence} is out of order: it comes later in the log.`,
+  };
 }
 
 function isSequence(line: string, sequence: number): boolean {

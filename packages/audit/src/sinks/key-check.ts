@@ -1,29 +1,29 @@
 import { lineSequence, lineTimestamp } from '../chain/line-fields.ts';
 
-/** A line as a database keeps it. */
+/** A line and the keys under which a database stores it. */
 export interface KeyedLine {
-  /** The sequence under which it is kept. */
+  /** Sequence column. */
   readonly key: number;
   readonly line: string;
-  /** The time under which it is kept, where there is one. */
+  /** Time column, if the database has one. */
   readonly at?: string;
 }
 
 /**
- * Holds what a database keeps lines under against what the lines say. A line that continues the one
- * before it but is kept under another number or time would be missed by queries for ranges, and by
- * nobody else. Lines in disorder are left for verification to name.
+ * Compares the key columns of a database with the fields of its lines. A line that continues the
+ * previous one but is stored under another sequence or time would be missed by range queries only.
+ * Lines out of order are left to verification.
  */
 export class KeyCheck {
   readonly #step: 1 | -1;
   #previous: number | undefined;
 
-  /** @param reverse - whether the lines come last one first */
+  /** @param reverse whether the lines are in descending order */
   constructor(reverse: boolean) {
     this.#step = reverse ? -1 : 1;
   }
 
-  /** How many of `rows` are kept where they belong, before the first that is not. */
+  /** Number of rows before the first whose keys do not match its line. */
   validCount(rows: readonly KeyedLine[]): number {
     const misfiled = rows.findIndex((row) => this.#isMisfiled(row));
     return misfiled < 0 ? rows.length : misfiled;

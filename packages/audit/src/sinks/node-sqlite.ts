@@ -1,13 +1,16 @@
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite';
 
 /**
- * Opens a database with the SQLite that comes with Node. Loaded on first use, as older Node versions
- * warn when they load it, and some are built without.
+ * Opens a database with `node:sqlite`. The module is loaded on first use, because older versions of
+ * Node print a warning when it is loaded, and some builds do not have it.
  *
- * @throws {TypeError} when this Node has none
+ * @throws {TypeError} if this build of Node does not have `node:sqlite`
  */
 export function openDatabase(path: string, options: DatabaseSyncOptions = {}): DatabaseSync {
   const sqlite = process.getBuiltinModule('node:sqlite');
-  if (sqlite === undefined) throw new TypeError('This Node was built without node:sqlite.');
+  if (sqlite === undefined)
+    throw new TypeError(
+      'This build of Node does not have node:sqlite; use another build, or a sink that does not need it.',
+    );
   return new sqlite.DatabaseSync(path, options);
 }

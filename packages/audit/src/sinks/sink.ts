@@ -1,69 +1,69 @@
 import type { ChainHead, SealedEvent } from '../chain/hash-chain.ts';
 
-/** What a sink found when it was opened. */
+/** State of a sink after opening. */
 export interface SinkState {
-  /** Where its chain stands. */
+  /** Head of the sink's chain. */
   readonly head: ChainHead;
-  /** What had to be repaired, for people; undefined when nothing. */
+  /** A repair made at opening; undefined if none was needed. */
   readonly recovered?: SinkRecovery | undefined;
 }
 
-/** A repair that a sink made at opening. */
+/** A repair made by a sink at opening. */
 export interface SinkRecovery {
-  /** Bytes of an event that was never acknowledged, cut from the end. */
+  /** Bytes of a partly written, unacknowledged event that were removed from the end. */
   readonly tornBytes: number;
-  /** Where they were: a file. */
+  /** Path of the repaired file. */
   readonly location: string;
 }
 
-/** Something that a sink did while it wrote and that the log writes down. */
+/** Result of a write that the log records as an event. */
 export interface SinkWriteResult {
-  /** Events that retention has removed: the last one's sequence and hash. */
+  /** Events removed by retention: sequence and hash of the last one. */
   readonly retired: ChainHead & {
-    /** The first of them. */
+    /** Sequence of the first one. */
     readonly from: number;
   };
 }
 
-/** A signed checkpoint as a sink keeps it. */
+/** A signed checkpoint as a sink stores it. */
 export interface StoredCheckpoint {
   /** The signed note, in C2SP checkpoint format. */
   readonly note: string;
-  /** How many events it covers. */
+  /** Number of events covered. */
   readonly size: number;
-  /** Roots of the perfect subtrees at that size, hexadecimal: what is needed to go on from there. */
+  /** Roots of the perfect subtrees at that size, hexadecimal, to continue the tree from there. */
   readonly frontier: readonly string[];
 }
 
-/** The place where a log whose beginning was removed by retention now begins. */
+/** The last event removed by retention; the log begins after it. */
 export interface Anchor extends ChainHead {
   /**
    * Roots of the perfect subtrees of the removed events' Merkle tree, hexadecimal. Without them the
-   * chain can still be verified from here, but not checkpoints.
+   * chain can be verified, but not the checkpoints.
    */
   readonly frontier?: readonly string[];
 }
 
-/** Which lines to read. */
+/** Range of lines to read. */
 export interface ReadRange {
-  /** First sequence, inclusive. @defaultValue the oldest there is */
+  /** First sequence, inclusive. @defaultValue the oldest event */
   readonly from?: number;
-  /** Last sequence, inclusive. @defaultValue the newest there is */
+  /** Last sequence, inclusive. @defaultValue the newest event */
   readonly to?: number;
   /** Newest first. @defaultValue false */
   readonly reverse?: boolean;
-  /** A hint: lines that this refuses need not be delivered. The reader filters again. */
+  /** Optional optimisation: lines that do not match may be omitted. The reader filters again. */
   readonly filter?: LineFilter;
 }
 
-/** A condition that a store can decide cheaply, before a line is parsed. */
+/** Conditions that a store can evaluate without parsing lines. */
 export interface LineFilter {
-  /** Exact values by field; every one must match. */
+  /** Accepted values by field; every field must match. */
   readonly equals: ReadonlyMap<IndexedField, readonly string[]>;
-  /** ISO timestamps, inclusive and exclusive. */
+  /** ISO timestamps; `since` is inclusive, `until` is exclusive. */
   readonly since?: string;
   readonly until?: string;
-  /** Whether a raw line can match: never false for a line that does. */
+  /** Whether a line can match. May be true for a line that does not match, never false for one that does. */
   readonly mayMatch: (line: string) => boolean;
 }
 
@@ -78,42 +78,42 @@ export type IndexedField =
   | 'traceId'
   | 'spanId';
 
-/** Where events can be read from: a sink that keeps them, or a log opened only to be read. */
+/** A source of events: a sink that can be read, or a log opened for reading only. */
 export interface AuditSource {
-  /** What it is, for people. */
+  /** Name in error messages. */
   readonly name: string;
-  /** Lines in order of sequence, in batches. Every line as stored, so that tampering shows. */
+  /** Lines in order of sequence, in batches. Lines are returned exactly as stored, so that verification works. */
   read(range: ReadRange): AsyncIterable<readonly string[]>;
-  /** Where the log begins, when retention has removed events. */
+  /** The last event removed by retention; undefined if none was removed. */
   anchor(): Promise<Anchor | undefined>;
   /** Stored checkpoints, smallest first. */
   checkpoints(): Promise<readonly StoredCheckpoint[]>;
 }
 
-/** Where a log writes to. Implement it to add a kind of store. */
+/** A store of events. Implement it to add a kind of store. */
 export interface AuditSink {
-  /** Names the sink in errors, statistics and metrics. */
+  /** Name in errors, statistics and metrics. */
   readonly name: string;
   /**
-   * Whether a resolved {@link write} means that the events survive a crash. Sinks that do not promise
-   * it never count towards the log's rule, unless there is no other kind.
+   * Whether the events of a resolved {@link write} survive a crash. Sinks that are not durable do not
+   * count towards the log's rule, unless no sink is durable.
    */
   readonly durable: boolean;
   /**
-   * Takes the store for writing, repairs it, and tells where it stands. Called before the first write
-   * and again after every failed one, so that the sink can find out what of it has been stored.
+   * Opens the store for writing, repairs it and returns its state. Called before the first write and
+   * after every failed write, so that the sink can determine which events were stored.
    */
   open(log: string): Promise<SinkState>;
   /**
-   * Stores events, in order and all together. Called with one batch at a time, each continuing the
-   * chain. Resolves when they are as safe as this sink makes them. After a rejection the log calls
-   * {@link open} before it tries again.
+   * Stores a batch of events atomically and in order. Called with one batch at a time, each continuing
+   * the chain. Resolves when the events are stored. After a rejection the log calls {@link open} before
+   * the next write.
    */
   write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined>;
-  /** Keeps a checkpoint beside the events. */
+  /** Stores a checkpoint. */
   saveCheckpoint?(checkpoint: StoredCheckpoint): Promise<void>;
-  /** Releases the store. */
+  /** Closes the store. */
   close(): Promise<void>;
-  /** How to read it back, when it keeps what it is given. */
+  /** Reads the stored events; undefined if the sink cannot be read. */
   readonly source?: AuditSource;
 }

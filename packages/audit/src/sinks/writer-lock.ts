@@ -2,20 +2,20 @@ import type { DatabaseSync } from 'node:sqlite';
 import { AuditLockedError } from '../errors.ts';
 import { openDatabase } from './node-sqlite.ts';
 
-/** Extended result codes keep the primary one in their low byte; 5 is SQLITE_BUSY. */
+/** Primary result code SQLITE_BUSY, the low byte of extended result codes. */
 const SQLITE_BUSY = 5;
 
 /**
- * Keeps a second writer away from a log.
+ * Excludes a second writer of a log.
  *
- * The lock is the one that SQLite puts on an empty database file. The kernel holds it for the process
- * and lets go of it when the process ends, however it ends: there is no stale lock to break, no
- * process id to guess about, and two containers that share a volume exclude each other.
+ * The lock is SQLite's lock on an empty database file. The kernel releases it when the process ends,
+ * even on SIGKILL, so there are no stale locks and no process ids to check, and two containers that
+ * share a volume exclude each other.
  */
 export class WriterLock {
   readonly #database: DatabaseSync;
 
-  /** @throws {AuditLockedError} when somebody else has it */
+  /** @throws {AuditLockedError} if another writer holds the lock */
   constructor(sink: string, location: string, path: string) {
     const database = openDatabase(path, { timeout: 0 });
     try {

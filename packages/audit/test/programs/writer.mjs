@@ -1,5 +1,5 @@
-// Appends to a log as fast as it can until it is killed, and tells each acknowledgement on its output.
-// Plain JavaScript over the built package, so that it is up in a moment.
+// Appends to a log until it is killed, and prints each acknowledgement.
+// Plain JavaScript with the built package, for a short startup.
 import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { auditLog, noteSigner } from '../../dist/index.js';
@@ -9,7 +9,7 @@ import { sqliteSink } from '../../dist/sinks/sqlite/index.js';
 
 const { kind, location, secretKey, appenders, faults, fill } = JSON.parse(process.argv[2]);
 
-/** The real file system, some of whose operations fail as a dying disk's would. */
+/** The local file system with random I/O errors. */
 function dyingDisk(share) {
   const maybe = () => {
     if (Math.random() < share) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
@@ -85,7 +85,7 @@ const log = auditLog({
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const isLocked = (error) => error.cause?.code === 'AUDIT_LOCKED';
 
-// A database server may take a moment to notice that the writer before this one is gone.
+// A database server may notice the end of the previous writer with a delay.
 for (let tries = 0; ; tries++) {
   try {
     await log.ready();
@@ -111,10 +111,10 @@ async function append() {
         action: `append ${number}`,
         resource: `process ${process.pid}`,
         status: 'success',
-        // Such as cannot be compressed: the disk is meant to run full.
+        // Random, so that compression does not keep the disk from filling up.
         details: { fill: randomBytes(fill + (number % 97)).toString('base64') },
       });
-      // Synchronous: what has been written to the pipe outlives this process.
+      // Synchronous: data written to the pipe survives the process.
       writeSync(1, `${sequence} ${hash}\n`);
     } catch (error) {
       if (error.code !== 'AUDIT_UNAVAILABLE') {

@@ -14,9 +14,9 @@ import { SqliteSource } from '../../src/sinks/sqlite/sqlite-source.ts';
 import { type KillReport, killRepeatedly } from '../kill-writer.ts';
 import { postgresBinaries, startPostgres } from '../postgres-server.ts';
 
-/** Kills at one log; then a new one, so that verifying it stays quick. */
+/** Kills per log, bounded to keep verification fast. */
 const KILLS_PER_LOG = 10;
-/** Two at a time: one writes while the other is verified. */
+/** Two logs at a time: one writes while the other is verified. */
 const LANES = 2;
 
 const seed = Date.now() % 1_000_000;
@@ -29,7 +29,7 @@ afterAll(() => {
   }
 });
 
-/** A log in SQLite; an empty one where the writer died before it had made its tables. */
+/** A log in SQLite; an empty one if the writer was killed before it had created its tables. */
 function sqliteSource(path: string): AuditSource {
   if (!existsSync(path)) return memorySink().source;
   const database = new DatabaseSync(path, { readOnly: true });
@@ -40,7 +40,7 @@ function sqliteSource(path: string): AuditSource {
   return row?.tables === 1 ? new SqliteSource(path) : memorySink().source;
 }
 
-/** Runs the killings over several logs, two at a time, and adds them up. */
+/** Kills the writers of several logs, two at a time, and adds up the reports. */
 async function killLogs(
   name: string,
   kills: number,
@@ -97,7 +97,7 @@ describe('a writer killed by SIGKILL at any time', { timeout: 400_000 }, () => {
   });
 
   it.runIf(postgresBinaries() !== undefined || process.env.CI === 'true')(
-    'loses nothing that it acknowledged to PostgreSQL',
+    'loses no acknowledged event in PostgreSQL',
     async () => {
       const server = await startPostgres();
       const admin = new pg.Pool({ connectionString: server.connectionString, max: 2 });
@@ -110,7 +110,7 @@ describe('a writer killed by SIGKILL at any time', { timeout: 400_000 }, () => {
           pool.on('error', () => undefined);
           pools.push(pool);
           const source = new PostgresSource(pool, 'killed');
-          // The first life may be over before it had made the tables.
+          // The first writer may be killed before it has created the tables.
           const { createTables } = await import('../../src/sinks/postgres/postgres-schema.ts');
           const client = await pool.connect();
           await createTables(client, 'public', []);
@@ -165,7 +165,7 @@ if (!canMount)
 
 describe.runIf(canMount)('a writer on a full disk', { timeout: 300_000 }, () => {
   it.each(['file', 'sqlite'] as const)(
-    'costs no acknowledged event and leaves a log that verifies: %s',
+    'loses no acknowledged event and leaves a valid log in sink %s',
     async (kind) => {
       const path = mkdtempSync(join(tmpdir(), 'temper-full-'));
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1024k', 'tmpfs', path]);
@@ -180,7 +180,7 @@ describe.runIf(canMount)('a writer on a full disk', { timeout: 300_000 }, () => 
           24,
           random,
           (kill) => {
-            // Half-way through there is room again.
+            // Half-way through, space is freed.
             if (kill === 12) rmSync(ballast);
           },
         );

@@ -153,7 +153,7 @@ describe.runIf(available)('postgresSink', () => {
     const schema = newSchema();
     const log = open({ schema });
     await log.append(event('one'));
-    // As if the session had been lost and another process had written since.
+    // Simulates a lost session after which another process has written.
     await pool.query(`UPDATE "${schema}".audit_head SET sequence = 7`);
     await expect(log.append(event('two'))).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' });
     const { rows } = await pool.query(`SELECT count(*) FROM "${schema}".audit_event`);
@@ -355,7 +355,7 @@ describe.runIf(available)('postgresSink', () => {
   });
 
   it.each([
-    [{ writer: '' }, 'writer must name this process'],
+    [{ writer: '' }, 'writer must be a non-empty string'],
     [{ pool: undefined }, 'pool must be an object'],
     [{ schema: 'Robert"; DROP' }, 'schema must be a lower-case identifier'],
     [{ maxAgeMs: 1 }, 'maxAgeMs must be a number >= 86400000'],

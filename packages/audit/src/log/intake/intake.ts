@@ -52,7 +52,7 @@ export class Intake {
       timestamp: this.#timestamp(),
       eventType: this.#word('eventType', input.eventType),
       action: this.#word('action', input.action),
-      resource: this.#text('resource', nonEmpty('resource', input.resource)),
+      resource: this.#text('resource', checkText('resource', input.resource)),
       status: this.#word('status', input.status),
       details: sanitised.value,
       prev: '',
@@ -71,7 +71,7 @@ export class Intake {
   /** Event types, actions and statuses have few distinct values, so validated ones are cached. */
   #word(field: string, value: unknown): string {
     if (this.#words.has(value as string)) return value as string;
-    const checked = word(field, value);
+    const checked = checkWord(field, value);
     if (this.#words.size < MAX_WORDS) this.#words.add(checked);
     return checked;
   }
@@ -97,25 +97,26 @@ export class Intake {
 
   #actor(actor: string | AuditActor): AuditActor {
     if (typeof actor === 'string') {
-      return Object.freeze({ id: this.#text('actor', nonEmpty('actor', actor), 'id') });
+      return Object.freeze({ id: this.#text('actor', checkText('actor', actor), 'id') });
     }
     const { id, type, name } = checkObject('actor', actor) as AuditActor;
     const { redactor } = this.#options;
     const dropped = (field: string): boolean =>
       redactor.actionAt(redactor.descend(redactor.start('actor'), field)) === 'drop';
     return Object.freeze({
-      id: this.#text('actor', nonEmpty('actor.id', id), 'id'),
+      id: this.#text('actor', checkText('actor.id', id), 'id'),
       ...(type === undefined || dropped('type')
         ? undefined
-        : { type: this.#text('actor', nonEmpty('actor.type', type), 'type') }),
+        : { type: this.#text('actor', checkText('actor.type', type), 'type') }),
       ...(name === undefined || dropped('name')
         ? undefined
-        : { name: this.#text('actor', nonEmpty('actor.name', name), 'name') }),
+        : { name: this.#text('actor', checkText('actor.name', name), 'name') }),
     });
   }
 }
 
-function nonEmpty(field: string, value: unknown): string {
+/** @throws {TypeError} unless `value` is a non-empty string */
+export function checkText(field: string, value: unknown): string {
   if (typeof value !== 'string' || value.length === 0) {
     throw new TypeError(
       `An audit event's ${field} must be a non-empty string, got ${show(value)}.`,
@@ -124,8 +125,9 @@ function nonEmpty(field: string, value: unknown): string {
   return value;
 }
 
-function word(field: string, value: unknown): string {
-  const text = nonEmpty(field, value);
+/** @throws {TypeError} unless `value` is well-formed text of 1 to 256 characters without NUL */
+export function checkWord(field: string, value: unknown): string {
+  const text = checkText(field, value);
   if (text.length > MAX_WORD || !text.isWellFormed() || text.includes('\0')) {
     throw new TypeError(
       `An audit event's ${field} must be well-formed text of at most ${MAX_WORD} characters, got ${show(text)}.`,

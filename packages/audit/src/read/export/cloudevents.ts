@@ -1,20 +1,20 @@
 import type { JsonValue } from '../../chain/canonical-json.ts';
 import type { AuditEvent } from '../../chain/event.ts';
 
-/** What the CloudEvents of a log say about where they come from. */
+/** Options of the CloudEvents format. */
 export interface CloudEventsOptions {
   /** `source`: a URI reference for the log. @defaultValue `urn:temper:audit:<log>` */
   readonly source?: string;
-  /** Before the event's type, by convention a reversed domain. @defaultValue 'temper.audit' */
+  /** Prefix of `type`, by convention a reversed domain. @defaultValue 'temper.audit' */
   readonly typePrefix?: string;
 }
 
-/** Width of the largest safe integer, so that sequences sort as text. */
+/** Digits of the largest safe integer, so that sequences sort as text. */
 const SEQUENCE_DIGITS = 16;
 
 /**
- * An event as CloudEvents 1.0 in structured JSON, with the extensions for distributed tracing and
- * sequence.
+ * Converts an event to CloudEvents 1.0 in structured JSON, with the extensions for distributed tracing
+ * and sequence.
  *
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
  */
@@ -33,7 +33,7 @@ export function toCloudEvent(
     time: timestamp,
     datacontenttype: 'application/json',
     sequence: String(sequence).padStart(SEQUENCE_DIGITS, '0'),
-    // Whether the span was sampled is not in the log, and the flag only promises that it may be.
+    // The log does not store the sampled flag, so it is not set.
     ...(traceId === undefined || spanId === undefined
       ? {}
       : { traceparent: `00-${traceId}-${spanId}-00` }),

@@ -96,7 +96,7 @@ describe('export as CloudEvents', () => {
   });
 });
 
-/** What OCSF 1.6.0 requires of class API Activity, and of the objects in it, by path. */
+/** Attributes that OCSF 1.6.0 requires of class API Activity and its objects, by path. */
 const REQUIRED = [
   'activity_id',
   'actor',
@@ -110,7 +110,7 @@ const REQUIRED = [
   'time',
   'type_uid',
 ];
-/** Objects of which at least one attribute of a list must be there. */
+/** Objects that need at least one attribute of a list. */
 const AT_LEAST_ONE: Readonly<Record<string, readonly string[]>> = {
   actor: ['process', 'user', 'iam_role', 'session', 'app_name', 'app_uid'],
   'metadata.product': ['name', 'uid'],

@@ -4,27 +4,27 @@ import { type AuditQuery, streamEvents, streamLines } from '../query.ts';
 import { type CloudEventsOptions, toCloudEvent } from './cloudevents.ts';
 import { type OcsfOptions, toOcsf } from './ocsf.ts';
 
-/** How events leave the log: as they are in it, or as others expect them. */
+/** Export format: the lines of the log, CloudEvents 1.0 or OCSF. */
 export type ExportFormat = 'jsonl' | 'cloudevents' | 'ocsf';
 
-/** Every {@link ExportFormat}. */
+/** The values of {@link ExportFormat}. */
 export const EXPORT_FORMATS: readonly ExportFormat[] = ['jsonl', 'cloudevents', 'ocsf'];
 
 /** Options of {@link exportEvents}. */
 export interface ExportOptions extends CloudEventsOptions, OcsfOptions {
   /** @defaultValue 'jsonl' */
   readonly format?: ExportFormat;
-  /** Which events. @defaultValue all, oldest first */
+  /** Selects the events. @defaultValue all, oldest first */
   readonly query?: AuditQuery;
-  /** What the log is called in events of other formats. @defaultValue the source's name */
+  /** Name of the log in CloudEvents and OCSF. @defaultValue the name of the source */
   readonly log?: string;
 }
 
 /**
- * Events as lines of JSON, one by one, without holding them all.
+ * Streams events as lines of JSON without holding them all in memory.
  *
- * Lines of format `jsonl` are those of the log, byte for byte: an export of the whole log can be
- * verified like the log itself.
+ * Lines of the format `jsonl` are the lines of the log, byte for byte, so an export of the whole log can
+ * be verified like the log.
  */
 export async function* exportEvents(
   source: AuditSource,

@@ -2,15 +2,15 @@ import type { JsonValue } from '../../chain/canonical-json.ts';
 import type { AuditActor, AuditEvent } from '../../chain/event.ts';
 import { VERSION } from '../../version.ts';
 
-/** What the OCSF events of a log say about where they come from. */
+/** Options of the OCSF format. */
 export interface OcsfOptions {
-  /** The service that the events are about, as their source endpoint. @defaultValue the log's name */
+  /** Name of the service, used as source endpoint. @defaultValue the name of the log */
   readonly service?: string;
 }
 
 type Json = { readonly [key: string]: JsonValue };
 
-/** Version of the schema that the events follow. */
+/** Version of the OCSF schema. */
 const OCSF_VERSION = '1.6.0';
 /** Application Activity. */
 const CATEGORY = 6;
@@ -23,7 +23,7 @@ const UPDATE = 3;
 const DELETE = 4;
 const OTHER = 99;
 
-/** First words of actions, by what they do. */
+/** OCSF activities by the first word of an action. */
 const VERBS: ReadonlyMap<string, number> = new Map(
   Object.entries({
     create: CREATE,
@@ -65,8 +65,8 @@ const ACTIVITY_NAMES: Readonly<Record<number, string>> = {
 };
 
 /**
- * An event of the Open Cybersecurity Schema Framework, class API Activity, with every attribute that
- * the class requires.
+ * Converts an event to the Open Cybersecurity Schema Framework, class API Activity, with every
+ * attribute that the class requires.
  *
  * @see https://schema.ocsf.io/1.6.0/classes/api_activity
  */
@@ -122,7 +122,7 @@ export function toOcsf(event: AuditEvent, log: string, { service = log }: OcsfOp
   };
 }
 
-/** Goes by the first word: `fetch_package`, `fetchPackage` and `fetch package` all read. */
+/** The activity of the first word: `fetch_package`, `fetchPackage` and `fetch package` are reads. */
 function activityOf(action: string): number {
   const [verb = ''] = /^[a-z]+|^[A-Z]+(?![a-z])|^[A-Z][a-z]*/.exec(action) ?? [];
   return VERBS.get(verb.toLowerCase()) ?? OTHER;

@@ -3,13 +3,13 @@ import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promi
 
 /** A file open for writing at its end. */
 export interface WritableFile {
-  /** Bytes in it. */
+  /** Size in bytes. */
   readonly size: number;
-  /** Writes at the end, all of it or an error. */
+  /** Writes all bytes at the end, or rejects. */
   append(bytes: Uint8Array): Promise<void>;
-  /** Makes what has been written durable. */
+  /** Makes written bytes durable. */
   sync(): Promise<void>;
-  /** Cuts the file. */
+  /** Truncates the file to `size` bytes. */
   truncate(size: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -17,25 +17,25 @@ export interface WritableFile {
 /** A file open for reading. */
 export interface ReadableFile {
   readonly size: number;
-  /** Up to `length` bytes from `position`; fewer only at the end. */
+  /** `length` bytes from `position`; fewer only at the end of the file. */
   read(position: number, length: number): Promise<Buffer>;
   close(): Promise<void>;
 }
 
-/** The little that the file sink asks of a file system; tests put faults in its place. */
+/** The file system operations of the file sink, replaceable to inject faults in tests. */
 export interface FilePort {
   makeDirectory(path: string): Promise<void>;
-  /** Names in a directory, in order. Empty when there is no such directory. */
+  /** Sorted names in a directory. Empty if the directory does not exist. */
   list(path: string): Promise<readonly string[]>;
-  /** Makes a file that must not exist yet. */
+  /** Creates a file; rejects if it exists. */
   create(path: string): Promise<WritableFile>;
-  /** Opens a file to go on writing. */
+  /** Opens an existing file for appending. */
   openToAppend(path: string): Promise<WritableFile>;
   openToRead(path: string): Promise<ReadableFile>;
   rename(from: string, to: string): Promise<void>;
-  /** Removes a file, if it is there. */
+  /** Removes a file if it exists. */
   remove(path: string): Promise<void>;
-  /** Makes what was created, renamed or removed in a directory durable. */
+  /** Makes creations, renames and removals in a directory durable. */
   syncDirectory(path: string): Promise<void>;
 }
 
@@ -96,7 +96,7 @@ class NodeFile implements WritableFile, ReadableFile {
 }
 
 async function opened(path: string, flags: number): Promise<NodeFile> {
-  // Audit logs are nobody's business but their writer's.
+  // Readable and writable by the owner only.
   const handle = await open(path, flags, 0o600);
   const { size } = await handle.stat();
   return new NodeFile(handle, size);
@@ -104,7 +104,7 @@ async function opened(path: string, flags: number): Promise<NodeFile> {
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
 
-/** The file system of this machine. */
+/** The local file system. */
 export const nodeFiles: FilePort = {
   makeDirectory: async (path) => {
     await mkdir(path, { recursive: true, mode: 0o700 });
@@ -123,14 +123,14 @@ export const nodeFiles: FilePort = {
   rename,
   remove: (path) => rm(path, { force: true }),
   syncDirectory: async (path) => {
-    // Windows cannot open a directory, and needs no such thing.
+    // Windows cannot open a directory and does not need this.
     if (process.platform === 'win32') return;
     const handle = await open(path, O_RDONLY);
     await handle.sync().finally(() => handle.close());
   },
 };
 
-/** Replaces a small file so that a crash leaves the old or the new one, whole. */
+/** Replaces a small file atomically: after a crash the file has the old or the new content. */
 export async function replaceFile(
   files: FilePort,
   directory: string,
@@ -150,7 +150,7 @@ export async function replaceFile(
   await files.syncDirectory(directory);
 }
 
-/** All of a small file; undefined when it does not exist. */
+/** Content of a small file; undefined if the file does not exist. */
 export async function readWhole(files: FilePort, path: string): Promise<string | undefined> {
   let file: ReadableFile;
   try {

@@ -76,7 +76,7 @@ describe('fileSink after a torn write', { timeout: 30_000 }, () => {
     const whole = await written();
     const ends = [...whole.entries()].filter(([, byte]) => byte === 0x0a).map(([at]) => at + 1);
     const from = ends[COUNT - 2] as number;
-    // All bytes near the ends of the last event, some of those between, and some before.
+    // All bytes near both ends of the last event, and some between and before them.
     const span = whole.length - from;
     const offsets = Array.from({ length: span }, (_, i) => i);
     const chosen = offsets.filter((i) => i < 12 || i > span - 12 || i % 9 === 0);
@@ -154,7 +154,7 @@ describe('fileSink with failing file operations', { timeout: 30_000 }, () => {
     ['a disk that fills up behind some whole lines', 'append', systemError('EDQUOT'), 700],
     ['a disk that cannot sync', 'sync', systemError('EIO'), 0],
   ] as const)(
-    '%s: an error, a log that verifies, and nothing lost or doubled afterwards',
+    'rejects on %s, keeps a valid log, and loses or duplicates nothing afterwards',
     async (_, operation, error, partial) => {
       const files = new FaultyFiles();
       files.partial = partial;
@@ -208,7 +208,7 @@ describe('fileSink with failing file operations', { timeout: 30_000 }, () => {
     'rename',
     'remove',
   ])(
-    'survives any one failure of %s during rotation, compression and retention',
+    'loses no acknowledged event when %s fails during rotation, compression and retention',
     async (operation) => {
       const files = new FaultyFiles();
       const log = open({ files, maxSegmentBytes: 1_024, maxSegments: 3 });

@@ -112,7 +112,7 @@ describe('fileSink', { timeout: 30_000 }, () => {
   });
 
   it.each([
-    ['no directory', {}, 'directory must name a directory'],
+    ['no directory', {}, 'directory must be a non-empty path'],
     [
       'tiny segments',
       { directory: 'x', maxSegmentBytes: 10 },
@@ -170,7 +170,7 @@ describe('rotation', { timeout: 30_000 }, () => {
     const log = open({ maxSegmentBytes: 1_024, gzip: false });
     for (let i = 1; i <= 10; i++) await log.append(event(`n${i}`, { fill: 'x'.repeat(400) }));
     await log.close();
-    // Both forms of a file, as after a crash just before the plain one went; and a half-written one.
+    // Plain and compressed file of a segment, as after a crash before the plain one was removed, and a partly written file.
     const first = segment(1);
     writeFileSync(`${first}.gz`, (await import('node:zlib')).gzipSync(readFileSync(first)));
     writeFileSync(`${first}.gz.tmp`, 'half');

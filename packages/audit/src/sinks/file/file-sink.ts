@@ -38,37 +38,47 @@ import { readTail } from './tail.ts';
 
 /** Options of {@link fileSink}. */
 export interface FileSinkOptions {
-  /** Where the files are. Made if it does not exist, for this user's eyes only. */
+  /** Directory of the files. Created with mode 0700 if it does not exist. */
   readonly directory: string;
   /** @defaultValue 'file' */
   readonly name?: string;
   /**
-   * A file that has grown to this size is closed and a new one begun, in bytes.
+   * Size at which a file is closed and a new one is started, in bytes.
    *
    * @defaultValue 33_554_432
    * @throws {RangeError} at construction, unless an integer from 1_024 to 1_073_741_824
    */
   readonly maxSegmentBytes?: number;
   /**
-   * So is one that was begun this long ago, in milliseconds, when the next event comes.
+   * Age at which a file is closed and a new one is started with the next event, in milliseconds.
    *
    * @defaultValue 86_400_000
    * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
    */
   readonly maxSegmentAgeMs?: number;
-  /** Whether closed files are compressed, in the background. @defaultValue true */
+  /** Whether closed files are compressed in the background. @defaultValue true */
   readonly gzip?: boolean;
-  /** Most files kept, the open one included; at least 2. @defaultValue Infinity */
+  /**
+   * Maximum number of files, the open one included.
+   *
+   * @defaultValue Infinity
+   * @throws {RangeError} at construction, unless an integer >= 2 (`Infinity` allowed)
+   */
   readonly maxSegments?: number;
-  /** Remove closed files whose events are all older than this, in milliseconds. @defaultValue Infinity */
+  /**
+   * Closed files whose events are all older than this are removed, in milliseconds.
+   *
+   * @defaultValue Infinity
+   * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
+   */
   readonly maxAgeMs?: number;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
-  /** The file system. @defaultValue {@link nodeFiles} */
+  /** The file system. @defaultValue the local file system */
   readonly files?: FilePort;
 }
 
-/** The defaults, as the README's table shows them. */
+/** Defaults of {@link FileSinkOptions}. */
 export const FILE_SINK_DEFAULTS: {
   readonly name: 'file';
   readonly maxSegmentBytes: 33_554_432;
@@ -86,12 +96,12 @@ export const FILE_SINK_DEFAULTS: {
 };
 
 /**
- * Keeps the log in files of JSON lines, one event on each line, that any tool can read.
+ * Creates a sink that stores events in files of JSON lines.
  *
- * A batch is one write and one fdatasync. Files are rotated by size and age, compressed and removed
- * in the background.
+ * A batch is one write and one fdatasync. Files are rotated by size and age; compression and removal
+ * run in the background.
  *
- * @throws {TypeError | RangeError} when an option is not what {@link FileSinkOptions} says
+ * @throws {TypeError | RangeError} if an option is invalid, see {@link FileSinkOptions}
  */
 export function fileSink(options: FileSinkOptions): AuditSink & { readonly source: AuditSource } {
   const owner = 'fileSink';
@@ -99,7 +109,7 @@ export function fileSink(options: FileSinkOptions): AuditSink & { readonly sourc
   const all = { ...FILE_SINK_DEFAULTS, clock: systemClock, files: nodeFiles, ...options };
   checkName(owner, all.name);
   if (typeof all.directory !== 'string' || all.directory === '') {
-    throw new TypeError(`${owner}: directory must name a directory.`);
+    throw new TypeError(`${owner}: directory must be a non-empty path.`);
   }
   checkNumber(owner, 'maxSegmentBytes', all.maxSegmentBytes, {
     min: 1_024,
@@ -113,11 +123,11 @@ export function fileSink(options: FileSinkOptions): AuditSink & { readonly sourc
   return new FileSink(all);
 }
 
-/** The file that is being written. */
+/** The open file. */
 interface Current {
   readonly file: WritableFile;
   readonly segment: Segment;
-  /** On the wall clock: when its first event was written, or, without one, when it was opened. */
+  /** Wall time of its first event, or, if it is empty, of its opening. */
   readonly begunAt: number;
 }
 
@@ -128,10 +138,10 @@ class FileSink implements AuditSink {
   readonly #options: Required<FileSinkOptions>;
   #lock: WriterLock | undefined;
   #current: Current | undefined;
-  /** Bytes of the current file that are known to be durable. */
+  /** Durable bytes of the current file. */
   #durableBytes = 0;
   #head: ChainHead = EMPTY_HEAD;
-  /** Compression, retention and checkpoints, one after the other. */
+  /** Compression, retention and checkpoints, run one after the other. */
   #background: Promise<void> = Promise.resolve();
   #result: SinkWriteResult | undefined;
 
@@ -159,7 +169,7 @@ class FileSink implements AuditSink {
     return this.#goOn(last, segments);
   }
 
-  /** After a failed write: leaves in the file only what is known to be durable. */
+  /** After a failed write: truncates the file to its durable bytes. */
   async #undo({ file }: Current): Promise<void> {
     await file.truncate(this.#durableBytes);
     await file.sync();
@@ -176,7 +186,7 @@ class FileSink implements AuditSink {
     try {
       const tornBytes = file.size - tail.wholeBytes;
       if (tornBytes > 0) await file.truncate(tail.wholeBytes);
-      // What an earlier process wrote may not have reached the disk yet.
+      // Writes of an earlier process may not be on disk yet.
       await file.sync();
       this.#head = tail.head ?? (await this.#lastBefore(segments.length - 1, segments));
       const begunAt = await this.#begunAt(segment);
@@ -220,7 +230,7 @@ class FileSink implements AuditSink {
     return (await this.source.anchor()) ?? EMPTY_HEAD;
   }
 
-  /** Begins a new file behind the head. */
+  /** Starts a new file after the head. */
   async #begin(): Promise<void> {
     const { files, directory, clock } = this.#options;
     const name = segmentName(this.#head.sequence + 1);
@@ -284,7 +294,7 @@ class FileSink implements AuditSink {
       const exists = (await files.list(directory)).includes(CHECKPOINT_FILE);
       const file = exists ? await files.openToAppend(path) : await files.create(path);
       try {
-        // Behind the last newline is what an earlier process did not finish.
+        // After the last newline there may be a partly written line of an earlier process.
         const whole = exists ? await wholeLines(files, path) : 0;
         if (whole < file.size) await file.truncate(whole);
         await file.append(Buffer.from(checkpointLine(checkpoint)));

@@ -4,12 +4,12 @@ import { type FilePort, nodeFiles, readWhole } from './file-port.ts';
 import { backwardLines, forwardLines } from './segment-lines.ts';
 import { listSegments, type Segment } from './segments.ts';
 
-/** Where the beginning of the log is written down after retention. */
+/** Stores the anchor of the log after retention. */
 export const ANCHOR_FILE = 'anchor.json';
-/** One stored checkpoint on each line. */
+/** Stores one checkpoint per line. */
 export const CHECKPOINT_FILE = 'checkpoints.jsonl';
 
-/** Reads a log that {@link fileSink} keeps, while it is being written or not. */
+/** Reads a log of {@link fileSink}, also while it is being written. */
 export class FileSource implements AuditSource {
   readonly name: string;
   readonly #directory: string;
@@ -30,7 +30,7 @@ export class FileSource implements AuditSource {
     const within = rangeTest(from === 1 ? 0 : from, to);
     for (const segment of order) {
       const index = segments.indexOf(segment);
-      // A segment ends before the next one begins.
+      // A segment ends where the next one begins.
       if ((segments[index + 1]?.first ?? Number.POSITIVE_INFINITY) <= from || segment.first > to)
         continue;
       for await (const lines of this.#lines(segment, index === segments.length - 1, reverse)) {
@@ -50,7 +50,7 @@ export class FileSource implements AuditSource {
       yield* lines(this.#files, this.#directory, segment, isLast);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || segment.compressed) throw error;
-      // It was compressed after it had been listed.
+      // The segment was compressed after the listing.
       const compressed = { ...segment, name: `${segment.name}.gz`, compressed: true };
       yield* lines(this.#files, this.#directory, compressed, isLast);
     }
@@ -63,14 +63,14 @@ export class FileSource implements AuditSource {
 
   async checkpoints(): Promise<readonly StoredCheckpoint[]> {
     const text = await readWhole(this.#files, `${this.#directory}/${CHECKPOINT_FILE}`);
-    const lines = (text ?? '').split('\n').slice(0, -1); // behind the last newline there is nothing, or a torn line
+    const lines = (text ?? '').split('\n').slice(0, -1); // a partly written line may follow the last newline
     return lines
       .map((line) => JSON.parse(line) as StoredCheckpoint)
       .sort((a, b) => a.size - b.size);
   }
 }
 
-/** Tells by a line's text whether it lies in a range; what has no sequence is for others to judge. */
+/** Tests whether a line is in a range, without parsing it. Lines without a sequence pass. */
 function rangeTest(from: number, to: number): ((line: string) => boolean) | undefined {
   if (from <= 0 && to === Number.POSITIVE_INFINITY) return undefined;
   return (line) => {

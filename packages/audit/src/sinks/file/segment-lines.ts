@@ -8,8 +8,8 @@ const CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /**
- * The lines of a segment, in batches. A last line without its newline is being written, or torn by a
- * crash: it is left out of the last segment, and delivered from any other, where it does not belong.
+ * The lines of a segment, in batches. A last line without a newline is being written or was torn by a
+ * crash: it is omitted in the last segment, and returned in any other, where it is a fault.
  */
 export async function* forwardLines(
   files: FilePort,
@@ -27,7 +27,7 @@ export async function* forwardLines(
   if (rest.length > 0 && !isLast) yield [rest.toString()];
 }
 
-/** The same lines, last one first. */
+/** The same lines in reverse order. */
 export async function* backwardLines(
   files: FilePort,
   directory: string,
@@ -88,7 +88,7 @@ async function* chunksOf(
       return;
     }
     const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-    // Errors on either side end the loop below; the callback has nothing to add.
+    // Errors of either stream end the loop below, so the callback has nothing to do.
     pipeline(Readable.from(rawChunks(file)), gunzip, () => undefined);
     try {
       for await (const chunk of gunzip) yield chunk as Buffer;
@@ -102,7 +102,7 @@ async function* chunksOf(
   }
 }
 
-/** The bytes of a file, in parts. */
+/** The bytes of a file, in chunks. */
 export async function* rawChunks(file: ReadableFile): AsyncGenerator<Buffer, void, undefined> {
   for (let position = 0; ; ) {
     const chunk = await file.read(position, CHUNK_BYTES);

@@ -10,15 +10,15 @@ import { ANCHOR_FILE, CHECKPOINT_FILE, type FileSource } from './file-source.ts'
 import { forwardLines, rawChunks } from './segment-lines.ts';
 import { listSegments, parseSegment, type Segment } from './segments.ts';
 
-/** When closed segments go. */
+/** Limits beyond which closed segments are removed. */
 export interface FileRetention {
   readonly maxSegments: number;
   readonly maxAgeMs: number;
 }
 
 /**
- * Compresses a closed segment. The compressed form appears under its name only when it is complete
- * and durable; then the plain one goes.
+ * Compresses a closed segment. The compressed file gets its name only when it is complete and durable;
+ * then the plain file is removed.
  */
 export async function compressSegment(
   files: FilePort,
@@ -33,7 +33,7 @@ export async function compressSegment(
     const file = await files.create(temporary);
     try {
       const gzip = createGzip();
-      // Errors on either side end the loop below; the callback has nothing to add.
+      // Errors of either stream end the loop below, so the callback has nothing to do.
       pipeline(Readable.from(rawChunks(source)), gzip, () => undefined);
       for await (const chunk of gzip) await file.append(chunk as Buffer);
       await file.sync();
@@ -49,8 +49,8 @@ export async function compressSegment(
 }
 
 /**
- * Removes the oldest closed segments that retention no longer wants. The sum of them becomes the
- * anchor first, so that a crash in between loses neither events nor the means to verify the rest.
+ * Removes the oldest closed segments beyond the limits. The anchor is written first, so that the
+ * remaining events can be verified after a crash in between.
  */
 export async function removeOldSegments(
   files: FilePort,
@@ -65,14 +65,14 @@ export async function removeOldSegments(
   let count = 0;
   for (const next of segments.slice(1)) {
     const tooMany = segments.length - count > retention.maxSegments;
-    // Everything in a segment is older than the first event of the next.
+    // All events of a segment are older than the first event of the next one.
     if (!tooMany && !((await firstTimestamp(files, directory, next)) < cutoff)) break;
     count++;
   }
   if (count === 0) return undefined;
   const before = await source.anchor();
   const from = (before?.sequence ?? 0) + 1;
-  const retired = await sumUp(files, directory, closed.slice(0, count), before);
+  const retired = await anchorAfter(files, directory, closed.slice(0, count), before);
   await replaceFile(files, directory, ANCHOR_FILE, JSON.stringify(retired));
   await dropBelow(files, directory, retired.sequence);
   await pruneCheckpoints(files, directory, source, retired.sequence);
@@ -87,10 +87,10 @@ async function firstTimestamp(
   for await (const [line] of forwardLines(files, directory, segment, true)) {
     if (line !== undefined) return parseLine(line).timestamp;
   }
-  return '9'; // later than any
+  return '9'; // sorts after every timestamp
 }
 
-async function sumUp(
+async function anchorAfter(
   files: FilePort,
   directory: string,
   segments: readonly Segment[],
@@ -113,17 +113,17 @@ async function sumUp(
   return { sequence: head.sequence, hash: head.hash, frontier: nodes };
 }
 
-/** Never sum up what is not all there: the log would lose the means to show that. */
+/** Segments with a gap are not removed, because the gap could not be detected afterwards. */
 function gap(directory: string, segment: Segment, sequence: number): AuditCorruptError {
   const path = `${directory}/${segment.name}`;
   return new AuditCorruptError('file', path, sequence, 'events before it are missing');
 }
 
 /**
- * Removes segments that lie wholly at or before a sequence, and files that a crash left behind.
+ * Removes segments that end at or before a sequence, and files left over by a crash.
  *
- * Goes by one listing: the writer may be beginning a new file meanwhile, and a file that is not on
- * the list is none of ours.
+ * Uses one listing: the writer may start a new file at the same time, and files that are not in the
+ * listing are not touched.
  */
 export async function dropBelow(
   files: FilePort,
@@ -136,9 +136,9 @@ export async function dropBelow(
     if (name.endsWith('.tmp')) return true;
     const segment = parseSegment(name);
     if (segment === undefined) return false;
-    // A compressed form that has its name is complete, and makes the plain one superfluous.
+    // A compressed file with its final name is complete, so the plain file is not needed.
     if (names.includes(`${name}.gz`)) return true;
-    // It ends before the next one begins.
+    // The segment ends where the next one begins.
     return firsts.some((next) => next > segment.first && next <= sequence + 1);
   };
   const leftovers = names.filter(isLeftover);
@@ -158,7 +158,7 @@ async function pruneCheckpoints(
   await replaceFile(files, directory, CHECKPOINT_FILE, kept.map(checkpointLine).join(''));
 }
 
-/** A stored checkpoint as a line. */
+/** A stored checkpoint as one line of JSON. */
 export function checkpointLine({ note, size, frontier }: StoredCheckpoint): string {
   return `${JSON.stringify({ size, note, frontier })}\n`;
 }

@@ -2,7 +2,7 @@ import type { FilePort } from './file-port.ts';
 
 const NAME = /^(\d{20})\.jsonl(\.gz)?$/;
 
-/** One file of a log, named after its first event. */
+/** One file of a log. Its name is the sequence of its first event. */
 export interface Segment {
   readonly name: string;
   /** Sequence of its first event. */
@@ -10,12 +10,12 @@ export interface Segment {
   readonly compressed: boolean;
 }
 
-/** The name of the segment that begins with an event. */
+/** Name of the segment whose first event has the sequence `first`. */
 export function segmentName(first: number): string {
   return `${String(first).padStart(20, '0')}.jsonl`;
 }
 
-/** The segment that a file is, if it is one. */
+/** Parses a file name; undefined if it is not the name of a segment. */
 export function parseSegment(name: string): Segment | undefined {
   const [, first, gz] = NAME.exec(name) ?? [];
   return first === undefined
@@ -24,8 +24,8 @@ export function parseSegment(name: string): Segment | undefined {
 }
 
 /**
- * The segments of a log in order. Where compression was interrupted between its last two steps, both
- * forms of a segment are there; the compressed one is complete, and counts.
+ * The segments of a log in order. If compression was interrupted before the plain file was removed,
+ * both files exist; the compressed one is complete and is used.
  */
 export async function listSegments(
   files: FilePort,

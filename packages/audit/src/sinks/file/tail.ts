@@ -4,31 +4,30 @@ import type { WritableFile } from './file-port.ts';
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 64 * 1024;
-/** No event is longer, whatever its limits. */
+/** Upper bound of the size of an event with the largest limits. */
 const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
-/** What the end of a segment looks like. */
+/** The end of a segment. */
 export interface Tail {
-  /** The last event; undefined when the segment has none. */
+  /** The last event; undefined if the segment is empty. */
   readonly head: ChainHead | undefined;
-  /** Bytes that belong to whole events. What lies behind them was torn by a crash. */
+  /** Bytes of complete events. Bytes after them were torn by a crash. */
   readonly wholeBytes: number;
 }
 
-/** What {@link readTail} needs to read. */
+/** The file operations of {@link readTail}. */
 export type TailFile = Pick<WritableFile, 'size'> & {
   read(position: number, length: number): Promise<Buffer>;
 };
 
 /**
- * Finds the last whole event of a segment.
+ * Finds the last complete event of a segment.
  *
- * A process that is killed leaves the beginning of a line. A machine that loses power can also leave
- * blocks of zeros where data never reached the disk. Both lie behind everything that was ever
- * acknowledged, as that had been synced. A whole line that does not match its own hash is neither: it
- * was changed, and must be looked at rather than cut off.
+ * A killed process can leave a partly written line, and a loss of power can leave blocks of zeros.
+ * Both come after all acknowledged events, because those were synced. A complete line that does not
+ * match its hash was modified, so it is reported and not removed.
  *
- * @throws {AuditCorruptError} when the last whole line is not what was written
+ * @throws {AuditCorruptError} if the last complete line does not match its hash
  */
 export async function readTail(file: TailFile, sink: string, path: string): Promise<Tail> {
   let end = file.size;
@@ -39,7 +38,7 @@ export async function readTail(file: TailFile, sink: string, path: string): Prom
         sink,
         path,
         undefined,
-        'its end is no event, and not the beginning of one',
+        'its end is neither an event nor the beginning of one',
       );
     }
     const { text, start, whole } = line;
@@ -48,7 +47,12 @@ export async function readTail(file: TailFile, sink: string, path: string): Prom
       if (checked.fault === undefined) return { head: checked.event, wholeBytes: end };
       if (!text.includes('\0')) {
         const sequence = checked.fault === 'edited' ? checked.event.sequence : undefined;
-        throw new AuditCorruptError(sink, path, sequence, `of its last event, ${checked.message}`);
+        throw new AuditCorruptError(
+          sink,
+          path,
+          sequence,
+          `the last event is invalid: ${checked.message}`,
+        );
       }
     }
     end = start;
@@ -59,11 +63,11 @@ export async function readTail(file: TailFile, sink: string, path: string): Prom
 interface LineBefore {
   readonly text: string;
   readonly start: number;
-  /** Whether it ends in a newline. */
+  /** Whether the line ends with a newline. */
   readonly whole: boolean;
 }
 
-/** The line that ends at a position, and whether it is complete. */
+/** The line that ends at a position; undefined if it is longer than an event can be. */
 async function lineBefore(file: TailFile, end: number): Promise<LineBefore | undefined> {
   let bytes: Buffer = Buffer.alloc(0);
   let start = end;

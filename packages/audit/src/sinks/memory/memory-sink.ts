@@ -23,26 +23,26 @@ export interface MemorySinkOptions {
   /** @defaultValue 'memory' */
   readonly name?: string;
   /**
-   * Most events kept; the oldest go first.
+   * Maximum number of events kept. The oldest are removed first.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless an integer from 1 to 10_000_000
    */
   readonly capacity?: number;
-  /** A whole log to begin with, such as the lines of an export. @defaultValue none */
+  /** Initial lines, such as those of an export, without verification. @defaultValue none */
   readonly lines?: readonly string[];
 }
 
-/** The defaults, as the README's table shows them. */
+/** Defaults of {@link MemorySinkOptions}. */
 export const MEMORY_SINK_DEFAULTS: { readonly name: 'memory'; readonly capacity: 10_000 } = {
   name: 'memory',
   capacity: 10_000,
 };
 
-/** Lines delivered at a time. */
+/** Lines per batch. */
 const READ_LINES = 1_000;
 
-/** Keeps the last events in memory: for tests, and for showing what has just happened. */
+/** Creates a sink that keeps the last events in memory, for tests and for displays of recent events. */
 export function memorySink(
   options: MemorySinkOptions = {},
 ): AuditSink & { readonly source: AuditSource } {
@@ -58,10 +58,10 @@ class MemorySink implements AuditSink, AuditSource {
   readonly durable = false;
   readonly source: AuditSource = this;
   readonly #capacity: number;
-  /** A ring would save nothing: the array is cut when it has grown to twice the capacity. */
+  /** Trimmed to the capacity when it has grown to twice the capacity. */
   #kept: (ChainHead & { readonly line: string })[] = [];
   #head: ChainHead = EMPTY_HEAD;
-  /** Where what is kept begins, and the sum of what is not, when that is known. */
+  /** The last removed event and, if known, the Merkle frontier at that event. */
   #begin: ChainHead = EMPTY_HEAD;
   #frontier: MerkleFrontier | undefined = new MerkleFrontier();
   readonly #checkpoints: StoredCheckpoint[] = [];
@@ -69,7 +69,7 @@ class MemorySink implements AuditSink, AuditSource {
   constructor({ name, capacity, lines }: Required<MemorySinkOptions>) {
     this.name = name;
     this.#capacity = capacity;
-    // Taken as they are, whatever they are: verification is for telling what is wrong with them.
+    // Not validated: verification reports what is wrong with them.
     this.#kept = lines.map((line, i) => ({ line, sequence: i + 1, hash: hashOf(line) }));
     const last = this.#kept.at(-1);
     if (last !== undefined) this.#head = last;
@@ -88,7 +88,7 @@ class MemorySink implements AuditSink, AuditSource {
   async write(batch: readonly SealedEvent[]): Promise<undefined> {
     for (const { line, event } of batch) {
       const { sequence, prev, hash } = event;
-      // One that joins a log later keeps what it is given from then on.
+      // A sink that missed events starts again at the first event it receives.
       if (sequence !== this.#head.sequence + 1)
         this.#restart({ sequence: sequence - 1, hash: prev });
       this.#head = { sequence, hash };
@@ -131,7 +131,7 @@ class MemorySink implements AuditSink, AuditSource {
     for (let i = 0; i < lines.length; i += READ_LINES) yield lines.slice(i, i + READ_LINES);
   }
 
-  /** Readers see the capacity, not the slack above it. */
+  /** Removes events beyond the capacity before a read. */
   #trim(): void {
     if (this.#kept.length > this.#capacity) this.#forget(this.#kept.length - this.#capacity);
   }

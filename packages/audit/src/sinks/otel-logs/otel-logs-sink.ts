@@ -10,9 +10,9 @@ export interface OtelLogsSinkOptions {
 }
 
 /**
- * Sends every event to OpenTelemetry's logs API, as a log record in the context of its span. It goes
- * wherever the registered logger provider sends it, which keeps it as safe as that does: this sink
- * promises nothing, and never counts towards the rule beside one that is durable.
+ * Creates a sink that emits every event to OpenTelemetry's logs API, as a log record in the context of
+ * its span. The registered logger provider exports the records. The sink is not durable and does not
+ * count towards the rule beside a durable sink.
  */
 export function otelLogsSink(options: OtelLogsSinkOptions = {}): AuditSink {
   checkKnown('otelLogsSink', options, ['name']);

@@ -1,17 +1,17 @@
-/** What a query answers. The shape of `pg`'s own. */
+/** Result of a query, compatible with `pg`. */
 export interface PostgresResult {
   readonly rows: readonly unknown[];
   readonly rowCount: number | null;
 }
 
-/** A connection taken from a pool. The shape of `pg`'s PoolClient. */
+/** A connection of a pool, compatible with PoolClient of `pg`. */
 export interface PostgresClient {
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
   release(destroy?: boolean): void;
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-/** Where connections come from. The shape of `pg`'s Pool. */
+/** A pool of connections, compatible with Pool of `pg`. */
 export interface PostgresPool {
   connect(): Promise<PostgresClient>;
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
@@ -25,7 +25,7 @@ export async function inTransaction<T>(client: PostgresClient, work: () => Promi
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined); // the connection may be gone
+    await client.query('ROLLBACK').catch(() => undefined); // the connection may be lost
     throw error;
   }
 }

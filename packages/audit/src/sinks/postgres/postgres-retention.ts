@@ -5,14 +5,14 @@ import { inTransaction, type PostgresClient } from './postgres-client.ts';
 import { partitionDays, startOf, tablesIn } from './postgres-schema.ts';
 
 const DAY_MS = 86_400_000;
-/** Lines summed up at a time. */
+/** Lines per query. */
 const READ_LINES = 5_000;
 
 /**
- * Drops the days that ended before `cutoff`, oldest first, each in one transaction with the anchors
- * that the chains of its writers have from then on.
+ * Drops the days that ended before `cutoff`, oldest first, each in one transaction with the new anchors
+ * of its writers.
  *
- * @returns what went of each writer's chain
+ * @returns the removed events by writer
  */
 export async function retireDays(
   client: PostgresClient,
@@ -31,7 +31,7 @@ export async function retireDays(
   return retired;
 }
 
-/** Undefined when the day has to stay: a clock that went back has put later events before it. */
+/** Undefined if the day must be kept: after a clock went back, later days can have lower sequences. */
 async function retireDay(
   client: PostgresClient,
   schema: string,
@@ -64,7 +64,7 @@ interface WriterRow {
   readonly tangled: boolean;
 }
 
-/** Sums up a writer's events to `last`, and makes that the place where its chain begins. */
+/** Stores the anchor of a writer at the sequence `last`. */
 async function anchorAt(
   client: PostgresClient,
   schema: string,

@@ -11,7 +11,7 @@ export interface PostgresTables {
   readonly checkpoint: string;
 }
 
-/** @throws {TypeError} unless the schema is a plain lower-case identifier */
+/** @throws {TypeError} unless the schema is a lower-case identifier */
 export function tablesIn(schema: string): PostgresTables {
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
     throw new TypeError(`postgresSink: schema must be a lower-case identifier, got '${schema}'.`);
@@ -25,17 +25,17 @@ export function tablesIn(schema: string): PostgresTables {
   };
 }
 
-/** A field of the event, as an expression over its line; what an index on the same text serves. */
+/** A field as an SQL expression. An index on the same expression is used by queries. */
 export function fieldExpression(field: IndexedField): string {
   return field === 'actor' ? `((line::jsonb)#>>'{actor,id}')` : `((line::jsonb)->>'${field}')`;
 }
 
-/** Two processes that make the same table at once can fail, so one waits for the other. */
+/** Serialises DDL, because concurrent CREATE IF NOT EXISTS statements can fail. */
 function ddlLock(tables: PostgresTables): string {
   return `SELECT pg_advisory_xact_lock(hashtextextended('temper audit schema ' || '${tables.event}', 0))`;
 }
 
-/** Makes the tables that are not there yet. */
+/** Creates missing tables. */
 export async function createTables(
   client: PostgresClient,
   schema: string,
@@ -68,12 +68,12 @@ export async function createTables(
   });
 }
 
-/** A day in UTC as its partition's name has it: `20261124`. */
+/** The UTC day of a timestamp, as in the names of partitions: `20261124`. */
 export function dayOf(timestamp: string): string {
   return timestamp.slice(0, 10).replaceAll('-', '');
 }
 
-/** Makes the partition of a day, if it is not there yet. */
+/** Creates the partition of a day if it does not exist. */
 export async function createPartition(
   client: PostgresClient,
   schema: string,
@@ -91,12 +91,12 @@ export async function createPartition(
   });
 }
 
-/** When a day begins. */
+/** Start of a day. */
 export function startOf(day: string): Date {
   return new Date(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6, 8)}T00:00:00.000Z`);
 }
 
-/** The days that have a partition, oldest first. */
+/** Days that have a partition, oldest first. */
 export async function partitionDays(
   client: PostgresClient,
   schema: string,

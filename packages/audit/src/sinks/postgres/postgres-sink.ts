@@ -29,31 +29,31 @@ import { PostgresSource } from './postgres-source.ts';
 
 /** Options of {@link postgresSink}. */
 export interface PostgresSinkOptions {
-  /** A pool of `pg`. The sink keeps one connection of it for itself. */
+  /** A pool of `pg`. The sink reserves one connection. */
   readonly pool: PostgresPool;
   /**
-   * Whose chain this is. Every process that writes needs a name of its own that it has again after a
-   * restart, such as that of its pod in a stateful set.
+   * Name of the chain. Every writing process needs a unique name that is stable across restarts, such
+   * as the name of its pod in a stateful set.
    */
   readonly writer: string;
   /** @defaultValue 'postgres' */
   readonly name?: string;
-  /** Schema of the tables, made if it does not exist. @defaultValue 'public' */
+  /** Schema of the tables, created if it does not exist. @defaultValue 'public' */
   readonly schema?: string;
   /** Fields with an index, for queries by value. @defaultValue ['traceId'] */
   readonly indexes?: readonly IndexedField[];
   /**
-   * Remove days that ended longer ago than this, in milliseconds, of all writers.
+   * Days of all writers that ended longer ago than this are removed, in milliseconds.
    *
    * @defaultValue Infinity
    * @throws {RangeError} at construction, unless >= 86_400_000
    */
   readonly maxAgeMs?: number;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-/** The defaults, as the README's table shows them. */
+/** Defaults of {@link PostgresSinkOptions}. */
 export const POSTGRES_SINK_DEFAULTS: {
   readonly name: 'postgres';
   readonly schema: 'public';
@@ -66,18 +66,18 @@ export const POSTGRES_SINK_DEFAULTS: {
   maxAgeMs: Number.POSITIVE_INFINITY,
 };
 
-/** How often old days are looked for, in milliseconds. */
+/** Interval between checks of `maxAgeMs`, in milliseconds. */
 const RETENTION_INTERVAL_MS = 3_600_000;
-/** Days whose partitions are remembered to exist. */
+/** Maximum number of days in the cache of existing partitions. */
 const MAX_KNOWN_DAYS = 100;
 
 /**
- * Keeps the log in PostgreSQL, for a fleet: one chain per writer, in tables partitioned by day.
+ * Creates a sink that stores events in PostgreSQL: one chain per writer, in tables partitioned by day.
  *
- * A batch is one statement, and with it one transaction and one round trip, which moves the writer's
- * head from where this process left it: a writer that was superseded stores nothing.
+ * A batch is one statement: one transaction and one round trip. The statement compares and updates the
+ * head of the writer, so a superseded writer stores nothing.
  *
- * @throws {TypeError | RangeError} when an option is not what {@link PostgresSinkOptions} says
+ * @throws {TypeError | RangeError} if an option is invalid, see {@link PostgresSinkOptions}
  */
 export function postgresSink(
   options: PostgresSinkOptions,
@@ -88,7 +88,7 @@ export function postgresSink(
   checkName(owner, all.name);
   checkType(owner, 'pool', all.pool, 'object');
   if (typeof all.writer !== 'string' || all.writer === '') {
-    throw new TypeError(`${owner}: writer must name this process.`);
+    throw new TypeError(`${owner}: writer must be a non-empty string.`);
   }
   checkNumber(owner, 'maxAgeMs', all.maxAgeMs, { min: 86_400_000 });
   return new PostgresSink(all);
@@ -116,10 +116,10 @@ class PostgresSink implements AuditSink {
     this.#release();
     const { pool, schema, indexes } = this.#options;
     const client = await pool.connect();
-    // Without a listener, a connection that breaks while idle would end the process.
+    // Without a listener, an error of an idle connection would end the process.
     client.on('error', () => undefined);
     try {
-      // Whatever the server's default is, an answer must mean that the commit is on disk.
+      // An acknowledged commit must be on disk, regardless of the default of the server.
       await client.query('SET synchronous_commit = on');
       await createTables(client, schema, indexes);
       await this.#lock(client);
@@ -132,7 +132,7 @@ class PostgresSink implements AuditSink {
     return { head: this.#head };
   }
 
-  /** The lock belongs to the session, and goes with it. */
+  /** Takes an advisory lock, which is released with the session. */
   async #lock(client: PostgresClient): Promise<void> {
     const { writer, schema } = this.#options;
     const { rows } = await client.query(
@@ -170,7 +170,7 @@ class PostgresSink implements AuditSink {
     if (last.sequence !== stored.sequence || last.hash !== stored.hash) {
       throw this.#corrupt(
         Math.min(last.sequence, stored.sequence) + 1,
-        `its head says ${stored.sequence}, its last event is ${last.sequence}`,
+        `its head is ${stored.sequence}, but its last event is ${last.sequence}`,
       );
     }
     return stored;
@@ -240,7 +240,7 @@ class PostgresSink implements AuditSink {
   }
 
   #release(): void {
-    // Destroyed rather than given back: the lock must not live on in somebody else's session.
+    // Destroyed and not returned to the pool, because the lock belongs to the session.
     this.#client?.release(true);
     this.#client = undefined;
     this.#days.clear();

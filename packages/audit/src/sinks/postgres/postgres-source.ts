@@ -5,7 +5,7 @@ import type { Anchor, AuditSource, LineFilter, ReadRange, StoredCheckpoint } fro
 import type { PostgresPool } from './postgres-client.ts';
 import { fieldExpression, type PostgresTables, tablesIn } from './postgres-schema.ts';
 
-/** Lines fetched at a time. */
+/** Lines per query. */
 const READ_LINES = 1_000;
 
 interface Row {
@@ -14,7 +14,7 @@ interface Row {
   readonly line: string;
 }
 
-/** Reads the chain of one writer that {@link postgresSink} keeps. */
+/** Reads the chain of one writer of {@link postgresSink}. */
 export class PostgresSource implements AuditSource {
   readonly name: string;
   readonly #pool: PostgresPool;
@@ -62,7 +62,7 @@ export class PostgresSource implements AuditSource {
     for (const [field, wanted] of filter?.equals ?? []) {
       condition(`${fieldExpression(field)} = ANY (?)`, wanted);
     }
-    // The partitions are by day, so a range of time leaves most of them unread.
+    // Tables are partitioned by day, so a time range excludes most partitions.
     if (filter?.since !== undefined) condition('at >= ?', filter.since);
     if (filter?.until !== undefined) condition('at < ?', filter.until);
     const text = `SELECT sequence, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at, line
@@ -72,7 +72,7 @@ export class PostgresSource implements AuditSource {
   }
 
   #misfiled({ key, at, line }: KeyedLine): AuditCorruptError {
-    const what = `it is kept under another sequence or time, ${key} and ${at}`;
+    const what = `it is stored under another sequence or time, ${key} and ${at}`;
     return new AuditCorruptError(this.name, this.name, lineSequence(line), what);
   }
 
@@ -96,7 +96,7 @@ export class PostgresSource implements AuditSource {
   }
 }
 
-/** Every writer that has a chain in the schema. */
+/** Names of all writers with a chain in the schema. */
 export async function postgresWriters(
   pool: PostgresPool,
   schema: string = 'public',

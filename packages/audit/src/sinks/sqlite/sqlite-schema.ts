@@ -2,13 +2,13 @@ import type { DatabaseSync } from 'node:sqlite';
 import { AuditCorruptError } from '../../errors.ts';
 import type { IndexedField } from '../sink.ts';
 
-/** 'TmAu', so that `file` and others can tell whose database it is. */
+/** 'TmAu': identifies the database to `file` and other tools. */
 const APPLICATION_ID = 0x546d4175;
 const SCHEMA_VERSION = 1;
 
 /**
- * Where fields are in a line. There are no columns of their own for them, so nobody can make an event
- * turn up, or not turn up, under a value that it does not have.
+ * JSON paths of fields in a line. The fields have no columns of their own, which could differ from the
+ * line.
  */
 const FIELDS: Readonly<Record<IndexedField | 'timestamp', string>> = {
   id: '$.id',
@@ -22,15 +22,15 @@ const FIELDS: Readonly<Record<IndexedField | 'timestamp', string>> = {
   spanId: '$.spanId',
 };
 
-/** Fields that may have an index. */
+/** Fields that can be indexed. */
 export const indexNames = Object.keys(FIELDS) as readonly (keyof typeof FIELDS)[];
 
-/** A field, as an expression over the line; what an index on the same text serves. */
+/** A field as an SQL expression. An index on the same expression is used by queries. */
 export function fieldExpression(field: keyof typeof FIELDS): string {
   return `(line ->> '${FIELDS[field]}')`;
 }
 
-/** Makes the tables in a new database, and refuses one that is something else. */
+/** Creates the tables in a new database, and rejects a database of another application or version. */
 export function createSchema(
   database: DatabaseSync,
   path: string,
@@ -52,9 +52,14 @@ export function createSchema(
       PRAGMA user_version = ${SCHEMA_VERSION};
       COMMIT;`);
   } else if (pragma('application_id') !== APPLICATION_ID) {
-    throw new AuditCorruptError(sink, path, undefined, 'it is a database of something else');
+    throw new AuditCorruptError(sink, path, undefined, 'it is a database of another application');
   } else if (pragma('user_version') !== SCHEMA_VERSION) {
-    throw new AuditCorruptError(sink, path, undefined, 'it is of another version of this package');
+    throw new AuditCorruptError(
+      sink,
+      path,
+      undefined,
+      'it has the schema of another version of this package',
+    );
   }
   for (const name of indexNames) {
     const index = `event_${name}`;

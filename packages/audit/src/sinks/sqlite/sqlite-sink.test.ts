@@ -129,9 +129,9 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
   });
 
   it.each([
-    [{}, 'path must name a file'],
+    [{}, 'path must be a non-empty path'],
     [{ path: 'x', maxEvents: 0 }, 'maxEvents must be an integer >= 1'],
-    [{ path: 'x', indexes: ['colour'] }, 'indexes may name id, timestamp'],
+    [{ path: 'x', indexes: ['colour'] }, 'indexes must be some of id, timestamp'],
     [{ path: 'x', retention: 1 }, "unknown option 'retention'"],
   ])('rejects %j', (options, message) => {
     expect(() => sqliteSink(options as SqliteSinkOptions)).toThrow(message);

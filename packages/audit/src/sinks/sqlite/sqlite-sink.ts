@@ -25,35 +25,40 @@ import { readAnchor, SqliteSource } from './sqlite-source.ts';
 
 /** Options of {@link sqliteSink}. */
 export interface SqliteSinkOptions {
-  /** The database file. Made if it does not exist; its directory must. */
+  /** The database file. Created if it does not exist; its directory must exist. */
   readonly path: string;
   /** @defaultValue 'sqlite' */
   readonly name?: string;
   /**
-   * Fields with an index, for queries by value. Each costs time on every append; queries by other
-   * fields read through the log.
+   * Fields with an index, for queries by value. Each index costs time on every write; queries by other
+   * fields scan the log.
    *
    * @defaultValue ['timestamp', 'traceId']
    */
   readonly indexes?: readonly SqliteIndex[];
-  /** Remove events older than this, in milliseconds. @defaultValue Infinity */
+  /**
+   * Events older than this are removed, in milliseconds.
+   *
+   * @defaultValue Infinity
+   * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
+   */
   readonly maxAgeMs?: number;
   /**
-   * Remove the oldest events beyond so many. Done in batches, so a tenth more than that (and at least
-   * 100 more) may be there.
+   * Number of events beyond which the oldest are removed. Removal is done in batches, so the log can
+   * exceed the limit by a tenth or by 100 events, whichever is more.
    *
    * @defaultValue Infinity
    * @throws {RangeError} at construction, unless an integer >= 1 (`Infinity` allowed)
    */
   readonly maxEvents?: number;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
 /** A field that {@link sqliteSink} can index. */
 export type SqliteIndex = (typeof indexNames)[number];
 
-/** The defaults, as the README's table shows them. */
+/** Defaults of {@link SqliteSinkOptions}. */
 export const SQLITE_SINK_DEFAULTS: {
   readonly name: 'sqlite';
   readonly indexes: readonly SqliteIndex[];
@@ -66,21 +71,20 @@ export const SQLITE_SINK_DEFAULTS: {
   maxEvents: Number.POSITIVE_INFINITY,
 };
 
-/** Events that retention removes with one write, so that no write takes long. */
+/** Maximum number of events removed per write, to bound its duration. */
 const MAX_RETIRED = 10_000;
-/** Least number of events beyond the limit that are worth a removal. */
+/** Smallest number of events beyond the limit that is removed. */
 const MIN_EXCESS = 100;
-/** How often the age of the oldest event is looked at, in milliseconds. */
+/** Interval between checks of `maxAgeMs`, in milliseconds. */
 const RETENTION_INTERVAL_MS = 60_000;
 
 /**
- * Keeps the log in an SQLite database, with the SQLite that comes with Node: the default for a
- * service on one machine.
+ * Creates a sink that stores events in an SQLite database with `node:sqlite`: the default sink.
  *
- * Write-ahead log, `synchronous=FULL`, one transaction per batch. A commit runs on the thread that
- * calls it, and waits there for its one fdatasync.
+ * Write-ahead log, `synchronous=FULL`, one transaction per batch. A commit blocks the calling thread
+ * for one fdatasync.
  *
- * @throws {TypeError | RangeError} when an option is not what {@link SqliteSinkOptions} says
+ * @throws {TypeError | RangeError} if an option is invalid, see {@link SqliteSinkOptions}
  */
 export function sqliteSink(
   options: SqliteSinkOptions,
@@ -90,13 +94,15 @@ export function sqliteSink(
   const all = { ...SQLITE_SINK_DEFAULTS, clock: systemClock, ...options };
   checkName(owner, all.name);
   if (typeof all.path !== 'string' || all.path === '') {
-    throw new TypeError(`${owner}: path must name a file.`);
+    throw new TypeError(`${owner}: path must be a non-empty path.`);
   }
   checkNumber(owner, 'maxAgeMs', all.maxAgeMs, { min: 1 });
   checkNumber(owner, 'maxEvents', all.maxEvents, { min: 1, integer: true });
   for (const index of all.indexes) {
     if (!indexNames.includes(index)) {
-      throw new TypeError(`${owner}: indexes may name ${indexNames.join(', ')}, got '${index}'.`);
+      throw new TypeError(
+        `${owner}: indexes must be some of ${indexNames.join(', ')}, got '${index}'.`,
+      );
     }
   }
   return new SqliteSink(all);
@@ -137,7 +143,7 @@ class SqliteSink implements AuditSink {
       database.close();
       throw error;
     }
-    // SQLite makes what is in the file durable, and leaves to us that the file is in its directory.
+    // SQLite syncs the file but not its directory entry.
     const directory = await open(dirname(path), 'r');
     await directory.sync().finally(() => directory.close());
     return { head: this.#head };
@@ -169,14 +175,14 @@ class SqliteSink implements AuditSink {
     });
   }
 
-  /** Removes what is too old or too much, and leaves the sum of it as the anchor. */
+  /** Removes events beyond `maxEvents` or `maxAgeMs` and stores the anchor. */
   #retire(
     database: DatabaseSync,
     batch: readonly SealedEvent[],
   ): SinkWriteResult['retired'] | undefined {
     const { maxEvents, maxAgeMs, clock } = this.#options;
     const last = (batch[batch.length - 1] as SealedEvent).event.sequence;
-    // In batches, as every removal is an event itself, which must not lead to the next one.
+    // In batches, because every removal is recorded as an event, which must not cause the next removal.
     const excess = last - this.#first + 1 - maxEvents;
     let to = excess >= Math.max(MIN_EXCESS, maxEvents / 10) ? last - maxEvents : 0;
     if (maxAgeMs !== Number.POSITIVE_INFINITY && clock.monotonic() >= this.#retentionAt) {
@@ -187,7 +193,7 @@ class SqliteSink implements AuditSink {
         )
         .get(cutoff) as { sequence: number } | undefined;
       const old = Math.min((young?.sequence ?? last) - 1, this.#first + MAX_RETIRED - 1);
-      // Look again soon when one write could not remove all of it.
+      // Check again with the next write if this one could not remove all old events.
       if (old < this.#first + MAX_RETIRED - 1) {
         this.#retentionAt = clock.monotonic() + RETENTION_INTERVAL_MS;
       }
@@ -240,7 +246,7 @@ class SqliteSink implements AuditSink {
   }
 }
 
-/** Runs `work` in a transaction; what it returns runs when that has been committed. */
+/** Runs `work` in a transaction, and the function it returns after the commit. */
 function inTransaction<T>(database: DatabaseSync, work: () => () => T): T {
   database.exec('BEGIN IMMEDIATE');
   let after: () => T;

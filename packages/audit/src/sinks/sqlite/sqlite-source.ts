@@ -8,14 +8,14 @@ import type { Anchor, AuditSource, LineFilter, ReadRange, StoredCheckpoint } fro
 import { fieldExpression } from './sqlite-schema.ts';
 
 /**
- * Rows looked through at a time. A statement runs on this thread from beginning to end, so a
- * query is cut into parts, between which everything else has its turn.
+ * Rows scanned per statement. A statement blocks the thread, so a scan is split to let other work run
+ * in between.
  */
 const WINDOW = 10_000;
-/** Lines delivered at a time. */
+/** Lines per batch. */
 const READ_LINES = 1_000;
 
-/** Reads a log that {@link sqliteSink} keeps, while it is being written or not. */
+/** Reads a log of {@link sqliteSink}, also while it is being written. */
 export class SqliteSource implements AuditSource {
   readonly name: string;
   readonly #path: string;
@@ -41,9 +41,9 @@ export class SqliteSource implements AuditSource {
     const { where, parameters } = conditions(range.filter);
     const order = range.reverse === true ? 'DESC' : 'ASC';
     const index = this.#indexFor(range.filter);
-    // Left to itself, the planner would rather walk along the sequences.
+    // Without INDEXED BY the planner prefers a scan by sequence.
     const by = index === undefined ? '' : ` INDEXED BY "${index}"`;
-    // Rows are taken a few at a time: no statement stays open while the reader does other things.
+    // Rows are fetched in batches, so that no statement stays open while the reader does other work.
     const sql = `SELECT sequence AS key, line FROM event${by} WHERE sequence BETWEEN ? AND ?${where} ORDER BY sequence ${order} LIMIT ${READ_LINES}`;
     const check = new KeyCheck(order === 'DESC');
     let { low, high } = bounds;
@@ -63,7 +63,7 @@ export class SqliteSource implements AuditSource {
     }
   }
 
-  /** The index that answers a condition by value, where there is one. */
+  /** An index for one of the conditions by value, if there is one. */
   #indexFor(filter: LineFilter | undefined): string | undefined {
     const wanted = [...(filter?.equals.keys() ?? [])].map((field) => `event_${field}`);
     if (wanted.length === 0) return undefined;
@@ -74,11 +74,11 @@ export class SqliteSource implements AuditSource {
   }
 
   #misfiled({ key, line }: KeyedLine): AuditCorruptError {
-    const what = `it is kept under another sequence, ${key}`;
+    const what = `it is stored under another sequence, ${key}`;
     return new AuditCorruptError(this.name, this.#path, lineSequence(line), what);
   }
 
-  /** The next part of a range to look through, counted in rows: sequences may have been tampered with. */
+  /** The next part of a range, counted in rows, because the sequences may have been modified. */
   #window(low: number, high: number, order: 'ASC' | 'DESC'): readonly [number, number] {
     const edge = this.#opened
       .prepare(
@@ -93,7 +93,7 @@ export class SqliteSource implements AuditSource {
     from = 0,
     to = Number.MAX_SAFE_INTEGER,
   }: ReadRange): { low: number; high: number } | undefined {
-    // As text, since numbers beyond what JavaScript can hold are refused by the driver.
+    // As text, because the driver rejects integers beyond the safe range.
     const found = this.#opened
       .prepare(
         'SELECT CAST(min(sequence) AS TEXT) AS low, CAST(max(sequence) AS TEXT) AS high FROM event',
@@ -102,7 +102,7 @@ export class SqliteSource implements AuditSource {
     if (found.low === null || found.high === null) return undefined;
     const [low, high] = [Number(found.low), Number(found.high)];
     if (!Number.isSafeInteger(high) || low < 1) {
-      const what = `events are kept under sequences ${low} to ${high}`;
+      const what = `events are stored under sequences ${low} to ${high}`;
       throw new AuditCorruptError(this.name, this.#path, undefined, what);
     }
     return { low: Math.max(low, from), high: Math.min(high, to) };
@@ -125,7 +125,7 @@ export class SqliteSource implements AuditSource {
   }
 }
 
-/** Where the log begins, when retention has removed events. */
+/** The last event removed by retention; undefined if none was removed. */
 export function readAnchor(
   database: DatabaseSync,
 ): (Anchor & { frontier: readonly string[] }) | undefined {
