@@ -1,0 +1,68 @@
+// What `pnpm check:unused` takes for used. Each entry beyond the defaults has its reason beside it.
+
+/** @type {import('knip').KnipConfig} */
+export default {
+  workspaces: {
+    '.': {
+      // Programs, run by name from package.json, .ci/run and bootstrap.mjs, and their tests.
+      entry: ['scripts/*.mjs', 'scripts/**/*.test.mjs'],
+      project: ['scripts/**/*.mjs'],
+      // Run by .ci/run.
+      ignoreDependencies: ['publint'],
+    },
+    'packages/*': {
+      entry: [
+        'src/**/*.test.ts',
+        'test/**/*.test.ts',
+        // Programs that tests run as processes of their own, by path.
+        'test/programs/*',
+        'test/servers/fixtures/*.ts',
+        'test/servers/*-worker.ts',
+      ],
+      project: ['src/**/*.ts', 'test/**/*.{ts,mjs}'],
+    },
+    'apps/*': {
+      entry: [
+        'src/main.ts',
+        'src/**/*.test.ts',
+        'test/**/*.test.ts',
+        // Preloaded with --import by the fuzz suite.
+        'test/servers/*.mjs',
+      ],
+      project: ['src/**/*.ts', 'test/**/*.{ts,mjs}'],
+    },
+    'apps/demo': {
+      entry: [
+        'src/main.ts',
+        'src/**/*.test.ts',
+        'test/**/*.test.ts',
+        'test/servers/*.mjs',
+        // Loaded by page/index.html.
+        'page/src/{main,theme}.ts',
+        // Run by package.json.
+        'page/*.mjs',
+      ],
+      project: ['src/**/*.ts', 'test/**/*.{ts,mjs}', 'page/**/*.{ts,mjs}'],
+    },
+    bench: {
+      entry: [
+        'src/run.ts',
+        'src/**/*.test.ts',
+        // Forked by run.ts for each suite.
+        'src/worker.ts',
+        // Found by their place by suite.ts.
+        'src/*/*.ts',
+      ],
+      project: ['src/**/*.ts'],
+    },
+    observability: {
+      // generate.ts is run by package.json.
+      entry: ['src/generate.ts', 'src/**/*.test.ts', 'test/**/*.test.ts'],
+      project: ['src/**/*.ts', 'test/**/*.ts'],
+    },
+  },
+  // One list of patterns serves all packages, and not each package has a file for each pattern.
+  treatConfigHintsAsErrors: false,
+  // System programs that tests start; .ci/run installs what a machine lacks.
+  ignoreBinaries: ['cc', 'mount', 'umount', 'openssl'],
+};

@@ -1,0 +1,45 @@
+// How much one has to read to know one policy: the lines of a file and of all that it imports, types
+// included; without core and without tests. reading-budgets.json names the files. `--files` lists them.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compareWithBudgets, formatTable } from './rules/budgets.mjs';
+import { parseFile } from './rules/parse.mjs';
+import { existsUnder, packageOf, ROOT, readPackages, resolveImport } from './rules/workspace.mjs';
+
+const budgets = JSON.parse(readFileSync(join(ROOT, 'scripts/reading-budgets.json'), 'utf8'));
+const packages = readPackages();
+
+/** The files of the import closure with their lines. */
+function closure(entry) {
+  const lines = new Map();
+  const queue = [entry];
+  for (const file of queue) {
+    if (lines.has(file)) continue;
+    const text = readFileSync(join(ROOT, file), 'utf8');
+    lines.set(file, text.split('\n').length - 1);
+    for (const { specifier } of parseFile(file, text).imports) {
+      const target = resolveImport(packages, file, specifier, existsUnder(ROOT)).file;
+      if (target !== undefined && packageOf(packages, target)?.name !== 'core') queue.push(target);
+    }
+  }
+  return lines;
+}
+
+const measured = new Map();
+for (const { name, entry } of budgets) {
+  if (!existsSync(join(ROOT, entry))) {
+    console.error(`${entry} of '${name}' is missing.\n  Correct scripts/reading-budgets.json.`);
+    continue;
+  }
+  const lines = closure(entry);
+  measured.set(
+    name,
+    [...lines.values()].reduce((sum, count) => sum + count, 0),
+  );
+  if (process.argv.includes('--files'))
+    for (const [file, count] of lines) console.log(`${String(count).padStart(5)}  ${file}`);
+}
+const { rows, faults } = compareWithBudgets(budgets, measured);
+console.log(formatTable(rows, 'lines'));
+for (const fault of faults) console.error(fault);
+process.exitCode = faults.length === 0 ? 0 : 1;

@@ -1,0 +1,80 @@
+// Size of each published entry point, and of some sets of exports, bundled, minified and gzipped.
+// Peers and Node's own modules are left out, as an application has them anyway. Build first.
+// `--json` prints the figures alone.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { compareWithBudgets, formatTable } from './rules/budgets.mjs';
+import { ROOT, readPackages } from './rules/workspace.mjs';
+
+const { values } = parseArgs({ options: { json: { type: 'boolean' } } });
+const { entryPoints, scenarios } = JSON.parse(
+  readFileSync(join(ROOT, 'scripts/size-budgets.json'), 'utf8'),
+);
+const published = readPackages().filter((one) => one.published);
+const peers = new Set(
+  published.flatMap(({ folder }) =>
+    Object.keys(
+      JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8')).peerDependencies ?? {},
+    ),
+  ),
+);
+
+/** Built file of each entry point by the name that an application imports. */
+const builtFiles = new Map(
+  published.flatMap(({ id, entries }) =>
+    Object.entries(entries).map(([subpath, source]) => [
+      subpath === '.' ? id : `${id}/${subpath.slice(2)}`,
+      join(ROOT, source.replace('/src/', '/dist/').replace(/\.ts$/, '.js')),
+    ]),
+  ),
+);
+
+/** Bytes of a module that exports what `code` says. */
+async function sizeOf(code) {
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: ROOT },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    external: ['node:*', ...peers],
+    write: false,
+    logLevel: 'error',
+  });
+  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+}
+
+/** A module that exports some names of each entry point. */
+function moduleOf(names) {
+  return Object.entries(names)
+    .map(([entry, list]) => {
+      const file = builtFiles.get(entry);
+      if (file === undefined) throw new Error(`${entry} is no published entry point.`);
+      return `export { ${list.join(', ')} } from ${JSON.stringify(file)};`;
+    })
+    .join('\n');
+}
+
+const missing = [...builtFiles.values()].filter((file) => !existsSync(file));
+for (const file of missing) console.error(`${file} is missing.\n  Run \`pnpm build\` first.`);
+const measured = new Map();
+for (const [entry, file] of builtFiles)
+  if (!missing.includes(file))
+    measured.set(entry, await sizeOf(`export * from ${JSON.stringify(file)};`));
+for (const { name, exports } of scenarios) measured.set(name, await sizeOf(moduleOf(exports)));
+
+if (values.json) console.log(JSON.stringify(Object.fromEntries(measured), undefined, 2));
+else {
+  const { rows, faults } = compareWithBudgets([...entryPoints, ...scenarios], measured);
+  console.log(formatTable(rows, 'bytes'));
+  for (const fault of faults) console.error(fault);
+  if (faults.length > 0)
+    console.error(
+      '  Make it smaller, or change scripts/size-budgets.json with the reason in the commit.',
+    );
+  process.exitCode = faults.length + missing.length === 0 ? 0 : 1;
+}
