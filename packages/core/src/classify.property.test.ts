@@ -18,8 +18,8 @@ const anything = fc.oneof(
   ),
 );
 
-describe('whatever is thrown', () => {
-  it('has a category, a severity and an answer to whether trying again helps', () => {
+describe('any value', () => {
+  it('is classified with a category, a severity and transient', () => {
     fc.assert(
       fc.property(anything, (error) => {
         const { category, severity, transient } = classify(error);
@@ -30,7 +30,7 @@ describe('whatever is thrown', () => {
     );
   });
 
-  it('has a type that is one short word, never free text', () => {
+  it('has an error.type that is one short word', () => {
     fc.assert(
       fc.property(anything, (error) => {
         expect(errorType(error)).toMatch(
@@ -40,7 +40,7 @@ describe('whatever is thrown', () => {
     );
   });
 
-  it('has the same type whatever its message says', () => {
+  it('has an error.type that does not depend on its message', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), (first, second) => {
         expect(errorType(new Error(first))).toBe(errorType(new Error(second)));

@@ -18,7 +18,7 @@ const verdict = (error: unknown): string => {
 const coded = (code: string): Error => Object.assign(new Error(`says ${code}`), { code });
 const named = (name: string): Error => Object.assign(new Error(`a ${name}`), { name });
 
-describe('classification by code', () => {
+describe('classify by code', () => {
   it.each([
     ['ECONNREFUSED', 'network high transient'],
     ['ECONNRESET', 'network high transient'],
@@ -50,7 +50,7 @@ describe('classification by code', () => {
   });
 });
 
-describe('classification by HTTP status', () => {
+describe('classify by HTTP status', () => {
   it.each([
     [400, 'validation low'],
     [401, 'resource high'],
@@ -73,22 +73,24 @@ describe('classification by HTTP status', () => {
     [600, 'unknown medium'],
     [99, 'unknown medium'],
     [503.5, 'unknown medium'],
-  ])('%s is %s, wherever it stands', (status, expected) => {
+  ])('%s is %s as status, statusCode and response.status', (status, expected) => {
     expect(verdict({ status })).toBe(expected);
     expect(verdict(Object.assign(new Error('x'), { statusCode: status }))).toBe(expected);
     expect(verdict(Object.assign(new Error('x'), { response: { status } }))).toBe(expected);
   });
 
-  it('takes a Response for what it answers', () => {
+  it('accepts a Response', () => {
     expect(verdict(new Response('', { status: 503 }))).toBe('network high transient');
   });
 });
 
-describe('classification by name', () => {
+describe('classify by name', () => {
   it.each([
     [new SyntaxError('x'), 'validation medium'],
-    [new TypeError('x'), 'validation medium'],
-    [new RangeError('x'), 'validation medium'],
+    [new TypeError('x'), 'internal high'],
+    [new RangeError('x'), 'internal high'],
+    [named('AssertionError'), 'internal high'],
+    [named('ZodError'), 'validation medium'],
     [new URIError('x'), 'validation medium'],
     [new ReferenceError('x'), 'internal high'],
     [new EvalError('x'), 'internal high'],
@@ -101,12 +103,12 @@ describe('classification by name', () => {
     expect(verdict(error)).toBe(expected);
   });
 
-  it.each([undefined, null, 'ECONNREFUSED', 42, Symbol('x'), () => {}])('%s says nothing', (it) => {
+  it.each([undefined, null, 'ECONNREFUSED', 42, Symbol('x'), () => {}])('%s is unknown', (it) => {
     expect(verdict(it)).toBe('unknown medium');
   });
 });
 
-/** A port on which nobody listens, as somebody just did. */
+/** A port that was in use a moment ago, and is closed now. */
 async function closedPort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -115,14 +117,14 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-describe('classification of what Node really throws', () => {
-  it('tells a refused connection', async () => {
+describe('classify of errors that Node throws', () => {
+  it('recognises a refused connection', async () => {
     const port = await closedPort();
     const error = await new Promise((resolve) => connect(port, '127.0.0.1').on('error', resolve));
     expect(verdict(error)).toBe('network high transient');
   });
 
-  it('tells a refused connection behind fetch, which says TypeError', async () => {
+  it('recognises a refused connection behind the TypeError of fetch', async () => {
     const error = await fetch(`http://127.0.0.1:${await closedPort()}/`).catch(
       (error: unknown) => error,
     );
@@ -130,12 +132,12 @@ describe('classification of what Node really throws', () => {
     expect(verdict(error)).toBe('network high transient');
   });
 
-  it('tells a missing file, which is not worth trying again', async () => {
+  it('classifies a missing file as not transient', async () => {
     const error = await readFile('/no/such/file').catch((error: unknown) => error);
     expect(verdict(error)).toBe('resource medium');
   });
 
-  it('tells a parse error', () => {
+  it('recognises a parse error', () => {
     let error: unknown;
     try {
       JSON.parse('{');
@@ -145,7 +147,7 @@ describe('classification of what Node really throws', () => {
     expect(verdict(error)).toBe('validation medium');
   });
 
-  it('tells a change of mind from a timeout, though Node calls both AbortError', async () => {
+  it('tells an abort by the caller from a timeout, both named AbortError by Node', async () => {
     const controller = new AbortController();
     const waiting = delay(1000, undefined, { signal: controller.signal }).catch((e: unknown) => e);
     controller.abort();
@@ -157,21 +159,21 @@ describe('classification of what Node really throws', () => {
   });
 });
 
-describe('classification of causes', () => {
-  it('follows a chain as long as nothing above says anything', () => {
+describe('classify of causes', () => {
+  it('follows causes until an error can be classified', () => {
     const deep = new Error('a', { cause: new Error('b', { cause: coded('ECONNRESET') }) });
     expect(verdict(deep)).toBe('network high transient');
     expect(verdict(new TypeError('x', { cause: { status: 404 } }))).toBe('validation low');
     expect(verdict(Object.assign(deep, { code: 'ENOSPC' }))).toBe('resource critical');
   });
 
-  it('looks at the first of many errors', () => {
+  it('uses the first error of an AggregateError', () => {
     const errors = [coded('ETIMEDOUT'), coded('ENOENT')];
     expect(verdict(new AggregateError(errors, 'all failed'))).toBe('timeout medium transient');
     expect(verdict(new AggregateError([], 'none'))).toBe('unknown medium');
   });
 
-  it('ends on a cycle, and eight errors deep', () => {
+  it('stops at a cycle and after eight causes', () => {
     const a: Error & { cause?: unknown; errors?: unknown[] } = new Error('a');
     const b = new Error('b', { cause: a });
     a.cause = b;
@@ -183,7 +185,7 @@ describe('classification of causes', () => {
     expect(verdict(chain(8))).toBe('unknown medium');
   });
 
-  it('believes what an error says of itself, if that is a classification', () => {
+  it('uses the classification property of an error when it is valid', () => {
     expect(verdict(new OperationTimeoutError('p', 1))).toBe('timeout medium transient');
     expect(verdict(new DeadlineExceededError('op', 1))).toBe('timeout high');
     const wrapped = new Error('x', { cause: new DeadlineExceededError('op', 1) });
@@ -193,8 +195,8 @@ describe('classification of causes', () => {
   });
 });
 
-describe("a user's rules", () => {
-  it('come before everything else, the first that answers first', () => {
+describe('classification rules', () => {
+  it('are asked in order before the built-in rules', () => {
     const rules: ClassificationRule[] = [
       () => undefined,
       (error) =>
@@ -213,7 +215,7 @@ describe("a user's rules", () => {
     });
   });
 
-  it('may say a part; the rest is found as always', () => {
+  it('may return a part; the rest comes from the built-in rules', () => {
     expect(classify(coded('ECONNRESET'), [() => ({ transient: false })])).toEqual({
       category: 'network',
       severity: 'high',
@@ -221,7 +223,7 @@ describe("a user's rules", () => {
     });
   });
 
-  it('that throw, or say what is no verdict, are passed over', () => {
+  it('are ignored when they throw or return no valid verdict', () => {
     const broken = [
       () => {
         throw new Error('broken rule');
@@ -239,7 +241,7 @@ describe("a user's rules", () => {
   });
 });
 
-describe('a hostile object', () => {
+describe('an object whose getters throw', () => {
   const trap: ProxyHandler<object> = {
     get() {
       throw new Error('hostile');
@@ -250,7 +252,7 @@ describe('a hostile object', () => {
   };
   const hostile = new Proxy({}, trap);
 
-  it('is unknown, has no status and no type, and gets nothing thrown', () => {
+  it('is classified as unknown, without status and type', () => {
     const unknown: Classification = { category: 'unknown', severity: 'medium', transient: false };
     expect(classify(hostile)).toEqual(unknown);
     expect(classify({ cause: hostile })).toEqual(unknown);
@@ -261,14 +263,14 @@ describe('a hostile object', () => {
     expect(errorType({ cause: hostile })).toBe('_OTHER');
   });
 
-  it('cannot send the search for a status round in circles', () => {
+  it('causes no endless search for a status', () => {
     const loop: { response?: unknown } = {};
     loop.response = { response: loop };
     expect(statusOf(loop)).toBeUndefined();
   });
 });
 
-describe('the type of an error', () => {
+describe('errorType', () => {
   class RegistryError extends Error {}
   it.each([
     [coded('ECONNREFUSED'), 'ECONNREFUSED'],

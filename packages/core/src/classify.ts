@@ -89,8 +89,8 @@ const BY_CODE = table(
 
 const BY_NAME = table(
   [TIMEOUT, 'TimeoutError'],
-  [INVALID, 'SyntaxError TypeError RangeError URIError ValidationError ZodError'],
-  [BUG, 'ReferenceError EvalError AssertionError'],
+  [INVALID, 'SyntaxError URIError ValidationError ZodError'],
+  [BUG, 'TypeError RangeError ReferenceError EvalError AssertionError'],
 );
 
 /** `AbortError`, unless a timeout is behind it: nothing is wrong and nothing should be tried again. */
@@ -113,8 +113,12 @@ export function classify(
   const own = builtIn(error, 0) ?? UNKNOWN;
   for (const rule of rules) {
     try {
-      const verdict = rule(error);
+      const verdict: unknown = rule(error);
       if (typeof verdict !== 'object' || verdict === null) continue;
+      if (typeof (verdict as { then?: unknown }).then === 'function') {
+        ignoreRejection(verdict);
+        continue;
+      }
       const whole = { ...own, ...verdict };
       if (isClassification(whole)) return whole;
     } catch {
@@ -122,6 +126,11 @@ export function classify(
     }
   }
   return own;
+}
+
+/** A rule must answer at once; the promise of one that does not is ignored, its rejection included. */
+function ignoreRejection(promise: unknown): void {
+  new Promise((resolve) => resolve(promise)).then(undefined, () => {});
 }
 
 function builtIn(error: unknown, depth: number): Classification | undefined {

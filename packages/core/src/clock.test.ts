@@ -4,15 +4,15 @@ import { sleepOn, systemClock } from './clock.ts';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-describe('the system clock', () => {
-  it('tells wall-clock time apart from time that only goes forward', () => {
+describe('systemClock', () => {
+  it('has wall-clock time and monotonic time', () => {
     expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(50);
     const first = systemClock.monotonic();
     expect(systemClock.monotonic()).toBeGreaterThanOrEqual(first);
     expect(first).toBeLessThan(systemClock.now());
   });
 
-  it('does not come back before its time', async () => {
+  it('sleeps at least as long as asked, within the precision of Node timers', async () => {
     const start = systemClock.monotonic();
     await systemClock.sleep(1.5);
     // Node's timers may be up to a millisecond early by the monotonic clock, but not by more.
@@ -27,11 +27,11 @@ describe('the system clock', () => {
   });
 });
 
-describe('a scheduled callback', () => {
+describe('systemClock.schedule', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('happens once, in time', () => {
+  it('calls the callback once', () => {
     const callback = vi.fn();
     systemClock.schedule(callback, 100);
     vi.advanceTimersByTime(99);
@@ -40,7 +40,7 @@ describe('a scheduled callback', () => {
     expect(callback).toHaveBeenCalledTimes(1);
   });
 
-  it('rounds a fraction up, as Node would round it down', () => {
+  it('rounds fractions of a millisecond up', () => {
     const callback = vi.fn();
     systemClock.schedule(callback, 10.2);
     vi.advanceTimersByTime(10);
@@ -50,7 +50,7 @@ describe('a scheduled callback', () => {
   });
 
   it.each([MAX_TIMER_MS, MAX_TIMER_MS + 1, 2 * MAX_TIMER_MS, 30 * 86_400_000])(
-    'waits all of %s ms, though Node counts in 32 bits',
+    'waits %s ms in full, beyond the 32 bits of Node timers',
     (ms) => {
       const callback = vi.fn();
       systemClock.schedule(callback, ms);
@@ -62,14 +62,14 @@ describe('a scheduled callback', () => {
     },
   );
 
-  it('never asks Node for more than it can count', () => {
+  it('never passes more than 2^31 - 1 ms to setTimeout', () => {
     const asked = vi.spyOn(globalThis, 'setTimeout');
     systemClock.schedule(() => {}, Number.POSITIVE_INFINITY);
     vi.advanceTimersByTime(3 * MAX_TIMER_MS);
     expect(asked.mock.calls.map(([, ms]) => ms)).toEqual(Array(4).fill(MAX_TIMER_MS));
   });
 
-  it('can be taken back in any of its parts', () => {
+  it('can be cancelled during a long wait', () => {
     const callback = vi.fn();
     const timer = systemClock.schedule(callback, 2.5 * MAX_TIMER_MS);
     vi.advanceTimersByTime(2 * MAX_TIMER_MS);
@@ -80,7 +80,7 @@ describe('a scheduled callback', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('keeps the process alive only while it is told to, through all its parts', () => {
+  it('keeps ref and unref through a long wait', () => {
     const handles: { hasRef(): boolean }[] = [];
     const real = globalThis.setTimeout;
     vi.spyOn(globalThis, 'setTimeout').mockImplementation(((callback: () => void, ms: number) => {
@@ -104,11 +104,11 @@ describe('a scheduled callback', () => {
   });
 });
 
-describe('a sleep', () => {
+describe('systemClock.sleep', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('leaves neither timer nor listener when its time has come', async () => {
+  it('leaves no timer and no listener when it has ended', async () => {
     const { signal } = new AbortController();
     const sleeping = systemClock.sleep(50, signal);
     expect(getEventListeners(signal, 'abort')).toHaveLength(1);
@@ -119,7 +119,7 @@ describe('a sleep', () => {
   });
 
   it.each([50, Number.POSITIVE_INFINITY])(
-    'of %s ms ends at once with the reason when it is aborted',
+    'of %s ms rejects with the reason when it is aborted',
     async (ms) => {
       const controller = new AbortController();
       const reason = { why: 'enough' };
@@ -131,7 +131,7 @@ describe('a sleep', () => {
     },
   );
 
-  it('does not begin when the signal has aborted already', async () => {
+  it('schedules nothing when the signal has aborted already', async () => {
     const schedule = vi.fn();
     const sleeping = sleepOn({ schedule }, 50, AbortSignal.abort('done'));
     await expect(sleeping).rejects.toBe('done');

@@ -1,20 +1,20 @@
-import { checkNumber } from './options.ts';
+import { checkNumber, methodsRule, type OptionRule } from './options.ts';
 
-/** A callback that is going to happen. */
+/** A callback that is scheduled. */
 export interface Scheduled {
-  /** Takes it back; does nothing when it has happened. */
+  /** Cancels it; does nothing when it has run. */
   cancel(): void;
-  /** Lets it keep the process alive (how it starts). */
+  /** Lets it keep the process alive (the initial state). */
   ref(): void;
   /** Lets the process end without it. */
   unref(): void;
 }
 
-/** Time, as every package sees it. Inject another one to test without waiting. */
+/** The source of time of every policy. Inject another one to test without waiting. */
 export interface Clock {
   /** Wall-clock time in milliseconds since the Unix epoch. For timestamps, never for durations. */
   now(): number;
-  /** Milliseconds that only ever go forward. For durations and deadlines. */
+  /** Milliseconds that never go back. For durations and deadlines. */
   monotonic(): number;
   /**
    * Resolves after `ms` milliseconds (any non-negative number; `Infinity` waits for the abort).
@@ -31,7 +31,7 @@ export interface Clock {
   schedule(callback: () => void, ms: number): Scheduled;
 }
 
-/** Node keeps delays in 32 bits, and fires at once past that; longer ones are waited for in parts. */
+/** Node stores delays in 32 bits and fires longer ones at once; they are waited for in parts. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 class SystemTimer implements Scheduled {
@@ -42,7 +42,7 @@ class SystemTimer implements Scheduled {
   constructor(callback: () => void, ms: number) {
     this.#callback = callback;
     checkNumber('clock', 'ms', ms, { min: 0 });
-    // Node drops the fraction, and would come back early.
+    // Node drops the fraction, and would fire early.
     this.#arm(Math.ceil(ms));
   }
 
@@ -75,7 +75,7 @@ class SystemTimer implements Scheduled {
   }
 }
 
-/** The machine's own clock. */
+/** The system clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -105,3 +105,6 @@ export function sleepOn(
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** Holds an option to the methods of a {@link Clock}. */
+export const clockRule: OptionRule = methodsRule('now', 'monotonic', 'sleep', 'schedule');

@@ -9,11 +9,12 @@ import {
   errorLog,
   type HandleErrorOptions,
 } from './error-log.ts';
+import { rememberRetries } from './retry-details.ts';
 
 const refused = Object.assign(new Error('no route to registry'), { code: 'ECONNREFUSED' });
 
-describe('an error log', () => {
-  it('classifies and describes what it is given', () => {
+describe('errorLog', () => {
+  it('classifies and describes an error', () => {
     const clock = new ManualClock(1_700_000_000_000);
     const entry = errorLog({ clock }).handle(refused, {
       context: { package: 'std.core' },
@@ -31,13 +32,13 @@ describe('an error log', () => {
     expect(entry.errorId).toMatch(/^err_[0-9a-f]{16}$/);
   });
 
-  it('gives every error an id of its own', () => {
+  it('gives every error its own id', () => {
     const log = errorLog();
     const ids = new Set(Array.from({ length: 1000 }, () => log.handle(refused).errorId));
     expect(ids.size).toBe(1000);
   });
 
-  it('lets the handler overrule, and the rules come before the built-in ones', () => {
+  it('asks its rules first and lets the options of handle override them', () => {
     const rules: ClassificationRule[] = [() => ({ category: 'internal' })];
     const log = errorLog({ rules });
     expect(log.handle(refused)).toMatchObject({ category: 'internal', severity: 'high' });
@@ -47,14 +48,24 @@ describe('an error log', () => {
     });
   });
 
-  it('knows from the error how often it was tried again', () => {
+  it('takes the retry count from the retries that ended with the error', () => {
     const log = errorLog();
-    expect(log.handle(Object.assign(new Error('x'), { attempts: 3 })).retryCount).toBe(2);
-    expect(log.handle(Object.assign(new Error('x'), { attempts: Number.NaN })).retryCount).toBe(0);
+    const error = new Error('x');
+    rememberRetries(error, {
+      policy: 'registry',
+      reason: 'attempts',
+      attempts: 3,
+      elapsedMs: 5,
+      errors: [error, error, error],
+      retryAfterMs: undefined,
+    });
+    expect(log.handle(error).retryCount).toBe(2);
+    expect(log.handle(error, { retryCount: 7 }).retryCount).toBe(7);
+    expect(log.handle(Object.assign(new Error('x'), { attempts: 3 })).retryCount).toBe(0);
     expect(log.handle(null).retryCount).toBe(0);
   });
 
-  it('shows everything but the error itself as JSON', () => {
+  it('leaves the error itself out of the JSON form', () => {
     const entry = errorLog().handle(refused, { context: { a: 1 } });
     const parsed: unknown = JSON.parse(JSON.stringify(entry));
     expect(parsed).toEqual({
@@ -68,27 +79,27 @@ describe('an error log', () => {
     });
   });
 
-  it('takes in whatever was thrown', () => {
+  it('accepts any thrown value', () => {
     const log = errorLog();
     const hostile = new Proxy(new Error('x'), {
       get() {
         throw new Error('hostile');
       },
     });
-    expect(log.handle(hostile).message).toBe('an object that cannot be shown');
+    expect(log.handle(hostile).message).toBe('an object that cannot be described');
     expect(log.handle('words').message).toBe('words');
     expect(log.handle(undefined).message).toBe('undefined');
     expect(log.stats().total).toBe(3);
   });
 
-  it('keeps its own copy of the context', () => {
+  it('copies the context', () => {
     const context: Record<string, unknown> = { step: 1 };
     const entry = errorLog().handle(refused, { context });
     context.step = 2;
     expect(entry.context).toEqual({ step: 1 });
   });
 
-  it('remembers the last ones only, oldest first, and counts all', () => {
+  it('remembers the last errors, oldest first, and counts all', () => {
     const log = errorLog({ capacity: 3 });
     for (let i = 1; i <= 3; i++) log.handle(new Error(`${i}`));
     const messages = (limit?: number): string[] => log.recent(limit).map((e) => e.message);
@@ -108,7 +119,7 @@ describe('an error log', () => {
     expect(log.stats()).toMatchObject({ total: 1, remembered: 0 });
   });
 
-  it('counts by category and severity, in a snapshot of its own', () => {
+  it('returns a snapshot of its counts by category and severity', () => {
     const log = errorLog();
     log.handle(refused);
     log.handle(refused);
@@ -152,7 +163,7 @@ describe('an error log', () => {
     expect(said).toMatch(message);
   });
 
-  it('refuses a category that does not exist, and counts nothing then', () => {
+  it('refuses an unknown category without counting the error', () => {
     const log = errorLog();
     const options = { category: 'weather' } as unknown as HandleErrorOptions;
     expect(() => log.handle(refused, options)).toThrow(
@@ -162,7 +173,7 @@ describe('an error log', () => {
     expect(log.stats().total).toBe(0);
   });
 
-  it('remembers an error without what the functions of its stack close over', async () => {
+  it('does not retain what the functions on the stack of an error close over', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const log = errorLog();

@@ -7,18 +7,20 @@ import {
   type ErrorCategory,
   type ErrorSeverity,
 } from './classify.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, clockRule, systemClock } from './clock.ts';
 import {
-  checkClock,
   checkKnown,
-  checkName,
   checkNumber,
   checkOneOf,
   checkType,
-  messageOf,
+  nameRule,
+  numberRule,
+  resolveOptions,
   show,
 } from './options.ts';
-import { errorCounter } from './telemetry/error-counts.ts';
+import { retryDetails } from './retry-details.ts';
+import { errorCounts } from './telemetry/error-counts.ts';
+import { messageOf } from './text.ts';
 
 /** One error, classified and remembered. */
 export interface ErrorContext {
@@ -46,7 +48,7 @@ export interface HandleErrorOptions {
   /** Overrides what classification finds. */
   readonly severity?: ErrorSeverity;
   readonly context?: Readonly<Record<string, unknown>>;
-  /** @defaultValue what the error says (`attempts - 1` of an exhausted retry), else 0 */
+  /** @defaultValue the retries that ended with this error, else 0 */
   readonly retryCount?: number;
 }
 
@@ -78,63 +80,49 @@ export interface ErrorLogOptions {
 
 /** Classifies errors, counts them, and remembers the last ones. */
 export interface ErrorLog {
-  /** Takes in one error. Never throws for what the error is. */
+  /** Classifies, counts and remembers one error. Never throws because of the error itself. */
   handle(error: unknown, options?: HandleErrorOptions): ErrorContext;
   /** The last `limit` errors, oldest first. 0 is none. */
   recent(limit?: number): readonly ErrorContext[];
   stats(): ErrorStats;
 }
 
+const CAPACITY = { min: 0, max: 1_000_000, integer: true };
+
 class BoundedErrorLog implements ErrorLog {
+  readonly name: string;
   readonly #capacity: number;
   readonly #rules: readonly ClassificationRule[];
   readonly #clock: Clock;
-  readonly #count: ReturnType<typeof errorCounter>;
-  readonly #byCategory = zeros(ERROR_CATEGORIES);
-  readonly #bySeverity = zeros(ERROR_SEVERITIES);
+  readonly #counts: ReturnType<typeof errorCounts>;
   /** A ring: the oldest entry is at `#total % capacity` once it is full. */
   readonly #ring: ErrorContext[] = [];
   #total = 0;
 
   constructor(options: ErrorLogOptions) {
-    const owner = 'errorLog';
-    checkKnown(owner, options, ['name', 'capacity', 'rules', 'clock']);
-    const name = checkName(owner, options.name ?? 'errors');
-    this.#capacity = checkNumber(owner, 'capacity', options.capacity ?? 1000, {
-      min: 0,
-      max: 1_000_000,
-      integer: true,
-    });
-    const rules: unknown = options.rules ?? [];
-    if (!Array.isArray(rules)) {
-      throw new TypeError(`${owner}: rules must be an array of functions, got ${show(rules)}.`);
-    }
-    this.#rules = [...rules];
-    for (const rule of this.#rules) checkType(owner, 'rules[]', rule, 'function');
-    this.#clock = checkClock(owner, options.clock ?? systemClock);
-    this.#count = errorCounter(name);
+    const all = resolveOptions<ErrorLogOptions>(
+      'errorLog',
+      options,
+      { name: 'errors', capacity: 1000, rules: [], clock: systemClock },
+      { name: nameRule, capacity: numberRule(CAPACITY), rules: checkRules, clock: clockRule },
+    );
+    this.name = all.name;
+    this.#capacity = all.capacity;
+    this.#rules = [...all.rules];
+    this.#clock = all.clock;
+    this.#counts = errorCounts(this);
   }
 
   handle(error: unknown, options: HandleErrorOptions = {}): ErrorContext {
+    checkKnown('handle', options, ['category', 'severity', 'context', 'retryCount']);
     const found = classify(error, this.#rules);
-    const category = checkOneOf(
-      'handle',
-      'category',
-      options.category ?? found.category,
-      ERROR_CATEGORIES,
-    );
-    const severity = checkOneOf(
-      'handle',
-      'severity',
-      options.severity ?? found.severity,
-      ERROR_SEVERITIES,
-    );
+    const { category = found.category, severity = found.severity } = options;
+    checkOneOf('handle', 'category', category, ERROR_CATEGORIES);
+    checkOneOf('handle', 'severity', severity, ERROR_SEVERITIES);
     const entry = new HandledError(error, category, severity, options, this.#clock.now());
-    this.#count(category, severity).value++;
-    this.#byCategory[category]++;
-    this.#bySeverity[severity]++;
+    this.#counts[`${category} ${severity}`]++;
     if (this.#capacity > 0) {
-      letGoOfFrames(error);
+      materialiseStacks(error);
       this.#ring[this.#total % this.#capacity] = entry;
     }
     this.#total++;
@@ -151,8 +139,12 @@ class BoundedErrorLog implements ErrorLog {
   stats(): ErrorStats {
     return {
       total: this.#total,
-      byCategory: { ...this.#byCategory },
-      bySeverity: { ...this.#bySeverity },
+      byCategory: sums(ERROR_CATEGORIES, (category) =>
+        ERROR_SEVERITIES.map((severity) => this.#counts[`${category} ${severity}`]),
+      ),
+      bySeverity: sums(ERROR_SEVERITIES, (severity) =>
+        ERROR_CATEGORIES.map((category) => this.#counts[`${category} ${severity}`]),
+      ),
       remembered: this.#ring.length,
     };
   }
@@ -195,10 +187,10 @@ class HandledError implements ErrorContext {
 const MAX_DEPTH = 8;
 
 /**
- * Has V8 write the stack of an error as text. Until somebody reads it, an error holds the functions of
- * its frames with all that they close over, and a log of a thousand errors would keep all of it.
+ * Has V8 turn the stack of an error into text. Before its first read, an error retains the functions
+ * of its frames with all that they close over, and a log of a thousand errors would keep all of it.
  */
-function letGoOfFrames(error: unknown): void {
+function materialiseStacks(error: unknown): void {
   try {
     let current = error;
     for (let depth = 0; current instanceof Error && depth < MAX_DEPTH; depth++) {
@@ -210,21 +202,24 @@ function letGoOfFrames(error: unknown): void {
   }
 }
 
-function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
-  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
+function sums<K extends string>(keys: readonly K[], of: (key: K) => number[]): Record<K, number> {
+  const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0);
+  return Object.fromEntries(keys.map((key) => [key, sum(of(key))])) as Record<K, number>;
+}
+
+function checkRules(owner: string, option: string, rules: unknown): void {
+  if (!Array.isArray(rules)) {
+    throw new TypeError(`${owner}: ${option} must be an array of functions, got ${show(rules)}.`);
+  }
+  for (const each of rules) checkType(owner, `${option}[]`, each, 'function');
 }
 
 function retriesOf(error: unknown): number {
-  try {
-    const { attempts } = error as { attempts?: unknown };
-    return typeof attempts === 'number' && attempts >= 1 ? attempts - 1 : 0;
-  } catch {
-    return 0;
-  }
+  return (retryDetails(error)?.attempts ?? 1) - 1;
 }
 
 /**
- * Makes an {@link ErrorLog}.
+ * Creates an {@link ErrorLog}.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */

@@ -6,8 +6,8 @@ import {
   TemperError,
 } from './errors.ts';
 
-describe("Temper's errors", () => {
-  it('say who, and keep code, policy, cause and name', () => {
+describe('TemperError', () => {
+  it('has a code, policy, name and cause', () => {
     const cause = new Error('inner');
     const error = new TemperError('no', { code: 'X', policy: 'p', cause });
     expect(error).toBeInstanceOf(Error);
@@ -15,14 +15,14 @@ describe("Temper's errors", () => {
     expect(error.cause).toBe(cause);
     expect(Object.hasOwn(new TemperError('no', { code: 'X', policy: 'p' }), 'cause')).toBe(false);
     expect(new OperationTimeoutError('registry', 250).message).toBe(
-      "'registry' gave up on the operation after 250 ms.",
+      "Policy 'registry' aborted the operation after its timeout of 250 ms.",
     );
     expect(new DeadlineExceededError(undefined).message).toBe(
       'The call did not finish within its deadline.',
     );
   });
 
-  it('have no stack, unless one is asked for, and leave the stacks of others alone', () => {
+  it('records a stack only when asked to, and leaves other errors their stacks', () => {
     const limit = Error.stackTraceLimit;
     const bare = new TemperError('no', { code: 'X', policy: 'p' });
     const traced = new TemperError('no', { code: 'X', policy: 'p', stack: true });
@@ -32,7 +32,7 @@ describe("Temper's errors", () => {
     expect(new Error('mine').stack).toMatch(/errors\.test/);
   });
 
-  it('are known by their shape, so that two installed copies agree', () => {
+  it('is recognised by its shape, so that two installed copies of core agree', () => {
     const error = new OperationTimeoutError('p', 1);
     const foreign = Object.assign(new Error('x'), { code: 'OPERATION_TIMEOUT', policy: 'p' });
     expect(isTemperError(error)).toBe(true);
@@ -43,7 +43,7 @@ describe("Temper's errors", () => {
     expect(isTemperError(undefined)).toBe(false);
   });
 
-  it('are told apart by whether trying again can help', () => {
+  it('is transient after an operation timeout and not after the deadline of the call', () => {
     expect(new OperationTimeoutError('p', 1).classification.transient).toBe(true);
     expect(new DeadlineExceededError('op', 1).classification.transient).toBe(false);
   });

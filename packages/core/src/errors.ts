@@ -1,32 +1,32 @@
 import type { Classification } from './classify.ts';
+import { safeText } from './text.ts';
 
-/** What every error of this family carries. */
+/** What every Temper error carries. */
 export interface TemperErrorOptions {
   /** Stable, upper-case: what programs compare. */
   readonly code: string;
-  /** Name of the policy that speaks. */
+  /** Name of the policy that threw it. */
   readonly policy: string;
   readonly cause?: unknown;
   /**
-   * Whether to record a stack trace. A rejection is an answer, not a bug: its stack says where the
-   * policy is, costs microseconds, and is therefore left out by default.
+   * Whether to record a stack trace. A rejection is an answer and not a bug; its stack names only the
+   * policy, costs microseconds, and is therefore left out by default.
    *
    * @defaultValue false
    */
   readonly stack?: boolean;
 }
 
-/** Base of all errors that Temper throws of its own accord. */
+/** Base of all errors that Temper throws. */
 export class TemperError extends Error {
   readonly code: string;
   readonly policy: string;
 
   constructor(message: string, options: TemperErrorOptions) {
-    const limit = Error.stackTraceLimit;
-    if (options.stack !== true) Error.stackTraceLimit = 0;
+    const limit = options.stack === true ? undefined : withoutStackTrace();
     if (options.cause === undefined) super(message);
     else super(message, { cause: options.cause });
-    Error.stackTraceLimit = limit;
+    if (limit !== undefined) Error.stackTraceLimit = limit;
     this.code = options.code;
     this.policy = options.policy;
   }
@@ -38,6 +38,25 @@ export class TemperError extends Error {
   /** How {@link classify} sees this error; `undefined` leaves it to the cause. */
   get classification(): Classification | undefined {
     return undefined;
+  }
+
+  /**
+   * Whether a policy refused the call before the operation was called (open circuit, limit, spent
+   * budget, full queue): such an error tells nothing about the dependency.
+   */
+  get refused(): boolean {
+    return false;
+  }
+}
+
+/** @returns the limit to restore; `undefined` where V8's setting cannot be changed */
+function withoutStackTrace(): number | undefined {
+  const limit = Error.stackTraceLimit;
+  try {
+    Error.stackTraceLimit = 0;
+    return limit;
+  } catch {
+    return undefined; // frozen intrinsics: the stack is recorded
   }
 }
 
@@ -54,13 +73,25 @@ export function isTemperError(error: unknown, code?: string): error is TemperErr
   );
 }
 
-/** One attempt or operation took longer than it was given, and was aborted. */
+/**
+ * Whether `error` is a refusal by a Temper policy: the operation was not called. Goes by shape. Never
+ * throws.
+ */
+export function isRefusal(error: unknown): boolean {
+  try {
+    return isTemperError(error) && error.refused === true;
+  } catch {
+    return false; // a hostile getter
+  }
+}
+
+/** An attempt or operation took longer than its timeout, and was aborted. */
 export class OperationTimeoutError extends TemperError {
-  /** What it was given, in milliseconds. */
+  /** The timeout, in milliseconds. */
   readonly timeoutMs: number;
 
   constructor(policy: string, timeoutMs: number) {
-    super(`'${policy}' gave up on the operation after ${timeoutMs} ms.`, {
+    super(`Policy '${policy}' aborted the operation after its timeout of ${timeoutMs} ms.`, {
       code: 'OPERATION_TIMEOUT',
       policy,
     });
@@ -76,19 +107,19 @@ export class OperationTimeoutError extends TemperError {
   }
 }
 
-/** The caller's deadline passed. Not transient: there is no time left to try again. */
+/** The caller's `timeoutMs` has passed. Not transient: no time is left for another attempt. */
 export class DeadlineExceededError extends TemperError {
-  /** What the caller gave, in milliseconds, where known. */
-  readonly deadlineMs: number | undefined;
+  /** What the caller gave for the whole call, in milliseconds, where known. */
+  readonly timeoutMs: number | undefined;
 
-  constructor(operation: string | undefined, deadlineMs?: number) {
-    const what = operation === undefined ? 'The call' : `'${operation}'`;
-    const limit = deadlineMs === undefined ? 'its deadline' : `its deadline of ${deadlineMs} ms`;
+  constructor(operation: string | undefined, timeoutMs?: number) {
+    const what = operation === undefined ? 'The call' : `The call '${safeText(operation, 80)}'`;
+    const limit = timeoutMs === undefined ? 'its deadline' : `its timeout of ${timeoutMs} ms`;
     super(`${what} did not finish within ${limit}.`, {
       code: 'DEADLINE_EXCEEDED',
       policy: operation ?? 'deadline',
     });
-    this.deadlineMs = deadlineMs;
+    this.timeoutMs = timeoutMs;
   }
 
   override get name(): string {

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { safeText } from './text.ts';
 
 /** The range that {@link checkNumber} holds a number to. Both ends are inclusive unless said otherwise. */
 export interface NumberRange {
@@ -85,16 +85,29 @@ export function checkType(
   }
 }
 
-/** @throws {TypeError} unless the name is a non-empty string: it labels errors, spans and metrics */
+/** Longest name of a policy. It stands on every series, span and error message. */
+const MAX_NAME_LENGTH = 128;
+
+/**
+ * @throws {TypeError} unless the name is a string of 1 to 128 characters without control characters:
+ * it labels errors, spans and metrics
+ */
 export function checkName(owner: string, value: unknown): string {
-  if (typeof value !== 'string' || value.length === 0) {
-    throw new TypeError(`${owner}: name must be a non-empty string, got ${show(value)}.`);
+  const fits =
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= MAX_NAME_LENGTH &&
+    !/\p{Cc}/u.test(value);
+  if (!fits) {
+    throw new TypeError(
+      `${owner}: name must be a non-empty string of at most ${MAX_NAME_LENGTH} characters without control characters, got ${show(value)}.`,
+    );
   }
   return value;
 }
 
 /**
- * Refuses options that do not exist, so that a misspelt one is not silently ignored.
+ * Refuses unknown options, so that a misspelt one is not silently ignored.
  *
  * @throws {TypeError} naming owner, the unknown option and the known ones
  */
@@ -109,38 +122,75 @@ export function checkKnown(owner: string, options: unknown, known: readonly stri
   }
 }
 
-/**
- * @throws {TypeError} unless the option has the four methods of a {@link Clock}, naming the one that
- * is missing
- */
-export function checkClock(owner: string, value: unknown): Clock {
-  checkType(owner, 'clock', value, 'object');
-  for (const method of ['now', 'monotonic', 'sleep', 'schedule'] as const) {
-    checkType(owner, `clock.${method}`, (value as Clock)[method], 'function');
-  }
-  return value as Clock;
-}
-
-/** What a failure says, whatever was thrown or returned. Never throws. */
-export function messageOf(failure: unknown): string {
-  try {
-    if (typeof failure === 'string') return failure;
-    const said = (failure as { message?: unknown } | null | undefined)?.message;
-    return typeof said === 'string' ? said : show(failure);
-  } catch {
-    return 'an object that cannot be shown'; // a hostile getter
-  }
-}
-
-/** A value as it appears in a message: quoted and short. */
+/** A value as it appears in a message: strings quoted, short and scrubbed. Never throws. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') {
-    return `'${value.length > 60 ? `${value.slice(0, 57)}...` : value}'`;
-  }
-  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null) {
-    return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
-  }
-  return String(value);
+  if (typeof value === 'string') return `'${safeText(value, 60)}'`;
+  if (typeof value === 'function') return `function ${safeText(value.name || '(anonymous)', 60)}`;
+  return safeText(value, 60);
+}
+
+/** Holds one option to its type and range; throws a `TypeError` or `RangeError` that names them. */
+export type OptionRule = (owner: string, option: string, value: unknown) => void;
+
+/** A number in this range. */
+export function numberRule(range: NumberRange = {}): OptionRule {
+  return (owner, option, value) => void checkNumber(owner, option, value, range);
+}
+
+/** One of these values. */
+export function oneOfRule(values: readonly unknown[]): OptionRule {
+  return (owner, option, value) => void checkOneOf(owner, option, value, values);
+}
+
+/** A value of this `typeof`, and not `null`. */
+export function typeRule(type: 'function' | 'boolean' | 'string' | 'object'): OptionRule {
+  return (owner, option, value) => checkType(owner, option, value, type);
+}
+
+/** An object with these methods. */
+export function methodsRule(...methods: readonly string[]): OptionRule {
+  return (owner, option, value) => {
+    checkType(owner, option, value, 'object');
+    for (const method of methods) {
+      checkType(
+        owner,
+        `${option}.${method}`,
+        (value as Record<string, unknown>)[method],
+        'function',
+      );
+    }
+  };
+}
+
+/** A name, as of {@link checkName}. */
+export const nameRule: OptionRule = (owner, _option, value) => void checkName(owner, value);
+
+/** The defaults of all options but those that may stay unset. */
+export type Defaults<O extends object, Unset extends keyof O = never> = {
+  readonly [K in Exclude<keyof O, Unset>]-?: Exclude<O[K], undefined>;
+};
+
+/** Options that were checked, with their defaults filled in. */
+export type Resolved<O extends object, Unset extends keyof O = never> = Defaults<O, Unset> & {
+  readonly [K in Unset]?: O[K];
+};
+
+/**
+ * Holds options to their rules and fills in the defaults. `undefined` is the same as absent.
+ *
+ * @param owner - the factory's name, in messages
+ * @param rules - one for each option that exists
+ * @throws {TypeError} when the options are no object, or one is unknown or of the wrong type
+ * @throws {RangeError} when a number is out of range
+ */
+export function resolveOptions<O extends object, Unset extends keyof O = never>(
+  owner: string,
+  options: O,
+  defaults: Defaults<O, Unset>,
+  rules: { readonly [K in keyof O]-?: OptionRule },
+): Resolved<O, Unset> {
+  checkKnown(owner, options, Object.keys(rules));
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [option, value] of given) rules[option as keyof O](owner, option, value);
+  return { ...defaults, ...Object.fromEntries(given) } as Resolved<O, Unset>;
 }

@@ -1,5 +1,5 @@
-/** Chance, as every package sees it: a number in `[0, 1)`. Inject a seeded one for repeatable runs. */
+/** The source of chance of every policy: a number in `[0, 1)`. Inject a seeded one for repeatable runs. */
 export type Random = () => number;
 
-/** The machine's own chance. */
+/** `Math.random`. */
 export const systemRandom: Random = Math.random;

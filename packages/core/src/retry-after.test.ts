@@ -4,7 +4,7 @@ import { parseRetryAfter, retryAfterOf } from './retry-after.ts';
 
 const NOW = Date.UTC(1994, 10, 6, 8, 49, 7);
 
-describe('a Retry-After field', () => {
+describe('parseRetryAfter', () => {
   it.each<[string, number | undefined]>([
     ['0', 0],
     ['120', 120_000],
@@ -31,7 +31,7 @@ describe('a Retry-After field', () => {
     expect(parseRetryAfter(value, NOW)).toBe(expected);
   });
 
-  it('reads asctime as UTC wherever the process runs', () => {
+  it('reads asctime dates as UTC in any time zone', () => {
     const zone = process.env.TZ;
     try {
       process.env.TZ = 'Asia/Tokyo';
@@ -42,7 +42,7 @@ describe('a Retry-After field', () => {
     }
   });
 
-  it('gives back any HTTP date, to the second, and never less than nothing', () => {
+  it('returns the wait until any HTTP date, never negative', () => {
     const dates = fc.date({
       min: new Date(0),
       max: new Date('2100-01-01'),
@@ -56,7 +56,7 @@ describe('a Retry-After field', () => {
     );
   });
 
-  it('is a finite wait or nothing, whatever it says', () => {
+  it('returns a finite wait or undefined for any text', () => {
     fc.assert(
       fc.property(fc.string(), fc.integer(), (value, now) => {
         const wait = parseRetryAfter(value, now);
@@ -68,7 +68,7 @@ describe('a Retry-After field', () => {
   });
 });
 
-describe('how long an outcome asks to stay away', () => {
+describe('retryAfterOf', () => {
   it.each<[string, unknown, number | undefined]>([
     ['by a number of its own', { retryAfterMs: 1500 }, 1500],
     ['but never less than nothing', { retryAfterMs: -5 }, 0],
@@ -93,7 +93,7 @@ describe('how long an outcome asks to stay away', () => {
     expect(retryAfterOf(outcome, NOW)).toBe(expected);
   });
 
-  it('comes to an end on a cycle, and survives a hostile object', () => {
+  it('stops at a cycle and does not throw what a getter throws', () => {
     const loop: { cause?: unknown } = {};
     loop.cause = loop;
     expect(retryAfterOf(loop, NOW)).toBeUndefined();

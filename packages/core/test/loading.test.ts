@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import * as core from '../src/index.ts';
+import * as policy from '../src/policy.ts';
 import { VERSION } from '../src/version.ts';
 
 vi.setConfig({ testTimeout: 30_000 }); // processes of their own, perhaps on a busy machine
@@ -10,7 +11,7 @@ vi.setConfig({ testTimeout: 30_000 }); // processes of their own, perhaps on a b
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
 
-/** Runs a program as a user of the installed package would, and gives what it printed. */
+/** Runs a program as a user of the installed package would, and returns what it printed. */
 function run(type: 'module' | 'commonjs', program: string): string {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -22,21 +23,24 @@ function run(type: 'module' | 'commonjs', program: string): string {
 }
 
 describe('the built package', () => {
-  it('is loaded by require() with the exports that import gives, and without a warning', () => {
+  it.each([
+    ['@temper/core', core],
+    ['@temper/core/policy', policy],
+  ])('%s has the same exports by require and import, without a warning', (door, source) => {
     const print = `console.log(Object.keys(core).sort().join())`;
-    const required = run('commonjs', `const core = require('@temper/core'); ${print}`);
-    const imported = run('module', `import * as core from '@temper/core'; ${print}`);
+    const required = run('commonjs', `const core = require('${door}'); ${print}`);
+    const imported = run('module', `import * as core from '${door}'; ${print}`);
     expect(required).toBe(imported);
-    expect(imported).toBe(Object.keys(core).sort().join());
+    expect(imported).toBe(Object.keys(source).sort().join());
   });
 
-  it('keeps no process alive: neither by being loaded, nor by long timeouts that are over', () => {
+  it('keeps no process alive when loaded or through expired and removed timeouts', () => {
     const program = `
-      import { errorLog, instrumentationScope, runWithTimeout, CallContext, TimeoutQueue, systemClock }
-        from '@temper/core';
+      import { errorLog, systemClock } from '@temper/core';
+      import { Call, runWithTimeout, TimeoutQueue } from '@temper/core/policy';
       errorLog().handle(new Error('x'));
       const queue = new TimeoutQueue(systemClock, 3_600_000);
-      await runWithTimeout(async () => 1, new CallContext(), queue, () => new Error('late'));
+      await runWithTimeout(async () => 1, new Call(), queue, () => new Error('late'));
       const pending = systemClock.schedule(() => {}, 3_600_000);
       pending.unref();
       console.log('done');
@@ -44,7 +48,7 @@ describe('the built package', () => {
     expect(run('module', program)).toBe('done');
   });
 
-  it('says its own version', () => {
+  it('exports its own version to its telemetry', () => {
     expect(VERSION).toBe(manifest.version);
   });
 });

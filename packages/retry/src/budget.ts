@@ -1,27 +1,14 @@
-import {
-  type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
-  checkNumber,
-  systemClock,
-} from '@temper/core';
+import { type Clock, systemClock } from '@temper/core';
+import { clockRule, nameRule, numberRule, resolveOptions } from '@temper/core/policy';
+import type { RetryBudget } from './options.ts';
 import { observeBudget } from './telemetry.ts';
-
-/** What retries and hedges ask before they add load. Anything of this shape will do. */
-export interface RetryBudget {
-  /** A call begins: it earns its share of a retry. */
-  deposit(): void;
-  /** Takes one retry out; false when there is none left. */
-  withdraw(): boolean;
-}
 
 /** Options of {@link retryBudget}. */
 export interface RetryBudgetOptions {
   /** Names the budget on its metric. @defaultValue 'budget' */
   readonly name?: string;
   /**
-   * Retries that each call earns.
+   * Retries that each call adds to the budget.
    *
    * @defaultValue 0.2
    * @throws {RangeError} at construction, unless from 0 to 1000
@@ -41,11 +28,11 @@ export interface RetryBudgetOptions {
    * @throws {RangeError} at construction, unless finite and >= 10
    */
   readonly windowMs?: number;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-/** A {@link RetryBudget} that can be looked at. */
+/** A {@link RetryBudget} with a name and statistics. */
 export interface ObservableRetryBudget extends RetryBudget, Disposable {
   readonly name: string;
   /** Retries that could be taken now. */
@@ -76,21 +63,24 @@ class WindowedBudget implements ObservableRetryBudget {
   #refused = 0;
 
   constructor(options: RetryBudgetOptions) {
-    const owner = 'retryBudget';
-    checkKnown(owner, options, ['name', 'ratio', 'minPerSecond', 'windowMs', 'clock']);
-    this.name = checkName(owner, options.name ?? 'budget');
-    this.#ratio = checkNumber(owner, 'ratio', options.ratio ?? 0.2, { min: 0, max: 1000 });
-    const minPerSecond = checkNumber(owner, 'minPerSecond', options.minPerSecond ?? 10, {
-      min: 0,
-      infinite: false,
-    });
-    const windowMs = checkNumber(owner, 'windowMs', options.windowMs ?? 10_000, {
-      min: 10,
-      infinite: false,
-    });
+    const all = resolveOptions<RetryBudgetOptions>(
+      'retryBudget',
+      options,
+      { name: 'budget', ratio: 0.2, minPerSecond: 10, windowMs: 10_000, clock: systemClock },
+      {
+        name: nameRule,
+        ratio: numberRule({ min: 0, max: 1000 }),
+        minPerSecond: numberRule({ min: 0, infinite: false }),
+        windowMs: numberRule({ min: 10, infinite: false }),
+        clock: clockRule,
+      },
+    );
+    const { minPerSecond, windowMs } = all;
+    this.name = all.name;
+    this.#ratio = all.ratio;
     this.#floor = (minPerSecond * windowMs) / 1000;
     this.#sliceMs = windowMs / SLICES;
-    this.#clock = checkClock(owner, options.clock ?? systemClock);
+    this.#clock = all.clock;
     this.#slice = this.#currentSlice();
     this.#observer = observeBudget(this);
   }
@@ -145,7 +135,7 @@ class WindowedBudget implements ObservableRetryBudget {
     return Math.floor(this.#clock.monotonic() / this.#sliceMs);
   }
 
-  /** Empties the slices that have expired since the last look, and returns the current one's index. */
+  /** Clears the slices that have expired, and returns the index of the current one. */
   #turn(): number {
     const now = this.#currentSlice();
     const expired = Math.min(SLICES, now - this.#slice);
@@ -160,8 +150,8 @@ class WindowedBudget implements ObservableRetryBudget {
 }
 
 /**
- * A budget that bounds retries to a share of the calls plus a floor, over a sliding window: 20 % and
- * ten per second unless said otherwise. Give the same one to every policy that adds load on the same
+ * Creates a budget that bounds retries to a share of the calls plus a floor, over a sliding window: by
+ * default 20 % and ten per second. Give the same one to every policy that adds load on the same
  * dependency.
  *
  * Source: Finagle's `RetryBudget`.

@@ -1,8 +1,9 @@
-import { type Classification, classify, messageOf, TemperError } from '@temper/core';
+import { type Classification, classify, TemperError } from '@temper/core';
+import { messageOf, type RetryDetails } from '@temper/core/policy';
 
 /** Why there was no further attempt. */
 export type GiveUpReason =
-  /** `maxAttempts` were made. */
+  /** `maxAttempts` attempts were made. */
   | 'attempts'
   /** The next attempt would begin after the call's deadline. */
   | 'deadline'
@@ -10,54 +11,42 @@ export type GiveUpReason =
   | 'elapsed'
   /** The shared budget had no retry left. */
   | 'budget'
-  /** The failure asked to stay away for longer than `maxRetryAfterMs`. */
+  /** The failure asked its caller to stay away for longer than `maxRetryAfterMs`. */
   | 'retry-after';
 
 const BECAUSE: Readonly<Record<GiveUpReason, string>> = {
-  attempts: 'no attempt is left',
-  deadline: 'the deadline leaves no time for another',
-  elapsed: 'maxElapsedMs leaves no time for another',
-  budget: 'the retry budget is spent',
-  'retry-after': 'it was asked to stay away for longer than maxRetryAfterMs',
+  attempts: '',
+  deadline: ' (the deadline leaves no time for another)',
+  elapsed: ' (maxElapsedMs leaves no time for another)',
+  budget: ' (the retry budget is spent)',
+  'retry-after': ' (the wait that was asked for exceeds maxRetryAfterMs)',
 };
 
-/** Every attempt failed with something worth retrying, and there will be no other. */
-export class RetryExhaustedError extends TemperError {
+/** {@link RetryDetails} with a reason of this package. */
+export type ExhaustedDetails = RetryDetails & { readonly reason: GiveUpReason };
+
+/**
+ * Thrown after the last attempt when the option `wrapExhausted` is set; by default the last error is
+ * thrown unchanged, and `retryDetails(error)` returns what is in here.
+ */
+export class RetryExhaustedError extends TemperError implements RetryDetails {
   readonly reason: GiveUpReason;
-  /** How many attempts were made. */
   readonly attempts: number;
-  /**
-   * Time since the first attempt began, in milliseconds, where the call was timed (a meter provider
-   * is registered, or `maxElapsedMs` is set); otherwise since the first attempt failed.
-   */
   readonly elapsedMs: number;
-  /**
-   * What each attempt failed with, in order. The last is also the `cause`. Of more than a thousand,
-   * the first and the last ones.
-   */
   readonly errors: readonly unknown[];
-  /** How long the last failure asked to stay away, in milliseconds, if it did. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(
-    policy: string,
-    reason: GiveUpReason,
-    errors: readonly unknown[],
-    elapsedMs: number,
-    retryAfterMs?: number,
-    attempts: number = errors.length,
-  ) {
-    const last = errors.at(-1);
-    const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
-    super(
-      `'${policy}' gave up after ${tries} in ${Math.round(elapsedMs)} ms, as ${BECAUSE[reason]}: ${messageOf(last)}`,
-      { code: 'RETRY_EXHAUSTED', policy, cause: last },
-    );
-    this.reason = reason;
-    this.attempts = attempts;
-    this.elapsedMs = elapsedMs;
-    this.errors = errors;
-    this.retryAfterMs = retryAfterMs;
+  constructor(details: ExhaustedDetails) {
+    super(describeExhausted(details), {
+      code: 'RETRY_EXHAUSTED',
+      policy: details.policy,
+      cause: details.errors.at(-1),
+    });
+    this.reason = details.reason;
+    this.attempts = details.attempts;
+    this.elapsedMs = details.elapsedMs;
+    this.errors = details.errors;
+    this.retryAfterMs = details.retryAfterMs;
   }
 
   override get name(): string {
@@ -68,4 +57,12 @@ export class RetryExhaustedError extends TemperError {
   override get classification(): Classification {
     return { ...classify(this.cause), transient: false };
   }
+}
+
+/** Which policy gave up, after what, and what the last attempt failed with. */
+export function describeExhausted(details: ExhaustedDetails): string {
+  const { policy, attempts, elapsedMs, reason, errors } = details;
+  const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  const took = attempts === 1 ? '' : ` and ${Math.round(elapsedMs)} ms of retries`;
+  return `Retry policy '${policy}' failed after ${tries}${took}${BECAUSE[reason]}: ${messageOf(errors.at(-1))}`;
 }

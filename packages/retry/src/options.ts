@@ -1,46 +1,58 @@
 import {
+  type CallContext,
   type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
-  checkNumber,
-  checkOneOf,
-  checkType,
+  type Outcome,
   type Random,
-  SPAN_MODES,
+  type ShouldHandle,
   type SpanMode,
-  show,
   systemClock,
-  systemRandom,
 } from '@temper/core';
-import type { RetryBudget } from './budget.ts';
-
+import {
+  checkKnown,
+  checkNumber,
+  clockRule,
+  DEFAULT_SPANS,
+  type Defaults,
+  methodsRule,
+  nameRule,
+  numberRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  SPAN_MODES,
+  show,
+  systemRandom,
+  typeRule,
+} from '@temper/core/policy';
 /**
- * How the wait is spread, so that clients that failed together do not come back together:
- * `none` keeps it; `full` takes anything from 0 to it; `equal` anything from half of it to it;
- * `decorrelated` anything from `initialDelayMs` to three times the previous wait; `{ ratio: 0.2 }`
- * anything within 20 % to either side.
+ * How a wait is randomised, so that clients that failed together do not retry together. `none` does
+ * not change it, `full` draws from 0 to the wait, `equal` from half of it to all of it,
+ * `decorrelated` from `initialDelayMs` to three times the previous wait, and `{ ratio: 0.2 }` within
+ * 20 % on either side.
  *
  * Source of `full`, `equal` and `decorrelated`: M. Brooker, "Exponential Backoff And Jitter", AWS
  * Architecture Blog, 2015.
  */
 export type Jitter = 'none' | 'full' | 'equal' | 'decorrelated' | { readonly ratio: number };
 
-/** How the wait grows from try to try. */
+/** How the wait grows from attempt to attempt. */
 export type Backoff = 'constant' | 'linear' | 'exponential';
 
-/** What came of one attempt. */
-export type AttemptOutcome =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: unknown };
+/** What retries and hedges ask before they add load. Any object of this shape will do. */
+export interface RetryBudget {
+  /** A call begins: it adds its share of a retry to the budget. */
+  deposit(): void;
+  /** Takes one retry from the budget; `false` when none is left. */
+  withdraw(): boolean;
+}
 
-/** What a failed attempt tells to hooks and to a custom delay. */
+/** A failed attempt, as hooks and a custom delay see it. */
 export interface RetryEvent {
   readonly policy: string;
   /** The attempt that failed, from 1. */
   readonly attempt: number;
-  readonly outcome: AttemptOutcome;
-  /** {@link ExecuteOptions.operation} of the call. */
+  readonly outcome: Outcome<unknown>;
+  /** `operation` of the call's options. */
   readonly operation: string | undefined;
 }
 
@@ -53,14 +65,14 @@ export interface RetryOptions {
    */
   readonly name?: string;
   /**
-   * Most times the operation is called, the first included.
+   * Most attempts per call, the first included.
    *
    * @defaultValue 3
    * @throws {RangeError} at construction, unless an integer >= 1 (`Infinity` allowed)
    */
   readonly maxAttempts?: number;
   /**
-   * How the wait grows: the same each time, by `initialDelayMs` each time, or by `multiplier`.
+   * How the wait grows: not at all, by `initialDelayMs` each time, or by the factor `multiplier`.
    *
    * @defaultValue 'exponential'
    */
@@ -88,14 +100,15 @@ export interface RetryOptions {
    */
   readonly multiplier?: number;
   /**
-   * How the wait is spread. A ratio lies between 0 and 1.
+   * How waits are randomised. A ratio lies between 0 and 1.
    *
    * @defaultValue { ratio: 0.2 }
    */
   readonly jitter?: Jitter;
   /**
-   * Your own wait in milliseconds, in place of backoff and jitter; `undefined` falls back to them.
-   * The cap holds for it too. One that throws, or says NaN or less than 0, counts as `undefined`.
+   * Computes the wait in milliseconds in place of backoff and jitter; `undefined` falls back to them.
+   * {@link maxDelayMs} applies to it too. An error, `NaN` and a negative number are logged and count as
+   * `undefined`.
    *
    * @defaultValue none
    */
@@ -116,21 +129,14 @@ export interface RetryOptions {
    */
   readonly maxRetryAfterMs?: number;
   /**
-   * Whether an error is worth another attempt. Not asked about an abort of the call. A predicate
-   * that throws, or returns a promise, is reported, and has said no.
+   * Whether an outcome is retried: an error, or a value that counts as a failure. Not asked about a
+   * call that has ended. When attempts run out, the last error is thrown and the last value returned.
    *
-   * @defaultValue transient errors, as core's `classify` sees them
+   * @defaultValue `isTransient`: errors that are transient, no values
    */
-  readonly isRetryable?: (error: unknown, event: RetryEvent) => boolean;
+  readonly shouldHandle?: ShouldHandle;
   /**
-   * Whether a returned value means failure, and is worth another attempt. When attempts run out the
-   * last value is returned as it is.
-   *
-   * @defaultValue no value does
-   */
-  readonly isFailure?: (value: unknown) => boolean;
-  /**
-   * Longest time for one attempt, in milliseconds. It then aborts, and counts as failed with
+   * Longest time for one attempt, in milliseconds. The attempt is then aborted, and fails with
    * `OperationTimeoutError`.
    *
    * @defaultValue none
@@ -138,8 +144,8 @@ export interface RetryOptions {
    */
   readonly attemptTimeoutMs?: number;
   /**
-   * No further attempt begins when it would begin later than this after the call did, in
-   * milliseconds. Running attempts are not cut short; use a deadline for that.
+   * No attempt begins later than this after the beginning of the call, in milliseconds. A running
+   * attempt is not cut short; that is what the call option `timeoutMs` is for.
    *
    * @defaultValue Infinity
    * @throws {RangeError} at construction, unless >= 0
@@ -152,36 +158,37 @@ export interface RetryOptions {
    * @defaultValue none
    */
   readonly budget?: RetryBudget;
-  /** Called before each wait, with its length in milliseconds. What it throws is reported, no more. */
-  readonly onRetry?: (event: RetryEvent & { readonly delayMs: number }) => void;
-  /** Called when a call fails for good, with what it fails with. What it throws is reported, no more. */
-  readonly onGiveUp?: (event: RetryEvent & { readonly error: unknown }) => void;
   /**
-   * Which calls get spans.
+   * Whether to throw a `RetryExhaustedError` after the last attempt, with the last error as its cause.
+   * By default the last error is thrown unchanged, and `retryDetails(error)` returns the attempts.
    *
-   * @defaultValue 'all'
+   * @defaultValue false
+   */
+  readonly wrapExhausted?: boolean;
+  /** Called before each wait, with its length in milliseconds. What it throws is logged. */
+  readonly onRetry?: (event: RetryEvent & { readonly delayMs: number }, call: CallContext) => void;
+  /** Called when a call fails for good, with what it rejects with. What it throws is logged. */
+  readonly onGiveUp?: (event: RetryEvent & { readonly error: unknown }, call: CallContext) => void;
+  /**
+   * Which calls get spans: all, those with a failed attempt, or none.
+   *
+   * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
   readonly random?: Random;
 }
 
+/** The options that may stay unset. */
+type Unset = 'delay' | 'shouldHandle' | 'attemptTimeoutMs' | 'budget' | 'onRetry' | 'onGiveUp';
+
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedRetryOptions = Resolved<RetryOptions, Unset>;
+
 /** The defaults, as the README's table shows them. */
-export const RETRY_DEFAULTS: {
-  readonly name: 'retry';
-  readonly maxAttempts: 3;
-  readonly backoff: 'exponential';
-  readonly initialDelayMs: 100;
-  readonly maxDelayMs: 30_000;
-  readonly multiplier: 2;
-  readonly jitter: { readonly ratio: 0.2 };
-  readonly respectRetryAfter: true;
-  readonly maxRetryAfterMs: 30_000;
-  readonly maxElapsedMs: number;
-  readonly spans: 'all';
-} = {
+export const RETRY_DEFAULTS: Defaults<RetryOptions, Unset> = {
   name: 'retry',
   maxAttempts: 3,
   backoff: 'exponential',
@@ -192,90 +199,55 @@ export const RETRY_DEFAULTS: {
   respectRetryAfter: true,
   maxRetryAfterMs: 30_000,
   maxElapsedMs: Number.POSITIVE_INFINITY,
-  spans: 'all',
+  wrapExhausted: false,
+  spans: DEFAULT_SPANS,
+  clock: systemClock,
+  random: systemRandom,
 };
-
-/** What is left of the options when they have been checked: nothing optional but the hooks. */
-export type ResolvedRetryOptions = Required<
-  Omit<
-    RetryOptions,
-    'delay' | 'isRetryable' | 'isFailure' | 'attemptTimeoutMs' | 'budget' | 'onRetry' | 'onGiveUp'
-  >
-> &
-  Pick<
-    RetryOptions,
-    'delay' | 'isRetryable' | 'isFailure' | 'attemptTimeoutMs' | 'budget' | 'onRetry' | 'onGiveUp'
-  >;
-
-const HOOKS = ['delay', 'isRetryable', 'isFailure', 'onRetry', 'onGiveUp'] as const;
-const KNOWN = [
-  ...Object.keys(RETRY_DEFAULTS),
-  ...HOOKS,
-  'attemptTimeoutMs',
-  'budget',
-  'clock',
-  'random',
-];
 
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
-  checkKnown('retry', options, KNOWN);
-  const all = {
-    ...RETRY_DEFAULTS,
-    clock: systemClock,
-    random: systemRandom,
-    ...withoutUndefined(options),
-  };
-  const owner = 'retry';
-  checkName(owner, all.name);
-  checkNumber(owner, 'maxAttempts', all.maxAttempts, { min: 1, integer: true });
-  checkOneOf(owner, 'backoff', all.backoff, ['constant', 'linear', 'exponential']);
-  checkNumber(owner, 'initialDelayMs', all.initialDelayMs, { min: 0, infinite: false });
-  // Below the default cap, an initial delay above it would be refused for an option nobody gave.
-  const maxDelayMs = options.maxDelayMs ?? Math.max(all.maxDelayMs, all.initialDelayMs);
-  checkNumber(owner, 'maxDelayMs', maxDelayMs, { min: all.initialDelayMs, infinite: false });
-  checkNumber(owner, 'multiplier', all.multiplier, { min: 1, infinite: false });
-  checkJitter(all.jitter);
-  checkType(owner, 'respectRetryAfter', all.respectRetryAfter, 'boolean');
-  checkNumber(owner, 'maxRetryAfterMs', all.maxRetryAfterMs, { min: 0 });
-  checkNumber(owner, 'maxElapsedMs', all.maxElapsedMs, { min: 0 });
-  if (all.attemptTimeoutMs !== undefined) {
-    checkNumber(owner, 'attemptTimeoutMs', all.attemptTimeoutMs, {
-      min: 0,
-      aboveMin: true,
-      infinite: false,
-    });
+  const callback = typeRule('function');
+  const all = resolveOptions<RetryOptions, Unset>('retry', options, RETRY_DEFAULTS, {
+    name: nameRule,
+    maxAttempts: numberRule({ min: 1, integer: true }),
+    backoff: oneOfRule(['constant', 'linear', 'exponential']),
+    initialDelayMs: numberRule({ min: 0, infinite: false }),
+    maxDelayMs: numberRule({ min: 0, infinite: false }),
+    multiplier: numberRule({ min: 1, infinite: false }),
+    jitter: checkJitter,
+    delay: callback,
+    respectRetryAfter: typeRule('boolean'),
+    maxRetryAfterMs: numberRule({ min: 0 }),
+    shouldHandle: callback,
+    attemptTimeoutMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
+    maxElapsedMs: numberRule({ min: 0 }),
+    budget: methodsRule('deposit', 'withdraw'),
+    wrapExhausted: typeRule('boolean'),
+    onRetry: callback,
+    onGiveUp: callback,
+    spans: oneOfRule(SPAN_MODES),
+    clock: clockRule,
+    random: callback,
+  });
+  if (options.maxDelayMs !== undefined) {
+    checkNumber('retry', 'maxDelayMs', all.maxDelayMs, { min: all.initialDelayMs });
   }
-  for (const hook of HOOKS) {
-    if (all[hook] !== undefined) checkType(owner, hook, all[hook], 'function');
-  }
-  if (all.budget !== undefined) {
-    checkType(owner, 'budget', all.budget, 'object');
-    checkType(owner, 'budget.deposit', all.budget.deposit, 'function');
-    checkType(owner, 'budget.withdraw', all.budget.withdraw, 'function');
-  }
-  checkOneOf(owner, 'spans', all.spans, SPAN_MODES);
-  checkClock(owner, all.clock);
-  checkType(owner, 'random', all.random, 'function');
-  return { ...all, maxDelayMs };
+  // An initial delay above the default cap raises the cap: the user did not set one.
+  return { ...all, maxDelayMs: Math.max(all.maxDelayMs, all.initialDelayMs) };
 }
 
-function checkJitter(jitter: unknown): void {
+function checkJitter(owner: string, option: string, jitter: unknown): void {
   if (typeof jitter === 'object' && jitter !== null) {
-    checkKnown('retry: jitter', jitter, ['ratio']);
-    checkNumber('retry', 'jitter.ratio', (jitter as { ratio?: unknown }).ratio, { min: 0, max: 1 });
+    checkKnown(`${owner}: ${option}`, jitter, ['ratio']);
+    const { ratio } = jitter as { ratio?: unknown };
+    checkNumber(owner, `${option}.ratio`, ratio, { min: 0, max: 1 });
     return;
   }
   const words: readonly unknown[] = ['none', 'full', 'equal', 'decorrelated'];
   if (!words.includes(jitter)) {
     throw new TypeError(
-      `retry: jitter must be one of ${words.map(show).join(', ')} or { ratio: 0..1 }, got ${show(jitter)}.`,
+      `${owner}: ${option} must be one of ${words.map(show).join(', ')} or { ratio: 0..1 }, got ${show(jitter)}.`,
     );
   }
-}
-
-function withoutUndefined(options: RetryOptions): RetryOptions {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as RetryOptions;
 }

@@ -1,43 +1,46 @@
 import {
-  type CallContext,
   classify,
-  isThenable,
-  notify,
+  isTransient,
   type Operation,
   OperationTimeoutError,
+  type Outcome,
   type Policy,
+} from '@temper/core';
+import {
+  ask,
+  askNumber,
+  type Call,
+  decide,
+  exhaustedSince,
+  exhaustedSoFar,
+  messageOf,
+  notify,
   PolicyBase,
   type PolicyDescription,
+  rememberRetries,
   retryAfterOf,
   runWithTimeout,
   TimeoutQueue,
-} from '@temper/core';
+  warn,
+} from '@temper/core/policy';
 import { backoffDelay } from './backoff.ts';
-import type { RetryBudget } from './budget.ts';
 import { type GiveUpReason, RetryExhaustedError } from './errors.ts';
 import {
-  type AttemptOutcome,
   type ResolvedRetryOptions,
   type RetryEvent,
   type RetryOptions,
   resolveRetryOptions,
 } from './options.ts';
 import type { OperationOutcome } from './semconv.ts';
-import {
-  logExhausted,
-  OperationTrace,
-  onListenerError,
-  type RetryMeter,
-  retryMeter,
-} from './telemetry.ts';
+import { RetryObserver, type RetryTrace } from './telemetry.ts';
 
-/** So many retries without a wait may follow each other before the event loop gets its turn. */
+/** After this many immediate retries in a row the event loop gets a turn. */
 const IMMEDIATE_RETRIES = 10;
 
-/** So many errors of one operation are kept: all of any sane one, and no leak in an endless one. */
+/** At most this many errors are kept per call, so that endless retries do not grow without bound. */
 const KEPT_ERRORS = 1000;
 
-/** What a retry policy has done since it was made. */
+/** What a retry policy has done since it was created. */
 export interface RetryStats {
   readonly operations: Readonly<Record<OperationOutcome, number>>;
   /** Attempts that ended, retries included. */
@@ -53,275 +56,240 @@ export interface RetryPolicy extends Policy {
   describe(): PolicyDescription;
 }
 
-/** What the loop keeps of one operation that did not succeed at once. */
-interface Failures {
-  /** One per failed attempt, up to {@link KEPT_ERRORS}; for a failed value, the value. */
+/** A call whose first attempt failed. */
+interface FailingCall<T> {
+  readonly operation: Operation<T>;
+  readonly call: Call;
+  readonly trace: RetryTrace | undefined;
+  /** What each attempt failed with. */
   readonly errors: unknown[];
+  /** When the first attempt failed, on the monotonic scale in milliseconds. */
+  readonly since: number;
+  /** When no further attempt may begin, likewise. */
+  readonly until: number;
+  /** The last attempt, from 1. */
+  attempt: number;
+  outcome: Outcome<T>;
+  /** The last wait, in milliseconds. */
   delayMs: number;
+}
+
+/** Why there is no further attempt, and what the call rejects with. */
+interface End {
+  readonly outcome: OperationOutcome;
+  readonly error: unknown;
+  readonly reason?: GiveUpReason;
 }
 
 class Retry extends PolicyBase implements RetryPolicy {
   readonly #options: ResolvedRetryOptions;
   readonly #timeouts: TimeoutQueue | undefined;
-  readonly #bounded: boolean;
-  readonly #meter: RetryMeter;
-  readonly #operations: Record<OperationOutcome, number> = {
-    success: 0,
-    recovered: 0,
-    failure: 0,
-    exhausted: 0,
-    aborted: 0,
-  };
-  #attempts = 0;
+  readonly #observer: RetryObserver;
+  #failedAttempts = 0;
   #retries = 0;
+  #warned = false;
 
   constructor(options: ResolvedRetryOptions) {
     super(options.name, options.clock);
     this.#options = options;
+    const { clock, attemptTimeoutMs } = options;
     this.#timeouts =
-      options.attemptTimeoutMs === undefined
-        ? undefined
-        : new TimeoutQueue(options.clock, options.attemptTimeoutMs);
-    this.#bounded = options.maxElapsedMs !== Number.POSITIVE_INFINITY;
-    this.#meter = retryMeter(options.name);
+      attemptTimeoutMs === undefined ? undefined : new TimeoutQueue(clock, attemptTimeoutMs);
+    this.#observer = new RetryObserver(this, options);
   }
 
-  async runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    const { budget, spans } = this.#options;
-    const { live } = this.#meter;
-    // Reading the clock costs a quarter of a call that succeeds at once, so it is read when needed.
-    const startedAt = live.metrics || this.#bounded ? this.clock.monotonic() : undefined;
-    const trace =
-      live.traces && spans === 'all' ? new OperationTrace(this.name, context) : undefined;
-    const begunAt = live.traces && spans === 'failures' ? this.clock.now() : undefined;
-    if (budget !== undefined) notify(deposit, budget, onListenerError);
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    const { budget, maxElapsedMs } = this.#options;
+    // Reading the clock is a fifth of the cost of a call, so it is left out where it is not needed.
+    const startedAt =
+      maxElapsedMs === Number.POSITIVE_INFINITY ? undefined : this.clock.monotonic();
+    const trace = this.#observer.begin(call);
+    if (budget !== undefined) notify(this.name, 'budget.deposit', () => budget.deposit());
 
-    const first = context.attempt === 1 ? context : context.forAttempt(1);
-    let outcome: AttemptOutcome;
+    const exhausted = exhaustedSoFar();
+    const first = call.attempt === 1 ? call : call.forAttempt(1);
+    let outcome: Outcome<T>;
     try {
       const value = await (trace === undefined
-        ? this.#try(operation, first)
-        : this.#tryTraced(operation, first, trace, 0));
-      if (!this.#isFailure(value)) {
-        this.#succeeded(1, startedAt, trace);
+        ? this.#attempt(operation, first)
+        : trace.run(1, 0, () => this.#attempt(operation, first)));
+      if (!this.#handlesValue(value, first)) {
+        this.#succeeded(1, trace);
         return value;
       }
       outcome = { ok: true, value };
     } catch (error) {
       outcome = { ok: false, error };
     }
-    const traced =
-      begunAt === undefined
-        ? trace
-        : new OperationTrace(this.name, context, begunAt, this.clock.now);
-    return this.#again(operation, context, outcome, startedAt ?? this.clock.monotonic(), traced);
-  }
-
-  /**
-   * What follows a first attempt that failed. A function of its own, so that a call that succeeds at
-   * once has no room to make for it.
-   */
-  async #again<T>(
-    operation: Operation<T>,
-    context: CallContext,
-    first: AttemptOutcome,
-    startedAt: number,
-    trace: OperationTrace | undefined,
-  ): Promise<T> {
-    const failures: Failures = { errors: [], delayMs: 0 };
-    let outcome = first;
-    for (let attempt = 1; ; attempt++) {
-      const failure = outcome.ok ? outcome.value : outcome.error;
-      if (failures.errors.length === KEPT_ERRORS) failures.errors.splice(1, 1);
-      failures.errors.push(failure);
-      this.#attempts++;
-      this.#meter.attemptFailure.of(failure).value++;
-      trace?.attemptFailed(attempt, failure);
-
-      const verdict = this.#next(attempt, outcome, context, failures, startedAt);
-      if (verdict !== undefined) {
-        const { error, reason } = verdict;
-        this.#failed(attempt, verdict.outcome, error, reason, startedAt, trace);
-        this.#notifyGiveUp(attempt, outcome, context, error);
-        // A value that means failure is still the operation's answer, and goes back as it is.
-        if (outcome.ok && verdict.outcome === 'exhausted') return outcome.value as T;
-        throw error;
-      }
-      try {
-        if (failures.delayMs > 0 || attempt % IMMEDIATE_RETRIES === 0) {
-          await this.clock.sleep(failures.delayMs, context.abortable);
-        } else {
-          context.abortable?.throwIfAborted();
-        }
-      } catch (error) {
-        this.#failed(attempt, 'aborted', error, undefined, startedAt, trace);
-        this.#notifyGiveUp(attempt, outcome, context, error);
-        throw error;
-      }
-
-      this.#retries++;
-      const current = context.forAttempt(attempt + 1);
-      try {
-        const value = await (trace === undefined
-          ? this.#try(operation, current)
-          : this.#tryTraced(operation, current, trace, failures.delayMs));
-        if (!this.#isFailure(value)) {
-          this.#succeeded(attempt + 1, startedAt, trace);
-          return value;
-        }
-        outcome = { ok: true, value };
-      } catch (error) {
-        outcome = { ok: false, error };
-      }
-    }
-  }
-
-  #isFailure(value: unknown): boolean {
-    const { isFailure } = this.#options;
-    return isFailure !== undefined && ask(isFailure, value);
-  }
-
-  #try<T>(operation: Operation<T>, context: CallContext): T | PromiseLike<T> {
-    const timeouts = this.#timeouts;
-    if (timeouts === undefined) return operation(context);
-    return runWithTimeout(
-      operation,
-      context,
-      timeouts,
-      () => new OperationTimeoutError(this.name, timeouts.durationMs),
+    const since = this.clock.monotonic();
+    const until = (startedAt ?? since) + maxElapsedMs;
+    return this.#retry(
+      { operation, call, trace, errors: [], since, until, attempt: 1, outcome, delayMs: 0 },
+      exhausted,
     );
   }
 
-  /** Apart from {@link #try}, so that its closure costs only calls that are traced. */
-  #tryTraced<T>(
-    operation: Operation<T>,
-    context: CallContext,
-    trace: OperationTrace,
-    delayMs: number,
-  ): T | PromiseLike<T> {
-    return trace.run(context.attempt, delayMs, () => this.#try(operation, context));
+  /** What follows a failed first attempt, apart so that a call that succeeds at once stays cheap. */
+  async #retry<T>(failing: FailingCall<T>, exhaustedBefore: number): Promise<T> {
+    const { operation, call, trace } = failing;
+    let exhausted = exhaustedBefore;
+    for (;;) {
+      this.#attemptFailed(failing);
+      const end = this.#plan(failing, exhausted) ?? (await this.#wait(failing));
+      if (end !== undefined) return this.#end(failing, end);
+
+      this.#retries++;
+      const attempt = ++failing.attempt;
+      const current = call.forAttempt(attempt);
+      exhausted = exhaustedSoFar();
+      try {
+        const value = await (trace === undefined
+          ? this.#attempt(operation, current)
+          : trace.run(attempt, failing.delayMs, () => this.#attempt(operation, current)));
+        if (!this.#handlesValue(value, current)) {
+          this.#succeeded(attempt, trace);
+          return value;
+        }
+        failing.outcome = { ok: true, value };
+      } catch (error) {
+        failing.outcome = { ok: false, error };
+      }
+    }
   }
 
-  /** What follows a failed attempt: nothing (there will be another, after `delayMs`), or the end. */
-  #next(
-    attempt: number,
-    outcome: AttemptOutcome,
-    context: CallContext,
-    failures: Failures,
-    startedAt: number,
-  ): { outcome: OperationOutcome; error: unknown; reason?: GiveUpReason } | undefined {
-    if (context.aborted) return { outcome: 'aborted', error: context.reason };
-    const options = this.#options;
-    const event: RetryEvent = {
-      policy: this.name,
-      attempt,
-      outcome,
-      operation: context.operation,
-    };
-    if (!outcome.ok) {
-      const retryable =
-        options.isRetryable === undefined
-          ? classify(outcome.error).transient
-          : ask(options.isRetryable, outcome.error, event);
-      if (!retryable) return { outcome: 'failure', error: outcome.error };
-    }
+  #attempt<T>(operation: Operation<T>, call: Call): T | PromiseLike<T> {
+    const timeouts = this.#timeouts;
+    if (timeouts === undefined) return operation(call);
+    const timeoutError = (): Error => new OperationTimeoutError(this.name, timeouts.durationMs);
+    return runWithTimeout(operation, call, timeouts, timeoutError);
+  }
 
-    const giveUp = (
-      reason: GiveUpReason,
-      retryAfterMs?: number,
-    ): { outcome: OperationOutcome; error: unknown; reason: GiveUpReason } => ({
-      outcome: 'exhausted',
-      reason,
-      error: new RetryExhaustedError(
-        this.name,
-        reason,
-        failures.errors,
-        this.clock.monotonic() - startedAt,
-        retryAfterMs,
-        attempt,
-      ),
-    });
-    const failure = outcome.ok ? outcome.value : outcome.error;
-    const askedMs = options.respectRetryAfter ? retryAfterOf(failure, this.clock.now()) : undefined;
-    if (attempt >= options.maxAttempts) return giveUp('attempts', askedMs);
-    if (askedMs !== undefined && askedMs > options.maxRetryAfterMs) {
-      return giveUp('retry-after', askedMs);
+  /** By default values are not failures; only a predicate of the user's can say otherwise. */
+  #handlesValue(value: unknown, call: Call): boolean {
+    const { shouldHandle } = this.#options;
+    return shouldHandle !== undefined && decide(this.name, shouldHandle, { ok: true, value }, call);
+  }
+
+  #handlesError(outcome: Outcome<unknown>, call: Call): boolean {
+    const { shouldHandle } = this.#options;
+    if (shouldHandle !== undefined) return decide(this.name, shouldHandle, outcome, call);
+    const handles = isTransient(outcome);
+    if (!handles && !this.#warned) this.#warnIfUnknown(outcome);
+    return handles;
+  }
+
+  /**
+   * Plans the next attempt, after `delayMs`.
+   *
+   * @returns why there is none; `undefined` when there is one
+   */
+  #plan(failing: FailingCall<unknown>, exhausted: number): End | undefined {
+    const { call, outcome, attempt } = failing;
+    if (call.aborted) return { outcome: 'aborted', error: call.reason };
+    const { maxAttempts, respectRetryAfter, maxRetryAfterMs, budget } = this.#options;
+    const error = outcome.ok ? outcome.value : outcome.error;
+    // A retry inside has made its attempts already: retrying it would multiply them.
+    const repeated = !outcome.ok && exhaustedSince(error, exhausted);
+    if (!outcome.ok && (repeated || !this.#handlesError(outcome, call))) {
+      return { outcome: 'failure', error };
     }
-    const delayMs = Math.max(this.#delay(event, failures.delayMs), askedMs ?? 0);
-    if (delayMs >= context.remainingMs(this.clock)) return giveUp('deadline', askedMs);
-    if (this.clock.monotonic() - startedAt + delayMs > options.maxElapsedMs) {
-      return giveUp('elapsed', askedMs);
+    const giveUp = (reason: GiveUpReason): End => ({ outcome: 'exhausted', error, reason });
+    const askedMs = respectRetryAfter ? retryAfterOf(error, this.clock.now()) : undefined;
+    if (attempt >= maxAttempts) return giveUp('attempts');
+    if (askedMs !== undefined && askedMs > maxRetryAfterMs) return giveUp('retry-after');
+    const delayMs = Math.max(this.#delay(failing), askedMs ?? 0);
+    if (delayMs >= call.remainingMs(this.clock)) return giveUp('deadline');
+    if (this.clock.monotonic() + delayMs > failing.until) return giveUp('elapsed');
+    if (budget !== undefined && !ask(this.name, 'budget.withdraw', () => budget.withdraw())) {
+      return giveUp('budget');
     }
-    if (options.budget !== undefined && !ask(withdraw, options.budget)) {
-      return giveUp('budget', askedMs);
-    }
-    failures.delayMs = delayMs;
-    if (this.#meter.live.metrics) this.#meter.delay(delayMs);
-    notify(options.onRetry, { ...event, delayMs }, onListenerError);
+    failing.delayMs = delayMs;
+    this.#observer.delayed(delayMs);
     return undefined;
   }
 
-  #delay(event: RetryEvent, previousMs: number): number {
-    const options = this.#options;
-    if (options.delay !== undefined) {
-      try {
-        const own = options.delay(event);
-        if (own !== undefined && own >= 0) return Math.min(own, options.maxDelayMs);
-      } catch (error) {
-        onListenerError(error);
+  #delay(failing: FailingCall<unknown>): number {
+    const { delay, maxDelayMs, random } = this.#options;
+    const own =
+      delay === undefined ? undefined : askNumber(this.name, 'delay', delay, this.#event(failing));
+    return own === undefined
+      ? backoffDelay(this.#options, failing.attempt, failing.delayMs, random)
+      : Math.min(own, maxDelayMs);
+  }
+
+  /** Waits before the next attempt; an abort ends the wait, and with it the call. */
+  async #wait(failing: FailingCall<unknown>): Promise<End | undefined> {
+    const { call, attempt, delayMs } = failing;
+    const { onRetry } = this.#options;
+    try {
+      const pause = delayMs > 0 || attempt % IMMEDIATE_RETRIES === 0;
+      const wait = pause ? this.clock.sleep(delayMs, call.abortable) : undefined;
+      // After the timer is armed, so that the hook can advance a manual clock.
+      if (onRetry !== undefined) {
+        notify(this.name, 'onRetry', onRetry, { ...this.#event(failing), delayMs }, call);
       }
-    }
-    return backoffDelay(options, event.attempt, previousMs, options.random);
-  }
-
-  #succeeded(
-    attempt: number,
-    startedAt: number | undefined,
-    trace: OperationTrace | undefined,
-  ): void {
-    const outcome = attempt === 1 ? 'success' : 'recovered';
-    this.#attempts++;
-    this.#operations[outcome]++;
-    this.#meter.attemptSuccess.value++;
-    this.#meter.operations[outcome].value++;
-    if (startedAt !== undefined) this.#recordDuration(outcome, startedAt);
-    if (trace !== undefined) {
-      trace.attemptSucceeded();
-      trace.end(outcome, attempt);
+      await wait;
+      return call.aborted ? { outcome: 'aborted', error: call.reason } : undefined;
+    } catch (error) {
+      return { outcome: 'aborted', error };
     }
   }
 
-  #failed(
-    attempt: number,
-    outcome: OperationOutcome,
-    error: unknown,
-    reason: GiveUpReason | undefined,
-    startedAt: number | undefined,
-    trace: OperationTrace | undefined,
-  ): void {
-    this.#operations[outcome]++;
-    this.#meter.operations[outcome].value++;
-    if (startedAt !== undefined) this.#recordDuration(outcome, startedAt);
-    trace?.end(outcome, attempt, error, reason);
-    if (outcome === 'exhausted') logExhausted(this.name, error as Error, attempt, trace);
+  #succeeded(attempt: number, trace: RetryTrace | undefined): void {
+    const { operations, attempts } = this.#observer;
+    attempts.success++;
+    if (attempt === 1) operations.success++;
+    else operations.recovered++;
+    trace?.end(attempt === 1 ? 'success' : 'recovered', attempt);
   }
 
-  #recordDuration(outcome: OperationOutcome, startedAt: number): void {
-    this.#meter.duration(outcome, this.clock.monotonic() - startedAt);
+  #attemptFailed({ attempt, outcome, errors, trace }: FailingCall<unknown>): void {
+    const failure = outcome.ok ? outcome.value : outcome.error;
+    if (errors.length === KEPT_ERRORS) errors.splice(1, 1);
+    errors.push(failure);
+    this.#failedAttempts++;
+    this.#observer.failedAttempts.of(failure).value++;
+    trace?.attemptFailed(attempt, outcome);
   }
 
-  #notifyGiveUp(
-    attempt: number,
-    outcome: AttemptOutcome,
-    context: CallContext,
-    error: unknown,
-  ): void {
-    if (this.#options.onGiveUp === undefined) return;
-    const { operation } = context;
-    notify(
-      this.#options.onGiveUp,
-      { policy: this.name, attempt, outcome, operation, error },
-      onListenerError,
+  /** Ends a failed call: throws, or returns the value that counts as a failure. */
+  #end<T>(failing: FailingCall<T>, end: End): T {
+    const { call, outcome, attempt, errors, since, trace } = failing;
+    const { respectRetryAfter, wrapExhausted, onGiveUp } = this.#options;
+    let { error } = end;
+    this.#observer.operations[end.outcome]++;
+    if (end.reason !== undefined) {
+      const details = {
+        policy: this.name,
+        reason: end.reason,
+        attempts: attempt,
+        elapsedMs: this.clock.monotonic() - since,
+        errors,
+        retryAfterMs: respectRetryAfter ? retryAfterOf(error, this.clock.now()) : undefined,
+      };
+      this.#observer.exhausted(details, error, trace);
+      if (!outcome.ok && wrapExhausted) error = new RetryExhaustedError(details);
+      if (!outcome.ok) rememberRetries(error, details);
+    }
+    trace?.end(end.outcome, attempt, outcome.ok ? outcome : { ok: false, error }, end.reason);
+    if (onGiveUp !== undefined) {
+      notify(this.name, 'onGiveUp', onGiveUp, { ...this.#event(failing), error }, call);
+    }
+    if (outcome.ok && end.outcome === 'exhausted') return outcome.value;
+    throw error;
+  }
+
+  #event({ attempt, outcome, call }: FailingCall<unknown>): RetryEvent {
+    return { policy: this.name, attempt, outcome, operation: call.operation };
+  }
+
+  /** The first thing that surprises a user of other libraries is said once per policy. */
+  #warnIfUnknown(outcome: Outcome<unknown>): void {
+    if (outcome.ok || classify(outcome.error).category !== 'unknown') return;
+    this.#warned = true;
+    warn(
+      `Retry policy '${this.name}' does not retry an error that it cannot classify: ${messageOf(outcome.error)}. ` +
+        'Set shouldHandle, or give the error a code, a status or a classification.',
     );
   }
 
@@ -338,47 +306,32 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 
   stats(): RetryStats {
+    const { operations, attempts } = this.#observer;
     return {
-      operations: { ...this.#operations },
-      attempts: this.#attempts,
+      operations: { ...operations },
+      attempts: attempts.success + this.#failedAttempts,
       retries: this.#retries,
     };
   }
 
   [Symbol.dispose](): void {
-    // Nothing to take back: a retry policy has no levels, and its totals stay.
-  }
-}
-
-const deposit = (budget: RetryBudget): void => budget.deposit();
-const withdraw = (budget: RetryBudget): boolean => budget.withdraw();
-
-/** Asks a user's predicate. One that throws, or does not answer at once, is reported, and has said no. */
-function ask<Args extends readonly unknown[]>(
-  predicate: (...args: Args) => boolean,
-  ...args: Args
-): boolean {
-  try {
-    const answer: unknown = predicate(...args);
-    if (!isThenable(answer)) return Boolean(answer);
-    answer.then(undefined, onListenerError);
-    throw new TypeError(`retry: a predicate must answer at once, but returned a promise.`);
-  } catch (error) {
-    onListenerError(error);
-    return false;
+    // A retry policy has no levels, and its totals stay.
   }
 }
 
 /**
- * Makes a policy that calls an operation again when it fails with something transient.
+ * Creates a policy that retries an operation when it fails with a transient error.
  *
  * ```ts
  * const registry = retry({ name: 'registry' });
  * const body = await registry.execute(({ signal }) => fetch(url, { signal }).then((r) => r.json()));
  * ```
  *
- * @throws {TypeError | RangeError} at construction, when an option is unknown or out of range; the
- * message names the option, the range and the value
+ * After the last attempt `execute` rejects with the last error, unchanged; `retryDetails(error)` has
+ * the attempts.
+ *
+ * @throws {TypeError | RangeError} when an option is unknown or out of range; the message names the
+ * option, the range and the value
  */
 export function retry(options: RetryOptions = {}): RetryPolicy {
   return new Retry(resolveRetryOptions(options));

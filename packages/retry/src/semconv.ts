@@ -6,7 +6,7 @@ import {
   type AttributeDefinition,
   type MetricDefinition,
   type SpanDefinition,
-} from '@temper/core';
+} from '@temper/core/policy';
 
 /** How a guarded operation can end. */
 export const OPERATION_OUTCOMES: readonly OperationOutcome[] = [

@@ -1,23 +1,21 @@
-import { type Context, context, SeverityNumber, type Span, trace } from '@opentelemetry/api';
+import type { Outcome } from '@temper/core';
 import {
   ATTR_ERROR_TYPE,
-  ATTR_OPERATION,
-  ATTR_OUTCOME,
   ATTR_POLICY_NAME,
-  type Attributes,
-  type CallContext,
-  type Cell,
-  ErrorTypeCells,
+  byOutcome,
+  type Call,
+  type CallObservation,
+  CallObserver,
+  type Counts,
+  type Emit,
+  type ErrorTypeCells,
   errorType,
-  failSpan,
-  type HistogramSeries,
-  type InstrumentationScope,
-  instrumentationScope,
-  type Live,
-  runInSpan,
-} from '@temper/core';
-import type { ObservableRetryBudget } from './budget.ts';
-import type { GiveUpReason } from './errors.ts';
+  type GuardedSpan,
+  Instrumentation,
+  policyAttributes,
+} from '@temper/core/policy';
+import { describeExhausted, type ExhaustedDetails } from './errors.ts';
+import type { ResolvedRetryOptions } from './options.ts';
 import {
   ATTR_ATTEMPT,
   ATTR_ATTEMPTS,
@@ -35,199 +33,141 @@ import {
 } from './semconv.ts';
 import { VERSION } from './version.ts';
 
-const scope: InstrumentationScope = instrumentationScope({
+const telemetry = new Instrumentation({
   name: '@temper/retry',
   version: VERSION,
   metrics: RETRY_METRICS,
 });
 
-/** Reports what user code threw. */
-export const onListenerError: (error: unknown) => void = scope.onListenerError;
+const OUTCOMES = byOutcome(OPERATION_OUTCOMES);
+const ATTEMPT_OUTCOMES = byOutcome(['success']);
+const [FAILED_ATTEMPT] = Object.values(byOutcome(['failure']));
 
-/**
- * What the policies of one name count in. The counters are there from the beginning, at 0, so that
- * the first increase shows as one; a histogram begins with its first observation.
- */
-export class RetryMeter {
-  readonly live: Live = scope.live;
-  readonly operations: Readonly<Record<OperationOutcome, Cell>>;
-  readonly attemptSuccess: Cell;
-  readonly attemptFailure: ErrorTypeCells;
-  readonly #attributes: Attributes;
-  readonly #durations: Partial<Record<OperationOutcome, HistogramSeries>> = {};
-  #delays: HistogramSeries | undefined;
+/** What a retry policy reports to OpenTelemetry. */
+export class RetryObserver {
+  readonly operations: Counts<OperationOutcome>;
+  readonly attempts: Counts<'success'>;
+  readonly failedAttempts: ErrorTypeCells;
+  readonly #name: string;
+  readonly #calls: CallObserver<OperationOutcome>;
 
-  constructor(policy: string) {
-    const base = { [ATTR_POLICY_NAME.name]: policy };
-    const cells = OPERATION_OUTCOMES.map((outcome) => {
-      const attributes = { ...base, [ATTR_OUTCOME]: outcome };
-      return [outcome, scope.counter(METRIC_OPERATIONS, attributes)] as const;
+  constructor(policy: { readonly name: string }, { name, spans, clock }: ResolvedRetryOptions) {
+    this.#name = name;
+    this.operations = telemetry.counts(policy, METRIC_OPERATIONS, OUTCOMES);
+    this.attempts = telemetry.counts(policy, METRIC_ATTEMPTS, ATTEMPT_OUTCOMES);
+    this.failedAttempts = telemetry.errorTypes(METRIC_ATTEMPTS, name, FAILED_ATTEMPT);
+    this.#calls = new CallObserver({
+      telemetry,
+      policy: name,
+      kind: 'retry',
+      spans,
+      clock,
+      duration: METRIC_OPERATION_DURATION,
+      outcomes: OUTCOMES,
     });
-    this.operations = Object.fromEntries(cells) as Record<OperationOutcome, Cell>;
-    this.attemptSuccess = scope.counter(METRIC_ATTEMPTS, { ...base, [ATTR_OUTCOME]: 'success' });
-    const failure = { ...base, [ATTR_OUTCOME]: 'failure' };
-    this.attemptFailure = new ErrorTypeCells(scope, METRIC_ATTEMPTS, failure);
-    this.#attributes = base;
   }
 
-  /** @param ms - from the first attempt to the end of the operation */
-  duration(outcome: OperationOutcome, ms: number): void {
-    let series = this.#durations[outcome];
-    if (series === undefined) {
-      const attributes = { ...this.#attributes, [ATTR_OUTCOME]: outcome };
-      series = scope.histogram(METRIC_OPERATION_DURATION, attributes);
-      this.#durations[outcome] = series;
-    }
-    series.record(ms / 1000);
+  /** @returns `undefined` while nobody watches */
+  begin(call: Call): RetryTrace | undefined {
+    const observed = this.#calls.begin(call);
+    return observed === undefined ? undefined : new RetryTrace(this.#name, observed);
   }
 
-  /** @param ms - a wait, as planned */
-  delay(ms: number): void {
-    this.#delays ??= scope.histogram(METRIC_DELAY, this.#attributes);
-    this.#delays.record(ms / 1000);
+  /** @param ms - a wait before an attempt, as planned */
+  delayed(ms: number): void {
+    if (telemetry.live.metrics) telemetry.histogram(METRIC_DELAY, this.#name).record(ms / 1000);
+  }
+
+  /** Writes the log record of a call whose last attempt failed. */
+  exhausted(details: ExhaustedDetails, error: unknown, trace: RetryTrace | undefined): void {
+    telemetry.log({
+      event: EVENT_EXHAUSTED,
+      severity: 'WARN',
+      body: () => describeExhausted(details),
+      attributes: {
+        [ATTR_POLICY_NAME.name]: this.#name,
+        [ATTR_ATTEMPTS.name]: details.attempts,
+        [ATTR_ERROR_TYPE.name]: errorType(error),
+      },
+      context: trace?.observed.context,
+    });
   }
 }
 
-const meters = new Map<string, RetryMeter>();
-
-/** The one meter of all policies of this name; it lives as long as the series that it feeds. */
-export function retryMeter(policy: string): RetryMeter {
-  let meter = meters.get(policy);
-  if (meter === undefined) {
-    meter = new RetryMeter(policy);
-    meters.set(policy, meter);
-  }
-  return meter;
-}
-
-/** Reads a budget's level at each collection. */
-export function observeBudget(budget: ObservableRetryBudget): Disposable {
-  return scope.observe(budget, (owner, emit) => {
-    emit(METRIC_BUDGET_AVAILABLE, { [ATTR_POLICY_NAME.name]: owner.name }, owner.available());
-  });
-}
-
-/** The spans of one operation. Nothing in here throws. */
-export class OperationTrace {
+/** The spans of one call: an operation, and its attempts below it. Nothing in here throws. */
+export class RetryTrace {
+  readonly observed: CallObservation<OperationOutcome>;
   readonly #policy: string;
-  readonly #call: CallContext;
-  /** When the operation began, where its spans are made afterwards and dated back. */
-  readonly #startedAt: number | undefined;
-  /** The time of spans that are dated back. The SDK's own is finer, and used for others. */
-  readonly #now: (() => number) | undefined;
-  /** The context of the call: the same whenever it is asked for, also after a wait. */
-  #parent: Context | undefined;
-  #span: Span | undefined;
-  #attempt: Span | undefined;
+  #attempt: GuardedSpan | undefined;
 
-  /**
-   * Opens the operation's span.
-   *
-   * @param startedAt - when it began, if that is in the past
-   * @param now - tells wall-clock time in milliseconds since the epoch, if it is in the past
-   */
-  constructor(policy: string, call: CallContext, startedAt?: number, now?: () => number) {
+  constructor(policy: string, observed: CallObservation<OperationOutcome>) {
     this.#policy = policy;
-    this.#call = call;
-    this.#startedAt = startedAt;
-    this.#now = now;
-    scope.safely(() => this.#open());
+    this.observed = observed;
   }
 
   /**
-   * Runs one attempt, in a span of its own where the operation has one that is recorded. Where it is
-   * not, as the trace was not sampled, the operation's span stands for all its attempts.
+   * Runs one attempt, in a span of its own if the operation's span is recorded. In a trace that was
+   * not sampled, the operation's span stands for all its attempts.
    */
   run<T>(attempt: number, delayMs: number, work: () => T): T {
-    const operation = this.#span;
+    const operation = this.observed.current;
     if (operation === undefined) return work();
-    if (!operation.isRecording()) return runInSpan(operation, work);
-    scope.safely(() => this.#openAttempt(attempt, delayMs, this.#now?.()));
-    return this.#attempt === undefined ? work() : runInSpan(this.#attempt, work);
+    if (!operation.recording) return operation.run(work);
+    this.#attempt = this.#child(operation, attempt, delayMs, this.observed.now);
+    return this.#attempt.run(work);
   }
 
-  attemptSucceeded(): void {
-    scope.safely(() => this.#endAttempt());
+  attemptFailed(attempt: number, outcome: Outcome<unknown>): void {
+    const operation = this.observed.span();
+    if (operation?.recording !== true) return;
+    // In mode `failures` the first attempt gets its span now, dated back to the operation's start.
+    this.#attempt ??= this.#child(operation, attempt, 0, this.observed.began);
+    this.#attempt.fail(outcome);
+    this.#endAttempt();
   }
 
-  /** Where the spans are made afterwards, the first attempt began with the operation. */
-  attemptFailed(attempt: number, error: unknown): void {
-    scope.safely(() => {
-      if (this.#span?.isRecording() !== true) return;
-      if (this.#attempt === undefined) this.#openAttempt(attempt, 0, this.#startedAt);
-      if (this.#attempt !== undefined) failSpan(this.#attempt, error);
-      this.#endAttempt();
-    });
+  end(
+    outcome: OperationOutcome,
+    attempts: number,
+    failure?: Outcome<unknown>,
+    reason?: string,
+  ): void {
+    this.#endAttempt();
+    const attributes: Record<string, string | number> = { [ATTR_ATTEMPTS.name]: attempts };
+    if (reason !== undefined) attributes[ATTR_REASON.name] = reason;
+    this.observed.end(outcome, failure, attributes);
   }
 
-  end(outcome: OperationOutcome, attempts: number, error?: unknown, reason?: GiveUpReason): void {
-    scope.safely(() => {
-      const span = this.#span;
-      if (span === undefined) return;
-      span.setAttribute(ATTR_OUTCOME, outcome);
-      span.setAttribute(ATTR_ATTEMPTS.name, attempts);
-      if (reason !== undefined) span.setAttribute(ATTR_REASON.name, reason);
-      if (outcome !== 'success' && outcome !== 'recovered') failSpan(span, error);
-      span.end(this.#now?.());
-    });
-  }
-
-  /** The context of the operation's span, so that a log record leads to it. */
-  get context(): Context {
-    this.#parent ??= context.active();
-    return this.#span === undefined ? this.#parent : trace.setSpan(this.#parent, this.#span);
-  }
-
-  #open(): void {
-    const attributes: Record<string, string | number | boolean> = {
-      ...this.#call.attributes,
-      [ATTR_POLICY_NAME.name]: this.#policy,
-    };
-    if (this.#call.operation !== undefined) attributes[ATTR_OPERATION.name] = this.#call.operation;
-    const options = { attributes, ...startingAt(this.#startedAt) };
-    this.#span = scope.tracer.startSpan(`retry ${this.#policy}`, options, this.context);
-  }
-
-  #openAttempt(attempt: number, delayMs: number, startTime: number | undefined): void {
+  #child(
+    operation: GuardedSpan,
+    attempt: number,
+    delayMs: number,
+    startTime?: number,
+  ): GuardedSpan {
     const attributes: Record<string, string | number> = {
       [ATTR_POLICY_NAME.name]: this.#policy,
       [ATTR_ATTEMPT.name]: attempt,
     };
     if (attempt > 1) attributes[ATTR_DELAY.name] = delayMs / 1000;
-    const options = { attributes, ...startingAt(startTime) };
-    this.#attempt = scope.tracer.startSpan('attempt', options, this.context);
+    return operation.child('attempt', attributes, startTime);
   }
 
   #endAttempt(): void {
-    const span = this.#attempt;
+    this.#attempt?.end(this.observed.now);
     this.#attempt = undefined;
-    span?.end(this.#now?.());
   }
 }
 
-function startingAt(startTime: number | undefined): { startTime?: number } {
-  return startTime === undefined ? {} : { startTime };
+/** Reads a budget's level at each collection. */
+export function observeBudget(budget: BudgetLevel): Disposable {
+  return telemetry.observe(budget, readBudget);
 }
 
-/** Writes the one log record that an exhausted operation deserves. */
-export function logExhausted(
-  policy: string,
-  error: Error,
-  attempts: number,
-  operation: OperationTrace | undefined,
-): void {
-  scope.safely(() =>
-    scope.logger.emit({
-      eventName: EVENT_EXHAUSTED,
-      severityNumber: SeverityNumber.WARN,
-      severityText: 'WARN',
-      body: error.message,
-      attributes: {
-        [ATTR_POLICY_NAME.name]: policy,
-        [ATTR_ATTEMPTS.name]: attempts,
-        [ATTR_ERROR_TYPE.name]: errorType(error.cause),
-      },
-      context: operation?.context ?? context.active(),
-    }),
-  );
+interface BudgetLevel {
+  readonly name: string;
+  available(): number;
+}
+
+function readBudget(budget: BudgetLevel, emit: Emit): void {
+  emit(METRIC_BUDGET_AVAILABLE, policyAttributes(budget.name), budget.available());
 }

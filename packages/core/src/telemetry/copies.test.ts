@@ -5,53 +5,67 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InMemoryTelemetry } from '@temper/testkit';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import * as here from '../index.ts';
+import * as users from '../index.ts';
+import * as authors from '../policy.ts';
+
+/** Both doors of one installation. */
+type Core = typeof users & typeof authors;
+const here: Core = { ...users, ...authors };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'temper-copies-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Another installation of core, as two packages with different versions of it would bring. */
-function install(name: string): typeof here {
+function install(name: string): Core {
   const modules = join(folder, name, 'node_modules');
   const copy = join(modules, '@temper/core');
   mkdirSync(dirname(copy), { recursive: true });
   cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
   cpSync(join(root, 'package.json'), join(copy, 'package.json'));
   symlinkSync(join(root, 'node_modules/@opentelemetry'), join(modules, '@opentelemetry'));
-  return createRequire(join(folder, name, 'index.js'))('@temper/core') as typeof here;
+  const load = createRequire(join(folder, name, 'index.js'));
+  return { ...load('@temper/core'), ...load('@temper/core/policy') } as Core;
 }
 
 const there = install('there');
 
-const CALLS: here.MetricDefinition = {
+const CALLS: authors.MetricDefinition = {
   name: 'test.calls',
   instrument: 'counter',
   unit: '{call}',
   description: 'Calls of this test.',
   attributes: [],
 };
-const DURATION: here.MetricDefinition = {
+const DURATION: authors.MetricDefinition = {
   ...CALLS,
   name: 'test.duration',
   instrument: 'histogram',
 };
-const LEVEL: here.MetricDefinition = { ...CALLS, name: 'test.level', instrument: 'updowncounter' };
-const PACKAGE = { name: '@test/package', version: '1.0.0', metrics: [CALLS, DURATION, LEVEL] };
+const LEVEL: authors.MetricDefinition = { ...CALLS, name: 'test.level', instrument: 'updowncounter' };
+const PACKAGE: authors.ScopeOptions = { name: '@test/package', version: '1.0.0', metrics: [CALLS, DURATION, LEVEL] };
+
+const NO_LABELS: authors.CallLabels = {
+  operation: undefined,
+  attributes: undefined,
+  cost: undefined,
+  priority: undefined,
+  key: undefined,
+};
 
 let telemetry: InMemoryTelemetry;
 afterEach(() => telemetry?.close());
 
 describe('two installed copies of core', () => {
-  it('are two', () => {
-    expect(there.instrumentationScope).not.toBe(here.instrumentationScope);
+  it('are two modules', () => {
+    expect(there.Instrumentation).not.toBe(here.Instrumentation);
     expect(there.TemperError).not.toBe(here.TemperError);
   });
 
-  it('feed one series, which is neither doubled nor hidden', async () => {
+  it('add to one series', async () => {
     const where = { test: 'one series' };
-    const ours = here.instrumentationScope(PACKAGE);
-    const theirs = there.instrumentationScope(PACKAGE);
+    const ours = new here.Instrumentation(PACKAGE).scope;
+    const theirs = tnew here.Instrumentation(PACKAGE).scope;
     ours.counter(CALLS, where).value += 2;
     theirs.counter(CALLS, { ...where }).value += 3;
     const watched = [ours, theirs].map((scope) =>
@@ -63,14 +77,14 @@ describe('two installed copies of core', () => {
     for (const one of watched) one[Symbol.dispose]();
   });
 
-  it('count on when one of them is loaded after the provider', async () => {
+  it('go on counting when one is loaded after the provider', async () => {
     telemetry = new InMemoryTelemetry();
     const where = { test: 'late copy' };
-    here.instrumentationScope(PACKAGE).counter(CALLS, where).value++;
+    new here.Instrumentation(PACKAGE).scope.counter(CALLS, where).value++;
     const late = install('late');
-    late.instrumentationScope(PACKAGE).counter(CALLS, where).value++;
+    new late.Instrumentation(PACKAGE).scope.counter(CALLS, where).value++;
     const other = { ...PACKAGE, name: '@test/other' };
-    late.instrumentationScope(other).counter(CALLS, { test: 'other' }).value = 7;
+    new late.Instrumentation(other).scope.counter(CALLS, { test: 'other' }).value = 7;
     expect(await telemetry.value('test.calls', where)).toBe(2);
     const { resourceMetrics } = await telemetry.collect();
     const scopes = resourceMetrics.scopeMetrics.filter(({ scope }) => scope.name === '@test/other');
@@ -79,7 +93,7 @@ describe('two installed copies of core', () => {
     ).toMatchObject([{ attributes: { test: 'other' }, value: 7 }]);
   });
 
-  it("know each other's errors and contexts", async () => {
+  it("recognise each other's errors and contexts", async () => {
     const error = new there.OperationTimeoutError('p', 5);
     expect(error).not.toBeInstanceOf(here.TemperError);
     expect(here.isTemperError(error, 'OPERATION_TIMEOUT')).toBe(true);
@@ -90,15 +104,21 @@ describe('two installed copies of core', () => {
     });
 
     const controller = new AbortController();
-    const outer = there.CallContext.root({ signal: controller.signal, operation: 'fetch' });
-    expect(here.isCallContext(outer)).toBe(true);
+    const outer = new there.Call(
+      1,
+      undefined,
+      { ...NO_LABELS, operation: 'fetch' },
+      controller.signal,
+    );
+    expect(here.isCall(outer)).toBe(true);
     const seen = await here.enterCall(
       { runInCall: async (operation, context) => operation(context.forAttempt(2)) },
       async (context) => context,
-      outer,
+      { parent: outer, key: 'tenant' },
+      'test',
       here.systemClock,
     );
-    expect(seen.attempt).toBe(2);
+    expect(seen).toMatchObject({ attempt: 2, operation: 'fetch', key: 'tenant' });
     expect(seen.signal).toBe(controller.signal);
     const queue = new here.TimeoutQueue(here.systemClock, 60_000);
     const timed = here.runWithTimeout(
@@ -110,11 +130,11 @@ describe('two installed copies of core', () => {
     expect((await timed).aborted).toBe(false);
   });
 
-  it("read each other's buckets", async () => {
+  it("export each other's histogram buckets", async () => {
     const producer = there.temperMetricProducer();
-    const duration = here.instrumentationScope(PACKAGE).histogram(DURATION, { test: 'buckets' });
+    const duration = new here.Instrumentation(PACKAGE).scope.histogram(DURATION, { test: 'buckets' });
     duration.record(0.2);
-    there.instrumentationScope(PACKAGE).histogram(DURATION, { test: 'buckets' }).record(0.3);
+    tnew here.Instrumentation(PACKAGE).scope.histogram(DURATION, { test: 'buckets' }).record(0.3);
     const { resourceMetrics } = await producer.collect();
     expect(resourceMetrics.scopeMetrics).toMatchObject([
       {

@@ -10,13 +10,13 @@ const root = globalThis as unknown as Record<symbol, Record<string, unknown> | u
 const cjs = createRequire(import.meta.url)('@opentelemetry/api') as typeof esm;
 
 let made = 0;
-/** A provider that is equal to no other. */
+/** A provider that equals no other. */
 const meters = (): esm.MeterProvider & { id: number } => ({
   id: ++made,
   getMeter: esm.createNoopMeter,
 });
 
-/** Watches as core does, and tells what it heard. */
+/** Watches as core does, and returns what it was told. */
 function watch(): unknown[][] {
   const heard: unknown[][] = [];
   watchProviders({
@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 
 describe('the two copies of the API in this test', () => {
-  it('are two', () => {
+  it('are two modules', () => {
     expect(cjs.metrics).not.toBe(esm.metrics);
     expect(cjs.metrics.setGlobalMeterProvider).toBeTypeOf('function');
   });
@@ -41,7 +41,7 @@ describe.each([
   ['the ESM copy', esm],
   ['the CommonJS copy', cjs],
 ])('a provider that is registered through %s of the API', (_, api) => {
-  it('is heard when the API has no global object yet', () => {
+  it('is noticed when the API has no global object yet', () => {
     const heard = watch();
     expect(root[API_KEY]).toBeUndefined();
     const provider = meters();
@@ -49,13 +49,13 @@ describe.each([
     expect(heard).toEqual([['metrics', provider]]);
   });
 
-  it('is heard when it was there before us', () => {
+  it('is noticed when it was registered before core was loaded', () => {
     const provider = meters();
     api.metrics.setGlobalMeterProvider(provider);
     expect(watch()).toEqual([['metrics', provider]]);
   });
 
-  it('is heard when something else was registered before us', () => {
+  it('is noticed when another signal was registered before core was loaded', () => {
     api.diag.setLogger({ error() {}, warn() {}, info() {}, debug() {}, verbose() {} });
     const heard = watch();
     expect(heard).toEqual([]);
@@ -65,7 +65,7 @@ describe.each([
     api.diag.disable();
   });
 
-  it('is heard again each time another takes its place', () => {
+  it('is noticed again each time another replaces it', () => {
     const heard = watch();
     const providers = [meters(), meters(), meters()];
     for (const provider of providers) {
@@ -76,7 +76,7 @@ describe.each([
     expect(heard).toEqual(providers.map((provider) => ['metrics', provider]));
   });
 
-  it('is not heard when the API refuses it, as there is one already', () => {
+  it('is not reported when the API refuses it because there is one already', () => {
     const heard = watch();
     const provider = meters();
     api.metrics.setGlobalMeterProvider(provider);
@@ -84,7 +84,7 @@ describe.each([
     expect(heard).toEqual([['metrics', provider]]);
   });
 
-  it('is found by every other copy of the API, as before', () => {
+  it('is still found by every other copy of the API', () => {
     watch();
     const provider = meters();
     api.metrics.setGlobalMeterProvider(provider);
@@ -94,7 +94,7 @@ describe.each([
     expect(esm.metrics.getMeterProvider()).not.toBe(provider);
   });
 
-  it('is heard for traces as well', () => {
+  it('is noticed for traces as well', () => {
     const heard = watch();
     const noop = new esm.ProxyTracerProvider();
     expect(api.trace.setGlobalTracerProvider(noop)).toBe(true);
@@ -103,8 +103,8 @@ describe.each([
   });
 });
 
-describe('watching', () => {
-  it('leaves plain properties behind, so that nobody pays for a read', () => {
+describe('watchProviders', () => {
+  it('leaves plain properties behind, so that reads cost nothing', () => {
     watch();
     const provider = meters();
     esm.metrics.setGlobalMeterProvider(provider);
@@ -123,7 +123,7 @@ describe('watching', () => {
     });
   });
 
-  it('by two that do not know each other lets both hear, whoever came first', () => {
+  it('lets several independent watchers be told, in any order of arrival', () => {
     const first = watch();
     const second = watch();
     const provider = meters();
@@ -141,7 +141,7 @@ describe('watching', () => {
     expect(third).toEqual(both);
   });
 
-  it('hears what is there, and does no harm, where the object cannot be extended', () => {
+  it('reports what is registered where the object is frozen', () => {
     const provider = meters();
     esm.metrics.setGlobalMeterProvider(provider);
     Object.freeze(root[API_KEY]);

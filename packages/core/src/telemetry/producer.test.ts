@@ -5,7 +5,7 @@ import { InMemoryTelemetry } from '@temper/testkit';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DURATION_BOUNDARIES, type MetricDefinition } from './definitions.ts';
-import { instrumentationScope } from './hub.ts';
+import { Instrumentation } from './instrumentation.ts';
 import { temperMetricProducer } from './producer.ts';
 import { seriesKey } from './series.ts';
 
@@ -17,7 +17,7 @@ const DURATION: MetricDefinition = {
   attributes: [],
 };
 const CALLS: MetricDefinition = { ...DURATION, name: 'test.calls', instrument: 'counter' };
-const scope = instrumentationScope({
+const { scope } = new Instrumentation({
   name: '@test/package',
   version: '1.2.3',
   metrics: [DURATION, CALLS],
@@ -29,13 +29,13 @@ afterEach(async () => {
   telemetry = undefined;
 });
 
-describe('our own buckets', () => {
-  it('are a metric producer as the SDK types it, without a cast', () => {
+describe('temperMetricProducer', () => {
+  it('has the type of the MetricProducer of the SDK', () => {
     const producer: MetricProducer = temperMetricProducer();
     expect(producer.collect).toBeTypeOf('function');
   });
 
-  it('are in the collection of the reader that has the producer, once', async () => {
+  it('adds each histogram once to the collection of its reader', async () => {
     telemetry = new InMemoryTelemetry({ metricProducers: [temperMetricProducer()] });
     const where = { test: 'once' };
     scope.histogram(DURATION, where).record(0.03);
@@ -50,7 +50,7 @@ describe('our own buckets', () => {
     expect(found[0]?.dataPoints.map((point) => point.attributes)).toEqual([where]);
   });
 
-  it('keep what is recorded before any provider is there', async () => {
+  it('keeps what is recorded before a provider is registered', async () => {
     temperMetricProducer();
     const where = { test: 'early' };
     scope.histogram(DURATION, where).record(0.3);
@@ -58,7 +58,7 @@ describe('our own buckets', () => {
     expect(await telemetry.value('test.call.duration', where)).toMatchObject({ count: 1 });
   });
 
-  it('are served by a real Prometheus exporter, beside the counters', async () => {
+  it('is served by a Prometheus exporter beside the counters', async () => {
     const exporter = new PrometheusExporter({
       host: '127.0.0.1',
       port: 0,
@@ -87,7 +87,7 @@ describe('our own buckets', () => {
     await provider.shutdown();
   });
 
-  it('count as the SDK counts, whatever is recorded', async () => {
+  it('counts any value as the histogram of the SDK does', async () => {
     temperMetricProducer();
     const edges = fc.constantFrom(...DURATION_BOUNDARIES, 0, -1, Number.NaN, 1e9);
     const seconds = fc
@@ -122,8 +122,8 @@ describe('our own buckets', () => {
   });
 });
 
-describe('the key of a series', () => {
-  it('is the same for equal attributes in any order, and for no others', () => {
+describe('seriesKey', () => {
+  it('is equal for equal attributes in any order, and for no others', () => {
     const value = fc.oneof(fc.string(), fc.integer(), fc.boolean());
     const attributes = fc.dictionary(fc.string(), value, { maxKeys: 5 });
     fc.assert(
@@ -139,7 +139,7 @@ describe('the key of a series', () => {
   });
 });
 
-/** What a GET on the exporter's endpoint answers. */
+/** What a GET request to the endpoint of the exporter returns. */
 function scrape(exporter: PrometheusExporter): Promise<string> {
   return new Promise((resolve) => {
     exporter.getMetricsRequestHandler(

@@ -10,7 +10,8 @@ import { AggregationTemporality, MeterProvider, MetricReader } from '@openteleme
 import { InMemoryTelemetry } from '@temper/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MetricDefinition } from './definitions.ts';
-import { instrumentationScope } from './hub.ts';
+import { reportCallbackError, warn } from './diagnostics.ts';
+import { Instrumentation } from './instrumentation.ts';
 import type { InstrumentationScope } from './scope.ts';
 
 const metric = (name: string, instrument: MetricDefinition['instrument']): MetricDefinition => ({
@@ -26,14 +27,11 @@ const LEVEL = metric('level', 'gauge');
 const IN_FLIGHT = metric('in_flight', 'updowncounter');
 
 let made = 0;
-/** A package that nobody has heard of yet. */
+/** The telemetry of a package with a new name. */
 function newPackage(...more: MetricDefinition[]): InstrumentationScope {
   const name = `@test/package-${++made}`;
-  return instrumentationScope({
-    name,
-    version: '1.0.0',
-    metrics: [CALLS, DURATION, LEVEL, IN_FLIGHT, ...more],
-  });
+  const metrics = [CALLS, DURATION, LEVEL, IN_FLIGHT, ...more];
+  return new Instrumentation({ name, version: '1.0.0', metrics }).scope;
 }
 /** Attributes that no other test of this file uses. */
 const mine = (): { test: number } => ({ test: ++made });
@@ -45,7 +43,7 @@ afterEach(async () => {
 });
 
 describe('a counter', () => {
-  it('is exported in full by a provider that is registered after the policies and their first calls', async () => {
+  it('is exported in full by a provider that is registered after the first calls', async () => {
     const attributes = mine();
     const calls = newPackage().counter(CALLS, attributes);
     calls.value += 3;
@@ -55,14 +53,14 @@ describe('a counter', () => {
     expect(await telemetry.value('test.calls', attributes)).toBe(5);
   });
 
-  it('is exported by a provider that was there before it', async () => {
+  it('is exported by a provider that was registered before it was created', async () => {
     telemetry = new InMemoryTelemetry();
     const attributes = mine();
     newPackage().counter(CALLS, attributes).value++;
     expect(await telemetry.value('test.calls', attributes)).toBe(1);
   });
 
-  it('loses nothing when the provider is swapped, nor what is counted while there is none', async () => {
+  it('loses nothing when the provider is replaced, nor while there is none', async () => {
     const attributes = mine();
     const calls = newPackage().counter(CALLS, attributes);
     calls.value = 1;
@@ -76,7 +74,7 @@ describe('a counter', () => {
     expect(await telemetry.value('test.calls', attributes)).toBe(4);
   });
 
-  it('comes back in full when an earlier provider is registered again', async () => {
+  it('is exported in full when an earlier provider is registered again', async () => {
     const attributes = mine();
     const calls = newPackage().counter(CALLS, attributes);
     const reader = new Reader();
@@ -91,14 +89,14 @@ describe('a counter', () => {
     metrics.disable();
   });
 
-  it('is one series for everybody who asks with equal attributes, in any order', async () => {
+  it('is one series for equal attributes in any order', async () => {
     const scope = newPackage();
     const { test } = mine();
     const first = scope.counter(CALLS, { test, a: 'x' });
     const second = scope.counter(CALLS, { a: 'x', test });
     expect(second).toBe(first);
     expect(scope.counter(CALLS, { test, a: 'y' })).not.toBe(first);
-    const sameScope = instrumentationScope({
+    const { scope: sameScope } = new Instrumentation({
       name: `@test/package-${made - 1}`,
       version: '2.0.0',
       metrics: [CALLS],
@@ -107,7 +105,7 @@ describe('a counter', () => {
     expect(sameScope.counter(CALLS, { test, a: 'x' })).toBe(first);
   });
 
-  it('is exported as the difference since the last time to who asks for deltas', async () => {
+  it('is exported as differences to a reader with delta temporality', async () => {
     const attributes = mine();
     const calls = newPackage().counter(CALLS, attributes);
     calls.value = 7;
@@ -120,7 +118,7 @@ describe('a counter', () => {
     metrics.disable();
   });
 
-  it('goes on when another version of the package brings metrics that this one has not', async () => {
+  it('goes on when another version of the package adds metrics', async () => {
     telemetry = new InMemoryTelemetry();
     const scope = newPackage();
     const attributes = mine();
@@ -132,7 +130,7 @@ describe('a counter', () => {
 
     const retries = metric('retries', 'counter');
     const name = `@test/package-${made - 1}`;
-    instrumentationScope({ name, version: '1.1.0', metrics: [retries] });
+    void new Instrumentation({ name, version: '1.1.0', metrics: [retries] }).scope;
     scope.counter(retries, attributes).value = 5;
     calls.value++;
     duration.record(0.2);
@@ -142,8 +140,8 @@ describe('a counter', () => {
   });
 });
 
-describe('what is switched on', () => {
-  it('is told as plain fields', async () => {
+describe('live', () => {
+  it('shows which providers are registered', async () => {
     const { live } = newPackage();
     telemetry = new InMemoryTelemetry({ metrics: true, traces: true });
     expect(live).toEqual({ metrics: true, traces: true });
@@ -151,10 +149,10 @@ describe('what is switched on', () => {
 });
 
 describe('a histogram', () => {
-  it('is recorded while a provider is registered, with the buckets of the definition', async () => {
+  it('is recorded while a provider is registered, with the buckets of its definition', async () => {
     const attributes = mine();
     const duration = newPackage().histogram(DURATION, attributes);
-    duration.record(1); // nobody would read it
+    duration.record(1); // before the provider
     telemetry = new InMemoryTelemetry();
     duration.record(0.004);
     const point = await telemetry.value('test.duration', attributes);
@@ -164,7 +162,7 @@ describe('a histogram', () => {
     ]);
   });
 
-  it('harms no call when its instrument throws', () => {
+  it('logs what its instrument throws', () => {
     const broken = {
       getMeter: () => ({
         createHistogram: () => ({
@@ -188,7 +186,7 @@ describe('a histogram', () => {
 });
 
 describe('a provider that throws', () => {
-  it('is reported; it harms neither its registration nor the calls, and the next one gets everything', async () => {
+  it('is logged, and the next provider gets everything', async () => {
     const attributes = mine();
     const calls = newPackage().counter(CALLS, attributes);
     calls.value++;
@@ -217,7 +215,7 @@ describe('levels', () => {
       emit(IN_FLIGHT, { test: id }, level);
     });
 
-  it('are read at each collection until their owner is disposed of, and then rest at 0; totals stay', async () => {
+  it('are read at each collection until their owner is disposed of, and are 0 afterwards', async () => {
     telemetry = new InMemoryTelemetry();
     const scope = newPackage();
     const owner = { id: mine().test, level: 4 };
@@ -240,7 +238,7 @@ describe('levels', () => {
     again[Symbol.dispose]();
   });
 
-  it('rest where the definition says, when 0 would mean trouble', async () => {
+  it('have the whenGone value of their definition afterwards', async () => {
     telemetry = new InMemoryTelemetry();
     const left: MetricDefinition = { ...metric('left', 'gauge'), whenGone: Number.NaN };
     const scope = newPackage(left);
@@ -251,7 +249,7 @@ describe('levels', () => {
     expect(await telemetry.value('test.left', where)).toBeNaN();
   });
 
-  it('are not shown by a provider that came when their owner had gone', async () => {
+  it('are not exported by a provider registered after their owner was disposed of', async () => {
     telemetry = new InMemoryTelemetry();
     const owner = { id: mine().test, level: 4 };
     const watched = watch(newPackage(), owner);
@@ -262,7 +260,7 @@ describe('levels', () => {
     expect(await telemetry.value('test.level', { test: owner.id })).toBeUndefined();
   });
 
-  it('end with an owner that nobody holds any more; totals stay', async () => {
+  it('end when their owner is garbage collected; totals stay', async () => {
     telemetry = new InMemoryTelemetry();
     const scope = newPackage();
     const where = mine();
@@ -283,7 +281,7 @@ describe('levels', () => {
     expect(await telemetry.value('test.calls', where)).toBe(9);
   });
 
-  it('of one series are summed for an up-down counter, and the largest counts for a gauge', async () => {
+  it('of one series are summed for an up-down counter and maximal for a gauge', async () => {
     telemetry = new InMemoryTelemetry();
     const scope = newPackage();
     const { test } = mine();
@@ -294,7 +292,7 @@ describe('levels', () => {
     for (const one of watched) one[Symbol.dispose]();
   });
 
-  it('of others are read although one owner throws, which is reported', async () => {
+  it('of other owners are read although one owner throws, which is logged', async () => {
     telemetry = new InMemoryTelemetry();
     const reported = listenToDiagnostics();
     const scope = newPackage();
@@ -312,8 +310,8 @@ describe('levels', () => {
   });
 });
 
-describe('reporting that user code threw', () => {
-  it('does not throw, even if the logger of the diagnostics does', () => {
+describe('diagnostics', () => {
+  it('do not throw when the diag logger throws', () => {
     const scope = newPackage();
     const broken = (): never => {
       throw new Error('broken logger');
@@ -322,13 +320,14 @@ describe('reporting that user code threw', () => {
       { error: broken, warn: broken, info: broken, debug: () => {}, verbose: () => {} },
       { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true },
     );
-    expect(() => scope.onListenerError(new Error('x'))).not.toThrow();
+    expect(() => reportCallbackError('retry', 'onRetry', new Error('x'))).not.toThrow();
+    expect(() => warn('x')).not.toThrow();
     expect(() => scope.safely(broken)).not.toThrow();
     diag.disable();
   });
 });
 
-/** What is reported as an error from now on. */
+/** What is logged as an error on diag from now on. */
 function listenToDiagnostics(): unknown[] {
   const reported: unknown[] = [];
   const quiet = (): void => {};
@@ -361,8 +360,8 @@ class Reader extends MetricReader {
   protected override async onShutdown(): Promise<void> {}
 }
 
-describe('a package that counts nothing', () => {
-  it('is no reason for the SDK to warn, whenever its provider comes', async () => {
+describe('a package without metrics', () => {
+  it('causes no warning of the SDK', async () => {
     const warnings: string[] = [];
     const heard = (message: string): number => warnings.push(message);
     const silent = (): void => undefined;
@@ -371,7 +370,8 @@ describe('a package that counts nothing', () => {
       { error: heard, warn: heard, info: silent, debug: silent, verbose: silent },
       DiagLogLevel.WARN,
     );
-    instrumentationScope({ name: `@test/package-${++made}`, version: '1.0.0', metrics: [] });
+    void new Instrumentation({ name: `@test/package-${++made}`, version: '1.0.0', metrics: [] })
+      .scope;
     await telemetry.metrics();
     expect(warnings).toEqual([]);
     await telemetry.close();

@@ -1,6 +1,5 @@
 import {
   type BatchObservableResult,
-  diag,
   type Logger,
   logs,
   type MeterProvider,
@@ -10,25 +9,27 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Attributes, MetricDefinition } from './definitions.ts';
+import { reportTelemetryError } from './diagnostics.ts';
 import {
   type Cell,
   CounterFamily,
+  type Counts,
   HistogramFamily,
   type HistogramSeries,
   type Live,
   seriesKey,
+  Tally,
+  type Variants,
 } from './series.ts';
 
-/** How a living policy tells its levels, when they are read. */
+/** How a living policy reports its levels when they are read. */
 export type Emit = (definition: MetricDefinition, attributes: Attributes, value: number) => void;
+
+/** Reads the levels of an owner. One function per kind of owner, which must not close over it. */
+export type ReadLevels<T> = (owner: T, emit: Emit) => void;
 
 /** By metric, then by series. */
 type Levels = Map<string, Map<string, { readonly attributes: Attributes; value: number }>>;
-
-interface Owner {
-  readonly ref: WeakRef<object>;
-  readonly read: (owner: object, emit: Emit) => void;
-}
 
 /** What describes an instrumentation scope. */
 export interface ScopeOptions {
@@ -36,50 +37,89 @@ export interface ScopeOptions {
   readonly name: string;
   /** The package's version. */
   readonly version: string;
-  /** Every metric that the package writes. */
+  /** Every metric that the package emits. */
   readonly metrics: readonly MetricDefinition[];
 }
 
 /** The telemetry of one package: its meter and tracer, and the series it counts in. */
 export interface InstrumentationScope {
+  readonly name: string;
   readonly live: Live;
   /** The package's tracer. Read it anew for each span: it changes with the registered provider. */
   readonly tracer: Tracer;
-  /** The package's logger, for the few events that deserve a record. */
+  /** The package's logger. */
   readonly logger: Logger;
   /**
-   * The series of a counter with these attributes. The same for everybody who asks, and for as long
-   * as the process lives, so that a total never goes down.
+   * Counts of `owner`, one for each key of `variants`, at 0: the owner adds to them, and they are read
+   * at collection. What an owner has counted stays in the totals when it is garbage collected.
+   */
+  counts<K extends string>(
+    owner: object,
+    definition: MetricDefinition,
+    base: Attributes,
+    variants: Variants<K>,
+  ): Counts<K>;
+  /**
+   * The series of a counter with these attributes: the same for everybody who asks, for as long as
+   * the process lives, so that a total never goes down.
    */
   counter(definition: MetricDefinition, attributes: Attributes): Cell;
   /** The series of a histogram with these attributes. */
   histogram(definition: MetricDefinition, attributes: Attributes): HistogramSeries;
+  /** Reads levels of `owner` at each collection, until disposed of or until the owner is gone. */
+  observe<T extends object>(owner: T, read: ReadLevels<T>): Disposable;
   /**
-   * Reads levels from `owner` at each collection, until disposed of or until nothing else holds the
-   * owner. `read` must not close over it.
-   */
-  observe<T extends object>(owner: T, read: (owner: T, emit: Emit) => void): Disposable;
-  /** Reports that user code threw, on OpenTelemetry's diagnostics. Never throws. */
-  readonly onListenerError: (error: unknown) => void;
-  /**
-   * Does telemetry of which a call must not notice that it failed: what a sampler, a processor or an
-   * exporter throws is reported, and goes no further.
+   * Runs telemetry whose failure a call must not notice: what a sampler, a processor or an exporter
+   * throws is logged on `diag`, and goes no further.
    */
   safely(work: () => void): void;
 }
 
-/** @internal The one implementation; the hub makes and binds it. */
+/** The living owners of one kind. Weakly held: an owner nobody else holds is dropped. */
+class Owners {
+  readonly refs = new Set<WeakRef<object>>();
+  /** Size at which to look for those that are gone. */
+  #sweepAt = 64;
+
+  add(owner: object): Disposable {
+    if (this.refs.size >= this.#sweepAt) {
+      for (const ref of this.refs) if (ref.deref() === undefined) this.refs.delete(ref);
+      this.#sweepAt = Math.max(64, this.refs.size * 2);
+    }
+    return new Observed(this.refs, owner);
+  }
+}
+
+class Observed implements Disposable {
+  readonly #refs: Set<WeakRef<object>>;
+  readonly #ref: WeakRef<object>;
+
+  constructor(refs: Set<WeakRef<object>>, owner: object) {
+    this.#refs = refs;
+    this.#ref = new WeakRef(owner);
+    refs.add(this.#ref);
+  }
+
+  [Symbol.dispose](): void {
+    this.#refs.delete(this.#ref);
+  }
+}
+
+/** @internal The one implementation; the hub creates and binds it. */
 export class Scope implements InstrumentationScope {
   readonly name: string;
   readonly version: string;
   readonly live: Live;
   tracer: Tracer;
-  readonly onListenerError: (error: unknown) => void;
   readonly definitions: Map<string, MetricDefinition> = new Map();
   readonly counters: Map<string, CounterFamily> = new Map();
   readonly histograms: Map<string, HistogramFamily> = new Map();
-  readonly #owners = new Set<Owner>();
-  readonly #gone = new FinalizationRegistry<Owner>((owner) => this.#owners.delete(owner));
+  readonly #tallies = new Set<Tally>();
+  readonly #gone = new FinalizationRegistry<Tally>((tally) => {
+    tally.retire();
+    this.#tallies.delete(tally);
+  });
+  readonly #owners = new Map<ReadLevels<never>, Owners>();
   readonly #instruments = new Map<string, Observable>();
   /** The level series that the present provider has seen. */
   #shown: Levels = new Map();
@@ -90,13 +130,6 @@ export class Scope implements InstrumentationScope {
     this.version = options.version;
     this.live = live;
     this.tracer = trace.getTracer(options.name, options.version);
-    this.onListenerError = (error) => {
-      try {
-        diag.error(`${this.name}: a listener threw; the call went on.`, error);
-      } catch {
-        // The logger of the diagnostics is user code too, and there is nobody left to tell.
-      }
-    };
     this.define(options.metrics);
   }
 
@@ -108,7 +141,7 @@ export class Scope implements InstrumentationScope {
     try {
       work();
     } catch (error) {
-      this.onListenerError(error);
+      reportTelemetryError(this.name, error);
     }
   }
 
@@ -132,41 +165,54 @@ export class Scope implements InstrumentationScope {
     return this.definitions.size > known;
   }
 
+  counts<K extends string>(
+    owner: object,
+    definition: MetricDefinition,
+    base: Attributes,
+    variants: Variants<K>,
+  ): Counts<K> {
+    const tally = new Tally(this.#counterFamily(definition), base, variants);
+    this.#tallies.add(tally);
+    this.#gone.register(owner, tally);
+    return tally.counts as Counts<K>;
+  }
+
   counter(definition: MetricDefinition, attributes: Attributes): Cell {
-    let family = this.counters.get(definition.name);
-    if (family === undefined) {
-      family = new CounterFamily(definition);
-      this.counters.set(definition.name, family);
-    }
-    return family.cell(attributes);
+    return this.#counterFamily(definition).of(attributes).cell;
   }
 
   histogram(definition: MetricDefinition, attributes: Attributes): HistogramSeries {
     return this.#histogramFamily(definition).of(attributes);
   }
 
+  #counterFamily(definition: MetricDefinition): CounterFamily {
+    let family = this.counters.get(definition.name);
+    if (family === undefined) {
+      family = new CounterFamily(definition);
+      this.counters.set(definition.name, family);
+    }
+    return family;
+  }
+
   #histogramFamily(definition: MetricDefinition): HistogramFamily {
     let family = this.histograms.get(definition.name);
     if (family === undefined) {
-      family = new HistogramFamily(definition, this.onListenerError);
+      family = new HistogramFamily(definition, (error) => reportTelemetryError(this.name, error));
       this.histograms.set(definition.name, family);
     }
     return family;
   }
 
-  observe<T extends object>(owner: T, read: (owner: T, emit: Emit) => void): Disposable {
-    const entry: Owner = { ref: new WeakRef(owner), read: read as Owner['read'] };
-    this.#owners.add(entry);
-    this.#gone.register(owner, entry, entry);
-    return {
-      [Symbol.dispose]: () => {
-        this.#owners.delete(entry);
-        this.#gone.unregister(entry);
-      },
-    };
+  observe<T extends object>(owner: T, read: ReadLevels<T>): Disposable {
+    let owners = this.#owners.get(read as ReadLevels<never>);
+    if (owners === undefined) {
+      owners = new Owners();
+      this.#owners.set(read as ReadLevels<never>, owners);
+    }
+    return owners.add(owner);
   }
 
-  /** Makes this scope's instruments anew on `provider`, and leaves the ones it had. */
+  /** Creates this scope's instruments anew on `provider`, and leaves the previous ones. */
   bind(provider: MeterProvider | undefined, ownBuckets: boolean): void {
     const unbind = this.#unbind;
     this.#unbind = undefined;
@@ -211,13 +257,7 @@ export class Scope implements InstrumentationScope {
   }
 
   #collect(result: BatchObservableResult): void {
-    for (const [name, family] of this.counters) {
-      const instrument = this.#instruments.get(name);
-      if (instrument === undefined) continue;
-      for (const { attributes, cell } of family.series.values()) {
-        result.observe(instrument, cell.value, attributes);
-      }
-    }
+    this.#collectCounters(result);
     const present = this.#levels();
     for (const [name, levels] of present) {
       const instrument = this.#instruments.get(name);
@@ -235,6 +275,20 @@ export class Scope implements InstrumentationScope {
       }
     }
     this.#shown = present;
+  }
+
+  #collectCounters(result: BatchObservableResult): void {
+    for (const { series } of this.counters.values()) {
+      for (const each of series.values()) each.total = each.cell.value;
+    }
+    for (const tally of this.#tallies) tally.collect();
+    for (const [name, { series }] of this.counters) {
+      const instrument = this.#instruments.get(name);
+      if (instrument === undefined) continue;
+      for (const { attributes, total } of series.values()) {
+        result.observe(instrument, total, attributes);
+      }
+    }
   }
 
   /** The levels of all living owners, those of one series merged. */
@@ -256,13 +310,11 @@ export class Scope implements InstrumentationScope {
         level.value = Math.max(level.value, value);
       }
     };
-    for (const { ref, read } of this.#owners) {
-      const owner = ref.deref();
-      if (owner === undefined) continue;
-      try {
-        read(owner, emit);
-      } catch (error) {
-        this.onListenerError(error);
+    for (const [read, { refs }] of this.#owners) {
+      for (const ref of refs) {
+        const owner = ref.deref();
+        if (owner === undefined) continue;
+        this.safely(() => (read as ReadLevels<object>)(owner, emit));
       }
     }
     return metrics;

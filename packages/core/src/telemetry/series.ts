@@ -1,15 +1,15 @@
 import { type Attributes, DURATION_BOUNDARIES, type MetricDefinition } from './definitions.ts';
 
-/** One counted series. Add to {@link value}; nothing else is needed. */
+/** One counted series. Adding to {@link value} is all there is to it. */
 export interface Cell {
   value: number;
 }
 
-/** What is switched on in this process, as plain fields that a call can afford to read. */
+/** Which signals have a registered provider, as plain fields that a call can afford to read. */
 export interface Live {
-  /** A meter provider is registered, so durations are worth taking. */
+  /** A meter provider is registered, so durations are measured. */
   readonly metrics: boolean;
-  /** A tracer provider is registered, so spans go somewhere. */
+  /** A tracer provider is registered, so spans are created. */
   readonly traces: boolean;
 }
 
@@ -25,24 +25,76 @@ export function seriesKey(attributes: Attributes): string {
   return key;
 }
 
+/** One exported series of a counter. */
+export interface CounterSeries {
+  readonly attributes: Attributes;
+  /** What is counted in directly, and what policies that no longer exist have counted. */
+  readonly cell: Cell;
+  /** The value of the present collection. */
+  total: number;
+}
+
 /** A counted metric with its series, which live as long as the process. */
 export class CounterFamily {
   readonly definition: MetricDefinition;
-  readonly series: Map<string, { readonly attributes: Attributes; readonly cell: Cell }> =
-    new Map();
+  readonly series: Map<string, CounterSeries> = new Map();
 
   constructor(definition: MetricDefinition) {
     this.definition = definition;
   }
 
-  cell(attributes: Attributes): Cell {
+  of(attributes: Attributes): CounterSeries {
     const key = seriesKey(attributes);
     let series = this.series.get(key);
     if (series === undefined) {
-      series = { attributes, cell: { value: 0 } };
+      series = { attributes, cell: { value: 0 }, total: 0 };
       this.series.set(key, series);
     }
-    return series.cell;
+    return series;
+  }
+}
+
+/** For each thing that a policy counts, the attributes of the series that it counts in. */
+export type Variants<K extends string> = Readonly<Record<K, Attributes>>;
+
+/** Plain integers that one policy counts in, read at collection. */
+export type Counts<K extends string> = Record<K, number>;
+
+/** The counts of one policy, and the series that they add to. */
+export class Tally {
+  readonly family: CounterFamily;
+  readonly counts: Counts<string>;
+  readonly #base: Attributes;
+  readonly #variants: Variants<string>;
+  /** Looked up at the first collection, so that creating a policy stays cheap. */
+  #series: readonly (readonly [key: string, series: CounterSeries])[] | undefined;
+
+  constructor(family: CounterFamily, base: Attributes, variants: Variants<string>) {
+    this.family = family;
+    this.#base = base;
+    this.#variants = variants;
+    this.counts = {};
+    for (const key in variants) this.counts[key] = 0;
+  }
+
+  /** Adds the counts to the totals of the present collection. */
+  collect(): void {
+    for (const [key, series] of this.#resolve()) series.total += this.counts[key] as number;
+  }
+
+  /** Moves the counts into the series: their policy no longer exists. */
+  retire(): void {
+    for (const [key, { cell }] of this.#resolve()) {
+      cell.value += this.counts[key] as number;
+      this.counts[key] = 0;
+    }
+  }
+
+  #resolve(): readonly (readonly [string, CounterSeries])[] {
+    this.#series ??= Object.entries(this.#variants).map(
+      ([key, attributes]) => [key, this.family.of({ ...this.#base, ...attributes })] as const,
+    );
+    return this.#series;
   }
 }
 
@@ -55,13 +107,13 @@ export interface Recorder {
 export interface HistogramTarget {
   /** The instrument of the registered provider, if there is one. */
   recorder: Recorder | undefined;
-  /** Hears what the recorder throws. */
+  /** Receives what the recorder throws. */
   readonly onError: (error: unknown) => void;
   /** Whether a metric producer reads our own buckets, which then replace the instrument. */
   ownBuckets: boolean;
 }
 
-/** One series of a histogram. Records nothing while nobody would read it. */
+/** One series of a histogram. Records nothing while there is no reader. */
 export class HistogramSeries {
   readonly attributes: Attributes;
   readonly boundaries: readonly number[];
@@ -80,7 +132,7 @@ export class HistogramSeries {
   }
 
   /**
-   * Never throws. What is negative or NaN is dropped, as OpenTelemetry's own histograms do.
+   * Never throws. Negative values and NaN are dropped, as by OpenTelemetry's own histograms.
    *
    * @param value - in the metric's unit; durations in seconds
    */

@@ -1,9 +1,10 @@
-import { SpanStatusCode, trace } from '@opentelemetry/api';
+import { diag, SpanStatusCode, trace } from '@opentelemetry/api';
 import { InMemoryTelemetry } from '@temper/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MetricDefinition } from './definitions.ts';
-import { instrumentationScope } from './hub.ts';
-import { ErrorTypeCells, failSpan, runInSpan } from './spans.ts';
+import { ErrorTypeCells } from './error-types.ts';
+import { Instrumentation } from './instrumentation.ts';
+import { GuardedSpan } from './spans.ts';
 
 const FAILURES: MetricDefinition = {
   name: 'test.failures',
@@ -12,7 +13,12 @@ const FAILURES: MetricDefinition = {
   description: 'Failures of this test.',
   attributes: [],
 };
-const scope = instrumentationScope({ name: '@test/spans', version: '1.0.0', metrics: [FAILURES] });
+const { scope } = new Instrumentation({
+  name: '@test/spans',
+  version: '1.0.0',
+  metrics: [FAILURES],
+});
+const start = (name: string): GuardedSpan => new GuardedSpan(scope, name, {});
 
 let telemetry: InMemoryTelemetry;
 beforeEach(() => {
@@ -20,36 +26,38 @@ beforeEach(() => {
 });
 afterEach(() => telemetry.close());
 
-describe('spans', () => {
-  it('go to the provider that is registered now, though the package was loaded before it', async () => {
-    scope.tracer.startSpan('first').end();
+describe('GuardedSpan', () => {
+  it('uses the provider that is registered now, also when the package was loaded before it', async () => {
+    start('first').end();
     expect(telemetry.spans.map((span) => span.name)).toEqual(['first']);
     expect(telemetry.spans[0]?.instrumentationScope).toMatchObject({
       name: '@test/spans',
       version: '1.0.0',
     });
     await telemetry.close();
-    scope.tracer.startSpan('to nobody').end();
+    start('without a provider').end();
     telemetry = new InMemoryTelemetry();
-    scope.tracer.startSpan('second').end();
+    start('second').end();
     expect(telemetry.spans.map((span) => span.name)).toEqual(['second']);
   });
 
-  it('are the parents of what is started in them, also after an await', async () => {
-    const outer = scope.tracer.startSpan('outer');
-    await runInSpan(outer, async () => {
+  it('is the parent of spans that its work starts, also after an await', async () => {
+    const outer = start('outer');
+    await outer.run(async () => {
       await Promise.resolve();
-      scope.tracer.startSpan('inner').end();
+      start('inner').end();
     });
+    outer.child('child', {}).end();
     expect(trace.getActiveSpan()).toBeUndefined();
     outer.end();
-    const [inner] = telemetry.spans;
-    expect(inner?.parentSpanContext?.spanId).toBe(outer.spanContext().spanId);
+    const parents = telemetry.spans.map((span) => span.parentSpanContext?.spanId);
+    const own = telemetry.spans[2]?.spanContext().spanId;
+    expect(parents).toEqual([own, own, undefined]);
   });
 
-  it('fail with a status and error.type, and without the deprecated exception event', () => {
-    const span = scope.tracer.startSpan('failed');
-    failSpan(span, Object.assign(new Error('no route'), { code: 'ECONNREFUSED' }));
+  it('fails with a status and error.type, without the deprecated exception event', () => {
+    const span = start('failed');
+    span.fail({ ok: false, error: Object.assign(new Error('no route'), { code: 'ECONNREFUSED' }) });
     span.end();
     expect(telemetry.spans[0]).toMatchObject({
       status: { code: SpanStatusCode.ERROR, message: 'no route' },
@@ -58,10 +66,10 @@ describe('spans', () => {
     });
   });
 
-  it('fail with whatever was thrown', () => {
-    for (const thrown of [undefined, Object.create(null), { ok: false }, 'words']) {
-      const span = scope.tracer.startSpan('failed');
-      failSpan(span, thrown);
+  it('fails with any thrown value', () => {
+    for (const error of [undefined, Object.create(null), { ok: false }, 'words']) {
+      const span = start('failed');
+      span.fail({ ok: false, error });
       span.end();
     }
     expect(telemetry.spans.map((span) => span.status.message)).toEqual([
@@ -71,12 +79,71 @@ describe('spans', () => {
       'words',
     ]);
   });
+
+  it('fails with a value that counts as a failure, named by its status', () => {
+    for (const value of ['pending', { status: 503 }]) {
+      const span = start('failed');
+      span.fail({ ok: true, value });
+      span.end();
+    }
+    expect(telemetry.spans.map((span) => span.attributes['error.type'])).toEqual([
+      '_OTHER',
+      '503',
+    ]);
+    expect(telemetry.spans[0]?.status).toEqual({
+      code: SpanStatusCode.ERROR,
+      message: 'The result counts as a failure.',
+    });
+  });
+
+  it('starts and ends at the times it is given', () => {
+    const span = new GuardedSpan(scope, 'past', {}, undefined, 1_700_000_000_000);
+    span.end(1_700_000_001_500);
+    expect(telemetry.spans[0]?.startTime).toEqual([1_700_000_000, 0]);
+    expect(telemetry.spans[0]?.endTime).toEqual([1_700_000_001, 500_000_000]);
+  });
+
+  it.each([
+    ['startSpan', {}],
+    ['setAttributes', { setAttributes: thrower }],
+    ['setAttribute', { setAttribute: thrower }],
+    ['end', { end: thrower }],
+    ['isRecording', { isRecording: thrower }],
+  ])('logs what %s of a tracer throws and runs the work', async (method, methods) => {
+    await telemetry.close();
+    const errors: unknown[] = [];
+    const quiet = (): void => {};
+    diag.setLogger(
+      { error: (...args) => errors.push(args[1]), warn: quiet, info: quiet, debug: quiet, verbose: quiet },
+      { suppressOverrideMessage: true },
+    );
+    const inert = trace.wrapSpanContext({ traceId: '', spanId: '', traceFlags: 0 });
+    const broken = Object.assign(Object.create(inert), methods);
+    trace.setGlobalTracerProvider({
+      getTracer: () => ({
+        startSpan: method === 'startSpan' ? thrower : () => broken,
+        startActiveSpan: thrower,
+      }),
+    });
+    const span = start('broken');
+    expect(span.recording).toBe(false);
+    expect(span.run(() => 'done')).toBe('done');
+    span.set({ a: 1 });
+    span.fail({ ok: false, error: new Error('x') });
+    span.end();
+    expect(errors).toEqual([expect.objectContaining({ message: 'broken tracer' })]);
+    telemetry = new InMemoryTelemetry();
+  });
+
+  function thrower(): never {
+    throw new Error('broken tracer');
+  }
 });
 
-describe('failures by error.type', () => {
+describe('ErrorTypeCells', () => {
   const coded = (code: string): Error => Object.assign(new Error(code), { code });
 
-  it('are counted in a dozen series at most, however many types there are', async () => {
+  it('open at most twelve series, _OTHER included', async () => {
     const base = { test: 'dozen' };
     const cells = new ErrorTypeCells(scope, FAILURES, base);
     for (let i = 0; i < 100; i++) cells.of(coded(`E_${i}`)).value++;
@@ -89,7 +156,7 @@ describe('failures by error.type', () => {
     expect(total).toBe(101);
   });
 
-  it('share that bound among policies of one name, made again and again', async () => {
+  it('share that bound among policies of one name', async () => {
     const base = { test: 'shared' };
     for (let i = 0; i < 100; i++) {
       new ErrorTypeCells(scope, FAILURES, { ...base }).of(coded(`E_${i}`)).value++;
@@ -101,22 +168,16 @@ describe('failures by error.type', () => {
   });
 });
 
-describe('errors that are handled', () => {
-  it('are counted by category and severity, under the name of their log', async () => {
+describe('temper.errors', () => {
+  it('counts errors by category and severity under the name of their log', async () => {
     const { errorLog } = await import('../error-log.ts');
     const log = errorLog({ name: 'registry' });
     log.handle(coded('ECONNREFUSED'));
     log.handle(coded('ECONNREFUSED'));
     log.handle(new SyntaxError('x'));
-    expect(await telemetry.points('temper.errors', { 'temper.policy.name': 'registry' })).toEqual([
-      {
-        attributes: {
-          'temper.policy.name': 'registry',
-          'temper.error.category': 'network',
-          'temper.error.severity': 'high',
-        },
-        value: 2,
-      },
+    const points = await telemetry.points('temper.errors', { 'temper.policy.name': 'registry' });
+    expect(points).toHaveLength(24);
+    expect(points.filter(({ value }) => value !== 0)).toEqual([
       {
         attributes: {
           'temper.policy.name': 'registry',
@@ -124,6 +185,14 @@ describe('errors that are handled', () => {
           'temper.error.severity': 'medium',
         },
         value: 1,
+      },
+      {
+        attributes: {
+          'temper.policy.name': 'registry',
+          'temper.error.category': 'network',
+          'temper.error.severity': 'high',
+        },
+        value: 2,
       },
     ]);
   });

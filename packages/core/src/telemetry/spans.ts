@@ -1,83 +1,101 @@
-import { context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
-import { errorType } from '../classify.ts';
-import { messageOf } from '../options.ts';
-import type { Attributes, MetricDefinition } from './definitions.ts';
+import { type Context, context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import { errorType, statusOf } from '../classify.ts';
+import type { Outcome } from '../contract.ts';
+import { messageOf } from '../text.ts';
+import type { Attributes } from './definitions.ts';
 import type { InstrumentationScope } from './scope.ts';
 import { ATTR_ERROR_TYPE } from './semconv.ts';
-import { type Cell, seriesKey } from './series.ts';
 
 /**
- * Which calls get spans: every one, only those in which something went wrong (made when it does, with
- * the time at which the call began), or none.
+ * Which calls get spans: every one, only those in which something went wrong (created when it does,
+ * with the time at which the call began), or none.
  */
 export type SpanMode = 'all' | 'failures' | 'none';
 
 /** Every {@link SpanMode}. */
 export const SPAN_MODES: readonly SpanMode[] = ['all', 'failures', 'none'];
 
-/** Marks a span as failed: `error.type` and status ERROR, but no exception event (deprecated). */
-export function failSpan(span: Span, error: unknown): void {
-  span.setAttribute(ATTR_ERROR_TYPE.name, errorType(error));
-  span.setStatus({
-    code: SpanStatusCode.ERROR,
-    message: messageOf(error),
-  });
-}
+/** The default of the `spans` option of every policy; see docs/adr/0007-spans.md. */
+export const DEFAULT_SPANS: 'failures' = 'failures';
 
-/** Runs `fn` with `span` as the active one, so that what it starts becomes a child. */
-export function runInSpan<T>(span: Span, fn: () => T): T {
-  return context.with(trace.setSpan(context.active(), span), fn);
-}
-
-/** Most values of `error.type` that policies of one name count apart, `_OTHER` for the rest included. */
-const MAX_ERROR_TYPES = 12;
-
-/** By scope, then by metric and attributes: policies of one name share a bound as they share series. */
-const opened = new WeakMap<InstrumentationScope, Map<string, Map<string, Cell>>>();
-
-/** The series of a counter split by `error.type`, of bounded number. */
-export class ErrorTypeCells {
+/**
+ * A span whose failure no call notices: what a tracer, sampler or processor throws is logged on
+ * `diag`, and the work goes on without the span.
+ */
+export class GuardedSpan {
   readonly #scope: InstrumentationScope;
-  readonly #definition: MetricDefinition;
-  readonly #attributes: Attributes;
-  readonly #cells: Map<string, Cell>;
+  readonly #parent: Context;
+  #span: Span | undefined;
 
-  constructor(scope: InstrumentationScope, definition: MetricDefinition, attributes: Attributes) {
+  /**
+   * @param parent - the context of the parent span
+   * @param startTime - wall-clock time in milliseconds, where the work began in the past
+   */
+  constructor(
+    scope: InstrumentationScope,
+    name: string,
+    attributes: Attributes,
+    parent: Context = context.active(),
+    startTime?: number,
+  ) {
     this.#scope = scope;
-    this.#definition = definition;
-    this.#attributes = attributes;
-    const families = entry(opened, scope, () => new Map<string, Map<string, Cell>>());
-    this.#cells = entry(families, `${definition.name} ${seriesKey(attributes)}`, () => new Map());
+    this.#parent = parent;
+    scope.safely(() => {
+      const options = startTime === undefined ? { attributes } : { attributes, startTime };
+      this.#span = scope.tracer.startSpan(name, options, parent);
+    });
   }
 
-  /** The series that this error counts in. */
-  of(error: unknown): Cell {
-    const type = errorType(error);
-    return (
-      this.#cells.get(type) ?? this.#open(this.#cells.size < MAX_ERROR_TYPES - 1 ? type : '_OTHER')
-    );
+  /** Whether the span was sampled. */
+  get recording(): boolean {
+    let recording = false;
+    this.#scope.safely(() => {
+      recording = this.#span?.isRecording() === true;
+    });
+    return recording;
   }
 
-  #open(type: string): Cell {
-    let cell = this.#cells.get(type);
-    if (cell === undefined) {
-      const attributes = { ...this.#attributes, [ATTR_ERROR_TYPE.name]: type };
-      cell = this.#scope.counter(this.#definition, attributes);
-      this.#cells.set(type, cell);
-    }
-    return cell;
+  /** The context in which this span is the active one. */
+  get context(): Context {
+    return this.#span === undefined ? this.#parent : trace.setSpan(this.#parent, this.#span);
+  }
+
+  /** Runs `work` with this span as the active one, so that what it starts becomes a child. */
+  run<T>(work: () => T): T {
+    return this.#span === undefined ? work() : context.with(this.context, work);
+  }
+
+  /** Adds a child span, dated back to `startTime` where it began in the past. */
+  child(name: string, attributes: Attributes, startTime?: number): GuardedSpan {
+    return new GuardedSpan(this.#scope, name, attributes, this.context, startTime);
+  }
+
+  set(attributes: Attributes): void {
+    this.#scope.safely(() => void this.#span?.setAttributes(attributes));
+  }
+
+  /**
+   * Marks the span as failed: `error.type` and status ERROR, but no exception event (deprecated).
+   *
+   * @param outcome - the error, or the value that counts as a failure
+   */
+  fail(outcome: Outcome<unknown>): void {
+    this.#scope.safely(() => {
+      this.#span?.setAttribute(ATTR_ERROR_TYPE.name, failureType(outcome));
+      const message = outcome.ok ? 'The result counts as a failure.' : messageOf(outcome.error);
+      this.#span?.setStatus({ code: SpanStatusCode.ERROR, message });
+    });
+  }
+
+  /** @param endTime - wall-clock time in milliseconds, for a span that was dated back */
+  end(endTime?: number): void {
+    this.#scope.safely(() => this.#span?.end(endTime));
   }
 }
 
-function entry<K, V>(
-  map: { get(key: K): V | undefined; set(key: K, value: V): unknown },
-  key: K,
-  make: () => V,
-): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
+/** `error.type` of a failure; a value that counts as one has no name, but perhaps a status. */
+export function failureType(outcome: Outcome<unknown>): string {
+  if (!outcome.ok) return errorType(outcome.error);
+  const status = statusOf(outcome.value);
+  return status === undefined ? '_OTHER' : String(status);
 }

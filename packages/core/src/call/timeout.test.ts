@@ -2,11 +2,11 @@ import { getEventListeners } from 'node:events';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CallContext } from './context.ts';
-import type { ExecutionContext } from './policy.ts';
+import type { CallContext } from '../contract.ts';
+import { Call } from './context.ts';
 import { runWithTimeout, type TimeoutEntry, TimeoutQueue } from './timeout.ts';
 
-describe('a queue of timeouts', () => {
+describe('TimeoutQueue', () => {
   it('serves a thousand entries with one timer', async () => {
     const clock = new ManualClock();
     const queue = new TimeoutQueue(clock, 100);
@@ -51,7 +51,7 @@ describe('a queue of timeouts', () => {
     expect(expired).toBe(true);
   });
 
-  it('serves those behind an entry whose callback throws', async () => {
+  it('runs the entries behind one whose callback throws', async () => {
     const clock = new ManualClock();
     const queue = new TimeoutQueue(clock, 100);
     let expired = false;
@@ -67,7 +67,7 @@ describe('a queue of timeouts', () => {
     expect(expired).toBe(true);
   });
 
-  it('holds on to nothing by an entry that is gone', () => {
+  it('retains no neighbours through a removed entry', () => {
     const queue = new TimeoutQueue(new ManualClock(), 100);
     const first = queue.add(() => {});
     const second = queue.add(() => {});
@@ -123,7 +123,7 @@ describe('a queue of timeouts', () => {
   });
 });
 
-describe('an operation with a timeout', () => {
+describe('runWithTimeout', () => {
   const timedOut = new Error('timed out');
   const setUp = (ms = 100): { clock: ManualClock; queue: TimeoutQueue } => {
     const clock = new ManualClock();
@@ -131,11 +131,11 @@ describe('an operation with a timeout', () => {
   };
   const run = <T>(
     queue: TimeoutQueue,
-    operation: (context: ExecutionContext) => T | PromiseLike<T>,
-    context = new CallContext(),
+    operation: (context: CallContext) => T | PromiseLike<T>,
+    context = new Call(),
   ): Promise<T> => runWithTimeout(operation, context, queue, () => timedOut);
 
-  it('aborts and rejects with the same error when the time is up', async () => {
+  it('aborts the scope and rejects with the same error when the time is up', async () => {
     const { clock, queue } = setUp();
     let reason: unknown;
     const call = run(queue, ({ signal }) => {
@@ -150,7 +150,7 @@ describe('an operation with a timeout', () => {
     expect(reason).toBe(timedOut);
   });
 
-  it('times a thenable of any type, functions included', async () => {
+  it('times out thenables, callable ones included', async () => {
     const { clock, queue } = setUp();
     const thenable = Object.assign(() => {}, {
       // biome-ignore lint/suspicious/noThenProperty: a thenable is what is tested
@@ -161,7 +161,7 @@ describe('an operation with a timeout', () => {
     expect(await outcome).toBe(timedOut);
   });
 
-  it('drops what comes too late, value or error', async () => {
+  it('drops a value or error that arrives after the timeout', async () => {
     const { clock, queue } = setUp();
     const late = run(queue, () => clock.sleep(150).then(() => Promise.reject(new Error('late'))));
     await expect(clock.runUntil(late)).rejects.toBe(timedOut);
@@ -171,7 +171,7 @@ describe('an operation with a timeout', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('keeps a value that is there before the timer had its turn', async () => {
+  it('returns a value that was ready before the timer ran', async () => {
     const { clock, queue } = setUp();
     const call = run(queue, async () => {
       clock.jump(200); // the event loop was held up
@@ -181,11 +181,11 @@ describe('an operation with a timeout', () => {
     await expect(call).resolves.toBe('done');
   });
 
-  it('leaves no listener above, whichever way it ends', async () => {
+  it('leaves no listener on the signal of the call, however it ends', async () => {
     const { clock, queue } = setUp();
     const { signal } = new AbortController();
-    const context = CallContext.root({ signal });
-    const look = (result: unknown) => (own: ExecutionContext) => {
+    const context = new Call(1, undefined, undefined, signal);
+    const look = (result: unknown) => (own: CallContext) => {
       expect(own.signal.aborted).toBe(false);
       return result;
     };

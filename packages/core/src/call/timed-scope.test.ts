@@ -1,33 +1,33 @@
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
-import { CallContext } from './context.ts';
+import { Call } from './context.ts';
 import { runWithTimeout, TimeoutQueue } from './timeout.ts';
 
 const timedOut = (): Error => new Error('too long');
 
-describe('a timed scope', () => {
-  it('tells the operation when its time is up, by its deadline', async () => {
+describe('the scope of runWithTimeout', () => {
+  it('has the moment of the timeout as its deadline', async () => {
     const clock = new ManualClock();
     const queue = new TimeoutQueue(clock, 50);
-    const seen = await runWithTimeout((c) => c.deadline, new CallContext(), queue, timedOut);
+    const seen = await runWithTimeout((c) => c.deadline, new Call(), queue, timedOut);
     expect(seen).toBe(clock.monotonic() + 50);
   });
 
   it('keeps the deadline of the call where that is nearer', async () => {
     const clock = new ManualClock();
     const queue = new TimeoutQueue(clock, 50);
-    const context = new CallContext(1, clock.monotonic() + 20);
+    const context = new Call(1, clock.monotonic() + 20);
     const seen = await runWithTimeout((c) => c.deadline, context, queue, timedOut);
     expect(seen).toBe(clock.monotonic() + 20);
   });
 
-  it('tells the observer of what ends in time, and of nothing that comes too late', async () => {
+  it('reports to the observer what ends in time, and nothing that ends later', async () => {
     const clock = new ManualClock();
     const queue = new TimeoutQueue(clock, 50);
     const heard: boolean[] = [];
     const observer = { inTime: (ok: boolean) => heard.push(ok) };
     const run = <T>(operation: () => T | PromiseLike<T>): Promise<T> =>
-      runWithTimeout(operation, new CallContext(), queue, timedOut, observer);
+      runWithTimeout(operation, new Call(), queue, timedOut, observer);
 
     await run(() => 1);
     await run(async () => 1);

@@ -1,6 +1,6 @@
-import type { Clock, Scheduled } from './clock.ts';
-import type { CallContext } from './context.ts';
-import type { Operation } from './policy.ts';
+import type { Clock, Scheduled } from '../clock.ts';
+import type { Operation } from '../contract.ts';
+import type { Call } from './context.ts';
 
 /** One pending expiry in a {@link TimeoutQueue}. */
 export interface TimeoutEntry {
@@ -12,8 +12,8 @@ export interface TimeoutEntry {
 
 /**
  * Expiries that all lie the same time ahead, behind one timer. As the duration is fixed, the queue is
- * always in order of expiry: adding and removing are constant-time, and the timer only ever needs to
- * look at the head (the idea of the timer lists inside Node and the Linux kernel).
+ * always in order of expiry: adding and removing take constant time, and the timer only needs to look
+ * at the head (the idea of the timer lists inside Node and the Linux kernel).
  *
  * While the queue is empty its timer, if it still runs, does not keep the process alive.
  */
@@ -47,7 +47,7 @@ export class TimeoutQueue {
     return entry;
   }
 
-  /** Takes an expiry back; does nothing when it has happened. */
+  /** Removes an expiry; does nothing when it has happened. */
   remove(entry: TimeoutEntry): void {
     if (entry.callback === undefined) return;
     entry.callback = undefined;
@@ -55,7 +55,7 @@ export class TimeoutQueue {
     else entry.previous.next = entry.next;
     if (entry.next === undefined) this.#tail = entry.previous;
     else entry.next.previous = entry.previous;
-    // Whoever still holds the entry must not hold all that came after it.
+    // An entry that is still referenced must not retain its neighbours.
     entry.previous = undefined;
     entry.next = undefined;
     if (this.#head === undefined) this.#timer?.unref();
@@ -75,7 +75,7 @@ export class TimeoutQueue {
         callback?.();
       }
     } finally {
-      // A callback may have added entries, and armed the timer, already; or it may have thrown.
+      // A callback may have added entries and armed the timer already, or it may have thrown.
       if (this.#head !== undefined && this.#timer === undefined) {
         this.#arm(Math.max(1, this.#head.expiresAt - now));
       }
@@ -83,21 +83,24 @@ export class TimeoutQueue {
   }
 }
 
-/** Hears that a timed operation has ended by itself, in time. */
+/** Learns that a timed operation has ended by itself, in time. */
 export interface TimeoutObserver {
-  /** @param ok - whether it yielded a value */
+  /** @param ok - whether it returned a value */
   inTime(ok: boolean): void;
 }
 
 /**
- * Runs `operation` in a scope of its own that aborts when the queue's time is up; the result is then
- * a rejection with the same error, at once, whether or not the operation listens. What the operation
- * yields afterwards is dropped. The scope's deadline is the moment of the timeout, or the context's own
- * where that is nearer: what runs inside can plan by it.
+ * Runs `operation` in a scope of its own that ends when the queue's time is up; the result is then a
+ * rejection with the same error, at once, whether or not the operation reacts to its signal. What the
+ * operation returns afterwards is dropped. The scope's deadline is the moment of the timeout, or the
+ * call's own where that is nearer.
+ *
+ * The rejection reaches the caller's own continuation, so what is done there runs in the asynchronous
+ * context of the call and not in that of the shared timer.
  */
 export function runWithTimeout<T>(
   operation: Operation<T>,
-  context: CallContext,
+  call: Call,
   queue: TimeoutQueue,
   timeoutError: () => Error,
   observer?: TimeoutObserver,
@@ -105,44 +108,37 @@ export function runWithTimeout<T>(
   return new Promise<T>((resolve, reject) => {
     const entry = queue.add(() => {
       const error = timeoutError();
-      scope.abort(error);
+      scope.end('timeout', error);
       scope.release();
       reject(error);
     });
-    const scope = context.scope(entry.expiresAt);
-    const settled = (ok: boolean): boolean => {
-      if (entry.callback === undefined) return false; // too late: the timeout has spoken
+    const scope = call.scope(entry.expiresAt);
+    const inTime = (ok: boolean): boolean => {
+      if (entry.callback === undefined) return false;
       queue.remove(entry);
       scope.release();
       observer?.inTime(ok);
       return true;
     };
-    let result: T | PromiseLike<T>;
-    try {
-      result = operation(scope);
-    } catch (error) {
-      if (settled(false)) reject(error);
-      return;
-    }
-    if (!isThenable(result)) {
-      if (settled(true)) resolve(result);
-      return;
-    }
-    result.then(
-      (value) => {
-        if (settled(true)) resolve(value);
-      },
-      (error: unknown) => {
-        if (settled(false)) reject(error);
-      },
-    );
+    const run = async (): Promise<void> => {
+      let value: T;
+      try {
+        // `await` adopts a thenable of any make exactly once, and native promises without a detour.
+        value = await operation(scope);
+      } catch (error) {
+        if (inTime(false)) reject(error);
+        return;
+      }
+      if (inTime(true)) resolve(value);
+    };
+    void run();
   });
 }
 
-/** Whether `value` has to be awaited. */
-export function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as Partial<PromiseLike<T>>).then === 'function'
-  );
+/**
+ * Calls an operation so that whatever it does comes out as one native promise: a throw as a
+ * rejection, a thenable adopted once.
+ */
+export async function invoke<T>(operation: Operation<T>, call: Call): Promise<T> {
+  return await operation(call);
 }

@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
-import { CallContext } from './context.ts';
+import { Call } from './context.ts';
 import { runWithTimeout, TimeoutQueue } from './timeout.ts';
 
-describe('what listens for a timeout', () => {
-  it('hears it in the asynchronous context of its own call, though calls share a timer', async () => {
+describe('abort listeners on call.signal', () => {
+  it('run in the asynchronous context of their own call when calls share a timer', async () => {
     const storage = new AsyncLocalStorage<string>();
     const clock = new ManualClock();
     const queue = new TimeoutQueue(clock, 50);
@@ -17,7 +17,7 @@ describe('what listens for a timeout', () => {
             signal.addEventListener('abort', () => heard.push(storage.getStore()));
             return new Promise(() => {});
           },
-          new CallContext(),
+          new Call(),
           queue,
           () => new Error('too long'),
         ),

@@ -1,0 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/**
+ * Captures the asynchronous context of the caller, and returns a function that runs work in it: what a
+ * shared timer or queue needs before it runs something on behalf of one call.
+ */
+export function inCurrentContext(): (work: () => void) => void {
+  return AsyncLocalStorage.snapshot();
+}

@@ -1,0 +1,149 @@
+import type { CallContext, Outcome } from './contract.ts';
+import type { ShouldHandle } from './should-handle.ts';
+import { reportCallbackError } from './telemetry/diagnostics.ts';
+
+/**
+ * Calls a user's predicate. An error, and a promise in place of an answer, is logged on
+ * OpenTelemetry's `diag` and counts as `false`.
+ *
+ * @param owner - the policy's name
+ * @param option - the option that holds the predicate
+ */
+export function ask<Args extends readonly unknown[]>(
+  owner: string,
+  option: string,
+  predicate: (...args: Args) => boolean,
+  ...args: Args
+): boolean {
+  try {
+    const answer: unknown = predicate(...args);
+    return isPlain(answer) ? Boolean(answer) : refusePromise(owner, option, answer);
+  } catch (error) {
+    reportCallbackError(owner, option, error);
+    return false;
+  }
+}
+
+/** {@link ask} for `shouldHandle`, without an array of arguments. */
+export function decide(
+  owner: string,
+  shouldHandle: ShouldHandle,
+  outcome: Outcome<unknown>,
+  call: CallContext,
+): boolean {
+  try {
+    const answer: unknown = shouldHandle(outcome, call);
+    return isPlain(answer) ? Boolean(answer) : refusePromise(owner, 'shouldHandle', answer);
+  } catch (error) {
+    reportCallbackError(owner, 'shouldHandle', error);
+    return false;
+  }
+}
+
+/**
+ * Calls a user's function that computes a number. An error, a promise, `NaN` and a negative number are
+ * logged and count as `undefined`, as does `undefined` itself.
+ */
+export function askNumber<Args extends readonly unknown[]>(
+  owner: string,
+  option: string,
+  compute: (...args: Args) => number | undefined,
+  ...args: Args
+): number | undefined {
+  try {
+    const answer: unknown = compute(...args);
+    if (answer === undefined || (typeof answer === 'number' && answer >= 0)) return answer;
+    if (!isPlain(answer)) refusePromise(owner, option, answer);
+    else reportCallbackError(owner, option, new TypeError('It must return a number >= 0.'));
+  } catch (error) {
+    reportCallbackError(owner, option, error);
+  }
+  return undefined;
+}
+
+/**
+ * Calls a user's hook. What it throws, or rejects with if it returns a promise, is logged on
+ * OpenTelemetry's `diag` and goes no further.
+ */
+export function notify<Args extends readonly unknown[]>(
+  owner: string,
+  option: string,
+  hook: ((...args: Args) => unknown) | undefined,
+  ...args: Args
+): void {
+  if (hook === undefined) return;
+  try {
+    const result = hook(...args);
+    if (!isPlain(result)) watch(owner, option, result);
+  } catch (error) {
+    reportCallbackError(owner, option, error);
+  }
+}
+
+function refusePromise(owner: string, option: string, promise: unknown): false {
+  watch(owner, option, promise);
+  reportCallbackError(owner, option, new TypeError('It must not return a promise or an object.'));
+  return false;
+}
+
+/** Handles the rejection of a promise whose value nobody needs. Throws what its `then` throws. */
+function watch(owner: string, option: string, promise: unknown): void {
+  if (typeof (promise as { then?: unknown }).then !== 'function') return;
+  new Promise((resolve) => resolve(promise)).then(undefined, (error: unknown) =>
+    reportCallbackError(owner, option, error),
+  );
+}
+
+/** Whether `value` cannot be a promise. */
+function isPlain(value: unknown): boolean {
+  return (typeof value !== 'object' || value === null) && typeof value !== 'function';
+}
+
+/**
+ * Listeners of one kind of event. One that throws, or whose promise rejects, is logged and affects
+ * neither the call nor the other listeners. Events emitted by a listener are delivered after the
+ * present one, so that everybody sees the same order.
+ */
+export class Listeners<E> {
+  #listeners: readonly ((event: E) => unknown)[] = [];
+  #queue: E[] | undefined;
+  readonly #owner: string;
+  readonly #option: string;
+
+  /**
+   * @param owner - the policy's name
+   * @param option - the hook or method by which listeners are added
+   */
+  constructor(owner: string, option: string) {
+    this.#owner = owner;
+    this.#option = option;
+  }
+
+  /** Whether there is no listener, so that the event need not be created. */
+  get empty(): boolean {
+    return this.#listeners.length === 0;
+  }
+
+  /** Adds a listener; disposing of the result removes it. */
+  add(listener: (event: E) => unknown): Disposable {
+    const entry = (event: E): unknown => listener(event);
+    this.#listeners = [...this.#listeners, entry];
+    return {
+      [Symbol.dispose]: () => {
+        this.#listeners = this.#listeners.filter((other) => other !== entry);
+      },
+    };
+  }
+
+  emit(event: E): void {
+    if (this.#queue !== undefined) {
+      this.#queue.push(event);
+      return;
+    }
+    this.#queue = [event];
+    for (const next of this.#queue) {
+      for (const listener of this.#listeners) notify(this.#owner, this.#option, listener, next);
+    }
+    this.#queue = undefined;
+  }
+}

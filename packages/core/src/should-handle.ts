@@ -1,0 +1,66 @@
+import type { Call } from './call/context.ts';
+import { classify, statusOf } from './classify.ts';
+import type { CallContext, Outcome } from './contract.ts';
+import { isRefusal } from './errors.ts';
+
+/**
+ * Which outcomes a policy acts on: a retry repeats them, a breaker and an adaptive limit count them
+ * against the dependency, a hedge, fallback or cache replaces them. The one predicate of its kind, with
+ * the same type in every policy.
+ *
+ * It must answer at once: an error in it, or a promise, is logged and counts as `false`. It is not
+ * asked about what it cannot decide: a call that its caller cancelled or that lost a hedge, and, where
+ * outcomes count against the dependency, a refusal by a Temper policy inside.
+ *
+ * The defaults are three grades of one idea, that errors are acted on and values are not:
+ *
+ * | default             | errors that count                                        | used by                  |
+ * | ------------------- | -------------------------------------------------------- | ------------------------ |
+ * | {@link isFailure}   | all but the caller's own mistakes                        | breaker, fallback, cache |
+ * | {@link isTransient} | those that the same call may well avoid a little later   | retry, hedge             |
+ * | {@link isOverload}  | those that say that the dependency has too much to do    | throttle, adaptive limit |
+ *
+ * Compose them: `shouldHandle: (o) => isTransient(o) || (o.ok && o.value === 'pending')`. A lambda with
+ * a typed parameter, such as `(o: Outcome<Response>) => …`, is accepted by every policy.
+ */
+export type ShouldHandle = {
+  // A method, since methods compare their parameters bivariantly: that admits the typed lambda.
+  decide(outcome: Outcome<unknown>, call: CallContext): boolean;
+}['decide'];
+
+/**
+ * Whether an outcome is an error that is not the caller's own mistake: not a validation error, and not
+ * a response status from 400 to 499 other than 408, 425 and 429. Values are not failures.
+ */
+export function isFailure(outcome: Outcome<unknown>): boolean {
+  if (outcome.ok) return false;
+  const { category, transient } = classify(outcome.error);
+  if (category === 'validation') return false;
+  const status = statusOf(outcome.error);
+  return transient || status === undefined || status < 400 || status >= 500;
+}
+
+/** Whether an outcome is an error that the same call may well avoid a little later. */
+export function isTransient(outcome: Outcome<unknown>): boolean {
+  return !outcome.ok && classify(outcome.error).transient;
+}
+
+/**
+ * Whether an outcome is an error that says that the dependency has more to do than it can: a timeout,
+ * a refusal for lack of resources, a connection that broke or was not accepted.
+ */
+export function isOverload(outcome: Outcome<unknown>): boolean {
+  if (outcome.ok) return false;
+  const { category, transient } = classify(outcome.error);
+  return (
+    category === 'timeout' || (transient && (category === 'resource' || category === 'network'))
+  );
+}
+
+/**
+ * Whether an outcome tells nothing about the dependency, whatever a predicate would say: the caller
+ * cancelled the call, another try of a hedge answered it, or a Temper policy inside refused it.
+ */
+export function isNeutral(outcome: Outcome<unknown>, call: Call): boolean {
+  return call.cancelled || (!outcome.ok && isRefusal(outcome.error));
+}

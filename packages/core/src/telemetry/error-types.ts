@@ -1,0 +1,54 @@
+import { errorType } from '../classify.ts';
+import type { Attributes, MetricDefinition } from './definitions.ts';
+import type { InstrumentationScope } from './scope.ts';
+import { ATTR_ERROR_TYPE } from './semconv.ts';
+import { type Cell, seriesKey } from './series.ts';
+
+/** Most values of `error.type` that policies of one name count apart, `_OTHER` for the rest included. */
+const MAX_ERROR_TYPES = 12;
+
+/** By scope, then by metric and attributes: policies of one name share a bound as they share series. */
+const opened = new WeakMap<InstrumentationScope, Map<string, Map<string, Cell>>>();
+
+/** The series of a counter split by `error.type`, of bounded number. */
+export class ErrorTypeCells {
+  readonly #scope: InstrumentationScope;
+  readonly #definition: MetricDefinition;
+  readonly #attributes: Attributes;
+  #cells: Map<string, Cell> | undefined;
+
+  constructor(scope: InstrumentationScope, definition: MetricDefinition, attributes: Attributes) {
+    this.#scope = scope;
+    this.#definition = definition;
+    this.#attributes = attributes;
+  }
+
+  /** The series that this error counts in. */
+  of(error: unknown): Cell {
+    const type = errorType(error);
+    const cells = this.#shared();
+    return cells.get(type) ?? this.#open(cells, cells.size < MAX_ERROR_TYPES - 1 ? type : '_OTHER');
+  }
+
+  #shared(): Map<string, Cell> {
+    if (this.#cells === undefined) {
+      let families = opened.get(this.#scope);
+      families ??= new Map();
+      opened.set(this.#scope, families);
+      const key = `${this.#definition.name} ${seriesKey(this.#attributes)}`;
+      this.#cells = families.get(key) ?? new Map();
+      families.set(key, this.#cells);
+    }
+    return this.#cells;
+  }
+
+  #open(cells: Map<string, Cell>, type: string): Cell {
+    let cell = cells.get(type);
+    if (cell === undefined) {
+      const attributes = { ...this.#attributes, [ATTR_ERROR_TYPE.name]: type };
+      cell = this.#scope.counter(this.#definition, attributes);
+      cells.set(type, cell);
+    }
+    return cell;
+  }
+}

@@ -1,0 +1,111 @@
+/** Longest text that leaves an error object, in UTF-16 code units. Spans and logs are not an archive. */
+const MAX_LENGTH = 512;
+/** How many errors deep a `cause` chain is followed. */
+const MAX_DEPTH = 8;
+/** How many errors of an AggregateError are quoted. */
+const MAX_ERRORS = 3;
+
+const ESC = String.fromCharCode(0x1b);
+const BEL = String.fromCharCode(0x07);
+/** Terminal escapes: CSI sequences, operating system commands, and two-character ones. */
+const TERMINAL_ESCAPE = new RegExp(
+  `${ESC}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\)?|.)`,
+  'g',
+);
+const LINE_BREAK = /[\t\n\v\f\r\u0085\u2028\u2029]+/g;
+/** Control and format characters (bidirectional ones among them), but not the joiners of scripts. */
+const CONTROL = /[[\p{Cc}\p{Cf}]--[\u200C\u200D]]/gv;
+const URL_CREDENTIALS = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#@]*(?:@[^\s/?#@]*)*@/gi;
+const URL_CUT = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#]*$/i;
+const SECRET_PARAMETER =
+  /([?&;](?:access[_-]?token|refresh[_-]?token|id[_-]?token|token|api[_-]?key|key|secret|client[_-]?secret|password|passwd|pwd|signature|sig|x-amz-signature|x-amz-security-token|jwt)=)[^&\s#'"]*/gi;
+const AUTHORIZATION = /\b(bearer|basic)\s+[a-z0-9._~+/-]{8,}=*/gi;
+
+/**
+ * Makes text that somebody else wrote fit to leave the process in spans, logs, metrics, HTTP answers
+ * and terminals: at most `maxLength` code units, well-formed, one line, without control and
+ * bidirectional characters or terminal escapes, and without credentials in URLs and authorization
+ * fields. Never throws.
+ *
+ * @param text - any value; anything but a string is described
+ * @param maxLength - in UTF-16 code units, the ellipsis included
+ */
+export function safeText(text: unknown, maxLength: number = MAX_LENGTH): string {
+  const whole = typeof text === 'string' ? text : describe(text);
+  // Bounded before the expressions see it. A credential that the cut would split is dropped whole.
+  const bound = maxLength * 4;
+  const head = whole.length <= bound ? whole : whole.slice(0, bound).replace(URL_CUT, '$1');
+  const clean = head
+    .replace(TERMINAL_ESCAPE, '')
+    .replace(LINE_BREAK, ' ')
+    .replace(CONTROL, '\uFFFD')
+    .replace(URL_CREDENTIALS, '$1***@')
+    .replace(SECRET_PARAMETER, '$1***')
+    .replace(AUTHORIZATION, '$1 ***')
+    .toWellFormed();
+  if (clean.length <= maxLength && head.length === whole.length) return clean;
+  return `${clean.slice(0, maxLength - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+/**
+ * What a failure says, fit to leave the process: its own message, and the innermost cause where that
+ * adds something. An `AggregateError` quotes its first errors. Bounded and scrubbed as by
+ * {@link safeText}. Never throws.
+ *
+ * @param failure - whatever was thrown or returned
+ */
+export function messageOf(failure: unknown, maxLength: number = MAX_LENGTH): string {
+  try {
+    const own = ownMessage(failure, maxLength);
+    const inner = innermost(failure);
+    if (inner === undefined) return own;
+    const said = ownMessage(inner, maxLength);
+    if (own.includes(said)) return own;
+    const room = maxLength - Math.min(said.length, maxLength >> 1) - 2;
+    return safeText(`${safeText(own, room)}: ${said}`, maxLength);
+  } catch {
+    return 'an object that cannot be described'; // a hostile getter
+  }
+}
+
+function ownMessage(failure: unknown, maxLength: number): string {
+  if (typeof failure !== 'object' || failure === null) return safeText(failure, maxLength);
+  const { message, errors, code, name } = failure as Record<string, unknown>;
+  if (typeof message === 'string' && message !== '') return safeText(message, maxLength);
+  if (Array.isArray(errors) && errors.length > 0) {
+    const quoted = errors.slice(0, MAX_ERRORS).map((each) => ownMessage(each, maxLength));
+    const more = errors.length - quoted.length;
+    const distinct = [...new Set(quoted)].join('; ');
+    return safeText(more > 0 ? `${distinct}; and ${more} more` : distinct, maxLength);
+  }
+  for (const word of [code, name]) {
+    if (typeof word === 'string' && word !== '') return safeText(word, maxLength);
+  }
+  return safeText(failure, maxLength);
+}
+
+/** The last error of a cause chain; `undefined` when there is no cause. */
+function innermost(failure: unknown): unknown {
+  let current = failure;
+  const seen = new Set<unknown>();
+  while (seen.size < MAX_DEPTH && typeof current === 'object' && current !== null) {
+    seen.add(current);
+    const { cause, errors, message } = current as Record<string, unknown>;
+    const next =
+      cause ??
+      (Array.isArray(errors) && message !== '' && message !== undefined ? errors[0] : undefined);
+    if (next === undefined || next === null || seen.has(next)) break;
+    current = next;
+  }
+  return current === failure ? undefined : current;
+}
+
+/** Names a value that is no text. */
+function describe(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
+  }
+  return String(value);
+}
