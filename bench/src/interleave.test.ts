@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { interleave, type Turns } from './interleave.ts';
 
-/** Rows that take virtual time, and tell in which order they ran. */
+/** Rows that take virtual time and record the order in which they ran. */
 function setUp(costs: Readonly<Record<string, number>>, turns: Partial<Turns> = {}) {
   let time = 0;
   const ran: string[] = [];
@@ -19,22 +19,22 @@ function setUp(costs: Readonly<Record<string, number>>, turns: Partial<Turns> = 
 const runs = (order: readonly string[]): string[] =>
   order.filter((name, i) => name !== order[i - 1]);
 
-describe('rows that take turns', () => {
-  it('run a batch each, beginning with another in every turn', async () => {
+describe('interleave', () => {
+  it('runs one batch of each row per turn, starting with another row in every turn', async () => {
     const { rows, options, ran } = setUp({ a: 0.1, b: 0.2, c: 0.5 }, { warmUpMs: 0 });
     await interleave(rows, options);
-    // The first three find out whether a row is asynchronous.
+    // The first three calls detect whether a row is asynchronous.
     expect(runs(ran.slice(3))).toEqual(['a', 'b', 'c', 'b', 'c', 'a', 'c', 'a', 'b']);
   });
 
-  it('are measured by nanoseconds per operation, however long a batch is', async () => {
+  it('measures nanoseconds per operation, independent of the length of a batch', async () => {
     const { rows, options } = setUp({ fast: 0.001, slow: 7 });
     const [fast, slow] = await interleave(rows, options);
     expect(fast?.samples.map((ns) => Math.round(ns))).toEqual([1000, 1000, 1000]);
     expect(slow?.samples.map((ns) => Math.round(ns))).toEqual([7e6, 7e6, 7e6]);
   });
 
-  it('are brought to batches of the wanted length', async () => {
+  it('adjusts the batch size to the configured duration', async () => {
     const { rows, options, ran } = setUp({ fast: 0.01, slow: 0.4 }, { turns: 1, warmUpMs: 40 });
     await interleave(rows, options);
     const last = ran.slice(-205);
@@ -42,7 +42,7 @@ describe('rows that take turns', () => {
     expect(last.filter((name) => name === 'slow')).toHaveLength(5);
   });
 
-  it('count every operation of a call that does many', async () => {
+  it('divides by the number of operations per call', async () => {
     const { rows, options } = setUp({ wave: 2 });
     const [wave] = await interleave(
       rows.map((row) => ({ ...row, operations: 100 })),
@@ -51,7 +51,7 @@ describe('rows that take turns', () => {
     expect(wave?.samples.map((ns) => Math.round(ns))).toEqual([20_000, 20_000, 20_000]);
   });
 
-  it('await what is asynchronous, one call after the other', async () => {
+  it('awaits asynchronous calls one after the other', async () => {
     let running = 0;
     let most = 0;
     const fn = async (): Promise<void> => {

@@ -1,23 +1,23 @@
 import type { Bench } from './types.ts';
 
-/** How long and how often. */
+/** Duration and number of the batches. */
 export interface Turns {
-  /** Length that a batch is brought to, in milliseconds. */
+  /** Target duration of a batch, in milliseconds. */
   readonly batchMs: number;
-  /** How many batches of each row are kept. */
+  /** Number of measured batches per row. */
   readonly turns: number;
-  /** How long each row runs before anything is kept, in milliseconds, in turns as well. */
+  /** Warm-up time of each row, in milliseconds, also interleaved. */
   readonly warmUpMs: number;
-  /** Milliseconds that only go forward. */
+  /** Monotonic time, in milliseconds. */
   readonly now: () => number;
-  /** Leaves out figures that take seconds. */
+  /** Skips figures that take seconds. */
   readonly short?: boolean;
 }
 
-/** Calls `fn` so many times, one after the other. */
+/** Calls `fn` the given number of times, one after the other. */
 export type Run = (fn: () => unknown, times: number) => unknown;
 
-/** What the batches of one row took, in nanoseconds per operation. */
+/** The measured batches of one row, in nanoseconds per operation. */
 export interface Timed {
   readonly row: Bench;
   readonly run: Run;
@@ -26,11 +26,11 @@ export interface Timed {
 
 let made = 0;
 /**
- * A loop of its own for each row, so that V8 learns about one row only where it is called. The last
- * value is returned, so that the work cannot be left out.
+ * Compiles a separate loop for each row, so that V8's type feedback is specific to the row. Returns the
+ * last value, so that the work cannot be optimised away.
  */
 function loop(isAsync: boolean): Run {
-  made++; // equal sources would share what was learnt
+  made++; // functions with equal sources would share type feedback
   const [head, wait] = isAsync ? ['async ', 'await '] : ['', ''];
   return new Function(
     `return ${head}function run${made}(fn, times) {
@@ -50,8 +50,8 @@ interface Lane extends Timed {
 }
 
 /**
- * Runs rows in turns, a batch of each, so that whatever the machine does meanwhile (another process,
- * heat, a collection of garbage) happens to all of them.
+ * Runs batches of all rows alternately, so that interference by other processes, temperature or garbage
+ * collection affects all rows equally.
  */
 export async function interleave(rows: readonly Bench[], turns: Turns): Promise<Timed[]> {
   const lanes: Lane[] = [];
@@ -64,7 +64,7 @@ export async function interleave(rows: readonly Bench[], turns: Turns): Promise<
     for (const lane of lanes) await batch(lane, turns);
   }
   for (let turn = 0; turn < turns.turns; turn++) {
-    // Each begins in its turn, as the first after a pause may be at a disadvantage.
+    // The first row rotates, because the first batch after a pause may be slower.
     for (let i = 0; i < lanes.length; i++) {
       const lane = lanes[(turn + i) % lanes.length] as Lane;
       lane.samples.push(await batch(lane, turns));
@@ -73,7 +73,7 @@ export async function interleave(rows: readonly Bench[], turns: Turns): Promise<
   return lanes;
 }
 
-/** One batch, which also brings the next one nearer to the wanted length. */
+/** Measures one batch and adjusts the size of the next one. */
 async function batch(lane: Lane, { batchMs, now }: Turns): Promise<number> {
   const { row, run, times } = lane;
   const start = now();

@@ -1,4 +1,4 @@
-/** What each of many things takes on the heap, in bytes. */
+/** Average heap size of an object, in bytes. */
 export function bytesEach(count: number, make: (index: number) => unknown): number {
   const kept = new Array<unknown>(count).fill(undefined);
   collectGarbage();
@@ -16,7 +16,7 @@ function collectGarbage(): void {
   globalThis.gc();
 }
 
-/** How many timers there are in this process that keep it alive. */
+/** Number of timers that keep this process alive. */
 export function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 }

@@ -1,4 +1,4 @@
-/** The least code that retries: three attempts, transient errors only, exponential waits. */
+/** Minimal retry: three attempts, transient errors only, exponential delays. */
 export async function retryFloor<T>(operation: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -10,5 +10,5 @@ export async function retryFloor<T>(operation: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The work of every row: it answers, a little later. */
+/** The operation of every row, which resolves asynchronously. */
 export const answer = async (): Promise<number> => 1;

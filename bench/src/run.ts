@@ -56,13 +56,13 @@ const page = report(summarize(results), {
   failures,
 });
 console.log(page);
-// A short or partial run only shows that everything works; its figures say little.
+// Figures of a short or partial run are not meaningful and are not written.
 if (!values.short && values.only === '') {
   writeFileSync(join(built, '../RESULTS.md'), `${page}\n`);
 }
 process.exitCode = broken ? 1 : 0;
 
-/** When the newest module of this repository was built, in milliseconds since the epoch. */
+/** Build time of the newest module, in milliseconds since the epoch. */
 function lastBuild(): number {
   const modules = globSync('{bench,packages/*}/dist/**/*.js', { cwd: join(built, '../..') });
   return Math.max(...modules.map((path) => statSync(join(built, '../..', path)).mtimeMs));

@@ -7,10 +7,10 @@ import type { Bench, Measure, Overhead } from './types.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, '../src');
-/** Where the modules of this package lie when they are built. */
+/** The output folder of this package. */
 export const built: string = join(here, '../dist');
 
-/** What one process found out about one row. */
+/** Result of one row in one process. */
 export interface RowResult {
   readonly group: string;
   readonly name: string;
@@ -19,11 +19,11 @@ export interface RowResult {
   readonly against?: string | undefined;
   /** Median over the batches, in nanoseconds per operation. */
   readonly ns: number;
-  /** Heap that an operation takes before any of it is collected; undefined when it could not be told. */
+  /** Allocated heap bytes per operation; undefined when it could not be measured. */
   readonly bytes?: number | undefined;
 }
 
-/** What one process found out about one figure. */
+/** Result of one figure in one process. */
 export interface FigureResult {
   readonly group: string;
   readonly name: string;
@@ -32,7 +32,7 @@ export interface FigureResult {
   readonly value: number;
 }
 
-/** What one process found out about one suite. */
+/** Result of one suite in one process. */
 export interface SuiteResult {
   /** Path under `bench/src`, without extension. */
   readonly suite: string;
@@ -42,8 +42,8 @@ export interface SuiteResult {
 }
 
 /**
- * The files in the folders of `src` that import the type of a row: `retry/first-try`, … Told from the
- * source, as other files there may be programs that must not be run to find out.
+ * The suites, such as `retry/first-try`: files in the folders of `src` that import a row type. They are
+ * detected in the source text, because importing other files there would run them.
  */
 export function findSuites(): string[] {
   return readdirSync(source, { withFileTypes: true })
@@ -59,7 +59,7 @@ export function findSuites(): string[] {
     .sort();
 }
 
-/** Runs what a module exports. */
+/** Runs all rows and figures that a module exports. */
 export async function runSuite(
   suite: string,
   exported: object,
@@ -101,7 +101,7 @@ async function runGroup(group: readonly Bench[], turns: Turns): Promise<RowResul
 
 async function bytesPerOperation(row: Bench, run: Run, ns: number): Promise<number | undefined> {
   const operations = row.operations ?? 1;
-  // Few enough that the young generation is not collected meanwhile, and that it does not take long.
+  // Few enough calls to avoid a collection of the young generation and a long measurement.
   const calls = Math.min(1000, Math.floor(20e6 / (ns * operations)));
   if (globalThis.gc === undefined || calls < 10) return undefined;
   const found: number[] = [];
@@ -110,7 +110,7 @@ async function bytesPerOperation(row: Bench, run: Run, ns: number): Promise<numb
     const before = process.memoryUsage().heapUsed;
     await run(row.fn, calls);
     const bytes = (process.memoryUsage().heapUsed - before) / (calls * operations);
-    if (bytes >= 0) found.push(bytes); // less than nothing: a collection came in between
+    if (bytes >= 0) found.push(bytes); // negative: a garbage collection happened in between
   }
   return found.length === 0 ? undefined : median(found);
 }

@@ -19,26 +19,26 @@ const suite = (name: string, rows: readonly RowResult[], more: Partial<SuiteResu
   ...more,
 });
 
-describe('the median', () => {
-  it('is the middle one, or the mean of the two in the middle', () => {
+describe('median', () => {
+  it('returns the middle value or the mean of the two middle values', () => {
     expect(median([9, 1, 5])).toBe(5);
     expect(median([4, 1, 2, 9])).toBe(3);
     expect(median([])).toBeNaN();
   });
 });
 
-describe('a summary', () => {
-  it('is of ratios that were taken within one process, however the machine changed between', () => {
+describe('summarize', () => {
+  it('takes ratios within one process, so that speed changes between processes cancel out', () => {
     const { rows } = summarize([
       suite('retry', [row('floor', 100), row('temper', 120)]),
-      suite('retry', [row('floor', 300), row('temper', 390)]), // somebody else was busy
+      suite('retry', [row('floor', 300), row('temper', 390)]), // the machine was slower
       suite('retry', [row('floor', 100), row('temper', 125)]),
     ]);
     expect(rows[1]).toMatchObject({ name: 'temper', ratio: 1.25, least: 1.2, most: 1.3, ns: 125 });
     expect(rows[0]).toMatchObject({ name: 'floor', ratio: 1, least: 1, most: 1 });
   });
 
-  it('judges an aim by the floor, or by the row that it names', () => {
+  it('compares an aim with the floor or with the row named by against', () => {
     const { rows } = summarize([
       suite('breaker', [
         row('floor', 100),
@@ -51,7 +51,7 @@ describe('a summary', () => {
     expect(rows[2]?.aim).toEqual({ against: 'opossum', most: 1 / 3, measured: 0.25, met: true });
   });
 
-  it('tells the overhead of a row of one process over that of another', () => {
+  it('computes the overhead of a row over a row of another process', () => {
     const { overheads } = summarize([
       suite('bare', [row('floor', 100), row('temper', 120)]),
       suite('metrics', [row('floor', 200), row('temper', 400)], {
@@ -70,7 +70,7 @@ describe('a summary', () => {
   });
 });
 
-describe('the page', () => {
+describe('report', () => {
   const setting = {
     date: '2026-11-24',
     node: 'v24',
@@ -82,7 +82,7 @@ describe('the page', () => {
     failures: [],
   };
 
-  it('names what is missed, what a peer does faster, and what was not measured', () => {
+  it('lists missed aims, faster peers and failed suites', () => {
     const page = report(
       summarize([
         suite(
@@ -110,8 +110,8 @@ describe('the page', () => {
   });
 });
 
-describe('a suite', () => {
-  it('is every array of rows and figures that a module exports, torn down when it is over', async () => {
+describe('a benchmark suite', () => {
+  it('runs every exported array of rows and figures and tears rows down afterwards', async () => {
     const said: string[] = [];
     const hooks = (name: string) => ({
       setup: () => void said.push(`+${name}`),
@@ -145,7 +145,7 @@ describe('a suite', () => {
     expect(said).toEqual(['+floor', '+temper', '-floor', '-temper']);
   });
 
-  it('is found by its place', () => {
+  it('is found by its path', () => {
     const found = findSuites();
     expect(found).toEqual(expect.arrayContaining(['retry/first-try', 'telemetry/no-sdk']));
     expect(found.filter((suite) => /test|types/.test(suite))).toEqual([]);

@@ -17,7 +17,7 @@ export interface RowSummary {
   readonly aim: Aim | undefined;
 }
 
-/** What we allow ourselves, and what came of it. */
+/** An aim and its measured value. */
 export interface Aim {
   readonly against: string;
   readonly most: number;
@@ -31,7 +31,7 @@ export interface FigureSummary extends Omit<FigureResult, 'aim'> {
   readonly aim: Aim | undefined;
 }
 
-/** What one row costs more than another, in nanoseconds. */
+/** The overhead of one row over another, in nanoseconds. */
 export interface OverheadSummary {
   readonly title: string;
   readonly ns: number;
@@ -49,7 +49,7 @@ interface Taken {
   readonly process: SuiteResult;
 }
 
-/** Brings what many processes found together: medians of ratios that were taken within one each. */
+/** Aggregates the results of all processes as medians of ratios taken within one process. */
 export function summarize(results: readonly SuiteResult[]): Summary {
   const processes = results.map((process) => ({ suite: process.suite, process }));
   const rows = summarizeRows(processes);

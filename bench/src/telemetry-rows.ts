@@ -12,14 +12,14 @@ const CALLS: MetricDefinition = {
 };
 const DURATION: MetricDefinition = { ...CALLS, name: 'bench.duration', instrument: 'histogram' };
 
-/** Three attributes, as a policy has them. */
+/** Three typical attributes of a policy metric. */
 export const ATTRIBUTES = {
   'temper.policy.name': 'bench',
   'temper.outcome': 'failure',
   'error.type': 'ECONNREFUSED',
 } as const;
 
-/** The floor that the rows about telemetry are ratios of: a retry without any. */
+/** The floor of the telemetry rows: a retry without telemetry. */
 export const floorRow = (group: string): Bench => ({
   group,
   name: 'floor',
@@ -27,7 +27,7 @@ export const floorRow = (group: string): Bench => ({
   fn: () => retryFloor(answer),
 });
 
-/** What Temper does under whichever SDK this process has registered. */
+/** Rows of Temper with the SDK that this process has registered. */
 export function ourRows(group: string): Bench[] {
   const scope = instrumentationScope({
     name: '@temper/bench',

@@ -1,45 +1,45 @@
 /**
- * One row of a table: a way to do the work that its group names.
+ * One row of a table: one implementation of the work of its group.
  *
- * Each file `bench/src/<package>/*.ts` that imports this type and exports arrays of rows is a suite,
- * found by its place and run in processes of its own; what it does on import (start an SDK, open a
- * file) harms no other.
+ * Each file `bench/src/<package>/*.ts` that imports this type and exports arrays of rows is a suite. It
+ * is found by its path and runs in separate processes, so side effects of its import do not affect
+ * other suites.
  */
 export interface Bench {
   /**
-   * Who does the work: `floor`, `temper`, or a peer's name, with a variant in words where needed
-   * (`temper, signal read`). Names that begin with `temper` are ours.
+   * The implementation: `floor`, `temper` or the name of another library, with an optional variant
+   * (`temper, signal read`).
    */
   readonly name: string;
   /** The work. Rows of one group are measured in turns and compared with its floor. */
   readonly group: string;
   /** Does the work once. A promise is awaited before the next call. */
   readonly fn: () => unknown;
-  /** The least code that does the job: the 1.00 of its group. The first row, when none is marked. */
+  /** Marks the minimal code for the work, whose ratio is 1.00. @defaultValue the first row */
   readonly floor?: boolean;
-  /** Most that we allow ourselves, as a ratio to {@link against}. Checked and shown, never enforced. */
+  /** Highest accepted ratio to {@link against}. Reported, not enforced. */
   readonly aim?: number;
-  /** Name of the row of this group that the aim is measured by. @defaultValue the floor */
+  /** Name of the row in this group that the aim refers to. @defaultValue the floor */
   readonly against?: string;
-  /** How many operations one call of {@link fn} does, where a call is a batch. @defaultValue 1 */
+  /** Number of operations per call of {@link fn}. @defaultValue 1 */
   readonly operations?: number;
-  /** Before the first call, after import. */
+  /** Called after the import and before the first call. */
   readonly setup?: () => void | Promise<void>;
-  /** After the last call. */
+  /** Called after the last call. */
   readonly teardown?: () => void | Promise<void>;
 }
 
-/** A row that is a plain figure: bytes per key, timers, milliseconds of one scrape. */
+/** A single figure, such as bytes per key or milliseconds per scrape. */
 export interface Measure {
   readonly name: string;
   readonly group: string;
-  /** What the figure counts: `bytes/key`, `ms`. */
+  /** Unit of the figure: `bytes/key`, `ms`. */
   readonly unit: string;
-  /** Takes the figure, once per process. `globalThis.gc` is there. */
+  /** Measures the figure, once per process. `globalThis.gc` is available. */
   readonly measure: () => number | Promise<number>;
-  /** Most that we allow ourselves, in {@link unit}. */
+  /** Highest accepted value, in {@link unit}. */
   readonly aim?: number;
-  /** Takes seconds, and is left out of a short run. @defaultValue false */
+  /** Whether the measurement takes seconds and is skipped in a short run. @defaultValue false */
   readonly long?: boolean;
 }
 
@@ -50,13 +50,13 @@ export interface RowName {
 }
 
 /**
- * What one row costs more than another that had to run in another process, as an SDK is registered
- * for a whole process: the difference of their ratios to equal floors.
+ * The overhead of one row over another that must run in a different process, because an SDK is
+ * registered per process: the difference of their ratios to equal floors.
  */
 export interface Overhead {
   readonly title: string;
   readonly of: RowName;
   readonly over: RowName;
-  /** Most that we allow ourselves, in nanoseconds. */
+  /** Highest accepted overhead, in nanoseconds. */
   readonly aimNs?: number;
 }

@@ -1,4 +1,4 @@
-// One suite in a process of its own: `node --expose-gc worker.js retry/first-try '{"turns":…}'`.
+// Runs one suite in this process: `node --expose-gc worker.js retry/first-try '{"turns":…}'`.
 import { built, runSuite } from './suite.ts';
 
 const [suite = '', turns = '{}'] = process.argv.slice(2);

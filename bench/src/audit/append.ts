@@ -20,7 +20,7 @@ const event = {
 
 let file: FileHandle | undefined;
 let sequence = 0;
-/** One event, one write, one fdatasync, without a chain: what durable costs alone. */
+/** One write and one fdatasync per event, without a hash chain: the cost of durability alone. */
 async function floor(): Promise<void> {
   file ??= await open(join(folder, 'floor.jsonl'), 'a');
   const line = JSON.stringify({
@@ -43,10 +43,10 @@ function wave(appenders: number): () => Promise<unknown> {
 
 const group = 'audit: durable, chained, each event acknowledged after fdatasync';
 
-/** Time per event: its inverse is events per second. */
+/** Time per event; its inverse is events per second. */
 export const appends: readonly Bench[] = [
   { group, name: 'floor: one fdatasync per event, unchained', floor: true, fn: floor },
-  // One fdatasync, and no wait for company: a second one, or a timer, would show as 2 or more.
+  // One fdatasync without waiting for a batch. A second fdatasync or a timer would give 2 or more.
   { group, name: 'temper, a lone appender', aim: 1.5, fn: () => log.append(event) },
   { group, name: 'temper, 64 appenders', operations: 64, fn: wave(64) },
   { group, name: 'temper, 256 appenders', operations: 256, aim: 1 / 35, fn: wave(256) },

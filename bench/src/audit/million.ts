@@ -12,12 +12,12 @@ import type { AuditSink, AuditSource } from '@temper/audit/sink';
 import { SqliteSource, sqliteSink } from '@temper/audit/sqlite';
 
 /*
- * How long it takes to verify and to query a log of a million events, and how much memory.
+ * Measures the time and memory to verify and to query a log of a million events.
  *
  *   node dist/audit/million.js [events]
  *
- * Every figure is of a process of its own, which does nothing else; memory is the most that it ever
- * had resident, of which about 50 MB are Node itself.
+ * Every figure is measured in a separate process. Memory is the peak resident set size, of which about
+ * 50 MB are Node itself.
  */
 
 type Store = 'files' | 'SQLite';
@@ -27,10 +27,10 @@ export interface MillionResult {
   readonly store: Store;
   readonly work: string;
   readonly ms: number;
-  /** Time that the processor worked for it, all threads together. */
+  /** CPU time of all threads. */
   readonly cpuMs: number;
   readonly maxRssMb: number;
-  /** What came out: events verified or found. */
+  /** Number of events that were verified or found. */
   readonly count: number;
 }
 
@@ -39,7 +39,7 @@ interface Place {
   readonly path: string;
   readonly verifierKey: string;
   readonly events: number;
-  /** Of an event in the middle. */
+  /** Trace id of an event in the middle of the log. */
   readonly traceId: string;
   readonly since: string;
   readonly until: string;
@@ -69,7 +69,7 @@ function sourceAt({ store, path }: Place): AuditSource {
   return store === 'files' ? new FileSource(path) : new SqliteSource(path);
 }
 
-/** Writes the log, as a service would: concurrent appends, checkpoints as by default. */
+/** Writes the log with concurrent appends and default checkpoints. */
 async function write(store: Store, directory: string, events: number): Promise<Place> {
   const path = join(directory, store === 'files' ? 'log' : 'audit.db');
   const sink: AuditSink = store === 'files' ? fileSink({ directory: path }) : sqliteSink({ path });
@@ -110,7 +110,7 @@ async function write(store: Store, directory: string, events: number): Promise<P
 
 const traceOf = (n: number): string => (n + 1).toString(16).padStart(32, '0');
 
-/** As if every event were made in a request of its own. */
+/** A context with its own trace, as if the event came from a separate request. */
 function spanOf(n: number): Context {
   const spanId = (n + 1).toString(16).padStart(16, '0');
   return trace.setSpanContext(ROOT_CONTEXT, { traceId: traceOf(n), spanId, traceFlags: 1 });
@@ -122,7 +122,7 @@ function sizeOf(path: string): number {
   return readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
 }
 
-/** Measures everything, each piece in a process of its own. */
+/** Measures each piece of work in a separate process. */
 export async function measureMillion(events = 1_000_000): Promise<readonly MillionResult[]> {
   const results: MillionResult[] = [];
   for (const store of ['files', 'SQLite'] as const) {

@@ -37,7 +37,7 @@ export const closedRows: readonly Bench[] = [
 
 const timeGroup = 'breaker closed, window of time';
 
-/** The same with a failure rate over ten buckets of a second. */
+/** The floor with a failure rate over ten buckets of one second. */
 function windowFloor(): <T>(operation: () => Promise<T>) => Promise<T> {
   const BUCKETS = 10;
   const calls = new Uint32Array(BUCKETS);

@@ -1,4 +1,4 @@
-/** The least code that breaks a circuit: it opens after five failures in a row, for a minute. */
+/** Minimal circuit breaker: opens for one minute after five consecutive failures. */
 export function breakerFloor(): <T>(operation: () => Promise<T>) => Promise<T> {
   let failures = 0;
   let openUntil = 0;

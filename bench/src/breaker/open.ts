@@ -10,7 +10,7 @@ const fail = async (): Promise<never> => {
   throw new Error('The dependency is down.');
 };
 
-/** Awaits what rejects, as a caller does. */
+/** Awaits and catches a rejection, as a caller does. */
 const caught = (reject: () => Promise<unknown>) => async (): Promise<unknown> => {
   try {
     return await reject();

@@ -16,7 +16,7 @@ export const seenRows: readonly Bench[] = [
   { group, name: 'temper', fn: () => temper.execute(answer) },
 ];
 
-/** What a call pays for being counted and timed. */
+/** The overhead of counting and timing a call. */
 export const overheads: readonly Overhead[] = [
   {
     title: 'a call through a breaker with the metrics SDK, durations in our own buckets',

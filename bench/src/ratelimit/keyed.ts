@@ -8,7 +8,7 @@ const MEMORY = `bytes per key beyond the key itself, ${KEYS} keys`;
 
 const keys = Array.from({ length: KEYS }, (_, i) => `user-${(i * 7919) % KEYS}`);
 
-/** Walks through the keys so that caches are of no more help than in life. */
+/** Returns keys in pseudo-random order, so that CPU caches do not distort the result. */
 function walk(): () => string {
   let state = 1;
   return () => {
@@ -17,7 +17,7 @@ function walk(): () => string {
   };
 }
 
-/** The least code: a Map of places, and two flat arrays. Forgets nothing, so it is not bounded. */
+/** Minimal keyed limiter: a Map of indexes and two flat arrays, without eviction. */
 function flatMap(): (key: string) => boolean {
   const places = new Map<string, number>();
   const tokens = new Float64Array(KEYS).fill(10);
@@ -92,7 +92,7 @@ async function bytesPerKey(make: () => Ask, count: number): Promise<number> {
 }
 
 async function used(): Promise<number> {
-  // Twice: what is waiting to be finalised goes with the second.
+  // The second collection frees objects that were waiting for finalisation.
   for (let round = 0; round < 2; round++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     globalThis.gc?.();
@@ -120,13 +120,13 @@ export const memory: readonly Measure[] = [
   bytes('rate-limiter-flexible', flexibleOf),
 ];
 
-/** A million keys, of which a tenth may be kept. */
+/** A million keys in a limiter that keeps at most a tenth of them. */
 export const bounded: readonly Measure[] = [
   {
     group: 'a million keys cycling through a limiter with room for a tenth of them',
     name: 'temper: bytes kept, per key that there is room for',
     unit: 'bytes/key',
-    // The keys themselves are made here and kept by the limiter alone: about 32 bytes each.
+    // Includes the key strings, which only the limiter keeps: about 32 bytes each.
     aim: 150 + 32,
     long: true,
     measure: async () => {
@@ -140,7 +140,7 @@ export const bounded: readonly Measure[] = [
   },
 ];
 
-/** Limiters that nobody uses. */
+/** Idle limiters. */
 export const idle: readonly Measure[] = [
   {
     group: 'ten thousand idle limiters',

@@ -5,7 +5,7 @@ import { type Run, type Scenario, simulate } from './simulation/scenario.ts';
 import { CHANGING_CAPACITY, COSTLY_REFUSALS } from './simulation/scenarios.ts';
 import { adaptive, fixed, throttled, unlimited } from './simulation/strategies.ts';
 
-/** Who is compared where. The tests hold them to what the plots show. */
+/** The compared strategies per scenario. Tests check the same scenarios. */
 export const COMPARISONS: readonly {
   readonly file: string;
   readonly title: string;
@@ -31,7 +31,7 @@ export const COMPARISONS: readonly {
   },
 ];
 
-/** Runs every strategy of a comparison. Each gets a turn of its own, so that the last one can be freed. */
+/** Runs every strategy of a comparison. Yields after each, so that its memory can be freed. */
 export async function compare(comparison: (typeof COMPARISONS)[number]): Promise<Run[]> {
   const runs: Run[] = [];
   for (const strategy of comparison.strategies) {

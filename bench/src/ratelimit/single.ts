@@ -11,7 +11,7 @@ const PERMIT = 'bulkhead around an async function, let through';
 const PLENTY = 1e12;
 const plenty = { limit: PLENTY, windowMs: 1000 };
 
-/** The least code: a bucket, inline. */
+/** A minimal inline token bucket. */
 function bucket(depth: number, perMs: number): () => boolean {
   const state = { tokens: depth, at: performance.now() };
   return () => {
@@ -51,7 +51,7 @@ const limiterEmpty = peer(false);
 const flexible = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 3600 });
 const flexibleEmpty = new RateLimiterMemory({ points: 1, duration: 3600 });
 
-/** A question and its answer. rate-limiter-flexible only has an asynchronous one. */
+/** Synchronous acquisition. rate-limiter-flexible is asynchronous only. */
 export const asked: readonly Bench[] = [
   { group: ASK, name: 'floor', floor: true, fn: floorFull },
   { group: ASK, name: 'temper', aim: 1.3, fn: () => full.tryAcquire() },

@@ -1,6 +1,6 @@
 /**
- * The least code for retry + breaker + timeout, written inline: three attempts with exponential
- * delays, a circuit that opens after five failures in a row for a minute, and a timeout that aborts.
+ * Minimal inline code for retry + breaker + timeout: three attempts with exponential delays, a circuit
+ * that opens for one minute after five consecutive failures, and a timeout that aborts.
  */
 type Work = (signal: AbortSignal) => Promise<unknown>;
 type Run = (work: Work) => Promise<unknown>;
@@ -12,7 +12,7 @@ const OPEN_MS = 60_000;
 const wait = (attempt: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, 100 * 2 ** (attempt - 1)));
 
-/** All in one function, a timer and a controller per attempt. */
+/** One function with a timer and an abort controller per attempt. */
 export function fused(timeoutMs: number): Run {
   let failures = 0;
   let openUntil = 0;
@@ -50,7 +50,7 @@ interface Expiry {
   live: boolean;
 }
 
-/** The same with one timer for all attempts, and a controller only for whoever reads the signal. */
+/** The same with one timer for all attempts and without an abort controller. */
 export function fusedWithSharedTimer(
   timeoutMs: number,
 ): (work: () => Promise<unknown>) => Promise<unknown> {
@@ -104,7 +104,7 @@ export function fusedWithSharedTimer(
   };
 }
 
-/** The same as three functions around each other, as one writes it by hand. */
+/** The same as three nested functions, as commonly written by hand. */
 export function naive(timeoutMs: number): Run {
   let failures = 0;
   let openUntil = 0;

@@ -23,7 +23,7 @@ const standard = pipeline(
 const byDefault = cockatielPipeline(TIMEOUT_MS, true);
 const tuned = cockatielPipeline(TIMEOUT_MS, false);
 
-/** The standard pipeline, counted and timed, against peers that nobody watches. */
+/** The instrumented standard pipeline against uninstrumented peers. */
 export const instrumentedRows: readonly Bench[] = [
   { group, name: 'floor', floor: true, fn: () => floor(answer) },
   { group, name: 'temper', fn: () => standard.execute(answer) },
@@ -31,7 +31,7 @@ export const instrumentedRows: readonly Bench[] = [
   { group, name: 'cockatiel, abortOnReturn: false, bare', fn: () => tuned.execute(answer) },
 ];
 
-/** What a call pays for being counted and timed, by retry and breaker. */
+/** The overhead of counting and timing a call by retry and breaker. */
 export const overheads: readonly Overhead[] = [
   {
     title:

@@ -1,6 +1,6 @@
 import * as cockatiel from 'cockatiel';
 
-/** Cockatiel's retry, breaker and timeout around each other. */
+/** A pipeline of Cockatiel's retry, breaker and timeout. */
 export function cockatielPipeline(timeoutMs: number, abortOnReturn: boolean): cockatiel.IPolicy {
   return cockatiel.wrap(
     cockatiel.retry(cockatiel.handleAll, {

@@ -2,7 +2,7 @@ import type { Overhead } from '../types.ts';
 
 const bare = { suite: 'telemetry/no-sdk', name: 'temper: retry' };
 
-/** What a call pays for being seen. */
+/** The overhead of telemetry per call. */
 export const overheads: readonly Overhead[] = [
   {
     title: 'a counter with the metrics SDK, over the same without',

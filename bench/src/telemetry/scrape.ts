@@ -20,7 +20,7 @@ const exporter = registerPrometheus();
 const scope = instrumentationScope({ name: '@temper/bench', version: '0', metrics: definitions });
 let perMetric = 0;
 
-/** Milliseconds for a scrape of so many series in all: the median of many. */
+/** Median time of a scrape with the given number of series, in milliseconds. */
 async function scrape(series: number): Promise<number> {
   for (; perMetric < series / METRICS; perMetric++) {
     const attributes = { 'temper.policy.name': `policy-${perMetric}`, 'temper.outcome': 'success' };

@@ -6,18 +6,18 @@ interface Event {
   run: (() => void) | undefined;
 }
 
-/** Time that jumps from event to event: a day of traffic takes a second, and comes out the same each time. */
+/** A discrete-event loop with virtual time, which makes simulations fast and deterministic. */
 export class EventLoop {
   #now = 0;
   #order = 0;
-  /** A binary heap, the earliest first. */
+  /** A binary min-heap by time. */
   readonly #heap: Event[] = [];
 
   get now(): number {
     return this.#now;
   }
 
-  /** The same time, in the shape that policies take. */
+  /** The virtual time as a clock for policies. */
   readonly clock: Clock = {
     now: () => 1_700_000_000_000 + this.#now,
     monotonic: () => this.#now,
@@ -39,7 +39,7 @@ export class EventLoop {
     };
   }
 
-  /** Runs everything that is due until then. */
+  /** Runs all events up to `end`. */
   runUntil(end: number): void {
     for (let next = this.#heap[0]; next !== undefined && next.at <= end; next = this.#heap[0]) {
       this.#pop();
@@ -83,7 +83,7 @@ function before(a: Event, b: Event): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** Repeatable chance: the mulberry32 generator. */
+/** Seeded random numbers by the mulberry32 generator. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -94,7 +94,7 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** A time between two things that happen independently of one another. */
+/** An exponentially distributed time between independent events. */
 export function exponential(mean: number, random: () => number): number {
   return -mean * Math.log(1 - random());
 }

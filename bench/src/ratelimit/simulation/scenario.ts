@@ -2,58 +2,58 @@ import type { Priority } from '@temper/ratelimit';
 import { EventLoop, exponential, seeded } from './events.ts';
 import { type Capacity, Server, type ServerOptions } from './server.ts';
 
-/** A stretch of time in which the server has a certain capacity. */
+/** A phase in which the server has a constant capacity. */
 export interface Phase extends Capacity {
   readonly seconds: number;
-  /** Requests that callers want, as a multiple of what the server can serve. */
+  /** Offered requests as a multiple of the capacity. */
   readonly load: number;
 }
 
-/** What happens to the server, and what its callers expect. */
+/** The phases of the server and the behaviour of its callers. */
 export interface Scenario extends ServerOptions {
   readonly phases: readonly Phase[];
-  /** When a caller gives up, in milliseconds; an answer that comes later is worth nothing. */
+  /** Timeout of callers, in milliseconds. Later responses do not count as goodput. */
   readonly patienceMs: number;
-  /** Share of the requests of each priority. */
+  /** Share of requests by priority. */
   readonly mix?: Readonly<Partial<Record<Priority, number>>>;
   readonly seed: number;
 }
 
-/** A request that was let through. */
+/** An admitted request. */
 export interface Admitted {
-  /** An answer in time. */
+  /** Called after a response in time. */
   served(): void;
-  /** Turned away by the server, or not answered in time. */
+  /** Called when the server rejected the request or did not respond in time. */
   overloaded(): void;
 }
 
-/** What stands between the callers and the server. */
+/** An admission strategy between the callers and the server. */
 export interface Strategy {
   readonly name: string;
   admit(priority: Priority): Admitted | undefined;
-  /** What to plot along: a limit, a ratio. */
+  /** The value to plot, such as a limit or a ratio. */
   level(): number;
 }
 
 /** One second of the simulation. */
 export interface Second {
-  /** Answers in time. */
+  /** Responses in time. */
   readonly goodput: number;
-  /** Answers that the server could have given. */
+  /** Responses that the server could have given. */
   readonly capacity: number;
   readonly offered: number;
   readonly level: number;
   readonly queued: number;
 }
 
-/** What came of it. */
+/** Result of a simulation. */
 export interface Run {
   readonly name: string;
   readonly seconds: readonly Second[];
-  /** Goodput as a share of the capacity, over all and by phase. */
+  /** Goodput as a share of the capacity, overall and by phase. */
   readonly share: number;
   readonly shares: readonly number[];
-  /** Share of the wanted requests that were answered in time, by priority. */
+  /** Share of offered requests that got a response in time, by priority. */
   readonly answered: Readonly<Partial<Record<Priority, number>>>;
 }
 

@@ -1,9 +1,9 @@
 import type { Scenario } from './scenario.ts';
 
 /**
- * A server that loses half its workers, gets them back and more, and then becomes slow; callers want
- * twice what it can do throughout, and give up after a second. Its queue has no end, and it works for
- * callers that have given up.
+ * A server whose number of workers halves, then quadruples, and which then becomes slow. The load is
+ * always twice its capacity, and callers time out after one second. The queue is unbounded, and the
+ * server also works for callers that have timed out.
  */
 export const CHANGING_CAPACITY: Scenario = {
   phases: [
@@ -20,8 +20,8 @@ export const CHANGING_CAPACITY: Scenario = {
 };
 
 /**
- * A server with a short queue that turns the rest away, for four tenths of the work of serving it. A
- * quiet beginning, then twice what it can do, while its capacity halves and then grows fourfold.
+ * A server with a short queue. A rejection costs 40 % of the work of a served request. The load is low
+ * at first, then twice the capacity, while the capacity halves and then quadruples.
  */
 export const COSTLY_REFUSALS: Scenario = {
   phases: [

@@ -1,25 +1,25 @@
 import { type EventLoop, exponential } from './events.ts';
 
-/** What the server can do at a time. */
+/** The capacity of the server. */
 export interface Capacity {
   readonly workers: number;
   /** Mean time that one worker spends on one request, in milliseconds. */
   readonly serviceMs: number;
 }
 
-/** How a server queues. */
+/** The queueing behaviour of the server. */
 export interface ServerOptions {
-  /** Most requests that wait; the rest are turned away. */
+  /** Maximum number of queued requests; further requests are rejected. */
   readonly maxQueue: number;
-  /** What turning one away costs a worker, as a share of serving it. */
+  /** Cost of a rejection as a share of the service time. */
   readonly refusalCost: number;
 }
 
 type Answer = (served: boolean) => void;
 
 /**
- * Workers behind a queue, first come, first served. It does not know which callers have given up in the
- * meantime, and works for them all the same; turning requests away is work too.
+ * Workers behind a FIFO queue. The server also works for callers that have timed out, and rejections
+ * take worker time.
  */
 export class Server {
   readonly #loop: EventLoop;
@@ -28,7 +28,7 @@ export class Server {
   #capacity: Capacity;
   #busy = 0;
   readonly #waiting = new Fifo<Answer>();
-  /** To be turned away as soon as a worker is free: they come before those that wait. */
+  /** Requests to reject, which are processed before queued requests. */
   readonly #refusals = new Fifo<Answer>();
 
   constructor(loop: EventLoop, capacity: Capacity, options: ServerOptions, random: () => number) {
@@ -38,7 +38,7 @@ export class Server {
     this.#random = random;
   }
 
-  /** Requests per second that it can serve. */
+  /** Requests per second that the server can serve. */
   get throughput(): number {
     return (this.#capacity.workers / this.#capacity.serviceMs) * 1000;
   }
@@ -79,7 +79,7 @@ export class Server {
   }
 }
 
-/** A queue whose front costs nothing to take off, and leaves nothing behind. */
+/** A queue with amortised constant-time `shift`. */
 class Fifo<T> {
   #items: T[] = [];
   #head = 0;

@@ -11,14 +11,14 @@ type Make = (loop: EventLoop, random: () => number) => Strategy;
 
 const HANDS_OFF: Admitted = { served: () => undefined, overloaded: () => undefined };
 
-/** Every request goes to the server. */
+/** Admits every request. */
 export const unlimited: Make = () => ({
   name: 'no limit',
   admit: () => HANDS_OFF,
   level: () => 0,
 });
 
-/** A limit that somebody chose once. */
+/** A fixed concurrency limit. */
 export function fixed(limit: number): Make {
   return ({ clock }) => {
     const limiter = concurrency({ clock, limit });
@@ -34,7 +34,7 @@ export function fixed(limit: number): Make {
   };
 }
 
-/** A limit that finds itself. */
+/** An adaptive concurrency limit. */
 export function adaptive(name: string, options: AdaptiveConcurrencyOptions): Make {
   return ({ clock }, random) => {
     const limiter = adaptiveConcurrency({
@@ -54,7 +54,7 @@ export function adaptive(name: string, options: AdaptiveConcurrencyOptions): Mak
   };
 }
 
-/** The client keeps to itself what would be refused anyway. */
+/** Client-side throttling. */
 export function throttled(multiplier: number, windowMs: number): Make {
   return ({ clock }, random) => {
     const policy = throttle({ clock, random, multiplier, windowMs });
