@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './workspace.mjs';
 
+const LINE_WIDTH = 100;
 const FILE = join(ROOT, 'scripts/known-violations.json');
 
 /**
@@ -26,8 +27,14 @@ export function writeKnown(check, known) {
   writeFileSync(FILE, `{\n${text}\n}\n`);
 }
 
-const entryText = ({ rule, file, what, count }) =>
-  `{ "rule": ${JSON.stringify(rule)}, "file": ${JSON.stringify(file)}, "what": ${JSON.stringify(what)}, "count": ${count} }`;
+/** One line, or where that is too long one line a field: as the formatter would write it. */
+function entryText({ rule, file, what, count }) {
+  const fields = Object.entries({ rule, file, what, count }).map(
+    ([name, value]) => `"${name}": ${JSON.stringify(value)}`,
+  );
+  const line = `    { ${fields.join(', ')} }`;
+  return line.length < LINE_WIDTH ? line.trim() : `{\n      ${fields.join(',\n      ')}\n    }`;
+}
 
 const keyOf = ({ rule, file, what }) => `${rule}\n${file}\n${what}`;
 
