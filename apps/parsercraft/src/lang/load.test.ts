@@ -63,6 +63,14 @@ describe('language definitions', () => {
       'comments: { line: "/", blockOpen: "/*", blockClose: "*/" }',
       "6:11 comments: the line comment '/' hides the block comment '/*'",
     ],
+    [
+      'comments: { blockOpen: "%%", blockClose: "%%" }',
+      "6:24 comments.blockOpen: '%%' is already used by blockClose",
+    ],
+    [
+      'comments: { line: "%%", blockOpen: "%%", blockClose: "@@" }',
+      "6:36 comments.blockOpen: '%%' is already used by line",
+    ],
     ['extension: pc', "6:12 extension: 'pc' does not match"],
     ['colour: red', '6:1 colour: unknown key'],
   ])('reports the position of an invalid definition: %s', (line, wanted) => {

@@ -126,7 +126,7 @@ export function parse(
 }
 
 /**
- * Parses a text without error recovery.
+ * Parses a text, and throws if it has syntax errors.
  *
  * @throws {ParseError} with all syntax errors
  */

@@ -89,6 +89,12 @@ describe('conformance', () => {
       ["wrong-arity: method 'm' of Wanted must have 2 parameters, but has 1"],
     ],
     [
+      'a method with more parameters',
+      { methods: { m: { parameters: ['int'] } } },
+      { methods: { m: { parameters: ['int', 'int'] } } },
+      ["wrong-arity: method 'm' of Wanted must have 1 parameter, but has 2"],
+    ],
+    [
       'a parameter of another type',
       { methods: { m: { parameters: ['int'] } } },
       { methods: { m: { parameters: ['string'] } } },

@@ -127,6 +127,7 @@ describe('type errors', () => {
     ['fn f(): int { return }', '1:15: expected a return value of type int'],
     ['fn f() { return 1 return "a" }', '1:26: expected int, found string'],
     ['return 1', "1:1: 'return' is outside a function"],
+    ['fn f(a: int, b: int): int { return a }\nlet x = f(1)', '2:9: expected 2 arguments, found 1'],
     ['break', "1:1: 'break' is outside a loop"],
     ['while true { let f = fn() { continue } f() }', "1:29: 'continue' is outside a loop"],
     [
