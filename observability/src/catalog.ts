@@ -6,7 +6,7 @@ import {
   type MetricDefinition,
   type SpanDefinition,
 } from '@temper/core';
-import { HEALTH_METRICS, HEALTH_SPANS, PROCESS_METRICS } from '@temper/health';
+import { HEALTH_METRICS, HEALTH_SPANS, PROCESS_METRICS } from '@temper/health/semconv';
 import { RATELIMIT_METRICS, RATELIMIT_SPANS } from '@temper/ratelimit';
 import { RECOVERY_METRICS, RECOVERY_SPANS } from '@temper/recovery';
 import { RETRY_METRICS, RETRY_SPANS } from '@temper/retry';

@@ -3,98 +3,112 @@ import type { FlappingRule } from './flapping.ts';
 import type { CheckReturn } from './outcome.ts';
 import type { HealthStatus } from './status.ts';
 
-/** Checks of this group decide whether the process lives. Nothing outside of the process belongs here. */
+/** Checks in this group decide whether the process should be restarted. */
 export const LIVENESS = 'liveness';
-/** Checks of this group decide whether the service takes traffic. Where checks go by default. */
+/** Checks in this group decide whether the service receives traffic. The default group. */
 export const READINESS = 'readiness';
-/** Checks of this group must have passed once before the service counts as started. */
+/** Checks in this group must pass once before the service counts as started. */
 export const STARTUP = 'startup';
 
-/** What a check is given. */
+/** The groups with a meaning to the monitor, and any other name. */
+export type CheckGroup =
+  | typeof LIVENESS
+  | typeof READINESS
+  | typeof STARTUP
+  // Keeps the literals in the completion list of an editor.
+  | (string & Record<never, never>);
+
+/** Argument of a check function. */
 export interface CheckContext {
-  /** The check's own name. */
+  /** Name of the check. */
   readonly name: string;
-  /** Aborts when the probe's time is up. What goes on after that is dropped. */
+  /** Aborts at the timeout of the probe. A later result is ignored. */
   readonly signal: AbortSignal;
 }
 
-/** One thing to look at. */
+/** A health check. */
 export interface HealthCheck {
-  /** Unique within the monitor; labels reports and metrics, so of low cardinality. */
+  /** Unique within the monitor. An attribute of metrics, so keep its cardinality low. */
   readonly name: string;
   /**
-   * Looks, and says what it saw: nothing or `true` is healthy, `false` is a failure, or a status, or
-   * a {@link CheckResult}. What it throws is a failure.
+   * Probes once, called as a method of the check object. Nothing or `true` means healthy, `false` means
+   * a failure; a status and a {@link CheckResult} are used as they are. An error that is thrown, a
+   * promise that rejects, any other value and a timeout are failures.
    */
   readonly check: (context: CheckContext) => CheckReturn | PromiseLike<CheckReturn>;
   /**
-   * Longest time for one probe, in milliseconds. Past it the probe is a failure; as long as it has
-   * not settled, it is not started again.
+   * Time limit of one probe, in milliseconds. A probe that exceeds it fails, and the check is not
+   * probed again until it settles.
    *
-   * @defaultValue the monitor's
+   * @defaultValue the monitor's `timeoutMs`
    * @throws {RangeError} at registration, unless finite and > 0
    */
   readonly timeoutMs?: number;
   /**
-   * How long a result is given out again, in milliseconds.
+   * How long a result is cached, in milliseconds.
    *
-   * @defaultValue the monitor's
+   * @defaultValue the monitor's `ttlMs`
    * @throws {RangeError} at registration, unless >= 0
    */
   readonly ttlMs?: number;
   /**
-   * Time between background probes, in milliseconds; `Infinity` for none. While the monitor
-   * refreshes in the background, requests are answered from what it found.
+   * Interval of background probes, in milliseconds; `Infinity` disables them. While background probes
+   * run, requests are answered from their results.
    *
-   * @defaultValue the monitor's
+   * @defaultValue the monitor's `refreshMs`
    * @throws {RangeError} at registration, unless > 0
    */
   readonly refreshMs?: number;
   /**
-   * Which questions the check answers: `liveness`, `readiness`, `startup`, and names of your own.
+   * Groups of the check: `liveness`, `readiness`, `startup`, or your own names.
    *
    * @defaultValue ['readiness']
-   * @throws {TypeError} at registration, for a {@link dependency} in `liveness`
+   * @throws {TypeError} at registration, if a {@link dependency} is in the group `liveness`
    */
-  readonly groups?: readonly string[];
+  readonly groups?: readonly CheckGroup[];
   /**
-   * Whether its failure makes the whole unhealthy. If not, it counts for degraded at most.
+   * Whether an unhealthy check makes the report unhealthy. If `false`, the report is at most degraded.
    *
    * @defaultValue true
    */
   readonly critical?: boolean;
   /**
-   * What it means that the check throws, hangs or returns `false`.
+   * Status when the check throws, exceeds its time limit or returns `false`.
    *
    * @defaultValue 'unhealthy'
    */
   readonly failureStatus?: Exclude<HealthStatus, 'healthy'>;
   /**
-   * How many of the last probes must be bad before that counts.
+   * How many of the last probes must fail before the status changes.
    *
    * @defaultValue { failures: 1, of: 1 }
-   * @throws {RangeError} at registration, unless 1 <= failures <= of <= 100, integers
+   * @throws {RangeError} at registration, unless integers with 1 <= failures <= of <= 100
    */
   readonly flapping?: FlappingRule;
   /**
-   * Whether the check looks at something outside of this process. Such a check is refused in the
-   * group `liveness`: a restart does not mend somebody else's outage.
+   * Whether the check tests something outside of this process. Such a check is rejected in the group
+   * `liveness`, because restarting this process does not repair a dependency.
    *
    * @defaultValue false
    */
   readonly dependency?: boolean;
   /** `componentType` in `health+json`. @defaultValue 'component' */
   readonly componentType?: string;
-  /** Called when the check is taken out, to let go of what it holds. @defaultValue none */
+  /**
+   * Releases resources, called as a method when the check is unregistered or the monitor is disposed.
+   * An error is logged; a returned promise is not awaited.
+   *
+   * @defaultValue none
+   */
   readonly dispose?: () => void;
 }
 
-/** A check with everything filled in. */
+/** A check with all defaults filled in. */
 export type ResolvedCheck = Required<Omit<HealthCheck, 'dispose'>> & {
   readonly dispose: (() => void) | undefined;
 };
 
-/** The defaults of a check that do not come from its monitor, as the README's table shows them. */
+/** Default values of a check that do not come from its monitor. A test compares them with the README. */
 export const CHECK_DEFAULTS: {
   readonly groups: readonly [typeof READINESS];
   readonly critical: true;
@@ -121,7 +135,7 @@ const KNOWN = [
   'dispose',
 ];
 
-/** Holds a check to its ranges and fills in the defaults. */
+/** Validates a check and fills in the defaults. */
 export function resolveCheck(
   check: HealthCheck,
   monitor: { readonly timeoutMs: number; readonly ttlMs: number; readonly refreshMs: number },
@@ -131,10 +145,12 @@ export function resolveCheck(
   const owner = `health check '${name}'`;
   checkType(owner, 'check', check.check, 'function');
   const { timeoutMs, ttlMs, refreshMs } = monitor;
+  if (check.dispose !== undefined) checkType(owner, 'dispose', check.dispose, 'function');
   const all: ResolvedCheck = {
     name,
-    check: check.check,
-    dispose: check.dispose,
+    // Called as methods, so that they may use `this`.
+    check: (context) => check.check(context),
+    dispose: check.dispose === undefined ? undefined : () => check.dispose?.(),
     timeoutMs: check.timeoutMs ?? timeoutMs,
     ttlMs: check.ttlMs ?? ttlMs,
     refreshMs: check.refreshMs ?? refreshMs,
@@ -160,17 +176,18 @@ export function resolveCheck(
   });
   checkType(owner, 'dependency', all.dependency, 'boolean');
   checkType(owner, 'componentType', all.componentType, 'string');
-  if (all.dispose !== undefined) checkType(owner, 'dispose', all.dispose, 'function');
   return all;
 }
 
 function checkGroups(owner: string, { groups, dependency }: ResolvedCheck): void {
-  const fine = Array.isArray(groups) && groups.every((group) => typeof group === 'string' && group);
-  if (!fine)
+  const valid =
+    Array.isArray(groups) && groups.every((group) => typeof group === 'string' && group !== '');
+  if (!valid) {
     throw new TypeError(`${owner}: groups must be an array of names, got ${show(groups)}.`);
+  }
   if (dependency && groups.includes(LIVENESS)) {
     throw new TypeError(
-      `${owner}: groups must not hold '${LIVENESS}' for a dependency: restarting this process would not mend it.`,
+      `${owner}: groups must not include '${LIVENESS}' for a dependency, because restarting this process does not repair it.`,
     );
   }
 }

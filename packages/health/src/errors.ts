@@ -1,12 +1,12 @@
 import { type Classification, TemperError } from '@temper/core';
 
-/** A check of this name is registered already. */
+/** Thrown by {@link HealthMonitor.register} if the monitor has a check of the same name. */
 export class DuplicateCheckError extends TemperError {
   readonly check: string;
 
   constructor(monitor: string, check: string) {
     super(
-      `'${monitor}' has a check named '${check}' already; unregister that one first, or choose another name.`,
+      `Health monitor '${monitor}' already has a check named '${check}'. Unregister it first, or use another name.`,
       { code: 'DUPLICATE_CHECK', policy: monitor, stack: true },
     );
     this.check = check;
@@ -21,7 +21,7 @@ export class DuplicateCheckError extends TemperError {
   }
 }
 
-/** A probe ran out of time before, has not settled since, and was therefore not started again. */
+/** The error of a probe that was not started because an earlier one timed out and has not settled. */
 export class CheckHangingError extends TemperError {
   readonly check: string;
   /** Time since the probe began, in milliseconds. */
@@ -29,7 +29,7 @@ export class CheckHangingError extends TemperError {
 
   constructor(monitor: string, check: string, runningMs: number) {
     super(
-      `Check '${check}' has been running for ${Math.round(runningMs)} ms; it is started again when it ends.`,
+      `Check '${check}' has not settled for ${Math.round(runningMs)} ms. It is probed again after it settles.`,
       { code: 'CHECK_HANGING', policy: monitor },
     );
     this.check = check;

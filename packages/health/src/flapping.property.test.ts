@@ -9,11 +9,11 @@ const rule = fc
   .chain((of) => fc.record({ of: fc.constant(of), failures: fc.integer({ min: 1, max: of }) }));
 
 describe('steadyStatus', () => {
-  it('is bad exactly when at least N of the last M probes were at least that bad', () => {
+  it('reports a status exactly if at least N of the last M probes were that bad', () => {
     fc.assert(
       fc.property(statuses, rule, (recent, { failures, of }) => {
         const window = recent.slice(-of);
-        // The definition, counted out. With fewer than N probes all of them have to agree.
+        // Counts by the definition. With fewer than N probes all of them must agree.
         const needed = Math.min(failures, window.length);
         const asBadAs = (level: number) => window.filter((s) => severity(s) >= level).length;
         const expected =
@@ -27,7 +27,7 @@ describe('steadyStatus', () => {
     );
   });
 
-  it('with 1 of 1 is the last probe', () => {
+  it('reports the status of the last probe with the rule 1 of 1', () => {
     fc.assert(
       fc.property(statuses, (recent) => {
         expect(steadyStatus(recent, { failures: 1, of: 1 })).toBe(recent.at(-1) ?? 'healthy');
@@ -35,7 +35,7 @@ describe('steadyStatus', () => {
     );
   });
 
-  it('never calls a check healthy that has only ever failed', () => {
+  it('never reports healthy for a check that has always failed', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), rule, (count, given) => {
         const recent = new Array<'unhealthy'>(count).fill('unhealthy');
@@ -44,7 +44,7 @@ describe('steadyStatus', () => {
     );
   });
 
-  it('leaves its input as it was', () => {
+  it('does not modify the list of statuses', () => {
     const recent = ['healthy', 'unhealthy', 'degraded'] as const;
     steadyStatus(recent, { failures: 2, of: 3 });
     expect(recent).toEqual(['healthy', 'unhealthy', 'degraded']);

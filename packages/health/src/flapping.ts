@@ -1,19 +1,19 @@
 import { type HealthStatus, severity } from './status.ts';
 
-/** A check has to be bad `failures` times among its last `of` probes before that counts. */
+/** A status counts if at least `failures` of the last `of` probes were that bad or worse. */
 export interface FlappingRule {
   /** N, from 1 to {@link of}. */
   readonly failures: number;
-  /** M, how many of the last probes are looked at. */
+  /** M, the number of recent probes that are considered. */
   readonly of: number;
 }
 
 /**
- * The worst status that at least N of the last M probes were no better than: their Nth worst.
- * While there are fewer than N probes, all of them have to agree, so that a check that has only ever
- * failed is never called healthy.
+ * The Nth worst status of the last M probes: at least N of them had this status or a worse one. With
+ * fewer than N probes it is the best status so far, so that a check that has always failed is never
+ * reported as healthy.
  *
- * @param recent - statuses as probed, oldest first; only the last M are looked at
+ * @param recent - probed statuses, oldest first; only the last M are considered
  */
 export function steadyStatus(recent: readonly HealthStatus[], rule: FlappingRule): HealthStatus {
   const worstFirst = recent.slice(-rule.of).sort((a, b) => severity(b) - severity(a));

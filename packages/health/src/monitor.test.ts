@@ -1,7 +1,8 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { DuplicateCheckError } from './errors.ts';
-import { healthMonitor, type StatusChange } from './monitor.ts';
+import { healthMonitor } from './monitor.ts';
+import type { StatusChange } from './report.ts';
 import type { HealthStatus } from './status.ts';
 
 const says = (name: string, status: HealthStatus, extra = {}) => ({
@@ -10,8 +11,8 @@ const says = (name: string, status: HealthStatus, extra = {}) => ({
   ...extra,
 });
 
-describe('the report of a check', () => {
-  it('holds name, status, time, duration, message and details', async () => {
+describe('check report', () => {
+  it('reports name, status, time, duration, message and details of a check', async () => {
     const clock = new ManualClock(1_704_465_600_000);
     const monitor = healthMonitor({
       clock,
@@ -45,16 +46,16 @@ describe('the report of a check', () => {
 });
 
 describe('registration', () => {
-  it('refuses a name that is taken, and keeps the check that has it', async () => {
+  it('rejects a duplicate name and keeps the registered check', async () => {
     const monitor = healthMonitor({ name: 'svc', checks: [says('db', 'healthy')] });
     expect(() => monitor.register(says('db', 'unhealthy'))).toThrow(DuplicateCheckError);
     expect(() => monitor.register(says('db', 'unhealthy'))).toThrow(
-      "'svc' has a check named 'db' already",
+      "Health monitor 'svc' already has a check named 'db'",
     );
     expect((await monitor.check()).status).toBe('healthy');
   });
 
-  it('is taken back by disposing of it, which frees the name', async () => {
+  it('unregisters a check when its registration is disposed', async () => {
     const monitor = healthMonitor();
     const dispose = vi.fn();
     {
@@ -66,7 +67,7 @@ describe('registration', () => {
     monitor.register(says('db', 'healthy'));
   });
 
-  it('of another check of the name is not undone by an old handle', async () => {
+  it('does not unregister a new check of the same name by an old registration', async () => {
     const monitor = healthMonitor();
     const first = monitor.register(says('db', 'healthy'));
     expect(monitor.unregister('db')).toBe(true);
@@ -77,33 +78,33 @@ describe('registration', () => {
   });
 });
 
-describe('the whole', () => {
-  it('is as bad as its worst check', async () => {
+describe('overall status', () => {
+  it('reports the worst status of the checks', async () => {
     const monitor = healthMonitor({ checks: [says('a', 'healthy'), says('b', 'degraded')] });
     expect(await monitor.getOverallHealth()).toBe('degraded');
     monitor.register(says('c', 'unhealthy'));
     expect(await monitor.getOverallHealth()).toBe('unhealthy');
   });
 
-  it('is healthy when nothing is registered', async () => {
+  it('reports healthy without checks', async () => {
     expect(await healthMonitor().getOverallHealth()).toBe('healthy');
   });
 
-  it('is degraded at most by checks that are not critical', async () => {
+  it('reports at most degraded because of checks that are not critical', async () => {
     const monitor = healthMonitor({ checks: [says('a', 'unhealthy', { critical: false })] });
     const report = await monitor.check();
     expect(report.status).toBe('degraded');
     expect(report.checks[0]?.status).toBe('unhealthy');
   });
 
-  it('leaves out what is excluded, and still lists it', async () => {
+  it('lists excluded checks without counting them', async () => {
     const monitor = healthMonitor({ checks: [says('a', 'healthy'), says('b', 'unhealthy')] });
     const report = await monitor.check({ exclude: ['b', 'nobody'] });
     expect(report).toMatchObject({ status: 'healthy', excluded: ['b'] });
     expect(report.checks).toHaveLength(2);
   });
 
-  it('takes as long as its slowest check, not as all of them', async () => {
+  it('runs the checks in parallel', async () => {
     const clock = new ManualClock();
     const slow = (name: string, ms: number) => ({ name, check: () => clock.sleep(ms) });
     const monitor = healthMonitor({
@@ -116,8 +117,8 @@ describe('the whole', () => {
   });
 });
 
-describe('overall health and summary', () => {
-  it('share one run, and agree even about a check that never says the same twice', async () => {
+describe('getOverallHealth and getHealthSummary', () => {
+  it('shares one run between getOverallHealth and getHealthSummary', async () => {
     const clock = new ManualClock();
     const statuses: HealthStatus[] = ['healthy', 'unhealthy', 'degraded', 'healthy'];
     const check = vi.fn(async () => {
@@ -127,21 +128,21 @@ describe('overall health and summary', () => {
     const slow = { name: 'slow', ttlMs: 0, check: () => clock.sleep(100) };
     const monitor = healthMonitor({ clock, checks: [{ name: 'moody', ttlMs: 0, check }, slow] });
     const overall = monitor.getOverallHealth();
-    await clock.advance(50); // the moody check is done, the run is not
+    await clock.advance(50); // the first check has ended, the run has not
     const summary = monitor.getHealthSummary();
     await clock.advance(100);
     expect((await summary).status).toBe(await overall);
     expect(check).toHaveBeenCalledTimes(1);
   });
 
-  it('agree when asked one after the other while results are fresh', async () => {
+  it('returns the same status from both while results are cached', async () => {
     const check = vi.fn(() => 'degraded' as const);
     const monitor = healthMonitor({ clock: new ManualClock(), checks: [{ name: 'a', check }] });
     expect(await monitor.getOverallHealth()).toBe((await monitor.getHealthSummary()).status);
     expect(check).toHaveBeenCalledTimes(1);
   });
 
-  it('count the checks by status, and show each with its uptime', async () => {
+  it('counts the checks by status and includes the uptime of each', async () => {
     const clock = new ManualClock();
     const monitor = healthMonitor({
       clock,
@@ -164,7 +165,7 @@ describe('overall health and summary', () => {
 });
 
 describe('groups', () => {
-  it('answer their own question only', async () => {
+  it('runs only the checks of the requested group', async () => {
     const monitor = healthMonitor({
       checks: [
         says('loop', 'healthy', { groups: ['liveness'] }),
@@ -178,13 +179,13 @@ describe('groups', () => {
     expect((await monitor.check({ group: 'nightly' })).status).toBe('degraded');
   });
 
-  it('keep dependencies out of liveness', () => {
+  it('rejects a dependency in the group liveness', () => {
     const monitor = healthMonitor();
     const check = says('db', 'healthy', { dependency: true, groups: ['readiness', 'liveness'] });
-    expect(() => monitor.register(check)).toThrow('restarting this process would not mend it');
+    expect(() => monitor.register(check)).toThrow('restarting this process does not repair it');
   });
 
-  it('of startup have to pass once', async () => {
+  it('stops running startup checks after they have passed once', async () => {
     let seeded: HealthStatus = 'unhealthy';
     const monitor = healthMonitor({
       checks: [{ name: 'seed', groups: ['startup'], ttlMs: 0, check: () => seeded }],
@@ -196,7 +197,7 @@ describe('groups', () => {
     expect((await monitor.startup()).status).toBe('healthy');
   });
 
-  it('of startup have not passed when one was excluded', async () => {
+  it('does not count startup as passed while a check is excluded', async () => {
     const monitor = healthMonitor({
       checks: [says('seed', 'unhealthy', { groups: ['startup'], ttlMs: 0 })],
     });
@@ -206,7 +207,7 @@ describe('groups', () => {
 });
 
 describe('readiness', () => {
-  it('fails at once, whatever is cached, when the service says it is not ready', async () => {
+  it('fails readiness immediately after setReady(false), despite cached results', async () => {
     const monitor = healthMonitor({ checks: [says('db', 'healthy')] });
     expect((await monitor.readiness()).status).toBe('healthy');
     monitor.setReady(false, 'shutting down');
@@ -219,7 +220,7 @@ describe('readiness', () => {
     expect((await monitor.readiness()).status).toBe('healthy');
   });
 
-  it('fails for a question that was under way when the service stopped being ready', async () => {
+  it('fails a readiness probe in progress when setReady(false) is called', async () => {
     const clock = new ManualClock();
     const monitor = healthMonitor({
       clock,
@@ -232,10 +233,10 @@ describe('readiness', () => {
     expect(await asked).toMatchObject({ status: 'unhealthy', message: 'shutting down' });
   });
 
-  it('waits for a start that the service has to tell', async () => {
+  it('fails readiness and startup until setStarted() with started: false', async () => {
     const monitor = healthMonitor({ started: false });
     expect((await monitor.startup()).status).toBe('unhealthy');
-    expect((await monitor.readiness()).message).toBe('the service has not started');
+    expect((await monitor.readiness()).message).toBe('service has not started');
     expect((await monitor.liveness()).status).toBe('healthy');
     monitor.setStarted();
     expect(monitor.started).toBe(true);
@@ -244,8 +245,8 @@ describe('readiness', () => {
   });
 });
 
-describe('a change of status', () => {
-  it('is told once, with both sides', async () => {
+describe('onStatusChange', () => {
+  it('is called once per change with the old and the new status', async () => {
     const changes: StatusChange[] = [];
     const statuses: HealthStatus[] = ['healthy', 'healthy', 'degraded', 'degraded', 'healthy'];
     const monitor = healthMonitor({
@@ -259,7 +260,7 @@ describe('a change of status', () => {
     ]);
   });
 
-  it('is told for a first probe that finds something', async () => {
+  it('is called for a first probe that is not healthy', async () => {
     const onStatusChange = vi.fn();
     await healthMonitor({ onStatusChange, checks: [says('db', 'unhealthy')] }).check();
     expect(onStatusChange).toHaveBeenCalledWith({
@@ -271,7 +272,7 @@ describe('a change of status', () => {
     });
   });
 
-  it('survives a listener that throws', async () => {
+  it('logs an error thrown by onStatusChange', async () => {
     const monitor = healthMonitor({
       onStatusChange: () => {
         throw new Error('listener');
@@ -283,7 +284,7 @@ describe('a change of status', () => {
 });
 
 describe('stats', () => {
-  it('tell what is known, and start nothing', async () => {
+  it('returns the known reports from stats() without starting a probe', async () => {
     const check = vi.fn(() => true);
     const monitor = healthMonitor({ checks: [{ name: 'a', check }, says('b', 'healthy')] });
     expect(monitor.stats()).toMatchObject({ ready: true, checks: [], unknown: ['a', 'b'] });
@@ -294,7 +295,7 @@ describe('stats', () => {
 });
 
 describe('disposal', () => {
-  it('stops the background, lets checks go of what they hold, and leaves the checks', async () => {
+  it('stops background probes and disposes the checks, which stay registered', async () => {
     const clock = new ManualClock();
     const dispose = vi.fn();
     const monitor = healthMonitor({ clock, checks: [says('db', 'unhealthy', { dispose })] });

@@ -1,5 +1,12 @@
 import { checkName, checkNumber, checkType, notify } from '@temper/core';
-import { type HealthCheck, LIVENESS, READINESS, resolveCheck, STARTUP } from './check-options.ts';
+import {
+  type CheckGroup,
+  type HealthCheck,
+  LIVENESS,
+  READINESS,
+  resolveCheck,
+  STARTUP,
+} from './check-options.ts';
 import { DuplicateCheckError } from './errors.ts';
 import {
   type HealthMonitorOptions,
@@ -14,87 +21,89 @@ import {
   type HealthSummary,
   type HistoryEntry,
   reportOf,
+  type StatusChange,
   summaryOf,
 } from './report.ts';
 import type { HealthStatus } from './status.ts';
 import { type CheckMeter, logStatusChange, observeMonitor, onListenerError } from './telemetry.ts';
 import type { Uptime } from './uptime.ts';
 
-/** Which checks to run, and how. */
+/** Options of {@link HealthMonitor.check}. */
 export interface CheckOptions {
-  /** Only checks of this group. @defaultValue all checks */
-  readonly group?: string;
-  /** Names whose checks are listed and do not count. @defaultValue none */
+  /** Runs only the checks of this group. @defaultValue all checks */
+  readonly group?: CheckGroup;
+  /** Names of checks that are listed but do not affect the status. @defaultValue none */
   readonly exclude?: readonly string[];
-  /** Whether to probe anew even where the last result is fresh. @defaultValue false */
+  /** Whether to probe even if a cached result is available. @defaultValue false */
   readonly fresh?: boolean;
 }
 
-/** A check has changed its status. */
-export interface StatusChange {
-  readonly monitor: string;
-  readonly check: string;
-  /** Undefined for the first probe, which is told only if it finds something. */
-  readonly from: HealthStatus | undefined;
-  readonly to: HealthStatus;
-  readonly message: string | undefined;
-}
-
-/** What is known without probing. */
+/** Snapshot of a {@link HealthMonitor}. */
 export interface HealthStats {
   readonly ready: boolean;
   readonly started: boolean;
-  /** Checks that have been probed at least once. */
+  /** Latest reports of the checks that have been probed. */
   readonly checks: readonly CheckReport[];
-  /** Names of checks that nobody has asked for yet. */
+  /** Names of the checks that have not been probed. */
   readonly unknown: readonly string[];
 }
 
-/** Knows how a service is. */
+/** Runs health checks and reports the state of the service. Created by {@link healthMonitor}. */
 export interface HealthMonitor extends Disposable {
   readonly name: string;
-  /** Whether the service takes traffic, as far as it says so itself. */
+  /** The value set by {@link setReady}; `true` initially. */
   readonly ready: boolean;
+  /** Whether the service has started; see {@link HealthMonitorOptions.started}. */
   readonly started: boolean;
   /**
-   * Adds a check; disposing of the result takes it out again.
+   * Adds a check. Disposing of the result removes it.
    *
-   * @throws {DuplicateCheckError} when its name is taken
+   * @throws {DuplicateCheckError} when the monitor has a check of that name
    * @throws {TypeError | RangeError} when an option is unknown or out of range
    */
   register(check: HealthCheck): Disposable;
-  /** Takes a check out, with its history. @returns whether it was there */
+  /** Removes a check and its history. @returns whether the check existed */
   unregister(name: string): boolean;
-  /** Runs the checks, all at once, and says what they found. Never rejects for what a check does. */
+  /** Runs the checks in parallel. Never rejects because of a check. */
   check(options?: CheckOptions): Promise<HealthReport>;
-  /** How the whole is. Shares its run with {@link getHealthSummary}, so that the two agree. */
+  /** Status of all checks. Shares its run with {@link getHealthSummary}, so that both agree. */
   getOverallHealth(): Promise<HealthStatus>;
-  /** How the whole and every part is. */
+  /** Status of all checks, with the report and uptime of each. */
   getHealthSummary(): Promise<HealthSummary>;
-  /** Whether the process lives: checks of the group `liveness`, which hold no dependency. */
+  /** Whether the process works: runs the group `liveness`, which contains no dependencies. */
   liveness(options?: Omit<CheckOptions, 'group'>): Promise<HealthReport>;
-  /** Whether the service takes traffic: unhealthy unless ready and started, else the group `readiness`. */
+  /** Whether the service accepts traffic: unhealthy unless ready and started; else the group `readiness`. */
   readiness(options?: Omit<CheckOptions, 'group'>): Promise<HealthReport>;
-  /** Whether the service has started. Once the group `startup` has passed, this stays so. */
+  /** Whether the service has started. Runs the group `startup` until it has passed once. */
   startup(options?: Omit<CheckOptions, 'group'>): Promise<HealthReport>;
-  /** The last probes of a check, oldest first. @throws {RangeError} for a name that is not registered */
+  /**
+   * The latest probes of a check, oldest first.
+   *
+   * @param limit - maximum number of entries; default: all that are stored
+   * @throws {RangeError} when no check has that name, or `limit` is no integer >= 0
+   */
   history(name: string, limit?: number): readonly HistoryEntry[];
-  /** Uptime of a check. @throws {RangeError} for a name that is not registered */
+  /** Uptime of a check per window. @throws {RangeError} when no check has that name */
   uptime(name: string): readonly Uptime[];
-  /** What is known without probing. */
+  /** Snapshot without running a check. */
   stats(): HealthStats;
   /**
-   * Says whether the service takes traffic at all; takes effect at once, whatever is cached. A shutdown
-   * says `false` first.
+   * Sets whether the service accepts traffic. Takes effect immediately, regardless of cached results. A
+   * shutdown sets `false` first.
+   *
+   * @param reason - shown by the readiness probe
    */
   setReady(ready: boolean, reason?: string): void;
-  /** Says that the service has started; see {@link HealthMonitorOptions.started}. */
+  /** Marks the service as started; see {@link HealthMonitorOptions.started}. */
   setStarted(): void;
-  /** Begins to probe in the background, and keeps no process alive. Disposing of the result stops it. */
+  /** Starts background probes, which do not keep the process alive. Disposing of the result stops them. */
   start(): Disposable;
-  /** Ends {@link start}. */
+  /** Stops background probes. */
   stop(): void;
 }
+
+const NOT_READY = 'service is not ready';
+const NOT_STARTED = 'service has not started';
 
 class Monitor implements HealthMonitor {
   readonly name: string;
@@ -105,7 +114,7 @@ class Monitor implements HealthMonitor {
   #refreshing = false;
   #run: Promise<HealthReport> | undefined;
   #ready = true;
-  #notReadyReason = 'the service says it is not ready';
+  #notReadyReason = NOT_READY;
   #started: boolean;
   #startupPassed = false;
 
@@ -183,14 +192,14 @@ class Monitor implements HealthMonitor {
 
   async readiness(options: Omit<CheckOptions, 'group'> = {}): Promise<HealthReport> {
     if (!this.#ready) return this.#refused(this.#notReadyReason);
-    if (!this.#started) return this.#refused('the service has not started');
+    if (!this.#started) return this.#refused(NOT_STARTED);
     const report = await this.check({ ...options, group: READINESS });
     // A shutdown may have begun while the checks ran.
     return this.#ready ? report : this.#refused(this.#notReadyReason);
   }
 
   async startup(options: Omit<CheckOptions, 'group'> = {}): Promise<HealthReport> {
-    if (!this.#started) return this.#refused('the service has not started');
+    if (!this.#started) return this.#refused(NOT_STARTED);
     if (this.#startupPassed) return reportOf(this.name, this.#options.clock.now(), []);
     const report = await this.check({ ...options, group: STARTUP });
     if (report.status !== 'unhealthy' && report.excluded.length === 0) this.#startupPassed = true;
@@ -220,7 +229,7 @@ class Monitor implements HealthMonitor {
     checkType('setReady', 'ready', ready, 'boolean');
     if (reason !== undefined) checkType('setReady', 'reason', reason, 'string');
     this.#ready = ready;
-    this.#notReadyReason = reason ?? 'the service says it is not ready';
+    this.#notReadyReason = reason ?? NOT_READY;
   }
 
   setStarted(): void {
@@ -247,13 +256,13 @@ class Monitor implements HealthMonitor {
   [Symbol.dispose](): void {
     this.stop();
     this.#telemetry[Symbol.dispose]();
-    // The checks stay: a monitor without any would call everything healthy.
+    // The checks stay registered: a monitor without checks would report healthy.
     for (const { check } of this.#probes.values()) {
       notify(check.dispose, undefined, onListenerError);
     }
   }
 
-  /** One run for everybody who asks for the whole while it is under way. */
+  /** Concurrent callers share one run of all checks. */
   #wholeRun(): Promise<HealthReport> {
     this.#run ??= this.check().finally(() => {
       this.#run = undefined;
@@ -269,7 +278,9 @@ class Monitor implements HealthMonitor {
     const probe = this.#probes.get(checkName('health', name));
     if (probe === undefined) {
       const names = [...this.#probes.keys()].join(', ') || 'none';
-      throw new RangeError(`'${this.name}' has no check named '${name}'; registered: ${names}.`);
+      throw new RangeError(
+        `Health monitor '${this.name}' has no check named '${name}'. Registered checks: ${names}.`,
+      );
     }
     return probe;
   }
@@ -289,10 +300,10 @@ class Monitor implements HealthMonitor {
 }
 
 /**
- * Makes a {@link HealthMonitor}.
+ * Creates a {@link HealthMonitor}.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
- * @throws {DuplicateCheckError} when two checks have one name
+ * @throws {DuplicateCheckError} when two checks have the same name
  */
 export function healthMonitor(options: HealthMonitorOptions = {}): HealthMonitor {
   return new Monitor(resolveHealthOptions(options));

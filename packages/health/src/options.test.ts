@@ -48,18 +48,24 @@ const badChecks: readonly (readonly [object, string])[] = [
   [{ interval: 3 }, "health check: unknown option 'interval'; known are groups,"],
 ];
 
-describe('options', () => {
-  it.each(bad)('%o are refused, with option, range and value', (options, message) => {
-    expect(() => healthMonitor(options as HealthMonitorOptions)).toThrow(message);
-  });
+describe('option validation', () => {
+  it.each(bad)(
+    'rejects the options %o with a message that names option, range and value',
+    (options, message) => {
+      expect(() => healthMonitor(options as HealthMonitorOptions)).toThrow(message);
+    },
+  );
 
-  it.each(badChecks)('of a check %o are refused', (options, message) => {
-    const base = Object.hasOwn(options, 'name') || Object.hasOwn(options, 'check');
-    const check = base ? options : { name: 'db', check: () => true, ...options };
-    expect(() => healthMonitor({ checks: [check as never] })).toThrow(message);
-  });
+  it.each(badChecks)(
+    'rejects the check %o with a message that names option, range and value',
+    (options, message) => {
+      const base = Object.hasOwn(options, 'name') || Object.hasOwn(options, 'check');
+      const check = base ? options : { name: 'db', check: () => true, ...options };
+      expect(() => healthMonitor({ checks: [check as never] })).toThrow(message);
+    },
+  );
 
-  it('that are undefined are as good as left out', () => {
+  it('treats undefined options as omitted', () => {
     const none = {
       timeoutMs: undefined,
       onStatusChange: undefined,

@@ -14,85 +14,86 @@ import {
   systemRandom,
 } from '@temper/core';
 import type { HealthCheck } from './check-options.ts';
-import type { StatusChange } from './monitor.ts';
+import type { StatusChange } from './report.ts';
 
 /** Options of {@link healthMonitor}. */
 export interface HealthMonitorOptions {
   /**
-   * Names the monitor in errors, spans and metrics, and the service in `health+json`.
+   * Name in errors, spans and metrics, and `serviceId` in `health+json`.
    *
    * @defaultValue 'health'
    */
   readonly name?: string;
-  /** Checks to begin with; more can be registered later. @defaultValue none */
+  /** Initial checks. More can be registered later. @defaultValue none */
   readonly checks?: readonly HealthCheck[];
   /**
-   * Longest time for one probe, in milliseconds, where the check names none.
+   * Time limit of a probe whose check sets none, in milliseconds.
    *
    * @defaultValue 5000
    * @throws {RangeError} at construction, unless finite and > 0
    */
   readonly timeoutMs?: number;
   /**
-   * How long the result of a probe is given out again, in milliseconds, where the check names
-   * nothing else. 0 probes for every request that does not find a probe under way.
+   * How long the result of a check that sets no `ttlMs` is cached, in milliseconds. With 0 every request
+   * starts a probe, unless one is in progress.
    *
    * @defaultValue 1000
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly ttlMs?: number;
   /**
-   * Time from one background probe of a check to the next, in milliseconds, where the check names
-   * none. Nothing is probed in the background before {@link HealthMonitor.start}.
+   * Interval of background probes of a check that sets none, in milliseconds; `Infinity` disables them.
+   * Background probes begin with {@link HealthMonitor.start}.
    *
    * @defaultValue 10_000
-   * @throws {RangeError} at construction, unless > 0; `Infinity` is never
+   * @throws {RangeError} at construction, unless > 0
    */
   readonly refreshMs?: number;
   /**
-   * How far a background probe may move to either side, as a share of its interval, so that many
-   * processes do not ask the same database at the same moment.
+   * Random deviation of the interval in either direction, as a share of it, so that many processes do
+   * not probe the same dependency at the same time.
    *
    * @defaultValue 0.1
    * @throws {RangeError} at construction, unless from 0 to 1
    */
   readonly refreshJitter?: number;
   /**
-   * How many results of each check are remembered; the oldest goes first.
+   * Number of results stored per check.
    *
    * @defaultValue 100
    * @throws {RangeError} at construction, unless an integer from 0 to 100 000
    */
   readonly historySize?: number;
   /**
-   * Windows over which uptime is kept, in milliseconds: by default a minute, an hour, a day.
+   * Windows of the uptime, in milliseconds; at most eight. The defaults are a minute, an hour and a day.
    *
    * @defaultValue [60_000, 3_600_000, 86_400_000]
-   * @throws {RangeError} at construction, unless each is finite and >= 1000; at most eight
+   * @throws {TypeError} at construction, unless an array of at most eight
+   * @throws {RangeError} at construction, unless each is finite and >= 1000
    */
   readonly uptimeWindowsMs?: readonly number[];
   /**
-   * Whether the service counts as started from the beginning. With `false`, startup and readiness
-   * fail until {@link HealthMonitor.setStarted}.
+   * Whether the service counts as started initially. With `false` the startup and readiness probes fail
+   * until {@link HealthMonitor.setStarted} is called.
    *
    * @defaultValue true
    */
   readonly started?: boolean;
-  /** Called when a check's status changes. What it throws is reported, no more. @defaultValue none */
+  /** Called when the status of a check changes. An error is logged. @defaultValue none */
   readonly onStatusChange?: (change: StatusChange) => void;
   /**
-   * Which probes get spans.
+   * Which probes have spans.
    *
    * @defaultValue 'all'
    */
   readonly spans?: SpanMode;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
   readonly random?: Random;
 }
 
-/** The defaults, as the README's table shows them. */
+/** Default values. A test compares them with the README. */
 export const HEALTH_DEFAULTS: {
   readonly name: 'health';
   readonly timeoutMs: 5000;
@@ -115,13 +116,13 @@ export const HEALTH_DEFAULTS: {
   spans: 'all',
 };
 
-/** The options when they have been checked: nothing optional but the hook. */
+/** The options after validation. Only the callback stays optional. */
 export type ResolvedHealthOptions = Required<Omit<HealthMonitorOptions, 'onStatusChange'>> &
   Pick<HealthMonitorOptions, 'onStatusChange'>;
 
 const KNOWN = [...Object.keys(HEALTH_DEFAULTS), 'checks', 'onStatusChange', 'clock', 'random'];
 
-/** Holds the options to their ranges and fills in the defaults. */
+/** Validates the options and fills in the defaults. */
 export function resolveHealthOptions(options: HealthMonitorOptions): ResolvedHealthOptions {
   const owner = 'healthMonitor';
   checkKnown(owner, options, KNOWN);
@@ -163,7 +164,7 @@ function checkWindows(owner: string, windows: unknown): void {
   }
 }
 
-/** `{ option: undefined }` means the same as leaving it out. */
+/** Removes options that are `undefined`, which count as omitted. */
 export function withoutUndefined<T extends object>(options: T): T {
   return Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),

@@ -2,11 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { failed, outcomeOf } from './outcome.ts';
 
 describe('outcomeOf', () => {
-  it.each([undefined, true, 'healthy', {}, { status: 'healthy' }])('passes %j', (returned) => {
-    expect(outcomeOf(returned, 'unhealthy').status).toBe('healthy');
-  });
+  it.each([undefined, true, 'healthy', {}, { status: 'healthy' }])(
+    'interprets %j as healthy',
+    (returned) => {
+      expect(outcomeOf(returned, 'unhealthy').status).toBe('healthy');
+    },
+  );
 
-  it('takes a status as it is, whatever failure would mean', () => {
+  it('uses a returned status regardless of failureStatus', () => {
     expect(outcomeOf('unhealthy', 'degraded').status).toBe('unhealthy');
     expect(outcomeOf({ status: 'degraded', message: 'slow' }, 'unhealthy')).toEqual({
       status: 'degraded',
@@ -14,12 +17,12 @@ describe('outcomeOf', () => {
     });
   });
 
-  it('takes false for a failure', () => {
+  it('interprets false as a failure', () => {
     expect(outcomeOf(false, 'degraded')).toMatchObject({ status: 'degraded' });
   });
 
   it.each([null, 0, 42, 'fine', 'UP', [], { status: 'up' }])(
-    'takes %j, which means nothing, for a failure',
+    'interprets the invalid value %j as a failure',
     (returned) => {
       expect(outcomeOf(returned, 'unhealthy').status).toBe('unhealthy');
     },
@@ -31,11 +34,11 @@ describe('failed', () => {
     [new Error('no route'), 'no route'],
     ['plain words', 'plain words'],
     [{ message: 'a thing' }, 'a thing'],
-  ])('says what was thrown', (thrown, message) => {
+  ])('uses the message of the thrown value', (thrown, message) => {
     expect(failed(thrown, 'unhealthy')).toEqual({ status: 'unhealthy', message, error: thrown });
   });
 
-  it('survives what cannot be shown', () => {
+  it('accepts a thrown value whose message getter throws', () => {
     const hostile = {
       get message(): string {
         throw new Error('no');

@@ -7,10 +7,10 @@ import type { HealthReport } from './report.ts';
 const TIMEOUT = 200;
 const TTL = 500;
 
-/** What a probe must be like, written down plainly. */
+/** Model of a probe. */
 interface Model {
   now: number;
-  /** When the call of the check that has not settled began. */
+  /** Start time of the call of the check that has not settled. */
   runningSince: number | undefined;
   timedOut: boolean;
   starts: number;
@@ -126,7 +126,7 @@ class Settle implements Command {
   toString = () => `settle(${this.passes})`;
 }
 
-it('is started once at a time, and only when nothing fresh is known, whatever the order of events', async () => {
+it('runs one probe at a time, and only without a cached result, for any order of events', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.commands(
@@ -148,7 +148,7 @@ it('is started once at a time, and only when nothing fresh is known, whatever th
           results: 0,
         };
         await fc.asyncModelRun(() => ({ model, real }), commands);
-        // Nobody who asked is left without an answer.
+        // Every caller has received a report.
         await real.clock.advance(TIMEOUT);
         await Promise.all(real.waiting);
       },

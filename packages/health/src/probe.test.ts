@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { HealthCheck } from './check-options.ts';
 import { healthMonitor } from './monitor.ts';
 
-/** A check that settles when it is told to, and counts how often it was started. */
+/** A check that the test settles, with one entry for each start. */
 function controlled() {
   const started: {
     resolve: (value: unknown) => void;
@@ -23,8 +23,8 @@ function monitorOf(check: Partial<HealthCheck> & Pick<HealthCheck, 'check'>, ext
   return { clock, monitor };
 }
 
-describe('a probe', () => {
-  it('is started once however many ask at once', async () => {
+describe('probe', () => {
+  it('starts a check once for any number of concurrent callers', async () => {
     const { started, check } = controlled();
     const { monitor } = monitorOf({ check });
     const asked = Array.from({ length: 1000 }, () => monitor.check());
@@ -36,7 +36,7 @@ describe('a probe', () => {
     expect(started).toHaveLength(1);
   });
 
-  it('is not repeated while its result is fresh, and is afterwards', async () => {
+  it('caches a result for ttlMs and probes again after it', async () => {
     const check = vi.fn(() => true);
     const { clock, monitor } = monitorOf({ check, ttlMs: 1000 });
     await monitor.check();
@@ -48,7 +48,7 @@ describe('a probe', () => {
     expect(check).toHaveBeenCalledTimes(2);
   });
 
-  it('is repeated within its time to live for somebody who wants it fresh', async () => {
+  it('ignores the cached result with fresh: true', async () => {
     const check = vi.fn(() => true);
     const { monitor } = monitorOf({ check, ttlMs: Number.POSITIVE_INFINITY });
     await monitor.check();
@@ -56,7 +56,7 @@ describe('a probe', () => {
     expect(check).toHaveBeenCalledTimes(2);
   });
 
-  it('follows the monotonic clock, whatever the wall clock does', async () => {
+  it('measures the cache age on the monotonic clock, not on the wall clock', async () => {
     const check = vi.fn(() => true);
     const { clock, monitor } = monitorOf({ check, ttlMs: 1000 });
     await monitor.check();
@@ -66,7 +66,7 @@ describe('a probe', () => {
     expect(check).toHaveBeenCalledTimes(2);
   });
 
-  it('that throws at once is a failure like one that rejects later', async () => {
+  it('treats a check that throws like one that rejects', async () => {
     for (const check of [
       () => {
         throw new Error('down');
@@ -82,14 +82,14 @@ describe('a probe', () => {
     }
   });
 
-  it('that fails has the status that its failure means', async () => {
+  it('reports failureStatus for a failed probe', async () => {
     const { monitor } = monitorOf({ check: () => false, failureStatus: 'degraded' });
     expect((await monitor.check()).status).toBe('degraded');
   });
 });
 
-describe('a probe that hangs', () => {
-  it('is unhealthy at its timeout, and told by its signal', async () => {
+describe('hanging probe', () => {
+  it('fails a hanging probe at its timeout and aborts its signal', async () => {
     const { started, check } = controlled();
     const { clock, monitor } = monitorOf({ check, timeoutMs: 200 });
     const asked = monitor.check();
@@ -105,7 +105,7 @@ describe('a probe that hangs', () => {
     });
   });
 
-  it('is not started again on top of itself', async () => {
+  it('does not start a check again while a timed-out probe has not settled', async () => {
     const { started, check } = controlled();
     const { clock, monitor } = monitorOf({ check, timeoutMs: 200, ttlMs: 100 });
     const asked = monitor.check();
@@ -120,7 +120,7 @@ describe('a probe that hangs', () => {
     expect(monitor.history('db')).toHaveLength(6);
   });
 
-  it('is started again when it has settled, however it did', async () => {
+  it('starts a check again after the timed-out probe has resolved or rejected', async () => {
     for (const outcome of ['resolve', 'reject'] as const) {
       const { started, check } = controlled();
       const { clock, monitor } = monitorOf({ check, timeoutMs: 200, ttlMs: 0 });
@@ -137,7 +137,7 @@ describe('a probe that hangs', () => {
     }
   });
 
-  it('does not take its late answer for news', async () => {
+  it('ignores the result of a probe that has timed out', async () => {
     const { started, check } = controlled();
     const { clock, monitor } = monitorOf({ check, timeoutMs: 200, ttlMs: 10_000 });
     const asked = monitor.check();
@@ -149,7 +149,7 @@ describe('a probe that hangs', () => {
     expect(monitor.history('db')).toHaveLength(1);
   });
 
-  it('leaves no timer behind', async () => {
+  it('leaves no timer after a probe', async () => {
     const { started, check } = controlled();
     const { clock, monitor } = monitorOf({ check });
     const asked = monitor.check();
@@ -161,8 +161,8 @@ describe('a probe that hangs', () => {
   });
 });
 
-describe('a check that flaps', () => {
-  it('counts as bad when N of its last M probes were', async () => {
+describe('flapping rule', () => {
+  it('reports a failing status when N of the last M probes failed', async () => {
     const found = [true, false, true, false, false, true, true, true];
     const { monitor } = monitorOf({
       check: () => found.shift(),
@@ -183,7 +183,7 @@ describe('a check that flaps', () => {
     ]);
   });
 
-  it('tells what the last probe found all the same', async () => {
+  it('reports the status of the last probe as probedStatus', async () => {
     const found = [true, false];
     const { monitor } = monitorOf({
       check: () => found.shift(),
@@ -200,7 +200,7 @@ describe('a check that flaps', () => {
 });
 
 describe('history and uptime', () => {
-  it('keep the last probes, the failed ones too', async () => {
+  it('stores the last historySize probes, including failed ones', async () => {
     const found = [true, false, true, false];
     const { clock, monitor } = monitorOf(
       { check: () => found.shift(), ttlMs: 0 },
@@ -219,7 +219,7 @@ describe('history and uptime', () => {
     expect(monitor.history('db', 0)).toEqual([]);
   });
 
-  it('tell the share of the time in which the check was not unhealthy', async () => {
+  it('computes uptime as the share of time in which the check was not unhealthy', async () => {
     let well = true;
     const { clock, monitor } = monitorOf({ check: () => well, ttlMs: 0 });
     await monitor.check();
@@ -236,10 +236,10 @@ describe('history and uptime', () => {
     expect(monitor.uptime('db')[0]?.ratio).toBe(0);
   });
 
-  it('refuse a name that nobody registered', () => {
+  it('throws a RangeError for history and uptime of an unknown check', () => {
     const { monitor } = monitorOf({ check: () => true });
     expect(() => monitor.history('cache')).toThrow(
-      new RangeError("'health' has no check named 'cache'; registered: db."),
+      new RangeError("Health monitor 'health' has no check named 'cache'. Registered checks: db."),
     );
   });
 });

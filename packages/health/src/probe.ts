@@ -15,7 +15,7 @@ import type { HealthStatus } from './status.ts';
 import { type CheckMeter, checkMeter, ProbeTrace } from './telemetry.ts';
 import { type Uptime, UptimeWindow } from './uptime.ts';
 
-/** What a probe needs of its monitor. */
+/** Options of {@link Probe}. */
 export interface ProbeOptions {
   readonly monitor: string;
   readonly clock: Clock;
@@ -26,8 +26,8 @@ export interface ProbeOptions {
 }
 
 /**
- * Runs one check: never twice at the same time, never longer than its timeout, and not again while
- * its result is fresh or while a probe that ran out of time has not settled.
+ * Runs one check: never concurrently, never longer than its timeout, and not while its result is cached
+ * or a probe that timed out has not settled.
  */
 export class Probe {
   readonly check: ResolvedCheck;
@@ -42,7 +42,7 @@ export class Probe {
   #reportedAt = 0;
   #consecutiveFailures = 0;
   #running: Promise<CheckReport> | undefined;
-  /** Monotonic time at which a probe began that ran out of time and has not settled. */
+  /** Monotonic start time of a probe that timed out and has not settled. */
   #hangingSince: number | undefined;
   #timer: Scheduled | undefined;
 
@@ -56,7 +56,7 @@ export class Probe {
     this.meter = checkMeter(options.monitor, check.name);
   }
 
-  /** What the last probe led to; undefined before the first. */
+  /** Report of the last probe; undefined before the first. */
   get report(): CheckReport | undefined {
     return this.#report;
   }
@@ -72,9 +72,10 @@ export class Probe {
   }
 
   /**
-   * The probe under way; else what is known, if no older than `maxAgeMs`; else a new probe.
+   * Joins the probe in progress; otherwise returns the last report if it is younger than `maxAgeMs`;
+   * otherwise starts a probe.
    *
-   * @param background - whether nobody waits for it, so that it need not keep the process alive
+   * @param background - whether no caller waits for it, so that it need not keep the process alive
    */
   run(maxAgeMs: number, background = false): Promise<CheckReport> {
     if (this.#running !== undefined) {
@@ -104,7 +105,7 @@ export class Probe {
     const trace = new ProbeTrace(monitor, this.check.name, spans, () => this.#clock.now());
     const outcome = await this.#outcome(trace, startedAt, background);
     this.meter.duration.record((this.#clock.monotonic() - startedAt) / 1000);
-    // Inside the span, so that the record of a change leads to it.
+    // In the context of the span, so that the log record of a status change is linked to it.
     const report = trace.run(() => this.#conclude(outcome, startedAt));
     trace.end(outcome);
     return report;
@@ -126,16 +127,16 @@ export class Probe {
         this.#hangingSince = undefined;
         resolve(outcome);
       };
-      // An async function, so that a check that throws at once rejects like one that throws later.
-      const looking = trace.run(async () => check({ name, signal: controller.signal }));
-      looking.then(
-        (returned) => settle(outcomeOf(returned, failureStatus)),
-        (error: unknown) => settle(failed(error, failureStatus)),
+      // The async function turns a synchronous throw into a rejection, including a throw of a getter
+      // of the returned object.
+      const probing = trace.run(async () =>
+        outcomeOf(await check({ name, signal: controller.signal }), failureStatus),
       );
+      probing.then(settle, (error: unknown) => settle(failed(error, failureStatus)));
     });
   }
 
-  /** Takes an outcome into everything that is kept. */
+  /** Updates report, history, uptime and metrics with an outcome. */
   #conclude(outcome: Outcome, startedAt: number): CheckReport {
     const { name, critical, groups, flapping, componentType } = this.check;
     const now = this.#clock.monotonic();

@@ -11,7 +11,7 @@ describe('process metrics', () => {
 
   afterEach(() => telemetry.close());
 
-  it('tells memory, processor and event loop as they are, and stops when disposed of', async () => {
+  it('reports memory, CPU and event loop utilization until disposal', async () => {
     const metrics = processMetrics();
     await telemetry.metrics();
     const until = performance.now() + 60;
@@ -25,12 +25,12 @@ describe('process metrics', () => {
     metrics[Symbol.dispose]();
     const last = (await telemetry.value('process.memory.usage')) as number;
     const ballast = Buffer.alloc(64 * 2 ** 20, 1);
-    // The SDK keeps a series that it has seen; it is no longer read.
+    // The SDK keeps exporting a series it has seen; it is no longer read.
     expect(await telemetry.value('process.memory.usage')).toBe(last);
     expect(process.memoryUsage.rss()).toBeGreaterThan(last + ballast.length / 2);
   });
 
-  it('shows a process that is busy as busy, and one that waits as idle', async () => {
+  it('reports high utilization for a busy process and low utilization for an idle one', async () => {
     using _metrics = processMetrics();
     await telemetry.metrics();
     const until = performance.now() + 80;

@@ -1,23 +1,20 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
-import { type MetricDefinition, systemClock } from '@temper/core';
-import { type CgroupPaths, cgroupMemoryLimit } from './checks/cgroup.ts';
+import { systemClock } from '@temper/core';
+import { type CgroupPaths, cgroupMemoryLimit } from './cgroup.ts';
 import {
   METRIC_EVENT_LOOP_UTILIZATION,
   METRIC_PROCESS_CPU_UTILIZATION,
   METRIC_PROCESS_MEMORY,
   METRIC_PROCESS_MEMORY_UTILIZATION,
-} from './process-semconv.ts';
-import { observeProcess } from './telemetry.ts';
+} from './semconv.ts';
+import { observeProcess, type ProcessLevel } from './telemetry.ts';
 
 /** Options of {@link processMetrics}. */
 export interface ProcessMetricsOptions {
-  /** Where the memory limit is read. @defaultValue the kernel's own files */
+  /** Files that describe the cgroup. @defaultValue those of the kernel */
   readonly cgroup?: CgroupPaths;
 }
-
-/** One value of the process, read when metrics are collected. */
-export type ProcessLevel = readonly [definition: MetricDefinition, value: number];
 
 class ProcessLevels {
   #limitBytes: number = totalmem();
@@ -30,7 +27,7 @@ class ProcessLevels {
       (limit) => {
         if (limit !== undefined) this.#limitBytes = limit.limitBytes;
       },
-      () => {}, // a machine without cgroups keeps the machine's memory for a limit
+      () => {}, // without cgroups the limit stays the memory of the machine
     );
   }
 
@@ -63,11 +60,11 @@ class ProcessLevels {
 }
 
 /**
- * Writes how the process is as metrics: resident memory and its share of the limit, processor time,
- * and how busy the event loop is. Read at collection; costs nothing in between. Shares are since the
- * last collection, so a second reader halves their window.
+ * Reports metrics of the process: resident memory and its share of the limit, CPU time, and event loop
+ * utilization. They are read at each collection and cost nothing in between. CPU and event loop shares
+ * cover the time since the last collection, so with two metric readers each covers a part of it.
  *
- * @returns stops it when disposed of
+ * @returns stops the metrics when disposed
  */
 export function processMetrics(options: ProcessMetricsOptions = {}): Disposable {
   const levels = new ProcessLevels(options.cgroup);
@@ -81,5 +78,5 @@ export function processMetrics(options: ProcessMetricsOptions = {}): Disposable 
   };
 }
 
-/** Telemetry holds its sources weakly; these go on until they are stopped. */
+/** Telemetry holds its sources weakly, so running ones are held here until they are stopped. */
 const running = new Set<ProcessLevels>();

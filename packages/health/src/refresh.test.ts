@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { healthMonitor } from './monitor.ts';
 
 describe('background refresh', () => {
-  it('does nothing before it is asked for', async () => {
+  it('starts no background probe before start()', async () => {
     const clock = new ManualClock();
     const check = vi.fn(() => true);
     healthMonitor({ clock, checks: [{ name: 'db', check }] });
@@ -12,7 +12,7 @@ describe('background refresh', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('probes at once and then at the check interval, give or take the jitter', async () => {
+  it('probes immediately on start() and then at refreshMs with jitter', async () => {
     const clock = new ManualClock();
     const random = seededRandom(7);
     const times: number[] = [];
@@ -32,7 +32,7 @@ describe('background refresh', () => {
     expect(new Set(gaps).size).toBeGreaterThan(70);
   });
 
-  it('answers requests from what it found', async () => {
+  it('answers requests from background results', async () => {
     const clock = new ManualClock();
     const check = vi.fn(() => true);
     const monitor = healthMonitor({
@@ -49,7 +49,7 @@ describe('background refresh', () => {
     expect(check).toHaveBeenCalledTimes(1);
   });
 
-  it('leaves a check without an interval to be probed on demand', async () => {
+  it('probes a check with refreshMs: Infinity on demand only', async () => {
     const clock = new ManualClock();
     const check = vi.fn(() => true);
     const monitor = healthMonitor({
@@ -64,7 +64,7 @@ describe('background refresh', () => {
     expect(check).toHaveBeenCalledTimes(2);
   });
 
-  it('keeps no process alive, unless somebody waits for the probe', async () => {
+  it('unreferences background timers unless a caller waits for the probe', async () => {
     const clock = new ManualClock();
     const monitor = healthMonitor({
       clock,
@@ -72,13 +72,13 @@ describe('background refresh', () => {
     });
     monitor.start();
     await settle();
-    expect(clock.pending).toBe(2); // the next turn, and the timeout of this probe
+    expect(clock.pending).toBe(2); // the next background probe, and the timeout of this one
     expect(clock.pendingRefed).toBe(0);
     void monitor.check();
     expect(clock.pendingRefed).toBe(1);
   });
 
-  it('takes in a check that is registered later, and lets go of one that is taken out', async () => {
+  it('starts background probes of a check registered later and stops those of a removed one', async () => {
     const clock = new ManualClock();
     const monitor = healthMonitor({ clock });
     using _running = monitor.start();
@@ -92,7 +92,7 @@ describe('background refresh', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('begun twice runs once, and can be stopped and begun again', async () => {
+  it('runs background probes once for two calls of start() and restarts after stop()', async () => {
     const clock = new ManualClock();
     const check = vi.fn(() => true);
     const monitor = healthMonitor({ clock, checks: [{ name: 'db', refreshMs: 1000, check }] });
@@ -108,7 +108,7 @@ describe('background refresh', () => {
     expect(check).toHaveBeenCalledTimes(2);
   });
 
-  it('falls back to asking when the background has missed its turn', async () => {
+  it('probes on demand if a background probe was missed', async () => {
     const clock = new ManualClock();
     const check = vi.fn(() => true);
     const monitor = healthMonitor({
@@ -118,7 +118,7 @@ describe('background refresh', () => {
     });
     monitor.start();
     await settle();
-    clock.jump(1501); // as after a stalled loop: the timer is due and has not run
+    clock.jump(1501); // as after a blocked event loop: the timer is due and has not run
     await monitor.check();
     expect(check).toHaveBeenCalledTimes(2);
   });

@@ -2,8 +2,8 @@ import type { Clock, Random, Scheduled } from '@temper/core';
 import type { Probe } from './probe.ts';
 
 /**
- * Probes in the background, each check at its own pace. Every wait is spread by the jitter, and none
- * of them keeps the process alive.
+ * Probes each check in the background at its own interval, with jitter. Its timers do not keep the
+ * process alive.
  */
 export class Refresher {
   readonly #clock: Clock;
@@ -17,12 +17,12 @@ export class Refresher {
     this.#jitter = jitter;
   }
 
-  /** Whether this check is kept fresh in the background. */
+  /** Whether this check is probed in the background. */
   has(probe: Probe): boolean {
     return this.#timers.has(probe);
   }
 
-  /** Begins with a probe at once. Does nothing for a check without an interval. */
+  /** Starts with an immediate probe. Does nothing for a check without an interval. */
   add(probe: Probe): void {
     if (probe.check.refreshMs === Number.POSITIVE_INFINITY || this.has(probe)) return;
     this.#arm(probe);
@@ -39,7 +39,7 @@ export class Refresher {
     this.#timers.clear();
   }
 
-  /** How old a result may be before the background must have missed its turn. */
+  /** Age in milliseconds from which a result shows that a background probe was missed. */
   maxAgeMs(probe: Probe): number {
     const { refreshMs, timeoutMs, ttlMs } = probe.check;
     return Math.max(ttlMs, refreshMs * (1 + this.#jitter) + timeoutMs);

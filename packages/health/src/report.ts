@@ -1,47 +1,47 @@
-import type { Observed } from './outcome.ts';
-import { HEALTH_STATUSES, type HealthStatus, weighed, worst } from './status.ts';
+import type { CheckResult } from './outcome.ts';
+import { contribution, HEALTH_STATUSES, type HealthStatus, worst } from './status.ts';
 import type { Uptime } from './uptime.ts';
 
-/** What is known of one check. Plain data, safe to serialise as far as its details are. */
+/** Report of one check. Plain data; serializable if its details are. */
 export interface CheckReport {
   readonly name: string;
-  /** What the check stands for now, the flapping rule applied. */
+  /** Current status, after the flapping rule. */
   readonly status: HealthStatus;
-  /** What the last probe found, before the flapping rule. */
+  /** Status of the last probe, before the flapping rule. */
   readonly probedStatus: HealthStatus;
   readonly critical: boolean;
   readonly groups: readonly string[];
   /** When the last probe ended, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
-  /** How long the last probe took, in milliseconds. */
+  /** Duration of the last probe, in milliseconds. */
   readonly responseTimeMs: number;
-  /** Probes in a row, up to now, that found anything but healthy. */
+  /** Number of consecutive probes, up to the last one, that were not healthy. */
   readonly consecutiveFailures: number;
   readonly componentType: string;
   readonly message?: string;
-  readonly observed?: Observed;
+  readonly observed?: NonNullable<CheckResult['observed']>;
   readonly details?: Readonly<Record<string, unknown>>;
-  /** The error's code, status or name, when the probe threw or ran out of time. */
+  /** Code, status or name of the error, if the probe threw or timed out. */
   readonly errorType?: string;
 }
 
-/** What one run over the checks found. */
+/** Report of one run of the checks. */
 export interface HealthReport {
   /** The monitor's name. */
   readonly name: string;
-  /** Worst of the checks; one that is not critical counts for degraded at most. */
+  /** Worst status of the checks. A check that is not critical counts as degraded at most. */
   readonly status: HealthStatus;
   /** When the run ended, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
   /** In order of registration. */
   readonly checks: readonly CheckReport[];
-  /** Names that were excluded and exist; their checks are listed, and do not count. */
+  /** Names of the excluded checks. They are listed in `checks` but do not affect the status. */
   readonly excluded: readonly string[];
-  /** Why the answer does not depend on the checks, such as a shutdown in progress. */
+  /** Reason of a status that does not depend on the checks, such as a shutdown in progress. */
   readonly message?: string;
 }
 
-/** What is remembered of one probe. */
+/** Stored result of one probe. */
 export interface HistoryEntry {
   readonly status: HealthStatus;
   readonly timestamp: number;
@@ -49,21 +49,31 @@ export interface HistoryEntry {
   readonly message?: string;
 }
 
-/** The whole picture, in one object. */
+/** A change of the status of a check. */
+export interface StatusChange {
+  readonly monitor: string;
+  readonly check: string;
+  /** Undefined for the first probe, which is only reported if it is not healthy. */
+  readonly from: HealthStatus | undefined;
+  readonly to: HealthStatus;
+  readonly message: string | undefined;
+}
+
+/** Status of all checks, with counts and uptime. */
 export interface HealthSummary {
   readonly name: string;
-  /** The same as {@link HealthReport.status} of the run that the summary is made from. */
+  /** {@link HealthReport.status} of the run behind the summary. */
   readonly status: HealthStatus;
   readonly timestamp: number;
-  /** Whether the service takes traffic as far as it says so itself; see {@link HealthMonitor.setReady}. */
+  /** The value set by {@link HealthMonitor.setReady}. */
   readonly ready: boolean;
   readonly started: boolean;
-  /** How many checks stand where. */
+  /** Number of checks per status. */
   readonly counts: Readonly<Record<HealthStatus, number>>;
   readonly checks: Readonly<Record<string, CheckReport & { readonly uptime: readonly Uptime[] }>>;
 }
 
-/** Takes what the checks say together. */
+/** Combines the reports of the checks. */
 export function reportOf(
   name: string,
   timestamp: number,
@@ -73,14 +83,14 @@ export function reportOf(
   const counted = checks.filter((check) => !exclude.includes(check.name));
   return {
     name,
-    status: worst(counted.map((check) => weighed(check.status, check.critical))),
+    status: worst(counted.map((check) => contribution(check.status, check.critical))),
     timestamp,
     checks,
     excluded: checks.filter((check) => exclude.includes(check.name)).map((check) => check.name),
   };
 }
 
-/** Makes the summary of a report. */
+/** Creates the summary of a report. */
 export function summaryOf(
   report: HealthReport,
   flags: { readonly ready: boolean; readonly started: boolean },

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Ring } from './ring.ts';
 
-it('gives out what an unbounded list would end with', () => {
+it('returns the same last items as an unbounded list', () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer()),

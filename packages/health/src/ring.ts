@@ -1,4 +1,4 @@
-/** The last so many of something; the oldest goes first. */
+/** A ring buffer: stores the last `capacity` items. */
 export class Ring<T> {
   readonly capacity: number;
   readonly #items: T[] = [];
@@ -17,7 +17,7 @@ export class Ring<T> {
     this.#written++;
   }
 
-  /** The last `limit`, oldest first. 0 is none. */
+  /** The last `limit` items, oldest first. */
   last(limit: number = this.capacity): T[] {
     if (limit === 0) return [];
     const start = this.#items.length < this.capacity ? 0 : this.#written % this.capacity;

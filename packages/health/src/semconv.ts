@@ -9,25 +9,25 @@ import { HEALTH_STATUSES } from './status.ts';
 
 export const ATTR_CHECK_NAME: AttributeDefinition = {
   name: 'temper.health.check.name',
-  description: 'Name of the check, as registered.',
+  description: 'Name of the check.',
   example: 'postgres',
 };
 
 export const ATTR_STATUS: AttributeDefinition = {
   name: 'temper.health.status',
-  description: 'What the check said, the flapping rule applied.',
+  description: 'Status of the check, after the flapping rule.',
   values: HEALTH_STATUSES,
 };
 
 export const ATTR_PROBE_STATUS: AttributeDefinition = {
   name: 'temper.health.status',
-  description: 'What this one probe found.',
+  description: 'Status of this probe, before the flapping rule.',
   values: HEALTH_STATUSES,
 };
 
 export const ATTR_FROM: AttributeDefinition = {
   name: 'temper.health.status.from',
-  description: 'What the check said before.',
+  description: 'Previous status of the check.',
   values: HEALTH_STATUSES,
 };
 
@@ -36,7 +36,7 @@ export const METRIC_CHECKS: MetricDefinition = {
   instrument: 'counter',
   unit: '{check}',
   description:
-    'Probes that ended, by the status they led to. Answers from the cache are not probes.',
+    'Finished probes by the resulting status of the check. Cached results are not counted.',
   attributes: [ATTR_POLICY_NAME, ATTR_CHECK_NAME, ATTR_STATUS],
 };
 
@@ -44,7 +44,7 @@ export const METRIC_CHECK_DURATION: MetricDefinition = {
   name: 'temper.health.check.duration',
   instrument: 'histogram',
   unit: 's',
-  description: 'Time that a probe took, its timeout at most.',
+  description: 'Duration of a probe, limited by its timeout.',
   attributes: [ATTR_POLICY_NAME, ATTR_CHECK_NAME],
 };
 
@@ -52,9 +52,9 @@ export const METRIC_STATUS: MetricDefinition = {
   name: 'temper.health.status',
   instrument: 'gauge',
   unit: '1',
-  description: 'For each check and status, 1 if that is its status now, else 0.',
+  description: '1 for the current status of a check, 0 for its other statuses.',
   attributes: [ATTR_POLICY_NAME, ATTR_CHECK_NAME, ATTR_STATUS],
-  alert: '1 for unhealthy, for longer than the check takes to recover by itself.',
+  alert: '1 for unhealthy, for longer than the check needs to recover by itself.',
 };
 
 /** The metrics of this package. */
@@ -69,11 +69,59 @@ export const HEALTH_SPANS: readonly SpanDefinition[] = [
   {
     name: 'health <check>',
     kind: 'internal',
-    description: 'One probe of one check. What the check itself traces is below it.',
+    description: 'One probe of one check, the parent of the spans that the check creates.',
     attributes: [ATTR_POLICY_NAME, ATTR_CHECK_NAME, ATTR_PROBE_STATUS, ATTR_ERROR_TYPE],
-    status: 'ERROR when the probe found the check unhealthy, threw, or ran out of time.',
+    status: 'ERROR if the probe returned unhealthy, threw, or timed out.',
   },
 ];
 
-/** The name of the log record written when a check changes its status. */
+/** Defined by OpenTelemetry. */
+export const METRIC_PROCESS_MEMORY: MetricDefinition = {
+  name: 'process.memory.usage',
+  instrument: 'updowncounter',
+  unit: 'By',
+  description: 'Resident memory of the process.',
+  attributes: [],
+};
+
+/** Not defined by OpenTelemetry. */
+export const METRIC_PROCESS_MEMORY_UTILIZATION: MetricDefinition = {
+  name: 'process.memory.utilization',
+  instrument: 'gauge',
+  unit: '1',
+  description: 'Resident memory as a share of the cgroup’s limit, or of the machine’s memory.',
+  attributes: [],
+  alert: 'Above 0.8 for minutes.',
+};
+
+/** Defined by OpenTelemetry. */
+export const METRIC_PROCESS_CPU_UTILIZATION: MetricDefinition = {
+  name: 'process.cpu.utilization',
+  instrument: 'gauge',
+  unit: '1',
+  description:
+    'CPU time since the last collection, as a share of the CPU time available to the process.',
+  attributes: [],
+  alert: 'Above 0.8 for minutes.',
+};
+
+/** Defined by OpenTelemetry. */
+export const METRIC_EVENT_LOOP_UTILIZATION: MetricDefinition = {
+  name: 'nodejs.eventloop.utilization',
+  instrument: 'gauge',
+  unit: '1',
+  description: 'Share of the time since the last collection in which the event loop was busy.',
+  attributes: [],
+  alert: 'Above 0.9 for minutes.',
+};
+
+/** The metrics of {@link processMetrics}. */
+export const PROCESS_METRICS: readonly MetricDefinition[] = [
+  METRIC_PROCESS_MEMORY,
+  METRIC_PROCESS_MEMORY_UTILIZATION,
+  METRIC_PROCESS_CPU_UTILIZATION,
+  METRIC_EVENT_LOOP_UTILIZATION,
+];
+
+/** Name of the log record of a status change. */
 export const EVENT_STATUS_CHANGED = 'temper.health.status_changed';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HEALTH_STATUSES, judge, severity, weighed, worst } from './status.ts';
+import { contribution, HEALTH_STATUSES, judge, severity, worst } from './status.ts';
 
 const status = fc.constantFrom(...HEALTH_STATUSES);
 
 describe('worst', () => {
-  it('is one of them, and none is worse', () => {
+  it('returns the worst of the given statuses', () => {
     fc.assert(
       fc.property(fc.array(status, { minLength: 1 }), (statuses) => {
         const found = worst(statuses);
@@ -15,7 +15,7 @@ describe('worst', () => {
     );
   });
 
-  it('does not depend on order or grouping', () => {
+  it('computes the worst status independently of order and grouping', () => {
     fc.assert(
       fc.property(fc.array(status), fc.array(status), (a, b) => {
         expect(worst([...a, ...b])).toBe(worst([worst(b), worst(a)]));
@@ -23,24 +23,24 @@ describe('worst', () => {
     );
   });
 
-  it('is healthy for nothing at all', () => {
+  it('reports healthy as the worst of no statuses', () => {
     expect(worst([])).toBe('healthy');
   });
 });
 
-describe('weighed', () => {
-  it('caps a check that is not critical at degraded, and changes nothing else', () => {
-    expect(HEALTH_STATUSES.map((each) => weighed(each, false))).toEqual([
+describe('contribution', () => {
+  it('limits a check that is not critical to degraded and changes nothing else', () => {
+    expect(HEALTH_STATUSES.map((each) => contribution(each, false))).toEqual([
       'healthy',
       'degraded',
       'degraded',
     ]);
-    expect(HEALTH_STATUSES.map((each) => weighed(each, true))).toEqual(HEALTH_STATUSES);
+    expect(HEALTH_STATUSES.map((each) => contribution(each, true))).toEqual(HEALTH_STATUSES);
   });
 });
 
 describe('judge', () => {
-  it('never gets better as the value grows, and counts a limit as reached', () => {
+  it('never improves as the value grows, and includes the threshold', () => {
     const number = fc.double({ min: 0, max: 1e6, noNaN: true });
     fc.assert(
       fc.property(number, number, number, number, (a, b, degraded, more) => {

@@ -1,4 +1,4 @@
-/** What a check, or all of them together, can say. */
+/** Status of a check or of a report. */
 export type HealthStatus = 'healthy' | 'degraded' | 'unhealthy';
 
 /** Every status, from best to worst. */
@@ -9,7 +9,7 @@ export function severity(status: HealthStatus): number {
   return HEALTH_STATUSES.indexOf(status);
 }
 
-/** The worst of several; healthy when there are none, as nothing says otherwise. */
+/** The worst of several statuses; healthy if there are none. */
 export function worst(statuses: Iterable<HealthStatus>): HealthStatus {
   let found: HealthStatus = 'healthy';
   for (const status of statuses) {
@@ -18,12 +18,12 @@ export function worst(statuses: Iterable<HealthStatus>): HealthStatus {
   return found;
 }
 
-/** What a check weighs among others: one that is not critical never counts for more than degraded. */
-export function weighed(status: HealthStatus, critical: boolean): HealthStatus {
+/** The status that a check contributes to a report: at most degraded if it is not critical. */
+export function contribution(status: HealthStatus, critical: boolean): HealthStatus {
   return status === 'unhealthy' && !critical ? 'degraded' : status;
 }
 
-/** Where a measured value stands. Larger is worse, and a limit belongs to the worse side. */
+/** Compares a value with two thresholds. Higher is worse; a value equal to a threshold reaches it. */
 export function judge(value: number, degraded: number, unhealthy: number): HealthStatus {
   if (value >= unhealthy) return 'unhealthy';
   return value >= degraded ? 'degraded' : 'healthy';

@@ -8,7 +8,7 @@ import type { HealthStatus } from './status.ts';
 
 let telemetry: InMemoryTelemetry;
 let unique = 0;
-/** Series outlive their monitors, so every test takes a name of its own. */
+/** Series outlive their monitors, so every test uses its own name. */
 const monitorOf = (check: Partial<HealthCheck>, options = {}) => {
   unique++;
   return healthMonitor({
@@ -24,7 +24,7 @@ beforeEach(() => {
 afterEach(() => telemetry.close());
 
 describe('metrics', () => {
-  it('count probes by the status they led to, and none for answers from the cache', async () => {
+  it('counts probes by resulting status and does not count cached results', async () => {
     const found: HealthStatus[] = ['healthy', 'degraded', 'unhealthy', 'healthy'];
     const monitor = monitorOf({ check: () => found.shift() });
     for (let round = 0; round < 4; round++) await monitor.check();
@@ -47,7 +47,7 @@ describe('metrics', () => {
     ).toBe(1);
   });
 
-  it('take the duration of a probe in seconds', async () => {
+  it('records the duration of a probe in seconds', async () => {
     const clock = new ManualClock();
     const monitor = monitorOf({ check: () => clock.sleep(250) }, { clock });
     await clock.runUntil(monitor.check());
@@ -57,7 +57,7 @@ describe('metrics', () => {
     expect(value).toMatchObject({ count: 1, sum: 0.25 });
   });
 
-  it('show the status of every check as 0 and 1, for as long as the monitor lives', async () => {
+  it('reports the status of every check as 0 or 1 until the monitor is disposed', async () => {
     const found: HealthStatus[] = ['healthy', 'degraded'];
     const monitor = monitorOf({ check: () => found.shift() });
     const levels = async () =>
@@ -75,7 +75,7 @@ describe('metrics', () => {
     expect(await levels()).toEqual({ healthy: 0, degraded: 0, unhealthy: 0 });
   });
 
-  it('carry only attributes that are written down', async () => {
+  it('records metrics with documented attributes only', async () => {
     const monitor = monitorOf({});
     await monitor.check();
     const metrics = await telemetry.metrics();
@@ -91,7 +91,7 @@ describe('metrics', () => {
 });
 
 describe('spans', () => {
-  it('are one per probe, with what the check does below', async () => {
+  it('creates one span per probe, the parent of the spans of the check', async () => {
     const monitor = monitorOf({
       check: () => trace.getTracer('app').startActiveSpan('SELECT 1', (span) => void span.end()),
     });
@@ -106,7 +106,7 @@ describe('spans', () => {
     expect(query?.parentSpanContext?.spanId).toBe(probe?.spanContext().spanId);
   });
 
-  it('have status ERROR and error.type when the probe threw, or said unhealthy', async () => {
+  it('sets status ERROR and error.type if the probe threw or returned unhealthy', async () => {
     const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
     await monitorOf({ check: () => Promise.reject(refused) }).check();
     await monitorOf({ check: () => ({ status: 'unhealthy', message: 'no leader' }) }).check();
@@ -118,7 +118,7 @@ describe('spans', () => {
     ]);
   });
 
-  it('are made for failures only, dated back, when so wished', async () => {
+  it('creates backdated spans of failed probes only with spans: failures', async () => {
     const clock = new ManualClock();
     const found = [true, false];
     const monitor = monitorOf(
@@ -132,20 +132,20 @@ describe('spans', () => {
     expect(telemetry.spans[0]?.duration).toEqual([0, 100_000_000]);
   });
 
-  it('are not made at all when so wished', async () => {
+  it('creates no spans with spans: none', async () => {
     await monitorOf({ check: () => false }, { spans: 'none' }).check();
     expect(telemetry.spans).toHaveLength(0);
   });
 });
 
 describe('log records', () => {
-  it('are written for changes of status, and lead to the probe that found it', async () => {
+  it('emits a log record of a status change in the context of the probe span', async () => {
     const found: HealthStatus[] = ['healthy', 'unhealthy', 'unhealthy', 'healthy'];
     const monitor = monitorOf({ check: () => ({ status: found.shift() ?? 'healthy' }) });
     for (let round = 0; round < 4; round++) await monitor.check();
     expect(telemetry.logs.map(({ severityText, body }) => [severityText, body])).toEqual([
-      ['WARN', "Check 'db' went from healthy to unhealthy"],
-      ['INFO', "Check 'db' went from unhealthy to healthy"],
+      ['WARN', "Check 'db' changed from healthy to unhealthy"],
+      ['INFO', "Check 'db' changed from unhealthy to healthy"],
     ]);
     expect(telemetry.logs[0]?.eventName).toBe('temper.health.status_changed');
     expect(telemetry.logs[0]?.spanContext?.spanId).toBe(telemetry.spans[1]?.spanContext().spanId);

@@ -7,13 +7,12 @@ import {
   type HistogramSeries,
   type InstrumentationScope,
   instrumentationScope,
+  type MetricDefinition,
   runInSpan,
   type SpanMode,
 } from '@temper/core';
-import type { StatusChange } from './monitor.ts';
 import type { Outcome } from './outcome.ts';
-import type { ProcessLevel } from './process-metrics.ts';
-import { PROCESS_METRICS } from './process-semconv.ts';
+import type { StatusChange } from './report.ts';
 import {
   ATTR_CHECK_NAME,
   ATTR_FROM,
@@ -24,6 +23,7 @@ import {
   METRIC_CHECK_DURATION,
   METRIC_CHECKS,
   METRIC_STATUS,
+  PROCESS_METRICS,
 } from './semconv.ts';
 import { HEALTH_STATUSES, type HealthStatus } from './status.ts';
 import { VERSION } from './version.ts';
@@ -34,18 +34,18 @@ const scope: InstrumentationScope = instrumentationScope({
   metrics: [...HEALTH_METRICS, ...PROCESS_METRICS],
 });
 
-/** Reports what user code threw. */
+/** Logs an error thrown by user code. */
 export const onListenerError: (error: unknown) => void = scope.onListenerError;
 
-/** What one check counts in. */
+/** The metric series of one check. */
 export interface CheckMeter {
   readonly probes: Readonly<Record<HealthStatus, Cell>>;
   readonly duration: HistogramSeries;
-  /** The series of the gauge, one per status. */
+  /** Attributes of the gauge, one set per status. */
   readonly levels: Readonly<Record<HealthStatus, Attributes>>;
 }
 
-/** The series of the checks of this name in monitors of this name. */
+/** Creates the metric series of a check. Monitors and checks of the same name share them. */
 export function checkMeter(monitor: string, check: string): CheckMeter {
   const base = { [ATTR_POLICY_NAME.name]: monitor, [ATTR_CHECK_NAME.name]: check };
   const byStatus = <T>(make: (attributes: Attributes) => T): Record<HealthStatus, T> =>
@@ -59,12 +59,12 @@ export function checkMeter(monitor: string, check: string): CheckMeter {
   };
 }
 
-/** What is read at each collection. */
+/** A monitor as read at each metric collection. */
 export interface ObservableMonitor {
   levels(): Iterable<{ readonly meter: CheckMeter; readonly status: HealthStatus }>;
 }
 
-/** Reads the status of every check at each collection. */
+/** Reports the status of every check at each metric collection. */
 export function observeMonitor(monitor: ObservableMonitor): Disposable {
   return scope.observe(monitor, (owner, emit) => {
     for (const { meter, status } of owner.levels()) {
@@ -75,12 +75,12 @@ export function observeMonitor(monitor: ObservableMonitor): Disposable {
   });
 }
 
-/** The span of one probe, in the modes that make one. Nothing in here throws but what `work` does. */
+/** The span of one probe, if the mode asks for one. Only `work` can throw. */
 export class ProbeTrace {
   readonly #monitor: string;
   readonly #check: string;
   readonly #parent: Context;
-  /** Tells the time of a span that is dated back. The SDK's own time is finer, and used otherwise. */
+  /** Clock of a span that is created at the end of the probe. Otherwise the SDK's own clock is used. */
   readonly #now: (() => number) | undefined;
   readonly #startTime: number | undefined;
   #span: Span | undefined;
@@ -121,21 +121,21 @@ export class ProbeTrace {
   }
 }
 
-/** Stands for a check that said it was unhealthy without throwing: `error.type` is `unhealthy`. */
+/** The error of a check that returned unhealthy without throwing; `error.type` is `unhealthy`. */
 class UnhealthyResult extends Error {
   override readonly name = 'unhealthy';
 }
 
-/** Writes the one log record that a change of status deserves. */
+/** Emits the log record of a status change. */
 export function logStatusChange(change: StatusChange): void {
   scope.safely(() => {
     const worse = change.to !== 'healthy';
-    const said = change.message === undefined ? '' : `: ${change.message}`;
+    const reason = change.message === undefined ? '' : `: ${change.message}`;
     scope.logger.emit({
       eventName: EVENT_STATUS_CHANGED,
       severityNumber: worse ? SeverityNumber.WARN : SeverityNumber.INFO,
       severityText: worse ? 'WARN' : 'INFO',
-      body: `Check '${change.check}' went from ${change.from ?? 'unknown'} to ${change.to}${said}`,
+      body: `Check '${change.check}' changed from ${change.from ?? 'unknown'} to ${change.to}${reason}`,
       attributes: {
         [ATTR_POLICY_NAME.name]: change.monitor,
         [ATTR_CHECK_NAME.name]: change.check,
@@ -146,7 +146,10 @@ export function logStatusChange(change: StatusChange): void {
   });
 }
 
-/** Reads the process's levels at each collection. */
+/** One value of the process. */
+export type ProcessLevel = readonly [definition: MetricDefinition, value: number];
+
+/** Reports the values of the process at each metric collection. */
 export function observeProcess(levels: { read(): readonly ProcessLevel[] }): Disposable {
   return scope.observe(levels, (owner, emit) => {
     for (const [definition, value] of owner.read()) emit(definition, NO_ATTRIBUTES, value);

@@ -8,7 +8,7 @@ const stretch = fc.record({
 });
 
 describe('UptimeWindow', () => {
-  it('agrees with a list of every stretch of time, to within one slice at its edge', () => {
+  it('computes the exact uptime to within one slice', () => {
     fc.assert(
       fc.property(
         fc.array(stretch, { maxLength: 60 }),
@@ -44,7 +44,7 @@ describe('UptimeWindow', () => {
     );
   });
 
-  it('knows nothing before anything was added', () => {
+  it('covers nothing before the first period', () => {
     expect(new UptimeWindow(1000).read(5)).toEqual({
       windowMs: 1000,
       coveredMs: 0,
@@ -52,7 +52,7 @@ describe('UptimeWindow', () => {
     });
   });
 
-  it('forgets an outage that has left the window', () => {
+  it('ignores an outage that has left the window', () => {
     const window = new UptimeWindow(1000);
     window.add(false, 0, 500);
     window.add(true, 500, 1600);

@@ -1,27 +1,27 @@
-/** How a check did over one window of time. */
+/** Uptime of a check over one window. */
 export interface Uptime {
   /** Length of the window, in milliseconds. */
   readonly windowMs: number;
-  /** Part of the window about which something is known, in milliseconds. */
+  /** Part of the window that is covered by probes, in milliseconds. */
   readonly coveredMs: number;
-  /** Share of the covered time in which the check was not unhealthy, 0 to 1; undefined without any. */
+  /** Share of the covered time, 0 to 1, in which the check was not unhealthy. Undefined if nothing is covered. */
   readonly ratio: number | undefined;
 }
 
-/** A window is kept in so many slices: its edge is exact to one sixtieth of it. */
+/** Slices per window. The window is exact to one slice. */
 const SLICES = 60;
 
 /**
- * Time up and time down over a sliding window, in constant memory however often the check is probed.
- * A status holds from the probe that found it to the next one. Times are monotonic milliseconds.
+ * Time up and time down over a sliding window, in constant memory. A status applies from its probe to
+ * the next one. Times are monotonic milliseconds.
  */
 export class UptimeWindow {
   readonly windowMs: number;
   readonly #sliceMs: number;
-  // One slice more than the window has, as the oldest and the newest are both only partly inside.
+  // One extra slice, because the oldest and the newest are both only partly in the window.
   readonly #up = new Float64Array(SLICES + 1);
   readonly #down = new Float64Array(SLICES + 1);
-  /** Number, since time 0, of the newest slice written. */
+  /** Index since time 0 of the newest slice written. */
   #newest = Number.NEGATIVE_INFINITY;
 
   constructor(windowMs: number) {
@@ -29,7 +29,7 @@ export class UptimeWindow {
     this.#sliceMs = windowMs / SLICES;
   }
 
-  /** Adds a stretch of time that is later than everything added before. */
+  /** Adds a period that is later than all periods added before. */
   add(up: boolean, from: number, to: number): void {
     const tally = up ? this.#up : this.#down;
     const start = Math.max(from, to - this.windowMs);
@@ -44,13 +44,16 @@ export class UptimeWindow {
     }
   }
 
-  /** @param openUp - status since `openFrom`, the time of the last probe; undefined before any */
+  /**
+   * @param openUp - whether the check is up since `openFrom`; undefined before the first probe
+   * @param openFrom - time of the last probe
+   */
   read(now: number, openUp?: boolean, openFrom?: number): Uptime {
     let up = 0;
     let down = 0;
     const first = Math.floor((now - this.windowMs) / this.#sliceMs);
     for (let slice = Math.max(first, this.#newest - SLICES, 0); slice <= this.#newest; slice++) {
-      // Of the oldest slice, the part that is still inside the window.
+      // Only a part of the oldest slice is still in the window.
       const share = slice === first ? slice + 1 - (now - this.windowMs) / this.#sliceMs : 1;
       up += (this.#up[slice % (SLICES + 1)] as number) * share;
       down += (this.#down[slice % (SLICES + 1)] as number) * share;

@@ -17,7 +17,7 @@ async function listening(server: http.Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Each starts a service with one route of its own, `/hello`, and the probes; and returns its URL. */
+/** Each starts a service with its own route `/hello` and the probes, and returns its URL. */
 const frameworks: Record<string, (monitor: HealthMonitor) => Promise<string>> = {
   'node:http alone': (monitor) => {
     const probes = healthHandler(monitor, { details: 'always' });
@@ -46,7 +46,7 @@ const frameworks: Record<string, (monitor: HealthMonitor) => Promise<string>> = 
     const probes = healthFetch(monitor, { details: 'always' });
     app.use(async (c, next) => (await probes(c.req.raw)) ?? next());
     app.get('/hello', (c) => c.text('hello'));
-    // Hono needs no server of its own to be real: its app is a function from Request to Response.
+    // A Hono app is a function from Request to Response and needs no server.
     return listening(
       http.createServer(async (request, response) => {
         const url = `http://${request.headers.host}${request.url}`;
@@ -62,7 +62,7 @@ const frameworks: Record<string, (monitor: HealthMonitor) => Promise<string>> = 
 };
 
 describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
-  it('the probes answer, and the service own routes too', async () => {
+  it('serves the probes and the routes of the application', async () => {
     let dbUp = true;
     const monitor = healthMonitor({
       checks: [{ name: 'db', ttlMs: 0, check: () => dbUp }],
@@ -95,13 +95,13 @@ describe.each(Object.entries(frameworks))('with %s', (_name, start) => {
 });
 
 describe('node:http', () => {
-  it('answers 404 to anything else, where nobody comes next', async () => {
+  it('responds with 404 to other requests without a next handler', async () => {
     const base = await listening(http.createServer(healthHandler(healthMonitor())));
     expect((await fetch(`${base}/other`)).status).toBe(404);
     expect((await fetch(`${base}/readyz`)).status).toBe(200);
   });
 
-  it('finds its paths below a mount point of Express', async () => {
+  it('serves the probes below a mount point of Express', async () => {
     const app = express();
     app.use('/internal', healthHandler(healthMonitor()));
     const base = await listening(http.createServer(app));
@@ -109,7 +109,7 @@ describe('node:http', () => {
     expect((await fetch(`${base}/readyz`)).status).toBe(404);
   });
 
-  it('outlives clients that hang up before the answer', async () => {
+  it('keeps serving after clients disconnect before the response', async () => {
     const started = Promise.withResolvers<void>();
     const release = Promise.withResolvers<void>();
     const monitor = healthMonitor({

@@ -7,9 +7,10 @@ import { VERSION } from '../src/version.ts';
 const run = promisify(execFile);
 const cwd = new URL('..', import.meta.url);
 
-it('keeps no process alive, with the background running and a probe that hangs', async () => {
+it('does not keep the process alive with background probes and a hanging probe', async () => {
   const script = `
-    import { eventLoopDelayCheck, healthMonitor } from '@temper/health';
+    import { healthMonitor } from '@temper/health';
+    import { eventLoopDelayCheck } from '@temper/health/checks';
     globalThis.kept = healthMonitor({ refreshMs: 50 });
     kept.register(eventLoopDelayCheck());
     kept.register({ name: 'hangs', timeoutMs: 60_000, check: () => new Promise(() => {}) });
@@ -22,7 +23,7 @@ it('keeps no process alive, with the background running and a probe that hangs',
   expect(stdout).toBe('done\n');
 }, 30_000);
 
-it('stays alive for somebody who waits for a probe', async () => {
+it('keeps the process alive while a caller waits for a probe', async () => {
   const script = `
     import { healthMonitor } from '@temper/health';
     const health = healthMonitor({
@@ -43,7 +44,7 @@ it('loads with require()', async () => {
   expect(stdout).toBe('function\n');
 });
 
-it('knows its own version', () => {
+it('exports the version of package.json', () => {
   const { version } = JSON.parse(readFileSync(new URL('package.json', cwd), 'utf8'));
   expect(VERSION).toBe(version);
 });

@@ -10,7 +10,7 @@ import { HEALTH_METRICS } from '../src/semconv.ts';
 const folder = new URL('..', import.meta.url);
 const readme = readFileSync(new URL('README.md', folder), 'utf8');
 
-/** Rows of the table that follows `heading`, each as its cells. */
+/** The cells of each row of the table after `heading`. */
 function table(heading: string): string[][] {
   const after = readme.slice(readme.indexOf(heading) + heading.length);
   const lines = after.slice(after.indexOf('|')).split('\n');
@@ -27,12 +27,12 @@ const code = (cell: string | undefined) => cell?.replaceAll('`', '');
 const shown = (value: unknown) =>
   typeof value === 'string' ? `'${value}'` : JSON.stringify(value);
 
-describe('the README', () => {
+describe('README', () => {
   it.each([
     ['`healthMonitor(options)`:', HEALTH_DEFAULTS],
     ['A check:', CHECK_DEFAULTS],
     ['`healthHandler(monitor, options)` and `healthFetch(monitor, options)`:', HANDLER_DEFAULTS],
-  ])('states the defaults of %s as the code has them', (heading, defaults) => {
+  ])('states the same defaults of %s in the README as in the code', (heading, defaults) => {
     const stated = Object.fromEntries(
       table(heading).map(([option, value]) => [code(option), code(value)]),
     );
@@ -42,7 +42,7 @@ describe('the README', () => {
     expect(stated).toMatchObject(expected);
   });
 
-  it('states the metrics as the code has them', () => {
+  it('states the same metrics in the README as in the code', () => {
     expect(table('## Telemetry').map((row) => row.map(code))).toEqual(
       HEALTH_METRICS.map(({ name, instrument, unit, attributes }) => [
         name,
@@ -53,7 +53,7 @@ describe('the README', () => {
     );
   });
 
-  it('has an example that runs as it stands', async () => {
+  it('runs the example of the README unchanged', async () => {
     const example = /```ts\n([\s\S]+?)```/.exec(readme)?.[1] ?? '';
     const script = `${example.replace('8080', "0, '127.0.0.1'")}
       await new Promise((resolve) => server.on('listening', resolve));
@@ -69,7 +69,7 @@ describe('the README', () => {
       ['--input-type=module', '--eval', script],
       { cwd: folder },
     );
-    // Nobody listens on PostgreSQL's port here, or somebody does: both are true answers.
+    // A PostgreSQL server may or may not run on this machine.
     expect(stdout.split('\n')).toEqual([
       '/livez 200 ok',
       expect.stringMatching(/^\/readyz (503 unhealthy|200 ok)$/),

@@ -2,12 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@temper/core';
-import {
-  auditLogCheck,
-  eventLoopDelayCheck,
-  type HealthMonitor,
-  healthMonitor,
-} from '@temper/health';
+import { type HealthMonitor, healthMonitor } from '@temper/health';
+import { auditLogCheck, eventLoopDelayCheck } from '@temper/health/checks';
 import {
   type HardeningOverrides,
   type ParserCraftHardening,

@@ -2,35 +2,36 @@ import { checkNumber, checkType } from '@temper/core';
 import type { HealthCheck } from '../check-options.ts';
 import type { HealthStatus } from '../status.ts';
 import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
+import { snapshotOf } from './snapshot.ts';
 
-/** An audit log, by its shape: those of `@temper/audit`, and any like them. */
+/** Anything with the shape of an audit log of `@temper/audit`. */
 export interface AuditLogLike {
   readonly name: string;
   stats(): AuditLogLevels;
 }
 
-/** What became of the events of an audit log, as totals since the start. */
+/** Event counts of an audit log since its start. */
 export interface AuditLogCounts {
-  /** Callers that were told that their event could not be stored. */
+  /** Events that were rejected because they could not be stored. */
   readonly refused: number;
-  /** Callers that went on without it being durable. */
+  /** Events that were accepted but not stored durably. */
   readonly degraded: number;
   /** Events that were lost. */
   readonly dropped: number;
 }
 
-/** What is read of an audit log's `stats()`. The counts may stand under `events`, too. */
+/** The part of an audit log's `stats()` that is read. The counts may also be in `events`. */
 export type AuditLogLevels = (AuditLogCounts | { readonly events: AuditLogCounts }) & {
-  /** Events that wait to be stored. */
+  /** Events waiting to be stored. */
   readonly pending: number;
-  /** `unavailable` and `closed` mean that nothing is stored; anything else is well. */
+  /** `unavailable` and `closed` mean that nothing is stored; any other value is healthy. */
   readonly state?: string;
 };
 
 /** Options of {@link auditLogCheck}. */
 export interface AuditLogCheckOptions extends BuiltInCheckOptions {
   /**
-   * Waiting events from which on the log is degraded.
+   * Number of pending events from which the log is degraded.
    *
    * @defaultValue 1000
    * @throws {RangeError} at construction, unless >= 1
@@ -42,11 +43,11 @@ const OWNER = 'auditLogCheck';
 const LEVELS = ['refused', 'degraded', 'dropped', 'pending'] as const;
 
 /**
- * Whether an audit log keeps what it is given: unhealthy when it stores nothing, or refused or lost
- * events since the probe before; degraded when it took some that are not durable, or has too many
- * waiting.
+ * Checks whether an audit log stores its events. Unhealthy if it stores nothing, or has rejected or
+ * lost events since the previous probe. Degraded if it has accepted events that are not durable, or if
+ * too many are pending.
  *
- * @throws {TypeError | RangeError} when it is no audit log, or an option is unknown or out of range
+ * @throws {TypeError | RangeError} when `watched` is no audit log, or an option is unknown or out of range
  */
 export function auditLogCheck(
   watched: AuditLogLike,
@@ -67,13 +68,13 @@ export function auditLogCheck(
       const degraded = now.degraded - before.degraded;
       before = now;
       const storesNothing = state === 'unavailable' || state === 'closed';
-      const is = storesNothing ? `the log is ${state}; ` : '';
+      const prefix = storesNothing ? `log is ${state}; ` : '';
       return {
         status: judgeLog(
           storesNothing || refused + dropped > 0,
           degraded > 0 || pending >= maxPending,
         ),
-        message: `${is}since the last probe ${refused} events were refused, ${dropped} lost, ${degraded} not durable; ${pending} wait`,
+        message: `${prefix}since the last probe ${refused} events rejected, ${dropped} lost, ${degraded} not durable; ${pending} pending`,
         observed: { name: 'pending', value: pending },
       };
     },
@@ -90,13 +91,13 @@ function levelsOf(watched: AuditLogLike): {
   readonly pending: number;
   readonly state: string | undefined;
 } {
-  const stats = watched.stats();
+  const stats = snapshotOf(OWNER, watched);
   const { pending, state } = stats;
   const { refused, degraded, dropped } = 'events' in stats ? stats.events : stats;
   const levels = { refused, degraded, dropped, pending };
   if (LEVELS.some((level) => typeof levels[level] !== 'number')) {
     throw new TypeError(
-      `${OWNER}: '${watched.name}' must tell ${LEVELS.join(', ')} in its stats().`,
+      `${OWNER}: '${watched.name}' must return ${LEVELS.join(', ')} from stats().`,
     );
   }
   return { counts: { refused, degraded, dropped }, pending, state };

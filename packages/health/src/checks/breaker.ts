@@ -2,11 +2,12 @@ import { checkOneOf, checkType } from '@temper/core';
 import type { HealthCheck } from '../check-options.ts';
 import type { HealthStatus } from '../status.ts';
 import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
+import { snapshotOf } from './snapshot.ts';
 
-/** A circuit breaker, by its shape: those of `@temper/breaker`, and any like them. */
+/** Anything with the shape of a circuit breaker of `@temper/breaker`. */
 export interface BreakerLike {
   readonly name: string;
-  /** `closed` is well, `half-open` is being tried; anything else is not letting calls through. */
+  /** `closed` is healthy, `half-open` degraded; any other value means that calls are rejected. */
   readonly state: string;
   stats(): object;
 }
@@ -14,7 +15,7 @@ export interface BreakerLike {
 /** Options of {@link breakerCheck}. */
 export interface BreakerCheckOptions extends BuiltInCheckOptions {
   /**
-   * What an open or isolated circuit means. Degraded, as a service is made to live with it.
+   * Status of an open or isolated circuit. Degraded by default, because the service has a fallback.
    *
    * @defaultValue 'degraded'
    */
@@ -24,9 +25,9 @@ export interface BreakerCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'breakerCheck';
 
 /**
- * Whether a circuit lets calls through. Named after the breaker, unless told otherwise.
+ * Checks whether a circuit breaker lets calls through. Its name is that of the breaker by default.
  *
- * @throws {TypeError} when it is no breaker, or an option is unknown or wrong
+ * @throws {TypeError} when `watched` is no breaker, or an option is unknown or invalid
  */
 export function breakerCheck(watched: BreakerLike, options: BreakerCheckOptions = {}): HealthCheck {
   checkType(OWNER, 'breaker', watched, 'object');
@@ -43,9 +44,9 @@ export function breakerCheck(watched: BreakerLike, options: BreakerCheckOptions 
       const { state } = watched;
       return {
         status: state === 'closed' ? 'healthy' : state === 'half-open' ? 'degraded' : openStatus,
-        message: `the circuit is ${state}`,
+        message: `circuit is ${state}`,
         observed: { name: 'state', value: state },
-        details: { ...watched.stats() },
+        details: { ...snapshotOf(OWNER, watched) },
       };
     },
   });

@@ -1,9 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import * as health from '../index.ts';
-
-const { auditLogCheck, breakerCheck, diskSpaceCheck, dnsCheck, eventLoopDelayCheck } = health;
-const { eventLoopUtilizationCheck, fileDescriptorsCheck, heapCheck, httpCheck } = health;
-const { limiterCheck, memoryCheck, statsCheck, tcpCheck } = health;
+import { healthMonitor } from '../monitor.ts';
+import {
+  auditLogCheck,
+  breakerCheck,
+  diskSpaceCheck,
+  dnsCheck,
+  eventLoopDelayCheck,
+  eventLoopUtilizationCheck,
+  fileDescriptorsCheck,
+  heapCheck,
+  httpCheck,
+  limiterCheck,
+  memoryCheck,
+  statsCheck,
+  tcpCheck,
+} from './index.ts';
 
 const shape = { name: 'a', state: 'closed', stats: () => ({}) };
 
@@ -86,11 +97,11 @@ describe('built-in checks', () => {
       () => heapCheck({ limit: 3 } as never),
       "heapCheck: unknown option 'limit'; known are name, timeoutMs,",
     ],
-  ])('refuse bad options: %s', (make, message) => {
+  ])('rejects invalid options: %s', (make, message) => {
     expect(make).toThrow(message);
   });
 
-  it('take the common options', () => {
+  it('accepts the common options in every built-in check', () => {
     const options = {
       name: 'mine',
       timeoutMs: 5,
@@ -117,7 +128,7 @@ describe('built-in checks', () => {
     for (const check of checks) expect(check).toMatchObject(options);
   });
 
-  it('have names of their own, so that all of them fit into one monitor', () => {
+  it('gives every built-in check a different default name', () => {
     const checks = [
       eventLoopDelayCheck(),
       eventLoopUtilizationCheck(),
@@ -129,11 +140,11 @@ describe('built-in checks', () => {
       tcpCheck({ port: 1 }),
       httpCheck({ url: 'http://a' }),
     ];
-    using monitor = health.healthMonitor({ checks });
+    using monitor = healthMonitor({ checks });
     expect(monitor.stats().unknown).toHaveLength(9);
   });
 
-  it('that look outside are kept out of liveness', () => {
+  it('rejects built-in checks of dependencies in the group liveness', () => {
     for (const check of [
       dnsCheck({ hostname: 'a' }),
       tcpCheck({ port: 1 }),
@@ -141,7 +152,7 @@ describe('built-in checks', () => {
       breakerCheck(shape),
     ]) {
       const checks = [{ ...check, groups: ['liveness'] }];
-      expect(() => health.healthMonitor({ checks })).toThrow('would not mend it');
+      expect(() => healthMonitor({ checks })).toThrow('does not repair it');
     }
   });
 });

@@ -2,7 +2,7 @@ import { checkKnown, checkName, checkNumber, show } from '@temper/core';
 import type { HealthCheck } from '../check-options.ts';
 import { withoutUndefined } from '../options.ts';
 
-/** What every built-in check takes, apart from what it looks at. */
+/** Options that every built-in check accepts. */
 export interface BuiltInCheckOptions
   extends Partial<Omit<HealthCheck, 'check' | 'dependency' | 'componentType' | 'dispose'>> {}
 
@@ -18,8 +18,10 @@ const COMMON: readonly (keyof BuiltInCheckOptions)[] = [
 ];
 
 /**
- * Makes a built-in check of the common options and its own parts, and refuses options that are
- * neither common nor `own`.
+ * Creates a built-in check from the common options and its own parts.
+ *
+ * @param own - names of the options that only this check accepts
+ * @throws {TypeError} for an option that is neither common nor `own`
  */
 export function builtIn(
   owner: string,
@@ -39,23 +41,23 @@ export function builtIn(
   return check;
 }
 
-/** @throws {TypeError} unless the option is a string that says something, naming owner, option and value */
+/** @throws {TypeError} unless the option is a non-empty string */
 export function checkText(owner: string, option: string, value: unknown): void {
   if (typeof value !== 'string' || value === '') {
     throw new TypeError(`${owner}: ${option} must be a non-empty string, got ${show(value)}.`);
   }
 }
 
-/** Two limits for a value of which more is worse. */
+/** Two thresholds of a value for which higher is worse. */
 export interface Limits {
   readonly degraded: number;
   readonly unhealthy: number;
 }
 
 /**
- * Holds two limits to their ranges. `Infinity` switches one off.
+ * Validates two thresholds. `Infinity` disables one.
  *
- * @throws {RangeError} unless 0 <= degraded <= unhealthy, naming both options
+ * @throws {RangeError} unless 0 <= degraded <= unhealthy
  */
 export function checkLimits(
   owner: string,

@@ -6,17 +6,17 @@ import { mebibytes } from './bytes.ts';
 
 /** Options of {@link diskSpaceCheck}. */
 export interface DiskSpaceCheckOptions extends BuiltInCheckOptions {
-  /** Any path on the file system to look at. */
+  /** Any path on the file system. */
   readonly path: string;
   /**
-   * Share in use from which on the service is degraded.
+   * Used share, 0 to 1, from which the check is degraded.
    *
    * @defaultValue 0.85
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly degraded?: number;
   /**
-   * Share from which on it is unhealthy.
+   * Used share from which the check is unhealthy.
    *
    * @defaultValue 0.95
    * @throws {RangeError} at construction, unless >= `degraded`
@@ -27,8 +27,8 @@ export interface DiskSpaceCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'diskSpaceCheck';
 
 /**
- * Space on a file system, and inodes where it counts them, by `statfs`. What is reserved for root
- * counts as used.
+ * Checks the free space of a file system, and its free inodes if it has any, with `statfs`. Space
+ * reserved for root counts as used.
  *
  * @throws {TypeError | RangeError} when an option is missing, unknown or out of range
  */
@@ -45,7 +45,7 @@ export function diskSpaceCheck(options: DiskSpaceCheckOptions): HealthCheck {
     componentType: 'system',
     check: async () => {
       const { bsize, blocks, bavail, files, ffree } = await statfs(path);
-      // Virtual file systems have no blocks, and some have no inodes, to run out of.
+      // Virtual file systems report no blocks, and some file systems report no inodes.
       const space = blocks === 0 ? 0 : 1 - bavail / blocks;
       const inodes = files === 0 ? 0 : 1 - ffree / files;
       return {

@@ -5,12 +5,12 @@ import { type BuiltInCheckOptions, builtIn, checkText } from './built-in.ts';
 
 /** Options of {@link dnsCheck}. */
 export interface DnsCheckOptions extends BuiltInCheckOptions {
-  /** The name to resolve. */
+  /** The host name to resolve. */
   readonly hostname: string;
   /**
-   * Servers to ask, as `address` or `address:port`, in place of the system's. With them the question
-   * goes out as a DNS query for A and AAAA records; without, through `getaddrinfo`, hosts file and
-   * all, as a connection would ask it.
+   * DNS servers as `address` or `address:port`. If given, they are queried for A and AAAA records.
+   * Otherwise the name is resolved with `getaddrinfo`, which includes the hosts file, as a connection
+   * would resolve it.
    *
    * @defaultValue none
    */
@@ -20,9 +20,9 @@ export interface DnsCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'dnsCheck';
 
 /**
- * Whether a name resolves to at least one address.
+ * Checks whether a host name resolves to at least one address.
  *
- * @throws {TypeError} when an option is missing, unknown or wrong
+ * @throws {TypeError} when an option is missing, unknown or invalid
  */
 export function dnsCheck(options: DnsCheckOptions): HealthCheck {
   const { hostname, servers } = options;

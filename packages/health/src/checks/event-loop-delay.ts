@@ -7,28 +7,28 @@ import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
 /** Options of {@link eventLoopDelayCheck}. */
 export interface EventLoopDelayCheckOptions extends BuiltInCheckOptions {
   /**
-   * Delay from which on the loop is slow, in milliseconds.
+   * Delay from which the check is degraded, in milliseconds.
    *
    * @defaultValue 100
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly degradedMs?: number;
   /**
-   * Delay from which on the loop is stuck, in milliseconds.
+   * Delay from which the check is unhealthy, in milliseconds.
    *
    * @defaultValue 1000
    * @throws {RangeError} at construction, unless >= `degradedMs`
    */
   readonly unhealthyMs?: number;
   /**
-   * Which delay is looked at: 99 leaves out the worst hundredth, 100 is the longest.
+   * Percentile of the delay that is compared; 100 is the maximum.
    *
    * @defaultValue 100
    * @throws {RangeError} at construction, unless > 0 and <= 100
    */
   readonly percentile?: number;
   /**
-   * How often the loop is sampled, in milliseconds.
+   * Sampling interval, in milliseconds.
    *
    * @defaultValue 10
    * @throws {RangeError} at construction, unless an integer from 1 to 1000
@@ -39,10 +39,10 @@ export interface EventLoopDelayCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'eventLoopDelayCheck';
 
 /**
- * How late the event loop is, by `perf_hooks.monitorEventLoopDelay`. Sampling begins with the first
- * probe. Each probe looks back over the two intervals before it, so a stall shows twice and never
- * falls in between. In the groups `liveness` and `readiness` unless told otherwise: a loop that is
- * stuck for good is what a restart mends.
+ * Checks the delay of the event loop with `perf_hooks.monitorEventLoopDelay`. Sampling begins with the
+ * first probe. Each probe covers the two preceding intervals, so that a stall appears in two probes and
+ * is never missed. The default groups are `liveness` and `readiness`, because a restart repairs an
+ * event loop that is blocked permanently.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
@@ -70,12 +70,12 @@ export function eventLoopDelayCheck(options: EventLoopDelayCheckOptions = {}): H
     check: () => {
       if (sampler === undefined) {
         sampler = new DelaySampler(resolution);
-        return { message: 'sampling has begun' };
+        return { message: 'sampling started' };
       }
       const delayMs = sampler.read(percentile);
       return {
         status: judge(delayMs, degraded, unhealthy),
-        message: `the event loop was ${Math.round(delayMs)} ms late`,
+        message: `event loop delay was ${Math.round(delayMs)} ms`,
         observed: { name: 'delay', value: delayMs, unit: 'ms' },
       };
     },
@@ -89,8 +89,8 @@ export function eventLoopDelayCheck(options: EventLoopDelayCheckOptions = {}): H
 type Sampled = ReturnType<typeof monitorEventLoopDelay>;
 
 /**
- * Two histograms, read and emptied in turn. One that has just been emptied misses the interval under
- * way (Node starts to measure at its next tick); the other one saw it.
+ * Two histograms that are read and reset alternately. After a reset a histogram misses the current
+ * interval, because Node starts to measure at its next tick; the other histogram covers it.
  */
 class DelaySampler {
   readonly #resolution: number;
@@ -106,7 +106,7 @@ class DelaySampler {
     for (const histogram of this.#histograms) histogram.enable();
   }
 
-  /** Milliseconds by which ticks came late, since the reading before the last. */
+  /** Delay of ticks in milliseconds since the reading before the last one. */
   read(percentile: number): number {
     const histogram = this.#histograms[this.#turn];
     const nanoseconds =
@@ -116,7 +116,7 @@ class DelaySampler {
           ? histogram.max
           : histogram.percentile(percentile);
     const other = this.#turn === 0 ? 1 : 0;
-    // Two probes in quick succession must not leave both of them waiting for a tick.
+    // Two probes in quick succession must not leave both histograms empty.
     if (this.#histograms[other].count > 0) {
       histogram.reset();
       this.#turn = other;

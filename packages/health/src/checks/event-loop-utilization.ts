@@ -6,14 +6,14 @@ import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
 /** Options of {@link eventLoopUtilizationCheck}. */
 export interface EventLoopUtilizationCheckOptions extends BuiltInCheckOptions {
   /**
-   * Share of the time that the loop is busy, from which on the service is degraded.
+   * Share of time, 0 to 1, that the event loop is busy, from which the check is degraded.
    *
    * @defaultValue 0.9
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly degraded?: number;
   /**
-   * Share from which on it is unhealthy; above 1 is never.
+   * Share from which the check is unhealthy. A value above 1 disables it.
    *
    * @defaultValue 0.98
    * @throws {RangeError} at construction, unless >= `degraded`
@@ -24,8 +24,8 @@ export interface EventLoopUtilizationCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'eventLoopUtilizationCheck';
 
 /**
- * How busy the event loop was since the probe before, by `performance.eventLoopUtilization`: the
- * measure that says how much more traffic fits (https://nodesource.com/blog/event-loop-utilization-nodejs).
+ * Checks how busy the event loop was since the previous probe, with `performance.eventLoopUtilization`
+ * (https://nodesource.com/blog/event-loop-utilization-nodejs).
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
@@ -48,7 +48,7 @@ export function eventLoopUtilizationCheck(
       before = now;
       return {
         status: judge(utilization, degraded, unhealthy),
-        message: `the event loop was busy ${(utilization * 100).toFixed(1)} % of the time`,
+        message: `event loop was busy ${(utilization * 100).toFixed(1)} % of the time`,
         observed: { name: 'utilization', value: utilization, unit: '1' },
       };
     },

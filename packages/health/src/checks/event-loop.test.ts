@@ -4,7 +4,7 @@ import { type HealthMonitor, healthMonitor } from '../monitor.ts';
 import { eventLoopDelayCheck } from './event-loop-delay.ts';
 import { eventLoopUtilizationCheck } from './event-loop-utilization.ts';
 
-/** Holds the loop for real. */
+/** Blocks the event loop. */
 function stall(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
@@ -26,9 +26,9 @@ const observed = async (monitor: HealthMonitor) => {
 };
 
 describe('event-loop delay', () => {
-  it('is small while the loop runs free, and tells a real stall for what it was', async () => {
+  it('reports a small delay of an idle event loop and the duration of a real stall', async () => {
     const monitor = monitorOf(eventLoopDelayCheck({ degradedMs: 400, unhealthyMs: 1200 }));
-    expect((await monitor.check()).checks[0]?.message).toBe('sampling has begun');
+    expect((await monitor.check()).checks[0]?.message).toBe('sampling started');
     await sleep(100);
     expect((await observed(monitor)).value).toBeLessThan(400);
 
@@ -45,7 +45,7 @@ describe('event-loop delay', () => {
     expect(stuck.status).toBe('unhealthy');
   });
 
-  it('sees a stall that begins in the very tick of a probe', async () => {
+  it('detects a stall that begins in the same tick as a probe', async () => {
     const monitor = monitorOf(eventLoopDelayCheck({ degradedMs: 150 }));
     await monitor.check();
     await sleep(50);
@@ -57,7 +57,7 @@ describe('event-loop delay', () => {
     }
   });
 
-  it('forgets a stall two probes later', async () => {
+  it('no longer reports a stall two probes later', async () => {
     const monitor = monitorOf(eventLoopDelayCheck({ degradedMs: 150 }));
     await monitor.check();
     await sleep(30);
@@ -71,7 +71,7 @@ describe('event-loop delay', () => {
     expect(seen).toEqual(['late', 'late', 'in time']);
   });
 
-  it('belongs to liveness and readiness, and can be looked at by percentile', async () => {
+  it('is in liveness and readiness by default and supports percentiles', async () => {
     const check = eventLoopDelayCheck({ percentile: 50, degradedMs: 400 });
     expect(check.groups).toEqual(['liveness', 'readiness']);
     const monitor = monitorOf(check);
@@ -84,7 +84,7 @@ describe('event-loop delay', () => {
 });
 
 describe('event-loop utilization', () => {
-  it('is what the loop did since the probe before', async () => {
+  it('reports event loop utilization since the previous probe', async () => {
     const monitor = monitorOf(eventLoopUtilizationCheck({ degraded: 0.7, unhealthy: 2 }));
     await monitor.check();
     await sleep(200);

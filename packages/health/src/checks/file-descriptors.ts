@@ -7,23 +7,23 @@ import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
 /** Options of {@link fileDescriptorsCheck}. */
 export interface FileDescriptorsCheckOptions extends BuiltInCheckOptions {
   /**
-   * Share of the limit from which on the service is degraded.
+   * Share of the limit, 0 to 1, from which the check is degraded.
    *
    * @defaultValue 0.8
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly degraded?: number;
   /**
-   * Share from which on it is unhealthy.
+   * Share from which the check is unhealthy.
    *
    * @defaultValue 0.95
    * @throws {RangeError} at construction, unless >= `degraded`
    */
   readonly unhealthy?: number;
   /**
-   * Where open descriptors are listed and the limit is stated.
+   * Files that list the open descriptors and the limit.
    *
-   * @defaultValue the kernel's own files, `/proc/self/fd` and `/proc/self/limits`
+   * @defaultValue `/proc/self/fd` and `/proc/self/limits`
    */
   readonly proc?: { readonly fd?: string; readonly limits?: string };
 }
@@ -31,9 +31,9 @@ export interface FileDescriptorsCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'fileDescriptorsCheck';
 
 /**
- * Open file descriptors against the process's soft limit, past which every `open`, `accept` and
- * `connect` fails with EMFILE. Needs Linux's `/proc`; elsewhere it passes, and says that it measured
- * nothing.
+ * Checks the number of open file descriptors against the soft limit of the process, beyond which
+ * `open`, `accept` and `connect` fail with EMFILE. Needs `/proc` of Linux. On other platforms the check
+ * passes with a message that nothing was measured.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
@@ -50,8 +50,8 @@ export function fileDescriptorsCheck(options: FileDescriptorsCheckOptions = {}):
     name: 'file_descriptors',
     componentType: 'system',
     check: async () => {
-      if (!measurable) return { message: `not measured: there is no /proc on ${process.platform}` };
-      // Reading the directory takes a descriptor of its own.
+      if (!measurable) return { message: `not measured: no /proc on ${process.platform}` };
+      // Reading the directory uses one descriptor.
       const open = (await readdir(proc.fd ?? '/proc/self/fd')).length - 1;
       const limit = softLimit(await readFile(proc.limits ?? '/proc/self/limits', 'utf8'));
       const ratio = open / limit;
@@ -67,6 +67,6 @@ export function fileDescriptorsCheck(options: FileDescriptorsCheckOptions = {}):
 
 function softLimit(limits: string): number {
   const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1];
-  if (soft === undefined) throw new Error("no line 'Max open files' where limits are stated");
+  if (soft === undefined) throw new Error("the limits file has no line 'Max open files'");
   return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
 }

@@ -7,14 +7,14 @@ import { mebibytes } from './bytes.ts';
 /** Options of {@link heapCheck}. */
 export interface HeapCheckOptions extends BuiltInCheckOptions {
   /**
-   * Share of V8's heap limit from which on the service is degraded.
+   * Share of V8's heap limit, 0 to 1, from which the check is degraded.
    *
    * @defaultValue 0.85
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly degraded?: number;
   /**
-   * Share from which on it is unhealthy.
+   * Share from which the check is unhealthy.
    *
    * @defaultValue 0.95
    * @throws {RangeError} at construction, unless >= `degraded`
@@ -25,8 +25,8 @@ export interface HeapCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'heapCheck';
 
 /**
- * V8's heap against the limit at which V8 gives up (`--max-old-space-size`, or what Node took from the
- * machine). Garbage counts until it is collected, so give it some probes of patience with `flapping`.
+ * Checks the used V8 heap against V8's heap limit (`--max-old-space-size`, or Node's default for the
+ * machine). Uncollected garbage counts as used, so combine it with `flapping`.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
@@ -44,7 +44,7 @@ export function heapCheck(options: HeapCheckOptions = {}): HealthCheck {
       const ratio = used / limit;
       return {
         status: judge(ratio, degraded, unhealthy),
-        message: `the heap holds ${mebibytes(used)} of ${mebibytes(limit)}`,
+        message: `${mebibytes(used)} of ${mebibytes(limit)} of the heap are used`,
         observed: { name: 'utilization', value: ratio, unit: '1' },
         details: { usedBytes: used, limitBytes: limit },
       };

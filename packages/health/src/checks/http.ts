@@ -3,20 +3,22 @@ import { request as requestHttps } from 'node:https';
 import { checkOneOf, checkType, show } from '@temper/core';
 import type { HealthCheck } from '../check-options.ts';
 import type { CheckResult } from '../outcome.ts';
+import { ask } from '../predicate.ts';
 import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
 
 /** Options of {@link httpCheck}. */
 export interface HttpCheckOptions extends BuiltInCheckOptions {
-  /** What to ask for; `http:` or `https:`. */
+  /** The URL to request, `http:` or `https:`. */
   readonly url: string | URL;
   /** @defaultValue 'GET' */
   readonly method?: 'GET' | 'HEAD';
   /** Request headers. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Which status codes are fine. Redirects are not followed.
+   * Which status codes pass. Redirects are not followed. An error and a returned promise are logged
+   * and count as `false`.
    *
-   * @defaultValue 200 to 299
+   * @defaultValue status codes from 200 to 299
    */
   readonly accepts?: (status: number) => boolean;
 }
@@ -24,10 +26,10 @@ export interface HttpCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'httpCheck';
 
 /**
- * Whether a URL answers well. Every probe makes a connection of its own: one that has been kept open
- * proves nothing about the next.
+ * Checks whether a URL responds with an accepted status code. Every probe opens a new connection,
+ * because a reused one does not show that the server accepts connections.
  *
- * @throws {TypeError} when an option is missing, unknown or wrong
+ * @throws {TypeError} when an option is missing, unknown or invalid
  */
 export function httpCheck(options: HttpCheckOptions): HealthCheck {
   const url = URL.parse(String(options.url));
@@ -45,22 +47,22 @@ export function httpCheck(options: HttpCheckOptions): HealthCheck {
     dependency: true,
     check: ({ signal }) =>
       new Promise<CheckResult>((resolve, reject) => {
-        const asked = request(url, { method, headers, signal, agent: false }, (response) => {
+        const outgoing = request(url, { method, headers, signal, agent: false }, (response) => {
           const status = response.statusCode ?? 0;
           response.destroy();
           const observed = { name: 'http_status', value: status };
-          // Credentials and query stay out of the message.
-          const said = `${url.origin}${url.pathname} answered ${status}`;
-          if (accepts(status)) resolve({ message: said, observed });
-          else reject(new UnexpectedStatus(said, status));
+          // Without credentials and query, which may be secret.
+          const message = `${url.origin}${url.pathname} responded with ${status}`;
+          if (ask(OWNER, 'accepts', accepts, status)) resolve({ message, observed });
+          else reject(new UnexpectedStatus(message, status));
         });
-        asked.on('error', reject);
-        asked.end();
+        outgoing.on('error', reject);
+        outgoing.end();
       }),
   });
 }
 
-/** Carries the status, so that `error.type` is the status. */
+/** Has the status code as a property, so that `error.type` is the status code. */
 class UnexpectedStatus extends Error {
   readonly status: number;
 

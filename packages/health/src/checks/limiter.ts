@@ -2,25 +2,27 @@ import { checkType } from '@temper/core';
 import type { HealthCheck } from '../check-options.ts';
 import { judge } from '../status.ts';
 import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
+import { snapshotOf } from './snapshot.ts';
 
-/** A limiter, by its shape: those of `@temper/ratelimit`, and any like them. */
+/** Anything with the shape of a limiter of `@temper/ratelimit`. */
 export interface LimiterLike {
   readonly name: string;
-  /** Must tell `availableTokens` and `maxTokens`, or `inFlight` and `limit`. */
+  /** Must contain `availableTokens` and `maxTokens`, or `inFlight` and `limit`. */
   stats(): object;
 }
 
 /** Options of {@link limiterCheck}. */
 export interface LimiterCheckOptions extends BuiltInCheckOptions {
   /**
-   * Share of the limit in use from which on the service is degraded. By default when none is left.
+   * Used share of the limit, 0 to 1, from which the check is degraded.
    *
    * @defaultValue 1
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly degraded?: number;
   /**
-   * Share from which on it is unhealthy. By default never: a limiter that refuses does its work.
+   * Used share from which the check is unhealthy. Disabled by default, because a limiter that rejects
+   * calls works as intended.
    *
    * @defaultValue Infinity
    * @throws {RangeError} at construction, unless >= `degraded`
@@ -31,9 +33,9 @@ export interface LimiterCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'limiterCheck';
 
 /**
- * How much of a limit is in use. Named after the limiter, unless told otherwise.
+ * Checks how much of a limit is used. Its name is that of the limiter by default.
  *
- * @throws {TypeError | RangeError} when it is no limiter, or an option is unknown or out of range
+ * @throws {TypeError | RangeError} when `watched` is no limiter, or an option is unknown or out of range
  */
 export function limiterCheck(watched: LimiterLike, options: LimiterCheckOptions = {}): HealthCheck {
   checkType(OWNER, 'limiter', watched, 'object');
@@ -53,7 +55,7 @@ export function limiterCheck(watched: LimiterLike, options: LimiterCheckOptions 
         status: judge(ratio, degraded, unhealthy),
         message: `${remaining} of ${limit} are left`,
         observed: { name: 'utilization', value: ratio, unit: '1' },
-        details: { ...watched.stats() },
+        details: { ...snapshotOf(OWNER, watched) },
       };
     },
   });
@@ -64,15 +66,15 @@ type Levels = Partial<
 >;
 
 function levelOf(watched: LimiterLike): { readonly limit: number; readonly remaining: number } {
-  const { maxTokens, availableTokens, limit, inFlight } = watched.stats() as Levels;
+  const { maxTokens, availableTokens, limit, inFlight } = snapshotOf(OWNER, watched) as Levels;
   if (typeof maxTokens === 'number' && typeof availableTokens === 'number') {
-    // Part of a token lets nobody through.
+    // A fraction of a token admits no call.
     return { limit: maxTokens, remaining: Math.max(0, Math.floor(availableTokens)) };
   }
   if (typeof limit === 'number' && typeof inFlight === 'number') {
     return { limit, remaining: Math.max(0, limit - inFlight) };
   }
   throw new TypeError(
-    `${OWNER}: '${watched.name}' must tell availableTokens and maxTokens, or inFlight and limit, in its stats().`,
+    `${OWNER}: '${watched.name}' must return availableTokens and maxTokens, or inFlight and limit, from stats().`,
   );
 }

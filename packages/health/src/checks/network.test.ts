@@ -23,7 +23,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A port on which nobody listens: one that was just given back. */
+/** A port without a listener: one that was just released. */
 async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listen(server);
@@ -32,7 +32,7 @@ async function freePort(): Promise<number> {
 }
 
 describe('TCP', () => {
-  it('passes where somebody accepts, and closes its connection', async () => {
+  it('passes if the port accepts connections, and closes its connection', async () => {
     const closed = Promise.withResolvers<void>();
     const port = await listen(
       createServer((socket) => {
@@ -46,7 +46,7 @@ describe('TCP', () => {
     await closed.promise;
   });
 
-  it('fails where nobody does', async () => {
+  it('fails if the port refuses connections', async () => {
     expect(
       await look(tcpCheck({ port: await freePort(), failureStatus: 'degraded' })),
     ).toMatchObject({
@@ -59,7 +59,7 @@ describe('TCP', () => {
 describe('HTTP', () => {
   const serve = (handler: http.RequestListener) => listen(http.createServer(handler));
 
-  it('passes on 2xx, over a connection of its own each time', async () => {
+  it('passes on 2xx over a new connection per probe', async () => {
     const ports = new Set<number | undefined>();
     const port = await serve((request, response) => {
       ports.add(request.socket.remotePort);
@@ -79,19 +79,19 @@ describe('HTTP', () => {
     expect(ports.size).toBe(3);
   });
 
-  it('fails on anything else, with the status as error.type, and keeps secrets to itself', async () => {
+  it('fails on other status codes with error.type and without credentials in the message', async () => {
     const port = await serve((_request, response) => response.writeHead(500).end('broken'));
     const url = `http://user:hush@127.0.0.1:${port}/ping?token=hush`;
     const report = await look(httpCheck({ url }));
     expect(report).toMatchObject({
       status: 'unhealthy',
       errorType: '500',
-      message: `http://127.0.0.1:${port}/ping answered 500`,
+      message: `http://127.0.0.1:${port}/ping responded with 500`,
     });
     expect(JSON.stringify(report)).not.toContain('hush');
   });
 
-  it('does not follow a redirect, and takes the statuses it is told to', async () => {
+  it('does not follow redirects and passes status codes that accepts allows', async () => {
     const port = await serve((_request, response) => {
       response.writeHead(302, { location: '/elsewhere' }).end();
     });
@@ -102,7 +102,7 @@ describe('HTTP', () => {
     );
   });
 
-  it('hangs up on a server that does not answer in time', async () => {
+  it('closes the connection to a server that does not respond in time', async () => {
     const hungUp = Promise.withResolvers<void>();
     const port = await serve((request) => request.socket.on('close', () => hungUp.resolve()));
     expect(await look(httpCheck({ url: `http://127.0.0.1:${port}/` }))).toMatchObject({
@@ -112,7 +112,7 @@ describe('HTTP', () => {
     await hungUp.promise;
   });
 
-  it('does not read a body that never ends', async () => {
+  it('does not read the response body', async () => {
     const port = await serve((_request, response) => {
       response.writeHead(200).write('for ever');
     });
@@ -120,7 +120,7 @@ describe('HTTP', () => {
   });
 });
 
-/** A real DNS server (RFC 1035) that knows one name, and may be deaf. */
+/** A DNS server (RFC 1035) that knows one name, and can be made silent. */
 async function dnsServer(deaf = false): Promise<string> {
   const server: UdpSocket = createSocket('udp4');
   server.on('message', (query, client) => {
@@ -149,18 +149,18 @@ async function dnsServer(deaf = false): Promise<string> {
 }
 
 describe('DNS', () => {
-  it('passes for a name that resolves, by the system', async () => {
+  it('passes for a host name that the system resolves', async () => {
     expect((await look(dnsCheck({ hostname: 'localhost' })))?.status).toBe('healthy');
   });
 
-  it('passes for a name that a given server knows', async () => {
+  it('passes for a host name that a given DNS server resolves', async () => {
     const servers = [await dnsServer()];
     expect((await look(dnsCheck({ hostname: 'db.test', servers })))?.details).toEqual({
       addresses: ['10.0.0.7'],
     });
   });
 
-  it('fails for a name that it does not know', async () => {
+  it('fails for an unknown host name', async () => {
     const servers = [await dnsServer()];
     expect(await look(dnsCheck({ hostname: 'gone.test', servers }))).toMatchObject({
       status: 'unhealthy',
@@ -168,7 +168,7 @@ describe('DNS', () => {
     });
   });
 
-  it('fails at its timeout when the server is deaf, and can be probed again', async () => {
+  it('fails at the timeout of a silent DNS server and can be probed again', async () => {
     const monitor = healthMonitor({
       timeoutMs: 200,
       ttlMs: 0,

@@ -9,13 +9,13 @@ import { statsCheck } from './stats.ts';
 const monitorOf = (check: HealthCheck) => healthMonitor({ ttlMs: 0, checks: [check] });
 const look = async (monitor: HealthMonitor) => (await monitor.check()).checks[0];
 
-describe('a breaker', () => {
+describe('breakerCheck', () => {
   it.each([
     ['closed', 'healthy'],
     ['half-open', 'degraded'],
     ['open', 'degraded'],
     ['isolated', 'degraded'],
-  ])('that is %s is %s', async (state, status) => {
+  ])('maps the circuit state %s to %s', async (state, status) => {
     const breaker = { name: 'registry_fetch', state, stats: () => ({ failures: 7 }) };
     expect(await look(monitorOf(breakerCheck(breaker)))).toMatchObject({
       name: 'registry_fetch',
@@ -25,20 +25,20 @@ describe('a breaker', () => {
     });
   });
 
-  it('that is open is what its user says it is', async () => {
+  it('reports openStatus for an open circuit', async () => {
     const breaker = { name: 'db', state: 'open', stats: () => ({}) };
     const check = breakerCheck(breaker, { openStatus: 'unhealthy', name: 'db circuit' });
     expect(await look(monitorOf(check))).toMatchObject({ name: 'db circuit', status: 'unhealthy' });
   });
 
-  it('stands for a dependency, and is kept out of liveness', () => {
+  it('is a dependency and therefore rejected in the group liveness', () => {
     const breaker = { name: 'db', state: 'closed', stats: () => ({}) };
     expect(() => monitorOf(breakerCheck(breaker, { groups: ['liveness'] }))).toThrow('dependency');
   });
 });
 
-describe('a limiter', () => {
-  it('is judged by what is left, told in tokens or in permits', async () => {
+describe('limiterCheck', () => {
+  it('compares the used share of tokens or permits with the thresholds', async () => {
     let left = 40;
     const tokens = () => ({ availableTokens: left, maxTokens: 100, limit: 600 });
     const permits = () => ({ inFlight: 100 - left, limit: 100 });
@@ -51,7 +51,7 @@ describe('a limiter', () => {
     left = 20;
     expect((await look(bucket))?.status).toBe('degraded');
     expect((await look(bulkhead))?.status).toBe('degraded');
-    left = -3; // a limit that was lowered while calls were under way
+    left = -3; // a limit that was lowered while calls were in progress
     expect((await look(bucket))?.status).toBe('degraded');
     expect(await look(bulkhead)).toMatchObject({
       status: 'unhealthy',
@@ -59,16 +59,16 @@ describe('a limiter', () => {
     });
   });
 
-  it('that tells no level is refused at once', () => {
+  it('rejects a limiter whose stats() contain no level', () => {
     const stats = () => ({ requests: 3 });
     expect(() => limiterCheck({ name: 'odd', stats })).toThrow(
-      "limiterCheck: 'odd' must tell availableTokens and maxTokens, or inFlight and limit, in its stats().",
+      "limiterCheck: 'odd' must return availableTokens and maxTokens, or inFlight and limit, from stats().",
     );
   });
 });
 
-describe('an audit log', () => {
-  it('is judged by what became of its events since the probe before', async () => {
+describe('auditLogCheck', () => {
+  it('evaluates the events of an audit log since the previous probe', async () => {
     const levels = { state: 'open', refused: 0, degraded: 0, dropped: 0, pending: 0 };
     const monitor = monitorOf(
       auditLogCheck({ name: 'audit', stats: () => ({ ...levels }) }, { maxPending: 10 }),
@@ -88,7 +88,7 @@ describe('an audit log', () => {
     expect(await status()).toBe('healthy');
   });
 
-  it('may keep its counts under events', async () => {
+  it('reads the counts of an audit log from events', async () => {
     const events = { refused: 1, degraded: 0, dropped: 0 };
     const check = auditLogCheck({ name: 'audit', stats: () => ({ events, pending: 0 }) });
     expect((await look(monitorOf(check)))?.status).toBe('unhealthy');
@@ -99,21 +99,21 @@ describe('an audit log', () => {
     ['open', 'healthy'],
     ['unavailable', 'unhealthy'],
     ['closed', 'unhealthy'],
-  ])('that is %s is %s', async (state, status) => {
+  ])('maps the audit log state %s to %s', async (state, status) => {
     const stats = () => ({ state, refused: 0, degraded: 0, dropped: 0, pending: 0 });
     expect((await look(monitorOf(auditLogCheck({ name: 'audit', stats }))))?.status).toBe(status);
   });
 
-  it('that does not tell them is refused at once', () => {
+  it('rejects an audit log whose stats() contain no counts', () => {
     const log = { name: 'odd', stats: () => ({ pending: 1 }) };
     expect(() => auditLogCheck(log as never)).toThrow(
-      "auditLogCheck: 'odd' must tell refused, degraded, dropped, pending in its stats().",
+      "auditLogCheck: 'odd' must return refused, degraded, dropped, pending from stats().",
     );
   });
 });
 
-describe('anything with stats()', () => {
-  it('is judged by the user, who sees the snapshot before as well', async () => {
+describe('statsCheck', () => {
+  it('passes the current and the previous snapshot to judge', async () => {
     let exhausted = 0;
     const retry = { name: 'fetch_package', stats: () => ({ exhausted }) };
     const monitor = monitorOf(
@@ -128,7 +128,7 @@ describe('anything with stats()', () => {
     expect((await look(monitor))?.status).toBe('healthy');
   });
 
-  it('fails when its stats() throws', async () => {
+  it('fails if stats() throws', async () => {
     const broken = {
       stats: () => {
         throw new Error('gone');

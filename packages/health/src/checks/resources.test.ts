@@ -19,7 +19,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('heap', () => {
-  it('is what V8 uses of what V8 may use', async () => {
+  it('compares the used V8 heap with its limit', async () => {
     const report = await look(heapCheck());
     const limit = getHeapStatistics().heap_size_limit;
     expect(report?.details).toMatchObject({ limitBytes: limit });
@@ -36,7 +36,7 @@ describe('heap', () => {
 });
 
 describe('file descriptors', () => {
-  it('are counted for real', async () => {
+  it('counts the open file descriptors of this process', async () => {
     const before = (await look(fileDescriptorsCheck()))?.details?.open as number;
     const files: FileHandle[] = [];
     for (let index = 0; index < 50; index++) {
@@ -48,7 +48,7 @@ describe('file descriptors', () => {
     expect(during?.details?.limit).toBeGreaterThan(0);
   });
 
-  it('are held against the soft limit', async () => {
+  it('compares open file descriptors with the soft limit', async () => {
     const fd = join(folder, 'fd');
     await mkdir(fd);
     for (let index = 0; index <= 90; index++) await writeFile(join(fd, String(index)), '');
@@ -74,7 +74,7 @@ describe('file descriptors', () => {
 });
 
 describe('disk space', () => {
-  it('is what statfs says', async () => {
+  it('reads the free space with statfs', async () => {
     const report = await look(diskSpaceCheck({ path: folder, degraded: 1.1, unhealthy: 1.1 }));
     const { blocks, bsize } = await statfs(folder);
     expect(report?.status).toBe('healthy');
@@ -93,14 +93,14 @@ describe('disk space', () => {
     );
   });
 
-  it('of a path that is not there is a failure', async () => {
+  it('fails for a path that does not exist', async () => {
     expect(await look(diskSpaceCheck({ path: join(folder, 'gone') }))).toMatchObject({
       status: 'unhealthy',
       errorType: 'ENOENT',
     });
   });
 
-  it('of a file system without blocks has nothing to run out of', async () => {
+  it('passes for a file system without blocks', async () => {
     expect((await look(diskSpaceCheck({ path: '/proc' })))?.status).toBe('healthy');
   });
 });

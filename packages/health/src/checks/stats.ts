@@ -3,19 +3,19 @@ import type { HealthCheck } from '../check-options.ts';
 import type { CheckReturn } from '../outcome.ts';
 import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
 
-/** Anything with a name and a plain snapshot: every policy of this family. */
+/** Anything with `stats()`, such as every policy of Temper. A returned promise is awaited. */
 export interface HasStats<S> {
   readonly name?: string;
-  stats(): S;
+  stats(): S | PromiseLike<S>;
 }
 
 /** Options of {@link statsCheck}. */
 export interface StatsCheckOptions<S> extends BuiltInCheckOptions {
-  /** What to take snapshots of. */
+  /** The object to take snapshots of. */
   readonly of: HasStats<S>;
   /**
-   * Judges a snapshot. `before` is the one of the previous probe, undefined at the first, so that
-   * totals can be turned into what happened since.
+   * Evaluates a snapshot. `before` is the snapshot of the previous probe, or undefined at the first, so
+   * that totals can be turned into differences. An error is a failure of the probe.
    */
   readonly judge: (now: S, before: S | undefined) => CheckReturn;
 }
@@ -23,9 +23,9 @@ export interface StatsCheckOptions<S> extends BuiltInCheckOptions {
 const OWNER = 'statsCheck';
 
 /**
- * A check of anything that has `stats()`. Named after what it looks at, unless told otherwise.
+ * Checks any object that has `stats()`. Its name is that of the object by default.
  *
- * @throws {TypeError} when an option is missing, unknown or wrong
+ * @throws {TypeError} when an option is missing, unknown or invalid
  */
 export function statsCheck<S>(options: StatsCheckOptions<S>): HealthCheck {
   const { of, judge } = options;
@@ -35,11 +35,11 @@ export function statsCheck<S>(options: StatsCheckOptions<S>): HealthCheck {
   let before: S | undefined;
   return builtIn(OWNER, options, ['of', 'judge'], {
     name: of.name ?? 'stats',
-    check: () => {
-      const now = of.stats();
-      const verdict = judge(now, before);
+    check: async () => {
+      const now = await of.stats();
+      const result = judge(now, before);
       before = now;
-      return verdict;
+      return result;
     },
   });
 }

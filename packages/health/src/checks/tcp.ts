@@ -5,9 +5,11 @@ import { type BuiltInCheckOptions, builtIn, checkText } from './built-in.ts';
 
 /** Options of {@link tcpCheck}. */
 export interface TcpCheckOptions extends BuiltInCheckOptions {
-  /** @defaultValue '127.0.0.1' */
+  /** Host name or address. @defaultValue '127.0.0.1' */
   readonly host?: string;
   /**
+   * Port number.
+   *
    * @throws {RangeError} at construction, unless an integer from 1 to 65 535
    */
   readonly port: number;
@@ -16,7 +18,7 @@ export interface TcpCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'tcpCheck';
 
 /**
- * Whether somebody accepts connections at an address. Connects, and closes again.
+ * Checks whether an address accepts TCP connections. Opens a connection and closes it.
  *
  * @throws {TypeError | RangeError} when an option is missing, unknown or out of range
  */

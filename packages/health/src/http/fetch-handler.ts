@@ -1,19 +1,20 @@
 import type { HealthMonitor } from '../monitor.ts';
-import { answer, detailsFor, routeOf } from './answer.ts';
 import { type HealthHandlerOptions, resolveHandlerOptions } from './options.ts';
+import { detailsFor, respond, routeOf } from './response.ts';
 
-/** A handler in the manner of `fetch`: resolves to undefined for a request that is not a probe. */
+/** A handler with the signature of `fetch`. Resolves to undefined for a request that is not a probe. */
 export type FetchHealthHandler = (request: Request) => Promise<Response | undefined>;
 
 /**
- * Answers `/livez`, `/readyz` and `/startupz` for servers that speak `Request` and `Response`.
+ * Creates a handler of `/livez`, `/readyz` and `/startupz` for servers that use `Request` and
+ * `Response`.
  *
  * ```ts
  * const probes = healthFetch(monitor);
  * app.use(async (c, next) => (await probes(c.req.raw)) ?? next()); // Hono
  * ```
  *
- * @throws {TypeError} when an option is unknown or wrong
+ * @throws {TypeError} when an option is unknown or invalid
  */
 export function healthFetch(
   monitor: HealthMonitor,
@@ -23,7 +24,7 @@ export function healthFetch(
   return async (request) => {
     const route = routeOf(resolved, request.url);
     if (route === undefined) return undefined;
-    const { status, headers, body } = await answer(monitor, {
+    const { status, headers, body } = await respond(monitor, {
       ...route,
       method: request.method,
       accept: request.headers.get('accept'),

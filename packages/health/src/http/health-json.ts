@@ -8,8 +8,8 @@ const JSON_STATUS: Readonly<Record<HealthStatus, 'pass' | 'warn' | 'fail'>> = {
 };
 
 /**
- * A report as `application/health+json`: draft-inadarei-api-health-check-06 (expired, and what clients
- * of the format read). Without details it is the status and nothing else.
+ * Renders a report as `application/health+json` of draft-inadarei-api-health-check-06, which has expired
+ * but is the version that clients implement. Without details only the status is included.
  */
 export function healthJson(report: HealthReport, details: boolean): object {
   const status = JSON_STATUS[report.status];
@@ -37,7 +37,7 @@ function componentOf(check: CheckReport, excluded: boolean): object {
     time: new Date(check.timestamp).toISOString(),
     ...(observed === undefined ? {} : { observedValue: observed.value }),
     ...(observed?.unit === undefined ? {} : { observedUnit: observed.unit }),
-    // The draft wants no output with a pass.
+    // The draft asks to omit the output of a check that passes.
     ...(message === undefined || check.status === 'healthy' ? {} : { output: message }),
     critical: check.critical,
     responseTimeMs: check.responseTimeMs,

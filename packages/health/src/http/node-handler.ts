@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { notify } from '@temper/core';
 import type { HealthMonitor } from '../monitor.ts';
 import { onListenerError } from '../telemetry.ts';
-import { answer, detailsFor, routeOf } from './answer.ts';
 import { type HealthHandlerOptions, resolveHandlerOptions } from './options.ts';
+import { detailsFor, type ProbeResponse, respond, routeOf } from './response.ts';
 
-/** A handler for `node:http`, which is also a middleware for Express and a hook for Fastify. */
+/** A handler for `node:http`, also usable as Express middleware and as Fastify hook. */
 export type NodeHealthHandler = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -12,8 +13,8 @@ export type NodeHealthHandler = (
 ) => void;
 
 /**
- * Answers `/livez`, `/readyz` and `/startupz`. Anything else is passed to `next`, or answered with
- * 404 where there is none.
+ * Creates a handler of `/livez`, `/readyz` and `/startupz`. Any other request is passed to `next`, or
+ * receives a 404 if there is no `next`.
  *
  * ```ts
  * http.createServer(handler);
@@ -21,7 +22,7 @@ export type NodeHealthHandler = (
  * fastify().addHook('onRequest', (request, reply, done) => handler(request.raw, reply.raw, done));
  * ```
  *
- * @throws {TypeError} when an option is unknown or wrong
+ * @throws {TypeError} when an option is unknown or invalid
  */
 export function healthHandler(
   monitor: HealthMonitor,
@@ -35,18 +36,29 @@ export function healthHandler(
       else response.writeHead(404, { 'content-length': '0' }).end();
       return;
     }
-    answer(monitor, {
+    const probe = respond(monitor, {
       ...route,
       method: request.method ?? 'GET',
       accept: request.headers.accept,
       details: detailsFor(resolved, request),
-    }).then(
-      ({ status, headers, body }) => response.writeHead(status, headers).end(body),
-      (error: unknown) => {
-        onListenerError(error);
-        if (!response.headersSent) response.writeHead(503, { 'content-length': '0' });
-        response.end();
-      },
-    );
+    });
+    void send(probe, response);
   };
+}
+
+/** Never rejects: a rejection would end the process. */
+async function send(probe: Promise<ProbeResponse>, response: ServerResponse): Promise<void> {
+  try {
+    const { status, headers, body } = await probe;
+    // Other code, such as a timeout middleware, may have responded during the probe.
+    if (!response.headersSent) response.writeHead(status, headers).end(body);
+  } catch (error) {
+    onListenerError(error);
+    notify(sendUnavailable, response, onListenerError);
+  }
+}
+
+function sendUnavailable(response: ServerResponse): void {
+  if (!response.headersSent) response.writeHead(503, { 'content-length': '0' });
+  response.end();
 }

@@ -1,6 +1,6 @@
 import { checkKnown, checkOneOf, show } from '@temper/core';
 
-/** Where the three probes are found. */
+/** Paths of the three probes. */
 export interface HealthPaths {
   /** @defaultValue '/livez' */
   readonly liveness?: string;
@@ -10,24 +10,29 @@ export interface HealthPaths {
   readonly startup?: string;
 }
 
-/** Which question a request asks. */
+/** Kind of a probe. */
 export type ProbeKind = keyof HealthPaths;
 
 /** Options of {@link healthHandler} and {@link healthFetch}. */
 export interface HealthHandlerOptions<Request> {
   /**
-   * Who sees more than the status: nobody, everybody, or those whose request you let. Without details
-   * `?verbose` and `?exclude=` are ignored, as the second would tell which check fails.
-   * A function that throws has said no.
+   * Which requests receive more than the status: none, all, or those for which the function returns
+   * `true`. Without details `?verbose` and `?exclude=` are ignored, because excluding checks would
+   * reveal which one fails. An error and a returned promise are logged and count as `false`.
    *
    * @defaultValue 'never'
    */
   readonly details?: 'never' | 'always' | ((request: Request) => boolean);
-  /** @defaultValue { liveness: '/livez', readiness: '/readyz', startup: '/startupz' } */
+  /**
+   * Paths of the probes.
+   *
+   * @defaultValue { liveness: '/livez', readiness: '/readyz', startup: '/startupz' }
+   * @throws {TypeError} at construction, unless the paths start with '/' and are all different
+   */
   readonly paths?: HealthPaths;
 }
 
-/** The defaults, as the README's table shows them. */
+/** Default values. A test compares them with the README. */
 export const HANDLER_DEFAULTS: {
   readonly details: 'never';
   readonly paths: Required<HealthPaths>;
@@ -36,14 +41,16 @@ export const HANDLER_DEFAULTS: {
   paths: { liveness: '/livez', readiness: '/readyz', startup: '/startupz' },
 };
 
-/** The options when they have been checked. */
+/** The options after validation. */
 export interface ResolvedHandlerOptions<Request> {
+  /** The factory that received the options, for messages. */
+  readonly owner: string;
   readonly details: NonNullable<HealthHandlerOptions<Request>['details']>;
-  /** From path to question. */
+  /** Maps a path to its probe. */
   readonly routes: ReadonlyMap<string, ProbeKind>;
 }
 
-/** Holds the options to their ranges and fills in the defaults. */
+/** Validates the options and fills in the defaults. */
 export function resolveHandlerOptions<Request>(
   owner: string,
   options: HealthHandlerOptions<Request>,
@@ -57,11 +64,14 @@ export function resolveHandlerOptions<Request>(
   const routes = new Map<string, ProbeKind>();
   for (const [kind, path] of Object.entries(paths)) {
     if (typeof path !== 'string' || !path.startsWith('/') || /[?#]/.test(path)) {
-      throw new TypeError(`${owner}: paths.${kind} must be a path from '/', got ${show(path)}.`);
+      throw new TypeError(
+        `${owner}: paths.${kind} must be a path that starts with '/', got ${show(path)}.`,
+      );
     }
-    if (routes.has(path))
-      throw new TypeError(`${owner}: paths must differ, got ${show(path)} twice.`);
+    if (routes.has(path)) {
+      throw new TypeError(`${owner}: paths must be different, got ${show(path)} twice.`);
+    }
     routes.set(path, kind as ProbeKind);
   }
-  return { details, routes };
+  return { owner, details, routes };
 }

@@ -3,17 +3,17 @@ import type { CheckReport, HealthReport } from '../report.ts';
 const WORD = { healthy: 'ok', degraded: 'degraded', unhealthy: 'unhealthy' } as const;
 const MARK = { healthy: '+', degraded: '!', unhealthy: '-' } as const;
 
-/** The status in a word: what a public probe gets. */
+/** The status as one word, the response to a probe without details. */
 export function statusWord(report: HealthReport): string {
   return `${WORD[report.status]}\n`;
 }
 
 /**
- * One line per check and a verdict, as the Kubernetes API server answers `?verbose`
+ * One line per check and a summary line, in the format of the Kubernetes API server for `?verbose`
  * (https://kubernetes.io/docs/reference/using-api/health-checks/).
  *
- * @param endpoint - the probe's path without its slash, such as `readyz`
- * @param unmatched - excluded names that no check has
+ * @param endpoint - last segment of the probe's path, such as `readyz`
+ * @param unmatched - excluded names without a check
  */
 export function verboseText(
   endpoint: string,
@@ -22,7 +22,7 @@ export function verboseText(
 ): string {
   const lines = report.checks.map((check) => line(check, report.excluded.includes(check.name)));
   if (unmatched.length > 0) {
-    lines.push(`warn: no check to exclude is named ${unmatched.map(quote).join(', ')}`);
+    lines.push(`warn: cannot exclude unknown checks ${unmatched.map(quote).join(', ')}`);
   }
   if (report.message !== undefined) lines.push(`[-]${oneLine(report.message)}`);
   lines.push(`${endpoint} check ${report.status === 'unhealthy' ? 'failed' : 'passed'}`);
@@ -36,7 +36,7 @@ function line(check: CheckReport, excluded: boolean): string {
   return `[${MARK[check.status]}]${check.name} ${WORD[check.status]}${said}`;
 }
 
-/** A name from the query, made harmless and short. */
+/** A name from the query on one line, at most 60 characters long. */
 function quote(name: string): string {
   return `"${oneLine(name).slice(0, 60)}"`;
 }

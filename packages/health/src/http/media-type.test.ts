@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { chooseMediaType } from './accept.ts';
+import { chooseMediaType } from './media-type.ts';
 
 it.each([
   [undefined, 'text/plain'],
@@ -15,6 +15,6 @@ it.each([
   ['application/health+json;q=0', 'text/plain'],
   ['application/health+json;q=seven', 'text/plain'],
   [';;,,;q=', 'text/plain'],
-])('answers Accept: %s with %s', (accept, expected) => {
+])('responds to Accept: %s with %s', (accept, expected) => {
   expect(chooseMediaType(accept)).toBe(expected);
 });

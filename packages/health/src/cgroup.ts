@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Where the kernel says what a process may use. Other paths stand in for it in tests. */
+/** Files of the kernel that describe the cgroup of the process. Tests replace them. */
 export interface CgroupPaths {
   /** @defaultValue '/sys/fs/cgroup' */
   readonly root?: string;
@@ -9,18 +9,18 @@ export interface CgroupPaths {
   readonly membership?: string;
 }
 
-/** A limit that was found. */
+/** A memory limit and its source. */
 export interface MemoryLimit {
   readonly limitBytes: number;
   readonly source: 'cgroup v2' | 'cgroup v1';
 }
 
-/** Version 1 has no word for "unlimited": it is the largest page-aligned number, about 2^63. */
+/** Version 1 expresses "unlimited" as the largest page-aligned number, about 2^63. */
 const V1_UNLIMITED = 2 ** 62;
 
 /**
- * The tightest memory limit of the process's cgroup and its parents, as any of them kills; undefined
- * where there is none.
+ * The lowest memory limit of the process's cgroup and its ancestors, because the kernel enforces each
+ * of them. Undefined if there is none.
  *
  * Sources: Linux, Documentation/admin-guide/cgroup-v2.rst (`memory.max`) and cgroup-v1/memory.rst
  * (`memory.limit_in_bytes`).
@@ -28,7 +28,7 @@ const V1_UNLIMITED = 2 ** 62;
 export async function cgroupMemoryLimit(paths: CgroupPaths = {}): Promise<MemoryLimit | undefined> {
   const { root = '/sys/fs/cgroup', membership = '/proc/self/cgroup' } = paths;
   const lines = ((await readText(membership)) ?? '').split('\n');
-  // A process can be in both hierarchies; memory is governed by one of them.
+  // A process can be in both hierarchies, but only one of them controls memory.
   for (const line of lines) {
     const [, controllers, path = '/'] = line.split(':');
     if (controllers?.split(',').includes('memory')) {
@@ -45,8 +45,8 @@ async function tightest(
   file: string,
   source: MemoryLimit['source'],
 ): Promise<MemoryLimit | undefined> {
-  // Inside a container the path may be one of the host's that does not exist here; the mount's root
-  // is then the container's own group.
+  // Inside a container the path may be that of the host, which does not exist here. The root of the
+  // mount is then the cgroup of the container.
   const parts = path.split('/').filter((part) => part !== '' && part !== '..');
   let limitBytes = Number.POSITIVE_INFINITY;
   for (let depth = parts.length; depth >= 0; depth--) {

@@ -1,14 +1,14 @@
-import { notify } from '@temper/core';
 import type { HealthMonitor } from '../monitor.ts';
+import { ask } from '../predicate.ts';
 import type { HealthReport } from '../report.ts';
 import { onListenerError } from '../telemetry.ts';
-import { chooseMediaType } from './accept.ts';
 import { healthJson } from './health-json.ts';
+import { chooseMediaType } from './media-type.ts';
 import type { ProbeKind, ResolvedHandlerOptions } from './options.ts';
 import { statusWord, verboseText } from './plain-text.ts';
 
-/** One request, as far as it matters here. */
-export interface Question {
+/** The relevant parts of a request. */
+export interface ProbeRequest {
   readonly kind: ProbeKind;
   /** Path and query. */
   readonly url: URL;
@@ -17,8 +17,8 @@ export interface Question {
   readonly details: boolean;
 }
 
-/** What to answer. */
-export interface Answer {
+/** The response to a probe. */
+export interface ProbeResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** Empty for HEAD. */
@@ -26,40 +26,36 @@ export interface Answer {
 }
 
 const COMMON = {
-  // A probe is about now.
+  // A cached response would not describe the current state.
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
 } as const;
 
-/** The question that a URL asks, if it asks one. */
+/** The probe that a URL refers to; undefined if it refers to none. */
 export function routeOf<R>(
   options: ResolvedHandlerOptions<R>,
   target: string,
 ): { readonly kind: ProbeKind; readonly url: URL } | undefined {
-  // The origin only makes a relative target parse. One that does not parse asks nothing.
+  // The origin is only needed to parse a relative target. An invalid URL refers to no probe.
   const url = URL.parse(target.startsWith('/') ? `http://probe${target}` : target);
   const kind = url === null ? undefined : options.routes.get(url.pathname);
   return url === null || kind === undefined ? undefined : { kind, url };
 }
 
-/** Whether this request may see details. */
+/** Whether the response to this request may contain details. */
 export function detailsFor<R>(options: ResolvedHandlerOptions<R>, request: R): boolean {
-  const { details } = options;
-  if (typeof details !== 'function') return details === 'always';
-  let allowed = false;
-  notify(
-    (asked: R) => {
-      allowed = details(asked) === true;
-    },
-    request,
-    onListenerError,
-  );
-  return allowed;
+  const { owner, details } = options;
+  return typeof details === 'function'
+    ? ask(owner, 'details', details, request)
+    : details === 'always';
 }
 
-/** Asks the monitor, and writes down what it says. */
-export async function answer(monitor: HealthMonitor, question: Question): Promise<Answer> {
-  const { kind, url, method, details } = question;
+/** Runs the probe and renders its report. */
+export async function respond(
+  monitor: HealthMonitor,
+  request: ProbeRequest,
+): Promise<ProbeResponse> {
+  const { kind, url, method, details } = request;
   if (method !== 'GET' && method !== 'HEAD') {
     return { status: 405, headers: { ...COMMON, allow: 'GET, HEAD' }, body: '' };
   }
@@ -67,11 +63,11 @@ export async function answer(monitor: HealthMonitor, question: Question): Promis
     ? url.searchParams.getAll('exclude').flatMap((names) => names.split(','))
     : [];
   const report = await monitor[kind]({ exclude });
-  const mediaType = chooseMediaType(question.accept);
+  const mediaType = chooseMediaType(request.accept);
   const body =
-    mediaType === 'text/plain' ? plainText(question, report, exclude) : json(report, details);
+    mediaType === 'text/plain' ? plainText(request, report, exclude) : json(report, details);
   return {
-    // A degraded service still serves.
+    // A degraded service still receives traffic.
     status: report.status === 'unhealthy' ? 503 : 200,
     headers: {
       ...COMMON,
@@ -83,16 +79,20 @@ export async function answer(monitor: HealthMonitor, question: Question): Promis
   };
 }
 
-/** As the Kubernetes API server does, a failure that may be explained is explained unasked. */
-function plainText(question: Question, report: HealthReport, exclude: readonly string[]): string {
-  const { url, details } = question;
+/** If details are allowed, a failure is always verbose, as in the Kubernetes API server. */
+function plainText(
+  request: ProbeRequest,
+  report: HealthReport,
+  exclude: readonly string[],
+): string {
+  const { url, details } = request;
   const verbose = url.searchParams.has('verbose') || report.status === 'unhealthy';
   if (!details || !verbose) return statusWord(report);
   const unmatched = exclude.filter((name) => name !== '' && !report.excluded.includes(name));
   return verboseText(url.pathname.split('/').at(-1) as string, report, unmatched);
 }
 
-/** A check's details are anybody's: what JSON cannot hold must not take the probe down. */
+/** Details are user data: values that cannot be serialized are left out, with all other details. */
 function json(report: HealthReport, details: boolean): string {
   try {
     return `${JSON.stringify(healthJson(report, details), jsonSafe())}\n`;
@@ -107,7 +107,7 @@ function jsonSafe(): (key: string, value: unknown) => unknown {
   return (_key, value) => {
     if (typeof value === 'bigint') return String(value);
     if (typeof value !== 'object' || value === null) return value;
-    if (seen.has(value)) return '[seen above]';
+    if (seen.has(value)) return '[repeated]';
     seen.add(value);
     return value;
   };

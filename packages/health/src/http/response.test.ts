@@ -44,8 +44,8 @@ async function ask(
 
 const accept = (type: string) => ({ headers: { accept: type } });
 
-describe('a public probe', () => {
-  it('tells status and nothing else, however it is asked', async () => {
+describe('without details', () => {
+  it('returns only the status without details, for any query and Accept header', async () => {
     const secret = /postgres|cache|password|10\.0\.0\.7|shop|evicting/;
     for (const query of ['', '?verbose', '?verbose&exclude=postgres', '?exclude=postgres,cache']) {
       for (const type of ['*/*', 'application/health+json', 'application/json']) {
@@ -58,7 +58,7 @@ describe('a public probe', () => {
     }
   });
 
-  it('tells ok where all is well, and degraded with 200', async () => {
+  it('returns ok for healthy, and 200 for degraded', async () => {
     expect(await ask(service(), '/livez')).toMatchObject({ status: 200, text: 'ok\n' });
     const degraded = healthMonitor({ checks: [{ name: 'a', check: () => 'degraded' as const }] });
     expect(await ask(degraded, '/readyz')).toMatchObject({ status: 200, text: 'degraded\n' });
@@ -66,7 +66,7 @@ describe('a public probe', () => {
 });
 
 describe('with details', () => {
-  it('?verbose lists the checks as the Kubernetes API server does', async () => {
+  it('lists the checks for ?verbose in the format of the Kubernetes API server', async () => {
     const answer = await ask(service(), '/readyz?verbose', DETAILS);
     expect(answer?.text.split('\n')).toEqual([
       '[+]loop ok',
@@ -77,12 +77,12 @@ describe('with details', () => {
     ]);
   });
 
-  it('a failure is explained unasked', async () => {
+  it('lists the checks of a failure without ?verbose', async () => {
     expect((await ask(service(), '/readyz', DETAILS))?.text).toContain('[-]postgres');
     expect((await ask(service(), '/livez', DETAILS))?.text).toBe('ok\n');
   });
 
-  it('?exclude= leaves checks out, several ways, and warns of names that are none', async () => {
+  it('excludes checks by ?exclude= and warns about unknown names', async () => {
     for (const query of ['exclude=postgres&exclude=nobody', 'exclude=postgres,nobody']) {
       const answer = await ask(service(), `/readyz?verbose&${query}`, DETAILS);
       expect(answer?.status).toBe(200);
@@ -90,14 +90,14 @@ describe('with details', () => {
         '[+]loop ok',
         '[ ]postgres excluded: unhealthy',
         '[!]cache degraded: evicting',
-        'warn: no check to exclude is named "nobody"',
+        'warn: cannot exclude unknown checks "nobody"',
         'readyz check passed',
         '',
       ]);
     }
   });
 
-  it('health+json follows the draft', async () => {
+  it('renders health+json as in the draft', async () => {
     const answer = await ask(service(), '/readyz', DETAILS, accept('application/health+json'));
     expect(answer?.headers.get('content-type')).toBe('application/health+json');
     const body = JSON.parse(answer?.text ?? '');
@@ -122,7 +122,7 @@ describe('with details', () => {
     expect(Date.parse(body.checks['postgres:status'][0].time)).not.toBeNaN();
   });
 
-  it('says why, when the answer is not from the checks', async () => {
+  it('includes the reason of a status that does not come from checks', async () => {
     const monitor = service();
     monitor.setReady(false, 'shutting down');
     expect((await ask(monitor, '/readyz', DETAILS))?.text).toBe(
@@ -135,7 +135,7 @@ describe('with details', () => {
     });
   });
 
-  it('survives details that JSON cannot hold', async () => {
+  it('responds without details that cannot be serialized', async () => {
     const circular: Record<string, unknown> = {};
     circular.self = circular;
     const hostile = {
@@ -151,7 +151,7 @@ describe('with details', () => {
     }
   });
 
-  it('are shown to those whose request the user lets', async () => {
+  it('includes details for requests that the details function allows', async () => {
     const details = vi.fn((request: Request) => request.headers.get('authorization') === 'ops');
     const monitor = service();
     const without = await ask(monitor, '/readyz?verbose', { details });
@@ -179,8 +179,8 @@ describe('with details', () => {
   });
 });
 
-describe('the probes', () => {
-  it('answer HEAD as GET, without a body', async () => {
+describe('probes', () => {
+  it('responds to HEAD as to GET, without a body', async () => {
     const get = await ask(service(), '/readyz');
     const head = await ask(service(), '/readyz', {}, { method: 'HEAD' });
     expect(head?.text).toBe('');
@@ -188,23 +188,23 @@ describe('the probes', () => {
     expect([...(head?.headers ?? [])]).toEqual([...(get?.headers ?? [])]);
   });
 
-  it('refuse other methods', async () => {
+  it('responds with 405 to other methods', async () => {
     const answer = await ask(service(), '/readyz', {}, { method: 'POST' });
     expect(answer?.status).toBe(405);
     expect(answer?.headers.get('allow')).toBe('GET, HEAD');
   });
 
-  it('are never cached', async () => {
+  it('forbids caching', async () => {
     expect((await ask(service(), '/livez'))?.headers.get('cache-control')).toBe('no-store');
   });
 
-  it('leave every other path alone', async () => {
+  it('ignores other paths', async () => {
     for (const path of ['/', '/ready', '/readyz/', '/readyz/postgres', '/READYZ', '//readyz']) {
       expect(await ask(service(), path)).toBeUndefined();
     }
   });
 
-  it('can be found elsewhere', async () => {
+  it('responds on configured paths', async () => {
     const paths = { liveness: '/-/alive', readiness: '/-/ready' };
     expect(await ask(service(), '/-/alive', { paths })).toMatchObject({ status: 200 });
     expect(await ask(service(), '/livez', { paths })).toBeUndefined();
@@ -219,10 +219,13 @@ describe('the probes', () => {
       "healthFetch: details must be one of 'never', 'always', got 'sometimes'.",
     ],
     [{ detail: 'always' }, "healthFetch: unknown option 'detail'"],
-    [{ paths: { readiness: 'readyz' } }, "paths.readiness must be a path from '/', got 'readyz'."],
-    [{ paths: { readiness: '/livez' } }, "paths must differ, got '/livez' twice."],
+    [
+      { paths: { readiness: 'readyz' } },
+      "paths.readiness must be a path that starts with '/', got 'readyz'.",
+    ],
+    [{ paths: { readiness: '/livez' } }, "paths must be different, got '/livez' twice."],
     [{ paths: { ready: '/r' } }, "healthFetch: paths: unknown option 'ready'"],
-  ])('refuse the options %o', (options, message) => {
+  ])('rejects the handler options %o', (options, message) => {
     expect(() => healthFetch(service(), options as never)).toThrow(message);
   });
 });

@@ -1,11 +1,11 @@
-/** What an answer can be written in. */
+/** Media types of a response. */
 export type MediaType = 'text/plain' | 'application/json' | 'application/health+json';
 
 const JSON_TYPES = ['application/health+json', 'application/json'] as const;
 
 /**
- * Picks what the client asks for (RFC 9110, 12.5.1). JSON has to be asked for by name: kubelets,
- * balancers and browsers send wildcards, and get plain text.
+ * Chooses the media type by the `Accept` header (RFC 9110, section 12.5.1). JSON must be requested by
+ * name. Kubelets, load balancers and browsers send wildcards and receive plain text.
  */
 export function chooseMediaType(accept: string | null | undefined): MediaType {
   const weights = new Map(
