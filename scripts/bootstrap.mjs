@@ -68,6 +68,10 @@ function hasPnpm() {
   return found.status === 0 && Number(found.stdout.split('.')[0]) >= PNPM_MAJOR;
 }
 
+/** Root tasks of turbo that read sources only, and those that read what is built. */
+const SOURCE_CHECKS = ['check:imports', 'check:unused', 'check:reading', 'test:scripts'];
+const BUILD_CHECKS = ['check:sizes', 'api:check'];
+
 const TASKS = {
   start: async () => {
     await step(
@@ -79,7 +83,13 @@ const TASKS = {
   },
   test: async () => {
     await step('linting', 'pnpm', ['--silent', 'lint']);
-    await step('building, checking types, testing (cached when nothing changed)', 'pnpm', [
+    await step('checking the rules of the sources (cached when nothing changed)', 'pnpm', [
+      ...turbo(...SOURCE_CHECKS, '--continue'),
+    ]);
+    await step('building, checking APIs and sizes (cached when nothing changed)', 'pnpm', [
+      ...turbo('build', ...BUILD_CHECKS, '--concurrency=2', '--continue'),
+    ]);
+    await step('checking types, testing (cached when nothing changed)', 'pnpm', [
       ...turbo('typecheck', 'test', '--concurrency=2'),
       ...args,
     ]);

@@ -14,10 +14,16 @@ const { values } = parseArgs({
   options: { prune: { type: 'boolean' }, all: { type: 'boolean' } },
 });
 
-const sources = listFiles().map((file) => ({
-  file,
-  ...parseFile(file, readFileSync(join(ROOT, file), 'utf8')),
-}));
+let faults = 0;
+const sources = listFiles().flatMap((file) => {
+  try {
+    return [{ file, ...parseFile(file, readFileSync(join(ROOT, file), 'utf8')) }];
+  } catch (error) {
+    faults++;
+    console.error(error.message);
+    return [];
+  }
+});
 const { left, unused } = applyExceptions(findViolations(sources, readPackages()));
 const known = readKnown('imports');
 const { fresh, gone } = compareWithKnown(left, known);
@@ -35,7 +41,7 @@ if (!values.prune)
       `scripts/known-violations.json [${rule}] ${file}: ${what} occurs ${count} times less.\n` +
         '  Run `pnpm check:imports --prune`.',
     );
-const faults = fresh.length + unused.length + (values.prune ? 0 : gone.length);
+faults += fresh.length + unused.length + (values.prune ? 0 : gone.length);
 console.log(
   `imports: ${sources.length} files, ${fresh.length} new violations, ${left.length - fresh.length} known`,
 );

@@ -11,7 +11,9 @@ const { values } = parseArgs({
 let passed = 0;
 let skipped = 0;
 let failed = Number(values.failed);
-const files = globSync(`{packages/*,apps/*,bench,observability}/test-results/${values.only}.json`);
+const files = globSync(
+  `{packages/*,apps/*,bench,observability,scripts}/test-results/${values.only}.json`,
+);
 for (const file of files) {
   const result = JSON.parse(readFileSync(file, 'utf8'));
   passed += result.numPassedTests;

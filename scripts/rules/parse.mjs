@@ -54,8 +54,11 @@ export function parseFile(file, text) {
   // `program` is read below only where it must be: reading it builds the whole syntax tree.
   const result = parseSync(file, text);
   const { module, errors } = result;
-  if (errors.length > 0) throw new Error(`${file} does not parse: ${errors[0].message}`);
   const lineOf = lineCounter(text);
+  if (errors.length > 0) {
+    const line = lineOf(errors[0].labels[0]?.start ?? 0);
+    throw new Error(`${file}:${line} does not parse: ${errors[0].message}`);
+  }
   const imports = staticImports(module, lineOf);
   const uses = usesByImport(module, lineOf);
   // Names that the file declares are not the globals. A performance object from node:perf_hooks is.

@@ -270,6 +270,10 @@ it('knows the floor of every package', () => {
   expect(packages.map(({ name }) => name).sort()).toEqual(FLOORS.flat().sort());
 });
 
+it('tells where a file does not parse', () => {
+  expect(() => parseFile('a.ts', '\nconst a = ;')).toThrow(/^a\.ts:2 does not parse: /);
+});
+
 for (const [rule, { broken, fine }] of Object.entries(CASES)) {
   describe(`the rule ${rule}`, () => {
     for (const [tree, ...expected] of broken)
