@@ -114,14 +114,14 @@ describe('audited', () => {
     const { policy, sink, log, clock } = bench();
     await log.append({ eventType: 'a', action: 'b', resource: 'c', status: 'd' });
     sink.failWith = new Error('disk full');
-    let begun = 0;
+    let started = 0;
     const attempt = (): Promise<unknown> =>
-      policy.execute(() => ++begun).catch((error: unknown) => error);
+      policy.execute(() => ++started).catch((error: unknown) => error);
     const first = (await attempt()) as AuditUnavailableError;
-    expect(begun).toBe(1); // it could not be known before
+    expect(started).toBe(1); // the log became unavailable during the first call
     expect(first).toMatchObject({ code: 'AUDIT_UNAVAILABLE', outcome: { ok: true, value: 1 } });
     const second = (await attempt()) as AuditUnavailableError;
-    expect([begun, second.code, second.outcome]).toEqual([1, 'AUDIT_UNAVAILABLE', undefined]);
+    expect([started, second.code, second.outcome]).toEqual([1, 'AUDIT_UNAVAILABLE', undefined]);
     sink.failWith = undefined;
     await clock.advance(1_000);
     expect(await attempt()).toBe(2);
@@ -148,13 +148,13 @@ describe('audited', () => {
     expect(events().map(({ status }) => status)).toEqual(['started', 'success']);
     await log.flush();
     sink.failWith = new Error('disk full');
-    let begun = false;
+    let started = false;
     await expect(
       policy.execute(() => {
-        begun = true;
+        started = true;
       }),
     ).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE', outcome: undefined });
-    expect(begun).toBe(false);
+    expect(started).toBe(false);
   });
 
   it('keeps result and event when a hook throws or returns an invalid value', async () => {

@@ -1,2 +1,2 @@
-/** Kept equal to package.json by `pnpm version-packages`; a test holds it there. */
+/** Kept equal to package.json by `pnpm version-packages`; a test compares them. */
 export const VERSION = '0.0.0';

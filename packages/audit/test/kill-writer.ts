@@ -23,18 +23,18 @@ export interface WriterOptions {
 }
 
 /** Result of one run of the writer. */
-interface Life {
+interface RunResult {
   readonly acknowledged: readonly (readonly [sequence: number, hash: string])[];
   readonly refused: number;
   readonly wasReady: boolean;
 }
 
 /** Starts the writer and kills it some milliseconds after its start or its first acknowledgement. */
-function live(
+function runWriter(
   options: WriterOptions,
   killAfterMs: number,
   from: 'start' | 'answer',
-): Promise<Life> {
+): Promise<RunResult> {
   const settings = { secretKey: key.secretKey, appenders: 12, faults: 0, fill: 0, ...options };
   const child = spawn(process.execPath, ['--no-warnings', WRITER, JSON.stringify(settings)], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -102,18 +102,18 @@ export async function killRepeatedly(
     beforeEach(kill);
     // Most writers are killed while writing, some while opening and repairing the log.
     const early = random() < 0.15;
-    const life = early
-      ? await live(options, 60 + random() * 120, 'start')
-      : await live(options, random() * 50, 'answer');
-    for (const [sequence, hash] of life.acknowledged) {
+    const run = early
+      ? await runWriter(options, 60 + random() * 120, 'start')
+      : await runWriter(options, random() * 50, 'answer');
+    for (const [sequence, hash] of run.acknowledged) {
       const before = acknowledged.get(sequence);
       if (before !== undefined)
         expect(hash, `event ${sequence} was acknowledged twice`).toBe(before);
       acknowledged.set(sequence, hash);
     }
     report.kills++;
-    report.refused += life.refused;
-    if (!life.wasReady) report.killedEarly++;
+    report.refused += run.refused;
+    if (!run.wasReady) report.killedEarly++;
     const opened = source();
     await check(opened, acknowledged, `kill ${kill}`);
     if (opened instanceof SqliteSource) opened.close();
@@ -136,10 +136,10 @@ async function check(
   for await (const lines of source.read({})) {
     for (const line of lines) {
       const { sequence, hash } = parseLine(line);
-      const promised = missing.get(sequence);
-      if (promised !== undefined) expect(hash, `${when}: event ${sequence}`).toBe(promised);
+      const expected = missing.get(sequence);
+      if (expected !== undefined) expect(hash, `${when}: event ${sequence}`).toBe(expected);
       missing.delete(sequence);
     }
   }
-  expect([...missing.keys()], `${when}: acknowledged events that are gone`).toEqual([]);
+  expect([...missing.keys()], `${when}: lost acknowledged events`).toEqual([]);
 }

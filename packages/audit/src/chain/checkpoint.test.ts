@@ -38,7 +38,7 @@ describe('checkpoints', () => {
     ['a size with a leading zero', `log\n01\n${root.toString('base64')}\n`],
     ['a negative size', `log\n-1\n${root.toString('base64')}\n`],
     ['a size beyond safe integers', `log\n9007199254740993\n${root.toString('base64')}\n`],
-    ['a root too short', 'log\n1\nAAAA\n'],
+    ['a truncated root', 'log\n1\nAAAA\n'],
     ['a root that is not base64', `log\n1\n${'*'.repeat(44)}\n`],
     ['an empty extension line', `log\n1\n${root.toString('base64')}\n\nmore\n`],
   ])('rejects a checkpoint with %s', async (_, text) => {

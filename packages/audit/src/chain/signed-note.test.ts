@@ -72,12 +72,12 @@ describe('signed notes', () => {
   it.each([
     ['no signatures', 'text\n'],
     ['no newline at the end', 'text\n\n— a AAAAAAAA'],
-    ['a hyphen for the dash', 'text\n\n- a AAAAAAAA\n'],
+    ['a hyphen instead of a dash', 'text\n\n- a AAAAAAAA\n'],
     ['no key name', 'text\n\n—  AAAAAAAA\n'],
-    ['a signature too short', 'text\n\n— a AAAA\n'],
+    ['a truncated signature', 'text\n\n— a AAAA\n'],
     ['a control character', 'te\u0001xt\n\n— a AAAAAAAA\n'],
     ['too many signatures', `text\n\n${'— a AAAAAAAA\n'.repeat(101)}`],
-    ['a text past any reason', `${'x'.repeat(1024 * 1024)}\n\n— a AAAAAAAA\n`],
+    ['more than 1 MiB of text', `${'x'.repeat(1024 * 1024)}\n\n— a AAAAAAAA\n`],
   ])('rejects a note with %s', (_, note) => {
     expect(() => parseNote(note)).toThrow(TypeError);
   });
@@ -114,7 +114,7 @@ describe('signing keys', () => {
     expect(() => noteSigner('something else')).toThrow('PRIVATE+KEY+');
     expect(() => noteSigner(GO_SECRET.slice(0, -4))).toThrow(TypeError);
     expect(() => noteVerifier(EXAMPLE_KEY.replace('530d903a', '530d903b'))).toThrow(
-      'not that of its key',
+      'does not match the key',
     );
     expect(() => noteVerifier('example.com/foo')).toThrow(TypeError);
   });

@@ -122,10 +122,10 @@ describe('append', () => {
 
   it.each([
     ['no action', { action: '' }, 'action must be a non-empty string'],
-    ['a number for a type', { eventType: 1 }, 'eventType must be a non-empty string, got 1'],
-    ['a status without end', { status: 'x'.repeat(257) }, 'at most 256 characters'],
+    ['a number as type', { eventType: 1 }, 'eventType must be a non-empty string, got 1'],
+    ['a status of 257 characters', { status: 'x'.repeat(257) }, 'at most 256 characters'],
     ['no resource', { resource: undefined }, 'resource must be a non-empty string'],
-    ['details that are text', { details: 'text' }, "details must be an object, got 'text'"],
+    ['a string as details', { details: 'text' }, "details must be an object, got 'text'"],
     ['a negative duration', { durationMs: -1 }, 'durationMs must be a number >= 0'],
     ['an actor without an id', { actor: { name: 'ann' } }, 'actor.id must be a non-empty string'],
   ])('rejects an event with %s', async (_, more, message) => {

@@ -55,7 +55,7 @@ export interface OpenReport {
 
 /** A durable, tamper-evident log of events. */
 export interface AuditLog extends AsyncDisposable {
-  /** Names the log in errors, metrics and its own events. */
+  /** Name of the log in errors, metrics and its own events. */
   readonly name: string;
   /**
    * Adds an event. Resolves when the event is durable in as many sinks as the rule requires.

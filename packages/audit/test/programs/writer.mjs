@@ -21,7 +21,7 @@ function dyingDisk(share) {
     append: async (bytes) => {
       maybe();
       await file.append(bytes);
-      maybe(); // the bytes are there, but nobody is told
+      maybe(); // the bytes are written, but the write is reported as failed
     },
     sync: async () => {
       await file.sync();

@@ -138,23 +138,23 @@ describe('redaction', () => {
   it.each([
     ['a hash without a key', { rules: [{ keys: ['a'], action: 'hash' }] }, "action is 'hash'"],
     ['a short key', { key: 'short' }, 'at least 16 bytes'],
-    ['a path from nowhere', { rules: [{ paths: ['user'], action: 'mask' }] }, "got 'user'"],
+    ['a path with an unknown root', { rules: [{ paths: ['user'], action: 'mask' }] }, "got 'user'"],
     [
-      'a path with a hole',
+      'a path with an empty segment',
       { rules: [{ paths: ['details..a'], action: 'mask' }] },
       "got 'details..a'",
     ],
     [
-      'dropping what is needed',
+      'drop for a required field',
       { rules: [{ paths: ['actor.id'], action: 'drop' }] },
       'cannot be dropped',
     ],
     [
-      'a rule that finds nothing',
+      'a rule without keys, paths or pattern',
       { rules: [{ action: 'mask' }] },
       'needs keys, paths, or a pattern',
     ],
-    ['dropping a pattern', { rules: [{ pattern: /x/, action: 'drop' }] }, 'to mask or hash'],
+    ['drop for a pattern', { rules: [{ pattern: /x/, action: 'drop' }] }, 'to mask or hash'],
   ])('rejects %s', (_, options, message) => {
     expect(() => new Redactor(options as RedactionOptions)).toThrow(message);
   });

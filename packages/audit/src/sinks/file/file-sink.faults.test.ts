@@ -150,9 +150,9 @@ describe('fileSink after a torn write', { timeout: 30_000 }, () => {
 describe('fileSink with failing file operations', { timeout: 30_000 }, () => {
   it.each([
     ['a full disk', 'append', systemError('ENOSPC'), 0],
-    ['a disk that fills up in the middle of a line', 'append', systemError('ENOSPC'), 100],
-    ['a disk that fills up behind some whole lines', 'append', systemError('EDQUOT'), 700],
-    ['a disk that cannot sync', 'sync', systemError('EIO'), 0],
+    ['a disk that fills up within a line', 'append', systemError('ENOSPC'), 100],
+    ['a disk that fills up after some complete lines', 'append', systemError('EDQUOT'), 700],
+    ['a failing sync', 'sync', systemError('EIO'), 0],
   ] as const)(
     'rejects on %s, keeps a valid log, and loses or duplicates nothing afterwards',
     async (_, operation, error, partial) => {

@@ -112,13 +112,13 @@ describe('fileSink', { timeout: 30_000 }, () => {
   });
 
   it.each([
-    ['no directory', {}, 'directory must be a non-empty path'],
+    ['a missing directory', {}, 'directory must be a non-empty path'],
     [
-      'tiny segments',
+      'a too small maxSegmentBytes',
       { directory: 'x', maxSegmentBytes: 10 },
       'maxSegmentBytes must be an integer from 1024',
     ],
-    ['one segment', { directory: 'x', maxSegments: 1 }, 'maxSegments must be an integer >= 2'],
+    ['maxSegments: 1', { directory: 'x', maxSegments: 1 }, 'maxSegments must be an integer >= 2'],
     ['a misspelt option', { directory: 'x', maxAge: 1 }, "unknown option 'maxAge'"],
   ])('rejects %s', (_, options, message) => {
     expect(() => fileSink(options as FileSinkOptions)).toThrow(message);

@@ -37,9 +37,9 @@ export class PostgresSource implements AuditSource {
       const { text, values } = this.#select(low, high, reverse, filter);
       const found = (await this.#pool.query(text, values)).rows as readonly Row[];
       const rows = found.map(({ sequence, at, line }) => ({ key: Number(sequence), at, line }));
-      const sound = check.validCount(rows);
-      if (sound > 0) yield rows.slice(0, sound).map(({ line }) => line);
-      if (sound < rows.length) throw this.#misfiled(rows[sound] as KeyedLine);
+      const valid = check.validCount(rows);
+      if (valid > 0) yield rows.slice(0, valid).map(({ line }) => line);
+      if (valid < rows.length) throw this.#misfiled(rows[valid] as KeyedLine);
       if (rows.length < READ_LINES) return;
       const last = (rows.at(-1) as KeyedLine).key;
       if (reverse) high = last - 1;

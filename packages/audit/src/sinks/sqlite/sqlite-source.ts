@@ -56,9 +56,9 @@ export class SqliteSource implements AuditSource {
       const last = rows.length < READ_LINES ? undefined : rows[rows.length - 1]?.key;
       if (order === 'ASC') low = (last ?? to) + 1;
       else high = (last ?? from) - 1;
-      const sound = check.validCount(rows);
-      if (sound > 0) yield rows.slice(0, sound).map(({ line }) => line);
-      if (sound < rows.length) throw this.#misfiled(rows[sound] as KeyedLine);
+      const valid = check.validCount(rows);
+      if (valid > 0) yield rows.slice(0, valid).map(({ line }) => line);
+      if (valid < rows.length) throw this.#misfiled(rows[valid] as KeyedLine);
       await setImmediate();
     }
   }
