@@ -29,7 +29,7 @@ import { type CheckMeter, logStatusChange, observeMonitor, onListenerError } fro
 import type { Uptime } from './uptime.ts';
 
 /** Options of {@link HealthMonitor.check}. */
-export interface CheckOptions {
+interface CheckOptions {
   /** Runs only the checks of this group. @defaultValue all checks */
   readonly group?: CheckGroup;
   /** Names of checks that are listed but do not affect the status. @defaultValue none */

@@ -42,15 +42,12 @@ beforeEach(() => {
   process.on('unhandledRejection', unhandled);
 });
 afterEach(async () => {
-  await unhandledRejections();
+  await settle();
   expect(unhandled).not.toHaveBeenCalled();
   process.off('unhandledRejection', unhandled);
   diag.disable();
   error.mockReset();
 });
-
-/** Long enough for Node to report an unhandled rejection. */
-const unhandledRejections = () => new Promise((resolve) => setImmediate(resolve));
 
 const probe = async (check: HealthCheck) =>
   (await healthMonitor({ clock: new ManualClock(), checks: [check] }).check()).checks[0];

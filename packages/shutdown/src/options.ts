@@ -14,7 +14,7 @@ import type { ProcessExit } from './process-exit.ts';
 import type { ShutdownReport } from './report.ts';
 
 /** Anything whose readiness can be turned off, such as a monitor of `@temper/health`. */
-export interface ReadinessLike {
+interface ReadinessLike {
   setReady(ready: boolean, reason?: string): void;
 }
 

@@ -25,7 +25,7 @@ import { observeInFlight, onListenerError } from './telemetry.ts';
 import { TrackedPromises } from './tracked-promises.ts';
 
 /** State of a {@link GracefulShutdown}. */
-export type ShutdownState = 'running' | 'stopping' | 'stopped';
+type ShutdownState = 'running' | 'stopping' | 'stopped';
 
 /** Snapshot of a {@link GracefulShutdown}. */
 export interface ShutdownStats {

@@ -37,9 +37,6 @@ afterEach(() => {
   error.mockReset();
 });
 
-/** Long enough for Node to report an unhandled rejection. */
-const unhandledRejections = () => new Promise((resolve) => setImmediate(resolve));
-
 describe.each(MISBEHAVIOURS)('user function that %s', (how, misbehave) => {
   it.each<[string, GracefulShutdownOptions]>([
     ['readiness.setReady', { readiness: { setReady: misbehave } }],
@@ -49,7 +46,6 @@ describe.each(MISBEHAVIOURS)('user function that %s', (how, misbehave) => {
     const { shutdown } = setUp(options);
     const report = await shutdown.shutdown();
     await settle();
-    await unhandledRejections();
     expect(report).toMatchObject({ outcome: 'completed', exitCode: 0 });
     expect(error.mock.calls.flat()).toContainEqual(new Error('broken'));
   });
@@ -62,7 +58,7 @@ describe.each(MISBEHAVIOURS)('user function that %s', (how, misbehave) => {
   ])(`reports a failed handler if %s ${how}`, async (_, options) => {
     const { shutdown } = setUp(options);
     const report = await shutdown.shutdown();
-    await unhandledRejections();
+    await settle();
     expect(report).toMatchObject({ outcome: 'failed', exitCode: 1 });
     expect(report.handlers[0]?.error).toEqual(new Error('broken'));
   });

@@ -11,7 +11,7 @@ export interface AuditLogLike {
 }
 
 /** Event counts of an audit log since its start. */
-export interface AuditLogCounts {
+interface AuditLogCounts {
   /** Events that were rejected because they could not be stored. */
   readonly refused: number;
   /** Events that were accepted but not stored durably. */
@@ -21,7 +21,7 @@ export interface AuditLogCounts {
 }
 
 /** The part of an audit log's `stats()` that is read. The counts may also be in `events`. */
-export type AuditLogLevels = (AuditLogCounts | { readonly events: AuditLogCounts }) & {
+type AuditLogLevels = (AuditLogCounts | { readonly events: AuditLogCounts }) & {
   /** Events waiting to be stored. */
   readonly pending: number;
   /** `unavailable` and `closed` mean that nothing is stored; any other value is healthy. */

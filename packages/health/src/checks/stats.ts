@@ -4,7 +4,7 @@ import type { CheckReturn } from '../outcome.ts';
 import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
 
 /** Anything with `stats()`, such as every policy of Temper. A returned promise is awaited. */
-export interface HasStats<S> {
+interface HasStats<S> {
   readonly name?: string;
   stats(): S | PromiseLike<S>;
 }
