@@ -1,14 +1,16 @@
-import type { ExecuteOptions, ExecutionContext, Operation, Outcome, Policy } from '@temper/core';
+import type { Policy, Priority } from '@temper/core';
 
 /** The right to go ahead. Give it back when done, by `using` or {@link release}. */
 export interface Lease extends Disposable {
   /** Units that were taken. */
   readonly cost: number;
-  /** Gives the permits back; a second time does nothing. A rate limiter's units are spent either way. */
+  /**
+   * Gives permits back; a second time does nothing. The units of a rate limiter are spent either way.
+   */
   release(): void;
 }
 
-/** How a caller wants to wait for its turn. */
+/** How a call by hand asks a limiter. Unknown keys, `null` and wrong types are refused. */
 export interface AcquireOptions {
   /**
    * Units to take; fractions are allowed.
@@ -16,82 +18,91 @@ export interface AcquireOptions {
    * @defaultValue 1
    * @throws {RangeError} unless finite and > 0
    */
-  readonly cost?: number;
-  /** Ends the wait at once, rejecting with `signal.reason` untouched. */
-  readonly signal?: AbortSignal;
+  readonly cost?: number | undefined;
+  /** Whose limit, for keyed and shared limiters. A limiter without keys ignores it. */
+  readonly key?: string | undefined;
+  /** How much the call matters, for limiters that shed load. Others ignore it. */
+  readonly priority?: Priority | undefined;
+  /** Ends the wait of `acquire` at once, rejecting with `signal.reason` unchanged. */
+  readonly signal?: AbortSignal | undefined;
   /**
-   * Longest wait, in milliseconds. When the turn cannot come by then, the call is refused at once.
+   * Longest wait of `acquire`, in milliseconds. A call whose turn cannot come by then is refused at
+   * once. The limiter's own `maxWaitMs` still holds.
    *
    * @defaultValue Infinity
    * @throws {RangeError} unless >= 0
    */
-  readonly deadlineMs?: number;
+  readonly maxWaitMs?: number | undefined;
 }
 
-/** {@link ExecuteOptions} with a cost. */
-export interface CostedExecuteOptions extends ExecuteOptions {
-  /**
-   * Units that the call takes. Passed on to no other policy.
-   *
-   * @defaultValue 1
-   * @throws {RangeError} (as a rejection) unless finite and > 0
-   */
-  readonly cost?: number;
-}
-
-/** A limit as it stands, for whoever has to tell a client about it. */
-export interface Quota {
+/** The state of a limit. */
+export interface LimitState {
   /** Units per window, or permits. */
   readonly limit: number;
-  /** Length of the window in milliseconds; undefined for permits. */
+  /** Length of the window in milliseconds; `undefined` for permits. */
   readonly windowMs: number | undefined;
-  /** Units that could be taken now, never negative. */
+  /** Whole units that could be taken now, never negative; 0 while calls wait. */
   readonly remaining: number;
-  /** Milliseconds until there will be more; 0 when there is no more, undefined when nobody can tell. */
+  /** Milliseconds until there will be more; 0 when there is no more, `undefined` when unknown. */
   readonly resetMs: number | undefined;
 }
 
-/** The answer to one question, with the limit as it stands after it. */
-export interface Verdict extends Quota {
+/** The answer to one request, with the state of the limit after it. */
+export interface Decision extends LimitState {
   readonly allowed: boolean;
   /** 0 when allowed; otherwise as {@link RateLimitExceededError.retryAfterMs}. */
   readonly retryAfterMs: number | undefined;
-  /** To be released when the call is over; undefined when refused. */
+  /** To be released when the call is over; `undefined` when refused. */
   readonly lease: Lease | undefined;
 }
 
-/** What every limiter of one process can do. */
+/**
+ * What every limiter of one process can do. Each method throws a `TypeError` or `RangeError` on options
+ * that {@link AcquireOptions} does not allow. `execute` takes cost and key from the call's options.
+ */
 export interface Limiter extends Policy {
   /**
-   * Takes a place, waiting for it if need be: first come, first served, with no polling.
+   * Takes units if they can be had now; calls that wait come first.
    *
-   * @throws {RateLimitExceededError} (as a rejection, at once) when the queue is full, the deadline
-   * cannot be met, or the cost can never fit
-   * @throws {TypeError | RangeError} (as a rejection) when an option is out of range
+   * @returns the lease; `undefined` when refused
+   * @throws {RateLimitExceededError} when the cost is more than can ever be had at once
+   */
+  tryAcquire(options?: AcquireOptions): Lease | undefined;
+  /**
+   * Takes units, waiting for them if need be, in order of arrival.
+   *
+   * @throws {RateLimitExceededError} (as a rejection, at once) when the queue is full, the turn would
+   * come after `maxWaitMs`, or the cost is more than can ever be had at once
    * @throws `signal.reason` (as a rejection) when the signal aborts
    */
   acquire(options?: AcquireOptions): Promise<Lease>;
-  /** Asks without waiting, and tells everything about the answer. */
-  check(cost?: number): Verdict;
-  /** The limit as it stands, brought up to date before it is read. */
-  quota(): Quota;
-  execute<T>(
-    operation: Operation<T>,
-    options?: CostedExecuteOptions | ExecutionContext,
-  ): Promise<T>;
-  tryExecute<T>(
-    operation: Operation<T>,
-    options?: CostedExecuteOptions | ExecutionContext,
-  ): Promise<Outcome<T>>;
+  /** As {@link tryAcquire}, but returns everything about the answer. */
+  take(options?: AcquireOptions): Decision;
+  /** The state of the limit. Takes nothing, and does not count as a use. */
+  peek(options?: Pick<AcquireOptions, 'key'>): LimitState;
 }
 
-/** What was answered so far. */
+/**
+ * A limiter whose limit several processes share through a store. Keyed by itself: each `key` has the
+ * whole limit, and so have all calls without one together. Errors as of {@link Limiter}, as rejections,
+ * and besides:
+ *
+ * @throws {StoreUnavailableError} when the store is away and `onStoreFailure` is `closed`
+ */
+export interface SharedLimiter extends Policy {
+  tryAcquire(options?: AcquireOptions): Promise<Lease | undefined>;
+  acquire(options?: AcquireOptions): Promise<Lease>;
+  take(options?: AcquireOptions): Promise<Decision>;
+  peek(options?: Pick<AcquireOptions, 'key'>): Promise<LimitState>;
+}
+
+/** What a limiter has answered since it was created. */
 export interface RequestCounts {
   /** Passed at once. */
   readonly allowed: number;
   /** Passed after a wait. */
   readonly delayed: number;
   readonly rejected: number;
-  /** Gave up while waiting. */
+  /** Ended by their caller while they waited. */
   readonly aborted: number;
 }
