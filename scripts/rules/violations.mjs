@@ -30,7 +30,8 @@ export const CURES = {
   'redis-types': 'Import only the types of the store port: `import type`.',
   'source-time': 'Take a Clock (and its schedule or sleep) from @temper/core.',
   'source-chance': 'Take a Random from @temper/core.',
-  'test-time': 'Use ManualClock of @temper/testkit, or move the test to test/servers.',
+  'test-time':
+    'Use ManualClock and settle of @temper/testkit, or move a test of real processes to test/servers.',
 };
 
 const TELEMETRY_ROOM = /\/telemetry(\.ts|\/)/;
