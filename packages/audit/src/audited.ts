@@ -19,7 +19,7 @@ import { checkText, checkWord } from './log/intake/intake.ts';
 import { onListenerError } from './telemetry.ts';
 
 /** The call that an event describes, passed to the hooks of {@link AuditedOptions}. */
-export interface AuditedCall {
+interface AuditedCall {
   /** Arguments of a wrapped function; empty for other calls. */
   readonly args: readonly unknown[];
   /** The returned value, if the call succeeded. */
@@ -59,7 +59,7 @@ export interface AuditedOptions {
 }
 
 /** A snapshot of an {@link AuditedPolicy}. */
-export interface AuditedStats {
+interface AuditedStats {
   readonly succeeded: number;
   readonly failed: number;
 }

@@ -1,13 +1,5 @@
 import { type Classification, type Outcome, TemperError } from '@temper/core';
 
-/** Codes of the errors of this package. */
-export type AuditErrorCode =
-  | 'AUDIT_UNAVAILABLE'
-  | 'AUDIT_LOCKED'
-  | 'AUDIT_CORRUPT'
-  | 'AUDIT_FORKED'
-  | 'AUDIT_CLOSED';
-
 /** The failure of one sink. */
 export interface SinkFailure {
   readonly sink: string;

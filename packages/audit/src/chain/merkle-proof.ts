@@ -147,7 +147,7 @@ function seed({ start, end }: LeafRange, pruned: MerkleFrontier): MerkleFrontier
  * @returns undefined if the proof has the wrong length for this index and size
  * @see https://www.rfc-editor.org/rfc/rfc9162#section-2.1.3.2
  */
-export function rootFromInclusion(
+function rootFromInclusion(
   index: number,
   size: number,
   leaf: NodeHash,

@@ -7,7 +7,7 @@ const MAX_BYTES = 1024 * 1024;
 const LINE = /^— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})$/u;
 
 /** An unverified signature line of a note. */
-export interface NoteSignature {
+interface NoteSignature {
   readonly name: string;
   readonly keyId: number;
   readonly signature: Buffer;

@@ -147,7 +147,7 @@ function checkKeyId(name: string, id: number, publicKey: Uint8Array, what: strin
 }
 
 /** @throws {TypeError} if the name of a key is empty or contains white space or a plus sign */
-export function checkKeyName(name: string): void {
+function checkKeyName(name: string): void {
   if (!NAME.test(name)) {
     throw new TypeError(
       `The name of a key must not be empty or contain white space or a plus sign, got '${name}'.`,

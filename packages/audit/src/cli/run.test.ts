@@ -25,6 +25,8 @@ interface Around {
   readonly terminal?: boolean;
   readonly signal?: AbortSignal;
   readonly clock?: ManualClock;
+  /** Called with everything written to stdout so far. */
+  readonly onOutput?: (out: string) => void;
 }
 
 async function command(args: readonly string[], around: Around = {}): Promise<Result> {
@@ -37,6 +39,7 @@ async function command(args: readonly string[], around: Around = {}): Promise<Re
       columns: 80,
       write: (text) => {
         out += text;
+        around.onOutput?.(out);
       },
     },
     stderr: {
@@ -249,18 +252,25 @@ describe('tail', () => {
   it('follows the log until it is interrupted', async () => {
     const clock = new ManualClock(NOW);
     const interrupt = new AbortController();
+    const firstOutput = Promise.withResolvers<void>();
+    let printed = '';
     const following = command(
       ['tail', database, '-n', '1', '-f', '--json', '--status', 'success'],
       {
         clock,
         signal: interrupt.signal,
+        onOutput: (out) => {
+          printed = out;
+          firstOutput.resolve();
+        },
       },
     );
+    await firstOutput.promise;
     const log = auditLog({ sinks: [sqliteSink({ path: database })] });
     await log.append({ eventType: 'a', action: 'new', resource: 'r', status: 'success' });
     await log.append({ eventType: 'a', action: 'other', resource: 'r', status: 'failure' });
     await log.close();
-    for (let i = 0; i < 20; i++) await clock.advance(250);
+    while (!printed.includes('"new"')) await clock.advance(250);
     interrupt.abort();
     const { code, out } = await following;
     expect(code).toBe(130);

@@ -7,7 +7,7 @@ import type { AuditSource, SinkRecovery } from '../sinks/sink.ts';
 import type { SinkHealth } from './writer-queue.ts';
 
 /** State of one sink in {@link AuditLogStats}. */
-export interface SinkStats {
+interface SinkStats {
   readonly name: string;
   readonly health: SinkHealth;
   /** Last sequence the sink has stored. */

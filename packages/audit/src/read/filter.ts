@@ -6,7 +6,7 @@ import { lineTimestamp } from '../chain/line-fields.ts';
 import type { IndexedField, LineFilter } from '../sinks/sink.ts';
 
 /** One accepted value, or several. */
-export type OneOrMore = string | readonly string[];
+type OneOrMore = string | readonly string[];
 
 /** Conditions on events. An event must match all of them. */
 export interface FilterQuery {

@@ -22,7 +22,7 @@ export interface VerifyOptions {
 }
 
 /** Kind of a problem of a log. */
-export type VerifyProblemKind =
+type VerifyProblemKind =
   /** A line is not an event. */
   | 'malformed'
   /** An event does not match its hash, or the next event does not continue it. */

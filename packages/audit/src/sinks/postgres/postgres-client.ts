@@ -1,5 +1,5 @@
 /** Result of a query, compatible with `pg`. */
-export interface PostgresResult {
+interface PostgresResult {
   readonly rows: readonly unknown[];
   readonly rowCount: number | null;
 }
