@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareWithKnown, prune, readKnown, writeKnown } from './rules/baseline.mjs';
-import { findingsOf } from './rules/unused.mjs';
+import { adviceOn, findingsOf } from './rules/unused.mjs';
 import { ROOT } from './rules/workspace.mjs';
 
 const { values } = parseArgs({
@@ -29,14 +29,11 @@ const { fresh, gone } = compareWithKnown(findings, known);
 if (values.prune) writeKnown('unused', prune(known, gone));
 
 for (const { rule, file, line, what } of values.all ? findings : fresh)
-  console.error(
-    `${file}:${line} [unused ${rule}] ${what}: nothing uses it.\n` +
-      '  Remove it, or say in knip.config.js why it stays.',
-  );
+  console.error(`${file}:${line} [${rule}] ${what}: ${adviceOn(rule)}`);
 if (!values.prune)
   for (const { rule, file, what } of gone)
     console.error(
-      `scripts/known-violations.json [unused ${rule}] ${file}: ${what} no longer occurs.\n` +
+      `scripts/known-violations.json [${rule}] ${file}: ${what} no longer occurs.\n` +
         '  Run `pnpm check:unused --prune`.',
     );
 console.log(`unused: ${fresh.length} new findings, ${findings.length - fresh.length} known`);

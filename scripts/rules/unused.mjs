@@ -30,3 +30,15 @@ export function findingsOf({ issues }) {
     }),
   );
 }
+
+const ADVICE = {
+  unlisted: 'is used but is no dependency.\n  Add it to package.json.',
+  unresolved: 'is imported but does not exist.\n  Correct the import.',
+  binaries: 'is run but comes from no dependency.\n  Add the dependency to package.json.',
+  catalogReferences: 'is not in the catalog.\n  Add it to pnpm-workspace.yaml.',
+  duplicates: 'is exported twice.\n  Keep one name.',
+};
+
+/** What is wrong with a finding, and what to do. */
+export const adviceOn = (rule) =>
+  ADVICE[rule] ?? 'nothing uses it.\n  Remove it, or say in knip.config.js why it stays.';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { findingsOf } from './unused.mjs';
+import { adviceOn, findingsOf } from './unused.mjs';
 
 it('reads each kind of finding out of a report of knip', () => {
   const issues = [
@@ -30,4 +30,9 @@ it('refuses a report of another shape', () => {
   expect(() => findingsOf({ issues: [{ file: 'a.ts', exports: 'b' }] })).toThrow(
     /no list in 'exports'/,
   );
+});
+
+it('tells what is missing from what is not needed', () => {
+  expect(adviceOn('export')).toMatch(/^nothing uses it\./);
+  expect(adviceOn('unlisted')).toMatch(/^is used but is no dependency\./);
 });
