@@ -1,6 +1,6 @@
 import type { Lease } from './limiter.ts';
 
-/** A lease of something that does not come back: the units of a rate limiter. */
+/** A lease of units that do not come back: those of a rate limiter. */
 class SpentLease implements Lease {
   readonly cost: number;
 
@@ -8,19 +8,15 @@ class SpentLease implements Lease {
     this.cost = cost;
   }
 
-  release(): void {
-    // What a rate limiter gave is spent.
-  }
+  release(): void {}
 
-  [Symbol.dispose](): void {
-    // As above.
-  }
+  [Symbol.dispose](): void {}
 }
 
-/** The lease of a single unit, shared by everybody, as it knows nothing of its holder. */
+/** The lease of one unit. Shared by all calls, as it knows nothing of its holder. */
 const ONE: Lease = new SpentLease(1);
 
-/** The lease of units that are spent. */
+/** The lease of units that are spent. Allocates nothing for a cost of 1. */
 export function leaseOf(cost: number): Lease {
   return cost === 1 ? ONE : new SpentLease(cost);
 }

@@ -1,149 +1,139 @@
-import { type Context, context, type Span } from '@opentelemetry/api';
+import type { Attributes } from '@temper/core';
 import {
-  ATTR_OPERATION,
   ATTR_OUTCOME,
-  ATTR_POLICY_NAME,
-  type Attributes,
-  type CallContext,
-  type Cell,
+  byOutcome,
+  type Call,
+  type CallObservation,
+  CallObserver,
+  type Counts,
   type Emit,
-  ErrorTypeCells,
-  failSpan,
-  type HistogramSeries,
-  type InstrumentationScope,
-  instrumentationScope,
-  type Live,
-  type SpanMode,
-} from '@temper/core';
-import { RateLimitExceededError, type RejectionReason } from './errors.ts';
+  Instrumentation,
+  policyAttributes,
+  type Variants,
+} from '@temper/core/policy';
+import type { RateLimitExceededError, RejectionReason } from './errors.ts';
+import type { RequestCounts } from './limiter.ts';
 import {
   ATTR_COST,
-  ATTR_FALLBACK,
   ATTR_REASON,
   ATTR_RETRY_AFTER,
   METRIC_AVAILABLE,
-  METRIC_EVICTIONS,
   METRIC_IN_FLIGHT,
-  METRIC_KEYS,
   METRIC_LIMIT,
   METRIC_QUEUED,
-  METRIC_REJECTION_RATIO,
   METRIC_REQUESTS,
-  METRIC_STORE_ERRORS,
-  METRIC_STORE_FALLBACKS,
   METRIC_WAIT_DURATION,
-  RATELIMIT_METRICS,
+  REQUEST_METRICS,
   type RequestOutcome,
-} from './semconv.ts';
+} from './request-semconv.ts';
 import { VERSION } from './version.ts';
+import type { ResolvedQueueOptions } from './wait/options.ts';
 
-const scope: InstrumentationScope = instrumentationScope({
+const telemetry = new Instrumentation({
   name: '@temper/ratelimit',
   version: VERSION,
-  metrics: RATELIMIT_METRICS,
+  metrics: REQUEST_METRICS,
 });
 
-/** Reports what user code threw. */
-export const onListenerError: (error: unknown) => void = scope.onListenerError;
+/** How a wait ends. */
+export type WaitOutcome = Extract<RequestOutcome, 'delayed' | 'rejected' | 'aborted'>;
+const WAITS: Variants<WaitOutcome> = byOutcome(['delayed', 'rejected', 'aborted']);
 
-/**
- * What the limiters of one name count in. Series are opened when they are first needed, so that an
- * idle limiter costs little.
- */
-export class LimiterMeter {
-  readonly #base: Attributes;
-  #others: Map<RequestOutcome | RejectionReason, Cell> | undefined;
-  #errors: ErrorTypeCells | undefined;
+/** What a limiter counts: calls that passed or ended, and refusals by their reason. */
+export type Answer = 'allowed' | 'delayed' | 'aborted' | Exclude<RejectionReason, 'shed'>;
 
-  constructor(policy: string) {
-    this.#base = { [ATTR_POLICY_NAME.name]: policy };
+/** The attributes of a refusal for this reason. */
+export function rejected(reason: RejectionReason): Readonly<Record<string, string>> {
+  return { [ATTR_OUTCOME]: 'rejected', [ATTR_REASON.name]: reason };
+}
+
+const ANSWERS: Variants<Answer> = {
+  ...byOutcome(['allowed', 'delayed', 'aborted']),
+  limit: rejected('limit'),
+  'queue-full': rejected('queue-full'),
+  deadline: rejected('deadline'),
+  cost: rejected('cost'),
+  keys: rejected('keys'),
+};
+
+/** Reports a limiter to OpenTelemetry. Its counts are the metric, and the limiter's own statistics. */
+export class LimiterObserver {
+  readonly counts: Counts<Answer>;
+  readonly #policy: string;
+  readonly #options: ResolvedQueueOptions;
+  readonly #silent: boolean;
+  #calls: CallObserver<WaitOutcome> | undefined;
+
+  /** @param silent - for a limiter inside another one, which reports for both */
+  constructor(policy: { readonly name: string }, options: ResolvedQueueOptions, silent = false) {
+    this.#policy = policy.name;
+    this.#options = options;
+    this.#silent = silent;
+    this.#calls = undefined;
+    this.counts = silent
+      ? { allowed: 0, delayed: 0, aborted: 0, limit: 0, 'queue-full': 0, deadline: 0, cost: 0, keys: 0 }
+      : telemetry.counts(policy, METRIC_REQUESTS, ANSWERS);
   }
 
-  get live(): Live {
-    return scope.live;
+  get totals(): RequestCounts {
+    const { allowed, delayed, aborted, limit, deadline, cost, keys } = this.counts;
+    const rejected = limit + this.counts['queue-full'] + deadline + cost + keys;
+    return { allowed, delayed, rejected, aborted };
   }
 
-  outcome(outcome: Exclude<RequestOutcome, 'rejected'>): Cell {
-    return this.#request(outcome, { [ATTR_OUTCOME]: outcome });
+  /** @returns `undefined` while no span would be recorded */
+  begin(call: Call, cost: number): CallObservation<WaitOutcome> | undefined {
+    if (this.#silent) return undefined;
+    const { spans, clock } = this.#options;
+    const policy = this.#policy;
+    this.#calls ??= new CallObserver({
+      telemetry,
+      policy,
+      kind: 'ratelimit',
+      spans,
+      clock,
+      outcomes: WAITS,
+    });
+    return this.#calls.begin(call, { [ATTR_COST.name]: cost });
   }
 
-  rejected(reason: RejectionReason): Cell {
-    return this.#request(reason, { [ATTR_OUTCOME]: 'rejected', [ATTR_REASON.name]: reason });
-  }
-
-  #request(key: RequestOutcome | RejectionReason, attributes: Attributes): Cell {
-    this.#others ??= new Map();
-    let cell = this.#others.get(key);
-    if (cell === undefined) {
-      cell = scope.counter(METRIC_REQUESTS, { ...this.#base, ...attributes });
-      this.#others.set(key, cell);
+  /**
+   * Ends the observation of a wait.
+   *
+   * @param ms - how long the call has waited; a refusal at once is not a wait
+   * @param error - of a refusal
+   */
+  ended(
+    observed: CallObservation<WaitOutcome> | undefined,
+    outcome: WaitOutcome,
+    ms: number,
+    error?: RateLimitExceededError,
+  ): void {
+    if (!this.#silent && telemetry.live.metrics && (ms > 0 || outcome === 'delayed')) {
+      telemetry.histogram(METRIC_WAIT_DURATION, this.#policy, WAITS[outcome]).record(ms / 1000);
     }
-    return cell;
-  }
-
-  evictions(): Cell {
-    return scope.counter(METRIC_EVICTIONS, this.#base);
-  }
-
-  storeError(error: unknown): void {
-    this.#errors ??= new ErrorTypeCells(scope, METRIC_STORE_ERRORS, this.#base);
-    this.#errors.of(error).value++;
-  }
-
-  fallback(mode: 'local' | 'open' | 'closed'): Cell {
-    return scope.counter(METRIC_STORE_FALLBACKS, { ...this.#base, [ATTR_FALLBACK.name]: mode });
-  }
-
-  waited(outcome: RequestOutcome): HistogramSeries {
-    return scope.histogram(METRIC_WAIT_DURATION, { ...this.#base, [ATTR_OUTCOME]: outcome });
+    if (error === undefined) observed?.end(outcome);
+    else observed?.end(outcome, { ok: false, error }, refusalAttributes(error));
   }
 }
 
-/** As series live as long as the process does, so do these. */
-const meters = new Map<string, LimiterMeter>();
-
-/** The meter of the limiters of this name. */
-export function limiterMeter(policy: string): LimiterMeter {
-  let meter = meters.get(policy);
-  if (meter === undefined) {
-    meter = new LimiterMeter(policy);
-    meters.set(policy, meter);
-  }
-  return meter;
+/** What a span tells about a refusal. */
+export function refusalAttributes(error: RateLimitExceededError): Attributes {
+  const { reason, retryAfterMs } = error;
+  return retryAfterMs === undefined || retryAfterMs === Number.POSITIVE_INFINITY
+    ? { [ATTR_REASON.name]: reason }
+    : { [ATTR_REASON.name]: reason, [ATTR_RETRY_AFTER.name]: retryAfterMs / 1000 };
 }
 
-/** Counts nowhere: for a limiter inside another, which tells for both. */
-export class SilentMeter extends LimiterMeter {
-  override outcome(): Cell {
-    return { value: 0 };
-  }
-
-  override rejected(): Cell {
-    return { value: 0 };
-  }
-
-  override evictions(): Cell {
-    return { value: 0 };
-  }
-
-  override get live(): Live {
-    return SILENCE;
-  }
-}
-
-const SILENCE: Live = { metrics: false, traces: false };
-
-/** The levels that a limiter has; those it has not stay out of telemetry. */
+/** The levels that a limiter has; those that it has not are left out of the metrics. */
 export interface Levels {
   readonly available?: number;
   readonly limit?: number;
   readonly queued?: number;
   readonly inFlight?: number;
-  readonly keys?: number;
-  readonly rejectionRatio?: number;
 }
 
-/** Anything with levels and a name. */
+/** A limiter whose levels can be observed. */
 export interface Levelled {
   readonly name: string;
   levels(): Levels;
@@ -151,82 +141,14 @@ export interface Levelled {
 
 /** Reads a limiter's levels at each collection, until disposed of. */
 export function observeLevels(limiter: Levelled): Disposable {
-  return scope.observe(limiter, readLevels);
+  return telemetry.observe(limiter, readLevels);
 }
 
 function readLevels(limiter: Levelled, emit: Emit): void {
-  const attributes = { [ATTR_POLICY_NAME.name]: limiter.name };
-  const levels = limiter.levels();
-  if (levels.available !== undefined) emit(METRIC_AVAILABLE, attributes, levels.available);
-  if (levels.limit !== undefined) emit(METRIC_LIMIT, attributes, levels.limit);
-  if (levels.queued !== undefined) emit(METRIC_QUEUED, attributes, levels.queued);
-  if (levels.inFlight !== undefined) emit(METRIC_IN_FLIGHT, attributes, levels.inFlight);
-  if (levels.keys !== undefined) emit(METRIC_KEYS, attributes, levels.keys);
-  if (levels.rejectionRatio !== undefined) {
-    emit(METRIC_REJECTION_RATIO, attributes, levels.rejectionRatio);
-  }
-}
-
-/** What a span needs to know of the call that waits or is refused. */
-export interface TracedRequest {
-  readonly policy: string;
-  readonly mode: SpanMode;
-  readonly cost: number;
-  readonly call: CallContext | undefined;
-  /** Wall-clock time in milliseconds. */
-  readonly now: () => number;
-  /** Whether it is known only at the end that there is something to tell. */
-  readonly lazily?: boolean;
-}
-
-/** The span of one wait or refusal. */
-export class RequestTrace {
-  readonly #request: TracedRequest;
-  readonly #parent: Context;
-  readonly #startedAt: number;
-  #span: Span | undefined;
-
-  private constructor(request: TracedRequest) {
-    this.#request = request;
-    this.#parent = context.active();
-    this.#startedAt = request.now();
-    if (request.mode === 'all' && request.lazily !== true) this.#span = this.#open();
-  }
-
-  /** Undefined when spans are off or go nowhere. */
-  static begin(request: TracedRequest): RequestTrace | undefined {
-    return scope.live.traces && request.mode !== 'none' ? new RequestTrace(request) : undefined;
-  }
-
-  end(outcome: RequestOutcome, error?: unknown): void {
-    const failed = outcome === 'rejected' || outcome === 'unavailable';
-    if (failed || this.#request.mode === 'all') this.#span ??= this.#open();
-    const span = this.#span;
-    if (span === undefined) return;
-    span.setAttribute(ATTR_OUTCOME, outcome);
-    if (error instanceof RateLimitExceededError) {
-      span.setAttribute(ATTR_REASON.name, error.reason);
-      const { retryAfterMs } = error;
-      if (retryAfterMs !== undefined && Number.isFinite(retryAfterMs)) {
-        span.setAttribute(ATTR_RETRY_AFTER.name, retryAfterMs / 1000);
-      }
-    }
-    if (failed) failSpan(span, error);
-    span.end(this.#request.now());
-  }
-
-  #open(): Span {
-    const { policy, cost, call } = this.#request;
-    const attributes: Record<string, string | number | boolean> = {
-      ...call?.attributes,
-      [ATTR_POLICY_NAME.name]: policy,
-      [ATTR_COST.name]: cost,
-    };
-    if (call?.operation !== undefined) attributes[ATTR_OPERATION.name] = call.operation;
-    return scope.tracer.startSpan(
-      `ratelimit ${policy}`,
-      { attributes, startTime: this.#startedAt },
-      this.#parent,
-    );
-  }
+  const policy = policyAttributes(limiter.name);
+  const { available, limit, queued, inFlight } = limiter.levels();
+  if (available !== undefined) emit(METRIC_AVAILABLE, policy, available);
+  if (limit !== undefined) emit(METRIC_LIMIT, policy, limit);
+  if (queued !== undefined) emit(METRIC_QUEUED, policy, queued);
+  if (inFlight !== undefined) emit(METRIC_IN_FLIGHT, policy, inFlight);
 }

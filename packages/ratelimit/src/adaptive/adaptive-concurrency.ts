@@ -1,57 +1,69 @@
-import { type CallContext, notify, type Operation } from '@temper/core';
-import { Bulkhead, type ConcurrencyLimiter, PermitLease } from '../concurrency-limiter.ts';
-import { invoke } from '../invoke.ts';
-import type { AcquireOptions, Lease, Verdict } from '../limiter.ts';
-import { type ResolvedQueueOptions, resolveQueueOptions } from '../options.ts';
-import { onListenerError } from '../telemetry.ts';
+import type { Operation, Outcome } from '@temper/core';
 import {
-  ADAPTIVE_OPTIONS,
+  type Call,
+  decide,
+  isNeutral,
+  notify,
+  PolicyBase,
+  type PolicyDescription,
+} from '@temper/core/policy';
+import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
+import { type ConcurrencyStats, PermitGate } from '../limiters/permit-gate.ts';
+import { type Levels, observeLevels } from '../telemetry.ts';
+import { checkPeek } from '../wait/acquire-options.ts';
+import type { ResolvedQueueOptions } from '../wait/options.ts';
+import {
   type AdaptiveConcurrencyOptions,
   type ResolvedAdaptiveOptions,
   resolveAdaptiveOptions,
 } from './options.ts';
 
-/** A lease whose end teaches the limiter. {@link release} says that the call went well. */
+/**
+ * A lease whose end trains the limit. {@link release} reports that the call went well; only the first
+ * report counts.
+ */
 export interface AdaptiveLease extends Lease {
-  /** Gives the permits back: the call met overload, or timed out. */
+  /** Gives the permits back, and reports overload: the call was refused or timed out. */
   overloaded(): void;
-  /** Gives the permits back, and teaches nothing. */
+  /** Gives the permits back, and reports nothing. */
   ignore(): void;
 }
 
-/** A bulkhead that finds its own limit. */
-export interface AdaptiveConcurrencyLimiter extends ConcurrencyLimiter {
-  tryAcquire(cost?: number): AdaptiveLease | undefined;
+/** A concurrency limiter that finds its own limit. */
+export interface AdaptiveConcurrencyLimiter extends Limiter {
+  tryAcquire(options?: AcquireOptions): AdaptiveLease | undefined;
   acquire(options?: AcquireOptions): Promise<AdaptiveLease>;
-  check(cost?: number): Verdict & { readonly lease: AdaptiveLease | undefined };
+  take(options?: AcquireOptions): Decision & { readonly lease: AdaptiveLease | undefined };
+  stats(): ConcurrencyStats;
 }
 
 type Ending = 'well' | 'overloaded' | 'ignored';
 
-class LearningLease extends PermitLease implements AdaptiveLease {
-  readonly #limiter: AdaptiveBulkhead;
+class TrainingLease implements AdaptiveLease {
+  readonly cost: number;
+  #limiter: AdaptivePolicy | undefined;
   readonly #startedAt: number;
   readonly #inFlight: number;
-  #open = true;
 
-  constructor(limiter: AdaptiveBulkhead, cost: number, startedAt: number, inFlight: number) {
-    super(limiter, cost);
+  constructor(limiter: AdaptivePolicy, cost: number, startedAt: number, inFlight: number) {
+    this.cost = cost;
     this.#limiter = limiter;
     this.#startedAt = startedAt;
     this.#inFlight = inFlight;
   }
 
   end(ending: Ending): void {
-    if (!this.#open) return;
-    this.#open = false;
-    // Learn first: what the call leaves behind then counts under the limit that it led to.
+    const limiter = this.#limiter;
+    if (limiter === undefined) return;
+    this.#limiter = undefined;
+    // The limit moves first: the calls that the returned permits let in count under the new one.
     if (ending !== 'ignored') {
-      this.#limiter.learn(this.#startedAt, this.#inFlight, ending === 'overloaded');
+      limiter.train(this.#startedAt, this.#inFlight, ending === 'overloaded');
     }
-    super.release();
+    limiter.giveBack(this.cost);
   }
 
-  override release(): void {
+  release(): void {
     this.end('well');
   }
 
@@ -62,65 +74,110 @@ class LearningLease extends PermitLease implements AdaptiveLease {
   ignore(): void {
     this.end('ignored');
   }
+
+  [Symbol.dispose](): void {
+    this.end('well');
+  }
 }
 
-class AdaptiveBulkhead extends Bulkhead implements AdaptiveConcurrencyLimiter {
+class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
   readonly #adaptive: ResolvedAdaptiveOptions;
+  readonly #gate: PermitGate;
+  readonly #levels: Disposable;
 
   constructor(adaptive: ResolvedAdaptiveOptions, options: ResolvedQueueOptions) {
-    // A cost above the present limit may fit later.
-    super(Math.floor(adaptive.initialLimit), options, adaptive.maxLimit);
+    super(options.name, options.clock);
     this.#adaptive = adaptive;
+    // A cost above the present limit may fit later.
+    this.#gate = new PermitGate(options, Math.floor(adaptive.initialLimit), adaptive.maxLimit);
+    this.#levels = observeLevels(this);
   }
 
-  protected override lease(cost: number): LearningLease {
-    return new LearningLease(this, cost, this.clock.monotonic(), this.inFlight);
+  override describe(): PolicyDescription {
+    return { kind: 'ratelimit' };
   }
 
-  // The leases of this class are all made by `lease`; only their type is narrower.
-  declare tryAcquire: AdaptiveConcurrencyLimiter['tryAcquire'];
-  declare acquire: AdaptiveConcurrencyLimiter['acquire'];
-  declare check: AdaptiveConcurrencyLimiter['check'];
+  tryAcquire(options?: AcquireOptions): TrainingLease | undefined {
+    const { turns } = this.#gate;
+    const cost = options === undefined ? 1 : turns.costOf(options);
+    return turns.tryEnter(cost) ? this.#lease(cost) : undefined;
+  }
 
-  learn(startedAt: number, inFlight: number, overloaded: boolean): void {
+  async acquire(options?: AcquireOptions): Promise<TrainingLease> {
+    return this.#lease(await this.#gate.turns.acquire(options));
+  }
+
+  take(options?: AcquireOptions): Decision & { readonly lease: TrainingLease | undefined } {
+    const lease = this.tryAcquire(options);
+    const allowed = lease !== undefined;
+    return { ...this.peek(), allowed, retryAfterMs: allowed ? 0 : undefined, lease };
+  }
+
+  peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
+    if (options !== undefined) checkPeek(this.name, options);
+    return this.#gate.peek();
+  }
+
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    const { turns } = this.#gate;
+    if (!turns.enter(call.cost)) await turns.wait(call);
+    const lease = this.#lease(call.cost);
+    if (call.aborted) {
+      lease.end('ignored');
+      throw call.reason;
+    }
+    let outcome: Outcome<T>;
+    try {
+      outcome = { ok: true, value: await operation(call) };
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    lease.end(this.#endingOf(outcome, call));
+    if (outcome.ok) return outcome.value;
+    throw outcome.error;
+  }
+
+  #endingOf(outcome: Outcome<unknown>, call: Call): Ending {
+    if (isNeutral(outcome, call)) return 'ignored';
+    if (decide(this.name, this.#adaptive.shouldHandle, outcome, call)) return 'overloaded';
+    // Errors may come sooner or later than real answers: their latency means nothing.
+    return outcome.ok ? 'well' : 'ignored';
+  }
+
+  #lease(cost: number): TrainingLease {
+    return new TrainingLease(this, cost, this.clock.monotonic(), this.#gate.inFlight);
+  }
+
+  giveBack(cost: number): void {
+    this.#gate.giveBack(cost);
+  }
+
+  train(startedAt: number, inFlight: number, overloaded: boolean): void {
     const { algorithm, onLimitChange } = this.#adaptive;
     algorithm.observe({ startedAt, endedAt: this.clock.monotonic(), inFlight, overloaded });
-    const from = this.limit;
+    const from = this.#gate.limit;
     const to = Math.floor(algorithm.limit);
     if (from === to) return;
-    this.limit = to;
-    notify(onLimitChange, { policy: this.name, from, to }, onListenerError);
+    this.#gate.limit = to;
+    notify(this.name, 'onLimitChange', onLimitChange, { policy: this.name, from, to });
   }
 
-  protected override async run<T>(
-    operation: Operation<T>,
-    context: CallContext,
-    cost: number,
-  ): Promise<T> {
-    const lease = this.lease(cost);
-    try {
-      const value = await invoke(operation, context);
-      lease.end('well');
-      return value;
-    } catch (error) {
-      lease.end(this.#isOverload(error) ? 'overloaded' : 'ignored');
-      throw error;
-    }
+  levels(): Levels {
+    return this.#gate.levels();
   }
 
-  #isOverload(error: unknown): boolean {
-    try {
-      return this.#adaptive.isOverload(error);
-    } catch (thrown) {
-      onListenerError(thrown);
-      return false;
-    }
+  stats(): ConcurrencyStats {
+    return this.#gate.stats();
+  }
+
+  [Symbol.dispose](): void {
+    this.#levels[Symbol.dispose]();
   }
 }
 
 /**
- * Makes a bulkhead that finds out itself how many calls the backend can take at a time, and follows
- * when that changes.
+ * Limits how many calls run at the same time, and finds the limit by itself: how many calls the
+ * dependency can take, also when that changes.
  *
  * ```ts
  * const search = adaptiveConcurrency({ name: 'search', maxQueue: 50 });
@@ -132,7 +189,6 @@ class AdaptiveBulkhead extends Bulkhead implements AdaptiveConcurrencyLimiter {
 export function adaptiveConcurrency(
   options: AdaptiveConcurrencyOptions = {},
 ): AdaptiveConcurrencyLimiter {
-  const owner = 'adaptiveConcurrency';
-  const common = resolveQueueOptions(owner, 'adaptive-concurrency', options, ADAPTIVE_OPTIONS);
-  return new AdaptiveBulkhead(resolveAdaptiveOptions(owner, options), common);
+  const { adaptive, queue } = resolveAdaptiveOptions(options);
+  return new AdaptivePolicy(adaptive, queue);
 }

@@ -1,185 +1,105 @@
-import { type CallContext, checkNumber, isThenable, type Operation } from '@temper/core';
-import { Permits } from './concurrency.ts';
-import type { Lease, Limiter, Quota, RequestCounts } from './limiter.ts';
+import type { Operation } from '@temper/core';
 import {
-  CONCURRENCY_DEFAULTS,
-  type ConcurrencyOptions,
-  checkCost,
+  type Call,
+  numberRule,
+  PolicyBase,
+  type PolicyDescription,
+  resolveOptions,
+} from '@temper/core/policy';
+import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
+import { type Levels, observeLevels } from '../telemetry.ts';
+import { checkPeek } from '../wait/acquire-options.ts';
+import {
+  QUEUE_DEFAULTS,
+  QUEUE_RULES,
+  type QueueOptions,
   type ResolvedQueueOptions,
-  resolveQueueOptions,
-} from './options.ts';
-import { type Books, QueuedLimiter } from './queued-limiter.ts';
-import { TOLERANCE } from './rules.ts';
-import type { Levels } from './telemetry.ts';
-import { type Gate, WaitQueue } from './wait-queue.ts';
+} from '../wait/options.ts';
+import { type ConcurrencyStats, PermitGate, PermitLease } from './permit-gate.ts';
 
-/** How many permits are out, and what was answered. */
-export interface ConcurrencyStats extends RequestCounts {
-  /** Units in use. */
-  readonly inFlight: number;
-  /** Calls waiting for their turn. */
-  readonly queued: number;
-  /** Most units in use at a time. */
-  readonly limit: number;
+/** Options of {@link concurrency}. */
+export interface ConcurrencyOptions extends QueueOptions {
+  /**
+   * Most units in use at the same time.
+   *
+   * @defaultValue 10
+   * @throws {RangeError} at construction, unless finite and >= 1
+   */
+  readonly limit?: number;
 }
 
-/** A bulkhead: so many at a time. */
+/** The default limit. */
+export const DEFAULT_CONCURRENCY = 10;
+
+/** A limit on how many calls run at the same time. */
 export interface ConcurrencyLimiter extends Limiter {
-  /**
-   * Takes `cost` permits if they are free now; those who wait come first.
-   *
-   * @returns the lease that gives them back, undefined when refused
-   * @throws {TypeError | RangeError} when the cost is not a finite number > 0
-   * @throws {RateLimitExceededError} when the cost is more than the limit
-   */
-  tryAcquire(cost?: number): Lease | undefined;
   stats(): ConcurrencyStats;
 }
 
-/** Permits that are out, until they are given back once. */
-export class PermitLease implements Lease {
-  readonly cost: number;
-  #owner: Bulkhead | undefined;
+/** A limit on how many calls run at the same time: permits, a queue, and an observer. */
+export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter {
+  readonly #gate: PermitGate;
+  readonly #levels: Disposable | undefined;
 
-  constructor(owner: Bulkhead, cost: number) {
-    this.#owner = owner;
-    this.cost = cost;
+  /** @param silent - for a limiter inside another one, which reports for both */
+  constructor(limit: number, options: ResolvedQueueOptions, silent = false) {
+    super(options.name, options.clock);
+    this.#gate = new PermitGate(options, limit, limit, silent);
+    this.#levels = silent ? undefined : observeLevels(this);
   }
 
-  release(): void {
-    const owner = this.#owner;
-    this.#owner = undefined;
-    owner?.giveBack(this.cost);
+  override describe(): PolicyDescription {
+    return { kind: 'ratelimit' };
   }
 
-  [Symbol.dispose](): void {
-    this.release();
-  }
-}
-
-export class Bulkhead extends QueuedLimiter implements ConcurrencyLimiter, Gate {
-  protected readonly capacity: number;
-  readonly #permits: Permits;
-  /** Made when the first call has to wait. */
-  #queue: WaitQueue | undefined;
-
-  /** @param capacity - most that the limit can become, where it moves */
-  constructor(
-    limit: number,
-    options: ResolvedQueueOptions,
-    capacity: number = limit,
-    books?: Books,
-  ) {
-    super(options, books);
-    this.capacity = capacity;
-    this.#permits = new Permits(limit);
-    this.#queue = undefined;
+  tryAcquire(options?: AcquireOptions): Lease | undefined {
+    const { turns } = this.#gate;
+    const cost = options === undefined ? 1 : turns.costOf(options);
+    return turns.tryEnter(cost) ? new PermitLease(this.#gate, cost) : undefined;
   }
 
-  get queued(): number {
-    return this.#queue === undefined ? 0 : this.#queue.size;
+  async acquire(options?: AcquireOptions): Promise<Lease> {
+    return new PermitLease(this.#gate, await this.#gate.turns.acquire(options));
   }
 
-  protected openQueue(): WaitQueue {
-    this.#queue ??= new WaitQueue(this.clock, this, this.options.maxQueue);
-    return this.#queue;
+  take(options?: AcquireOptions): Decision {
+    const lease = this.tryAcquire(options);
+    const allowed = lease !== undefined;
+    return { ...this.peek(), allowed, retryAfterMs: allowed ? 0 : undefined, lease };
   }
 
-  tryAcquire(cost = 1): Lease | undefined {
-    if (cost !== 1) checkCost(this.name, cost, this.capacity);
-    return this.ask(cost) ? this.lease(cost) : undefined;
+  peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
+    if (options !== undefined) checkPeek(this.name, options);
+    return this.#gate.peek();
   }
 
-  protected pass(cost: number): boolean {
-    return this.#permits.take(cost);
-  }
-
-  take(cost: number): number {
-    return this.#permits.take(cost) ? 0 : Number.POSITIVE_INFINITY;
-  }
-
-  /** Nobody can tell when the calls under way will end. */
-  forecast(_queue: WaitQueue, _cost: number, _deadline: number, now: number): number {
-    return now;
-  }
-
-  protected readyInMs(): undefined {
-    return undefined;
-  }
-
-  protected lease(cost: number): Lease {
-    return new PermitLease(this, cost);
-  }
-
-  giveBack(cost: number): void {
-    this.#permits.giveBack(cost);
-    this.#queue?.wake();
-  }
-
-  /** Moves the limit, and lets in whoever that makes room for. */
-  protected set limit(limit: number) {
-    this.#permits.limit = limit;
-    this.#queue?.wake();
-  }
-
-  protected get limit(): number {
-    return this.#permits.limit;
-  }
-
-  protected get inFlight(): number {
-    return this.#permits.used;
-  }
-
-  protected run<T>(operation: Operation<T>, context: CallContext, cost: number): Promise<T> {
-    let result: T | PromiseLike<T>;
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    const gate = this.#gate;
+    const { cost } = call;
+    if (!gate.turns.enter(cost)) await gate.turns.wait(call);
     try {
-      result = operation(context);
-    } catch (error) {
-      this.giveBack(cost);
-      return Promise.reject(error);
+      if (call.aborted) throw call.reason;
+      return await operation(call);
+    } finally {
+      gate.giveBack(cost);
     }
-    if (!isThenable(result)) {
-      this.giveBack(cost);
-      return Promise.resolve(result);
-    }
-    return new Promise((resolve, reject) => {
-      // Through Promise.resolve, so that a thenable that throws gives its permits back too.
-      Promise.resolve(result).then(
-        (value) => {
-          this.giveBack(cost);
-          resolve(value);
-        },
-        (error: unknown) => {
-          this.giveBack(cost);
-          reject(error);
-        },
-      );
-    });
-  }
-
-  quota(): Quota {
-    const { limit, available } = this.#permits;
-    return {
-      limit,
-      windowMs: undefined,
-      remaining: this.queued > 0 ? 0 : Math.max(0, Math.floor(available + TOLERANCE)),
-      resetMs: available >= limit ? 0 : undefined,
-    };
   }
 
   levels(): Levels {
-    const { limit, used, available } = this.#permits;
-    return { available: Math.max(0, available), limit, inFlight: used, queued: this.queued };
+    return this.#gate.levels();
   }
 
   stats(): ConcurrencyStats {
-    const { limit, used } = this.#permits;
-    return { inFlight: used, queued: this.queued, limit, ...this.counts };
+    return this.#gate.stats();
+  }
+
+  [Symbol.dispose](): void {
+    this.#levels?.[Symbol.dispose]();
   }
 }
 
 /**
- * Makes a bulkhead: at most `limit` calls at a time, the rest wait their turn.
+ * Limits how many calls run at the same time: at most `limit`, while the others wait for their turn.
  *
  * ```ts
  * const database = concurrency({ name: 'database', limit: 20 });
@@ -190,9 +110,11 @@ export class Bulkhead extends QueuedLimiter implements ConcurrencyLimiter, Gate 
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function concurrency(options: ConcurrencyOptions = {}): ConcurrencyLimiter {
-  const owner = 'concurrency';
-  const common = resolveQueueOptions(owner, 'concurrency', options, ['limit']);
-  const { limit = CONCURRENCY_DEFAULTS.limit } = options;
-  checkNumber(owner, 'limit', limit, { min: 1, infinite: false });
-  return new Bulkhead(limit, common);
+  const all = resolveOptions<ConcurrencyOptions, 'onReject'>(
+    'concurrency',
+    options,
+    { ...QUEUE_DEFAULTS, name: 'concurrency', limit: DEFAULT_CONCURRENCY },
+    { ...QUEUE_RULES, limit: numberRule({ min: 1, infinite: false }) },
+  );
+  return new ConcurrencyPolicy(all.limit, all);
 }

@@ -1,155 +1,157 @@
-import type { CallContext, Operation } from '@temper/core';
-import { Forecast } from './forecast.ts';
-import { invoke } from './invoke.ts';
-import { leaseOf } from './lease.ts';
-import type { Lease, Limiter, Quota, RequestCounts } from './limiter.ts';
-import { checkCost, type ResolvedQueueOptions } from './options.ts';
-import { type Books, QueuedLimiter } from './queued-limiter.ts';
-import { RollingCount } from './rolling-count.ts';
-import { type Rules, TOLERANCE } from './rules.ts';
-import { placeFor } from './state-pool.ts';
-import type { Levels } from './telemetry.ts';
-import { type Gate, WaitQueue } from './wait-queue.ts';
+import type { Operation } from '@temper/core';
+import { type Call, invoke, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { leaseOf } from '../lease.ts';
+import type {
+  AcquireOptions,
+  Decision,
+  Lease,
+  Limiter,
+  LimitState,
+  RequestCounts,
+} from '../limiter.ts';
+import { RollingCount } from '../rules/rolling-count.ts';
+import { type Rule, type TokenLevels, TOLERANCE } from '../rules/rule.ts';
+import { placeFor } from '../rules/state-pool.ts';
+import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
+import { checkPeek } from '../wait/acquire-options.ts';
+import { Forecast } from '../wait/forecast.ts';
+import type { ResolvedQueueOptions } from '../wait/options.ts';
+import { Turns } from '../wait/turns.ts';
+import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
 
-/** What a rate limiter has done, and how it stands. Brought up to date before it is read. */
-export interface RateLimiterStats extends RequestCounts {
-  /** Units that could be taken now. */
-  readonly availableTokens: number;
-  /** Most that can be available. */
-  readonly maxTokens: number;
-  /** Calls let through within the last window, exact to a twentieth of it. */
+/** What every rate limiter reports about itself, besides its limit. */
+export interface RateCounts extends RequestCounts {
+  /** Calls that passed within the last window, exact to a twentieth of it. */
   readonly requestsInWindow: number;
-  /** Units that come back per second. */
-  readonly refillRate: number;
-  /** Calls waiting for their turn. */
+  /** Calls that wait for their turn. */
   readonly queued: number;
 }
 
+/** A snapshot of a token bucket, or of a GCRA limiter. */
+export type TokenBucketStats = RateCounts & TokenLevels;
+
 /** A limiter of units per time. */
-export interface RateLimiter extends Limiter {
-  /** The arithmetic, for whoever keeps the state of many such limiters. */
-  readonly rules: Rules;
-  /**
-   * Takes `cost` units if they can be had now; those who wait come first.
-   *
-   * @throws {TypeError | RangeError} when the cost is not a finite number > 0
-   * @throws {RateLimitExceededError} when the cost is more than can ever be had at once
-   */
-  tryAcquire(cost?: number): boolean;
-  stats(): RateLimiterStats;
+export interface RateLimiter<Stats extends RateCounts = RateCounts> extends Limiter {
+  stats(): Stats;
 }
 
-export class RuledLimiter extends QueuedLimiter implements RateLimiter, Gate {
-  readonly rules: Rules;
-  protected readonly capacity: number;
+/** A limiter of units per time: a rule with its state, a queue, and an observer. */
+export class RuleLimiter<L extends object> extends PolicyBase implements RateLimiter, Gate {
+  readonly rule: Rule<L>;
+  readonly options: ResolvedQueueOptions;
   readonly #state: Float64Array;
+  /** Where this limiter's numbers begin in the state. */
   readonly #at: number;
-  /** Made with the first call that passes. */
-  #recent: RollingCount | undefined;
-  /** Made, like the forecast, when the first call has to wait. */
-  #queue: WaitQueue | undefined;
+  readonly #recent: RollingCount;
+  readonly #observer: LimiterObserver;
+  readonly #turns: Turns;
+  readonly #levels: Disposable;
+  /** Created when the first call has to wait. */
   #forecast: Forecast | undefined;
-  /** When the running step of the recent count ends; until then it need not be told of anything. */
-  #stepEndsAt = Number.NEGATIVE_INFINITY;
 
-  constructor(rules: Rules, options: ResolvedQueueOptions, books?: Books) {
-    super(options, books);
-    this.rules = rules;
-    this.capacity = rules.capacity;
-    const { state, at } = placeFor(rules.slots);
+  constructor(rule: Rule<L>, options: ResolvedQueueOptions) {
+    super(options.name, options.clock);
+    this.rule = rule;
+    this.options = options;
+    const { state, at } = placeFor(rule.slots);
     this.#state = state;
     this.#at = at;
-    rules.reset(state, at, this.clock.monotonic());
-    this.#recent = undefined;
-    this.#queue = undefined;
+    const now = this.clock.monotonic();
+    rule.reset(state, at, now);
+    this.#recent = new RollingCount(rule.windowMs, now);
+    this.#observer = new LimiterObserver(this, options);
+    this.#turns = new Turns(this, options, this.#observer);
+    this.#levels = observeLevels(this);
     this.#forecast = undefined;
   }
 
-  get queued(): number {
-    return this.#queue === undefined ? 0 : this.#queue.size;
+  override describe(): PolicyDescription {
+    return { kind: 'ratelimit' };
   }
 
-  protected openQueue(): WaitQueue {
-    this.#queue ??= new WaitQueue(this.clock, this, this.options.maxQueue);
-    return this.#queue;
+  tryAcquire(options?: AcquireOptions): Lease | undefined {
+    const cost = options === undefined ? 1 : this.#turns.costOf(options);
+    return this.#turns.tryEnter(cost) ? leaseOf(cost) : undefined;
   }
 
-  tryAcquire(cost = 1): boolean {
-    if (cost !== 1) checkCost(this.name, cost, this.capacity);
-    return this.ask(cost);
+  async acquire(options?: AcquireOptions): Promise<Lease> {
+    return leaseOf(await this.#turns.acquire(options));
   }
 
-  protected pass(cost: number): boolean {
-    return this.#take(cost, this.clock.monotonic());
+  take(options: AcquireOptions = {}): Decision {
+    const cost = this.#turns.costOf(options);
+    const allowed = this.#turns.tryEnter(cost);
+    return {
+      ...this.peek(),
+      allowed,
+      retryAfterMs: allowed ? 0 : this.delay(cost),
+      lease: allowed ? leaseOf(cost) : undefined,
+    };
   }
 
-  take(cost: number, now: number): number {
-    if (this.#take(cost, now)) return 0;
-    return this.rules.delay(this.#state, this.#at, now, cost);
-  }
-
-  #take(cost: number, now: number): boolean {
-    if (!this.rules.take(this.#state, this.#at, now, cost)) return false;
-    if (now >= this.#stepEndsAt) this.#nextStep(now);
-    return true;
-  }
-
-  #nextStep(now: number): void {
-    this.#recent ??= new RollingCount(this.rules.windowMs, now);
-    this.#stepEndsAt = this.#recent.advance(now, this.#passed);
-  }
-
-  /** Calls let through, by any way. */
-  get #passed(): number {
-    return this.counts.allowed + this.counts.delayed;
-  }
-
-  forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
-    this.#forecast ??= new Forecast(this.rules);
-    return this.#forecast.next(this.#state, this.#at, queue, cost, deadline, now);
-  }
-
-  protected lease(cost: number): Lease {
-    return leaseOf(cost);
-  }
-
-  protected run<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    return invoke(operation, context);
-  }
-
-  protected readyInMs(cost: number): number {
-    return this.rules.delay(this.#state, this.#at, this.clock.monotonic(), cost);
-  }
-
-  quota(): Quota {
+  peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
+    if (options !== undefined) checkPeek(this.name, options);
+    const { limit, windowMs } = this.rule;
     const now = this.clock.monotonic();
-    const { limit, windowMs } = this.rules;
-    const available = this.queued > 0 ? 0 : this.rules.available(this.#state, this.#at, now);
+    const available = this.#turns.queued > 0 ? 0 : this.rule.available(this.#state, this.#at, now);
     return {
       limit,
       windowMs,
       remaining: Math.max(0, Math.floor(available + TOLERANCE)),
-      resetMs: this.rules.growth(this.#state, this.#at, now),
+      resetMs: this.rule.growth(this.#state, this.#at, now),
     };
+  }
+
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    return this.#turns.enter(call.cost) ? invoke(operation, call) : this.#runInTurn(operation, call);
+  }
+
+  async #runInTurn<T>(operation: Operation<T>, call: Call): Promise<T> {
+    await this.#turns.wait(call);
+    if (call.aborted) throw call.reason;
+    return await operation(call);
+  }
+
+  get capacity(): number {
+    return this.rule.capacity;
+  }
+
+  tryTake(cost: number, now: number = this.clock.monotonic()): boolean {
+    if (!this.rule.take(this.#state, this.#at, now, cost)) return false;
+    this.#recent.passing(now, this.#passed);
+    return true;
+  }
+
+  delay(cost: number): number {
+    return this.rule.delay(this.#state, this.#at, this.clock.monotonic(), cost);
+  }
+
+  forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
+    this.#forecast ??= new Forecast(this.rule);
+    return this.#forecast.next(this.#state, this.#at, queue, cost, deadline, now);
+  }
+
+  /** Calls that passed, at once or after a wait. */
+  get #passed(): number {
+    return this.#observer.counts.allowed + this.#observer.counts.delayed;
   }
 
   levels(): Levels {
+    const available = this.rule.available(this.#state, this.#at, this.clock.monotonic());
+    return { available, limit: this.rule.limit, queued: this.#turns.queued };
+  }
+
+  stats(): RateCounts & L {
+    const now = this.clock.monotonic();
     return {
-      available: this.rules.available(this.#state, this.#at, this.clock.monotonic()),
-      limit: this.rules.limit,
-      queued: this.queued,
+      ...this.rule.levels(this.rule.available(this.#state, this.#at, now)),
+      requestsInWindow: this.#recent.within(now, this.#passed),
+      queued: this.#turns.queued,
+      ...this.#observer.totals,
     };
   }
 
-  stats(): RateLimiterStats {
-    const now = this.clock.monotonic();
-    return {
-      availableTokens: Math.max(0, this.rules.available(this.#state, this.#at, now)),
-      maxTokens: this.rules.capacity,
-      requestsInWindow: this.#recent?.within(now, this.#passed) ?? 0,
-      refillRate: (this.rules.limit / this.rules.windowMs) * 1000,
-      queued: this.queued,
-      ...this.counts,
-    };
+  [Symbol.dispose](): void {
+    this.#levels[Symbol.dispose]();
   }
 }

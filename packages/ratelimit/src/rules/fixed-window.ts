@@ -1,14 +1,14 @@
-import { positive, type Rules, TOLERANCE } from './rules.ts';
+import { type Rule, TOLERANCE } from './rule.ts';
+import { positive, type WindowLevels, windowLevels } from './window.ts';
 
 const STARTED_AT = 0;
 const USED = 1;
 
 /**
- * Counts in windows that follow one another, from the limiter's first moment on. The cheapest to
- * explain; but around the boundary of two windows up to twice the limit can pass within one
- * window's length.
+ * Counts in consecutive windows, from the creation of the limiter on. The simplest kind; but around the
+ * boundary of two windows up to twice the limit can pass within the length of one.
  */
-export class FixedWindowRules implements Rules {
+export class FixedWindowRule implements Rule<WindowLevels> {
   readonly kind = 'fixed-window';
   readonly slots = 2;
   readonly limit: number;
@@ -50,6 +50,10 @@ export class FixedWindowRules implements Rules {
   growth(state: Float64Array, at: number, now: number): number {
     if (this.available(state, at, now) >= this.limit) return 0;
     return positive(this.#startOf(state, at, now) + this.windowMs - now);
+  }
+
+  levels(available: number): WindowLevels {
+    return windowLevels(this, available);
   }
 
   #startOf(state: Float64Array, at: number, now: number): number {

@@ -1,14 +1,14 @@
-import { type Rules, TOLERANCE } from './rules.ts';
+import { type Rule, type TokenLevels, TOLERANCE } from './rule.ts';
 
 /**
- * The generic cell rate algorithm: each unit books the next place in a schedule of `limit` places per
- * window, and may come up to `burst` places early. Lets through exactly what a token bucket of that
- * depth does, with one number of state: when the next unit would be due if all came evenly.
+ * The generic cell rate algorithm: each unit reserves the next place in a schedule of `limit` places per
+ * window, and may come up to `burst` places early. Allows exactly what a token bucket of that depth
+ * does, with one number of state: when the next unit would be due if all came evenly.
  *
  * Source: ITU-T Recommendation I.371 (virtual scheduling); ATM Forum, "Traffic Management
  * Specification 4.0", 1996.
  */
-export class GcraRules implements Rules {
+export class GcraRule implements Rule<TokenLevels> {
   readonly kind = 'gcra';
   readonly slots = 1;
   readonly limit: number;
@@ -54,6 +54,14 @@ export class GcraRules implements Rules {
     if (units >= this.capacity) return 0;
     const next = Math.min(this.capacity, Math.floor(units + TOLERANCE) + 1);
     return (next - units) * this.#interval;
+  }
+
+  levels(available: number): TokenLevels {
+    return {
+      availableTokens: Math.max(0, available),
+      maxTokens: this.capacity,
+      refillRate: 1000 / this.#interval,
+    };
   }
 
   #dueAfter(state: Float64Array, at: number, now: number, cost: number): number {

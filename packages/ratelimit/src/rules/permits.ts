@@ -1,9 +1,9 @@
-import { TOLERANCE } from './rules.ts';
+import { TOLERANCE } from './rule.ts';
 
 /**
- * Permits that are taken and given back: the arithmetic of a bulkhead. `limit` may change at any
- * time; lowered below what is in use, nothing is taken away, and nothing given out until enough has
- * come back.
+ * Permits that are taken and given back: the arithmetic of a concurrency limit. `limit` may change at
+ * any time; when it is lowered below what is in use, no permit is revoked, and none is granted until
+ * enough have come back.
  */
 export class Permits {
   #limit: number;
@@ -39,7 +39,7 @@ export class Permits {
 
   giveBack(cost: number): void {
     const left = this.#used - cost;
-    // Fractional costs leave rounding behind; an idle bulkhead starts from a clean zero.
+    // Fractional costs leave rounding behind; an idle limiter starts from exactly 0.
     this.#used = left < TOLERANCE ? 0 : left;
   }
 }

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FixedWindowRules } from './fixed-window.ts';
-import { GcraRules } from './gcra.ts';
-import type { Rules } from './rules.ts';
-import { SlidingWindowRules } from './sliding-window.ts';
-import { TokenBucketRules } from './token-bucket.ts';
+import { FixedWindowRule } from './fixed-window.ts';
+import { GcraRule } from './gcra.ts';
+import type { Rule } from './rule.ts';
+import { SlidingWindowRule } from './sliding-window.ts';
+import { TokenBucketRule } from './token-bucket.ts';
 
 /** Steps of time and costs, in whole numbers, so that the models below can be exact. */
 const steps = (maxStep: number, maxCost: number) =>
@@ -108,13 +108,13 @@ class SlidingModel implements Model {
   }
 }
 
-function started(rules: Rules): Float64Array {
+function started(rules: Rule): Float64Array {
   const state = new Float64Array(rules.slots + 2);
   rules.reset(state, 1, 0);
   return state;
 }
 
-function holdsToModel(rules: Rules, model: Model, script: { ms: number; cost: number }[]): void {
+function holdsToModel(rules: Rule, model: Model, script: { ms: number; cost: number }[]): void {
   const state = started(rules);
   let now = 0;
   for (const { ms, cost } of script) {
@@ -138,7 +138,7 @@ function holdsToModel(rules: Rules, model: Model, script: { ms: number; cost: nu
 
 /** What was let through, for the bounds below. */
 function passed(
-  rules: Rules,
+  rules: Rule,
   script: { ms: number; cost: number }[],
 ): { at: number; cost: number }[] {
   const state = started(rules);
@@ -167,7 +167,7 @@ describe('token bucket', () => {
     fc.assert(
       fc.property(shape, steps(300, 20), ({ limit, windowMs, burst }, script) => {
         holdsToModel(
-          new TokenBucketRules(limit, windowMs, burst),
+          new TokenBucketRule(limit, windowMs, burst),
           new BucketModel(limit, windowMs, burst),
           script,
         );
@@ -178,7 +178,7 @@ describe('token bucket', () => {
   it('never lets through more than its depth and what trickles in, between any two moments', () => {
     fc.assert(
       fc.property(shape, steps(300, 20), ({ limit, windowMs, burst }, script) => {
-        const through = passed(new TokenBucketRules(limit, windowMs, burst), script);
+        const through = passed(new TokenBucketRule(limit, windowMs, burst), script);
         for (let from = 0; from < through.length; from++) {
           let sum = 0;
           for (let to = from; to < through.length; to++) {
@@ -198,7 +198,7 @@ describe('token bucket', () => {
         fc.double({ min: 1, max: 1e6, noNaN: true }),
         fc.integer({ min: 1, max: 300 }),
         (limit, windowMs, count) => {
-          const rules = new TokenBucketRules(limit, windowMs, 1);
+          const rules = new TokenBucketRule(limit, windowMs, 1);
           const state = started(rules);
           let now = 0;
           for (let i = 0; i < count; i++) {
@@ -216,7 +216,7 @@ describe('gcra', () => {
     fc.assert(
       fc.property(shape, steps(300, 20), ({ limit, windowMs, burst }, script) => {
         holdsToModel(
-          new GcraRules(limit, windowMs, burst),
+          new GcraRule(limit, windowMs, burst),
           new BucketModel(limit, windowMs, burst),
           script,
         );
@@ -230,7 +230,7 @@ describe('fixed window', () => {
     fc.assert(
       fc.property(shape, steps(3000, 50), ({ limit, windowMs }, script) => {
         holdsToModel(
-          new FixedWindowRules(limit, windowMs),
+          new FixedWindowRule(limit, windowMs),
           new FixedModel(limit, windowMs),
           script,
         );
@@ -250,7 +250,7 @@ describe('sliding window', () => {
     fc.assert(
       fc.property(windows, steps(500, 50), ({ limit, segmentMs, segments }, script) => {
         holdsToModel(
-          new SlidingWindowRules(limit, segmentMs * segments, segments),
+          new SlidingWindowRule(limit, segmentMs * segments, segments),
           new SlidingModel(limit, segmentMs, segments),
           script,
         );
@@ -262,14 +262,14 @@ describe('sliding window', () => {
     fc.assert(
       fc.property(windows, steps(500, 50), ({ limit, segmentMs, segments }, script) => {
         const windowMs = segmentMs * segments;
-        const through = passed(new SlidingWindowRules(limit, windowMs, segments), script);
+        const through = passed(new SlidingWindowRule(limit, windowMs, segments), script);
         expect(heaviest(through, windowMs)).toBeLessThanOrEqual(limit);
       }),
     );
   });
 
   it('reaches segments / (segments + 1) of the limit under constant pressure', () => {
-    const rules = new SlidingWindowRules(100, 1000, 10);
+    const rules = new SlidingWindowRule(100, 1000, 10);
     const state = started(rules);
     let through = 0;
     for (let now = 0; now < 110_000; now++) if (rules.take(state, 1, now, 1)) through++;
@@ -278,11 +278,11 @@ describe('sliding window', () => {
 });
 
 describe('every kind', () => {
-  const kinds: Rules[] = [
-    new TokenBucketRules(7, 1000, 5),
-    new GcraRules(7, 1000, 5),
-    new FixedWindowRules(7, 1000),
-    new SlidingWindowRules(7, 1000, 4),
+  const kinds: Rule[] = [
+    new TokenBucketRule(7, 1000, 5),
+    new GcraRule(7, 1000, 5),
+    new FixedWindowRule(7, 1000),
+    new SlidingWindowRule(7, 1000, 4),
   ];
 
   it.each(kinds)('$kind is as good as new after freshAfterMs', (rules) => {

@@ -1,4 +1,5 @@
-import { positive, type Rules, TOLERANCE } from './rules.ts';
+import { type Rule, TOLERANCE } from './rule.ts';
+import { positive, type WindowLevels, windowLevels } from './window.ts';
 
 const SEGMENT = 0;
 const TOTAL = 1;
@@ -6,13 +7,13 @@ const COUNTS = 2;
 
 /**
  * Never more than `limit` units in any span of `windowMs`, wherever it begins. The window is counted
- * in segments; a segment counts until its last moment has left the window, so the count errs to the
- * safe side: under constant pressure `segments / (segments + 1)` of the limit is reached.
+ * in segments; a segment counts until its last moment has left the window, so the count is never too
+ * low: under constant demand `segments / (segments + 1)` of the limit is reached.
  *
- * (The two-counter estimate that interpolates the previous window needs less state, but lets more
- * than the limit through when requests come unevenly.)
+ * (The two-counter estimate that interpolates the previous window needs less state, but allows more
+ * than the limit when requests come unevenly.)
  */
-export class SlidingWindowRules implements Rules {
+export class SlidingWindowRule implements Rule<WindowLevels> {
   readonly kind = 'sliding-window';
   readonly slots: number;
   readonly limit: number;
@@ -64,6 +65,10 @@ export class SlidingWindowRules implements Rules {
     this.#advance(state, at, now);
     if (state[at + TOTAL] === 0) return 0;
     return this.#wait(state, at, now, Math.min(this.limit, this.limit - state[at + TOTAL]! + 1));
+  }
+
+  levels(available: number): WindowLevels {
+    return windowLevels(this, available);
   }
 
   /** Forgets the segments that have left the window. Changes nothing that a caller can see. */

@@ -1,4 +1,4 @@
-import { type Rules, TOLERANCE } from './rules.ts';
+import { type Rule, type TokenLevels, TOLERANCE } from './rule.ts';
 
 const TOKENS = 0;
 const FILLED_AT = 1;
@@ -11,7 +11,7 @@ const FILLED_AT = 1;
  * Source: J. Turner, "New Directions in Communications (or Which Way to the Information Age?)", IEEE
  * Communications Magazine 24(10), 1986.
  */
-export class TokenBucketRules implements Rules {
+export class TokenBucketRule implements Rule<TokenLevels> {
   readonly kind = 'token-bucket';
   readonly slots = 2;
   readonly limit: number;
@@ -35,7 +35,7 @@ export class TokenBucketRules implements Rules {
 
   take(state: Float64Array, at: number, now: number, cost: number): boolean {
     const tokens = this.available(state, at, now);
-    // A refusal leaves the state alone: adding up many small refills would add up their rounding.
+    // A refusal changes no state: adding up many small refills would add up their rounding errors.
     if (tokens + TOLERANCE < cost) return false;
     state[at + TOKENS] = tokens - cost;
     state[at + FILLED_AT] = now;
@@ -57,5 +57,13 @@ export class TokenBucketRules implements Rules {
     if (tokens >= this.capacity) return 0;
     const next = Math.min(this.capacity, Math.floor(tokens + TOLERANCE) + 1);
     return (next - tokens) / this.#perMs;
+  }
+
+  levels(available: number): TokenLevels {
+    return {
+      availableTokens: Math.max(0, available),
+      maxTokens: this.capacity,
+      refillRate: this.#perMs * 1000,
+    };
   }
 }

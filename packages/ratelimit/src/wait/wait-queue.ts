@@ -1,23 +1,43 @@
-import type { Clock, Scheduled } from '@temper/core';
+import type { Clock } from '@temper/core';
+import type { Scheduled } from '@temper/core/policy';
+import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
+import type { LimitState } from '../limiter.ts';
 
-/** What a {@link WaitQueue} waits at. */
+/** What calls wait at: a limiter, or one key of a keyed limiter. */
 export interface Gate {
+  /** The limiter's name. */
+  readonly name: string;
+  /** Most units that can ever be taken at once. */
+  readonly capacity: number;
   /**
-   * Takes `cost` for the head of the queue.
+   * Takes `cost` units if they are available, whether or not calls wait.
    *
-   * @returns 0 when it was taken; otherwise the milliseconds after which it is worth asking again,
-   * `Infinity` when only {@link WaitQueue.wake} can tell
+   * @param now - the clock's monotonic time, where the caller has read it already
+   * @returns whether they were taken
    */
-  take(cost: number, now: number): number;
+  tryTake(cost: number, now?: number): boolean;
+  /** Milliseconds until `cost` may be available; `undefined` when unknown. */
+  delay(cost: number): number | undefined;
+  /** The state of the limit. */
+  peek(): LimitState;
   /**
-   * When a request at the end of the queue would get its turn at the earliest, on the clock's
-   * monotonic scale. Called once for each request that joins, in order. `now` when nobody can tell.
+   * When a call that joins the end of the queue gets its turn at the earliest, on the clock's monotonic
+   * scale. Asked once for each call that joins, in order. Absent when unknown.
    */
-  forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number;
+  forecast?(queue: WaitQueue, cost: number, deadline: number, now: number): number;
   /** Called when nobody waits any more, perhaps more than once. */
   emptied?(): void;
-  /** The error for a request that the queue turns away. */
-  refuse(reason: 'queue-full' | 'deadline', cost: number, readyInMs: number | undefined): Error;
+}
+
+/** The error for a call that a gate refuses. */
+export function refusal(
+  gate: Gate,
+  reason: RejectionReason,
+  cost: number,
+  retryAfterMs: number | undefined = gate.delay(cost),
+): RateLimitExceededError {
+  const { limit, remaining } = gate.peek();
+  return new RateLimitExceededError(gate.name, { reason, limit, remaining, retryAfterMs, cost });
 }
 
 interface Waiter {
@@ -34,9 +54,8 @@ interface Waiter {
 }
 
 /**
- * Requests that wait for their turn: first come, first served, behind one timer, which exists only
- * while somebody waits and something will happen by itself. Leaving takes constant time, wherever in
- * the queue.
+ * Calls that wait for their turn, in order of arrival, behind one timer, which exists only while a call
+ * waits and its turn or deadline will come by itself. Leaving takes constant time at any place.
  */
 export class WaitQueue {
   readonly #clock: Clock;
@@ -45,7 +64,7 @@ export class WaitQueue {
   #head: Waiter | undefined;
   #tail: Waiter | undefined;
   #size = 0;
-  #surprises = 0;
+  #deviations = 0;
   /** No waiter's deadline is earlier than this. */
   #earliestDeadline = Number.POSITIVE_INFINITY;
   #timer: Scheduled | undefined;
@@ -57,17 +76,17 @@ export class WaitQueue {
     this.#max = max;
   }
 
-  /** How many are waiting. */
+  /** How many calls wait. */
   get size(): number {
     return this.#size;
   }
 
-  /** Grows whenever something happens that no forecast has foreseen: somebody leaves, or is served late. */
-  get surprises(): number {
-    return this.#surprises;
+  /** Grows with each event that no forecast includes: a call leaves, or is served late. */
+  get deviations(): number {
+    return this.#deviations;
   }
 
-  /** What those who wait have asked for, in order. */
+  /** The costs of the waiting calls, in order. */
   *costs(): Generator<number> {
     for (let waiter = this.#head; waiter !== undefined; waiter = waiter.next) yield waiter.cost;
   }
@@ -76,31 +95,47 @@ export class WaitQueue {
    * Waits for a turn of `cost`.
    *
    * @param deadline - on the clock's monotonic scale; `Infinity` for none
-   * @throws what {@link Gate.refuse} made, at once, when the queue is full or the deadline cannot be met
-   * @throws `signal.reason` when the signal aborts
+   * @throws {RateLimitExceededError} (as a rejection, at once) when the queue is full or the turn would
+   * come after the deadline
+   * @throws `signal.reason` (as a rejection) when the signal aborts
    */
-  join(cost: number, deadline: number, signal: AbortSignal | undefined): Promise<void> {
-    // A timer may be late; whoever's turn has come comes before the newcomer.
+  async join(cost: number, deadline: number, signal: AbortSignal | undefined): Promise<void> {
+    // A timer may be late; calls whose turn has come go before this one.
     if (this.#size > 0) this.#serve();
     const now = this.#clock.monotonic();
-    let readyAt = now;
-    let refusal: { readonly reason: unknown } | undefined;
-    if (signal?.aborted) {
-      refusal = { reason: signal.reason };
-    } else if (this.#size >= this.#max) {
-      refusal = { reason: this.#gate.refuse('queue-full', cost, undefined) };
-    } else if (deadline <= now) {
-      refusal = { reason: this.#gate.refuse('deadline', cost, undefined) };
-    } else {
-      readyAt = this.#gate.forecast(this, cost, deadline, now);
-      if (readyAt > deadline) {
-        refusal = { reason: this.#gate.refuse('deadline', cost, readyAt - now) };
-      }
+    try {
+      if (signal?.aborted === true) throw signal.reason;
+      if (this.#size >= this.#max) throw refusal(this.#gate, 'queue-full', cost);
+      if (deadline <= now) throw refusal(this.#gate, 'deadline', cost);
+      const readyAt = this.#gate.forecast?.(this, cost, deadline, now) ?? now;
+      if (readyAt > deadline) throw refusal(this.#gate, 'deadline', cost, readyAt - now);
+      const turn = this.#append(cost, deadline, readyAt, signal);
+      this.#serve();
+      this.#whenEmpty();
+      return turn;
+    } catch (error) {
+      this.#whenEmpty();
+      throw error;
     }
-    if (refusal !== undefined) {
-      this.#mayBeEmpty();
-      return Promise.reject(refusal.reason);
-    }
+  }
+
+  /** Units have come back, or the limit has changed: serves the calls whose turn has come. */
+  wake(): void {
+    if (this.#size === 0) return;
+    this.#serve();
+    this.#whenEmpty();
+  }
+
+  #whenEmpty(): void {
+    if (this.#size === 0) this.#gate.emptied?.();
+  }
+
+  #append(
+    cost: number,
+    deadline: number,
+    readyAt: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         cost,
@@ -117,7 +152,7 @@ export class WaitQueue {
         waiter.onAbort = () => {
           this.#withdraw(waiter, signal.reason);
           this.#serve();
-          this.#mayBeEmpty();
+          this.#whenEmpty();
         };
         signal.addEventListener('abort', waiter.onAbort, { once: true });
       }
@@ -125,21 +160,8 @@ export class WaitQueue {
       else this.#tail.next = waiter;
       this.#tail = waiter;
       this.#size++;
-      if (deadline < this.#earliestDeadline) this.#earliestDeadline = deadline;
-      this.#serve();
-      this.#mayBeEmpty();
+      this.#earliestDeadline = Math.min(this.#earliestDeadline, deadline);
     });
-  }
-
-  /** Something has been given back, or a limit has changed: lets in whoever's turn has come. */
-  wake(): void {
-    if (this.#size === 0) return;
-    this.#serve();
-    this.#mayBeEmpty();
-  }
-
-  #mayBeEmpty(): void {
-    if (this.#size === 0) this.#gate.emptied?.();
   }
 
   #serve(): void {
@@ -157,12 +179,13 @@ export class WaitQueue {
   #serveHead(now: number): number {
     for (let head = this.#head; head !== undefined; head = this.#head) {
       if (head.deadline < now) {
-        this.#withdraw(head, this.#gate.refuse('deadline', head.cost, undefined));
+        this.#withdraw(head, refusal(this.#gate, 'deadline', head.cost));
         continue;
       }
-      const wait = this.#gate.take(head.cost, now);
-      if (wait > 0) return wait;
-      if (now > head.readyAt) this.#surprises++;
+      if (!this.#gate.tryTake(head.cost, now)) {
+        return this.#gate.delay(head.cost) ?? Number.POSITIVE_INFINITY;
+      }
+      if (now > head.readyAt) this.#deviations++;
       this.#remove(head);
       head.resolve();
     }
@@ -173,15 +196,15 @@ export class WaitQueue {
     this.#earliestDeadline = Number.POSITIVE_INFINITY;
     for (let waiter = this.#head; waiter !== undefined; waiter = waiter.next) {
       if (waiter.deadline <= now) {
-        this.#withdraw(waiter, this.#gate.refuse('deadline', waiter.cost, undefined));
-      } else if (waiter.deadline < this.#earliestDeadline) {
-        this.#earliestDeadline = waiter.deadline;
+        this.#withdraw(waiter, refusal(this.#gate, 'deadline', waiter.cost));
+      } else {
+        this.#earliestDeadline = Math.min(this.#earliestDeadline, waiter.deadline);
       }
     }
   }
 
   #withdraw(waiter: Waiter, reason: unknown): void {
-    this.#surprises++;
+    this.#deviations++;
     this.#remove(waiter);
     waiter.reject(reason);
   }
@@ -201,24 +224,22 @@ export class WaitQueue {
       this.#head === undefined
         ? Number.POSITIVE_INFINITY
         : Math.min(now + wait, this.#earliestDeadline);
-    // A timer that goes off too early finds nothing to do and is set again: cheaper than moving it.
+    // A timer that fires too early finds nothing to do and is set again: cheaper than moving it.
     if (this.#timer !== undefined && this.#timerAt <= at && at !== Number.POSITIVE_INFINITY) return;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAt = at;
     if (at === Number.POSITIVE_INFINITY) return;
-    this.#timer = this.#clock.schedule(() => this.#due(), wholeMs(at - now));
-  }
-
-  #due(): void {
-    this.#timer = undefined;
-    this.#timerAt = Number.POSITIVE_INFINITY;
-    this.#serve();
-    this.#mayBeEmpty();
+    this.#timer = this.#clock.schedule(() => {
+      this.#timer = undefined;
+      this.#timerAt = Number.POSITIVE_INFINITY;
+      this.#serve();
+      this.#whenEmpty();
+    }, wholeMs(at - now));
   }
 }
 
-/** A wait as timers keep it: they cut fractions off, and would come before their time. */
+/** A wait in whole milliseconds: timers drop fractions, and would fire too early. */
 export function wholeMs(ms: number): number {
   return Math.max(1, Math.ceil(ms - 1e-6));
 }

@@ -1,0 +1,113 @@
+import type { LimitState, RequestCounts } from '../limiter.ts';
+import { Permits } from '../rules/permits.ts';
+import { TOLERANCE } from '../rules/rule.ts';
+import { type Levels, LimiterObserver } from '../telemetry.ts';
+import type { ResolvedQueueOptions } from '../wait/options.ts';
+import { Turns } from '../wait/turns.ts';
+import type { Gate } from '../wait/wait-queue.ts';
+
+/** A snapshot of a concurrency limiter. */
+export interface ConcurrencyStats extends RequestCounts {
+  /** Units in use. */
+  readonly inFlight: number;
+  /** Calls that wait for their turn. */
+  readonly queued: number;
+  /** Most units in use at the same time. */
+  readonly limit: number;
+}
+
+/** Permits and the calls that wait for them: what fixed and adaptive concurrency limits share. */
+export class PermitGate implements Gate {
+  readonly name: string;
+  readonly capacity: number;
+  readonly turns: Turns;
+  readonly #permits: Permits;
+  readonly #observer: LimiterObserver;
+
+  /**
+   * @param capacity - most that the limit can become, where it moves
+   * @param silent - for a limiter inside another one, which reports for both
+   */
+  constructor(
+    options: ResolvedQueueOptions,
+    limit: number,
+    capacity: number = limit,
+    silent = false,
+  ) {
+    this.name = options.name;
+    this.capacity = capacity;
+    this.#permits = new Permits(limit);
+    this.#observer = new LimiterObserver(this, options, silent);
+    this.turns = new Turns(this, options, this.#observer);
+  }
+
+  get limit(): number {
+    return this.#permits.limit;
+  }
+
+  /** Moves the limit, and serves the calls that it now has room for. */
+  set limit(limit: number) {
+    this.#permits.limit = limit;
+    this.turns.wake();
+  }
+
+  get inFlight(): number {
+    return this.#permits.used;
+  }
+
+  tryTake(cost: number): boolean {
+    return this.#permits.take(cost);
+  }
+
+  giveBack(cost: number): void {
+    this.#permits.giveBack(cost);
+    this.turns.wake();
+  }
+
+  /** Unknown: permits come back when their holders finish. */
+  delay(): undefined {
+    return undefined;
+  }
+
+  peek(): LimitState {
+    const { limit, available } = this.#permits;
+    return {
+      limit,
+      windowMs: undefined,
+      remaining: this.turns.queued > 0 ? 0 : Math.max(0, Math.floor(available + TOLERANCE)),
+      resetMs: available >= limit ? 0 : undefined,
+    };
+  }
+
+  levels(): Levels {
+    const { limit, used, available } = this.#permits;
+    const { queued } = this.turns;
+    return { available: Math.max(0, available), limit, inFlight: used, queued };
+  }
+
+  stats(): ConcurrencyStats {
+    const { limit, used } = this.#permits;
+    return { inFlight: used, queued: this.turns.queued, limit, ...this.#observer.totals };
+  }
+}
+
+/** Permits that are in use until their holder gives them back. */
+export class PermitLease {
+  readonly cost: number;
+  #gate: PermitGate | undefined;
+
+  constructor(gate: PermitGate, cost: number) {
+    this.#gate = gate;
+    this.cost = cost;
+  }
+
+  release(): void {
+    const gate = this.#gate;
+    this.#gate = undefined;
+    gate?.giveBack(this.cost);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}

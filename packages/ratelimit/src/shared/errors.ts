@@ -1,0 +1,29 @@
+import { type Classification, TemperError } from '@temper/core';
+import { messageOf } from '@temper/core/policy';
+
+/**
+ * The shared store did not answer: slow, unreachable, read-only, out of memory. Nothing is known about
+ * the limit. The cause is the error of the store's client.
+ */
+export class StoreUnavailableError extends TemperError {
+  constructor(policy: string, cause: unknown) {
+    super(`Limiter '${policy}' cannot reach its store: ${messageOf(cause)}`, {
+      code: 'STORE_UNAVAILABLE',
+      policy,
+      cause,
+    });
+  }
+
+  override get name(): string {
+    return 'StoreUnavailableError';
+  }
+
+  /** The operation was not called. */
+  override get refused(): boolean {
+    return true;
+  }
+
+  override get classification(): Classification {
+    return { category: 'network', severity: 'high', transient: true };
+  }
+}

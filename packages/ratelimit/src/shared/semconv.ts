@@ -1,0 +1,31 @@
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_POLICY_NAME,
+  type AttributeDefinition,
+  type MetricDefinition,
+} from '@temper/core/policy';
+
+/** What a limiter did in place of asking its store. */
+export const ATTR_FALLBACK: AttributeDefinition = {
+  name: 'temper.ratelimit.fallback',
+  description: 'What decided while the store was away.',
+  values: ['local', 'open', 'closed'],
+};
+
+export const METRIC_STORE_ERRORS: MetricDefinition = {
+  name: 'temper.ratelimit.store.errors',
+  instrument: 'counter',
+  unit: '{error}',
+  description:
+    'Calls of the shared store that failed or were not made because it is known to be away.',
+  attributes: [ATTR_POLICY_NAME, ATTR_ERROR_TYPE],
+  alert: 'Any rate that lasts.',
+};
+
+export const METRIC_STORE_FALLBACKS: MetricDefinition = {
+  name: 'temper.ratelimit.store.fallbacks',
+  instrument: 'counter',
+  unit: '{request}',
+  description: 'Requests decided without the shared store, by what decided them.',
+  attributes: [ATTR_POLICY_NAME, ATTR_FALLBACK],
+};

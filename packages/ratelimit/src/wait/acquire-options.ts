@@ -1,0 +1,29 @@
+import { checkCallOptions, checkKnown, checkNumber } from '@temper/core/policy';
+import type { AcquireOptions } from '../limiter.ts';
+
+const KNOWN: readonly (keyof AcquireOptions)[] = ['cost', 'key', 'priority', 'signal', 'maxWaitMs'];
+
+/**
+ * Holds the options of a call by hand to {@link AcquireOptions}.
+ *
+ * @returns the cost
+ * @throws {TypeError} on anything but an object, on unknown keys, `null` and wrong types
+ * @throws {RangeError} on numbers out of range
+ */
+export function costOf(owner: string, options: AcquireOptions, known = KNOWN): number {
+  if (typeof options !== 'object' || options === null) checkKnown(owner, options, known);
+  for (const option in options) {
+    const value = options[option as keyof AcquireOptions];
+    if (option === 'key' && typeof value === 'string' && value !== '') continue; // the common case
+    if (!known.includes(option as keyof AcquireOptions)) checkKnown(owner, { [option]: 1 }, known);
+    if (value === undefined) continue;
+    if (option === 'maxWaitMs') checkNumber(owner, option, value, { min: 0 });
+    else checkCallOptions(owner, { [option]: value });
+  }
+  return options.cost ?? 1;
+}
+
+/** Holds the options of `peek` to `{ key }`. */
+export function checkPeek(owner: string, options: Pick<AcquireOptions, 'key'>): void {
+  costOf(owner, options, ['key']);
+}
