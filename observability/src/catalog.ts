@@ -1,5 +1,5 @@
 import { AUDIT_METRICS } from '@temper/audit/semconv';
-import { BREAKER_METRICS, BREAKER_SPANS } from '@temper/breaker';
+import { BREAKER_METRICS, BREAKER_SPANS } from '@temper/breaker/semconv';
 import {
   type AttributeDefinition,
   CORE_METRICS,

@@ -1,4 +1,5 @@
 import { circuitBreaker } from '@temper/breaker';
+import type { Outcome } from '@temper/core';
 import * as cockatiel from 'cockatiel';
 import CircuitBreaker from 'opossum';
 import { answer } from '../retry-floor.ts';
@@ -11,7 +12,10 @@ const floor = breakerFloor();
 const temper = circuitBreaker({ name: 'row' });
 const wrapped = temper.wrap(answer);
 const counting = circuitBreaker({ name: 'calls', window: { calls: 100 } });
-const judging = circuitBreaker({ name: 'judging', isFailure: (value: number) => value === 0 });
+const judging = circuitBreaker({
+  name: 'judging',
+  shouldHandle: (outcome: Outcome<number>) => outcome.ok && outcome.value === 0,
+});
 const consecutive = cockatiel.circuitBreaker(cockatiel.handleAll, {
   halfOpenAfter: 60_000,
   breaker: new cockatiel.ConsecutiveBreaker(5),
@@ -29,7 +33,7 @@ export const closedRows: readonly Bench[] = [
   { group, name: 'temper, wrapped', fn: () => wrapped() },
   { group, name: 'temper, tryExecute', fn: () => temper.tryExecute(answer) },
   { group, name: 'temper, window of 100 calls', aim: 1.3, fn: () => counting.execute(answer) },
-  { group, name: 'temper, isFailure', fn: () => judging.execute(answer) },
+  { group, name: 'temper, shouldHandle', fn: () => judging.execute(answer) },
   { group, name: 'cockatiel', fn: () => consecutive.execute(answer) },
   { group, name: 'opossum, without timeout', fn: () => opossum.fire() },
   { group, name: 'opossum', fn: () => opossumByDefault.fire(), teardown: closeOpossum },

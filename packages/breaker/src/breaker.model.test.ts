@@ -186,16 +186,16 @@ const commands = fc.commands(
 
 describe('a breaker under any interleaving of begin, end, time and isolation', () => {
   it.each([
-    ['through the direct path', {}],
+    ['by default', {}],
     [
-      'through the observed path',
+      'with a predicate',
       {
-        ignore: (o: { ok: boolean; error?: unknown }) =>
-          o.error instanceof Error && o.error.message === 'ignored',
+        shouldHandle: (outcome: { ok: boolean; error?: unknown }) =>
+          outcome.error instanceof Error && outcome.error.message !== 'ignored',
       },
     ],
   ])('does what the plain model does, %s', async (_path, options) => {
-    const ignores = 'ignore' in options;
+    const ignores = 'shouldHandle' in options;
     await fc.assert(
       fc.asyncProperty(commands, async (list) => {
         const clock = new ManualClock();

@@ -105,7 +105,7 @@ describe('an open circuit', () => {
       policy: 'payments',
       state: 'open',
       retryAfterMs: 4200,
-      message: "Circuit 'payments' is open; next trial in 4200 ms.",
+      message: "Circuit 'payments' is open; the next trial is in 4200 ms: boom",
     });
     expect(error.cause).toBe(boom);
   });
@@ -202,7 +202,7 @@ describe('a half-open circuit', () => {
     const error = await openError(breaker);
     expect(error).toMatchObject({ state: 'half-open', retryAfterMs: 50_000 });
     expect(error.message).toBe(
-      "Circuit 'payments' is half-open with its trial under way; decided in 50000 ms at the latest.",
+      "Circuit 'payments' is half-open; its trial calls end within 50000 ms: boom",
     );
     trial.resolve('late');
     expect(await running).toBe('late');
@@ -211,7 +211,7 @@ describe('a half-open circuit', () => {
   });
 
   it('gives the place of an ignored trial back, and learns nothing from it', async () => {
-    const picky = make({ ignore: (outcome) => !outcome.ok && outcome.error !== boom });
+    const picky = make({ shouldHandle: (outcome) => !outcome.ok && outcome.error === boom });
     await failTimes(picky, 5);
     clock.jump(60_000);
     for (let i = 0; i < 5; i++) {

@@ -40,7 +40,8 @@ describe('control by hand', () => {
     expect(await openError(breaker)).toMatchObject({
       state: 'isolated',
       retryAfterMs: undefined,
-      message: "Circuit 'payments' is isolated: held open by hand until it is released.",
+      message:
+        "Circuit 'payments' is isolated; calls are rejected until the isolation is released.",
     });
     first[Symbol.dispose]();
     first[Symbol.dispose]();
@@ -221,7 +222,7 @@ describe('time', () => {
       await breaker.execute(ok);
       return reads;
     };
-    const judging = make({ clock: counting, isFailure: () => false, ignore: () => false });
+    const judging = make({ clock: counting, shouldHandle: () => false });
     expect(await readsOf(row)).toBe(0);
     expect(await readsOf(judging)).toBe(0);
     expect(await readsOf(calls)).toBe(0);

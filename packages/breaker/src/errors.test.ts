@@ -1,4 +1,5 @@
-import { classify, errorType, isTemperError, retryAfterOf, TemperError } from '@temper/core';
+import { classify, isRefusal, isTemperError, TemperError } from '@temper/core';
+import { errorType, retryAfterOf } from '@temper/core/policy';
 import { describe, expect, it } from 'vitest';
 import { CircuitOpenError } from './errors.ts';
 
@@ -8,9 +9,10 @@ describe('CircuitOpenError', () => {
   it('is known by its code, whichever copy made it', () => {
     expect(error).toBeInstanceOf(TemperError);
     expect(isTemperError(error, 'CIRCUIT_OPEN')).toBe(true);
+    expect(isRefusal(error)).toBe(true);
     expect(errorType(error)).toBe('CIRCUIT_OPEN');
     expect(String(error)).toBe(
-      "CircuitOpenError: Circuit 'payments' is open; next trial in 4200 ms.",
+      "CircuitOpenError: Circuit 'payments' is open; the next trial is in 4200 ms.",
     );
   });
 
@@ -24,6 +26,7 @@ describe('CircuitOpenError', () => {
     });
     expect(caused.cause).toBe(cause);
     expect('cause' in error).toBe(false);
+    expect(caused.message).toBe("Circuit 'p' is open; the next trial is in 1 ms: refused");
   });
 
   it('is understood by those who look for a Retry-After', () => {

@@ -1,28 +1,42 @@
-import { type Classification, TemperError } from '@temper/core';
+import { type Classification, type Outcome, TemperError } from '@temper/core';
+import { messageOf, statusOf } from '@temper/core/policy';
+import type { CircuitState } from './circuit/circuit.ts';
 
-/** What can be said about an open circuit to a caller that it turns away. */
-export interface CircuitOpenDetails {
-  /** What the circuit was: `open`, `half-open` with all trials under way, or `isolated` by hand. */
-  readonly state: 'open' | 'half-open' | 'isolated';
+/** The circuit rejected the call: the operation was not called. */
+export class CircuitOpenError extends TemperError {
+  /** `open`, `half-open` while all trials are running, or `isolated` by hand. */
+  readonly state: Exclude<CircuitState, 'closed'>;
   /**
-   * When to come back, in whole milliseconds: when the next trial may begin; while half-open, when the
-   * running one will be decided at the latest. `undefined` when isolated, as nobody can know.
+   * When to call again, in whole milliseconds: when the next trial may begin; while half-open, when a
+   * running one has ended at the latest. `undefined` when isolated.
    */
   readonly retryAfterMs: number | undefined;
-  /** What opened the circuit. */
-  readonly cause?: unknown;
-  /** @defaultValue false */
-  readonly stack?: boolean;
-}
 
-/** The circuit let no call through: the operation was not called. */
-export class CircuitOpenError extends TemperError {
-  readonly state: CircuitOpenDetails['state'];
-  readonly retryAfterMs: number | undefined;
-
-  constructor(policy: string, { state, retryAfterMs, cause, stack = false }: CircuitOpenDetails) {
+  /**
+   * @param options.cause - what opened the circuit
+   * @param options.reason - the same in words; from `cause` by default
+   * @param options.stack - whether to record a stack trace; `false` by default
+   */
+  constructor(
+    policy: string,
+    options: {
+      readonly state: Exclude<CircuitState, 'closed'>;
+      readonly retryAfterMs: number | undefined;
+      readonly cause?: unknown;
+      readonly reason?: string | undefined;
+      readonly stack?: boolean;
+    },
+  ) {
+    const { state, retryAfterMs, cause, stack = false } = options;
+    const reason = options.reason ?? (cause === undefined ? undefined : messageOf(cause));
     const ms = retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs);
-    super(message(policy, state, ms), { code: 'CIRCUIT_OPEN', policy, cause, stack });
+    const message = `Circuit '${policy}' is ${state}; ${whatNext(state, ms)}`;
+    super(reason === undefined ? `${message}.` : `${message}: ${reason}`, {
+      code: 'CIRCUIT_OPEN',
+      policy,
+      cause,
+      stack,
+    });
     this.state = state;
     this.retryAfterMs = ms;
   }
@@ -31,20 +45,31 @@ export class CircuitOpenError extends TemperError {
     return 'CircuitOpenError';
   }
 
+  override get refused(): boolean {
+    return true;
+  }
+
   /** Not transient: an open circuit ends the retries around it. */
   override get classification(): Classification {
     return { category: 'resource', severity: 'medium', transient: false };
   }
 }
 
-function message(
-  policy: string,
-  state: CircuitOpenDetails['state'],
-  retryAfterMs: number | undefined,
-): string {
-  const circuit = `Circuit '${policy}' is ${state}`;
-  if (state === 'isolated') return `${circuit}: held open by hand until it is released.`;
-  return state === 'open'
-    ? `${circuit}; next trial in ${retryAfterMs} ms.`
-    : `${circuit} with its trial under way; decided in ${retryAfterMs} ms at the latest.`;
+function whatNext(state: CircuitOpenError['state'], ms: number | undefined): string {
+  if (state === 'open') return `the next trial is in ${ms} ms`;
+  if (state === 'half-open') return `its trial calls end within ${ms} ms`;
+  return 'calls are rejected until the isolation is released';
+}
+
+/** What opened a circuit, in words that are fit for a message. */
+export function describeFailure(failure: Outcome<unknown>): string {
+  if (!failure.ok) return messageOf(failure.error);
+  const status = statusOf(failure.value);
+  return status === undefined ? 'the result counts as a failure' : `status ${status}`;
+}
+
+/** The error, or the value that counts as one. */
+export function causeOf(failure: Outcome<unknown> | undefined): unknown {
+  if (failure === undefined) return undefined;
+  return failure.ok ? failure.value : failure.error;
 }

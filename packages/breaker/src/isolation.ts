@@ -1,7 +1,4 @@
-/**
- * Holds on a circuit by several people at once: it is held while at least one holds it. Each can let
- * go once, however often it is disposed of.
- */
+/** Counts who holds a circuit isolated: the first one isolates it, the last one to leave releases it. */
 export class Isolation {
   #holders = 0;
   readonly #onFirst: () => void;
@@ -12,6 +9,7 @@ export class Isolation {
     this.#onLast = onLast;
   }
 
+  /** Disposing of the result more than once has no further effect. */
   hold(): Disposable {
     if (this.#holders++ === 0) this.#onFirst();
     let held = true;

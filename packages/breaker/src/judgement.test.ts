@@ -1,4 +1,4 @@
-import { DeadlineExceededError, OperationTimeoutError } from '@temper/core';
+import type { CallContext, Outcome } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
@@ -32,17 +32,34 @@ async function openError(breaker: CircuitBreaker): Promise<CircuitOpenError> {
   return outcome.error as CircuitOpenError;
 }
 
-describe('judgement', () => {
-  it('takes a value that means failure for one', async () => {
-    const breaker = make({ isFailure: (status: number) => status === 503, failureThreshold: 2 });
+describe('shouldHandle', () => {
+  it('can count a value as a failure', async () => {
+    const breaker = make({
+      shouldHandle: (o: Outcome<number>) => o.ok && o.value === 503,
+      failureThreshold: 2,
+    });
     expect(await breaker.execute(() => 503)).toBe(503);
     expect(await breaker.execute(() => 503)).toBe(503);
     expect(breaker.state).toBe('open');
-    expect((await openError(breaker)).cause).toBe(503);
+    expect(await openError(breaker)).toMatchObject({ cause: 503, refused: true });
   });
 
-  it('counts neither for nor against what is ignored', async () => {
-    const breaker = make({ ignore: (outcome) => !outcome.ok && outcome.error !== boom });
+  it('names the status of the value in the message of a rejection', async () => {
+    const breaker = make({
+      shouldHandle: (o: Outcome<Response>) => o.ok && o.value.status >= 500,
+      failureThreshold: 1,
+    });
+    const response = new Response('', { status: 503 });
+    expect(await breaker.execute(() => response)).toBe(response);
+    const error = await openError(breaker);
+    expect(error.cause).toBe(response);
+    expect(error.message).toBe(
+      "Circuit 'payments' is open; the next trial is in 60000 ms: status 503",
+    );
+  });
+
+  it('ignores errors that are not handled: they count neither for nor against', async () => {
+    const breaker = make({ shouldHandle: (o) => !o.ok && o.error === boom });
     await failTimes(breaker, 4);
     await breaker.execute(() => Promise.reject(new Error('404'))).catch(() => undefined);
     expect(breaker.stats()).toMatchObject({ window: { failures: 4 }, calls: { ignored: 1 } });
@@ -50,100 +67,65 @@ describe('judgement', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('can ignore values too', async () => {
-    const breaker = make({ ignore: (outcome) => outcome.ok && outcome.value === 'cached' });
-    await failTimes(breaker, 4);
-    await breaker.execute(() => 'cached');
-    expect(breaker.stats().window.failures).toBe(4);
-  });
-
-  it('ignores the abort of its caller, whatever the reason', async () => {
+  it('leaves out the mistakes of the caller by default', async () => {
     const breaker = make({ failureThreshold: 1 });
-    for (const reason of [undefined, new Error('user left')]) {
-      const controller = new AbortController();
-      const call = breaker.execute(
-        ({ signal }) => {
-          controller.abort(reason);
-          return Promise.reject(signal.reason);
-        },
-        { signal: controller.signal },
-      );
-      await expect(call).rejects.toBe(controller.signal.reason);
+    const status = (code: number): Error => Object.assign(new Error(`${code}`), { status: code });
+    for (const error of [status(400), status(404), new SyntaxError('bad JSON')]) {
+      await expect(breaker.execute(() => Promise.reject(error))).rejects.toBe(error);
     }
-    expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { ignored: 2, failure: 0 } });
+    expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { ignored: 3 } });
+    for (const error of [status(429), status(503), new TypeError('a bug'), 'text', undefined]) {
+      const other = make({ failureThreshold: 1 });
+      await other.execute(() => Promise.reject(error)).catch(() => undefined);
+      expect(other.state).toBe('open');
+    }
   });
 
-  it('ignores an operation that answers to the abort with an AbortError of its own', async () => {
-    const breaker = make({ failureThreshold: 1 });
-    const controller = new AbortController();
-    const call = breaker.execute(
+  it('receives the outcome and the context of the call', async () => {
+    const shouldHandle = vi.fn((_outcome: Outcome<unknown>, _call: CallContext) => false);
+    const breaker = make({ shouldHandle });
+    await breaker.execute(ok, { operation: 'charge' });
+    await breaker.execute(fail).catch(() => undefined);
+    expect(shouldHandle.mock.calls.map(([outcome]) => outcome)).toEqual([
+      { ok: true, value: 'ok' },
+      { ok: false, error: boom },
+    ]);
+    expect(shouldHandle.mock.calls[0]?.[1].operation).toBe('charge');
+  });
+
+  it.each<[string, () => boolean]>([
+    [
+      'throws',
       () => {
-        controller.abort(new Error('user left'));
-        return Promise.reject(new DOMException('aborted', 'AbortError'));
+        throw new Error('broken predicate');
       },
-      { signal: controller.signal },
-    );
-    await expect(call).rejects.toMatchObject({ name: 'AbortError' });
-    expect(breaker.stats().calls.ignored).toBe(1);
-    // Without an abort by the caller, an AbortError is the dependency's own affair.
-    await breaker
-      .execute(() => Promise.reject(new DOMException('aborted', 'AbortError')))
-      .catch(() => undefined);
-    expect(breaker.state).toBe('open');
-  });
-
-  it('takes a failure for one even when the caller has aborted meanwhile', async () => {
-    const breaker = make({ failureThreshold: 1 });
-    const controller = new AbortController();
-    await breaker
-      .execute(
-        () => {
-          controller.abort();
-          return fail();
-        },
-        { signal: controller.signal },
-      )
-      .catch(() => undefined);
-    expect(breaker.state).toBe('open');
-  });
-
-  it('takes a timeout for a failure, be it an attempt, a signal or the deadline', async () => {
-    for (const reason of [
-      new OperationTimeoutError('timeout', 10),
-      new DOMException('too late', 'TimeoutError'),
-      new DeadlineExceededError(undefined, 10),
-    ]) {
-      const breaker = make({ failureThreshold: 1 });
-      const controller = new AbortController();
-      await breaker
-        .execute(
-          ({ signal }) => {
-            controller.abort(reason);
-            return Promise.reject(signal.reason);
-          },
-          { signal: controller.signal },
-        )
-        .catch(() => undefined);
-      expect(breaker.state).toBe('open');
-    }
-  });
-
-  it('goes on when a predicate throws', async () => {
-    const broken = (): never => {
-      throw new Error('broken predicate');
-    };
-    const breaker = make({ isFailure: broken, ignore: broken, failureThreshold: 1 });
+    ],
+    ['returns a promise', (async () => true) as never],
+    ['rejects', (() => Promise.reject(new Error('broken predicate'))) as never],
+    ['returns an object', (() => ({})) as never],
+  ])('counts as false when it %s', async (_how, shouldHandle) => {
+    const breaker = make({ shouldHandle, failureThreshold: 1 });
     expect(await breaker.execute(ok)).toBe('ok');
-    expect(breaker.stats().calls.success).toBe(1);
+    await failTimes(breaker, 1);
+    expect(breaker.stats()).toMatchObject({
+      state: 'closed',
+      calls: { success: 1, ignored: 1, failure: 0 },
+    });
+  });
+
+  it('may call the breaker', async () => {
+    const breaker = make({
+      failureThreshold: 1,
+      shouldHandle: () => {
+        breaker.reset();
+        return true;
+      },
+    });
     await failTimes(breaker, 1);
     expect(breaker.state).toBe('open');
-  });
-
-  it('takes a predicate that answers with a promise to have said no', async () => {
-    const promise = (async () => true) as unknown as () => boolean;
-    const breaker = make({ isFailure: promise, ignore: promise, failureThreshold: 1 });
-    await breaker.execute(ok);
-    expect(breaker.stats().calls).toMatchObject({ success: 1, failure: 0, ignored: 0 });
+    clock.jump(60_000);
+    await failTimes(breaker, 1); // the reset closes the circuit, and the trial counts no more
+    expect(breaker.state).toBe('closed');
   });
 });
 
@@ -158,7 +140,7 @@ describe('rates', () => {
 
   it.each([
     ['', {}],
-    [', also where a predicate is asked', { ignore: () => false }],
+    [', also where a predicate is asked', { shouldHandle: (o: Outcome<unknown>) => !o.ok }],
   ])('opens at the threshold exactly, and on a failure only%s', async (_path, options) => {
     const breaker = make({ window: { calls: 10 }, failureRateThreshold: 0.3, ...options });
     await failTimes(breaker, 3);

@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
-import { MemoryBreakerStore } from './memory-store.ts';
 import { BREAKER_DEFAULTS, resolveBreakerOptions } from './options.ts';
+import { MemoryBreakerStore } from './shared/memory-store.ts';
+import type { SharedCircuitOptions } from './shared/options.ts';
+import { sharedCircuit } from './shared/shared-circuit.ts';
 
-const bad = (options: object): string => {
+const bad = (options: object | (() => unknown)): string => {
   try {
-    circuitBreaker(options);
+    if (typeof options === 'function') options();
+    else circuitBreaker(options);
   } catch (error) {
     expect(error === null || error instanceof TypeError || error instanceof RangeError).toBe(true);
     return (error as Error).message;
@@ -64,7 +67,8 @@ describe('the options of a breaker', () => {
       'slowCallDurationMs must be a finite number > 0, got 0.',
     ],
     [{ respectRetryAfter: 1 }, 'respectRetryAfter must be a boolean, got 1.'],
-    [{ isFailure: true }, 'isFailure must be a function, got true.'],
+    [{ shouldHandle: true }, 'shouldHandle must be a function, got true.'],
+    [{ shared: {} }, 'shared.join must be a function, got undefined.'],
     [{ mode: 'off' }, "mode must be one of 'enabled', 'metrics-only', 'disabled', got 'off'."],
     [{ spans: 'some' }, "spans must be one of 'all', 'failures', 'none', got 'some'."],
     [{ name: '' }, "name must be a non-empty string, got ''."],
@@ -72,19 +76,19 @@ describe('the options of a breaker', () => {
     expect(bad(options)).toBe(`circuitBreaker: ${message}`);
   });
 
-  it('refuses an option that does not exist, and lists those that do', () => {
+  it('refuses unknown options and lists the known ones', () => {
     expect(bad({ treshold: 3 })).toMatch(/^circuitBreaker: unknown option 'treshold'; known are /);
     expect(bad({ window: { calls: 3, size: 3 } })).toContain("window: unknown option 'size'");
     expect(bad({ window: {} })).toContain('window.durationMs must be a finite number >= 10');
   });
 
   it.each([
-    [{ failureRateThreshold: 0.5 }, 'failureRateThreshold needs a window, got 0.5 without one.'],
-    [{ slowCallDurationMs: 100 }, 'slowCallDurationMs needs a window, got 100 without one.'],
-    [{ minimumThroughput: 3 }, 'minimumThroughput needs a window, got 3 without one.'],
+    [{ failureRateThreshold: 0.5 }, 'failureRateThreshold needs a window.'],
+    [{ slowCallDurationMs: 100 }, 'slowCallDurationMs needs a window.'],
+    [{ minimumThroughput: 3 }, 'minimumThroughput needs a window.'],
     [
       { window: { calls: 3 }, failureThreshold: 3 },
-      'failureThreshold counts failures in a row and does not go with a window; use failureRateThreshold.',
+      'failureThreshold does not go with a window; use failureRateThreshold.',
     ],
     [
       { window: { calls: 3 }, slowCallRateThreshold: 0.5 },
@@ -92,52 +96,45 @@ describe('the options of a breaker', () => {
     ],
     [
       { openDurationMs: () => 1, openDurationMultiplier: 2 },
-      'openDurationMultiplier has no meaning when openDurationMs is a function.',
+      'openDurationMultiplier has no effect when openDurationMs is a function.',
     ],
-  ])('refuses what would be ignored: %o', (options, message) => {
+  ])('refuses options that would have no effect: %o', (options, message) => {
     expect(bad(options)).toBe(`circuitBreaker: ${message}`);
   });
 
   it.each([
-    [{ store: 5 }, 'shared: store must be an object, got 5.'],
-    [{ store: {} }, 'shared: store.report must be a function, got undefined.'],
-    [{ quorum: 1 }, 'shared: quorum must be below 1, as more than that share has to be open.'],
-    [{ quorum: -0.1 }, 'shared: quorum must be a number from 0 to 1, got -0.1.'],
-    [{ minimumNodes: 0 }, 'shared: minimumNodes must be an integer >= 1, got 0.'],
-    [{ node: '' }, "shared.node: name must be a non-empty string, got ''."],
-    [{ reportIntervalMs: 0 }, 'shared: reportIntervalMs must be a finite number > 0, got 0.'],
-    [{ nodeTtlMs: 5 }, 'shared: nodeTtlMs must be a finite number >= 1000, got 5.'],
-    [{ timeoutMs: 0 }, 'shared: timeoutMs must be a finite number > 0, got 0.'],
-    [{ nodes: 3 }, "shared: unknown option 'nodes'; known are "],
-  ])('holds what is shared to its ranges: %o', (shared, message) => {
-    expect(bad({ shared: { store: new MemoryBreakerStore(), ...shared } })).toContain(
-      `circuitBreaker: ${message}`,
-    );
+    [{ store: 5 }, 'store must be an object, got 5.'],
+    [{ store: {} }, 'store.report must be a function, got undefined.'],
+    [{ quorum: 1 }, 'quorum must be below 1, as more than that share has to be open.'],
+    [{ quorum: -0.1 }, 'quorum must be a number from 0 to 1, got -0.1.'],
+    [{ minimumNodes: 0 }, 'minimumNodes must be an integer >= 1, got 0.'],
+    [{ node: '' }, 'name must be a non-empty string'],
+    [{ reportIntervalMs: 0 }, 'reportIntervalMs must be a finite number > 0, got 0.'],
+    [{ nodeTtlMs: 5 }, 'nodeTtlMs must be a finite number >= 1000, got 5.'],
+    [{ timeoutMs: 0 }, 'timeoutMs must be a finite number > 0, got 0.'],
+    [{ nodes: 3 }, "unknown option 'nodes'; known are "],
+  ])('holds the options of a shared circuit to their ranges: %o', (shared, message) => {
+    const options = { store: new MemoryBreakerStore(), ...shared } as SharedCircuitOptions;
+    expect(bad(() => sharedCircuit(options))).toContain(`sharedCircuit: ${message}`);
+    expect(bad(() => sharedCircuit({} as SharedCircuitOptions))).toContain('store must be');
   });
 
-  it('takes undefined for not given', () => {
+  it('treats undefined as absent', () => {
     const options = Object.fromEntries(
-      [...Object.keys(BREAKER_DEFAULTS), 'window', 'shared', 'isFailure'].map((key) => [
+      [...Object.keys(BREAKER_DEFAULTS), 'window', 'shared', 'shouldHandle'].map((key) => [
         key,
         undefined,
       ]),
     );
-    const { clock, shared, tolerance, ...resolved } = resolveBreakerOptions(options);
-    expect({ ...resolved, ...tolerance }).toMatchObject({
-      failureThreshold: 5,
-      openDurationMs: 60_000,
-      successThreshold: 2,
-    });
+    expect(resolveBreakerOptions(options)).toEqual(BREAKER_DEFAULTS);
   });
 
   it('lets a longer open duration raise the default cap, and a small window lower the throughput', () => {
     expect(resolveBreakerOptions({ openDurationMs: 3_600_000 }).maxOpenDurationMs).toBe(3_600_000);
-    expect(resolveBreakerOptions({ window: { calls: 4 } }).tolerance).toMatchObject({
-      minimumThroughput: 4,
-    });
+    expect(resolveBreakerOptions({ window: { calls: 4 } }).minimumThroughput).toBe(4);
   });
 
-  it('names the value whatever it is, and never breaks over it', () => {
+  it('names the option in the message, whatever the value is', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...Object.keys(BREAKER_DEFAULTS)),

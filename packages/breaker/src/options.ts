@@ -1,34 +1,30 @@
+import { type Clock, type ShouldHandle, type SpanMode, systemClock } from '@temper/core';
 import {
-  type Clock,
   checkKnown,
-  checkName,
   checkNumber,
-  checkOneOf,
   checkType,
-  type Outcome,
+  clockRule,
+  DEFAULT_SPANS,
+  type Defaults,
+  methodsRule,
+  nameRule,
+  numberRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
   SPAN_MODES,
-  type SpanMode,
-  systemClock,
-} from '@temper/core';
+  typeRule,
+} from '@temper/core/policy';
+import type { OpenDurationEvent } from './circuit/open-duration.ts';
+import { DEFAULT_BUCKETS, type WindowOptions } from './circuit/window.ts';
 import type { StateChange } from './events.ts';
-import type { OpenDurationEvent } from './open-duration.ts';
-import {
-  type ResolvedSharedOptions,
-  resolveSharedOptions,
-  type SharedOptions,
-} from './shared-options.ts';
-import { resolveTolerance, TOLERANCE_DEFAULTS } from './tolerance.ts';
-import type { Tolerance } from './trip.ts';
-import type { WindowOptions } from './window.ts';
+import type { CircuitSharing } from './sharing.ts';
 
 /**
- * `enabled`: it works. `metrics-only`: it counts and measures, but never opens: for watching what the
- * thresholds would see. `disabled`: it lets everything pass and counts nothing.
+ * `enabled`: the circuit works. `metrics-only`: calls are counted and measured, and the circuit never
+ * opens. `disabled`: calls pass uncounted.
  */
 export type BreakerMode = 'enabled' | 'metrics-only' | 'disabled';
-
-/** Every {@link BreakerMode}. */
-export const BREAKER_MODES: readonly BreakerMode[] = ['enabled', 'metrics-only', 'disabled'];
 
 /** Options of {@link circuitBreaker}. */
 export interface CircuitBreakerOptions {
@@ -46,44 +42,44 @@ export interface CircuitBreakerOptions {
    */
   readonly failureThreshold?: number;
   /**
-   * Judges by rates over a window in place of failures in a row. `calls` is an integer from 1 to
+   * Judges by rates over a window instead of failures in a row. `calls` is an integer from 1 to
    * 1 000 000, `durationMs` at least 10, `buckets` an integer from 2 to 1000.
    *
    * @defaultValue none
    */
   readonly window?: WindowOptions;
   /**
-   * Share of failures in the window at which the circuit opens. Only with {@link window}.
+   * Share of failures in the window at which the circuit opens. Needs {@link window}.
    *
    * @defaultValue 0.5
    * @throws {RangeError} at construction, unless > 0 and <= 1
    */
   readonly failureRateThreshold?: number;
   /**
-   * A call that takes longer than this is slow, in milliseconds. While half-open a slow trial counts
-   * as failed. Only with {@link window}.
+   * A call that takes longer is slow, in milliseconds. A slow trial counts as failed. Needs
+   * {@link window}.
    *
    * @defaultValue none: no call is slow
    * @throws {RangeError} at construction, unless > 0 and finite
    */
   readonly slowCallDurationMs?: number;
   /**
-   * Share of slow calls in the window at which the circuit opens. Only with `slowCallDurationMs`.
+   * Share of slow calls in the window at which the circuit opens. Needs {@link slowCallDurationMs}.
    *
    * @defaultValue 1
    * @throws {RangeError} at construction, unless > 0 and <= 1
    */
   readonly slowCallRateThreshold?: number;
   /**
-   * Calls that must be in the window before a rate means anything. Only with {@link window}.
+   * Calls that must be in the window before a rate is judged. Needs {@link window}.
    *
-   * @defaultValue 10, or the size of the window where that is smaller
-   * @throws {RangeError} at construction, unless an integer >= 1 and no more than `window.calls`
+   * @defaultValue 10, or `window.calls` where that is less
+   * @throws {RangeError} at construction, unless an integer >= 1 and <= `window.calls`
    */
   readonly minimumThroughput?: number;
   /**
-   * How long the circuit stays open before a trial, in milliseconds, or a function that says so for
-   * each opening. One that throws, or says NaN or less than 0, is reported, and 60 s taken.
+   * How long the circuit stays open before a trial, in milliseconds, or a function that computes it for
+   * each opening. An error in it, and a result that is no number >= 0, counts as 60 s.
    *
    * @defaultValue 60_000
    * @throws {RangeError} at construction, unless >= 0 and finite, or a function
@@ -97,23 +93,22 @@ export interface CircuitBreakerOptions {
    */
   readonly openDurationMultiplier?: number;
   /**
-   * Longest open duration, in milliseconds, whatever growth, function or `Retry-After` say.
+   * Longest open duration, in milliseconds, whatever growth, function or `Retry-After` ask for.
    *
    * @defaultValue 600_000, or `openDurationMs` where that is longer
    * @throws {RangeError} at construction, unless finite and >= `openDurationMs`
    */
   readonly maxOpenDurationMs?: number;
   /**
-   * A circuit that has been closed for so long, in milliseconds, is stable: the next opening is the
-   * first in a row again.
+   * After this long closed, in milliseconds, the next opening counts as the first in a row again.
    *
-   * @defaultValue as long as it was last open
+   * @defaultValue the length of the last opening
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly stableAfterMs?: number;
   /**
-   * Whether to stay open at least as long as the failure that opened the circuit asks for, by
-   * `retryAfterMs` or a `Retry-After` field on the error or result (seconds or HTTP date).
+   * Whether to stay open at least as long as the failure asks for by `retryAfterMs` or a `Retry-After`
+   * field (seconds or HTTP date).
    *
    * @defaultValue true
    */
@@ -126,39 +121,32 @@ export interface CircuitBreakerOptions {
    */
   readonly successThreshold?: number;
   /**
-   * Most trials that run at a time while half-open. Other calls are rejected at once: they do not
-   * wait, and are not let loose when the circuit closes.
+   * Most trials that run at the same time while half-open. Other calls are rejected at once.
    *
    * @defaultValue 1
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly halfOpenMaxCalls?: number;
   /**
-   * Longest time that a trial may run, in milliseconds. Then it counts as failed, and its result for
-   * nothing. It is not aborted: put a timeout inside the breaker for that.
+   * Longest time that a trial may take, in milliseconds. It then counts as failed and the circuit opens
+   * again; the trial itself goes on, and its result is ignored.
    *
    * @defaultValue 60_000
    * @throws {RangeError} at construction, unless > 0 and finite
    */
   readonly halfOpenMaxDurationMs?: number;
   /**
-   * Whether a returned value means failure. Errors always do, unless they are ignored.
-   * One that throws, or returns a promise, is reported, and has said no.
-   * Written as a method, so that a function of your own type of value is accepted.
+   * Which outcomes are failures of the dependency. An error that is not handled is ignored, a value
+   * that is not handled is a success. An error in the predicate is logged and counts as `false`. Not
+   * asked about calls that were cancelled, lost a hedge, or were refused by a Temper policy inside:
+   * those are ignored.
    *
-   * @defaultValue no value does
+   * @defaultValue every error but the caller's own mistakes (`isFailure` of `@temper/core`), and
+   * whatever a call that a timeout or deadline has ended comes to
    */
-  isFailure?(value: unknown): boolean;
+  readonly shouldHandle?: ShouldHandle;
   /**
-   * Whether an error or value says nothing about the dependency: it then counts neither as failure
-   * nor as success. Not asked when the caller aborted, which is always ignored. One that throws,
-   * or returns a promise, is reported, and has said no.
-   *
-   * @defaultValue nothing is ignored but the caller's abort
-   */
-  readonly ignore?: (outcome: Outcome<unknown>) => boolean;
-  /**
-   * What the breaker does at all; see {@link BreakerMode}. Can be switched while running.
+   * What the breaker does; can be changed later.
    *
    * @defaultValue 'enabled'
    */
@@ -166,41 +154,46 @@ export interface CircuitBreakerOptions {
   /**
    * Which calls get spans. A rejection counts as a failure.
    *
-   * @defaultValue 'all'
+   * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
   /**
-   * Whether {@link CircuitOpenError} carries a stack trace. It costs microseconds per rejection.
+   * Whether `CircuitOpenError` has a stack trace, which costs microseconds per rejection.
    *
    * @defaultValue false
    */
   readonly errorStack?: boolean;
   /**
-   * Decides together with other processes; see {@link SharedOptions}.
+   * Decides together with other processes: the result of `sharedCircuit()` of `@temper/breaker/shared`.
    *
    * @defaultValue none
    */
-  readonly shared?: SharedOptions;
-  /** Called with each change of state. What it throws is reported, no more. */
+  readonly shared?: CircuitSharing;
+  /** Called with each change of state. An error thrown by it is logged. */
   readonly onStateChange?: (change: StateChange) => void;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-const OTHER_DEFAULTS: {
-  readonly name: 'breaker';
-  readonly openDurationMs: 60_000;
-  readonly openDurationMultiplier: 1;
-  readonly maxOpenDurationMs: 600_000;
-  readonly respectRetryAfter: true;
-  readonly successThreshold: 2;
-  readonly halfOpenMaxCalls: 1;
-  readonly halfOpenMaxDurationMs: 60_000;
-  readonly mode: 'enabled';
-  readonly spans: 'all';
-  readonly errorStack: false;
-} = {
+/** The options that may stay unset. */
+type Unset =
+  | 'window'
+  | 'slowCallDurationMs'
+  | 'stableAfterMs'
+  | 'shouldHandle'
+  | 'shared'
+  | 'onStateChange';
+
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedBreakerOptions = Resolved<CircuitBreakerOptions, Unset>;
+
+/** The defaults, as the README's table shows them. */
+export const BREAKER_DEFAULTS: Defaults<CircuitBreakerOptions, Unset> = {
   name: 'breaker',
+  failureThreshold: 5,
+  failureRateThreshold: 0.5,
+  slowCallRateThreshold: 1,
+  minimumThroughput: 10,
   openDurationMs: 60_000,
   openDurationMultiplier: 1,
   maxOpenDurationMs: 600_000,
@@ -209,107 +202,103 @@ const OTHER_DEFAULTS: {
   halfOpenMaxCalls: 1,
   halfOpenMaxDurationMs: 60_000,
   mode: 'enabled',
-  spans: 'all',
+  spans: DEFAULT_SPANS,
   errorStack: false,
+  clock: systemClock,
 };
-
-/** The defaults of {@link CircuitBreakerOptions} that are plain values. */
-export const BREAKER_DEFAULTS: typeof TOLERANCE_DEFAULTS & typeof OTHER_DEFAULTS = {
-  ...TOLERANCE_DEFAULTS,
-  ...OTHER_DEFAULTS,
-};
-
-type WithoutDefault =
-  | 'window'
-  | 'slowCallDurationMs'
-  | 'stableAfterMs'
-  | 'isFailure'
-  | 'ignore'
-  | 'onStateChange';
-
-/** The options when they have been checked: nothing missing but what has no default. */
-export type ResolvedBreakerOptions = Required<
-  Omit<CircuitBreakerOptions, WithoutDefault | keyof typeof TOLERANCE_DEFAULTS | 'shared'>
-> &
-  Pick<CircuitBreakerOptions, WithoutDefault> & {
-    readonly shared: ResolvedSharedOptions | undefined;
-    readonly tolerance: Tolerance;
-  };
-
-const KNOWN = [
-  ...Object.keys(BREAKER_DEFAULTS),
-  'window',
-  'slowCallDurationMs',
-  'stableAfterMs',
-  'isFailure',
-  'ignore',
-  'shared',
-  'onStateChange',
-  'clock',
-];
 
 const OWNER = 'circuitBreaker';
+const COUNT = numberRule({ min: 1, integer: true, infinite: false });
+const DURATION = numberRule({ min: 0, aboveMin: true, infinite: false });
+const SHARE = numberRule({ min: 0, aboveMin: true, max: 1 });
+const CALLBACK = typeRule('function');
 
-/** Holds the options to their ranges and fills in the defaults. */
+/** @throws {TypeError} unless it is a {@link BreakerMode} */
+export const modeRule: (owner: string, option: string, value: unknown) => void = oneOfRule([
+  'enabled',
+  'metrics-only',
+  'disabled',
+]);
+
+/** Holds the options to their ranges and to each other, and fills in the defaults. */
 export function resolveBreakerOptions(options: CircuitBreakerOptions): ResolvedBreakerOptions {
-  checkKnown(OWNER, options, KNOWN);
-  const given = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as CircuitBreakerOptions;
-  const all = { ...OTHER_DEFAULTS, clock: systemClock, ...given };
-
-  checkName(OWNER, all.name);
-  checkNumber(OWNER, 'successThreshold', all.successThreshold, POSITIVE_INTEGER);
-  checkNumber(OWNER, 'halfOpenMaxCalls', all.halfOpenMaxCalls, POSITIVE_INTEGER);
-  checkNumber(OWNER, 'halfOpenMaxDurationMs', all.halfOpenMaxDurationMs, POSITIVE);
-  if (all.stableAfterMs !== undefined) {
-    checkNumber(OWNER, 'stableAfterMs', all.stableAfterMs, { min: 0 });
+  const all = resolveOptions<CircuitBreakerOptions, Unset>(OWNER, options, BREAKER_DEFAULTS, {
+    name: nameRule,
+    failureThreshold: COUNT,
+    window: checkWindow,
+    failureRateThreshold: SHARE,
+    slowCallDurationMs: DURATION,
+    slowCallRateThreshold: SHARE,
+    minimumThroughput: COUNT,
+    openDurationMs: (owner, option, value) => {
+      if (typeof value !== 'function') checkNumber(owner, option, value, FINITE);
+    },
+    openDurationMultiplier: numberRule({ min: 1, infinite: false }),
+    maxOpenDurationMs: numberRule(FINITE),
+    stableAfterMs: numberRule({ min: 0 }),
+    respectRetryAfter: typeRule('boolean'),
+    successThreshold: COUNT,
+    halfOpenMaxCalls: COUNT,
+    halfOpenMaxDurationMs: DURATION,
+    shouldHandle: CALLBACK,
+    mode: modeRule,
+    spans: oneOfRule(SPAN_MODES),
+    errorStack: typeRule('boolean'),
+    shared: methodsRule('join'),
+    onStateChange: CALLBACK,
+    clock: clockRule,
+  });
+  checkCombination(options);
+  const { openDurationMs, window } = all;
+  const shortest = typeof openDurationMs === 'function' ? 0 : openDurationMs;
+  if (options.maxOpenDurationMs !== undefined) {
+    checkNumber(OWNER, 'maxOpenDurationMs', all.maxOpenDurationMs, { ...FINITE, min: shortest });
   }
-  checkType(OWNER, 'respectRetryAfter', all.respectRetryAfter, 'boolean');
-  checkType(OWNER, 'errorStack', all.errorStack, 'boolean');
-  checkMode(all.mode);
-  checkOneOf(OWNER, 'spans', all.spans, SPAN_MODES);
-  for (const hook of ['isFailure', 'ignore', 'onStateChange'] as const) {
-    if (all[hook] !== undefined) checkType(OWNER, hook, all[hook], 'function');
+  const size = window !== undefined && 'calls' in window ? window.calls : Number.POSITIVE_INFINITY;
+  if (options.minimumThroughput !== undefined && size !== Number.POSITIVE_INFINITY) {
+    checkNumber(OWNER, 'minimumThroughput', all.minimumThroughput, { min: 1, max: size });
   }
   return {
     ...all,
-    maxOpenDurationMs: checkOpenDuration(given, all),
-    tolerance: resolveTolerance(given),
-    shared: all.shared === undefined ? undefined : resolveSharedOptions(all.shared),
+    // A duration above the default cap raises the cap: the user did not set one.
+    maxOpenDurationMs: Math.max(all.maxOpenDurationMs, shortest),
+    minimumThroughput: Math.min(all.minimumThroughput, size),
   };
 }
 
-/** @throws {TypeError} unless it is a {@link BreakerMode} */
-export function checkMode(mode: unknown): void {
-  checkOneOf(OWNER, 'mode', mode, BREAKER_MODES);
+const FINITE = { min: 0, infinite: false };
+
+function checkWindow(owner: string, option: string, window: unknown): void {
+  checkType(owner, option, window, 'object');
+  if ('calls' in (window as object)) {
+    checkKnown(`${owner}: ${option}`, window, ['calls']);
+    const { calls } = window as { calls: unknown };
+    checkNumber(owner, `${option}.calls`, calls, { min: 1, max: 1_000_000, integer: true });
+    return;
+  }
+  checkKnown(`${owner}: ${option}`, window, ['durationMs', 'buckets']);
+  const { durationMs, buckets = DEFAULT_BUCKETS } = window as Record<string, unknown>;
+  checkNumber(owner, `${option}.durationMs`, durationMs, { min: 10, infinite: false });
+  checkNumber(owner, `${option}.buckets`, buckets, { min: 2, max: 1000, integer: true });
 }
 
-const POSITIVE = { min: 0, aboveMin: true, infinite: false };
-const POSITIVE_INTEGER = { min: 1, integer: true, infinite: false };
-
-/** @returns the longest open duration */
-function checkOpenDuration(
-  given: CircuitBreakerOptions,
-  {
-    openDurationMs,
-    openDurationMultiplier,
-    maxOpenDurationMs,
-  }: Required<
-    Pick<CircuitBreakerOptions, 'openDurationMs' | 'openDurationMultiplier' | 'maxOpenDurationMs'>
-  >,
-): number {
-  const custom = typeof openDurationMs === 'function';
-  if (!custom) {
-    checkNumber(OWNER, 'openDurationMs', openDurationMs, { min: 0, infinite: false });
-  } else if (given.openDurationMultiplier !== undefined) {
-    throw new TypeError(
-      `${OWNER}: openDurationMultiplier has no meaning when openDurationMs is a function.`,
-    );
+/** Refuses options that would be ignored because of others. */
+function checkCombination(options: CircuitBreakerOptions): void {
+  const refuse = (option: keyof CircuitBreakerOptions, why: string): void => {
+    if (options[option] !== undefined) throw new TypeError(`${OWNER}: ${option} ${why}.`);
+  };
+  if (options.window === undefined) {
+    refuse('failureRateThreshold', 'needs a window');
+    refuse('slowCallDurationMs', 'needs a window');
+    refuse('slowCallRateThreshold', 'needs a window');
+    refuse('minimumThroughput', 'needs a window');
+  } else {
+    refuse('failureThreshold', 'does not go with a window; use failureRateThreshold');
   }
-  checkNumber(OWNER, 'openDurationMultiplier', openDurationMultiplier, { min: 1, infinite: false });
-  const shortest = custom ? 0 : openDurationMs;
-  // Below the default cap, a duration above it would be refused for an option nobody gave.
-  const cap = given.maxOpenDurationMs ?? Math.max(maxOpenDurationMs, shortest);
-  return checkNumber(OWNER, 'maxOpenDurationMs', cap, { min: shortest, infinite: false });
+  if (options.slowCallDurationMs === undefined) {
+    refuse('slowCallRateThreshold', 'needs slowCallDurationMs');
+  }
+  if (typeof options.openDurationMs === 'function') {
+    refuse('openDurationMultiplier', 'has no effect when openDurationMs is a function');
+  }
 }

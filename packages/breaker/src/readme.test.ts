@@ -5,7 +5,7 @@ import { circuitBreaker } from './breaker.ts';
 import * as api from './index.ts';
 import { BREAKER_DEFAULTS } from './options.ts';
 import { BREAKER_METRICS, BREAKER_SPANS } from './semconv.ts';
-import { SHARED_DEFAULTS } from './shared-options.ts';
+import { SHARED_DEFAULTS } from './shared/options.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 

@@ -6,21 +6,16 @@ import {
   type AttributeDefinition,
   type MetricDefinition,
   type SpanDefinition,
-} from '@temper/core';
-import type { CircuitStateName } from './circuit.ts';
-import type { TransitionReason } from './events.ts';
+} from '@temper/core/policy';
+import type { CircuitState } from './circuit/circuit.ts';
+import { TRANSITION_REASONS } from './events.ts';
 
 /** Every state, in the order of an outage. */
-export const CIRCUIT_STATES: readonly CircuitStateName[] = [
-  'closed',
-  'open',
-  'half-open',
-  'isolated',
-];
+export const CIRCUIT_STATES: readonly CircuitState[] = ['closed', 'open', 'half-open', 'isolated'];
 
 /**
- * How a call ended. `slow`: it succeeded, later than `slowCallDurationMs`; `ignored`: the caller gave
- * up, or `ignore` said so; `rejected`: it never began.
+ * How a call ended. `slow`: it succeeded after `slowCallDurationMs`; `ignored`: it tells nothing about
+ * the dependency; `rejected`: the operation was not called.
  */
 export type CallOutcome = 'success' | 'failure' | 'slow' | 'ignored' | 'rejected';
 
@@ -33,22 +28,21 @@ export const CALL_OUTCOMES: readonly CallOutcome[] = [
   'rejected',
 ];
 
-export const ATTR_CALL_OUTCOME: AttributeDefinition = {
+const ATTR_CALL_OUTCOME: AttributeDefinition = {
   name: ATTR_OUTCOME,
   description: 'How the call ended, as the breaker judges it.',
   values: CALL_OUTCOMES,
 };
 
-/** The outcomes that have a duration: a rejected call never began. */
-export const ATTR_CALL_OUTCOME_RUN: AttributeDefinition = {
-  name: ATTR_OUTCOME,
-  description: 'How the call ended, as the breaker judges it.',
+/** Rejected calls have no duration. */
+const ATTR_RUN_OUTCOME: AttributeDefinition = {
+  ...ATTR_CALL_OUTCOME,
   values: CALL_OUTCOMES.filter((outcome) => outcome !== 'rejected'),
 };
 
 export const ATTR_STATE: AttributeDefinition = {
   name: 'temper.breaker.state',
-  description: 'State of the circuit; on a span, when the call arrived.',
+  description: 'State of the circuit; on a span, when the call began.',
   values: CIRCUIT_STATES,
 };
 
@@ -60,26 +54,9 @@ export const ATTR_FROM: AttributeDefinition = {
 
 export const ATTR_TO: AttributeDefinition = {
   name: 'temper.breaker.to',
-  description: 'State that the circuit went into.',
+  description: 'State that the circuit entered.',
   values: CIRCUIT_STATES,
 };
-
-/** Every {@link TransitionReason}. */
-export const TRANSITION_REASONS: readonly TransitionReason[] = [
-  'failures',
-  'failure-rate',
-  'slow-call-rate',
-  'elapsed',
-  'trial-failed',
-  'trial-timed-out',
-  'trials-succeeded',
-  'isolated',
-  'released',
-  'reset',
-  'mode',
-  'restored',
-  'fleet',
-];
 
 export const ATTR_REASON: AttributeDefinition = {
   name: 'temper.breaker.reason',
@@ -100,9 +77,9 @@ export const METRIC_TRANSITIONS: MetricDefinition = {
   name: 'temper.breaker.transitions',
   instrument: 'counter',
   unit: '{transition}',
-  description: 'Changes of the circuit from one state to another.',
+  description: 'Changes of state.',
   attributes: [ATTR_POLICY_NAME, ATTR_FROM, ATTR_TO],
-  alert: 'Several openings in a few minutes: the dependency flaps.',
+  alert: 'Several openings in a few minutes: the dependency is unstable.',
 };
 
 export const METRIC_CALL_DURATION: MetricDefinition = {
@@ -110,7 +87,7 @@ export const METRIC_CALL_DURATION: MetricDefinition = {
   instrument: 'histogram',
   unit: 's',
   description: 'Time that the guarded operation took.',
-  attributes: [ATTR_POLICY_NAME, ATTR_CALL_OUTCOME_RUN],
+  attributes: [ATTR_POLICY_NAME, ATTR_RUN_OUTCOME],
 };
 
 export const METRIC_STATE: MetricDefinition = {
@@ -136,7 +113,7 @@ export const METRIC_SLOW_CALL_RATIO: MetricDefinition = {
   instrument: 'gauge',
   unit: '1',
   description:
-    'Share of slow calls in the window, 0 when it is empty. Only where slow calls count.',
+    'Share of slow calls in the window, 0 when it is empty. Only with slowCallDurationMs.',
   attributes: [ATTR_POLICY_NAME],
   alert: 'Half of slowCallRateThreshold.',
 };
@@ -156,7 +133,7 @@ export const BREAKER_SPANS: readonly SpanDefinition[] = [
   {
     name: 'breaker <policy>',
     kind: 'internal',
-    description: 'One call, or the rejection of one.',
+    description: 'One call, or its rejection.',
     attributes: [ATTR_POLICY_NAME, ATTR_OPERATION, ATTR_STATE, ATTR_CALL_OUTCOME, ATTR_ERROR_TYPE],
     status: 'ERROR when the call failed or was rejected; unset otherwise.',
   },

@@ -1,5 +1,6 @@
 import { SeverityNumber, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import type { MetricDefinition } from '@temper/core';
+import type { Outcome } from '@temper/core';
+import type { MetricDefinition } from '@temper/core/policy';
 import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
@@ -42,10 +43,10 @@ describe('the metrics of a breaker', () => {
       slowCallDurationMs: 100,
       failureRateThreshold: 0.25,
       minimumThroughput: 4,
-      ignore: (outcome) => outcome.ok && outcome.value === 'ignored',
+      shouldHandle: (outcome) => !outcome.ok && outcome.error === boom,
     });
     await breaker.execute(ok);
-    await breaker.execute(() => 'ignored');
+    await breaker.execute(() => Promise.reject(new Error('ignored'))).catch(() => undefined);
     await breaker.execute(ok);
     await breaker.execute(() => clock.jump(101));
     await failTimes(breaker, 1);
@@ -201,7 +202,7 @@ describe('the metrics of a breaker', () => {
 
 describe('the spans of a breaker', () => {
   it('are one per call, around the operation, with state and outcome', async () => {
-    const breaker = make();
+    const breaker = make({ spans: 'all' });
     const inner = await breaker.execute(() => trace.getActiveSpan()?.spanContext().spanId, {
       operation: 'charge',
       attributes: { 'peer.service': 'bank' },
@@ -232,12 +233,16 @@ describe('the spans of a breaker', () => {
   });
 
   it('carry the status of a value that means failure', async () => {
-    const breaker = make({ isFailure: (value) => (value as { status: number }).status >= 500 });
+    const breaker = make({
+      spans: 'all',
+      shouldHandle: (outcome: Outcome<{ status: number }>) =>
+        outcome.ok && outcome.value.status >= 500,
+    });
     await breaker.execute(() => ({ status: 503 }));
     const [span] = telemetry.spans;
     expect(span?.status).toEqual({
       code: SpanStatusCode.ERROR,
-      message: 'The result means failure.',
+      message: 'The result counts as a failure.',
     });
     expect(span?.attributes['error.type']).toBe('503');
   });
@@ -256,7 +261,7 @@ describe('the spans of a breaker', () => {
       expect(span?.parentSpanContext?.spanId).toBe(caller?.spanContext().spanId);
       expect(span?.status).toEqual({
         code: SpanStatusCode.ERROR,
-        message: `Circuit '${policy}' is open; next trial in 60000 ms.`,
+        message: `Circuit '${policy}' is open; the next trial is in 60000 ms: boom`,
       });
       expect(span?.attributes).toMatchObject({
         'temper.breaker.state': 'open',
@@ -271,7 +276,8 @@ describe('the spans of a breaker', () => {
     const breaker = make({
       window: { calls: 10 },
       slowCallDurationMs: 10,
-      ignore: (outcome) => !outcome.ok,
+      spans: 'all',
+      shouldHandle: () => false,
     });
     await failTimes(breaker, 1);
     await breaker.execute(() => clock.jump(11));
@@ -333,7 +339,7 @@ describe('the log records of a breaker', () => {
     expect(opened).toMatchObject({
       eventName: 'temper.breaker.transition',
       severityNumber: SeverityNumber.WARN,
-      body: `Circuit '${policy}' went from closed to open, as too many calls failed in a row; next trial in 60000 ms.`,
+      body: `Circuit '${policy}' changed from closed to open because too many calls failed in a row; the next trial is in 60000 ms`,
       attributes: {
         'temper.policy.name': policy,
         'temper.breaker.from': 'closed',
@@ -344,7 +350,7 @@ describe('the log records of a breaker', () => {
     });
     expect(half).toMatchObject({
       severityNumber: SeverityNumber.INFO,
-      body: `Circuit '${policy}' went from open to half-open, as its open time is over.`,
+      body: `Circuit '${policy}' changed from open to half-open because the open time is over`,
     });
   });
 

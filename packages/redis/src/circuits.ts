@@ -5,7 +5,7 @@ import type {
   TrialGrant,
   TrialRequest,
   TrialResult,
-} from '@temper/breaker';
+} from '@temper/breaker/shared';
 import type { Keys } from './keys.ts';
 import type { RunScript } from './rate-limits.ts';
 import { END_TRIAL, REPORT, TAKE_TRIAL } from './scripts/circuit.ts';

@@ -1,4 +1,5 @@
-import type { BreakerStats, BreakerStore } from '@temper/breaker';
+import type { BreakerStats } from '@temper/breaker';
+import type { BreakerStore } from '@temper/breaker/shared';
 import type { RateLimitStore } from '@temper/ratelimit';
 import { RedisCircuits } from './circuits.ts';
 import { type ScriptRunner, scriptRunner } from './client.ts';

@@ -1,4 +1,5 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
+import { sharedCircuit } from '@temper/breaker/shared';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { redisStore } from '../../src/index.ts';
 import { CLIENT_KINDS, type Connection, connectTo } from '../clients.ts';
@@ -66,7 +67,12 @@ function suite(kind: (typeof CLIENT_KINDS)[number]): void {
           name: circuit,
           failureThreshold: 3,
           openDurationMs: OPEN_MS,
-          shared: { store, node: `node-${i}`, reportIntervalMs: 20, timeoutMs: 5000 },
+          shared: sharedCircuit({
+            store,
+            node: `node-${i}`,
+            reportIntervalMs: 20,
+            timeoutMs: 5000,
+          }),
         });
         return { connection, breaker, called: 0 };
       }),

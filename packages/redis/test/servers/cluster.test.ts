@@ -1,4 +1,5 @@
 import { circuitBreaker } from '@temper/breaker';
+import { sharedCircuit } from '@temper/breaker/shared';
 import { sharedConcurrency, sharedRateLimit } from '@temper/ratelimit';
 import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
@@ -86,7 +87,7 @@ describeWithRedis('a cluster of three', () => {
       const lease = await bulkhead.acquire({ key: 'x' });
       expect(await bulkhead.tryAcquire('x')).toBeUndefined();
       lease.release();
-      await circuitBreaker({ name, shared: { store } }).execute(() => 1);
+      await circuitBreaker({ name, shared: sharedCircuit({ store }) }).execute(() => 1);
       const sizes = await Promise.all(direct.map((redis) => redis.dbsize()));
       expect(Math.min(...sizes)).toBeGreaterThan(5);
     } finally {

@@ -1,4 +1,4 @@
-import { MemoryBreakerStore } from '@temper/breaker';
+import { MemoryBreakerStore } from '@temper/breaker/shared';
 import { MemoryRateLimitStore, type StoreRule, type TakeResult } from '@temper/ratelimit';
 import { ManualClock } from '@temper/testkit/clock';
 import fc from 'fast-check';

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as breaker from '@temper/breaker';
+import * as breakerShared from '@temper/breaker/shared';
 import * as ratelimit from '@temper/ratelimit';
 import * as ioredis from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -19,15 +20,17 @@ describeWithRedis('the README', () => {
   it('has an example that runs', async () => {
     const example = /## Example\n\n```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
     const body = example.replace(
-      /import (\{.*\}) from '(?:@temper\/)?(\w+)';/g,
-      'const $1 = modules.$2;',
+      /import (\{.*\}) from '(?:@temper\/)?([\w/]+)';/g,
+      "const $1 = modules['$2'];",
     );
     const AsyncFunction = (async () => {}).constructor as new (
       ...args: string[]
     ) => (modules: object) => Promise<unknown>;
     const end = 'client.disconnect(); return { paid, built, errors: api.stats().storeErrors };';
     const run = new AsyncFunction('modules', `${body}; ${end}`);
-    expect(await run({ breaker, ratelimit, redis, ioredis })).toEqual({
+    expect(
+      await run({ breaker, 'breaker/shared': breakerShared, ratelimit, redis, ioredis }),
+    ).toEqual({
       paid: 'paid',
       built: 'built',
       errors: 0,

@@ -1,9 +1,9 @@
 import { ManualClock } from '@temper/testkit/clock';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
-import type { CircuitBreaker } from './contract.ts';
-import type { CircuitBreakerOptions } from './options.ts';
+import { circuitBreaker } from '../breaker.ts';
+import type { CircuitBreaker } from '../contract.ts';
+import type { CircuitBreakerOptions } from '../options.ts';
 import type { BreakerSnapshot } from './snapshot.ts';
 
 const ok = async (): Promise<string> => 'ok';
@@ -113,7 +113,7 @@ describe('a snapshot', () => {
     await failTimes(breaker, 5);
     const open = breaker.snapshot();
     breaker.isolate();
-    expect(breaker.snapshot().circuit.state).toBe('closed');
+    expect(breaker.snapshot().state).toBe('closed');
     breaker.restore(open);
     expect(breaker.state).toBe('isolated');
   });
@@ -139,7 +139,7 @@ describe('a snapshot', () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 5);
     const snapshot = breaker.snapshot();
-    const forged = { ...snapshot, circuit: { ...snapshot.circuit, remainingMs: 1e15 } };
+    const forged = { ...snapshot, remainingMs: 1e15 };
     expect(revive(forged as BreakerSnapshot, 0).breaker.stats().retryAfterMs).toBe(600_000);
   });
 
@@ -158,14 +158,18 @@ describe('a snapshot', () => {
     };
     expect(refuse({ version: 2 })).toBe('restore: snapshot: version must be one of 1, got 2.');
     expect(refuse({ takenAt: 'now' })).toContain("takenAt must be a finite number, got 'now'");
-    expect(refuse({ circuit: { ...before.circuit, state: 'ajar' } })).toContain('circuit.state');
-    expect(refuse({ circuit: { ...before.circuit, openings: -1 } })).toContain('circuit.openings');
-    expect(refuse({ circuit: { state: 'open', openings: 1, openMs: 5 } })).toContain('remainingMs');
-    expect(refuse({ window: { kind: 'calls', calls: '0134' } })).toContain('digits 0 to 3');
-    expect(refuse({ window: { kind: 'time', bucketMs: 0, buckets: [] } })).toContain('bucketMs');
-    expect(refuse({ window: { kind: 'time', bucketMs: 1, buckets: [[1, 2]] } })).toContain(
-      '4 numbers',
+    expect(refuse({ state: 'ajar' })).toContain("state must be one of 'closed', 'open'");
+    expect(refuse({ openings: -1 })).toContain('openings must be an integer from 0 to');
+    expect(refuse({ remainingMs: undefined })).toContain(
+      'remainingMs must be a finite number >= 0',
     );
+    expect(refuse({ elapsedMs: -1 })).toContain('elapsedMs must be a finite number >= 0');
+    expect(refuse({ successes: Number.NaN })).toContain('successes must be an integer');
+    expect(refuse({ window: { kind: 'row', calls: [] } })).toContain('window.kind must be one of');
+    expect(refuse({ window: { kind: 'calls', calls: '0134' } })).toContain('must be an array');
+    expect(refuse({ window: { kind: 'time', calls: [[1, 2]] } })).toContain('4 numbers');
+    expect(refuse({ window: { kind: 'time', calls: [[0, 1, -1, 0]] } })).toContain('from 0 to');
+    expect(refuse({ window: { kind: 'time', calls: [[Infinity, 1, 0, 0]] } })).toContain('finite');
     expect(() => breaker.restore(null as never)).toThrow('restore: snapshot must be an object');
     fc.assert(
       fc.property(fc.anything(), (value) => {

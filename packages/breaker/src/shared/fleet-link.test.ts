@@ -1,7 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { Fleet } from './fleet.ts';
-import { resolveSharedOptions } from './shared-options.ts';
+import { StoreFleet } from './fleet.ts';
+import { resolveSharedCircuit } from './options.ts';
 import type { BreakerStore, FleetState, NodeReport, TrialGrant } from './store.ts';
 
 /** A store whose every answer is given by hand, in any order. */
@@ -43,8 +43,11 @@ const leased = (fleet: FleetState): TrialGrant => ({
 
 let clock: ManualClock;
 let store: ScriptedStore;
-let fleet: Fleet;
+let fleet: StoreFleet;
 const node = {
+  name: 'payments',
+  successThreshold: 2,
+  halfOpenMaxDurationMs: 1000,
   remainingMs: vi.fn(() => 0),
   follow: vi.fn((_at: number, _forMs: number) => true),
   close: vi.fn(),
@@ -54,13 +57,7 @@ beforeEach(() => {
   vi.clearAllMocks();
   clock = new ManualClock();
   store = new ScriptedStore();
-  fleet = new Fleet(
-    { circuit: 'payments', successThreshold: 2, leaseMs: 1000 },
-    resolveSharedOptions({ store }),
-    clock,
-    node,
-    () => undefined,
-  );
+  fleet = new StoreFleet({ ...node, clock }, resolveSharedCircuit({ store }));
 });
 
 /** A report that is answered so. */
@@ -102,7 +99,7 @@ describe('the link of a node to its fleet', () => {
 
   it('does not heed an answer to a question from before the circuit changed, and asks again at once', async () => {
     fleet.touch(clock.monotonic());
-    fleet.changed('open', false, clock.monotonic());
+    fleet.changed({ state: 'open', openMs: 100 }, 'failures', clock.monotonic());
     expect(store.reports).toHaveLength(1);
     store.reports[0]?.resolve(says(1, 'open', 100));
     await settle();
@@ -121,17 +118,17 @@ describe('the link of a node to its fleet', () => {
   });
 
   it('has a verdict only when it opened by what it saw itself', async () => {
-    fleet.changed('open', true, clock.monotonic());
+    fleet.changed({ state: 'open', openMs: 100 }, 'fleet', clock.monotonic());
     await hear(says(1, 'open', 100));
     expect(store.reports.at(-1)?.message.open).toBe(false);
-    fleet.changed('open', false, clock.monotonic());
+    fleet.changed({ state: 'open', openMs: 100 }, 'failures', clock.monotonic());
     expect(store.reports.at(-1)?.message.open).toBe(true);
     store.reports.at(-1)?.resolve(says(1, 'open', 100));
     await settle();
-    fleet.changed('open', true, clock.monotonic()); // told so, but it knows by itself
+    fleet.changed({ state: 'open', openMs: 100 }, 'fleet', clock.monotonic()); // told so, but it knows by itself
     await hear(says(1, 'open', 100));
     expect(store.reports.at(-1)?.message.open).toBe(true);
-    fleet.changed('closed', true, clock.monotonic());
+    fleet.changed({ state: 'closed', openMs: 100 }, 'fleet', clock.monotonic());
     await hear(says(2, 'closed'));
     expect(store.reports.at(-1)?.message.open).toBe(false);
   });

@@ -2,9 +2,10 @@ import { seededRandom } from '@temper/testkit';
 import { ManualClock } from '@temper/testkit/clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
-import type { CircuitBreaker } from './contract.ts';
+import { circuitBreaker } from '../breaker.ts';
+import type { CircuitBreaker } from '../contract.ts';
 import { MemoryBreakerStore } from './memory-store.ts';
+import { sharedCircuit } from './shared-circuit.ts';
 import type { BreakerStore } from './store.ts';
 
 const NODES = 4;
@@ -55,12 +56,12 @@ class Simulation {
         clock: this.clock,
         openDurationMs: OPEN_MS,
         halfOpenMaxDurationMs: 1000,
-        shared: {
+        shared: sharedCircuit({
           store: remote(store, this.clock, this.#random, () => this.loss),
           node: String(i),
           reportIntervalMs: 200,
           timeoutMs: 100,
-        },
+        }),
       }),
     );
   }

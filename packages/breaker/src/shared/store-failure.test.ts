@@ -1,10 +1,11 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
-import type { CircuitBreaker } from './contract.ts';
+import { circuitBreaker } from '../breaker.ts';
+import type { CircuitBreaker } from '../contract.ts';
+import type { CircuitBreakerOptions } from '../options.ts';
 import { MemoryBreakerStore } from './memory-store.ts';
-import type { CircuitBreakerOptions } from './options.ts';
-import type { SharedOptions } from './shared-options.ts';
+import type { SharedCircuitOptions } from './options.ts';
+import { sharedCircuit } from './shared-circuit.ts';
 import type { BreakerStore } from './store.ts';
 
 const ok = async (): Promise<string> => 'ok';
@@ -20,9 +21,14 @@ beforeEach(() => {
 const node = (
   name: string,
   options: CircuitBreakerOptions = {},
-  shared: Partial<SharedOptions> = {},
+  shared: Partial<SharedCircuitOptions> = {},
 ): CircuitBreaker =>
-  circuitBreaker({ name: 'payments', clock, ...options, shared: { store, node: name, ...shared } });
+  circuitBreaker({
+    name: 'payments',
+    clock,
+    ...options,
+    shared: sharedCircuit({ store, node: name, ...shared }),
+  });
 
 const fleetOf = (size: number, options: CircuitBreakerOptions = {}): CircuitBreaker[] =>
   Array.from({ length: size }, (_, i) => node(`node-${i}`, options));

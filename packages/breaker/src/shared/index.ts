@@ -1,0 +1,11 @@
+export { MemoryBreakerStore } from './memory-store.ts';
+export type { SharedCircuitOptions } from './options.ts';
+export { sharedCircuit } from './shared-circuit.ts';
+export type {
+  BreakerStore,
+  FleetState,
+  NodeReport,
+  TrialGrant,
+  TrialRequest,
+  TrialResult,
+} from './store.ts';
