@@ -48,26 +48,26 @@ export interface LimitState {
 }
 
 /** The answer to one request, with the state of the limit after it. */
-export interface Decision extends LimitState {
+export interface Decision<L extends Lease = Lease> extends LimitState {
   readonly allowed: boolean;
   /** 0 when allowed; otherwise as {@link RateLimitExceededError.retryAfterMs}. */
   readonly retryAfterMs: number | undefined;
   /** To be released when the call is over; `undefined` when refused. */
-  readonly lease: Lease | undefined;
+  readonly lease: L | undefined;
 }
 
 /**
  * What every limiter of one process can do. Each method throws a `TypeError` or `RangeError` on options
  * that {@link AcquireOptions} does not allow. `execute` takes cost and key from the call's options.
  */
-export interface Limiter extends Policy {
+export interface Limiter<L extends Lease = Lease> extends Policy {
   /**
    * Takes units if they can be had now; calls that wait come first.
    *
    * @returns the lease; `undefined` when refused
    * @throws {RateLimitExceededError} when the cost is more than can ever be had at once
    */
-  tryAcquire(options?: AcquireOptions): Lease | undefined;
+  tryAcquire(options?: AcquireOptions): L | undefined;
   /**
    * Takes units, waiting for them if need be, in order of arrival.
    *
@@ -75,9 +75,9 @@ export interface Limiter extends Policy {
    * come after `maxWaitMs`, or the cost is more than can ever be had at once
    * @throws `signal.reason` (as a rejection) when the signal aborts
    */
-  acquire(options?: AcquireOptions): Promise<Lease>;
+  acquire(options?: AcquireOptions): Promise<L>;
   /** As {@link tryAcquire}, but returns everything about the answer. */
-  take(options?: AcquireOptions): Decision;
+  take(options?: AcquireOptions): Decision<L>;
   /** The state of the limit. Takes nothing, and does not count as a use. */
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState;
 }

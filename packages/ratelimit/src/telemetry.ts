@@ -40,7 +40,7 @@ export type WaitOutcome = Extract<RequestOutcome, 'delayed' | 'rejected' | 'abor
 const WAITS: Variants<WaitOutcome> = byOutcome(['delayed', 'rejected', 'aborted']);
 
 /** What a limiter counts: calls that passed or ended, and refusals by their reason. */
-export type Answer = 'allowed' | 'delayed' | 'aborted' | Exclude<RejectionReason, 'shed'>;
+type Answer = 'allowed' | 'delayed' | 'aborted' | Exclude<RejectionReason, 'keys' | 'shed'>;
 
 /** The attributes of a refusal for this reason. */
 export function rejected(reason: RejectionReason): Readonly<Record<string, string>> {
@@ -53,7 +53,6 @@ const ANSWERS: Variants<Answer> = {
   'queue-full': rejected('queue-full'),
   deadline: rejected('deadline'),
   cost: rejected('cost'),
-  keys: rejected('keys'),
 };
 
 /** Reports a limiter to OpenTelemetry. Its counts are the metric, and the limiter's own statistics. */
@@ -71,13 +70,13 @@ export class LimiterObserver {
     this.#silent = silent;
     this.#calls = undefined;
     this.counts = silent
-      ? { allowed: 0, delayed: 0, aborted: 0, limit: 0, 'queue-full': 0, deadline: 0, cost: 0, keys: 0 }
+      ? { allowed: 0, delayed: 0, aborted: 0, limit: 0, 'queue-full': 0, deadline: 0, cost: 0 }
       : telemetry.counts(policy, METRIC_REQUESTS, ANSWERS);
   }
 
   get totals(): RequestCounts {
-    const { allowed, delayed, aborted, limit, deadline, cost, keys } = this.counts;
-    const rejected = limit + this.counts['queue-full'] + deadline + cost + keys;
+    const { allowed, delayed, aborted, limit, deadline, cost } = this.counts;
+    const rejected = limit + this.counts['queue-full'] + deadline + cost;
     return { allowed, delayed, rejected, aborted };
   }
 

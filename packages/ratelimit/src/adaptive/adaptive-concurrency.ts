@@ -30,10 +30,7 @@ export interface AdaptiveLease extends Lease {
 }
 
 /** A concurrency limiter that finds its own limit. */
-export interface AdaptiveConcurrencyLimiter extends Limiter {
-  tryAcquire(options?: AcquireOptions): AdaptiveLease | undefined;
-  acquire(options?: AcquireOptions): Promise<AdaptiveLease>;
-  take(options?: AcquireOptions): Decision & { readonly lease: AdaptiveLease | undefined };
+export interface AdaptiveConcurrencyLimiter extends Limiter<AdaptiveLease> {
   stats(): ConcurrencyStats;
 }
 
@@ -107,7 +104,7 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
     return this.#lease(await this.#gate.turns.acquire(options));
   }
 
-  take(options?: AcquireOptions): Decision & { readonly lease: TrainingLease | undefined } {
+  take(options?: AcquireOptions): Decision<TrainingLease> {
     const lease = this.tryAcquire(options);
     const allowed = lease !== undefined;
     return { ...this.peek(), allowed, retryAfterMs: allowed ? 0 : undefined, lease };

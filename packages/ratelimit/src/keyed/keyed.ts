@@ -1,196 +1,176 @@
+import { type Operation, systemClock } from '@temper/core';
 import {
-  checkClock,
-  checkKnown,
-  checkName,
-  checkNumber,
+  type Call,
   checkType,
-  type ExecutionContext,
-  type Operation,
-  type Outcome,
-  show,
-  systemClock,
-} from '@temper/core';
-import { KeyedObjects } from './keyed-objects.ts';
+  PolicyBase,
+  type PolicyDescription,
+} from '@temper/core/policy';
+import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
+import { checkPeek, costOf } from '../wait/acquire-options.ts';
+import { KEYED_BY_ITSELF } from './brand.ts';
+import type { KeyTable } from './key-table.ts';
+import { LimiterTable } from './limiter-table.ts';
 import {
-  KEYED_DEFAULTS,
-  type Keyable,
+  type KeyedFactoryOptions,
   type KeyedLimiter,
   type KeyedOptions,
   type KeyedStats,
-  type KeyTable,
-  KNOWN_KEYED_OPTIONS,
-} from './keyed-options.ts';
-import { KeyedRates } from './keyed-rates.ts';
-import type {
-  AcquireOptions,
-  CostedExecuteOptions,
-  Lease,
-  Limiter,
-  Quota,
-  Verdict,
-} from './limiter.ts';
-import { RuledLimiter } from './rate-limiter.ts';
-import { type Levels, observeLevels } from './telemetry.ts';
+  type KeyedTemplateOptions,
+  type ResolvedKeyedOptions,
+  resolveKeyedOptions,
+} from './options.ts';
+import { RateTable } from './rate-table.ts';
+import { observeKeys } from './telemetry.ts';
 
-const NOTHING: KeyedStats = {
-  keys: 0,
-  evictions: 0,
-  queued: 0,
-  allowed: 0,
-  delayed: 0,
-  rejected: 0,
-  aborted: 0,
-};
+class KeyedPolicy extends PolicyBase implements KeyedLimiter {
+  readonly #table: KeyTable;
+  readonly #levels: Disposable;
 
-class Keyed<L extends Keyable> implements KeyedLimiter<L> {
-  readonly #options: KeyedOptions;
-  readonly #factory: (key: string) => L;
-  readonly #observer: Disposable;
-  /** Made at once when one limiter stands for all, with the first key otherwise. */
-  #table: KeyTable | undefined;
-  #name: string;
-
-  constructor(factory: (key: string) => L, options: KeyedOptions) {
-    this.#factory = factory;
-    this.#options = options;
-    this.#name = options.name ?? 'keyed';
-    if (factory.length === 0) this.#table = this.#tableFor(factory(''), '');
-    this.#observer = observeLevels(this);
-  }
-
-  get name(): string {
-    return this.#name;
-  }
-
-  #tableFor(first: L, key: string): KeyTable {
-    this.#name = this.#options.name ?? first.name;
-    const { maxKeys = KEYED_DEFAULTS.maxKeys, idleMs, clock } = this.#options;
-    const name = this.#name;
-    const factory = this.#factory.length === 0 ? undefined : this.#factory;
-    if (first instanceof RuledLimiter) {
-      const settings = { name, maxKeys, idleMs, clock: clock ?? first.options.clock };
-      return new KeyedRates({ limiter: first, key }, factory, settings);
+  constructor(options: ResolvedKeyedOptions) {
+    const { template, maxKeys, idleMs } = options;
+    const name = options.name ?? template?.name ?? 'keyed';
+    const clock = options.clock ?? template?.options.clock ?? systemClock;
+    super(name, clock);
+    if (template === undefined) {
+      this.#table = new LimiterTable({ name, create: options.limiter, maxKeys, idleMs, clock });
+    } else {
+      const queue = { ...template.options, name, clock };
+      this.#table = new RateTable({ rule: template.rule, queue, maxKeys, idleMs });
+      // The template itself is not in use, and must not be reported as an unused limiter.
+      template[Symbol.dispose]();
     }
-    const settings = {
-      name,
-      maxKeys,
-      idleMs: idleMs ?? KEYED_DEFAULTS.idleMs,
-      clock: clock ?? systemClock,
-    };
-    return new KeyedObjects(first, this.#factory, settings);
+    this.#levels = observeKeys(this);
   }
 
-  #tableOf(key: string): KeyTable {
-    if (typeof key !== 'string') {
-      throw new TypeError(`${this.#name}: key must be a string, got ${show(key)}.`);
-    }
-    this.#table ??= this.#tableFor(this.#factory(key), key);
-    return this.#table;
+  get [KEYED_BY_ITSELF](): boolean {
+    return true;
   }
 
-  tryAcquire(key: string, cost?: number): ReturnType<L['tryAcquire']> {
-    return this.#tableOf(key).tryAcquire(key, cost) as ReturnType<L['tryAcquire']>;
+  override describe(): PolicyDescription {
+    return { kind: 'ratelimit' };
   }
 
-  check(key: string, cost?: number): Verdict {
-    return this.for(key).check(cost);
+  tryAcquire(options: AcquireOptions = {}): Lease | undefined {
+    const cost = costOf(this.name, options);
+    return this.#table.tryAcquire(this.#needKey(options.key), cost, options);
   }
 
-  async acquire(key: string, options?: AcquireOptions): Promise<Lease> {
-    return this.for(key).acquire(options);
+  async acquire(options: AcquireOptions = {}): Promise<Lease> {
+    const cost = costOf(this.name, options);
+    return this.#table.acquire(this.#needKey(options.key), cost, options);
   }
 
-  quota(key: string): Quota {
-    return this.#tableOf(key).quota(key);
+  take(options: AcquireOptions = {}): Decision {
+    const cost = costOf(this.name, options);
+    return this.#table.take(this.#needKey(options.key), cost, options);
   }
 
-  async execute<T>(
-    key: string,
-    operation: Operation<T>,
-    options?: CostedExecuteOptions | ExecutionContext,
-  ): Promise<T> {
-    return this.for(key).execute(operation, options);
+  peek(options: Pick<AcquireOptions, 'key'> = {}): LimitState {
+    checkPeek(this.name, options);
+    return this.#table.peek(this.#needKey(options.key));
   }
 
-  async tryExecute<T>(
-    key: string,
-    operation: Operation<T>,
-    options?: CostedExecuteOptions | ExecutionContext,
-  ): Promise<Outcome<T>> {
-    try {
-      return { ok: true, value: await this.execute(key, operation, options) };
-    } catch (error) {
-      return { ok: false, error };
-    }
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    return this.#table.runInCall(this.#needKey(call.key), operation, call);
   }
 
-  wrap<This, Args extends readonly unknown[], R>(
-    fn: (this: This, ...args: Args) => R,
-    keyOf: (...args: Args) => string,
-  ): (this: This, ...args: Args) => Promise<Awaited<R>> {
-    checkType(this.#name, 'keyOf', keyOf, 'function');
-    const keyedLimiter = this;
-    const wrapped = async function (this: This, ...args: Args): Promise<Awaited<R>> {
-      return keyedLimiter.execute<R>(keyOf(...args), () =>
-        fn.apply(this, [...args] as never),
-      ) as Promise<Awaited<R>>;
-    };
-    Object.defineProperty(wrapped, 'name', { value: fn.name, configurable: true });
-    Object.defineProperty(wrapped, 'length', { value: fn.length, configurable: true });
-    return wrapped;
+  #needKey(key: string | undefined): string {
+    if (key !== undefined) return key;
+    throw new TypeError(
+      `${this.name}: a keyed limiter needs the key of each call: pass { key } to execute, tryAcquire, acquire, take or peek, or wrap(fn, (...args) => ({ key })).`,
+    );
   }
 
   for(key: string): Limiter {
-    return this.#tableOf(key).limiter(key);
+    return new OneKey(this, this.#checked(key));
   }
 
   forget(key: string): boolean {
-    return this.#table?.forget(key) ?? false;
+    return this.#table.forget(this.#checked(key));
+  }
+
+  #checked(key: string): string {
+    checkType(this.name, 'key', key, 'string');
+    costOf(this.name, { key });
+    return key;
   }
 
   stats(): KeyedStats {
-    return this.#table?.stats() ?? NOTHING;
-  }
-
-  levels(): Levels {
-    const { keys, queued } = this.stats();
-    return { keys, queued };
+    return this.#table.stats();
   }
 
   [Symbol.dispose](): void {
-    this.#observer[Symbol.dispose]();
+    this.#levels[Symbol.dispose]();
+  }
+}
+
+/** One key of a keyed limiter. Has no state, so that it does not keep the key. */
+class OneKey extends PolicyBase implements Limiter {
+  readonly #limiter: KeyedPolicy;
+  readonly #key: string;
+
+  constructor(limiter: KeyedPolicy, key: string) {
+    super(limiter.name, systemClock);
+    this.#limiter = limiter;
+    this.#key = key;
+  }
+
+  override describe(): PolicyDescription {
+    return { kind: 'ratelimit' };
+  }
+
+  tryAcquire(options?: AcquireOptions): Lease | undefined {
+    return this.#limiter.tryAcquire(this.#keyed(options));
+  }
+
+  async acquire(options?: AcquireOptions): Promise<Lease> {
+    return this.#limiter.acquire(this.#keyed(options));
+  }
+
+  take(options?: AcquireOptions): Decision {
+    return this.#limiter.take(this.#keyed(options));
+  }
+
+  peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
+    return this.#limiter.peek(this.#keyed(options));
+  }
+
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    return this.#limiter.execute(operation, { key: this.#key, parent: call });
+  }
+
+  stats(): KeyedStats {
+    return this.#limiter.stats();
+  }
+
+  #keyed(options: AcquireOptions = {}): AcquireOptions {
+    costOf(this.name, options);
+    return { ...options, key: this.#key };
+  }
+
+  [Symbol.dispose](): void {
+    // The keyed limiter is observed, and its keys with it.
   }
 }
 
 /**
- * Makes one limiter out of many, one for each key, with bounded memory.
+ * Creates a limiter of its own for each key, of bounded number.
  *
  * ```ts
- * const perUser = keyed(() => tokenBucket({ name: 'api', limit: 100, burst: 20 }), { maxKeys: 50_000 });
- * if (!perUser.tryAcquire(user)) return tooManyRequests();
+ * // One rate limit that each key has by itself, kept as a few numbers per key:
+ * const perUser = keyed({ template: tokenBucket({ name: 'api', limit: 100, burst: 20 }) });
+ * if (perUser.tryAcquire({ key: user }) === undefined) return tooManyRequests();
  *
- * const perPlan = keyed((user) => tokenBucket({ name: 'api', limit: limitOf(user) }));
+ * // A limiter per key, created when the key is first used:
+ * const perHost = keyed({ limiter: (host) => concurrency({ name: 'hosts', limit: limitOf(host) }) });
+ * await perHost.execute(() => fetch(url), { key: new URL(url).host });
  * ```
  *
- * Rate limiters (`tokenBucket`, `gcra`, `slidingWindow`, `fixedWindow`) are not kept as such: of each
- * key only its few numbers are, in flat arrays. Other limiters are kept as they are.
- *
- * @param factory - makes the limiter of a key. One that declares no parameter is called once, for all
- * keys; one that declares it, once for each key that is new.
- * @throws {TypeError | RangeError} when an option is unknown or out of range
+ * @throws {TypeError | RangeError} when an option is unknown or out of range, or not exactly one of
+ * `template` and `limiter` is given
  */
-export function keyed<L extends Keyable>(
-  factory: (key: string) => L,
-  options: KeyedOptions = {},
-): KeyedLimiter<L> {
-  const owner = 'keyed';
-  checkType(owner, 'factory', factory, 'function');
-  checkKnown(owner, options, KNOWN_KEYED_OPTIONS);
-  if (options.name !== undefined) checkName(owner, options.name);
-  if (options.maxKeys !== undefined) {
-    checkNumber(owner, 'maxKeys', options.maxKeys, { min: 1, max: 2 ** 30, integer: true });
-  }
-  if (options.idleMs !== undefined) checkNumber(owner, 'idleMs', options.idleMs, { min: 0 });
-  if (options.clock !== undefined) checkClock(owner, options.clock);
-  return new Keyed(factory, options);
+export function keyed(options: KeyedTemplateOptions): KeyedLimiter;
+export function keyed<L extends Lease>(options: KeyedFactoryOptions<L>): KeyedLimiter<L>;
+export function keyed(options: KeyedOptions): KeyedLimiter {
+  return new KeyedPolicy(resolveKeyedOptions(options));
 }

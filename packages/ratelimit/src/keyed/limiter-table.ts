@@ -1,121 +1,162 @@
-import type { Clock } from '@temper/core';
-import { RateLimitExceededError } from './errors.ts';
-import type { Keyable, KeyedStats, KeyTable } from './keyed-options.ts';
-import type { Lease, Limiter, Quota } from './limiter.ts';
+import type { Clock, Operation } from '@temper/core';
+import { type Call, type InCallExecutor, show } from '@temper/core/policy';
+import {
+  type AcquireOptions,
+  type Decision,
+  type Lease,
+  type Limiter,
+  type LimitState,
+  type RequestCounts,
+} from '../limiter.ts';
+import { RuleLimiter } from '../limiters/rate-limiter.ts';
+import { KEYED_BY_ITSELF } from './brand.ts';
+import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
-import { type Books, type MutableCounts, noCounts } from './queued-limiter.ts';
-import { type LimiterMeter, limiterMeter } from './telemetry.ts';
+import { idleTime, type KeyedStats } from './options.ts';
+import { countEvictions, countRefusedKeys } from './telemetry.ts';
 
-/** What {@link KeyedObjects} is told besides the factory. */
-export interface KeyedObjectSettings {
+/** Parameters of a {@link LimiterTable}. */
+export interface LimiterTableOptions {
   readonly name: string;
+  readonly create: (key: string) => unknown;
   readonly maxKeys: number;
-  readonly idleMs: number;
+  readonly idleMs: number | undefined;
   readonly clock: Clock;
-  /** Where to count, when this is part of another limiter. */
-  readonly books?: Books;
+  /** Set for a table inside another limiter, which reports for both. */
+  readonly silent?: boolean;
 }
 
-const NONE = -1;
+/** How many keys in use are passed over in search of one that can be removed. */
+const MAX_PASSED_OVER = 64;
 
-/** How many keys in use are passed over in search of one that can be forgotten. */
-const LOOK_AT_MOST = 64;
+const METHODS: readonly string[] = ['tryAcquire', 'acquire', 'take', 'peek', 'execute', 'stats'];
 
-/** Limiters by key that are kept as they are: bulkheads, adaptive ones, a user's own. */
-export class KeyedObjects implements KeyTable {
+/** A limiter of its own for each key. */
+export class LimiterTable implements KeyTable {
+  readonly name: string;
+  readonly #options: LimiterTableOptions;
   readonly #index: LruIndex;
-  readonly #limiters: (Keyable | undefined)[] = [];
-  readonly #factory: (key: string) => Keyable;
-  readonly #settings: KeyedObjectSettings;
-  readonly #meter: LimiterMeter;
-  /** What forgotten limiters had counted. */
-  readonly #counts: MutableCounts = noCounts();
-  /** The limiter that the factory made to begin with, until a key has it. */
-  #first: Keyable | undefined;
-  #evictions = 0;
+  readonly #limiters: (Limiter | undefined)[] = [];
+  /** The key of each limiter that was created, as one limiter must not serve two keys. */
+  readonly #owners = new WeakMap<Limiter, string>();
+  readonly #refused: { keys: number };
+  readonly #evicted: { evictions: number };
+  /** What the limiters of removed keys had counted. */
+  readonly #removed = { allowed: 0, delayed: 0, rejected: 0, aborted: 0 };
+  #idleMs: number;
 
-  constructor(first: Keyable, factory: (key: string) => Keyable, settings: KeyedObjectSettings) {
-    this.#first = first;
-    this.#factory = factory;
-    this.#settings = settings;
-    this.#index = new LruIndex(settings.maxKeys);
-    this.#meter = settings.books?.meter ?? limiterMeter(settings.name);
+  constructor(options: LimiterTableOptions) {
+    const { name, maxKeys, idleMs, silent = false } = options;
+    this.name = name;
+    this.#options = options;
+    this.#index = new LruIndex(maxKeys);
+    this.#idleMs = idleTime(name, idleMs, 0);
+    this.#refused = silent ? { keys: 0 } : countRefusedKeys(this);
+    this.#evicted = silent ? { evictions: 0 } : countEvictions(this);
   }
 
-  tryAcquire(key: string, cost?: number): boolean | Lease | undefined {
-    return this.#limiterOf(key)?.tryAcquire(cost);
+  tryAcquire(key: string, _cost: number, options: AcquireOptions): Lease | undefined {
+    return this.#limiterOf(key)?.tryAcquire(options);
   }
 
-  limiter(key: string): Limiter {
+  async acquire(key: string, cost: number, options: AcquireOptions): Promise<Lease> {
+    return this.#need(key, cost).acquire(options);
+  }
+
+  take(key: string, _cost: number, options: AcquireOptions): Decision {
     const limiter = this.#limiterOf(key);
-    if (limiter !== undefined) return limiter;
-    throw new RateLimitExceededError(this.#settings.name, {
-      reason: 'keys',
-      limit: this.#index.size,
-      remaining: 0,
-      retryAfterMs: undefined,
-      cost: 1,
-    });
+    if (limiter !== undefined) return limiter.take(options);
+    return { ...this.peek(key), remaining: 0, allowed: false, retryAfterMs: undefined, lease: undefined };
   }
 
-  quota(key: string): Quota {
+  peek(key: string): LimitState {
     const slot = this.#index.find(key);
-    return slot === NONE ? this.limiter(key).quota() : this.#limiters[slot]!.quota();
+    if (slot !== NONE) return this.#limiters[slot]!.peek();
+    // To look at a key is no use of it, so its limiter is not kept.
+    return this.#create(key).peek();
   }
 
-  #limiterOf(key: string): Keyable | undefined {
-    const now = this.#settings.clock.monotonic();
+  async runInCall<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
+    const limiter = this.#need(key, call.cost);
+    return typeof (limiter as Partial<InCallExecutor>).runInCall === 'function'
+      ? (limiter as Limiter & InCallExecutor).runInCall(operation, call)
+      : limiter.execute(operation, { parent: call });
+  }
+
+  /** The limiter of a key. @throws {RateLimitExceededError} when there is no room for the key */
+  #need(key: string, cost: number): Limiter {
+    const limiter = this.#limiterOf(key);
+    if (limiter === undefined) throw noRoom(this.name, this.#index.size, cost);
+    return limiter;
+  }
+
+  /** The limiter of a key, created if the key is new; `undefined` when there is no room for it. */
+  #limiterOf(key: string): Limiter | undefined {
+    const now = this.#options.clock.monotonic();
     const slot = this.#index.find(key);
     if (slot === NONE) return this.#add(key, now);
     this.#index.touch(slot, now);
     return this.#limiters[slot];
   }
 
-  #add(key: string, now: number): Keyable | undefined {
-    this.#forgetIdle(now, 2);
+  #add(key: string, now: number): Limiter | undefined {
+    // Before anything is removed: a factory that throws must leave all as it was.
+    const limiter = this.#create(key);
+    this.#removeIdle(now, 2);
     if (this.#index.full && !this.#makeRoom(now)) {
-      this.#counts.rejected++;
-      this.#meter.rejected('keys').value++;
+      this.#refused.keys++;
       return undefined;
     }
-    const limiter = this.#first ?? this.#factory(key);
-    this.#first = undefined;
-    // All keys are told of together; of each its totals are counted, under one name.
-    limiter[Symbol.dispose]();
     this.#limiters[this.#index.add(key, now)] = limiter;
     return limiter;
   }
 
+  #create(key: string): Limiter {
+    const limiter = this.#options.create(key);
+    checkLimiter(this.name, limiter);
+    const owner = this.#owners.get(limiter);
+    if (owner !== undefined && owner !== key) {
+      throw new TypeError(
+        `${this.name}: the limiter function returned the same limiter for two keys. Create a new one in each call, or pass { template: … } for one rate limit that every key has by itself.`,
+      );
+    }
+    this.#owners.set(limiter, key);
+    if (limiter instanceof RuleLimiter) {
+      this.#idleMs = Math.max(
+        this.#idleMs,
+        idleTime(this.name, this.#options.idleMs, limiter.rule.freshAfterMs),
+      );
+    }
+    // The keys are observed together; the limiters count under their own name.
+    limiter[Symbol.dispose]();
+    return limiter;
+  }
+
   #makeRoom(now: number): boolean {
-    for (let looked = 0; looked < Math.min(LOOK_AT_MOST, this.#index.size); looked++) {
+    for (let passed = 0; passed < Math.min(MAX_PASSED_OVER, this.#index.size); passed++) {
       const { oldest } = this.#index;
       if (inUse(this.#limiters[oldest]!)) {
         this.#index.touch(oldest, now);
       } else {
         this.#remove(oldest);
-        this.#evictions++;
-        this.#meter.evictions().value++;
+        this.#evicted.evictions++;
         return true;
       }
     }
     return false;
   }
 
-  #forgetIdle(now: number, most: number): void {
+  #removeIdle(now: number, most: number): void {
     for (let left = most; left > 0; left--) {
       const { oldest } = this.#index;
-      if (oldest === NONE || now - this.#index.usedAt(oldest) < this.#settings.idleMs) return;
+      if (oldest === NONE || now - this.#index.usedAt(oldest) < this.#idleMs) return;
       if (inUse(this.#limiters[oldest]!)) this.#index.touch(oldest, now);
       else this.#remove(oldest);
     }
   }
 
   #remove(slot: number): void {
-    const { allowed, delayed, rejected, aborted } = this.#limiters[slot]!.stats();
-    this.#counts.allowed += allowed;
-    this.#counts.delayed += delayed;
-    this.#counts.rejected += rejected;
-    this.#counts.aborted += aborted;
+    addCounts(this.#removed, this.#limiters[slot]!);
     this.#limiters[slot] = undefined;
     this.#index.remove(slot);
   }
@@ -128,24 +169,47 @@ export class KeyedObjects implements KeyTable {
   }
 
   stats(): KeyedStats {
-    this.#forgetIdle(this.#settings.clock.monotonic(), this.#index.size);
-    const counts = { ...this.#counts };
+    this.#removeIdle(this.#options.clock.monotonic(), this.#index.size);
+    const counts = { ...this.#removed };
     let queued = 0;
     for (const limiter of this.#limiters) {
-      if (limiter === undefined) continue;
-      const stats = limiter.stats();
-      counts.allowed += stats.allowed;
-      counts.delayed += stats.delayed;
-      counts.rejected += stats.rejected;
-      counts.aborted += stats.aborted;
-      queued += stats.queued;
+      if (limiter !== undefined) queued += addCounts(counts, limiter);
     }
-    return { keys: this.#index.size, evictions: this.#evictions, queued, ...counts };
+    counts.rejected += this.#refused.keys;
+    return { keys: this.#index.size, evictions: this.#evicted.evictions, queued, ...counts };
   }
 }
 
-/** Somebody waits for it or holds a permit of it: forgetting it would lose count of them. */
-function inUse(limiter: Keyable): boolean {
-  const { queued, inFlight = 0 } = limiter.stats();
+/** What limiters of this package report; a foreign one may report less. */
+type Stats = Partial<RequestCounts & { readonly queued: number; readonly inFlight: number }>;
+
+/** Adds what a limiter has counted. @returns how many calls wait for it */
+function addCounts(
+  counts: { -readonly [K in keyof RequestCounts]: number },
+  limiter: Limiter,
+): number {
+  const { allowed = 0, delayed = 0, rejected = 0, aborted = 0, queued = 0 } = limiter.stats() as Stats;
+  counts.allowed += allowed;
+  counts.delayed += delayed;
+  counts.rejected += rejected;
+  counts.aborted += aborted;
+  return queued;
+}
+
+/** Whether calls wait for a limiter or hold permits of it: they would be lost with it. */
+function inUse(limiter: Limiter): boolean {
+  const { queued = 0, inFlight = 0 } = limiter.stats() as Stats;
   return queued > 0 || inFlight > 0;
+}
+
+function checkLimiter(owner: string, value: unknown): asserts value is Limiter {
+  const limiter = value as Record<string | symbol, unknown> | null | undefined;
+  if (METHODS.some((method) => typeof limiter?.[method] !== 'function')) {
+    throw new TypeError(`${owner}: the limiter function must return a limiter, got ${show(value)}.`);
+  }
+  if (limiter?.[KEYED_BY_ITSELF] === true) {
+    throw new TypeError(
+      `${owner}: the limiter function returned a limiter that is keyed by itself (a shared or keyed one). Use that limiter directly: its methods take { key }.`,
+    );
+  }
 }

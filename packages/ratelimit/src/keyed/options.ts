@@ -1,107 +1,146 @@
-import type { Clock, ExecutionContext, Operation, Outcome } from '@temper/core';
-import type {
-  AcquireOptions,
-  CostedExecuteOptions,
-  Lease,
-  Limiter,
-  Quota,
-  RequestCounts,
-  Verdict,
-} from './limiter.ts';
+import type { Clock } from '@temper/core';
+import {
+  checkNumber,
+  clockRule,
+  type Defaults,
+  nameRule,
+  numberRule,
+  type Resolved,
+  resolveOptions,
+  show,
+  typeRule,
+} from '@temper/core/policy';
+import type { Lease, Limiter, RequestCounts } from '../limiter.ts';
+import { type RateLimiter, RuleLimiter } from '../limiters/rate-limiter.ts';
 
-/** Options of {@link keyed}. */
-export interface KeyedOptions {
+interface KeyOptions {
   /**
    * Names the limiter in errors, spans and metrics, for all its keys together.
    *
-   * @defaultValue the name of the limiters that the factory makes
+   * @defaultValue the name of the template; 'keyed' without one
    */
   readonly name?: string;
   /**
-   * Most keys kept. To make room for another, the one used longest ago is forgotten, unless somebody
-   * waits for it or holds a permit of it; its limit then starts afresh.
+   * How many keys are kept. To make room for another, the least recently used one is removed, unless
+   * calls wait for it or hold permits of it; its limit then starts anew.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless an integer from 1 to 2 ** 30
    */
   readonly maxKeys?: number;
   /**
-   * How long a key is kept after its last use, in milliseconds. Nothing runs for it in between: keys
-   * are looked at when others come and when metrics are read.
+   * How long a key is kept after its last use, in milliseconds. There is no timer: idle keys are
+   * removed when others are used, and when statistics or metrics are read.
    *
-   * @defaultValue 600_000, or as long as the limiter takes to be as good as new when that is longer
-   * @throws {RangeError} unless at least as long as the limiter takes to be as good as new, as a key
-   * forgotten before would get its limit twice
+   * @defaultValue 600_000, or until the limit has recovered completely when that is longer
+   * @throws {RangeError} unless at least as long as the limit takes to recover completely: a key
+   * removed before would get its limit twice
    */
   readonly idleMs?: number;
-  /** @defaultValue the clock of the limiters that the factory makes, or the machine's */
+  /** @defaultValue the clock of the template, or the system clock */
   readonly clock?: Clock;
 }
 
-export const KNOWN_KEYED_OPTIONS: readonly string[] = ['name', 'maxKeys', 'idleMs', 'clock'];
+/** One rate limit, kept for each key by itself. */
+export interface KeyedTemplateOptions extends KeyOptions {
+  /**
+   * The rate limit of each key: a `tokenBucket`, `gcra`, `slidingWindow` or `fixedWindow`. It is not
+   * used itself: its rule and options hold for every key, and a key is a few numbers in flat arrays.
+   */
+  readonly template: RateLimiter;
+  readonly limiter?: undefined;
+}
+
+/** A limiter of its own for each key. */
+export interface KeyedFactoryOptions<L extends Lease = Lease> extends KeyOptions {
+  /**
+   * Creates the limiter of a key. Called for each key that is not kept yet, and must return a new
+   * limiter each time. Give all of them one name: it labels their metrics.
+   */
+  readonly limiter: (key: string) => Limiter<L>;
+  readonly template?: undefined;
+}
+
+/** Options of {@link keyed}: exactly one of `template` and `limiter`. */
+export type KeyedOptions<L extends Lease = Lease> = KeyedTemplateOptions | KeyedFactoryOptions<L>;
+
+/** What a keyed limiter has done, all keys together. */
+export interface KeyedStats extends RequestCounts {
+  /** Keys that are kept. */
+  readonly keys: number;
+  /** Keys removed to make room for others. */
+  readonly evictions: number;
+  /** Calls that wait for their turn. */
+  readonly queued: number;
+}
+
+/**
+ * A limiter of its own for each key, of bounded number. A {@link Limiter} whose every call needs a key:
+ * `tryAcquire({ key })`, `execute(operation, { key })`, `wrap(fn, (...args) => ({ key }))`; inside a
+ * pipeline the key of the call. A call without one is refused with a `TypeError`.
+ */
+export interface KeyedLimiter<L extends Lease = Lease> extends Limiter<L> {
+  /** The limiter of one key, as a policy of its own. Holding it does not keep the key. */
+  for(key: string): Limiter;
+  /** Removes a key, unless it is in use; its limit then starts anew. @returns whether it was removed */
+  forget(key: string): boolean;
+  stats(): KeyedStats;
+}
+
+type Unset = 'name' | 'idleMs' | 'clock' | 'template' | 'limiter';
+type AnyOptions = KeyOptions & { readonly template?: unknown; readonly limiter?: unknown };
 
 /** The defaults, as the README's table shows them. */
-export const KEYED_DEFAULTS: { readonly maxKeys: 10_000; readonly idleMs: 600_000 } = {
+export const KEYED_DEFAULTS: Defaults<AnyOptions, Unset> & { readonly idleMs: number } = {
   maxKeys: 10_000,
   idleMs: 600_000,
 };
 
-/** What {@link keyed} has done, all keys together. */
-export interface KeyedStats extends RequestCounts {
-  /** Keys that are kept. */
-  readonly keys: number;
-  /** Keys forgotten to make room for others. */
-  readonly evictions: number;
-  /** Calls waiting for their turn. */
-  readonly queued: number;
+/** Options that were checked. */
+export type ResolvedKeyedOptions = Omit<Resolved<AnyOptions, Unset>, 'template' | 'limiter'> &
+  (
+    | { readonly template: RuleLimiter<object>; readonly limiter?: undefined }
+    | { readonly limiter: (key: string) => unknown; readonly template?: undefined }
+  );
+
+/** Holds the options to their ranges, and decides between template and factory. */
+export function resolveKeyedOptions(options: AnyOptions): ResolvedKeyedOptions {
+  const owner = 'keyed';
+  const { maxKeys } = KEYED_DEFAULTS;
+  const all = resolveOptions<AnyOptions, Unset>(
+    owner,
+    options,
+    { maxKeys },
+    {
+      name: nameRule,
+      maxKeys: numberRule({ min: 1, max: 2 ** 30, integer: true }),
+      idleMs: numberRule({ min: 0 }),
+      clock: clockRule,
+      template: checkTemplate,
+      limiter: typeRule('function'),
+    },
+  );
+  if ((all.template === undefined) === (all.limiter === undefined)) {
+    throw new TypeError(
+      `${owner}: exactly one of template (one rate limit for every key) and limiter (a function that creates the limiter of a key) must be given.`,
+    );
+  }
+  return all as ResolvedKeyedOptions;
 }
 
-/** What {@link keyed} can keep one of per key. */
-export interface Keyable extends Limiter {
-  tryAcquire(cost?: number): boolean | Lease | undefined;
-  stats(): RequestCounts & { readonly queued: number; readonly inFlight?: number };
+function checkTemplate(owner: string, _option: string, value: unknown): void {
+  if (value instanceof RuleLimiter) return;
+  throw new TypeError(
+    `${owner}: template must be a rate limiter of this package (tokenBucket, gcra, slidingWindow, fixedWindow), got ${show(value)}; only of these the state can be kept as numbers. For other limiters pass { limiter: (key) => … }, which creates one for each key.`,
+  );
 }
 
-/** A limiter for each key, of which only so many are kept. */
-export interface KeyedLimiter<L extends Keyable = Keyable> extends Disposable {
-  readonly name: string;
-  /** As the limiter's own `tryAcquire`, for one key. */
-  tryAcquire(key: string, cost?: number): ReturnType<L['tryAcquire']>;
-  /** As {@link Limiter.check}, for one key. */
-  check(key: string, cost?: number): Verdict;
-  /** As {@link Limiter.acquire}, for one key. */
-  acquire(key: string, options?: AcquireOptions): Promise<Lease>;
-  /** As {@link Limiter.quota}, for one key. Does not count as a use of it. */
-  quota(key: string): Quota;
-  /** As {@link Limiter.execute}, for one key. */
-  execute<T>(
-    key: string,
-    operation: Operation<T>,
-    options?: CostedExecuteOptions | ExecutionContext,
-  ): Promise<T>;
-  /** As `tryExecute`, for one key. */
-  tryExecute<T>(
-    key: string,
-    operation: Operation<T>,
-    options?: CostedExecuteOptions | ExecutionContext,
-  ): Promise<Outcome<T>>;
-  /** A function of the same type whose calls run under the key that `keyOf` reads from their arguments. */
-  wrap<This, Args extends readonly unknown[], R>(
-    fn: (this: This, ...args: Args) => R,
-    keyOf: (...args: Args) => string,
-  ): (this: This, ...args: Args) => Promise<Awaited<R>>;
-  /** The limiter of one key as a policy, to be put into a pipeline. Holding it does not keep the key. */
-  for(key: string): Limiter;
-  /** Forgets a key, unless it is in use; its limit then starts afresh. @returns whether it is gone */
-  forget(key: string): boolean;
-  stats(): KeyedStats;
-}
-
-/** What keeps the state of the keys. */
-export interface KeyTable {
-  tryAcquire(key: string, cost?: number): boolean | Lease | undefined;
-  quota(key: string): Quota;
-  limiter(key: string): Limiter;
-  forget(key: string): boolean;
-  stats(): KeyedStats;
+/**
+ * How long a key is kept, for a limit that recovers within `freshAfterMs`.
+ *
+ * @throws {RangeError} when the given time is shorter than that
+ */
+export function idleTime(owner: string, given: number | undefined, freshAfterMs: number): number {
+  if (given !== undefined) checkNumber(owner, 'idleMs', given, { min: freshAfterMs });
+  return given ?? Math.max(KEYED_DEFAULTS.idleMs, freshAfterMs);
 }

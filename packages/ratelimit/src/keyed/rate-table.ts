@@ -1,170 +1,179 @@
-import { type CallContext, type Cell, type Clock, checkNumber, type Operation } from '@temper/core';
-import { RateLimitExceededError } from './errors.ts';
-import { Forecast } from './forecast.ts';
-import { invoke } from './invoke.ts';
-import { KEYED_DEFAULTS, type KeyedStats, type KeyTable } from './keyed-options.ts';
-import { leaseOf } from './lease.ts';
-import type { Lease, Limiter, Quota, RequestCounts } from './limiter.ts';
+import type { Operation } from '@temper/core';
+import { type Call, invoke, notify } from '@temper/core/policy';
+import type { RateLimitExceededError } from '../errors.ts';
+import { leaseOf } from '../lease.ts';
+import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
+import { type Rule, TOLERANCE } from '../rules/rule.ts';
+import { LimiterObserver } from '../telemetry.ts';
+import { checkCapacity } from '../wait/acquire-options.ts';
+import { Forecast } from '../wait/forecast.ts';
+import type { ResolvedQueueOptions } from '../wait/options.ts';
+import { Turns } from '../wait/turns.ts';
+import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
+import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
-import { checkCost, type ResolvedQueueOptions } from './options.ts';
-import { type Books, noCounts, QueuedLimiter } from './queued-limiter.ts';
-import { RuledLimiter } from './rate-limiter.ts';
-import { type Rules, TOLERANCE } from './rules.ts';
-import { type Levels, limiterMeter } from './telemetry.ts';
-import { type Gate, WaitQueue } from './wait-queue.ts';
+import { idleTime, type KeyedStats } from './options.ts';
+import { countEvictions, countRefusedKeys } from './telemetry.ts';
 
-/** What {@link KeyedRates} is told besides the limiter. */
-export interface KeyedSettings {
-  readonly name: string;
+/** Parameters of a {@link RateTable}. */
+export interface RateTableOptions {
+  readonly rule: Rule;
+  /** Name, clock and queues of every key. */
+  readonly queue: ResolvedQueueOptions;
   readonly maxKeys: number;
   readonly idleMs: number | undefined;
-  readonly clock: Clock;
-  /** Where to count, when this is part of another limiter. */
-  readonly books?: Books;
+  /** Set for a table inside another limiter, which reports for both. */
+  readonly silent?: boolean;
 }
-
-/** The limiter that the factory made to begin with, and the key it made it for. */
-export interface FirstLimiter {
-  readonly limiter: RuledLimiter;
-  readonly key: string;
-}
-
-const NONE = -1;
-
-/** How many different rules are looked up before each key gets its own. */
-const PLANS_AT_MOST = 256;
 
 /**
- * Rate limiters by key. A key is a few numbers in flat arrays; only while somebody waits for it has it
- * a queue as well, and only where the factory looks at keys does each have rules of its own.
+ * One rate limit for each key. A key is a few numbers in flat arrays; only while calls wait for it does
+ * it have a queue as well.
  */
-export class KeyedRates implements KeyTable {
-  readonly books: Books;
-  readonly options: ResolvedQueueOptions;
-  readonly #index: LruIndex;
-  readonly #shared: Rules;
-  readonly #own: Rules[] | undefined;
-  readonly #factory: ((key: string) => Limiter) | undefined;
-  /** Rules made before, as users are many and their plans few. */
-  readonly #plans = new Map<string, Rules>();
-  /** The key that {@link #shared} was made for. */
-  readonly #firstKey: string;
+export class RateTable implements KeyTable {
+  readonly name: string;
+  readonly #rule: Rule;
+  readonly #queue: ResolvedQueueOptions;
   readonly #idleMs: number;
-  readonly #idleGiven: boolean;
-  readonly #clock: Clock;
+  readonly #index: LruIndex;
+  readonly #observer: LimiterObserver;
+  readonly #refused: { keys: number };
+  readonly #evicted: { evictions: number };
   #state: Float64Array;
-  /** Queues of the keys that somebody waits for. Such keys are pinned. */
-  readonly #queues = new Map<number, WaitQueue>();
-  readonly #allowed: Cell;
-  #evictions = 0;
+  /** The keys that calls wait for. They cannot be removed. */
+  readonly #waiting = new Map<number, KeyGate>();
 
-  constructor(
-    first: FirstLimiter,
-    factory: ((key: string) => Limiter) | undefined,
-    settings: KeyedSettings,
-  ) {
-    const { limiter } = first;
-    limiter[Symbol.dispose]();
-    this.#firstKey = first.key;
-    const { name, maxKeys, idleMs, clock } = settings;
-    this.options = { ...limiter.options, name, clock };
-    this.books = settings.books ?? { meter: limiterMeter(name), counts: noCounts() };
-    this.#allowed = this.books.meter.outcome('allowed');
-    this.#clock = clock;
+  constructor({ rule, queue, maxKeys, idleMs, silent = false }: RateTableOptions) {
+    this.name = queue.name;
+    this.#rule = rule;
+    this.#queue = queue;
+    this.#idleMs = idleTime(queue.name, idleMs, rule.freshAfterMs);
     this.#index = new LruIndex(maxKeys);
-    this.#shared = limiter.rules;
-    this.#own = factory === undefined ? undefined : [];
-    this.#factory = factory;
-    this.#idleGiven = idleMs !== undefined;
-    this.#idleMs = idleMs ?? Math.max(KEYED_DEFAULTS.idleMs, limiter.rules.freshAfterMs);
-    this.#checkIdle(limiter.rules);
-    this.#state = new Float64Array(this.#index.capacity * limiter.rules.slots);
+    this.#observer = new LimiterObserver(this, queue, silent);
+    this.#refused = silent ? { keys: 0 } : countRefusedKeys(this);
+    this.#evicted = silent ? { evictions: 0 } : countEvictions(this);
+    this.#state = new Float64Array(this.#index.capacity * rule.slots);
   }
 
-  tryAcquire(key: string, cost = 1): boolean {
-    const now = this.#clock.monotonic();
-    const slot = this.#slotOf(key, now);
-    if (slot !== NONE) {
-      const rules = this.rulesOf(slot);
-      if (cost !== 1) checkCost(this.options.name, cost, rules.capacity);
-      if (!this.#waitedFor(slot) && rules.take(this.#state, slot * this.#shared.slots, now, cost)) {
-        this.books.counts.allowed++;
-        this.#allowed.value++;
-        return true;
-      }
-    }
-    this.books.counts.rejected++;
-    this.books.meter.rejected(slot === NONE ? 'keys' : 'limit').value++;
+  tryAcquire(key: string, cost: number): Lease | undefined {
+    return this.#tryEnter(key, cost) ? leaseOf(cost) : undefined;
+  }
+
+  take(key: string, cost: number): Decision {
+    const allowed = this.#tryEnter(key, cost);
+    const slot = this.#index.find(key);
+    const retryAfterMs = allowed ? 0 : slot === NONE ? undefined : this.delay(slot, cost);
+    return { ...this.peek(key), allowed, retryAfterMs, lease: allowed ? leaseOf(cost) : undefined };
+  }
+
+  async acquire(key: string, cost: number, options: AcquireOptions): Promise<Lease> {
+    const { signal } = options;
+    if (signal?.aborted === true) throw signal.reason;
+    await this.#admit(key, cost, (turns) => turns.acquire(options));
+    return leaseOf(cost);
+  }
+
+  runInCall<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
+    const now = this.#queue.clock.monotonic();
+    return this.#enter(this.#use(key, now), call.cost, now)
+      ? invoke(operation, call)
+      : this.#runInTurn(key, operation, call);
+  }
+
+  async #runInTurn<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
+    await this.#admit(key, call.cost, (turns) => turns.wait(call));
+    if (call.aborted) throw call.reason;
+    return await operation(call);
+  }
+
+  /** Takes units of a slot if they are available and no call waits for them. */
+  #enter(slot: number, cost: number, now: number): boolean {
+    if (slot === NONE || this.#queuedAt(slot) > 0 || !this.tryTake(slot, cost, now)) return false;
+    this.#observer.counts.allowed++;
+    return true;
+  }
+
+  /** As {@link #enter}, for a caller that does not wait: a refusal is counted. */
+  #tryEnter(key: string, cost: number): boolean {
+    if (cost !== 1) checkCapacity(this.name, this.#rule.capacity, cost);
+    const now = this.#queue.clock.monotonic();
+    const slot = this.#use(key, now);
+    if (this.#enter(slot, cost, now)) return true;
+    if (slot === NONE) this.#refused.keys++;
+    else this.#observer.counts.limit++;
     return false;
   }
 
-  #waitedFor(slot: number): boolean {
-    return this.#queues.size > 0 && this.#queues.has(slot);
+  async #admit(key: string, cost: number, wait: (turns: Turns) => Promise<unknown>): Promise<void> {
+    const now = this.#queue.clock.monotonic();
+    const slot = this.#use(key, now);
+    if (slot === NONE) throw this.#refuse(cost);
+    if (this.#enter(slot, cost, now)) return;
+    const gate = this.#pin(slot);
+    try {
+      await wait(gate.turns);
+    } finally {
+      if (gate.turns.queued === 0) this.#unpin(slot, gate);
+    }
   }
 
-  rulesOf(slot: number): Rules {
-    return this.#own === undefined ? this.#shared : this.#own[slot]!;
+  #refuse(cost: number): RateLimitExceededError {
+    const error = noRoom(this.name, this.#index.size, cost);
+    this.#refused.keys++;
+    notify(this.name, 'onReject', this.#queue.onReject, error);
+    return error;
   }
 
-  /** Marks the key as used, adding it if it is new. @returns its slot, -1 when there is no room */
-  #slotOf(key: string, now: number): number {
-    const index = this.#index;
-    const slot = index.find(key);
+  #queuedAt(slot: number): number {
+    return this.#waiting.size === 0 ? 0 : (this.#waiting.get(slot)?.turns.queued ?? 0);
+  }
+
+  #pin(slot: number): KeyGate {
+    let gate = this.#waiting.get(slot);
+    if (gate === undefined) {
+      gate = new KeyGate(this, slot, this.#rule, this.#queue, this.#observer);
+      this.#index.pin(slot);
+      this.#waiting.set(slot, gate);
+    }
+    return gate;
+  }
+
+  /** The slot may have been unpinned by another call, and pinned again since. */
+  #unpin(slot: number, gate: KeyGate): void {
+    if (this.#waiting.get(slot) !== gate) return;
+    this.#waiting.delete(slot);
+    this.#index.unpin(slot, this.#queue.clock.monotonic());
+  }
+
+  /** Marks the key as used, adding it if it is new. @returns its slot; `NONE` when there is no room */
+  #use(key: string, now: number): number {
+    const slot = this.#index.find(key);
     if (slot === NONE) return this.#add(key, now);
-    if (!this.#waitedFor(slot)) index.touch(slot, now);
+    if (this.#waiting.size === 0 || !this.#waiting.has(slot)) this.#index.touch(slot, now);
     return slot;
   }
 
   #add(key: string, now: number): number {
-    // Before anything is forgotten: a factory that throws must leave all as it was.
-    const rules = this.#newRules(key);
     const index = this.#index;
-    this.#forgetIdle(now, 2);
+    this.#removeIdle(now, 2);
     if (index.full) {
       if (index.oldest === NONE) return NONE;
       index.remove(index.oldest);
-      this.#evictions++;
-      this.books.meter.evictions().value++;
+      this.#evicted.evictions++;
     }
     const slot = index.add(key, now);
-    const { slots } = this.#shared;
+    const { slots } = this.#rule;
     if (this.#state.length < index.capacity * slots) {
       const state = new Float64Array(index.capacity * slots);
       state.set(this.#state);
       this.#state = state;
     }
-    if (this.#own !== undefined) this.#own[slot] = rules;
-    rules.reset(this.#state, slot * slots, now);
+    this.#rule.reset(this.#state, slot * slots, now);
     return slot;
   }
 
-  #newRules(key: string): Rules {
-    if (this.#factory === undefined || key === this.#firstKey) return this.#shared;
-    const limiter = this.#factory(key);
-    limiter[Symbol.dispose]();
-    const rules = limiter instanceof RuledLimiter ? limiter.rules : undefined;
-    if (rules?.kind !== this.#shared.kind || rules.slots !== this.#shared.slots) {
-      throw new TypeError(
-        `${this.options.name}: the factory must make the same kind of limiter for each key; it made a ${this.#shared.kind} first and then another.`,
-      );
-    }
-    const plan = `${rules.limit}/${rules.windowMs}/${rules.capacity}`;
-    const known = this.#plans.get(plan);
-    if (known !== undefined) return known;
-    this.#checkIdle(rules);
-    if (this.#plans.size < PLANS_AT_MOST) this.#plans.set(plan, rules);
-    return rules;
-  }
-
-  #checkIdle(rules: Rules): void {
-    const min = rules.freshAfterMs;
-    if (this.#idleGiven || this.#idleMs < min) {
-      checkNumber(this.options.name, 'idleMs', this.#idleMs, { min });
-    }
-  }
-
-  /** Forgets up to `most` keys that have been idle for too long. */
-  #forgetIdle(now: number, most: number): void {
+  /** Removes up to `most` keys that have been idle for too long. */
+  #removeIdle(now: number, most: number): void {
     for (let left = most; left > 0; left--) {
       const { oldest } = this.#index;
       if (oldest === NONE || now - this.#index.usedAt(oldest) < this.#idleMs) return;
@@ -172,154 +181,103 @@ export class KeyedRates implements KeyTable {
     }
   }
 
-  pass(key: string, cost: number): boolean {
-    const now = this.#clock.monotonic();
-    const slot = this.#slotOf(key, now);
-    if (slot === NONE) return false;
-    return this.rulesOf(slot).take(this.#state, slot * this.#shared.slots, now, cost);
+  tryTake(slot: number, cost: number, now: number = this.#queue.clock.monotonic()): boolean {
+    return this.#rule.take(this.#state, slot * this.#rule.slots, now, cost);
   }
 
-  /** The key's rules, for which it is added if it is new. */
-  rulesFor(key: string): Rules {
-    const slot = this.#slotOf(key, this.#clock.monotonic());
-    return slot === NONE ? this.#shared : this.rulesOf(slot);
+  delay(slot: number, cost: number): number {
+    const now = this.#queue.clock.monotonic();
+    return this.#rule.delay(this.#state, slot * this.#rule.slots, now, cost);
   }
 
-  readyInMs(key: string, cost: number): number | undefined {
+  forecast(
+    forecast: Forecast,
+    slot: number,
+    ...call: [queue: WaitQueue, cost: number, deadline: number, now: number]
+  ): number {
+    return forecast.next(this.#state, slot * this.#rule.slots, ...call);
+  }
+
+  peek(key: string): LimitState {
     const slot = this.#index.find(key);
-    if (slot === NONE) return undefined;
-    const now = this.#clock.monotonic();
-    return this.rulesOf(slot).delay(this.#state, slot * this.#shared.slots, now, cost);
+    const { limit, windowMs, capacity } = this.#rule;
+    return slot === NONE
+      ? { limit, windowMs, remaining: Math.floor(capacity), resetMs: 0 }
+      : this.peekAt(slot);
   }
 
-  queuedAt(key: string): number {
-    if (this.#queues.size === 0) return 0;
-    return this.#queues.get(this.#index.find(key))?.size ?? 0;
-  }
-
-  /** The key's queue, which pins it until the queue is empty again. */
-  queueOf(key: string, refuse: Gate['refuse']): WaitQueue {
-    const slot = this.#slotOf(key, this.#clock.monotonic());
-    if (slot === NONE) throw this.noRoom();
-    let queue = this.#queues.get(slot);
-    if (queue === undefined) {
-      queue = new WaitQueue(this.#clock, this.#gateOf(slot, refuse), this.options.maxQueue);
-      this.#index.pin(slot);
-      this.#queues.set(slot, queue);
-    }
-    return queue;
-  }
-
-  #gateOf(slot: number, refuse: Gate['refuse']): Gate {
-    const rules = this.rulesOf(slot);
-    const at = slot * rules.slots;
-    const forecast = new Forecast(rules);
+  peekAt(slot: number): LimitState {
+    const rule = this.#rule;
+    const now = this.#queue.clock.monotonic();
+    const at = slot * rule.slots;
+    const available = this.#queuedAt(slot) > 0 ? 0 : rule.available(this.#state, at, now);
     return {
-      refuse,
-      take: (cost, now) =>
-        rules.take(this.#state, at, now, cost) ? 0 : rules.delay(this.#state, at, now, cost),
-      forecast: (queue, cost, deadline, now) =>
-        forecast.next(this.#state, at, queue, cost, deadline, now),
-      emptied: () => {
-        if (this.#queues.delete(slot)) this.#index.unpin(slot, this.#clock.monotonic());
-      },
-    };
-  }
-
-  noRoom(): RateLimitExceededError {
-    const size = this.#index.size;
-    return new RateLimitExceededError(this.options.name, {
-      reason: 'keys',
-      limit: size,
-      remaining: 0,
-      retryAfterMs: undefined,
-      cost: 1,
-    });
-  }
-
-  quota(key: string): Quota {
-    const slot = this.#index.find(key);
-    const rules = slot === NONE ? this.#newRules(key) : this.rulesOf(slot);
-    const { limit, windowMs, capacity } = rules;
-    if (slot === NONE) return { limit, windowMs, remaining: Math.floor(capacity), resetMs: 0 };
-    const now = this.#clock.monotonic();
-    const at = slot * rules.slots;
-    const available = this.#queues.has(slot) ? 0 : rules.available(this.#state, at, now);
-    return {
-      limit,
-      windowMs,
+      limit: rule.limit,
+      windowMs: rule.windowMs,
       remaining: Math.max(0, Math.floor(available + TOLERANCE)),
-      resetMs: rules.growth(this.#state, at, now),
+      resetMs: rule.growth(this.#state, at, now),
     };
-  }
-
-  limiter(key: string): Limiter {
-    return new KeyView(this, key);
   }
 
   forget(key: string): boolean {
     const slot = this.#index.find(key);
-    if (slot === NONE || this.#queues.has(slot)) return false;
+    if (slot === NONE || this.#waiting.has(slot)) return false;
     this.#index.remove(slot);
     return true;
   }
 
   stats(): KeyedStats {
-    this.#forgetIdle(this.#clock.monotonic(), Number.POSITIVE_INFINITY);
+    this.#removeIdle(this.#queue.clock.monotonic(), Number.POSITIVE_INFINITY);
     let queued = 0;
-    for (const queue of this.#queues.values()) queued += queue.size;
-    return { keys: this.#index.size, evictions: this.#evictions, queued, ...this.books.counts };
+    for (const { turns } of this.#waiting.values()) queued += turns.queued;
+    const { totals } = this.#observer;
+    return {
+      keys: this.#index.size,
+      evictions: this.#evicted.evictions,
+      queued,
+      ...totals,
+      rejected: totals.rejected + this.#refused.keys,
+    };
   }
 }
 
-/** The limiter of one key: has no state of its own, and finds the key anew each time. */
-class KeyView extends QueuedLimiter {
-  readonly #table: KeyedRates;
-  readonly #key: string;
+/** One key while calls wait for it. */
+class KeyGate implements Gate {
+  readonly name: string;
+  readonly capacity: number;
+  readonly turns: Turns;
+  readonly #table: RateTable;
+  readonly #slot: number;
+  readonly #forecast: Forecast;
 
-  constructor(table: KeyedRates, key: string) {
-    super(table.options, table.books);
+  constructor(
+    table: RateTable,
+    slot: number,
+    rule: Rule,
+    options: ResolvedQueueOptions,
+    observer: LimiterObserver,
+  ) {
+    this.name = table.name;
+    this.capacity = rule.capacity;
     this.#table = table;
-    this.#key = key;
+    this.#slot = slot;
+    this.#forecast = new Forecast(rule);
+    this.turns = new Turns(this, options, observer);
   }
 
-  protected get capacity(): number {
-    return this.#table.rulesFor(this.#key).capacity;
+  tryTake(cost: number, now?: number): boolean {
+    return this.#table.tryTake(this.#slot, cost, now);
   }
 
-  get queued(): number {
-    return this.#table.queuedAt(this.#key);
+  delay(cost: number): number {
+    return this.#table.delay(this.#slot, cost);
   }
 
-  protected openQueue(): WaitQueue {
-    return this.#table.queueOf(this.#key, (...args) => this.refuse(...args));
+  peek(): LimitState {
+    return this.#table.peekAt(this.#slot);
   }
 
-  protected pass(cost: number): boolean {
-    return this.#table.pass(this.#key, cost);
-  }
-
-  protected lease(cost: number): Lease {
-    return leaseOf(cost);
-  }
-
-  protected run<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    return invoke(operation, context);
-  }
-
-  protected readyInMs(cost: number): number | undefined {
-    return this.#table.readyInMs(this.#key, cost);
-  }
-
-  quota(): Quota {
-    return this.#table.quota(this.#key);
-  }
-
-  levels(): Levels {
-    return {};
-  }
-
-  stats(): RequestCounts {
-    return { ...this.counts };
+  forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
+    return this.#table.forecast(this.#forecast, this.#slot, queue, cost, deadline, now);
   }
 }

@@ -17,3 +17,6 @@ export const METRIC_KEYS: MetricDefinition = {
   description: 'Keys that a keyed limiter keeps.',
   attributes: [ATTR_POLICY_NAME],
 };
+
+/** The metrics of keyed limiters, besides those of every limiter. */
+export const KEYED_METRICS: readonly MetricDefinition[] = [METRIC_EVICTIONS, METRIC_KEYS];

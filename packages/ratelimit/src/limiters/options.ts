@@ -1,5 +1,4 @@
 import {
-  type Defaults,
   numberRule,
   type OptionRule,
   type Resolved,

@@ -45,11 +45,12 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   readonly #recent: RollingCount;
   readonly #observer: LimiterObserver;
   readonly #turns: Turns;
-  readonly #levels: Disposable;
+  readonly #levels: Disposable | undefined;
   /** Created when the first call has to wait. */
   #forecast: Forecast | undefined;
 
-  constructor(rule: Rule<L>, options: ResolvedQueueOptions) {
+  /** @param silent - for a limiter inside another one, which reports for both */
+  constructor(rule: Rule<L>, options: ResolvedQueueOptions, silent = false) {
     super(options.name, options.clock);
     this.rule = rule;
     this.options = options;
@@ -59,9 +60,9 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
     const now = this.clock.monotonic();
     rule.reset(state, at, now);
     this.#recent = new RollingCount(rule.windowMs, now);
-    this.#observer = new LimiterObserver(this, options);
+    this.#observer = new LimiterObserver(this, options, silent);
     this.#turns = new Turns(this, options, this.#observer);
-    this.#levels = observeLevels(this);
+    this.#levels = silent ? undefined : observeLevels(this);
     this.#forecast = undefined;
   }
 
@@ -152,6 +153,6 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   [Symbol.dispose](): void {
-    this.#levels[Symbol.dispose]();
+    this.#levels?.[Symbol.dispose]();
   }
 }

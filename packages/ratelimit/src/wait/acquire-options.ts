@@ -1,5 +1,7 @@
 import { checkCallOptions, checkKnown, checkNumber } from '@temper/core/policy';
+import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions } from '../limiter.ts';
+import { TOLERANCE } from '../rules/rule.ts';
 
 const KNOWN: readonly (keyof AcquireOptions)[] = ['cost', 'key', 'priority', 'signal', 'maxWaitMs'];
 
@@ -10,7 +12,11 @@ const KNOWN: readonly (keyof AcquireOptions)[] = ['cost', 'key', 'priority', 'si
  * @throws {TypeError} on anything but an object, on unknown keys, `null` and wrong types
  * @throws {RangeError} on numbers out of range
  */
-export function costOf(owner: string, options: AcquireOptions, known = KNOWN): number {
+export function costOf(
+  owner: string,
+  options: AcquireOptions,
+  known: readonly (keyof AcquireOptions)[] = KNOWN,
+): number {
   if (typeof options !== 'object' || options === null) checkKnown(owner, options, known);
   for (const option in options) {
     const value = options[option as keyof AcquireOptions];
@@ -26,4 +32,16 @@ export function costOf(owner: string, options: AcquireOptions, known = KNOWN): n
 /** Holds the options of `peek` to `{ key }`. */
 export function checkPeek(owner: string, options: Pick<AcquireOptions, 'key'>): void {
   costOf(owner, options, ['key']);
+}
+
+/** @throws {RateLimitExceededError} when a cost is more than can ever be had at once */
+export function checkCapacity(owner: string, capacity: number, cost: number): void {
+  if (cost <= capacity + TOLERANCE) return;
+  throw new RateLimitExceededError(owner, {
+    reason: 'cost',
+    limit: capacity,
+    remaining: capacity,
+    retryAfterMs: Number.POSITIVE_INFINITY,
+    cost,
+  });
 }

@@ -1,9 +1,8 @@
 import { Call, notify } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions } from '../limiter.ts';
-import { TOLERANCE } from '../rules/rule.ts';
 import type { LimiterObserver } from '../telemetry.ts';
-import { costOf } from './acquire-options.ts';
+import { checkCapacity, costOf } from './acquire-options.ts';
 import type { ResolvedQueueOptions } from './options.ts';
 import { type Gate, refusal, WaitQueue } from './wait-queue.ts';
 
@@ -49,7 +48,7 @@ export class Turns {
    */
   costOf(options: AcquireOptions): number {
     const cost = costOf(this.#gate.name, options);
-    this.#checkCapacity(cost);
+    checkCapacity(this.#gate.name, this.#gate.capacity, cost);
     return cost;
   }
 
@@ -81,7 +80,7 @@ export class Turns {
     const since = clock.monotonic();
     const observed = this.#observer.begin(call, cost);
     try {
-      this.#checkCapacity(cost);
+      checkCapacity(this.#gate.name, this.#gate.capacity, cost);
       if (maxQueue === 0 || maxWaitMs === 0) throw refusal(this.#gate, 'limit', cost);
       this.#queue ??= new WaitQueue(clock, this.#gate, maxQueue);
       await this.#queue.join(cost, since + Math.min(longestMs, maxWaitMs), call.abortable);
@@ -98,13 +97,5 @@ export class Turns {
     }
     counts.delayed++;
     this.#observer.ended(observed, 'delayed', clock.monotonic() - since);
-  }
-
-  #checkCapacity(cost: number): void {
-    const { name, capacity } = this.#gate;
-    if (cost <= capacity + TOLERANCE) return;
-    const retryAfterMs = Number.POSITIVE_INFINITY;
-    const exceeded = { reason: 'cost', limit: capacity, remaining: capacity, retryAfterMs, cost } as const;
-    throw new RateLimitExceededError(name, exceeded);
   }
 }

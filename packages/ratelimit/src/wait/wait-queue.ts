@@ -25,8 +25,6 @@ export interface Gate {
    * scale. Asked once for each call that joins, in order. Absent when unknown.
    */
   forecast?(queue: WaitQueue, cost: number, deadline: number, now: number): number;
-  /** Called when nobody waits any more, perhaps more than once. */
-  emptied?(): void;
 }
 
 /** The error for a call that a gate refuses. */
@@ -103,31 +101,19 @@ export class WaitQueue {
     // A timer may be late; calls whose turn has come go before this one.
     if (this.#size > 0) this.#serve();
     const now = this.#clock.monotonic();
-    try {
-      if (signal?.aborted === true) throw signal.reason;
-      if (this.#size >= this.#max) throw refusal(this.#gate, 'queue-full', cost);
-      if (deadline <= now) throw refusal(this.#gate, 'deadline', cost);
-      const readyAt = this.#gate.forecast?.(this, cost, deadline, now) ?? now;
-      if (readyAt > deadline) throw refusal(this.#gate, 'deadline', cost, readyAt - now);
-      const turn = this.#append(cost, deadline, readyAt, signal);
-      this.#serve();
-      this.#whenEmpty();
-      return turn;
-    } catch (error) {
-      this.#whenEmpty();
-      throw error;
-    }
+    if (signal?.aborted === true) throw signal.reason;
+    if (this.#size >= this.#max) throw refusal(this.#gate, 'queue-full', cost);
+    if (deadline <= now) throw refusal(this.#gate, 'deadline', cost);
+    const readyAt = this.#gate.forecast?.(this, cost, deadline, now) ?? now;
+    if (readyAt > deadline) throw refusal(this.#gate, 'deadline', cost, readyAt - now);
+    const turn = this.#append(cost, deadline, readyAt, signal);
+    this.#serve();
+    await turn;
   }
 
   /** Units have come back, or the limit has changed: serves the calls whose turn has come. */
   wake(): void {
-    if (this.#size === 0) return;
-    this.#serve();
-    this.#whenEmpty();
-  }
-
-  #whenEmpty(): void {
-    if (this.#size === 0) this.#gate.emptied?.();
+    if (this.#size > 0) this.#serve();
   }
 
   #append(
@@ -152,7 +138,6 @@ export class WaitQueue {
         waiter.onAbort = () => {
           this.#withdraw(waiter, signal.reason);
           this.#serve();
-          this.#whenEmpty();
         };
         signal.addEventListener('abort', waiter.onAbort, { once: true });
       }
@@ -234,7 +219,6 @@ export class WaitQueue {
       this.#timer = undefined;
       this.#timerAt = Number.POSITIVE_INFINITY;
       this.#serve();
-      this.#whenEmpty();
     }, wholeMs(at - now));
   }
 }
