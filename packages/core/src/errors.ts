@@ -90,11 +90,14 @@ export class OperationTimeoutError extends TemperError {
   /** The timeout, in milliseconds. */
   readonly timeoutMs: number;
 
-  constructor(policy: string, timeoutMs: number) {
-    super(`Policy '${policy}' aborted the operation after its timeout of ${timeoutMs} ms.`, {
-      code: 'OPERATION_TIMEOUT',
-      policy,
-    });
+  /** @param subject - begins the message, where it was no operation of a call: `Check 'db'` */
+  constructor(policy: string, timeoutMs: number, subject?: string) {
+    super(
+      subject === undefined
+        ? `Policy '${policy}' aborted the operation after its timeout of ${timeoutMs} ms.`
+        : `${subject} timed out after ${Math.ceil(timeoutMs)} ms.`,
+      { code: 'OPERATION_TIMEOUT', policy },
+    );
     this.timeoutMs = timeoutMs;
   }
 

@@ -87,4 +87,4 @@ export {
   SPAN_MODES,
   type SpanMode,
 } from './telemetry/spans.ts';
-export { messageOf, safeText } from './text.ts';
+export { messageOf, safeLines, safeText } from './text.ts';

@@ -1,5 +1,9 @@
 /** Longest text that leaves an error object, in UTF-16 code units. Spans and logs are not an archive. */
 const MAX_LENGTH = 512;
+/** Most lines of a text of several lines: a report or a stack with its causes. */
+const MAX_LINES = 64;
+/** Longest line of such a text: names and a message of {@link MAX_LENGTH}. */
+const MAX_LINE_LENGTH = 1024;
 /** How many errors deep a `cause` chain is followed. */
 const MAX_DEPTH = 8;
 /** How many errors of an AggregateError are quoted. */
@@ -45,6 +49,26 @@ export function safeText(text: unknown, maxLength: number = MAX_LENGTH): string 
     .toWellFormed();
   if (clean.length <= maxLength && head.length === whole.length) return clean;
   return `${clean.slice(0, maxLength - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+/**
+ * {@link safeText} for text of several lines, such as a stack or a report: every line is scrubbed and
+ * bounded by itself, and indentation is kept. Never throws.
+ *
+ * @param text - any value; anything but a string is described
+ * @param maxLines - lines beyond it are replaced by one that says so
+ * @param maxLength - of one line, in UTF-16 code units
+ */
+export function safeLines(
+  text: unknown,
+  maxLines: number = MAX_LINES,
+  maxLength: number = MAX_LINE_LENGTH,
+): string {
+  const whole = typeof text === 'string' ? text : describe(text);
+  const lines = whole.split(/\r?\n/, maxLines + 1);
+  const kept = lines.slice(0, maxLines).map((line) => safeText(line, maxLength));
+  if (lines.length > maxLines) kept.push('… more lines were left out');
+  return kept.join('\n');
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Context, context, SeverityNumber } from '@opentelemetry/api';
-import { safeText } from '../text.ts';
+import { safeLines, safeText } from '../text.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import { ErrorTypeCells } from './error-types.ts';
 import { instrumentationScope } from './hub.ts';
@@ -15,6 +15,8 @@ export interface LogEvent {
   readonly severity: 'INFO' | 'WARN';
   /** For people. Bounded and scrubbed on its way out; computed only where records are collected. */
   readonly body: string | (() => string);
+  /** Whether the body keeps its lines, as a report does. @defaultValue false */
+  readonly multiline?: boolean;
   readonly attributes: Attributes;
   /** The context of the span that the record leads to. @defaultValue the active one */
   readonly context?: Context | undefined;
@@ -76,17 +78,18 @@ export class Instrumentation {
   }
 
   /** Writes a log record. Never throws. */
-  log({ event, severity, body, attributes, context: parent }: LogEvent): void {
+  log({ event, severity, body, multiline = false, attributes, context: parent }: LogEvent): void {
     this.scope.safely(() => {
       const { logger } = this.scope;
       const severityNumber = SeverityNumber[severity];
       const active = parent ?? context.active();
       if (logger.enabled?.({ eventName: event, severityNumber, context: active }) === false) return;
+      const text = typeof body === 'function' ? body() : body;
       logger.emit({
         eventName: event,
         severityNumber,
         severityText: severity,
-        body: safeText(typeof body === 'function' ? body() : body),
+        body: multiline ? safeLines(text) : safeText(text),
         attributes,
         context: active,
       });
