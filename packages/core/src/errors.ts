@@ -51,7 +51,8 @@ export class TemperError extends Error {
 
 /** @returns the limit to restore; `undefined` where V8's setting cannot be changed */
 function withoutStackTrace(): number | undefined {
-  const limit = Error.stackTraceLimit;
+  const limit: unknown = Error.stackTraceLimit;
+  if (typeof limit !== 'number') return undefined; // V8 records no stack then
   try {
     Error.stackTraceLimit = 0;
     return limit;

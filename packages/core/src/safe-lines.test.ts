@@ -9,9 +9,7 @@ const ESC = String.fromCharCode(0x1b);
 describe('safeLines', () => {
   it('keeps lines and indentation, and scrubs every line', () => {
     const text = `first\r\n  at https://user:secret@host/?token=abc\n${ESC}[31mred\u202Egreen`;
-    expect(safeLines(text)).toBe(
-      'first\n  at https://***@host/?token=***\nred\uFFFDgreen',
-    );
+    expect(safeLines(text)).toBe('first\n  at https://***@host/?token=***\nred\uFFFDgreen');
   });
 
   it('bounds the number of lines and the length of each', () => {

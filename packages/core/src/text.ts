@@ -8,6 +8,10 @@ const MAX_LINE_LENGTH = 1024;
 const MAX_DEPTH = 8;
 /** How many errors of an AggregateError are quoted. */
 const MAX_ERRORS = 3;
+/** How many aggregates deep errors are quoted: aggregates of aggregates multiply. */
+const MAX_NESTING = 3;
+const NO_TEXT = 'an object';
+const UNREADABLE = 'an object that cannot be described';
 
 const ESC = String.fromCharCode(0x1b);
 const BEL = String.fromCharCode(0x07);
@@ -19,31 +23,43 @@ const TERMINAL_ESCAPE = new RegExp(
 const LINE_BREAK = /[\t\n\v\f\r\u0085\u2028\u2029]+/g;
 /** Control and format characters (bidirectional ones among them), but not the joiners of scripts. */
 const CONTROL = /[[\p{Cc}\p{Cf}]--[\u200C\u200D]]/gv;
-const URL_CREDENTIALS = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#@]*(?:@[^\s/?#@]*)*@/gi;
-const URL_CUT = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#]*$/i;
+/**
+ * What stands before the last `@` of a URL's authority. The second form is a password that holds `/`,
+ * `?` or `#` unencoded, and no port: such URLs are invalid, and quoted by the error that says so.
+ */
+const URL_CREDENTIALS =
+  /(?<=\/\/)(?:[^\s/?#@]*(?:@[^\s/?#@]*)*@|[^\s/?#@:[\]]*:(?!\d{1,5}(?:[/?#\s]|$))[^\s@]{0,256}(?:@[^\s/?#@]*)*@)/g;
+/** At the end of text that was cut: what may be the first part of a credential. */
+const CUT_CREDENTIALS =
+  /(?:(?<=\/\/)(?:[^\s/?#]*|[^\s/?#@:[\]]*:(?!\d{1,5}(?:[/?#\s]|$))[^\s@]{0,256})|(?<=\b(?:bearer|basic)\s+)\S*)$/i;
+/**
+ * The value of a parameter of a URL whose name ends in a word for secrets, and of such a key in a
+ * connection string. The lookahead leaves a masked value alone that was shortened.
+ */
 const SECRET_PARAMETER =
-  /([?&;](?:access[_-]?token|refresh[_-]?token|id[_-]?token|token|api[_-]?key|key|secret|client[_-]?secret|password|passwd|pwd|signature|sig|x-amz-signature|x-amz-security-token|jwt)=)[^&\s#'"]*/gi;
-const AUTHORIZATION = /\b(bearer|basic)\s+[a-z0-9._~+/-]{8,}=*/gi;
+  /((?:[?&;#][\w.%-]{0,40}(?:token|key|secret|password|passwd|pwd|passphrase|signature|sig|auth|jwt)|(?<![\w-])(?:password|passwd|pwd|passphrase|(?:client_?)?secret|api_?key|(?:access|refresh|id)_?token)) ?= ?)(?!\*{0,3}…$)(?:(?:'(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?)[^&\s#'"]*|[^&\s#'"]+)/gi;
+const AUTHORIZATION = /\b(bearer|basic)\s+(?!authenti|authoriz|credenti)[a-z0-9._~+/-]{8,}=*/gi;
 
 /**
  * Makes text that somebody else wrote fit to leave the process in spans, logs, metrics, HTTP answers
  * and terminals: at most `maxLength` code units, well-formed, one line, without control and
  * bidirectional characters or terminal escapes, and without credentials in URLs and authorization
- * fields. Never throws.
+ * fields. Applying it twice changes nothing more. Never throws.
  *
  * @param text - any value; anything but a string is described
- * @param maxLength - in UTF-16 code units, the ellipsis included
+ * @param maxLength - in UTF-16 code units, the ellipsis included; an integer >= 0
  */
 export function safeText(text: unknown, maxLength: number = MAX_LENGTH): string {
   const whole = typeof text === 'string' ? text : describe(text);
+  if (maxLength < 1) return '';
   // Bounded before the expressions see it. A credential that the cut would split is dropped whole.
   const bound = maxLength * 4;
-  const head = whole.length <= bound ? whole : whole.slice(0, bound).replace(URL_CUT, '$1');
+  const head = whole.length <= bound ? whole : whole.slice(0, bound).replace(CUT_CREDENTIALS, '');
   const clean = head
     .replace(TERMINAL_ESCAPE, '')
     .replace(LINE_BREAK, ' ')
     .replace(CONTROL, '\uFFFD')
-    .replace(URL_CREDENTIALS, '$1***@')
+    .replace(URL_CREDENTIALS, '***@')
     .replace(SECRET_PARAMETER, '$1***')
     .replace(AUTHORIZATION, '$1 ***')
     .toWellFormed();
@@ -80,24 +96,27 @@ export function safeLines(
  */
 export function messageOf(failure: unknown, maxLength: number = MAX_LENGTH): string {
   try {
-    const own = ownMessage(failure, maxLength);
+    const own = ownMessage(failure, maxLength, 0);
     const inner = innermost(failure);
     if (inner === undefined) return own;
-    const said = ownMessage(inner, maxLength);
-    if (own.includes(said)) return own;
+    const said = ownMessage(inner, maxLength, 0);
+    if (own.includes(said) || said === NO_TEXT) return own;
     const room = maxLength - Math.min(said.length, maxLength >> 1) - 2;
     return safeText(`${safeText(own, room)}: ${said}`, maxLength);
   } catch {
-    return 'an object that cannot be described'; // a hostile getter
+    return safeText(UNREADABLE, maxLength); // a hostile getter
   }
 }
 
-function ownMessage(failure: unknown, maxLength: number): string {
+/** @param depth - how many aggregates deep the failure stands */
+function ownMessage(failure: unknown, maxLength: number, depth: number): string {
   if (typeof failure !== 'object' || failure === null) return safeText(failure, maxLength);
   const { message, errors, code, name } = failure as Record<string, unknown>;
   if (typeof message === 'string' && message !== '') return safeText(message, maxLength);
-  if (Array.isArray(errors) && errors.length > 0) {
-    const quoted = errors.slice(0, MAX_ERRORS).map((each) => ownMessage(each, maxLength));
+  if (Array.isArray(errors) && errors.length > 0 && depth < MAX_NESTING) {
+    const quoted = errors
+      .slice(0, MAX_ERRORS)
+      .map((each) => ownMessage(each, maxLength, depth + 1));
     const more = errors.length - quoted.length;
     const distinct = [...new Set(quoted)].join('; ');
     return safeText(more > 0 ? `${distinct}; and ${more} more` : distinct, maxLength);
@@ -124,12 +143,14 @@ function innermost(failure: unknown): unknown {
   return current === failure ? undefined : current;
 }
 
-/** Names a value that is no text. */
+/** Names a value that is no text. Never throws. */
 function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null) {
-    return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
+  if (typeof value !== 'object' || value === null) return String(value);
+  try {
+    return Array.isArray(value) ? `an array of ${value.length}` : NO_TEXT;
+  } catch {
+    return UNREADABLE; // a revoked proxy
   }
-  return String(value);
 }
