@@ -17,7 +17,7 @@ export function ask<Args extends readonly unknown[]>(
 ): boolean {
   try {
     const answer: unknown = predicate(...args);
-    return isPlain(answer) ? Boolean(answer) : refusePromise(owner, option, answer);
+    return isPlain(answer) ? Boolean(answer) : !refusePromise(owner, option, answer);
   } catch (error) {
     reportCallbackError(owner, option, error);
     return false;
@@ -33,7 +33,7 @@ export function decide(
 ): boolean {
   try {
     const answer: unknown = shouldHandle(outcome, call);
-    return isPlain(answer) ? Boolean(answer) : refusePromise(owner, 'shouldHandle', answer);
+    return isPlain(answer) ? Boolean(answer) : !refusePromise(owner, 'shouldHandle', answer);
   } catch (error) {
     reportCallbackError(owner, 'shouldHandle', error);
     return false;
@@ -53,8 +53,9 @@ export function askNumber<Args extends readonly unknown[]>(
   try {
     const answer: unknown = compute(...args);
     if (answer === undefined || (typeof answer === 'number' && answer >= 0)) return answer;
-    if (!isPlain(answer)) refusePromise(owner, option, answer);
-    else reportCallbackError(owner, option, new TypeError('It must return a number >= 0.'));
+    if (isPlain(answer) || !refusePromise(owner, option, answer)) {
+      reportCallbackError(owner, option, new TypeError('It must return a number >= 0.'));
+    }
   } catch (error) {
     reportCallbackError(owner, option, error);
   }
@@ -80,10 +81,16 @@ export function notify<Args extends readonly unknown[]>(
   }
 }
 
-function refusePromise(owner: string, option: string, promise: unknown): false {
-  watch(owner, option, promise);
-  reportCallbackError(owner, option, new TypeError('It must not return a promise or an object.'));
-  return false;
+/** @returns whether `answer` is a promise, which is then logged, with its rejection */
+function refusePromise(owner: string, option: string, answer: unknown): boolean {
+  if (typeof (answer as { then?: unknown }).then !== 'function') return false;
+  watch(owner, option, answer);
+  reportCallbackError(
+    owner,
+    option,
+    new TypeError('It must answer at once, and returned a promise.'),
+  );
+  return true;
 }
 
 /** Handles the rejection of a promise whose value nobody needs. Throws what its `then` throws. */

@@ -51,6 +51,8 @@ const BUSY = of('resource', 'high', true);
 const EXHAUSTED = of('resource', 'critical');
 const MISSING = of('resource', 'medium');
 const FORBIDDEN = of('resource', 'high');
+/** HTTP 401 and 403: the caller's own mistake, which the category does not tell. */
+export const DENIED: Classification = of('resource', 'high');
 const INVALID = of('validation', 'medium');
 const BUG = of('internal', 'high');
 
@@ -202,7 +204,7 @@ function byStatus(status: number): Classification | undefined {
   if (status === 501 || status === 505) return BUG;
   if (status === 507) return EXHAUSTED;
   if (status >= 500) return of('internal', 'high', true);
-  return status === 401 || status === 403 ? FORBIDDEN : of('validation', 'low');
+  return status === 401 || status === 403 ? DENIED : of('validation', 'low');
 }
 
 const CODE_PATTERN = /^[A-Z][A-Z0-9_]{1,39}$/;

@@ -146,7 +146,10 @@ describe('errorLog', () => {
     [{ capacity: 1.5 }, /got 1\.5/],
     [{ capacity: Number.NaN }, /got NaN/],
     [{ capacity: Number.POSITIVE_INFINITY }, /got Infinity/],
-    [{ name: '' }, /TypeError: errorLog: name must be a non-empty string, got ''/],
+    [
+      { name: '' },
+      /TypeError: errorLog: name must be a non-empty string of at most 128 characters/,
+    ],
     [{ rules: 'none' }, /TypeError: errorLog: rules must be an array of functions, got 'none'/],
     [{ rules: [5] }, /TypeError: errorLog: rules\[\] must be a function, got 5/],
     [{ clock: {} }, /TypeError: errorLog: clock\.now must be a function, got undefined/],

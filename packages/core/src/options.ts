@@ -117,7 +117,7 @@ export function checkKnown(owner: string, options: unknown, known: readonly stri
   }
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
-      throw new TypeError(`${owner}: unknown option '${key}'; known are ${known.join(', ')}.`);
+      throw new TypeError(`${owner}: unknown option ${show(key)}; known are ${known.join(', ')}.`);
     }
   }
 }
@@ -125,7 +125,13 @@ export function checkKnown(owner: string, options: unknown, known: readonly stri
 /** A value as it appears in a message: strings quoted, short and scrubbed. Never throws. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${safeText(value, 60)}'`;
-  if (typeof value === 'function') return `function ${safeText(value.name || '(anonymous)', 60)}`;
+  if (typeof value === 'function') {
+    try {
+      return `function ${safeText(value.name || '(anonymous)', 60)}`;
+    } catch {
+      return 'a function'; // a revoked proxy
+    }
+  }
   return safeText(value, 60);
 }
 

@@ -1,5 +1,5 @@
 import type { Call } from './call/context.ts';
-import { classify, statusOf } from './classify.ts';
+import { classify, DENIED, statusOf } from './classify.ts';
 import type { CallContext, Outcome } from './contract.ts';
 import { isRefusal } from './errors.ts';
 
@@ -30,12 +30,14 @@ export type ShouldHandle = {
 
 /**
  * Whether an outcome is an error that is not the caller's own mistake: not a validation error, and not
- * a response status from 400 to 499 other than 408, 425 and 429. Values are not failures.
+ * a response status from 400 to 499 other than 408, 425 and 429, of the error or of the cause that
+ * classifies it. Values are not failures.
  */
 export function isFailure(outcome: Outcome<unknown>): boolean {
   if (outcome.ok) return false;
-  const { category, transient } = classify(outcome.error);
-  if (category === 'validation') return false;
+  const verdict = classify(outcome.error);
+  const { category, transient } = verdict;
+  if (category === 'validation' || verdict === DENIED) return false;
   const status = statusOf(outcome.error);
   return transient || status === undefined || status < 400 || status >= 500;
 }

@@ -48,6 +48,62 @@ describe('the built package', () => {
     expect(run('module', program)).toBe('done');
   });
 
+  it.each(['module', 'commonjs'] as const)(
+    'touches no global when loaded as %s, until the first error log is created',
+    (type) => {
+      const load = type === 'module' ? 'await import' : 'require';
+      const program = `
+        const before = new Set(Reflect.ownKeys(globalThis));
+        const added = () => Reflect.ownKeys(globalThis)
+          .filter((key) => !before.has(key)).map(String).sort().join();
+        const core = ${load}('@temper/core');
+        const policy = ${load}('@temper/core/policy');
+        const telemetry = new policy.Instrumentation({ name: 'a', version: '1', metrics: [] });
+        core.classify(new Error('x'));
+        new policy.Call().scope().signal;
+        console.log('[' + added() + ']');
+        core.errorLog();
+        console.log('[' + added() + ']');
+        telemetry.scope;
+        console.log('[' + added() + ']');
+      `;
+      const after = '[Symbol(opentelemetry.js.api.1),Symbol(temper.telemetry.2)]';
+      expect(run(type, program).split('\n')).toEqual(['[]', after, after]);
+    },
+  );
+
+  it.each([
+    ['Error is frozen', 'Object.freeze(Error);', '10'],
+    [
+      'Error.stackTraceLimit is read-only',
+      `Object.defineProperty(Error, 'stackTraceLimit', { value: 7, writable: false });`,
+      '7',
+    ],
+    [
+      'Error.stackTraceLimit is an accessor that throws',
+      `Object.defineProperty(Error, 'stackTraceLimit', {
+        get: () => 3, set() { throw new Error('fixed'); },
+      });`,
+      '3',
+    ],
+    ['Error.stackTraceLimit was deleted', 'delete Error.stackTraceLimit;', 'undefined'],
+    ['Error.stackTraceLimit is Infinity', 'Error.stackTraceLimit = Infinity;', 'Infinity'],
+  ])('creates its errors when %s, and leaves the limit as it was', (_, prepare, limit) => {
+    const program = `
+      import { DeadlineExceededError, isTemperError, OperationTimeoutError } from '@temper/core';
+      ${prepare}
+      const error = new OperationTimeoutError('registry', 5);
+      console.log(isTemperError(error, 'OPERATION_TIMEOUT'), error.name, error.message);
+      console.log(new DeadlineExceededError('fetch', 5).message);
+      console.log(String(Error.stackTraceLimit));
+    `;
+    expect(run('module', program).split('\n')).toEqual([
+      "true OperationTimeoutError Policy 'registry' aborted the operation after its timeout of 5 ms.",
+      "The call 'fetch' did not finish within its timeout of 5 ms.",
+      limit,
+    ]);
+  });
+
   it('exports its own version to its telemetry', () => {
     expect(VERSION).toBe(manifest.version);
   });

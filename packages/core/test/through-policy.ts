@@ -1,5 +1,6 @@
 import type { Call } from '../src/call/context.ts';
 import { PolicyBase } from '../src/call/enter.ts';
+import { invoke } from '../src/call/timeout.ts';
 import type { Clock } from '../src/clock.ts';
 import type { Operation } from '../src/contract.ts';
 
@@ -11,9 +12,9 @@ export class ThroughPolicy extends PolicyBase {
     super('through', clock);
   }
 
-  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     this.calls.push(call);
-    return operation(call);
+    return invoke(operation, call);
   }
 
   stats(): object {

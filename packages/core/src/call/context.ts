@@ -148,9 +148,9 @@ class ScopeSignal {
     upstream?.addEventListener('abort', this, { once: true });
   }
 
-  /** The upstream signal has aborted. */
+  /** The upstream signal has aborted, in whichever context that was done. */
   handleEvent(): void {
-    this.controller.abort(this.#upstream?.reason);
+    this.abort(this.#upstream?.reason);
   }
 
   abort(reason: unknown): void {
@@ -212,7 +212,11 @@ export class CallScope extends Call {
 
 /** Whether `value` is a context made by any installed copy of core. Never throws. */
 export function isCall(value: unknown): value is Call {
-  return (
-    typeof value === 'object' && value !== null && (value as { [CALL]?: unknown })[CALL] === true
-  );
+  try {
+    return (
+      typeof value === 'object' && value !== null && (value as { [CALL]?: unknown })[CALL] === true
+    );
+  } catch {
+    return false; // a hostile proxy
+  }
 }

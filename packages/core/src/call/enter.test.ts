@@ -181,6 +181,25 @@ describe('timeoutMs', () => {
   });
 });
 
+describe('a policy that throws where it should reject', () => {
+  class Broken extends ThroughPolicy {
+    override runInCall(): never {
+      throw new Error('broken');
+    }
+  }
+
+  it.each([undefined, {}, { timeoutMs: 50 }, { key: 'a' }])(
+    'rejects the call with options %o',
+    async (options) => {
+      const clock = new ManualClock();
+      const policy = new Broken(clock);
+      await expect(policy.execute(() => 1, options)).rejects.toThrow('broken');
+      expect(await policy.tryExecute(() => 1, options)).toMatchObject({ ok: false });
+      expect(clock.pending).toBe(0);
+    },
+  );
+});
+
 describe('tryExecute', () => {
   it('resolves to the value or to the error that execute would reject with', async () => {
     const { policy } = setUp();

@@ -1,3 +1,4 @@
+import { notify } from '../callbacks.ts';
 import type { Clock } from '../clock.ts';
 import type {
   CallOptions,
@@ -41,9 +42,14 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
   }
 
   execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
-    return options === undefined && typeof operation === 'function'
-      ? this.runInCall(operation, new Call())
-      : enterCall(this, operation, options, this.name, this.clock);
+    if (options !== undefined || typeof operation !== 'function') {
+      return enterCall(this, operation, options, this.name, this.clock);
+    }
+    try {
+      return this.runInCall(operation, new Call());
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async tryExecute<T>(operation: Operation<T>, options?: CallOptions): Promise<Outcome<T>> {
@@ -90,6 +96,8 @@ export function wrapWith(
     typeof options === 'function'
       ? async function (this: unknown, ...args: unknown[]): Promise<unknown> {
           const own = options.apply(this as never, args);
+          // A promise is refused by `execute`; its rejection must not end the process.
+          notify(String(owner), 'wrap options', () => own);
           return executor.execute(() => fn.apply(this, args), own);
         }
       : function (this: unknown, ...args: unknown[]): Promise<unknown> {
@@ -156,8 +164,6 @@ function runInScope<T>(
   clock: Clock,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => scope.end('caller', signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
     const timer =
       timeoutMs === Number.POSITIVE_INFINITY
         ? undefined
@@ -167,6 +173,9 @@ function runInScope<T>(
             leave();
             reject(error);
           }, timeoutMs);
+    // After the timer: a clock that refuses leaves no listener behind.
+    const onAbort = (): void => scope.end('caller', signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
     const leave = (): void => {
       timer?.cancel();
       signal?.removeEventListener('abort', onAbort);

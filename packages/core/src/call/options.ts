@@ -1,5 +1,6 @@
 import type { CallOptions, Priority } from '../contract.ts';
 import { numberRule, type OptionRule, oneOfRule, show } from '../options.ts';
+import { safeText } from '../text.ts';
 import { type CallLabels, isCall } from './context.ts';
 
 /** Every {@link Priority}, from what is shed first to what is shed last. */
@@ -18,24 +19,47 @@ export const PRIORITIES: readonly Priority[] = [
  * @throws {RangeError} on numbers out of range
  */
 export function checkCallOptions(owner: string, options: unknown): asserts options is CallOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${owner}: call options must be an object, got ${show(options)}.`);
+  if (!isRecord(options)) {
+    const got = typeof options === 'object' ? tagOf(options) : show(options);
+    throw new TypeError(`${owner}: call options must be an object like { signal }, got ${got}.`);
   }
   if (isCall(options)) {
     throw new TypeError(`${owner}: a call context is passed as { parent: context }.`);
   }
+  // Read by name and not by iteration, so that accessors of a class are checked too.
+  const given: { readonly [K in keyof CallOptions]: unknown } = options;
+  check(owner, 'signal', given.signal);
+  check(owner, 'timeoutMs', given.timeoutMs);
+  check(owner, 'operation', given.operation);
+  check(owner, 'attributes', given.attributes);
+  check(owner, 'cost', given.cost);
+  check(owner, 'priority', given.priority);
+  check(owner, 'key', given.key);
+  check(owner, 'parent', given.parent);
   for (const key in options) {
-    const rule = RULES.get(key);
-    if (rule === undefined) {
-      const known = [...RULES.keys()].join(', ');
-      throw new TypeError(`${owner}: unknown call option ${show(key)}; known are ${known}.`);
-    }
-    const value = (options as Record<string, unknown>)[key];
-    if (value !== undefined) rule(owner, key, value);
+    // What somebody has added to Object.prototype is not meant for us.
+    if (KNOWN.has(key) || (!Object.hasOwn(options, key) && key in Object.prototype)) continue;
+    const known = [...KNOWN].join(', ');
+    throw new TypeError(`${owner}: unknown call option ${show(key)}; known are ${known}.`);
   }
 }
 
-const RULES_BY_OPTION: { readonly [K in keyof Required<CallOptions>]: OptionRule } = {
+function check(owner: string, option: keyof CallOptions, value: unknown): void {
+  if (value !== undefined) RULES[option](owner, option, value);
+}
+
+/** Whether `value` is an object of named values: not an array, map, promise, signal or the like. */
+function isRecord(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || tagOf(value) === '[object Object]';
+}
+
+function tagOf(value: unknown): string {
+  return value === null ? 'null' : safeText(Object.prototype.toString.call(value), 60);
+}
+
+const RULES: { readonly [K in keyof Required<CallOptions>]: OptionRule } = {
   signal: (owner, _option, value) => checkSignal(owner, value),
   timeoutMs: numberRule({ min: 0 }),
   operation: checkText,
@@ -50,12 +74,17 @@ const RULES_BY_OPTION: { readonly [K in keyof Required<CallOptions>]: OptionRule
     );
   },
 };
-const RULES: ReadonlyMap<string, OptionRule> = new Map(Object.entries(RULES_BY_OPTION));
+
+const KNOWN: ReadonlySet<string> = new Set(Object.keys(RULES));
 
 /** @throws {TypeError} unless `value` has the shape of an AbortSignal, of whatever realm */
 export function checkSignal(owner: string, value: unknown): void {
-  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
-  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
+  const { aborted, addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  if (
+    typeof aborted !== 'boolean' ||
+    typeof addEventListener !== 'function' ||
+    typeof removeEventListener !== 'function'
+  ) {
     throw new TypeError(`${owner}: signal must be an AbortSignal, got ${show(value)}.`);
   }
 }
@@ -67,13 +96,13 @@ function checkText(owner: string, key: string, value: unknown): void {
 }
 
 function checkAttributes(owner: string, _option: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     throw new TypeError(`${owner}: attributes must be an object, got ${show(value)}.`);
   }
   for (const [name, each] of Object.entries(value)) {
     if (typeof each !== 'string' && typeof each !== 'number' && typeof each !== 'boolean') {
       throw new TypeError(
-        `${owner}: attributes['${name}'] must be a string, number or boolean, got ${show(each)}.`,
+        `${owner}: attributes[${show(name)}] must be a string, number or boolean, got ${show(each)}.`,
       );
     }
   }

@@ -42,8 +42,16 @@ const DURATION: authors.MetricDefinition = {
   name: 'test.duration',
   instrument: 'histogram',
 };
-const LEVEL: authors.MetricDefinition = { ...CALLS, name: 'test.level', instrument: 'updowncounter' };
-const PACKAGE: authors.ScopeOptions = { name: '@test/package', version: '1.0.0', metrics: [CALLS, DURATION, LEVEL] };
+const LEVEL: authors.MetricDefinition = {
+  ...CALLS,
+  name: 'test.level',
+  instrument: 'updowncounter',
+};
+const PACKAGE: authors.ScopeOptions = {
+  name: '@test/package',
+  version: '1.0.0',
+  metrics: [CALLS, DURATION, LEVEL],
+};
 
 const NO_LABELS: authors.CallLabels = {
   operation: undefined,
@@ -65,7 +73,7 @@ describe('two installed copies of core', () => {
   it('add to one series', async () => {
     const where = { test: 'one series' };
     const ours = new here.Instrumentation(PACKAGE).scope;
-    const theirs = tnew here.Instrumentation(PACKAGE).scope;
+    const theirs = new there.Instrumentation(PACKAGE).scope;
     ours.counter(CALLS, where).value += 2;
     theirs.counter(CALLS, { ...where }).value += 3;
     const watched = [ours, theirs].map((scope) =>
@@ -91,6 +99,55 @@ describe('two installed copies of core', () => {
     expect(
       scopes.flatMap(({ metrics }) => metrics.flatMap((m) => [...m.dataPoints])),
     ).toMatchObject([{ attributes: { test: 'other' }, value: 7 }]);
+  });
+
+  it('add the counts of owners of one name', async () => {
+    const make = (core: Core, n: number): object => {
+      const owner = { name: 'shared', counts: {} };
+      const counts = new core.Instrumentation(PACKAGE).counts(
+        owner,
+        CALLS,
+        core.byOutcome(['success', 'failure'] as const),
+      );
+      owner.counts = counts;
+      counts.success += n;
+      return owner;
+    };
+    const owners = [make(here, 2), make(there, 3)];
+    telemetry = new InMemoryTelemetry();
+    const where = { 'temper.policy.name': 'shared' };
+    const value = (outcome: string): Promise<unknown> =>
+      telemetry.value('test.calls', { ...where, 'temper.outcome': outcome });
+    expect([await value('success'), await value('failure')]).toEqual([5, 0]);
+    const late = install('late-counts');
+    owners.push(make(late, 4));
+    expect([await value('success'), await value('failure')]).toEqual([9, 0]);
+    expect(owners).toHaveLength(3);
+  });
+
+  it('run a call of the other as parent, with labels and endings', async () => {
+    const scope = new there.Call().scope();
+    const policy = { runInCall: here.invoke };
+    const call = here.enterCall(
+      policy,
+      ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject)),
+      { parent: scope, timeoutMs: 60_000, key: 'tenant' },
+      'test',
+      here.systemClock,
+    );
+    scope.end('hedge', 'answered');
+    await expect(call).rejects.toMatchObject({ type: 'abort' });
+    expect(scope.forAttempt(2).endedBy).toBe('hedge');
+    const retried = new Error('x');
+    there.rememberRetries(retried, {
+      policy: 'p',
+      reason: 'attempts',
+      attempts: 3,
+      elapsedMs: 1,
+      errors: [],
+      retryAfterMs: undefined,
+    });
+    expect(here.retryDetails(retried)?.attempts).toBe(3);
   });
 
   it("recognise each other's errors and contexts", async () => {
@@ -132,9 +189,11 @@ describe('two installed copies of core', () => {
 
   it("export each other's histogram buckets", async () => {
     const producer = there.temperMetricProducer();
-    const duration = new here.Instrumentation(PACKAGE).scope.histogram(DURATION, { test: 'buckets' });
+    const duration = new here.Instrumentation(PACKAGE).scope.histogram(DURATION, {
+      test: 'buckets',
+    });
     duration.record(0.2);
-    tnew here.Instrumentation(PACKAGE).scope.histogram(DURATION, { test: 'buckets' }).record(0.3);
+    new there.Instrumentation(PACKAGE).scope.histogram(DURATION, { test: 'buckets' }).record(0.3);
     const { resourceMetrics } = await producer.collect();
     expect(resourceMetrics.scopeMetrics).toMatchObject([
       {

@@ -15,7 +15,7 @@ export const ATTR_ERROR_TYPE: AttributeDefinition = {
   example: 'ECONNREFUSED',
 };
 
-/** {@link ExecuteOptions.operation}, on spans. */
+/** {@link CallOptions.operation}, on spans. */
 export const ATTR_OPERATION: AttributeDefinition = {
   name: 'temper.operation',
   description: 'What was being done, as the caller named it.',

@@ -86,10 +86,7 @@ describe('GuardedSpan', () => {
       span.fail({ ok: true, value });
       span.end();
     }
-    expect(telemetry.spans.map((span) => span.attributes['error.type'])).toEqual([
-      '_OTHER',
-      '503',
-    ]);
+    expect(telemetry.spans.map((span) => span.attributes['error.type'])).toEqual(['_OTHER', '503']);
     expect(telemetry.spans[0]?.status).toEqual({
       code: SpanStatusCode.ERROR,
       message: 'The result counts as a failure.',
@@ -114,7 +111,13 @@ describe('GuardedSpan', () => {
     const errors: unknown[] = [];
     const quiet = (): void => {};
     diag.setLogger(
-      { error: (...args) => errors.push(args[1]), warn: quiet, info: quiet, debug: quiet, verbose: quiet },
+      {
+        error: (...args) => errors.push(args[1]),
+        warn: quiet,
+        info: quiet,
+        debug: quiet,
+        verbose: quiet,
+      },
       { suppressOverrideMessage: true },
     );
     const inert = trace.wrapSpanContext({ traceId: '', spanId: '', traceFlags: 0 });
