@@ -89,7 +89,7 @@ function compare(model: Model, index: LruIndex): void {
 }
 
 describe('the index of keys', () => {
-  it('behaves as a list that is moved about by hand', () => {
+  it('behaves as a simple list in order of use', () => {
     const key = fc.constantFrom(...KEYS);
     const commands = fc.commands(
       [

@@ -1,7 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { concurrency } from './concurrency-limiter.ts';
-import { RateLimitExceededError } from './errors.ts';
+import { concurrency } from './concurrency.ts';
+import { RateLimitExceededError } from '../errors.ts';
 
 let clock: ManualClock;
 beforeEach(() => {
@@ -18,7 +18,7 @@ function manual<T>(): {
 }
 
 describe('concurrency', () => {
-  it('runs ten at a time by default, and hands a freed permit to whoever waits longest', async () => {
+  it('runs ten calls at a time by default, and passes a freed permit to the call that waits longest', async () => {
     const limiter = concurrency({ clock });
     const calls = Array.from({ length: 12 }, () => manual<number>());
     const started: number[] = [];
@@ -38,7 +38,7 @@ describe('concurrency', () => {
     expect(limiter.stats()).toMatchObject({ inFlight: 0, queued: 0, delayed: 2 });
   });
 
-  it('gives the permits back however the operation ends', async () => {
+  it('gives permits back however the operation ends', async () => {
     const limiter = concurrency({ clock, limit: 1 });
     await expect(limiter.execute(() => 1)).resolves.toBe(1);
     await expect(
@@ -59,7 +59,7 @@ describe('concurrency', () => {
     expect(limiter.stats().inFlight).toBe(0);
   });
 
-  it('leases permits by hand, once each', async () => {
+  it('gives a permit taken by hand back once', async () => {
     const limiter = concurrency({ clock, limit: 2 });
     const first = limiter.tryAcquire();
     const second = await limiter.acquire();
@@ -77,9 +77,9 @@ describe('concurrency', () => {
     expect(limiter.stats().inFlight).toBe(0);
   });
 
-  it('keeps a large cost ahead of the small ones behind it', async () => {
+  it('does not let small costs overtake a large one', async () => {
     const limiter = concurrency({ clock, limit: 3 });
-    const held = [limiter.tryAcquire(2), limiter.tryAcquire(1)];
+    const held = [limiter.tryAcquire({ cost: 2 }), limiter.tryAcquire({ cost: 1 })];
     const order: string[] = [];
     const wait = (name: string, cost: number) =>
       limiter.acquire({ cost }).then((lease) => {
@@ -98,13 +98,13 @@ describe('concurrency', () => {
     expect(order).toEqual(['big', 'small']);
   });
 
-  it('waits without a timer unless somebody has a deadline, and then no longer than that', async () => {
+  it('waits without a timer unless a call has a deadline, and then no longer than that', async () => {
     const limiter = concurrency({ clock, limit: 1 });
     const held = limiter.tryAcquire();
     const patient = limiter.acquire();
     await settle();
     expect(clock.pending).toBe(0);
-    const hasty = limiter.acquire({ deadlineMs: 50 });
+    const hasty = limiter.acquire({ maxWaitMs: 50 });
     const outcome = hasty.catch((error: unknown) => ({ error, at: clock.monotonic() - 1000 }));
     await settle();
     expect(clock.pending).toBe(1);
@@ -115,25 +115,25 @@ describe('concurrency', () => {
     await patient;
   });
 
-  it('cannot say when a permit will be free', async () => {
+  it('cannot know when a permit will be free', async () => {
     const limiter = concurrency({ clock, limit: 1, maxQueue: 0, name: 'db' });
     limiter.tryAcquire();
     const error = await limiter.acquire().catch((e: unknown) => e);
     expect(error).toMatchObject({ reason: 'limit', retryAfterMs: undefined, remaining: 0 });
     expect((error as RateLimitExceededError).classification.transient).toBe(true);
     expect((error as Error).message).toBe(
-      "'db' refused a call, as its limit is used up (limit 1, 0 left); try again when other calls have ended.",
+      "Limiter 'db' refused a call: its limit is used up (limit 1, 0 left). Try again when other calls have ended.",
     );
-    expect(limiter.quota()).toEqual({
+    expect(limiter.peek()).toEqual({
       limit: 1,
       windowMs: undefined,
       remaining: 0,
       resetMs: undefined,
     });
-    expect(limiter.check()).toMatchObject({ allowed: false, lease: undefined });
+    expect(limiter.take()).toMatchObject({ allowed: false, lease: undefined });
   });
 
-  it('does not run an operation that is aborted in the moment its turn comes, nor keep its permit', async () => {
+  it('neither runs an operation that is aborted when its turn comes, nor keeps its permit', async () => {
     const limiter = concurrency({ clock, limit: 1 });
     const held = limiter.tryAcquire();
     const controller = new AbortController();
@@ -154,7 +154,7 @@ describe('concurrency', () => {
 
   it('refuses a cost above the limit at once', () => {
     const limiter = concurrency({ clock, limit: 2 });
-    expect(() => limiter.tryAcquire(3)).toThrow(RateLimitExceededError);
-    expect(() => limiter.tryAcquire(-1)).toThrow(RangeError);
+    expect(() => limiter.tryAcquire({ cost: 3 })).toThrow(RateLimitExceededError);
+    expect(() => limiter.tryAcquire({ cost: -1 })).toThrow(RangeError);
   });
 });

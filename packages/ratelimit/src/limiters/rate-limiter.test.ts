@@ -1,9 +1,12 @@
 import { getEventListeners } from 'node:events';
-import { isTemperError } from '@temper/core';
+import { isRefusal, isTemperError } from '@temper/core';
 import { ManualClock, settle } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { RateLimitExceededError } from './errors.ts';
-import { fixedWindow, gcra, slidingWindow, tokenBucket } from './rate-limits.ts';
+import { RateLimitExceededError } from '../errors.ts';
+import { fixedWindow } from './fixed-window.ts';
+import { gcra } from './gcra.ts';
+import { slidingWindow } from './sliding-window.ts';
+import { tokenBucket } from './token-bucket.ts';
 
 let clock: ManualClock;
 beforeEach(() => {
@@ -18,8 +21,8 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-describe('a token bucket with the defaults', () => {
-  it('lets its burst of ten through at once and then a hundred a minute', async () => {
+describe('tokenBucket with the defaults', () => {
+  it('allows a burst of 10 at once and then 100 per minute', async () => {
     const limiter = tokenBucket({ clock });
     const through = () => {
       let count = 0;
@@ -36,7 +39,7 @@ describe('a token bucket with the defaults', () => {
     expect(limiter.name).toBe('token-bucket');
   });
 
-  it('brings its statistics up to date before they are read', async () => {
+  it('refills before its statistics are read', async () => {
     const limiter = tokenBucket({ clock });
     for (let i = 0; i < 12; i++) limiter.tryAcquire();
     expect(limiter.stats()).toEqual({
@@ -57,52 +60,52 @@ describe('a token bucket with the defaults', () => {
     expect(limiter.stats().requestsInWindow).toBe(0);
   });
 
-  it('follows monotonic time only, so that a set clock neither blocks nor floods', () => {
+  it('follows monotonic time only, so that a change of the wall clock has no effect', () => {
     const limiter = tokenBucket({ clock });
     for (let i = 0; i < 10; i++) limiter.tryAcquire();
     clock.adjustWallClock(86_400_000);
-    expect(limiter.tryAcquire()).toBe(false);
+    expect(limiter.tryAcquire()).toBeUndefined();
     clock.adjustWallClock(-2 * 86_400_000);
     clock.jump(600);
-    expect(limiter.tryAcquire()).toBe(true);
+    expect(limiter.tryAcquire()).toBeDefined();
   });
 });
 
-describe('costs', () => {
-  it('are counted in units, fractions included', () => {
+describe('cost', () => {
+  it('is counted in units, fractions included', () => {
     const limiter = tokenBucket({ clock, burst: 2 });
-    expect(limiter.tryAcquire(1.5)).toBe(true);
-    expect(limiter.tryAcquire(0.75)).toBe(false);
-    expect(limiter.tryAcquire(0.5)).toBe(true);
+    expect(limiter.tryAcquire({ cost: 1.5 })).toBeDefined();
+    expect(limiter.tryAcquire({ cost: 0.75 })).toBeUndefined();
+    expect(limiter.tryAcquire({ cost: 0.5 })).toBeDefined();
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('throw when they are %s', async (cost) => {
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('is refused when it is %s', async (cost) => {
     const limiter = tokenBucket({ clock, name: 'mail' });
-    expect(() => limiter.tryAcquire(cost)).toThrow(RangeError);
-    expect(() => limiter.tryAcquire(cost)).toThrow(/mail: cost must be a finite number > 0/);
-    expect(() => limiter.check(cost)).toThrow(RangeError);
+    expect(() => limiter.tryAcquire({ cost })).toThrow(RangeError);
+    expect(() => limiter.tryAcquire({ cost })).toThrow(/mail: cost must be a finite number > 0/);
+    expect(() => limiter.take({ cost })).toThrow(RangeError);
     await expect(limiter.acquire({ cost })).rejects.toThrow(RangeError);
     await expect(limiter.execute(() => 1, { cost })).rejects.toThrow(RangeError);
     expect(limiter.stats().availableTokens).toBe(10);
   });
 
-  it('throw a TypeError when they are no number', () => {
+  it('is refused with a TypeError when it is not a number', () => {
     const limiter = tokenBucket({ clock });
     expect(() => limiter.tryAcquire('1' as unknown as number)).toThrow(TypeError);
     expect(() => limiter.tryAcquire('2' as unknown as number)).toThrow(TypeError);
   });
 
-  it('fail at once when they can never fit', async () => {
+  it('is refused at once when it can never fit', async () => {
     const limiter = tokenBucket({ clock, burst: 10 });
     const error = await errorOf(limiter.acquire({ cost: 11 }));
     expect(error).toBeInstanceOf(RateLimitExceededError);
     expect(error).toMatchObject({ reason: 'cost', cost: 11, limit: 10, retryAfterMs: Infinity });
     expect((error as RateLimitExceededError).classification.transient).toBe(false);
-    expect(() => limiter.tryAcquire(11)).toThrow(RateLimitExceededError);
+    expect(() => limiter.tryAcquire({ cost: 11 })).toThrow(RateLimitExceededError);
     expect(clock.pending).toBe(0);
   });
 
-  it('are taken from execute, and go no further', async () => {
+  it('is taken from the options of execute', async () => {
     const limiter = tokenBucket({ clock, burst: 10 });
     await limiter.execute(() => 1, { cost: 4 });
     expect(limiter.stats().availableTokens).toBe(6);
@@ -112,11 +115,11 @@ describe('costs', () => {
 });
 
 describe('waiting', () => {
-  const spend = (limiter: { tryAcquire(): boolean }) => {
+  const spend = (limiter: { tryAcquire(): unknown }) => {
     while (limiter.tryAcquire());
   };
 
-  it('ends when the turn has come, with a lease', async () => {
+  it('ends with a lease when the turn has come', async () => {
     const limiter = tokenBucket({ clock });
     spend(limiter);
     const waiting = limiter.acquire();
@@ -128,7 +131,7 @@ describe('waiting', () => {
     expect(limiter.stats()).toMatchObject({ queued: 0, delayed: 1, availableTokens: 0 });
   });
 
-  it('is first come, first served, whatever the costs', async () => {
+  it('is in order of arrival, whatever the costs', async () => {
     const limiter = tokenBucket({ clock });
     spend(limiter);
     const order: string[] = [];
@@ -137,12 +140,12 @@ describe('waiting', () => {
     void wait('big', 3);
     void wait('small', 1);
     await clock.advance(600);
-    expect(limiter.tryAcquire()).toBe(false);
+    expect(limiter.tryAcquire()).toBeUndefined();
     await clock.advance(3000);
     expect(order).toEqual(['big at 1800', 'small at 2400']);
   });
 
-  it('keeps one timer for the whole queue, and none when it is empty', async () => {
+  it('uses one timer for the whole queue, and none when it is empty', async () => {
     const limiter = tokenBucket({ clock });
     expect(clock.pending).toBe(0);
     spend(limiter);
@@ -154,11 +157,11 @@ describe('waiting', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('is refused at once when the deadline cannot be met, and says when to come back', async () => {
+  it('is refused at once when the turn would come after maxWaitMs, with retryAfterMs', async () => {
     const limiter = tokenBucket({ clock, name: 'mail' });
     spend(limiter);
-    const first = limiter.acquire({ deadlineMs: 600 });
-    const error = await errorOf(limiter.acquire({ deadlineMs: 1199 }));
+    const first = limiter.acquire({ maxWaitMs: 600 });
+    const error = await errorOf(limiter.acquire({ maxWaitMs: 1199 }));
     expect(error).toMatchObject({
       code: 'RATE_LIMIT_EXCEEDED',
       policy: 'mail',
@@ -169,9 +172,9 @@ describe('waiting', () => {
     });
     expect((error as RateLimitExceededError).retryAfterMs).toBeCloseTo(1200);
     expect((error as Error).message).toBe(
-      "'mail' refused a call, as the turn would come too late (limit 100, 0 left); try again in 1200 ms.",
+      "Limiter 'mail' refused a call: the turn would come too late (limit 100, 0 left). Try again in 1200 ms.",
     );
-    const second = limiter.acquire({ deadlineMs: 1200 });
+    const second = limiter.acquire({ maxWaitMs: 1200 });
     await clock.advance(1200);
     await Promise.all([first, second]);
   });
@@ -185,7 +188,7 @@ describe('waiting', () => {
     await first;
   });
 
-  it.each([{ maxQueue: 0 }, { maxWaitMs: 0 }])('can be turned off by %o', async (options) => {
+  it.each([{ maxQueue: 0 }, { maxWaitMs: 0 }])('is turned off by %o', async (options) => {
     const limiter = tokenBucket({ clock, ...options });
     spend(limiter);
     const error = await errorOf(limiter.execute(() => 1));
@@ -194,7 +197,7 @@ describe('waiting', () => {
     expect(isTemperError(error, 'RATE_LIMIT_EXCEEDED')).toBe(true);
   });
 
-  it('is no longer than maxWaitMs', async () => {
+  it("is no longer than the limiter's maxWaitMs", async () => {
     const limiter = tokenBucket({ clock, maxWaitMs: 700 });
     spend(limiter);
     const first = limiter.acquire();
@@ -203,13 +206,13 @@ describe('waiting', () => {
     await first;
   });
 
-  it('ends at once on abort, with the reason untouched, and lets the next one move up', async () => {
+  it('ends at once on abort with signal.reason, and the next call moves up', async () => {
     const limiter = tokenBucket({ clock });
     spend(limiter);
     const controller = new AbortController();
     const reason = { mine: true };
     const aborted = errorOf(limiter.acquire({ signal: controller.signal, cost: 5 }));
-    const next = limiter.acquire({ deadlineMs: 3600 });
+    const next = limiter.acquire({ maxWaitMs: 3600 });
     await settle();
     controller.abort(reason);
     expect(await aborted).toBe(reason);
@@ -219,29 +222,29 @@ describe('waiting', () => {
     expect(limiter.stats().aborted).toBe(1);
   });
 
-  it('makes room for a deadline when somebody ahead has gone', async () => {
+  it('can meet a deadline again when a call ahead has left', async () => {
     const limiter = tokenBucket({ clock });
     spend(limiter);
     const controller = new AbortController();
     const aborted = errorOf(limiter.acquire({ signal: controller.signal }));
-    await expect(limiter.acquire({ deadlineMs: 600 })).rejects.toMatchObject({
+    await expect(limiter.acquire({ maxWaitMs: 600 })).rejects.toMatchObject({
       reason: 'deadline',
     });
     controller.abort();
     await aborted;
-    const taken = limiter.acquire({ deadlineMs: 600 });
+    const taken = limiter.acquire({ maxWaitMs: 600 });
     await clock.advance(600);
     await taken;
   });
 
-  it('does not begin when the signal has aborted already', async () => {
+  it('does not begin when the signal is aborted already', async () => {
     const limiter = tokenBucket({ clock });
     const signal = AbortSignal.abort('gone');
     expect(await errorOf(limiter.acquire({ signal }))).toBe('gone');
     expect(limiter.stats()).toMatchObject({ allowed: 0, availableTokens: 10 });
   });
 
-  it('leaves no listener behind on the signal', async () => {
+  it('removes its listener from the signal', async () => {
     const limiter = tokenBucket({ clock });
     spend(limiter);
     const { signal } = new AbortController();
@@ -253,7 +256,7 @@ describe('waiting', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('serves everybody whose turn has come when time has jumped, and not one more', async () => {
+  it('serves exactly the calls whose turn has come when time has jumped', async () => {
     const limiter = tokenBucket({ clock });
     spend(limiter);
     let served = 0;
@@ -266,10 +269,10 @@ describe('waiting', () => {
     expect(served).toBe(11);
   });
 
-  it('refuses those whose deadline passed while time jumped', async () => {
+  it('refuses the calls whose deadline passed while time jumped', async () => {
     const limiter = tokenBucket({ clock });
     spend(limiter);
-    const late = errorOf(limiter.acquire({ deadlineMs: 700 }));
+    const late = errorOf(limiter.acquire({ maxWaitMs: 700 }));
     const patient = limiter.acquire();
     await settle();
     clock.jump(5000);
@@ -278,13 +281,13 @@ describe('waiting', () => {
     await patient;
   });
 
-  it('holds for execute too, whose deadline and signal count', async () => {
+  it('in execute ends with its timeout and its signal', async () => {
     const limiter = tokenBucket({ clock });
     spend(limiter);
     const ran: string[] = [];
     const run = (name: string, options = {}) => limiter.execute(() => ran.push(name), options);
     const first = run('first');
-    expect(await errorOf(run('late', { deadlineMs: 1000 }))).toMatchObject({ reason: 'deadline' });
+    expect(await errorOf(run('late', { timeoutMs: 1000 }))).toMatchObject({ reason: 'deadline' });
     const controller = new AbortController();
     const second = errorOf(run('aborted', { signal: controller.signal }));
     await settle();
@@ -297,7 +300,7 @@ describe('waiting', () => {
 });
 
 describe('execute and wrap', () => {
-  it('pass values, errors, arguments and this through', async () => {
+  it('pass values, errors, arguments and this on', async () => {
     const limiter = tokenBucket({ clock });
     await expect(limiter.execute(() => 42)).resolves.toBe(42);
     await expect(limiter.execute(async () => 42)).resolves.toBe(42);
@@ -315,7 +318,7 @@ describe('execute and wrap', () => {
     expect(limiter.stats().allowed).toBe(5);
   });
 
-  it('turn a refusal into an outcome with tryExecute', async () => {
+  it('return a refusal as an outcome from tryExecute', async () => {
     const limiter = tokenBucket({ clock, burst: 1, maxQueue: 0 });
     expect(await limiter.tryExecute(() => 1)).toEqual({ ok: true, value: 1 });
     expect(await limiter.tryExecute(() => 1)).toMatchObject({
@@ -324,7 +327,7 @@ describe('execute and wrap', () => {
     });
   });
 
-  it('tell onReject, and survive what it throws', async () => {
+  it('call onReject, and ignore what it throws', async () => {
     const seen: unknown[] = [];
     const limiter = tokenBucket({
       clock,
@@ -342,30 +345,30 @@ describe('execute and wrap', () => {
   });
 });
 
-describe('check and quota', () => {
-  it('tell everything about the answer', async () => {
+describe('take and peek', () => {
+  it('return everything about the answer', async () => {
     const limiter = tokenBucket({ clock });
-    expect(limiter.quota()).toEqual({ limit: 100, windowMs: 60_000, remaining: 10, resetMs: 0 });
-    const yes = limiter.check(9);
+    expect(limiter.peek()).toEqual({ limit: 100, windowMs: 60_000, remaining: 10, resetMs: 0 });
+    const yes = limiter.take({ cost: 9 });
     expect(yes).toMatchObject({ allowed: true, remaining: 1, retryAfterMs: 0, resetMs: 600 });
     yes.lease?.release();
-    const no = limiter.check(2);
+    const no = limiter.take({ cost: 2 });
     expect(no).toMatchObject({ allowed: false, remaining: 1, lease: undefined });
     expect(no.retryAfterMs).toBeCloseTo(600);
   });
 
-  it('show nothing left while somebody waits', async () => {
+  it('show nothing remaining while a call waits', async () => {
     const limiter = tokenBucket({ clock });
-    limiter.tryAcquire(9);
+    limiter.tryAcquire({ cost: 9 });
     const waiting = limiter.acquire({ cost: 2 });
-    expect(limiter.quota().remaining).toBe(0);
+    expect(limiter.peek().remaining).toBe(0);
     await clock.advance(600);
     await waiting;
   });
 });
 
-describe('the other kinds', () => {
-  it('gcra with a burst of one spaces calls evenly', async () => {
+describe('the other kinds of rate limit', () => {
+  it('gcra with a burst of 1 spaces calls evenly', async () => {
     const limiter = gcra({ clock, limit: 10, windowMs: 1000, burst: 1 });
     const at: number[] = [];
     for (let i = 0; i < 4; i++)
@@ -374,7 +377,7 @@ describe('the other kinds', () => {
     expect(at).toEqual([0, 100, 200, 300]);
   });
 
-  it('fixedWindow lets the limit through in each window', async () => {
+  it('fixedWindow allows the limit in each window', async () => {
     const limiter = fixedWindow({ clock, limit: 2, windowMs: 1000 });
     const at: number[] = [];
     for (let i = 0; i < 5; i++)
@@ -383,15 +386,15 @@ describe('the other kinds', () => {
     expect(at).toEqual([0, 0, 1000, 1000, 2000]);
   });
 
-  it('slidingWindow lets a place free up when its segment has left the window', async () => {
+  it('slidingWindow frees units when their segment has left the window', async () => {
     const limiter = slidingWindow({ clock, limit: 2, windowMs: 1000, segments: 10 });
-    expect(limiter.tryAcquire()).toBe(true);
+    expect(limiter.tryAcquire()).toBeDefined();
     await clock.advance(500);
-    expect(limiter.tryAcquire()).toBe(true);
-    expect(limiter.check()).toMatchObject({ allowed: false, retryAfterMs: 600 });
+    expect(limiter.tryAcquire()).toBeDefined();
+    expect(limiter.take()).toMatchObject({ allowed: false, retryAfterMs: 600 });
     await clock.advance(599);
-    expect(limiter.tryAcquire()).toBe(false);
+    expect(limiter.tryAcquire()).toBeUndefined();
     await clock.advance(1);
-    expect(limiter.tryAcquire()).toBe(true);
+    expect(limiter.tryAcquire()).toBeDefined();
   });
 });

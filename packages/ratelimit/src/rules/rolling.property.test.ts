@@ -6,16 +6,15 @@ import { RollingSums } from './rolling-sums.ts';
 const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 200 });
 
 describe('a rolling count', () => {
-  it('knows what happened within the window, to a twentieth of it', () => {
+  it('counts the events of the window, exact to a twentieth of it', () => {
     fc.assert(
       fc.property(gaps, (script) => {
         const count = new RollingCount(1000, 0);
         const times: number[] = [];
         let now = 0;
-        let due = 0;
         for (const gap of script) {
           now += gap;
-          if (now >= due) due = count.advance(now, times.length);
+          count.passing(now, times.length);
           times.push(now);
           const since = (ms: number) => times.filter((at) => at > now - ms).length;
           const seen = count.within(now, times.length);
@@ -28,7 +27,7 @@ describe('a rolling count', () => {
 });
 
 describe('rolling sums', () => {
-  it('are those of the last 24 steps, each column by itself', () => {
+  it('are those of the last 24 steps, for each column', () => {
     const adds = fc.array(fc.record({ gap: fc.integer({ min: 0, max: 400 }), column: fc.nat(2) }));
     fc.assert(
       fc.property(adds, (script) => {

@@ -175,7 +175,7 @@ describe('token bucket', () => {
     );
   });
 
-  it('never lets through more than its depth and what trickles in, between any two moments', () => {
+  it('never allows more than its depth and its refill, between any two moments', () => {
     fc.assert(
       fc.property(shape, steps(300, 20), ({ limit, windowMs, burst }, script) => {
         const through = passed(new TokenBucketRule(limit, windowMs, burst), script);
@@ -191,7 +191,7 @@ describe('token bucket', () => {
     );
   });
 
-  it('lets everything through that comes within its rate, whatever the fractions', () => {
+  it('allows everything that comes within its rate, whatever the fractions', () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0.1, max: 1000, noNaN: true }),
@@ -258,7 +258,7 @@ describe('sliding window', () => {
     );
   });
 
-  it('never lets through more than the limit in any window, wherever it begins', () => {
+  it('never allows more than the limit in any window, wherever it begins', () => {
     fc.assert(
       fc.property(windows, steps(500, 50), ({ limit, segmentMs, segments }, script) => {
         const windowMs = segmentMs * segments;
@@ -268,7 +268,7 @@ describe('sliding window', () => {
     );
   });
 
-  it('reaches segments / (segments + 1) of the limit under constant pressure', () => {
+  it('reaches segments / (segments + 1) of the limit under constant demand', () => {
     const rules = new SlidingWindowRule(100, 1000, 10);
     const state = started(rules);
     let through = 0;
@@ -285,7 +285,7 @@ describe('every kind', () => {
     new SlidingWindowRule(7, 1000, 4),
   ];
 
-  it.each(kinds)('$kind is as good as new after freshAfterMs', (rules) => {
+  it.each(kinds)('$kind has its whole capacity again after freshAfterMs', (rules) => {
     const state = started(rules);
     while (rules.take(state, 1, 0, 1));
     expect(rules.available(state, 1, rules.freshAfterMs - 1)).toBeLessThan(rules.capacity);
@@ -293,7 +293,7 @@ describe('every kind', () => {
     expect(rules.growth(state, 1, rules.freshAfterMs)).toBe(0);
   });
 
-  it.each(kinds)('$kind tells when there will be one more', (rules) => {
+  it.each(kinds)('$kind knows when there will be one unit more', (rules) => {
     const state = started(rules);
     while (rules.take(state, 1, 0, 1));
     const growth = rules.growth(state, 1, 0);

@@ -1,20 +1,20 @@
 import { ManualClock, settle } from '@temper/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { concurrency } from './concurrency-limiter.ts';
-import { RateLimitExceededError } from './errors.ts';
-import { FixedWindowRules } from './fixed-window.ts';
-import { GcraRules } from './gcra.ts';
-import type { Lease } from './limiter.ts';
-import { resolveQueueOptions } from './options.ts';
-import { RuledLimiter } from './rate-limiter.ts';
-import type { Rules } from './rules.ts';
-import { SlidingWindowRules } from './sliding-window.ts';
-import { TokenBucketRules } from './token-bucket.ts';
+import { RateLimitExceededError } from '../errors.ts';
+import type { Lease } from '../limiter.ts';
+import { concurrency } from '../limiters/concurrency.ts';
+import { RuleLimiter } from '../limiters/rate-limiter.ts';
+import { FixedWindowRule } from '../rules/fixed-window.ts';
+import { GcraRule } from '../rules/gcra.ts';
+import type { Rule } from '../rules/rule.ts';
+import { SlidingWindowRule } from '../rules/sliding-window.ts';
+import { TokenBucketRule } from '../rules/token-bucket.ts';
+import { QUEUE_DEFAULTS } from './options.ts';
 
 type Step =
   | { do: 'try'; cost: number }
-  | { do: 'acquire'; cost: number; deadlineMs: number | undefined }
+  | { do: 'acquire'; cost: number; maxWaitMs: number | undefined }
   | { do: 'abort'; which: number }
   | { do: 'advance'; ms: number }
   | { do: 'jump'; ms: number }
@@ -27,7 +27,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('acquire' as const),
       cost: cost(),
-      deadlineMs: fc.option(fc.integer({ min: 0, max: 400 }), { nil: undefined }),
+      maxWaitMs: fc.option(fc.integer({ min: 0, max: 400 }), { nil: undefined }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('abort' as const), which: fc.nat(20) }) },
@@ -67,18 +67,18 @@ interface Waiting {
   deadline: number;
 }
 
-/** The queue as one would write it without a thought for speed: it looks at every millisecond. */
+/** The queue in its simplest form: it looks at every millisecond. */
 class PlainQueue {
-  readonly rules: Rules;
+  readonly rule: Rule;
   state: Float64Array;
   now = START;
   waiting: Waiting[] = [];
   readonly log: string[] = [];
 
-  constructor(rules: Rules) {
-    this.rules = rules;
-    this.state = new Float64Array(rules.slots);
-    rules.reset(this.state, 0, START);
+  constructor(rule: Rule) {
+    this.rule = rule;
+    this.state = new Float64Array(rule.slots);
+    rule.reset(this.state, 0, START);
   }
 
   serve(): void {
@@ -89,7 +89,7 @@ class PlainQueue {
         this.leave(head, 'deadline');
         continue;
       }
-      if (!this.rules.take(this.state, 0, this.now, head.cost)) break;
+      if (!this.rule.take(this.state, 0, this.now, head.cost)) break;
       this.leave(head, 'granted');
     }
     const expired = this.waiting.filter(({ deadline }) => deadline <= this.now);
@@ -111,7 +111,7 @@ class PlainQueue {
   }
 
   acquire(one: Waiting): void {
-    if (this.waiting.length === 0 && this.rules.take(this.state, 0, this.now, one.cost)) {
+    if (this.waiting.length === 0 && this.rule.take(this.state, 0, this.now, one.cost)) {
       this.log.push(`${one.id} granted at ${this.now}`);
     } else if (this.waiting.length >= MAX_QUEUE) {
       this.log.push(`${one.id} queue-full at ${this.now}`);
@@ -128,18 +128,18 @@ class PlainQueue {
     const state = this.state.slice();
     let at = this.now;
     for (const { cost: units } of [...this.waiting, one]) {
-      while (this.rules.delay(state, 0, at, units) > 0) at++;
-      this.rules.take(state, 0, at, units);
+      while (this.rule.delay(state, 0, at, units) > 0) at++;
+      this.rule.take(state, 0, at, units);
     }
     return at;
   }
 }
 
-async function play(rules: Rules, script: Step[]): Promise<void> {
+async function play(rule: Rule, script: Step[]): Promise<void> {
   const clock = new ManualClock();
-  const options = resolveQueueOptions('test', 'test', { clock, maxQueue: MAX_QUEUE }, []);
-  const limiter = new RuledLimiter(rules, options);
-  const model = new PlainQueue(rules);
+  const options = { ...QUEUE_DEFAULTS, name: 'test', clock, maxQueue: MAX_QUEUE };
+  const limiter = new RuleLimiter(rule, options);
+  const model = new PlainQueue(rule);
   const log: string[] = [];
   const controllers: AbortController[] = [];
   const through: { at: number; cost: number }[] = [];
@@ -148,8 +148,8 @@ async function play(rules: Rules, script: Step[]): Promise<void> {
     switch (one.do) {
       case 'try': {
         const expected =
-          model.waiting.length === 0 && rules.take(model.state, 0, model.now, one.cost);
-        expect(limiter.tryAcquire(one.cost)).toBe(expected);
+          model.waiting.length === 0 && rule.take(model.state, 0, model.now, one.cost);
+        expect(limiter.tryAcquire({ cost: one.cost }) !== undefined).toBe(expected);
         if (expected) through.push({ at: clock.monotonic(), cost: one.cost });
         break;
       }
@@ -157,10 +157,8 @@ async function play(rules: Rules, script: Step[]): Promise<void> {
         const id = controllers.length;
         const controller = new AbortController();
         controllers.push(controller);
-        const deadline = {
-          ...(one.deadlineMs === undefined ? {} : { deadlineMs: one.deadlineMs }),
-        };
-        limiter.acquire({ cost: one.cost, signal: controller.signal, ...deadline }).then(
+        const { cost: units, maxWaitMs } = one;
+        limiter.acquire({ cost: units, signal: controller.signal, maxWaitMs }).then(
           () => {
             log.push(`${id} granted at ${clock.monotonic()}`);
             through.push({ at: clock.monotonic(), cost: one.cost });
@@ -170,7 +168,7 @@ async function play(rules: Rules, script: Step[]): Promise<void> {
             log.push(`${id} ${how} at ${clock.monotonic()}`);
           },
         );
-        model.acquire({ id, cost: one.cost, deadline: model.now + (one.deadlineMs ?? Infinity) });
+        model.acquire({ id, cost: one.cost, deadline: model.now + (one.maxWaitMs ?? Infinity) });
         break;
       }
       case 'abort': {
@@ -197,31 +195,31 @@ async function play(rules: Rules, script: Step[]): Promise<void> {
         break;
     }
     await settle();
-    expect(limiter.queued).toBe(model.waiting.length);
+    expect(limiter.stats().queued).toBe(model.waiting.length);
     expect(clock.pending).toBe(model.waiting.length > 0 ? 1 : 0);
     expect([...log].sort()).toEqual([...model.log].sort());
     const granted = (lines: string[]) => lines.filter((line) => line.includes('granted'));
     expect(granted(log)).toEqual(granted(model.log));
   }
-  // Nobody waits for ever, and the timer goes with the last of them.
+  // Every wait ends, and the timer with the last one.
   await clock.advance(100_000);
-  expect(limiter.queued).toBe(0);
+  expect(limiter.stats().queued).toBe(0);
   expect(clock.pending).toBe(0);
-  expectWithin(rules, through);
+  expectWithin(rule, through);
 }
 
-function expectWithin(rules: Rules, through: { at: number; cost: number }[]): void {
+function expectWithin(rule: Rule, through: { at: number; cost: number }[]): void {
   const span = (from: number, to: number) =>
     through.filter(({ at }) => at >= from && at < to).reduce((sum, one) => sum + one.cost, 0);
   for (const { at } of through) {
-    if (rules.kind === 'sliding-window') {
-      expect(span(at, at + rules.windowMs)).toBeLessThanOrEqual(rules.limit);
-    } else if (rules.kind === 'fixed-window') {
-      const start = START + Math.floor((at - START) / rules.windowMs) * rules.windowMs;
-      expect(span(start, start + rules.windowMs)).toBeLessThanOrEqual(rules.limit);
+    if (rule.kind === 'sliding-window') {
+      expect(span(at, at + rule.windowMs)).toBeLessThanOrEqual(rule.limit);
+    } else if (rule.kind === 'fixed-window') {
+      const start = START + Math.floor((at - START) / rule.windowMs) * rule.windowMs;
+      expect(span(start, start + rule.windowMs)).toBeLessThanOrEqual(rule.limit);
     } else {
       for (const { at: end } of through) {
-        const most = rules.capacity + ((end - at) * rules.limit) / rules.windowMs;
+        const most = rule.capacity + ((end - at) * rule.limit) / rule.windowMs;
         if (end >= at) expect(span(at, end + 1)).toBeLessThanOrEqual(most + 1e-6);
       }
     }
@@ -232,26 +230,26 @@ describe('the queue of a rate limiter', () => {
   const scripts = fc.array(step, { minLength: 1, maxLength: 40 });
 
   it.each([
-    ['token bucket', new TokenBucketRules(10, 200, 5)],
-    ['gcra', new GcraRules(7, 100, 4)],
-    ['fixed window', new FixedWindowRules(6, 90)],
-    ['sliding window', new SlidingWindowRules(6, 90, 3)],
-  ])('behaves as a plain one that looks at every millisecond: %s', async (_, rules) => {
+    ['token bucket', new TokenBucketRule(10, 200, 5)],
+    ['gcra', new GcraRule(7, 100, 4)],
+    ['fixed window', new FixedWindowRule(6, 90)],
+    ['sliding window', new SlidingWindowRule(6, 90, 3)],
+  ])('behaves as a simple model that looks at every millisecond: %s', async (_, rule) => {
     await fc.assert(
-      fc.asyncProperty(scripts, (script) => play(rules, script)),
+      fc.asyncProperty(scripts, (script) => play(rule, script)),
       { numRuns: 60 },
     );
   });
 });
 
-describe('the queue of a bulkhead', () => {
+describe('the queue of a concurrency limiter', () => {
   const action = fc.oneof(
     fc.record({ do: fc.constant('acquire' as const), cost: cost() }),
     fc.record({ do: fc.constant('release' as const), which: fc.nat(10) }),
     fc.record({ do: fc.constant('abort' as const), which: fc.nat(30) }),
   );
 
-  it('is first come, first served, and never has more out than the limit', async () => {
+  it('is in order of arrival, and never exceeds the limit', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (script) => {
         const limiter = concurrency({ clock: new ManualClock(), limit: 5 });
