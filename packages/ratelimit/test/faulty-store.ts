@@ -1,9 +1,9 @@
-import type { RateLimitStore } from '../src/index.ts';
+import type { RateLimitStore } from '../src/shared/index.ts';
 
-/** A store in front of another that can be told to fail, or to keep its answers to itself. */
+/** A store in front of another one that fails or holds its answers back when told to. */
 export class FaultyStore implements RateLimitStore {
   readonly #store: RateLimitStore;
-  /** What was asked, by name. */
+  /** The methods that were called. */
   readonly calls: string[] = [];
   #failure: Error | undefined;
   #held: PromiseWithResolvers<void> | undefined;
@@ -12,7 +12,7 @@ export class FaultyStore implements RateLimitStore {
     this.#store = store;
   }
 
-  fail(error: Error = new Error('The store is away.')): void {
+  fail(error: Error = new Error('The store is unavailable.')): void {
     this.#failure = error;
   }
 
@@ -24,7 +24,7 @@ export class FaultyStore implements RateLimitStore {
     this.#held = Promise.withResolvers();
   }
 
-  letGo(): void {
+  resume(): void {
     this.#held?.resolve();
     this.#held = undefined;
   }

@@ -10,7 +10,7 @@ import type {
   RequestCounts,
 } from '../limiter.ts';
 import { RollingCount } from '../rules/rolling-count.ts';
-import { type Rule, type TokenLevels, TOLERANCE } from '../rules/rule.ts';
+import { type Rule, TOLERANCE, type TokenLevels } from '../rules/rule.ts';
 import { placeFor } from '../rules/state-pool.ts';
 import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
 import { checkPeek } from '../wait/acquire-options.ts';
@@ -104,7 +104,9 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    return this.#turns.enter(call.cost) ? invoke(operation, call) : this.#runInTurn(operation, call);
+    return this.#turns.enter(call.cost)
+      ? invoke(operation, call)
+      : this.#runInTurn(operation, call);
   }
 
   async #runInTurn<T>(operation: Operation<T>, call: Call): Promise<T> {

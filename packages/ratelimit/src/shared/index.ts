@@ -1,14 +1,18 @@
 export type { SharedLimiter } from '../limiter.ts';
+export type { RuleKind } from '../rules/rule.ts';
 export { StoreUnavailableError } from './errors.ts';
 export { MemoryRateLimitStore } from './memory-store.ts';
 export type {
   SharedConcurrencyOptions,
-  SharedOptions,
+  SharedLimiterOptions,
   SharedRateLimitOptions,
   StoreFailureMode,
 } from './options.ts';
-export type { SharedStats } from './shared-books.ts';
-export { type SharedConcurrencyLimiter, sharedConcurrency } from './shared-concurrency.ts';
+export {
+  type SharedConcurrencyLimiter,
+  type SharedConcurrencyStats,
+  sharedConcurrency,
+} from './shared-concurrency.ts';
 export { type SharedRateLimiter, sharedRateLimit } from './shared-rate-limit.ts';
 export type {
   PermitRequest,
@@ -17,7 +21,8 @@ export type {
   StoreKey,
   StoreRule,
   TakeAnswer,
-  TakeAsk,
+  TakeCall,
   TakeRequest,
   TakeResult,
 } from './store.ts';
+export type { SharedStats } from './telemetry.ts';

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '@temper/core';
-import { FixedWindowRules } from '../fixed-window.ts';
-import { type Rules, TOLERANCE } from '../rules.ts';
-import { SlidingWindowRules } from '../sliding-window.ts';
+import { FixedWindowRule } from '../rules/fixed-window.ts';
+import { type Rule, TOLERANCE } from '../rules/rule.ts';
+import { SlidingWindowRule } from '../rules/sliding-window.ts';
 import type {
   PermitRequest,
   PermitResult,
@@ -9,7 +9,7 @@ import type {
   StoreKey,
   StoreRule,
   TakeAnswer,
-  TakeAsk,
+  TakeCall,
   TakeRequest,
   TakeResult,
 } from './store.ts';
@@ -19,7 +19,7 @@ interface Lease {
   until: number;
 }
 
-/** How a rule with a schedule is kept: when the next unit is due if all came evenly. */
+/** The numbers of a token bucket or GCRA as a schedule of evenly spaced units. */
 interface Schedule {
   readonly intervalMs: number;
   readonly aheadMs: number;
@@ -27,8 +27,8 @@ interface Schedule {
 }
 
 /**
- * A {@link RateLimitStore} inside one process: for tests, and as the statement in code of what every
- * other store must do. It forgets nothing.
+ * A {@link RateLimitStore} inside one process: for tests, and the reference that other stores are
+ * compared with. It never removes a key.
  */
 export class MemoryRateLimitStore implements RateLimitStore {
   readonly #clock: Clock;
@@ -41,19 +41,19 @@ export class MemoryRateLimitStore implements RateLimitStore {
     this.#clock = clock;
   }
 
-  async take({ rule, asks, ...key }: TakeRequest): Promise<TakeResult> {
+  async take({ rule, calls, ...key }: TakeRequest): Promise<TakeResult> {
     return 'burst' in rule
-      ? this.#takeScheduled(id(key, 'schedule'), scheduleOf(rule), asks)
-      : this.#takeWindowed(id(key, rule.kind), rulesOf(rule), asks);
+      ? this.#takeScheduled(id(key, 'schedule'), scheduleOf(rule), calls)
+      : this.#takeWindowed(id(key, rule.kind), windowRuleOf(rule), calls);
   }
 
-  #takeScheduled(key: string, schedule: Schedule, asks: readonly TakeAsk[]): TakeResult {
+  #takeScheduled(key: string, schedule: Schedule, calls: readonly TakeCall[]): TakeResult {
     const { intervalMs, aheadMs, burst } = schedule;
     const now = this.#clock.monotonic();
     let due = Math.max(now, this.#schedules.get(key) ?? now);
-    const answers = asks.map(({ cost, maxWaitMs }): TakeAnswer => {
+    const answers = calls.map(({ cost, maxWaitMs }): TakeAnswer => {
       const next = due + cost * intervalMs;
-      const waitMs = settle(next - aheadMs - now, intervalMs);
+      const waitMs = rounded(next - aheadMs - now, intervalMs);
       if (waitMs > maxWaitMs) return { taken: false, retryAfterMs: waitMs };
       due = next;
       return { taken: true, waitMs, receipt: String(due) };
@@ -68,28 +68,28 @@ export class MemoryRateLimitStore implements RateLimitStore {
     };
   }
 
-  #takeWindowed(key: string, rules: Rules, asks: readonly TakeAsk[]): TakeResult {
+  #takeWindowed(key: string, rule: Rule, calls: readonly TakeCall[]): TakeResult {
     const now = this.#clock.monotonic();
     let state = this.#windows.get(key);
     if (state === undefined) {
-      state = new Float64Array(rules.slots);
-      rules.reset(state, 0, 0);
+      state = new Float64Array(rule.slots);
+      rule.reset(state, 0, 0);
       this.#windows.set(key, state);
     }
     const held = state;
     let behind = 0;
-    const answers = asks.map(({ cost }): TakeAnswer => {
-      if (behind === 0 && rules.take(held, 0, now, cost)) {
+    const answers = calls.map(({ cost }): TakeAnswer => {
+      if (behind === 0 && rule.take(held, 0, now, cost)) {
         return { taken: true, waitMs: 0, receipt: '' };
       }
-      // Nobody is worth asking for before those ahead.
-      behind = Math.max(behind, rules.delay(held, 0, now, cost));
+      // A call is not asked for again before those ahead of it.
+      behind = Math.max(behind, rule.delay(held, 0, now, cost));
       return { taken: false, retryAfterMs: behind };
     });
     return {
       answers,
-      remaining: Math.floor(rules.available(held, 0, now) + TOLERANCE),
-      resetMs: rules.growth(held, 0, now),
+      remaining: Math.floor(rule.available(held, 0, now) + TOLERANCE),
+      resetMs: rule.growth(held, 0, now),
     };
   }
 
@@ -110,7 +110,7 @@ export class MemoryRateLimitStore implements RateLimitStore {
     const leases = this.#leases(key, now);
     let inUse = sum(leases);
     const granted = inUse + cost <= limit;
-    if (granted) {
+    if (granted && cost > 0) {
       leases.set(lease, { cost, until: now + leaseMs });
       inUse += cost;
     }
@@ -174,14 +174,14 @@ function scheduleOf(rule: Extract<StoreRule, { burst: number }>): Schedule {
   return { intervalMs, aheadMs: rule.burst * intervalMs, burst: rule.burst };
 }
 
-function rulesOf(rule: Exclude<StoreRule, { burst: number }>): Rules {
+function windowRuleOf(rule: Exclude<StoreRule, { burst: number }>): Rule {
   return rule.kind === 'fixed-window'
-    ? new FixedWindowRules(rule.limit, rule.windowMs)
-    : new SlidingWindowRules(rule.limit, rule.windowMs, rule.segments);
+    ? new FixedWindowRule(rule.limit, rule.windowMs)
+    : new SlidingWindowRule(rule.limit, rule.windowMs, rule.segments);
 }
 
-/** A wait within the rounding of a unit is none. */
-const settle = (waitMs: number, intervalMs: number): number =>
+/** A wait within the tolerance of a unit is 0. */
+const rounded = (waitMs: number, intervalMs: number): number =>
   waitMs <= TOLERANCE * intervalMs ? 0 : waitMs;
 
 const sum = (leases: ReadonlyMap<string, Lease>): number =>

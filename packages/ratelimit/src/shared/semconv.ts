@@ -8,7 +8,7 @@ import {
 /** What a limiter did in place of asking its store. */
 export const ATTR_FALLBACK: AttributeDefinition = {
   name: 'temper.ratelimit.fallback',
-  description: 'What decided while the store was away.',
+  description: 'What decided while the store was unavailable.',
   values: ['local', 'open', 'closed'],
 };
 
@@ -17,7 +17,7 @@ export const METRIC_STORE_ERRORS: MetricDefinition = {
   instrument: 'counter',
   unit: '{error}',
   description:
-    'Calls of the shared store that failed or were not made because it is known to be away.',
+    'Requests to the shared store that failed, or were not sent because it is known to be unavailable.',
   attributes: [ATTR_POLICY_NAME, ATTR_ERROR_TYPE],
   alert: 'Any rate that lasts.',
 };
@@ -26,6 +26,6 @@ export const METRIC_STORE_FALLBACKS: MetricDefinition = {
   name: 'temper.ratelimit.store.fallbacks',
   instrument: 'counter',
   unit: '{request}',
-  description: 'Requests decided without the shared store, by what decided them.',
+  description: 'Calls decided without the shared store, by what decided them.',
   attributes: [ATTR_POLICY_NAME, ATTR_FALLBACK],
 };

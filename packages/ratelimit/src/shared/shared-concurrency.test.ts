@@ -1,7 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FaultyStore } from '../../test/faulty-store.ts';
-import { StoreUnavailableError } from '../errors.ts';
+import { StoreUnavailableError } from './errors.ts';
 import { MemoryRateLimitStore } from './memory-store.ts';
 import type { SharedConcurrencyOptions } from './options.ts';
 import { sharedConcurrency } from './shared-concurrency.ts';
@@ -16,13 +16,13 @@ beforeEach(() => {
 const make = (more: Partial<SharedConcurrencyOptions> = {}) =>
   sharedConcurrency({ name: 'reports', store, clock, limit: 2, ...more });
 
-describe('a bulkhead that processes share', () => {
-  it('has one number of permits for all of them', async () => {
+describe('sharedConcurrency', () => {
+  it('has one limit for all processes', async () => {
     const [a, b] = [make(), make()];
     const first = await a.tryAcquire();
     const second = await b.acquire();
     expect(await a.tryAcquire()).toBeUndefined();
-    expect(await b.check()).toMatchObject({ allowed: false, limit: 2, remaining: 0 });
+    expect(await b.take()).toMatchObject({ allowed: false, limit: 2, remaining: 0 });
     expect(a.stats()).toMatchObject({ inFlight: 1, allowed: 1, rejected: 1 });
     first?.release();
     first?.release();
@@ -32,7 +32,7 @@ describe('a bulkhead that processes share', () => {
     expect(b.stats().inFlight).toBe(1);
   });
 
-  it('hands permits on in order, at once within a process and soon across', async () => {
+  it('grants permits in order: at once within a process, after pollIntervalMs across processes', async () => {
     const [a, b] = [make(), make()];
     const held = [await a.acquire(), await b.acquire()];
     const order: string[] = [];
@@ -58,13 +58,13 @@ describe('a bulkhead that processes share', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('renews the permits of living holders, and frees those of dead ones', async () => {
+  it('renews the permits of running processes, and frees those of a process that died', async () => {
     const [a, b] = [make({ leaseMs: 3000 }), make({ leaseMs: 3000 })];
     const lease = await a.acquire();
     await store.takePermits({
       limiter: 'reports',
       key: '',
-      lease: 'of the dead',
+      lease: 'of a dead process',
       cost: 1,
       limit: 2,
       leaseMs: 3000,
@@ -79,7 +79,7 @@ describe('a bulkhead that processes share', () => {
     expect(await b.tryAcquire()).toBeDefined();
   });
 
-  it('renews without keeping the process alive, and only while something is held', async () => {
+  it('renews only while a permit is held, and without keeping the process alive', async () => {
     const a = make();
     const lease = await a.acquire();
     expect(clock.pendingRefed).toBe(0);
@@ -89,7 +89,7 @@ describe('a bulkhead that processes share', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('gives the permit back however an operation ends', async () => {
+  it('gives the permit back when the operation fails and when it succeeds', async () => {
     const a = make({ limit: 1 });
     await expect(a.execute(() => 1)).resolves.toBe(1);
     await expect(a.execute(() => Promise.reject(new Error('mine')))).rejects.toThrow('mine');
@@ -98,7 +98,7 @@ describe('a bulkhead that processes share', () => {
     expect(await a.tryAcquire()).toBeDefined();
   });
 
-  it('gives back what is granted to nobody', async () => {
+  it('gives back a permit that is granted after its caller aborted', async () => {
     const a = make({ limit: 1 });
     store.hold();
     const controller = new AbortController();
@@ -106,24 +106,24 @@ describe('a bulkhead that processes share', () => {
     await settle();
     controller.abort('gone');
     expect(await gone).toBe('gone');
-    store.letGo();
+    store.resume();
     await settle();
     expect(await a.tryAcquire()).toBeDefined();
   });
 
-  it('takes whole permits only, and no more than there are', async () => {
+  it('refuses fractions of permits, and more than the limit', async () => {
     const a = make();
     await expect(a.acquire({ cost: 1.5 })).rejects.toThrow(/cost must be an integer >= 1, got 1.5/);
     await expect(a.acquire({ cost: 3 })).rejects.toMatchObject({ reason: 'cost' });
     const lease = await a.acquire({ cost: 2, key: 'x' });
-    expect(await a.tryAcquire('x')).toBeUndefined();
+    expect(await a.tryAcquire({ key: 'x' })).toBeUndefined();
     lease.release();
   });
 
-  it('ends a wait at its deadline and refuses when the queue is full', async () => {
+  it('refuses a wait beyond maxWaitMs, and a call beyond maxQueue', async () => {
     const a = make({ limit: 1, maxQueue: 1 });
     await a.acquire();
-    const waiting = a.acquire({ deadlineMs: 120 }).catch((error: unknown) => error);
+    const waiting = a.acquire({ maxWaitMs: 120 }).catch((error: unknown) => error);
     await settle();
     await expect(a.acquire()).rejects.toMatchObject({ reason: 'queue-full' });
     await clock.advance(200);
@@ -131,7 +131,7 @@ describe('a bulkhead that processes share', () => {
     expect(a.stats()).toMatchObject({ queued: 0, rejected: 2 });
   });
 
-  it('holds each process to its share while the store is away', async () => {
+  it('enforces the share of one process while the store is unavailable', async () => {
     const a = make({ limit: 4, nodes: 2 });
     store.fail();
     const leases = [await a.tryAcquire(), await a.tryAcquire()];
@@ -147,7 +147,7 @@ describe('a bulkhead that processes share', () => {
   it.each([
     [{ limit: 1.5 }, /limit must be an integer >= 1, got 1.5/],
     [{ leaseMs: 29 }, /leaseMs must be a finite number >= 30, got 29/],
-    [{ askAgainMs: 0 }, /askAgainMs must be a finite number >= 1, got 0/],
+    [{ pollIntervalMs: 0 }, /pollIntervalMs must be a finite number >= 1, got 0/],
     [{ windowMs: 5 }, /unknown option 'windowMs'/],
   ])('refuses %o', (options, message) => {
     expect(() => make(options as never)).toThrow(message);

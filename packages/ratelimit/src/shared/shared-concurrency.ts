@@ -1,49 +1,44 @@
 import { randomUUID } from 'node:crypto';
-import { type CallContext, checkNumber, type Operation } from '@temper/core';
-import { invoke } from '../invoke.ts';
-import type { KeyedObjects } from '../keyed-objects.ts';
-import { leaseOf } from '../lease.ts';
-import type { Lease, Limiter, Verdict } from '../limiter.ts';
-import { checkCost } from '../options.ts';
-import type { Levels } from '../telemetry.ts';
-import { AskQueue, type Desk, type Reply, type Ticket } from './ask-queue.ts';
-import { localBulkheads } from './local-share.ts';
+import { checkNumber } from '@temper/core/policy';
+import type { Lease, LimitState, SharedLimiter } from '../limiter.ts';
 import {
-  type ResolvedSharedOptions,
+  type Answer,
+  ignoringFailure,
+  type SharedBackend,
+  SharedParts,
+  StoreFailure,
+  type Turn,
+  type TurnRequest,
+} from './backend.ts';
+import { type BatchHandler, BatchQueue, type QueuedCall, type Reply } from './batch-queue.ts';
+import { LeaseRenewal } from './lease-renewal.ts';
+import { LocalLimits, localConcurrency } from './local-limits.ts';
+import {
+  type ResolvedSharedConcurrency,
   resolveSharedConcurrency,
   type SharedConcurrencyOptions,
 } from './options.ts';
-import { LeaseRenewal } from './renewal.ts';
-import type { SharedStats } from './shared-books.ts';
-import {
-  type SharedLimiter,
-  SharedPolicy,
-  StoreFailure,
-  type Turn,
-  type Turned,
-} from './shared-policy.ts';
+import { SharedPolicy } from './shared-limiter.ts';
 import type { PermitResult } from './store.ts';
+import type { SharedStats } from './telemetry.ts';
 
-/** A bulkhead that several processes share. */
-export interface SharedConcurrencyLimiter extends SharedLimiter {
-  /**
-   * Takes whole permits if they are free now.
-   *
-   * @returns the lease that gives them back, undefined when refused
-   * @throws {TypeError | RangeError} (as a rejection) when the cost is not an integer > 0
-   * @throws {RateLimitExceededError} (as a rejection) when the cost is more than the limit
-   * @throws {StoreUnavailableError} (as a rejection) as {@link SharedLimiter.acquire}
-   */
-  tryAcquire(key?: string, cost?: number): Promise<Lease | undefined>;
-  stats(): SharedStats & { readonly inFlight: number };
+/** {@link SharedStats} of a concurrency limit. */
+export interface SharedConcurrencyStats extends SharedStats {
+  /** Permits of the store that this process holds. */
+  readonly inFlight: number;
 }
 
-/** What names the leases of this process. */
+/** A limit on how many calls run at the same time in several processes. Costs are whole numbers. */
+export interface SharedConcurrencyLimiter extends SharedLimiter {
+  stats(): SharedConcurrencyStats;
+}
+
+/** Distinguishes the leases of this process from those of others. */
 const PROCESS = randomUUID();
 let leases = 0;
 
-/** Permits of the fleet that this process holds. */
-class FleetLease implements Lease {
+/** Permits of the store that this process holds until it gives them back. */
+class StoreLease implements Lease {
   readonly cost: number;
   #giveBack: (() => void) | undefined;
 
@@ -63,73 +58,68 @@ class FleetLease implements Lease {
   }
 }
 
-interface Options extends ResolvedSharedOptions {
-  readonly limit: number;
-  readonly leaseMs: number;
-  readonly askAgainMs: number;
-}
-
-class SharedBulkhead extends SharedPolicy implements SharedConcurrencyLimiter {
-  readonly #options: Options;
-  readonly #queues = new Map<string, AskQueue<string>>();
+/** Permits in a store. */
+class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
+  readonly capacity: number;
+  readonly local: LocalLimits;
+  readonly #options: ResolvedSharedConcurrency;
+  readonly #parts: SharedParts;
   readonly #renewal: LeaseRenewal;
+  readonly #queues = new Map<string, BatchQueue<string>>();
   #inFlight = 0;
-  #local: { readonly nodes: number; readonly bulkheads: KeyedObjects } | undefined;
 
-  constructor(options: Options) {
-    super(options);
+  constructor(options: ResolvedSharedConcurrency, parts: SharedParts) {
+    const { limit, store, name, leaseMs, clock } = options;
+    this.capacity = limit;
     this.#options = options;
-    this.#renewal = new LeaseRenewal(options.store, this.name, options.leaseMs, this.clock);
+    this.#parts = parts;
+    this.#renewal = new LeaseRenewal(store, name, leaseMs, clock);
+    this.local = new LocalLimits(options, parts.nodes, (nodes, queue) =>
+      localConcurrency(limit, nodes, queue),
+    );
   }
 
-  protected get limit(): number {
-    return this.#options.limit;
+  checkCost(cost: number): void {
+    checkNumber(this.#options.name, 'cost', cost, { min: 1, integer: true, infinite: false });
   }
 
-  protected checkCost(cost: number): void {
-    checkNumber(this.name, 'cost', cost, { min: 1, integer: true, infinite: false });
-    checkCost(this.name, cost, this.limit);
-  }
-
-  async tryAcquire(key?: string, cost?: number): Promise<Lease | undefined> {
-    return (await this.check(key, cost)).lease;
-  }
-
-  protected async ask({ key, cost, deadline, signal }: Turn): Promise<Turned> {
+  async acquire({ key, cost, deadline, signal }: TurnRequest): Promise<Turn> {
     const { grant, waited } = await this.#queueOf(key).join(cost, deadline, signal);
-    return { lease: this.#lease(key, grant, cost), waited };
+    const lease = this.#lease(key, grant, cost);
+    return { lease, waited, undo: () => lease.release() };
   }
 
-  #queueOf(key: string): AskQueue<string> {
+  #queueOf(key: string): BatchQueue<string> {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
-      queue = new AskQueue(this.clock, this.alarm, this.room, this.#deskFor(key));
+      const { timers, slots, options } = this.#parts;
+      queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(key));
       this.#queues.set(key, queue);
     }
     return queue;
   }
 
-  #deskFor(key: string): Desk<string> {
+  #handlerOf(key: string): BatchHandler<string> {
     return {
-      ask: (tickets) => this.#askInTurn(key, tickets),
-      refusal: (reason, { cost }) => this.refusal(reason, cost, undefined),
+      request: (calls) => this.#request(key, calls),
+      refusal: (reason, { cost }) => this.#parts.refusal(this.capacity, reason, cost, undefined),
       unused: (_, lease) => this.#giveBack(key, lease),
       emptied: () => this.#queues.delete(key),
     };
   }
 
-  /** One after the other, until one is refused: those behind wait with it. */
-  async #askInTurn(key: string, tickets: readonly Ticket<string>[]): Promise<Reply<string>[]> {
+  /** Takes permits for one call after another, until one is refused: those behind it wait too. */
+  async #request(key: string, calls: readonly QueuedCall<string>[]): Promise<Reply<string>[]> {
     const replies: Reply<string>[] = [];
     let later: Reply<string> | undefined;
-    for (const { cost } of tickets) {
+    for (const { cost } of calls) {
       if (later !== undefined) {
         replies.push(later);
         continue;
       }
       try {
         const { lease, result } = await this.#take(key, cost);
-        if (!result.granted) later = { kind: 'later', retryAfterMs: this.#askAgain(result) };
+        if (!result.granted) later = { kind: 'later', retryAfterMs: this.#retryAfterMs(result) };
         replies.push(later ?? { kind: 'granted', grant: lease });
       } catch (error) {
         for (const reply of replies) if (reply.kind === 'granted') this.#giveBack(key, reply.grant);
@@ -139,21 +129,21 @@ class SharedBulkhead extends SharedPolicy implements SharedConcurrencyLimiter {
     return replies;
   }
 
-  /** Nobody tells when another process gives a permit back; but a lease that expires is foreseen. */
-  #askAgain({ expiryMs }: PermitResult): number {
-    const { askAgainMs } = this.#options;
-    return expiryMs > 0 ? Math.min(askAgainMs, Math.max(1, expiryMs)) : askAgainMs;
+  /** Another process's permit comes back unannounced; only the expiry of a lease can be foreseen. */
+  #retryAfterMs({ expiryMs }: PermitResult): number {
+    const { pollIntervalMs } = this.#options;
+    return expiryMs > 0 ? Math.min(pollIntervalMs, Math.max(1, expiryMs)) : pollIntervalMs;
   }
 
   async #take(key: string, cost: number): Promise<{ lease: string; result: PermitResult }> {
     const lease = `${PROCESS}:${++leases}`;
-    const { limit, leaseMs } = this.#options;
-    const request = { limiter: this.name, key, lease, cost, limit, leaseMs };
+    const { limit, leaseMs, name: limiter, store } = this.#options;
+    const request = { limiter, key, lease, cost, limit, leaseMs };
     try {
-      return { lease, result: await this.shared.store.takePermits(request) };
+      return { lease, result: await store.takePermits(request) };
     } catch (error) {
-      // It may have been granted, and only the answer be lost.
-      this.#giveBack(key, lease);
+      // The permits may have been granted, and only the answer lost.
+      if (cost > 0) this.#giveBack(key, lease);
       throw new StoreFailure(error);
     }
   }
@@ -161,75 +151,66 @@ class SharedBulkhead extends SharedPolicy implements SharedConcurrencyLimiter {
   #lease(key: string, lease: string, cost: number): Lease {
     this.#inFlight += cost;
     this.#renewal.add(key, lease);
-    return new FleetLease(cost, () => {
+    return new StoreLease(cost, () => {
       this.#inFlight -= cost;
       this.#renewal.remove(key, lease);
       this.#giveBack(key, lease);
     });
   }
 
+  /** A lease that is not given back, as the store is unavailable, expires by itself. */
   #giveBack(key: string, lease: string): void {
-    this.shared.store.returnPermits({ limiter: this.name, key, lease }).then(
-      () => this.#queues.get(key)?.wake(),
-      // It expires by itself.
-      () => undefined,
-    );
+    const { store, name: limiter } = this.#options;
+    void ignoringFailure(async () => {
+      await store.returnPermits({ limiter, key, lease });
+      this.#queues.get(key)?.wake();
+    });
   }
 
-  protected async askNow(key: string, cost: number): Promise<Verdict> {
-    const told = { limit: this.limit, windowMs: undefined, resetMs: undefined };
-    const refused = { allowed: false, retryAfterMs: undefined, lease: undefined, ...told };
-    // Those who wait come first.
-    if (this.#queues.get(key)?.contended === true) return { ...refused, remaining: 0 };
-    const { lease, result } = await this.#take(key, cost);
-    const remaining = Math.max(0, this.limit - result.inUse);
-    if (!result.granted) return { ...refused, remaining };
+  async take(key: string, cost: number): Promise<Answer> {
+    const { limit } = this.#options;
+    const state = { limit, windowMs: undefined, resetMs: undefined };
+    const refused = { ...state, allowed: false, retryAfterMs: undefined, lease: undefined };
+    if (this.#contended(key)) {
+      return { decision: { ...refused, remaining: 0 }, undo: () => undefined };
+    }
+    const { lease: id, result } = await this.#take(key, cost);
+    const remaining = Math.max(0, limit - result.inUse);
+    if (!result.granted) return { decision: { ...refused, remaining }, undo: () => undefined };
+    const lease = this.#lease(key, id, cost);
     return {
-      ...told,
-      allowed: true,
-      retryAfterMs: 0,
-      remaining,
-      lease: this.#lease(key, lease, cost),
+      decision: { ...state, allowed: true, retryAfterMs: 0, remaining, lease },
+      undo: () => lease.release(),
     };
   }
 
-  protected local(key: string): Limiter {
-    const { nodes } = this.fleet;
-    if (this.#local?.nodes !== nodes) {
-      this.#local = { nodes, bulkheads: localBulkheads(this.limit, nodes, this.shared) };
-    }
-    return this.#local.bulkheads.limiter(key);
+  async peek(key: string): Promise<LimitState> {
+    const { inUse } = (await this.#take(key, 0)).result;
+    const remaining = this.#contended(key) ? 0 : Math.max(0, this.capacity - inUse);
+    return { ...this.unused(), remaining, resetMs: inUse === 0 ? 0 : undefined };
   }
 
-  protected get localQueued(): number {
-    return this.#local?.bulkheads.stats().queued ?? 0;
+  #contended(key: string): boolean {
+    return this.#queues.get(key)?.contended === true;
   }
 
-  protected free(cost: number): Verdict & { readonly lease: Lease } {
-    const told = { limit: this.limit, windowMs: undefined, remaining: this.limit };
-    return { ...told, allowed: true, resetMs: undefined, retryAfterMs: 0, lease: leaseOf(cost) };
+  unused(): LimitState {
+    return {
+      limit: this.capacity,
+      windowMs: undefined,
+      remaining: this.capacity,
+      resetMs: undefined,
+    };
   }
 
-  protected async run<T>(operation: Operation<T>, context: CallContext, lease: Lease): Promise<T> {
-    try {
-      return await invoke(operation, context);
-    } finally {
-      lease.release();
-    }
-  }
-
-  override levels(): Levels {
-    return { ...super.levels(), inFlight: this.#inFlight };
-  }
-
-  override stats(): SharedStats & { readonly inFlight: number } {
-    return { ...super.stats(), inFlight: this.#inFlight };
+  levels(): { readonly inFlight: number } {
+    return { inFlight: this.#inFlight };
   }
 }
 
 /**
- * Makes a bulkhead that several processes share through a store. Permits are leases: those of a
- * process that dies are free again after `leaseMs`.
+ * Creates a concurrency limit that several processes share through a store. Permits are leases: those
+ * of a process that dies are free again after `leaseMs`.
  *
  * ```ts
  * const reports = sharedConcurrency({ name: 'reports', store: redisStore({ client }), limit: 5 });
@@ -239,5 +220,7 @@ class SharedBulkhead extends SharedPolicy implements SharedConcurrencyLimiter {
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function sharedConcurrency(options: SharedConcurrencyOptions): SharedConcurrencyLimiter {
-  return new SharedBulkhead(resolveSharedConcurrency('sharedConcurrency', options));
+  const all = resolveSharedConcurrency(options);
+  const parts = new SharedParts(all);
+  return new SharedPolicy(new PermitBackend(all, parts), parts);
 }

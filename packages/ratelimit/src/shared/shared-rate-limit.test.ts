@@ -1,7 +1,8 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FaultyStore } from '../../test/faulty-store.ts';
-import { RateLimitExceededError, StoreUnavailableError } from '../errors.ts';
+import { RateLimitExceededError } from '../errors.ts';
+import { StoreUnavailableError } from './errors.ts';
 import { MemoryRateLimitStore } from './memory-store.ts';
 import type { SharedRateLimitOptions } from './options.ts';
 import { sharedRateLimit } from './shared-rate-limit.ts';
@@ -23,13 +24,13 @@ const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-describe('a limit that processes share', () => {
-  it('is one limit for all of them', async () => {
+describe('sharedRateLimit', () => {
+  it('is one limit for all processes', async () => {
     const [a, b] = [make(), make()];
-    expect(await a.tryAcquire()).toBe(true);
-    expect(await b.tryAcquire()).toBe(true);
-    expect(await a.tryAcquire()).toBe(false);
-    expect(await b.check()).toMatchObject({
+    expect(await a.tryAcquire()).toBeDefined();
+    expect(await b.tryAcquire()).toBeDefined();
+    expect(await a.tryAcquire()).toBeUndefined();
+    expect(await b.take()).toMatchObject({
       allowed: false,
       limit: 10,
       windowMs: 1000,
@@ -37,19 +38,19 @@ describe('a limit that processes share', () => {
       retryAfterMs: 100,
     });
     await clock.advance(100);
-    expect(await b.tryAcquire()).toBe(true);
+    expect(await b.tryAcquire()).toBeDefined();
   });
 
-  it('is one for each key', async () => {
+  it('is one limit per key', async () => {
     const a = make();
-    expect(await a.tryAcquire('x', 2)).toBe(true);
-    expect(await a.tryAcquire('x')).toBe(false);
-    expect(await a.tryAcquire('y')).toBe(true);
+    expect(await a.tryAcquire({ key: 'x', cost: 2 })).toBeDefined();
+    expect(await a.tryAcquire({ key: 'x' })).toBeUndefined();
+    expect(await a.tryAcquire({ key: 'y' })).toBeDefined();
   });
 
-  it('stands its callers in one line, in which each asks once', async () => {
+  it('serves the calls of all processes in one order, with one request each', async () => {
     const [a, b] = [make(), make()];
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     store.calls.length = 0;
     const order: string[] = [];
     const wait = (who: string, limiter: typeof a) =>
@@ -64,7 +65,7 @@ describe('a limit that processes share', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('asks for many calls at once', async () => {
+  it('sends many calls in one request', async () => {
     const a = make({ limit: 1000, burst: 1000 });
     await Promise.all(Array.from({ length: 100 }, () => a.execute(() => 1)));
     expect(store.calls.filter((call) => call === 'take')).toHaveLength(2);
@@ -76,7 +77,7 @@ describe('a limit that processes share', () => {
     const [a, b] = [sharedRateLimit(shared), sharedRateLimit(shared)];
     await a.acquire();
     await b.acquire();
-    expect(await a.tryAcquire()).toBe(false);
+    expect(await a.tryAcquire()).toBeUndefined();
     const order: string[] = [];
     const all = ['a1', 'a2', 'a3'].map((who) => a.acquire().then(() => order.push(who)));
     await settle();
@@ -89,28 +90,28 @@ describe('a limit that processes share', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('refuses what can never fit, and what is no cost', async () => {
+  it('refuses a cost that can never pass, and one that is not a number > 0', async () => {
     const a = make();
     expect(await errorOf(a.acquire({ cost: 3 }))).toMatchObject({ reason: 'cost' });
-    expect(await errorOf(a.check('', -1))).toBeInstanceOf(RangeError);
+    expect(await errorOf(a.take({ cost: -1 }))).toBeInstanceOf(RangeError);
     expect(await errorOf(a.execute(() => 1, { cost: Number.NaN }))).toBeInstanceOf(RangeError);
     expect(store.calls).not.toContain('take');
   });
 
-  it('hands key and cost on from execute', async () => {
+  it('takes key and cost from the options of execute', async () => {
     const a = make();
     await a.execute(() => 1, { key: 'x', cost: 2 });
-    expect(await a.tryAcquire('x')).toBe(false);
-    expect(await a.tryAcquire()).toBe(true);
+    expect(await a.tryAcquire({ key: 'x' })).toBeUndefined();
+    expect(await a.tryAcquire()).toBeDefined();
   });
 });
 
-describe('waiting across processes', () => {
-  it('is refused as soon as it is known that the deadline cannot be met', async () => {
+describe('a wait across processes', () => {
+  it('is refused at once when the turn would come after maxWaitMs', async () => {
     const a = make();
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     const waiting = a.acquire();
-    const error = await errorOf(a.acquire({ deadlineMs: 199 }));
+    const error = await errorOf(a.acquire({ maxWaitMs: 199 }));
     expect(error).toBeInstanceOf(RateLimitExceededError);
     expect(error).toMatchObject({ reason: 'deadline', retryAfterMs: 200 });
     await clock.advance(100);
@@ -118,9 +119,9 @@ describe('waiting across processes', () => {
     await expect(make({ maxWaitMs: 50 }).acquire()).rejects.toMatchObject({ reason: 'deadline' });
   });
 
-  it('gives the place of whoever goes away to the next, when nobody stands behind', async () => {
+  it('frees the place of an aborted call when no call is behind it', async () => {
     const a = make();
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     const controller = new AbortController();
     const gone = errorOf(a.acquire({ signal: controller.signal }));
     await settle();
@@ -133,9 +134,9 @@ describe('waiting across processes', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('moves nobody up when somebody stands behind, so that the limit holds', async () => {
+  it('keeps the place of an aborted call when a call is behind it, so that the limit holds', async () => {
     const a = make();
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     const controller = new AbortController();
     const gone = errorOf(a.acquire({ signal: controller.signal }));
     const second = a.acquire().then(() => clock.monotonic() - 1000);
@@ -146,7 +147,7 @@ describe('waiting across processes', () => {
     expect(await second).toBe(200);
   });
 
-  it('gives back what comes after its caller has gone', async () => {
+  it('gives back units that arrive after their caller aborted', async () => {
     const a = make();
     store.hold();
     const controller = new AbortController();
@@ -154,14 +155,14 @@ describe('waiting across processes', () => {
     await settle();
     controller.abort('gone');
     expect(await gone).toBe('gone');
-    store.letGo();
+    store.resume();
     await settle();
-    expect(await a.tryAcquire('', 2)).toBe(true);
+    expect(await a.tryAcquire({ cost: 2 })).toBeDefined();
   });
 
-  it('notices an abort in the moment between the answer and the wait', async () => {
+  it('notices an abort between the answer of the store and the wait', async () => {
     const a = make();
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     const controller = new AbortController();
     const { signal } = controller;
     const remove = signal.removeEventListener.bind(signal);
@@ -176,9 +177,9 @@ describe('waiting across processes', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('lets no more than maxQueue wait', async () => {
+  it('refuses a call when maxQueue calls wait', async () => {
     const a = make({ maxQueue: 1 });
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     const first = a.acquire();
     await settle();
     await expect(a.acquire()).rejects.toMatchObject({ reason: 'queue-full' });
@@ -187,32 +188,43 @@ describe('waiting across processes', () => {
     const none = make({ maxQueue: 0 });
     await expect(none.acquire()).rejects.toMatchObject({ reason: 'limit' });
     const window = make({ maxQueue: 1, algorithm: 'fixed-window', burst: undefined } as never);
-    await window.check('w', 10);
+    await window.take({ key: 'w', cost: 10 });
     void window.acquire({ key: 'w' });
     await settle();
     await expect(window.acquire({ key: 'w' })).rejects.toMatchObject({ reason: 'queue-full' });
   });
 
-  it('ends at the deadline, and not as refused, when the store does not answer by then', async () => {
+  it('ends at the timeout of the call when the store does not answer by then', async () => {
     const a = make();
     store.hold();
-    const late = errorOf(a.acquire({ deadlineMs: 30 }));
-    await clock.advance(29);
-    await clock.advance(1);
+    const late = errorOf(a.execute(() => 1, { timeoutMs: 30 }));
+    await clock.advance(30);
     expect(await late).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
-    store.letGo();
+    store.resume();
+    await settle();
+    expect(a.stats()).toMatchObject({ aborted: 1, rejected: 0 });
     expect(clock.pending).toBe(0);
+  });
+
+  it('does not count the time that the store takes to answer as a wait', async () => {
+    const a = make({ maxWaitMs: 0 });
+    store.hold();
+    const slow = a.acquire();
+    await clock.advance(200);
+    store.resume();
+    await expect(slow).resolves.toBeDefined();
+    await expect(a.acquire({ cost: 2 })).rejects.toMatchObject({ reason: 'limit' });
   });
 });
 
-describe('a store that is away', () => {
+describe('an unavailable store', () => {
   it('leaves each process its share of the limit', async () => {
     const a = make({ nodes: 2, burst: 4 });
     store.fail();
-    expect(await a.check('', 2)).toMatchObject({ allowed: true });
-    expect(await a.tryAcquire()).toBe(false);
+    expect(await a.take({ cost: 2 })).toMatchObject({ allowed: true });
+    expect(await a.tryAcquire()).toBeUndefined();
     await clock.advance(200);
-    expect(await a.tryAcquire()).toBe(true);
+    expect(await a.tryAcquire()).toBeDefined();
     expect(a.stats()).toMatchObject({
       storeAvailable: false,
       storeErrors: 3,
@@ -221,13 +233,13 @@ describe('a store that is away', () => {
     });
   });
 
-  it('makes calls wait in the process, with their deadlines, in order', async () => {
+  it('lets calls wait within the process, in order and with their maxWaitMs', async () => {
     const a = make({ nodes: 1 });
     store.fail();
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     const order: string[] = [];
     const all = ['1', '2'].map((who) => a.acquire().then(() => order.push(who)));
-    const hasty = errorOf(a.acquire({ deadlineMs: 250 }));
+    const hasty = errorOf(a.acquire({ maxWaitMs: 250 }));
     await settle();
     expect(await hasty).toMatchObject({ reason: 'deadline' });
     expect(a.stats().queued).toBe(2);
@@ -237,29 +249,29 @@ describe('a store that is away', () => {
     expect(a.stats()).toMatchObject({ delayed: 2, queued: 0 });
   });
 
-  it('is asked again with every call, and used again when it answers', async () => {
+  it('is asked again for each call, and used again once it answers', async () => {
     const a = make({ nodes: 1 });
     store.fail();
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     store.recover();
-    expect(await a.tryAcquire()).toBe(true);
+    expect(await a.tryAcquire()).toBeDefined();
     expect(a.stats()).toMatchObject({ storeAvailable: true, storeErrors: 1 });
   });
 
-  it('can open all doors', async () => {
+  it('lets every call pass in mode open', async () => {
     const a = make({ onStoreFailure: 'open' });
     store.fail();
-    for (let i = 0; i < 50; i++) expect(await a.tryAcquire()).toBe(true);
+    for (let i = 0; i < 50; i++) expect(await a.tryAcquire()).toBeDefined();
     await expect(a.execute(() => 'through')).resolves.toBe('through');
     expect(a.stats().fallbacks.open).toBe(51);
   });
 
-  it('can close them, with an error that is no refusal', async () => {
+  it('fails in mode closed with an error that is not a refusal of the limit', async () => {
     const a = make({ onStoreFailure: 'closed' });
     store.fail(new Error('connection refused'));
     for (const error of [
       await errorOf(a.acquire()),
-      await errorOf(a.check()),
+      await errorOf(a.take()),
       await errorOf(a.tryAcquire()),
       await errorOf(a.execute(() => 1)),
     ]) {
@@ -268,14 +280,14 @@ describe('a store that is away', () => {
         code: 'STORE_UNAVAILABLE',
         policy: 'api',
         cause: { message: 'connection refused' },
-        message: "'api' cannot reach its store: connection refused",
+        message: "Limiter 'api' cannot reach its store: connection refused",
         classification: { category: 'network', transient: true },
       });
     }
     expect(a.stats()).toMatchObject({ rejected: 0, fallbacks: { closed: 4 } });
   });
 
-  it('does not confuse a call that is too large for a share with one that can never pass', async () => {
+  it('refuses a cost above the local share without saying that it can never pass', async () => {
     const a = make({ nodes: 2, burst: 4 });
     store.fail();
     expect(await errorOf(a.acquire({ cost: 4 }))).toMatchObject({
@@ -284,19 +296,19 @@ describe('a store that is away', () => {
     });
   });
 
-  it('falls back in the middle of a wait for an answer', async () => {
+  it('falls back when it fails during a request', async () => {
     const a = make({ nodes: 1 });
     store.hold();
     const call = a.execute(() => 'done');
     await settle();
     store.fail();
-    store.letGo();
+    store.resume();
     await expect(call).resolves.toBe('done');
   });
 
-  it('keeps the places that were given before', async () => {
+  it('keeps the places that it gave before it failed', async () => {
     const a = make({ nodes: 1 });
-    await a.check('', 2);
+    await a.take({ cost: 2 });
     const waiting = a.acquire();
     await settle();
     store.fail();
@@ -305,23 +317,23 @@ describe('a store that is away', () => {
   });
 });
 
-describe('the share of a process', () => {
-  it('is counted through the store while it is there', async () => {
+describe('the number of processes', () => {
+  it('is counted through the store while it is available', async () => {
     const [a, b] = [make({ burst: 4 }), make({ burst: 4, name: 'api' })];
-    await a.tryAcquire('warm-up');
+    await a.tryAcquire({ key: 'warm-up' });
     expect(a.stats().nodes).toBe(1);
     await store.announce({ limiter: 'api', node: 'another', ttlMs: 60_000 });
     await clock.advance(10_000);
-    await b.tryAcquire('warm-up');
-    await a.tryAcquire('warm-up');
+    await b.tryAcquire({ key: 'warm-up' });
+    await a.tryAcquire({ key: 'warm-up' });
     await settle();
     expect(a.stats().nodes).toBe(2);
     store.fail();
-    expect(await a.check('', 2)).toMatchObject({ allowed: true });
-    expect(await a.tryAcquire()).toBe(false);
+    expect(await a.take({ cost: 2 })).toMatchObject({ allowed: true });
+    expect(await a.tryAcquire()).toBeUndefined();
   });
 
-  it('is announced every ten seconds at most', async () => {
+  it('is refreshed every ten seconds at most', async () => {
     const a = make();
     for (let second = 0; second < 30; second++) {
       await a.tryAcquire();

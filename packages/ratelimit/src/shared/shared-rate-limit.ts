@@ -1,201 +1,220 @@
-import type { CallContext, Operation } from '@temper/core';
-import { invoke } from '../invoke.ts';
-import type { KeyedRates } from '../keyed-rates.ts';
 import { leaseOf } from '../lease.ts';
-import type { Lease, Limiter, Verdict } from '../limiter.ts';
-import { checkCost } from '../options.ts';
-import { AskQueue, type Desk, type Reply, type Ticket } from './ask-queue.ts';
-import { localRates } from './local-share.ts';
+import type { LimitState, SharedLimiter } from '../limiter.ts';
+import type { Levels } from '../telemetry.ts';
+import {
+  type Answer,
+  ignoringFailure,
+  type SharedBackend,
+  SharedParts,
+  StoreFailure,
+  type Turn,
+  type TurnRequest,
+} from './backend.ts';
+import { type BatchHandler, BatchQueue, type QueuedCall, type Reply } from './batch-queue.ts';
+import { LocalLimits, localRate } from './local-limits.ts';
 import {
   type ResolvedSharedOptions,
   resolveSharedRateLimit,
   type SharedRateLimitOptions,
 } from './options.ts';
-import {
-  type SharedLimiter,
-  SharedPolicy,
-  StoreFailure,
-  type Turn,
-  type Turned,
-} from './shared-policy.ts';
-import type { StoreRule, TakeAsk, TakeResult } from './store.ts';
+import { SharedPolicy } from './shared-limiter.ts';
+import type { StoreRule, TakeAnswer, TakeCall, TakeResult } from './store.ts';
+import type { SharedStats } from './telemetry.ts';
 
 /** A rate limit that several processes share. */
 export interface SharedRateLimiter extends SharedLimiter {
-  /**
-   * Takes units if they can be had now.
-   *
-   * @throws {TypeError | RangeError} (as a rejection) when the cost is not a finite number > 0
-   * @throws {RateLimitExceededError} (as a rejection) when the cost can never fit
-   * @throws {StoreUnavailableError} (as a rejection) as {@link SharedLimiter.acquire}
-   */
-  tryAcquire(key?: string, cost?: number): Promise<boolean>;
+  stats(): SharedStats;
 }
 
-/** Units that were taken from the store, to be used when their time has come. */
+/** Units that were taken from the store, to be used after `waitMs`. */
 interface Grant {
   readonly waitMs: number;
   readonly receipt: string;
 }
 
-class SharedRates extends SharedPolicy implements SharedRateLimiter {
+/** A rate limit in a store. */
+class RateBackend implements SharedBackend {
+  readonly capacity: number;
+  readonly local: LocalLimits;
   readonly #rule: StoreRule;
+  /** Whether the store gives calls places ahead of time. */
   readonly #scheduled: boolean;
-  readonly #capacity: number;
-  readonly #queues = new Map<string, AskQueue<Grant>>();
-  #local: { readonly nodes: number; readonly rates: KeyedRates } | undefined;
+  readonly #parts: SharedParts;
+  readonly #queues = new Map<string, BatchQueue<Grant>>();
 
-  constructor(options: ResolvedSharedOptions & { readonly rule: StoreRule }) {
-    super(options);
-    this.#rule = options.rule;
-    this.#scheduled = 'burst' in options.rule;
-    this.#capacity = 'burst' in options.rule ? options.rule.burst : options.rule.limit;
+  constructor(rule: StoreRule, parts: SharedParts) {
+    this.#rule = rule;
+    this.#scheduled = 'burst' in rule;
+    this.capacity = 'burst' in rule ? rule.burst : rule.limit;
+    this.#parts = parts;
+    this.local = new LocalLimits(parts.options, parts.nodes, (nodes, options) =>
+      localRate(rule, nodes, options),
+    );
   }
 
-  protected get limit(): number {
-    return this.#rule.limit;
+  checkCost(): void {
+    // Fractions are allowed, and whether the cost is a number > 0 was checked with the other options.
   }
 
-  protected checkCost(cost: number): void {
-    checkCost(this.name, cost, this.#capacity);
-  }
-
-  async tryAcquire(key?: string, cost?: number): Promise<boolean> {
-    return (await this.check(key, cost)).allowed;
-  }
-
-  protected async ask({ key, cost, deadline, signal }: Turn): Promise<Turned> {
+  async acquire({ key, cost, deadline, signal }: TurnRequest): Promise<Turn> {
     const { grant, waited } = await this.#queueOf(key).join(cost, deadline, signal);
     if (grant.waitMs > 0) await this.#hold(key, cost, grant, signal);
-    return { lease: leaseOf(cost), waited: waited || grant.waitMs > 0 };
+    return {
+      lease: leaseOf(cost),
+      waited: waited || grant.waitMs > 0,
+      undo: () => this.#giveBack(key, cost, grant.receipt),
+    };
   }
 
-  /** Waits until the time has come for units that are taken already. */
+  /** Waits until units that are taken already may be used. */
   #hold(
     key: string,
     cost: number,
     { waitMs, receipt }: Grant,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    const { timers, slots, options } = this.#parts;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        this.alarm.clear(entry);
-        this.room.leave();
+        timers.clear(entry);
+        slots.leave();
         this.#giveBack(key, cost, receipt);
         reject(signal?.reason);
       };
-      const entry = this.alarm.set(this.clock.monotonic() + waitMs, () => {
+      const entry = timers.add(options.clock.monotonic() + waitMs, () => {
         signal?.removeEventListener('abort', onAbort);
-        this.room.leave();
+        slots.leave();
         resolve();
       });
-      // It may have happened between the answer and this.
-      if (signal?.aborted) onAbort();
+      // The signal may have aborted between the store's answer and this.
+      if (signal?.aborted === true) onAbort();
       else signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 
-  #queueOf(key: string): AskQueue<Grant> {
+  #queueOf(key: string): BatchQueue<Grant> {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
-      queue = new AskQueue(this.clock, this.alarm, this.room, this.#deskFor(key));
+      const { timers, slots, options } = this.#parts;
+      queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(key));
       this.#queues.set(key, queue);
     }
     return queue;
   }
 
-  #deskFor(key: string): Desk<Grant> {
+  #handlerOf(key: string): BatchHandler<Grant> {
     return {
-      ask: async (tickets, now) => {
-        let free = this.room.free;
-        const asks = tickets.map(({ cost, deadline }): TakeAsk => {
-          // Only as many are given a place ahead of time as may wait for it.
-          const maxWaitMs = this.#scheduled && free-- > 0 ? Math.max(0, deadline - now) : 0;
-          return { cost, maxWaitMs };
-        });
-        const { answers } = await this.#take(key, asks);
-        return answers.map((answer, i) => this.#replyTo(key, tickets[i]!, answer));
-      },
-      refusal: (reason, { cost }, retryAfterMs) => this.refusal(reason, cost, retryAfterMs),
+      request: (calls, now) => this.#request(key, calls, now),
+      refusal: (reason, { cost }, retryAfterMs) =>
+        this.#parts.refusal(this.#rule.limit, reason, cost, retryAfterMs),
       unused: ({ cost }, { receipt }) => this.#giveBack(key, cost, receipt),
       emptied: () => this.#queues.delete(key),
     };
   }
 
-  #replyTo(
+  async #request(
     key: string,
-    ticket: Ticket<Grant>,
-    answer: TakeResult['answers'][number],
-  ): Reply<Grant> {
+    calls: readonly QueuedCall<Grant>[],
+    now: number,
+  ): Promise<Reply<Grant>[]> {
+    let free = this.#parts.slots.free;
+    const { answers } = await this.#take(
+      key,
+      calls.map(({ cost, deadline }) => {
+        // Only as many calls get a place ahead of time as there are free slots.
+        const waits = this.#scheduled && free-- > 0;
+        return { cost, maxWaitMs: waits ? Math.max(0, deadline - now) : 0 };
+      }),
+    );
+    return answers.map((answer, i) => this.#replyTo(key, calls[i]!, answer));
+  }
+
+  #replyTo(key: string, call: QueuedCall<Grant>, answer: TakeAnswer): Reply<Grant> {
+    const { slots } = this.#parts;
     if (!answer.taken) {
       const { retryAfterMs } = answer;
       if (!this.#scheduled) return { kind: 'later', retryAfterMs };
-      const reason = this.room.free === 0 ? 'queue-full' : 'deadline';
-      return { kind: 'refused', reason, retryAfterMs };
+      return {
+        kind: 'refused',
+        reason: slots.free === 0 ? 'queue-full' : 'deadline',
+        retryAfterMs,
+      };
     }
     const { waitMs, receipt } = answer;
-    if (waitMs > 0 && !ticket.done && !this.room.enter()) {
-      this.#giveBack(key, ticket.cost, receipt);
+    if (waitMs > 0 && !call.done && !slots.tryEnter()) {
+      this.#giveBack(key, call.cost, receipt);
       return { kind: 'refused', reason: 'queue-full', retryAfterMs: waitMs };
     }
     return { kind: 'granted', grant: { waitMs, receipt } };
   }
 
-  async #take(key: string, asks: readonly TakeAsk[]): Promise<TakeResult> {
+  async #take(key: string, calls: readonly TakeCall[]): Promise<TakeResult> {
+    const { store, name: limiter } = this.#parts.options;
     try {
-      return await this.shared.store.take({ limiter: this.name, key, rule: this.#rule, asks });
+      const result = await store.take({ limiter, key, rule: this.#rule, calls });
+      if (result.answers.length === calls.length) return result;
     } catch (error) {
       throw new StoreFailure(error);
     }
+    throw new StoreFailure(new TypeError('The store must return one answer per call.'));
   }
 
   #giveBack(key: string, cost: number, receipt: string): void {
     if (!this.#scheduled) return;
-    const request = { limiter: this.name, key, rule: this.#rule, cost, receipt };
-    // Units that are lost cost throughput and nothing else; the next question meets the same failure.
-    this.shared.store.giveBack(request).catch(() => undefined);
+    const { store, name: limiter } = this.#parts.options;
+    const request = { limiter, key, rule: this.#rule, cost, receipt };
+    void ignoringFailure(async () => store.giveBack(request));
   }
 
-  protected async askNow(key: string, cost: number): Promise<Verdict> {
+  async take(key: string, cost: number): Promise<Answer> {
     const { limit, windowMs } = this.#rule;
-    if (!this.#scheduled && this.#queues.get(key)?.contended === true) {
-      // Those who wait come first.
-      const nothing = { remaining: 0, resetMs: undefined, retryAfterMs: undefined };
-      return { allowed: false, limit, windowMs, lease: undefined, ...nothing };
+    if (this.#contended(key)) {
+      const none = { limit, windowMs, remaining: 0, resetMs: undefined };
+      const refused = { ...none, allowed: false, retryAfterMs: undefined, lease: undefined };
+      return { decision: refused, undo: () => undefined };
     }
     const { answers, remaining, resetMs } = await this.#take(key, [{ cost, maxWaitMs: 0 }]);
-    const [answer] = answers;
-    const allowed = answer?.taken === true;
-    const retryAfterMs = answer === undefined || answer.taken ? 0 : answer.retryAfterMs;
-    const lease = allowed ? leaseOf(cost) : undefined;
-    return { allowed, limit, windowMs, remaining, resetMs, retryAfterMs, lease };
+    const answer = answers[0]!;
+    const state = { limit, windowMs, remaining, resetMs };
+    return answer.taken
+      ? {
+          decision: { ...state, allowed: true, retryAfterMs: 0, lease: leaseOf(cost) },
+          undo: () => this.#giveBack(key, cost, answer.receipt),
+        }
+      : {
+          decision: {
+            ...state,
+            allowed: false,
+            retryAfterMs: answer.retryAfterMs,
+            lease: undefined,
+          },
+          undo: () => undefined,
+        };
   }
 
-  protected local(key: string): Limiter {
-    const { nodes } = this.fleet;
-    if (this.#local?.nodes !== nodes) {
-      this.#local = { nodes, rates: localRates(this.#rule, nodes, this.shared) };
-    }
-    return this.#local.rates.limiter(key);
-  }
-
-  protected get localQueued(): number {
-    return this.#local?.rates.stats().queued ?? 0;
-  }
-
-  protected free(cost: number): Verdict & { readonly lease: Lease } {
+  async peek(key: string): Promise<LimitState> {
+    const { remaining, resetMs } = await this.#take(key, []);
     const { limit, windowMs } = this.#rule;
-    const open = { allowed: true, remaining: limit, resetMs: undefined, retryAfterMs: 0 };
-    return { ...open, limit, windowMs, lease: leaseOf(cost) };
+    return { limit, windowMs, remaining: this.#contended(key) ? 0 : remaining, resetMs };
   }
 
-  protected run<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    return invoke(operation, context);
+  /** Whether calls of this process wait for a window. With a schedule, the store knows their order. */
+  #contended(key: string): boolean {
+    return !this.#scheduled && this.#queues.get(key)?.contended === true;
+  }
+
+  unused(): LimitState {
+    const { limit, windowMs } = this.#rule;
+    return { limit, windowMs, remaining: Math.floor(this.capacity), resetMs: undefined };
+  }
+
+  levels(): Levels {
+    return {};
   }
 }
 
 /**
- * Makes a rate limit that several processes share through a store.
+ * Creates a rate limit that several processes share through a store.
  *
  * ```ts
  * const api = sharedRateLimit({
@@ -204,11 +223,13 @@ class SharedRates extends SharedPolicy implements SharedRateLimiter {
  *   limit: 1000,
  *   windowMs: 1000,
  * });
- * await api.execute(() => call(), { key: tenant, deadlineMs: 500 });
+ * await api.execute(() => call(), { key: tenant, timeoutMs: 500 });
  * ```
  *
  * @throws {TypeError | RangeError} when an option is unknown, out of range or of another algorithm
  */
 export function sharedRateLimit(options: SharedRateLimitOptions): SharedRateLimiter {
-  return new SharedRates(resolveSharedRateLimit('sharedRateLimit', options));
+  const all: ResolvedSharedOptions & { readonly rule: StoreRule } = resolveSharedRateLimit(options);
+  const parts = new SharedParts(all);
+  return new SharedPolicy(new RateBackend(all.rule, parts), parts);
 }

@@ -26,17 +26,17 @@ const value = (metric: string, where: Record<string, string> = {}) =>
 const requests = (outcome: string) => value('requests', { 'temper.outcome': outcome });
 
 describe('the telemetry of a shared limiter', () => {
-  it('counts each request once, whoever decided', async () => {
+  it('counts each call once, whether the store or a fallback decided', async () => {
     const limiter = make({ maxQueue: 2 });
     await limiter.execute(() => 1);
     const waiting = limiter.execute(() => 1);
     await settle();
-    await limiter.acquire({ deadlineMs: 50 }).catch(() => undefined);
+    await limiter.acquire({ maxWaitMs: 50 }).catch(() => undefined);
     await clock.advance(100);
     await waiting;
     store.fail();
     await limiter.execute(() => 1);
-    await limiter.check();
+    await limiter.take();
     expect(await requests('allowed')).toBe(2);
     expect(await requests('delayed')).toBe(1);
     const rejected = await telemetry.points('temper.ratelimit.requests', {
@@ -44,14 +44,16 @@ describe('the telemetry of a shared limiter', () => {
       'temper.outcome': 'rejected',
     });
     expect(
-      rejected.map((point) => [point.attributes['temper.ratelimit.reason'], point.value]),
+      rejected
+        .filter((point) => point.value !== 0)
+        .map((point) => [point.attributes['temper.ratelimit.reason'], point.value]),
     ).toEqual([
-      ['deadline', 1],
       ['limit', 1],
+      ['deadline', 1],
     ]);
   });
 
-  it('counts what the store failed with, and what decided in its place', async () => {
+  it('counts the errors of the store by type, and the fallbacks by mode', async () => {
     store.fail(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
     for (const onStoreFailure of ['local', 'open', 'closed'] as const) {
       await make({ onStoreFailure })
@@ -62,10 +64,14 @@ describe('the telemetry of a shared limiter', () => {
     }
     expect(await value('store.errors', { 'error.type': 'ECONNREFUSED' })).toBe(3);
     expect(await requests('unavailable')).toBe(1);
-    expect(await requests('rejected')).toBeUndefined();
+    const refused = await telemetry.points('temper.ratelimit.requests', {
+      'temper.policy.name': name,
+      'temper.outcome': 'rejected',
+    });
+    expect(refused.filter((point) => point.value !== 0)).toEqual([]);
   });
 
-  it('shows who waits and what is held, in the store and while it is away', async () => {
+  it('shows waiting calls and held permits, in the store and while it is unavailable', async () => {
     const limiter = make();
     await limiter.acquire();
     const all = [limiter.acquire(), limiter.acquire()];
@@ -91,8 +97,8 @@ describe('the telemetry of a shared limiter', () => {
     expect(await value('in_flight')).toBe(0);
   });
 
-  it('has spans of waits and refusals, dated back, and none of calls that pass', async () => {
-    const limiter = make({ onStoreFailure: 'closed' });
+  it('has spans of waits and refusals, dated back, and none of calls that pass at once', async () => {
+    const limiter = make({ onStoreFailure: 'closed', spans: 'all' });
     await limiter.execute(() => 1);
     expect(telemetry.spans).toEqual([]);
     const waiting = limiter.execute(() => 1, { operation: 'charge' });
@@ -114,11 +120,11 @@ describe('the telemetry of a shared limiter', () => {
     expect(telemetry.spans).toHaveLength(2);
   });
 
-  it('carries no key', async () => {
+  it('has no key in any attribute', async () => {
     const limiter = make();
-    await limiter.tryAcquire('somebody@example.org');
+    await limiter.tryAcquire({ key: 'somebody@example.org' });
     store.fail();
-    await limiter.tryAcquire('somebody@example.org');
+    await limiter.tryAcquire({ key: 'somebody@example.org' });
     const all = JSON.stringify([...(await telemetry.metrics())]);
     expect(all).toContain(name);
     expect(all).not.toContain('somebody');

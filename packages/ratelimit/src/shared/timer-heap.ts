@@ -1,53 +1,55 @@
-import type { Clock, Scheduled } from '@temper/core';
-import { wholeMs } from '../wait-queue.ts';
+import type { Clock } from '@temper/core';
+import type { Scheduled } from '@temper/core/policy';
+import { wholeMs } from '../wait/wait-queue.ts';
 
-/** Something that will happen. */
-export interface AlarmEntry {
+/** One pending callback of a {@link TimerHeap}. */
+export interface TimerEntry {
+  /** On the clock's monotonic scale, in milliseconds. */
   readonly at: number;
-  /** Of two moments at the same time, the one that was set first comes first. */
+  /** Entries of the same time fire in the order in which they were added. */
   readonly order: number;
   callback: (() => void) | undefined;
 }
 
 /**
- * Any number of moments behind one timer, which exists only while one of them is still to come. A
- * moment that is taken back stays in the heap until it comes or the heap is empty of others.
+ * Any number of callbacks behind one timer, which exists only while a callback is pending. A cleared
+ * entry stays in the heap until its time comes, or until no other entry is pending.
  */
-export class Alarm {
+export class TimerHeap {
   readonly #clock: Clock;
   readonly #background: boolean;
-  readonly #heap: AlarmEntry[] = [];
-  #live = 0;
+  readonly #heap: TimerEntry[] = [];
+  #pending = 0;
   #order = 0;
   #timer: Scheduled | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
-  /** @param background - whether the process may end without waiting for what is to come */
+  /** @param background - whether the process may end while callbacks are pending */
   constructor(clock: Clock, background = false) {
     this.#clock = clock;
     this.#background = background;
   }
 
-  /** @param at - on the clock's monotonic scale; one that has passed comes with the next turn of the timer */
-  set(at: number, callback: () => void): AlarmEntry {
-    const entry: AlarmEntry = { at, order: this.#order++, callback };
+  /** @param at - on the clock's monotonic scale; a time in the past fires with the next timer */
+  add(at: number, callback: () => void): TimerEntry {
+    const entry: TimerEntry = { at, order: this.#order++, callback };
     this.#push(entry);
-    this.#live++;
+    this.#pending++;
     if (at < this.#timerAt) this.#arm(this.#clock.monotonic());
     return entry;
   }
 
-  /** Takes a moment back; does nothing when it has come. */
-  clear(entry: AlarmEntry): void {
+  /** Cancels an entry; does nothing when it has fired. */
+  clear(entry: TimerEntry): void {
     if (entry.callback === undefined) return;
     entry.callback = undefined;
-    this.#live--;
-    if (this.#live > 0) return;
+    this.#pending--;
+    if (this.#pending > 0) return;
     this.#heap.length = 0;
     this.#disarm();
   }
 
-  #ring(): void {
+  #fire(): void {
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.monotonic();
@@ -56,10 +58,10 @@ export class Alarm {
       const { callback } = next;
       if (callback === undefined) continue;
       next.callback = undefined;
-      this.#live--;
+      this.#pending--;
       callback();
     }
-    if (this.#live > 0) this.#arm(now);
+    if (this.#pending > 0) this.#arm(now);
     else this.#disarm();
   }
 
@@ -68,7 +70,7 @@ export class Alarm {
     if (next === undefined || this.#timerAt <= next.at) return;
     this.#disarm();
     this.#timerAt = next.at;
-    this.#timer = this.#clock.schedule(() => this.#ring(), wholeMs(next.at - now));
+    this.#timer = this.#clock.schedule(() => this.#fire(), wholeMs(next.at - now));
     if (this.#background) this.#timer.unref();
   }
 
@@ -78,7 +80,7 @@ export class Alarm {
     this.#timerAt = Number.POSITIVE_INFINITY;
   }
 
-  #push(entry: AlarmEntry): void {
+  #push(entry: TimerEntry): void {
     const heap = this.#heap;
     let place = heap.length;
     heap.push(entry);
@@ -108,6 +110,6 @@ export class Alarm {
   }
 }
 
-function before(a: AlarmEntry, b: AlarmEntry): boolean {
+function before(a: TimerEntry, b: TimerEntry): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }

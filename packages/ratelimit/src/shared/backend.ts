@@ -1,0 +1,107 @@
+import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
+import type { Decision, Lease, LimitState } from '../limiter.ts';
+import type { Levels } from '../telemetry.ts';
+import type { LocalLimits } from './local-limits.ts';
+import { NodeCount } from './node-count.ts';
+import type { ResolvedSharedOptions } from './options.ts';
+import { QueueSlots } from './queue-slots.ts';
+import { TimerHeap } from './timer-heap.ts';
+
+/** A call that waits for its turn. */
+export interface TurnRequest {
+  readonly key: string;
+  readonly cost: number;
+  /** When its turn must have come, on the clock's monotonic scale; `Infinity` for no limit. */
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A turn that has come. */
+export interface Turn {
+  readonly lease: Lease;
+  readonly waited: boolean;
+  /** Gives everything back, for a call that ended before it could use its turn. */
+  undo(): void;
+}
+
+/** An answer to a call that does not wait. */
+export interface Answer {
+  readonly decision: Decision;
+  /** As of {@link Turn}. */
+  undo(): void;
+}
+
+/** The store did not answer. Tells a failure of the store from its answers; never leaves the package. */
+export class StoreFailure extends Error {
+  constructor(cause: unknown) {
+    super('The store has failed.', { cause });
+  }
+}
+
+/** One kind of shared limit in a store. Every method that asks the store rejects with {@link StoreFailure}. */
+export interface SharedBackend<L extends Levels = Levels> {
+  /** Most units that can ever be taken at once. */
+  readonly capacity: number;
+  /** The limits that hold while the store is unavailable. */
+  readonly local: LocalLimits;
+  /** @throws {RangeError} when this kind cannot take such a cost */
+  checkCost(cost: number): void;
+  /** Waits for a turn, in order of arrival. */
+  acquire(request: TurnRequest): Promise<Turn>;
+  /** Asks without waiting. Calls that wait come first. */
+  take(key: string, cost: number): Promise<Answer>;
+  peek(key: string): Promise<LimitState>;
+  /** The state of a limit of which nothing is used. */
+  unused(): LimitState;
+  /** What this kind adds to the limiter's levels and statistics. */
+  levels(): L;
+}
+
+/** What a backend shares with its policy: timers, slots for waiting calls, and the number of processes. */
+export class SharedParts {
+  readonly options: ResolvedSharedOptions;
+  readonly timers: TimerHeap;
+  readonly slots: QueueSlots;
+  readonly nodes: NodeCount;
+
+  constructor(options: ResolvedSharedOptions) {
+    const { name, store, clock, nodes, maxQueue, maxWaitMs } = options;
+    this.options = options;
+    this.timers = new TimerHeap(clock);
+    this.slots = new QueueSlots(maxWaitMs === 0 ? 0 : maxQueue);
+    this.nodes = new NodeCount(store, name, clock, nodes);
+  }
+
+  /** The error of a call that is refused. */
+  refusal(
+    limit: number,
+    reason: RejectionReason,
+    cost: number,
+    retryAfterMs: number | undefined,
+  ): RateLimitExceededError {
+    // Where waiting is turned off, neither the queue nor the deadline is what refused the call.
+    const shown = reason !== 'cost' && this.slots.max === 0 ? 'limit' : reason;
+    const rest = { limit, remaining: 0, retryAfterMs, cost };
+    return new RateLimitExceededError(this.options.name, { reason: shown, ...rest });
+  }
+
+  /** The refusal of a cost that can never pass. */
+  tooMuch(capacity: number, cost: number): RateLimitExceededError {
+    const rest = {
+      limit: capacity,
+      remaining: capacity,
+      retryAfterMs: Number.POSITIVE_INFINITY,
+      cost,
+    };
+    return new RateLimitExceededError(this.options.name, { reason: 'cost', ...rest });
+  }
+}
+
+/** Runs a request whose failure changes nothing: units that are lost cost throughput and no more. */
+export async function ignoringFailure(request: () => Promise<unknown>): Promise<void> {
+  try {
+    await request();
+  } catch {
+    // The next request meets the same failure and reports it.
+  }
+}
