@@ -129,7 +129,10 @@ const GRADIENT_DEFAULTS: Pick<
   GradientParameters,
   'tolerance' | 'windowMs' | 'minSamples' | 'probeIntervalMs'
 > = { tolerance: 2, windowMs: 200, minSamples: 50, probeIntervalMs: 30_000 };
-const AIMD_DEFAULTS: Pick<AimdParameters, 'latencyThresholdMs' | 'backoffRatio'> = { latencyThresholdMs: Number.POSITIVE_INFINITY, backoffRatio: 0.9 };
+const AIMD_DEFAULTS: Pick<AimdParameters, 'latencyThresholdMs' | 'backoffRatio'> = {
+  latencyThresholdMs: Number.POSITIVE_INFINITY,
+  backoffRatio: 0.9,
+};
 
 /** The defaults, as the README's table shows them. */
 export const ADAPTIVE_DEFAULTS: {
@@ -213,7 +216,9 @@ function refuseOthers(all: Resolved<AdaptiveConcurrencyOptions, Unset>): void {
   const others = all.algorithm === 'gradient' ? AIMD_DEFAULTS : GRADIENT_DEFAULTS;
   for (const option in others) {
     if (option in all) {
-      throw new TypeError(`${OWNER}: ${option} has no meaning for the algorithm '${all.algorithm}'.`);
+      throw new TypeError(
+        `${OWNER}: ${option} has no meaning for the algorithm '${all.algorithm}'.`,
+      );
     }
   }
 }

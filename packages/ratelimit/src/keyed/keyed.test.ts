@@ -1,238 +1,175 @@
-import { ManualClock, settle } from '@temper/testkit';
-import fc from 'fast-check';
+import { type Operation, type Policy, systemClock } from '@temper/core';
+import { type Call, PolicyBase } from '@temper/core/policy';
+import { ManualClock } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { concurrency } from './concurrency-limiter.ts';
+import { concurrency } from '../limiters/concurrency.ts';
+import { tokenBucket } from '../limiters/token-bucket.ts';
 import { keyed } from './keyed.ts';
-import { fixedWindow, gcra, slidingWindow, tokenBucket } from './rate-limits.ts';
+import type { KeyedLimiter } from './options.ts';
 
 let clock: ManualClock;
 beforeEach(() => {
   clock = new ManualClock();
 });
 
-const spend = (limiter: { tryAcquire(key: string): unknown }, key: string): number => {
-  let count = 0;
-  while (limiter.tryAcquire(key)) count++;
-  return count;
-};
+/** A policy around another one, which joins the call under way as a pipeline does. */
+class Around extends PolicyBase {
+  readonly #inner: Policy;
 
-describe('keyed rate limiters', () => {
-  it('give each key the whole limit', () => {
-    const limiter = keyed(() => tokenBucket({ clock }));
-    expect(spend(limiter, 'a')).toBe(10);
-    expect(spend(limiter, 'b')).toBe(10);
-    expect(spend(limiter, 'a')).toBe(0);
-    expect(limiter.stats()).toMatchObject({ keys: 2, allowed: 20, rejected: 3, evictions: 0 });
-    expect(limiter.name).toBe('token-bucket');
-  });
+  constructor(inner: Policy) {
+    super('around', systemClock);
+    this.#inner = inner;
+  }
 
-  it('decide for every key as a limiter of its own would', () => {
-    const step = fc.record({
-      key: fc.constantFrom('a', 'b', 'c'),
-      cost: fc.integer({ min: 1, max: 3 }),
-      ms: fc.integer({ min: 0, max: 2000 }),
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    return this.#inner.execute(operation, { parent: call });
+  }
+
+  stats(): object {
+    return {};
+  }
+
+  [Symbol.dispose](): void {}
+}
+
+const kinds: [string, () => KeyedLimiter][] = [
+  ['template', () => keyed({ template: tokenBucket({ clock, burst: 2, maxQueue: 0 }) })],
+  [
+    'limiter function',
+    () => keyed({ limiter: () => tokenBucket({ clock, burst: 2, maxQueue: 0 }), name: 'per-key' }),
+  ],
+];
+
+describe.each(kinds)('a keyed limiter with a %s', (_, make) => {
+  it('limits each key by the key of the call', async () => {
+    const limiter = make();
+    for (const key of ['a', 'a', 'b']) await limiter.execute(() => 1, { key });
+    await expect(limiter.execute(() => 1, { key: 'a' })).rejects.toMatchObject({
+      reason: 'limit',
+      refused: true,
     });
-    const kinds = [
-      () => tokenBucket({ clock, limit: 20, windowMs: 10_000, burst: 4 }),
-      () => gcra({ clock, limit: 20, windowMs: 10_000, burst: 4 }),
-      () => fixedWindow({ clock, limit: 5, windowMs: 5000 }),
-      () => slidingWindow({ clock, limit: 5, windowMs: 5000 }),
-    ];
-    fc.assert(
-      fc.property(fc.constantFrom(...kinds), fc.array(step, { maxLength: 60 }), (make, script) => {
-        clock = new ManualClock();
-        const limiter = keyed(make);
-        const own = new Map<string, ReturnType<typeof make>>();
-        for (const { key, cost, ms } of script) {
-          clock.jump(ms);
-          const alone = own.get(key) ?? make();
-          own.set(key, alone);
-          expect(limiter.quota(key)).toEqual(alone.quota());
-          expect(limiter.check(key, cost)).toEqual(alone.check(cost));
-          expect(limiter.tryAcquire(key)).toBe(alone.tryAcquire());
-        }
-      }),
-    );
+    await expect(limiter.execute(() => 1, { key: 'b' })).resolves.toBe(1);
+    expect(await limiter.tryExecute(() => 1, { key: 'b' })).toMatchObject({ ok: false });
+    expect(limiter.stats()).toMatchObject({ keys: 2, allowed: 4, rejected: 2 });
   });
 
-  it('wait per key, first come, first served', async () => {
-    const limiter = keyed(() => tokenBucket({ clock }));
-    spend(limiter, 'a');
-    const order: string[] = [];
-    const run = (key: string, name: string) => limiter.execute(key, () => order.push(name));
-    const all = [run('a', 'a1'), run('b', 'b1'), run('a', 'a2')];
-    await settle();
-    expect(order).toEqual(['b1']);
-    expect(limiter.stats().queued).toBe(2);
-    expect(limiter.tryAcquire('a')).toBe(false);
-    await clock.advance(1200);
-    await Promise.all(all);
-    expect(order).toEqual(['b1', 'a1', 'a2']);
-    expect(limiter.stats()).toMatchObject({ queued: 0, delayed: 2 });
-    expect(clock.pending).toBe(0);
-  });
-
-  it('forget the key used longest ago when there is no more room', () => {
-    const limiter = keyed(() => tokenBucket({ clock }), { maxKeys: 2 });
-    spend(limiter, 'a');
-    spend(limiter, 'b');
-    limiter.tryAcquire('a');
-    limiter.tryAcquire('c');
-    expect(limiter.stats()).toMatchObject({ keys: 2, evictions: 1 });
-    expect(spend(limiter, 'a')).toBe(0);
-    expect(spend(limiter, 'b')).toBe(10);
-  });
-
-  it('keep the keys that somebody waits for, and refuse a new one when they are all like that', async () => {
-    const limiter = keyed(() => tokenBucket({ clock, burst: 1 }), { maxKeys: 2 });
-    for (const key of ['a', 'b']) limiter.tryAcquire(key);
-    const waiting = ['a', 'b'].map((key) => limiter.acquire(key));
-    await settle();
-    expect(limiter.tryAcquire('c')).toBe(false);
-    await expect(limiter.acquire('c')).rejects.toMatchObject({ reason: 'keys', limit: 2 });
-    await clock.advance(600);
-    await Promise.all(waiting);
-    expect(limiter.tryAcquire('c')).toBe(true);
-    expect(limiter.stats()).toMatchObject({ keys: 2, evictions: 1 });
-  });
-
-  it('let a key go when those who waited for it have left or were never let in', async () => {
-    const limiter = keyed(() => tokenBucket({ clock, burst: 1 }), { maxKeys: 1 });
-    limiter.tryAcquire('a');
-    const controller = new AbortController();
-    const aborted = limiter.acquire('a', { signal: controller.signal });
-    await settle();
-    controller.abort('gone');
-    await expect(aborted).rejects.toBe('gone');
-    expect(limiter.tryAcquire('b')).toBe(true);
-    await expect(limiter.acquire('b', { deadlineMs: 1 })).rejects.toMatchObject({
-      reason: 'deadline',
+  it('finds key and cost through the policies around it', async () => {
+    const limiter = make();
+    const nested = new Around(new Around(limiter));
+    await nested.execute(() => 1, { key: 'a', cost: 2 });
+    expect(limiter.peek({ key: 'a' }).remaining).toBe(0);
+    await nested.execute(({ key, cost }) => expect({ key, cost }).toEqual({ key: 'b', cost: 1 }), {
+      key: 'b',
     });
-    expect(limiter.tryAcquire('c')).toBe(true);
-    expect(limiter.stats().evictions).toBe(2);
-  });
-
-  it('forget idle keys without a timer', async () => {
-    const limiter = keyed(() => tokenBucket({ clock }), { idleMs: 6000 });
-    for (const key of ['a', 'b', 'c']) limiter.tryAcquire(key);
-    await clock.advance(5999);
-    limiter.tryAcquire('c');
-    expect(limiter.stats().keys).toBe(3);
-    await clock.advance(1);
-    expect(limiter.stats()).toMatchObject({ keys: 1, evictions: 0 });
-    expect(clock.pending).toBe(0);
-  });
-
-  it('do not forget a key before its limit is as good as new', () => {
-    expect(() => keyed(() => tokenBucket({ clock }), { idleMs: 5999 })).toThrow(
-      'token-bucket: idleMs must be a number >= 6000, got 5999.',
-    );
-    const slow = keyed(() => fixedWindow({ clock, windowMs: 86_400_000 }));
-    slow.tryAcquire('a');
-    clock.jump(3_600_000);
-    expect(slow.stats().keys).toBe(1);
-  });
-
-  it('take their limits from the key, when the factory looks at it', () => {
-    const asked: string[] = [];
-    const limiter = keyed((key) => {
-      asked.push(key);
-      return tokenBucket({ clock, burst: key.startsWith('gold') ? 5 : 2 });
+    await limiter.execute((call) => limiter.execute(() => 1, { parent: call, key: 'd' }), {
+      key: 'c',
     });
+    expect(limiter.peek({ key: 'c' }).remaining).toBe(1);
+    expect(limiter.peek({ key: 'd' }).remaining).toBe(1);
+  });
+
+  it('refuses a call without a key, at every entry', async () => {
+    const limiter = make();
+    const message = /needs the key of each call: pass \{ key \}/;
+    for (const options of [undefined, {}, { key: undefined }]) {
+      expect(() => limiter.tryAcquire(options)).toThrow(message);
+      expect(() => limiter.take(options)).toThrow(message);
+      expect(() => limiter.peek(options)).toThrow(message);
+      await expect(limiter.acquire(options)).rejects.toThrow(message);
+      await expect(limiter.execute(() => 1, options)).rejects.toThrow(message);
+      await expect(limiter.wrap(() => 1, options)()).rejects.toThrow(message);
+      await expect(new Around(limiter).execute(() => 1, options)).rejects.toThrow(TypeError);
+    }
+    expect(limiter.stats()).toMatchObject({ keys: 0, allowed: 0 });
+  });
+
+  it.each([
+    ['a positional key', 'a'],
+    ['a number', 2],
+    ['null', null],
+    ['an empty key', { key: '' }],
+    ['a key of another type', { key: 7 }],
+    ['a misspelt option', { key: 'a', deadlineMs: 5 }],
+  ])('refuses %s with a TypeError', async (_name, options) => {
+    const limiter = make();
+    expect(() => limiter.tryAcquire(options as never)).toThrow(TypeError);
+    expect(() => limiter.take(options as never)).toThrow(TypeError);
+    expect(() => limiter.peek(options as never)).toThrow(TypeError);
+    await expect(limiter.acquire(options as never)).rejects.toThrow(TypeError);
     expect(limiter.stats().keys).toBe(0);
-    expect(spend(limiter, 'gold-1')).toBe(5);
-    expect(spend(limiter, 'tin-1')).toBe(2);
-    expect(limiter.quota('tin-2').remaining).toBe(2);
-    expect(spend(limiter, 'tin-2')).toBe(2);
-    expect(asked).toEqual(['gold-1', 'tin-1', 'tin-2', 'tin-2']);
-    expect(() => limiter.check('tin-1', 3)).toThrow(/can ever give at once/);
   });
 
-  it('refuse a factory that makes limiters of several kinds', () => {
-    const limiter = keyed((key) => (key === 'a' ? tokenBucket({ clock }) : gcra({ clock })));
-    limiter.tryAcquire('a');
-    expect(() => limiter.tryAcquire('b')).toThrow(/same kind of limiter/);
-    expect(limiter.stats().keys).toBe(1);
+  it('refuses a bad key in for and forget', () => {
+    const limiter = make();
+    for (const key of [undefined, null, 7, '']) {
+      expect(() => limiter.for(key as never)).toThrow(TypeError);
+      expect(() => limiter.forget(key as never)).toThrow(TypeError);
+    }
   });
 
-  it('leave everything as it was when the factory throws', () => {
-    const limiter = keyed(
-      (key) => {
-        if (key === 'bad') throw new Error('no such user');
-        return tokenBucket({ clock });
-      },
-      { maxKeys: 1 },
-    );
-    spend(limiter, 'a');
-    expect(() => limiter.tryAcquire('bad')).toThrow('no such user');
-    expect(limiter.stats().evictions).toBe(0);
-    expect(spend(limiter, 'a')).toBe(0);
-  });
-
-  it('forget a key on demand, unless it is in use', async () => {
-    const limiter = keyed(() => tokenBucket({ clock }));
-    spend(limiter, 'a');
-    expect(limiter.forget('a')).toBe(true);
-    expect(limiter.forget('a')).toBe(false);
-    expect(spend(limiter, 'a')).toBe(10);
-    const waiting = limiter.acquire('a');
-    await settle();
-    expect(limiter.forget('a')).toBe(false);
-    await clock.advance(600);
-    await waiting;
-  });
-
-  it('wrap a function, and show one key as a policy', async () => {
-    const limiter = keyed(() => tokenBucket({ clock, burst: 1, maxQueue: 0 }));
+  it('wraps a function with the key computed from its arguments', async () => {
+    const limiter = make();
     const greet = limiter.wrap(
       function hello(this: { mark: string }, name: string) {
         return `${name}${this.mark}`;
       },
-      (name) => name,
+      (name) => ({ key: name }),
     );
     expect(greet.name).toBe('hello');
-    await expect(greet.call({ mark: '!' }, 'ann')).resolves.toBe('ann!');
+    for (let i = 0; i < 2; i++)
+      await expect(greet.call({ mark: '!' }, 'ann')).resolves.toBe('ann!');
     await expect(greet.call({ mark: '!' }, 'ann')).rejects.toMatchObject({ reason: 'limit' });
-    await expect(limiter.for('bob').execute(() => 1)).resolves.toBe(1);
-    expect(await limiter.tryExecute('bob', () => 1)).toMatchObject({ ok: false });
-    expect(() => limiter.tryAcquire(undefined as unknown as string)).toThrow(TypeError);
+    await expect(greet.call({ mark: '!' }, 'bob')).resolves.toBe('bob!');
   });
 
-  it('stay bounded while a million keys cycle through', () => {
-    const limiter = keyed(() => tokenBucket({ clock }), { maxKeys: 1000 });
-    for (let i = 0; i < 1_000_000; i++) limiter.tryAcquire(`key-${i % 500_000}`);
-    expect(limiter.stats()).toMatchObject({ keys: 1000, evictions: 999_000, allowed: 1_000_000 });
+  it('shows one key as a limiter of its own', async () => {
+    const limiter = make();
+    const ann = limiter.for('ann');
+    expect(limiter.stats().keys).toBe(0);
+    await expect(ann.execute(({ key }) => key)).resolves.toBe('ann');
+    using lease = await ann.acquire();
+    expect(lease.cost).toBe(1);
+    expect(ann.tryAcquire()).toBeUndefined();
+    expect(ann.take()).toMatchObject({ allowed: false, remaining: 0 });
+    expect(ann.peek()).toEqual(limiter.peek({ key: 'ann' }));
+    expect(limiter.for('bob').tryAcquire()).toBeDefined();
+    expect(() => ann.tryAcquire({ cost: 0 })).toThrow(RangeError);
   });
 });
 
-describe('keyed bulkheads', () => {
-  it('give each key its own permits, and keep those that are out', () => {
-    const limiter = keyed(() => concurrency({ clock, limit: 1 }), { maxKeys: 2 });
-    const a = limiter.tryAcquire('a');
-    const b = limiter.tryAcquire('b');
-    expect(limiter.tryAcquire('a')).toBeUndefined();
-    expect(limiter.tryAcquire('c')).toBeUndefined();
-    a?.release();
-    expect(limiter.tryAcquire('c')?.cost).toBe(1);
-    expect(limiter.stats()).toMatchObject({ keys: 2, evictions: 1, allowed: 3, rejected: 2 });
-    b?.release();
+describe('the options of keyed', () => {
+  it('must have exactly one of template and limiter', () => {
+    const template = tokenBucket({ clock });
+    for (const options of [{}, { template, limiter: () => template }, { maxKeys: 5 }]) {
+      expect(() => keyed(options as never)).toThrow(/exactly one of template .* and limiter/);
+    }
   });
 
-  it('forget idle keys, but none that is in use', () => {
-    const limiter = keyed(() => concurrency({ clock }), { idleMs: 1000, clock });
-    const held = limiter.tryAcquire('a');
-    limiter.tryAcquire('b')?.release();
-    clock.jump(1000);
-    expect(limiter.stats()).toMatchObject({ keys: 1, allowed: 2 });
-    held?.release();
-    expect(limiter.forget('a')).toBe(true);
-    expect(limiter.stats()).toMatchObject({ keys: 0, allowed: 2 });
+  it.each([
+    ['a concurrency limiter', () => concurrency({ clock })],
+    ['a keyed limiter', () => keyed({ template: tokenBucket({ clock }) })],
+    ['a function', () => () => tokenBucket({ clock })],
+    ['an object', () => ({})],
+  ])('refuse %s as a template, and say why', (_, make) => {
+    expect(() => keyed({ template: make() as never })).toThrow(
+      /template must be a rate limiter of this package .* only of these the state can be kept as numbers\. For other limiters pass \{ limiter:/,
+    );
   });
 
-  it('execute under the key', async () => {
-    const limiter = keyed((key) => concurrency({ clock, limit: key.length }));
-    await expect(limiter.execute('ab', () => 7)).resolves.toBe(7);
-    expect(limiter.quota('ab')).toMatchObject({ limit: 2, remaining: 2 });
-    expect(limiter.quota('abc')).toMatchObject({ limit: 3 });
+  it.each([
+    [{ maxKeys: 0 }, RangeError],
+    [{ maxKeys: 2 ** 31 }, RangeError],
+    [{ idleMs: -1 }, RangeError],
+    [{ name: '' }, TypeError],
+    [{ clock: {} }, TypeError],
+    [{ max: 5 }, TypeError],
+  ])('refuse %o', (options, error) => {
+    const limiter = () => tokenBucket({ clock });
+    expect(() => keyed({ limiter, ...options } as never)).toThrow(error);
+  });
+
+  it('refuse the old form with a function', () => {
+    expect(() => keyed((() => tokenBucket({ clock })) as never)).toThrow(TypeError);
+    expect(() => keyed(null as never)).toThrow(TypeError);
   });
 });

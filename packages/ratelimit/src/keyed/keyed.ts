@@ -1,10 +1,5 @@
 import { type Operation, systemClock } from '@temper/core';
-import {
-  type Call,
-  checkType,
-  PolicyBase,
-  type PolicyDescription,
-} from '@temper/core/policy';
+import { type Call, checkType, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import { checkPeek, costOf } from '../wait/acquire-options.ts';
 import { KEYED_BY_ITSELF } from './brand.ts';

@@ -1,12 +1,12 @@
 import type { Clock, Operation } from '@temper/core';
 import { type Call, type InCallExecutor, show } from '@temper/core/policy';
-import {
-  type AcquireOptions,
-  type Decision,
-  type Lease,
-  type Limiter,
-  type LimitState,
-  type RequestCounts,
+import type {
+  AcquireOptions,
+  Decision,
+  Lease,
+  Limiter,
+  LimitState,
+  RequestCounts,
 } from '../limiter.ts';
 import { RuleLimiter } from '../limiters/rate-limiter.ts';
 import { KEYED_BY_ITSELF } from './brand.ts';
@@ -66,7 +66,13 @@ export class LimiterTable implements KeyTable {
   take(key: string, _cost: number, options: AcquireOptions): Decision {
     const limiter = this.#limiterOf(key);
     if (limiter !== undefined) return limiter.take(options);
-    return { ...this.peek(key), remaining: 0, allowed: false, retryAfterMs: undefined, lease: undefined };
+    return {
+      ...this.peek(key),
+      remaining: 0,
+      allowed: false,
+      retryAfterMs: undefined,
+      lease: undefined,
+    };
   }
 
   peek(key: string): LimitState {
@@ -188,7 +194,13 @@ function addCounts(
   counts: { -readonly [K in keyof RequestCounts]: number },
   limiter: Limiter,
 ): number {
-  const { allowed = 0, delayed = 0, rejected = 0, aborted = 0, queued = 0 } = limiter.stats() as Stats;
+  const {
+    allowed = 0,
+    delayed = 0,
+    rejected = 0,
+    aborted = 0,
+    queued = 0,
+  } = limiter.stats() as Stats;
   counts.allowed += allowed;
   counts.delayed += delayed;
   counts.rejected += rejected;
@@ -205,7 +217,9 @@ function inUse(limiter: Limiter): boolean {
 function checkLimiter(owner: string, value: unknown): asserts value is Limiter {
   const limiter = value as Record<string | symbol, unknown> | null | undefined;
   if (METHODS.some((method) => typeof limiter?.[method] !== 'function')) {
-    throw new TypeError(`${owner}: the limiter function must return a limiter, got ${show(value)}.`);
+    throw new TypeError(
+      `${owner}: the limiter function must return a limiter, got ${show(value)}.`,
+    );
   }
   if (limiter?.[KEYED_BY_ITSELF] === true) {
     throw new TypeError(

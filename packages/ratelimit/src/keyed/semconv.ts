@@ -4,8 +4,7 @@ export const METRIC_EVICTIONS: MetricDefinition = {
   name: 'temper.ratelimit.evictions',
   instrument: 'counter',
   unit: '{key}',
-  description:
-    'Keys removed to make room for others. Keys removed after idleMs do not count.',
+  description: 'Keys removed to make room for others. Keys removed after idleMs do not count.',
   attributes: [ATTR_POLICY_NAME],
   alert: 'A steady rate: maxKeys is too small for the keys in use, and their limits start anew.',
 };

@@ -1,7 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { concurrency } from './concurrency.ts';
 import { RateLimitExceededError } from '../errors.ts';
+import { concurrency } from './concurrency.ts';
 
 let clock: ManualClock;
 beforeEach(() => {

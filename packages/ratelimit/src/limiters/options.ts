@@ -1,9 +1,4 @@
-import {
-  numberRule,
-  type OptionRule,
-  type Resolved,
-  resolveOptions,
-} from '@temper/core/policy';
+import { numberRule, type OptionRule, type Resolved, resolveOptions } from '@temper/core/policy';
 import { QUEUE_DEFAULTS, QUEUE_RULES, type QueueOptions } from '../wait/options.ts';
 
 /** Options of the limiters that count units in time. */

@@ -79,15 +79,18 @@ describe('cost', () => {
     expect(limiter.tryAcquire({ cost: 0.5 })).toBeDefined();
   });
 
-  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('is refused when it is %s', async (cost) => {
-    const limiter = tokenBucket({ clock, name: 'mail' });
-    expect(() => limiter.tryAcquire({ cost })).toThrow(RangeError);
-    expect(() => limiter.tryAcquire({ cost })).toThrow(/mail: cost must be a finite number > 0/);
-    expect(() => limiter.take({ cost })).toThrow(RangeError);
-    await expect(limiter.acquire({ cost })).rejects.toThrow(RangeError);
-    await expect(limiter.execute(() => 1, { cost })).rejects.toThrow(RangeError);
-    expect(limiter.stats().availableTokens).toBe(10);
-  });
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])(
+    'is refused when it is %s',
+    async (cost) => {
+      const limiter = tokenBucket({ clock, name: 'mail' });
+      expect(() => limiter.tryAcquire({ cost })).toThrow(RangeError);
+      expect(() => limiter.tryAcquire({ cost })).toThrow(/mail: cost must be a finite number > 0/);
+      expect(() => limiter.take({ cost })).toThrow(RangeError);
+      await expect(limiter.acquire({ cost })).rejects.toThrow(RangeError);
+      await expect(limiter.execute(() => 1, { cost })).rejects.toThrow(RangeError);
+      expect(limiter.stats().availableTokens).toBe(10);
+    },
+  );
 
   it('is refused with a TypeError when it is not a number', () => {
     const limiter = tokenBucket({ clock });
@@ -195,6 +198,7 @@ describe('waiting', () => {
     expect(error).toMatchObject({ reason: 'limit', remaining: 0 });
     expect((error as RateLimitExceededError).retryAfterMs).toBeCloseTo(600);
     expect(isTemperError(error, 'RATE_LIMIT_EXCEEDED')).toBe(true);
+    expect(isRefusal(error)).toBe(true);
   });
 
   it("is no longer than the limiter's maxWaitMs", async () => {

@@ -57,7 +57,8 @@ export class Turns {
     const cost = costOf(this.#gate.name, options);
     const { signal, maxWaitMs = Number.POSITIVE_INFINITY } = options;
     if (signal?.aborted === true) throw signal.reason;
-    if (!this.enter(cost)) await this.#wait(cost, maxWaitMs, new Call(1, undefined, undefined, signal));
+    if (!this.enter(cost))
+      await this.#wait(cost, maxWaitMs, new Call(1, undefined, undefined, signal));
     return cost;
   }
 

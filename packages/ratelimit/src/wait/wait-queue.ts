@@ -215,11 +215,14 @@ export class WaitQueue {
     this.#timer = undefined;
     this.#timerAt = at;
     if (at === Number.POSITIVE_INFINITY) return;
-    this.#timer = this.#clock.schedule(() => {
-      this.#timer = undefined;
-      this.#timerAt = Number.POSITIVE_INFINITY;
-      this.#serve();
-    }, wholeMs(at - now));
+    this.#timer = this.#clock.schedule(
+      () => {
+        this.#timer = undefined;
+        this.#timerAt = Number.POSITIVE_INFINITY;
+        this.#serve();
+      },
+      wholeMs(at - now),
+    );
   }
 }
 
