@@ -1,19 +1,19 @@
-import { type Classification, classify, messageOf, TemperError } from '@temper/core';
+import { type Classification, classify, isRefusal, TemperError } from '@temper/core';
+import { messageOf } from '@temper/core/policy';
 
-/** Every try of a hedged call failed. */
+/** All attempts of a hedged call failed. */
 export class HedgeFailedError extends TemperError {
-  /** What each try failed with, in the order in which they failed. The first is also the `cause`. */
+  /** What each attempt failed with, in the order in which they failed. */
   readonly errors: readonly unknown[];
 
   constructor(policy: string, errors: readonly unknown[]) {
-    super(
-      `'${policy}': all ${errors.length} tries failed, the first with: ${messageOf(errors[0])}`,
-      {
-        code: 'HEDGE_FAILED',
-        policy,
-        cause: errors[0],
-      },
-    );
+    // A refusal by one of our own policies tells less than what the dependency answered.
+    const cause = errors.find((error) => !isRefusal(error)) ?? errors[0];
+    super(`Hedge policy '${policy}' failed after ${errors.length} attempts: ${messageOf(cause)}`, {
+      code: 'HEDGE_FAILED',
+      policy,
+      cause,
+    });
     this.errors = errors;
   }
 
@@ -26,13 +26,13 @@ export class HedgeFailedError extends TemperError {
   }
 }
 
-/** The reason that the signal of a try carries when another try has answered. */
+/** The abort reason of an attempt whose result is no longer needed. */
 export class HedgeLostError extends TemperError {
   constructor(policy: string) {
-    super(`'${policy}': another try has answered; this one is no longer needed.`, {
-      code: 'HEDGE_LOST',
-      policy,
-    });
+    super(
+      `Hedge policy '${policy}' no longer needs this attempt: another one has ended the call.`,
+      { code: 'HEDGE_LOST', policy },
+    );
   }
 
   override get name(): string {
@@ -44,9 +44,9 @@ export class HedgeLostError extends TemperError {
   }
 }
 
-/** The operation failed, and so did what was to answer in its place. Both errors are kept. */
+/** The operation failed, and so did the fallback. */
 export class FallbackFailedError extends TemperError {
-  /** What the operation failed with; also the `cause`. */
+  /** What the operation failed with: an error, or a value that counts as a failure. Also the `cause`. */
   readonly operationError: unknown;
   /** What the fallback failed with. */
   readonly fallbackError: unknown;
@@ -55,7 +55,7 @@ export class FallbackFailedError extends TemperError {
 
   constructor(policy: string, operationError: unknown, fallbackError: unknown) {
     super(
-      `'${policy}': the operation failed (${messageOf(operationError)}), and so did its fallback: ${messageOf(fallbackError)}`,
+      `Fallback policy '${policy}' failed (${messageOf(fallbackError)}) after the operation had failed: ${messageOf(operationError)}`,
       { code: 'FALLBACK_FAILED', policy, cause: operationError },
     );
     this.operationError = operationError;
@@ -72,29 +72,29 @@ export class FallbackFailedError extends TemperError {
   }
 }
 
-/** A fault that chaos injected. Nothing is really wrong. */
+/** An injected fault. Nothing is wrong. */
 export class ChaosFaultError extends TemperError {
   constructor(policy: string) {
-    super(`'${policy}' injected this fault on purpose.`, { code: 'CHAOS_FAULT', policy });
+    super(`Chaos policy '${policy}' injected this fault.`, { code: 'CHAOS_FAULT', policy });
   }
 
   override get name(): string {
     return 'ChaosFaultError';
   }
 
-  /** Transient, as the faults that it stands for. */
+  /** Transient, like the faults that it stands for. */
   override get classification(): Classification {
     return { category: 'network', severity: 'low', transient: true };
   }
 }
 
-/** The policies of a pipeline are in an order in which some of them can never do their work. */
+/** Some policy of a pipeline can never do its work where it stands. */
 export class PipelineOrderError extends TemperError {
-  /** Each of the mistakes, in words. */
+  /** One sentence for each mistake. */
   readonly problems: readonly string[];
 
   constructor(policy: string, problems: readonly string[]) {
-    super(`Pipeline '${policy}' can not work as ordered: ${problems.join(' ')}`, {
+    super(`Pipeline '${policy}' cannot work in this order: ${problems.join(' ')}`, {
       code: 'PIPELINE_ORDER',
       policy,
       stack: true,
@@ -111,9 +111,9 @@ export class PipelineOrderError extends TemperError {
   }
 }
 
-/** A named pipeline was to be replaced, and the new options do not hold. The old one serves on. */
+/** A named pipeline was not replaced because its new definition is invalid. */
 export class PipelineReloadError extends TemperError {
-  /** The revision that serves on. */
+  /** The revision that stays in force. */
   readonly revision: number;
 
   constructor(policy: string, revision: number, cause: unknown) {

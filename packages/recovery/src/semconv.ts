@@ -6,23 +6,29 @@ import {
   type AttributeDefinition,
   type MetricDefinition,
   type SpanDefinition,
-} from '@temper/core';
+} from '@temper/core/policy';
 
-/** `success` and `failure` in time; `timeout`: given up on and aborted. */
+/** `success` and `failure`: the operation ended in time; `timeout`: it was aborted. */
 export type TimeoutOutcome = 'success' | 'failure' | 'timeout';
 export const TIMEOUT_OUTCOMES: readonly TimeoutOutcome[] = ['success', 'failure', 'timeout'];
 
-/** `success`: the first try answered; `hedged`: a later one did; `aborted`: by caller or deadline. */
+/**
+ * `success`: the first attempt won; `hedged`: a later one did; `failure`: none did; `aborted`: the
+ * call was ended from outside.
+ */
 export type HedgeOutcome = 'success' | 'hedged' | 'failure' | 'aborted';
 export const HEDGE_OUTCOMES: readonly HedgeOutcome[] = ['success', 'hedged', 'failure', 'aborted'];
 
-/** `success`: no need for it; `fallback`: it answered; `failure`: neither did, or it was not asked. */
+/**
+ * `success`: the operation succeeded; `fallback`: the handler answered; `failure`: the handler failed
+ * too, or was not called.
+ */
 export type FallbackOutcome = 'success' | 'fallback' | 'failure';
 export const FALLBACK_OUTCOMES: readonly FallbackOutcome[] = ['success', 'fallback', 'failure'];
 
 /**
- * `success`: called and answered; `hit`: answered from memory while fresh; `stale`: answered from
- * memory as the call failed; `shared`: by the call of another; `failure`: with nothing to serve.
+ * `success`: by the operation; `hit`: from the cache, fresh; `stale`: from the cache, because the
+ * operation failed; `shared`: by the operation of a concurrent call; `failure`: there was no answer.
  */
 export type CacheOutcome = 'success' | 'hit' | 'stale' | 'shared' | 'failure';
 export const CACHE_OUTCOMES: readonly CacheOutcome[] = [
@@ -33,13 +39,13 @@ export const CACHE_OUTCOMES: readonly CacheOutcome[] = [
   'failure',
 ];
 
-/** What chaos did: threw an error, waited, or put another result in place. */
+/** What chaos injected: an error, a delay, or another result. */
 export type ChaosKind = 'fault' | 'latency' | 'result';
 export const CHAOS_KINDS: readonly ChaosKind[] = ['fault', 'latency', 'result'];
 
 /**
- * `success`: at the first try; `recovered`: by a strategy; `degraded`: failed, with a partial result;
- * `failure`: failed for good; `aborted`: by the caller or the caller's deadline.
+ * `success`: at the first attempt; `recovered`: by a strategy; `degraded`: failed, with a partial
+ * result; `failure`: failed; `aborted`: by the caller or the caller's deadline.
  */
 export type RecoveryOutcomeName = 'success' | 'recovered' | 'degraded' | 'failure' | 'aborted';
 export const RECOVERY_OUTCOMES: readonly RecoveryOutcomeName[] = [
@@ -50,11 +56,56 @@ export const RECOVERY_OUTCOMES: readonly RecoveryOutcomeName[] = [
   'aborted',
 ];
 
-const outcome = (description: string, values: readonly string[]): AttributeDefinition => ({
+/** Whether a hedged attempt was started, or refused by the budget. */
+export type HedgeAttemptOutcome = 'started' | 'refused';
+export const HEDGE_ATTEMPT_OUTCOMES: readonly HedgeAttemptOutcome[] = ['started', 'refused'];
+
+/** Whether a new definition of a named pipeline was put in force. */
+export type ReloadOutcome = 'applied' | 'rejected';
+export const RELOAD_OUTCOMES: readonly ReloadOutcome[] = ['applied', 'rejected'];
+
+// Literals only, so that a bundler drops the definitions that a program does not use.
+const ATTR_TIMEOUT_OUTCOME: AttributeDefinition = {
   name: ATTR_OUTCOME,
-  description,
-  values,
-});
+  description: 'How the call ended.',
+  values: TIMEOUT_OUTCOMES,
+};
+
+const ATTR_HEDGE_OUTCOME: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'How the call ended.',
+  values: HEDGE_OUTCOMES,
+};
+
+const ATTR_HEDGE_ATTEMPT_OUTCOME: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'Whether the attempt was started, or refused by the budget.',
+  values: HEDGE_ATTEMPT_OUTCOMES,
+};
+
+const ATTR_FALLBACK_OUTCOME: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'How the call ended.',
+  values: FALLBACK_OUTCOMES,
+};
+
+const ATTR_CACHE_OUTCOME: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'Where the answer came from.',
+  values: CACHE_OUTCOMES,
+};
+
+const ATTR_RELOAD_OUTCOME: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'Whether the new definition is in force.',
+  values: RELOAD_OUTCOMES,
+};
+
+const ATTR_RECOVERY_OUTCOME: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'How the operation ended.',
+  values: RECOVERY_OUTCOMES,
+};
 
 export const ATTR_CHAOS_KIND: AttributeDefinition = {
   name: 'temper.chaos.kind',
@@ -70,13 +121,13 @@ export const ATTR_CACHE_AGE: AttributeDefinition = {
 
 export const ATTR_HEDGE_ATTEMPT: AttributeDefinition = {
   name: 'temper.hedge.attempt',
-  description: 'Which try this is, from 1; hedges begin at 2.',
+  description: 'Number of the attempt within the hedged call, from 1; hedges begin at 2.',
   example: '2',
 };
 
 export const ATTR_TIMEOUT_LIMIT: AttributeDefinition = {
   name: 'temper.timeout.limit',
-  description: 'What the operation was given, in seconds.',
+  description: 'Timeout that applied to the call, in seconds.',
   example: '5',
 };
 
@@ -88,7 +139,7 @@ export const ATTR_STRATEGY: AttributeDefinition = {
 
 export const ATTR_RECOVERED_BY: AttributeDefinition = {
   name: 'temper.recovery.recovered_by',
-  description: 'The strategy that saved the call.',
+  description: 'The strategy that recovered the call.',
   values: ['retry', 'fallback'],
 };
 
@@ -97,7 +148,7 @@ export const METRIC_TIMEOUT_CALLS: MetricDefinition = {
   instrument: 'counter',
   unit: '{call}',
   description: 'Calls under a timeout that ended.',
-  attributes: [ATTR_POLICY_NAME, outcome('How the call ended.', TIMEOUT_OUTCOMES)],
+  attributes: [ATTR_POLICY_NAME, ATTR_TIMEOUT_OUTCOME],
   alert: 'The share of timeouts.',
 };
 
@@ -105,7 +156,7 @@ export const METRIC_TIMEOUT_LIMIT: MetricDefinition = {
   name: 'temper.timeout.limit',
   instrument: 'gauge',
   unit: 's',
-  description: 'What a call is given at present.',
+  description: 'Present timeout of a call.',
   attributes: [ATTR_POLICY_NAME],
 };
 
@@ -114,18 +165,15 @@ export const METRIC_HEDGE_CALLS: MetricDefinition = {
   instrument: 'counter',
   unit: '{call}',
   description: 'Hedged calls that ended.',
-  attributes: [ATTR_POLICY_NAME, outcome('How the call ended.', HEDGE_OUTCOMES)],
+  attributes: [ATTR_POLICY_NAME, ATTR_HEDGE_OUTCOME],
 };
 
 export const METRIC_HEDGE_ATTEMPTS: MetricDefinition = {
   name: 'temper.hedge.attempts',
   instrument: 'counter',
   unit: '{attempt}',
-  description: 'Tries beyond the first that were due.',
-  attributes: [
-    ATTR_POLICY_NAME,
-    outcome('Whether it was made, or the budget refused it.', ['started', 'refused']),
-  ],
+  description: 'Attempts beyond the first that were due.',
+  attributes: [ATTR_POLICY_NAME, ATTR_HEDGE_ATTEMPT_OUTCOME],
   alert: 'Refused: the budget is spent.',
 };
 
@@ -134,7 +182,7 @@ export const METRIC_HEDGE_DELAY: MetricDefinition = {
   instrument: 'gauge',
   unit: 's',
   description:
-    'How long a try is waited for, at present, before the next one. Not for a computed delay.',
+    'Present delay before another attempt starts. Absent when the delay is computed per call.',
   attributes: [ATTR_POLICY_NAME],
 };
 
@@ -143,16 +191,16 @@ export const METRIC_FALLBACK_CALLS: MetricDefinition = {
   instrument: 'counter',
   unit: '{call}',
   description: 'Calls with a fallback that ended.',
-  attributes: [ATTR_POLICY_NAME, outcome('How the call ended.', FALLBACK_OUTCOMES)],
-  alert: 'The share of fallbacks: users see second-best answers.',
+  attributes: [ATTR_POLICY_NAME, ATTR_FALLBACK_OUTCOME],
+  alert: 'The share of fallbacks: users get second-best answers.',
 };
 
 export const METRIC_CACHE_CALLS: MetricDefinition = {
   name: 'temper.cache.calls',
   instrument: 'counter',
   unit: '{call}',
-  description: 'Calls that may be answered with the last good answer.',
-  attributes: [ATTR_POLICY_NAME, outcome('Where the answer came from.', CACHE_OUTCOMES)],
+  description: 'Calls through a cache that ended.',
+  attributes: [ATTR_POLICY_NAME, ATTR_CACHE_OUTCOME],
   alert: 'The share of stale answers.',
 };
 
@@ -160,7 +208,7 @@ export const METRIC_CACHE_EVICTIONS: MetricDefinition = {
   name: 'temper.cache.evictions',
   instrument: 'counter',
   unit: '{key}',
-  description: 'Answers forgotten as there were too many keys.',
+  description: 'Answers removed to make room for others.',
   attributes: [ATTR_POLICY_NAME],
 };
 
@@ -168,7 +216,7 @@ export const METRIC_CACHE_KEYS: MetricDefinition = {
   name: 'temper.cache.keys',
   instrument: 'gauge',
   unit: '{key}',
-  description: 'Answers in memory.',
+  description: 'Answers in the cache.',
   attributes: [ATTR_POLICY_NAME],
 };
 
@@ -185,16 +233,16 @@ export const METRIC_PIPELINE_RELOADS: MetricDefinition = {
   name: 'temper.pipeline.reloads',
   instrument: 'counter',
   unit: '{reload}',
-  description: 'Attempts to replace a named pipeline while it runs.',
-  attributes: [ATTR_POLICY_NAME, outcome('Whether the new one serves.', ['applied', 'rejected'])],
-  alert: 'Rejected: the options on file are not those that are in force.',
+  description: 'Reloads of a named pipeline, applied and rejected.',
+  attributes: [ATTR_POLICY_NAME, ATTR_RELOAD_OUTCOME],
+  alert: 'Rejected: the definition on file is not the one in force.',
 };
 
 export const METRIC_PIPELINE_IN_FLIGHT: MetricDefinition = {
   name: 'temper.pipeline.in_flight',
   instrument: 'updowncounter',
   unit: '{call}',
-  description: 'Calls under way in a named pipeline, replaced ones included.',
+  description: 'Calls in flight in a named pipeline, replaced revisions included.',
   attributes: [ATTR_POLICY_NAME],
 };
 
@@ -202,9 +250,9 @@ export const METRIC_FETCH_REJECTED: MetricDefinition = {
   name: 'temper.fetch.rejected',
   instrument: 'counter',
   unit: '{request}',
-  description: 'Requests that were not sent, as too many were under way.',
+  description: 'Requests that were not sent because too many were in flight.',
   attributes: [ATTR_POLICY_NAME],
-  alert: 'Any: the limit is in the way, or the origins are slow.',
+  alert: 'Any: the limit is too low, or the origins are slow.',
 };
 
 export const METRIC_RECOVERY_EXECUTIONS: MetricDefinition = {
@@ -212,11 +260,7 @@ export const METRIC_RECOVERY_EXECUTIONS: MetricDefinition = {
   instrument: 'counter',
   unit: '{execution}',
   description: 'Operations under a recovery plan that ended.',
-  attributes: [
-    ATTR_POLICY_NAME,
-    ATTR_STRATEGY,
-    outcome('How the operation ended.', RECOVERY_OUTCOMES),
-  ],
+  attributes: [ATTR_POLICY_NAME, ATTR_STRATEGY, ATTR_RECOVERY_OUTCOME],
   alert: 'The share of failures; recovered and degraded ones are an early sign.',
 };
 
@@ -225,18 +269,14 @@ export const METRIC_RECOVERY_DURATION: MetricDefinition = {
   instrument: 'histogram',
   unit: 's',
   description: 'Time from the start of the operation to its answer, recovery included.',
-  attributes: [
-    ATTR_POLICY_NAME,
-    ATTR_STRATEGY,
-    outcome('How the operation ended.', RECOVERY_OUTCOMES),
-  ],
+  attributes: [ATTR_POLICY_NAME, ATTR_STRATEGY, ATTR_RECOVERY_OUTCOME],
 };
 
 export const METRIC_RECOVERY_FORECAST: MetricDefinition = {
   name: 'temper.recovery.failure.forecast',
   instrument: 'gauge',
   unit: '1',
-  description: 'Failure ratio to expect a minute from now, if the present trend goes on.',
+  description: 'Failure ratio a minute from now if the present trend continues.',
   attributes: [ATTR_POLICY_NAME],
   alert: "Above the ratio at which the operation's breaker opens.",
 };
@@ -246,7 +286,7 @@ export const METRIC_RECOVERY_DEMAND: MetricDefinition = {
   instrument: 'gauge',
   unit: '{call}',
   description:
-    'Calls under way at one time on average: arrivals per second times mean seconds. Divided by what a replica can hold it is the number of replicas.',
+    "Mean number of calls in flight: arrivals per second times mean duration. Divided by one replica's capacity it is the number of replicas.",
   attributes: [ATTR_POLICY_NAME],
 };
 
@@ -271,53 +311,55 @@ export const RECOVERY_METRICS: readonly MetricDefinition[] = [
   METRIC_RECOVERY_DEMAND,
 ];
 
-const common = [ATTR_POLICY_NAME, ATTR_OPERATION];
-
 /** The spans of this package. */
 export const RECOVERY_SPANS: readonly SpanDefinition[] = [
   {
     name: 'timeout <policy>',
     kind: 'internal',
-    description: 'A call that was given up on, from its start to that moment.',
-    attributes: [...common, ATTR_TIMEOUT_LIMIT, ATTR_ERROR_TYPE],
-    status: 'ERROR always.',
+    description:
+      'A call that timed out, from its beginning to the timeout. With spans: all, every call.',
+    attributes: [ATTR_POLICY_NAME, ATTR_OPERATION, ATTR_TIMEOUT_LIMIT, ATTR_ERROR_TYPE],
+    status: 'ERROR when the call timed out.',
   },
   {
     name: 'hedge <policy>',
     kind: 'internal',
-    description: 'A try beyond the first; what it does is below it.',
-    attributes: [...common, ATTR_HEDGE_ATTEMPT, ATTR_ERROR_TYPE],
-    status: 'ERROR when the try failed; unset when it won or was no longer needed.',
+    description: 'An attempt beyond the first. With spans: all, the first one too.',
+    attributes: [ATTR_POLICY_NAME, ATTR_OPERATION, ATTR_HEDGE_ATTEMPT, ATTR_ERROR_TYPE],
+    status: 'ERROR when the attempt failed; unset when it won or lost.',
   },
   {
     name: 'fallback <policy>',
     kind: 'internal',
-    description: 'The fallback at work; error.type is that of the failure it answers for.',
-    attributes: [...common, ATTR_ERROR_TYPE],
-    status: 'ERROR when the fallback failed too.',
+    description:
+      'A call that the handler was called for, from its beginning; error.type is of the failure. With spans: all, every call.',
+    attributes: [ATTR_POLICY_NAME, ATTR_OPERATION, ATTR_ERROR_TYPE],
+    status: 'ERROR when the fallback failed too; unset when it answered.',
   },
   {
     name: 'cache <policy>',
     kind: 'internal',
-    description: 'A stale answer served in place of a failure, whose error.type it carries.',
-    attributes: [...common, ATTR_CACHE_AGE, ATTR_ERROR_TYPE],
-    status: 'Unset.',
+    description:
+      'A call that got a stale answer in place of a failure, whose error.type it has. With spans: all, every call.',
+    attributes: [ATTR_POLICY_NAME, ATTR_OPERATION, ATTR_CACHE_AGE, ATTR_ERROR_TYPE],
+    status: 'ERROR when the call failed without an answer, with spans: all; unset otherwise.',
   },
   {
     name: 'chaos <policy>',
     kind: 'internal',
-    description: 'An injection, on purpose.',
-    attributes: [...common, ATTR_CHAOS_KIND],
-    status: 'Unset: chaos did what it was told.',
+    description: 'An injected delay, fault or result.',
+    attributes: [ATTR_POLICY_NAME, ATTR_OPERATION, ATTR_CHAOS_KIND],
+    status: 'Unset.',
   },
   {
     name: 'recovery <operation>',
     kind: 'internal',
     description: 'One operation under its plan, recovery included.',
     attributes: [
-      ...common,
+      ATTR_POLICY_NAME,
+      ATTR_OPERATION,
       ATTR_STRATEGY,
-      outcome('How the operation ended.', RECOVERY_OUTCOMES),
+      ATTR_RECOVERY_OUTCOME,
       ATTR_RECOVERED_BY,
       ATTR_ERROR_TYPE,
     ],
