@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type OptionRule, resolveOptions, typeRule } from '@temper/core/policy';
 
 /** Files of the kernel that describe the cgroup of the process. Tests replace them. */
 export interface CgroupPaths {
@@ -8,6 +9,17 @@ export interface CgroupPaths {
   /** @defaultValue '/proc/self/cgroup' */
   readonly membership?: string;
 }
+
+const DEFAULTS: Required<CgroupPaths> = { root: '/sys/fs/cgroup', membership: '/proc/self/cgroup' };
+
+function resolvePaths(owner: string, paths: CgroupPaths): Required<CgroupPaths> {
+  const rules = { root: typeRule('string'), membership: typeRule('string') };
+  return resolveOptions<CgroupPaths>(owner, paths, DEFAULTS, rules);
+}
+
+/** Validates an option that holds {@link CgroupPaths}. */
+export const cgroupRule: OptionRule = (owner, option, value) =>
+  void resolvePaths(`${owner}: ${option}`, value as CgroupPaths);
 
 /** A memory limit and its source. */
 export interface MemoryLimit {
@@ -26,7 +38,7 @@ const V1_UNLIMITED = 2 ** 62;
  * (`memory.limit_in_bytes`).
  */
 export async function cgroupMemoryLimit(paths: CgroupPaths = {}): Promise<MemoryLimit | undefined> {
-  const { root = '/sys/fs/cgroup', membership = '/proc/self/cgroup' } = paths;
+  const { root, membership } = resolvePaths('cgroup', paths);
   const lines = ((await readText(membership)) ?? '').split('\n');
   // A process can be in both hierarchies, but only one of them controls memory.
   for (const line of lines) {

@@ -1,5 +1,17 @@
-import { checkKnown, checkName, checkNumber, checkOneOf, checkType, show } from '@temper/core';
+import {
+  checkKnown,
+  checkName,
+  checkNumber,
+  checkType,
+  nameRule,
+  type OptionRule,
+  oneOfRule,
+  resolveOptions,
+  show,
+  typeRule,
+} from '@temper/core/policy';
 import type { FlappingRule } from './flapping.ts';
+import { TIME_RULES } from './options.ts';
 import type { CheckReturn } from './outcome.ts';
 import type { HealthStatus } from './status.ts';
 
@@ -125,69 +137,57 @@ export const CHECK_DEFAULTS: {
   componentType: 'component',
 };
 
-const KNOWN = [
-  ...Object.keys(CHECK_DEFAULTS),
-  'name',
-  'check',
-  'timeoutMs',
-  'ttlMs',
-  'refreshMs',
-  'dispose',
-];
+/** What each option of a check must be. The built-in checks accept some of them. */
+export const CHECK_RULES: { readonly [K in keyof HealthCheck]-?: OptionRule } = {
+  name: nameRule,
+  check: typeRule('function'),
+  ...TIME_RULES,
+  groups: (owner, option, value) => {
+    if (Array.isArray(value) && value.every((each) => typeof each === 'string' && each !== ''))
+      return;
+    throw new TypeError(`${owner}: ${option} must be an array of names, got ${show(value)}.`);
+  },
+  critical: typeRule('boolean'),
+  failureStatus: oneOfRule(['degraded', 'unhealthy']),
+  flapping: (owner, option, value) => {
+    checkKnown(`${owner}: ${option}`, value, ['failures', 'of']);
+    const { failures, of } = value as FlappingRule;
+    const max = checkNumber(owner, `${option}.of`, of, { min: 1, max: 100, integer: true });
+    checkNumber(owner, `${option}.failures`, failures, { min: 1, max, integer: true });
+  },
+  dependency: typeRule('boolean'),
+  componentType: typeRule('string'),
+  dispose: typeRule('function'),
+};
+const OPTIONS = Object.keys(CHECK_RULES) as readonly (keyof HealthCheck)[];
 
 /** Validates a check and fills in the defaults. */
 export function resolveCheck(
   check: HealthCheck,
   monitor: { readonly timeoutMs: number; readonly ttlMs: number; readonly refreshMs: number },
 ): ResolvedCheck {
-  checkKnown('health check', check, KNOWN);
+  checkKnown('health check', check, OPTIONS);
   const name = checkName('health check', check.name);
   const owner = `health check '${name}'`;
   checkType(owner, 'check', check.check, 'function');
+  // A check may be an instance of a class, whose methods and getters are not properties of its own.
+  const given = Object.fromEntries(OPTIONS.map((option) => [option, check[option]]));
   const { timeoutMs, ttlMs, refreshMs } = monitor;
-  if (check.dispose !== undefined) checkType(owner, 'dispose', check.dispose, 'function');
-  const all: ResolvedCheck = {
-    name,
-    // Called as methods, so that they may use `this`.
-    check: (context) => check.check(context),
-    dispose: check.dispose === undefined ? undefined : () => check.dispose?.(),
-    timeoutMs: check.timeoutMs ?? timeoutMs,
-    ttlMs: check.ttlMs ?? ttlMs,
-    refreshMs: check.refreshMs ?? refreshMs,
-    groups: check.groups ?? CHECK_DEFAULTS.groups,
-    critical: check.critical ?? CHECK_DEFAULTS.critical,
-    failureStatus: check.failureStatus ?? CHECK_DEFAULTS.failureStatus,
-    flapping: check.flapping ?? CHECK_DEFAULTS.flapping,
-    dependency: check.dependency ?? CHECK_DEFAULTS.dependency,
-    componentType: check.componentType ?? CHECK_DEFAULTS.componentType,
-  };
-  checkNumber(owner, 'timeoutMs', all.timeoutMs, { min: 0, aboveMin: true, infinite: false });
-  checkNumber(owner, 'ttlMs', all.ttlMs, { min: 0 });
-  checkNumber(owner, 'refreshMs', all.refreshMs, { min: 0, aboveMin: true });
-  checkGroups(owner, all);
-  checkType(owner, 'critical', all.critical, 'boolean');
-  checkOneOf(owner, 'failureStatus', all.failureStatus, ['degraded', 'unhealthy']);
-  checkKnown(`${owner}: flapping`, all.flapping, ['failures', 'of']);
-  checkNumber(owner, 'flapping.of', all.flapping.of, { min: 1, max: 100, integer: true });
-  checkNumber(owner, 'flapping.failures', all.flapping.failures, {
-    min: 1,
-    max: all.flapping.of,
-    integer: true,
-  });
-  checkType(owner, 'dependency', all.dependency, 'boolean');
-  checkType(owner, 'componentType', all.componentType, 'string');
-  return all;
-}
-
-function checkGroups(owner: string, { groups, dependency }: ResolvedCheck): void {
-  const valid =
-    Array.isArray(groups) && groups.every((group) => typeof group === 'string' && group !== '');
-  if (!valid) {
-    throw new TypeError(`${owner}: groups must be an array of names, got ${show(groups)}.`);
-  }
-  if (dependency && groups.includes(LIVENESS)) {
+  const resolved = resolveOptions<HealthCheck, 'dispose'>(
+    owner,
+    given as unknown as HealthCheck,
+    { ...CHECK_DEFAULTS, name, timeoutMs, ttlMs, refreshMs, check: check.check },
+    CHECK_RULES,
+  );
+  if (resolved.dependency && resolved.groups.includes(LIVENESS)) {
     throw new TypeError(
       `${owner}: groups must not include '${LIVENESS}' for a dependency, because restarting this process does not repair it.`,
     );
   }
+  return {
+    ...resolved,
+    // Called as methods, so that they may use `this`.
+    check: (context) => check.check(context),
+    dispose: resolved.dispose === undefined ? undefined : () => check.dispose?.(),
+  };
 }

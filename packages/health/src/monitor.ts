@@ -1,4 +1,14 @@
-import { checkName, checkNumber, checkType, notify } from '@temper/core';
+import {
+  checkName,
+  checkNumber,
+  checkType,
+  notify,
+  type OptionRule,
+  resolveOptions,
+  safeText,
+  show,
+  typeRule,
+} from '@temper/core/policy';
 import {
   type CheckGroup,
   type HealthCheck,
@@ -25,17 +35,21 @@ import {
   summaryOf,
 } from './report.ts';
 import type { HealthStatus } from './status.ts';
-import { type CheckMeter, logStatusChange, observeMonitor, onListenerError } from './telemetry.ts';
+import { type CheckMeter, logStatusChange, observeMonitor } from './telemetry.ts';
 import type { Uptime } from './uptime.ts';
 
-/** Options of {@link HealthMonitor.check}. */
-interface CheckOptions {
-  /** Runs only the checks of this group. @defaultValue all checks */
-  readonly group?: CheckGroup;
+/** Options of {@link HealthMonitor.liveness}, {@link HealthMonitor.readiness} and {@link HealthMonitor.startup}. */
+interface ProbeOptions {
   /** Names of checks that are listed but do not affect the status. @defaultValue none */
   readonly exclude?: readonly string[];
   /** Whether to probe even if a cached result is available. @defaultValue false */
   readonly fresh?: boolean;
+}
+
+/** Options of {@link HealthMonitor.check}. */
+interface CheckOptions extends ProbeOptions {
+  /** Runs only the checks of this group. @defaultValue all checks */
+  readonly group?: CheckGroup;
 }
 
 /** Snapshot of a {@link HealthMonitor}. */
@@ -62,20 +76,31 @@ export interface HealthMonitor extends Disposable {
    * @throws {TypeError | RangeError} when an option is unknown or out of range
    */
   register(check: HealthCheck): Disposable;
-  /** Removes a check and its history. @returns whether the check existed */
+  /**
+   * Removes a check and its history.
+   *
+   * @returns whether the check existed
+   * @throws {TypeError} when `name` is no string
+   */
   unregister(name: string): boolean;
-  /** Runs the checks in parallel. Never rejects because of a check. */
+  /**
+   * Runs the checks in parallel. Never rejects because of a check.
+   *
+   * @throws {TypeError} (as a rejection) when an option is unknown or invalid, here and in the probes
+   * @throws {RangeError} (as a rejection) when no check is in the group: a misspelt group would
+   * otherwise be healthy
+   */
   check(options?: CheckOptions): Promise<HealthReport>;
   /** Status of all checks. Shares its run with {@link getHealthSummary}, so that both agree. */
   getOverallHealth(): Promise<HealthStatus>;
   /** Status of all checks, with the report and uptime of each. */
   getHealthSummary(): Promise<HealthSummary>;
   /** Whether the process works: runs the group `liveness`, which contains no dependencies. */
-  liveness(options?: Omit<CheckOptions, 'group'>): Promise<HealthReport>;
+  liveness(options?: ProbeOptions): Promise<HealthReport>;
   /** Whether the service accepts traffic: unhealthy unless ready and started; else the group `readiness`. */
-  readiness(options?: Omit<CheckOptions, 'group'>): Promise<HealthReport>;
+  readiness(options?: ProbeOptions): Promise<HealthReport>;
   /** Whether the service has started. Runs the group `startup` until it has passed once. */
-  startup(options?: Omit<CheckOptions, 'group'>): Promise<HealthReport>;
+  startup(options?: ProbeOptions): Promise<HealthReport>;
   /**
    * The latest probes of a check, oldest first.
    *
@@ -91,7 +116,8 @@ export interface HealthMonitor extends Disposable {
    * Sets whether the service accepts traffic. Takes effect immediately, regardless of cached results. A
    * shutdown sets `false` first.
    *
-   * @param reason - shown by the readiness probe
+   * @param reason - shown by the readiness probe, on one line of at most 512 characters
+   * @throws {TypeError} when `ready` is no boolean, or `reason` no string
    */
   setReady(ready: boolean, reason?: string): void;
   /** Marks the service as started; see {@link HealthMonitorOptions.started}. */
@@ -101,6 +127,19 @@ export interface HealthMonitor extends Disposable {
   /** Stops background probes. */
   stop(): void;
 }
+
+const PROBE_RULES: { readonly [K in keyof ProbeOptions]-?: OptionRule } = {
+  exclude: (owner, option, value) => {
+    if (Array.isArray(value) && value.every((name) => typeof name === 'string')) return;
+    throw new TypeError(`${owner}: ${option} must be an array of names, got ${show(value)}.`);
+  },
+  fresh: typeRule('boolean'),
+};
+const RUN_RULES = { group: typeRule('string'), ...PROBE_RULES };
+const RUN_DEFAULTS = { exclude: [], fresh: false } as const;
+
+/** The groups that exist without a check. */
+const BUILT_IN_GROUPS: readonly CheckGroup[] = [LIVENESS, READINESS, STARTUP];
 
 const NOT_READY = 'service is not ready';
 const NOT_STARTED = 'service has not started';
@@ -154,23 +193,24 @@ class Monitor implements HealthMonitor {
   }
 
   unregister(name: string): boolean {
+    checkType(this.#owner, 'name', name, 'string');
     const probe = this.#probes.get(name);
     if (probe === undefined) return false;
     this.#refresher.remove(probe);
     this.#probes.delete(name);
-    notify(probe.check.dispose, undefined, onListenerError);
+    notify(this.name, 'dispose', probe.check.dispose);
     return true;
   }
 
   async check(options: CheckOptions = {}): Promise<HealthReport> {
-    const { group, exclude, fresh = false } = options;
-    const chosen = [...this.#probes.values()].filter(
-      ({ check }) => group === undefined || check.groups.includes(group),
+    const { group, ...run } = resolveOptions<CheckOptions, 'group'>(
+      this.#owner,
+      options,
+      RUN_DEFAULTS,
+      RUN_RULES,
     );
-    const checks = await Promise.all(
-      chosen.map((probe) => probe.run(fresh ? 0 : this.#maxAgeMs(probe))),
-    );
-    return reportOf(this.name, this.#options.clock.now(), checks, exclude);
+    if (group !== undefined) this.#checkGroup(group);
+    return this.#runChecks(group, run);
   }
 
   async getOverallHealth(): Promise<HealthStatus> {
@@ -186,22 +226,24 @@ class Monitor implements HealthMonitor {
     );
   }
 
-  liveness(options: Omit<CheckOptions, 'group'> = {}): Promise<HealthReport> {
-    return this.check({ ...options, group: LIVENESS });
+  async liveness(options: ProbeOptions = {}): Promise<HealthReport> {
+    return this.#runChecks(LIVENESS, this.#resolve(options));
   }
 
-  async readiness(options: Omit<CheckOptions, 'group'> = {}): Promise<HealthReport> {
+  async readiness(options: ProbeOptions = {}): Promise<HealthReport> {
+    const run = this.#resolve(options);
     if (!this.#ready) return this.#refused(this.#notReadyReason);
     if (!this.#started) return this.#refused(NOT_STARTED);
-    const report = await this.check({ ...options, group: READINESS });
+    const report = await this.#runChecks(READINESS, run);
     // A shutdown may have begun while the checks ran.
     return this.#ready ? report : this.#refused(this.#notReadyReason);
   }
 
-  async startup(options: Omit<CheckOptions, 'group'> = {}): Promise<HealthReport> {
+  async startup(options: ProbeOptions = {}): Promise<HealthReport> {
+    const run = this.#resolve(options);
     if (!this.#started) return this.#refused(NOT_STARTED);
     if (this.#startupPassed) return reportOf(this.name, this.#options.clock.now(), []);
-    const report = await this.check({ ...options, group: STARTUP });
+    const report = await this.#runChecks(STARTUP, run);
     if (report.status !== 'unhealthy' && report.excluded.length === 0) this.#startupPassed = true;
     return report;
   }
@@ -229,7 +271,7 @@ class Monitor implements HealthMonitor {
     checkType('setReady', 'ready', ready, 'boolean');
     if (reason !== undefined) checkType('setReady', 'reason', reason, 'string');
     this.#ready = ready;
-    this.#notReadyReason = reason ?? NOT_READY;
+    this.#notReadyReason = reason === undefined ? NOT_READY : safeText(reason);
   }
 
   setStarted(): void {
@@ -258,8 +300,41 @@ class Monitor implements HealthMonitor {
     this.#telemetry[Symbol.dispose]();
     // The checks stay registered: a monitor without checks would report healthy.
     for (const { check } of this.#probes.values()) {
-      notify(check.dispose, undefined, onListenerError);
+      notify(this.name, 'dispose', check.dispose);
     }
+  }
+
+  /** Begins the messages of errors. */
+  get #owner(): string {
+    return `Health monitor '${this.name}'`;
+  }
+
+  #resolve(options: ProbeOptions): Required<ProbeOptions> {
+    return resolveOptions<ProbeOptions>(this.#owner, options, RUN_DEFAULTS, PROBE_RULES);
+  }
+
+  /** @param group - `undefined` for all checks */
+  async #runChecks(
+    group: CheckGroup | undefined,
+    { exclude, fresh }: Required<ProbeOptions>,
+  ): Promise<HealthReport> {
+    const chosen = [...this.#probes.values()].filter(
+      ({ check }) => group === undefined || check.groups.includes(group),
+    );
+    const checks = await Promise.all(
+      chosen.map((probe) => probe.run(fresh ? 0 : this.#maxAgeMs(probe))),
+    );
+    return reportOf(this.name, this.#options.clock.now(), checks, exclude);
+  }
+
+  /** @throws {RangeError} when no check is in the group */
+  #checkGroup(group: CheckGroup): void {
+    const used = [...this.#probes.values()].flatMap(({ check }) => check.groups);
+    const groups = new Set([...BUILT_IN_GROUPS, ...used]);
+    if (groups.has(group)) return;
+    throw new RangeError(
+      `${this.#owner} has no check in the group ${show(group)}. Groups: ${[...groups].join(', ')}.`,
+    );
   }
 
   /** Concurrent callers share one run of all checks. */
@@ -275,11 +350,11 @@ class Monitor implements HealthMonitor {
   }
 
   #known(name: string): Probe {
-    const probe = this.#probes.get(checkName('health', name));
+    const probe = this.#probes.get(checkName(this.#owner, name));
     if (probe === undefined) {
       const names = [...this.#probes.keys()].join(', ') || 'none';
       throw new RangeError(
-        `Health monitor '${this.name}' has no check named '${name}'. Registered checks: ${names}.`,
+        `${this.#owner} has no check named '${name}'. Registered checks: ${names}.`,
       );
     }
     return probe;
@@ -295,7 +370,7 @@ class Monitor implements HealthMonitor {
     const { name, status, message } = report;
     const change: StatusChange = { monitor: this.name, check: name, from, to: status, message };
     logStatusChange(change);
-    notify(this.#options.onStatusChange, change, onListenerError);
+    notify(this.name, 'onStatusChange', this.#options.onStatusChange, change);
   }
 }
 

@@ -1,18 +1,20 @@
+import { type Clock, type Random, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
   checkNumber,
-  checkOneOf,
-  checkType,
-  type Random,
+  clockRule,
+  DEFAULT_SPANS,
+  nameRule,
+  numberRule,
+  type OptionRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
   SPAN_MODES,
   type SpanMode,
   show,
-  systemClock,
   systemRandom,
-} from '@temper/core';
+  typeRule,
+} from '@temper/core/policy';
 import type { HealthCheck } from './check-options.ts';
 import type { StatusChange } from './report.ts';
 
@@ -82,9 +84,9 @@ export interface HealthMonitorOptions {
   /** Called when the status of a check changes. An error is logged. @defaultValue none */
   readonly onStatusChange?: (change: StatusChange) => void;
   /**
-   * Which probes have spans.
+   * Which probes have spans: all, those that returned unhealthy, threw or timed out, or none.
    *
-   * @defaultValue 'all'
+   * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
   /** @defaultValue the system clock */
@@ -103,7 +105,7 @@ export const HEALTH_DEFAULTS: {
   readonly historySize: 100;
   readonly uptimeWindowsMs: readonly [60_000, 3_600_000, 86_400_000];
   readonly started: true;
-  readonly spans: 'all';
+  readonly spans: typeof DEFAULT_SPANS;
 } = {
   name: 'health',
   timeoutMs: 5000,
@@ -113,60 +115,57 @@ export const HEALTH_DEFAULTS: {
   historySize: 100,
   uptimeWindowsMs: [60_000, 3_600_000, 86_400_000],
   started: true,
-  spans: 'all',
+  spans: DEFAULT_SPANS,
 };
 
 /** The options after validation. Only the callback stays optional. */
-export type ResolvedHealthOptions = Required<Omit<HealthMonitorOptions, 'onStatusChange'>> &
-  Pick<HealthMonitorOptions, 'onStatusChange'>;
+export type ResolvedHealthOptions = Resolved<HealthMonitorOptions, 'onStatusChange'>;
 
-const KNOWN = [...Object.keys(HEALTH_DEFAULTS), 'checks', 'onStatusChange', 'clock', 'random'];
+/** The time limits of probes, which a monitor and a check may set. */
+export const TIME_RULES: {
+  readonly timeoutMs: OptionRule;
+  readonly ttlMs: OptionRule;
+  readonly refreshMs: OptionRule;
+} = {
+  timeoutMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
+  ttlMs: numberRule({ min: 0 }),
+  refreshMs: numberRule({ min: 0, aboveMin: true }),
+};
+
+const RULES: { readonly [K in keyof HealthMonitorOptions]-?: OptionRule } = {
+  name: nameRule,
+  ...TIME_RULES,
+  refreshJitter: numberRule({ min: 0, max: 1 }),
+  historySize: numberRule({ min: 0, max: 100_000, integer: true }),
+  uptimeWindowsMs: checkWindows,
+  started: typeRule('boolean'),
+  checks: (owner, option, value) => {
+    if (Array.isArray(value)) return;
+    throw new TypeError(`${owner}: ${option} must be an array, got ${show(value)}.`);
+  },
+  onStatusChange: typeRule('function'),
+  spans: oneOfRule(SPAN_MODES),
+  clock: clockRule,
+  random: typeRule('function'),
+};
 
 /** Validates the options and fills in the defaults. */
 export function resolveHealthOptions(options: HealthMonitorOptions): ResolvedHealthOptions {
-  const owner = 'healthMonitor';
-  checkKnown(owner, options, KNOWN);
-  const all = {
-    ...HEALTH_DEFAULTS,
-    checks: [],
-    clock: systemClock,
-    random: systemRandom,
-    ...withoutUndefined(options),
-  };
-  checkName(owner, all.name);
-  checkNumber(owner, 'timeoutMs', all.timeoutMs, { min: 0, aboveMin: true, infinite: false });
-  checkNumber(owner, 'ttlMs', all.ttlMs, { min: 0 });
-  checkNumber(owner, 'refreshMs', all.refreshMs, { min: 0, aboveMin: true });
-  checkNumber(owner, 'refreshJitter', all.refreshJitter, { min: 0, max: 1 });
-  checkNumber(owner, 'historySize', all.historySize, { min: 0, max: 100_000, integer: true });
-  checkWindows(owner, all.uptimeWindowsMs);
-  checkType(owner, 'started', all.started, 'boolean');
-  if (all.onStatusChange !== undefined) {
-    checkType(owner, 'onStatusChange', all.onStatusChange, 'function');
-  }
-  checkClock(owner, all.clock);
-  checkType(owner, 'random', all.random, 'function');
-  checkOneOf(owner, 'spans', all.spans, SPAN_MODES);
-  if (!Array.isArray(all.checks)) {
-    throw new TypeError(`${owner}: checks must be an array, got ${show(all.checks)}.`);
-  }
-  return all;
+  return resolveOptions<HealthMonitorOptions, 'onStatusChange'>(
+    'healthMonitor',
+    options,
+    { ...HEALTH_DEFAULTS, checks: [], clock: systemClock, random: systemRandom },
+    RULES,
+  );
 }
 
-function checkWindows(owner: string, windows: unknown): void {
+function checkWindows(owner: string, option: string, windows: unknown): void {
   if (!Array.isArray(windows) || windows.length > 8) {
     throw new TypeError(
-      `${owner}: uptimeWindowsMs must be an array of at most 8 numbers, got ${show(windows)}.`,
+      `${owner}: ${option} must be an array of at most 8 numbers, got ${show(windows)}.`,
     );
   }
   for (const windowMs of windows) {
-    checkNumber(owner, 'uptimeWindowsMs', windowMs, { min: 1000, infinite: false });
+    checkNumber(owner, option, windowMs, { min: 1000, infinite: false });
   }
-}
-
-/** Removes options that are `undefined`, which count as omitted. */
-export function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as T;
 }

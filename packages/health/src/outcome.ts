@@ -1,11 +1,11 @@
-import { messageOf, show } from '@temper/core';
+import { messageOf, safeText, show } from '@temper/core/policy';
 import { HEALTH_STATUSES, type HealthStatus } from './status.ts';
 
 /** Result of a check. */
 export interface CheckResult {
   /** @defaultValue 'healthy' */
   readonly status?: HealthStatus;
-  /** What was found, in a sentence. */
+  /** What was found, in a sentence. Made safe to show: one line of at most 512 characters, scrubbed. */
   readonly message?: string;
   /** A measured value, shown in `health+json`. */
   readonly observed?: {
@@ -30,6 +30,9 @@ export interface Outcome extends CheckResult {
   readonly error?: unknown;
 }
 
+/** Longest name or unit of an observed value. */
+const MAX_LABEL = 64;
+
 const HEALTHY: Outcome = { status: 'healthy' };
 
 /**
@@ -52,7 +55,11 @@ export function failed(error: unknown, failureStatus: HealthStatus): Outcome {
   return { status: failureStatus, message: messageOf(error), error };
 }
 
-/** Reads every property once: the object is the user's and may change or have getters. */
+/**
+ * Reads every property once: the object is the user's and may change or have getters. Text is bounded
+ * and scrubbed here, because reports and history leave the process on many ways. Details are the
+ * user's own data and stay as they are until they are rendered.
+ */
 function resultOf(returned: object, failureStatus: HealthStatus): Outcome {
   const { status = 'healthy', message, observed, details } = returned as Record<string, unknown>;
   const invalid = (property: string, value: unknown): Outcome =>
@@ -62,24 +69,29 @@ function resultOf(returned: object, failureStatus: HealthStatus): Outcome {
     );
   if (!isStatus(status)) return invalid('status', status);
   if (message !== undefined && typeof message !== 'string') return invalid('message', message);
-  if (observed !== undefined && !isObserved(observed)) return invalid('observed', observed);
+  const measured = observed === undefined ? undefined : observedOf(observed);
+  if (observed !== undefined && measured === undefined) return invalid('observed', observed);
   if (details !== undefined && !isRecord(details)) return invalid('details', details);
   return {
     status,
-    ...(message === undefined ? {} : { message }),
-    ...(observed === undefined ? {} : { observed }),
+    ...(message === undefined ? {} : { message: safeText(message) }),
+    ...(measured === undefined ? {} : { observed: measured }),
     ...(details === undefined ? {} : { details }),
   };
 }
 
-function isObserved(value: unknown): value is NonNullable<CheckResult['observed']> {
-  if (!isRecord(value)) return false;
-  const { name, value: measured, unit } = value;
-  return (
-    (typeof measured === 'number' || typeof measured === 'string') &&
-    (name === undefined || typeof name === 'string') &&
-    (unit === undefined || typeof unit === 'string')
-  );
+/** A copy that is safe to show; undefined if the value is invalid. */
+function observedOf(given: unknown): CheckResult['observed'] {
+  if (!isRecord(given)) return undefined;
+  const { name, value, unit } = given;
+  if (typeof value !== 'number' && typeof value !== 'string') return undefined;
+  if (name !== undefined && typeof name !== 'string') return undefined;
+  if (unit !== undefined && typeof unit !== 'string') return undefined;
+  return {
+    ...(name === undefined ? {} : { name: safeText(name, MAX_LABEL) }),
+    value: typeof value === 'string' ? safeText(value) : value,
+    ...(unit === undefined ? {} : { unit: safeText(unit, MAX_LABEL) }),
+  };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

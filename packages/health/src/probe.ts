@@ -1,10 +1,5 @@
-import {
-  type Clock,
-  errorType,
-  OperationTimeoutError,
-  type Scheduled,
-  type SpanMode,
-} from '@temper/core';
+import { type Clock, OperationTimeoutError } from '@temper/core';
+import { errorType, type Scheduled, type SpanMode } from '@temper/core/policy';
 import type { ResolvedCheck } from './check-options.ts';
 import { CheckHangingError } from './errors.ts';
 import { steadyStatus } from './flapping.ts';
@@ -53,7 +48,7 @@ export class Probe {
     this.#history = new Ring(options.historySize);
     this.#recent = new Ring(check.flapping.of);
     this.#uptime = options.uptimeWindowsMs.map((windowMs) => new UptimeWindow(windowMs));
-    this.meter = checkMeter(options.monitor, check.name);
+    this.meter = checkMeter(this, options.monitor, check.name);
   }
 
   /** Report of the last probe; undefined before the first. */
@@ -102,13 +97,10 @@ export class Probe {
 
   async #probe(startedAt: number, background: boolean): Promise<CheckReport> {
     const { monitor, spans } = this.#options;
-    const trace = new ProbeTrace(monitor, this.check.name, spans, () => this.#clock.now());
+    const trace = new ProbeTrace(monitor, this.check.name, spans, this.#clock);
     const outcome = await this.#outcome(trace, startedAt, background);
     this.meter.duration.record((this.#clock.monotonic() - startedAt) / 1000);
-    // In the context of the span, so that the log record of a status change is linked to it.
-    const report = trace.run(() => this.#conclude(outcome, startedAt));
-    trace.end(outcome);
-    return report;
+    return trace.end(outcome, () => this.#conclude(outcome, startedAt));
   }
 
   #outcome(trace: ProbeTrace, startedAt: number, background: boolean): Promise<Outcome> {
@@ -117,7 +109,11 @@ export class Probe {
     return new Promise((resolve) => {
       this.#timer = this.#clock.schedule(() => {
         this.#hangingSince = startedAt;
-        const error = new OperationTimeoutError(`check '${name}'`, timeoutMs);
+        const error = new OperationTimeoutError(
+          this.#options.monitor,
+          timeoutMs,
+          `Check '${name}'`,
+        );
         controller.abort(error);
         resolve(failed(error, failureStatus));
       }, timeoutMs);
@@ -168,7 +164,7 @@ export class Probe {
     };
     this.#report = report;
     this.#reportedAt = now;
-    this.meter.probes[status].value++;
+    this.meter.probes[status] += 1;
     this.#history.push({
       status: outcome.status,
       timestamp,

@@ -1,7 +1,8 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { systemClock } from '@temper/core';
-import { type CgroupPaths, cgroupMemoryLimit } from './cgroup.ts';
+import { resolveOptions } from '@temper/core/policy';
+import { type CgroupPaths, cgroupMemoryLimit, cgroupRule } from './cgroup.ts';
 import {
   METRIC_EVENT_LOOP_UTILIZATION,
   METRIC_PROCESS_CPU_UTILIZATION,
@@ -22,7 +23,7 @@ class ProcessLevels {
   #cpuAt = systemClock.monotonic();
   #loop: EventLoopUtilization = performance.eventLoopUtilization();
 
-  constructor(cgroup: CgroupPaths | undefined) {
+  constructor(cgroup: CgroupPaths) {
     cgroupMemoryLimit(cgroup).then(
       (limit) => {
         if (limit !== undefined) this.#limitBytes = limit.limitBytes;
@@ -65,9 +66,16 @@ class ProcessLevels {
  * cover the time since the last collection, so with two metric readers each covers a part of it.
  *
  * @returns stops the metrics when disposed
+ * @throws {TypeError} when an option is unknown or invalid
  */
 export function processMetrics(options: ProcessMetricsOptions = {}): Disposable {
-  const levels = new ProcessLevels(options.cgroup);
+  const { cgroup } = resolveOptions<ProcessMetricsOptions>(
+    'processMetrics',
+    options,
+    { cgroup: {} },
+    { cgroup: cgroupRule },
+  );
+  const levels = new ProcessLevels(cgroup);
   const observed = observeProcess(levels);
   running.add(levels);
   return {

@@ -1,4 +1,5 @@
-import type { Clock, Random, Scheduled } from '@temper/core';
+import type { Clock, Random } from '@temper/core';
+import type { Scheduled } from '@temper/core/policy';
 import type { Probe } from './probe.ts';
 
 /**

@@ -4,7 +4,7 @@ import {
   type AttributeDefinition,
   type MetricDefinition,
   type SpanDefinition,
-} from '@temper/core';
+} from '@temper/core/policy';
 import { HEALTH_STATUSES } from './status.ts';
 
 export const ATTR_CHECK_NAME: AttributeDefinition = {

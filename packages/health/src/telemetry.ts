@@ -1,16 +1,17 @@
-import { type Context, context, SeverityNumber, type Span } from '@opentelemetry/api';
+import { type Context, context } from '@opentelemetry/api';
+import type { Attributes, Clock } from '@temper/core';
 import {
   ATTR_POLICY_NAME,
-  type Attributes,
-  type Cell,
-  failSpan,
+  by,
+  type Counts,
+  type Emit,
+  type GuardedSpan,
   type HistogramSeries,
-  type InstrumentationScope,
-  instrumentationScope,
+  Instrumentation,
   type MetricDefinition,
-  runInSpan,
   type SpanMode,
-} from '@temper/core';
+  type Variants,
+} from '@temper/core/policy';
 import type { Outcome } from './outcome.ts';
 import type { StatusChange } from './report.ts';
 import {
@@ -28,35 +29,41 @@ import {
 import { HEALTH_STATUSES, type HealthStatus } from './status.ts';
 import { VERSION } from './version.ts';
 
-const scope: InstrumentationScope = instrumentationScope({
+const telemetry = new Instrumentation({
   name: '@temper/health',
   version: VERSION,
   metrics: [...HEALTH_METRICS, ...PROCESS_METRICS],
 });
 
-/** Logs an error thrown by user code. */
-export const onListenerError: (error: unknown) => void = scope.onListenerError;
+const STATUSES = by(ATTR_STATUS.name, HEALTH_STATUSES);
 
 /** The metric series of one check. */
 export interface CheckMeter {
-  readonly probes: Readonly<Record<HealthStatus, Cell>>;
+  /** Finished probes by the resulting status. The probe counts in it. */
+  readonly probes: Counts<HealthStatus>;
+  /** In seconds. */
   readonly duration: HistogramSeries;
   /** Attributes of the gauge, one set per status. */
-  readonly levels: Readonly<Record<HealthStatus, Attributes>>;
+  readonly levels: Variants<HealthStatus>;
 }
 
-/** Creates the metric series of a check. Monitors and checks of the same name share them. */
-export function checkMeter(monitor: string, check: string): CheckMeter {
-  const base = { [ATTR_POLICY_NAME.name]: monitor, [ATTR_CHECK_NAME.name]: check };
-  const byStatus = <T>(make: (attributes: Attributes) => T): Record<HealthStatus, T> =>
-    Object.fromEntries(
-      HEALTH_STATUSES.map((status) => [status, make({ ...base, [ATTR_STATUS.name]: status })]),
-    ) as Record<HealthStatus, T>;
+/**
+ * Creates the metric series of a check. Monitors and checks of the same name share them.
+ *
+ * @param probe - counts in them for as long as it exists
+ */
+export function checkMeter(probe: object, monitor: string, check: string): CheckMeter {
+  const base = attributesOf(monitor, check);
+  const levels = HEALTH_STATUSES.map((status) => [status, { ...base, ...STATUSES[status] }]);
   return {
-    probes: byStatus((attributes) => scope.counter(METRIC_CHECKS, attributes)),
-    duration: scope.histogram(METRIC_CHECK_DURATION, base),
-    levels: byStatus((attributes) => attributes),
+    probes: telemetry.scope.counts(probe, METRIC_CHECKS, base, STATUSES),
+    duration: telemetry.scope.histogram(METRIC_CHECK_DURATION, base),
+    levels: Object.fromEntries(levels) as Variants<HealthStatus>,
   };
+}
+
+function attributesOf(monitor: string, check: string): Attributes {
+  return { [ATTR_POLICY_NAME.name]: monitor, [ATTR_CHECK_NAME.name]: check };
 }
 
 /** A monitor as read at each metric collection. */
@@ -66,58 +73,67 @@ export interface ObservableMonitor {
 
 /** Reports the status of every check at each metric collection. */
 export function observeMonitor(monitor: ObservableMonitor): Disposable {
-  return scope.observe(monitor, (owner, emit) => {
-    for (const { meter, status } of owner.levels()) {
-      for (const each of HEALTH_STATUSES) {
-        emit(METRIC_STATUS, meter.levels[each], each === status ? 1 : 0);
-      }
-    }
-  });
+  return telemetry.observe(monitor, readStatuses);
 }
 
-/** The span of one probe, if the mode asks for one. Only `work` can throw. */
+function readStatuses(monitor: ObservableMonitor, emit: Emit): void {
+  for (const { meter, status } of monitor.levels()) {
+    for (const each of HEALTH_STATUSES) {
+      emit(METRIC_STATUS, meter.levels[each], each === status ? 1 : 0);
+    }
+  }
+}
+
+/** The span of one probe, if the mode asks for one. Only the work itself can throw. */
 export class ProbeTrace {
   readonly #monitor: string;
   readonly #check: string;
+  readonly #mode: SpanMode;
+  readonly #clock: Clock;
   readonly #parent: Context;
-  /** Clock of a span that is created at the end of the probe. Otherwise the SDK's own clock is used. */
-  readonly #now: (() => number) | undefined;
-  readonly #startTime: number | undefined;
-  #span: Span | undefined;
+  /** On the clock's monotonic scale, in milliseconds. */
+  readonly #startedAt: number;
+  #span: GuardedSpan | undefined;
 
-  constructor(monitor: string, check: string, mode: SpanMode, now: () => number) {
+  constructor(monitor: string, check: string, mode: SpanMode, clock: Clock) {
     this.#monitor = monitor;
     this.#check = check;
+    this.#mode = telemetry.live.traces ? mode : 'none';
+    this.#clock = clock;
     this.#parent = context.active();
-    this.#now = mode === 'failures' ? now : undefined;
-    this.#startTime = this.#now?.();
-    if (mode === 'all') scope.safely(() => this.#open());
+    this.#startedAt = clock.monotonic();
+    if (this.#mode === 'all') this.#span = this.#open();
   }
 
+  /** Runs the check, whose spans become children of this one. */
   run<T>(work: () => T): T {
-    return this.#span === undefined ? work() : runInSpan(this.#span, work);
+    return this.#span === undefined ? work() : this.#span.run(work);
   }
 
-  end(outcome: Outcome): void {
-    scope.safely(() => {
-      const bad = outcome.error !== undefined || outcome.status === 'unhealthy';
-      if (bad && this.#now !== undefined) this.#open();
-      const span = this.#span;
-      if (span === undefined) return;
-      span.setAttribute(ATTR_PROBE_STATUS.name, outcome.status);
-      if (bad) failSpan(span, outcome.error ?? new UnhealthyResult(outcome.message));
-      span.end(this.#now?.());
-    });
+  /**
+   * Ends the span. In mode `failures` it is created now, dated back to the start of the probe.
+   *
+   * @param record - records the outcome in the context of the span, so that the log record of a
+   * status change is linked to it
+   */
+  end<T>(outcome: Outcome, record: () => T): T {
+    const failed = outcome.error !== undefined || outcome.status === 'unhealthy';
+    const datedBack = failed && this.#mode === 'failures';
+    const now = this.#clock.now();
+    if (datedBack) this.#span = this.#open(now - (this.#clock.monotonic() - this.#startedAt));
+    const result = this.run(record);
+    this.#span?.set({ [ATTR_PROBE_STATUS.name]: outcome.status });
+    if (failed) {
+      const error = outcome.error ?? new UnhealthyResult(outcome.message);
+      this.#span?.fail({ ok: false, error });
+    }
+    this.#span?.end(datedBack ? now : undefined);
+    return result;
   }
 
-  #open(): void {
-    const attributes = {
-      [ATTR_POLICY_NAME.name]: this.#monitor,
-      [ATTR_CHECK_NAME.name]: this.#check,
-    };
-    const options =
-      this.#startTime === undefined ? { attributes } : { attributes, startTime: this.#startTime };
-    this.#span = scope.tracer.startSpan(`health ${this.#check}`, options, this.#parent);
+  #open(startTime?: number): GuardedSpan {
+    const attributes = attributesOf(this.#monitor, this.#check);
+    return telemetry.span(`health ${this.#check}`, attributes, this.#parent, startTime);
   }
 }
 
@@ -127,33 +143,36 @@ class UnhealthyResult extends Error {
 }
 
 /** Emits the log record of a status change. */
-export function logStatusChange(change: StatusChange): void {
-  scope.safely(() => {
-    const worse = change.to !== 'healthy';
-    const reason = change.message === undefined ? '' : `: ${change.message}`;
-    scope.logger.emit({
-      eventName: EVENT_STATUS_CHANGED,
-      severityNumber: worse ? SeverityNumber.WARN : SeverityNumber.INFO,
-      severityText: worse ? 'WARN' : 'INFO',
-      body: `Check '${change.check}' changed from ${change.from ?? 'unknown'} to ${change.to}${reason}`,
-      attributes: {
-        [ATTR_POLICY_NAME.name]: change.monitor,
-        [ATTR_CHECK_NAME.name]: change.check,
-        [ATTR_STATUS.name]: change.to,
-        ...(change.from === undefined ? {} : { [ATTR_FROM.name]: change.from }),
-      },
-    });
+export function logStatusChange({ monitor, check, from, to, message }: StatusChange): void {
+  telemetry.log({
+    event: EVENT_STATUS_CHANGED,
+    severity: to === 'healthy' ? 'INFO' : 'WARN',
+    body: () => {
+      const reason = message === undefined ? '' : `: ${message}`;
+      return `Check '${check}' changed from ${from ?? 'unknown'} to ${to}${reason}`;
+    },
+    attributes: {
+      ...attributesOf(monitor, check),
+      [ATTR_STATUS.name]: to,
+      ...(from === undefined ? {} : { [ATTR_FROM.name]: from }),
+    },
   });
 }
 
 /** One value of the process. */
 export type ProcessLevel = readonly [definition: MetricDefinition, value: number];
 
+interface ProcessLevels {
+  read(): readonly ProcessLevel[];
+}
+
 /** Reports the values of the process at each metric collection. */
-export function observeProcess(levels: { read(): readonly ProcessLevel[] }): Disposable {
-  return scope.observe(levels, (owner, emit) => {
-    for (const [definition, value] of owner.read()) emit(definition, NO_ATTRIBUTES, value);
-  });
+export function observeProcess(levels: ProcessLevels): Disposable {
+  return telemetry.observe(levels, readProcess);
+}
+
+function readProcess(levels: ProcessLevels, emit: Emit): void {
+  for (const [definition, value] of levels.read()) emit(definition, NO_ATTRIBUTES, value);
 }
 
 const NO_ATTRIBUTES: Attributes = {};

@@ -1,7 +1,7 @@
-import { checkNumber, checkType } from '@temper/core';
+import { checkName, checkType, numberRule } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
 import type { HealthStatus } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
+import { type BuiltInCheckOptions, resolveCheckOptions } from './built-in.ts';
 import { snapshotOf } from './snapshot.ts';
 
 /** Anything with the shape of an audit log of `@temper/audit`. */
@@ -56,10 +56,15 @@ export function auditLogCheck(
   checkType(OWNER, 'log', watched, 'object');
   checkType(OWNER, 'log.stats', watched.stats, 'function');
   levelsOf(watched);
-  const maxPending = checkNumber(OWNER, 'maxPending', options.maxPending ?? 1000, { min: 1 });
+  const { maxPending, ...common } = resolveCheckOptions<AuditLogCheckOptions>(
+    OWNER,
+    options,
+    { maxPending: 1000 },
+    { maxPending: numberRule({ min: 1 }) },
+  );
   let before: AuditLogCounts = { refused: 0, degraded: 0, dropped: 0 };
-  return builtIn(OWNER, options, ['maxPending'], {
-    name: watched.name,
+  return {
+    name: common.name ?? checkName(OWNER, watched.name),
     componentType: 'datastore',
     check: () => {
       const { pending, state, counts: now } = levelsOf(watched);
@@ -78,7 +83,8 @@ export function auditLogCheck(
         observed: { name: 'pending', value: pending },
       };
     },
-  });
+    ...common,
+  };
 }
 
 function judgeLog(loses: boolean, lags: boolean): HealthStatus {

@@ -1,7 +1,7 @@
-import { checkOneOf, checkType } from '@temper/core';
+import { checkName, checkType, oneOfRule } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
 import type { HealthStatus } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
+import { type BuiltInCheckOptions, resolveCheckOptions } from './built-in.ts';
 import { snapshotOf } from './snapshot.ts';
 
 /** Anything with the shape of a circuit breaker of `@temper/breaker`. */
@@ -33,12 +33,14 @@ export function breakerCheck(watched: BreakerLike, options: BreakerCheckOptions 
   checkType(OWNER, 'breaker', watched, 'object');
   checkType(OWNER, 'breaker.state', watched.state, 'string');
   checkType(OWNER, 'breaker.stats', watched.stats, 'function');
-  const openStatus = checkOneOf(OWNER, 'openStatus', options.openStatus ?? 'degraded', [
-    'degraded',
-    'unhealthy',
-  ]);
-  return builtIn(OWNER, options, ['openStatus'], {
-    name: watched.name,
+  const { openStatus, ...common } = resolveCheckOptions<BreakerCheckOptions>(
+    OWNER,
+    options,
+    { openStatus: 'degraded' },
+    { openStatus: oneOfRule(['degraded', 'unhealthy']) },
+  );
+  return {
+    name: common.name ?? checkName(OWNER, watched.name),
     dependency: true,
     check: () => {
       const { state } = watched;
@@ -49,5 +51,6 @@ export function breakerCheck(watched: BreakerLike, options: BreakerCheckOptions 
         details: { ...snapshotOf(OWNER, watched) },
       };
     },
-  });
+    ...common,
+  };
 }

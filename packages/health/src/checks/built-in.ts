@@ -1,70 +1,68 @@
-import { checkKnown, checkName, checkNumber, show } from '@temper/core';
-import type { HealthCheck } from '../check-options.ts';
-import { withoutUndefined } from '../options.ts';
+import {
+  checkNumber,
+  type Defaults,
+  numberRule,
+  type OptionRule,
+  resolveOptions,
+  show,
+} from '@temper/core/policy';
+import { CHECK_RULES, type HealthCheck } from '../check-options.ts';
 
 /** Options that every built-in check accepts. */
 export interface BuiltInCheckOptions
   extends Partial<Omit<HealthCheck, 'check' | 'dependency' | 'componentType' | 'dispose'>> {}
 
-const COMMON: readonly (keyof BuiltInCheckOptions)[] = [
-  'name',
-  'timeoutMs',
-  'ttlMs',
-  'refreshMs',
-  'groups',
-  'critical',
-  'failureStatus',
-  'flapping',
-];
+type Common = keyof BuiltInCheckOptions;
+
+const COMMON_RULES: { readonly [K in Common]-?: OptionRule } = {
+  name: CHECK_RULES.name,
+  timeoutMs: CHECK_RULES.timeoutMs,
+  ttlMs: CHECK_RULES.ttlMs,
+  refreshMs: CHECK_RULES.refreshMs,
+  groups: CHECK_RULES.groups,
+  critical: CHECK_RULES.critical,
+  failureStatus: CHECK_RULES.failureStatus,
+  flapping: CHECK_RULES.flapping,
+};
+
+/** The options that only one built-in check accepts and that have a default. */
+type Own<O extends BuiltInCheckOptions, Unset extends keyof O> = Defaults<Omit<O, Common | Unset>>;
 
 /**
- * Creates a built-in check from the common options and its own parts.
+ * Validates the options of a built-in check.
  *
- * @param own - names of the options that only this check accepts
- * @throws {TypeError} for an option that is neither common nor `own`
+ * @typeParam Unset - its options without a default, which the caller checks if they are required
+ * @param defaults - of the options that only this check accepts
+ * @param rules - of the same options, and of those without a default
+ * @returns its own options with their defaults, the common ones where they were given
+ * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
-export function builtIn(
+export function resolveCheckOptions<O extends BuiltInCheckOptions, Unset extends keyof O = never>(
   owner: string,
-  options: BuiltInCheckOptions,
-  own: readonly string[],
-  parts: Pick<
-    HealthCheck,
-    'name' | 'check' | 'componentType' | 'dependency' | 'dispose' | 'groups'
-  >,
-): HealthCheck {
-  checkKnown(owner, options, [...COMMON, ...own]);
-  const common = Object.fromEntries(
-    Object.entries(options).filter(([key]) => (COMMON as readonly string[]).includes(key)),
-  );
-  const check: HealthCheck = { ...parts, ...withoutUndefined(common) };
-  checkName(owner, check.name);
-  return check;
+  options: O,
+  defaults: Own<O, Unset>,
+  rules: { readonly [K in Exclude<keyof O, Common>]-?: OptionRule },
+): Own<O, Unset> & Pick<O, Unset> & BuiltInCheckOptions {
+  const all = { ...COMMON_RULES, ...rules };
+  return resolveOptions<object>(owner, options, defaults, all) as never;
 }
 
-/** @throws {TypeError} unless the option is a non-empty string */
-export function checkText(owner: string, option: string, value: unknown): void {
+/** A non-empty string. */
+export const textRule: OptionRule = (owner, option, value) => {
   if (typeof value !== 'string' || value === '') {
     throw new TypeError(`${owner}: ${option} must be a non-empty string, got ${show(value)}.`);
   }
-}
+};
 
-/** Two thresholds of a value for which higher is worse. */
-export interface Limits {
-  readonly degraded: number;
-  readonly unhealthy: number;
-}
+/** A threshold of a value for which higher is worse. `Infinity` disables it. */
+export const thresholdRule: OptionRule = numberRule({ min: 0 });
 
-/**
- * Validates two thresholds. `Infinity` disables one.
- *
- * @throws {RangeError} unless 0 <= degraded <= unhealthy
- */
-export function checkLimits(
+/** @throws {RangeError} unless the threshold of the status `unhealthy` is the higher one */
+export function checkOrder(
   owner: string,
-  names: { readonly degraded: string; readonly unhealthy: string },
-  limits: Limits,
-): Limits {
-  checkNumber(owner, names.degraded, limits.degraded, { min: 0 });
-  checkNumber(owner, names.unhealthy, limits.unhealthy, { min: limits.degraded });
-  return limits;
+  option: string,
+  degraded: number,
+  unhealthy: number,
+): void {
+  checkNumber(owner, option, unhealthy, { min: degraded });
 }

@@ -1,7 +1,13 @@
 import { statfs } from 'node:fs/promises';
 import type { HealthCheck } from '../check-options.ts';
 import { judge, worst } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn, checkLimits, checkText } from './built-in.ts';
+import {
+  type BuiltInCheckOptions,
+  checkOrder,
+  resolveCheckOptions,
+  textRule,
+  thresholdRule,
+} from './built-in.ts';
 import { mebibytes } from './bytes.ts';
 
 /** Options of {@link diskSpaceCheck}. */
@@ -33,14 +39,18 @@ const OWNER = 'diskSpaceCheck';
  * @throws {TypeError | RangeError} when an option is missing, unknown or out of range
  */
 export function diskSpaceCheck(options: DiskSpaceCheckOptions): HealthCheck {
-  const { degraded, unhealthy } = checkLimits(
+  const { degraded, unhealthy, path, ...common } = resolveCheckOptions<
+    DiskSpaceCheckOptions,
+    'path'
+  >(
     OWNER,
-    { degraded: 'degraded', unhealthy: 'unhealthy' },
-    { degraded: options.degraded ?? 0.85, unhealthy: options.unhealthy ?? 0.95 },
+    options,
+    { degraded: 0.85, unhealthy: 0.95 },
+    { degraded: thresholdRule, unhealthy: thresholdRule, path: textRule },
   );
-  const { path } = options;
-  checkText(OWNER, 'path', path);
-  return builtIn(OWNER, options, ['path', 'degraded', 'unhealthy'], {
+  textRule(OWNER, 'path', path);
+  checkOrder(OWNER, 'unhealthy', degraded, unhealthy);
+  return {
     name: 'disk_space',
     componentType: 'system',
     check: async () => {
@@ -57,5 +67,6 @@ export function diskSpaceCheck(options: DiskSpaceCheckOptions): HealthCheck {
         details: { path, freeBytes: bavail * bsize, totalBytes: blocks * bsize, inodes },
       };
     },
-  });
+    ...common,
+  };
 }

@@ -1,7 +1,7 @@
 import { lookup, Resolver } from 'node:dns/promises';
-import { show } from '@temper/core';
+import { type OptionRule, show } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
-import { type BuiltInCheckOptions, builtIn, checkText } from './built-in.ts';
+import { type BuiltInCheckOptions, resolveCheckOptions, textRule } from './built-in.ts';
 
 /** Options of {@link dnsCheck}. */
 export interface DnsCheckOptions extends BuiltInCheckOptions {
@@ -19,18 +19,25 @@ export interface DnsCheckOptions extends BuiltInCheckOptions {
 
 const OWNER = 'dnsCheck';
 
+const serversRule: OptionRule = (owner, option, value) => {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw new TypeError(`${owner}: ${option} must be a list of addresses, got ${show(value)}.`);
+  }
+  for (const server of value) textRule(owner, option, server);
+};
+
 /**
  * Checks whether a host name resolves to at least one address.
  *
  * @throws {TypeError} when an option is missing, unknown or invalid
  */
 export function dnsCheck(options: DnsCheckOptions): HealthCheck {
-  const { hostname, servers } = options;
-  checkText(OWNER, 'hostname', hostname);
-  if (servers !== undefined && (!Array.isArray(servers) || servers.length === 0)) {
-    throw new TypeError(`${OWNER}: servers must be a list of addresses, got ${show(servers)}.`);
-  }
-  return builtIn(OWNER, options, ['hostname', 'servers'], {
+  const { hostname, servers, ...common } = resolveCheckOptions<
+    DnsCheckOptions,
+    'hostname' | 'servers'
+  >(OWNER, options, {}, { hostname: textRule, servers: serversRule });
+  textRule(OWNER, 'hostname', hostname);
+  return {
     name: 'dns',
     dependency: true,
     check: async ({ signal }) => {
@@ -44,7 +51,8 @@ export function dnsCheck(options: DnsCheckOptions): HealthCheck {
         details: { addresses },
       };
     },
-  });
+    ...common,
+  };
 }
 
 async function query(

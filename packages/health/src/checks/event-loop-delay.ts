@@ -1,8 +1,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { checkNumber } from '@temper/core';
+import { numberRule } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
 import { judge } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
+import {
+  type BuiltInCheckOptions,
+  checkOrder,
+  resolveCheckOptions,
+  thresholdRule,
+} from './built-in.ts';
 
 /** Options of {@link eventLoopDelayCheck}. */
 export interface EventLoopDelayCheckOptions extends BuiltInCheckOptions {
@@ -47,34 +52,32 @@ const OWNER = 'eventLoopDelayCheck';
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function eventLoopDelayCheck(options: EventLoopDelayCheckOptions = {}): HealthCheck {
-  const { degraded, unhealthy } = checkLimits(
-    OWNER,
-    { degraded: 'degradedMs', unhealthy: 'unhealthyMs' },
-    { degraded: options.degradedMs ?? 100, unhealthy: options.unhealthyMs ?? 1000 },
-  );
-  const percentile = checkNumber(OWNER, 'percentile', options.percentile ?? 100, {
-    min: 0,
-    aboveMin: true,
-    max: 100,
-  });
-  const resolution = checkNumber(OWNER, 'resolutionMs', options.resolutionMs ?? 10, {
-    min: 1,
-    max: 1000,
-    integer: true,
-  });
+  const { degradedMs, unhealthyMs, percentile, resolutionMs, ...common } =
+    resolveCheckOptions<EventLoopDelayCheckOptions>(
+      OWNER,
+      options,
+      { degradedMs: 100, unhealthyMs: 1000, percentile: 100, resolutionMs: 10 },
+      {
+        degradedMs: thresholdRule,
+        unhealthyMs: thresholdRule,
+        percentile: numberRule({ min: 0, aboveMin: true, max: 100 }),
+        resolutionMs: numberRule({ min: 1, max: 1000, integer: true }),
+      },
+    );
+  checkOrder(OWNER, 'unhealthyMs', degradedMs, unhealthyMs);
   let sampler: DelaySampler | undefined;
-  return builtIn(OWNER, options, ['degradedMs', 'unhealthyMs', 'percentile', 'resolutionMs'], {
+  return {
     name: 'event_loop_delay',
     groups: ['liveness', 'readiness'],
     componentType: 'system',
     check: () => {
       if (sampler === undefined) {
-        sampler = new DelaySampler(resolution);
+        sampler = new DelaySampler(resolutionMs);
         return { message: 'sampling started' };
       }
       const delayMs = sampler.read(percentile);
       return {
-        status: judge(delayMs, degraded, unhealthy),
+        status: judge(delayMs, degradedMs, unhealthyMs),
         message: `event loop delay was ${Math.round(delayMs)} ms`,
         observed: { name: 'delay', value: delayMs, unit: 'ms' },
       };
@@ -83,7 +86,8 @@ export function eventLoopDelayCheck(options: EventLoopDelayCheckOptions = {}): H
       sampler?.stop();
       sampler = undefined;
     },
-  });
+    ...common,
+  };
 }
 
 type Sampled = ReturnType<typeof monitorEventLoopDelay>;

@@ -1,7 +1,12 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import type { HealthCheck } from '../check-options.ts';
 import { judge } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
+import {
+  type BuiltInCheckOptions,
+  checkOrder,
+  resolveCheckOptions,
+  thresholdRule,
+} from './built-in.ts';
 
 /** Options of {@link eventLoopUtilizationCheck}. */
 export interface EventLoopUtilizationCheckOptions extends BuiltInCheckOptions {
@@ -32,13 +37,15 @@ const OWNER = 'eventLoopUtilizationCheck';
 export function eventLoopUtilizationCheck(
   options: EventLoopUtilizationCheckOptions = {},
 ): HealthCheck {
-  const { degraded, unhealthy } = checkLimits(
+  const { degraded, unhealthy, ...common } = resolveCheckOptions<EventLoopUtilizationCheckOptions>(
     OWNER,
-    { degraded: 'degraded', unhealthy: 'unhealthy' },
-    { degraded: options.degraded ?? 0.9, unhealthy: options.unhealthy ?? 0.98 },
+    options,
+    { degraded: 0.9, unhealthy: 0.98 },
+    { degraded: thresholdRule, unhealthy: thresholdRule },
   );
+  checkOrder(OWNER, 'unhealthy', degraded, unhealthy);
   let before: EventLoopUtilization | undefined;
-  return builtIn(OWNER, options, ['degraded', 'unhealthy'], {
+  return {
     name: 'event_loop_utilization',
     componentType: 'system',
     check: () => {
@@ -52,5 +59,6 @@ export function eventLoopUtilizationCheck(
         observed: { name: 'utilization', value: utilization, unit: '1' },
       };
     },
-  });
+    ...common,
+  };
 }

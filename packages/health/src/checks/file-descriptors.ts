@@ -1,8 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { checkKnown } from '@temper/core';
+import { type OptionRule, resolveOptions } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
 import { judge } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
+import {
+  type BuiltInCheckOptions,
+  checkOrder,
+  resolveCheckOptions,
+  textRule,
+  thresholdRule,
+} from './built-in.ts';
 
 /** Options of {@link fileDescriptorsCheck}. */
 export interface FileDescriptorsCheckOptions extends BuiltInCheckOptions {
@@ -25,10 +31,23 @@ export interface FileDescriptorsCheckOptions extends BuiltInCheckOptions {
    *
    * @defaultValue `/proc/self/fd` and `/proc/self/limits`
    */
-  readonly proc?: { readonly fd?: string; readonly limits?: string };
+  readonly proc?: ProcFiles;
+}
+
+interface ProcFiles {
+  readonly fd?: string;
+  readonly limits?: string;
 }
 
 const OWNER = 'fileDescriptorsCheck';
+const PROC: Required<ProcFiles> = { fd: '/proc/self/fd', limits: '/proc/self/limits' };
+
+const procRule: OptionRule = (owner, option, value) =>
+  void resolveProc(`${owner}: ${option}`, value as ProcFiles);
+
+function resolveProc(owner: string, proc: ProcFiles): Required<ProcFiles> {
+  return resolveOptions<ProcFiles>(owner, proc, PROC, { fd: textRule, limits: textRule });
+}
 
 /**
  * Checks the number of open file descriptors against the soft limit of the process, beyond which
@@ -38,22 +57,28 @@ const OWNER = 'fileDescriptorsCheck';
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function fileDescriptorsCheck(options: FileDescriptorsCheckOptions = {}): HealthCheck {
-  const { degraded, unhealthy } = checkLimits(
+  const {
+    degraded,
+    unhealthy,
+    proc: given,
+    ...common
+  } = resolveCheckOptions<FileDescriptorsCheckOptions, 'proc'>(
     OWNER,
-    { degraded: 'degraded', unhealthy: 'unhealthy' },
-    { degraded: options.degraded ?? 0.8, unhealthy: options.unhealthy ?? 0.95 },
+    options,
+    { degraded: 0.8, unhealthy: 0.95 },
+    { degraded: thresholdRule, unhealthy: thresholdRule, proc: procRule },
   );
-  const proc = options.proc ?? {};
-  checkKnown(`${OWNER}: proc`, proc, ['fd', 'limits']);
-  const measurable = process.platform === 'linux' || options.proc !== undefined;
-  return builtIn(OWNER, options, ['degraded', 'unhealthy', 'proc'], {
+  checkOrder(OWNER, 'unhealthy', degraded, unhealthy);
+  const proc = resolveProc(`${OWNER}: proc`, given ?? {});
+  const measurable = process.platform === 'linux' || given !== undefined;
+  return {
     name: 'file_descriptors',
     componentType: 'system',
     check: async () => {
       if (!measurable) return { message: `not measured: no /proc on ${process.platform}` };
       // Reading the directory uses one descriptor.
-      const open = (await readdir(proc.fd ?? '/proc/self/fd')).length - 1;
-      const limit = softLimit(await readFile(proc.limits ?? '/proc/self/limits', 'utf8'));
+      const open = (await readdir(proc.fd)).length - 1;
+      const limit = softLimit(await readFile(proc.limits, 'utf8'));
       const ratio = open / limit;
       return {
         status: judge(ratio, degraded, unhealthy),
@@ -62,7 +87,8 @@ export function fileDescriptorsCheck(options: FileDescriptorsCheckOptions = {}):
         details: { open, limit },
       };
     },
-  });
+    ...common,
+  };
 }
 
 function softLimit(limits: string): number {

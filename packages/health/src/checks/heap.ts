@@ -1,7 +1,12 @@
 import { getHeapStatistics } from 'node:v8';
 import type { HealthCheck } from '../check-options.ts';
 import { judge } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
+import {
+  type BuiltInCheckOptions,
+  checkOrder,
+  resolveCheckOptions,
+  thresholdRule,
+} from './built-in.ts';
 import { mebibytes } from './bytes.ts';
 
 /** Options of {@link heapCheck}. */
@@ -31,12 +36,14 @@ const OWNER = 'heapCheck';
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function heapCheck(options: HeapCheckOptions = {}): HealthCheck {
-  const { degraded, unhealthy } = checkLimits(
+  const { degraded, unhealthy, ...common } = resolveCheckOptions<HeapCheckOptions>(
     OWNER,
-    { degraded: 'degraded', unhealthy: 'unhealthy' },
-    { degraded: options.degraded ?? 0.85, unhealthy: options.unhealthy ?? 0.95 },
+    options,
+    { degraded: 0.85, unhealthy: 0.95 },
+    { degraded: thresholdRule, unhealthy: thresholdRule },
   );
-  return builtIn(OWNER, options, ['degraded', 'unhealthy'], {
+  checkOrder(OWNER, 'unhealthy', degraded, unhealthy);
+  return {
     name: 'heap',
     componentType: 'system',
     check: () => {
@@ -49,5 +56,6 @@ export function heapCheck(options: HeapCheckOptions = {}): HealthCheck {
         details: { usedBytes: used, limitBytes: limit },
       };
     },
-  });
+    ...common,
+  };
 }

@@ -1,10 +1,9 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { checkOneOf, checkType, show } from '@temper/core';
+import { ask, type OptionRule, oneOfRule, show, typeRule } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
 import type { CheckResult } from '../outcome.ts';
-import { ask } from '../predicate.ts';
-import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
+import { type BuiltInCheckOptions, resolveCheckOptions } from './built-in.ts';
 
 /** Options of {@link httpCheck}. */
 export interface HttpCheckOptions extends BuiltInCheckOptions {
@@ -25,6 +24,12 @@ export interface HttpCheckOptions extends BuiltInCheckOptions {
 
 const OWNER = 'httpCheck';
 
+const urlRule: OptionRule = (owner, option, value) => {
+  const url = URL.parse(String(value));
+  if (url !== null && ['http:', 'https:'].includes(url.protocol)) return;
+  throw new TypeError(`${owner}: ${option} must be an http or https URL, got ${show(value)}.`);
+};
+
 /**
  * Checks whether a URL responds with an accepted status code. Every probe opens a new connection,
  * because a reused one does not show that the server accepts connections.
@@ -32,17 +37,27 @@ const OWNER = 'httpCheck';
  * @throws {TypeError} when an option is missing, unknown or invalid
  */
 export function httpCheck(options: HttpCheckOptions): HealthCheck {
-  const url = URL.parse(String(options.url));
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    throw new TypeError(`${OWNER}: url must be an http or https URL, got ${show(options.url)}.`);
-  }
-  const method = checkOneOf(OWNER, 'method', options.method ?? 'GET', ['GET', 'HEAD']);
-  const accepts = options.accepts ?? ((status) => status >= 200 && status < 300);
-  checkType(OWNER, 'accepts', accepts, 'function');
-  const headers = options.headers ?? {};
-  checkType(OWNER, 'headers', headers, 'object');
+  const {
+    url: target,
+    method,
+    headers,
+    accepts,
+    ...common
+  } = resolveCheckOptions<HttpCheckOptions, 'url'>(
+    OWNER,
+    options,
+    { method: 'GET', headers: {}, accepts: (status) => status >= 200 && status < 300 },
+    {
+      url: urlRule,
+      method: oneOfRule(['GET', 'HEAD']),
+      headers: typeRule('object'),
+      accepts: typeRule('function'),
+    },
+  );
+  urlRule(OWNER, 'url', target);
+  const url = new URL(target);
   const request = url.protocol === 'https:' ? requestHttps : requestHttp;
-  return builtIn(OWNER, options, ['url', 'method', 'headers', 'accepts'], {
+  return {
     name: 'http',
     dependency: true,
     check: ({ signal }) =>
@@ -59,7 +74,8 @@ export function httpCheck(options: HttpCheckOptions): HealthCheck {
         outgoing.on('error', reject);
         outgoing.end();
       }),
-  });
+    ...common,
+  };
 }
 
 /** Has the status code as a property, so that `error.type` is the status code. */

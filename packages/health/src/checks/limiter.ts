@@ -1,7 +1,12 @@
-import { checkType } from '@temper/core';
+import { checkName, checkType } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
 import { judge } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
+import {
+  type BuiltInCheckOptions,
+  checkOrder,
+  resolveCheckOptions,
+  thresholdRule,
+} from './built-in.ts';
 import { snapshotOf } from './snapshot.ts';
 
 /** Anything with the shape of a limiter of `@temper/ratelimit`. */
@@ -41,13 +46,15 @@ export function limiterCheck(watched: LimiterLike, options: LimiterCheckOptions 
   checkType(OWNER, 'limiter', watched, 'object');
   checkType(OWNER, 'limiter.stats', watched.stats, 'function');
   levelOf(watched);
-  const { degraded, unhealthy } = checkLimits(
+  const { degraded, unhealthy, ...common } = resolveCheckOptions<LimiterCheckOptions>(
     OWNER,
-    { degraded: 'degraded', unhealthy: 'unhealthy' },
-    { degraded: options.degraded ?? 1, unhealthy: options.unhealthy ?? Number.POSITIVE_INFINITY },
+    options,
+    { degraded: 1, unhealthy: Number.POSITIVE_INFINITY },
+    { degraded: thresholdRule, unhealthy: thresholdRule },
   );
-  return builtIn(OWNER, options, ['degraded', 'unhealthy'], {
-    name: watched.name,
+  checkOrder(OWNER, 'unhealthy', degraded, unhealthy);
+  return {
+    name: common.name ?? checkName(OWNER, watched.name),
     check: () => {
       const { limit, remaining } = levelOf(watched);
       const ratio = limit === 0 ? 1 : 1 - remaining / limit;
@@ -58,7 +65,8 @@ export function limiterCheck(watched: LimiterLike, options: LimiterCheckOptions 
         details: { ...snapshotOf(OWNER, watched) },
       };
     },
-  });
+    ...common,
+  };
 }
 
 type Levels = Partial<

@@ -1,9 +1,13 @@
 import { totalmem } from 'node:os';
-import { checkKnown } from '@temper/core';
-import { type CgroupPaths, cgroupMemoryLimit } from '../cgroup.ts';
+import { type CgroupPaths, cgroupMemoryLimit, cgroupRule } from '../cgroup.ts';
 import type { HealthCheck } from '../check-options.ts';
 import { judge } from '../status.ts';
-import { type BuiltInCheckOptions, builtIn, checkLimits } from './built-in.ts';
+import {
+  type BuiltInCheckOptions,
+  checkOrder,
+  resolveCheckOptions,
+  thresholdRule,
+} from './built-in.ts';
 import { mebibytes } from './bytes.ts';
 
 /** Options of {@link memoryCheck}. */
@@ -35,14 +39,14 @@ const OWNER = 'memoryCheck';
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function memoryCheck(options: MemoryCheckOptions = {}): HealthCheck {
-  const { degraded, unhealthy } = checkLimits(
+  const { degraded, unhealthy, cgroup, ...common } = resolveCheckOptions<MemoryCheckOptions>(
     OWNER,
-    { degraded: 'degraded', unhealthy: 'unhealthy' },
-    { degraded: options.degraded ?? 0.85, unhealthy: options.unhealthy ?? 0.95 },
+    options,
+    { degraded: 0.85, unhealthy: 0.95, cgroup: {} },
+    { degraded: thresholdRule, unhealthy: thresholdRule, cgroup: cgroupRule },
   );
-  const cgroup = options.cgroup ?? {};
-  checkKnown(`${OWNER}: cgroup`, cgroup, ['root', 'membership']);
-  return builtIn(OWNER, options, ['degraded', 'unhealthy', 'cgroup'], {
+  checkOrder(OWNER, 'unhealthy', degraded, unhealthy);
+  return {
     name: 'memory',
     componentType: 'system',
     check: async () => {
@@ -59,5 +63,6 @@ export function memoryCheck(options: MemoryCheckOptions = {}): HealthCheck {
         details: { usedBytes, limitBytes, source },
       };
     },
-  });
+    ...common,
+  };
 }

@@ -1,5 +1,3 @@
-import { isThenable } from '@temper/core';
-
 /**
  * Reads the `stats()` of a policy.
  *
@@ -10,9 +8,10 @@ export function snapshotOf<S extends object>(
   watched: { readonly name: string; stats(): S },
 ): S {
   const stats: unknown = watched.stats();
-  if (isThenable(stats)) {
+  const then = (stats as { then?: unknown } | null | undefined)?.then;
+  if (typeof then === 'function') {
     // Without a handler the rejection of the unused promise would end the process.
-    Promise.resolve(stats).catch(() => {});
+    new Promise((resolve) => resolve(stats)).catch(() => {});
   } else if (typeof stats === 'object' && stats !== null) {
     return stats as S;
   }

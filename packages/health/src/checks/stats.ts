@@ -1,7 +1,7 @@
-import { checkType } from '@temper/core';
+import { checkName, checkType, typeRule } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
 import type { CheckReturn } from '../outcome.ts';
-import { type BuiltInCheckOptions, builtIn } from './built-in.ts';
+import { type BuiltInCheckOptions, resolveCheckOptions } from './built-in.ts';
 
 /** Anything with `stats()`, such as every policy of Temper. A returned promise is awaited. */
 interface HasStats<S> {
@@ -28,18 +28,24 @@ const OWNER = 'statsCheck';
  * @throws {TypeError} when an option is missing, unknown or invalid
  */
 export function statsCheck<S>(options: StatsCheckOptions<S>): HealthCheck {
-  const { of, judge } = options;
+  const { of, judge, ...common } = resolveCheckOptions<StatsCheckOptions<S>, 'of' | 'judge'>(
+    OWNER,
+    options,
+    {},
+    { of: typeRule('object'), judge: typeRule('function') },
+  );
   checkType(OWNER, 'of', of, 'object');
   checkType(OWNER, 'of.stats', of.stats, 'function');
   checkType(OWNER, 'judge', judge, 'function');
   let before: S | undefined;
-  return builtIn(OWNER, options, ['of', 'judge'], {
-    name: of.name ?? 'stats',
+  return {
+    name: common.name ?? checkName(OWNER, of.name ?? 'stats'),
     check: async () => {
       const now = await of.stats();
       const result = judge(now, before);
       before = now;
       return result;
     },
-  });
+    ...common,
+  };
 }

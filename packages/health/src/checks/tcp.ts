@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
-import { checkNumber } from '@temper/core';
+import { numberRule } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
-import { type BuiltInCheckOptions, builtIn, checkText } from './built-in.ts';
+import { type BuiltInCheckOptions, resolveCheckOptions, textRule } from './built-in.ts';
 
 /** Options of {@link tcpCheck}. */
 export interface TcpCheckOptions extends BuiltInCheckOptions {
@@ -16,6 +16,7 @@ export interface TcpCheckOptions extends BuiltInCheckOptions {
 }
 
 const OWNER = 'tcpCheck';
+const portRule = numberRule({ min: 1, max: 65_535, integer: true });
 
 /**
  * Checks whether an address accepts TCP connections. Opens a connection and closes it.
@@ -23,10 +24,14 @@ const OWNER = 'tcpCheck';
  * @throws {TypeError | RangeError} when an option is missing, unknown or out of range
  */
 export function tcpCheck(options: TcpCheckOptions): HealthCheck {
-  const host = options.host ?? '127.0.0.1';
-  checkText(OWNER, 'host', host);
-  const port = checkNumber(OWNER, 'port', options.port, { min: 1, max: 65_535, integer: true });
-  return builtIn(OWNER, options, ['host', 'port'], {
+  const { host, port, ...common } = resolveCheckOptions<TcpCheckOptions, 'port'>(
+    OWNER,
+    options,
+    { host: '127.0.0.1' },
+    { host: textRule, port: portRule },
+  );
+  portRule(OWNER, 'port', port);
+  return {
     name: 'tcp',
     dependency: true,
     check: ({ signal }) =>
@@ -38,5 +43,6 @@ export function tcpCheck(options: TcpCheckOptions): HealthCheck {
           resolve({ message: `${host}:${port} accepts connections` });
         });
       }),
-  });
+    ...common,
+  };
 }

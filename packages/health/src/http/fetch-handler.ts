@@ -1,5 +1,5 @@
 import type { HealthMonitor } from '../monitor.ts';
-import { type HealthHandlerOptions, resolveHandlerOptions } from './options.ts';
+import { checkMonitor, type HealthHandlerOptions, resolveHandlerOptions } from './options.ts';
 import { detailsFor, respond, routeOf } from './response.ts';
 
 /** A handler with the signature of `fetch`. Resolves to undefined for a request that is not a probe. */
@@ -14,12 +14,13 @@ export type FetchHealthHandler = (request: Request) => Promise<Response | undefi
  * app.use(async (c, next) => (await probes(c.req.raw)) ?? next()); // Hono
  * ```
  *
- * @throws {TypeError} when an option is unknown or invalid
+ * @throws {TypeError} when `monitor` is no health monitor, or an option is unknown or invalid
  */
 export function healthFetch(
   monitor: HealthMonitor,
   options: HealthHandlerOptions<Request> = {},
 ): FetchHealthHandler {
+  checkMonitor('healthFetch', monitor);
   const resolved = resolveHandlerOptions('healthFetch', options);
   return async (request) => {
     const route = routeOf(resolved, request.url);

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { notify } from '@temper/core';
+import { notify, reportCallbackError } from '@temper/core/policy';
 import type { HealthMonitor } from '../monitor.ts';
-import { onListenerError } from '../telemetry.ts';
-import { type HealthHandlerOptions, resolveHandlerOptions } from './options.ts';
+import { checkMonitor, type HealthHandlerOptions, resolveHandlerOptions } from './options.ts';
 import { detailsFor, type ProbeResponse, respond, routeOf } from './response.ts';
 
 /** A handler for `node:http`, also usable as Express middleware and as Fastify hook. */
@@ -22,12 +21,13 @@ export type NodeHealthHandler = (
  * fastify().addHook('onRequest', (request, reply, done) => handler(request.raw, reply.raw, done));
  * ```
  *
- * @throws {TypeError} when an option is unknown or invalid
+ * @throws {TypeError} when `monitor` is no health monitor, or an option is unknown or invalid
  */
 export function healthHandler(
   monitor: HealthMonitor,
   options: HealthHandlerOptions<IncomingMessage> = {},
 ): NodeHealthHandler {
+  checkMonitor('healthHandler', monitor);
   const resolved = resolveHandlerOptions('healthHandler', options);
   return (request, response, next) => {
     const route = routeOf(resolved, request.url ?? '/');
@@ -53,8 +53,8 @@ async function send(probe: Promise<ProbeResponse>, response: ServerResponse): Pr
     // Other code, such as a timeout middleware, may have responded during the probe.
     if (!response.headersSent) response.writeHead(status, headers).end(body);
   } catch (error) {
-    onListenerError(error);
-    notify(sendUnavailable, response, onListenerError);
+    reportCallbackError('healthHandler', 'response', error);
+    notify('healthHandler', 'response', sendUnavailable, response);
   }
 }
 

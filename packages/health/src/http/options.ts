@@ -1,4 +1,11 @@
-import { checkKnown, checkOneOf, show } from '@temper/core';
+import {
+  checkOneOf,
+  methodsRule,
+  type OptionRule,
+  resolveOptions,
+  show,
+  typeRule,
+} from '@temper/core/policy';
 
 /** Paths of the three probes. */
 export interface HealthPaths {
@@ -50,24 +57,47 @@ export interface ResolvedHandlerOptions<Request> {
   readonly routes: ReadonlyMap<string, ProbeKind>;
 }
 
+const RULES: { readonly [K in keyof HealthHandlerOptions<never>]-?: OptionRule } = {
+  details: (owner, option, value) => {
+    if (typeof value !== 'function') checkOneOf(owner, option, value, ['never', 'always']);
+  },
+  paths: typeRule('object'),
+};
+
+const isPath: OptionRule = (owner, option, value) => {
+  if (typeof value !== 'string' || !value.startsWith('/') || /[?#]/.test(value)) {
+    throw new TypeError(
+      `${owner}.${option} must be a path that starts with '/', got ${show(value)}.`,
+    );
+  }
+};
+const PATH_RULES: { readonly [K in ProbeKind]: OptionRule } = {
+  liveness: isPath,
+  readiness: isPath,
+  startup: isPath,
+};
+
+const monitorRule = methodsRule('liveness', 'readiness', 'startup');
+
+/** @throws {TypeError} unless the value has the probes of a health monitor */
+export function checkMonitor(owner: string, monitor: unknown): void {
+  monitorRule(owner, 'monitor', monitor);
+}
+
 /** Validates the options and fills in the defaults. */
 export function resolveHandlerOptions<Request>(
   owner: string,
   options: HealthHandlerOptions<Request>,
 ): ResolvedHandlerOptions<Request> {
-  checkKnown(owner, options, Object.keys(HANDLER_DEFAULTS));
-  const details = options.details ?? HANDLER_DEFAULTS.details;
-  if (typeof details !== 'function') checkOneOf(owner, 'details', details, ['never', 'always']);
-  const given = options.paths ?? {};
-  checkKnown(`${owner}: paths`, given, Object.keys(HANDLER_DEFAULTS.paths));
-  const paths = { ...HANDLER_DEFAULTS.paths, ...given };
+  const { details, paths: given } = resolveOptions<HealthHandlerOptions<Request>>(
+    owner,
+    options,
+    HANDLER_DEFAULTS,
+    RULES,
+  );
+  const paths = resolveOptions(`${owner}: paths`, given, HANDLER_DEFAULTS.paths, PATH_RULES);
   const routes = new Map<string, ProbeKind>();
   for (const [kind, path] of Object.entries(paths)) {
-    if (typeof path !== 'string' || !path.startsWith('/') || /[?#]/.test(path)) {
-      throw new TypeError(
-        `${owner}: paths.${kind} must be a path that starts with '/', got ${show(path)}.`,
-      );
-    }
     if (routes.has(path)) {
       throw new TypeError(`${owner}: paths must be different, got ${show(path)} twice.`);
     }

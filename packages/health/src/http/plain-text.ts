@@ -1,3 +1,4 @@
+import { safeText } from '@temper/core/policy';
 import type { CheckReport, HealthReport } from '../report.ts';
 
 const WORD = { healthy: 'ok', degraded: 'degraded', unhealthy: 'unhealthy' } as const;
@@ -22,25 +23,27 @@ export function verboseText(
 ): string {
   const lines = report.checks.map((check) => line(check, report.excluded.includes(check.name)));
   if (unmatched.length > 0) {
-    lines.push(`warn: cannot exclude unknown checks ${unmatched.map(quote).join(', ')}`);
+    lines.push(`warn: cannot exclude unknown checks ${quoted(unmatched)}`);
   }
-  if (report.message !== undefined) lines.push(`[-]${oneLine(report.message)}`);
+  if (report.message !== undefined) lines.push(`[-]${safeText(report.message)}`);
   lines.push(`${endpoint} check ${report.status === 'unhealthy' ? 'failed' : 'passed'}`);
   return `${lines.join('\n')}\n`;
 }
 
 function line(check: CheckReport, excluded: boolean): string {
-  if (excluded) return `[ ]${check.name} excluded: ${WORD[check.status]}`;
+  const name = safeText(check.name);
+  if (excluded) return `[ ]${name} excluded: ${WORD[check.status]}`;
   const said =
-    check.message === undefined || check.status === 'healthy' ? '' : `: ${oneLine(check.message)}`;
-  return `[${MARK[check.status]}]${check.name} ${WORD[check.status]}${said}`;
+    check.message === undefined || check.status === 'healthy' ? '' : `: ${safeText(check.message)}`;
+  return `[${MARK[check.status]}]${name} ${WORD[check.status]}${said}`;
 }
 
-/** A name from the query on one line, at most 60 characters long. */
-function quote(name: string): string {
-  return `"${oneLine(name).slice(0, 60)}"`;
-}
+/** How many names from the query are repeated. */
+const MAX_QUOTED = 10;
 
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').trim();
+/** Names from the query, at most 60 characters of each. */
+function quoted(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_QUOTED).map((name) => `"${safeText(name, 60)}"`);
+  const more = names.length - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

@@ -1,7 +1,6 @@
+import { ask, reportCallbackError } from '@temper/core/policy';
 import type { HealthMonitor } from '../monitor.ts';
-import { ask } from '../predicate.ts';
 import type { HealthReport } from '../report.ts';
-import { onListenerError } from '../telemetry.ts';
 import { healthJson } from './health-json.ts';
 import { chooseMediaType } from './media-type.ts';
 import type { ProbeKind, ResolvedHandlerOptions } from './options.ts';
@@ -42,12 +41,20 @@ export function routeOf<R>(
   return url === null || kind === undefined ? undefined : { kind, url };
 }
 
-/** Whether the response to this request may contain details. */
+/**
+ * Whether the response to this request may contain details. As details may be secret, only the value
+ * `true` means yes: a truthy value of another type, such as a user object, does not.
+ */
 export function detailsFor<R>(options: ResolvedHandlerOptions<R>, request: R): boolean {
   const { owner, details } = options;
-  return typeof details === 'function'
-    ? ask(owner, 'details', details, request)
-    : details === 'always';
+  if (typeof details !== 'function') return details === 'always';
+  const isTrue = (each: R): boolean => {
+    const answer: unknown = details(each);
+    // A promise or an object is left to `ask`, which logs it and handles the promise's rejection.
+    const plain = Object(answer) !== answer;
+    return plain ? answer === true : (answer as boolean);
+  };
+  return ask(owner, 'details', isTrue, request);
 }
 
 /** Runs the probe and renders its report. */
@@ -92,23 +99,12 @@ function plainText(
   return verboseText(url.pathname.split('/').at(-1) as string, report, unmatched);
 }
 
-/** Details are user data: values that cannot be serialized are left out, with all other details. */
+/** Details are user data: if some cannot be read, the response contains none. */
 function json(report: HealthReport, details: boolean): string {
   try {
-    return `${JSON.stringify(healthJson(report, details), jsonSafe())}\n`;
+    return `${JSON.stringify(healthJson(report, details))}\n`;
   } catch (error) {
-    onListenerError(error);
+    reportCallbackError(report.name, 'details', error);
     return json(report, false);
   }
-}
-
-function jsonSafe(): (key: string, value: unknown) => unknown {
-  const seen = new WeakSet<object>();
-  return (_key, value) => {
-    if (typeof value === 'bigint') return String(value);
-    if (typeof value !== 'object' || value === null) return value;
-    if (seen.has(value)) return '[repeated]';
-    seen.add(value);
-    return value;
-  };
 }
