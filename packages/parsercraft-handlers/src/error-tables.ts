@@ -1,4 +1,10 @@
-import { classify, type ErrorCategory, type ErrorSeverity, isTemperError } from '@temper/core';
+import {
+  classify,
+  type ErrorCategory,
+  type ErrorSeverity,
+  isRefusal,
+  isTemperError,
+} from '@temper/core';
 
 /** The guarded operations. */
 export type OperationName =
@@ -121,8 +127,10 @@ export function isWorthRetrying(error: unknown): boolean {
  * limit, an open circuit) says nothing about the subsystem, and keeps its own classification.
  */
 export function verdictOf(operation: OperationName, error: unknown): Verdict {
-  const { category, severity } = classify(error);
-  if (isTemperError(error) && category === 'resource') return { category, severity };
+  if (isRefusal(error)) {
+    const { category, severity } = classify(error);
+    return { category, severity };
+  }
   const kind = kindOf(error);
   const table = ERROR_TABLES[operation];
   const found = table.find((one) => one.kind === kind) ?? (table.at(-1) as Row);

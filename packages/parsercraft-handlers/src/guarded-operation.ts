@@ -1,28 +1,33 @@
 import { type AuditEventInput, type AuditLog, AuditUnavailableError } from '@temper/audit';
 import {
-  type Attributes,
+  type CallOptions,
   type Clock,
   type ErrorLog,
   type Executor,
-  errorType,
   isTemperError,
-  type Listeners,
   type Operation,
   type Outcome,
 } from '@temper/core';
+import {
+  checkCallOptions,
+  checkType,
+  errorType,
+  type Listeners,
+  reportCallbackError,
+  show,
+} from '@temper/core/policy';
 import { isCallersFault, type OperationName, verdictOf } from './error-tables.ts';
-import { onListenerError } from './telemetry.ts';
 
-/** How an operation ended, as the audit log and listeners are told. */
+/** How an operation ended, for the audit log and listeners. */
 export type OperationStatus = 'success' | 'degraded' | 'rejected' | 'failure' | 'aborted';
 
 /** Why an answer is not the real one. */
 export interface Degradation {
-  /** What the answer was made from. */
+  /** The source of the answer. */
   readonly by: 'stale' | 'last-good' | 'unchecked';
   /** How old the answer is, in milliseconds, where it has an age. */
   readonly ageMs?: number;
-  /** What kept the real answer away. */
+  /** Why there is no real answer. */
   readonly error: unknown;
 }
 
@@ -33,16 +38,13 @@ export interface Guarded<T> {
   readonly degraded?: Degradation;
 }
 
-/** What a caller may say about one operation. */
-export interface OperationOptions {
-  /** Ends the operation; see core's `ExecuteOptions`. */
-  readonly signal?: AbortSignal;
-  /** Less time than the plan gives, in milliseconds. */
-  readonly deadlineMs?: number;
+/**
+ * Options of one operation: those of a call, but for its name. `timeoutMs` can only shorten the time
+ * that the plan gives.
+ */
+export interface OperationOptions extends Omit<CallOptions, 'operation'> {
   /** Who asks, for the audit log. */
-  readonly actor?: string;
-  /** For the spans of this call. */
-  readonly attributes?: Attributes;
+  readonly actor?: string | undefined;
 }
 
 /** One operation that has ended. */
@@ -69,7 +71,7 @@ export interface GuardedOperationOptions<T> {
   readonly pipeline: Executor;
   /** Time for the whole operation, in milliseconds. */
   readonly timeoutMs: number;
-  /** A lesser answer for when the real one cannot be had, if there is one. */
+  /** A degraded answer for when there is no real one; `undefined` when there is none either. */
   readonly degrade?: (error: unknown) => Guarded<T> | undefined;
   /** Keeps a real answer for later. */
   readonly remember?: (value: T) => void;
@@ -77,10 +79,11 @@ export interface GuardedOperationOptions<T> {
 
 /**
  * Runs one operation through its pipeline; classifies, counts and audits how it ended; and falls back
- * to a lesser answer where the subsystem, and not the caller, is at fault.
+ * to a degraded answer where the subsystem, and not the caller, is at fault.
  *
- * @throws what the operation failed with, when there is no lesser answer
- * @throws {AuditUnavailableError} when the audit log refuses to go on unwritten
+ * @throws {TypeError | RangeError} when an option is unknown or out of range
+ * @throws what the operation failed with, when there is no degraded answer
+ * @throws {AuditUnavailableError} when the audit log cannot store the event and must not lose it
  */
 export async function runGuarded<T>(
   services: GuardServices,
@@ -89,6 +92,7 @@ export async function runGuarded<T>(
   work: Operation<T>,
   options: OperationOptions = {},
 ): Promise<Guarded<T>> {
+  const { actor, ...callOptions } = checkOptions(guard.operation, options);
   const startedAt = services.clock.monotonic();
   let attempts = 0;
   const settle = async (
@@ -104,13 +108,13 @@ export async function runGuarded<T>(
       action: operation,
       resource,
       status,
-      actor: options.actor,
+      actor,
       durationMs,
       details: { attempts },
       ...(error === undefined ? {} : { error }),
     };
     await services.audit.append(event).catch((refusal: unknown) => {
-      // Whoever learns that the event is not stored must still learn how the operation had ended.
+      // The caller must learn how the operation ended, besides that the event was not stored.
       throw refusal instanceof AuditUnavailableError
         ? new AuditUnavailableError(refusal.policy, refusal.required, refusal.failures, outcome)
         : refusal;
@@ -125,14 +129,13 @@ export async function runGuarded<T>(
         return work(context);
       },
       {
+        ...callOptions,
         operation: guard.operation,
-        deadlineMs: Math.min(guard.timeoutMs, options.deadlineMs ?? guard.timeoutMs),
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-        ...(options.attributes === undefined ? {} : { attributes: options.attributes }),
+        timeoutMs: Math.min(guard.timeoutMs, callOptions.timeoutMs ?? guard.timeoutMs),
       },
     );
   } catch (error) {
-    if (options.signal?.aborted && error === options.signal.reason) {
+    if (callOptions.signal?.aborted === true || callOptions.parent?.endedBy !== undefined) {
       await settle('aborted', { ok: false, error }, error);
       throw error;
     }
@@ -156,12 +159,24 @@ export async function runGuarded<T>(
   return { value };
 }
 
-/** The lesser answer; a port that fails to make one has none, and the operation its own error. */
+/** @throws {TypeError | RangeError} when an option is unknown or out of range */
+function checkOptions(operation: OperationName, options: unknown): OperationOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`${operation}: options must be an object, got ${show(options)}.`);
+  }
+  const { actor, ...call } = options as OperationOptions;
+  if (actor !== undefined) checkType(operation, 'actor', actor, 'string');
+  if ('operation' in call) throw new TypeError(`${operation}: unknown call option 'operation'.`);
+  checkCallOptions(operation, call);
+  return options as OperationOptions;
+}
+
+/** The degraded answer. A port that fails to produce one has none; the operation keeps its own error. */
 function lesserOf<T>(guard: GuardedOperationOptions<T>, error: unknown): Guarded<T> | undefined {
   try {
     return guard.degrade?.(error);
   } catch (broken) {
-    onListenerError(broken);
+    reportCallbackError(guard.operation, 'degraded answer', broken);
     return undefined;
   }
 }

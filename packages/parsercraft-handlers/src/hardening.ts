@@ -1,15 +1,13 @@
 import { type AuditEvent, type AuditLog, auditLog } from '@temper/audit';
 import { memorySink } from '@temper/audit/memory';
 import {
-  checkKnown,
   type ErrorContext,
   type ErrorLog,
   type ErrorStats,
   errorLog,
-  Listeners,
   systemClock,
-  systemRandom,
 } from '@temper/core';
+import { ask, checkKnown, Listeners, systemRandom } from '@temper/core/policy';
 import { type HealthMonitor, type HealthSummary, healthMonitor } from '@temper/health';
 import { gracefulShutdown, type ShutdownReport } from '@temper/shutdown';
 import type { OperationName } from './error-tables.ts';
@@ -31,7 +29,6 @@ import {
 } from './options.ts';
 import { type HardeningPolicies, makePipeline, makePolicies } from './pipelines.ts';
 import type { Subsystems } from './ports.ts';
-import { onListenerError } from './telemetry.ts';
 
 /** Options of {@link parserCraftHardening}. */
 export interface HardeningOptions extends HardeningRuntime {
@@ -93,7 +90,7 @@ export interface ParserCraftHardening<
   readonly settings: HardeningSettings;
   readonly policies: HardeningPolicies;
   readonly monitor: HealthMonitor;
-  /** Runs the three checks: every one really exercises its subsystem. */
+  /** Runs the three checks, each of which exercises its subsystem. */
   health(): Promise<HealthSummary>;
   errorStats(): ErrorStats;
   /** The last errors, oldest first. */
@@ -102,7 +99,7 @@ export interface ParserCraftHardening<
   auditLog(options?: { readonly limit?: number }): Promise<readonly AuditEvent[]>;
   /** Calls `listener` when an operation has ended, until disposed of. */
   onOperation(listener: (event: OperationEvent) => void): Disposable;
-  /** Ends the waits, writes what is still to be written, and says what it did. Runs once. */
+  /** Ends the waits, flushes the audit log, and returns a report. Runs once. */
   shutdown(): Promise<ShutdownReport>;
 }
 
@@ -144,7 +141,7 @@ export function parserCraftHardening<
     clock,
     audit,
     errors,
-    listeners: new Listeners(onListenerError),
+    listeners: new Listeners('parsercraft', 'onOperation'),
   };
   const packages = new LastGood<Package>(settings.cache.maxPackages, settings.cache.maxAgeMs, () =>
     clock.monotonic(),
@@ -240,7 +237,13 @@ export function parserCraftHardening<
           key,
           async (context) => {
             const value = await registry.fetchPackage(name, range, context);
-            if (registry.isFailure?.(value) !== true) return value;
+            const failed = ask(
+              'fetch_package',
+              'isFailure',
+              (v) => registry.isFailure?.(v) === true,
+              value,
+            );
+            if (!failed) return value;
             throw registry.errorOf?.(value) ?? (value as { error?: unknown }).error ?? value;
           },
           own,

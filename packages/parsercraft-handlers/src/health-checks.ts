@@ -1,11 +1,19 @@
-import { CallContext } from '@temper/core';
+import { Call } from '@temper/core/policy';
 import type { HealthCheck, HealthMonitor } from '@temper/health';
 import type { HardeningSettings } from './options.ts';
 import type { PortContext, Subsystems } from './ports.ts';
 
+const HEALTH = {
+  operation: 'health',
+  attributes: undefined,
+  cost: undefined,
+  priority: undefined,
+  key: undefined,
+};
+
 /**
- * Registers the report's three checks. Each really uses its subsystem, past the guards, so that a
- * breaker that is open does not hide that the subsystem has recovered.
+ * Registers the report's three checks. Each uses its subsystem without the guards, so that an open
+ * circuit does not hide that the subsystem has recovered.
  *
  * @throws {DuplicateCheckError} when a name is taken; then none is registered
  */
@@ -15,8 +23,7 @@ export function registerHealthChecks<P, C, T, Q, R, K, A, W>(
   { timeoutMs, ttlMs }: HardeningSettings['health'],
 ): void {
   const { ast, registry, lsp } = subsystems;
-  const context = (signal: AbortSignal): PortContext =>
-    new CallContext(1, undefined, 'health', undefined, signal);
+  const context = (signal: AbortSignal): PortContext => new Call(1, undefined, HEALTH, signal);
   const common = { timeoutMs, ttlMs };
   const checks: readonly HealthCheck[] = [
     {

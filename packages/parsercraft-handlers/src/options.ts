@@ -1,4 +1,5 @@
-import { type Clock, checkKnown, checkNumber, checkType, type Random, show } from '@temper/core';
+import type { Clock, Random } from '@temper/core';
+import { checkKnown, checkNumber, checkType, show } from '@temper/core/policy';
 
 /** A breaker of the table: consecutive failures until it opens, and how long it then stays open. */
 export interface BreakerSetting {
@@ -7,7 +8,7 @@ export interface BreakerSetting {
   readonly openDurationMs: number;
 }
 
-/** A limiter of the table: so many in a window. */
+/** A limiter of the table: operations per window. */
 export interface LimiterSetting {
   readonly limit: number;
   /** In milliseconds. */
@@ -62,7 +63,7 @@ export interface HardeningSettings {
 
 type DeepPartial<T> = { readonly [K in keyof T]?: T[K] extends object ? DeepPartial<T[K]> : T[K] };
 
-/** What may be said differently from {@link HARDENING_DEFAULTS}: any part, down to one number. */
+/** Overrides of {@link HARDENING_DEFAULTS}: any part, down to one number. */
 export type HardeningOverrides = DeepPartial<HardeningSettings>;
 
 const MINUTE = 60_000;
@@ -97,9 +98,9 @@ export const HARDENING_DEFAULTS: HardeningSettings = {
   errors: { capacity: 1000 },
 };
 
-/** What cannot be written in a file. */
+/** Options that cannot be written in a file. */
 export interface HardeningRuntime {
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
   readonly random?: Random;

@@ -28,19 +28,21 @@ export const PIPELINE_PARTS: Readonly<Record<OperationName, PipelineParts>> = {
   lsp_operation: { limiter: 'lsp_requests' },
 };
 
-/** Makes the policies of the settings. */
+/** Creates the policies of the settings. */
 export function makePolicies(
   settings: HardeningSettings,
   clock: Clock,
   random: Random,
 ): HardeningPolicies {
-  const callersFault = (outcome: Outcome<unknown>): boolean =>
-    !outcome.ok && isCallersFault(outcome.error);
+  const atFault = (outcome: Outcome<unknown>): boolean =>
+    !outcome.ok && !isCallersFault(outcome.error);
+  const worthRetrying = (outcome: Outcome<unknown>): boolean =>
+    !outcome.ok && isWorthRetrying(outcome.error);
   const breakers = mapValues(settings.breakers, (name, { failureThreshold, openDurationMs }) =>
-    circuitBreaker({ name, failureThreshold, openDurationMs, ignore: callersFault, clock }),
+    circuitBreaker({ name, failureThreshold, openDurationMs, shouldHandle: atFault, clock }),
   );
   const limiters = mapValues(settings.limiters, (name, { limit, windowMs, burst }) =>
-    // An operation that is over its limit is refused at once: an editor would rather ask again.
+    // Refused at once rather than queued: an editor asks again by itself.
     tokenBucket({ name, limit, windowMs, burst, maxQueue: 0, clock }),
   );
   const retries: Partial<Record<OperationName, RetryPolicy>> = {};
@@ -50,7 +52,7 @@ export function makePolicies(
       name,
       maxAttempts: plan.maxAttempts,
       initialDelayMs: plan.retryDelayMs,
-      isRetryable: isWorthRetrying,
+      shouldHandle: worthRetrying,
       clock,
       random,
     });

@@ -1,7 +1,7 @@
-import type { ExecutionContext } from '@temper/core';
+import type { CallContext } from '@temper/core';
 
-/** What a port's method learns of the call: signal, attempt and deadline. */
-export type PortContext = ExecutionContext;
+/** The call that a port's method is part of: signal, attempt, deadline, key and so on. */
+export type PortContext = CallContext;
 
 /**
  * Code generation and type inference.
