@@ -34,7 +34,7 @@ export {
   typeRule,
 } from './options.ts';
 export { systemRandom } from './random.ts';
-export { parseRetryAfter, retryAfterOf } from './retry-after.ts';
+export { isError, isHeaders, parseRetryAfter, retryAfterOf } from './retry-after.ts';
 export {
   exhaustedSince,
   exhaustedSoFar,

@@ -1,7 +1,10 @@
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseRetryAfter, retryAfterOf } from './retry-after.ts';
 
+/** What a client throws. */
+const failure = (parts: object): Error => Object.assign(new Error('x'), parts);
 const NOW = Date.UTC(1994, 10, 6, 8, 49, 7);
 
 describe('parseRetryAfter', () => {
@@ -70,22 +73,27 @@ describe('parseRetryAfter', () => {
 
 describe('retryAfterOf', () => {
   it.each<[string, unknown, number | undefined]>([
-    ['by a number of its own', { retryAfterMs: 1500 }, 1500],
-    ['but never less than nothing', { retryAfterMs: -5 }, 0],
+    ['by a number of its own', failure({ retryAfterMs: 1500 }), 1500],
+    ['but never less than nothing', failure({ retryAfterMs: -5 }), 0],
     ['by the headers of a response', new Response('', { headers: { 'retry-after': '3' } }), 3000],
-    ['by a plain object in any case', { headers: { 'RETRY-After': '3' } }, 3000],
-    ['by a Map', { headers: new Map([['retry-after', '3']]) }, 3000],
-    ['by a list of values', { headers: { 'retry-after': ['3', '9'] } }, 3000],
-    ['by a number in the headers', { headers: { 'retry-after': 3 } }, 3000],
+    ['by a plain object in any case', failure({ headers: { 'RETRY-After': '3' } }), 3000],
+    ['by a Map', failure({ headers: new Map([['retry-after', '3']]) }), 3000],
+    ['by a list of values', failure({ headers: { 'retry-after': ['3', '9'] } }), 3000],
+    ['by a number in the headers', failure({ headers: { 'retry-after': 3 } }), 3000],
     [
       "by its response's headers",
-      { response: { headers: new Headers({ 'Retry-After': '3' }) } },
+      failure({ response: { headers: new Headers({ 'Retry-After': '3' }) } }),
       3000,
     ],
     ['by its cause', new Error('x', { cause: { retryAfterMs: 7 } }), 7],
-    ['not by Infinity', { retryAfterMs: Number.POSITIVE_INFINITY }, undefined],
-    ['not by NaN', { retryAfterMs: Number.NaN }, undefined],
-    ['not by what is no date', { headers: { 'retry-after': 'soon' } }, undefined],
+    ['not by Infinity', failure({ retryAfterMs: Number.POSITIVE_INFINITY }), undefined],
+    ['not by NaN', failure({ retryAfterMs: Number.NaN }), undefined],
+    ['not by what is no date', failure({ headers: { 'retry-after': 'soon' } }), undefined],
+    ['not by a body with retryAfterMs', { retryAfterMs: 1500 }, undefined],
+    ['not by a body with headers', { status: 429, headers: { 'retry-after': '3' } }, undefined],
+    ['not by a body with a response', { response: { headers: { 'retry-after': 3 } } }, undefined],
+    ['not by a body with a cause', { cause: failure({ retryAfterMs: 7 }) }, undefined],
+    ['by an error of another realm', runInNewContext('e = new Error(); e.retryAfterMs = 7; e'), 7],
     ['not when it says nothing', new Error('x'), undefined],
     ['not when it is no object', 'retry-after: 3', undefined],
     ['not when it is nothing', undefined, undefined],
@@ -94,7 +102,7 @@ describe('retryAfterOf', () => {
   });
 
   it('stops at a cycle and does not throw what a getter throws', () => {
-    const loop: { cause?: unknown } = {};
+    const loop = failure({});
     loop.cause = loop;
     expect(retryAfterOf(loop, NOW)).toBeUndefined();
     const hostile = new Proxy(
@@ -106,7 +114,10 @@ describe('retryAfterOf', () => {
       },
     );
     expect(retryAfterOf(hostile, NOW)).toBeUndefined();
+    expect(retryAfterOf(failure({ headers: hostile }), NOW)).toBeUndefined();
     expect(retryAfterOf({ headers: hostile }, NOW)).toBeUndefined();
-    expect(retryAfterOf({ headers: { get: () => expect.unreachable() } }, NOW)).toBeUndefined();
+    const unreachable = { get: () => expect.unreachable() };
+    expect(retryAfterOf({ headers: unreachable }, NOW)).toBeUndefined();
+    expect(retryAfterOf(failure({ headers: unreachable }), NOW)).toBeUndefined();
   });
 });

@@ -23,19 +23,37 @@ export function parseRetryAfter(value: string, nowMs: number): number | undefine
 }
 
 /**
- * How long `outcome` asks its caller to stay away, in milliseconds. Understands, in this order:
+ * How long `outcome` asks its caller to stay away, in milliseconds. Of an error it reads, in this order:
  * a finite `retryAfterMs`; a `Retry-After` field on `headers`, `response.headers` (a `Headers`, a Map
- * or a plain object of any case); the same on its `cause`. Never throws.
+ * or a plain object of any case); the same on its `cause`. Of anything else it reads only `headers` that
+ * are a `Headers`, as a `Response` has: a parsed body must not pass for a response. Never throws.
  *
  * @param outcome - an error or a response
  * @param nowMs - wall-clock time, in milliseconds since the epoch
  */
 export function retryAfterOf(outcome: unknown, nowMs: number): number | undefined {
   try {
-    return find(outcome, nowMs);
+    if (isError(outcome)) return find(outcome, nowMs);
+    const { headers } = (outcome ?? {}) as { headers?: unknown };
+    const field = isHeaders(headers) ? headers.get('retry-after') : null;
+    return typeof field === 'string' ? parseRetryAfter(field, nowMs) : undefined;
   } catch {
     return undefined; // a hostile getter
   }
+}
+
+/** Whether `value` is an `Error`, of whatever realm. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || tagOf(value) === '[object Error]';
+}
+
+/** Whether `value` is a `Headers`, of whatever realm or implementation. No parsed JSON is one. */
+export function isHeaders(value: unknown): value is Headers {
+  return tagOf(value) === '[object Headers]' && typeof (value as Headers).get === 'function';
+}
+
+function tagOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : '';
 }
 
 function find(outcome: unknown, nowMs: number): number | undefined {
