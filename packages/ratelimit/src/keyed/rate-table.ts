@@ -1,8 +1,9 @@
 import type { Operation } from '@temper/core';
-import { type Call, invoke, notify } from '@temper/core/policy';
+import { type Call, notify } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
 import { leaseOf } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
+import { pass } from '../pass.ts';
 import { type Rule, TOLERANCE } from '../rules/rule.ts';
 import { LimiterObserver } from '../telemetry.ts';
 import { checkCapacity } from '../wait/acquire-options.ts';
@@ -76,7 +77,7 @@ export class RateTable implements KeyTable {
   runInCall<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
     const now = this.#queue.clock.monotonic();
     return this.#enter(this.#use(key, now), call.cost, now)
-      ? invoke(operation, call)
+      ? pass(operation, call)
       : this.#runInTurn(key, operation, call);
   }
 

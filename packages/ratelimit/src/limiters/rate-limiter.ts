@@ -1,5 +1,5 @@
 import type { Operation } from '@temper/core';
-import { type Call, invoke, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { type Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import { leaseOf } from '../lease.ts';
 import type {
   AcquireOptions,
@@ -9,6 +9,7 @@ import type {
   LimitState,
   RequestCounts,
 } from '../limiter.ts';
+import { pass } from '../pass.ts';
 import { RollingCount } from '../rules/rolling-count.ts';
 import { type Rule, TOLERANCE, type TokenLevels } from '../rules/rule.ts';
 import { placeFor } from '../rules/state-pool.ts';
@@ -105,7 +106,7 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     return this.#turns.enter(call.cost)
-      ? invoke(operation, call)
+      ? pass(operation, call)
       : this.#runInTurn(operation, call);
   }
 
@@ -121,7 +122,7 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
 
   tryTake(cost: number, now: number = this.clock.monotonic()): boolean {
     if (!this.rule.take(this.#state, this.#at, now, cost)) return false;
-    this.#recent.passing(now, this.#passed);
+    if (now >= this.#recent.stepEndsAt) this.#recent.advance(now, this.#passed);
     return true;
   }
 

@@ -1,4 +1,4 @@
-import { type Rule, type TokenLevels, TOLERANCE } from './rule.ts';
+import { type Rule, TOLERANCE, type TokenLevels } from './rule.ts';
 
 /**
  * The generic cell rate algorithm: each unit reserves the next place in a schedule of `limit` places per

@@ -14,7 +14,7 @@ describe('a rolling count', () => {
         let now = 0;
         for (const gap of script) {
           now += gap;
-          count.passing(now, times.length);
+          if (now >= count.stepEndsAt) count.advance(now, times.length);
           times.push(now);
           const since = (ms: number) => times.filter((at) => at > now - ms).length;
           const seen = count.within(now, times.length);

@@ -229,11 +229,7 @@ describe('fixed window', () => {
   it('decides and predicts as an exact model does', () => {
     fc.assert(
       fc.property(shape, steps(3000, 50), ({ limit, windowMs }, script) => {
-        holdsToModel(
-          new FixedWindowRule(limit, windowMs),
-          new FixedModel(limit, windowMs),
-          script,
-        );
+        holdsToModel(new FixedWindowRule(limit, windowMs), new FixedModel(limit, windowMs), script);
       }),
     );
   });

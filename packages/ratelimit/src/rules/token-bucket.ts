@@ -1,4 +1,4 @@
-import { type Rule, type TokenLevels, TOLERANCE } from './rule.ts';
+import { type Rule, TOLERANCE, type TokenLevels } from './rule.ts';
 
 const TOKENS = 0;
 const FILLED_AT = 1;

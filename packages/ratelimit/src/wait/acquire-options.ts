@@ -12,16 +12,12 @@ const KNOWN: readonly (keyof AcquireOptions)[] = ['cost', 'key', 'priority', 'si
  * @throws {TypeError} on anything but an object, on unknown keys, `null` and wrong types
  * @throws {RangeError} on numbers out of range
  */
-export function costOf(
-  owner: string,
-  options: AcquireOptions,
-  known: readonly (keyof AcquireOptions)[] = KNOWN,
-): number {
-  if (typeof options !== 'object' || options === null) checkKnown(owner, options, known);
+export function costOf(owner: string, options: AcquireOptions): number {
+  if (typeof options !== 'object' || options === null) checkKnown(owner, options, KNOWN);
   for (const option in options) {
     const value = options[option as keyof AcquireOptions];
-    if (option === 'key' && typeof value === 'string' && value !== '') continue; // the common case
-    if (!known.includes(option as keyof AcquireOptions)) checkKnown(owner, { [option]: 1 }, known);
+    if (isFine(option, value)) continue;
+    if (!KNOWN.includes(option as keyof AcquireOptions)) checkKnown(owner, options, KNOWN);
     if (value === undefined) continue;
     if (option === 'maxWaitMs') checkNumber(owner, option, value, { min: 0 });
     else checkCallOptions(owner, { [option]: value });
@@ -29,9 +25,17 @@ export function costOf(
   return options.cost ?? 1;
 }
 
+/** Passes the usual values of the usual options quickly; the full check decides about all others. */
+function isFine(option: string, value: unknown): boolean {
+  return option === 'key'
+    ? typeof value === 'string' && value !== ''
+    : option === 'cost' && typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY;
+}
+
 /** Holds the options of `peek` to `{ key }`. */
 export function checkPeek(owner: string, options: Pick<AcquireOptions, 'key'>): void {
-  costOf(owner, options, ['key']);
+  checkKnown(owner, options, ['key']);
+  if (options.key !== undefined) checkCallOptions(owner, { key: options.key });
 }
 
 /** @throws {RateLimitExceededError} when a cost is more than can ever be had at once */

@@ -11,6 +11,7 @@ export class Turns {
   readonly #gate: Gate;
   readonly #options: ResolvedQueueOptions;
   readonly #observer: LimiterObserver;
+  readonly #counts: LimiterObserver['counts'];
   /** Created when the first call has to wait. */
   #queue: WaitQueue | undefined;
 
@@ -18,6 +19,7 @@ export class Turns {
     this.#gate = gate;
     this.#options = options;
     this.#observer = observer;
+    this.#counts = observer.counts;
     this.#queue = undefined;
   }
 
@@ -29,14 +31,14 @@ export class Turns {
   /** Takes the units if they are available and no call waits. */
   enter(cost: number): boolean {
     if (this.queued > 0 || !this.#gate.tryTake(cost)) return false;
-    this.#observer.counts.allowed++;
+    this.#counts.allowed++;
     return true;
   }
 
   /** As {@link enter}, for a caller that does not wait: a refusal is counted. */
   tryEnter(cost: number): boolean {
     if (this.enter(cost)) return true;
-    this.#observer.counts.limit++;
+    this.#counts.limit++;
     return false;
   }
 
