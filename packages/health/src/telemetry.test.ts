@@ -92,9 +92,12 @@ describe('metrics', () => {
 
 describe('spans', () => {
   it('creates one span per probe, the parent of the spans of the check', async () => {
-    const monitor = monitorOf({
-      check: () => trace.getTracer('app').startActiveSpan('SELECT 1', (span) => void span.end()),
-    });
+    const monitor = monitorOf(
+      {
+        check: () => trace.getTracer('app').startActiveSpan('SELECT 1', (span) => void span.end()),
+      },
+      { spans: 'all' },
+    );
     await monitor.check();
     const [query, probe] = telemetry.spans;
     expect(probe).toMatchObject({ name: 'health db', status: { code: SpanStatusCode.UNSET } });
@@ -141,7 +144,10 @@ describe('spans', () => {
 describe('log records', () => {
   it('emits a log record of a status change in the context of the probe span', async () => {
     const found: HealthStatus[] = ['healthy', 'unhealthy', 'unhealthy', 'healthy'];
-    const monitor = monitorOf({ check: () => ({ status: found.shift() ?? 'healthy' }) });
+    const monitor = monitorOf(
+      { check: () => ({ status: found.shift() ?? 'healthy' }) },
+      { spans: 'all' },
+    );
     for (let round = 0; round < 4; round++) await monitor.check();
     expect(telemetry.logs.map(({ severityText, body }) => [severityText, body])).toEqual([
       ['WARN', "Check 'db' changed from healthy to unhealthy"],

@@ -31,7 +31,7 @@ it.each([
     const monitor = healthMonitor({ ttlMs: 0, checks: [limiterCheck(limiter)] });
     const look = async () => (await monitor.check()).checks[0];
     expect(await look()).toMatchObject({ status: 'healthy', message: '5 of 5 are left' });
-    for (let taken = 0; taken < 5; taken++) expect(limiter.check().allowed).toBe(true);
+    for (let taken = 0; taken < 5; taken++) expect(limiter.take().allowed).toBe(true);
     expect(await look()).toMatchObject({ status: 'degraded', message: '0 of 5 are left' });
   },
 );

@@ -12,7 +12,7 @@ import { snapshotOf } from './snapshot.ts';
 /** Anything with the shape of a limiter of `@temper/ratelimit`. */
 export interface LimiterLike {
   readonly name: string;
-  /** Must contain `availableTokens` and `maxTokens`, or `inFlight` and `limit`. */
+  /** Must contain `availableTokens` and `maxTokens`, `remaining` and `limit`, or `inFlight` and `limit`. */
   stats(): object;
 }
 
@@ -70,19 +70,23 @@ export function limiterCheck(watched: LimiterLike, options: LimiterCheckOptions 
 }
 
 type Levels = Partial<
-  Record<'maxTokens' | 'availableTokens' | 'limit' | 'inFlight', number | undefined>
+  Record<'maxTokens' | 'availableTokens' | 'limit' | 'remaining' | 'inFlight', number | undefined>
 >;
 
 function levelOf(watched: LimiterLike): { readonly limit: number; readonly remaining: number } {
-  const { maxTokens, availableTokens, limit, inFlight } = snapshotOf(OWNER, watched) as Levels;
+  const stats: Levels = snapshotOf(OWNER, watched);
+  const { maxTokens, availableTokens, limit, remaining, inFlight } = stats;
   if (typeof maxTokens === 'number' && typeof availableTokens === 'number') {
     // A fraction of a token admits no call.
     return { limit: maxTokens, remaining: Math.max(0, Math.floor(availableTokens)) };
+  }
+  if (typeof limit === 'number' && typeof remaining === 'number') {
+    return { limit, remaining: Math.max(0, Math.floor(remaining)) };
   }
   if (typeof limit === 'number' && typeof inFlight === 'number') {
     return { limit, remaining: Math.max(0, limit - inFlight) };
   }
   throw new TypeError(
-    `${OWNER}: '${watched.name}' must return availableTokens and maxTokens, or inFlight and limit, from stats().`,
+    `${OWNER}: '${watched.name}' must return availableTokens and maxTokens, remaining and limit, or inFlight and limit, from stats().`,
   );
 }

@@ -42,14 +42,18 @@ describe('limiterCheck', () => {
     let left = 40;
     const tokens = () => ({ availableTokens: left, maxTokens: 100, limit: 600 });
     const permits = () => ({ inFlight: 100 - left, limit: 100 });
+    const units = () => ({ remaining: left, limit: 100, windowMs: 1000 });
     const bucket = monitorOf(limiterCheck({ name: 'lsp', stats: tokens }, { degraded: 0.8 }));
     const bulkhead = monitorOf(
       limiterCheck({ name: 'lsp', stats: permits }, { degraded: 0.8, unhealthy: 1 }),
     );
+    const window = monitorOf(limiterCheck({ name: 'lsp', stats: units }, { degraded: 0.8 }));
     expect((await look(bucket))?.status).toBe('healthy');
+    expect((await look(window))?.status).toBe('healthy');
     expect((await look(bulkhead))?.status).toBe('healthy');
     left = 20;
     expect((await look(bucket))?.status).toBe('degraded');
+    expect((await look(window))?.status).toBe('degraded');
     expect((await look(bulkhead))?.status).toBe('degraded');
     left = -3; // a limit that was lowered while calls were in progress
     expect((await look(bucket))?.status).toBe('degraded');
@@ -62,7 +66,7 @@ describe('limiterCheck', () => {
   it('rejects a limiter whose stats() contain no level', () => {
     const stats = () => ({ requests: 3 });
     expect(() => limiterCheck({ name: 'odd', stats })).toThrow(
-      "limiterCheck: 'odd' must return availableTokens and maxTokens, or inFlight and limit, from stats().",
+      "limiterCheck: 'odd' must return availableTokens and maxTokens, remaining and limit, or inFlight and limit, from stats().",
     );
   });
 });
