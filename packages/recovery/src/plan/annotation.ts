@@ -1,18 +1,19 @@
-import type { ExecutionContext } from '@temper/core';
+import type { CallContext } from '@temper/core';
+import { checkType } from '@temper/core/policy';
 import { type RecoveryPlan, resolvePlan } from './plan.ts';
 
-/** Where a function carries its plan, whichever installed copy of this package put it there. */
+/** The property that holds a function's plan; the same for every installed copy of this package. */
 const PLAN = Symbol.for('temper.recovery.plan');
 
-/** A function that can be put under a plan: it is given the call's signal and deadline first. */
+/** A function that can run under a plan: its first parameter is the call's context. */
 export type PlannedFunction<Args extends readonly unknown[], R> = (
-  context: ExecutionContext,
+  context: CallContext,
   ...args: Args
 ) => R;
 
 /**
- * Writes a plan beside the function that it is for. The function stays as it is; `recoveries`
- * puts the plan in force when the function is registered.
+ * Attaches a plan to a function. The function itself does not change; `recoveries` applies the plan
+ * when the function is registered.
  *
  * ```ts
  * export const fetchPackage = withPlan(
@@ -22,17 +23,18 @@ export type PlannedFunction<Args extends readonly unknown[], R> = (
  * ```
  *
  * @returns the same function
- * @throws {TypeError | RangeError} when the plan does not hold, unless it names handlers, which are
- * looked up when the function is registered
+ * @throws {TypeError | RangeError} when the plan is invalid. A plan that names handlers is checked when
+ * the function is registered, where the names are looked up.
  */
 export function withPlan<F extends PlannedFunction<never, unknown>>(plan: RecoveryPlan, fn: F): F {
+  checkType('withPlan', 'fn', fn, 'function');
   const named = typeof plan.fallback === 'string' || typeof plan.degrade === 'string';
   if (!named) resolvePlan(plan);
   Object.defineProperty(fn, PLAN, { value: plan, configurable: true });
   return fn;
 }
 
-/** The plan that stands beside a function, if one does. */
+/** The plan that is attached to a function, if there is one. */
 export function planOf(fn: unknown): RecoveryPlan | undefined {
   return typeof fn === 'function' ? (fn as { [PLAN]?: RecoveryPlan })[PLAN] : undefined;
 }

@@ -1,12 +1,15 @@
-import { type Classification, classify, messageOf, TemperError } from '@temper/core';
+import { type Classification, classify, TemperError } from '@temper/core';
+import { messageOf, safeText, show, statusOf } from '@temper/core/policy';
 
-/** The operation returned a value that says it failed. */
+/** The operation returned a value that counts as failed. */
 export class FailedResultError extends TemperError {
   /** The value. */
   readonly value: unknown;
 
   constructor(operation: string, value: unknown) {
-    super(`'${operation}' returned a result that means failure.`, {
+    const status = statusOf(value);
+    const what = status === undefined ? 'a result' : `status ${status}, a result`;
+    super(`Operation '${operation}' returned ${what} that counts as failed.`, {
       code: 'FAILED_RESULT',
       policy: operation,
       cause: value instanceof Error ? value : undefined,
@@ -18,19 +21,19 @@ export class FailedResultError extends TemperError {
     return 'FailedResultError';
   }
 
-  /** What the value tells of itself; transient, as a result that fails is there to be asked for again. */
+  /** As the value, but always transient: a result that counts as failed may be better next time. */
   override get classification(): Classification {
     return { ...classify(this.value), transient: true };
   }
 }
 
-/** The operation failed, and what came back is only part of a result. Thrown by `run`. */
+/** The operation failed, and there is a partial result. Thrown by `run`. */
 export class DegradedResultError extends TemperError {
-  /** The part that could be had. */
+  /** The partial result. */
   readonly degraded: unknown;
 
   constructor(operation: string, degraded: unknown, cause: unknown) {
-    super(`'${operation}' failed, and has a partial result: ${messageOf(cause)}`, {
+    super(`Operation '${operation}' failed, with a partial result: ${messageOf(cause)}`, {
       code: 'DEGRADED_RESULT',
       policy: operation,
       cause,
@@ -47,25 +50,36 @@ export class DegradedResultError extends TemperError {
   }
 }
 
-/** One thing that is wrong with a document of plans. */
+/** One mistake in a document of plans. */
 export interface PlanProblem {
   /** Where, such as `plans.fetch_package.timeoutMs`. */
   readonly path: string;
-  /** What is there, in words. */
+  /** The value there, in words. */
   readonly value: string;
-  /** What should be. */
+  /** What it should be. */
   readonly expected: string;
 }
 
-/** A document of plans does not hold. Every problem is told, not only the first. */
+/** At most this many problems, and names, are quoted in a message. */
+const MAX_QUOTED = 20;
+/** Longest path in a message, in UTF-16 code units. */
+const MAX_PATH = 200;
+
+/** A document of plans is invalid. */
 export class PlanDocumentError extends TemperError {
+  /** Every problem; the message quotes the first 20. */
   readonly problems: readonly PlanProblem[];
 
   constructor(problems: readonly PlanProblem[], cause?: unknown) {
-    const lines = problems.map(
-      ({ path, value, expected }) => `${path}: expected ${expected}, got ${value}.`,
-    );
-    super(`The recovery plans do not hold: ${lines.join(' ')}`, {
+    const lines = problems
+      .slice(0, MAX_QUOTED)
+      .map(
+        ({ path, value, expected }) =>
+          `${safeText(path, MAX_PATH)}: expected ${expected}, got ${value}.`,
+      );
+    const more = problems.length - lines.length;
+    if (more > 0) lines.push(`And ${more} more.`);
+    super(`The recovery plans are invalid: ${lines.join(' ')}`, {
       code: 'PLAN_DOCUMENT',
       policy: 'recovery',
       cause,
@@ -83,18 +97,16 @@ export class PlanDocumentError extends TemperError {
   }
 }
 
-/** There are plans for operations that nobody registered: a misspelt one would never be used. */
+/** There are plans for operations that are not registered: a misspelt one would never be used. */
 export class UnregisteredOperationError extends TemperError {
-  /** The operations that have a plan and nothing else. */
+  /** The operations that have a plan and are not registered. */
   readonly operations: readonly string[];
   /** The operations that are registered. */
   readonly registered: readonly string[];
 
   constructor(policy: string, operations: readonly string[], registered: readonly string[]) {
-    const names = (list: readonly string[]): string =>
-      list.map((name) => `'${name}'`).join(', ') || 'none';
     super(
-      `'${policy}' has plans for operations that nobody registered: ${names(operations)}. Registered are ${names(registered)}.`,
+      `'${policy}' has plans for operations that are not registered: ${quoted(operations)}. Registered are ${quoted(registered)}.`,
       { code: 'OPERATION_UNREGISTERED', policy, stack: true },
     );
     this.operations = operations;
@@ -108,4 +120,10 @@ export class UnregisteredOperationError extends TemperError {
   override get classification(): Classification {
     return { category: 'validation', severity: 'high', transient: false };
   }
+}
+
+function quoted(names: readonly string[]): string {
+  if (names.length === 0) return 'none';
+  const more = names.length > MAX_QUOTED ? `, and ${names.length - MAX_QUOTED} more` : '';
+  return `${names.slice(0, MAX_QUOTED).map(show).join(', ')}${more}`;
 }

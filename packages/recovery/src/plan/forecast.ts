@@ -1,45 +1,46 @@
 import type { Clock } from '@temper/core';
 
-/** How an operation fares, and how it will if things go on as they do. */
+/** The failure ratio of an operation, its trend, and the demand. */
 export interface Forecast {
-  /** Share of failed calls at present, smoothed, from 0 to 1. */
+  /** Present share of failed calls, smoothed, from 0 to 1. */
   readonly failureRatio: number;
   /** How that share changes per minute. */
   readonly trendPerMinute: number;
-  /** Share of failed calls to expect in a minute, if the trend goes on. */
+  /** Expected share of failed calls in a minute if the trend continues, from 0 to 1. */
   readonly inOneMinute: number;
   /**
    * Milliseconds until the expected share reaches `threshold`: 0 when it has, `undefined` when the
-   * trend does not lead there within ten minutes.
+   * trend does not reach it within ten minutes.
    */
   readonly reachesThresholdInMs: number | undefined;
-  /** The share that is asked about. */
+  /** The share that the forecast was made for. */
   readonly threshold: number;
-  /** Calls under way at one time on average: arrivals per second times mean seconds. */
+  /** Mean number of calls in flight: arrivals per second times mean duration in seconds. */
   readonly demand: number;
-  /** Calls that the last minute saw. With few of them, all of this says little. */
+  /** Calls in the last minute. With few of them the other figures mean little. */
   readonly calls: number;
 }
 
-/** Length of a step: long enough to hold several calls, short enough to see a trend in a minute. */
+/** Length of a step: long enough for several calls, short enough to show a trend within a minute. */
 const STEP_MS = 5000;
-/** Steps that the calls and the demand are taken over: one minute. */
+/** Steps over which calls and demand are summed: one minute. */
 const STEPS = 12;
-/** Weight of the newest step in the level, if it saw enough calls, and of the newest change in the trend. */
+/** Weight of the newest step in the level, if it had enough calls. */
 const ALPHA = 0.4;
-/** A step with fewer calls than this weighs less: two failures of two calls are no outage. */
-const FULL_WEIGHT_CALLS = 10;
+/** Weight of the newest change in the trend. */
 const BETA = 0.2;
+/** A step with fewer calls has less weight: two failures in two calls are no outage. */
+const FULL_WEIGHT_CALLS = 10;
 const STEPS_PER_MINUTE = 60_000 / STEP_MS;
-/** Without a call for so long, nothing is known. */
+/** After this many steps without a call, level and trend are dropped. */
 const FORGET_STEPS = 60;
-/** A trend is not believed further ahead than this. */
+/** A trend is not extended further than this. */
 const HORIZON_MS = 600_000;
 
 /**
- * Follows the failure ratio of one operation in steps of five seconds, and its trend, in constant
- * memory; looked up when read, with no timer. A straight line through noise: a hint for alerts and
- * autoscalers, not a verdict, and no policy acts on it.
+ * The failure ratio of one operation in steps of five seconds, and its trend, in constant memory and
+ * without a timer. It is a linear extrapolation of noisy data, for alerts and autoscalers; no policy
+ * acts on it.
  *
  * Source: Holt's linear exponential smoothing; Little's law for the demand.
  */
@@ -61,7 +62,7 @@ export class FailureTrend {
     this.#since = clock.monotonic();
   }
 
-  /** A call has ended. */
+  /** Records a call that has ended. */
   record(failed: boolean, elapsedMs: number): void {
     this.#turn();
     const slot = this.#step % STEPS;
@@ -71,7 +72,7 @@ export class FailureTrend {
     if (failed) this.#failed++;
   }
 
-  /** @param threshold - the failure ratio that is feared, from 0 to 1 */
+  /** @param threshold - a failure ratio, from 0 to 1 */
   forecast(threshold: number): Forecast {
     this.#turn();
     const level = this.#level ?? (this.#ended === 0 ? 0 : this.#failed / this.#ended);
@@ -96,7 +97,7 @@ export class FailureTrend {
     return Math.floor(this.#clock.monotonic() / STEP_MS);
   }
 
-  /** Closes the step that has ended, and leaves empty the ones that nobody called in. */
+  /** Closes the step that has ended, and adds empty ones for the time without calls. */
   #turn(): void {
     const now = this.#current();
     if (now <= this.#step) return;

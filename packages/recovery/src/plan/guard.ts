@@ -1,58 +1,82 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import type { Executor } from '@temper/core';
+import { type Executor, isFailure, isTransient, type ShouldHandle } from '@temper/core';
+import { decide } from '@temper/core/policy';
 import { retry } from '@temper/retry';
 import { type PipelinePolicy, pipeline } from '../pipeline/pipeline.ts';
 import { timeout } from '../timeout/timeout.ts';
+import { FailedResultError } from './errors.ts';
 import type { ResolvedPlan } from './plan.ts';
 
-/** What an operation is called through. */
-export interface Guard {
+/** The policies around an operation. */
+export interface Guard extends Disposable {
   readonly pipeline: PipelinePolicy;
   readonly breaker: CircuitBreaker | undefined;
-  /** Takes what the guard shows out of telemetry. */
-  dispose(): void;
+  /** Whether an error counts as a failure: the same answer for each strategy. */
+  readonly countsAsFailure: ShouldHandle;
 }
 
 /**
- * Builds what a plan puts around the operation: its timeout, then retry and breaker in the plan's
+ * Creates what a plan puts around the operation: its timeout, then retry and breaker in the plan's
  * order, then the timeout of one attempt.
  *
- * @throws {TypeError | RangeError | PipelineOrderError} when an option does not hold, or a time does
- * not fit into another
+ * @throws {TypeError | RangeError | PipelineOrderError} when an option is invalid, or a time does not
+ * fit into another
  */
 export function guardOf(plan: ResolvedPlan): Guard {
-  const { operation: name, clock, random } = plan;
+  const { operation: name, clock } = plan;
+  const countsAsFailure = failurePredicate(plan);
   let breaker: CircuitBreaker | undefined;
-  const guards = plan.strategies.flatMap((strategy): Executor[] => {
-    if (strategy === 'retry') {
-      return [
-        retry({
-          ...plan.retry,
-          name,
-          maxAttempts: plan.maxRetries + 1,
-          initialDelayMs: plan.retryDelayMs,
-          clock,
-          random,
-        }),
-      ];
-    }
+  const policies: Executor[] = [];
+  for (const strategy of plan.strategies) {
+    if (strategy === 'retry') policies.push(plannedRetry(plan, countsAsFailure));
     if (strategy === 'circuit_break') {
-      breaker = circuitBreaker({ ...plan.breaker, name, clock });
-      return [breaker];
+      // Without a predicate the breaker's own default is the same, and counts timeouts by fact.
+      const own = plan.shouldHandle === undefined ? {} : { shouldHandle: countsAsFailure };
+      breaker = circuitBreaker({ ...plan.breaker, ...own, name, clock });
+      policies.push(breaker);
     }
-    return [];
-  });
+  }
   const total = timeout({ name, timeoutMs: plan.timeoutMs, clock });
-  const attempt =
-    plan.attemptTimeoutMs === undefined
-      ? []
-      : [timeout({ name: `${name} attempt`, timeoutMs: plan.attemptTimeoutMs, clock })];
-  const disposables = [total, ...attempt, ...(breaker === undefined ? [] : [breaker])];
+  const disposables: Disposable[] = breaker === undefined ? [total] : [total, breaker];
+  if (plan.attemptTimeoutMs !== undefined) {
+    const timeoutMs = plan.attemptTimeoutMs;
+    const attempt = timeout({ name: `${name} attempt`, timeoutMs, clock });
+    policies.push(attempt);
+    disposables.push(attempt);
+  }
   return {
-    pipeline: pipeline({ name, clock }, total, ...guards, ...attempt),
+    pipeline: pipeline({ name, clock }, total, ...policies),
     breaker,
-    dispose: () => {
+    countsAsFailure,
+    [Symbol.dispose]: () => {
       for (const each of disposables) each[Symbol.dispose]();
     },
   };
+}
+
+function failurePredicate({ operation, shouldHandle }: ResolvedPlan): ShouldHandle {
+  if (shouldHandle === undefined) return isFailure;
+  return (outcome, call) => {
+    if (!outcome.ok && outcome.error instanceof FailedResultError) {
+      // The plan's own verdict on a value; that of a plan inside is judged like any error.
+      if (outcome.error.policy === operation) return true;
+    }
+    return decide(operation, shouldHandle, outcome, call);
+  };
+}
+
+/** Retries what counts as a failure and is transient, or what the user's predicate names of it. */
+function plannedRetry(plan: ResolvedPlan, countsAsFailure: ShouldHandle): Executor {
+  const { operation: name, clock, random } = plan;
+  const { shouldHandle = isTransient, ...options } = plan.retry ?? {};
+  return retry({
+    ...options,
+    name,
+    maxAttempts: plan.maxRetries + 1,
+    initialDelayMs: plan.retryDelayMs,
+    shouldHandle: (outcome, call) =>
+      countsAsFailure(outcome, call) && decide(name, shouldHandle, outcome, call),
+    clock,
+    random,
+  });
 }

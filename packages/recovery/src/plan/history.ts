@@ -1,7 +1,7 @@
-import { checkNumber, errorType, messageOf } from '@temper/core';
+import { checkKnown, checkNumber, errorType, messageOf } from '@temper/core/policy';
 import type { RecoveryOutcomeName } from '../semconv.ts';
 
-/** One execution, as the history keeps it. Plain data. */
+/** One execution in the history. Plain data. */
 export interface RecoveryRecord {
   /** Counted from 1, never reused. */
   readonly sequence: number;
@@ -9,7 +9,7 @@ export interface RecoveryRecord {
   /** The plan's strategies, joined by '+'; 'none' without a plan. */
   readonly strategy: string;
   readonly outcome: RecoveryOutcomeName;
-  /** What saved it. */
+  /** The strategy that recovered it. */
   readonly recoveredBy: 'retry' | 'fallback' | undefined;
   /** How often the operation was called. */
   readonly attempts: number;
@@ -17,11 +17,11 @@ export interface RecoveryRecord {
   readonly startedAt: number;
   /** How long it took, in milliseconds. */
   readonly elapsedMs: number;
-  /** What the operation failed with for good, even where a fallback answered; in words, not by reference. */
+  /** What the operation failed with after all calls, even where a fallback answered; bounded and scrubbed. */
   readonly error: { readonly type: string; readonly message: string } | undefined;
 }
 
-/** Which records are asked for. Every condition given must hold. */
+/** Selects records: those that meet every condition given. Unknown keys are refused. */
 export interface HistoryQuery {
   readonly operation?: string;
   readonly strategy?: string;
@@ -30,20 +30,29 @@ export interface HistoryQuery {
   readonly since?: number;
   /** Only records after this sequence. */
   readonly after?: number;
-  /** Most records: the latest ones. 0 returns none. @defaultValue all that are kept */
+  /** Most records, of which the latest are returned; 0 returns none. @defaultValue all that are kept */
   readonly limit?: number;
 }
 
-/** Longest message that the history keeps. */
+/** Longest message in a record, in UTF-16 code units. */
 const MAX_MESSAGE = 500;
 
-/** An error as a record keeps it: words only, so that the history holds nothing alive. */
-export function inWords(error: unknown): RecoveryRecord['error'] {
+const QUERY_FIELDS: readonly (keyof HistoryQuery)[] = [
+  'operation',
+  'strategy',
+  'outcome',
+  'since',
+  'after',
+  'limit',
+];
+
+/** An error as text, so that the history retains no objects. */
+export function errorRecord(error: unknown): RecoveryRecord['error'] {
   if (error === undefined) return undefined;
-  return { type: errorType(error), message: messageOf(error).slice(0, MAX_MESSAGE) };
+  return { type: errorType(error), message: messageOf(error, MAX_MESSAGE) };
 }
 
-/** The last executions, of bounded number: a ring, so that keeping one more costs the same for ever. */
+/** The latest executions, in a ring buffer of bounded size. */
 export class RecoveryHistory {
   readonly #size: number;
   readonly #ring: (RecoveryRecord | undefined)[];
@@ -62,11 +71,13 @@ export class RecoveryHistory {
   }
 
   /**
-   * Records in order of their end, the oldest first.
+   * Matching records in order of their end, the oldest first.
    *
+   * @throws {TypeError} when the query is no object, or has an unknown key
    * @throws {RangeError} when `limit` is negative or no integer
    */
   query(query: HistoryQuery = {}): readonly RecoveryRecord[] {
+    checkKnown('history', query, QUERY_FIELDS);
     const limit = query.limit ?? Number.POSITIVE_INFINITY;
     checkNumber('history', 'limit', limit, { min: 0, integer: true });
     const found: RecoveryRecord[] = [];

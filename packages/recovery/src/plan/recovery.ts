@@ -1,93 +1,27 @@
-import {
-  type CallContext,
-  type ExecuteOptions,
-  type ExecutionContext,
-  enterCall,
-  isTemperError,
-  type Operation,
-} from '@temper/core';
+import type { Operation, Outcome } from '@temper/core';
+import { type Call, checkNumber, decide } from '@temper/core/policy';
 import { FallbackFailedError } from '../errors.ts';
-import { ask } from '../predicate.ts';
-import type { RecoveryOutcomeName } from '../semconv.ts';
 import { type TimeoutPolicy, timeout } from '../timeout/timeout.ts';
+import type { RecoverOptions, Recovery, RecoveryResult, RecoveryStats } from './contract.ts';
 import { DegradedResultError, FailedResultError } from './errors.ts';
+import { type Execution, Executions } from './executions.ts';
 import { FailureTrend, type Forecast } from './forecast.ts';
 import { type Guard, guardOf } from './guard.ts';
-import { type HistoryQuery, inWords, RecoveryHistory, type RecoveryRecord } from './history.ts';
+import { type HistoryQuery, RecoveryHistory, type RecoveryRecord } from './history.ts';
 import {
   type PlanEnvironment,
   type RecoveryHandler,
   type RecoveryPlan,
-  type RecoveryStrategy,
   type ResolvedPlan,
   resolvePlan,
 } from './plan.ts';
-import { PlanMeter } from './plan-telemetry.ts';
+import { observeForecast, PlanObserver } from './telemetry.ts';
 import { type Suggestion, Tuning } from './tuning.ts';
 
-/** What came of an execution. */
-export type RecoveryResult<T> =
-  | {
-      readonly ok: true;
-      readonly value: T;
-      /** The strategy that saved it; absent when the first call succeeded. */
-      readonly recoveredBy?: 'retry' | 'fallback';
-    }
-  | {
-      readonly ok: false;
-      readonly error: unknown;
-      /** The partial result of `graceful_degrade`; absent without one. */
-      readonly degraded?: unknown;
-    };
+/** Records that are kept by default. */
+export const DEFAULT_HISTORY = 1000;
 
-/** What a caller may say about one execution. */
-export interface RecoverOptions extends Omit<ExecuteOptions, 'operation'> {
-  /** What the operation is called with, for its handlers to know. @defaultValue [] */
-  readonly args?: readonly unknown[];
-}
-
-/** What a plan has done since it was made. */
-export interface RecoveryStats {
-  readonly operation: string;
-  readonly strategies: readonly RecoveryStrategy[];
-  readonly executions: Readonly<Record<RecoveryOutcomeName, number>>;
-  readonly inFlight: number;
-  /** The state of the plan's circuit; `undefined` without `circuit_break`. */
-  readonly circuit: string | undefined;
-}
-
-/** One operation under its plan. */
-export interface Recovery extends Disposable {
-  readonly operation: string;
-  readonly plan: RecoveryPlan;
-  /** Runs `fn` under the plan. Never rejects. */
-  execute<T>(fn: Operation<T>, options?: RecoverOptions): Promise<RecoveryResult<Awaited<T>>>;
-  /**
-   * As {@link execute}, but resolves to the value, and rejects with the error; with
-   * `DegradedResultError` where there is a partial result.
-   */
-  run<T>(fn: Operation<T>, options?: RecoverOptions): Promise<Awaited<T>>;
-  /** The last executions, those that the query asks for. */
-  history(query?: HistoryQuery): readonly RecoveryRecord[];
-  stats(): RecoveryStats;
-  /** How the operation fares, and how it will if things go on as they do; see {@link Forecast}. */
-  forecast(threshold?: number): Forecast;
-  /** What the latencies observed suggest for the plan; `undefined` before there are enough of them. */
-  suggest(): Suggestion | undefined;
-}
-
-/** What happens in one execution, as far as it has come. */
-interface Run {
-  attempts: number;
-  readonly args: readonly unknown[];
-  context: CallContext | undefined;
-  /** What the operation itself failed with for good. */
-  failure: { readonly error: unknown } | undefined;
-  recoveredBy: 'fallback' | undefined;
-  degraded: { readonly value: unknown } | undefined;
-}
-
-/** @internal Also made by {@link recoveries}, with a history that all plans share. */
+/** @internal Also created by {@link recoveries}, with a history that all plans share. */
 export class PlannedRecovery implements Recovery {
   readonly operation: string;
   readonly plan: RecoveryPlan;
@@ -95,17 +29,11 @@ export class PlannedRecovery implements Recovery {
   readonly #guard: Guard;
   readonly #handlerTimeout: TimeoutPolicy;
   readonly #history: RecoveryHistory;
-  readonly #meter: PlanMeter;
   readonly #tuning: Tuning;
   readonly #trend: FailureTrend;
-  readonly #executions: Record<RecoveryOutcomeName, number> = {
-    success: 0,
-    recovered: 0,
-    degraded: 0,
-    failure: 0,
-    aborted: 0,
-  };
-  #inFlight = 0;
+  readonly #observer: PlanObserver;
+  readonly #executions: Executions;
+  readonly #levels: Disposable;
 
   constructor(
     plan: RecoveryPlan,
@@ -113,7 +41,8 @@ export class PlannedRecovery implements Recovery {
     history: RecoveryHistory = new RecoveryHistory(DEFAULT_HISTORY),
   ) {
     const resolved = resolvePlan(plan, environment);
-    const { operation, timeoutMs, clock } = resolved;
+    const { operation, timeoutMs, spans, clock } = resolved;
+    const strategy = resolved.strategies.join('+');
     this.operation = operation;
     this.plan = plan;
     this.#plan = resolved;
@@ -122,61 +51,21 @@ export class PlannedRecovery implements Recovery {
     this.#history = history;
     this.#tuning = new Tuning(clock);
     this.#trend = new FailureTrend(clock);
-    this.#meter = new PlanMeter(operation, resolved.strategies.join('+'), resolved.spans, clock);
-    this.#meter.observe(this.#trend);
+    this.#observer = new PlanObserver(operation, strategy, spans, clock);
+    this.#executions = new Executions({
+      strategy,
+      clock,
+      history,
+      observer: this.#observer,
+      trend: this.#trend,
+    });
+    this.#levels = observeForecast(this);
   }
 
-  async execute<T>(
-    fn: Operation<T>,
-    options: RecoverOptions = {},
-  ): Promise<RecoveryResult<Awaited<T>>> {
-    const { args = [], ...call } = options;
-    const run: Run = {
-      attempts: 0,
-      args,
-      context: undefined,
-      failure: undefined,
-      recoveredBy: undefined,
-      degraded: undefined,
-    };
-    const { clock } = this.#plan;
-    const begun = { wall: clock.now(), at: clock.monotonic() };
-    this.#inFlight++;
-    const end = this.#meter.begin(call);
-    const steps = {
-      runInCall: <U>(operation: Operation<U>, context: CallContext): Promise<U> =>
-        end.within(() => this.#steps(operation, context, run)),
-    };
-    let result: RecoveryResult<Awaited<T>>;
-    try {
-      const labelled = { ...call, operation: this.operation };
-      const value = (await enterCall(steps, fn, labelled, clock)) as Awaited<T>;
-      const by = run.recoveredBy ?? (run.attempts > 1 ? 'retry' : undefined);
-      result = { ok: true, value, ...(by === undefined ? {} : { recoveredBy: by }) };
-    } catch (error) {
-      const { degraded } = run;
-      result = { ok: false, error, ...(degraded && { degraded: degraded.value }) };
-    }
-    this.#inFlight--;
-    const aborted = run.context?.aborted ?? call.signal?.aborted ?? false;
-    const outcome = outcomeOf(result, aborted);
-    const elapsedMs = clock.monotonic() - begun.at;
-    this.#executions[outcome]++;
-    const failed = run.failure !== undefined || !result.ok;
-    if (outcome !== 'aborted') this.#trend.record(failed, elapsedMs);
-    const error = run.failure?.error ?? (result.ok ? undefined : result.error);
-    this.#history.add({
-      operation: this.operation,
-      strategy: this.#plan.strategies.join('+'),
-      outcome,
-      recoveredBy: result.ok ? result.recoveredBy : undefined,
-      attempts: run.attempts,
-      startedAt: begun.wall,
-      elapsedMs,
-      error: inWords(error),
-    });
-    end.ended(outcome, result, error, elapsedMs);
-    return result;
+  execute<T>(fn: Operation<T>, options?: RecoverOptions): Promise<RecoveryResult<Awaited<T>>> {
+    return this.#executions.execute(this.operation, fn, options, (operation, call, execution) =>
+      this.#steps(operation, call, execution),
+    );
   }
 
   async run<T>(fn: Operation<T>, options?: RecoverOptions): Promise<Awaited<T>> {
@@ -186,63 +75,72 @@ export class PlannedRecovery implements Recovery {
     throw new DegradedResultError(this.operation, result.degraded, result.error);
   }
 
-  /** The guarded calls, and then, one after the other, what may answer in their place. */
-  async #steps<T>(operation: Operation<T>, context: CallContext, run: Run): Promise<T> {
-    run.context = context;
+  /** The guarded calls, and then, one after the other, the handlers that answer in their place. */
+  async #steps<T>(operation: Operation<T>, call: Call, execution: Execution): Promise<T> {
+    let error: unknown;
     try {
       return await this.#guard.pipeline.runInCall(
-        (each) => this.#call(operation, each, run),
-        context,
+        (each) => this.#call(operation, each as Call, execution),
+        call,
       );
-    } catch (error) {
-      run.failure = { error };
-      if (context.aborted) throw error;
+    } catch (thrown) {
+      error = thrown;
     }
-    let { error } = run.failure;
+    const counts = this.#guard.countsAsFailure({ ok: false, error }, call);
+    execution.failure = { error, counts };
+    // Facts first: nobody waits for the answer to a call that was ended from outside.
+    if (call.endedBy !== undefined || !counts) throw error;
     for (const strategy of this.#plan.strategies) {
       const handler = strategy === 'fallback' ? this.#plan.fallback : this.#plan.degrade;
       if ((strategy !== 'fallback' && strategy !== 'graceful_degrade') || handler === undefined) {
         continue;
       }
-      try {
-        const value = await this.#handle(handler, error, context, run);
-        if (strategy === 'graceful_degrade') {
-          run.degraded = { value };
-          throw error;
-        }
-        run.recoveredBy = 'fallback';
-        return value as T;
-      } catch (failed) {
-        if (run.degraded !== undefined || context.aborted) throw failed;
-        error = new FallbackFailedError(this.operation, error, failed);
+      const outcome = await this.#handle(handler, error, call, execution);
+      if (!outcome.ok) {
+        if (call.endedBy !== undefined) throw outcome.error;
+        error = new FallbackFailedError(this.operation, error, outcome.error);
+      } else if (strategy === 'fallback') {
+        execution.recoveredBy = 'fallback';
+        return outcome.value as T;
+      } else {
+        execution.degraded = { value: outcome.value };
+        throw error;
       }
     }
     throw error;
   }
 
-  async #call<T>(operation: Operation<T>, context: ExecutionContext, run: Run): Promise<T> {
-    run.attempts++;
-    const { clock, isFailure } = this.#plan;
+  /** One call of the operation. A value that counts as failed becomes an error. */
+  async #call<T>(operation: Operation<T>, call: Call, execution: Execution): Promise<T> {
+    execution.attempts++;
+    const { clock, shouldHandle } = this.#plan;
     const startedAt = clock.monotonic();
-    const value = await operation(context);
-    if (isFailure !== undefined && ask(isFailure, value)) {
-      throw new FailedResultError(this.operation, value);
+    const value = await operation(call);
+    // A result that comes after the call was ended is not judged: a timeout has dropped it.
+    if (shouldHandle !== undefined && call.endedBy === undefined) {
+      if (decide(this.operation, shouldHandle, { ok: true, value }, call)) {
+        throw new FailedResultError(this.operation, value);
+      }
     }
     this.#tuning.took(clock.monotonic() - startedAt);
     return value;
   }
 
-  #handle(
+  async #handle(
     handler: RecoveryHandler,
     error: unknown,
-    context: CallContext,
-    { attempts, args }: Run,
-  ): Promise<unknown> {
+    call: Call,
+    { attempts, args, observed }: Execution,
+  ): Promise<Outcome<unknown>> {
     const { operation } = this;
-    return this.#handlerTimeout.execute(
-      (own) => handler({ operation, error, attempts, args, context: own }),
-      context,
-    );
+    const work = (): Promise<Outcome<unknown>> =>
+      this.#handlerTimeout.tryExecute(
+        (context) => handler({ operation, error, attempts, args, context }),
+        { parent: call },
+      );
+    // Something went wrong, so there is a span for it now, and the handler's work is below it.
+    observed?.span();
+    return observed === undefined ? work() : observed.run(work);
   }
 
   history(query?: HistoryQuery): readonly RecoveryRecord[] {
@@ -253,13 +151,14 @@ export class PlannedRecovery implements Recovery {
     return {
       operation: this.operation,
       strategies: this.#plan.strategies,
-      executions: { ...this.#executions },
-      inFlight: this.#inFlight,
+      executions: { ...this.#observer.executions },
+      inFlight: this.#executions.inFlight,
       circuit: this.#guard.breaker?.state,
     };
   }
 
   forecast(threshold = 0.5): Forecast {
+    checkNumber(`recovery '${this.operation}'`, 'threshold', threshold, { min: 0, max: 1 });
     return this.#trend.forecast(threshold);
   }
 
@@ -268,32 +167,22 @@ export class PlannedRecovery implements Recovery {
   }
 
   [Symbol.dispose](): void {
-    this.#guard.dispose();
+    this.#guard[Symbol.dispose]();
     this.#handlerTimeout[Symbol.dispose]();
-    this.#meter[Symbol.dispose]();
+    this.#levels[Symbol.dispose]();
   }
 }
 
-/** Records kept unless said otherwise. */
-export const DEFAULT_HISTORY = 1000;
-
-/** How an execution ended that had `result`. */
-export function outcomeOf(result: RecoveryResult<unknown>, aborted: boolean): RecoveryOutcomeName {
-  if (result.ok) return result.recoveredBy === undefined ? 'success' : 'recovered';
-  if ('degraded' in result) return 'degraded';
-  return aborted || isTemperError(result.error, 'DEADLINE_EXCEEDED') ? 'aborted' : 'failure';
-}
-
 /**
- * Puts a plan in force for one operation.
+ * Creates a recovery: one operation under its plan.
  *
  * ```ts
  * const fetchPackage = recover({ operation: 'fetch_package', strategy: ['retry', 'fallback'], fallback: fromCache });
  * const result = await fetchPackage.execute(({ signal }) => registry.get('std.text', signal));
  * ```
  *
- * @throws {TypeError | RangeError | PipelineOrderError} at once, when the plan does not hold: the
- * message names operation, field, what it may be and what it is
+ * @throws {TypeError | RangeError | PipelineOrderError} when the plan is invalid; the message names
+ * operation, field, range and value
  */
 export function recover(plan: RecoveryPlan, environment: PlanEnvironment = {}): Recovery {
   return new PlannedRecovery(plan, environment);

@@ -1,24 +1,24 @@
 import type { Clock } from '@temper/core';
 import { LatencyWindow } from '../latency/window.ts';
 
-/** What the latencies observed suggest. Nothing is changed by it: it is for whoever writes the plan. */
+/** Durations that observed latencies suggest. They are for the author of the plan; nothing applies them. */
 export interface Suggestion {
-  /** Three times the 99th percentile: no call that would have answered is likely to be cut off. */
+  /** Three times the 99th percentile, so that few calls are cut off that would have answered. */
   readonly attemptTimeoutMs: number;
-  /** The 95th percentile: a second try beside one in twenty calls. */
+  /** The 95th percentile: one call in twenty would be hedged. */
   readonly hedgeDelayMs: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
-  /** Successful calls of the last ten minutes that this is drawn from. */
+  /** Successful calls of the last ten minutes that were measured. */
   readonly samples: number;
 }
 
 const WINDOW_MS = 600_000;
-/** The 99th percentile of fewer calls is only their maximum. */
+/** Of fewer calls, the 99th percentile is the maximum. */
 const MIN_SAMPLES = 100;
 
-/** Watches how long successful calls take. */
+/** Measures how long successful calls take. */
 export class Tuning {
   readonly #window: LatencyWindow;
 

@@ -1,0 +1,100 @@
+import type { Attributes, Clock, Outcome, SpanMode } from '@temper/core';
+import {
+  ATTR_OUTCOME,
+  type Call,
+  type CallObservation,
+  CallObserver,
+  type Counts,
+  type Emit,
+  policyAttributes,
+  type Variants,
+} from '@temper/core/policy';
+import {
+  ATTR_RECOVERED_BY,
+  ATTR_STRATEGY,
+  METRIC_RECOVERY_DEMAND,
+  METRIC_RECOVERY_DURATION,
+  METRIC_RECOVERY_EXECUTIONS,
+  METRIC_RECOVERY_FORECAST,
+  RECOVERY_OUTCOMES,
+  type RecoveryOutcomeName,
+} from '../semconv.ts';
+import { instrumentation } from '../telemetry.ts';
+import type { Forecast } from './forecast.ts';
+
+const telemetry = instrumentation([
+  METRIC_RECOVERY_EXECUTIONS,
+  METRIC_RECOVERY_DURATION,
+  METRIC_RECOVERY_FORECAST,
+  METRIC_RECOVERY_DEMAND,
+]);
+
+/** What one plan reports to OpenTelemetry. */
+export class PlanObserver {
+  readonly name: string;
+  readonly executions: Counts<RecoveryOutcomeName>;
+  readonly #strategy: string;
+  readonly #calls: CallObserver<RecoveryOutcomeName>;
+
+  /** @param strategy - the plan's strategies, joined by '+' */
+  constructor(operation: string, strategy: string, spans: SpanMode, clock: Clock) {
+    this.name = operation;
+    this.#strategy = strategy;
+    const outcomes = Object.fromEntries(
+      RECOVERY_OUTCOMES.map((outcome): [string, Attributes] => [
+        outcome,
+        { [ATTR_STRATEGY.name]: strategy, [ATTR_OUTCOME]: outcome },
+      ]),
+    ) as Variants<RecoveryOutcomeName>;
+    this.executions = telemetry.counts(this, METRIC_RECOVERY_EXECUTIONS, outcomes);
+    this.#calls = new CallObserver({
+      telemetry,
+      policy: operation,
+      kind: 'recovery',
+      spans,
+      clock,
+      duration: METRIC_RECOVERY_DURATION,
+      outcomes,
+    });
+  }
+
+  /** @returns `undefined` while nobody watches */
+  begin(call: Call): CallObservation<RecoveryOutcomeName> | undefined {
+    return this.#calls.begin(call, { [ATTR_STRATEGY.name]: this.#strategy });
+  }
+
+  /**
+   * Ends an observation. In mode `failures`, every outcome but `success` gets a span.
+   *
+   * @param failure - what the operation failed with, unless a strategy recovered it
+   */
+  end(
+    observed: CallObservation<RecoveryOutcomeName> | undefined,
+    outcome: RecoveryOutcomeName,
+    failure: Outcome<unknown> | undefined,
+    recoveredBy: string | undefined,
+  ): void {
+    if (observed === undefined) return;
+    if (outcome !== 'success') observed.span();
+    const by = recoveredBy === undefined ? {} : { [ATTR_RECOVERED_BY.name]: recoveredBy };
+    observed.end(outcome, failure, by);
+  }
+}
+
+interface Forecasting {
+  readonly operation: string;
+  forecast(threshold: number): Forecast;
+}
+
+/** Reads the forecast of a plan at each collection. */
+export function observeForecast(plan: Forecasting): Disposable {
+  return telemetry.observe(plan, readForecast);
+}
+
+function readForecast(plan: Forecasting, emit: Emit): void {
+  const { calls, inOneMinute, demand } = plan.forecast(1);
+  if (calls === 0) return;
+  const attributes = policyAttributes(plan.operation);
+  emit(METRIC_RECOVERY_FORECAST, attributes, inOneMinute);
+  emit(METRIC_RECOVERY_DEMAND, attributes, demand);
+}
