@@ -1,5 +1,16 @@
-import { checkKnown, checkName, checkNumber, checkOneOf, checkType } from '@temper/core';
-import type { ResolvedShutdownOptions } from './options.ts';
+import {
+  checkKnown,
+  checkName,
+  checkType,
+  nameRule,
+  numberRule,
+  type OptionRule,
+  oneOfRule,
+  resolveOptions,
+  safeText,
+  typeRule,
+} from '@temper/core/policy';
+import { type ResolvedShutdownOptions, timeoutRule } from './options.ts';
 import type { Handler, HandlerContext } from './runner.ts';
 import type { CloseUpgraded, WebSocketServerLike } from './server/upgrades.ts';
 
@@ -72,6 +83,13 @@ export const SERVER_DEFAULTS: { readonly idleGraceMs: 1000 } = { idleGraceMs: 10
 
 const OWNER = 'shutdown handler';
 
+const HANDLER_RULES: { readonly [K in keyof ShutdownHandler]-?: OptionRule } = {
+  name: nameRule,
+  run: typeRule('function'),
+  phase: typeRule('string'),
+  timeoutMs: timeoutRule,
+};
+
 /** Validates a handler and fills in the defaults. */
 export function resolveHandler(
   given: ShutdownHandler | ShutdownHandler['run'],
@@ -79,20 +97,28 @@ export function resolveHandler(
   number: number,
 ): Handler {
   const handler = typeof given === 'function' ? { run: given } : given;
-  checkKnown(OWNER, handler, ['name', 'run', 'phase', 'timeoutMs']);
+  checkKnown(OWNER, handler, Object.keys(HANDLER_RULES));
   checkType(OWNER, 'run', handler.run, 'function');
-  const name = checkName(OWNER, handler.name ?? (handler.run.name || `handler ${number}`));
+  const name = checkName(
+    OWNER,
+    handler.name === undefined ? nameOf(handler, number) : handler.name,
+  );
   const names = phases.map((phase) => phase.name);
   const usual = names.includes('close') ? 'close' : (names.at(-1) as string);
-  const phase = checkOneOf(`${OWNER} '${name}'`, 'phase', handler.phase ?? usual, names);
-  const timeoutMs = checkNumber(
+  const { phase, timeoutMs } = resolveOptions<ShutdownHandler>(
     `${OWNER} '${name}'`,
-    'timeoutMs',
-    handler.timeoutMs ?? handlerTimeoutMs,
-    { min: 0, aboveMin: true },
+    // A handler may be an instance of a class, whose method is not a property of its own.
+    { run: handler.run, phase: handler.phase, timeoutMs: handler.timeoutMs } as ShutdownHandler,
+    { name, phase: usual, timeoutMs: handlerTimeoutMs, run: handler.run },
+    { ...HANDLER_RULES, phase: oneOfRule(names) },
   );
   // Called as a method, so that `run` may use `this`.
   return { name, phase, timeoutMs, run: (context) => handler.run(context) };
+}
+
+/** The name of the function, which may be of any length: it must not prevent the registration. */
+function nameOf({ run }: ShutdownHandler, number: number): string {
+  return safeText(run.name, 128) || `handler ${number}`;
 }
 
 /** {@link ServerOptions} after validation. */
@@ -104,26 +130,36 @@ export interface ResolvedServerOptions {
   readonly closeUpgraded: CloseUpgraded | undefined;
 }
 
+const SERVER_RULES: { readonly [K in keyof ServerOptions]-?: OptionRule } = {
+  name: nameRule,
+  timeoutMs: timeoutRule,
+  idleGraceMs: numberRule({ min: 0, infinite: false }),
+  webSockets: (owner, option, value) => {
+    for (const server of Array.isArray(value) ? value : [value]) {
+      checkType(owner, option, server, 'object');
+      checkType(owner, `${option}.clients`, server.clients, 'object');
+    }
+  },
+  closeUpgraded: typeRule('function'),
+};
+
 /** Validates the options of a server and fills in the defaults. */
 export function resolveServerOptions(
   options: ServerOptions,
   { handlerTimeoutMs }: ResolvedShutdownOptions,
   number: number,
 ): ResolvedServerOptions {
-  const owner = 'shutdown.server';
-  checkKnown(owner, options, ['name', 'timeoutMs', 'idleGraceMs', 'webSockets', 'closeUpgraded']);
-  const name = checkName(owner, options.name ?? (number === 1 ? 'server' : `server ${number}`));
-  const timeoutMs = options.timeoutMs ?? handlerTimeoutMs;
-  checkNumber(owner, 'timeoutMs', timeoutMs, { min: 0, aboveMin: true });
-  const idleGraceMs = options.idleGraceMs ?? SERVER_DEFAULTS.idleGraceMs;
-  checkNumber(owner, 'idleGraceMs', idleGraceMs, { min: 0, infinite: false });
-  const given = options.webSockets ?? [];
-  const webSockets = Array.isArray(given) ? given : [given];
-  for (const server of webSockets) {
-    checkType(owner, 'webSockets', server, 'object');
-    checkType(owner, 'webSockets.clients', server.clients, 'object');
-  }
-  const { closeUpgraded } = options;
-  if (closeUpgraded !== undefined) checkType(owner, 'closeUpgraded', closeUpgraded, 'function');
-  return { name, timeoutMs, idleGraceMs, webSockets, closeUpgraded };
+  const { webSockets, closeUpgraded, ...rest } = resolveOptions<ServerOptions, 'closeUpgraded'>(
+    'shutdown.server',
+    options,
+    {
+      ...SERVER_DEFAULTS,
+      name: number === 1 ? 'server' : `server ${number}`,
+      timeoutMs: handlerTimeoutMs,
+      webSockets: [],
+    },
+    SERVER_RULES,
+  );
+  const list = Array.isArray(webSockets) ? webSockets : [webSockets];
+  return { ...rest, webSockets: list, closeUpgraded };
 }

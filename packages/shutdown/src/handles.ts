@@ -1,5 +1,6 @@
 import { ChildProcess } from 'node:child_process';
 import { Server, Socket } from 'node:net';
+import { safeText } from '@temper/core/policy';
 
 /** The list of open handles is an undocumented API of Node, which may be absent. */
 interface ProcessInternals {
@@ -28,7 +29,9 @@ export function describeActiveHandles(): string[] {
     .filter((resource) => handles === undefined || !HANDLE_TYPES.has(resource))
     .map((resource) => NAMES[resource] ?? resource);
   const counts = new Map<string, number>();
-  for (const what of [...described, ...named]) counts.set(what, (counts.get(what) ?? 0) + 1);
+  for (const what of [...described, ...named].map((each) => safeText(each, 160))) {
+    counts.set(what, (counts.get(what) ?? 0) + 1);
+  }
   return [...counts].map(([what, times]) => (times === 1 ? what : `${times} × ${what}`));
 }
 

@@ -1,14 +1,19 @@
+import { constants } from 'node:os';
+import { type Clock, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkClock,
-  checkKnown,
   checkName,
-  checkNumber,
   checkOneOf,
   checkType,
+  clockRule,
+  nameRule,
+  numberRule,
+  type OptionRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
   show,
-  systemClock,
-} from '@temper/core';
+  typeRule,
+} from '@temper/core/policy';
 import { HANDLER_ORDERS, type HandlerOrder } from './phases.ts';
 import type { ProcessExit } from './process-exit.ts';
 import type { ShutdownReport } from './report.ts';
@@ -200,14 +205,12 @@ export const SHUTDOWN_DEFAULTS: {
   lingerMs: 500,
 };
 
-type Hooks = Pick<GracefulShutdownOptions, 'exitCode' | 'onReport'>;
+type Lists = 'phases' | 'readiness' | 'auditLog' | 'telemetry';
+type Unset = 'exitCode' | 'onReport' | Exclude<Lists, 'phases'>;
 
 /** The options after validation: only the callbacks stay optional, and single values become lists. */
 export interface ResolvedShutdownOptions
-  extends Required<
-      Omit<GracefulShutdownOptions, keyof Hooks | 'phases' | 'readiness' | 'auditLog' | 'telemetry'>
-    >,
-    Hooks {
+  extends Omit<Resolved<GracefulShutdownOptions, Unset>, Lists> {
   readonly phases: readonly Required<PhaseOptions>[];
   readonly readiness: readonly ReadinessLike[];
   readonly auditLog: readonly ClosableAuditLog[];
@@ -215,60 +218,87 @@ export interface ResolvedShutdownOptions
   readonly processExit: ProcessExit;
 }
 
-const FLAGS = ['uncaughtExceptions', 'unhandledRejections', 'exit'] as const;
-const HOOKS = ['exitCode', 'onReport'] as const;
-const OBJECTS = ['readiness', 'auditLog', 'telemetry'] as const;
-const KNOWN = [...Object.keys(SHUTDOWN_DEFAULTS), ...HOOKS, ...OBJECTS, 'clock'];
 const OWNER = 'gracefulShutdown';
+
+/** A time that must end: > 0 and finite. */
+const limitRule = numberRule({ min: 0, aboveMin: true, infinite: false });
+/** A wait that must end. */
+const waitRule = numberRule({ min: 0, infinite: false });
+/** A time limit that may be absent. */
+export const timeoutRule: OptionRule = numberRule({ min: 0, aboveMin: true });
+
+/** A misspelt signal would never arrive, and nothing can listen to the last two. */
+const SIGNALS = Object.keys(constants.signals).filter(
+  (signal) => signal !== 'SIGKILL' && signal !== 'SIGSTOP',
+);
+
+/** A list of signals that this platform knows. */
+export const signalsRule: OptionRule = (owner, option, value) => {
+  checkArray(owner, option, value);
+  for (const signal of value) checkOneOf(owner, option, signal, SIGNALS);
+};
+
+const RULES: { readonly [K in keyof GracefulShutdownOptions]-?: OptionRule } = {
+  name: nameRule,
+  signals: signalsRule,
+  delayMs: waitRule,
+  timeoutMs: limitRule,
+  handlerTimeoutMs: timeoutRule,
+  flushTimeoutMs: waitRule,
+  phases: checkArray,
+  readiness: anyMethodRule('setReady'),
+  auditLog: anyMethodRule('close', 'flush'),
+  telemetry: anyMethodRule('shutdown', 'forceFlush'),
+  uncaughtExceptions: typeRule('boolean'),
+  unhandledRejections: typeRule('boolean'),
+  forceAfterMs: numberRule({ min: 0 }),
+  exit: typeRule('boolean'),
+  lingerMs: waitRule,
+  exitCode: typeRule('function'),
+  onReport: typeRule('function'),
+  clock: clockRule,
+};
 
 /** Validates the options and fills in the defaults. */
 export function resolveShutdownOptions(
   options: GracefulShutdownOptions,
   processExit: ProcessExit,
 ): ResolvedShutdownOptions {
-  checkKnown(OWNER, options, KNOWN);
-  const given = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as GracefulShutdownOptions;
-  const all = { ...SHUTDOWN_DEFAULTS, clock: systemClock, ...given };
-  checkName(OWNER, all.name);
-  checkList('signals', all.signals);
-  checkNumber(OWNER, 'timeoutMs', all.timeoutMs, { min: 0, aboveMin: true, infinite: false });
-  checkNumber(OWNER, 'flushTimeoutMs', all.flushTimeoutMs, { min: 0, infinite: false });
-  checkNumber(OWNER, 'delayMs', all.delayMs, { min: 0, infinite: false });
+  const all = resolveOptions<GracefulShutdownOptions, Unset>(
+    OWNER,
+    options,
+    { ...SHUTDOWN_DEFAULTS, clock: systemClock },
+    RULES,
+  );
   if (all.delayMs + all.flushTimeoutMs >= all.timeoutMs) {
     throw new RangeError(
       `${OWNER}: timeoutMs must be greater than delayMs + flushTimeoutMs (${all.delayMs + all.flushTimeoutMs}), got ${all.timeoutMs}.`,
     );
   }
-  checkNumber(OWNER, 'handlerTimeoutMs', all.handlerTimeoutMs, { min: 0, aboveMin: true });
-  checkNumber(OWNER, 'forceAfterMs', all.forceAfterMs, { min: 0 });
-  checkNumber(OWNER, 'lingerMs', all.lingerMs, { min: 0, infinite: false });
-  for (const flag of FLAGS) checkType(OWNER, flag, all[flag], 'boolean');
-  for (const hook of HOOKS) {
-    if (all[hook] !== undefined) checkType(OWNER, hook, all[hook], 'function');
-  }
-  checkClock(OWNER, all.clock);
   return {
     ...all,
     processExit,
     phases: resolvePhases(all.phases),
-    readiness: listOf('readiness', all.readiness, ['setReady']),
-    auditLog: listOf('auditLog', all.auditLog, ['close', 'flush']),
-    telemetry: listOf('telemetry', all.telemetry, ['shutdown', 'forceFlush']),
+    readiness: listOf(all.readiness),
+    auditLog: listOf(all.auditLog),
+    telemetry: listOf(all.telemetry),
   };
 }
 
 function resolvePhases(phases: readonly (string | PhaseOptions)[]): Required<PhaseOptions>[] {
-  checkList('phases', phases);
   const resolved = phases.map((phase) => {
     const given = typeof phase === 'string' ? { name: phase } : phase;
-    checkKnown(`${OWNER}: phases`, given, ['name', 'order', 'timeoutMs']);
-    const { name, order = 'lifo', timeoutMs = Number.POSITIVE_INFINITY } = given;
-    checkName(`${OWNER}: phases`, name);
-    checkOneOf(OWNER, `phases.${name}.order`, order, HANDLER_ORDERS);
-    checkNumber(OWNER, `phases.${name}.timeoutMs`, timeoutMs, { min: 0, aboveMin: true });
-    return { name, order, timeoutMs };
+    const { name, ...rest } = resolveOptions<PhaseOptions, 'name'>(
+      `${OWNER}: phases`,
+      given,
+      { order: 'lifo', timeoutMs: Number.POSITIVE_INFINITY },
+      {
+        name: nameRule,
+        order: phaseRule(given, orderRule),
+        timeoutMs: phaseRule(given, timeoutRule),
+      },
+    );
+    return { name: checkName(`${OWNER}: phases`, name), ...rest };
   });
   const names = resolved.map(({ name }) => name);
   const ordered = names.includes('intake') && names.indexOf('intake') < names.indexOf('drain');
@@ -280,29 +310,36 @@ function resolvePhases(phases: readonly (string | PhaseOptions)[]): Required<Pha
   return resolved;
 }
 
-function checkList(option: string, value: unknown): void {
+const orderRule = oneOfRule(HANDLER_ORDERS);
+
+/** Names the phase in messages. */
+function phaseRule({ name }: PhaseOptions, rule: OptionRule): OptionRule {
+  return (_owner, option, value) => rule(OWNER, `phases.${name}.${option}`, value);
+}
+
+function checkArray(
+  owner: string,
+  option: string,
+  value: unknown,
+): asserts value is readonly unknown[] {
   if (!Array.isArray(value)) {
-    throw new TypeError(`${OWNER}: ${option} must be an array, got ${show(value)}.`);
+    throw new TypeError(`${owner}: ${option} must be an array, got ${show(value)}.`);
   }
 }
 
-/** Turns one object or several into a list. Each must have at least one of the methods. */
-function listOf<T extends object>(
-  option: string,
-  given: T | readonly T[] | undefined,
-  methods: readonly string[],
-): readonly T[] {
-  const list =
-    given === undefined ? [] : Array.isArray(given) ? (given as readonly T[]) : [given as T];
-  for (const item of list) {
-    checkType(OWNER, option, item, 'object');
-    if (
-      !methods.some((method) => typeof (item as Record<string, unknown>)[method] === 'function')
-    ) {
-      throw new TypeError(
-        `${OWNER}: ${option} must have ${methods.map((m) => `${m}()`).join(' or ')}.`,
-      );
+/** One object or several, each with at least one of the methods. */
+function anyMethodRule(...methods: readonly string[]): OptionRule {
+  return (owner, option, value) => {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      checkType(owner, option, item, 'object');
+      if (methods.some((method) => typeof item[method] === 'function')) continue;
+      const needed = methods.map((method) => `${method}()`).join(' or ');
+      throw new TypeError(`${owner}: ${option} must have ${needed}.`);
     }
-  }
-  return list;
+  };
+}
+
+function listOf<T extends object>(given: T | readonly T[] | undefined): readonly T[] {
+  if (given === undefined) return [];
+  return Array.isArray(given) ? (given as readonly T[]) : [given as T];
 }

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { Clock } from '@temper/core';
+import { enumerate } from './enumerate.ts';
 import { describeActiveHandles } from './handles.ts';
 
 /** How a shutdown acts on the process. Tests replace it. */
@@ -43,7 +44,7 @@ export function exitWhenIdle(
 ): void {
   processExit.setExitCode(code);
   const timer = clock.schedule(() => {
-    const handles = processExit.handles().join('; ') || 'unknown';
+    const handles = enumerate(processExit.handles(), '; ') || 'unknown';
     processExit.log(
       `Shutdown finished, but ${lingerMs} ms later the event loop is still kept alive by: ${handles}. Exiting with code ${code}.`,
     );

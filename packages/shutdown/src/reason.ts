@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { messageOf } from '@temper/core';
+import { messageOf, safeLines, safeText } from '@temper/core/policy';
 
 /** Why a shutdown began. */
 export type ShutdownReason =
@@ -11,13 +11,13 @@ export type ShutdownReason =
     }
   | { readonly kind: 'call'; readonly message?: string };
 
-/** Describes a reason in a few words. */
+/** Describes a reason in a few words, on one line, bounded and scrubbed. */
 export function describeReason(reason: ShutdownReason): string {
   switch (reason.kind) {
     case 'signal':
       return reason.signal;
     case 'call':
-      return reason.message ?? 'shutdown() was called';
+      return reason.message === undefined ? 'shutdown() was called' : safeText(reason.message);
     case 'uncaughtException':
       return `uncaught exception (${messageOf(reason.error)})`;
     case 'unhandledRejection':
@@ -30,10 +30,13 @@ export function isCrash(reason: ShutdownReason): boolean {
   return reason.kind === 'uncaughtException' || reason.kind === 'unhandledRejection';
 }
 
-/** The stack and the properties of an error. Custom inspection is user code and may throw. */
+/**
+ * The stack and the properties of an error, line by line, bounded and scrubbed. Custom inspection is
+ * user code and may throw.
+ */
 export function inspectError(error: unknown): string {
   try {
-    return inspect(error);
+    return safeLines(inspect(error));
   } catch {
     return messageOf(error);
   }

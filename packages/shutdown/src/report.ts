@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
-import { messageOf } from '@temper/core';
+import { messageOf, safeText } from '@temper/core/policy';
+import { enumerate } from './enumerate.ts';
 import type { HandlerOutcome, ShutdownOutcome } from './phases.ts';
 import { describeReason, isCrash, type ShutdownReason } from './reason.ts';
 
@@ -52,22 +53,32 @@ export function exitCodeOf(
   return outcome === 'failed' || isCrash(reason) ? 1 : 0;
 }
 
-/** Formats a report as text: one line, plus one line for each problem. */
+/** How many handlers that did not complete get a line of their own. */
+const MAX_PROBLEMS = 50;
+
+/**
+ * Formats a report as text: one line, plus one line for each problem. Every line is bounded and
+ * scrubbed; the errors themselves are in the report.
+ */
 export function formatReport(report: ShutdownReport): string {
   const { name, reason, outcome, durationMs, handlers, hung, inFlight, cutOff, handles, exitCode } =
     report;
   const lines = [
-    `Shutdown '${name}' (${describeReason(reason)}) ${PAST[outcome]} after ${Math.round(durationMs)} ms, exit code ${exitCode}.`,
+    `Shutdown '${safeText(name)}' (${describeReason(reason)}) ${PAST[outcome]} after ${Math.round(durationMs)} ms, exit code ${exitCode}.`,
   ];
-  for (const handler of handlers) {
-    if (handler.outcome === 'completed') continue;
+  const problems = handlers.filter((handler) => handler.outcome !== 'completed');
+  for (const handler of problems.slice(0, MAX_PROBLEMS)) {
     const why = handler.error === undefined ? '' : `: ${messageOf(handler.error)}`;
-    lines.push(`  ${handler.outcome.replace('_', ' ')}  ${handler.phase}/${handler.name}${why}`);
+    const which = safeText(`${handler.phase}/${handler.name}`);
+    lines.push(`  ${handler.outcome.replace('_', ' ')}  ${which}${why}`);
   }
-  if (hung.length > 0) lines.push(`  still running: ${hung.join(', ')}`);
+  if (problems.length > MAX_PROBLEMS) {
+    lines.push(`  and ${problems.length - MAX_PROBLEMS} more handlers that did not complete`);
+  }
+  if (hung.length > 0) lines.push(`  still running: ${enumerate(hung)}`);
   if (cutOff > 0) lines.push(`  requests cut off: ${cutOff}`);
   if (inFlight > 0) lines.push(`  still in flight: ${inFlight}`);
-  if (handles.length > 0) lines.push(`  event loop kept alive by: ${handles.join('; ')}`);
+  if (handles.length > 0) lines.push(`  event loop kept alive by: ${enumerate(handles, '; ')}`);
   return lines.join('\n');
 }
 

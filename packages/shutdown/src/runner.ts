@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { type Cell, type Clock, OperationTimeoutError, type Scheduled } from '@temper/core';
+import { type Clock, OperationTimeoutError } from '@temper/core';
+import type { Counts, Scheduled } from '@temper/core/policy';
 import { ShutdownForcedError } from './errors.ts';
 import { type HandlerOrder, type HandlerOutcome, nextBatch, timeLeft } from './phases.ts';
 import type { ShutdownReason } from './reason.ts';
@@ -29,7 +30,7 @@ export interface RunnerOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly reason: ShutdownReason;
-  readonly cells: Readonly<Record<HandlerOutcome, Cell>>;
+  readonly counts: Counts<HandlerOutcome>;
 }
 
 /** Runs handlers, each within its time limit, and collects their results. */
@@ -94,7 +95,7 @@ export class HandlerRunner {
     deadline: number,
     trace: PhaseTrace | undefined,
   ): Promise<HandlerResult> {
-    const { clock, cells } = this.#options;
+    const { clock, counts } = this.#options;
     const startedAt = clock.monotonic();
     const { phase, name } = handler;
     const limitMs = timeLeft(handler.timeoutMs, startedAt, deadline);
@@ -106,7 +107,7 @@ export class HandlerRunner {
     const result: HandlerResult = { phase, name, durationMs, ...ended };
     this.results.push(result);
     if (span !== undefined) {
-      cells[result.outcome].value++;
+      counts[result.outcome] += 1;
       span.ended(result);
     }
     return result;
@@ -117,9 +118,10 @@ export class HandlerRunner {
     limitMs: number,
     inSpan: <T>(work: () => T) => T,
   ): Promise<Pick<HandlerResult, 'outcome' | 'error'>> {
-    const { clock, reason } = this.#options;
+    const { name, clock, reason } = this.#options;
     const controller = new AbortController();
     const endsAt = clock.monotonic() + limitMs;
+    const which = `${handler.phase}/${handler.name}`;
     return new Promise((resolve) => {
       let timer: Scheduled | undefined;
       const giveUp = (error: unknown): void => {
@@ -137,7 +139,7 @@ export class HandlerRunner {
       };
       this.forced.addEventListener('abort', onForce, { once: true });
       timer = clock.schedule(
-        () => giveUp(new OperationTimeoutError(`${handler.phase}/${handler.name}`, limitMs)),
+        () => giveUp(new OperationTimeoutError(name, limitMs, `Handler '${which}'`)),
         limitMs,
       );
       this.#unsettled.add(handler);

@@ -5,7 +5,7 @@ import {
   type AttributeDefinition,
   type MetricDefinition,
   type SpanDefinition,
-} from '@temper/core';
+} from '@temper/core/policy';
 import { HANDLER_OUTCOMES, SHUTDOWN_OUTCOMES } from './phases.ts';
 
 export const ATTR_HANDLER_OUTCOME: AttributeDefinition = {

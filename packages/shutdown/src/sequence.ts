@@ -1,14 +1,16 @@
-import { isThenable, notify, show } from '@temper/core';
+import { type Counts, notify, reportCallbackError, show } from '@temper/core/policy';
 import type { ClosableAuditLog, ResolvedShutdownOptions, TelemetryLike } from './options.ts';
 import type { PendingHandlers } from './pending-handlers.ts';
-import { overallOutcome, type ShutdownOutcome } from './phases.ts';
+import { type HandlerOutcome, overallOutcome, type ShutdownOutcome } from './phases.ts';
 import { describeReason, type ShutdownReason } from './reason.ts';
 import { exitCodeOf, formatReport, type ShutdownReport } from './report.ts';
 import { type Handler, HandlerRunner } from './runner.ts';
-import { handlerCells, onListenerError, recordDuration, ShutdownTrace } from './telemetry.ts';
+import { recordDuration, ShutdownTrace } from './telemetry.ts';
 
 /** The running service, as far as a shutdown needs to know it. */
 export interface Service {
+  /** Handlers by outcome; the shutdown adds to them. */
+  readonly handlers: Counts<HandlerOutcome>;
   /** Open requests and pending tracked promises. */
   inFlight(): number;
   /** Requests whose connections were destroyed. */
@@ -47,7 +49,7 @@ export class Sequence {
     this.#startedAt = clock.now();
     this.#begun = clock.monotonic();
     this.#deadline = this.#begun + timeoutMs - flushTimeoutMs;
-    this.#runner = new HandlerRunner({ name, clock, reason, cells: handlerCells(name) });
+    this.#runner = new HandlerRunner({ name, clock, reason, counts: service.handlers });
     this.#trace = new ShutdownTrace(name, reason, service.inFlight());
   }
 
@@ -105,7 +107,7 @@ export class Sequence {
   #turnOff(): void {
     const why = `shutting down: ${describeReason(this.#reason)}`;
     for (const readiness of this.#options.readiness) {
-      notify(() => readiness.setReady(false, why), undefined, onListenerError);
+      notify(this.#options.name, 'readiness', () => readiness.setReady(false, why));
     }
     this.#service.announce();
   }
@@ -151,20 +153,21 @@ export class Sequence {
 
   /** The result of the user's `exitCode`, or the default if that is not a valid exit code. */
   #exitCode(report: ShutdownReport): number {
-    const { exitCode } = this.#options;
-    if (exitCode === undefined) return report.exitCode;
-    try {
+    const { name, exitCode } = this.#options;
+    let chosen = report.exitCode;
+    if (exitCode === undefined) return chosen;
+    notify(name, 'exitCode', () => {
       const code: unknown = exitCode(report);
-      if (isExitCode(code)) return code;
-      // A promise is no exit code. Without a handler its rejection would end the process.
-      if (isThenable(code)) Promise.resolve(code).catch(onListenerError);
-      throw new RangeError(
-        `${this.#options.name}: exitCode must return an integer from 0 to 255, got ${show(code)}.`,
-      );
-    } catch (error) {
-      onListenerError(error);
-      return report.exitCode;
-    }
+      if (isExitCode(code)) {
+        chosen = code;
+        return undefined;
+      }
+      const problem = `exitCode must return an integer from 0 to 255, got ${show(code)}.`;
+      reportCallbackError(name, 'exitCode', new RangeError(problem));
+      // A promise is no exit code; `notify` handles its rejection, which would end the process.
+      return code;
+    });
+    return chosen;
   }
 }
 

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { Server as NetServer } from 'node:net';
-import { checkType, isThenable, notify } from '@temper/core';
+import { type Counts, notify, show } from '@temper/core/policy';
+import { enumerate } from './enumerate.ts';
 import { ShuttingDownError } from './errors.ts';
 import {
   resolveHandler,
@@ -12,8 +13,10 @@ import {
   type GracefulShutdownOptions,
   type ResolvedShutdownOptions,
   resolveShutdownOptions,
+  signalsRule,
 } from './options.ts';
 import { PendingHandlers } from './pending-handlers.ts';
+import type { HandlerOutcome } from './phases.ts';
 import { exitWhenIdle, nodeProcess, type ProcessExit } from './process-exit.ts';
 import { inspectError, type ShutdownReason } from './reason.ts';
 import { exitCodeOf, formatReport, type ShutdownReport } from './report.ts';
@@ -21,7 +24,7 @@ import type { Handler, HandlerContext } from './runner.ts';
 import { Sequence, type Service } from './sequence.ts';
 import { ServerDrain } from './server/drain.ts';
 import { listenToProcess } from './signals.ts';
-import { observeInFlight, onListenerError } from './telemetry.ts';
+import { handlerCounts, observeInFlight } from './telemetry.ts';
 import { TrackedPromises } from './tracked-promises.ts';
 
 /** State of a {@link GracefulShutdown}. */
@@ -36,6 +39,8 @@ export interface ShutdownStats {
   readonly waiting: readonly string[];
   /** Handlers that were started and have not settled, as `phase/name`. */
   readonly unsettled: readonly string[];
+  /** Handlers by outcome, as the metric `temper.shutdown.handlers` counts them. */
+  readonly handlers: Readonly<Record<HandlerOutcome, number>>;
   /** Undefined until the shutdown is over. */
   readonly report: ShutdownReport | undefined;
 }
@@ -80,12 +85,14 @@ export interface GracefulShutdown extends Disposable, AsyncDisposable {
    * result removes all of them.
    *
    * @param signals - default: SIGTERM and SIGINT
+   * @throws {TypeError} when `signals` is no array of signals that this platform knows
    */
   listen(signals?: readonly NodeJS.Signals[]): Disposable;
   /**
    * Begins the shutdown, or joins the one in progress. Never rejects, and never ends the process.
    *
-   * @param message - reason for logs, spans and the report
+   * @param message - reason for logs, spans and the report. A value of another type is described: a
+   * mistake in the message does not prevent the shutdown.
    */
   shutdown(message?: string): Promise<ShutdownReport>;
   /** Ends every wait of the shutdown in progress immediately. */
@@ -99,6 +106,7 @@ export interface GracefulShutdown extends Disposable, AsyncDisposable {
 
 class Shutdown implements GracefulShutdown, Service {
   readonly name: string;
+  readonly handlers: Counts<HandlerOutcome>;
   readonly #options: ResolvedShutdownOptions;
   readonly #waiting = new PendingHandlers();
   readonly #servers = new Set<ServerDrain>();
@@ -120,6 +128,7 @@ class Shutdown implements GracefulShutdown, Service {
     this.#options = options;
     // Any number of listeners is legitimate; Node's leak warning does not apply.
     setMaxListeners(0, this.#beginning.signal);
+    this.handlers = handlerCounts(this);
     this.#gauge = observeInFlight(this);
     if (options.signals.length > 0) this.listen(options.signals);
   }
@@ -149,7 +158,7 @@ class Shutdown implements GracefulShutdown, Service {
       graceMs: idleGraceMs,
       webSockets,
       closeUpgraded,
-      onError: onListenerError,
+      owner: this.name,
     });
     this.#servers.add(drain);
     if (this.#running !== undefined) drain.announce();
@@ -180,7 +189,9 @@ class Shutdown implements GracefulShutdown, Service {
   }
 
   track<P extends PromiseLike<unknown>>(promise: P): P {
-    if (!isThenable(promise)) checkType('track', 'promise', promise, 'object');
+    if (typeof (promise as { then?: unknown } | null | undefined)?.then !== 'function') {
+      throw new TypeError(`track: promise must be a promise, got ${show(promise)}.`);
+    }
     if (!this.#waitsForTracked) {
       this.#waitsForTracked = true;
       this.#add({
@@ -210,6 +221,7 @@ class Shutdown implements GracefulShutdown, Service {
   }
 
   listen(signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT']): Disposable {
+    signalsRule('shutdown.listen', 'signals', signals);
     const { uncaughtExceptions, unhandledRejections } = this.#options;
     const crash = (kind: 'uncaughtException' | 'unhandledRejection') => (error: unknown) =>
       this.#onCrash({ kind, error });
@@ -244,6 +256,7 @@ class Shutdown implements GracefulShutdown, Service {
       inFlight: this.inFlight(),
       waiting: this.#waiting.names(),
       unsettled: this.#sequence?.unsettled ?? [],
+      handlers: { ...this.handlers },
       report: this.#report,
     };
   }
@@ -280,7 +293,7 @@ class Shutdown implements GracefulShutdown, Service {
     const report = await sequence.run();
     this.#report = report;
     const { onReport, processExit } = this.#options;
-    if (onReport !== undefined) notify(onReport, report, onListenerError);
+    if (onReport !== undefined) notify(this.name, 'onReport', onReport, report);
     else if (report.outcome !== 'completed') processExit.log(formatReport(report));
     return report;
   }
@@ -297,7 +310,7 @@ class Shutdown implements GracefulShutdown, Service {
 
   #onSecondSignal(signal: NodeJS.Signals): void {
     const { exit, processExit } = this.#options;
-    const running = this.#sequence?.unsettled.join(', ') || 'no handler';
+    const running = enumerate(this.#sequence?.unsettled ?? []) || 'no handler';
     const code = this.#report?.exitCode ?? exitCodeOf('forced', { kind: 'signal', signal }, signal);
     if (this.#report === undefined) {
       processExit.log(

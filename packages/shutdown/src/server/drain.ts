@@ -2,7 +2,8 @@ import type { EventEmitter } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type Clock, show } from '@temper/core';
+import type { Clock } from '@temper/core';
+import { show } from '@temper/core/policy';
 import { Http1Connections } from './http1.ts';
 import { Http2Sessions } from './http2.ts';
 import { addSecondaryListener } from './secondary-listener.ts';
@@ -10,13 +11,13 @@ import { type CloseUpgraded, UpgradedSockets, type WebSocketServerLike } from '.
 
 /** Options of {@link ServerDrain}. */
 export interface DrainOptions {
+  /** The shutdown's name, for the log of errors thrown by user code and broken connections. */
+  readonly owner: string;
   readonly clock: Clock;
   /** How long a connection must have been idle before it is closed, in milliseconds. */
   readonly graceMs: number;
   readonly webSockets: readonly WebSocketServerLike[];
   readonly closeUpgraded: CloseUpgraded | undefined;
-  /** Receives errors thrown by user code and by connections that break during the drain. */
-  readonly onError: (error: unknown) => void;
 }
 
 /** Iterations of the event loop without a new connection after which the accept queue counts as empty. */
@@ -51,10 +52,10 @@ export class ServerDrain implements Disposable {
     this.#server = server;
     this.#options = options;
     this.#late = server.listening;
-    const { clock, graceMs, webSockets, closeUpgraded, onError } = options;
+    const { owner, clock, graceMs, webSockets, closeUpgraded } = options;
     this.#http1 = new Http1Connections(clock, graceMs);
-    this.#http2 = new Http2Sessions(clock, graceMs, onError);
-    this.#upgrades = new UpgradedSockets(webSockets, closeUpgraded, onError);
+    this.#http2 = new Http2Sessions(owner, clock, graceMs);
+    this.#upgrades = new UpgradedSockets(owner, webSockets, closeUpgraded);
     this.#listeners = [...this.#watchConnections(), ...this.#watchRequests()];
   }
 

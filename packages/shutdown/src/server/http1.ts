@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock, Scheduled } from '@temper/core';
+import type { Clock } from '@temper/core';
+import type { Scheduled } from '@temper/core/policy';
 
 /** State of one connection. */
 interface Connection {

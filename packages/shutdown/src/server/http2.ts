@@ -1,5 +1,6 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { type Clock, notify, type Scheduled } from '@temper/core';
+import type { Clock } from '@temper/core';
+import { notify, type Scheduled } from '@temper/core/policy';
 
 /** The highest stream id. In a GOAWAY it means that streams already in transit are still served. */
 const LAST_STREAM = 2 ** 31 - 1;
@@ -12,17 +13,18 @@ const NO_ERROR = 0;
 export class Http2Sessions {
   readonly #clock: Clock;
   readonly #graceMs: number;
-  readonly #onError: (error: unknown) => void;
+  readonly #owner: string;
   /** Each session with the monotonic time of its first GOAWAY; undefined if none was sent. */
   readonly #sessions = new Map<ServerHttp2Session, number | undefined>();
   #inFlight = 0;
   #draining = false;
   readonly #timers = new Set<Scheduled>();
 
-  constructor(clock: Clock, graceMs: number, onError: (error: unknown) => void) {
+  /** @param owner - the shutdown's name, for the log */
+  constructor(owner: string, clock: Clock, graceMs: number) {
     this.#clock = clock;
     this.#graceMs = graceMs;
-    this.#onError = onError;
+    this.#owner = owner;
   }
 
   /** Open streams. */
@@ -67,7 +69,7 @@ export class Http2Sessions {
     if (this.#sessions.get(session) !== undefined) return;
     this.#sessions.set(session, this.#clock.monotonic());
     // `goaway` throws if the session has just been destroyed.
-    notify(() => session.goaway(NO_ERROR, LAST_STREAM), undefined, this.#onError);
+    notify(this.#owner, 'server', () => session.goaway(NO_ERROR, LAST_STREAM));
   }
 
   #end(session: ServerHttp2Session): void {

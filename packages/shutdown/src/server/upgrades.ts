@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { notify } from '@temper/core';
+import { notify } from '@temper/core/policy';
 
 /** Anything with the shape of a WebSocket server of `ws`. */
 export interface WebSocketServerLike {
@@ -20,18 +20,19 @@ export type CloseUpgraded = (socket: Socket, request: IncomingMessage) => void;
 export class UpgradedSockets {
   readonly #webSockets: readonly WebSocketServerLike[];
   readonly #close: CloseUpgraded;
-  readonly #onError: (error: unknown) => void;
+  readonly #owner: string;
   readonly #sockets = new Map<Socket, { readonly request: IncomingMessage; closing: boolean }>();
   #draining = false;
 
+  /** @param owner - the shutdown's name, for the log */
   constructor(
+    owner: string,
     webSockets: readonly WebSocketServerLike[],
     close: CloseUpgraded | undefined,
-    onError: (error: unknown) => void,
   ) {
     this.#webSockets = webSockets;
     this.#close = close ?? ((socket, request) => this.#closeByProtocol(socket, request));
-    this.#onError = onError;
+    this.#owner = owner;
   }
 
   get size(): number {
@@ -51,18 +52,18 @@ export class UpgradedSockets {
     this.#draining = true;
     for (const server of this.#webSockets) {
       // The list of clients is foreign code too: reading or iterating it may throw.
-      notify(() => this.#closeClients(server), undefined, this.#onError);
+      notify(this.#owner, 'webSockets', () => this.#closeClients(server));
     }
     for (const [socket, upgraded] of this.#sockets) {
       if (upgraded.closing) continue;
       upgraded.closing = true;
-      notify(() => this.#close(socket, upgraded.request), undefined, this.#onError);
+      notify(this.#owner, 'closeUpgraded', this.#close, socket, upgraded.request);
     }
   }
 
   #closeClients({ clients }: WebSocketServerLike): void {
     for (const client of clients) {
-      notify(() => client.close(GOING_AWAY, 'going away'), undefined, this.#onError);
+      notify(this.#owner, 'webSockets', () => client.close(GOING_AWAY, 'going away'));
     }
   }
 
