@@ -30,10 +30,10 @@ export type { ConcurrencyStats } from './limiters/permit-gate.ts';
 export type { RateLimiter, TokenBucketStats } from './limiters/rate-limiter.ts';
 export { type SlidingWindowOptions, slidingWindow } from './limiters/sliding-window.ts';
 export { tokenBucket } from './limiters/token-bucket.ts';
+export type { ThrottleOptions } from './throttle/options.ts';
 export {
   type Throttle,
-  type ThrottleOptions,
+  type ThrottleLease,
   type ThrottleStats,
-  type ThrottleTicket,
   throttle,
-} from './throttle.ts';
+} from './throttle/throttle.ts';

@@ -19,7 +19,7 @@ import {
   METRIC_WAIT_DURATION,
 } from './request-semconv.ts';
 import { METRIC_STORE_ERRORS, METRIC_STORE_FALLBACKS } from './shared/semconv.ts';
-import { METRIC_REJECTION_RATIO } from './throttle-semconv.ts';
+import { METRIC_REJECTION_RATIO } from './throttle/semconv.ts';
 
 /** The metrics of this package. */
 export const RATELIMIT_METRICS: readonly MetricDefinition[] = [

@@ -10,15 +10,15 @@ const find = (
     name === 'x-forwarded-for' ? forwarded : undefined,
   );
 
-describe('the client address', () => {
-  it('is that of the connection, whatever a client claims', () => {
+describe('ClientAddress', () => {
+  it('is the address of the connection, whatever the headers say', () => {
     expect(find('203.0.113.7', '198.51.100.1')).toBe('203.0.113.7');
     expect(find('::ffff:203.0.113.7', '198.51.100.1')).toBe('203.0.113.7');
   });
 
   const trustedProxies = ['10.0.0.0/8', 'fd00::/8', '192.0.2.1'];
 
-  it('is the nearest that is not a trusted proxy', () => {
+  it('is the nearest address that is not a trusted proxy', () => {
     const options = { trustedProxies };
     expect(find('10.1.2.3', '198.51.100.1', options)).toBe('198.51.100.1');
     expect(find('10.1.2.3', 'evil, 1.1.1.1, 198.51.100.1, 10.9.9.9', options)).toBe('198.51.100.1');
@@ -27,18 +27,18 @@ describe('the client address', () => {
     expect(find('fd00::1', '[2001:db8:1:2::7]:443', options)).toBe('2001:db8:1:2:0:0:0:0/64');
   });
 
-  it('is the proxy itself where nothing usable is forwarded', () => {
+  it('is the address of the proxy when the header has no valid one', () => {
     expect(find('10.1.2.3', undefined, { trustedProxies })).toBe('10.1.2.3');
     expect(find('10.1.2.3', 'unknown', { trustedProxies })).toBe('10.1.2.3');
     expect(find('10.1.2.3', '1.1.1.1, garbage', { trustedProxies })).toBe('10.1.2.3');
   });
 
-  it('of a local socket is believed only when that is trusted', () => {
+  it('reads the header of a local socket only when unix is trusted', () => {
     expect(find(undefined, '198.51.100.1')).toBeUndefined();
     expect(find(undefined, '198.51.100.1', { trustedProxies: ['unix'] })).toBe('198.51.100.1');
   });
 
-  it('counts a network of IPv6 as one client', () => {
+  it('treats an IPv6 network as one client', () => {
     expect(find('2001:db8::1', undefined)).toBe('2001:db8:0:0:0:0:0:0/64');
     expect(find('2001:db8:0:0:ffff::1', undefined)).toBe('2001:db8:0:0:0:0:0:0/64');
     expect(find('2001:db8:0:1ff::1', undefined, { ipv6Prefix: 56 })).toBe(
@@ -63,7 +63,16 @@ describe('the client address', () => {
     },
   );
 
-  it('refuses an impossible prefix', () => {
+  it('refuses a prefix out of range', () => {
     expect(() => find('10.0.0.1', undefined, { ipv6Prefix: 0 })).toThrow(RangeError);
   });
+
+  it.each([['10.0.0.0/8'], [null], [[5]], [{}]])(
+    'refuses %j as trustedProxies',
+    (trustedProxies) => {
+      expect(() => find('10.0.0.1', undefined, { trustedProxies } as never)).toThrow(
+        /^test: trustedProxies must be a list of strings, got /,
+      );
+    },
+  );
 });

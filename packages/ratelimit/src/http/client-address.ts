@@ -1,25 +1,25 @@
 import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net';
-import { checkNumber, show } from '@temper/core';
+import { checkNumber, checkType, show } from '@temper/core/policy';
 
 /** How the address of a client is found. */
 export interface ClientAddressOptions {
   /**
    * Addresses and networks (`10.0.0.0/8`, `fd00::/8`) of your own proxies, and `unix` for one that
-   * connects by a local socket. Only what comes from them is believed about who is behind; without
-   * any, the address is that of the connection, whatever a client writes into its headers.
+   * connects by a local socket. Only their {@link forwardedHeader} is trusted; without any, the address
+   * is that of the connection, whatever a client writes into its headers.
    *
    * @defaultValue none
-   * @throws {TypeError} at construction, when one is neither
+   * @throws {TypeError} at construction, unless each is an address, a network or `unix`
    */
   readonly trustedProxies?: readonly string[];
   /**
-   * Header in which your proxies add the address that they saw.
+   * Header to which your proxies append the address of the client.
    *
    * @defaultValue 'x-forwarded-for'
    */
   readonly forwardedHeader?: string;
   /**
-   * Clients of IPv6 hold whole networks: how many bits of an address count.
+   * How many bits of an IPv6 address identify a client: one client usually has a whole network.
    *
    * @defaultValue 64
    * @throws {RangeError} at construction, unless an integer from 1 to 128
@@ -35,10 +35,12 @@ export class ClientAddress {
   readonly #ipv6Prefix: number;
 
   constructor(owner: string, options: ClientAddressOptions) {
-    const { trustedProxies = [], ipv6Prefix = 64 } = options;
+    const { trustedProxies = [], forwardedHeader = 'x-forwarded-for', ipv6Prefix = 64 } = options;
+    checkList(owner, trustedProxies);
+    checkType(owner, 'forwardedHeader', forwardedHeader, 'string');
     for (const proxy of trustedProxies) if (proxy !== 'unix') this.#trust(owner, proxy);
     this.#trustsUnix = trustedProxies.includes('unix');
-    this.#header = (options.forwardedHeader ?? 'x-forwarded-for').toLowerCase();
+    this.#header = forwardedHeader.toLowerCase();
     this.#ipv6Prefix = checkNumber(owner, 'ipv6Prefix', ipv6Prefix, {
       min: 1,
       max: 128,
@@ -60,11 +62,11 @@ export class ClientAddress {
   }
 
   /**
-   * The client behind a connection: the nearest address that is not one of your own proxies.
+   * The client behind a connection: the nearest address that is not one of a trusted proxy.
    *
-   * @param remote - address of the other end of the connection; undefined for a local socket
+   * @param remote - address of the other end of the connection; `undefined` for a local socket
    * @param header - reads a header of the request
-   * @returns an address, or a network for IPv6; undefined when there is none
+   * @returns an address, or a network for IPv6; `undefined` when there is none
    */
   of(remote: string | undefined, header: (name: string) => string | undefined): string | undefined {
     const nearest = remote === undefined ? undefined : plain(remote);
@@ -74,7 +76,7 @@ export class ClientAddress {
     const hops = (header(this.#header) ?? '').split(',').map((hop) => plain(hop.trim()));
     let client = nearest;
     for (const hop of hops.reverse()) {
-      // What lies behind something that is no address was not written by a proxy of yours.
+      // Only addresses are written by a trusted proxy; what is left of anything else is not trusted.
       if (hop === undefined || isIP(hop) === 0) break;
       client = hop;
       if (!this.#isTrusted(hop)) break;
@@ -97,7 +99,16 @@ export class ClientAddress {
   }
 }
 
-/** Without a port, brackets or zone, and IPv4 as such. Undefined for what is no address. */
+function checkList(owner: string, trustedProxies: unknown): void {
+  if (Array.isArray(trustedProxies) && trustedProxies.every((each) => typeof each === 'string')) {
+    return;
+  }
+  throw new TypeError(
+    `${owner}: trustedProxies must be a list of strings, got ${show(trustedProxies)}.`,
+  );
+}
+
+/** Without a port, brackets or zone, and mapped IPv4 as IPv4; `undefined` unless it is an address. */
 function plain(text: string): string | undefined {
   const bare = /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
   const address = bare.split('%')[0]!;

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HttpGuard, type ResponseFields } from './guard.ts';
+import { type GuardAnswer, HttpGuard, type ResponseFields } from './guard.ts';
 import type { HttpRateLimitOptions } from './options.ts';
 import { PROBLEM_TYPE, type Problem } from './problem.ts';
 
-/** What `node:http`, Connect and Express call. */
+/** A middleware for `node:http`, Connect and Express. */
 export type ConnectMiddleware = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -11,12 +11,14 @@ export type ConnectMiddleware = (
 ) => void;
 
 /**
- * Makes a middleware for `node:http`, Connect and Express. It tells the limits on every response, and
- * answers in place of the handler when one is exceeded. Several of them tell their limits side by side.
+ * Creates a middleware for `node:http`, Connect and Express. It announces the limits on every response,
+ * and responds in place of the handler when one is exceeded. Several of them announce their limits side
+ * by side.
  *
  * ```ts
+ * const perClient = keyed({ template: tokenBucket({ limit: 100, burst: 20 }) });
  * app.use(rateLimitMiddleware({
- *   limits: [{ name: 'per-client', keyed: keyed(() => tokenBucket({ limit: 100, burst: 20 })) }],
+ *   limits: [{ name: 'per-client', limiter: perClient, key: 'address' }],
  *   trustedProxies: ['10.0.0.0/8'],
  * }));
  * ```
@@ -31,29 +33,41 @@ export function rateLimitMiddleware(options: HttpRateLimitOptions): ConnectMiddl
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
     });
-    guard.ask(seen).then(({ refusal, fields, release }) => {
-      appendFields(response, fields);
-      if (refusal !== undefined) {
-        answer(response, refusal.status, refusal.problem);
-        return;
-      }
-      // A connection that has gone already will not close again.
-      if (response.closed || response.destroyed) release();
-      else response.once('close', release);
-      next();
-    }, next);
+    guard.ask(seen).then((answer) => apply(answer, response, next), next);
   };
 }
 
-/** Adds fields to those of other middlewares; `Retry-After` is no list, and the later one holds. */
-export function appendFields(response: ServerResponse, fields: ResponseFields): void {
+function apply(
+  { refusal, fields, release }: GuardAnswer,
+  response: ServerResponse,
+  next: (error?: unknown) => void,
+): void {
+  try {
+    appendFields(response, fields);
+    if (refusal !== undefined) {
+      respond(response, refusal.status, refusal.problem);
+      return;
+    }
+    // A connection that is closed already emits no further event.
+    if (response.closed || response.destroyed) release();
+    else response.once('close', release);
+  } catch (error) {
+    release(); // the headers may have been sent already
+    next(error);
+    return;
+  }
+  next();
+}
+
+/** Adds fields to those of other middlewares; `Retry-After` is not a list, and the later one holds. */
+function appendFields(response: ServerResponse, fields: ResponseFields): void {
   for (const [name, value] of Object.entries(fields)) {
     if (name === 'Retry-After') response.setHeader(name, value);
     else response.appendHeader(name, value);
   }
 }
 
-function answer(response: ServerResponse, status: number, problem: Problem): void {
+function respond(response: ServerResponse, status: number, problem: Problem): void {
   const body = JSON.stringify(problem);
   response.statusCode = status;
   response.setHeader('Content-Type', PROBLEM_TYPE);

@@ -3,7 +3,7 @@ import { HttpGuard } from './guard.ts';
 import type { HttpRateLimitOptions } from './options.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 
-/** As much of a Fastify request as is looked at. */
+/** The part of a Fastify request that is read. */
 export interface FastifyRequestLike {
   readonly method: string;
   readonly url: string;
@@ -11,7 +11,7 @@ export interface FastifyRequestLike {
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
-/** As much of a Fastify reply as is used. */
+/** The part of a Fastify reply that is used. */
 export interface FastifyReplyLike {
   readonly raw: ServerResponse;
   code(status: number): FastifyReplyLike;
@@ -20,7 +20,7 @@ export interface FastifyReplyLike {
   send(payload: unknown): FastifyReplyLike;
 }
 
-/** As much of a Fastify instance as is used. */
+/** The part of a Fastify instance that is used. */
 export interface FastifyLike {
   addHook(
     name: 'onRequest',
@@ -29,16 +29,16 @@ export interface FastifyLike {
 }
 
 /**
- * A Fastify plugin: tells the limits on every response of the instance it is registered on, and
- * answers in place of the handler when one is exceeded.
+ * A Fastify plugin: announces the limits on every response of the instance that it is registered on,
+ * and responds in place of the handler when one is exceeded.
  *
  * ```ts
  * await app.register(fastifyRateLimit, {
- *   limits: [{ name: 'per-client', keyed: keyed(() => tokenBucket({ limit: 100, burst: 20 })) }],
+ *   limits: [{ name: 'per-client', limiter: perClient, key: 'address' }],
  * });
  * ```
  *
- * The address is that of the connection and of `trustedProxies`; Fastify's own `trustProxy` is not asked.
+ * The address comes from the connection and `trustedProxies`; Fastify's own `trustProxy` is ignored.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
@@ -61,7 +61,7 @@ export function fastifyRateLimit(
     }
     if (refusal !== undefined) {
       reply.header('content-type', PROBLEM_TYPE);
-      // As bytes: to text Fastify would add a charset, which JSON has none of.
+      // As bytes: to text Fastify adds a charset parameter, which JSON does not have.
       return reply.code(refusal.status).send(Buffer.from(JSON.stringify(refusal.problem)));
     }
     if (reply.raw.closed || reply.raw.destroyed) release();
@@ -71,16 +71,16 @@ export function fastifyRateLimit(
   done();
 }
 
-// What `fastify-plugin` does: the hook holds for the instance, not for a child of it.
+// As by `fastify-plugin`: the hook is added to the instance itself and not to a child of it.
 Object.assign(fastifyRateLimit, {
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: '@temper/ratelimit',
   [Symbol.for('plugin-meta')]: { name: '@temper/ratelimit', fastify: '5.x' },
 });
 
-/** Fastify hands on its own options with the plugin's. */
+/** Fastify passes its own options on with the plugin's. */
 function withoutPluginOptions(options: HttpRateLimitOptions): HttpRateLimitOptions {
-  const { prefix, logLevel, logSerializers, ...own } = options as HttpRateLimitOptions &
+  const { prefix, logLevel, logSerializers, ...own } = (options ?? {}) as HttpRateLimitOptions &
     Record<string, unknown>;
   return own;
 }

@@ -1,3 +1,4 @@
+import { safeText } from '@temper/core/policy';
 import {
   type BareItem,
   type Item,
@@ -7,10 +8,15 @@ import {
   serializeString,
 } from './structured-fields.ts';
 
-/** What a quota counts. */
+/** Most items of a field that are read. */
+const MAX_ITEMS = 32;
+/** Longest name of a limit that is kept, in UTF-16 code units. */
+const MAX_NAME_LENGTH = 64;
+
+/** What a quota counts, as the field says. */
 export type QuotaUnit = 'requests' | 'content-bytes' | 'concurrent-requests' | (string & {});
 
-/** One item of the `RateLimit-Policy` field: what a server allows. */
+/** One item of the `RateLimit-Policy` field. */
 export interface QuotaPolicy {
   readonly name: string;
   /** `q` */
@@ -23,7 +29,7 @@ export interface QuotaPolicy {
   readonly partitionKey?: Uint8Array | undefined;
 }
 
-/** One item of the `RateLimit` field: what is left of it. */
+/** One item of the `RateLimit` field. */
 export interface ServiceLimit {
   readonly name: string;
   /** `r` */
@@ -72,7 +78,12 @@ export function formatRateLimit(limits: readonly ServiceLimit[]): string {
 const key = (bytes: Uint8Array | undefined): string =>
   bytes === undefined ? '' : `;pk=${serializeBytes(bytes)}`;
 
-/** Parses a `RateLimit-Policy` field. @returns undefined when it is malformed, and to be ignored */
+/**
+ * Parses a `RateLimit-Policy` field. At most 32 items are returned, with names of at most 64 code units,
+ * scrubbed.
+ *
+ * @returns `undefined` when the field is malformed, and must be ignored
+ */
 export function parseRateLimitPolicy(value: string): QuotaPolicy[] | undefined {
   return itemsOf(value, (item, name) => {
     const quota = integer(item.parameters.get('q'));
@@ -85,7 +96,7 @@ export function parseRateLimitPolicy(value: string): QuotaPolicy[] | undefined {
   });
 }
 
-/** Parses a `RateLimit` field. @returns undefined when it is malformed, and to be ignored */
+/** Parses a `RateLimit` field, likewise. */
 export function parseRateLimit(value: string): ServiceLimit[] | undefined {
   return itemsOf(value, (item, name) => {
     const remaining = integer(item.parameters.get('r'));
@@ -102,11 +113,11 @@ function itemsOf<T extends object>(
   const items = parseList(value);
   if (items === undefined || items.length === 0) return undefined;
   const all = [];
-  for (const item of items) {
+  for (const item of items.slice(0, MAX_ITEMS)) {
     const partition = item.parameters.get('pk');
     if (item.bare.type !== 'string') return undefined;
     if (partition !== undefined && partition.type !== 'bytes') return undefined;
-    const one = read(item, item.bare.value);
+    const one = read(item, safeText(item.bare.value, MAX_NAME_LENGTH));
     if (one === undefined) return undefined;
     all.push({ ...one, partitionKey: partition?.value });
   }
@@ -117,7 +128,7 @@ function integer(item: BareItem | undefined): number | undefined {
   return item?.type === 'integer' && item.value >= 0 ? item.value : undefined;
 }
 
-/** Whether a parameter is there and is not what it should be. */
+/** Whether a parameter is present and invalid. */
 function broken(item: Item, name: string, value: number | undefined): boolean {
   return item.parameters.has(name) && value === undefined;
 }

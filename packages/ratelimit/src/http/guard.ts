@@ -1,6 +1,7 @@
 import { isTemperError } from '@temper/core';
+import { ask, notify, reportCallbackError } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
-import type { Lease, Verdict } from '../limiter.ts';
+import type { Decision, Lease } from '../limiter.ts';
 import { ClientAddress } from './client-address.ts';
 import {
   formatRateLimit,
@@ -9,10 +10,11 @@ import {
   type ServiceLimit,
 } from './fields.ts';
 import {
-  checkHttpOptions,
   type HttpLimit,
   type HttpRateLimitOptions,
   type HttpRequest,
+  type ResolvedHttpOptions,
+  resolveHttpOptions,
 } from './options.ts';
 import { type Problem, type ProblemName, problemOf } from './problem.ts';
 
@@ -21,29 +23,34 @@ export type ResponseFields = Readonly<Record<string, string>>;
 
 /** What to do with a request. */
 export interface GuardAnswer {
-  /** The response to give in place of the handler's; undefined when the request may pass. */
+  /** The response to send in place of the handler's; `undefined` when the request may pass. */
   readonly refusal: { readonly status: number; readonly problem: Problem } | undefined;
   /** Fields for the response, whatever it is. */
   readonly fields: ResponseFields;
-  /** To be called once, when the response is over: gives permits back. */
+  /** To be called when the response is over: gives permits back. A second call does nothing. */
   readonly release: () => void;
 }
 
-const NOTHING: GuardAnswer = { refusal: undefined, fields: {}, release: () => undefined };
+/** The key of requests whose address is unknown, or whose key is empty. */
+const UNKNOWN = 'unknown';
 
-/** Asks the limits about a request; what the frameworks' middlewares are made of. */
+/** Asks the limits about a request; the middlewares of the frameworks are built on it. */
 export class HttpGuard {
-  readonly #options: HttpRateLimitOptions;
+  readonly #owner: string;
+  readonly #options: ResolvedHttpOptions;
   readonly #address: ClientAddress;
 
-  /** @throws {TypeError | RangeError} when an option is unknown or out of range */
+  /**
+   * @param owner - who refuses bad options, in messages
+   * @throws {TypeError | RangeError} when an option is unknown or out of range
+   */
   constructor(owner: string, options: HttpRateLimitOptions) {
-    checkHttpOptions(owner, options);
-    this.#options = options;
+    this.#owner = owner;
+    this.#options = resolveHttpOptions(owner, options);
     this.#address = new ClientAddress(owner, options);
   }
 
-  /** Makes what a limit may look at. */
+  /** Creates what the functions of a limit receive. */
   request(
     raw: unknown,
     method: string,
@@ -54,142 +61,149 @@ export class HttpGuard {
     return { raw, method, url, header, address: this.#address.of(remote, header) };
   }
 
-  /** @throws what a user's `key`, `cost`, `skip` or limiter throws, permits taken so far given back */
+  /** @throws what `key`, `cost` or a limiter throws (as a rejection), with all permits given back */
   async ask(request: HttpRequest): Promise<GuardAnswer> {
-    if (this.#options.skip?.(request) === true) return NOTHING;
-    const policies: QuotaPolicy[] = [];
-    const limits: ServiceLimit[] = [];
+    const { skip, limits, onStoreUnavailable } = this.#options;
+    const announced = new Announced();
     const leases: Lease[] = [];
     const release = (): void => {
       for (const lease of leases.splice(0)) lease.release();
     };
+    const pass: GuardAnswer = { refusal: undefined, fields: {}, release };
+    if (skip !== undefined && ask(this.#owner, 'skip', skip, request)) return pass;
     try {
-      for (const limit of this.#options.limits) {
-        const asked = await this.#askOne(limit, request);
-        if (asked === undefined) continue;
-        const { verdict, key } = asked;
-        if (verdict instanceof Error) {
+      for (const limit of limits) {
+        const key = await keyOf(limit, request);
+        if (limit.key !== undefined && key === undefined) continue;
+        const answer = await this.#take(limit, key, request);
+        if (answer === 'unavailable') {
+          if (onStoreUnavailable === 'allow') continue;
           release();
-          const seconds = secondsOf(verdict.retryAfterMs);
-          return refuse(problemFor(limit), [limit.name], seconds, fieldsOf(policies, limits));
+          return refuse('temporary-reduced-capacity', [], 1, announced.fields);
         }
-        const partitionKey = partitionOf(limit, key);
-        policies.push(policyOf(limit.name, verdict, partitionKey));
-        limits.push(limitOf(limit.name, verdict, partitionKey));
-        if (verdict.allowed) {
-          if (verdict.lease !== undefined) leases.push(verdict.lease);
-          continue;
+        if (answer instanceof Error) {
+          release();
+          const seconds = secondsOf(answer.retryAfterMs);
+          return refuse(problemFor(limit), [limit.name], seconds, announced.fields);
         }
+        if (answer.lease !== undefined) leases.push(answer.lease);
+        announced.add(limit.name, answer, this.#partitionOf(limit, key));
+        if (answer.allowed) continue;
         release();
-        const seconds = retryAfterOf(verdict);
-        return refuse(problemFor(limit), [limit.name], seconds, fieldsOf(policies, limits));
+        const seconds = retryAfterSeconds(answer);
+        return refuse(problemFor(limit), [limit.name], seconds, announced.fields);
       }
     } catch (error) {
       release();
-      if (!isTemperError(error, 'STORE_UNAVAILABLE')) throw error;
-      if (this.#options.onStoreUnavailable === 'allow') return NOTHING;
-      return refuse('temporary-reduced-capacity', [], 1, {});
+      throw error;
     }
-    return { refusal: undefined, fields: fieldsOf(policies, limits), release };
+    return { ...pass, fields: announced.fields };
   }
 
-  async #askOne(
+  /** A cost that can never pass, and a key that there is no room for, are refusals like any other here. */
+  async #take(
     limit: HttpLimit,
+    key: string | undefined,
     request: HttpRequest,
-  ): Promise<
-    | { readonly verdict: Verdict | RateLimitExceededError; readonly key: string | undefined }
-    | undefined
-  > {
-    const cost = limit.cost?.(request);
-    if (limit.keyed === undefined) {
-      return { verdict: await answer(() => limit.limiter!.check(cost)), key: undefined };
+  ): Promise<Decision | RateLimitExceededError | 'unavailable'> {
+    const cost = limit.cost === undefined ? undefined : await limit.cost(request);
+    try {
+      return await limit.limiter.take({ key, cost });
+    } catch (error) {
+      if (isTemperError(error, 'RATE_LIMIT_EXCEEDED')) return error as RateLimitExceededError;
+      if (isTemperError(error, 'STORE_UNAVAILABLE')) return 'unavailable';
+      throw error;
     }
-    const key = limit.key === undefined ? (request.address ?? 'unknown') : await limit.key(request);
-    if (key === undefined) return undefined;
-    const { keyed } = limit;
-    return { verdict: await answer(() => keyed.check(key, cost)), key };
+  }
+
+  #partitionOf({ partitionKey }: HttpLimit, key: string | undefined): Uint8Array | undefined {
+    if (partitionKey === undefined || key === undefined) return undefined;
+    const owner = this.#owner;
+    let partition: unknown;
+    notify(owner, 'partitionKey', () => {
+      partition = partitionKey(key);
+      return partition;
+    });
+    if (typeof partition === 'string') return Buffer.from(partition);
+    if (partition instanceof Uint8Array) return partition;
+    if (partition !== undefined) {
+      const error = new TypeError('It must return a string or bytes.');
+      reportCallbackError(owner, 'partitionKey', error);
+    }
+    return undefined;
   }
 }
 
-/** A cost that can never fit, or a key that there is no room for, is a refusal like any other here. */
-async function answer(
-  ask: () => Verdict | Promise<Verdict>,
-): Promise<Verdict | RateLimitExceededError> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (isTemperError(error, 'RATE_LIMIT_EXCEEDED')) return error as RateLimitExceededError;
-    throw error;
+/** @returns `undefined` for a limit of all requests, and for a request that is not limited */
+async function keyOf({ key }: HttpLimit, request: HttpRequest): Promise<string | undefined> {
+  if (key === undefined) return undefined;
+  if (key === 'address') return request.address ?? UNKNOWN;
+  const own = await key(request);
+  // A client can send an empty header; that must neither pass unlimited nor fail the request.
+  return own === '' ? UNKNOWN : own;
+}
+
+/** The limits that a response announces. */
+class Announced {
+  readonly #policies: QuotaPolicy[] = [];
+  readonly #limits: ServiceLimit[] = [];
+
+  add(name: string, state: Decision, partitionKey: Uint8Array | undefined): void {
+    this.#policies.push(policyOf(name, state, partitionKey));
+    const { remaining } = state;
+    this.#limits.push({ name, remaining, resetSeconds: resetSeconds(state), partitionKey });
+  }
+
+  get fields(): ResponseFields {
+    if (this.#policies.length === 0) return {};
+    return {
+      'RateLimit-Policy': formatRateLimitPolicy(this.#policies),
+      RateLimit: formatRateLimit(this.#limits),
+    };
   }
 }
 
 function policyOf(
   name: string,
-  { limit, windowMs }: Verdict,
+  { limit, windowMs }: Decision,
   partitionKey: Uint8Array | undefined,
 ): QuotaPolicy {
-  if (windowMs === undefined)
+  if (windowMs === undefined) {
     return { name, quota: limit, unit: 'concurrent-requests', partitionKey };
-  // The window is told in whole seconds; the quota is that of the window told.
+  }
+  // The window is announced in whole seconds; the quota is that of the announced window.
   const windowSeconds = Math.max(1, Math.round(windowMs / 1000));
   return { name, quota: (limit * windowSeconds * 1000) / windowMs, windowSeconds, partitionKey };
 }
 
-function limitOf(
-  name: string,
-  verdict: Verdict,
-  partitionKey: Uint8Array | undefined,
-): ServiceLimit {
-  return { name, remaining: verdict.remaining, resetSeconds: resetOf(verdict), partitionKey };
-}
-
-function resetOf({ resetMs }: Verdict): number | undefined {
+function resetSeconds({ resetMs }: Decision): number | undefined {
   return resetMs === undefined || resetMs === 0 ? undefined : Math.ceil(resetMs / 1000);
 }
 
-/** Never earlier than the reset, as the draft asks; and never nothing, as clients would come at once. */
-function retryAfterOf(verdict: Verdict): number {
-  return Math.max(1, secondsOf(verdict.retryAfterMs) ?? 1, resetOf(verdict) ?? 0);
+/** Never earlier than the reset, as the draft asks, and at least 1, as clients would retry at once. */
+function retryAfterSeconds(state: Decision): number {
+  return Math.max(1, secondsOf(state.retryAfterMs) ?? 1, resetSeconds(state) ?? 0);
 }
 
-/** Undefined when there is no use in coming back, or nobody can tell when. */
+/** `undefined` when a retry can never pass, and when nobody knows when it can. */
 function secondsOf(ms: number | undefined): number | undefined {
   return ms === undefined || ms === Number.POSITIVE_INFINITY ? undefined : Math.ceil(ms / 1000);
 }
 
-function partitionOf(limit: HttpLimit, key: string | undefined): Uint8Array | undefined {
-  if (limit.partitionKey === undefined || key === undefined) return undefined;
-  const told = limit.partitionKey(key);
-  return typeof told === 'string' ? Buffer.from(told) : told;
-}
-
-const problemFor = (limit: HttpLimit): ProblemName =>
-  limit.problem ?? (limit.keyed === undefined ? 'temporary-reduced-capacity' : 'quota-exceeded');
-
-function fieldsOf(
-  policies: readonly QuotaPolicy[],
-  limits: readonly ServiceLimit[],
-): ResponseFields {
-  if (policies.length === 0) return {};
-  return {
-    'RateLimit-Policy': formatRateLimitPolicy(policies),
-    RateLimit: formatRateLimit(limits),
-  };
+function problemFor({ problem, key }: HttpLimit): ProblemName {
+  return problem ?? (key === undefined ? 'temporary-reduced-capacity' : 'quota-exceeded');
 }
 
 function refuse(
   name: ProblemName,
   violated: readonly string[],
-  retryAfterSeconds: number | undefined,
+  retryAfter: number | undefined,
   fields: ResponseFields,
 ): GuardAnswer {
-  const problem = problemOf(name, violated, retryAfterSeconds);
+  const problem = problemOf(name, violated, retryAfter);
   return {
     refusal: { status: problem.status, problem },
-    fields:
-      retryAfterSeconds === undefined
-        ? fields
-        : { ...fields, 'Retry-After': String(retryAfterSeconds) },
+    fields: retryAfter === undefined ? fields : { ...fields, 'Retry-After': String(retryAfter) },
     release: () => undefined,
   };
 }

@@ -1,8 +1,9 @@
+import { checkType, notify } from '@temper/core/policy';
 import { HttpGuard } from './guard.ts';
 import type { HttpRateLimitOptions } from './options.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 
-/** As much of a Hono context as is used. */
+/** The part of a Hono context that is used. */
 export interface HonoContextLike {
   readonly req: {
     readonly method: string;
@@ -13,7 +14,7 @@ export interface HonoContextLike {
   header(name: string, value?: string, options?: { append?: boolean }): void;
 }
 
-/** What Hono calls. */
+/** A Hono middleware. */
 export type HonoMiddleware = (
   context: HonoContextLike,
   next: () => Promise<void>,
@@ -23,9 +24,10 @@ export type HonoMiddleware = (
 /** Options of {@link honoRateLimit}. */
 export interface HonoRateLimitOptions extends HttpRateLimitOptions {
   /**
-   * The other end of the connection. Hono itself does not know it.
+   * The address of the other end of the connection, which Hono itself does not know. An error and a
+   * promise are logged; the address is then unknown.
    *
-   * @defaultValue the socket that `@hono/node-server` hands on
+   * @defaultValue that of the socket which `@hono/node-server` passes on
    */
   readonly remoteAddress?: (context: HonoContextLike) => string | undefined;
 }
@@ -40,28 +42,28 @@ interface NodeBindings {
 }
 
 /**
- * Makes a Hono middleware: tells the limits on every response, and answers in place of the handler
- * when one is exceeded.
+ * Creates a Hono middleware: it announces the limits on every response, and responds in place of the
+ * handler when one is exceeded.
  *
  * ```ts
  * app.use(honoRateLimit({
- *   limits: [{ name: 'per-client', keyed: keyed(() => tokenBucket({ limit: 100, burst: 20 })) }],
+ *   limits: [{ name: 'per-client', limiter: perClient, key: 'address' }],
  * }));
  * ```
  *
- * Permits of a bulkhead are held until the response is closed where `@hono/node-server` serves it,
- * and until the handler has returned elsewhere.
+ * Permits of a concurrency limit are held until the response is closed where `@hono/node-server` serves
+ * it, and until the handler has returned elsewhere.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
-  const { remoteAddress = remoteOf, ...rest } = options;
+  const { remoteAddress = remoteOf, ...rest } = options ?? {};
   const guard = new HttpGuard('honoRateLimit', rest);
+  checkType('honoRateLimit', 'remoteAddress', remoteAddress, 'function');
   return async (context, next) => {
     const { method, path } = context.req;
-    const seen = guard.request(context, method, path, remoteAddress(context), (name) =>
-      context.req.header(name),
-    );
+    const remote = addressOf(remoteAddress, context);
+    const seen = guard.request(context, method, path, remote, (name) => context.req.header(name));
     const { refusal, fields, release } = await guard.ask(seen);
     if (refusal !== undefined) {
       const headers = new Headers({ ...fields, 'Content-Type': PROBLEM_TYPE });
@@ -80,6 +82,18 @@ export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
     }
     return undefined;
   };
+}
+
+function addressOf(
+  remoteAddress: (context: HonoContextLike) => string | undefined,
+  context: HonoContextLike,
+): string | undefined {
+  let address: unknown;
+  notify('honoRateLimit', 'remoteAddress', () => {
+    address = remoteAddress(context);
+    return address;
+  });
+  return typeof address === 'string' ? address : undefined;
 }
 
 function remoteOf({ env }: HonoContextLike): string | undefined {

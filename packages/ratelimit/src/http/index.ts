@@ -1,11 +1,6 @@
-export { ClientAddress, type ClientAddressOptions } from './client-address.ts';
-export {
-  CLIENT_DEFAULTS,
-  type ClientLease,
-  type ClientRateLimit,
-  type ClientRateLimitOptions,
-  clientRateLimit,
-} from './client-rate-limit.ts';
+export type { ClientAddressOptions } from './client-address.ts';
+export type { ClientRateLimitOptions } from './client-options.ts';
+export { type ClientLease, type ClientRateLimit, clientRateLimit } from './client-rate-limit.ts';
 export { type ConnectMiddleware, rateLimitMiddleware } from './connect.ts';
 export {
   type FastifyLike,
@@ -13,15 +8,6 @@ export {
   type FastifyRequestLike,
   fastifyRateLimit,
 } from './fastify.ts';
-export {
-  formatRateLimit,
-  formatRateLimitPolicy,
-  parseRateLimit,
-  parseRateLimitPolicy,
-  type QuotaPolicy,
-  type QuotaUnit,
-  type ServiceLimit,
-} from './fields.ts';
 export { type GuardAnswer, HttpGuard, type ResponseFields } from './guard.ts';
 export {
   type HonoContextLike,
@@ -29,11 +15,6 @@ export {
   type HonoRateLimitOptions,
   honoRateLimit,
 } from './hono.ts';
-export type {
-  Asked,
-  AskedByKey,
-  HttpLimit,
-  HttpRateLimitOptions,
-  HttpRequest,
-} from './options.ts';
-export { PROBLEM_TYPE, type Problem, type ProblemName, problemOf } from './problem.ts';
+export type { HttpLimit, HttpLimiter, HttpRateLimitOptions, HttpRequest } from './options.ts';
+export type { Problem, ProblemName } from './problem.ts';
+export type { HeadersLike, ResponseLike } from './response-fields.ts';

@@ -1,15 +1,27 @@
-import { checkKnown, checkName, checkOneOf, checkType, show } from '@temper/core';
-import type { KeyedLimiter } from '../keyed-options.ts';
-import type { Verdict } from '../limiter.ts';
+import {
+  checkKnown,
+  checkName,
+  checkOneOf,
+  checkType,
+  type Defaults,
+  methodsRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  show,
+  typeRule,
+} from '@temper/core/policy';
+import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
+import type { Decision } from '../limiter.ts';
 import type { ClientAddressOptions } from './client-address.ts';
 import { PROBLEM_NAMES, type ProblemName } from './problem.ts';
 
-/** What a limit may look at. */
+/** What the functions of a limit receive. */
 export interface HttpRequest {
   readonly method: string;
   /** Path and query, as the client sent them. */
   readonly url: string;
-  /** Where the request came from, as {@link ClientAddressOptions} say; undefined when nobody knows. */
+  /** Where the request came from, by {@link ClientAddressOptions}; `undefined` when unknown. */
   readonly address: string | undefined;
   /** A header, by its lower-case name. */
   header(name: string): string | undefined;
@@ -17,93 +29,132 @@ export interface HttpRequest {
   readonly raw: unknown;
 }
 
-/** Whatever can say yes or no: every limiter of this package, of one key or of many, shared or not. */
-export interface Asked {
-  check(cost?: number): Verdict | Promise<Verdict>;
-}
-
-/** The same for limiters that are asked about a key. */
-export interface AskedByKey {
-  check(key: string, cost?: number): Verdict | Promise<Verdict>;
+/** What a limiter needs here: every limiter of this package has it, keyed and shared ones included. */
+export interface HttpLimiter {
+  take(options: {
+    readonly key: string | undefined;
+    readonly cost: number | undefined;
+  }): Decision | Promise<Decision>;
 }
 
 /** One limit that requests have to pass. */
 export interface HttpLimit {
   /**
-   * Name of the policy in the fields and in the problem detail. Printable ASCII.
+   * Name of the limit in the fields and in the problem detail. Printable ASCII, at most 128 characters.
    *
-   * @throws {TypeError} at construction, when it is empty or something else
+   * @throws {TypeError} at construction, when it is anything else
    */
   readonly name: string;
-  /** A limiter for all clients together, ... */
-  readonly limiter?: Asked;
-  /** ... or one for each. One of the two has to be there. */
-  readonly keyed?: AskedByKey | KeyedLimiter;
   /**
-   * Reads the key. A request without one (`undefined`) is not limited by this limit.
+   * The limiter. Without {@link key} it is one limit for all requests together.
    *
-   * @defaultValue the client's address; requests without one share the key `unknown`
+   * @throws {TypeError} at construction, when it has no `take`; is made by `keyed` and there is no
+   * {@link key}; or has no keys and there is one
    */
-  readonly key?: (request: HttpRequest) => string | undefined | Promise<string | undefined>;
-  /** Units that a request takes. @defaultValue 1 */
-  readonly cost?: (request: HttpRequest) => number;
+  readonly limiter: HttpLimiter;
   /**
-   * What to tell of the partition key (`pk`), so that a client can keep several apart. Must not
-   * contain what is not the client's to know.
+   * Whose limit it is, for a keyed or shared limiter: the client's address, or what the function
+   * returns. A request for which it returns `undefined` is not limited. Requests with an empty key, or
+   * from an unknown address, share the key `unknown`. An error of the function is passed on to the
+   * framework, which answers 500.
    *
-   * @defaultValue nothing
+   * @defaultValue none: one limit for all requests
+   */
+  readonly key?: 'address' | ((request: HttpRequest) => MaybePromise<string | undefined>);
+  /**
+   * Units that a request takes. An error of the function, and a number that is not finite and > 0, is
+   * passed on to the framework, which answers 500.
+   *
+   * @defaultValue 1
+   */
+  readonly cost?: (request: HttpRequest) => MaybePromise<number>;
+  /**
+   * The partition key (`pk`) that is announced, so that a client can distinguish several. Must not
+   * contain anything that the client must not know. An error and a promise are logged; no `pk` is
+   * announced then.
+   *
+   * @defaultValue none
    */
   readonly partitionKey?: (key: string) => Uint8Array | string;
   /**
-   * What kind of problem a refusal is.
+   * The problem type of a refusal.
    *
-   * @defaultValue `quota-exceeded` (429) for a limit by key, `temporary-reduced-capacity` (503) for one of all
+   * @defaultValue `quota-exceeded` (429) with a {@link key}, `temporary-reduced-capacity` (503) without
    */
   readonly problem?: ProblemName;
 }
+
+type MaybePromise<T> = T | Promise<T>;
 
 /** Options of the middlewares. */
 export interface HttpRateLimitOptions extends ClientAddressOptions {
   /** The limits, in the order in which they are asked. The first refusal is the answer. */
   readonly limits: readonly HttpLimit[];
-  /** Requests that are not limited at all. @defaultValue none */
+  /**
+   * Requests that are not limited at all. An error and a promise are logged and count as `false`.
+   *
+   * @defaultValue none
+   */
   readonly skip?: (request: HttpRequest) => boolean;
   /**
-   * What a request gets when a shared store is unavailable and its limiter says so: through, or a 503.
+   * What happens to a request when the store of a shared limit is unavailable and the limiter fails
+   * (`onStoreFailure: 'closed'`): a response with status 503, or no limit of that name.
    *
    * @defaultValue 'refuse'
    */
   readonly onStoreUnavailable?: 'allow' | 'refuse';
 }
 
-const KNOWN = [
-  'limits',
-  'skip',
-  'onStoreUnavailable',
-  'trustedProxies',
-  'forwardedHeader',
-  'ipv6Prefix',
-];
-const LIMIT_KNOWN = ['name', 'limiter', 'keyed', 'key', 'cost', 'partitionKey', 'problem'];
+type Unset = 'limits' | 'skip' | 'trustedProxies';
 
-/** Holds the options to what is possible. */
-export function checkHttpOptions(owner: string, options: HttpRateLimitOptions): void {
-  checkKnown(owner, options, KNOWN);
-  if (!Array.isArray(options.limits) || options.limits.length === 0) {
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedHttpOptions = Resolved<HttpRateLimitOptions, 'skip' | 'trustedProxies'>;
+
+/** The defaults, as the README's table shows them. */
+export const HTTP_DEFAULTS: Defaults<HttpRateLimitOptions, Unset> = {
+  onStoreUnavailable: 'refuse',
+  forwardedHeader: 'x-forwarded-for',
+  ipv6Prefix: 64,
+};
+
+const LIMIT_OPTIONS: readonly (keyof HttpLimit)[] = [
+  'name',
+  'limiter',
+  'key',
+  'cost',
+  'partitionKey',
+  'problem',
+];
+
+/** Checks the options and fills in the defaults. The address options are checked by `ClientAddress`. */
+export function resolveHttpOptions(
+  owner: string,
+  options: HttpRateLimitOptions,
+): ResolvedHttpOptions {
+  const all = resolveOptions<HttpRateLimitOptions, Unset>(owner, options, HTTP_DEFAULTS, {
+    limits: checkLimits,
+    skip: typeRule('function'),
+    onStoreUnavailable: oneOfRule(['allow', 'refuse']),
+    trustedProxies: typeRule('object'),
+    forwardedHeader: typeRule('string'),
+    ipv6Prefix: () => undefined,
+  });
+  if (all.limits === undefined) checkLimits(owner, 'limits', undefined);
+  return all as ResolvedHttpOptions;
+}
+
+function checkLimits(owner: string, _option: string, limits: unknown): void {
+  if (!Array.isArray(limits) || limits.length === 0) {
     throw new TypeError(
-      `${owner}: limits must be a list of at least one limit, got ${show(options.limits)}.`,
+      `${owner}: limits must be a list of at least one limit, got ${show(limits)}.`,
     );
   }
-  if (options.skip !== undefined) checkType(owner, 'skip', options.skip, 'function');
-  if (options.onStoreUnavailable !== undefined) {
-    checkOneOf(owner, 'onStoreUnavailable', options.onStoreUnavailable, ['allow', 'refuse']);
-  }
   const names = new Set<string>();
-  for (const limit of options.limits) {
+  for (const limit of limits as readonly HttpLimit[]) {
     checkLimit(owner, limit);
     if (names.has(limit.name)) {
       throw new TypeError(
-        `${owner}: limits must have names of their own, got ${show(limit.name)} twice.`,
+        `${owner}: limits must have different names, got ${show(limit.name)} twice.`,
       );
     }
     names.add(limit.name);
@@ -111,27 +162,36 @@ export function checkHttpOptions(owner: string, options: HttpRateLimitOptions): 
 }
 
 function checkLimit(owner: string, limit: HttpLimit): void {
-  checkKnown(`${owner}: limits`, limit, LIMIT_KNOWN);
-  checkName(`${owner}: limits`, limit.name);
-  if (!/^[ -~]+$/.test(limit.name)) {
+  checkKnown(`${owner}: limits`, limit, LIMIT_OPTIONS);
+  const { name, limiter, key, cost, partitionKey, problem } = limit;
+  checkName(`${owner}: limits`, name);
+  if (!/^[ -~]+$/.test(name)) {
+    throw new TypeError(`${owner}: limits must have printable ASCII names, got ${show(name)}.`);
+  }
+  const where = `${owner}: limit '${name}'`;
+  methodsRule('take')(where, 'limiter', limiter);
+  if (key !== undefined && key !== 'address') checkType(where, 'key', key, 'function');
+  if (cost !== undefined) checkType(where, 'cost', cost, 'function');
+  if (partitionKey !== undefined) checkType(where, 'partitionKey', partitionKey, 'function');
+  if (problem !== undefined) checkOneOf(where, 'problem', problem, PROBLEM_NAMES);
+  if (partitionKey !== undefined && key === undefined) {
+    throw new TypeError(`${where}: partitionKey has no meaning without key.`);
+  }
+  checkKeys(where, limiter, key !== undefined);
+}
+
+/** Refuses a limiter that would be one limit for all keys, and one that needs a key and gets none. */
+function checkKeys(where: string, limiter: object, hasKey: boolean): void {
+  const parts = limiter as { execute?: unknown; forget?: unknown; [KEYED_BY_ITSELF]?: unknown };
+  const keyed = parts[KEYED_BY_ITSELF] === true;
+  // A limiter of the user's own, which is no policy, is trusted to know about keys.
+  if (hasKey && !keyed && typeof parts.execute === 'function') {
     throw new TypeError(
-      `${owner}: limits must have printable ASCII names, got ${show(limit.name)}.`,
+      `${where}: the limiter has one limit for all keys; make one per key by keyed({ template }) or keyed({ limiter }), or leave key out.`,
     );
   }
-  if ((limit.limiter === undefined) === (limit.keyed === undefined)) {
-    throw new TypeError(
-      `${owner}: limit '${limit.name}' must have either a limiter or a keyed one.`,
-    );
+  // A shared limiter is keyed too, but works without keys.
+  if (!hasKey && keyed && typeof parts.forget === 'function') {
+    throw new TypeError(`${where}: a keyed limiter needs key: 'address', or a function.`);
   }
-  for (const option of ['key', 'partitionKey'] as const) {
-    if (limit[option] !== undefined && limit.keyed === undefined) {
-      throw new TypeError(
-        `${owner}: ${option} of limit '${limit.name}' has no meaning without keyed.`,
-      );
-    }
-  }
-  for (const option of ['key', 'cost', 'partitionKey'] as const) {
-    if (limit[option] !== undefined) checkType(owner, option, limit[option], 'function');
-  }
-  if (limit.problem !== undefined) checkOneOf(owner, 'problem', limit.problem, PROBLEM_NAMES);
 }

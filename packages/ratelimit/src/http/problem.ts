@@ -1,10 +1,12 @@
+import { safeText } from '@temper/core/policy';
+
 /** The problem types of the RateLimit draft. */
 export type ProblemName =
   | 'quota-exceeded'
   | 'temporary-reduced-capacity'
   | 'abnormal-usage-detected';
 
-/** A problem detail (RFC 9457) as the draft extends it. */
+/** A problem detail (RFC 9457) with the draft's extension. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -15,6 +17,11 @@ export interface Problem {
 
 /** Media type of a problem detail. */
 export const PROBLEM_TYPE = 'application/problem+json';
+
+/** Most policies that a problem detail names. */
+const MAX_POLICIES = 20;
+/** Longest name of a policy, in UTF-16 code units. */
+const MAX_NAME_LENGTH = 128;
 
 const KNOWN: Readonly<Record<ProblemName, { readonly title: string; readonly status: number }>> = {
   'quota-exceeded': {
@@ -35,12 +42,12 @@ const KNOWN: Readonly<Record<ProblemName, { readonly title: string; readonly sta
 export const PROBLEM_NAMES: readonly ProblemName[] = Object.keys(KNOWN) as ProblemName[];
 
 /**
- * Describes a refusal.
+ * Describes a refusal. At most 20 names are listed, bounded and scrubbed.
  *
  * Source: draft-ietf-httpapi-ratelimit-headers-10, section 5.
  *
  * @param policies - names of the policies that were violated
- * @param retryAfterSeconds - when to come back, if anybody can tell
+ * @param retryAfterSeconds - when to try again, where it is known
  */
 export function problemOf(
   name: ProblemName,
@@ -54,7 +61,9 @@ export function problemOf(
     title,
     status,
     detail: `Try again ${when}.`,
-    'violated-policies': policies,
+    'violated-policies': policies
+      .slice(0, MAX_POLICIES)
+      .map((policy) => safeText(policy, MAX_NAME_LENGTH)),
   };
 }
 

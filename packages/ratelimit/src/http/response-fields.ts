@@ -1,31 +1,76 @@
+import type { Outcome } from '@temper/core';
+import { isError, isHeaders } from '@temper/core/policy';
+
+/** Header fields: `Headers`, anything with such a `get`, or a plain object of any case. */
+export type HeadersLike =
+  | { get(name: string): string | null | undefined }
+  | Readonly<Record<string, string | readonly string[] | number | undefined>>;
+
+/** As much of an HTTP response as is read. */
+export interface ResponseLike {
+  readonly status?: number | undefined;
+  readonly headers: HeadersLike;
+}
+
+/** How many causes of an error are searched. */
+const MAX_DEPTH = 4;
+/** Longest field that is read, in characters. Servers send a few hundred. */
+const MAX_FIELD_LENGTH = 8192;
+
 /**
- * A header field of an answer, or of the answer that an error has: `headers` (a `Headers`, a Map, or a
- * plain object of any case) of itself, of its `response` or of its `cause`. Several lines come joined.
+ * The response in an outcome: a value that is a `Response` or `Headers`, or an error of an HTTP client.
+ * Those are errors with a status and `headers` of their own (undici) or of their `response` (axios, got,
+ * ky, ofetch, superagent), or an error with such a cause. Other values are not read: a parsed body must
+ * not pass for a response.
  */
-export function fieldOf(answer: unknown, name: string): string | undefined {
-  let current = answer;
-  for (let depth = 0; depth < 4; depth++) {
-    if (typeof current !== 'object' || current === null) return undefined;
-    const { headers, response, cause } = current as Record<string, unknown>;
-    const found =
-      read(headers, name) ?? read((response as { headers?: unknown } | undefined)?.headers, name);
+export function responseIn(outcome: Outcome<unknown>): ResponseLike | undefined {
+  return outcome.ok ? valueResponse(outcome.value) : errorResponse(outcome.error);
+}
+
+function valueResponse(value: unknown): ResponseLike | undefined {
+  if (isHeaders(value)) return { headers: value };
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { headers } = value as { headers?: unknown };
+  return isHeaders(headers) ? { status: statusIn(value), headers } : undefined;
+}
+
+function errorResponse(error: unknown): ResponseLike | undefined {
+  let current = error;
+  for (let depth = 0; depth < MAX_DEPTH; depth++) {
+    if (!isError(current)) return valueResponse(current);
+    const { response, cause } = current as { response?: unknown; cause?: unknown };
+    const found = clientResponse(response) ?? clientResponse(current);
     if (found !== undefined) return found;
     current = cause;
   }
   return undefined;
 }
 
-function read(headers: unknown, name: string): string | undefined {
-  if (typeof headers !== 'object' || headers === null) return undefined;
+function clientResponse(value: unknown): ResponseLike | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const status = statusIn(value);
+  const { headers } = value as { headers?: unknown };
+  if (status === undefined || typeof headers !== 'object' || headers === null) return undefined;
+  return { status, headers: headers as HeadersLike };
+}
+
+function statusIn(value: object): number | undefined {
+  const { status, statusCode } = value as { status?: unknown; statusCode?: unknown };
+  for (const each of [status, statusCode]) if (typeof each === 'number') return each;
+  return undefined;
+}
+
+/** A header field by its lower-case name. Several lines come joined; one that is too long is ignored. */
+export function fieldOf({ headers }: ResponseLike, name: string): string | undefined {
   const { get } = headers as { get?: unknown };
   let value: unknown;
   if (typeof get === 'function') {
     value = get.call(headers, name);
   } else {
-    const key = Object.keys(headers).find((one) => one.toLowerCase() === name);
+    const key = Object.keys(headers).find((each) => each.toLowerCase() === name);
     value = key === undefined ? undefined : (headers as Record<string, unknown>)[key];
   }
-  if (Array.isArray(value)) return value.join(', ');
-  if (typeof value === 'number') return String(value);
-  return typeof value === 'string' ? value : undefined;
+  if (Array.isArray(value)) value = value.join(', ');
+  if (typeof value === 'number') value = String(value);
+  return typeof value === 'string' && value.length <= MAX_FIELD_LENGTH ? value : undefined;
 }

@@ -58,7 +58,7 @@ class Reader {
 /**
  * Parses a List of Structured Fields (RFC 9651, section 4.2.1) whose members are Items.
  *
- * @returns undefined when it is not one, or has an Inner List: the whole field is to be ignored then
+ * @returns `undefined` when it is malformed or has an Inner List: the whole field must be ignored then
  */
 export function parseList(text: string): Item[] | undefined {
   const reader = new Reader(text);
@@ -72,7 +72,7 @@ export function parseList(text: string): Item[] | undefined {
     if (reader.done) return items;
     if (!reader.take(',')) return undefined;
     reader.match(WHITESPACE);
-    if (reader.done) return undefined; // a comma that nothing follows
+    if (reader.done) return undefined; // a trailing comma
   }
   return items;
 }
@@ -123,7 +123,7 @@ function parseNumber(reader: Reader): BareItem | undefined {
   return { type: 'decimal', value: Number(text) };
 }
 
-/** @throws {TypeError} when the text has a character that a String cannot have */
+/** @throws {TypeError} when the text has a character that is not printable ASCII */
 export function serializeString(text: string): string {
   if (!/^[ -~]*$/.test(text)) {
     throw new TypeError(`'${text}' cannot be a String of Structured Fields: printable ASCII only.`);

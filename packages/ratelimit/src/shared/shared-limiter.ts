@@ -1,6 +1,7 @@
 import type { Operation } from '@temper/core';
 import { Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
+import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import { leaseOf } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState, SharedLimiter } from '../limiter.ts';
 import { TOLERANCE } from '../rules/rule.ts';
@@ -223,6 +224,8 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     this.#levels[Symbol.dispose]();
   }
 }
+
+Object.defineProperty(SharedPolicy.prototype, KEYED_BY_ITSELF, { value: true });
 
 function turnOf(lease: Lease, waited: boolean): Turn {
   return { lease, waited, undo: () => lease.release() };

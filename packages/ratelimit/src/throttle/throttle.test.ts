@@ -1,8 +1,10 @@
+import type { Outcome } from '@temper/core';
 import { ManualClock, seededRandom, settle } from '@temper/testkit';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { concurrency } from '../limiters/concurrency.ts';
+import { rejectionRatio, shareOf } from './shedding.ts';
 import { throttle } from './throttle.ts';
-import { PRIORITIES, rejectionRatio, shareOf } from './throttle-rules.ts';
 
 let clock: ManualClock;
 beforeEach(() => {
@@ -13,15 +15,15 @@ const overload = Object.assign(new Error('busy'), { status: 429 });
 const refuse = () => Promise.reject(overload);
 const make = (more = {}) => throttle({ clock, random: seededRandom(1), ...more });
 
-describe('the share to keep back', () => {
-  it('is that of the SRE book', () => {
+describe('shedding', () => {
+  it('has the ratio of the SRE book', () => {
     expect(rejectionRatio(100, 50, 2)).toBe(0);
     expect(rejectionRatio(100, 25, 2)).toBeCloseTo(50 / 101);
     expect(rejectionRatio(0, 0, 2)).toBe(0);
     expect(rejectionRatio(1000, 0, 2)).toBeLessThan(1);
   });
 
-  it('falls on the least important first, and adds up to the whole', () => {
+  it('sheds the least important calls first, and the whole share in total', () => {
     const counts = fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: 4, maxLength: 4 });
     fc.assert(
       fc.property(counts, fc.double({ min: 0, max: 1, noNaN: true }), (demand, ratio) => {
@@ -42,7 +44,7 @@ describe('the share to keep back', () => {
 });
 
 describe('throttle', () => {
-  it('lets everything through while the backend accepts half of it', async () => {
+  it('lets every call pass while the backend accepts half of them', async () => {
     const policy = make();
     for (let i = 0; i < 200; i++) {
       await policy.tryExecute(() => (i % 2 === 0 ? 1 : refuse()));
@@ -50,7 +52,7 @@ describe('throttle', () => {
     expect(policy.stats()).toMatchObject({ allowed: 200, rejected: 0, accepts: 100 });
   });
 
-  it('sheds with an error that is like any other refusal, and calls nothing', async () => {
+  it('sheds with a RateLimitExceededError, without calling the operation', async () => {
     const seen: unknown[] = [];
     const policy = make({ onReject: (error: { reason: string }) => seen.push(error.reason) });
     let called = 0;
@@ -75,14 +77,14 @@ describe('throttle', () => {
     });
   });
 
-  it('takes answers that are no sign of overload for accepted', async () => {
+  it('counts errors that are not overload as accepted', async () => {
     const policy = make();
     const missing = Object.assign(new Error('no such thing'), { status: 404 });
     for (let i = 0; i < 50; i++) await policy.tryExecute(() => Promise.reject(missing));
     expect(policy.stats()).toMatchObject({ accepts: 50, rejected: 0 });
   });
 
-  it('counts neither calls under way nor calls that the caller called off', async () => {
+  it('counts neither calls in flight nor calls that the caller cancelled', async () => {
     const policy = make();
     const controller = new AbortController();
     const under = Array.from({ length: 50 }, () =>
@@ -102,7 +104,7 @@ describe('throttle', () => {
     expect(policy.stats().requests.critical).toBe(0);
   });
 
-  it('sheds the less important, and lets the others through', async () => {
+  it('sheds calls of low priority, and lets the others pass', async () => {
     const policy = make({ multiplier: 1.1 });
     let inSecond = 0;
     const got = new Map<string, number>();
@@ -122,7 +124,7 @@ describe('throttle', () => {
     expect(got.get('sheddable')! / (60 * 50)).toBeLessThan(0.3);
   });
 
-  it('forgets what is longer ago than its window', async () => {
+  it('does not count calls that are older than its window', async () => {
     const policy = make();
     for (let i = 0; i < 100; i++) await policy.tryExecute(refuse);
     expect(policy.stats().rejectionRatio).toBeGreaterThan(0.9);
@@ -130,17 +132,34 @@ describe('throttle', () => {
     expect(policy.stats()).toMatchObject({ rejectionRatio: 0, accepts: 0 });
   });
 
-  it('hands out tickets by hand, of which each counts once', () => {
+  it('gives leases by hand, of which each counts once', () => {
     const policy = make();
-    const ticket = policy.tryAcquire('sheddable-plus');
-    ticket?.accepted();
-    ticket?.refused();
+    const lease = policy.tryAcquire({ priority: 'sheddable-plus' });
+    lease?.release();
+    lease?.overloaded();
     expect(policy.stats()).toMatchObject({ accepts: 1 });
     expect(policy.stats().requests['sheddable-plus']).toBe(1);
-    expect(() => policy.tryAcquire('urgent' as never)).toThrow(/priority must be one of/);
+    expect(() => policy.tryAcquire({ priority: 'urgent' as never })).toThrow(
+      /priority must be one of/,
+    );
+    expect(() => policy.tryAcquire('critical' as never)).toThrow(TypeError);
+    expect(() => policy.tryAcquire({ importance: 1 } as never)).toThrow(TypeError);
   });
 
-  it('refuses a priority that does not exist', async () => {
+  it('learns overload from leases, and nothing from those that are ignored', () => {
+    const policy = make();
+    for (let i = 0; i < 10; i++) policy.tryAcquire()?.ignore();
+    expect(policy.stats()).toMatchObject({ accepts: 0, rejectionRatio: 0 });
+    for (let i = 0; i < 10; i++) policy.tryAcquire()?.overloaded();
+    const { rejected, rejectionRatio: ratio } = policy.stats();
+    expect(ratio).toBeGreaterThan(0.8);
+    let shed = 0;
+    for (let i = 0; i < 100; i++) if (policy.tryAcquire() === undefined) shed++;
+    expect(shed).toBeGreaterThan(80);
+    expect(policy.stats().rejected).toBe(rejected + shed);
+  });
+
+  it('refuses an unknown priority', async () => {
     await expect(make().execute(() => 1, { priority: 'urgent' as never })).rejects.toThrow(
       TypeError,
     );
@@ -155,7 +174,77 @@ describe('throttle', () => {
     expect(() => throttle(options as never)).toThrow(message);
   });
 
-  it('knows four priorities, in this order', () => {
-    expect(PRIORITIES).toEqual(['sheddable', 'sheddable-plus', 'critical', 'critical-plus']);
+  it('takes the priority of the call that it is nested in, critical by default', async () => {
+    const [outer, inner] = [make({ name: 'outer' }), make({ name: 'inner' })];
+    const nested = (options = {}) =>
+      outer.execute((parent) => inner.execute(() => 1, { parent }), options);
+    await nested();
+    await nested({ priority: 'sheddable' });
+    for (const policy of [outer, inner]) {
+      expect(policy.stats().requests).toEqual({
+        sheddable: 1,
+        'sheddable-plus': 0,
+        critical: 1,
+        'critical-plus': 0,
+      });
+    }
+  });
+
+  it('is not trained by refusals of policies inside, whatever the predicate says', async () => {
+    const policy = make({ shouldHandle: () => true });
+    const inside = concurrency({ limit: 1, maxQueue: 0, clock });
+    using _held = inside.tryAcquire();
+    for (let i = 0; i < 50; i++) {
+      const outcome = await policy.tryExecute((parent) => inside.execute(() => 1, { parent }));
+      expect(outcome).toMatchObject({ ok: false, error: { code: 'RATE_LIMIT_EXCEEDED' } });
+    }
+    expect(policy.stats()).toMatchObject({ allowed: 50, accepts: 0, rejectionRatio: 0 });
+    expect(policy.stats().requests.critical).toBe(0);
+  });
+
+  it('asks shouldHandle about values too', async () => {
+    const policy = make({ shouldHandle: (o: Outcome<number>) => o.ok && o.value === 503 });
+    for (let i = 0; i < 20; i++) await policy.tryExecute(() => 503);
+    expect(policy.stats().rejectionRatio).toBeGreaterThan(0.8);
+    expect(policy.stats().accepts).toBe(0);
+  });
+
+  it.each([
+    ['returns a promise', async () => false],
+    ['returns a promise of true', async () => true],
+    ['returns a promise that rejects', async () => Promise.reject(new Error('a bug'))],
+    [
+      'throws',
+      () => {
+        throw new Error('a bug');
+      },
+    ],
+  ])('counts outcomes as accepted when shouldHandle %s', async (_, shouldHandle) => {
+    const policy = make({ shouldHandle });
+    for (let i = 0; i < 50; i++) await policy.tryExecute(refuse);
+    await settle();
+    expect(policy.stats()).toMatchObject({ accepts: 50, rejected: 0 });
+  });
+
+  it('sheds with the same error when onReject throws or rejects', async () => {
+    for (const onReject of [
+      () => {
+        throw new Error('a bug');
+      },
+      () => Promise.reject(new Error('a bug')),
+    ]) {
+      const policy = make({ onReject, random: () => 0 });
+      await policy.tryExecute(refuse);
+      expect(await policy.tryExecute(refuse)).toMatchObject({
+        ok: false,
+        error: { reason: 'shed' },
+      });
+      await settle();
+    }
+  });
+
+  it('reports requests by priority, from the least important', () => {
+    const priorities = ['sheddable', 'sheddable-plus', 'critical', 'critical-plus'];
+    expect(Object.keys(make().stats().requests)).toEqual(priorities);
   });
 });

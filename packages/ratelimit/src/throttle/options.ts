@@ -1,0 +1,100 @@
+import {
+  type Clock,
+  isOverload,
+  type Random,
+  type ShouldHandle,
+  type SpanMode,
+  systemClock,
+} from '@temper/core';
+import {
+  clockRule,
+  DEFAULT_SPANS,
+  type Defaults,
+  nameRule,
+  numberRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  SPAN_MODES,
+  systemRandom,
+  typeRule,
+} from '@temper/core/policy';
+import type { RateLimitExceededError } from '../errors.ts';
+
+/** Options of {@link throttle}. */
+export interface ThrottleOptions {
+  /**
+   * Names the throttle in errors, spans and metrics.
+   *
+   * @defaultValue 'throttle'
+   */
+  readonly name?: string;
+  /**
+   * The backend is sent this many times what it accepts. A lower value spares the backend more, a
+   * higher one notices its recovery sooner.
+   *
+   * @defaultValue 2
+   * @throws {RangeError} at construction, unless finite and > 1
+   */
+  readonly multiplier?: number;
+  /**
+   * How long a call is counted, in milliseconds.
+   *
+   * @defaultValue 120_000
+   * @throws {RangeError} at construction, unless finite and >= 24
+   */
+  readonly windowMs?: number;
+  /**
+   * Whether an outcome says that the backend did not accept the call. Not asked about a call that was
+   * cancelled, nor about a refusal by a Temper policy inside: those do not count at all.
+   *
+   * @defaultValue `isOverload`: timeouts, and transient errors of resources and the network
+   */
+  readonly shouldHandle?: ShouldHandle;
+  /**
+   * Called with the error of each call under the policy that is shed. What it throws is logged.
+   *
+   * @defaultValue none
+   */
+  readonly onReject?: (error: RateLimitExceededError) => void;
+  /**
+   * Which shed calls get spans: all (also with `failures`, as each is one), or none. Calls that pass
+   * have none.
+   *
+   * @defaultValue 'failures'
+   */
+  readonly spans?: SpanMode;
+  /** @defaultValue the system clock */
+  readonly clock?: Clock;
+  /** @defaultValue `Math.random` */
+  readonly random?: Random;
+}
+
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedThrottleOptions = Resolved<ThrottleOptions, 'onReject'>;
+
+/** The defaults, as the README's table shows them. */
+export const THROTTLE_DEFAULTS: Defaults<ThrottleOptions, 'onReject'> = {
+  name: 'throttle',
+  multiplier: 2,
+  windowMs: 120_000,
+  shouldHandle: isOverload,
+  spans: DEFAULT_SPANS,
+  clock: systemClock,
+  random: systemRandom,
+};
+
+/** Holds the options to their ranges and fills in the defaults. */
+export function resolveThrottleOptions(options: ThrottleOptions): ResolvedThrottleOptions {
+  const callback = typeRule('function');
+  return resolveOptions<ThrottleOptions, 'onReject'>('throttle', options, THROTTLE_DEFAULTS, {
+    name: nameRule,
+    multiplier: numberRule({ min: 1, aboveMin: true, infinite: false }),
+    windowMs: numberRule({ min: 24, infinite: false }),
+    shouldHandle: callback,
+    onReject: callback,
+    spans: oneOfRule(SPAN_MODES),
+    clock: clockRule,
+    random: callback,
+  });
+}
