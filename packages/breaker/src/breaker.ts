@@ -1,11 +1,9 @@
-import { type CallOptions, isFailure, type Operation, type Outcome } from '@temper/core';
+import type { CallOptions, Operation, Outcome } from '@temper/core';
 import {
   Call,
   type CallObservation,
-  decide,
   enterCall,
   invoke,
-  isNeutral,
   Listeners,
   PolicyBase,
   type PolicyDescription,
@@ -19,12 +17,12 @@ import {
   checkSnapshot,
   loadCircuit,
   loadWindow,
-  saveCircuit,
+  takeSnapshot,
 } from './circuit/snapshot.ts';
 import { tripReason } from './circuit/trip.ts';
 import { createWindow, type Window, type WindowRatios, windowRatios } from './circuit/window.ts';
 import type { BreakerStats, CircuitBreaker } from './contract.ts';
-import { CircuitOpenError, causeOf, describeFailure } from './errors.ts';
+import { CircuitOpenError, causeOf, describeFailure, rejectLater } from './errors.ts';
 import type { StateChange, TransitionReason } from './events.ts';
 import { Isolation } from './isolation.ts';
 import {
@@ -36,13 +34,12 @@ import {
 } from './options.ts';
 import type { CallOutcome } from './semconv.ts';
 import type { Fleet } from './sharing.ts';
-import { BreakerObserver } from './telemetry.ts';
-
-/** What an outcome says about the dependency. */
-type Verdict = 'success' | 'failure' | 'ignored';
+import { BreakerObserver, observeLevels, watch } from './telemetry.ts';
+import { judge, type Verdict } from './verdict.ts';
 
 /** A call that runs while the circuit is half-open. */
 interface Trial {
+  readonly generation: number;
   readonly begunAt: number;
   /** Present when the whole fleet waits for the result. */
   readonly lease?: string | undefined;
@@ -51,11 +48,15 @@ interface Trial {
 class Breaker extends PolicyBase implements CircuitBreaker {
   readonly #options: ResolvedBreakerOptions;
   readonly #window: Window;
-  readonly #observer: BreakerObserver;
-  readonly #listeners: Listeners<StateChange>;
-  readonly #isolation: Isolation;
+  /** Whether it matters when a call ended. */
+  readonly #timed: boolean;
+  readonly #levels: Disposable;
   readonly #fleet: Fleet | undefined;
-  /** As of the last look. Time alone changes it at {@link Circuit.until} only. */
+  // Created when they are needed: an idle breaker is to take less than 1 KB.
+  #observer: BreakerObserver | undefined;
+  #listeners: Listeners<StateChange> | undefined;
+  #isolation: Isolation | undefined;
+  /** As of the last look. */
   #circuit: Circuit;
   #mode: BreakerMode;
   #lastFailureAt: number | undefined;
@@ -64,28 +65,21 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   #said: { readonly failure: Outcome<unknown>; readonly text: string } | undefined;
 
   constructor(options: ResolvedBreakerOptions) {
-    const { name, clock, spans, mode, window, shared, onStateChange } = options;
+    const { name, clock, shared, onStateChange } = options;
     super(name, clock);
     this.#options = options;
-    this.#mode = mode;
+    this.#mode = options.mode;
     this.#circuit = circuits.newCircuit(clock.monotonic());
-    this.#window = createWindow(window);
-    this.#observer = new BreakerObserver(this, spans, clock);
-    this.#listeners = new Listeners(name, 'onStateChange');
-    if (onStateChange !== undefined) this.#listeners.add(onStateChange);
-    this.#isolation = new Isolation(
-      () => this.#change(circuits.isolated(this.#circuit, clock.monotonic()), 'isolated'),
-      () => this.#close('released'),
-    );
+    this.#window = createWindow(options.window);
+    this.#timed = this.#window.kind === 'time' || options.slowCallDurationMs !== undefined;
+    this.#levels = observeLevels(this);
+    if (onStateChange !== undefined) this.onStateChange(onStateChange);
     this.#fleet = shared?.join({
       name,
       clock,
       successThreshold: options.successThreshold,
       halfOpenMaxDurationMs: options.halfOpenMaxDurationMs,
-      remainingMs: (at) => {
-        const { state, until } = this.#look(at);
-        return state === 'open' ? until - at : 0;
-      },
+      circuit: (at) => this.#look(at),
       follow: (at, forMs) => this.#follow(at, forMs),
       close: () => this.#close('fleet'),
     });
@@ -96,13 +90,9 @@ class Breaker extends PolicyBase implements CircuitBreaker {
     if (this.#mode === 'disabled' && circuit.state !== 'isolated') return invoke(operation, call);
     if (circuit.state !== 'closed' || this.#fleet !== undefined) {
       const at = this.clock.monotonic();
-      this.#fleet?.touch(at);
-      circuit = this.#look(at);
-      if (circuit.state !== 'closed') {
-        return this.#rejects(at)
-          ? rejectLater(this.#rejection(call, at))
-          : this.#runTrial(operation, call, at);
-      }
+      if (this.#rejects(at)) return rejectLater(this.#rejection(call, at));
+      circuit = this.#circuit;
+      if (circuit.state !== 'closed') return this.#runTrial(operation, call, at);
     }
     return this.#run(operation, call, circuit);
   }
@@ -111,130 +101,109 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   override tryExecute<T>(operation: Operation<T>, options?: CallOptions): Promise<Outcome<T>> {
     if (this.#circuit.state === 'closed') return super.tryExecute(operation, options);
     const at = this.clock.monotonic();
-    this.#fleet?.touch(at);
-    if (this.#look(at).state === 'closed' || !this.#rejects(at)) {
-      return super.tryExecute(operation, options);
-    }
-    const reject = async (call: Call): Promise<Outcome<never>> => ({
-      ok: false,
-      error: this.#rejection(call, at),
-    });
+    if (!this.#rejects(at)) return super.tryExecute(operation, options);
+    const reject = (call: Call): Promise<Outcome<never>> =>
+      Promise.resolve({ ok: false, error: this.#rejection(call, at) });
     if (options === undefined && typeof operation === 'function') return reject(new Call());
-    // The options are checked, and a signal that has aborted goes first.
-    const rejecting = {
-      runInCall: (_operation: unknown, call: Call) => reject(call) as Promise<never>,
-    };
-    return enterCall<Outcome<T>>(
-      rejecting,
-      operation as never,
-      options,
-      this.name,
-      this.clock,
-    ).catch((error: unknown) => ({ ok: false, error }));
+    return this.#tryReject(reject, operation, options);
+  }
+
+  /** Checks the options first; a signal that has aborted takes precedence over the rejection. */
+  async #tryReject<T>(
+    reject: (call: Call) => Promise<Outcome<never>>,
+    operation: Operation<T>,
+    options: CallOptions | undefined,
+  ): Promise<Outcome<T>> {
+    try {
+      const runInCall = (_: unknown, call: Call): Promise<never> => reject(call) as Promise<never>;
+      const outcome = await enterCall({ runInCall }, operation, options, this.name, this.clock);
+      return outcome as Outcome<T>;
+    } catch (error) {
+      return { ok: false, error };
+    }
   }
 
   /** @param circuit - the circuit that let the call through; it is another one when the call ends */
   async #run<T>(operation: Operation<T>, call: Call, circuit: Circuit, trial?: Trial): Promise<T> {
-    const { shouldHandle, slowCallDurationMs } = this.#options;
-    const observed = this.#observer.begin(call, circuit.state);
+    const { slowCallDurationMs, shouldHandle } = this.#options;
+    const observed = this.#observe().begin(call, circuit.state);
     // Reading the clock is a large part of the cost of a call: it is read where it is needed.
     const startedAt = slowCallDurationMs === undefined ? 0 : this.clock.monotonic();
     let value: T;
     try {
-      value = await (observed === undefined
-        ? operation(call)
-        : observed.run(() => operation(call)));
+      value = await (observed === undefined ? operation(call) : watch(observed, operation, call));
     } catch (error) {
-      const outcome = { ok: false, error } as const;
-      this.#ended(circuit, trial, startedAt, this.#judge(outcome, call), outcome, observed);
+      this.#ended(call, circuit, trial, startedAt, { ok: false, error }, observed);
       throw error;
     }
-    const outcome = { ok: true, value } as const;
-    // A value in time is a success, unless the user says otherwise.
-    const verdict =
-      shouldHandle === undefined && call.endedBy === undefined
-        ? 'success'
-        : this.#judge(outcome, call);
-    this.#ended(circuit, trial, startedAt, verdict, outcome, observed);
+    // By default a value in time is a success: there is nothing to judge.
+    const plain = shouldHandle === undefined && call.endedBy === undefined;
+    const outcome = plain ? undefined : ({ ok: true, value } as const);
+    this.#ended(call, circuit, trial, startedAt, outcome, observed);
     return value;
   }
 
   #runTrial<T>(operation: Operation<T>, call: Call, at: number): Promise<T> {
-    this.#circuit = circuits.withTrial(this.#circuit, at, this.#options);
-    const circuit = this.#circuit;
-    const run = (lease?: string): Promise<T> =>
-      this.#run(operation, call, circuit, { begunAt: at, lease });
-    if (this.#fleet === undefined) return run();
+    const circuit = circuits.withTrial(this.#circuit, at, this.#options);
+    this.#circuit = circuit;
+    const { generation } = circuit;
+    const trial = { generation, begunAt: at };
+    if (this.#fleet === undefined) return this.#run(operation, call, circuit, trial);
     return this.#fleet.runTrial(call, {
-      run,
-      isCurrent: () => this.#look(this.clock.monotonic()).generation === circuit.generation,
-      withdraw: () => this.#settle(circuit, { begunAt: at }, 'ignored', false, undefined),
+      run: (lease) => this.#run(operation, call, circuit, { ...trial, lease }),
+      isCurrent: () => this.#look(this.clock.monotonic()).generation === generation,
+      withdraw: () => this.#endTrial(trial, 'ignored', this.clock.monotonic()),
       enterAgain: () => this.runInCall(operation, call),
     });
   }
 
-  /** By facts first, then by the predicate. */
-  #judge(outcome: Outcome<unknown>, call: Call): Verdict {
-    if (isNeutral(outcome, call)) return 'ignored';
-    const { shouldHandle } = this.#options;
-    const failed =
-      shouldHandle === undefined
-        ? call.endedBy !== undefined || isFailure(outcome) // ended by a timeout or the deadline
-        : decide(this.name, shouldHandle, outcome, call);
-    if (failed) return 'failure';
-    return outcome.ok ? 'success' : 'ignored';
-  }
-
+  /** @param outcome - `undefined` for a plain success */
   #ended(
+    call: Call,
     circuit: Circuit,
     trial: Trial | undefined,
     startedAt: number,
-    verdict: Verdict,
-    outcome: Outcome<unknown>,
+    outcome: Outcome<unknown> | undefined,
     observed: CallObservation<CallOutcome> | undefined,
   ): void {
     const { slowCallDurationMs } = this.#options;
-    const slow =
-      slowCallDurationMs !== undefined && this.clock.monotonic() - startedAt > slowCallDurationMs;
+    // Before anything else is done with the outcome, which may hold anything.
+    const verdict = outcome === undefined ? 'success' : judge(outcome, call, this.#options);
+    const timed = this.#timed || trial !== undefined || verdict !== 'success';
+    const at = timed ? this.clock.monotonic() : 0;
+    const slow = slowCallDurationMs !== undefined && at - startedAt > slowCallDurationMs;
     const counted = slow && verdict === 'success' ? 'slow' : verdict;
-    this.#observer.calls[counted]++;
+    this.#observe().calls[counted]++;
     if (verdict === 'failure') this.#lastFailureAt = this.clock.now();
     observed?.end(counted, verdict === 'failure' ? outcome : undefined);
-    this.#settle(circuit, trial, verdict, slow, outcome);
-    if (trial?.lease !== undefined) {
-      const result = counted === 'slow' ? 'failure' : verdict;
-      this.#fleet?.endTrial(trial.lease, result, this.#circuit.openMs);
+    if (trial !== undefined) {
+      this.#endTrial(trial, counted === 'slow' ? 'failure' : verdict, at, outcome);
+    } else if (verdict !== 'ignored' && circuit.generation === this.#circuit.generation) {
+      // The circuit is still in the state that the call began in.
+      this.#window.record(verdict === 'failure', slow, at);
+      if (verdict === 'failure' || slow) this.#trip(at, outcome);
     }
   }
 
-  /** Counts a result, if the circuit is still in the state that the call began in. */
-  #settle(
-    began: Circuit,
-    trial: Trial | undefined,
-    verdict: Verdict,
-    slow: boolean,
-    outcome: Outcome<unknown> | undefined,
-  ): void {
-    if (trial === undefined) {
-      if (verdict === 'ignored' || this.#circuit.generation !== began.generation) return;
-      const at = this.#window.kind === 'time' ? this.clock.monotonic() : 0;
-      const failed = verdict === 'failure';
-      this.#window.record(failed, slow, at);
-      if (!(failed || slow) || this.#mode !== 'enabled') return;
-      const reason = tripReason(this.#window.counts(at), this.#options);
-      if (reason !== undefined) this.#open(this.clock.monotonic(), outcome, reason);
-      return;
-    }
-    const at = this.clock.monotonic();
+  #trip(at: number, outcome: Outcome<unknown> | undefined): void {
+    if (this.#mode !== 'enabled') return;
+    const reason = tripReason(this.#window.counts(at), this.#options);
+    if (reason !== undefined) this.#open(at, outcome, reason);
+  }
+
+  #endTrial(trial: Trial, verdict: Verdict, at: number, outcome?: Outcome<unknown>): void {
+    const { generation, begunAt, lease } = trial;
     const circuit = this.#look(at);
-    if (circuit.generation !== began.generation) return;
-    if (verdict === 'failure' || (slow && verdict === 'success')) {
-      this.#open(at, outcome, 'trial-failed');
-    } else {
-      const succeeded = verdict === 'success';
-      const next = circuits.withoutTrial(circuit, trial.begunAt, succeeded, at, this.#options);
-      this.#change(next, 'trials-succeeded');
+    if (circuit.generation === generation) {
+      if (verdict === 'failure') {
+        this.#open(at, outcome, 'trial-failed');
+      } else {
+        const succeeded = verdict === 'success';
+        const next = circuits.withoutTrial(circuit, begunAt, succeeded, at, this.#options);
+        this.#change(next, 'trials-succeeded');
+      }
     }
+    if (lease !== undefined) this.#fleet?.endTrial(lease, verdict, this.#circuit.openMs);
   }
 
   /** The circuit now: what time changes is derived when it is looked at, so that no timer is needed. */
@@ -249,7 +218,9 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   }
 
   #open(at: number, failure: Outcome<unknown> | undefined, reason: TransitionReason): void {
-    const circuit = this.#circuit;
+    // Nothing is due while the user's openDurationMs runs, which may look at the breaker.
+    const circuit = { ...this.#circuit, until: Number.POSITIVE_INFINITY };
+    this.#circuit = circuit;
     const { name, respectRetryAfter, clock } = this.#options;
     const openings = circuits.nextOpenings(circuit, at, this.#options);
     const cause = causeOf(failure);
@@ -257,9 +228,8 @@ class Breaker extends PolicyBase implements CircuitBreaker {
     const askedMs = respectRetryAfter ? retryAfterOf(cause, clock.now()) : undefined;
     const event = { policy: name, openings, failure: cause, retryAfterMs: askedMs };
     const openMs = openDuration(this.#options, event);
-    // The user's openDurationMs may have changed the circuit, which then takes precedence.
-    if (this.#circuit === circuit)
-      this.#change(circuits.opened(circuit, at, { openings, openMs, failure }), reason);
+    if (this.#circuit !== circuit) return; // it has changed the circuit, which takes precedence
+    this.#change(circuits.opened(circuit, at, { openings, openMs, failure }), reason);
   }
 
   #close(reason: TransitionReason): void {
@@ -270,12 +240,8 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   }
 
   #follow(at: number, forMs: number): boolean {
-    const { state } = this.#circuit;
-    if (this.#mode !== 'enabled' || state === 'isolated') return false;
-    // Already where the fleet is: a running trial must not be disturbed.
-    if (forMs > 0 || state !== 'half-open') {
-      this.#change(circuits.followed(this.#circuit, at, forMs), 'fleet');
-    }
+    if (this.#mode !== 'enabled' || this.#circuit.state === 'isolated') return false;
+    this.#change(circuits.followed(this.#circuit, at, forMs), 'fleet');
     return true;
   }
 
@@ -295,14 +261,22 @@ class Breaker extends PolicyBase implements CircuitBreaker {
       failure: isOpen ? causeOf(to.failure) : undefined,
     };
     this.#changedAt = change.at;
-    this.#observer.changed(change, isOpen ? to.failure : undefined);
+    this.#observe().changed(change, isOpen ? to.failure : undefined);
     this.#fleet?.changed(to, reason, this.clock.monotonic());
-    this.#listeners.emit(change);
+    this.#listeners?.emit(change);
   }
 
-  /** Whether a circuit that is not closed rejects a call now. */
+  /** Whether a call that comes now is rejected. */
   #rejects(at: number): boolean {
-    return !circuits.admits(this.#circuit, this.#options) || (this.#fleet?.waitMs(at) ?? 0) > 0;
+    this.#fleet?.touch(at);
+    const circuit = this.#look(at);
+    const waitMs = circuit.state === 'closed' ? 0 : (this.#fleet?.waitMs(at) ?? 0);
+    return waitMs > 0 || !circuits.admits(circuit, this.#options);
+  }
+
+  #observe(): BreakerObserver {
+    this.#observer ??= new BreakerObserver(this, this.#options);
+    return this.#observer;
   }
 
   #rejection(call: Call, at: number): CircuitOpenError {
@@ -318,7 +292,7 @@ class Breaker extends PolicyBase implements CircuitBreaker {
       reason: failure === undefined ? undefined : this.#said?.text,
       stack: this.#options.errorStack,
     });
-    this.#observer.rejected(call, state, error);
+    this.#observe().rejected(call, state, error);
     return error;
   }
 
@@ -343,10 +317,15 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   }
 
   onStateChange(listener: (change: StateChange) => void): Disposable {
+    this.#listeners ??= new Listeners(this.name, 'onStateChange');
     return this.#listeners.add(listener);
   }
 
   isolate(): Disposable {
+    this.#isolation ??= new Isolation(
+      () => this.#change(circuits.isolated(this.#circuit, this.clock.monotonic()), 'isolated'),
+      () => this.#close('released'),
+    );
     return this.#isolation.hold();
   }
 
@@ -356,11 +335,7 @@ class Breaker extends PolicyBase implements CircuitBreaker {
 
   snapshot(): BreakerSnapshot {
     const at = this.clock.monotonic();
-    return {
-      ...saveCircuit(this.#look(at), at),
-      takenAt: this.clock.now(),
-      window: { kind: this.#window.kind, calls: this.#window.save(at) },
-    };
+    return takeSnapshot(this.#look(at), this.#window, at, this.clock.now());
   }
 
   restore(snapshot: BreakerSnapshot): void {
@@ -387,7 +362,7 @@ class Breaker extends PolicyBase implements CircuitBreaker {
     return {
       state,
       mode: this.#mode,
-      calls: { ...this.#observer.calls },
+      calls: { ...this.#observe().calls },
       window: this.#window.counts(at),
       openings,
       trials: { running: trials.length, successes },
@@ -403,17 +378,8 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   }
 
   [Symbol.dispose](): void {
-    this.#observer[Symbol.dispose]();
+    this.#levels[Symbol.dispose]();
   }
-}
-
-/**
- * Rejects one step later. A promise that is rejected before its caller has it is reported to Node as
- * unhandled and then as handled, which takes twice as long as the rest of a rejection.
- */
-async function rejectLater(error: Error): Promise<never> {
-  await undefined;
-  throw error;
 }
 
 /**

@@ -71,7 +71,10 @@ describe('the options of a breaker', () => {
     [{ shared: {} }, 'shared.join must be a function, got undefined.'],
     [{ mode: 'off' }, "mode must be one of 'enabled', 'metrics-only', 'disabled', got 'off'."],
     [{ spans: 'some' }, "spans must be one of 'all', 'failures', 'none', got 'some'."],
-    [{ name: '' }, "name must be a non-empty string, got ''."],
+    [
+      { name: '' },
+      "name must be a non-empty string of at most 128 characters without control characters, got ''.",
+    ],
   ])('%o: %s', (options, message) => {
     expect(bad(options)).toBe(`circuitBreaker: ${message}`);
   });
@@ -144,7 +147,7 @@ describe('the options of a breaker', () => {
             circuitBreaker({ [key]: value });
           } catch (error) {
             expect((error as Error).message).toMatch(
-              new RegExp(`^circuitBreaker: ${key} |needs a window`),
+              new RegExp(`^circuitBreaker: ${key}[ .]|needs a window|needs slowCallDurationMs`),
             );
           }
         },

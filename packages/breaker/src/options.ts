@@ -256,7 +256,11 @@ export function resolveBreakerOptions(options: CircuitBreakerOptions): ResolvedB
   }
   const size = window !== undefined && 'calls' in window ? window.calls : Number.POSITIVE_INFINITY;
   if (options.minimumThroughput !== undefined && size !== Number.POSITIVE_INFINITY) {
-    checkNumber(OWNER, 'minimumThroughput', all.minimumThroughput, { min: 1, max: size });
+    checkNumber(OWNER, 'minimumThroughput', all.minimumThroughput, {
+      min: 1,
+      max: size,
+      integer: true,
+    });
   }
   return {
     ...all,

@@ -14,8 +14,7 @@ export interface FleetNode {
   readonly clock: Clock;
   readonly successThreshold: number;
   readonly halfOpenMaxDurationMs: number;
-  /** How much of the open time is left, in milliseconds. */
-  remainingMs(at: number): number;
+  circuit(at: number): Circuit;
   /** Opens because the fleet has; `false` when the circuit does not take part at present. */
   follow(at: number, forMs: number): boolean;
   /** Closes because the fleet has. */

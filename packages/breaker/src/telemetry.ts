@@ -1,4 +1,4 @@
-import type { Clock, Outcome, SpanMode } from '@temper/core';
+import type { Clock, Operation, Outcome, SpanMode } from '@temper/core';
 import {
   ATTR_ERROR_TYPE,
   ATTR_POLICY_NAME,
@@ -11,6 +11,7 @@ import {
   type Emit,
   failureType,
   Instrumentation,
+  type Live,
   policyAttributes,
 } from '@temper/core/policy';
 import type { CircuitState } from './circuit/circuit.ts';
@@ -44,48 +45,41 @@ const telemetry = new Instrumentation({
 const OUTCOMES = byOutcome(CALL_OUTCOMES);
 const STATES = by(ATTR_STATE.name, CIRCUIT_STATES);
 
-/** What is read from a breaker at each collection. */
-export interface BreakerLevels {
-  readonly name: string;
-  readonly state: CircuitState;
-  ratios(): WindowRatios;
-}
-
-/** What a breaker reports to OpenTelemetry. */
+/** What a breaker reports to OpenTelemetry about its calls and changes of state. */
 export class BreakerObserver {
   readonly calls: Counts<CallOutcome>;
   readonly #name: string;
+  readonly #live: Live = telemetry.live;
   readonly #runs: CallObserver<CallOutcome>;
-  readonly #levels: Disposable;
   /** Rejections have spans, but no duration. */
   #rejections: CallObserver<CallOutcome> | undefined;
 
-  constructor(breaker: BreakerLevels, spans: SpanMode, clock: Clock) {
-    const { name } = breaker;
-    this.#name = name;
+  constructor(
+    breaker: { readonly name: string },
+    { spans, clock }: { readonly spans: SpanMode; readonly clock: Clock },
+  ) {
+    this.#name = breaker.name;
     this.calls = telemetry.counts(breaker, METRIC_CALLS, OUTCOMES);
-    const outcomes = OUTCOMES;
-    const duration = METRIC_CALL_DURATION;
     this.#runs = new CallObserver({
       telemetry,
-      policy: name,
+      policy: breaker.name,
       kind: 'breaker',
       spans,
       clock,
-      duration,
-      outcomes,
+      duration: METRIC_CALL_DURATION,
+      outcomes: OUTCOMES,
     });
-    this.#levels = telemetry.observe(breaker, readLevels);
   }
 
   /** @returns `undefined` while nobody watches */
   begin(call: Call, state: CircuitState): CallObservation<CallOutcome> | undefined {
-    return this.#runs.begin(call, STATES[state]);
+    const { metrics, traces } = this.#live;
+    return metrics || traces ? this.#runs.begin(call, STATES[state]) : undefined;
   }
 
   rejected(call: Call, state: CircuitState, error: unknown): void {
     this.calls.rejected++;
-    if (!telemetry.live.traces) return;
+    if (!this.#live.traces) return;
     const { duration: _, ...options } = this.#runs.options;
     this.#rejections ??= new CallObserver(options);
     this.#rejections.begin(call, STATES[state])?.end('rejected', { ok: false, error });
@@ -106,10 +100,27 @@ export class BreakerObserver {
       },
     });
   }
+}
 
-  [Symbol.dispose](): void {
-    this.#levels[Symbol.dispose]();
-  }
+/** Runs an observed call. Apart from its caller, where the closure would cost every call a context. */
+export function watch<T>(
+  observed: CallObservation<CallOutcome>,
+  operation: Operation<T>,
+  call: Call,
+): T | PromiseLike<T> {
+  return observed.run(() => operation(call));
+}
+
+/** What is read from a breaker at each collection. */
+interface BreakerLevels {
+  readonly name: string;
+  readonly state: CircuitState;
+  ratios(): WindowRatios;
+}
+
+/** Reads a breaker's levels at each collection, until disposed of. */
+export function observeLevels(breaker: BreakerLevels): Disposable {
+  return telemetry.observe(breaker, readLevels);
 }
 
 function readLevels(breaker: BreakerLevels, emit: Emit): void {

@@ -120,6 +120,7 @@ export function isolated(circuit: Circuit, at: number): Circuit {
 /** Opens for this long because other nodes have, or moves the end of the open time: no new opening. */
 export function followed(circuit: Circuit, at: number, forMs: number): Circuit {
   const { state, failure } = circuit;
+  if (state === 'half-open' && forMs <= 0) return circuit; // so are the others: trials go on
   const openings = Math.max(1, circuit.openings);
   const next = opened(circuit, at, { openings, openMs: forMs, failure });
   return state === 'open' ? { ...next, generation: circuit.generation } : next;

@@ -30,19 +30,27 @@ export interface BreakerSnapshot {
   readonly window: SavedWindow;
 }
 
-export function saveCircuit(
+/**
+ * @param at - monotonic milliseconds
+ * @param now - wall-clock time, in milliseconds since the epoch
+ */
+export function takeSnapshot(
   circuit: Circuit,
+  window: Window,
   at: number,
-): Omit<BreakerSnapshot, 'window' | 'takenAt'> {
+  now: number,
+): BreakerSnapshot {
   const { state, openings, openMs, since, until, successes } = circuit;
   return {
     version: 1,
+    takenAt: now,
     state: state === 'isolated' ? 'closed' : state,
     openings,
     openMs,
     elapsedMs: state === 'isolated' ? 0 : Math.max(0, at - since),
     remainingMs: state === 'open' ? Math.max(0, until - at) : 0,
     successes,
+    window: { kind: window.kind, calls: window.save(at) },
   };
 }
 

@@ -117,9 +117,10 @@ export class CallWindow implements Window {
     } else {
       this.#calls++;
     }
-    ring[this.#next] = (failed ? FAILED : 0) | (slow ? SLOW : 0);
-    if (failed) this.#failures++;
-    if (slow) this.#slow++;
+    const call = (failed ? FAILED : 0) | (slow ? SLOW : 0);
+    ring[this.#next] = call;
+    this.#failures += call & FAILED;
+    this.#slow += call >> 1;
     this.#next = this.#next + 1 === this.#size ? 0 : this.#next + 1;
   }
 

@@ -1,5 +1,6 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { newCircuit } from '../circuit/circuit.ts';
 import { StoreFleet } from './fleet.ts';
 import { resolveSharedCircuit } from './options.ts';
 import type { BreakerStore, FleetState, NodeReport, TrialGrant } from './store.ts';
@@ -48,7 +49,7 @@ const node = {
   name: 'payments',
   successThreshold: 2,
   halfOpenMaxDurationMs: 1000,
-  remainingMs: vi.fn(() => 0),
+  circuit: () => newCircuit(0),
   follow: vi.fn((_at: number, _forMs: number) => true),
   close: vi.fn(),
 };

@@ -51,7 +51,8 @@ export class StoreFleet implements Fleet {
   async #report(at: number): Promise<void> {
     const { node, quorum, minimumNodes, nodeTtlMs } = this.#options;
     const epoch = this.#epoch;
-    const openMs = this.#own ? this.#node.remainingMs(at) : 0;
+    const { state, until } = this.#node.circuit(at);
+    const openMs = this.#own && state === 'open' ? until - at : 0;
     const fleet = await this.#ask(() =>
       this.#options.store.report({
         circuit: this.#node.name,

@@ -98,7 +98,7 @@ export function resolveSharedCircuit(options: SharedCircuitOptions): ResolvedSha
       `${OWNER}: quorum must be below 1, as more than that share has to be open.`,
     );
   }
-  checkNumber(OWNER, 'nodeTtlMs', all.nodeTtlMs, { min: all.reportIntervalMs });
+  checkNumber(OWNER, 'nodeTtlMs', all.nodeTtlMs, { min: all.reportIntervalMs, infinite: false });
   return all;
 }
 
