@@ -1,4 +1,4 @@
-/** A map of bounded size: what was used longest ago goes first. Every step is constant-time. */
+/** A map of bounded size: the entry used longest ago is removed first. All operations take constant time. */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;
@@ -6,7 +6,7 @@ export class BoundedMap<K, V> {
 
   /**
    * @param limit - most entries kept, at least 1
-   * @param onEvict - hears of each entry that had to go
+   * @param onEvict - called with each entry that was removed to make room
    */
   constructor(limit: number, onEvict?: (value: V, key: K) => void) {
     this.#limit = limit;
@@ -17,7 +17,7 @@ export class BoundedMap<K, V> {
     return this.#entries.size;
   }
 
-  /** The value, which counts as used now. */
+  /** Returns the value, and counts as a use of it. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;
@@ -26,7 +26,7 @@ export class BoundedMap<K, V> {
     return value;
   }
 
-  /** The value, without its counting as used. */
+  /** Returns the value without counting as a use of it. */
   peek(key: K): V | undefined {
     return this.#entries.get(key);
   }

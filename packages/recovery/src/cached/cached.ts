@@ -1,72 +1,61 @@
 import {
-  CallContext,
-  type ExecuteOptions,
-  type ExecutionContext,
-  type Executor,
-  enterCall,
-  notify,
+  type CallOptions,
+  isFailure,
   type Operation,
+  type Outcome,
   type Policy,
+} from '@temper/core';
+import {
+  ATTR_ERROR_TYPE,
+  ask,
+  type Call,
+  type CallObservation,
+  decide,
+  enterCall,
+  failureType,
+  notify,
   PolicyBase,
   type PolicyDescription,
-} from '@temper/core';
+  show,
+} from '@temper/core/policy';
 import { BoundedMap } from '../bounded-map.ts';
-import { ask } from '../predicate.ts';
-import {
-  ATTR_CACHE_AGE,
-  CACHE_OUTCOMES,
-  type CacheOutcome,
-  METRIC_CACHE_CALLS,
-  METRIC_CACHE_EVICTIONS,
-  METRIC_CACHE_KEYS,
-} from '../semconv.ts';
-import {
-  answersFor,
-  cell,
-  endSpan,
-  live,
-  observe,
-  onListenerError,
-  openSpan,
-  outcomeCells,
-  policyAttributes,
-} from '../telemetry.ts';
+import { ATTR_CACHE_AGE, type CacheOutcome } from '../semconv.ts';
 import { Flight } from './flight.ts';
 import { type CachedOptions, type ResolvedCachedOptions, resolveCachedOptions } from './options.ts';
+import { type Generation, Runs } from './runs.ts';
+import { CacheObserver } from './telemetry.ts';
 
-/** An answer, and how old it is. */
+/** An answer, its origin and its age. */
 export interface Answer<T> {
   readonly value: T;
   /**
-   * `call`: just made; `shared`: just made for another caller; `fresh`: from memory, young enough;
-   * `stale`: from memory, as the call failed.
+   * `call`: by the operation, for this call; `shared`: by the operation, for a concurrent call; `fresh`:
+   * from the cache, young enough; `stale`: from the cache, because the operation failed.
    */
   readonly source: 'call' | 'shared' | 'fresh' | 'stale';
-  /** How long ago the answer was given, in milliseconds; 0 when it was just made. */
+  /** Time since the operation gave the answer, in milliseconds. */
   readonly ageMs: number;
-  /** What the call failed with, where the answer is stale. */
-  readonly error?: unknown;
+  /** What the operation failed with, when the answer is stale. */
+  readonly failure?: Outcome<unknown>;
 }
 
-/** What a cache has done since it was made. */
+/** What a cache has done since it was created. */
 export interface CachedStats {
   readonly calls: Readonly<Record<CacheOutcome, number>>;
-  /** Answers in memory. */
+  /** Answers in the cache. */
   readonly keys: number;
-  /** Answers forgotten as there were too many keys. */
+  /** Answers removed to make room for others. */
   readonly evictions: number;
 }
 
-/** A memory of the last good answers. */
+/** A cache of last good answers. Every call needs a key; see {@link CachedOptions.key}. */
 export interface CachedPolicy extends Policy {
-  /** As {@link execute}, and tells where the answer came from and how old it is. */
-  answer<T>(
-    operation: Operation<T>,
-    options?: (ExecuteOptions & { readonly key?: string }) | ExecutionContext,
-  ): Promise<Answer<T>>;
-  /** The same policy with the key given, for use by hand or in a pipeline. */
-  forKey(key: string): Executor;
-  /** Forgets one answer, or all. */
+  /** As {@link Policy.execute}, and tells where the answer came from and how old it is. */
+  answer<T>(operation: Operation<T>, options?: CallOptions): Promise<Answer<T>>;
+  /**
+   * Forgets the answer of this key, or all answers. What runs at this moment still answers its own
+   * callers, but is neither kept nor shared with later ones.
+   */
   forget(key?: string): void;
   stats(): CachedStats;
   /** What composers should know of this policy. */
@@ -75,127 +64,99 @@ export interface CachedPolicy extends Policy {
 
 interface Entry {
   readonly value: unknown;
+  /** When it was kept, on the monotonic scale in milliseconds. */
   readonly at: number;
 }
 
 class Cached extends PolicyBase implements CachedPolicy {
   readonly #options: ResolvedCachedOptions;
   readonly #entries: BoundedMap<string, Entry>;
-  readonly #flights = new Map<string, Flight<unknown>>();
-  readonly #cells: ReturnType<typeof outcomeCells<CacheOutcome>>;
-  readonly #calls: Record<CacheOutcome, number> = {
-    success: 0,
-    hit: 0,
-    stale: 0,
-    shared: 0,
-    failure: 0,
-  };
-  #evictions = 0;
-  readonly #gauge: Disposable;
+  readonly #runs = new Runs();
+  readonly #observer: CacheObserver;
 
   constructor(options: ResolvedCachedOptions) {
     super(options.name, options.clock);
     this.#options = options;
-    this.#cells = outcomeCells(METRIC_CACHE_CALLS, options.name, CACHE_OUTCOMES);
-    const evicted = cell(METRIC_CACHE_EVICTIONS, options.name);
-    this.#entries = new BoundedMap(options.maxKeys, () => {
-      this.#evictions++;
-      evicted.value++;
-    });
-    this.#gauge = observe<Cached>(this, (owner, emit) => {
-      emit(METRIC_CACHE_KEYS, policyAttributes(owner.name), owner.#entries.size);
-    });
+    this.#observer = new CacheObserver(this, options);
+    const { removed } = this.#observer;
+    this.#entries = new BoundedMap(options.maxKeys, () => void removed.evictions++);
   }
 
-  async runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    return (await this.#answer(operation, context, undefined)).value;
+  /** Answers in the cache. */
+  get size(): number {
+    return this.#entries.size;
   }
 
-  async answer<T>(
-    operation: Operation<T>,
-    options: (ExecuteOptions & { readonly key?: string }) | ExecutionContext = {},
-  ): Promise<Answer<T>> {
-    const { key } = options as { key?: string };
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    return (await this.#answer(operation, call)).value;
+  }
+
+  async answer<T>(operation: Operation<T>, options?: CallOptions): Promise<Answer<T>> {
     let answer: Answer<unknown> | undefined;
-    const tell = {
-      runInCall: async <U>(inner: Operation<U>, context: CallContext): Promise<U> => {
-        const told = await this.#answer(inner, context, key);
-        answer = told;
-        return told.value;
+    const told = {
+      runInCall: async <U>(inner: Operation<U>, call: Call): Promise<U> => {
+        const given = await this.#answer(inner, call);
+        answer = given;
+        return given.value;
       },
     };
-    await enterCall(tell, operation, options, this.clock);
+    await enterCall(told, operation, options, this.name, this.clock);
     return answer as Answer<T>;
-  }
-
-  forKey(key: string): Executor {
-    const join = {
-      runInCall: async <T>(operation: Operation<T>, context: CallContext): Promise<T> =>
-        (await this.#answer(operation, context, key)).value,
-      execute: <T>(
-        operation: Operation<T>,
-        options?: ExecuteOptions | ExecutionContext,
-      ): Promise<T> => enterCall(join, operation, options ?? new CallContext(), this.clock),
-      describe: () => this.describe(),
-      name: this.name,
-    };
-    return join;
   }
 
   forget(key?: string): void {
     if (key === undefined) this.#entries.clear();
     else this.#entries.delete(key);
+    this.#runs.forget(key);
   }
 
-  async #answer<T>(
-    operation: Operation<T>,
-    context: CallContext,
-    given: string | undefined,
-  ): Promise<Answer<T>> {
-    const key = given ?? this.#options.key(context);
+  async #answer<T>(operation: Operation<T>, call: Call): Promise<Answer<T>> {
+    const key = this.#keyOf(call);
+    const observed = this.#observer.spans.begin(call);
     const fresh = this.#fresh<T>(key);
-    if (fresh !== undefined) return fresh;
-    let source: 'call' | 'shared' = 'call';
+    if (fresh !== undefined) {
+      this.#end('hit', observed);
+      return fresh;
+    }
+    const generation = this.#runs.of(key);
+    const shared = this.#options.singleFlight && generation.flight !== undefined;
+    const source = shared ? 'shared' : 'call';
+    let outcome: Outcome<T>;
     try {
-      let value: T;
-      if (this.#options.singleFlight) {
-        const under = this.#flights.get(key) as Flight<T> | undefined;
-        if (under !== undefined) source = 'shared';
-        value = await (under ?? this.#takeOff(key, operation, context)).join(context);
-      } else {
-        value = await this.#ask(key, operation, context);
+      const run = (): Promise<T> => this.#join(key, generation, operation, call);
+      const value = await (observed === undefined ? run() : observed.run(run));
+      outcome = { ok: true, value };
+      if (!this.#handlesValue(outcome, call)) {
+        this.#end(shared ? 'shared' : 'success', observed);
+        return { value, source, ageMs: 0 };
       }
-      if (this.#isFailure(value)) {
-        const stale = context.aborted ? undefined : this.#stale<T>(key, value, context);
-        this.#count(stale === undefined ? 'failure' : 'stale');
-        return stale ?? { value, source, ageMs: 0 };
-      }
-      this.#count(source === 'call' ? 'success' : 'shared');
-      return { value, source, ageMs: 0 };
     } catch (error) {
-      const { isServable } = this.#options;
-      const servable = !context.aborted && (isServable === undefined || ask(isServable, error));
-      const stale = servable ? this.#stale<T>(key, error, context) : undefined;
-      this.#count(stale === undefined ? 'failure' : 'stale');
-      if (stale === undefined) throw error;
+      outcome = { ok: false, error };
+    }
+    const stale = this.#mayServe(outcome, call) ? this.#stale<T>(key, outcome, call) : undefined;
+    if (stale !== undefined) {
+      observed?.span()?.set({
+        [ATTR_CACHE_AGE.name]: stale.ageMs / 1000,
+        [ATTR_ERROR_TYPE.name]: failureType(outcome),
+      });
+      this.#end('stale', observed);
       return stale;
     }
+    this.#end('failure', observed);
+    if (outcome.ok) return { value: outcome.value, source, ageMs: 0 };
+    throw outcome.error;
   }
 
-  #takeOff<T>(key: string, operation: Operation<T>, context: CallContext): Flight<T> {
-    const land = (): void => {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key);
-    };
-    const landing: Operation<T> = async (inner) => {
-      try {
-        return await this.#ask(key, operation, inner);
-      } finally {
-        land();
-      }
-    };
-    const flight: Flight<T> = new Flight(landing, context, land);
-    this.#flights.set(key, flight);
-    return flight;
+  /** What the answer of a call belongs to. Anything but its key would mix the answers of callers. */
+  #keyOf(call: Call): string {
+    const { key: keyOption } = this.#options;
+    const key: unknown = keyOption === undefined ? call.key : keyOption(call);
+    if (typeof key === 'string' && key !== '') return key;
+    notify(this.name, 'key', () => key); // logs the rejection of a promise
+    const given = keyOption === undefined ? '' : `; the option key returned ${show(key)}`;
+    throw new TypeError(
+      `Cache '${this.name}' needs a key for each call${given}: pass { key } to execute, use wrap(fn, (...args) => ({ key })) or wrap(fn, keyFromArguments), or set the option key.`,
+    );
   }
 
   #fresh<T>(key: string): Answer<T> | undefined {
@@ -204,12 +165,71 @@ class Cached extends PolicyBase implements CachedPolicy {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     const ageMs = this.clock.monotonic() - entry.at;
-    if (ageMs >= freshMs) return undefined;
-    this.#count('hit');
-    return { value: entry.value as T, source: 'fresh', ageMs };
+    return ageMs < freshMs ? { value: entry.value as T, source: 'fresh', ageMs } : undefined;
   }
 
-  #stale<T>(key: string, error: unknown, context: CallContext): Answer<T> | undefined {
+  /** Runs the operation, or waits for the run of a concurrent call. */
+  #join<T>(key: string, generation: Generation, operation: Operation<T>, call: Call): Promise<T> {
+    if (!this.#options.singleFlight) return this.#run(key, generation, operation, call);
+    let flight = generation.flight as Flight<T> | undefined;
+    if (flight === undefined) {
+      const land = (): void => {
+        generation.flight = undefined;
+      };
+      const landing: Operation<T> = async (own) => {
+        try {
+          return await this.#run(key, generation, operation, own as Call);
+        } finally {
+          if (generation.flight === flight) land();
+        }
+      };
+      flight = new Flight(landing, call, land);
+      generation.flight = flight;
+    }
+    return flight.join(call);
+  }
+
+  /** Runs the operation, and keeps its answer if it is a good one and the latest. */
+  async #run<T>(
+    key: string,
+    generation: Generation,
+    operation: Operation<T>,
+    call: Call,
+  ): Promise<T> {
+    const run = this.#runs.start(generation);
+    try {
+      const value = await operation(call);
+      const keeps = this.#isWorthKeeping(value, call) && this.#runs.mayKeep(generation, run);
+      if (keeps) this.#entries.set(key, { value, at: this.clock.monotonic() });
+      return value;
+    } finally {
+      this.#runs.end(key, generation);
+    }
+  }
+
+  #isWorthKeeping(value: unknown, call: Call): boolean {
+    const { isCacheable } = this.#options;
+    if (this.#handlesValue({ ok: true, value }, call)) return false;
+    return isCacheable === undefined || ask(this.name, 'isCacheable', isCacheable, value);
+  }
+
+  /** By default values are not failures; only a predicate of the user's can say otherwise. */
+  #handlesValue(outcome: Outcome<unknown>, call: Call): boolean {
+    const { shouldHandle } = this.#options;
+    return shouldHandle !== undefined && decide(this.name, shouldHandle, outcome, call);
+  }
+
+  /** Whether an old answer may be served. Nobody would get the answer to a call that has ended. */
+  #mayServe(outcome: Outcome<unknown>, call: Call): boolean {
+    if (call.aborted) return false;
+    if (outcome.ok) return true; // a value that counts as a failure
+    const { shouldHandle } = this.#options;
+    return shouldHandle === undefined
+      ? isFailure(outcome)
+      : decide(this.name, shouldHandle, outcome, call);
+  }
+
+  #stale<T>(key: string, failure: Outcome<unknown>, call: Call): Answer<T> | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     const ageMs = this.clock.monotonic() - entry.at;
@@ -217,35 +237,18 @@ class Cached extends PolicyBase implements CachedPolicy {
       this.#entries.delete(key);
       return undefined;
     }
-    const { operation } = context;
-    const event = { policy: this.name, key, ageMs, error, operation };
-    notify(this.#options.onStale, event, onListenerError);
-    if (live.traces && this.#options.spans !== 'none') {
-      const now = this.clock.now();
-      const attributes = { ...answersFor(error), [ATTR_CACHE_AGE.name]: ageMs / 1000 };
-      endSpan(openSpan(`cache ${this.name}`, this.name, context, now, attributes), now);
+    const { onStale } = this.#options;
+    if (onStale !== undefined) {
+      const { operation } = call;
+      const event = { policy: this.name, key, ageMs, outcome: failure, operation };
+      notify(this.name, 'onStale', onStale, event, call);
     }
-    return { value: entry.value as T, source: 'stale', ageMs, error };
+    return { value: entry.value as T, source: 'stale', ageMs, failure };
   }
 
-  /** Makes the call, and keeps its answer if it is a good one. */
-  async #ask<T>(key: string, operation: Operation<T>, context: ExecutionContext): Promise<T> {
-    const value = await operation(context);
-    const { isCacheable } = this.#options;
-    if (!this.#isFailure(value) && (isCacheable === undefined || ask(isCacheable, value))) {
-      this.#entries.set(key, { value, at: this.clock.monotonic() });
-    }
-    return value;
-  }
-
-  #isFailure(value: unknown): boolean {
-    const { isFailure } = this.#options;
-    return isFailure !== undefined && ask(isFailure, value);
-  }
-
-  #count(outcome: CacheOutcome): void {
-    this.#calls[outcome]++;
-    this.#cells[outcome].value++;
+  #end(outcome: CacheOutcome, observed: CallObservation<CacheOutcome> | undefined): void {
+    this.#observer.calls[outcome]++;
+    observed?.end(outcome);
   }
 
   override describe(): PolicyDescription {
@@ -253,23 +256,26 @@ class Cached extends PolicyBase implements CachedPolicy {
   }
 
   stats(): CachedStats {
-    return {
-      calls: { ...this.#calls },
-      keys: this.#entries.size,
-      evictions: this.#evictions,
-    };
+    const { calls, removed } = this.#observer;
+    return { calls: { ...calls }, keys: this.size, evictions: removed.evictions };
   }
 
   [Symbol.dispose](): void {
-    this.#gauge[Symbol.dispose]();
+    this.#observer[Symbol.dispose]();
   }
 }
 
 /**
- * Makes a policy that remembers the last good answers and serves one when a call fails, for as long
- * as it is not too old. Memory is bounded, and holds the answers themselves, not copies.
+ * Creates a policy that keeps the last good answers, and serves one when the operation fails, as long
+ * as it is not too old. An answer is served only to calls with the same key. The number of answers is
+ * bounded; they are kept themselves, not as copies.
  *
- * @throws {TypeError | RangeError} at construction, when an option is unknown or out of range
+ * ```ts
+ * const users = cached({ name: 'users', freshMs: 60_000 });
+ * const findUser = users.wrap(loadUser, (id: string) => ({ key: id }));
+ * ```
+ *
+ * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function cached(options: CachedOptions = {}): CachedPolicy {
   return new Cached(resolveCachedOptions(options));

@@ -1,25 +1,33 @@
 import {
   type CallContext,
   type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
-  checkNumber,
-  checkOneOf,
-  checkType,
+  type Outcome,
+  type ShouldHandle,
+  type SpanMode,
   systemClock,
 } from '@temper/core';
-import { EVENT_SPANS, type EventSpans } from '../telemetry.ts';
+import {
+  checkNumber,
+  clockRule,
+  DEFAULT_SPANS,
+  nameRule,
+  numberRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  SPAN_MODES,
+  typeRule,
+} from '@temper/core/policy';
 
-/** What {@link CachedOptions.onStale} hears. */
+/** A stale answer that is served, as {@link CachedOptions.onStale} sees it. */
 export interface StaleEvent {
   readonly policy: string;
   readonly key: string;
-  /** How old the answer is that was served, in milliseconds. */
+  /** Age of the answer, in milliseconds. */
   readonly ageMs: number;
-  /** Why it was served: what the call failed with. */
-  readonly error: unknown;
-  /** {@link ExecuteOptions.operation} of the call. */
+  /** What the operation failed with: an error, or a value that counts as a failure. */
+  readonly outcome: Outcome<unknown>;
+  /** `operation` of the call's options. */
   readonly operation: string | undefined;
 }
 
@@ -32,129 +40,108 @@ export interface CachedOptions {
    */
   readonly name?: string;
   /**
-   * An answer younger than this is served without a call, in milliseconds. With 0 every call is made,
-   * and memory only helps when it fails.
+   * An answer younger than this is served without calling the operation, in milliseconds. With 0 the
+   * operation is always called, and the cache only helps when it fails.
    *
    * @defaultValue 0
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly freshMs?: number;
   /**
-   * Oldest answer that is served when the call fails, in milliseconds.
+   * Oldest answer that is served when the operation fails, in milliseconds.
    *
    * @defaultValue 300_000
    * @throws {RangeError} at construction, unless >= `freshMs`
    */
   readonly maxAgeMs?: number;
   /**
-   * What tells answers apart. Also see {@link CachedPolicy.forKey}.
+   * What an answer belongs to: an answer is served to every call with the same key, and to no other.
+   * It must return a non-empty string; a call without a key is refused with a `TypeError`.
    *
-   * @defaultValue the call's `operation`
+   * @defaultValue `key` of the call's options
    */
-  readonly key?: (call: Pick<CallContext, 'operation' | 'attributes'>) => string;
+  readonly key?: (call: CallContext) => string | undefined;
   /**
-   * Most answers kept; the one used longest ago is forgotten first.
+   * Most answers kept. The one used longest ago is removed first.
    *
    * @defaultValue 1000
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly maxKeys?: number;
   /**
-   * Whether calls of one key that overlap share one run of the operation. It is aborted when the last
-   * of its callers has given up. Each caller is held to its own deadline, but what runs knows of none.
+   * Whether concurrent calls with one key share one run of the operation. It is aborted when all of its
+   * callers have left. Each caller is held to its own deadline; the run itself has none.
    *
    * @defaultValue false
    */
   readonly singleFlight?: boolean;
   /**
-   * Whether an old answer may be served for this error. A predicate that throws is reported, and has
-   * said no. Never asked about an abort of the call.
+   * Whether an outcome of the operation counts as a failure: an old answer is served in its place,
+   * where there is one. A value that counts as a failure is not kept. Not asked about an error of a
+   * call that has ended.
    *
-   * @defaultValue every error
+   * @defaultValue `isFailure`: all errors but the caller's own mistakes, no values
    */
-  readonly isServable?: (error: unknown) => boolean;
+  readonly shouldHandle?: ShouldHandle;
   /**
-   * Whether an answer is worth keeping. One that can be read only once, such as a `Response`, is not.
+   * Whether to keep an answer. Do not keep one that can be read only once, such as a `Response`. What
+   * it throws is logged; then the answer is not kept.
    *
-   * @defaultValue every answer
+   * @defaultValue every answer is kept
    */
   readonly isCacheable?: (value: unknown) => boolean;
   /**
-   * Whether a returned value means failure: an old answer is served in its place, if there is one.
+   * Called when a stale answer is served. What it throws is logged.
    *
-   * @defaultValue no value does
+   * @defaultValue none
    */
-  readonly isFailure?: (value: unknown) => boolean;
-  /** Called when a stale answer is served. What it throws is reported, no more. */
-  readonly onStale?: (event: StaleEvent) => void;
+  readonly onStale?: (event: StaleEvent, call: CallContext) => void;
   /**
-   * Whether a stale answer gets a span.
+   * Which calls get spans: all, those that get a stale answer, or none.
    *
    * @defaultValue 'failures'
    */
-  readonly spans?: EventSpans;
-  /** @defaultValue the machine's clock */
+  readonly spans?: SpanMode;
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-/** The defaults, as the README's table shows them. */
-export const CACHED_DEFAULTS: {
-  readonly name: 'cached';
-  readonly freshMs: 0;
-  readonly maxAgeMs: 300_000;
-  readonly maxKeys: 1000;
-  readonly singleFlight: false;
-  readonly spans: 'failures';
-} = {
-  name: 'cached',
-  freshMs: 0,
-  maxAgeMs: 300_000,
-  maxKeys: 1000,
-  singleFlight: false,
-  spans: 'failures',
-};
+type Unset = 'key' | 'shouldHandle' | 'isCacheable' | 'onStale';
 
-const HOOKS = ['isServable', 'isCacheable', 'isFailure', 'onStale'] as const;
-type Hook = (typeof HOOKS)[number];
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedCachedOptions = Resolved<CachedOptions, Unset>;
 
-/** Checked options. */
-export interface ResolvedCachedOptions
-  extends Required<Omit<CachedOptions, Hook>>,
-    Pick<CachedOptions, Hook> {}
-
+/** Holds the options to their ranges and fills in the defaults. */
 export function resolveCachedOptions(options: CachedOptions): ResolvedCachedOptions {
-  const owner = 'cached';
-  checkKnown(owner, options, [...Object.keys(CACHED_DEFAULTS), ...HOOKS, 'key', 'clock']);
-  const freshMs = checkNumber(owner, 'freshMs', options.freshMs ?? CACHED_DEFAULTS.freshMs, {
-    min: 0,
-  });
-  const key = options.key ?? ((call) => call.operation ?? '');
-  checkType(owner, 'key', key, 'function');
-  const singleFlight = options.singleFlight ?? CACHED_DEFAULTS.singleFlight;
-  checkType(owner, 'singleFlight', singleFlight, 'boolean');
-  const hooks: Pick<CachedOptions, Hook> = {};
-  for (const hook of HOOKS) {
-    if (options[hook] === undefined) continue;
-    checkType(owner, hook, options[hook], 'function');
-    Object.assign(hooks, { [hook]: options[hook] });
-  }
-  return {
-    ...hooks,
-    name: checkName(owner, options.name ?? CACHED_DEFAULTS.name),
-    freshMs,
-    maxAgeMs: checkNumber(
-      owner,
-      'maxAgeMs',
-      options.maxAgeMs ?? Math.max(CACHED_DEFAULTS.maxAgeMs, freshMs),
-      { min: freshMs },
-    ),
-    key,
-    maxKeys: checkNumber(owner, 'maxKeys', options.maxKeys ?? CACHED_DEFAULTS.maxKeys, {
-      min: 1,
-      integer: true,
-    }),
-    singleFlight,
-    spans: checkOneOf(owner, 'spans', options.spans ?? CACHED_DEFAULTS.spans, EVENT_SPANS),
-    clock: checkClock(owner, options.clock ?? systemClock),
-  };
+  const callback = typeRule('function');
+  const all = resolveOptions<CachedOptions, Unset>(
+    'cached',
+    options,
+    {
+      name: 'cached',
+      freshMs: 0,
+      maxAgeMs: 300_000,
+      maxKeys: 1000,
+      singleFlight: false,
+      spans: DEFAULT_SPANS,
+      clock: systemClock,
+    },
+    {
+      name: nameRule,
+      freshMs: numberRule({ min: 0 }),
+      maxAgeMs: numberRule({ min: 0 }),
+      key: callback,
+      maxKeys: numberRule({ min: 1, integer: true }),
+      singleFlight: typeRule('boolean'),
+      shouldHandle: callback,
+      isCacheable: callback,
+      onStale: callback,
+      spans: oneOfRule(SPAN_MODES),
+      clock: clockRule,
+    },
+  );
+  const { freshMs, maxAgeMs } = all;
+  if (options.maxAgeMs !== undefined) checkNumber('cached', 'maxAgeMs', maxAgeMs, { min: freshMs });
+  // A freshMs above the default raises it: the user did not set a maxAgeMs.
+  return { ...all, maxAgeMs: Math.max(maxAgeMs, freshMs) };
 }

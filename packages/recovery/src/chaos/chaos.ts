@@ -1,29 +1,26 @@
+import type { Operation, Policy } from '@temper/core';
 import {
-  type CallContext,
-  type Operation,
-  type Policy,
+  ask,
+  askNumber,
+  type Call,
+  type Counts,
+  type GuardedSpan,
   PolicyBase,
   type PolicyDescription,
-} from '@temper/core';
+} from '@temper/core/policy';
 import { ChaosFaultError } from '../errors.ts';
-import { ask } from '../predicate.ts';
-import {
-  ATTR_CHAOS_KIND,
-  CHAOS_KINDS,
-  type ChaosKind,
-  METRIC_CHAOS_INJECTIONS,
-} from '../semconv.ts';
-import { cellsBy, endSpan, live, openSpan, policyAttributes, type Span } from '../telemetry.ts';
+import type { ChaosKind } from '../semconv.ts';
 import { type ChaosOptions, type ResolvedChaosOptions, resolveChaosOptions } from './options.ts';
+import { countInjections, injectionSpan } from './telemetry.ts';
 
-/** What chaos has done since it was made. */
+/** What a chaos policy has done since it was created. */
 export interface ChaosStats {
   readonly enabled: boolean;
   readonly calls: number;
   readonly injections: Readonly<Record<ChaosKind, number>>;
 }
 
-/** Chaos. */
+/** A chaos policy. */
 export interface ChaosPolicy extends Policy {
   stats(): ChaosStats;
   /** What composers should know of this policy. */
@@ -32,61 +29,56 @@ export interface ChaosPolicy extends Policy {
 
 class Chaos extends PolicyBase implements ChaosPolicy {
   readonly #options: ResolvedChaosOptions;
-  readonly #cells: ReturnType<typeof cellsBy<ChaosKind>>;
-  readonly #injections: Record<ChaosKind, number> = { fault: 0, latency: 0, result: 0 };
+  readonly #injections: Counts<ChaosKind>;
   #calls = 0;
 
   constructor(options: ResolvedChaosOptions) {
     super(options.name, options.clock);
     this.#options = options;
-    this.#cells = cellsBy(
-      METRIC_CHAOS_INJECTIONS,
-      policyAttributes(options.name),
-      ATTR_CHAOS_KIND.name,
-      CHAOS_KINDS,
-    );
+    this.#injections = countInjections(this);
   }
 
-  async runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     this.#calls++;
-    if (!this.#enabled()) return operation(context);
+    if (!this.#enabled()) return operation(call);
     const { latency, fault, result } = this.#options;
     if (latency !== undefined && this.#hits(latency.rate)) {
-      const { delayMs } = latency;
-      const span = this.#inject('latency', context);
+      const span = this.#inject('latency', call);
       try {
-        const ms = typeof delayMs === 'function' ? delayMs() : delayMs;
-        if (ms > 0) await this.clock.sleep(ms, context.abortable);
+        await this.#delay(latency.delayMs, call);
       } finally {
-        endSpan(span, this.clock.now());
+        span?.end(this.clock.now());
       }
     }
     if (fault !== undefined && this.#hits(fault.rate)) {
-      endSpan(this.#inject('fault', context), this.clock.now());
+      this.#inject('fault', call)?.end(this.clock.now());
       throw fault.error === undefined ? new ChaosFaultError(this.name) : fault.error();
     }
     if (result !== undefined && this.#hits(result.rate)) {
-      endSpan(this.#inject('result', context), this.clock.now());
+      this.#inject('result', call)?.end(this.clock.now());
       return result.value() as T;
     }
-    return operation(context);
+    return operation(call);
   }
 
   #enabled(): boolean {
     const { enabled } = this.#options;
-    return typeof enabled === 'function' ? ask(enabled) : enabled;
+    return typeof enabled === 'function' ? ask(this.name, 'enabled', enabled) : enabled;
   }
 
   #hits(rate: number): boolean {
     return this.#options.random() < rate;
   }
 
-  #inject(kind: ChaosKind, context: CallContext): Span | undefined {
+  async #delay(delayMs: number | (() => number), call: Call): Promise<void> {
+    const ms =
+      typeof delayMs === 'function' ? askNumber(this.name, 'latency.delayMs', delayMs) : delayMs;
+    if (ms !== undefined && ms > 0) await this.clock.sleep(ms, call.abortable);
+  }
+
+  #inject(kind: ChaosKind, call: Call): GuardedSpan | undefined {
     this.#injections[kind]++;
-    this.#cells[kind].value++;
-    if (!live.traces || this.#options.spans === 'none') return undefined;
-    const attributes = { [ATTR_CHAOS_KIND.name]: kind };
-    return openSpan(`chaos ${this.name}`, this.name, context, this.clock.now(), attributes);
+    return injectionSpan(kind, call, this.#options);
   }
 
   override describe(): PolicyDescription {
@@ -102,16 +94,16 @@ class Chaos extends PolicyBase implements ChaosPolicy {
   }
 
   [Symbol.dispose](): void {
-    // Nothing to take back: chaos has no levels, and its totals stay.
+    // A chaos policy has no levels, and its totals stay.
   }
 }
 
 /**
- * Makes a policy that injects delays, faults and results, so that what is around it can be seen at
- * work. Put it innermost. It does nothing unless switched on, and says in span and metric that it was
- * it.
+ * Creates a policy that injects delays, faults and results, to show how the policies around it react.
+ * Put it innermost. It does nothing unless it is enabled, and reports each injection in spans and
+ * metrics.
  *
- * @throws {TypeError | RangeError} at construction, when an option is unknown or out of range
+ * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function chaos(options: ChaosOptions = {}): ChaosPolicy {
   return new Chaos(resolveChaosOptions(options));

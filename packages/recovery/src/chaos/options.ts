@@ -1,17 +1,20 @@
+import { type Clock, type Random, type SpanMode, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkClock,
   checkKnown,
-  checkName,
   checkNumber,
-  checkOneOf,
   checkType,
-  type Random,
+  clockRule,
+  DEFAULT_SPANS,
+  nameRule,
+  type OptionRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  SPAN_MODES,
   show,
-  systemClock,
   systemRandom,
-} from '@temper/core';
-import { EVENT_SPANS, type EventSpans } from '../telemetry.ts';
+  typeRule,
+} from '@temper/core/policy';
 
 /** Options of {@link chaos}. */
 export interface ChaosOptions {
@@ -22,8 +25,8 @@ export interface ChaosOptions {
    */
   readonly name?: string;
   /**
-   * Whether anything is injected at all: a switch, or a function that is asked on every call (and has
-   * said no when it throws).
+   * Whether anything is injected: a switch, or a function that is called for every call. What it
+   * throws is logged and counts as `false`.
    *
    * @defaultValue false
    */
@@ -32,83 +35,97 @@ export interface ChaosOptions {
   readonly latency?: {
     /** Share of the calls, from 0 to 1. */
     readonly rate: number;
-    /** How long, in milliseconds: fixed, or computed each time. Finite and >= 0. */
+    /**
+     * How long to wait, in milliseconds: fixed, or computed for each call. Finite and >= 0. What a
+     * function throws is logged; then there is no wait.
+     */
     readonly delayMs: number | (() => number);
   };
   /** Fails in place of the operation, which is not called. @defaultValue none */
   readonly fault?: {
     /** Share of the calls, from 0 to 1. */
     readonly rate: number;
-    /** Makes what the call rejects with. @defaultValue a {@link ChaosFaultError} */
+    /** Creates what the call rejects with. @defaultValue a {@link ChaosFaultError} */
     readonly error?: () => unknown;
   };
   /** Answers in place of the operation, which is not called. @defaultValue none */
   readonly result?: {
     /** Share of the calls, from 0 to 1. */
     readonly rate: number;
-    /** Makes the answer. */
+    /** Creates the answer. */
     readonly value: () => unknown;
   };
   /**
-   * Whether an injection gets a span.
+   * Whether an injection gets a span: `'all'` and `'failures'` mean that it does.
    *
    * @defaultValue 'failures'
    */
-  readonly spans?: EventSpans;
-  /** @defaultValue the machine's clock */
+  readonly spans?: SpanMode;
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
   readonly random?: Random;
 }
 
-/** The defaults, as the README's table shows them. */
-export const CHAOS_DEFAULTS: {
-  readonly name: 'chaos';
-  readonly enabled: false;
-  readonly spans: 'failures';
-} = { name: 'chaos', enabled: false, spans: 'failures' };
+type Unset = 'latency' | 'fault' | 'result';
 
-/** Checked options. */
-export interface ResolvedChaosOptions
-  extends Required<Omit<ChaosOptions, 'latency' | 'fault' | 'result'>>,
-    Pick<ChaosOptions, 'latency' | 'fault' | 'result'> {}
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedChaosOptions = Resolved<ChaosOptions, Unset>;
 
+/** Holds the options to their ranges and fills in the defaults. */
 export function resolveChaosOptions(options: ChaosOptions): ResolvedChaosOptions {
-  const owner = 'chaos';
-  const known = [...Object.keys(CHAOS_DEFAULTS), 'latency', 'fault', 'result', 'clock', 'random'];
-  checkKnown(owner, options, known);
-  const enabled: unknown = options.enabled ?? CHAOS_DEFAULTS.enabled;
-  if (typeof enabled !== 'boolean' && typeof enabled !== 'function') {
-    throw new TypeError(`chaos: enabled must be a boolean or a function, got ${show(enabled)}.`);
-  }
-  const { latency, fault, result } = options;
-  if (latency !== undefined) {
-    checkPart('latency', latency, ['rate', 'delayMs']);
-    if (typeof latency.delayMs !== 'function') {
-      checkNumber(owner, 'latency.delayMs', latency.delayMs, { min: 0, infinite: false });
-    }
-  }
-  if (fault !== undefined) {
-    checkPart('fault', fault, ['rate', 'error']);
-    if (fault.error !== undefined) checkType(owner, 'fault.error', fault.error, 'function');
-  }
-  if (result !== undefined) {
-    checkPart('result', result, ['rate', 'value']);
-    checkType(owner, 'result.value', result.value, 'function');
-  }
-  return {
-    name: checkName(owner, options.name ?? CHAOS_DEFAULTS.name),
-    enabled: enabled as boolean | (() => boolean),
-    ...(latency === undefined ? {} : { latency }),
-    ...(fault === undefined ? {} : { fault }),
-    ...(result === undefined ? {} : { result }),
-    spans: checkOneOf(owner, 'spans', options.spans ?? CHAOS_DEFAULTS.spans, EVENT_SPANS),
-    clock: checkClock(owner, options.clock ?? systemClock),
-    random: options.random ?? systemRandom,
-  };
+  return resolveOptions<ChaosOptions, Unset>(
+    'chaos',
+    options,
+    {
+      name: 'chaos',
+      enabled: false,
+      spans: DEFAULT_SPANS,
+      clock: systemClock,
+      random: systemRandom,
+    },
+    {
+      name: nameRule,
+      enabled: checkEnabled,
+      latency: checkLatency,
+      fault: checkFault,
+      result: checkResult,
+      spans: oneOfRule(SPAN_MODES),
+      clock: clockRule,
+      random: typeRule('function'),
+    },
+  );
 }
 
-function checkPart(part: string, value: { readonly rate: number }, known: readonly string[]): void {
-  checkKnown(`chaos: ${part}`, value, known);
-  checkNumber('chaos', `${part}.rate`, value.rate, { min: 0, max: 1 });
+const checkEnabled: OptionRule = (owner, option, value) => {
+  if (typeof value === 'boolean' || typeof value === 'function') return;
+  throw new TypeError(`${owner}: ${option} must be a boolean or a function, got ${show(value)}.`);
+};
+
+const checkLatency: OptionRule = (owner, option, value) => {
+  const { delayMs } = checkPart(owner, option, value, 'delayMs');
+  if (typeof delayMs === 'function') return;
+  checkNumber(owner, `${option}.delayMs`, delayMs, { min: 0, infinite: false });
+};
+
+const checkFault: OptionRule = (owner, option, value) => {
+  const { error } = checkPart(owner, option, value, 'error');
+  if (error !== undefined) checkType(owner, `${option}.error`, error, 'function');
+};
+
+const checkResult: OptionRule = (owner, option, part) => {
+  const { value } = checkPart(owner, option, part, 'value');
+  checkType(owner, `${option}.value`, value, 'function');
+};
+
+function checkPart<K extends string>(
+  owner: string,
+  option: string,
+  value: unknown,
+  own: K,
+): { readonly [key in K]?: unknown } {
+  checkKnown(`${owner}: ${option}`, value, ['rate', own]);
+  const { rate } = value as { readonly rate?: unknown };
+  checkNumber(owner, `${option}.rate`, rate, { min: 0, max: 1 });
+  return value as { readonly [key in K]?: unknown };
 }

@@ -1,32 +1,27 @@
+import { isFailure, type Operation, type Outcome, type Policy } from '@temper/core';
 import {
-  type CallContext,
+  ATTR_ERROR_TYPE,
+  type Call,
+  type CallObservation,
+  type CallObserver,
+  type Counts,
+  decide,
+  failureType,
   notify,
-  type Operation,
-  type Policy,
   PolicyBase,
   type PolicyDescription,
-} from '@temper/core';
+} from '@temper/core/policy';
 import { FallbackFailedError } from '../errors.ts';
-import { ask } from '../predicate.ts';
-import { FALLBACK_OUTCOMES, type FallbackOutcome, METRIC_FALLBACK_CALLS } from '../semconv.ts';
-import {
-  answersFor,
-  endFailed,
-  endSpan,
-  live,
-  onListenerError,
-  openSpan,
-  outcomeCells,
-  under,
-} from '../telemetry.ts';
+import type { FallbackOutcome } from '../semconv.ts';
 import {
   type FallbackEvent,
   type FallbackOptions,
   type ResolvedFallbackOptions,
   resolveFallbackOptions,
 } from './options.ts';
+import { countCalls, observeCalls } from './telemetry.ts';
 
-/** What a fallback has done since it was made. */
+/** What a fallback has done since it was created. */
 export interface FallbackStats {
   readonly calls: Readonly<Record<FallbackOutcome, number>>;
 }
@@ -40,70 +35,77 @@ export interface FallbackPolicy extends Policy {
 
 class Fallback extends PolicyBase implements FallbackPolicy {
   readonly #options: ResolvedFallbackOptions;
-  readonly #cells: ReturnType<typeof outcomeCells<FallbackOutcome>>;
-  readonly #calls: Record<FallbackOutcome, number> = { success: 0, fallback: 0, failure: 0 };
+  readonly #calls: Counts<FallbackOutcome>;
+  readonly #observer: CallObserver<FallbackOutcome>;
 
   constructor(options: ResolvedFallbackOptions) {
     super(options.name, options.clock);
     this.#options = options;
-    this.#cells = outcomeCells(METRIC_FALLBACK_CALLS, options.name, FALLBACK_OUTCOMES);
+    this.#calls = countCalls(this);
+    this.#observer = observeCalls(options);
   }
 
-  async runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    const { isHandled, isFailure } = this.#options;
-    let failure: FallbackEvent['failure'];
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    const { shouldHandle } = this.#options;
+    const observed = this.#observer.begin(call);
+    let outcome: Outcome<T>;
     try {
-      const value = await operation(context);
-      if (isFailure === undefined || !ask(isFailure, value)) {
-        this.#count('success');
-        return value;
-      }
-      if (context.aborted) {
-        this.#count('failure');
-        return value;
-      }
-      failure = { ok: true, value };
+      const value = await (observed === undefined
+        ? operation(call)
+        : observed.run(() => operation(call)));
+      // By default values are not failures; only a predicate of the user's can say otherwise.
+      if (shouldHandle === undefined) return this.#succeeded(value, observed);
+      outcome = { ok: true, value };
     } catch (error) {
-      if (context.aborted || (isHandled !== undefined && !ask(isHandled, error))) {
-        this.#count('failure');
-        throw error;
-      }
-      failure = { ok: false, error };
+      outcome = { ok: false, error };
     }
-    const event: FallbackEvent = {
-      policy: this.name,
-      failure,
-      operation: context.operation,
-      context,
-    };
-    notify(this.#options.onFallback, event, onListenerError);
-    return this.#answer<T>(event, context);
+    // Nobody would get an answer to a call that has ended.
+    const handles = (outcome.ok || !call.aborted) && this.#handles(outcome, call);
+    if (handles && !call.aborted) return this.#answer(outcome, call, observed);
+    if (outcome.ok && !handles) return this.#succeeded(outcome.value, observed);
+    this.#calls.failure++;
+    observed?.end('failure');
+    if (outcome.ok) return outcome.value;
+    throw outcome.error;
   }
 
-  async #answer<T>(event: FallbackEvent, context: CallContext): Promise<T> {
-    const { failure } = event;
-    const why = failure.ok ? failure.value : failure.error;
-    const span =
-      live.traces && this.#options.spans !== 'none'
-        ? openSpan(`fallback ${this.name}`, this.name, context, this.clock.now(), answersFor(why))
-        : undefined;
+  #handles(outcome: Outcome<unknown>, call: Call): boolean {
+    const { shouldHandle } = this.#options;
+    return shouldHandle === undefined
+      ? isFailure(outcome)
+      : decide(this.name, shouldHandle, outcome, call);
+  }
+
+  #succeeded<T>(value: T, observed: CallObservation<FallbackOutcome> | undefined): T {
+    this.#calls.success++;
+    observed?.end('success');
+    return value;
+  }
+
+  async #answer<T>(
+    outcome: Outcome<unknown>,
+    call: Call,
+    observed: CallObservation<FallbackOutcome> | undefined,
+  ): Promise<T> {
+    const { handler, onFallback } = this.#options;
+    const event: FallbackEvent = { policy: this.name, outcome, operation: call.operation };
+    if (onFallback !== undefined) notify(this.name, 'onFallback', onFallback, event, call);
+    observed?.span()?.set({ [ATTR_ERROR_TYPE.name]: failureType(outcome) });
     try {
-      const value = (await under(span, () => this.#options.handler(event))) as T;
-      this.#count('fallback');
-      endSpan(span, this.clock.now());
-      return value;
+      const answer = await (observed === undefined
+        ? handler(event, call)
+        : observed.run(() => handler(event, call)));
+      this.#calls.fallback++;
+      observed?.end('fallback');
+      return answer as T;
     } catch (error) {
-      this.#count('failure');
-      endFailed(span, error, this.clock.now());
-      // An abort of the call is the caller's own word, and passes untouched.
-      if (context.aborted && error === context.reason) throw error;
-      throw new FallbackFailedError(this.name, why, error);
+      this.#calls.failure++;
+      observed?.end('failure', { ok: false, error });
+      // An abort during the fallback is the caller's own, and passes unchanged.
+      if (call.aborted && error === call.reason) throw error;
+      const failure = outcome.ok ? outcome.value : outcome.error;
+      throw new FallbackFailedError(this.name, failure, error);
     }
-  }
-
-  #count(outcome: FallbackOutcome): void {
-    this.#calls[outcome]++;
-    this.#cells[outcome].value++;
   }
 
   override describe(): PolicyDescription {
@@ -115,14 +117,18 @@ class Fallback extends PolicyBase implements FallbackPolicy {
   }
 
   [Symbol.dispose](): void {
-    // Nothing to take back: a fallback has no levels, and its totals stay.
+    // A fallback has no levels, and its totals stay.
   }
 }
 
 /**
- * Makes a policy that answers in place of an operation that failed.
+ * Creates a policy that answers in place of an operation that failed.
  *
- * @throws {TypeError} at construction, when an option is unknown or of the wrong type
+ * ```ts
+ * const versions = fallback({ name: 'versions', handler: () => [] });
+ * ```
+ *
+ * @throws {TypeError} when an option is unknown or of the wrong type
  */
 export function fallback(options: FallbackOptions): FallbackPolicy {
   return new Fallback(resolveFallbackOptions(options));

@@ -1,26 +1,30 @@
 import {
+  type CallContext,
   type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
-  checkOneOf,
-  checkType,
-  type ExecutionContext,
+  type Outcome,
+  type ShouldHandle,
+  type SpanMode,
   systemClock,
 } from '@temper/core';
-import { EVENT_SPANS, type EventSpans } from '../telemetry.ts';
+import {
+  checkType,
+  clockRule,
+  DEFAULT_SPANS,
+  nameRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  SPAN_MODES,
+  typeRule,
+} from '@temper/core/policy';
 
-/** What a fallback is told. */
+/** A failed call, as the handler and the hook see it. */
 export interface FallbackEvent {
   readonly policy: string;
-  /** What the operation failed with: an error, or a value that means failure. */
-  readonly failure:
-    | { readonly ok: false; readonly error: unknown }
-    | { readonly ok: true; readonly value: unknown };
-  /** {@link ExecuteOptions.operation} of the call. */
+  /** What the operation failed with: an error, or a value that counts as a failure. */
+  readonly outcome: Outcome<unknown>;
+  /** `operation` of the call's options. */
   readonly operation: string | undefined;
-  /** The call's signal and deadline, which hold for the fallback too. */
-  readonly context: ExecutionContext;
 }
 
 /** Options of {@link fallback}. */
@@ -33,67 +37,57 @@ export interface FallbackOptions {
   readonly name?: string;
   /**
    * Answers in place of an operation that failed, with something that the operation could have
-   * returned. When it fails too the call rejects with {@link FallbackFailedError}, which keeps both
-   * errors. Not asked when the call was aborted.
-   */
-  readonly handler: (event: FallbackEvent) => unknown;
-  /**
-   * Whether the fallback answers for this error. A predicate that throws is reported, and has said no.
+   * returned. The call's signal and deadline apply to it too. When it fails the call rejects with
+   * `FallbackFailedError`, which has both errors.
    *
-   * @defaultValue every error
+   * @throws {TypeError} at construction, unless it is a function
    */
-  readonly isHandled?: (error: unknown) => boolean;
+  readonly handler: (event: FallbackEvent, call: CallContext) => unknown;
   /**
-   * Whether a returned value means failure, and the fallback answers for it.
+   * Whether the handler answers for an outcome of the operation. Not asked about an error of a call
+   * that has ended: nobody would get the answer.
    *
-   * @defaultValue no value does
+   * @defaultValue `isFailure`: all errors but the caller's own mistakes, no values
    */
-  readonly isFailure?: (value: unknown) => boolean;
-  /** Called when the fallback is asked. What it throws is reported, no more. */
-  readonly onFallback?: (event: FallbackEvent) => void;
+  readonly shouldHandle?: ShouldHandle;
   /**
-   * Whether the fallback at work gets a span.
+   * Called before the handler. What it throws is logged.
+   *
+   * @defaultValue none
+   */
+  readonly onFallback?: (event: FallbackEvent, call: CallContext) => void;
+  /**
+   * Which calls get spans: all, those that the handler was called for, or none.
    *
    * @defaultValue 'failures'
    */
-  readonly spans?: EventSpans;
-  /** @defaultValue the machine's clock */
+  readonly spans?: SpanMode;
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-/** The defaults, as the README's table shows them. */
-export const FALLBACK_DEFAULTS: { readonly name: 'fallback'; readonly spans: 'failures' } = {
-  name: 'fallback',
-  spans: 'failures',
-};
+type Unset = 'handler' | 'shouldHandle' | 'onFallback';
 
-/** Checked options. */
-export interface ResolvedFallbackOptions {
-  readonly name: string;
-  readonly handler: FallbackOptions['handler'];
-  readonly isHandled: FallbackOptions['isHandled'];
-  readonly isFailure: FallbackOptions['isFailure'];
-  readonly onFallback: FallbackOptions['onFallback'];
-  readonly spans: EventSpans;
-  readonly clock: Clock;
-}
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedFallbackOptions = Resolved<FallbackOptions, Unset> &
+  Pick<FallbackOptions, 'handler'>;
 
-const HOOKS = ['isHandled', 'isFailure', 'onFallback'] as const;
-
+/** Holds the options to their types and fills in the defaults. */
 export function resolveFallbackOptions(options: FallbackOptions): ResolvedFallbackOptions {
-  const owner = 'fallback';
-  checkKnown(owner, options, ['name', 'handler', ...HOOKS, 'spans', 'clock']);
-  checkType(owner, 'handler', options.handler, 'function');
-  for (const hook of HOOKS) {
-    if (options[hook] !== undefined) checkType(owner, hook, options[hook], 'function');
-  }
-  return {
-    name: checkName(owner, options.name ?? FALLBACK_DEFAULTS.name),
-    handler: options.handler,
-    isHandled: options.isHandled,
-    isFailure: options.isFailure,
-    onFallback: options.onFallback,
-    spans: checkOneOf(owner, 'spans', options.spans ?? FALLBACK_DEFAULTS.spans, EVENT_SPANS),
-    clock: checkClock(owner, options.clock ?? systemClock),
-  };
+  const callback = typeRule('function');
+  const all = resolveOptions<FallbackOptions, Unset>(
+    'fallback',
+    options,
+    { name: 'fallback', spans: DEFAULT_SPANS, clock: systemClock },
+    {
+      name: nameRule,
+      handler: callback,
+      shouldHandle: callback,
+      onFallback: callback,
+      spans: oneOfRule(SPAN_MODES),
+      clock: clockRule,
+    },
+  );
+  checkType('fallback', 'handler', all.handler, 'function');
+  return all as ResolvedFallbackOptions;
 }

@@ -1,18 +1,19 @@
-/** What a value may offer to let go of what it holds. */
-interface Letting {
+/** What a value may offer to release what it holds. */
+interface Releasable {
   readonly [Symbol.asyncDispose]?: () => PromiseLike<unknown>;
   readonly [Symbol.dispose]?: () => void;
   readonly body?: { readonly cancel?: () => Promise<void>; readonly locked?: boolean } | null;
 }
 
-/** Lets go of a value that nobody will see: connections, leases and readers must not leak with it. */
+/** Releases a value that nobody gets, so that its connection, lease or reader does not leak. */
 export function discard(value: unknown): unknown {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null)
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) {
     return undefined;
-  const letting = value as Letting;
-  const dispose = letting[Symbol.asyncDispose] ?? letting[Symbol.dispose];
+  }
+  const releasable = value as Releasable;
+  const dispose = releasable[Symbol.asyncDispose] ?? releasable[Symbol.dispose];
   if (typeof dispose === 'function') return dispose.call(value);
-  const { body } = letting;
+  const { body } = releasable;
   if (typeof body?.cancel === 'function' && body.locked === false) return body.cancel();
   return undefined;
 }

@@ -1,30 +1,43 @@
 import {
+  type CallContext,
   type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
-  checkNumber,
-  checkOneOf,
-  checkType,
+  type ShouldHandle,
+  type SpanMode,
   systemClock,
 } from '@temper/core';
-import { ObservedDuration, type ObservedDurationOptions } from '../latency/observed-duration.ts';
-import { EVENT_SPANS, type EventSpans } from '../telemetry.ts';
+import {
+  clockRule,
+  DEFAULT_SPANS,
+  methodsRule,
+  nameRule,
+  numberRule,
+  type OptionRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  SPAN_MODES,
+  typeRule,
+} from '@temper/core/policy';
+import {
+  durationRule,
+  ObservedDuration,
+  type ObservedDurationOptions,
+} from '../latency/observed-duration.ts';
 
-/** What hedges ask before they add load. A `retryBudget` fits, and can be shared with retries. */
+/** What a hedge asks before it adds load. A `retryBudget` fits, and can be shared with retries. */
 export interface HedgeBudget {
-  /** A call begins: it earns its share. */
+  /** A call begins: it adds its share of an attempt to the budget. */
   deposit(): void;
-  /** Takes one try out; false when there is none left. */
+  /** Takes one attempt from the budget; `false` when none is left. */
   withdraw(): boolean;
 }
 
-/** What a hedge tells to hooks and to a computed delay. */
+/** An attempt that is due, as hooks and a computed delay see it. */
 export interface HedgeEvent {
   readonly policy: string;
-  /** The try that is due, from 2. */
+  /** Number of the attempt, from 2. */
   readonly attempt: number;
-  /** {@link ExecuteOptions.operation} of the call. */
+  /** `operation` of the call's options. */
   readonly operation: string | undefined;
 }
 
@@ -37,139 +50,115 @@ export interface HedgeOptions {
    */
   readonly name?: string;
   /**
-   * How long a try is waited for before the next one begins beside it, in milliseconds: fixed, or
-   * computed for each try, or a quantile of the recent latencies of successful tries, such as
-   * `{ quantile: 0.95, maxMs: 2000 }`. A computed delay that throws, or is no number >= 0, means that
-   * no other try begins.
+   * How long to wait for an attempt before the next one starts beside it, in milliseconds: fixed,
+   * computed for each attempt, or a quantile of the recent latencies of first attempts, such as
+   * `{ quantile: 0.95, maxMs: 2000 }`. A computed delay that throws, or is not a number >= 0, is
+   * logged; then no other attempt starts.
    *
    * @defaultValue { quantile: 0.95, maxMs: 2000 }
    * @throws {RangeError} at construction, unless finite and >= 0
    */
   readonly delayMs?: number | ObservedDurationOptions | ((event: HedgeEvent) => number);
   /**
-   * Most tries per call, the first included.
+   * Most attempts per call, the first included.
    *
    * @defaultValue 2
    * @throws {RangeError} at construction, unless an integer from 2 to 100
    */
   readonly maxAttempts?: number;
   /**
-   * Bounds the tries beyond the first, of many calls together. Share one with retries, so that both
-   * together add no more load than it allows.
+   * Bounds the attempts beyond the first of many calls together. Share one with retries, so that both
+   * add no more load than it allows.
    *
    * @defaultValue none
    */
   readonly budget?: HedgeBudget;
   /**
-   * Whether each call earns its share in the budget. Switch it off where a retry around or inside
-   * this policy uses the same budget, and so earns it already.
+   * Whether each call adds its share to the budget. Set it to `false` where a retry around or inside
+   * this policy uses the same budget, and so adds the share already.
    *
    * @defaultValue true
    */
   readonly deposits?: boolean;
   /**
-   * Whether an error of one try leaves hope for another, which then begins at once. Any other error
-   * ends the call. A predicate that throws is reported, and has said no.
+   * Whether an outcome of one attempt is replaced by another attempt, which then starts at once. Any
+   * other outcome ends the call. Not asked about a call that has ended. While other attempts are
+   * running, a refusal by a Temper policy inside (an open circuit, a limit) is not asked about either:
+   * they are waited for.
    *
-   * @defaultValue transient errors, as core's `classify` sees them
-   */
-  readonly isHedgeable?: (error: unknown) => boolean;
-  /**
-   * Whether a returned value means failure. When all tries fail the last such value is returned.
+   * When all attempts fail, the last value that counts as a failure is returned.
    *
-   * @defaultValue no value does
+   * @defaultValue `isTransient`: errors that are transient, no values
    */
-  readonly isFailure?: (value: unknown) => boolean;
+  readonly shouldHandle?: ShouldHandle;
   /**
-   * Called with each value that nobody will see: of a try that answered too late, or failed by
-   * {@link isFailure}. What it throws is reported, no more.
+   * Called with each value that the caller does not get: of an attempt that was too late, or that
+   * counts as a failure by {@link shouldHandle}. What it throws is logged.
    *
    * @defaultValue disposes of a disposable value, and cancels the body of a `Response`
    */
   readonly onDiscard?: (value: unknown) => unknown;
-  /** Called when a try beyond the first begins. What it throws is reported, no more. */
-  readonly onHedge?: (event: HedgeEvent & { readonly because: 'slow' | 'failed' }) => void;
+  /** Called when an attempt beyond the first starts. What it throws is logged. */
+  readonly onHedge?: (
+    event: HedgeEvent & { readonly because: 'slow' | 'failed' },
+    call: CallContext,
+  ) => void;
   /**
-   * Whether tries beyond the first get spans.
+   * Which attempts get spans: all, those beyond the first, or none.
    *
    * @defaultValue 'failures'
    */
-  readonly spans?: EventSpans;
-  /** @defaultValue the machine's clock */
+  readonly spans?: SpanMode;
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-/** The defaults, as the README's table shows them. */
-export const HEDGE_DEFAULTS: {
-  readonly name: 'hedge';
-  readonly delayMs: { readonly quantile: 0.95; readonly maxMs: 2000 };
-  readonly maxAttempts: 2;
-  readonly deposits: true;
-  readonly spans: 'failures';
-} = {
-  name: 'hedge',
-  delayMs: { quantile: 0.95, maxMs: 2000 },
-  maxAttempts: 2,
-  deposits: true,
-  spans: 'failures',
+type Unset = 'budget' | 'shouldHandle' | 'onDiscard' | 'onHedge';
+
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedHedgeOptions = Omit<Resolved<HedgeOptions, Unset>, 'delayMs'> & {
+  readonly delayMs: number | ObservedDuration | ((event: HedgeEvent) => number);
 };
 
-/** Checked options. */
-export interface ResolvedHedgeOptions
-  extends Omit<Required<HedgeOptions>, 'delayMs' | 'budget' | Hook> {
-  readonly delayMs: number | ObservedDuration | ((event: HedgeEvent) => number);
-  readonly budget: HedgeBudget | undefined;
-  readonly isHedgeable: HedgeOptions['isHedgeable'];
-  readonly isFailure: HedgeOptions['isFailure'];
-  readonly onDiscard: HedgeOptions['onDiscard'];
-  readonly onHedge: HedgeOptions['onHedge'];
-}
-
-type Hook = (typeof HOOKS)[number];
-const HOOKS = ['isHedgeable', 'isFailure', 'onDiscard', 'onHedge'] as const;
-
+/** Holds the options to their ranges and fills in the defaults. */
 export function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions {
-  const owner = 'hedge';
-  checkKnown(owner, options, [...Object.keys(HEDGE_DEFAULTS), ...HOOKS, 'budget', 'clock']);
-  const clock = checkClock(owner, options.clock ?? systemClock);
-  const deposits = options.deposits ?? HEDGE_DEFAULTS.deposits;
-  checkType(owner, 'deposits', deposits, 'boolean');
-  for (const hook of HOOKS) {
-    if (options[hook] !== undefined) checkType(owner, hook, options[hook], 'function');
-  }
-  const { budget } = options;
-  if (budget !== undefined) {
-    checkType(owner, 'budget', budget, 'object');
-    checkType(owner, 'budget.deposit', budget.deposit, 'function');
-    checkType(owner, 'budget.withdraw', budget.withdraw, 'function');
-  }
+  const callback = typeRule('function');
+  const all = resolveOptions<HedgeOptions, Unset>(
+    'hedge',
+    options,
+    {
+      name: 'hedge',
+      delayMs: { quantile: 0.95, maxMs: 2000 },
+      maxAttempts: 2,
+      deposits: true,
+      spans: DEFAULT_SPANS,
+      clock: systemClock,
+    },
+    {
+      name: nameRule,
+      delayMs: delayRule,
+      maxAttempts: numberRule({ min: 2, max: 100, integer: true }),
+      budget: methodsRule('deposit', 'withdraw'),
+      deposits: typeRule('boolean'),
+      shouldHandle: callback,
+      onDiscard: callback,
+      onHedge: callback,
+      spans: oneOfRule(SPAN_MODES),
+      clock: clockRule,
+    },
+  );
+  const { delayMs, clock } = all;
   return {
-    name: checkName(owner, options.name ?? HEDGE_DEFAULTS.name),
-    delayMs: resolveDelay(owner, options.delayMs ?? HEDGE_DEFAULTS.delayMs, clock),
-    maxAttempts: checkNumber(owner, 'maxAttempts', options.maxAttempts ?? 2, {
-      min: 2,
-      max: 100,
-      integer: true,
-    }),
-    budget,
-    deposits,
-    isHedgeable: options.isHedgeable,
-    isFailure: options.isFailure,
-    onDiscard: options.onDiscard,
-    onHedge: options.onHedge,
-    spans: checkOneOf(owner, 'spans', options.spans ?? HEDGE_DEFAULTS.spans, EVENT_SPANS),
-    clock,
+    ...all,
+    delayMs:
+      typeof delayMs === 'object'
+        ? new ObservedDuration('hedge: delayMs', delayMs, clock)
+        : delayMs,
   };
 }
 
-function resolveDelay(
-  owner: string,
-  given: NonNullable<HedgeOptions['delayMs']>,
-  clock: Clock,
-): ResolvedHedgeOptions['delayMs'] {
-  if (typeof given === 'function') return given;
-  if (typeof given === 'object' && given !== null) {
-    return new ObservedDuration(`${owner}: delayMs`, given, clock);
-  }
-  return checkNumber(owner, 'delayMs', given, { min: 0, infinite: false });
-}
+const duration = /* @__PURE__ */ durationRule({ min: 0, infinite: false });
+
+const delayRule: OptionRule = (owner, option, value) => {
+  if (typeof value !== 'function') duration(owner, option, value);
+};

@@ -1,222 +1,231 @@
-import {
-  type AbortScope,
-  type CallContext,
-  classify,
-  isThenable,
-  notify,
-  type Operation,
-} from '@temper/core';
+import { isRefusal, isTransient, type Operation, type Outcome } from '@temper/core';
+import { ask, type Call, type CallScope, decide, notify } from '@temper/core/policy';
 import { HedgeFailedError, HedgeLostError } from '../errors.ts';
-import { ask } from '../predicate.ts';
-import { onListenerError } from '../telemetry.ts';
+import type { ObservedDuration } from '../latency/observed-duration.ts';
+import type { HedgeOutcome } from '../semconv.ts';
 import { discard } from './discard.ts';
-import type { HedgeBudget, HedgeEvent, ResolvedHedgeOptions } from './options.ts';
+import type { HedgeEvent, ResolvedHedgeOptions } from './options.ts';
+import type { HedgeObserver } from './telemetry.ts';
 
-/** A wait that can be taken back. */
+/** A wait that can be cancelled. */
 export interface Wait {
   cancel(): void;
 }
 
-/** What a race asks of the policy that runs it. */
+/** The policy that runs a race. */
 export interface RaceHost {
   readonly options: ResolvedHedgeOptions;
-  /** Waits until the next try is due; `undefined` when none is to begin. */
+  readonly observer: HedgeObserver;
+  /** The delay, where it follows the latencies of first attempts. */
+  readonly observed: ObservedDuration | undefined;
+  /** Waits until the next attempt is due; `undefined` when there will be none. */
   wait(event: HedgeEvent, due: () => void): Wait | undefined;
-  /** Runs a try beyond the first where a trace shows it. */
-  run<T>(attempt: number, work: () => T | PromiseLike<T>, context: CallContext): T | PromiseLike<T>;
-  started(): void;
-  refused(): void;
-  /** The first try took this long; one that lost, at least so long. */
-  took(ms: number): void;
-  ended(outcome: 'success' | 'hedged' | 'failure' | 'aborted'): void;
 }
 
-type Failure = { readonly error: unknown } | { readonly value: unknown };
-
-interface Try {
-  readonly scope: AbortScope;
+interface Attempt {
+  readonly number: number;
+  readonly scope: CallScope;
+  /** On the monotonic scale, in milliseconds. */
   readonly startedAt: number;
-  pending: boolean;
+  running: boolean;
 }
 
-const withdraw = (budget: HedgeBudget): boolean => budget.withdraw();
-
-/** One call and its tries: the first to answer wins, and the others are aborted and forgotten. */
+/** One call and its attempts: the first to succeed wins, and the others are aborted. */
 export class Race<T> {
   readonly #host: RaceHost;
   readonly #operation: Operation<T>;
-  readonly #context: CallContext;
+  readonly #call: Call;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #tries: Try[] = [];
-  readonly #failures: Failure[] = [];
-  #pending = 0;
+  readonly #attempts: Attempt[] = [];
+  readonly #failures: Outcome<T>[] = [];
+  #running = 0;
   #over = false;
   #wait: Wait | undefined;
 
   constructor(
     host: RaceHost,
     operation: Operation<T>,
-    context: CallContext,
+    call: Call,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
   ) {
     this.#host = host;
     this.#operation = operation;
-    this.#context = context;
+    this.#call = call;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  /** Begins the next try. What it throws at once counts as its failure. */
-  launch(): void {
-    const attempt = this.#tries.length + 1;
-    const scope = this.#context.scope();
-    const entry: Try = { scope, startedAt: this.#host.options.clock.monotonic(), pending: true };
-    this.#tries.push(entry);
-    this.#pending++;
-    let result: T | PromiseLike<T>;
+  /** Starts the next attempt, and the wait for the one after it. */
+  start(): void {
+    const { clock, maxAttempts } = this.#host.options;
+    const attempt: Attempt = {
+      number: this.#attempts.length + 1,
+      scope: this.#call.scope(),
+      startedAt: clock.monotonic(),
+      running: true,
+    };
+    this.#attempts.push(attempt);
+    this.#running++;
+    void this.#run(attempt);
+    const waits = attempt.running && !this.#over && attempt.number < maxAttempts;
+    if (waits) void this.#hedgeWhenSlow(attempt);
+  }
+
+  async #run(attempt: Attempt): Promise<void> {
+    const { observer } = this.#host;
+    const { number, scope } = attempt;
+    const span = observer.begin(number, this.#call);
+    let value: T;
     try {
-      result =
-        attempt === 1
-          ? this.#operation(scope)
-          : this.#host.run(attempt, () => this.#operation(scope), this.#context);
+      value = await (span === undefined
+        ? this.#operation(scope)
+        : span.run(() => this.#operation(scope)));
     } catch (error) {
-      this.#failed(entry, { error });
+      const outcome: Outcome<T> = { ok: false, error };
+      observer.end(span, scope.endedBy === 'hedge' ? undefined : outcome);
+      this.#failed(attempt, outcome);
       return;
     }
-    if (!isThenable(result)) {
-      this.#answered(entry, result);
-      return;
-    }
-    result.then(
-      (value) => this.#answered(entry, value),
-      (error: unknown) => this.#failed(entry, { error }),
-    );
-    if (!this.#over && attempt < this.#host.options.maxAttempts) {
-      this.#wait = this.#host.wait(this.#event(), () => this.#due());
-    }
+    observer.end(span);
+    this.#succeeded(attempt, value);
+  }
+
+  /**
+   * Starts the next attempt when this one has been waited for long enough. The wait is awaited, so that
+   * the attempt and its hook run in the asynchronous context of this call: the timer is shared.
+   */
+  async #hedgeWhenSlow(attempt: Attempt): Promise<void> {
+    await new Promise<void>((due) => {
+      this.#wait = this.#host.wait(this.#event(), due);
+    });
+    if (!this.#over && attempt.number === this.#attempts.length) this.#next('slow');
   }
 
   #event(): HedgeEvent {
-    const { name } = this.#host.options;
     return {
-      policy: name,
-      attempt: this.#tries.length + 1,
-      operation: this.#context.operation,
+      policy: this.#host.options.name,
+      attempt: this.#attempts.length + 1,
+      operation: this.#call.operation,
     };
   }
 
-  /** The last try has been waited for long enough. */
-  #due(): void {
-    this.#wait = undefined;
-    if (!this.#over && !this.#context.aborted) this.#next('slow');
-  }
-
-  /** @returns whether another try began */
+  /** @returns whether another attempt has started */
   #next(because: 'slow' | 'failed'): boolean {
-    const { options } = this.#host;
-    if (this.#tries.length >= options.maxAttempts) return false;
-    if (options.budget !== undefined && !ask(withdraw, options.budget)) {
-      this.#host.refused();
+    const { name, maxAttempts, budget, clock, onHedge } = this.#host.options;
+    const { attempts } = this.#host.observer;
+    const call = this.#call;
+    if (this.#attempts.length >= maxAttempts) return false;
+    if (call.aborted || call.remainingMs(clock) <= 0) return false;
+    if (budget !== undefined && !ask(name, 'budget.withdraw', () => budget.withdraw())) {
+      attempts.refused++;
       return false;
     }
     this.#wait?.cancel();
     this.#wait = undefined;
-    this.#host.started();
-    notify(options.onHedge, { ...this.#event(), because }, onListenerError);
-    this.launch();
+    attempts.started++;
+    if (onHedge !== undefined) {
+      notify(name, 'onHedge', onHedge, { ...this.#event(), because }, call);
+    }
+    this.start();
     return true;
   }
 
-  #answered(entry: Try, value: T): void {
-    const { isFailure } = this.#host.options;
+  #succeeded(attempt: Attempt, value: T): void {
     if (this.#over) {
       this.#discard(value);
-    } else if (isFailure !== undefined && ask(isFailure, value)) {
-      this.#failed(entry, { value });
-    } else {
-      this.#settle(entry);
-      const first = entry === this.#tries[0];
-      if (first) this.#took(entry);
-      this.#finish(first ? 'success' : 'hedged');
-      this.#discardFailed();
-      this.#resolve(value);
-    }
-  }
-
-  #failed(entry: Try, failure: Failure): void {
-    if (this.#over) return; // aborted and released when the race was over; nobody asks how it ended
-    this.#settle(entry);
-    this.#failures.push(failure);
-    if (this.#context.aborted) {
-      if (this.#pending === 0) this.#giveUp('aborted', { error: this.#context.reason });
       return;
     }
-    if ('error' in failure && !this.#isHedgeable(failure.error)) {
-      this.#giveUp('failure', failure);
+    const outcome: Outcome<T> = { ok: true, value };
+    const { name, shouldHandle } = this.#host.options;
+    if (shouldHandle !== undefined && decide(name, shouldHandle, outcome, attempt.scope)) {
+      this.#failed(attempt, outcome);
       return;
     }
-    if (!this.#next('failed') && this.#pending === 0) this.#giveUp('failure', this.#verdict());
+    this.#settle(attempt);
+    const first = attempt.number === 1;
+    if (first) this.#host.observed?.record(this.#elapsedMs(attempt));
+    this.#finish(first ? 'success' : 'hedged');
+    this.#discardFailures();
+    this.#resolve(value);
   }
 
-  #isHedgeable(error: unknown): boolean {
-    const { isHedgeable } = this.#host.options;
-    return isHedgeable === undefined ? classify(error).transient : ask(isHedgeable, error);
+  #failed(attempt: Attempt, outcome: Outcome<T>): void {
+    if (this.#over) return; // it has lost
+    this.#settle(attempt);
+    this.#failures.push(outcome);
+    if (this.#call.aborted) {
+      if (this.#running === 0) this.#end('aborted', { ok: false, error: this.#call.reason });
+      return;
+    }
+    // A refusal by our own policy is not an answer: it ends no attempt that has got further.
+    if (this.#running > 0 && !outcome.ok && isRefusal(outcome.error)) return;
+    if (!outcome.ok && !this.#handles(outcome, attempt)) {
+      this.#end('failure', outcome);
+      return;
+    }
+    if (!this.#next('failed') && this.#running === 0) this.#end('failure', this.#verdict());
   }
 
-  /** All have failed: with the last value that means failure, or with every error. */
-  #verdict(): Failure {
-    const last = this.#failures.findLast((failure) => 'value' in failure);
-    if (last !== undefined) return last;
+  #handles(outcome: Outcome<T>, { scope }: Attempt): boolean {
+    const { name, shouldHandle } = this.#host.options;
+    return shouldHandle === undefined
+      ? isTransient(outcome)
+      : decide(name, shouldHandle, outcome, scope);
+  }
+
+  /** What the call ends with when all attempts have failed. */
+  #verdict(): Outcome<T> {
+    const value = this.#failures.findLast((failure) => failure.ok);
+    if (value !== undefined) return value;
     const errors = this.#failures.map((failure) => (failure as { error: unknown }).error);
-    if (errors.length === 1) return { error: errors[0] };
-    return { error: new HedgeFailedError(this.#host.options.name, errors) };
+    // If all were refused, the call was refused.
+    if (errors.length === 1 || errors.every(isRefusal)) return { ok: false, error: errors[0] };
+    return { ok: false, error: new HedgeFailedError(this.#host.options.name, errors) };
   }
 
-  #giveUp(outcome: 'failure' | 'aborted', verdict: Failure): void {
+  #end(outcome: HedgeOutcome, verdict: Outcome<T>): void {
     this.#finish(outcome);
-    if ('error' in verdict) {
-      this.#discardFailed();
-      this.#reject(verdict.error);
-    } else {
-      this.#discardFailed(verdict);
-      this.#resolve(verdict.value as T);
-    }
+    this.#discardFailures(verdict);
+    if (verdict.ok) this.#resolve(verdict.value);
+    else this.#reject(verdict.error);
   }
 
-  #settle(entry: Try): void {
-    entry.pending = false;
-    this.#pending--;
-    entry.scope.release();
+  #settle(attempt: Attempt): void {
+    attempt.running = false;
+    this.#running--;
+    attempt.scope.release();
   }
 
-  #finish(outcome: 'success' | 'hedged' | 'failure' | 'aborted'): void {
+  /** Ends the attempts that still run. */
+  #finish(outcome: HedgeOutcome): void {
     this.#over = true;
     this.#wait?.cancel();
     this.#wait = undefined;
-    const lost = this.#pending > 0 ? new HedgeLostError(this.#host.options.name) : undefined;
-    for (const entry of this.#tries) {
-      if (!entry.pending) continue;
-      if (entry === this.#tries[0]) this.#took(entry);
-      entry.scope.abort(lost);
-      entry.scope.release();
+    const lost = this.#running > 0 ? new HedgeLostError(this.#host.options.name) : undefined;
+    for (const { number, scope, running } of this.#attempts) {
+      if (!running) continue;
+      if (number === 1) this.#host.observed?.recordCutOff();
+      scope.end('hedge', lost);
+      scope.release();
     }
-    this.#host.ended(outcome);
+    this.#host.observer.calls[outcome]++;
   }
 
-  /** Only first tries are a fair sample: the others run where things are slow already. */
-  #took({ startedAt }: Try): void {
-    this.#host.took(this.#host.options.clock.monotonic() - startedAt);
+  /** Only first attempts are a fair sample: the others run while things are slow. */
+  #elapsedMs({ startedAt }: Attempt): number {
+    return this.#host.options.clock.monotonic() - startedAt;
   }
 
-  #discardFailed(kept?: Failure): void {
+  #discardFailures(kept?: Outcome<T>): void {
     for (const failure of this.#failures) {
-      if (failure !== kept && 'value' in failure) this.#discard(failure.value);
+      if (failure !== kept && failure.ok) this.#discard(failure.value);
     }
   }
 
   #discard(value: unknown): void {
-    notify(this.#host.options.onDiscard ?? discard, value, onListenerError);
+    const { name, onDiscard } = this.#host.options;
+    notify(name, 'onDiscard', onDiscard ?? discard, value);
   }
 }

@@ -1,12 +1,15 @@
-import { type Clock, TimeoutQueue } from '@temper/core';
+import type { Clock } from '@temper/core';
+import { TimeoutQueue } from '@temper/core/policy';
+
+/** Most queues kept; a duration that follows latencies takes far fewer values. */
+const MAX_QUEUES = 256;
 
 /**
- * Timeout queues by duration, so that waits of equal length share one timer. Meant for durations out
- * of a small set, such as those of an observed duration; beyond the limit the oldest queue is let go,
- * which does no harm: what waits in it still comes due.
+ * Timeout queues by duration, so that waits of equal length share one timer. Meant for a small set of
+ * durations, such as those of an observed duration. Beyond the limit the oldest queue is dropped from
+ * the map; what waits in it still expires on time.
  */
 export class DelayQueues {
-  static readonly #LIMIT = 256;
   readonly #clock: Clock;
   readonly #queues = new Map<number, TimeoutQueue>();
 
@@ -19,11 +22,9 @@ export class DelayQueues {
     if (queue === undefined) {
       queue = new TimeoutQueue(this.#clock, ms);
       this.#queues.set(ms, queue);
-      if (this.#queues.size > DelayQueues.#LIMIT) {
-        for (const oldest of this.#queues.keys()) {
-          this.#queues.delete(oldest);
-          break;
-        }
+      if (this.#queues.size > MAX_QUEUES) {
+        const [oldest] = this.#queues.keys();
+        this.#queues.delete(oldest as number);
       }
     }
     return queue;

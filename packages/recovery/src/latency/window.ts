@@ -1,12 +1,15 @@
 import type { Clock } from '@temper/core';
 
-/** Shortest latency told apart, in milliseconds; what is below counts as this. */
+/** Shortest latency that is resolved, in milliseconds; shorter ones count as this. */
 const SHORTEST_MS = 0.1;
-/** Longest latency told apart, in milliseconds; what is above counts as this. */
+/** Longest latency that is resolved, in milliseconds; longer ones count as this. */
 const LONGEST_MS = 3_600_000;
 /** Each bucket ends this much above the one before it, which bounds the error of a quantile. */
 const GROWTH = 1.1;
 const BUCKETS: number = Math.ceil(Math.log(LONGEST_MS / SHORTEST_MS) / Math.log(GROWTH)) + 1;
+/** Counts the calls that were cut off. */
+const CUT_OFF = BUCKETS;
+const SLOTS: number = BUCKETS + 1;
 /** The window is counted in this many slices; an observation expires with its slice. */
 const SLICES = 6;
 
@@ -16,66 +19,78 @@ const UPPER: readonly number[] = Array.from({ length: BUCKETS }, (_, index) =>
 );
 
 /**
- * Quantiles of the latencies of the last while, in a fixed 5 KB: counts in buckets that grow by a
- * tenth, in slices that expire one by one. A quantile is never below the true one of what was
- * recorded, and at most 10 % above (between 0.1 ms and an hour).
+ * Quantiles of recent latencies in a fixed 5 KB: counts in buckets that grow by a tenth, in slices that
+ * expire one by one. A quantile is never below the true one of the recorded values, and at most 10 %
+ * above (between 0.1 ms and an hour).
+ *
+ * A call that was cut off has no latency, only a lower bound of it. Such a call ranks above all others.
  *
  * Source of the logarithmic buckets: C. Masson et al., "DDSketch", VLDB 2019.
  */
 export class LatencyWindow {
   readonly #clock: Clock;
   readonly #sliceMs: number;
-  readonly #slices = new Uint32Array(SLICES * BUCKETS);
-  readonly #totals = new Uint32Array(BUCKETS);
+  readonly #slices = new Uint32Array(SLICES * SLOTS);
+  readonly #totals = new Uint32Array(SLOTS);
   #count = 0;
   #sumMs = 0;
   readonly #sums = new Float64Array(SLICES);
   #slice: number;
-  /** Grows with every observation and every slice that expires. */
+  /** Grows with each observation and each slice that expires. */
   #version = 0;
 
-  /** @param windowMs - how long an observation counts, in milliseconds, give or take a sixth */
+  /** @param windowMs - how long an observation counts, in milliseconds, to within a sixth */
   constructor(clock: Clock, windowMs: number) {
     this.#clock = clock;
     this.#sliceMs = windowMs / SLICES;
     this.#slice = this.#current();
   }
 
+  /** @param ms - what a call took, in milliseconds */
   record(ms: number): void {
-    const slot = this.#turn();
-    const bucket = bucketOf(ms);
-    const index = slot * BUCKETS + bucket;
+    const slice = this.#turn();
+    this.#add(slice, bucketOf(ms));
+    this.#sums[slice] = (this.#sums[slice] as number) + ms;
+    this.#sumMs += ms;
+  }
+
+  /** Counts a call that was cut off: it would have taken longer. */
+  recordCutOff(): void {
+    this.#add(this.#turn(), CUT_OFF);
+  }
+
+  #add(slice: number, bucket: number): void {
+    const index = slice * SLOTS + bucket;
     this.#slices[index] = (this.#slices[index] as number) + 1;
     this.#totals[bucket] = (this.#totals[bucket] as number) + 1;
-    this.#sums[slot] = (this.#sums[slot] as number) + ms;
-    this.#sumMs += ms;
     this.#count++;
     this.#version++;
   }
 
-  /** Observations that count now. */
+  /** Observations that count now, those of calls that were cut off included. */
   get count(): number {
     this.#turn();
     return this.#count;
   }
 
-  /** Changes with what {@link quantile} would say. */
+  /** Changes when the result of {@link quantile} may change. */
   get version(): number {
     this.#turn();
     return this.#version;
   }
 
-  /** The mean, in milliseconds; `undefined` without observations. */
+  /** The mean of what was recorded, in milliseconds; `undefined` when nothing was. */
   mean(): number | undefined {
     this.#turn();
-    return this.#count === 0 ? undefined : this.#sumMs / this.#count;
+    const recorded = this.#count - (this.#totals[CUT_OFF] as number);
+    return recorded === 0 ? undefined : this.#sumMs / recorded;
   }
 
   /**
    * The latency, in milliseconds, that a share `q` of the observations does not exceed.
    *
    * @param q - from 0 to 1
-   * @returns `undefined` without observations
+   * @returns `undefined` without observations, `Infinity` when too many calls were cut off to know
    */
   quantile(q: number): number | undefined {
     this.#turn();
@@ -86,14 +101,14 @@ export class LatencyWindow {
       seen += this.#totals[bucket] as number;
       if (seen >= rank) return UPPER[bucket];
     }
-    return LONGEST_MS;
+    return Number.POSITIVE_INFINITY;
   }
 
   #current(): number {
     return Math.floor(this.#clock.monotonic() / this.#sliceMs);
   }
 
-  /** Empties the slices that have expired, and returns the current one's place. */
+  /** Clears the slices that have expired, and returns the index of the current one. */
   #turn(): number {
     const now = this.#current();
     const expired = Math.min(SLICES, now - this.#slice);
@@ -102,17 +117,17 @@ export class LatencyWindow {
     return this.#slice % SLICES;
   }
 
-  #empty(slot: number): void {
-    const from = slot * BUCKETS;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+  #empty(slice: number): void {
+    const from = slice * SLOTS;
+    for (let bucket = 0; bucket < SLOTS; bucket++) {
       const gone = this.#slices[from + bucket] as number;
       if (gone === 0) continue;
       this.#slices[from + bucket] = 0;
       this.#totals[bucket] = (this.#totals[bucket] as number) - gone;
       this.#count -= gone;
     }
-    this.#sums[slot] = 0;
-    this.#sumMs = this.#sums.reduce((sum, one) => sum + one, 0); // no rounding carried along
+    this.#sums[slice] = 0;
+    this.#sumMs = this.#sums.reduce((sum, one) => sum + one, 0); // so that rounding errors do not add up
     this.#version++;
   }
 }

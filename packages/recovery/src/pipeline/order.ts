@@ -1,18 +1,18 @@
-import type { PolicyDescription } from '@temper/core';
+import type { PolicyDescription } from '@temper/core/policy';
 
-/** A policy of a pipeline, nested ones laid open, as far as it tells of itself. */
+/** A policy of a pipeline, as it describes itself. Nested pipelines are flattened. */
 interface Layer {
   readonly policy: object;
   readonly name: string;
   readonly description: PolicyDescription;
 }
 
-/** Kinds that neither wait nor call again, so that two timeouts around one of them run side by side. */
+/** Kinds that neither wait nor repeat: two timeouts around one of them measure the same time. */
 const INERT: ReadonlySet<string> = new Set(['timeout', 'breaker']);
 
 /**
- * Finds orders that can never work. Only what is certain counts: an order that is merely unusual
- * passes, and a policy that does not describe itself gets the benefit of the doubt.
+ * Finds orders that can never work. Only certain mistakes count: an unusual order passes, and so does
+ * a policy that does not describe itself.
  *
  * @param policies - outermost first
  * @returns one sentence for each mistake
@@ -29,7 +29,7 @@ function layersOf(policy: object): Layer[] {
   return [{ policy, name: typeof name === 'string' ? name : description.kind, description }];
 }
 
-/** What a policy tells of itself. */
+/** A policy's description of itself. */
 export function descriptionOf(policy: object): PolicyDescription {
   const { describe } = policy as { describe?: () => PolicyDescription };
   return typeof describe === 'function' ? describe.call(policy) : { kind: 'policy' };
@@ -42,7 +42,7 @@ function twice(layers: readonly Layer[]): string[] {
     if (seen.has(policy)) repeated.add(name);
     seen.add(policy);
   }
-  return [...repeated].map((name) => `'${name}' is in it twice, and would count each call twice.`);
+  return [...repeated].map((name) => `'${name}' occurs twice, and would count each call twice.`);
 }
 
 type Pair = readonly [outer: Layer, inner: Layer, between: readonly Layer[]];
@@ -57,22 +57,22 @@ function clash(outer: Layer, inner: Layer, between: readonly Layer[]): string[] 
   const { timeoutMs, attemptTimeoutMs } = outer.description;
   const limit = timeoutMs ?? attemptTimeoutMs;
   if (limit === undefined) return [];
-  const within = `'${inner.name}' is inside '${outer.name}', which gives up after ${limit} ms`;
+  const within = `'${inner.name}' is inside '${outer.name}', which times out after ${limit} ms`;
   const { firstDelayMs, repeats } = inner.description;
   if (repeats === true && firstDelayMs !== undefined && firstDelayMs >= limit) {
-    return [`${within}: it waits ${firstDelayMs} ms first, and can never call again.`];
+    return [`${within}: its first delay is ${firstDelayMs} ms, so it can never retry.`];
   }
   const problems: string[] = [];
   for (const own of [inner.description.timeoutMs, inner.description.attemptTimeoutMs]) {
     if (own !== undefined && own >= limit) {
-      problems.push(`${within}: its own ${own} ms can never pass.`);
+      problems.push(`${within}: its own timeout of ${own} ms can never expire.`);
     }
   }
   if (problems.length > 0) return problems;
   const sideBySide = between.every(({ description }) => INERT.has(description.kind));
   if (inner.description.timeoutMs !== undefined && sideBySide) {
     return [
-      `${within}: with nothing between them that waits or calls again, only '${inner.name}' can ever give up.`,
+      `${within}: nothing between them waits or retries, so only '${inner.name}' can ever time out.`,
     ];
   }
   return [];

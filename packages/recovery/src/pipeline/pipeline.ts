@@ -1,21 +1,24 @@
 import {
-  CallContext,
+  type CallOptions,
   type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
-  type ExecutionContext,
   type Executor,
-  type InCallExecutor,
-  isCallContext,
   type Operation,
   type Policy,
-  PolicyBase,
-  type PolicyDescription,
-  show,
   systemClock,
 } from '@temper/core';
+import {
+  type Call,
+  clockRule,
+  type InCallExecutor,
+  invoke,
+  nameRule,
+  PolicyBase,
+  type PolicyDescription,
+  resolveOptions,
+  show,
+} from '@temper/core/policy';
 import { PipelineOrderError } from '../errors.ts';
+import { adopt } from './adopted-call.ts';
 import { descriptionOf, orderProblems } from './order.ts';
 
 /** Options of {@link pipeline}. */
@@ -26,23 +29,23 @@ export interface PipelineOptions {
    * @defaultValue 'pipeline'
    */
   readonly name?: string;
-  /** What the deadline of a call is measured by. @defaultValue the machine's clock */
+  /** Measures the `timeoutMs` of calls. @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-/** What a pipeline is made of, and how its policies are. */
+/** The policies of a pipeline and their statistics. */
 export interface PipelineStats {
   /** Outermost first. */
   readonly policies: readonly {
     readonly name: string;
-    /** `retry`, `timeout`, …; `policy` where it does not say. */
+    /** `retry`, `timeout`, …; `policy` when it does not say. */
     readonly kind: string;
-    /** The policy's own snapshot; `undefined` where it has none. */
+    /** The policy's own snapshot; `undefined` when it has none. */
     readonly stats: object | undefined;
   }[];
 }
 
-/** Policies as one. */
+/** Several policies that work as one. */
 export interface PipelinePolicy extends Policy, InCallExecutor {
   /** Outermost first. */
   readonly policies: readonly Executor[];
@@ -52,11 +55,11 @@ export interface PipelinePolicy extends Policy, InCallExecutor {
 }
 
 /** Runs an operation through the rest of a pipeline. */
-type Run = <T>(operation: Operation<T>, context: CallContext) => Promise<T>;
+type Run = <T>(operation: Operation<T>, call: Call) => Promise<T>;
 
 class Pipeline extends PolicyBase implements PipelinePolicy {
   readonly policies: readonly Executor[];
-  /** Made once, so that a call costs one closure per layer and nothing else. */
+  /** Composed once, so that a call costs one closure per layer. */
   readonly #run: Run;
 
   constructor(name: string, clock: Clock, policies: readonly Executor[]) {
@@ -65,8 +68,8 @@ class Pipeline extends PolicyBase implements PipelinePolicy {
     this.#run = compose(policies);
   }
 
-  runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    return this.#run(operation, context);
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    return this.#run(operation, call);
   }
 
   override describe(): PolicyDescription {
@@ -84,44 +87,35 @@ class Pipeline extends PolicyBase implements PipelinePolicy {
   }
 
   [Symbol.dispose](): void {
-    // The policies belong to whoever made them, and may serve elsewhere.
+    // The policies belong to their creator, and may be in use elsewhere.
   }
 }
 
-const plainly: Run = async (operation, context) => operation(context);
-
 function compose(policies: readonly Executor[]): Run {
   return policies.reduceRight<Run>(
-    (inner, policy) => layer(policy, inner === plainly ? undefined : inner),
-    plainly,
+    (inner, policy) => layer(policy, inner === invoke ? undefined : inner),
+    invoke,
   );
 }
 
 /** One policy around the rest; without a rest, around the operation itself. */
 function layer(policy: Executor, inner: Run | undefined): Run {
-  if (!joinsCalls(policy)) return foreign(policy, inner ?? plainly);
-  if (inner === undefined) return (operation, context) => policy.runInCall(operation, context);
-  return (operation, context) =>
-    policy.runInCall((each) => inner(operation, each as CallContext), context);
+  if (!joinsCalls(policy)) return foreign(policy, inner ?? invoke);
+  if (inner === undefined) return (operation, call) => policy.runInCall(operation, call);
+  return (operation, call) => policy.runInCall((own) => inner(operation, own as Call), call);
 }
 
-/** A policy that only has `execute`: it gets the call's context, and may hand on one of its own. */
+/** A policy that only has `execute`: it gets plain options, and may pass on a context of its own. */
 function foreign(policy: Executor, inner: Run): Run {
-  return async (operation, context) =>
-    policy.execute((given) => inner(operation, adopt(given, context)), context);
+  return async (operation, call) =>
+    policy.execute((given) => inner(operation, adopt(given, call)), plainOptions(call));
 }
 
-/** The context that a foreign policy hands on, with what it does not know of taken from the call. */
-function adopt(given: ExecutionContext | undefined, call: CallContext): CallContext {
-  if (typeof given !== 'object' || given === null) return call;
-  if (isCallContext(given)) return given;
-  return new CallContext(
-    given.attempt ?? call.attempt,
-    given.deadline ?? call.deadline,
-    call.operation,
-    call.attributes,
-    given.signal ?? call,
-  );
+/** What a call says about itself, for a policy that cannot join it. The deadline comes as an abort. */
+function plainOptions(call: Call): CallOptions {
+  const { abortable: signal, labels } = call;
+  const options = { signal, ...labels };
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function joinsCalls(policy: Executor): policy is Executor & InCallExecutor {
@@ -129,8 +123,8 @@ function joinsCalls(policy: Executor): policy is Executor & InCallExecutor {
 }
 
 /**
- * Makes one policy of several, the outermost first, in one call path: one signal and one deadline
- * from end to end.
+ * Composes policies, the outermost first, into one: one call with one signal and one deadline from end
+ * to end. The cost, priority and key of a call reach every policy in it.
  *
  * ```ts
  * const registry = pipeline(
@@ -143,10 +137,12 @@ function joinsCalls(policy: Executor): policy is Executor & InCallExecutor {
  * const body = await registry.execute(({ signal }) => fetch(url, { signal }).then((r) => r.json()));
  * ```
  *
- * @param policies - anything with `execute`; policies of this family join the call under way
- * @throws {PipelineOrderError} at once, when the order is one in which some policy can never do its
- * work: the message names both policies and why
- * @throws {TypeError} at once, for an unknown option or a policy without `execute`
+ * @param policies - anything with `execute`. A policy of another library gets `signal`, `operation`,
+ * `attributes`, `cost`, `priority` and `key` as options; the context that it passes to the operation,
+ * if any, is adopted.
+ * @throws {PipelineOrderError} when some policy can never do its work in this order; the message names
+ * both policies and the reason
+ * @throws {TypeError} when an option is unknown, or a policy has no `execute`
  */
 export function pipeline(
   options: PipelineOptions,
@@ -154,19 +150,23 @@ export function pipeline(
 ): PipelinePolicy {
   if (typeof (options as Partial<Executor> | undefined)?.execute === 'function') {
     throw new TypeError(
-      'pipeline: the first argument is the options, such as { name }; got a policy.',
+      'pipeline: the first argument must be options, such as { name }, got a policy.',
     );
   }
-  checkKnown('pipeline', options, ['name', 'clock']);
-  const name = checkName('pipeline', options.name ?? 'pipeline');
+  const { name, clock } = resolveOptions<PipelineOptions>(
+    'pipeline',
+    options,
+    { name: 'pipeline', clock: systemClock },
+    { name: nameRule, clock: clockRule },
+  );
   for (const policy of policies as readonly unknown[]) {
     if (typeof (policy as Partial<Executor> | undefined)?.execute !== 'function') {
       throw new TypeError(
-        `pipeline '${name}': a policy must have execute(operation), got ${show(policy)}.`,
+        `pipeline '${name}': a policy must have execute(operation, options), got ${show(policy)}.`,
       );
     }
   }
   const problems = orderProblems(policies);
   if (problems.length > 0) throw new PipelineOrderError(name, problems);
-  return new Pipeline(name, checkClock('pipeline', options.clock ?? systemClock), policies);
+  return new Pipeline(name, clock, policies);
 }

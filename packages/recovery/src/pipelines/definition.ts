@@ -1,31 +1,26 @@
-import { type Clock, type Executor, show } from '@temper/core';
+import type { Clock, Executor } from '@temper/core';
+import { show } from '@temper/core/policy';
 
 /**
- * One policy as data: its kind, and the kind's options.
+ * A pipeline as data: its policies, outermost first, each by its kind and options.
  *
  * ```json
- * { "retry": { "maxAttempts": 4 } }
+ * [{ "timeout": { "timeoutMs": 3000 } }, { "hedge": {} }]
  * ```
  */
-export type LayerDefinition = Readonly<Record<string, object>>;
+export type PipelineDefinition = readonly Readonly<Record<string, object>>[];
 
-/** A pipeline as data: its policies, outermost first. */
-export type PipelineDefinition = readonly LayerDefinition[];
+/** The kinds that a definition may name, each with the function that creates such a policy. */
+export type PolicyKinds = Readonly<Record<string, (options: never) => Executor>>;
 
-/** Makes a policy of one kind from its options. */
-export type PolicyFactory = (options: never) => Executor;
-
-/** The kinds that a definition may name. */
-export type PolicyKinds = Readonly<Record<string, PolicyFactory>>;
-
-/** One layer of a definition, checked. */
+/** One layer of a definition that was checked. */
 export interface CheckedLayer {
   readonly kind: string;
   readonly options: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Holds a definition to its form; what the options say is for the policies to judge.
+ * Checks the form of a definition. The options of each layer are checked by its policy.
  *
  * @throws {TypeError} naming the pipeline, the layer's index and what is wrong
  */
@@ -51,7 +46,7 @@ export function checkDefinition(
     if (!Object.hasOwn(kinds, kind)) {
       const known = Object.keys(kinds).join(', ');
       throw new TypeError(
-        `pipeline '${name}': layer ${index} names the unknown kind '${kind}'; known are ${known}.`,
+        `pipeline '${name}': layer ${index} has the unknown kind '${kind}'; known are ${known}. Pass others as the option kinds.`,
       );
     }
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -63,7 +58,7 @@ export function checkDefinition(
   });
 }
 
-/** Makes the policy of a layer. It bears the pipeline's name and runs on its clock unless it says otherwise. */
+/** Creates the policy of a layer. Name and clock are the pipeline's unless its options have others. */
 export function build(
   pipeline: string,
   layer: CheckedLayer,
@@ -74,7 +69,7 @@ export function build(
   return make({ name: pipeline, ...(clock === undefined ? {} : { clock }), ...layer.options });
 }
 
-/** A copy of what is data; what the caller does to its own later changes nothing. */
+/** Copies plain data, so that later changes by the caller have no effect. */
 function copyOf<T extends object>(value: T): T {
   const copied = Object.entries(value).map(([key, part]: [string, unknown]) => [
     key,
@@ -83,7 +78,7 @@ function copyOf<T extends object>(value: T): T {
   return (Array.isArray(value) ? copied.map(([, part]) => part) : Object.fromEntries(copied)) as T;
 }
 
-/** Whether two layers say the same, so that the policy of one can serve for the other. */
+/** Whether two layers are equal, so that the policy of one can serve as the other. */
 export function sameLayer(a: CheckedLayer, b: CheckedLayer): boolean {
   return a.kind === b.kind && same(a.options, b.options);
 }
@@ -103,7 +98,7 @@ function same(a: unknown, b: unknown): boolean {
   );
 }
 
-/** Whether a value is all in its own enumerable properties. */
+/** Whether a value consists of nothing but its own enumerable properties. */
 function isData(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null || Array.isArray(value);

@@ -1,14 +1,7 @@
-import {
-  type CallContext,
-  type Clock,
-  type Executor,
-  type Operation,
-  PolicyBase,
-  type PolicyDescription,
-} from '@temper/core';
+import type { Clock, Executor, Operation } from '@temper/core';
+import { type Call, messageOf, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { PipelineReloadError } from '../errors.ts';
 import { type PipelinePolicy, type PipelineStats, pipeline } from '../pipeline/pipeline.ts';
-import { METRIC_PIPELINE_IN_FLIGHT } from '../semconv.ts';
-import { observe, policyAttributes } from '../telemetry.ts';
 import {
   build,
   type CheckedLayer,
@@ -17,13 +10,29 @@ import {
   type PolicyKinds,
   sameLayer,
 } from './definition.ts';
-import type { PipelineListing } from './pipelines.ts';
+import { NamedObserver } from './telemetry.ts';
+
+/** A named pipeline, as a list shows it. */
+export interface PipelineListing {
+  readonly name: string;
+  /** Counted from 1, one more with each reload that was applied. */
+  readonly revision: number;
+  /** Calls in flight, those of replaced revisions included. */
+  readonly inFlight: number;
+  /** Replaced revisions that still have calls in flight. */
+  readonly draining: number;
+  /** The definition in force. */
+  readonly definition: PipelineDefinition;
+  /** Message of the error of the last reload; `undefined` when it was applied. */
+  readonly lastError: string | undefined;
+  readonly stats: PipelineStats;
+}
 
 interface Layer extends CheckedLayer {
   readonly policy: Executor;
 }
 
-/** One definition in force, and the calls that run on it. */
+/** A definition that is or was in force, and the calls that run on it. */
 interface Revision {
   readonly definition: PipelineDefinition;
   readonly layers: readonly Layer[];
@@ -31,17 +40,17 @@ interface Revision {
   inFlight: number;
 }
 
-/** A pipeline that stays the same object while its definition is replaced. */
+/** A pipeline that remains the same object when its definition is replaced. */
 export class NamedPipeline extends PolicyBase {
   readonly #kinds: PolicyKinds;
   readonly #policyClock: Clock | undefined;
   #current: Revision;
   #revision = 1;
   readonly #draining = new Set<Revision>();
-  readonly #gauge: Disposable;
-  lastError: string | undefined;
+  readonly #observer: NamedObserver;
+  #lastError: string | undefined;
 
-  /** @param policyClock - given to the policies, unless they name one of their own */
+  /** @param policyClock - the clock of policies whose options have none */
   constructor(
     name: string,
     definition: PipelineDefinition,
@@ -53,34 +62,44 @@ export class NamedPipeline extends PolicyBase {
     this.#kinds = kinds;
     this.#policyClock = policyClock;
     this.#current = this.#make(definition, []);
-    this.#gauge = observe<NamedPipeline>(this, (owner, emit) => {
-      emit(METRIC_PIPELINE_IN_FLIGHT, policyAttributes(owner.name), owner.#inFlight());
-    });
+    this.#observer = new NamedObserver(this);
   }
 
   get revision(): number {
     return this.#revision;
   }
 
-  async runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const revision = this.#current;
     revision.inFlight++;
     try {
-      return await revision.pipeline.runInCall(operation, context);
+      return await revision.pipeline.runInCall(operation, call);
     } finally {
       revision.inFlight--;
-      if (revision.inFlight === 0 && this.#draining.delete(revision)) this.#letGo(revision);
+      if (revision.inFlight === 0 && this.#draining.delete(revision)) this.#retire(revision);
     }
   }
 
-  /** Puts another definition in force, or throws and changes nothing. */
-  replace(definition: PipelineDefinition): void {
+  /**
+   * Replaces the definition in force.
+   *
+   * @throws {PipelineReloadError} when the new one is invalid; then nothing changes
+   */
+  reload(definition: PipelineDefinition): void {
     const old = this.#current;
-    this.#current = this.#make(definition, old.layers);
+    try {
+      this.#current = this.#make(definition, old.layers);
+    } catch (cause) {
+      this.#observer.reloads.rejected++;
+      const error = new PipelineReloadError(this.name, this.#revision, cause);
+      this.#lastError = messageOf(error);
+      throw error;
+    }
+    this.#observer.reloads.applied++;
     this.#revision++;
-    this.lastError = undefined;
+    this.#lastError = undefined;
     if (old.inFlight > 0) this.#draining.add(old);
-    else this.#letGo(old);
+    else this.#retire(old);
   }
 
   #make(definition: PipelineDefinition, previous: readonly Layer[]): Revision {
@@ -110,8 +129,8 @@ export class NamedPipeline extends PolicyBase {
     }
   }
 
-  /** Disposes of the policies of a revision that nothing uses any more. */
-  #letGo(revision: Revision): void {
+  /** Disposes of the policies of a revision that are not in use any more. */
+  #retire(revision: Revision): void {
     const used = new Set(
       [this.#current, ...this.#draining].flatMap(({ layers }) => layers.map((one) => one.policy)),
     );
@@ -120,7 +139,8 @@ export class NamedPipeline extends PolicyBase {
     }
   }
 
-  #inFlight(): number {
+  /** Calls in flight, those of replaced revisions included. */
+  get inFlight(): number {
     let calls = this.#current.inFlight;
     for (const { inFlight } of this.#draining) calls += inFlight;
     return calls;
@@ -138,16 +158,16 @@ export class NamedPipeline extends PolicyBase {
     return {
       name: this.name,
       revision: this.#revision,
-      inFlight: this.#inFlight(),
+      inFlight: this.inFlight,
       draining: this.#draining.size,
       definition: this.#current.definition,
-      lastError: this.lastError,
+      lastError: this.#lastError,
       stats: this.stats(),
     };
   }
 
   [Symbol.dispose](): void {
-    this.#gauge[Symbol.dispose]();
+    this.#observer[Symbol.dispose]();
     for (const { policy } of this.#current.layers) dispose(policy);
   }
 }

@@ -1,101 +1,80 @@
-import { circuitBreaker } from '@temper/breaker';
+import { type Clock, type Policy, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkKnown,
   checkName,
   checkType,
+  clockRule,
   notify,
-  type Policy,
-  systemClock,
-} from '@temper/core';
-import { retry } from '@temper/retry';
+  type OptionRule,
+  type Resolved,
+  resolveOptions,
+  typeRule,
+} from '@temper/core/policy';
 import { cached } from '../cached/cached.ts';
 import { chaos } from '../chaos/chaos.ts';
-import { PipelineReloadError } from '../errors.ts';
+import type { PipelineReloadError } from '../errors.ts';
 import { fallback } from '../fallback/fallback.ts';
 import { hedge } from '../hedge/hedge.ts';
-import type { PipelineStats } from '../pipeline/pipeline.ts';
-import { METRIC_PIPELINE_RELOADS } from '../semconv.ts';
-import { onListenerError, outcomeCells } from '../telemetry.ts';
 import { timeout } from '../timeout/timeout.ts';
 import type { PipelineDefinition, PolicyKinds } from './definition.ts';
-import { NamedPipeline } from './named-pipeline.ts';
+import { NamedPipeline, type PipelineListing } from './named-pipeline.ts';
 
-/** What {@link PipelinesOptions.onReload} hears. */
+/** A reload, as {@link PipelinesOptions.onReload} sees it. */
 export interface ReloadEvent {
   readonly name: string;
-  /** The revision that serves now, counted from 1. */
+  /** The revision in force, counted from 1. */
   readonly revision: number;
-  /** Why the new definition was refused; `undefined` when it serves. */
+  /** Why the new definition was rejected; `undefined` when it was applied. */
   readonly error: PipelineReloadError | undefined;
 }
 
 /** Options of {@link pipelines}. */
 export interface PipelinesOptions {
   /**
-   * Kinds that definitions may name beside the built-in ones, such as
-   * `{ tokenBucket, concurrency }` of `@temper/ratelimit`. One of the same name replaces a built-in.
+   * Kinds that definitions may name besides `timeout`, `hedge`, `fallback`, `cached` and `chaos`, such
+   * as `{ retry, breaker: circuitBreaker, tokenBucket }`. One with the name of a built-in kind replaces
+   * it.
    *
-   * @defaultValue retry, breaker, timeout, hedge, fallback, cached, chaos
+   * @defaultValue none
    */
   readonly kinds?: PolicyKinds;
   /** Pipelines to begin with, by name. @defaultValue none */
   readonly define?: Readonly<Record<string, PipelineDefinition>>;
-  /** Called after each reload, applied or refused. What it throws is reported, no more. */
+  /**
+   * Called after each reload, applied or rejected. What it throws is logged.
+   *
+   * @defaultValue none
+   */
   readonly onReload?: (event: ReloadEvent) => void;
-  /** Given to every policy that does not name one of its own. @defaultValue the machine's clock */
+  /** Also the clock of each policy whose options have none. @defaultValue the system clock */
   readonly clock?: Clock;
-}
-
-/** A named pipeline, as a list shows it. */
-export interface PipelineListing {
-  readonly name: string;
-  /** Counted from 1, one more with each reload that was applied. */
-  readonly revision: number;
-  /** Calls under way, those of replaced revisions included. */
-  readonly inFlight: number;
-  /** Replaced revisions whose calls have not all ended. */
-  readonly draining: number;
-  /** The definition in force. */
-  readonly definition: PipelineDefinition;
-  /** Why the last reload was refused, in words; `undefined` when it was applied. */
-  readonly lastError: string | undefined;
-  readonly stats: PipelineStats;
 }
 
 /** Pipelines by name, which can be replaced while they run. */
 export interface Pipelines extends Disposable {
   /**
-   * Makes a named pipeline.
+   * Creates a named pipeline.
    *
-   * @throws {TypeError} when the name is taken, or the definition does not hold
+   * @throws {TypeError} when the name is taken, or the definition is invalid
    */
   define(name: string, definition: PipelineDefinition): Policy;
-  /** The pipeline of this name: the same object whatever is reloaded. `undefined` without one. */
+  /** The pipeline of this name, or `undefined`. It remains the same object through all reloads. */
   get(name: string): Policy | undefined;
   /**
-   * Puts another definition in force. Calls under way end on the old one, and new ones begin on the
-   * new one. A policy whose options have not changed is kept with all it knows: a breaker stays open.
+   * Replaces the definition of a pipeline. Calls in flight end on the old one, and new ones begin on
+   * the new one. A policy whose options have not changed is kept with its state: an open breaker stays
+   * open.
    *
-   * @returns the revision that serves now
-   * @throws {PipelineReloadError} when the new definition does not hold, with the reason as its
-   * `cause`; the old one then serves on
+   * @returns the revision in force
+   * @throws {PipelineReloadError} when the new definition is invalid, with the reason as its `cause`;
+   * the old one then stays in force
    * @throws {RangeError} when there is no pipeline of this name
    */
   reload(name: string, definition: PipelineDefinition): number;
-  /** Every pipeline, for a health check or a page. */
+  /** Lists every pipeline, for a health check or a page. */
   list(): readonly PipelineListing[];
 }
 
-const BUILT_IN: PolicyKinds = {
-  retry,
-  breaker: circuitBreaker,
-  timeout,
-  hedge,
-  fallback,
-  cached,
-  chaos,
-};
+const BUILT_IN: PolicyKinds = { timeout, hedge, fallback, cached, chaos };
 
 class Registry implements Pipelines {
   readonly #pipelines = new Map<string, NamedPipeline>();
@@ -103,29 +82,22 @@ class Registry implements Pipelines {
   readonly #clock: Clock | undefined;
   readonly #onReload: PipelinesOptions['onReload'];
 
-  constructor(options: PipelinesOptions) {
-    this.#kinds = { ...BUILT_IN, ...options.kinds };
-    this.#clock = options.clock;
-    this.#onReload = options.onReload;
-    for (const [name, definition] of Object.entries(options.define ?? {})) {
-      this.define(name, definition);
-    }
+  constructor({ kinds, define, onReload, clock }: Resolved<PipelinesOptions, Option>) {
+    this.#kinds = { ...BUILT_IN, ...kinds };
+    this.#clock = clock;
+    this.#onReload = onReload;
+    for (const [name, definition] of Object.entries(define ?? {})) this.define(name, definition);
   }
 
   define(name: string, definition: PipelineDefinition): Policy {
     checkName('pipelines', name);
     if (this.#pipelines.has(name)) {
-      throw new TypeError(`pipelines: '${name}' is defined already; reload() replaces it.`);
+      throw new TypeError(`pipelines: '${name}' is already defined; replace it with reload().`);
     }
-    const made = new NamedPipeline(
-      name,
-      definition,
-      this.#kinds,
-      this.#clock ?? systemClock,
-      this.#clock,
-    );
-    this.#pipelines.set(name, made);
-    return made;
+    const clock = this.#clock ?? systemClock;
+    const created = new NamedPipeline(name, definition, this.#kinds, clock, this.#clock);
+    this.#pipelines.set(name, created);
+    return created;
   }
 
   get(name: string): Policy | undefined {
@@ -138,18 +110,13 @@ class Registry implements Pipelines {
       const known = [...this.#pipelines.keys()].join(', ') || 'none';
       throw new RangeError(`pipelines: no pipeline is named '${name}'; known are ${known}.`);
     }
-    const cells = outcomeCells(METRIC_PIPELINE_RELOADS, name, ['applied', 'rejected']);
     try {
-      pipeline.replace(definition);
-    } catch (cause) {
-      const error = new PipelineReloadError(name, pipeline.revision, cause);
-      pipeline.lastError = error.message;
-      cells.rejected.value++;
-      this.#notify({ name, revision: pipeline.revision, error });
+      pipeline.reload(definition);
+    } catch (error) {
+      this.#notify(pipeline, error as PipelineReloadError);
       throw error;
     }
-    cells.applied.value++;
-    this.#notify({ name, revision: pipeline.revision, error: undefined });
+    this.#notify(pipeline, undefined);
     return pipeline.revision;
   }
 
@@ -157,8 +124,8 @@ class Registry implements Pipelines {
     return [...this.#pipelines.values()].map((pipeline) => pipeline.listing());
   }
 
-  #notify(event: ReloadEvent): void {
-    notify(this.#onReload, event, onListenerError);
+  #notify({ name, revision }: NamedPipeline, error: PipelineReloadError | undefined): void {
+    notify(`pipelines: ${name}`, 'onReload', this.#onReload, { name, revision, error });
   }
 
   [Symbol.dispose](): void {
@@ -167,18 +134,36 @@ class Registry implements Pipelines {
   }
 }
 
+type Option = keyof PipelinesOptions;
+
+const checkKinds: OptionRule = (owner, option, kinds) => {
+  checkType(owner, option, kinds, 'object');
+  for (const [kind, create] of Object.entries(kinds as object)) {
+    checkType(owner, `${option}.${kind}`, create, 'function');
+  }
+};
+
 /**
- * Makes a registry of pipelines whose options are data, and can be replaced while they run.
+ * Creates a registry of pipelines whose options are data, and can be replaced while they run.
  *
- * @throws {TypeError | RangeError} at once, when an option or a definition does not hold
+ * ```ts
+ * const registry = pipelines({ kinds: { retry }, define: { fetch: [{ retry: {} }] } });
+ * registry.reload('fetch', [{ timeout: { timeoutMs: 3000 } }, { retry: {} }]);
+ * ```
+ *
+ * @throws {TypeError | RangeError} when an option or a definition is invalid
  */
 export function pipelines(options: PipelinesOptions = {}): Pipelines {
-  checkKnown('pipelines', options, ['kinds', 'define', 'onReload', 'clock']);
-  if (options.onReload !== undefined) {
-    checkType('pipelines', 'onReload', options.onReload, 'function');
-  }
-  for (const [kind, make] of Object.entries(options.kinds ?? {})) {
-    checkType('pipelines', `kinds.${kind}`, make, 'function');
-  }
-  return new Registry(options);
+  const all = resolveOptions<PipelinesOptions, Option>(
+    'pipelines',
+    options,
+    {},
+    {
+      kinds: checkKinds,
+      define: typeRule('object'),
+      onReload: typeRule('function'),
+      clock: clockRule,
+    },
+  );
+  return new Registry(all);
 }

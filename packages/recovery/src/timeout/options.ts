@@ -1,22 +1,26 @@
+import { type CallContext, type Clock, type SpanMode, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
-  checkNumber,
-  checkOneOf,
-  checkType,
-  systemClock,
-} from '@temper/core';
-import { ObservedDuration, type ObservedDurationOptions } from '../latency/observed-duration.ts';
-import { EVENT_SPANS, type EventSpans } from '../telemetry.ts';
+  clockRule,
+  DEFAULT_SPANS,
+  nameRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  SPAN_MODES,
+  typeRule,
+} from '@temper/core/policy';
+import {
+  durationRule,
+  ObservedDuration,
+  type ObservedDurationOptions,
+} from '../latency/observed-duration.ts';
 
-/** What {@link TimeoutOptions.onTimeout} hears. */
+/** A call that timed out, as {@link TimeoutOptions.onTimeout} sees it. */
 export interface TimeoutEvent {
   readonly policy: string;
-  /** What the call was given, in milliseconds. */
+  /** The timeout of the call, in milliseconds. */
   readonly timeoutMs: number;
-  /** {@link ExecuteOptions.operation} of the call. */
+  /** `operation` of the call's options. */
   readonly operation: string | undefined;
 }
 
@@ -29,58 +33,57 @@ export interface TimeoutOptions {
    */
   readonly name?: string;
   /**
-   * Longest time for what is inside, in milliseconds. It then aborts, and the call rejects at once
-   * with `OperationTimeoutError`, whether or not the operation listens.
+   * Longest time for the operation, in milliseconds. Then its signal aborts, and the call rejects with
+   * `OperationTimeoutError` at once, whether or not the operation reacts.
    *
-   * Or a duration that follows the latencies of the calls that ended in time:
+   * Or a duration that follows the latencies of the calls that succeeded in time:
    * `{ quantile: 0.99, factor: 3, minMs: 100, maxMs: 10_000 }`.
    *
    * @defaultValue 5000
    * @throws {RangeError} at construction, unless finite and > 0
    */
   readonly timeoutMs?: number | ObservedDurationOptions;
-  /** Called when a call is given up on. What it throws is reported, no more. */
-  readonly onTimeout?: (event: TimeoutEvent) => void;
   /**
-   * Whether a call that is given up on gets a span.
+   * Called when a call times out, in the asynchronous context of that call. What it throws is logged.
+   *
+   * @defaultValue none
+   */
+  readonly onTimeout?: (event: TimeoutEvent, call: CallContext) => void;
+  /**
+   * Which calls get spans: all, those that time out, or none.
    *
    * @defaultValue 'failures'
    */
-  readonly spans?: EventSpans;
-  /** @defaultValue the machine's clock */
+  readonly spans?: SpanMode;
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-/** The defaults, as the README's table shows them. */
-export const TIMEOUT_DEFAULTS: {
-  readonly name: 'timeout';
-  readonly timeoutMs: 5000;
-  readonly spans: 'failures';
-} = { name: 'timeout', timeoutMs: 5000, spans: 'failures' };
-
-/** Checked options. */
-export interface ResolvedTimeoutOptions {
-  readonly name: string;
+/** Options that were checked, with their defaults filled in. */
+export type ResolvedTimeoutOptions = Omit<Resolved<TimeoutOptions, 'onTimeout'>, 'timeoutMs'> & {
   readonly timeoutMs: number | ObservedDuration;
-  readonly onTimeout: ((event: TimeoutEvent) => void) | undefined;
-  readonly spans: EventSpans;
-  readonly clock: Clock;
-}
+};
 
+/** Holds the options to their ranges and fills in the defaults. */
 export function resolveTimeoutOptions(options: TimeoutOptions): ResolvedTimeoutOptions {
-  const owner = 'timeout';
-  checkKnown(owner, options, ['name', 'timeoutMs', 'onTimeout', 'spans', 'clock']);
-  const clock = checkClock(owner, options.clock ?? systemClock);
-  const given = options.timeoutMs ?? TIMEOUT_DEFAULTS.timeoutMs;
-  if (options.onTimeout !== undefined) checkType(owner, 'onTimeout', options.onTimeout, 'function');
+  const all = resolveOptions<TimeoutOptions, 'onTimeout'>(
+    'timeout',
+    options,
+    { name: 'timeout', timeoutMs: 5000, spans: DEFAULT_SPANS, clock: systemClock },
+    {
+      name: nameRule,
+      timeoutMs: durationRule({ min: 0, aboveMin: true, infinite: false }),
+      onTimeout: typeRule('function'),
+      spans: oneOfRule(SPAN_MODES),
+      clock: clockRule,
+    },
+  );
+  const { timeoutMs, clock } = all;
   return {
-    name: checkName(owner, options.name ?? TIMEOUT_DEFAULTS.name),
+    ...all,
     timeoutMs:
-      typeof given === 'object' && given !== null
-        ? new ObservedDuration(`${owner}: timeoutMs`, given, clock)
-        : checkNumber(owner, 'timeoutMs', given, { min: 0, aboveMin: true, infinite: false }),
-    onTimeout: options.onTimeout,
-    spans: checkOneOf(owner, 'spans', options.spans ?? TIMEOUT_DEFAULTS.spans, EVENT_SPANS),
-    clock,
+      typeof timeoutMs === 'number'
+        ? timeoutMs
+        : new ObservedDuration('timeout: timeoutMs', timeoutMs, clock),
   };
 }

@@ -1,51 +1,34 @@
+import { type Operation, OperationTimeoutError, type Policy } from '@temper/core';
 import {
-  type CallContext,
+  type Call,
+  type CallObservation,
   notify,
-  type Operation,
-  OperationTimeoutError,
-  type Policy,
   PolicyBase,
   type PolicyDescription,
+  type TimeoutObserver as RunObserver,
   runWithTimeout,
-  type TimeoutObserver,
   TimeoutQueue,
-} from '@temper/core';
+} from '@temper/core/policy';
 import { DelayQueues } from '../latency/delay-queues.ts';
 import type { ObservedDuration } from '../latency/observed-duration.ts';
-import {
-  ATTR_TIMEOUT_LIMIT,
-  METRIC_TIMEOUT_CALLS,
-  METRIC_TIMEOUT_LIMIT,
-  TIMEOUT_OUTCOMES,
-  type TimeoutOutcome,
-} from '../semconv.ts';
-import {
-  at,
-  endFailed,
-  live,
-  observe,
-  onListenerError,
-  openSpan,
-  originOf,
-  outcomeCells,
-  policyAttributes,
-} from '../telemetry.ts';
+import type { TimeoutOutcome } from '../semconv.ts';
 import {
   type ResolvedTimeoutOptions,
   resolveTimeoutOptions,
   type TimeoutOptions,
 } from './options.ts';
+import { TimeoutObserver } from './telemetry.ts';
 
-/** What a timeout has done since it was made. */
+/** What a timeout policy has done since it was created. */
 export interface TimeoutStats {
   readonly calls: Readonly<Record<TimeoutOutcome, number>>;
-  /** What a call is given at present, in milliseconds. */
+  /** Present timeout, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** A timeout. */
+/** A timeout policy. */
 export interface TimeoutPolicy extends Policy {
-  /** What a call is given at present, in milliseconds. */
+  /** Present timeout, in milliseconds. */
   readonly timeoutMs: number;
   stats(): TimeoutStats;
   /** What composers should know of this policy. */
@@ -54,74 +37,84 @@ export interface TimeoutPolicy extends Policy {
 
 class Timeout extends PolicyBase implements TimeoutPolicy {
   readonly #options: ResolvedTimeoutOptions;
-  readonly #observed: ObservedDuration | undefined;
-  readonly #fixed: TimeoutQueue | undefined;
   readonly #queues: DelayQueues;
-  readonly #cells: ReturnType<typeof outcomeCells<TimeoutOutcome>>;
-  readonly #calls: Record<TimeoutOutcome, number> = { success: 0, failure: 0, timeout: 0 };
-  readonly #gauge: Disposable;
-  readonly #inTime: TimeoutObserver;
+  readonly #fixed: TimeoutQueue | undefined;
+  readonly #observed: ObservedDuration | undefined;
+  readonly #observer: TimeoutObserver;
+  readonly #inTime: RunObserver;
 
   constructor(options: ResolvedTimeoutOptions) {
     super(options.name, options.clock);
     this.#options = options;
-    this.#queues = new DelayQueues(options.clock);
-    if (typeof options.timeoutMs === 'number') {
-      this.#fixed = new TimeoutQueue(options.clock, options.timeoutMs);
-    } else {
-      this.#observed = options.timeoutMs;
-    }
-    this.#cells = outcomeCells(METRIC_TIMEOUT_CALLS, options.name, TIMEOUT_OUTCOMES);
-    this.#inTime = { inTime: (ok) => this.#count(ok ? 'success' : 'failure') };
-    this.#gauge = observe<Timeout>(this, (owner, emit) => {
-      emit(METRIC_TIMEOUT_LIMIT, policyAttributes(owner.name), owner.timeoutMs / 1000);
-    });
+    const { timeoutMs, clock } = options;
+    this.#queues = new DelayQueues(clock);
+    this.#fixed = typeof timeoutMs === 'number' ? new TimeoutQueue(clock, timeoutMs) : undefined;
+    this.#observed = typeof timeoutMs === 'number' ? undefined : timeoutMs;
+    this.#observer = new TimeoutObserver(this, options);
+    const { calls } = this.#observer;
+    this.#inTime = { inTime: (ok) => void calls[ok ? 'success' : 'failure']++ };
   }
 
   get timeoutMs(): number {
     return this.#fixed?.durationMs ?? (this.#observed as ObservedDuration).current();
   }
 
-  runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const queue = this.#fixed ?? this.#queues.of(this.timeoutMs);
-    const origin = live.traces ? originOf(this.#options.spans) : undefined;
-    const giveUp = (): Error => {
-      this.#count('timeout');
-      const timeoutMs = queue.durationMs;
-      // It would have taken at least so long: without this the limit could never grow again.
-      this.#observed?.record(timeoutMs);
-      const error = new OperationTimeoutError(this.name, timeoutMs);
-      if (origin !== undefined) {
-        const now = this.clock.now();
-        const limit = { [ATTR_TIMEOUT_LIMIT.name]: timeoutMs / 1000 };
-        const start = now - timeoutMs;
-        const span = openSpan(`timeout ${this.name}`, this.name, context, start, limit, origin);
-        endFailed(span, error, now);
-      }
-      const { operation: what } = context;
-      const event = { policy: this.name, timeoutMs, operation: what };
-      at(origin, () => notify(this.#options.onTimeout, event, onListenerError));
-      return error;
+    const { durationMs } = queue;
+    const spans = this.#observer.begin(call, durationMs);
+    let timedOut = false;
+    const timeoutError = (): Error => {
+      timedOut = true;
+      this.#observer.calls.timeout++;
+      this.#observed?.recordCutOff();
+      return new OperationTimeoutError(this.name, durationMs);
     };
-    const observer = this.#observed === undefined ? this.#inTime : this.#timed(this.#observed);
-    return runWithTimeout(operation, context, queue, giveUp, observer);
+    const inTime = this.#observed === undefined ? this.#inTime : this.#timed(this.#observed);
+    const watched: Operation<T> =
+      spans === undefined ? operation : (own) => spans.run(() => operation(own));
+    const result = runWithTimeout(watched, call, queue, timeoutError, inTime);
+    if (spans !== undefined || this.#options.onTimeout !== undefined) {
+      void this.#watch(result, () => timedOut, durationMs, call, spans);
+    }
+    return result;
+  }
+
+  /**
+   * Reports the end of a call. This is done in a continuation of the call, since the timer is shared:
+   * it may have been started in the asynchronous context of another one.
+   */
+  async #watch(
+    result: Promise<unknown>,
+    timedOut: () => boolean,
+    timeoutMs: number,
+    call: Call,
+    spans: CallObservation<TimeoutOutcome> | undefined,
+  ): Promise<void> {
+    try {
+      await result;
+      spans?.end('success');
+    } catch (error) {
+      if (!timedOut()) {
+        spans?.end('failure');
+        return;
+      }
+      spans?.end('timeout', { ok: false, error });
+      const event = { policy: this.name, timeoutMs, operation: call.operation };
+      notify(this.name, 'onTimeout', this.#options.onTimeout, event, call);
+    }
   }
 
   /** Also tells the observed duration how long a call took that succeeded in time. */
-  #timed(observed: ObservedDuration): TimeoutObserver {
+  #timed(observed: ObservedDuration): RunObserver {
     const startedAt = this.clock.monotonic();
     return {
       inTime: (ok) => {
-        // A failure says little of how long an answer takes: a refused connection is quick.
+        // A failure does not tell how long an answer takes: a refused connection is quick.
         if (ok) observed.record(this.clock.monotonic() - startedAt);
         this.#inTime.inTime(ok);
       },
     };
-  }
-
-  #count(outcome: TimeoutOutcome): void {
-    this.#calls[outcome]++;
-    this.#cells[outcome].value++;
   }
 
   override describe(): PolicyDescription {
@@ -129,21 +122,21 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
   }
 
   stats(): TimeoutStats {
-    return { calls: { ...this.#calls }, timeoutMs: this.timeoutMs };
+    return { calls: { ...this.#observer.calls }, timeoutMs: this.timeoutMs };
   }
 
   [Symbol.dispose](): void {
-    this.#gauge[Symbol.dispose]();
+    this.#observer[Symbol.dispose]();
   }
 }
 
 /**
- * Makes a policy that gives up on what takes too long: its signal aborts, and the call rejects with
- * `OperationTimeoutError` at once. Timeouts of one policy share one timer.
+ * Creates a policy that aborts an operation that takes too long: its signal aborts, and the call rejects
+ * with `OperationTimeoutError` at once. The timeouts of one policy share one timer.
  *
- * A retry inside a timeout knows by the deadline how much time is left, and does not wait in vain.
+ * The operation's `deadline` is the moment of the timeout, so that a retry inside does not wait past it.
  *
- * @throws {TypeError | RangeError} at construction, when an option is unknown or out of range
+ * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function timeout(options: TimeoutOptions = {}): TimeoutPolicy {
   return new Timeout(resolveTimeoutOptions(options));

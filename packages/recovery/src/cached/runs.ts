@@ -1,0 +1,65 @@
+import type { Flight } from './flight.ts';
+
+/** The runs of an operation that are in progress for one key. */
+export interface Generation {
+  /** How many runs are in progress. */
+  running: number;
+  /** How many have started; the order in which they did. */
+  started: number;
+  /** The latest run whose answer was kept. */
+  kept: number;
+  /** Whether the key was forgotten after these runs had started. */
+  forgotten: boolean;
+  /** The run that concurrent calls can join. */
+  flight: Flight<unknown> | undefined;
+}
+
+/**
+ * Orders the runs for each key, so that an old answer never replaces a newer one, and no run that
+ * started before a key was forgotten is joined or kept afterwards. Holds only keys with runs in
+ * progress.
+ */
+export class Runs {
+  readonly #generations = new Map<string, Generation>();
+
+  /** The generation that a run for this key belongs to now. */
+  of(key: string): Generation {
+    let generation = this.#generations.get(key);
+    if (generation === undefined) {
+      generation = { running: 0, started: 0, kept: 0, forgotten: false, flight: undefined };
+      this.#generations.set(key, generation);
+    }
+    return generation;
+  }
+
+  /** @returns the number of the run that starts, from 1 */
+  start(generation: Generation): number {
+    generation.running++;
+    return ++generation.started;
+  }
+
+  /** @returns whether the answer of this run is the latest there is */
+  mayKeep(generation: Generation, run: number): boolean {
+    if (generation.forgotten || run < generation.kept) return false;
+    generation.kept = run;
+    return true;
+  }
+
+  end(key: string, generation: Generation): void {
+    generation.running--;
+    if (generation.running === 0 && this.#generations.get(key) === generation) {
+      this.#generations.delete(key);
+    }
+  }
+
+  /** @param key - all keys without one */
+  forget(key?: string): void {
+    const keys = key === undefined ? [...this.#generations.keys()] : [key];
+    for (const each of keys) {
+      const generation = this.#generations.get(each);
+      if (generation === undefined) continue;
+      generation.forgotten = true;
+      this.#generations.delete(each);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import {
+  byOutcome,
+  type Call,
+  type CallObservation,
+  CallObserver,
+  type Counts,
+  type Emit,
+  policyAttributes,
+} from '@temper/core/policy';
+import {
+  ATTR_TIMEOUT_LIMIT,
+  METRIC_TIMEOUT_CALLS,
+  METRIC_TIMEOUT_LIMIT,
+  TIMEOUT_OUTCOMES,
+  type TimeoutOutcome,
+} from '../semconv.ts';
+import { instrumentation } from '../telemetry.ts';
+import type { ResolvedTimeoutOptions } from './options.ts';
+
+const telemetry = instrumentation([METRIC_TIMEOUT_CALLS, METRIC_TIMEOUT_LIMIT]);
+const OUTCOMES = byOutcome(TIMEOUT_OUTCOMES);
+
+interface TimeoutLevel {
+  readonly name: string;
+  readonly timeoutMs: number;
+}
+
+/** What a timeout policy reports to OpenTelemetry. */
+export class TimeoutObserver implements Disposable {
+  readonly calls: Counts<TimeoutOutcome>;
+  readonly #spans: CallObserver<TimeoutOutcome>;
+  readonly #level: Disposable;
+
+  constructor(policy: TimeoutLevel, { name, spans, clock }: ResolvedTimeoutOptions) {
+    this.calls = telemetry.counts(policy, METRIC_TIMEOUT_CALLS, OUTCOMES);
+    this.#spans = new CallObserver({
+      telemetry,
+      policy: name,
+      kind: 'timeout',
+      spans,
+      clock,
+      outcomes: OUTCOMES,
+    });
+    this.#level = telemetry.observe(policy, readLimit);
+  }
+
+  /** @returns `undefined` while nobody watches */
+  begin(call: Call, timeoutMs: number): CallObservation<TimeoutOutcome> | undefined {
+    return telemetry.live.traces
+      ? this.#spans.begin(call, { [ATTR_TIMEOUT_LIMIT.name]: timeoutMs / 1000 })
+      : undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#level[Symbol.dispose]();
+  }
+}
+
+function readLimit({ name, timeoutMs }: TimeoutLevel, emit: Emit): void {
+  emit(METRIC_TIMEOUT_LIMIT, policyAttributes(name), timeoutMs / 1000);
+}
