@@ -98,7 +98,7 @@ describe('text in telemetry', () => {
     expect(telemetry.logs[0]?.spanContext?.spanId).toBe(telemetry.spans[0]?.spanContext().spanId);
   });
 
-  it('exports a series at 0 for every status from the creation of a check', async () => {
+  it('exports a series at 0 for every status from the creation of a check, equal to stats()', async () => {
     const monitor = monitorOf(() => true, { name: 'zero' });
     const points = async () =>
       Object.fromEntries(
@@ -107,8 +107,10 @@ describe('text in telemetry', () => {
         ),
       );
     expect(await points()).toEqual({ healthy: 0, degraded: 0, unhealthy: 0 });
+    expect(monitor.stats().probes).toEqual({ db: await points() });
     await monitor.check();
     expect(await points()).toEqual({ healthy: 1, degraded: 0, unhealthy: 0 });
+    expect(monitor.stats().probes).toEqual({ db: await points() });
   });
 });
 

@@ -58,6 +58,8 @@ export interface HealthStats {
   readonly started: boolean;
   /** Latest reports of the checks that have been probed. */
   readonly checks: readonly CheckReport[];
+  /** Finished probes of each check by resulting status, as the metric `temper.health.checks` counts them. */
+  readonly probes: Readonly<Record<string, Readonly<Record<HealthStatus, number>>>>;
   /** Names of the checks that have not been probed. */
   readonly unknown: readonly string[];
 }
@@ -263,6 +265,9 @@ class Monitor implements HealthMonitor {
       ready: this.#ready,
       started: this.#started,
       checks: probes.flatMap(({ report }) => report ?? []),
+      probes: Object.fromEntries(
+        probes.map(({ check, meter }) => [check.name, { ...meter.probes }]),
+      ),
       unknown: probes.filter(({ report }) => report === undefined).map(({ check }) => check.name),
     };
   }

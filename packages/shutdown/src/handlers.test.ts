@@ -95,7 +95,7 @@ describe('handlers', () => {
       ],
     });
     expect((report.handlers[0]?.error as Error | undefined)?.message).toBe(
-      "'close/hangs' gave up on the operation after 300 ms.",
+      "Handler 'close/hangs' timed out after 300 ms.",
     );
   });
 

@@ -1,11 +1,14 @@
 import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import type { GracefulShutdownOptions } from './options.ts';
+import { type GracefulShutdownOptions, SHUTDOWN_DEFAULTS } from './options.ts';
 import { gracefulShutdown } from './shutdown.ts';
 
 describe('option validation', () => {
   it.each([
-    [{ name: '' }, "gracefulShutdown: name must be a non-empty string, got ''."],
+    [
+      { name: '' },
+      "gracefulShutdown: name must be a non-empty string of at most 128 characters without control characters, got ''.",
+    ],
     [{ signals: 'SIGTERM' }, "gracefulShutdown: signals must be an array, got 'SIGTERM'."],
     [{ delayMs: -1 }, 'gracefulShutdown: delayMs must be a finite number >= 0, got -1.'],
     [{ timeoutMs: 0 }, 'gracefulShutdown: timeoutMs must be a finite number > 0, got 0.'],
@@ -56,7 +59,10 @@ describe('option validation', () => {
       { name: 'db', run, timeoutMs: 0 },
       "shutdown handler 'db': timeoutMs must be a number > 0, got 0.",
     ],
-    [{ name: '', run }, "shutdown handler: name must be a non-empty string, got ''."],
+    [
+      { name: '', run },
+      "shutdown handler: name must be a non-empty string of at most 128 characters without control characters, got ''.",
+    ],
     [{ run, order: 1 }, "shutdown handler: unknown option 'order'"],
   ])(
     'rejects the handler %o with a message that names option, range and value',
@@ -86,7 +92,72 @@ describe('option validation', () => {
 
   it('rejects a tracked value that is not a promise', () => {
     expect(() => gracefulShutdown().track('work' as never)).toThrow(
-      "track: promise must be an object, got 'work'.",
+      "track: promise must be a promise, got 'work'.",
     );
+  });
+
+  it('rejects tracked objects that are not promises', () => {
+    for (const value of [null, undefined, {}, () => {}]) {
+      expect(() => gracefulShutdown().track(value as never)).toThrow(TypeError);
+    }
+  });
+
+  it('rejects signals that cannot arrive, before it adds a listener', () => {
+    const before = process.listenerCount('SIGTERM');
+    const shutdown = gracefulShutdown();
+    for (const signals of [
+      ['SIGTERM', 'SIGTRM'],
+      ['SIGTERM', 'SIGKILL'],
+      ['SIGTERM', null],
+      'SIGTERM',
+      null,
+    ]) {
+      expect(() => shutdown.listen(signals as never)).toThrow('shutdown.listen: signals must be');
+      expect(() => gracefulShutdown({ signals } as never)).toThrow(
+        'gracefulShutdown: signals must be',
+      );
+    }
+    expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+
+  it('rejects null in place of every option', () => {
+    const names = [
+      ...Object.keys(SHUTDOWN_DEFAULTS),
+      ...['readiness', 'auditLog', 'telemetry', 'exitCode', 'onReport', 'clock'],
+    ];
+    for (const name of names) {
+      expect(() => gracefulShutdown({ [name]: null })).toThrow(TypeError);
+      expect(() => gracefulShutdown({ [name]: null })).toThrow(`gracefulShutdown: ${name}`);
+    }
+    const shutdown = gracefulShutdown();
+    for (const name of ['name', 'run', 'phase', 'timeoutMs']) {
+      expect(() => shutdown.register({ run, [name]: null } as never)).toThrow(TypeError);
+    }
+    for (const name of ['name', 'timeoutMs', 'idleGraceMs', 'webSockets', 'closeUpgraded']) {
+      const options = { [name]: null };
+      expect(() => shutdown.server(createServer(), options)).toThrow(TypeError);
+    }
+    for (const call of [
+      () => gracefulShutdown(null as never),
+      () => shutdown.register(null as never),
+      () => shutdown.server(createServer(), null as never),
+      () => gracefulShutdown({ phases: ['intake', null] as never }),
+    ]) {
+      expect(call).toThrow('options must be an object, got null.');
+    }
+  });
+
+  it('accepts a function with a long name as a handler, and a handler that is an instance', () => {
+    const shutdown = gracefulShutdown();
+    const long = { [`x${'y'.repeat(500)}`]: () => {} };
+    for (const handler of Object.values(long)) shutdown.register(handler);
+    class Pool {
+      readonly name = 'pool';
+      run(): void {}
+    }
+    shutdown.register(new Pool());
+    const [first, second] = shutdown.stats().waiting;
+    expect(first).toHaveLength('close/'.length + 128);
+    expect(second).toBe('close/pool');
   });
 });

@@ -313,8 +313,8 @@ function resolvePhases(phases: readonly (string | PhaseOptions)[]): Required<Pha
 const orderRule = oneOfRule(HANDLER_ORDERS);
 
 /** Names the phase in messages. */
-function phaseRule({ name }: PhaseOptions, rule: OptionRule): OptionRule {
-  return (_owner, option, value) => rule(OWNER, `phases.${name}.${option}`, value);
+function phaseRule(phase: PhaseOptions, rule: OptionRule): OptionRule {
+  return (_owner, option, value) => rule(OWNER, `phases.${phase.name}.${option}`, value);
 }
 
 function checkArray(

@@ -45,7 +45,7 @@ describe('hanging handler', () => {
     expect(code).toBe(124);
     expect(stdout).toContain('last registered\nfirst registered\n');
     expect(stderr).toMatch(/\(SIGTERM\) timed out after \d+ ms, exit code 124/);
-    expect(stderr).toContain("timed out  close/database: 'close/database' gave up");
+    expect(stderr).toContain("timed out  close/database: Handler 'close/database' timed out");
     expect(stderr).toContain('still running: close/database');
     expect(stderr).toContain('event loop kept alive by: timer');
   });
