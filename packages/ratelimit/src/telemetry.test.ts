@@ -6,8 +6,8 @@ import { keyed } from './keyed/keyed.ts';
 import { concurrency } from './limiters/concurrency.ts';
 import { fixedWindow } from './limiters/fixed-window.ts';
 import { tokenBucket } from './limiters/token-bucket.ts';
-import { RATELIMIT_METRICS, RATELIMIT_SPANS } from './semconv.ts';
-import { throttle } from './throttle.ts';
+import { RATELIMIT_METRICS } from './semconv.ts';
+import { throttle } from './throttle/throttle.ts';
 
 let clock: ManualClock;
 let telemetry: InMemoryTelemetry;
@@ -124,6 +124,44 @@ describe('metrics', () => {
     for (let i = 0; i < 20; i++) await policy.tryExecute(() => Promise.reject(busy));
     expect(await level('rejection.ratio')).toBeGreaterThan(0.9);
     expect(await requests('rejected', 'shed')).toBe(policy.stats().rejected);
+  });
+
+  it('show the limit of an adaptive limiter as it moves', async () => {
+    const limiter = adaptiveConcurrency({ name, clock, algorithm: 'aimd', backoffRatio: 0.5 });
+    expect(await level('limit')).toBe(10);
+    limiter.tryAcquire()?.overloaded();
+    expect(await level('limit')).toBe(5);
+    expect(await requests('allowed')).toBe(1);
+  });
+
+  it('count the calls of limiters per key under their common name, removed keys included', async () => {
+    const perKey = keyed({
+      limiter: () => tokenBucket({ name, clock, burst: 1, maxQueue: 0 }),
+      name: `${name}-keyed`,
+      maxKeys: 2,
+    });
+    for (const key of ['a', 'a', 'b', 'c']) perKey.tryAcquire({ key });
+    await perKey.tryExecute(() => 1, { key: 'c' });
+    expect(await requests('allowed')).toBe(3);
+    expect(await requests('rejected', 'limit')).toBe(2);
+    expect(await level('available')).toBeUndefined();
+    expect(perKey.stats()).toMatchObject({ allowed: 3, rejected: 2, evictions: 1 });
+    name += '-keyed';
+    expect(await level('keys')).toBe(2);
+    expect(await level('evictions')).toBe(1);
+  });
+
+  it('count calls refused because all keys are in use', async () => {
+    const perKey = keyed({
+      limiter: () => concurrency({ name: `${name}-permits`, clock, limit: 1 }),
+      name,
+      maxKeys: 1,
+    });
+    const lease = perKey.tryAcquire({ key: 'a' });
+    expect(perKey.tryAcquire({ key: 'b' })).toBeUndefined();
+    await perKey.tryExecute(() => 1, { key: 'b' });
+    expect(await requests('rejected', 'keys')).toBe(2);
+    lease?.release();
   });
 
   it('carry no key, and neither do spans', async () => {

@@ -57,21 +57,27 @@ const ANSWERS: Variants<Answer> = {
 
 /** Reports a limiter to OpenTelemetry. Its counts are the metric, and the limiter's own statistics. */
 export class LimiterObserver {
-  readonly counts: Counts<Answer>;
-  readonly #policy: string;
+  readonly #policy: { readonly name: string };
   readonly #options: ResolvedQueueOptions;
   readonly #silent: boolean;
+  #counts: Counts<Answer> | undefined;
   #calls: CallObserver<WaitOutcome> | undefined;
 
   /** @param silent - for a limiter inside another one, which reports for both */
   constructor(policy: { readonly name: string }, options: ResolvedQueueOptions, silent = false) {
-    this.#policy = policy.name;
+    this.#policy = policy;
     this.#options = options;
     this.#silent = silent;
     this.#calls = undefined;
-    this.counts = silent
+    this.#counts = undefined;
+  }
+
+  /** Opened when they are first needed, so that an idle limiter is small. */
+  get counts(): Counts<Answer> {
+    this.#counts ??= this.#silent
       ? { allowed: 0, delayed: 0, aborted: 0, limit: 0, 'queue-full': 0, deadline: 0, cost: 0 }
-      : telemetry.counts(policy, METRIC_REQUESTS, ANSWERS);
+      : telemetry.counts(this.#policy, METRIC_REQUESTS, ANSWERS);
+    return this.#counts;
   }
 
   get totals(): RequestCounts {
@@ -84,7 +90,7 @@ export class LimiterObserver {
   begin(call: Call, cost: number): CallObservation<WaitOutcome> | undefined {
     if (this.#silent) return undefined;
     const { spans, clock } = this.#options;
-    const policy = this.#policy;
+    const policy = this.#policy.name;
     this.#calls ??= new CallObserver({
       telemetry,
       policy,
@@ -109,7 +115,9 @@ export class LimiterObserver {
     error?: RateLimitExceededError,
   ): void {
     if (!this.#silent && telemetry.live.metrics && (ms > 0 || outcome === 'delayed')) {
-      telemetry.histogram(METRIC_WAIT_DURATION, this.#policy, WAITS[outcome]).record(ms / 1000);
+      telemetry
+        .histogram(METRIC_WAIT_DURATION, this.#policy.name, WAITS[outcome])
+        .record(ms / 1000);
     }
     if (error === undefined) observed?.end(outcome);
     else observed?.end(outcome, { ok: false, error }, refusalAttributes(error));

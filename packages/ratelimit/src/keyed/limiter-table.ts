@@ -1,5 +1,5 @@
 import type { Clock, Operation } from '@temper/core';
-import { type Call, type InCallExecutor, show } from '@temper/core/policy';
+import { type Call, type Counts, type InCallExecutor, show } from '@temper/core/policy';
 import type {
   AcquireOptions,
   Decision,
@@ -22,8 +22,6 @@ export interface LimiterTableOptions {
   readonly maxKeys: number;
   readonly idleMs: number | undefined;
   readonly clock: Clock;
-  /** Set for a table inside another limiter, which reports for both. */
-  readonly silent?: boolean;
 }
 
 /** How many keys in use are passed over in search of one that can be removed. */
@@ -39,20 +37,20 @@ export class LimiterTable implements KeyTable {
   readonly #limiters: (Limiter | undefined)[] = [];
   /** The key of each limiter that was created, as one limiter must not serve two keys. */
   readonly #owners = new WeakMap<Limiter, string>();
-  readonly #refused: { keys: number };
-  readonly #evicted: { evictions: number };
+  readonly #refused: Counts<'keys'>;
+  readonly #evicted: Counts<'evictions'>;
   /** What the limiters of removed keys had counted. */
   readonly #removed = { allowed: 0, delayed: 0, rejected: 0, aborted: 0 };
   #idleMs: number;
 
   constructor(options: LimiterTableOptions) {
-    const { name, maxKeys, idleMs, silent = false } = options;
+    const { name, maxKeys, idleMs } = options;
     this.name = name;
     this.#options = options;
     this.#index = new LruIndex(maxKeys);
     this.#idleMs = idleTime(name, idleMs, 0);
-    this.#refused = silent ? { keys: 0 } : countRefusedKeys(this);
-    this.#evicted = silent ? { evictions: 0 } : countEvictions(this);
+    this.#refused = countRefusedKeys(this);
+    this.#evicted = countEvictions(this);
   }
 
   tryAcquire(key: string, _cost: number, options: AcquireOptions): Lease | undefined {

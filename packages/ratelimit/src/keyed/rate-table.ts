@@ -1,5 +1,5 @@
 import type { Operation } from '@temper/core';
-import { type Call, notify } from '@temper/core/policy';
+import { type Call, type Counts, notify } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
 import { leaseOf } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
@@ -23,8 +23,6 @@ export interface RateTableOptions {
   readonly queue: ResolvedQueueOptions;
   readonly maxKeys: number;
   readonly idleMs: number | undefined;
-  /** Set for a table inside another limiter, which reports for both. */
-  readonly silent?: boolean;
 }
 
 /**
@@ -38,21 +36,21 @@ export class RateTable implements KeyTable {
   readonly #idleMs: number;
   readonly #index: LruIndex;
   readonly #observer: LimiterObserver;
-  readonly #refused: { keys: number };
-  readonly #evicted: { evictions: number };
+  readonly #refused: Counts<'keys'>;
+  readonly #evicted: Counts<'evictions'>;
   #state: Float64Array;
   /** The keys that calls wait for. They cannot be removed. */
   readonly #waiting = new Map<number, KeyGate>();
 
-  constructor({ rule, queue, maxKeys, idleMs, silent = false }: RateTableOptions) {
+  constructor({ rule, queue, maxKeys, idleMs }: RateTableOptions) {
     this.name = queue.name;
     this.#rule = rule;
     this.#queue = queue;
     this.#idleMs = idleTime(queue.name, idleMs, rule.freshAfterMs);
     this.#index = new LruIndex(maxKeys);
-    this.#observer = new LimiterObserver(this, queue, silent);
-    this.#refused = silent ? { keys: 0 } : countRefusedKeys(this);
-    this.#evicted = silent ? { evictions: 0 } : countEvictions(this);
+    this.#observer = new LimiterObserver(this, queue);
+    this.#refused = countRefusedKeys(this);
+    this.#evicted = countEvictions(this);
     this.#state = new Float64Array(this.#index.capacity * rule.slots);
   }
 

@@ -94,8 +94,8 @@ describe('cost', () => {
 
   it('is refused with a TypeError when it is not a number', () => {
     const limiter = tokenBucket({ clock });
-    expect(() => limiter.tryAcquire('1' as unknown as number)).toThrow(TypeError);
-    expect(() => limiter.tryAcquire('2' as unknown as number)).toThrow(TypeError);
+    expect(() => limiter.tryAcquire({ cost: '1' as unknown as number })).toThrow(TypeError);
+    expect(() => limiter.tryAcquire({ cost: '2' as unknown as number })).toThrow(TypeError);
   });
 
   it('is refused at once when it can never fit', async () => {

@@ -12,7 +12,6 @@ import type {
 import { pass } from '../pass.ts';
 import { RollingCount } from '../rules/rolling-count.ts';
 import { type Rule, TOLERANCE, type TokenLevels } from '../rules/rule.ts';
-import { placeFor } from '../rules/state-pool.ts';
 import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
 import { checkPeek } from '../wait/acquire-options.ts';
 import { Forecast } from '../wait/forecast.ts';
@@ -41,13 +40,11 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   readonly rule: Rule<L>;
   readonly options: ResolvedQueueOptions;
   readonly #state: Float64Array;
-  /** Where this limiter's numbers begin in the state. */
-  readonly #at: number;
-  readonly #recent: RollingCount;
+  /** Created, like the forecast, when it is first needed. */
+  #recent: RollingCount | undefined;
   readonly #observer: LimiterObserver;
   readonly #turns: Turns;
   readonly #levels: Disposable | undefined;
-  /** Created when the first call has to wait. */
   #forecast: Forecast | undefined;
 
   /** @param silent - for a limiter inside another one, which reports for both */
@@ -55,12 +52,9 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
     super(options.name, options.clock);
     this.rule = rule;
     this.options = options;
-    const { state, at } = placeFor(rule.slots);
-    this.#state = state;
-    this.#at = at;
-    const now = this.clock.monotonic();
-    rule.reset(state, at, now);
-    this.#recent = new RollingCount(rule.windowMs, now);
+    this.#state = new Float64Array(rule.slots);
+    rule.reset(this.#state, 0, this.clock.monotonic());
+    this.#recent = undefined;
     this.#observer = new LimiterObserver(this, options, silent);
     this.#turns = new Turns(this, options, this.#observer);
     this.#levels = silent ? undefined : observeLevels(this);
@@ -95,19 +89,17 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
     if (options !== undefined) checkPeek(this.name, options);
     const { limit, windowMs } = this.rule;
     const now = this.clock.monotonic();
-    const available = this.#turns.queued > 0 ? 0 : this.rule.available(this.#state, this.#at, now);
+    const available = this.#turns.queued > 0 ? 0 : this.rule.available(this.#state, 0, now);
     return {
       limit,
       windowMs,
       remaining: Math.max(0, Math.floor(available + TOLERANCE)),
-      resetMs: this.rule.growth(this.#state, this.#at, now),
+      resetMs: this.rule.growth(this.#state, 0, now),
     };
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    return this.#turns.enter(call.cost)
-      ? pass(operation, call)
-      : this.#runInTurn(operation, call);
+    return this.#turns.enter(call.cost) ? pass(operation, call) : this.#runInTurn(operation, call);
   }
 
   async #runInTurn<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -121,18 +113,19 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   tryTake(cost: number, now: number = this.clock.monotonic()): boolean {
-    if (!this.rule.take(this.#state, this.#at, now, cost)) return false;
+    if (!this.rule.take(this.#state, 0, now, cost)) return false;
+    this.#recent ??= new RollingCount(this.rule.windowMs, now);
     if (now >= this.#recent.stepEndsAt) this.#recent.advance(now, this.#passed);
     return true;
   }
 
   delay(cost: number): number {
-    return this.rule.delay(this.#state, this.#at, this.clock.monotonic(), cost);
+    return this.rule.delay(this.#state, 0, this.clock.monotonic(), cost);
   }
 
   forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
     this.#forecast ??= new Forecast(this.rule);
-    return this.#forecast.next(this.#state, this.#at, queue, cost, deadline, now);
+    return this.#forecast.next(this.#state, 0, queue, cost, deadline, now);
   }
 
   /** Calls that passed, at once or after a wait. */
@@ -141,15 +134,15 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   levels(): Levels {
-    const available = this.rule.available(this.#state, this.#at, this.clock.monotonic());
+    const available = this.rule.available(this.#state, 0, this.clock.monotonic());
     return { available, limit: this.rule.limit, queued: this.#turns.queued };
   }
 
   stats(): RateCounts & L {
     const now = this.clock.monotonic();
     return {
-      ...this.rule.levels(this.rule.available(this.#state, this.#at, now)),
-      requestsInWindow: this.#recent.within(now, this.#passed),
+      ...this.rule.levels(this.rule.available(this.#state, 0, now)),
+      requestsInWindow: this.#recent?.within(now, this.#passed) ?? 0,
       queued: this.#turns.queued,
       ...this.#observer.totals,
     };

@@ -29,7 +29,10 @@ export function costOf(owner: string, options: AcquireOptions): number {
 function isFine(option: string, value: unknown): boolean {
   return option === 'key'
     ? typeof value === 'string' && value !== ''
-    : option === 'cost' && typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY;
+    : option === 'cost' &&
+        typeof value === 'number' &&
+        value > 0 &&
+        value < Number.POSITIVE_INFINITY;
 }
 
 /** Holds the options of `peek` to `{ key }`. */

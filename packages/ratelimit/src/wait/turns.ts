@@ -11,7 +11,6 @@ export class Turns {
   readonly #gate: Gate;
   readonly #options: ResolvedQueueOptions;
   readonly #observer: LimiterObserver;
-  readonly #counts: LimiterObserver['counts'];
   /** Created when the first call has to wait. */
   #queue: WaitQueue | undefined;
 
@@ -19,7 +18,6 @@ export class Turns {
     this.#gate = gate;
     this.#options = options;
     this.#observer = observer;
-    this.#counts = observer.counts;
     this.#queue = undefined;
   }
 
@@ -31,14 +29,14 @@ export class Turns {
   /** Takes the units if they are available and no call waits. */
   enter(cost: number): boolean {
     if (this.queued > 0 || !this.#gate.tryTake(cost)) return false;
-    this.#counts.allowed++;
+    this.#observer.counts.allowed++;
     return true;
   }
 
   /** As {@link enter}, for a caller that does not wait: a refusal is counted. */
   tryEnter(cost: number): boolean {
     if (this.enter(cost)) return true;
-    this.#counts.limit++;
+    this.#observer.counts.limit++;
     return false;
   }
 
