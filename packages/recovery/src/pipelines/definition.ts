@@ -46,12 +46,12 @@ export function checkDefinition(
     if (!Object.hasOwn(kinds, kind)) {
       const known = Object.keys(kinds).join(', ');
       throw new TypeError(
-        `pipeline '${name}': layer ${index} has the unknown kind '${kind}'; known are ${known}. Pass others as the option kinds.`,
+        `pipeline '${name}': layer ${index} has the unknown kind ${show(kind)}; known are ${known}. Pass others as the option kinds.`,
       );
     }
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       throw new TypeError(
-        `pipeline '${name}': layer ${index}, ${kind}: options must be an object, got ${show(options)}.`,
+        `pipeline '${name}': layer ${index}, ${show(kind)}: options must be an object, got ${show(options)}.`,
       );
     }
     return { kind, options: copyOf(options as Readonly<Record<string, unknown>>) };

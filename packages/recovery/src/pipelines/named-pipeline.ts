@@ -1,5 +1,11 @@
 import type { Clock, Executor, Operation } from '@temper/core';
-import { type Call, messageOf, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import {
+  type Call,
+  messageOf,
+  notify,
+  PolicyBase,
+  type PolicyDescription,
+} from '@temper/core/policy';
 import { PipelineReloadError } from '../errors.ts';
 import { type PipelinePolicy, type PipelineStats, pipeline } from '../pipeline/pipeline.ts';
 import {
@@ -124,7 +130,7 @@ export class NamedPipeline extends PolicyBase {
         inFlight: 0,
       };
     } catch (error) {
-      for (const { policy } of made) dispose(policy);
+      for (const { policy } of made) this.#dispose(policy as Partial<Disposable>);
       throw error;
     }
   }
@@ -135,8 +141,13 @@ export class NamedPipeline extends PolicyBase {
       [this.#current, ...this.#draining].flatMap(({ layers }) => layers.map((one) => one.policy)),
     );
     for (const { policy } of revision.layers) {
-      if (!used.has(policy)) dispose(policy);
+      if (!used.has(policy)) this.#dispose(policy as Partial<Disposable>);
     }
+  }
+
+  /** An error thrown by the `dispose` of a user's policy must not become the result of a call. */
+  #dispose(policy: Partial<Disposable> | null | undefined): void {
+    notify(this.name, 'dispose', () => policy?.[Symbol.dispose]?.());
   }
 
   /** Calls in flight, those of replaced revisions included. */
@@ -168,10 +179,6 @@ export class NamedPipeline extends PolicyBase {
 
   [Symbol.dispose](): void {
     this.#observer[Symbol.dispose]();
-    for (const { policy } of this.#current.layers) dispose(policy);
+    for (const { policy } of this.#current.layers) this.#dispose(policy as Partial<Disposable>);
   }
-}
-
-function dispose(policy: Executor): void {
-  (policy as Partial<Disposable>)[Symbol.dispose]?.();
 }

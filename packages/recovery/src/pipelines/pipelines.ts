@@ -7,6 +7,7 @@ import {
   type OptionRule,
   type Resolved,
   resolveOptions,
+  show,
   typeRule,
 } from '@temper/core/policy';
 import { cached } from '../cached/cached.ts';
@@ -92,7 +93,7 @@ class Registry implements Pipelines {
   define(name: string, definition: PipelineDefinition): Policy {
     checkName('pipelines', name);
     if (this.#pipelines.has(name)) {
-      throw new TypeError(`pipelines: '${name}' is already defined; replace it with reload().`);
+      throw new TypeError(`pipelines: ${show(name)} is already defined; replace it with reload().`);
     }
     const clock = this.#clock ?? systemClock;
     const created = new NamedPipeline(name, definition, this.#kinds, clock, this.#clock);
@@ -107,8 +108,8 @@ class Registry implements Pipelines {
   reload(name: string, definition: PipelineDefinition): number {
     const pipeline = this.#pipelines.get(name);
     if (pipeline === undefined) {
-      const known = [...this.#pipelines.keys()].join(', ') || 'none';
-      throw new RangeError(`pipelines: no pipeline is named '${name}'; known are ${known}.`);
+      const known = [...this.#pipelines.keys()].map(show).join(', ') || 'none';
+      throw new RangeError(`pipelines: no pipeline is named ${show(name)}; known are ${known}.`);
     }
     try {
       pipeline.reload(definition);

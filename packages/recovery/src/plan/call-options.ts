@@ -38,14 +38,13 @@ export function executionOptions(
   if (options === undefined) return { args: [], call: { operation } };
   const isRecord = Object.prototype.toString.call(options) === '[object Object]';
   // Core refuses anything but a record, and says how a context is passed.
-  if (!isRecord || isCall(options)) checkCallOptions(owner, options);
+  const isContext: boolean = isCall(options);
+  if (!isRecord || isContext) checkCallOptions(owner, options);
   for (const option in options) {
     if (KNOWN.includes(option) || (!Object.hasOwn(options, option) && option in Object.prototype)) {
       continue;
     }
-    throw new TypeError(
-      `${owner}: unknown option ${show(option)}; known are ${KNOWN.join(', ')}.`,
-    );
+    throw new TypeError(`${owner}: unknown option ${show(option)}; known are ${KNOWN.join(', ')}.`);
   }
   // Read by name, so that accessors of a class count too.
   const { args = [], signal, timeoutMs, attributes, cost, priority, key, parent } = options;

@@ -1,8 +1,8 @@
-import { show } from '@temper/core';
+import { SPAN_MODES, show } from '@temper/core/policy';
 import { PlanDocumentError, type PlanProblem } from './errors.ts';
 import { RECOVERY_STRATEGIES, type RecoveryPlan } from './plan.ts';
 
-/** Tells what a value should be, when it is not. */
+/** Returns what a value should be, or `undefined` when it is that. */
 type Check = (value: unknown) => string | undefined;
 
 const number = (expected: string, fits: (value: number) => boolean): Check => {
@@ -22,7 +22,7 @@ const strategy: Check = (value) => {
   return fits ? undefined : `one of ${words}, or an array of them`;
 };
 
-/** What each field of a plan in a document must be. Functions cannot be written there. */
+/** The fields of a plan in a document. Functions cannot be written there. */
 const FIELDS: Readonly<Record<string, Check>> = {
   strategy,
   maxRetries: number('an integer >= 0', (value) => Number.isInteger(value) && value >= 0),
@@ -40,13 +40,13 @@ const FIELDS: Readonly<Record<string, Check>> = {
   retry: object,
   breaker: object,
   spans: (value) =>
-    ['all', 'failures', 'none'].includes(value as string)
+    (SPAN_MODES as readonly unknown[]).includes(value)
       ? undefined
-      : "one of 'all', 'failures', 'none'",
+      : `one of ${SPAN_MODES.map(show).join(', ')}`,
 };
 
 /**
- * Reads plans from a document: an object with `plans`, which holds one plan per operation, as data.
+ * Reads plans from a document: an object with `plans`, which holds one plan per operation as data.
  *
  * ```yaml
  * plans:
@@ -55,9 +55,9 @@ const FIELDS: Readonly<Record<string, Check>> = {
  * ```
  *
  * @param document - a parsed document, or its text
- * @param parse - reads the text; for YAML pass `parse` of the `yaml` package. @defaultValue `JSON.parse`
- * @returns the plans, for {@link recoveries}; handlers are named, and looked up there
- * @throws {PlanDocumentError} with every problem: its path, the value there, and what was expected
+ * @param parse - parses the text; for YAML, `parse` of the package `yaml`. @defaultValue `JSON.parse`
+ * @returns the plans, for {@link recoveries}, where the names of handlers are looked up
+ * @throws {PlanDocumentError} with every problem: path, value and what was expected
  */
 export function parsePlans(
   document: unknown,

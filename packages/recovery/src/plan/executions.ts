@@ -83,8 +83,7 @@ export class Executions {
     }
     this.#inFlight--;
     // The call itself is ended from outside only: timeouts of the plan end parts of it.
-    const ended =
-      execution.call === undefined ? overBefore : execution.call.endedBy !== undefined;
+    const ended = execution.call === undefined ? overBefore : execution.call.endedBy !== undefined;
     this.#end(operation, execution, result, outcomeOf(result, ended), {
       startedAt,
       elapsedMs: clock.monotonic() - begunAt,

@@ -65,17 +65,21 @@ function failurePredicate({ operation, shouldHandle }: ResolvedPlan): ShouldHand
   };
 }
 
-/** Retries what counts as a failure and is transient, or what the user's predicate names of it. */
+/** Retries what counts as a failure and is transient, or what the user's own predicate picks of it. */
 function plannedRetry(plan: ResolvedPlan, countsAsFailure: ShouldHandle): Executor {
   const { operation: name, clock, random } = plan;
-  const { shouldHandle = isTransient, ...options } = plan.retry ?? {};
+  const { shouldHandle, ...options } = plan.retry ?? {};
+  // Without any predicate, the retry's own default is left to it: it warns of unknown errors.
+  const isDefault = plan.shouldHandle === undefined && shouldHandle === undefined;
+  const isRetried = shouldHandle ?? isTransient;
+  const own: ShouldHandle = (outcome, call) =>
+    countsAsFailure(outcome, call) && decide(name, isRetried, outcome, call);
   return retry({
     ...options,
+    ...(isDefault ? {} : { shouldHandle: own }),
     name,
     maxAttempts: plan.maxRetries + 1,
     initialDelayMs: plan.retryDelayMs,
-    shouldHandle: (outcome, call) =>
-      countsAsFailure(outcome, call) && decide(name, shouldHandle, outcome, call),
     clock,
     random,
   });

@@ -1,4 +1,5 @@
 export { type PlannedFunction, planOf, withPlan } from './annotation.ts';
+export type { RecoverOptions, Recovery, RecoveryResult, RecoveryStats } from './contract.ts';
 export { parsePlans } from './document.ts';
 export {
   DegradedResultError,
@@ -17,12 +18,11 @@ export type {
   RecoveryPlan,
   RecoveryStrategy,
 } from './plan.ts';
-export { type Recoveries, type RecoveriesOptions, recoveries } from './recoveries.ts';
 export {
-  type RecoverOptions,
-  type Recovery,
-  type RecoveryResult,
-  type RecoveryStats,
-  recover,
-} from './recovery.ts';
+  type Recoveries,
+  type RecoveriesOptions,
+  type RegisterOptions,
+  recoveries,
+} from './recoveries.ts';
+export { recover } from './recovery.ts';
 export type { Suggestion } from './tuning.ts';

@@ -1,27 +1,38 @@
 import type { CircuitBreakerOptions } from '@temper/breaker';
 import {
+  type CallContext,
   type Clock,
-  checkClock,
+  type Random,
+  type ShouldHandle,
+  type SpanMode,
+  systemClock,
+} from '@temper/core';
+import {
   checkKnown,
   checkName,
-  checkNumber,
   checkOneOf,
   checkType,
-  type ExecutionContext,
-  type Random,
+  clockRule,
+  DEFAULT_SPANS,
+  type Defaults,
+  numberRule,
+  type OptionRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
   SPAN_MODES,
-  type SpanMode,
   show,
-  systemClock,
   systemRandom,
-} from '@temper/core';
+  typeRule,
+} from '@temper/core/policy';
 import type { RetryOptions } from '@temper/retry';
-import type { ObservedDurationOptions } from '../latency/observed-duration.ts';
+import { durationRule, type ObservedDurationOptions } from '../latency/observed-duration.ts';
+import { checkReserved } from '../reserved-options.ts';
 
-/** What can be done about a failed operation. */
+/** What a plan can do about a failed operation. */
 export type RecoveryStrategy = 'retry' | 'circuit_break' | 'fallback' | 'graceful_degrade';
 
-/** Every {@link RecoveryStrategy}. The first two call the operation, the others answer for it. */
+/** Every {@link RecoveryStrategy}. The first two call the operation, the others answer in its place. */
 export const RECOVERY_STRATEGIES: readonly RecoveryStrategy[] = [
   'retry',
   'circuit_break',
@@ -30,137 +41,158 @@ export const RECOVERY_STRATEGIES: readonly RecoveryStrategy[] = [
 ];
 
 /** Strategies that decide whether and when the operation is called. */
-export const GUARDS: readonly RecoveryStrategy[] = ['retry', 'circuit_break'];
+const GUARDS: readonly RecoveryStrategy[] = ['retry', 'circuit_break'];
 
-/** What a fallback or a degraded answer is made from. */
+/** A failed operation, as its handlers see it. */
 export interface RecoveryEvent {
   readonly operation: string;
-  /** What the operation failed with for good. */
+  /** What the operation failed with after all calls. */
   readonly error: unknown;
-  /** How often the operation was called; 0 when an open circuit kept it from being. */
+  /** How often the operation was called; 0 when an open circuit rejected the call. */
   readonly attempts: number;
-  /** What the operation was called with, where the call said so; see `register` and `args`. */
+  /** The arguments of the operation, from `register` or the option `args`. */
   readonly args: readonly unknown[];
-  /** Aborts when the caller gives up, or when the handler takes longer than `timeoutMs`. */
-  readonly context: ExecutionContext;
+  /** Its signal aborts when the caller cancels, or when the handler takes longer than `timeoutMs`. */
+  readonly context: CallContext;
 }
 
-/** Makes an answer in place of an operation that failed. */
+/** Answers in place of an operation that failed. */
 export type RecoveryHandler = (event: RecoveryEvent) => unknown;
 
-/** What is to be done when an operation fails. */
+/** What to do when an operation fails. */
 export interface RecoveryPlan {
-  /** The operation's name: low cardinality, as it labels errors, spans and metrics. */
+  /**
+   * Names the operation in errors, spans and metrics. Low cardinality.
+   *
+   * @throws {TypeError} at construction, unless a string of 1 to 128 characters
+   */
   readonly operation: string;
   /**
-   * What is done, or several things in sequence. `retry` and `circuit_break` come first, the outer
-   * before the inner; `fallback` and `graceful_degrade` follow, and are asked one after the other.
+   * One strategy, or several in sequence. `retry` and `circuit_break` come first, the outer before the
+   * inner; `fallback` and `graceful_degrade` follow, and are tried one after the other.
    *
    * @defaultValue 'retry'
    */
   readonly strategy?: RecoveryStrategy | readonly RecoveryStrategy[];
   /**
-   * Most calls after the first, with `retry`. (A retry policy's `maxAttempts` counts the first too.)
+   * Most calls after the first, with `retry`. (`maxAttempts` of a retry policy counts the first too.)
    *
    * @defaultValue 3
    * @throws {RangeError} at construction, unless an integer >= 0 and finite
    */
   readonly maxRetries?: number;
   /**
-   * Wait before the first retry, in milliseconds, with `retry`; it grows and is spread as in a retry
+   * Wait before the first retry, in milliseconds, with `retry`. Growth and jitter are those of a retry
    * policy.
    *
    * @defaultValue 100
    * @throws {RangeError} at construction, unless finite, >= 0 and less than `timeoutMs`
    */
   readonly retryDelayMs?: number;
-  /** More of the retry: backoff, jitter, budget, `isRetryable`, …. @defaultValue as in a retry policy */
-  readonly retry?: Omit<
-    RetryOptions,
-    | 'name'
-    | 'maxAttempts'
-    | 'initialDelayMs'
-    | 'attemptTimeoutMs'
-    | 'isFailure'
-    | 'clock'
-    | 'random'
-  >;
-  /** The circuit breaker of `circuit_break`. @defaultValue as in a breaker */
-  readonly breaker?: Omit<CircuitBreakerOptions, 'name' | 'isFailure' | 'clock'>;
   /**
-   * Longest time for the operation, in milliseconds: all its calls, and the waits between them. It
-   * then aborts, and what follows in the sequence is done. Each handler gets as long again.
+   * Further options of the retry: backoff, jitter, budget, …. Its `shouldHandle` says which of the
+   * outcomes that count as failed are retried: by default those that are transient.
+   *
+   * @defaultValue those of a retry policy
+   * @throws {TypeError} at construction, when an option is unknown or set by the plan itself
+   */
+  readonly retry?: PlannedRetryOptions;
+  /**
+   * Options of the circuit breaker.
+   *
+   * @defaultValue those of a breaker
+   * @throws {TypeError} at construction, when an option is unknown or set by the plan itself
+   */
+  readonly breaker?: PlannedBreakerOptions;
+  /**
+   * Longest time for the operation, in milliseconds: all its calls, and the waits between them. Its
+   * signal then aborts, and the handlers are tried. Each handler has the same time.
    *
    * @defaultValue 5000
    * @throws {RangeError} at construction, unless finite and > 0
    */
   readonly timeoutMs?: number;
   /**
-   * Longest time for one call, in milliseconds, or one that follows the latencies observed.
+   * Longest time for one call, in milliseconds, or a duration that follows observed latencies.
    *
    * @defaultValue none
    * @throws {RangeError} at construction, unless > 0 and less than `timeoutMs`
    */
   readonly attemptTimeoutMs?: number | ObservedDurationOptions;
-  /** Answers in full for an operation that failed, with `fallback`: a function, or a handler's name. */
+  /** Returns the value of `fallback`: a function, or the name of a handler. */
   readonly fallback?: RecoveryHandler | string;
-  /** Makes the partial result of `graceful_degrade`: a function, or a handler's name. */
+  /** Returns the partial result of `graceful_degrade`: a function, or the name of a handler. */
   readonly degrade?: RecoveryHandler | string;
   /**
-   * Whether a returned value says that the operation failed. It then counts as failed for every
-   * strategy, and is found in `FailedResultError.value`.
+   * Which outcomes of the operation count as failed: errors, values, or both. For every strategy alike:
+   * the retry repeats them when they are transient, the breaker counts them, and the handlers answer in
+   * their place. A value that counts as failed is transient, and becomes the `value` of a
+   * `FailedResultError`. Not asked about calls that were cancelled. An error in the predicate is logged
+   * and counts as `false`.
    *
-   * @defaultValue no value does
+   * @defaultValue `isFailure` of `@temper/core`: every error but the caller's own mistakes, no values
    */
-  readonly isFailure?: (value: unknown) => boolean;
+  readonly shouldHandle?: ShouldHandle;
   /**
-   * Which executions get spans.
+   * Which executions get spans: all, those that did not succeed at the first call, or none.
    *
-   * @defaultValue 'all'
+   * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
 }
 
-/** The defaults of a plan, as the README's table shows them. */
-export const PLAN_DEFAULTS: {
-  readonly strategy: 'retry';
-  readonly maxRetries: 3;
-  readonly retryDelayMs: 100;
-  readonly timeoutMs: 5000;
-  readonly spans: 'all';
-} = { strategy: 'retry', maxRetries: 3, retryDelayMs: 100, timeoutMs: 5000, spans: 'all' };
+/** Options of a retry that a plan does not set itself. */
+type PlannedRetryOptions = Omit<
+  RetryOptions,
+  'name' | 'maxAttempts' | 'initialDelayMs' | 'attemptTimeoutMs' | 'clock' | 'random'
+>;
 
-/** Every field of a plan. */
-export const PLAN_FIELDS: readonly string[] = [
-  'operation',
-  ...Object.keys(PLAN_DEFAULTS),
-  'retry',
-  'breaker',
-  'attemptTimeoutMs',
-  'fallback',
-  'degrade',
-  'isFailure',
-];
+/** Options of a breaker that a plan does not set itself. */
+type PlannedBreakerOptions = Omit<CircuitBreakerOptions, 'name' | 'shouldHandle' | 'clock'>;
 
-/** Handlers by name, for plans that come as data. */
+/** What a plan sets itself, and what to do instead. */
+const RETRY_RESERVED: Readonly<Record<string, string>> = {
+  name: 'it is the operation of the plan',
+  maxAttempts: 'set maxRetries of the plan',
+  initialDelayMs: 'set retryDelayMs of the plan',
+  attemptTimeoutMs: 'set attemptTimeoutMs of the plan',
+  clock: 'give the clock beside the plan',
+  random: 'give random beside the plan',
+};
+const BREAKER_RESERVED: Readonly<Record<string, string>> = {
+  name: 'it is the operation of the plan',
+  shouldHandle: 'set shouldHandle of the plan',
+  clock: 'give the clock beside the plan',
+};
+
+/** Handlers by name, for plans that are written as data. */
 export type RecoveryHandlers = Readonly<Record<string, RecoveryHandler>>;
 
-/** What a plan runs on. */
+/** What plans need besides themselves. */
 export interface PlanEnvironment {
-  /** Where names of handlers are looked up. @defaultValue none */
+  /** Handlers that plans may name. @defaultValue none */
   readonly handlers?: RecoveryHandlers;
-  /** @defaultValue the machine's clock */
+  /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
   readonly random?: Random;
 }
 
-/** A checked plan. */
+/** The options of a plan that may stay unset. */
+type Unset = 'retry' | 'breaker' | 'attemptTimeoutMs' | 'fallback' | 'degrade' | 'shouldHandle';
+
+/** The defaults of a plan, as the README's table shows them. */
+export const PLAN_DEFAULTS: Omit<Defaults<RecoveryPlan, Unset>, 'operation'> = {
+  strategy: 'retry',
+  maxRetries: 3,
+  retryDelayMs: 100,
+  timeoutMs: 5000,
+  spans: DEFAULT_SPANS,
+};
+
+/** A plan that was checked, with its defaults filled in. */
 export interface ResolvedPlan
-  extends Required<
-      Pick<RecoveryPlan, 'operation' | 'maxRetries' | 'retryDelayMs' | 'timeoutMs' | 'spans'>
-    >,
-    Pick<RecoveryPlan, 'retry' | 'breaker' | 'attemptTimeoutMs' | 'isFailure'> {
+  extends Omit<Resolved<RecoveryPlan, Unset>, 'strategy' | 'fallback' | 'degrade'> {
   readonly strategies: readonly RecoveryStrategy[];
   readonly fallback: RecoveryHandler | undefined;
   readonly degrade: RecoveryHandler | undefined;
@@ -168,82 +200,114 @@ export interface ResolvedPlan
   readonly random: Random;
 }
 
-/**
- * Holds a plan to its form and fills in the defaults.
- *
- * @throws {TypeError | RangeError} naming the plan, the field, what it may be and what it is
- */
-export function resolvePlan(plan: RecoveryPlan, environment: PlanEnvironment = {}): ResolvedPlan {
-  checkKnown('recovery plan', plan, PLAN_FIELDS);
-  const operation = checkOperation(plan.operation);
-  const owner = `recovery plan '${operation}'`;
-  const strategies = checkStrategies(owner, plan.strategy ?? PLAN_DEFAULTS.strategy);
-  if (plan.isFailure !== undefined) checkType(owner, 'isFailure', plan.isFailure, 'function');
-  for (const part of ['retry', 'breaker'] as const) {
-    if (plan[part] !== undefined) checkType(owner, part, plan[part], 'object');
-  }
-  const { handlers = {} } = environment;
-  const finite = { min: 0, infinite: false } as const;
-  const whole = { ...finite, integer: true };
-  return {
-    operation,
-    strategies,
-    maxRetries: checkNumber(owner, 'maxRetries', plan.maxRetries ?? 3, whole),
-    retryDelayMs: checkNumber(owner, 'retryDelayMs', plan.retryDelayMs ?? 100, finite),
-    timeoutMs: checkNumber(owner, 'timeoutMs', plan.timeoutMs ?? PLAN_DEFAULTS.timeoutMs, {
-      ...finite,
-      aboveMin: true,
-    }),
-    spans: checkOneOf(owner, 'spans', plan.spans ?? PLAN_DEFAULTS.spans, SPAN_MODES),
-    fallback: checkHandler(owner, 'fallback', 'fallback', plan.fallback, strategies, handlers),
-    degrade: checkHandler(owner, 'degrade', 'graceful_degrade', plan.degrade, strategies, handlers),
-    ...(plan.retry === undefined ? {} : { retry: plan.retry }),
-    ...(plan.breaker === undefined ? {} : { breaker: plan.breaker }),
-    ...(plan.attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs: plan.attemptTimeoutMs }),
-    ...(plan.isFailure === undefined ? {} : { isFailure: plan.isFailure }),
-    clock: checkClock(owner, environment.clock ?? systemClock),
-    random: environment.random ?? systemRandom,
+const FINITE = { min: 0, infinite: false };
+const DURATION = { ...FINITE, aboveMin: true };
+
+const RULES: { readonly [K in keyof RecoveryPlan]-?: OptionRule } = {
+  operation: (owner, _option, value) => void checkName(owner, value),
+  strategy: (owner, _option, value) => void checkStrategies(owner, value),
+  maxRetries: numberRule({ ...FINITE, integer: true }),
+  retryDelayMs: numberRule(FINITE),
+  retry: partRule(RETRY_RESERVED),
+  breaker: partRule(BREAKER_RESERVED),
+  timeoutMs: numberRule(DURATION),
+  attemptTimeoutMs: durationRule(DURATION),
+  // Handlers are looked up by name: see `handlerOf`.
+  fallback: () => {},
+  degrade: () => {},
+  shouldHandle: typeRule('function'),
+  spans: oneOfRule(SPAN_MODES),
+};
+
+function partRule(reserved: Readonly<Record<string, string>>): OptionRule {
+  return (owner, option, value) => {
+    checkType(owner, option, value, 'object');
+    checkReserved(owner, option, value as object, reserved);
   };
 }
+
+/**
+ * Checks a plan and fills in the defaults.
+ *
+ * @throws {TypeError | RangeError} naming the plan, the field, its range and its value
+ */
+export function resolvePlan(plan: RecoveryPlan, environment: PlanEnvironment = {}): ResolvedPlan {
+  checkKnown('recovery plan', plan, Object.keys(RULES));
+  const operation = checkOperation(plan.operation);
+  const owner = `recovery plan '${operation}'`;
+  const defaults = { ...PLAN_DEFAULTS, operation };
+  const resolved = resolveOptions<RecoveryPlan, Unset>(owner, plan, defaults, RULES);
+  const { strategy, fallback, degrade, ...rest } = resolved;
+  const strategies = checkStrategies(owner, strategy);
+  const { handlers, clock, random } = resolveEnvironment(owner, environment);
+  return {
+    ...rest,
+    strategies,
+    fallback: handlerOf(owner, 'fallback', 'fallback', fallback, strategies, handlers),
+    degrade: handlerOf(owner, 'degrade', 'graceful_degrade', degrade, strategies, handlers),
+    clock,
+    random,
+  };
+}
+
+/** Checks what plans need besides themselves, and fills in the defaults. */
+function resolveEnvironment(
+  owner: string,
+  environment: PlanEnvironment,
+): Required<PlanEnvironment> {
+  const defaults = { handlers: {}, clock: systemClock, random: systemRandom };
+  return resolveOptions<PlanEnvironment>(owner, environment, defaults, ENVIRONMENT_RULES);
+}
+
+/** The rules of {@link PlanEnvironment}. */
+export const ENVIRONMENT_RULES: { readonly [K in keyof PlanEnvironment]-?: OptionRule } = {
+  handlers: (owner, option, handlers) => {
+    checkType(owner, option, handlers, 'object');
+    for (const [name, handler] of Object.entries(handlers as object)) {
+      checkType(owner, `${option}[${show(name)}]`, handler, 'function');
+    }
+  },
+  clock: clockRule,
+  random: typeRule('function'),
+};
 
 function checkOperation(operation: unknown): string {
   try {
     return checkName('recovery plan', operation);
   } catch {
     throw new TypeError(
-      `recovery plan: operation must be a non-empty string, got ${show(operation)}.`,
+      `recovery plan: operation must be a non-empty string of at most 128 characters without control characters, got ${show(operation)}.`,
     );
   }
 }
 
-function checkStrategies(
-  owner: string,
-  given: RecoveryStrategy | readonly RecoveryStrategy[],
-): readonly RecoveryStrategy[] {
-  const strategies: readonly RecoveryStrategy[] = typeof given === 'string' ? [given] : given;
+function checkStrategies(owner: string, given: unknown): readonly RecoveryStrategy[] {
+  const strategies: unknown = typeof given === 'string' ? [given] : given;
   if (!Array.isArray(strategies) || strategies.length === 0) {
     const words = RECOVERY_STRATEGIES.map(show).join(', ');
     throw new TypeError(
       `${owner}: strategy must be one of ${words}, or an array of them, got ${show(given)}.`,
     );
   }
+  const checked: RecoveryStrategy[] = [];
   let answering: RecoveryStrategy | undefined;
-  for (const [index, strategy] of strategies.entries()) {
-    checkOneOf(owner, 'strategy', strategy, RECOVERY_STRATEGIES);
-    if (strategies.indexOf(strategy) !== index) {
+  for (const each of strategies as readonly unknown[]) {
+    const strategy = checkOneOf(owner, 'strategy', each, RECOVERY_STRATEGIES);
+    if (checked.includes(strategy)) {
       throw new TypeError(`${owner}: strategy names '${strategy}' twice.`);
     }
+    checked.push(strategy);
     if (!GUARDS.includes(strategy)) answering ??= strategy;
     else if (answering !== undefined) {
       throw new TypeError(
-        `${owner}: strategy must name '${strategy}' before '${answering}', which answers when no call is left to make.`,
+        `${owner}: strategy must name '${strategy}' before '${answering}', which answers after the last call.`,
       );
     }
   }
-  return [...strategies];
+  return checked;
 }
 
-function checkHandler(
+function handlerOf(
   owner: string,
   field: 'fallback' | 'degrade',
   strategy: RecoveryStrategy,

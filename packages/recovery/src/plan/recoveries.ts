@@ -1,41 +1,43 @@
+import { type CallContext, type Operation, systemClock } from '@temper/core';
 import {
-  checkKnown,
-  checkName,
-  checkNumber,
-  checkType,
-  type ExecutionContext,
-  type Operation,
+  type Defaults,
+  invoke,
+  nameRule,
+  notify,
+  numberRule,
+  type OptionRule,
+  resolveOptions,
   show,
-} from '@temper/core';
+  systemRandom,
+} from '@temper/core/policy';
 import { type PlannedFunction, planOf } from './annotation.ts';
+import { executionOptions } from './call-options.ts';
+import type { RecoverOptions, Recovery, RecoveryResult, RecoveryStats } from './contract.ts';
 import { UnregisteredOperationError } from './errors.ts';
+import { Executions } from './executions.ts';
 import { type HistoryQuery, RecoveryHistory, type RecoveryRecord } from './history.ts';
-import { PlainRun } from './plain-run.ts';
-import type { PlanEnvironment, RecoveryPlan } from './plan.ts';
-import {
-  DEFAULT_HISTORY,
-  PlannedRecovery,
-  type RecoverOptions,
-  type Recovery,
-  type RecoveryResult,
-  type RecoveryStats,
-} from './recovery.ts';
+import { ENVIRONMENT_RULES, type PlanEnvironment, type RecoveryPlan } from './plan.ts';
+import { DEFAULT_HISTORY, PlannedRecovery } from './recovery.ts';
+import { PlanObserver } from './telemetry.ts';
+
+/** Stands on metrics for operations without a plan, of which there may be any number. */
+const UNPLANNED = 'unplanned';
 
 /** Options of {@link recoveries}. */
 export interface RecoveriesOptions extends PlanEnvironment {
   /** Names the collection in errors. @defaultValue 'recoveries' */
   readonly name?: string;
-  /** Plans to begin with, such as those of `parsePlans`. @defaultValue none */
+  /** The first plans, such as those of `parsePlans`. @defaultValue none */
   readonly plans?: readonly RecoveryPlan[];
   /**
-   * The operations that are run by hand, with `execute` or `run`. Those given to `register` need not
-   * be here.
+   * Operations that are run by name, with `execute` or `run`. Those given to `register` need not be
+   * listed.
    *
    * @defaultValue none
    */
   readonly operations?: readonly string[];
   /**
-   * Executions kept in the history, of all operations together. 0 keeps none.
+   * Most executions in the history, of all operations together. 0 keeps none.
    *
    * @defaultValue 1000
    * @throws {RangeError} at construction, unless an integer from 0 to 1 000 000
@@ -43,32 +45,41 @@ export interface RecoveriesOptions extends PlanEnvironment {
   readonly historySize?: number;
 }
 
+/** Options of a registered function: the same for every call, or computed from its arguments. */
+export type RegisterOptions<Args extends readonly unknown[]> =
+  | Omit<RecoverOptions, 'args'>
+  | ((...args: Args) => Omit<RecoverOptions, 'args'> | undefined);
+
 /** Plans by operation. */
 export interface Recoveries extends Disposable {
-  /** Adds a plan. @throws {TypeError} when the operation has one already */
+  /** Adds a plan. @throws {TypeError} when the operation has one, or the plan is invalid */
   add(plan: RecoveryPlan): Recovery;
-  /** The plan in force for an operation; `undefined` without one. */
+  /** The plan of an operation; `undefined` without one. */
   get(operation: string): Recovery | undefined;
   /**
-   * Registers an operation, and returns the function that runs it under its plan (plainly, when it has
-   * none): same parameters but for the context, which the plan supplies.
+   * Registers an operation, and returns a function that runs it under its plan, or plainly when it has
+   * none. Its parameters are those of `fn` after the context.
+   *
+   * @throws {TypeError} when `fn` is not a function, or fixed options are invalid
    */
   register<Args extends readonly unknown[], R>(
     operation: string,
     fn: PlannedFunction<Args, R>,
+    options?: RegisterOptions<Args>,
   ): (...args: Args) => Promise<Awaited<R>>;
-  /** The same for a function that carries its plan; see {@link withPlan}. */
+  /** The same for a function with a plan attached; see {@link withPlan}. */
   register<Args extends readonly unknown[], R>(
     fn: PlannedFunction<Args, R>,
+    options?: RegisterOptions<Args>,
   ): (...args: Args) => Promise<Awaited<R>>;
   /**
-   * Call it when everything is registered.
+   * Checks that every plan has its operation. Call it when everything is registered.
    *
    * @throws {UnregisteredOperationError} when there is a plan for an operation that is neither
    * registered nor in `operations`
    */
   start(): void;
-  /** Runs `fn` under the plan of `operation`; plainly, when there is none. Never rejects. */
+  /** Runs `fn` under the plan of `operation`, or plainly when it has none. Never rejects. */
   execute<T>(
     operation: string,
     fn: Operation<T>,
@@ -76,11 +87,13 @@ export interface Recoveries extends Disposable {
   ): Promise<RecoveryResult<Awaited<T>>>;
   /** As {@link execute}, but resolves to the value and rejects with the error; see `Recovery.run`. */
   run<T>(operation: string, fn: Operation<T>, options?: RecoverOptions): Promise<Awaited<T>>;
-  /** The last executions, those that the query asks for. */
+  /** The latest executions that match the query, the oldest first. */
   history(query?: HistoryQuery): readonly RecoveryRecord[];
   /** One entry per plan. */
   stats(): readonly RecoveryStats[];
 }
+
+const OWNER = 'recoveries';
 
 class PlannedRecoveries implements Recoveries {
   readonly #name: string;
@@ -88,34 +101,30 @@ class PlannedRecoveries implements Recoveries {
   readonly #plans = new Map<string, PlannedRecovery>();
   readonly #registered: Set<string>;
   readonly #history: RecoveryHistory;
-  readonly #plain: PlainRun;
+  readonly #unplanned: Executions;
 
-  constructor(options: RecoveriesOptions) {
-    const owner = 'recoveries';
-    this.#name = checkName(owner, options.name ?? owner);
-    const { handlers, clock, random } = options;
-    this.#environment = {
-      ...(handlers === undefined ? {} : { handlers }),
-      ...(clock === undefined ? {} : { clock }),
-      ...(random === undefined ? {} : { random }),
-    };
+  constructor(options: Defaults<RecoveriesOptions>) {
+    const { name, handlers, clock, random } = options;
+    this.#name = name;
+    this.#environment = { handlers, clock, random };
     this.#registered = new Set(options.operations);
-    this.#history = new RecoveryHistory(
-      checkNumber(owner, 'historySize', options.historySize ?? DEFAULT_HISTORY, {
-        min: 0,
-        max: 1_000_000,
-        integer: true,
-      }),
-    );
-    this.#plain = new PlainRun(this.#history, clock);
-    for (const plan of options.plans ?? []) this.add(plan);
+    this.#history = new RecoveryHistory(options.historySize);
+    const strategy = 'none';
+    this.#unplanned = new Executions({
+      strategy,
+      clock,
+      history: this.#history,
+      observer: new PlanObserver(UNPLANNED, strategy, 'none', clock),
+    });
+    for (const plan of options.plans) this.add(plan);
   }
 
   add(plan: RecoveryPlan): Recovery {
-    if (this.#plans.has(plan.operation)) {
-      throw new TypeError(`recoveries: '${plan.operation}' has a plan already.`);
-    }
     const recovery = new PlannedRecovery(plan, this.#environment, this.#history);
+    if (this.#plans.has(recovery.operation)) {
+      recovery[Symbol.dispose]();
+      throw new TypeError(`${OWNER}: ${show(recovery.operation)} already has a plan.`);
+    }
     this.#plans.set(recovery.operation, recovery);
     return recovery;
   }
@@ -125,30 +134,52 @@ class PlannedRecoveries implements Recoveries {
   }
 
   register<Args extends readonly unknown[], R>(
-    first: string | PlannedFunction<Args, R>,
-    second?: PlannedFunction<Args, R>,
+    ...given:
+      | [
+          operation: string,
+          fn: PlannedFunction<Args, R>,
+          options?: RegisterOptions<Args> | undefined,
+        ]
+      | [fn: PlannedFunction<Args, R>, options?: RegisterOptions<Args> | undefined]
   ): (...args: Args) => Promise<Awaited<R>> {
-    const fn = typeof first === 'string' ? second : first;
+    const [name, fn, options] = (typeof given[0] === 'string' ? given : [undefined, ...given]) as [
+      string | undefined,
+      PlannedFunction<Args, R>,
+      RegisterOptions<Args>?,
+    ];
+    const operation = this.#operationOf(name, fn);
+    const owner = `${OWNER}: ${show(operation)}`;
+    if (options !== undefined && typeof options !== 'function') registered(owner, options, []);
+    this.#registered.add(operation);
+    return async (...args: Args): Promise<Awaited<R>> => {
+      const own = typeof options === 'function' ? options(...args) : options;
+      // A promise is refused below; its rejection must not end the process.
+      notify(owner, 'register options', () => own);
+      const all = registered(owner, own, args);
+      return this.run(operation, (call: CallContext) => fn(call, ...args), all);
+    };
+  }
+
+  /** The operation that a function is registered for; adds the plan that is attached to it. */
+  #operationOf(name: string | undefined, fn: unknown): string {
     if (typeof fn !== 'function') {
-      throw new TypeError(`recoveries: register needs a function, got ${show(fn)}.`);
+      throw new TypeError(`${OWNER}: register needs a function, got ${show(fn)}.`);
     }
     const plan = planOf(fn);
-    const operation = typeof first === 'string' ? first : plan?.operation;
+    const operation = name ?? plan?.operation;
     if (operation === undefined) {
       throw new TypeError(
-        `recoveries: ${show(fn)} carries no plan; register it by an operation's name, or use withPlan.`,
+        `${OWNER}: ${show(fn)} has no plan; register it with the name of an operation, or use withPlan.`,
       );
     }
     if (plan !== undefined && plan.operation !== operation) {
       throw new TypeError(
-        `recoveries: the function registered as '${operation}' carries a plan for '${plan.operation}'.`,
+        `${OWNER}: the function registered as ${show(operation)} has a plan for ${show(plan.operation)}.`,
       );
     }
-    // A plan given from outside, such as a document, goes before the one beside the function.
+    // A plan from outside, such as a document, takes precedence over the one of the function.
     if (plan !== undefined && !this.#plans.has(operation)) this.add(plan);
-    this.#registered.add(operation);
-    return (...args) =>
-      this.run(operation, (context: ExecutionContext) => fn(context, ...args), { args });
+    return operation;
   }
 
   start(): void {
@@ -161,22 +192,20 @@ class PlannedRecoveries implements Recoveries {
   execute<T>(
     operation: string,
     fn: Operation<T>,
-    options: RecoverOptions = {},
+    options?: RecoverOptions,
   ): Promise<RecoveryResult<Awaited<T>>> {
     const plan = this.#plans.get(operation);
-    return plan === undefined
-      ? this.#plain.execute(operation, fn, options)
-      : plan.execute(fn, options);
+    if (plan !== undefined) return plan.execute(fn, options);
+    return this.#unplanned.execute(operation, fn, options, (work, call, execution) => {
+      execution.attempts = 1;
+      return invoke(work, call);
+    });
   }
 
-  async run<T>(
-    operation: string,
-    fn: Operation<T>,
-    options: RecoverOptions = {},
-  ): Promise<Awaited<T>> {
+  async run<T>(operation: string, fn: Operation<T>, options?: RecoverOptions): Promise<Awaited<T>> {
     const plan = this.#plans.get(operation);
     if (plan !== undefined) return plan.run(fn, options);
-    const result = await this.#plain.execute(operation, fn, options);
+    const result = await this.execute(operation, fn, options);
     if (result.ok) return result.value;
     throw result.error;
   }
@@ -194,19 +223,48 @@ class PlannedRecoveries implements Recoveries {
   }
 }
 
+/** The options of one call of a registered function. */
+function registered(
+  owner: string,
+  options: Omit<RecoverOptions, 'args'> | undefined,
+  args: readonly unknown[],
+): RecoverOptions {
+  const { call } = executionOptions(owner, 'registered', options);
+  if (options !== undefined && (options as RecoverOptions).args !== undefined) {
+    throw new TypeError(`${owner}: args cannot be set here: they are those of the function.`);
+  }
+  const { operation: _, ...rest } = call;
+  return { ...rest, args };
+}
+
+const listRule =
+  (item: string, fits: (value: unknown) => boolean): OptionRule =>
+  (owner, option, value) => {
+    if (Array.isArray(value) && value.every(fits)) return;
+    throw new TypeError(`${owner}: ${option} must be an array of ${item}, got ${show(value)}.`);
+  };
+
 /**
- * Makes a collection of plans by operation.
+ * Creates a collection of plans by operation.
  *
- * @throws {TypeError | RangeError | PipelineOrderError} at once, when an option or a plan does not hold
+ * @throws {TypeError | RangeError | PipelineOrderError} when an option or a plan is invalid
  */
 export function recoveries(options: RecoveriesOptions = {}): Recoveries {
-  const known = ['name', 'plans', 'operations', 'historySize', 'handlers', 'clock', 'random'];
-  checkKnown('recoveries', options, known);
-  if (options.handlers !== undefined) {
-    checkType('recoveries', 'handlers', options.handlers, 'object');
-    for (const [name, handler] of Object.entries(options.handlers)) {
-      checkType('recoveries', `handlers.${name}`, handler, 'function');
-    }
-  }
-  return new PlannedRecoveries(options);
+  const defaults: Defaults<RecoveriesOptions> = {
+    name: OWNER,
+    plans: [],
+    operations: [],
+    historySize: DEFAULT_HISTORY,
+    handlers: {},
+    clock: systemClock,
+    random: systemRandom,
+  };
+  const all = resolveOptions<RecoveriesOptions>(OWNER, options, defaults, {
+    name: nameRule,
+    plans: listRule('plans', (plan) => typeof plan === 'object' && plan !== null),
+    operations: listRule('names', (name) => typeof name === 'string' && name !== ''),
+    historySize: numberRule({ min: 0, max: 1_000_000, integer: true }),
+    ...ENVIRONMENT_RULES,
+  });
+  return new PlannedRecoveries(all);
 }
