@@ -15,7 +15,7 @@ const count = fc.integer({ min: 0, max: 999_999_999_999_999 });
 const bytes = fc.option(fc.uint8Array({ maxLength: 20 }), { nil: undefined });
 
 describe('structured fields', () => {
-  it('come back as they were sent', () => {
+  it('are parsed to what was serialised', () => {
     const policy = fc.record({
       name: printable,
       quota: count,
@@ -45,7 +45,7 @@ describe('structured fields', () => {
     );
   });
 
-  it('never throw, whatever comes', () => {
+  it('parse any text without an error', () => {
     const near = fc.string({ unit: fc.constantFrom(...'"\\;=,: \tqrtwpk019-.?@%*abc()') });
     fc.assert(
       fc.property(fc.oneof(fc.string(), near), (text) => {
@@ -94,14 +94,14 @@ describe('structured fields', () => {
     expect(parseList(text)).toBeUndefined();
   });
 
-  it('refuse to send what a String cannot hold', () => {
+  it('refuse to serialise text that a String cannot hold', () => {
     expect(() => serializeString('größe')).toThrow(TypeError);
     expect(() => serializeString('a\nb')).toThrow(TypeError);
   });
 });
 
 describe('the examples of the draft', () => {
-  it('are understood', () => {
+  it('are parsed', () => {
     expect(parseRateLimitPolicy('"burst";q=100;w=60,"daily";q=1000;w=86400')).toMatchObject([
       { name: 'burst', quota: 100, windowSeconds: 60 },
       { name: 'daily', quota: 1000, windowSeconds: 86_400 },
@@ -139,7 +139,7 @@ describe('the examples of the draft', () => {
     expect(parseRateLimitPolicy('"quota";w=10')).toBeUndefined();
   });
 
-  it('are written the same way', () => {
+  it('are serialised the same way', () => {
     expect(formatRateLimitPolicy([{ name: 'default', quota: 100, windowSeconds: 10 }])).toBe(
       '"default";q=100;w=10',
     );

@@ -10,7 +10,10 @@ let url: string;
 const statuses: number[] = [];
 
 async function start(make: () => RateLimiter): Promise<void> {
-  const middleware = rateLimitMiddleware({ limits: [{ name: 'per-client', keyed: keyed(make) }] });
+  const limiter = keyed({ template: make() });
+  const middleware = rateLimitMiddleware({
+    limits: [{ name: 'per-client', limiter, key: 'address' }],
+  });
   server = createServer((request, response) => {
     response.once('finish', () => statuses.push(response.statusCode));
     middleware(request, response, () => response.end('ok'));
@@ -27,17 +30,17 @@ afterEach(() => {
   server.close();
 });
 
-describe('a client that obeys a server that tells', () => {
+describe('a client that follows the limits that a server announces', () => {
   it.each([
     ['a fixed window', () => fixedWindow({ limit: 5, windowMs: 1000 })],
     ['a token bucket', () => tokenBucket({ limit: 6, windowMs: 1000, burst: 6 })],
   ])(
-    'is never refused: %s',
+    'is never refused by %s',
     async (_, make) => {
       await start(make);
       const api = clientRateLimit();
       const call = () => api.execute(({ signal }) => fetch(url, { signal }));
-      // The first call learns what there is; then all come at once.
+      // The first call learns the limit; then all are made at once.
       await call();
       await Promise.all(Array.from({ length: 13 }, call));
       expect(statuses).toHaveLength(14);
@@ -46,7 +49,7 @@ describe('a client that obeys a server that tells', () => {
     20_000,
   );
 
-  it('would be refused if it did not obey', async () => {
+  it('would be refused if it did not follow them', async () => {
     await start(() => fixedWindow({ limit: 5, windowMs: 1000 }));
     await Promise.all(Array.from({ length: 14 }, () => fetch(url)));
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(0);

@@ -1,117 +1,53 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
+import { diag } from '@opentelemetry/api';
 import { ManualClock } from '@temper/testkit';
-import express from 'express';
-import fastify from 'fastify';
 import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   fastifyRateLimit,
-  type HttpRateLimitOptions,
+  HttpGuard,
+  type HttpLimit,
+  type HttpRequest,
   honoRateLimit,
   rateLimitMiddleware,
 } from '../../src/http/index.ts';
-import { concurrency, keyed, StoreUnavailableError, tokenBucket } from '../../src/index.ts';
+import { problemOf } from '../../src/http/problem.ts';
+import { concurrency, keyed, tokenBucket } from '../../src/index.ts';
+import {
+  MemoryRateLimitStore,
+  StoreUnavailableError,
+  sharedRateLimit,
+} from '../../src/shared/index.ts';
+import { closeServers, frameworks, type Handle } from './frameworks.ts';
 
-/** What a handler does with a request that was let through. */
-type Handle = () => Promise<string>;
-type Serve = (
-  options: HttpRateLimitOptions,
-  handle: Handle,
-  more?: HttpRateLimitOptions,
-) => Promise<string>;
+afterEach(closeServers);
 
-const closing: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const fail = (): never => {
+  throw new Error('a bug');
+};
+const rejects = (): Promise<never> => Promise.reject(new Error('a bug'));
 
-function closeLater(server: Server): void {
-  closing.push(() => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
+/** What is logged on `diag`, until the end of the test. */
+function recordErrors(): string[] {
+  const messages: string[] = [];
+  const ignore = (): void => undefined;
+  const error = (...parts: unknown[]): void => void messages.push(parts.join(' '));
+  diag.setLogger({ error, warn: ignore, info: ignore, debug: ignore, verbose: ignore });
+  return messages;
 }
-
-const addressOf = (server: Server): string =>
-  `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
-async function listen(
-  handler: (request: IncomingMessage, response: ServerResponse) => void,
-): Promise<string> {
-  const server = createServer(handler);
-  closeLater(server);
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return addressOf(server);
-}
-
-const frameworks: [string, Serve][] = [
-  [
-    'node:http',
-    (options, handle, more) => {
-      const first = rateLimitMiddleware(options);
-      const second = more === undefined ? undefined : rateLimitMiddleware(more);
-      return listen((request, response) => {
-        const end = async (error?: unknown): Promise<void> => {
-          if (error !== undefined) response.writeHead(500).end((error as Error).message);
-          else response.end(await handle());
-        };
-        first(request, response, (error) => {
-          if (error === undefined && second !== undefined) second(request, response, end);
-          else void end(error);
-        });
-      });
-    },
-  ],
-  [
-    'Express',
-    (options, handle, more) => {
-      const app = express();
-      app.use(rateLimitMiddleware(options));
-      if (more !== undefined) app.use(rateLimitMiddleware(more));
-      app.get('/', async (_, response) => void response.send(await handle()));
-      app.use(((error, _request, response, _next) => {
-        response.status(500).send((error as Error).message);
-      }) as express.ErrorRequestHandler);
-      return listen(app);
-    },
-  ],
-  [
-    'Fastify',
-    async (options, handle, more) => {
-      const app = fastify();
-      closing.push(() => app.close());
-      await app.register(fastifyRateLimit, options);
-      if (more !== undefined) await app.register(fastifyRateLimit, more);
-      app.get('/', handle);
-      return app.listen({ host: '127.0.0.1', port: 0 });
-    },
-  ],
-  [
-    'Hono',
-    async (options, handle, more) => {
-      const app = new Hono();
-      app.use(honoRateLimit(options));
-      if (more !== undefined) app.use(honoRateLimit(more));
-      app.get('/', async (context) => context.text(await handle()));
-      app.onError((error, context) => context.text(error.message, 500));
-      const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }) as Server;
-      closeLater(server);
-      await once(server, 'listening');
-      return addressOf(server);
-    },
-  ],
-];
+afterEach(() => diag.disable());
 
 const hello: Handle = async () => 'hello';
 
 describe.each(frameworks)('%s', (_, start) => {
-  it('tells the limits, and refuses with a problem when one is exceeded', async () => {
+  it('announces the limits, and refuses with a problem detail when one is exceeded', async () => {
     const clock = new ManualClock();
-    const perClient = keyed(() => tokenBucket({ clock, limit: 100, windowMs: 60_000, burst: 2 }));
-    const url = await start({ limits: [{ name: 'per-client', keyed: perClient }] }, hello);
+    const perClient = keyed({
+      template: tokenBucket({ clock, limit: 100, windowMs: 60_000, burst: 2 }),
+    });
+    const url = await start(
+      { limits: [{ name: 'per-client', limiter: perClient, key: 'address' }] },
+      hello,
+    );
 
     const first = await fetch(url);
     expect(await first.text()).toBe('hello');
@@ -138,7 +74,13 @@ describe.each(frameworks)('%s', (_, start) => {
   });
 
   it('takes the address from the connection unless the proxy is trusted', async () => {
-    const limits = () => [{ name: 'per-client', keyed: keyed(() => tokenBucket({ burst: 1 })) }];
+    const limits = () => [
+      {
+        name: 'per-client',
+        limiter: keyed({ template: tokenBucket({ burst: 1 }) }),
+        key: 'address' as const,
+      },
+    ];
     const from = (url: string, address: string) =>
       fetch(url, { headers: { 'x-forwarded-for': address } }).then(({ status }) => status);
 
@@ -177,7 +119,7 @@ describe.each(frameworks)('%s', (_, start) => {
     expect((await fetch(url)).status).toBe(200);
   });
 
-  it('gives the permit of a client that hung up back', async () => {
+  it('gives the permit back when the client closes the connection', async () => {
     const limiter = concurrency({ limit: 1 });
     const begun = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<string>();
@@ -194,14 +136,16 @@ describe.each(frameworks)('%s', (_, start) => {
     ended.resolve('late');
   });
 
-  it('tells several limits side by side, of one middleware or of two', async () => {
+  it('announces several limits side by side, of one middleware or of two', async () => {
     const burst = tokenBucket({ limit: 50, windowMs: 1000, burst: 5 });
-    const daily = keyed(() => tokenBucket({ limit: 1000, windowMs: 86_400_000, burst: 1000 }));
+    const daily = keyed({
+      template: tokenBucket({ limit: 1000, windowMs: 86_400_000, burst: 1000 }),
+    });
     const url = await start(
       {
         limits: [
           { name: 'burst', limiter: burst },
-          { name: 'daily', keyed: daily },
+          { name: 'daily', limiter: daily, key: 'address' },
         ],
       },
       hello,
@@ -222,14 +166,14 @@ describe.each(frameworks)('%s', (_, start) => {
     ]);
   });
 
-  it('asks for key, cost and partition, and skips what is to be skipped', async () => {
-    const perUser = keyed(() => tokenBucket({ burst: 10 }));
+  it('uses key, cost and partitionKey, and skips the requests that skip selects', async () => {
+    const perUser = keyed({ template: tokenBucket({ burst: 10 }) });
     const url = await start(
       {
         limits: [
           {
             name: 'per-user',
-            keyed: perUser,
+            limiter: perUser,
             key: async (request) => request.header('x-user'),
             cost: (request) =>
               Number(new URL(request.url, 'http://x').searchParams.get('cost') ?? 1),
@@ -249,9 +193,9 @@ describe.each(frameworks)('%s', (_, start) => {
     expect((await ask({ 'x-user': 'ann', 'x-probe': '1' })).headers.get('ratelimit')).toBeNull();
   });
 
-  it('answers a store that is away with 503, or lets the request pass', async () => {
+  it('responds with 503 when the store is unavailable, or lets the request pass', async () => {
     const away = {
-      check: () => Promise.reject(new StoreUnavailableError('shared', new Error('gone'))),
+      take: () => Promise.reject(new StoreUnavailableError('shared', new Error('gone'))),
     };
     const refusing = await start({ limits: [{ name: 'shared', limiter: away }] }, hello);
     const refused = await fetch(refusing);
@@ -264,27 +208,95 @@ describe.each(frameworks)('%s', (_, start) => {
     expect((await fetch(allowing)).status).toBe(200);
   });
 
-  it('hands on what a hook of the user throws, and keeps no permit', async () => {
+  it.each<[string, Partial<HttpLimit>, string]>([
+    ['key throws', { key: fail }, 'a bug'],
+    ['key rejects', { key: rejects }, 'a bug'],
+    ['key returns no string', { key: () => 5 as never }, 'key must be'],
+    ['cost throws', { cost: fail }, 'a bug'],
+    ['cost rejects', { cost: rejects }, 'a bug'],
+    ['cost is NaN', { cost: () => Number.NaN }, 'cost must be'],
+    ['cost resolves to text', { cost: async () => '5' as never }, 'cost must be'],
+  ])('passes the error on and gives permits back when %s', async (_, broken, message) => {
     const limiter = concurrency({ limit: 1 });
+    const perClient = keyed({ template: tokenBucket() });
     const url = await start(
       {
         limits: [
           { name: 'at-a-time', limiter },
-          {
-            name: 'broken',
-            keyed: keyed(() => tokenBucket()),
-            key: () => {
-              throw new Error('a bug in key');
-            },
-          },
+          { name: 'broken', limiter: perClient, key: 'address', ...broken },
         ],
       },
       hello,
     );
     const response = await fetch(url);
     expect(response.status).toBe(500);
-    expect(await response.text()).toContain('a bug in key');
+    expect(await response.text()).toContain(message);
     expect(limiter.stats().inFlight).toBe(0);
+  });
+
+  it('awaits a cost and a key that are promises', async () => {
+    const limiter = keyed({ template: tokenBucket({ burst: 5 }) });
+    const url = await start(
+      { limits: [{ name: 'a', limiter, key: async () => 'ann', cost: async () => 2 }] },
+      hello,
+    );
+    expect((await fetch(url)).headers.get('ratelimit')).toContain('r=3');
+    expect(limiter.peek({ key: 'ann' })).toMatchObject({ remaining: 3 });
+  });
+
+  it.each<[string, () => unknown]>([
+    ['throws', fail],
+    ['rejects', rejects],
+    ['returns a promise', async () => true],
+  ])('does not skip the request and logs it when skip %s', async (_, skip) => {
+    const messages = recordErrors();
+    const limits = [{ name: 'a', limiter: tokenBucket({ burst: 1 }) }];
+    const url = await start({ limits, skip: skip as () => boolean }, hello);
+    const response = await fetch(url);
+    expect(response.headers.get('ratelimit')).toContain('r=0');
+    expect((await fetch(url)).status).toBe(503);
+    expect(messages.join()).toContain('skip');
+  });
+
+  it.each<[string, () => unknown]>([
+    ['throws', fail],
+    ['rejects', rejects],
+    ['returns a promise', async () => 'x'],
+    ['returns a number', () => 5],
+  ])('announces no partition and logs it when partitionKey %s', async (_, partitionKey) => {
+    const messages = recordErrors();
+    const limiter = concurrency({ limit: 1 });
+    const perClient = keyed({ limiter: () => limiter });
+    const limit = { name: 'a', limiter: perClient, key: 'address' as const };
+    const url = await start({ limits: [{ ...limit, partitionKey: partitionKey as never }] }, hello);
+    const response = await fetch(url);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('ratelimit')).toBe('"a";r=0');
+    await response.text();
+    await expect.poll(() => limiter.stats().inFlight).toBe(0);
+    expect(messages.join()).toContain('partitionKey');
+  });
+
+  it('limits requests with an empty key together', async () => {
+    const limiter = keyed({ template: tokenBucket({ burst: 1 }) });
+    const key = (request: HttpRequest) => request.header('x-user');
+    const url = await start({ limits: [{ name: 'a', limiter, key }] }, hello);
+    const ask = (user: string) =>
+      fetch(url, { headers: { 'x-user': user } }).then(({ status }) => status);
+    expect([await ask(''), await ask(''), await ask('ann')]).toEqual([200, 429, 200]);
+  });
+
+  it('keeps the other limits when the store of one is unavailable and may be', async () => {
+    const away = {
+      take: () => Promise.reject(new StoreUnavailableError('shared', new Error('gone'))),
+    };
+    const limits = [
+      { name: 'shared', limiter: away },
+      { name: 'local', limiter: tokenBucket({ burst: 1 }) },
+    ];
+    const url = await start({ limits, onStoreUnavailable: 'allow' }, hello);
+    expect((await fetch(url)).headers.get('ratelimit')).toMatch(/^"local";r=0/);
+    expect((await fetch(url)).status).toBe(503);
   });
 });
 
@@ -296,7 +308,11 @@ describe('Hono without a server', () => {
       honoRateLimit({
         limits: [
           { name: 'at-a-time', limiter },
-          { name: 'per-client', keyed: keyed(() => tokenBucket({ burst: 1 })) },
+          {
+            name: 'per-client',
+            limiter: keyed({ template: tokenBucket({ burst: 1 }) }),
+            key: 'address',
+          },
         ],
         remoteAddress: () => '203.0.113.7',
       }),
@@ -308,8 +324,31 @@ describe('Hono without a server', () => {
   });
 });
 
-describe('a cost that can never fit', () => {
-  it('is refused without a time to come back', async () => {
+describe('remoteAddress of Hono', () => {
+  it.each<[string, () => unknown]>([
+    ['throws', fail],
+    ['rejects', rejects],
+    ['returns a promise', async () => '203.0.113.7'],
+  ])('counts as unknown when it %s', async (_, remoteAddress) => {
+    const messages = recordErrors();
+    const limiter = keyed({ template: tokenBucket({ burst: 1 }) });
+    const app = new Hono();
+    app.use(
+      honoRateLimit({
+        limits: [{ name: 'a', limiter, key: 'address' }],
+        remoteAddress: remoteAddress as () => string,
+      }),
+    );
+    app.get('/', (context) => context.text('hello'));
+    expect((await app.request('/')).status).toBe(200);
+    expect((await app.request('/')).status).toBe(429);
+    expect(limiter.peek({ key: 'unknown' })).toMatchObject({ remaining: 0 });
+    expect(messages.length > 0 || remoteAddress !== fail).toBe(true);
+  });
+});
+
+describe('a cost that can never pass', () => {
+  it('is refused without Retry-After', async () => {
     const url = await frameworks[0]![1](
       {
         limits: [
@@ -330,24 +369,68 @@ describe('a cost that can never fit', () => {
   });
 });
 
+describe('the problem detail', () => {
+  it('bounds and scrubs the names of policies', () => {
+    const names = Array.from(
+      { length: 50 },
+      (_, i) => `${i} ${String.fromCharCode(27)}[31m${'x'.repeat(500)}`,
+    );
+    const { 'violated-policies': policies } = problemOf('quota-exceeded', names, 1);
+    expect(policies).toHaveLength(20);
+    for (const policy of policies) {
+      expect(policy.length).toBeLessThanOrEqual(128);
+      expect(policy).not.toContain(String.fromCharCode(27));
+    }
+  });
+});
+
 describe('options', () => {
   const limiter = tokenBucket();
+  const perClient = keyed({ template: tokenBucket() });
+  const shared = sharedRateLimit({ store: new MemoryRateLimitStore() });
   const good = { name: 'a', limiter };
   it.each([
     [{ limits: [] }, /limits must be a list of at least one limit, got an array of 0/],
-    [{ limits: [good, good] }, /names of their own, got 'a' twice/],
+    [{}, /limits must be a list of at least one limit, got undefined/],
+    [{ limits: [good, good] }, /different names, got 'a' twice/],
     [{ limits: [{ name: 'größe', limiter }] }, /printable ASCII/],
-    [{ limits: [{ name: 'a' }] }, /either a limiter or a keyed one/],
+    [{ limits: [{ name: 'a' }] }, /limit 'a': limiter must be an object, got undefined/],
+    [{ limits: [{ name: 'a', limiter: {} }] }, /limiter.take must be a function/],
+    [{ limits: [{ name: 'a', limiter: perClient }] }, /a keyed limiter needs key: 'address'/],
     [
-      { limits: [{ ...good, keyed: keyed(() => tokenBucket()) }] },
-      /either a limiter or a keyed one/,
+      { limits: [{ ...good, key: () => 'x' }] },
+      /limit 'a': the limiter has one limit for all keys/,
     ],
-    [{ limits: [{ ...good, key: () => 'x' }] }, /key of limit 'a' has no meaning without keyed/],
+    [
+      { limits: [{ ...good, key: 'address' }] },
+      /limit 'a': the limiter has one limit for all keys/,
+    ],
+    [{ limits: [{ name: 'a', limiter: shared, key: 'ip' }] }, /key must be a function, got 'ip'/],
+    [{ limits: [{ ...good, partitionKey: () => 'x' }] }, /partitionKey has no meaning without key/],
     [{ limits: [{ ...good, problem: 'teapot' }] }, /problem must be one of/],
     [{ limits: [{ ...good, costs: 1 }] }, /unknown option 'costs'/],
+    [{ limits: [{ ...good, keyed: perClient }] }, /unknown option 'keyed'/],
     [{ limits: [good], onStoreUnavailable: 'shrug' }, /onStoreUnavailable must be one of/],
     [{ limits: [good], trustProxy: true }, /unknown option 'trustProxy'/],
+    [{ limits: [good], ipv6Prefix: 0 }, /ipv6Prefix must be an integer from 1 to 128, got 0/],
+    [{ limits: [good], skip: true }, /skip must be a function, got true/],
+    [null, /options must be an object, got null/],
   ])('%o are refused', (options, message) => {
     expect(() => rateLimitMiddleware(options as never)).toThrow(message);
+    expect(() => honoRateLimit(options as never)).toThrow(/^honoRateLimit: /);
+    expect(() => fastifyRateLimit({ addHook: fail }, options as never, fail)).toThrow(
+      /^fastifyRateLimit: /,
+    );
+  });
+
+  it('accepts a shared limiter with and without a key, and a limiter of its own kind', () => {
+    const own = { take: () => tokenBucket().take() };
+    for (const limit of [
+      { name: 'a', limiter: shared },
+      { name: 'a', limiter: shared, key: 'address' as const },
+      { name: 'a', limiter: own, key: 'address' as const },
+    ]) {
+      expect(() => new HttpGuard('test', { limits: [limit] })).not.toThrow();
+    }
   });
 });
