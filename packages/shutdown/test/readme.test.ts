@@ -71,4 +71,25 @@ describe('README', () => {
     expect(stdout).toBe('200\n503\ndatabase closed\n');
     expect(exitCode).toBe(0);
   }, 20_000);
+
+  it('runs the example with health, audit and telemetry, in this order', async () => {
+    const [, example = ''] = [...readme.matchAll(/```ts\n([\s\S]+?)```/g)].map(([, code]) => code);
+    const script = `import { gracefulShutdown } from '@temper/shutdown';
+      const health = { setReady: (ready, reason) => console.log(ready, reason) };
+      const audit = { close: () => console.log('audit closed') };
+      const sdk = { shutdown: async () => console.log('telemetry exported') };
+      ${example.replace('({', '({ delayMs: 0,')}
+      process.kill(process.pid, 'SIGTERM');
+      setTimeout(() => {}, 100);`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: folder,
+    });
+    let stdout = '';
+    child.stdout.on('data', (data) => {
+      stdout += data;
+    });
+    const [exitCode] = await once(child, 'close');
+    expect(stdout).toBe('false shutting down: SIGTERM\naudit closed\ntelemetry exported\n');
+    expect(exitCode).toBe(0);
+  }, 20_000);
 });
