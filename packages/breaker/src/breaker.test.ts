@@ -126,6 +126,36 @@ describe('an open circuit', () => {
     expect(await openError(breaker)).not.toBe(await openError(breaker));
   });
 
+  it('reads the failure for its message once, however many calls are rejected', async () => {
+    let reads = 0;
+    const costly = Object.defineProperty(new Error(), 'message', {
+      get: () => {
+        reads++;
+        return 'connect ECONNREFUSED';
+      },
+    });
+    const breaker = make({ failureThreshold: 1 });
+    await breaker.execute(() => Promise.reject(costly)).catch(() => undefined);
+    await openError(breaker);
+    const once = reads;
+    for (let i = 0; i < 100; i++) {
+      const { message } = await openError(breaker);
+      expect(message).toMatch(/: connect ECONNREFUSED$/);
+    }
+    expect(reads).toBe(once);
+  });
+
+  it('ends its message in the innermost cause, bounded and without secrets', async () => {
+    const breaker = make({ failureThreshold: 1 });
+    const cause = new Error('connect to https://user:secret@bank.example failed');
+    const error = new Error('charge failed', { cause });
+    await breaker.execute(() => Promise.reject(error)).catch(() => undefined);
+    const { message } = await openError(breaker);
+    expect(message).toBe(
+      "Circuit 'payments' is open; the next trial is in 60000 ms: charge failed: connect to https://***@bank.example failed",
+    );
+  });
+
   it('prefers the reason of an aborted signal to a rejection of its own', async () => {
     const breaker = make();
     await failTimes(breaker, 5);

@@ -157,6 +157,77 @@ describe('events', () => {
   });
 });
 
+describe('a listener that calls the breaker', () => {
+  it('hears every change in the order in which all others hear it', async () => {
+    const heard: string[][] = [[], []];
+    const note =
+      (index: number) =>
+      ({ from, to }: StateChange): void =>
+        void heard[index]?.push(`${from} > ${to}`);
+    const breaker = make();
+    breaker.onStateChange(note(0));
+    breaker.onStateChange(({ to }) => {
+      if (to === 'open') breaker.reset();
+    });
+    breaker.onStateChange(note(1));
+    await failTimes(breaker, 5);
+    expect(breaker.state).toBe('closed');
+    expect(heard).toEqual([
+      ['closed > open', 'open > closed'],
+      ['closed > open', 'open > closed'],
+    ]);
+  });
+
+  it.each<[string, (breaker: CircuitBreaker) => unknown, string]>([
+    ['isolate()', (breaker) => breaker.isolate(), 'isolated'],
+    ['reset()', (breaker) => breaker.reset(), 'closed'],
+    ['a change of mode', (breaker) => Object.assign(breaker, { mode: 'disabled' }), 'closed'],
+    ['execute()', (breaker) => breaker.execute(ok).catch(() => undefined), 'open'],
+    ['restore()', (breaker) => breaker.restore(make().snapshot()), 'closed'],
+  ])('may call %s', async (_what, act, state) => {
+    const breaker = make();
+    breaker.onStateChange(({ to }) => void (to === 'open' && act(breaker)));
+    await failTimes(breaker, 5);
+    expect(breaker.state).toBe(state);
+  });
+
+  it('is logged when it rejects, and changes nothing', async () => {
+    const breaker = make({ onStateChange: () => Promise.reject(new Error('broken listener')) });
+    await failTimes(breaker, 5);
+    expect(breaker.state).toBe('open');
+  });
+});
+
+describe('openDurationMs', () => {
+  it('may change the circuit, which takes precedence', async () => {
+    const breaker = make({
+      openDurationMs: () => {
+        breaker.isolate();
+        return 5;
+      },
+    });
+    await failTimes(breaker, 5);
+    expect(breaker.state).toBe('isolated');
+  });
+
+  it('may look at the breaker, also when a trial has timed out', async () => {
+    const seen: string[] = [];
+    const breaker = make({
+      halfOpenMaxDurationMs: 1000,
+      openDurationMs: () => {
+        seen.push(breaker.state);
+        return 60_000;
+      },
+    });
+    await failTimes(breaker, 5);
+    clock.jump(60_000);
+    void breaker.execute(() => new Promise(() => undefined));
+    clock.jump(1000);
+    expect(breaker.state).toBe('open');
+    expect(seen).toEqual(['closed', 'half-open']);
+  });
+});
+
 describe('statistics', () => {
   it('tells what happened and how it stands', async () => {
     const breaker = make({ failureThreshold: 2 });

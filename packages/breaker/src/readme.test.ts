@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import * as core from '@temper/core';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
 import * as api from './index.ts';
 import { BREAKER_DEFAULTS } from './options.ts';
-import { BREAKER_METRICS, BREAKER_SPANS } from './semconv.ts';
-import { SHARED_DEFAULTS } from './shared/options.ts';
+import { BREAKER_METRICS, BREAKER_SPANS, CALL_OUTCOMES, EVENT_TRANSITION } from './semconv.ts';
+import * as shared from './shared/index.ts';
+import { SHARED_CIRCUIT_DEFAULTS } from './shared/options.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -54,29 +56,56 @@ function known(make: () => unknown): string[] {
   throw new Error('It accepts anything.');
 }
 
+const MODULES: Readonly<Record<string, object>> = {
+  '@temper/breaker': api,
+  '@temper/breaker/shared': shared,
+  '@temper/core': core,
+};
+
+/** Runs a block of the README, and returns what is named. */
+function run<T>(block: string, name: string): T {
+  const body = stripTypeScriptTypes(block)
+    .replace(/import \{([^}]*)\} from '([^']*)';/g, "const {$1} = modules['$2'];")
+    .replace('export async function', 'async function');
+  expect(body).not.toContain('import ');
+  return new Function('modules', `${body}; return ${name};`)(MODULES) as T;
+}
+
 describe('the README', () => {
+  const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, block = '']) => block);
+  beforeEach(() => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {}); // stripTypeScriptTypes is young
+  });
   afterEach(() => vi.unstubAllGlobals());
 
-  it('has an example that runs', async () => {
-    vi.spyOn(process, 'emitWarning').mockImplementation(() => {}); // stripTypeScriptTypes is young
-    const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-    const body = stripTypeScriptTypes(example)
-      .replace(/import \{([^}]*)\} from '@temper\/breaker';/, 'const {$1} = temper;')
-      .replace('export async function', 'async function');
-    expect(body).not.toContain('import ');
-    vi.stubGlobal(
-      'fetch',
-      vi.fn(async () => new Response('down', { status: 502 })),
-    );
-    const make = new Function('temper', `${body}; return charge;`) as (
-      temper: typeof api,
-    ) => (body: string) => Promise<Response>;
-    const charge = make(api);
-    for (let i = 0; i < 5; i++) expect((await charge('{}')).status).toBe(502);
+  it('has two blocks, each run by a test below', () => {
+    expect(blocks).toHaveLength(2);
+  });
+
+  it('has an example that passes answers on, counts failures and rejects while open', async () => {
+    const respond = vi.fn(async () => new Response('ok', { status: 201 }));
+    vi.stubGlobal('fetch', respond);
+    const charge = run<(body: string) => Promise<Response>>(blocks[0] as string, 'charge');
+    expect((await charge('{}')).status).toBe(201);
+
+    respond.mockImplementation(async () => new Response('down', { status: 502 }));
+    for (let i = 0; i < 4; i++) expect((await charge('{}')).status).toBe(502);
+    respond.mockImplementation(async () => Promise.reject(new TypeError('fetch failed')));
+    await expect(charge('{}')).rejects.toThrow('fetch failed');
     const rejected = await charge('{}');
     expect(rejected.status).toBe(503);
     expect(Number(rejected.headers.get('retry-after'))).toBeCloseTo(60, 0);
-    expect(fetch).toHaveBeenCalledTimes(5);
+    expect(respond).toHaveBeenCalledTimes(6);
+  });
+
+  it('has an example of a shared circuit that works, and opens', async () => {
+    const payments = run<api.CircuitBreaker>(blocks[1] as string, 'payments');
+    expect(await payments.execute(() => 'paid')).toBe('paid');
+    for (let i = 0; i < 5; i++) {
+      await payments.execute(() => Promise.reject(new Error('down'))).catch(() => undefined);
+    }
+    await expect(payments.execute(() => 'paid')).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect(payments.stats().shared).toMatchObject({ storeErrors: 0 });
   });
 
   it('lists every option with its default', () => {
@@ -85,20 +114,21 @@ describe('the README', () => {
       known(() => circuitBreaker({ misspelt: 1 } as never)),
     );
     for (const [name, value] of Object.entries(BREAKER_DEFAULTS)) {
-      expect([name, options.get(name)]).toEqual([name, shown(value)]);
+      if (name !== 'clock') expect([name, options.get(name)]).toEqual([name, shown(value)]);
     }
+    expect(options.get('clock')).toBe('the system clock');
     const others = [...options].filter(([name]) => !(name in BREAKER_DEFAULTS));
     for (const [name, value] of others) {
-      expect([name, value]).toEqual([name, name === 'clock' ? "the machine's" : 'none']);
+      expect([name, value]).toEqual([name, 'none']);
     }
   });
 
   it('lists every option of a shared circuit with its default', () => {
     const options = optionTable(1);
     expect([...options.keys()].sort()).toEqual(
-      known(() => circuitBreaker({ shared: { misspelt: 1 } as never })),
+      known(() => shared.sharedCircuit({ misspelt: 1 } as never)),
     );
-    for (const [name, value] of Object.entries(SHARED_DEFAULTS)) {
+    for (const [name, value] of Object.entries(SHARED_CIRCUIT_DEFAULTS)) {
       expect([name, options.get(name)]).toEqual([name, shown(value)]);
     }
   });
@@ -116,13 +146,29 @@ describe('the README', () => {
     expect(table('span', 'status')).toEqual(
       BREAKER_SPANS.map(({ name, status }) => [code(name), status]),
     );
-    expect(readme).toContain(code(api.EVENT_TRANSITION));
-    for (const outcome of api.CALL_OUTCOMES) expect(readme).toContain(code(outcome));
+    expect(readme).toContain(code(EVENT_TRANSITION));
+    for (const outcome of CALL_OUTCOMES) expect(readme).toContain(code(outcome));
   });
 
-  it('names the code of the error', () => {
-    const { name, code } = new api.CircuitOpenError('p', { state: 'open', retryAfterMs: 1 });
-    const [row] = table('error', 'code', 'when');
-    expect([bare(row?.[0]), bare(row?.[1])]).toEqual([name, code]);
+  it('names the codes of the errors', async () => {
+    const breaker = circuitBreaker();
+    breaker.isolate();
+    const late = await circuitBreaker().tryExecute(() => 1, { timeoutMs: 0 });
+    const outcomes = [await breaker.tryExecute(() => 1), late] as { error: core.TemperError }[];
+    const rows = table('error', 'code', 'when').slice(0, 2);
+    expect(rows.map(([error, code]) => [bare(error), bare(code)])).toEqual(
+      outcomes.map(({ error }) => [error.name, error.code]),
+    );
+  });
+
+  it('shows the message of a rejection', () => {
+    const cause = new Error('connect ECONNREFUSED 127.0.0.1:4873');
+    const details = { state: 'open', retryAfterMs: 4200, cause } as const;
+    expect(readme).toContain(`\`${new api.CircuitOpenError('payments', details).message}\``);
+  });
+
+  it('describes how outcomes count', async () => {
+    const cells = table('the call', 'counts as').map(([, verdict]) => verdict?.split(/[,;]/)[0]);
+    expect(cells).toEqual(['ignored', 'ignored', 'a failure', 'a failure', 'a success']);
   });
 });

@@ -68,6 +68,32 @@ describe('a snapshot', () => {
     expect(revived.state).toBe('closed');
   });
 
+  it('leaves the trials that are running in the same process their places and results', async () => {
+    const breaker = circuitBreaker({ clock, halfOpenMaxCalls: 2 });
+    await failTimes(breaker, 5);
+    clock.jump(60_000);
+    const trials = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+    const running = trials.map(({ promise }) => breaker.execute(() => promise));
+    breaker.restore(breaker.snapshot());
+    expect(breaker.stats().trials.running).toBe(2);
+    expect(await breaker.tryExecute(ok)).toMatchObject({ ok: false });
+    for (const { resolve } of trials) resolve('ok');
+    await Promise.all(running);
+    expect(breaker.state).toBe('closed');
+  });
+
+  it('lets a trial that is running time out as before', async () => {
+    const breaker = circuitBreaker({ clock, halfOpenMaxDurationMs: 1000 });
+    await failTimes(breaker, 5);
+    clock.jump(60_000);
+    void breaker.execute(() => new Promise(() => undefined));
+    clock.jump(999);
+    breaker.restore(breaker.snapshot());
+    expect(breaker.state).toBe('half-open');
+    clock.jump(1);
+    expect(breaker.state).toBe('open');
+  });
+
   it('carries growth over, and the time that the circuit has been closed', async () => {
     const growing = { openDurationMs: 1000, openDurationMultiplier: 2 };
     const breaker = circuitBreaker({ clock, ...growing });

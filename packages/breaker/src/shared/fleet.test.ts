@@ -1,6 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from '../breaker.ts';
+import type { BreakerSnapshot } from '../circuit/snapshot.ts';
 import type { CircuitBreaker } from '../contract.ts';
 import type { CircuitBreakerOptions } from '../options.ts';
 import { MemoryBreakerStore } from './memory-store.ts';
@@ -291,6 +292,81 @@ describe('a circuit that several nodes share', () => {
     await settle();
     expect(called).not.toHaveBeenCalled();
     expect(await fleet[1]?.execute(ok)).toBe('ok');
+  });
+
+  describe('while a trial waits for its lease', () => {
+    /** A trial of node 0 whose lease is granted when `grant` is resolved. */
+    async function waiting(options: CircuitBreakerOptions = {}) {
+      const fleet = await openFleet(options);
+      clock.jump(60_000);
+      const grant = Promise.withResolvers<void>();
+      const takeTrial = store.takeTrial.bind(store);
+      vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
+        const answer = await takeTrial(request);
+        await grant.promise;
+        return answer;
+      });
+      const called = vi.fn(ok);
+      const breaker = fleet[0] as CircuitBreaker;
+      const call = breaker.tryExecute(called);
+      await settle();
+      return { fleet, breaker, grant, called, call };
+    }
+
+    it.each<[string, (breaker: CircuitBreaker) => unknown, boolean]>([
+      ['isolated', (breaker) => breaker.isolate(), false],
+      ['closed by hand', (breaker) => breaker.reset(), true],
+      ['opened again', (breaker) => breaker.restore(openSnapshot(breaker)), false],
+    ])(
+      'the circuit may be %s: the operation is called only if it is closed',
+      async (_what, change, runs) => {
+        const { breaker, fleet, grant, called, call } = await waiting();
+        change(breaker);
+        grant.resolve();
+        expect((await call).ok).toBe(runs);
+        expect(called).toHaveBeenCalledTimes(runs ? 1 : 0);
+        await settle();
+        // The lease was returned, so that another node may try.
+        expect(await fleet[1]?.execute(ok)).toBe('ok');
+      },
+    );
+
+    const openSnapshot = (breaker: CircuitBreaker): BreakerSnapshot => ({
+      ...breaker.snapshot(),
+      state: 'open',
+      remainingMs: 5000,
+    });
+
+    it('the wait does not make the trial a slow call', async () => {
+      const { breaker, grant, call } = await waiting({
+        window: { calls: 5 },
+        minimumThroughput: 5,
+        slowCallDurationMs: 100,
+      });
+      clock.jump(200);
+      grant.resolve();
+      expect(await call).toMatchObject({ ok: true });
+      expect(breaker.stats()).toMatchObject({ calls: { slow: 0 }, trials: { successes: 1 } });
+    });
+
+    it('an abort in the very moment of the grant returns the lease', async () => {
+      const fleet = await openFleet();
+      clock.jump(60_000);
+      const controller = new AbortController();
+      const takeTrial = store.takeTrial.bind(store);
+      vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
+        const answer = await takeTrial(request);
+        controller.abort(new Error('user left'));
+        return answer;
+      });
+      const called = vi.fn(ok);
+      const call = fleet[0]?.execute(called, { signal: controller.signal });
+      await expect(call).rejects.toThrow('user left');
+      expect(called).not.toHaveBeenCalled();
+      await settle();
+      expect(fleet[0]?.stats().trials.running).toBe(0);
+      expect(await fleet[1]?.execute(ok)).toBe('ok');
+    });
   });
 
   it('is left to itself where a breaker only measures', async () => {
