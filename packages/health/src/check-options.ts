@@ -4,6 +4,7 @@ import {
   checkNumber,
   checkType,
   nameRule,
+  numberRule,
   type OptionRule,
   oneOfRule,
   resolveOptions,
@@ -11,7 +12,6 @@ import {
   typeRule,
 } from '@temper/core/policy';
 import type { FlappingRule } from './flapping.ts';
-import { TIME_RULES } from './options.ts';
 import type { CheckReturn } from './outcome.ts';
 import type { HealthStatus } from './status.ts';
 
@@ -135,6 +135,17 @@ export const CHECK_DEFAULTS: {
   flapping: { failures: 1, of: 1 },
   dependency: false,
   componentType: 'component',
+};
+
+/** The time limits of probes, which a monitor and a check may set. */
+export const TIME_RULES: {
+  readonly timeoutMs: OptionRule;
+  readonly ttlMs: OptionRule;
+  readonly refreshMs: OptionRule;
+} = {
+  timeoutMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
+  ttlMs: numberRule({ min: 0 }),
+  refreshMs: numberRule({ min: 0, aboveMin: true }),
 };
 
 /** What each option of a check must be. The built-in checks accept some of them. */

@@ -15,7 +15,7 @@ import {
   systemRandom,
   typeRule,
 } from '@temper/core/policy';
-import type { HealthCheck } from './check-options.ts';
+import { type HealthCheck, TIME_RULES } from './check-options.ts';
 import type { StatusChange } from './report.ts';
 
 /** Options of {@link healthMonitor}. */
@@ -120,17 +120,6 @@ export const HEALTH_DEFAULTS: {
 
 /** The options after validation. Only the callback stays optional. */
 export type ResolvedHealthOptions = Resolved<HealthMonitorOptions, 'onStatusChange'>;
-
-/** The time limits of probes, which a monitor and a check may set. */
-export const TIME_RULES: {
-  readonly timeoutMs: OptionRule;
-  readonly ttlMs: OptionRule;
-  readonly refreshMs: OptionRule;
-} = {
-  timeoutMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
-  ttlMs: numberRule({ min: 0 }),
-  refreshMs: numberRule({ min: 0, aboveMin: true }),
-};
 
 const RULES: { readonly [K in keyof HealthMonitorOptions]-?: OptionRule } = {
   name: nameRule,
