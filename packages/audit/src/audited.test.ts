@@ -1,3 +1,4 @@
+import type { Outcome } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { ScriptedSink } from '../test/scripted-sink.ts';
@@ -48,9 +49,9 @@ describe('audited', () => {
     expect(policy.stats()).toEqual({ succeeded: 0, failed: 1 });
   });
 
-  it('counts a value that isFailure accepts as a failure', async () => {
+  it('records a value that shouldHandle accepts as a failure', async () => {
     const { policy, events } = bench({
-      isFailure: (value) => (value as { ok: boolean }).ok === false,
+      shouldHandle: (o: Outcome<{ ok: boolean }>) => o.ok && !o.value.ok,
     });
     expect(await policy.execute(() => ({ ok: false }))).toEqual({ ok: false });
     expect(events()).toMatchObject([{ status: 'failure' }]);
@@ -165,7 +166,7 @@ describe('audited', () => {
       resource: thrower,
       actor: thrower,
       details: thrower,
-      isFailure: thrower,
+      shouldHandle: thrower,
     });
     expect(await policy.execute(() => 1)).toBe(1);
     const nonsense = bench({

@@ -1,22 +1,36 @@
 import {
   type CallContext,
+  type CallOptions,
   type Clock,
-  checkKnown,
-  checkOneOf,
-  checkType,
   type Executor,
   type Operation,
   type Outcome,
   type Policy,
+  type ShouldHandle,
+  systemClock,
+  type WrapOptions,
+} from '@temper/core';
+import {
+  ask,
+  Call,
+  checkCallOptions,
+  checkType,
+  clockRule,
+  decide,
+  enterCall,
+  methodsRule,
+  oneOfRule,
   PolicyBase,
   type PolicyDescription,
-  systemClock,
-} from '@temper/core';
+  type Resolved,
+  resolveOptions,
+  typeRule,
+  wrapWith,
+} from '@temper/core/policy';
 import type { AuditActor } from './chain/event.ts';
 import { AuditUnavailableError } from './errors.ts';
 import type { AuditLog } from './log/audit-log.ts';
-import { checkText, checkWord } from './log/intake/intake.ts';
-import { onListenerError } from './telemetry.ts';
+import { checkActor, checkWord } from './log/intake/intake.ts';
 
 /** The call that an event describes, passed to the hooks of {@link AuditedOptions}. */
 interface AuditedCall {
@@ -28,9 +42,12 @@ interface AuditedCall {
   readonly error?: unknown;
 }
 
-/** Options of {@link audited}. */
+/**
+ * Options of {@link audited}. The functions must answer at once: an error in one, or a promise, is
+ * logged and counts as `undefined`.
+ */
 export interface AuditedOptions {
-  /** Action of the events, such as `fetch_package`. */
+  /** Action of the events, such as `fetch_package`; also the name of the policy. */
   readonly action: string;
   /** Resource of the events, or a function that returns it for a call. */
   readonly resource: string | ((call: AuditedCall) => string);
@@ -41,11 +58,13 @@ export interface AuditedOptions {
   /** Returns the details of the event. @defaultValue no details */
   readonly details?: (call: AuditedCall) => object | undefined;
   /**
-   * Whether a returned value counts as a failure.
+   * Which outcomes are recorded with the status `failure`. An error is stored in its event whatever
+   * the answer. An error in the function, or a promise, is logged and counts as `false`.
    *
-   * @defaultValue no returned value is a failure
+   * @defaultValue errors, no values. Errors that are the caller's own mistake count too, unlike with
+   *   the default of a breaker: a denied request is an event that an audit must find.
    */
-  readonly isFailure?: (value: unknown) => boolean;
+  readonly shouldHandle?: ShouldHandle;
   /**
    * When events are written. `after`: one event when the call has ended; the call is not started while
    * the log is unavailable. `around`: also an event with status `started`, which is durable before the
@@ -73,21 +92,19 @@ export interface AuditedPolicy extends Policy {
 }
 
 const OWNER = 'audited';
-const KNOWN = [
-  'action',
-  'resource',
-  'eventType',
-  'actor',
-  'details',
-  'isFailure',
-  'write',
-  'clock',
-];
+
+/** The options that may stay unset. */
+type Unset = 'action' | 'resource' | 'actor' | 'details' | 'shouldHandle';
+type ResolvedAuditedOptions = Resolved<AuditedOptions, Unset> &
+  Pick<AuditedOptions, 'action' | 'resource'>;
+
+const logRule = methodsRule('append', 'assertAvailable');
 
 /**
  * Audits operations: writes an event with outcome, error and duration for each call, which is durable
  * before the caller gets the result. Wraps functions (`wrap`) and policies (`around`), and can be part
- * of a pipeline.
+ * of a pipeline. A call that is cut off by its own `timeoutMs` rejects at once; its event follows when
+ * the operation ends.
  *
  * If the event cannot be stored, the call rejects with {@link AuditUnavailableError}, whose `outcome` is
  * the outcome of the operation.
@@ -95,60 +112,111 @@ const KNOWN = [
  * @throws {TypeError} if an option is invalid, see {@link AuditedOptions}
  */
 export function audited(log: AuditLog, options: AuditedOptions): AuditedPolicy {
-  checkType(OWNER, 'log', log, 'object');
-  checkKnown(OWNER, options, KNOWN);
-  checkType(OWNER, 'action', options.action, 'string');
-  checkWord('action', options.action);
-  if (options.eventType !== undefined) checkWord('eventType', options.eventType);
-  const { actor, resource } = options;
-  if (typeof resource !== 'function') checkType(OWNER, 'resource', resource, 'string');
-  if (actor !== undefined && typeof actor !== 'function') checkActor(actor);
-  for (const hook of ['details', 'isFailure'] as const) {
-    if (options[hook] !== undefined) checkType(OWNER, hook, options[hook], 'function');
-  }
-  checkOneOf(OWNER, 'write', options.write ?? 'after', ['after', 'around']);
-  return new Audited(log, options);
+  logRule(OWNER, 'log', log);
+  const all = resolveOptions<AuditedOptions, Unset>(
+    OWNER,
+    options,
+    { eventType: 'operation', write: 'after', clock: systemClock },
+    {
+      action: (_owner, option, value) => void checkWord(option, value),
+      resource: (owner, option, value) => {
+        if (typeof value !== 'function') checkType(owner, option, value, 'string');
+      },
+      eventType: (_owner, option, value) => void checkWord(option, value),
+      actor: (_owner, _option, value) => {
+        if (typeof value !== 'function') checkActor(value);
+      },
+      details: typeRule('function'),
+      shouldHandle: typeRule('function'),
+      write: oneOfRule(['after', 'around']),
+      clock: clockRule,
+    },
+  );
+  checkType(OWNER, 'action', all.action, 'string');
+  if (all.resource === undefined) checkType(OWNER, 'resource', all.resource, 'string');
+  return new Audited(log, all as ResolvedAuditedOptions);
 }
+
+/** A call of a wrapped function: its arguments, which the hooks are given, and the function's work. */
+interface PreparedCall {
+  readonly args: readonly unknown[];
+  work(): unknown;
+}
+
+const NO_ARGUMENTS: readonly unknown[] = [];
 
 class Audited extends PolicyBase implements AuditedPolicy {
   readonly #log: AuditLog;
-  readonly #options: AuditedOptions;
+  readonly #options: ResolvedAuditedOptions;
   #succeeded = 0;
   #failed = 0;
 
-  constructor(log: AuditLog, options: AuditedOptions) {
-    super(options.action, options.clock ?? systemClock);
+  constructor(log: AuditLog, options: ResolvedAuditedOptions) {
+    super(options.action, options.clock);
     this.#log = log;
     this.#options = options;
   }
 
-  runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    return this.#run([], () => operation(context));
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    return this.#run(NO_ARGUMENTS, () => operation(call), call);
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: see Policy.wrap
-  override wrap<F extends (...args: any[]) => PromiseLike<unknown>>(fn: F): F;
+  override wrap<F extends (...args: any[]) => PromiseLike<unknown>>(
+    fn: F,
+    options?: WrapOptions<Parameters<F>>,
+  ): F;
   override wrap<This, Args extends readonly unknown[], R>(
     fn: (this: This, ...args: Args) => R,
+    options?: WrapOptions<Args>,
   ): (this: This, ...args: Args) => Promise<Awaited<R>>;
-  override wrap(fn: (...args: unknown[]) => unknown): unknown {
-    const audit = this;
-    const wrapped = function (this: unknown, ...args: unknown[]): Promise<unknown> {
-      return audit.#run(args, () => fn.apply(this, args));
+  override wrap(fn: (...args: unknown[]) => unknown, options?: WrapOptions<never>): unknown {
+    if (typeof fn !== 'function') return wrapWith(this, fn);
+    // The arguments have to leave the wrapped function before it runs, as the hooks are given them.
+    const prepare = function (this: unknown, ...args: unknown[]): PreparedCall {
+      return { args, work: () => fn.apply(this, args) };
     };
-    Object.defineProperty(wrapped, 'name', { value: fn.name, configurable: true });
-    Object.defineProperty(wrapped, 'length', { value: fn.length, configurable: true });
-    return wrapped;
+    Object.defineProperty(prepare, 'name', { value: fn.name });
+    Object.defineProperty(prepare, 'length', { value: fn.length });
+    const inCall = {
+      runInCall: <T>(operation: Operation<T>, call: Call): Promise<T> => {
+        const { args, work } = operation(call) as PreparedCall;
+        return this.#run(args, work as () => T, call);
+      },
+    };
+    const executor: Executor & { readonly name: string } = {
+      name: this.name,
+      execute: (operation, given) => enterCall(inCall, operation, given, this.name, this.clock),
+    };
+    return wrapWith(executor, prepare, options as WrapOptions | undefined);
   }
 
   around(policy: Executor): Executor {
     checkType(OWNER, 'policy', policy?.execute, 'function');
-    return {
-      execute: (operation, options) => this.#run([], () => policy.execute(operation, options)),
-    };
+    return { execute: (operation, options) => this.#runAround(policy, operation, options) };
   }
 
-  async #run<T>(args: readonly unknown[], work: () => T | PromiseLike<T>): Promise<T> {
+  async #runAround<T>(
+    policy: Executor,
+    operation: Operation<T>,
+    options: CallOptions | undefined,
+  ): Promise<T> {
+    if (options !== undefined) checkCallOptions(this.name, options);
+    // Replaced by the context of the call that the policy opens, unless the policy opens none.
+    let call: CallContext = new Call();
+    const observed: Operation<T> = (context) => {
+      call = context;
+      return operation(context);
+    };
+    const work = (): Promise<T> => policy.execute(observed, options);
+    return this.#run(NO_ARGUMENTS, work, () => call);
+  }
+
+  async #run<T>(
+    args: readonly unknown[],
+    work: () => T | PromiseLike<T>,
+    context: CallContext | (() => CallContext),
+  ): Promise<T> {
     if (this.#options.write === 'around') await this.#write({ args }, 'started', undefined);
     else this.#log.assertAvailable();
     const startedAt = this.clock.monotonic();
@@ -159,9 +227,7 @@ class Audited extends PolicyBase implements AuditedPolicy {
       outcome = { ok: false, error };
     }
     const durationMs = this.clock.monotonic() - startedAt;
-    const { isFailure } = this.#options;
-    const failed =
-      !outcome.ok || (isFailure !== undefined && callHook(isFailure, outcome.value) === true);
+    const failed = this.#isFailed(outcome, typeof context === 'function' ? context() : context);
     if (failed) this.#failed++;
     else this.#succeeded++;
     const call: AuditedCall = outcome.ok
@@ -177,21 +243,47 @@ class Audited extends PolicyBase implements AuditedPolicy {
     throw outcome.error;
   }
 
+  #isFailed(outcome: Outcome<unknown>, call: CallContext): boolean {
+    const { shouldHandle } = this.#options;
+    return shouldHandle === undefined
+      ? !outcome.ok
+      : decide(this.name, shouldHandle, outcome, call);
+  }
+
   async #write(call: AuditedCall, status: string, durationMs: number | undefined): Promise<void> {
-    const { action, eventType = 'operation', actor, details, resource } = this.#options;
-    const found = typeof resource === 'function' ? callHook(resource, call) : resource;
-    const kept = details && callHook(details, call);
+    const { action, eventType, actor, details, resource } = this.#options;
+    const found =
+      typeof resource === 'function' ? this.#answer('resource', resource, call) : resource;
+    const kept = details && this.#answer('details', details, call);
     await this.#log.append({
       eventType,
       action,
       status,
       // An invalid value of a hook must neither change the caller's result nor prevent the event.
       resource: typeof found === 'string' && found !== '' ? found : 'unknown',
-      actor: typeof actor === 'function' ? callHook((of) => toActor(actor(of)), call) : actor,
+      actor: typeof actor === 'function' ? this.#actorOf(actor, call) : actor,
       details: kept === undefined || typeof kept === 'object' ? kept : { value: kept },
       durationMs,
       error: call.error,
     });
+  }
+
+  #actorOf(
+    actor: (call: AuditedCall) => unknown,
+    call: AuditedCall,
+  ): string | AuditActor | undefined {
+    const found = this.#answer('actor', actor, call);
+    return this.#answer('actor', toActor, found); // the fields may be accessors that throw
+  }
+
+  /** What a hook returns; `undefined` if it throws or returns a promise or nothing. */
+  #answer<A, T>(option: string, hook: (argument: A) => T, argument: A): T | undefined {
+    let answer: T | undefined;
+    const given = ask(this.name, option, () => {
+      answer = hook(argument);
+      return answer as boolean; // `ask` recognises a promise
+    });
+    return given ? answer : undefined;
   }
 
   stats(): AuditedStats {
@@ -203,28 +295,6 @@ class Audited extends PolicyBase implements AuditedPolicy {
   }
 
   [Symbol.dispose](): void {}
-}
-
-/** Calls a hook. An error thrown by the hook is logged and counts as `undefined`. */
-function callHook<A, T>(hook: (argument: A) => T, argument: A): T | undefined {
-  try {
-    return hook(argument);
-  } catch (error) {
-    onListenerError(error);
-    return undefined;
-  }
-}
-
-/** @throws {TypeError} unless `actor` is a non-empty string or an {@link AuditActor} */
-function checkActor(actor: unknown): void {
-  if (typeof actor !== 'object' || actor === null) {
-    checkText('actor', actor);
-    return;
-  }
-  const { id, type, name } = actor as Partial<AuditActor>;
-  checkText('actor.id', id);
-  if (type !== undefined) checkText('actor.type', type);
-  if (name !== undefined) checkText('actor.name', name);
 }
 
 /** A plain copy of what a hook returned as actor, without invalid fields; undefined if `value` is not an actor. */

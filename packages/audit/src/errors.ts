@@ -1,4 +1,8 @@
 import { type Classification, type Outcome, TemperError } from '@temper/core';
+import { messageOf, safeText } from '@temper/core/policy';
+
+/** Longest reason of one sink in a message: there are up to eight sinks. */
+const MAX_REASON = 256;
 
 /** The failure of one sink. */
 export interface SinkFailure {
@@ -24,7 +28,9 @@ export class AuditUnavailableError extends TemperError {
     failures: readonly SinkFailure[],
     outcome?: Outcome<unknown>,
   ) {
-    const reasons = failures.map(({ sink, error }) => `${sink}: ${reasonOf(error)}`).join('; ');
+    const reasons = failures
+      .map(({ sink, error }) => `${sink}: ${messageOf(error, MAX_REASON)}`)
+      .join('; ');
     super(
       `Audit log '${log}' needs ${required} ${required === 1 ? 'sink' : 'sinks'} to store an event, but too few are available (${reasons}).`,
       { code: 'AUDIT_UNAVAILABLE', policy: log, cause: failures[0]?.error },
@@ -50,7 +56,7 @@ export class AuditLockedError extends TemperError {
 
   constructor(sink: string, location: string, cause?: unknown) {
     super(
-      `Audit log ${location} is open for writing elsewhere; close the other writer or use another log.`,
+      `Audit log ${safeText(location)} is open for writing elsewhere; close the other writer or use another log.`,
       {
         code: 'AUDIT_LOCKED',
         policy: sink,
@@ -74,7 +80,7 @@ export class AuditCorruptError extends TemperError {
   constructor(sink: string, location: string, sequence: number | undefined, what: string) {
     const at = sequence === undefined ? '' : ` at event ${sequence}`;
     super(
-      `Audit log ${location} is damaged${at}: ${what}. Run 'temper-audit verify', and start a new log if the damage cannot be explained.`,
+      `Audit log ${safeText(location)} is damaged${at}: ${safeText(what)}. Run 'temper-audit verify', and start a new log if the damage cannot be explained.`,
       {
         code: 'AUDIT_CORRUPT',
         policy: sink,
@@ -118,9 +124,4 @@ export class AuditClosedError extends TemperError {
   override get name(): string {
     return 'AuditClosedError';
   }
-}
-
-/** The message of a thrown value. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@ import {
   ATTR_POLICY_NAME,
   type AttributeDefinition,
   type MetricDefinition,
-} from '@temper/core';
+} from '@temper/core/policy';
 
 /**
  * Outcome of an event. `stored`: durable in as many sinks as the rule requires. `refused`: `append` was

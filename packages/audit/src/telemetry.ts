@@ -7,14 +7,14 @@ import {
 } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
-  ATTR_OUTCOME,
   ATTR_POLICY_NAME,
-  type Cell,
-  type HistogramSeries,
-  type InstrumentationScope,
-  instrumentationScope,
-  type Live,
-} from '@temper/core';
+  byOutcome,
+  type Counts,
+  type Emit,
+  Instrumentation,
+  policyAttributes,
+  safeText,
+} from '@temper/core/policy';
 import type { AuditEvent } from './chain/event.ts';
 import type { SealedEvent } from './chain/hash-chain.ts';
 import {
@@ -31,44 +31,50 @@ import {
 } from './semconv.ts';
 import { VERSION } from './version.ts';
 
-const scope: InstrumentationScope = instrumentationScope({
+const telemetry = new Instrumentation({
   name: '@temper/audit',
   version: VERSION,
   metrics: AUDIT_METRICS,
 });
 
-/** Logs an error thrown by user code. */
-export const onListenerError: (error: unknown) => void = scope.onListenerError;
+const OUTCOMES = byOutcome(EVENT_OUTCOMES);
 
-/** Instruments of one log. */
-export interface AuditMeter {
-  readonly live: Live;
-  readonly events: Readonly<Record<EventOutcome, Cell>>;
-  readonly duration: HistogramSeries;
-  sinkErrors(sink: string): Cell;
+/** A log, as telemetry knows it. */
+interface Named {
+  readonly name: string;
 }
 
-/** The series of the logs with this name. */
-export function auditMeter(log: string): AuditMeter {
-  const base = { [ATTR_POLICY_NAME.name]: log };
-  return {
-    live: scope.live,
-    events: Object.fromEntries(
-      EVENT_OUTCOMES.map((outcome) => [
-        outcome,
-        scope.counter(METRIC_EVENTS, { ...base, [ATTR_OUTCOME]: outcome }),
-      ]),
-    ) as Record<EventOutcome, Cell>,
-    duration: scope.histogram(METRIC_APPEND_DURATION, base),
-    sinkErrors: (sink) => scope.counter(METRIC_SINK_ERRORS, { ...base, [ATTR_SINK.name]: sink }),
-  };
+/** The counts of a log's events, which `stats()` and the metric read. */
+export function eventCounts(log: Named): Counts<EventOutcome> {
+  return telemetry.counts(log, METRIC_EVENTS, OUTCOMES);
+}
+
+/** The count of a sink's failures, which `stats()` and the metric read. */
+export function sinkCounts(log: Named, sink: string): Counts<'failures'> {
+  return telemetry.counts(log, METRIC_SINK_ERRORS, { failures: { [ATTR_SINK.name]: sink } });
+}
+
+/** Whether durations are recorded, so that the clock has to be read. */
+export function measuresDurations(): boolean {
+  return telemetry.live.metrics;
+}
+
+/** @param ms - from handing an event to the log until it was durable */
+export function recordAppend(log: string, ms: number): void {
+  telemetry.histogram(METRIC_APPEND_DURATION, log).record(ms / 1_000);
+}
+
+interface PendingLevel extends Named {
+  pending(): number;
 }
 
 /** Observes the number of pending events of a log at each collection. */
-export function observePending(log: { readonly name: string; pending(): number }): Disposable {
-  return scope.observe(log, (owner, emit) => {
-    emit(METRIC_PENDING, { [ATTR_POLICY_NAME.name]: owner.name }, owner.pending());
-  });
+export function observePending(log: PendingLevel): Disposable {
+  return telemetry.observe(log, readPending);
+}
+
+function readPending(log: PendingLevel, emit: Emit): void {
+  emit(METRIC_PENDING, policyAttributes(log.name), log.pending());
 }
 
 /** Ids and flags of the active span. */
@@ -84,10 +90,13 @@ export function activeSpan(): ActiveSpan | undefined {
   return found !== undefined && isSpanContextValid(found) ? found : undefined;
 }
 
-/** Emits an event as a log record in the context of the event's span. */
+/**
+ * Emits an event as a log record in the context of the event's span. The body is the line of the log,
+ * byte for byte, so that its hash can be verified; attributes are bounded and scrubbed.
+ */
 export function emitLogRecord({ event, line, traceFlags }: SealedEvent, log: string): void {
   const failed = event.error !== undefined || event.status === 'failure';
-  scope.logger.emit({
+  telemetry.scope.logger.emit({
     eventName: EVENT_AUDIT,
     timestamp: new Date(event.timestamp),
     severityNumber: failed ? SeverityNumber.WARN : SeverityNumber.INFO,
@@ -97,15 +106,17 @@ export function emitLogRecord({ event, line, traceFlags }: SealedEvent, log: str
       [ATTR_POLICY_NAME.name]: log,
       [RECORD_ATTRIBUTES.id.name]: event.id,
       [RECORD_ATTRIBUTES.sequence.name]: event.sequence,
-      [RECORD_ATTRIBUTES.eventType.name]: event.eventType,
-      [RECORD_ATTRIBUTES.action.name]: event.action,
-      [RECORD_ATTRIBUTES.resource.name]: event.resource,
-      [RECORD_ATTRIBUTES.status.name]: event.status,
+      [RECORD_ATTRIBUTES.eventType.name]: safeText(event.eventType),
+      [RECORD_ATTRIBUTES.action.name]: safeText(event.action),
+      [RECORD_ATTRIBUTES.resource.name]: safeText(event.resource),
+      [RECORD_ATTRIBUTES.status.name]: safeText(event.status),
       [RECORD_ATTRIBUTES.hash.name]: event.hash,
-      ...(event.actor === undefined ? {} : { [RECORD_ATTRIBUTES.actor.name]: event.actor.id }),
+      ...(event.actor === undefined
+        ? {}
+        : { [RECORD_ATTRIBUTES.actor.name]: safeText(event.actor.id) }),
       ...(event.error === undefined
         ? {}
-        : { [ATTR_ERROR_TYPE.name]: event.error.code ?? event.error.name }),
+        : { [ATTR_ERROR_TYPE.name]: safeText(event.error.code ?? event.error.name) }),
     },
     // Always set: the default is the context in which the write runs, which is another one.
     context: contextOf(event, traceFlags),

@@ -37,7 +37,7 @@ export interface AuditEventInput {
    * traps are never called.
    */
   readonly details?: object | undefined;
-  /** The error: an `Error` or any other thrown value. */
+  /** The error: an `Error` or any other thrown value; `null` is the same as absent. Messages are scrubbed. */
   readonly error?: unknown;
   /** Duration in milliseconds. */
   readonly durationMs?: number | undefined;

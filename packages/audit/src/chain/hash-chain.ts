@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { messageOf } from '@temper/core/policy';
 import { canonicalize, type JsonObject, type JsonValue, quote } from './canonical-json.ts';
 import type { AuditActor, AuditEvent } from './event.ts';
 
@@ -101,7 +102,7 @@ export function checkLine(line: string): ValidLine | LineFault {
   try {
     event = parseLine(line);
   } catch (error) {
-    return { fault: 'malformed', message: (error as Error).message };
+    return { fault: 'malformed', message: messageOf(error) };
   }
   if (!isIntact(line, event)) {
     const { head, rest } = aroundHash(event as unknown as JsonObject);

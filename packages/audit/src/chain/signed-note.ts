@@ -1,3 +1,4 @@
+import { safeText } from '@temper/core/policy';
 import type { NoteSigner, NoteVerifier } from './signing-key.ts';
 
 /** Maximum number of signatures of a note. */
@@ -80,7 +81,7 @@ export function openNote(note: string, verifiers: readonly NoteVerifier[]): Open
     const verifier = verifiers.find((known) => known.name === name && known.keyId === keyId);
     if (verifier === undefined) continue;
     if (!verifier.verify(bytes, signature)) {
-      throw new TypeError(`The signature of '${name}' does not match the note.`);
+      throw new TypeError(`The signature of '${safeText(name)}' does not match the note.`);
     }
     signedBy.push(name);
   }

@@ -7,6 +7,7 @@ import {
   sign,
   verify,
 } from 'node:crypto';
+import { show } from '@temper/core/policy';
 
 /** Signature type byte of Ed25519 in signed notes. */
 const ED25519 = 0x01;
@@ -68,7 +69,7 @@ export function generateSigningKey(name: string): SigningKeyPair {
  * @throws {TypeError} if the text is malformed or its key id does not match
  */
 export function noteSigner(secretKey: string): NoteSigner {
-  if (!secretKey.startsWith(SECRET_PREFIX)) {
+  if (typeof secretKey !== 'string' || !secretKey.startsWith(SECRET_PREFIX)) {
     throw new TypeError('A secret key must start with PRIVATE+KEY+.');
   }
   const { name, id, key } = parseKey(secretKey.slice(SECRET_PREFIX.length), 'secret key');
@@ -93,6 +94,7 @@ export function noteSigner(secretKey: string): NoteSigner {
  * @throws {TypeError} if the text is malformed or its key id does not match
  */
 export function noteVerifier(verifierKey: string): NoteVerifier {
+  if (typeof verifierKey !== 'string') throw new TypeError('A verifier key must be a string.');
   const { name, id, key } = parseKey(verifierKey, 'verifier key');
   checkKeyId(name, id, key, 'verifier key');
   const publicKey = createPublicKey({
@@ -141,16 +143,16 @@ function splitKey(text: string): readonly string[] {
 function checkKeyId(name: string, id: number, publicKey: Uint8Array, what: string): void {
   if (keyIdOf(name, publicKey) !== id) {
     throw new TypeError(
-      `The ${what} of '${name}' has id ${hexId(id)}, which does not match the key.`,
+      `The ${what} of ${show(name)} has id ${hexId(id)}, which does not match the key.`,
     );
   }
 }
 
 /** @throws {TypeError} if the name of a key is empty or contains white space or a plus sign */
 function checkKeyName(name: string): void {
-  if (!NAME.test(name)) {
+  if (typeof name !== 'string' || !NAME.test(name)) {
     throw new TypeError(
-      `The name of a key must not be empty or contain white space or a plus sign, got '${name}'.`,
+      `The name of a key must not be empty or contain white space or a plus sign, got ${show(name)}.`,
     );
   }
 }

@@ -5,7 +5,7 @@ import { verifyLog } from '../read/verify.ts';
 import type { AuditSource } from '../sinks/sink.ts';
 import { asUsageError, EXIT, type ExitCode, UnreadableError, UsageError } from './exit-codes.ts';
 import type { Values } from './filters.ts';
-import type { Io } from './io.ts';
+import { type Io, verbatim } from './io.ts';
 
 /** Environment variable with the secret key, as an alternative to a file. */
 const KEY_VARIABLE = 'TEMPER_AUDIT_KEY';
@@ -19,7 +19,7 @@ export async function checkpointCommand(
   if (values.sign === true || values['key-file'] !== undefined) return signNew(source, values, io);
   const last = (await source.checkpoints()).at(-1);
   if (last === undefined) throw new UnreadableError('The log has no stored checkpoint.');
-  await io.stdout.write(last.note);
+  await io.stdout.write(verbatim(io.stdout, last.note));
   return EXIT.ok;
 }
 

@@ -2,7 +2,7 @@ import { EXPORT_FORMATS, type ExportFormat, exportEvents } from '../read/export/
 import type { AuditSource } from '../sinks/sink.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { queryFrom, type Values } from './filters.ts';
-import type { Io } from './io.ts';
+import { type Io, verbatim } from './io.ts';
 
 /** Lines per write. */
 const BATCH = 500;
@@ -29,7 +29,7 @@ export async function exportCommand(
   let batch: string[] = [];
   for await (const line of lines) {
     io.signal.throwIfAborted();
-    batch.push(line);
+    batch.push(verbatim(io.stdout, line));
     if (batch.length < BATCH) continue;
     await io.stdout.write(`${batch.join('\n')}\n`);
     batch = [];

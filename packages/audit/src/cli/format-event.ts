@@ -1,5 +1,9 @@
+import { safeText } from '@temper/core/policy';
 import type { AuditEvent } from '../chain/event.ts';
 import type { Style } from './io.ts';
+
+/** Longest text of one field, in UTF-16 code units. */
+const MAX_TEXT = 2_048;
 
 /** Formats an event as one readable line. */
 export function formatEvent(
@@ -23,8 +27,10 @@ export function formatEvent(
   return parts.join('  ');
 }
 
-/** Replaces control characters, which could be terminal escape sequences. */
+/**
+ * Text of the log as it is shown to people: one line without control characters, terminal escapes and
+ * credentials in URLs. `--json` shows all of it.
+ */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression removes control characters
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '\uFFFD');
+  return safeText(text, MAX_TEXT);
 }

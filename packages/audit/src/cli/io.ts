@@ -33,3 +33,17 @@ export function styler(output: Output, env: Io['env']): (style: Style, text: str
     env.TERM === 'dumb';
   return plain ? (_, text) => text : (style, text) => `\u001b[${CODES[style]}m${text}\u001b[0m`;
 }
+
+/** Control and format characters but the newline: what a terminal may obey. */
+const COMMANDS = /[[\p{Cc}\p{Cf}]--[\n\u200C\u200D]]/gv;
+
+/**
+ * Machine-readable text as it may be written to `output`: byte for byte, but with control characters
+ * escaped as in JSON on a terminal, which would obey them.
+ */
+export function verbatim(output: Output, text: string): string {
+  if (!output.isTerminal) return text;
+  return text.replace(COMMANDS, (found) =>
+    found.replaceAll(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
+}

@@ -4,7 +4,7 @@ import type { AuditSource } from '../sinks/sink.ts';
 import { asUsageError, EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { numberFrom, queryFrom, type Values } from './filters.ts';
 import { formatEvent } from './format-event.ts';
-import { type Io, styler } from './io.ts';
+import { type Io, styler, verbatim } from './io.ts';
 
 /** `query`: prints one page of matching events. */
 export async function queryCommand(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
@@ -24,7 +24,9 @@ export async function queryCommand(source: AuditSource, values: Values, io: Io):
   const style = styler(io.stdout, io.env);
   for (const event of page.events) {
     const line =
-      json === true ? canonicalize(event as unknown as JsonObject) : formatEvent(event, style);
+      json === true
+        ? verbatim(io.stdout, canonicalize(event as unknown as JsonObject))
+        : formatEvent(event, style);
     await io.stdout.write(`${line}\n`);
   }
   if (page.next !== undefined) await io.stderr.write(`next page: --cursor ${page.next}\n`);

@@ -1,4 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { messageOf } from '@temper/core/policy';
 import { AuditCorruptError } from '../errors.ts';
 import type { AuditSource } from '../sinks/sink.ts';
 import { VERSION } from '../version.ts';
@@ -6,7 +7,6 @@ import { checkpointCommand, newKeyCommand } from './checkpoint-command.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { exportCommand } from './export-command.ts';
 import { FILTER_OPTIONS, SOURCE_OPTIONS, type Values } from './filters.ts';
-import { printable } from './format-event.ts';
 import { COMMAND_NAMES, help } from './help.ts';
 import { type Io, styler } from './io.ts';
 import { openSource } from './open-source.ts';
@@ -69,6 +69,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
+/** Longest error message, in UTF-16 code units: one can list all options, or all writers. */
+const MAX_MESSAGE = 2_048;
+
 /** Runs the command line and returns its exit code. Never rejects. */
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   try {
@@ -77,8 +80,8 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     const [code, hint] = classify(error, io);
     if (code === EXIT.interrupted) return code;
     const style = styler(io.stderr, io.env);
-    const message = error instanceof Error ? error.message : String(error);
-    await io.stderr.write(`${style('red', 'temper-audit:')} ${printable(message)}\n${hint}`);
+    const message = messageOf(error, MAX_MESSAGE);
+    await io.stderr.write(`${style('red', 'temper-audit:')} ${message}\n${hint}`);
     return code;
   }
 }

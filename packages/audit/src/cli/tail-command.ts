@@ -6,7 +6,7 @@ import type { AuditSource } from '../sinks/sink.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { numberFrom, queryFrom, type Values } from './filters.ts';
 import { formatEvent } from './format-event.ts';
-import { type Io, styler } from './io.ts';
+import { type Io, styler, verbatim } from './io.ts';
 
 /** Polling interval of `--follow`, in milliseconds. */
 const POLL_MS = 250;
@@ -16,7 +16,9 @@ export async function tailCommand(source: AuditSource, values: Values, io: Io): 
   const style = styler(io.stdout, io.env);
   const show = async (event: AuditEvent): Promise<void> => {
     const json = values.json === true;
-    const line = json ? canonicalize(event as unknown as JsonObject) : formatEvent(event, style);
+    const line = json
+      ? verbatim(io.stdout, canonicalize(event as unknown as JsonObject))
+      : formatEvent(event, style);
     await io.stdout.write(`${line}\n`);
   };
   const query = queryFrom(values, io.clock.now());

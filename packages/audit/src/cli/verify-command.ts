@@ -5,7 +5,7 @@ import type { AuditSource } from '../sinks/sink.ts';
 import { asUsageError, EXIT, type ExitCode, UnreadableError } from './exit-codes.ts';
 import type { Values } from './filters.ts';
 import { printable } from './format-event.ts';
-import { type Io, styler } from './io.ts';
+import { type Io, styler, verbatim } from './io.ts';
 import { Progress } from './progress.ts';
 import { lastSequence } from './tail-command.ts';
 
@@ -36,7 +36,7 @@ export async function verifyCommand(
   }
   await io.stdout.write(
     values.json === true
-      ? `${JSON.stringify(report)}\n`
+      ? verbatim(io.stdout, `${JSON.stringify(report)}\n`)
       : describe(report, location, keys.length > 0, io),
   );
   return report.ok ? EXIT.ok : EXIT.invalidLog;
@@ -53,14 +53,15 @@ async function textOf(path: string): Promise<string> {
 function describe(report: VerifyReport, location: string, keyed: boolean, io: Io): string {
   const style = styler(io.stdout, io.env);
   const { problem, events, first, last, checkpoints, anchor } = report;
+  const log = printable(location); // a URL may have a password
   const lines: string[] = [];
   const count = events.toLocaleString('en');
   if (problem === undefined) {
     const range = events === 0 ? 'no events' : `${count} events, ${first} to ${last}`;
-    lines.push(`${style('green', 'valid')}  ${location}: ${range}`);
+    lines.push(`${style('green', 'valid')}  ${log}: ${range}`);
   } else {
     const { kind, sequence, message } = problem;
-    lines.push(`${style('red', kind)}  ${location}, at event ${sequence}: ${printable(message)}`);
+    lines.push(`${style('red', kind)}  ${log}, at event ${sequence}: ${printable(message)}`);
     lines.push(`  ${count} events before it are valid`);
   }
   if (anchor !== undefined)

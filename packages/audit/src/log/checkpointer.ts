@@ -1,12 +1,13 @@
-import { type Clock, notify, type Scheduled } from '@temper/core';
+import { type Clock, OperationTimeoutError } from '@temper/core';
+import { notify, reportCallbackError, type Scheduled, safeText } from '@temper/core/policy';
 import { openCheckpoint, type SignedCheckpoint, signCheckpoint } from '../chain/checkpoint.ts';
 import { type ChainHead, parseLine } from '../chain/hash-chain.ts';
 import { decodeFrontier, encodeFrontier, leafOf, type MerkleFrontier } from '../chain/merkle.ts';
-import { type NoteVerifier, noteVerifier } from '../chain/signing-key.ts';
+import { type NoteSigner, type NoteVerifier, noteVerifier } from '../chain/signing-key.ts';
 import { AuditCorruptError } from '../errors.ts';
 import type { AuditSource, StoredCheckpoint } from '../sinks/sink.ts';
-import { onListenerError } from '../telemetry.ts';
 import type { ResolvedCheckpointOptions } from './options.ts';
+import { withinTime } from './time-limit.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
 /** Maximum number of hashes kept while signing fails, in multiples of `everyEvents`. */
@@ -22,6 +23,7 @@ export class Checkpointer {
   readonly #log: string;
   readonly #queues: () => readonly WriterQueue[];
   readonly #source: () => AuditSource;
+  readonly #signers: readonly NoteSigner[];
   readonly #verifiers: readonly NoteVerifier[];
   #frontier: MerkleFrontier | undefined;
   /** Hashes of durable events that are not in the frontier; the first has sequence {@link #tailStart}. */
@@ -45,7 +47,19 @@ export class Checkpointer {
     this.#clock = clock;
     this.#queues = queues;
     this.#source = source;
+    this.#signers = options.signers.map((signer) => this.#limited(signer));
     this.#verifiers = options.signers.map(({ verifierKey }) => noteVerifier(verifierKey));
+  }
+
+  /** A signer that is not waited for beyond `signTimeoutMs`: its key may be in a remote service. */
+  #limited(signer: NoteSigner): NoteSigner {
+    const { name, keyId, verifierKey } = signer;
+    const { signTimeoutMs } = this.#options;
+    const timeoutError = (): Error =>
+      new OperationTimeoutError(this.#log, signTimeoutMs, `Signer '${safeText(name)}'`);
+    const sign = (data: Uint8Array): Promise<Uint8Array> =>
+      withinTime(this.#clock, signTimeoutMs, () => signer.sign(data), timeoutError);
+    return { name, keyId, verifierKey, sign };
   }
 
   /** Number of events the last checkpoint covers. */
@@ -86,7 +100,7 @@ export class Checkpointer {
       },
       (error: unknown) => {
         this.#waiting = false;
-        onListenerError(error);
+        reportCallbackError(this.#log, 'checkpoints', error);
         this.#arm();
       },
     );
@@ -107,19 +121,16 @@ export class Checkpointer {
     if (this.#last !== undefined && this.#last.body.size >= size) return this.#last;
     const body = { origin: this.#options.origin, size, root: this.#frontier.root() };
     const frontier = encodeFrontier(this.#frontier);
-    const note = await signCheckpoint(body, this.#options.signers);
+    const note = await signCheckpoint(body, this.#signers);
     this.#last = { note, body };
     await Promise.all(
       this.#queues().map((queue) =>
-        queue.saveCheckpoint({ note, size, frontier }).catch(onListenerError),
+        queue
+          .saveCheckpoint({ note, size, frontier })
+          .catch((error) => reportCallbackError(queue.sink.name, 'saveCheckpoint', error)),
       ),
     );
-    const { publish } = this.#options;
-    notify(
-      publish && ((signed: SignedCheckpoint) => publish(signed.note, signed.body)),
-      this.#last,
-      onListenerError,
-    );
+    notify(this.#log, 'checkpoints.publish', this.#options.publish, note, body);
     return this.#last;
   }
 

@@ -1,3 +1,4 @@
+import { checkType } from '@temper/core/policy';
 import type { SignedCheckpoint } from '../chain/checkpoint.ts';
 import type { AuditEvent, AuditEventInput } from '../chain/event.ts';
 import type { Draft } from '../chain/hash-chain.ts';
@@ -127,7 +128,8 @@ class DurableLog implements AuditLog {
 
   async *export(options: ExportOptions = {}): AsyncIterable<string> {
     await this.#readable();
-    yield* exportEvents(this.source, { log: this.name, ...options });
+    checkType('export', 'options', options, 'object');
+    yield* exportEvents(this.source, { ...options, log: options.log ?? this.name });
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {

@@ -1,9 +1,10 @@
+import { type Counts, messageOf } from '@temper/core/policy';
 import type { AuditEvent } from '../chain/event.ts';
 import { type ChainHead, type Draft, EMPTY_HEAD } from '../chain/hash-chain.ts';
-import { AuditUnavailableError, reasonOf } from '../errors.ts';
+import { AuditUnavailableError } from '../errors.ts';
 import type { EventOutcome } from '../semconv.ts';
 import type { AuditSink, SinkState, SinkWriteResult } from '../sinks/sink.ts';
-import { type AuditMeter, auditMeter } from '../telemetry.ts';
+import { eventCounts, measuresDurations, recordAppend, sinkCounts } from '../telemetry.ts';
 import type { AuditLogStats, OpenReport } from './audit-log.ts';
 import { Backlog, Entry } from './backlog.ts';
 import { LossCounter } from './loss-counter.ts';
@@ -29,13 +30,13 @@ export interface WriterHost {
  * the retry in progress or, with `degrade`, for the end of the outage.
  */
 export class LogWriter {
+  readonly name: string;
   readonly queues: readonly WriterQueue[];
   readonly #options: ResolvedAuditOptions;
   readonly #host: WriterHost;
   /** Queues of the sinks that count towards the rule. */
   readonly #counting: readonly WriterQueue[];
   readonly #required: number;
-  readonly #meter: AuditMeter;
   readonly #losses: LossCounter;
   readonly #backlog: Backlog = new Backlog();
   /** Events that are not sealed: those before the log is open, and during an outage. */
@@ -49,20 +50,18 @@ export class LogWriter {
   #opened = false;
   #opening = false;
   #found: readonly (SinkState | undefined)[];
-  readonly #counts: Record<EventOutcome, number> = {
-    stored: 0,
-    refused: 0,
-    degraded: 0,
-    dropped: 0,
-  };
+  readonly #counts: Counts<EventOutcome>;
 
   constructor(options: ResolvedAuditOptions, sinks: readonly AuditSink[], host: WriterHost) {
     this.#options = options;
     this.#host = host;
-    this.#meter = auditMeter(options.name);
+    this.name = options.name;
+    this.#counts = eventCounts(this);
     this.#losses = new LossCounter(options.clock.now);
     const queueHost = this.#queueHost();
-    this.queues = sinks.map((sink) => new WriterQueue(sink, queueHost));
+    this.queues = sinks.map(
+      (sink) => new WriterQueue(sink, queueHost, sinkCounts(this, sink.name)),
+    );
     this.#found = sinks.map(() => undefined);
     const counting = countingSinks(sinks);
     this.#counting = this.queues.filter(({ sink }) => counting.includes(sink));
@@ -83,9 +82,6 @@ export class LogWriter {
       donor: (queue, sequence) =>
         this.#donors(queue).find(({ stored }) => stored.sequence >= sequence)?.sink.source,
       changed: () => this.#evaluate(),
-      failed: (queue) => {
-        this.#meter.sinkErrors(queue.sink.name).value++;
-      },
       reported: (queue, { retired }: SinkWriteResult) => {
         const { from, sequence, hash } = retired;
         this.#note('retire', 'success', { sink: queue.sink.name, from, to: sequence, hash });
@@ -133,7 +129,7 @@ export class LogWriter {
     resolve?: (event: AuditEvent) => void,
     reject?: (error: unknown) => void,
   ): void {
-    const startedAt = this.#meter.live.metrics ? this.#options.clock.monotonic() : 0;
+    const startedAt = measuresDurations() ? this.#options.clock.monotonic() : 0;
     const entry = new Entry(draft, startedAt, resolve, reject);
     if (entry.queued) this.#queued++;
     if (this.#state === 'open') {
@@ -148,7 +144,7 @@ export class LogWriter {
 
   /** Counts an event beyond `queueLimit`. */
   drop(): void {
-    this.#count('dropped', 1);
+    this.#counts.dropped++;
     this.#losses.add('dropped');
   }
 
@@ -186,18 +182,24 @@ export class LogWriter {
         sequence: queue.stored.sequence,
         held: queue.held,
         behind: queue.behind,
-        failures: queue.failures,
+        failures: queue.counts.failures,
         missed: queue.missed,
-        error: queue.error === undefined ? undefined : reasonOf(queue.error),
+        error: queue.error === undefined ? undefined : messageOf(queue.error),
       })),
     };
   }
 
-  /** Closes the sinks. Events still held are lost; flush first to find out. */
+  /**
+   * Closes the sinks, each within `sinkTimeoutMs`. Events still held are lost; flush first to find out.
+   *
+   * @throws what the first sink failed with, after all others have been closed
+   */
   async close(): Promise<void> {
     const opened = this.#state !== 'idle';
     this.#state = 'closed';
-    if (opened) await Promise.all(this.queues.map((queue) => queue.close()));
+    if (!opened) return;
+    const closed = await Promise.allSettled(this.queues.map((queue) => queue.close()));
+    for (const result of closed) if (result.status === 'rejected') throw result.reason;
   }
 
   unavailable(): AuditUnavailableError {
@@ -246,7 +248,7 @@ export class LogWriter {
             this.#counting.map((queue) => queue.stored.sequence),
           );
     if (stored > this.#stored) this.#stored = stored;
-    const now = this.#meter.live.metrics ? this.#options.clock.monotonic() : 0;
+    const now = measuresDurations() ? this.#options.clock.monotonic() : 0;
     let count = 0;
     for (let entry = this.#backlog.take(stored); entry; entry = this.#backlog.take(stored)) {
       const { draft, startedAt, queued } = entry;
@@ -256,11 +258,11 @@ export class LogWriter {
         continue;
       }
       count++;
-      if (startedAt > 0 && now > 0) this.#meter.duration.record((now - startedAt) / 1_000);
+      if (startedAt > 0 && now > 0) recordAppend(this.name, now - startedAt);
       this.#host.stored(draft.event);
       entry.resolve?.(draft.event);
     }
-    this.#count('stored', count);
+    this.#counts.stored += count;
   }
 
   /** Too few sinks are ready: settles all waiting callers. */
@@ -325,15 +327,10 @@ export class LogWriter {
   #settleUnstored({ draft, resolve, reject }: Entry, event: 'held' | 'dropped'): void {
     const degrade = this.#options.whenUnavailable === 'degrade';
     const outcome = !degrade ? 'refused' : event === 'held' ? 'degraded' : 'dropped';
-    this.#count(outcome, 1);
+    this.#counts[outcome]++;
     this.#losses.add(outcome);
     if (!degrade) reject?.(this.unavailable());
     else if (draft !== undefined) resolve?.(Object.freeze({ ...draft.event }));
-  }
-
-  #count(outcome: EventOutcome, count: number): void {
-    this.#counts[outcome] += count;
-    this.#meter.events[outcome].value += count;
   }
 
   #note(action: string, status: string, details: object): void {

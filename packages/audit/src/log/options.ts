@@ -1,13 +1,19 @@
+import { type Clock, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkKnown,
   checkName,
-  checkNumber,
-  checkOneOf,
   checkType,
+  clockRule,
+  type Defaults,
+  methodsRule,
+  nameRule,
+  numberRule,
+  type OptionRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
   show,
-  systemClock,
-} from '@temper/core';
+  typeRule,
+} from '@temper/core/policy';
 import type { CheckpointBody } from '../chain/checkpoint.ts';
 import type { NoteSigner } from '../chain/signing-key.ts';
 import type { AuditSink } from '../sinks/sink.ts';
@@ -39,6 +45,14 @@ export interface CheckpointOptions {
    * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
    */
   readonly everyMs?: number;
+  /**
+   * Longest duration of one signature, in milliseconds. The checkpoint is then not signed, which is
+   * logged, and tried again when the next one is due.
+   *
+   * @defaultValue 10_000
+   * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
+   */
+  readonly signTimeoutMs?: number;
   /**
    * Called with every new checkpoint. Use it to copy checkpoints to a place that the log's writer
    * cannot modify. An error thrown by the callback is logged and does not affect the log.
@@ -94,8 +108,9 @@ export interface AuditLogOptions {
    */
   readonly holdLimit?: number;
   /**
-   * Longest duration of one write before the sink counts as failed, in milliseconds. The write is
-   * not interrupted; if it succeeds later, the sink is ready again.
+   * Longest duration of opening a sink or of one write before the sink counts as failed, in
+   * milliseconds. The write is not interrupted; if it succeeds later, the sink is ready again. Saving
+   * a checkpoint and closing the sink are not waited for any longer either: `close` then rejects.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
@@ -118,24 +133,18 @@ export interface AuditLogOptions {
   readonly clock?: Clock;
 }
 
-/** Defaults of {@link AuditLimits}. */
-export const DEFAULT_LIMITS: Required<AuditLimits> = {
+/** The defaults of {@link AuditLimits}, as the README's table shows them. */
+export const DEFAULT_LIMITS: Defaults<AuditLimits> = {
   maxBytes: 16_384,
   maxStringLength: 2_048,
   maxEntries: 100,
   maxDepth: 8,
 };
 
-/** Defaults of {@link AuditLogOptions}. */
-export const AUDIT_DEFAULTS: {
-  readonly name: 'audit';
-  readonly rule: 'all';
-  readonly whenUnavailable: 'refuse';
-  readonly queueLimit: 10_000;
-  readonly holdLimit: 10_000;
-  readonly sinkTimeoutMs: 10_000;
-  readonly sinkRetryMs: 250;
-} = {
+type UnsetAuditOptions = 'sinks' | 'limits' | 'redaction' | 'checkpoints';
+
+/** The defaults of {@link AuditLogOptions}, as the README's table shows them. */
+export const AUDIT_DEFAULTS: Omit<Defaults<AuditLogOptions, UnsetAuditOptions>, 'clock'> = {
   name: 'audit',
   rule: 'all',
   whenUnavailable: 'refuse',
@@ -145,113 +154,138 @@ export const AUDIT_DEFAULTS: {
   sinkRetryMs: 250,
 };
 
-/** Defaults of {@link CheckpointOptions}. */
-export const CHECKPOINT_DEFAULTS: { readonly everyEvents: 1_000; readonly everyMs: 60_000 } = {
+type UnsetCheckpointOptions = 'signer' | 'origin' | 'publish';
+
+/** The defaults of {@link CheckpointOptions}, as the README's table shows them. */
+export const CHECKPOINT_DEFAULTS: Defaults<CheckpointOptions, UnsetCheckpointOptions> = {
   everyEvents: 1_000,
   everyMs: 60_000,
+  signTimeoutMs: 10_000,
 };
 
-/** Validated {@link CheckpointOptions} with defaults applied. */
-export interface ResolvedCheckpointOptions {
+/** Checked {@link CheckpointOptions} with defaults applied. */
+export interface ResolvedCheckpointOptions
+  extends Omit<Resolved<CheckpointOptions, UnsetCheckpointOptions>, 'signer' | 'origin'> {
   readonly signers: readonly NoteSigner[];
   readonly origin: string;
-  readonly everyEvents: number;
-  readonly everyMs: number;
-  readonly publish: CheckpointOptions['publish'];
 }
 
-/** Validated {@link AuditLogOptions} with defaults applied, except for the sinks. */
+/** Checked {@link AuditLogOptions} with defaults applied, except for the sinks. */
 export interface ResolvedAuditOptions
-  extends Required<Omit<AuditLogOptions, 'sinks' | 'redaction' | 'checkpoints' | 'limits'>> {
+  extends Omit<Resolved<AuditLogOptions, UnsetAuditOptions>, UnsetAuditOptions> {
   readonly sinks: readonly AuditSink[] | undefined;
-  readonly limits: Required<AuditLimits>;
+  readonly limits: Defaults<AuditLimits>;
   readonly redactor: Redactor;
   readonly checkpoints: ResolvedCheckpointOptions | undefined;
 }
 
 const OWNER = 'auditLog';
+const CHECKPOINTS = `${OWNER}: checkpoints`;
 const MAX_SINKS = 8;
 
-/** Validates the options and applies the defaults. */
+/** Checks the options and applies the defaults. */
 export function resolveAuditOptions(options: AuditLogOptions): ResolvedAuditOptions {
-  checkKnown(OWNER, options, [
-    ...Object.keys(AUDIT_DEFAULTS),
-    'sinks',
-    'limits',
-    'redaction',
-    'checkpoints',
-    'clock',
-  ]);
-  const given = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as AuditLogOptions;
-  const { sinks, limits, redaction, checkpoints, ...all } = {
-    ...AUDIT_DEFAULTS,
-    clock: systemClock,
-    ...given,
-  };
-  checkName(OWNER, all.name);
-  checkSinks(sinks);
-  checkRule(OWNER, all.rule, sinks);
-  checkOneOf(OWNER, 'whenUnavailable', all.whenUnavailable, ['refuse', 'degrade']);
-  checkNumber(OWNER, 'queueLimit', all.queueLimit, { min: 1, integer: true, infinite: false });
-  checkNumber(OWNER, 'holdLimit', all.holdLimit, { min: 1, integer: true, infinite: false });
-  checkNumber(OWNER, 'sinkTimeoutMs', all.sinkTimeoutMs, { min: 1 });
-  checkNumber(OWNER, 'sinkRetryMs', all.sinkRetryMs, { min: 0, infinite: false });
+  const limit = numberRule({ min: 1, integer: true, infinite: false });
+  const { sinks, limits, redaction, checkpoints, ...all } = resolveOptions<
+    AuditLogOptions,
+    UnsetAuditOptions
+  >(
+    OWNER,
+    options,
+    { ...AUDIT_DEFAULTS, clock: systemClock },
+    {
+      name: nameRule,
+      rule: (owner, _option, value) => checkRule(owner, value, options.sinks),
+      sinks: checkSinks,
+      whenUnavailable: oneOfRule(['refuse', 'degrade']),
+      queueLimit: limit,
+      holdLimit: limit,
+      sinkTimeoutMs: numberRule({ min: 1 }),
+      sinkRetryMs: numberRule({ min: 0, infinite: false }),
+      limits: typeRule('object'),
+      redaction: typeRule('object'),
+      checkpoints: typeRule('object'),
+      clock: clockRule,
+    },
+  );
   return {
     ...all,
     sinks,
-    limits: resolveLimits(limits),
+    limits: resolveLimits(limits ?? {}),
     redactor: new Redactor(redaction),
     checkpoints: checkpoints === undefined ? undefined : resolveCheckpoints(checkpoints),
   };
 }
 
-function checkSinks(sinks: unknown): void {
-  if (sinks === undefined) return;
+const sinkRule = methodsRule('open', 'write', 'close');
+
+function checkSinks(owner: string, option: string, sinks: unknown): void {
   if (!Array.isArray(sinks) || sinks.length < 1 || sinks.length > MAX_SINKS) {
     throw new TypeError(
-      `${OWNER}: sinks must be an array of 1 to ${MAX_SINKS}, got ${show(sinks)}.`,
+      `${owner}: ${option} must be an array of 1 to ${MAX_SINKS}, got ${show(sinks)}.`,
     );
   }
-  const names = (sinks as readonly AuditSink[]).map(({ name }) => name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) {
-    throw new TypeError(`${OWNER}: two sinks are named '${twice}'; give each sink a unique name.`);
-  }
+  const names = new Set<string>();
+  (sinks as readonly AuditSink[]).forEach((sink, i) => {
+    const each = `${option}[${i}]`;
+    sinkRule(owner, each, sink);
+    checkType(owner, `${each}.durable`, sink.durable, 'boolean');
+    const name = checkName(`${owner}: ${each}`, sink.name);
+    if (names.has(name)) {
+      throw new TypeError(
+        `${owner}: two sinks are named ${show(name)}; give each sink a unique name.`,
+      );
+    }
+    names.add(name);
+  });
 }
 
-function resolveLimits(limits: AuditLimits = {}): Required<AuditLimits> {
-  checkKnown(`${OWNER}: limits`, limits, Object.keys(DEFAULT_LIMITS));
-  const all = { ...DEFAULT_LIMITS, ...limits };
-  const check = (option: keyof AuditLimits, min: number, max: number): number =>
-    checkNumber(OWNER, `limits.${option}`, all[option], { min, max, integer: true });
-  return {
-    maxBytes: check('maxBytes', 256, 1_048_576),
-    maxStringLength: check('maxStringLength', 16, 65_536),
-    maxEntries: check('maxEntries', 1, 10_000),
-    maxDepth: check('maxDepth', 1, 32),
-  };
+function resolveLimits(limits: AuditLimits): Defaults<AuditLimits> {
+  return resolveOptions(`${OWNER}: limits`, limits, DEFAULT_LIMITS, {
+    maxBytes: numberRule({ min: 256, max: 1_048_576, integer: true }),
+    maxStringLength: numberRule({ min: 16, max: 65_536, integer: true }),
+    maxEntries: numberRule({ min: 1, max: 10_000, integer: true }),
+    maxDepth: numberRule({ min: 1, max: 32, integer: true }),
+  });
 }
 
 function resolveCheckpoints(options: CheckpointOptions): ResolvedCheckpointOptions {
-  const owner = `${OWNER}: checkpoints`;
-  checkKnown(owner, options, ['signer', 'origin', 'everyEvents', 'everyMs', 'publish']);
-  const { signer, publish } = options;
-  const signers: readonly NoteSigner[] = Array.isArray(signer) ? signer : [signer];
-  const [first] = signers;
-  if (first === undefined || typeof first?.sign !== 'function') {
-    throw new TypeError(`${owner}: signer must be a signer or several, got ${show(signer)}.`);
-  }
-  const origin = checkName(owner, options.origin ?? first.name);
-  if (origin.includes('\n')) throw new TypeError(`${owner}: origin must be one line.`);
-  if (publish !== undefined) checkType(owner, 'publish', publish, 'function');
-  const all = { ...CHECKPOINT_DEFAULTS, ...options };
-  return {
-    signers,
-    origin,
-    everyEvents: checkNumber(owner, 'everyEvents', all.everyEvents, { min: 1, integer: true }),
-    everyMs: checkNumber(owner, 'everyMs', all.everyMs, { min: 1 }),
-    publish,
-  };
+  const { signer, origin, ...all } = resolveOptions<CheckpointOptions, UnsetCheckpointOptions>(
+    CHECKPOINTS,
+    options,
+    CHECKPOINT_DEFAULTS,
+    {
+      signer: checkSigners,
+      origin: checkOrigin,
+      everyEvents: numberRule({ min: 1, integer: true }),
+      everyMs: numberRule({ min: 1 }),
+      signTimeoutMs: numberRule({ min: 1 }),
+      publish: typeRule('function'),
+    },
+  );
+  if (signer === undefined) checkSigners(CHECKPOINTS, 'signer', signer);
+  const signers = [signer].flat() as readonly NoteSigner[];
+  return { ...all, signers, origin: origin ?? (signers[0] as NoteSigner).name };
 }
+
+const signerRule = methodsRule('sign');
+
+function checkSigners(owner: string, option: string, value: unknown): void {
+  const signers = [value].flat() as readonly NoteSigner[];
+  if (signers.length === 0) {
+    throw new TypeError(`${owner}: ${option} must be a signer or several, got ${show(value)}.`);
+  }
+  for (const signer of signers) {
+    signerRule(owner, option, signer);
+    checkOrigin(owner, `${option}.name`, signer.name);
+    checkType(owner, `${option}.verifierKey`, signer.verifierKey, 'string');
+    numberRule({ min: 0, max: 0xffffffff, integer: true })(owner, `${option}.keyId`, signer.keyId);
+  }
+}
+
+/** The first line of a checkpoint: by default the name of a signer. */
+const checkOrigin: OptionRule = (owner, option, value) => {
+  if (typeof value !== 'string' || value === '' || /\p{Cc}/u.test(value)) {
+    throw new TypeError(`${owner}: ${option} must be one line of text, got ${show(value)}.`);
+  }
+};

@@ -1,4 +1,4 @@
-import { checkKnown, checkNumber, show } from '@temper/core';
+import { checkKnown, checkNumber, show } from '@temper/core/policy';
 import type { AuditSink } from '../sinks/sink.ts';
 
 /** Number of sinks that must have stored an event before it counts as durable. */

@@ -1,4 +1,5 @@
-import { type Clock, OperationTimeoutError, type Scheduled } from '@temper/core';
+import { type Clock, OperationTimeoutError } from '@temper/core';
+import type { Counts, Scheduled } from '@temper/core/policy';
 import { type ChainHead, EMPTY_HEAD, parseLine, type SealedEvent } from '../chain/hash-chain.ts';
 import { AuditCorruptError, AuditForkedError } from '../errors.ts';
 import type {
@@ -8,6 +9,7 @@ import type {
   SinkWriteResult,
   StoredCheckpoint,
 } from '../sinks/sink.ts';
+import { withinTime } from './time-limit.ts';
 
 /** Maximum number of events per write. */
 const MAX_BATCH = 4_096;
@@ -32,8 +34,6 @@ export interface WriterQueueHost {
   donor(queue: WriterQueue, sequence: number): AuditSource | undefined;
   /** Called when the sink has stored events, has failed or has recovered. */
   changed(queue: WriterQueue): void;
-  /** Called when opening or writing failed or timed out. */
-  failed(queue: WriterQueue): void;
   /** Called when the sink has done something that the log has to record. */
   reported(queue: WriterQueue, result: SinkWriteResult): void;
 }
@@ -54,7 +54,7 @@ export class WriterQueue {
   /** The last failure; undefined while the sink is ready. */
   error: unknown;
   /** Number of failed opens and writes. */
-  failures = 0;
+  readonly counts: Counts<'failures'>;
   /** Events that a sink without a chain of its own will never receive. */
   missed = 0;
   readonly #host: WriterQueueHost;
@@ -69,9 +69,10 @@ export class WriterQueue {
   #retryAt = 0;
   #timer: Scheduled | undefined;
 
-  constructor(sink: AuditSink, host: WriterQueueHost) {
+  constructor(sink: AuditSink, host: WriterQueueHost, counts: Counts<'failures'>) {
     this.sink = sink;
     this.#host = host;
+    this.counts = counts;
   }
 
   /** Whether the sink keeps a chain of its own, which must not have a gap. */
@@ -101,7 +102,7 @@ export class WriterQueue {
   begin(): Promise<SinkState | undefined> {
     if (this.#busy) return Promise.resolve(undefined);
     this.#busy = true;
-    return new Promise((resolve) => {
+    const opening = new Promise<SinkState | undefined>((resolve) => {
       this.#timed(
         () => this.sink.open(this.#host.name),
         () => resolve(undefined),
@@ -123,6 +124,8 @@ export class WriterQueue {
           resolve(state);
         });
     });
+    this.#running = opening.then(() => undefined);
+    return opening;
   }
 
   /** Continues from the state that {@link begin} returned, when the log has determined its head. */
@@ -186,18 +189,37 @@ export class WriterQueue {
   /** Stores a checkpoint if the sink has all events that it covers. */
   async saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
     if (this.health === 'ready' && this.stored.sequence >= checkpoint.size) {
-      await this.sink.saveCheckpoint?.(checkpoint);
+      await this.#limited(() => this.sink.saveCheckpoint?.(checkpoint));
     }
   }
 
-  /** Closes the sink after the write in progress has ended or timed out. */
+  /**
+   * Closes the sink after the write in progress has ended or timed out.
+   *
+   * @throws {OperationTimeoutError} if closing takes longer than `sinkTimeoutMs`
+   */
   async close(): Promise<void> {
-    while (this.trying) {
-      this.#start();
-      await this.#running;
+    try {
+      while (this.trying) {
+        this.#start();
+        await this.#limited(() => this.#running);
+      }
+    } catch {
+      // The write is still running; it must not keep the sink from being closed.
     }
     this.#open = false;
-    await this.sink.close();
+    await this.#limited(() => this.sink.close());
+  }
+
+  /** Does not wait for the sink beyond `sinkTimeoutMs`. */
+  #limited<T>(work: () => T | PromiseLike<T>): Promise<T> {
+    const { clock, sinkTimeoutMs } = this.#host;
+    return withinTime(clock, sinkTimeoutMs, work, () => this.#timeoutError());
+  }
+
+  #timeoutError(): OperationTimeoutError {
+    const { name } = this.sink;
+    return new OperationTimeoutError(name, this.#host.sinkTimeoutMs, `Sink '${name}'`);
   }
 
   async #run(): Promise<void> {
@@ -302,9 +324,8 @@ export class WriterQueue {
     if (sinkTimeoutMs !== Number.POSITIVE_INFINITY) {
       this.#timer = clock.schedule(() => {
         this.health = 'stalled';
-        this.error = new OperationTimeoutError(this.sink.name, sinkTimeoutMs);
-        this.failures++;
-        this.#host.failed(this);
+        this.error = this.#timeoutError();
+        this.counts.failures++;
         this.#host.changed(this);
         onStall?.();
       }, sinkTimeoutMs);
@@ -327,9 +348,8 @@ export class WriterQueue {
   #fail(error: unknown): void {
     this.health = 'failed';
     this.error = error;
-    this.failures++;
+    this.counts.failures++;
     this.#open = false;
     this.#retryAt = this.#host.clock.monotonic() + this.#host.sinkRetryMs;
-    this.#host.failed(this);
   }
 }

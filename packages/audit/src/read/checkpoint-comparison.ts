@@ -1,3 +1,4 @@
+import { messageOf } from '@temper/core/policy';
 import { type CheckpointBody, openCheckpoint, parseCheckpoint } from '../chain/checkpoint.ts';
 import type { MerkleFrontier } from '../chain/merkle.ts';
 import { parseNote } from '../chain/signed-note.ts';
@@ -39,7 +40,7 @@ export class CheckpointComparison {
       try {
         own.push(readStored(checkpoint, verifiers));
       } catch (error) {
-        const message = `The checkpoint over ${checkpoint.size} events is invalid: ${(error as Error).message}`;
+        const message = `The checkpoint over ${checkpoint.size} events is invalid: ${messageOf(error)}`;
         this.problem ??= { kind: 'checkpoint', sequence: checkpoint.size, message };
       }
     }

@@ -1,3 +1,5 @@
+import { show } from '@temper/core/policy';
+
 /** A position between two events of a query. */
 export interface Cursor {
   readonly order: 'asc' | 'desc';
@@ -16,7 +18,7 @@ export function decodeCursor(text: string, order: 'asc' | 'desc'): Cursor {
   const decoded = Buffer.from(text, 'base64url').toString();
   const [, found, side, sequence] = /^(asc|desc):(after|before):(\d{1,16})$/.exec(decoded) ?? [];
   if (found === undefined)
-    throw new TypeError(`query: cursor must be next or previous of a page, got '${text}'.`);
+    throw new TypeError(`query: cursor must be next or previous of a page, got ${show(text)}.`);
   if (found !== order) {
     throw new TypeError(
       `query: the cursor belongs to a query in order '${found}', not '${order}'.`,

@@ -1,4 +1,4 @@
-import { checkNumber, show } from '@temper/core';
+import { checkType, numberRule, type OptionRule, show, typeRule } from '@temper/core/policy';
 import type { JsonValue } from '../chain/canonical-json.ts';
 import { quote } from '../chain/canonical-json.ts';
 import type { AuditEvent } from '../chain/event.ts';
@@ -85,26 +85,41 @@ const FRAGMENTS: Readonly<Record<IndexedField, string>> = {
   spanId: ',"spanId":',
 };
 
-/** The fields of {@link FilterQuery}. */
-export const FILTER_FIELDS: readonly string[] = [
-  ...Object.keys(READ_TEXT),
-  'failed',
-  'errorMessage',
-  'details',
-  'minDurationMs',
-  'maxDurationMs',
-  'since',
-  'until',
-];
+const textRule: OptionRule = (owner, option, value) => void textValues(owner, option, value);
 
-/** @throws {TypeError | RangeError} if a condition is malformed, with the field and the value */
+/** The rules of {@link FilterQuery}. */
+export const FILTER_RULES: { readonly [Field in keyof FilterQuery]-?: OptionRule } = {
+  id: textRule,
+  eventType: textRule,
+  action: textRule,
+  resource: textRule,
+  status: textRule,
+  actor: textRule,
+  actorType: textRule,
+  actorName: textRule,
+  traceId: textRule,
+  spanId: textRule,
+  prev: textRule,
+  hash: textRule,
+  failed: typeRule('boolean'),
+  errorName: textRule,
+  errorCode: textRule,
+  errorMessage: typeRule('string'),
+  details: checkDetails,
+  minDurationMs: numberRule({ min: 0 }),
+  maxDurationMs: numberRule({ min: 0 }),
+  since: checkTime,
+  until: checkTime,
+};
+
+/** Compiles conditions that {@link FILTER_RULES} allow. */
 export function compileFilter(query: FilterQuery): EventFilter {
   const tests: ((event: AuditEvent) => boolean)[] = [];
   const equals = new Map<IndexedField, readonly string[]>();
   for (const [field, read] of Object.entries(READ_TEXT)) {
     const wanted = query[field as TextField];
     if (wanted === undefined) continue;
-    const values = textValues(field, wanted);
+    const values = textValues('query', field, wanted);
     if (field in FRAGMENTS) equals.set(field as IndexedField, values);
     tests.push((event) => values.includes(read(event) as string));
   }
@@ -120,15 +135,13 @@ export function compileFilter(query: FilterQuery): EventFilter {
     }
   }
   if (minDurationMs !== undefined) {
-    checkNumber('query', 'minDurationMs', minDurationMs, { min: 0 });
     tests.push(({ durationMs }) => durationMs !== undefined && durationMs >= minDurationMs);
   }
   if (maxDurationMs !== undefined) {
-    checkNumber('query', 'maxDurationMs', maxDurationMs, { min: 0 });
     tests.push(({ durationMs }) => durationMs !== undefined && durationMs <= maxDurationMs);
   }
-  const since = timestamp('since', query.since);
-  const until = timestamp('until', query.until);
+  const since = timestamp(query.since);
+  const until = timestamp(query.until);
   if (since !== undefined) tests.push((event) => event.timestamp >= since);
   if (until !== undefined) tests.push((event) => event.timestamp < until);
   return {
@@ -164,26 +177,35 @@ function isWithin(line: string, since: string | undefined, until: string | undef
   return (since === undefined || found >= since) && (until === undefined || found < until);
 }
 
-function textValues(field: string, wanted: OneOrMore): readonly string[] {
-  const values = typeof wanted === 'string' ? [wanted] : wanted;
-  if (
-    !Array.isArray(values) ||
-    values.some((value) => typeof value !== 'string' || !value.isWellFormed())
-  ) {
+function textValues(owner: string, field: string, wanted: unknown): readonly string[] {
+  const values: readonly unknown[] = Array.isArray(wanted) ? wanted : [wanted];
+  if (values.some((value) => typeof value !== 'string' || !value.isWellFormed())) {
     throw new TypeError(
-      `query: ${field} must be a string or an array of strings, got ${show(wanted)}.`,
+      `${owner}: ${field} must be a string or an array of strings, got ${show(wanted)}.`,
     );
   }
-  return values;
+  return values as readonly string[];
 }
 
-function timestamp(field: string, value: Date | number | string | undefined): string | undefined {
-  if (value === undefined) return undefined;
-  const time = new Date(value);
-  if (Number.isNaN(time.getTime())) {
-    throw new TypeError(`query: ${field} must be a valid time, got ${show(value)}.`);
+function checkDetails(owner: string, option: string, value: unknown): void {
+  checkType(owner, option, value, 'object');
+  for (const [path, wanted] of Object.entries(value as object)) {
+    if (wanted === null || ['string', 'number', 'boolean'].includes(typeof wanted)) continue;
+    throw new TypeError(
+      `${owner}: ${option}[${show(path)}] must be a string, number, boolean or null, got ${show(wanted)}.`,
+    );
   }
-  return time.toISOString();
+}
+
+function checkTime(owner: string, option: string, value: unknown): void {
+  const isTime = value instanceof Date || typeof value === 'number' || typeof value === 'string';
+  if (!isTime || Number.isNaN(new Date(value).getTime())) {
+    throw new TypeError(`${owner}: ${option} must be a valid time, got ${show(value)}.`);
+  }
+}
+
+function timestamp(value: Date | number | string | undefined): string | undefined {
+  return value === undefined ? undefined : new Date(value).toISOString();
 }
 
 function valueAt(value: JsonValue, keys: readonly string[]): JsonValue | undefined {

@@ -1,10 +1,21 @@
-import { checkKnown, checkNumber, checkOneOf, show } from '@temper/core';
+import {
+  checkNumber,
+  type Defaults,
+  messageOf,
+  numberRule,
+  type OptionRule,
+  oneOfRule,
+  type Resolved,
+  resolveOptions,
+  show,
+  typeRule,
+} from '@temper/core/policy';
 import type { AuditEvent } from '../chain/event.ts';
 import { parseLine } from '../chain/hash-chain.ts';
 import { AuditCorruptError } from '../errors.ts';
 import type { AuditSource, ReadRange } from '../sinks/sink.ts';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
-import { compileFilter, type EventFilter, FILTER_FIELDS, type FilterQuery } from './filter.ts';
+import { compileFilter, type EventFilter, FILTER_RULES, type FilterQuery } from './filter.ts';
 
 /** Conditions, order and limit of a query. */
 export interface AuditQuery extends FilterQuery {
@@ -36,21 +47,43 @@ export interface AuditPage {
 
 const OWNER = 'query';
 const MAX_PAGE = 10_000;
-const DEFAULT_PAGE = 100;
-const OWN_FIELDS = ['fromSequence', 'toSequence', 'order', 'limit', 'cursor'];
+
+/** The options that may stay unset. */
+type Unset = keyof FilterQuery | 'cursor';
+type ResolvedQuery = Resolved<AuditQuery, Unset>;
+
+const WHOLE_LOG = { fromSequence: 0, toSequence: Number.POSITIVE_INFINITY } as const;
+const PAGE_DEFAULTS: Defaults<AuditQuery, Unset> = { ...WHOLE_LOG, order: 'desc', limit: 100 };
+const STREAM_DEFAULTS: Defaults<AuditQuery, Unset> = {
+  ...WHOLE_LOG,
+  order: 'asc',
+  limit: Number.POSITIVE_INFINITY,
+};
+
+const PAGE_RULES: { readonly [Field in keyof AuditQuery]-?: OptionRule } = {
+  ...FILTER_RULES,
+  fromSequence: numberRule({ min: 0, integer: true }),
+  toSequence: numberRule({ min: 0, integer: true }),
+  order: oneOfRule(['asc', 'desc']),
+  limit: numberRule({ min: 0, max: MAX_PAGE, integer: true }),
+  cursor: typeRule('string'),
+};
+
+const STREAM_RULES: typeof PAGE_RULES = {
+  ...PAGE_RULES,
+  limit: numberRule({ min: 0, integer: true }),
+  cursor: () => {
+    throw new TypeError(`${OWNER}: a stream does not accept a cursor.`);
+  },
+};
 
 /** Returns one page of a query. */
 export async function queryPage(source: AuditSource, query: AuditQuery): Promise<AuditPage> {
-  checkKnown(OWNER, query, [...FILTER_FIELDS, ...OWN_FIELDS]);
-  const order = checkOneOf(OWNER, 'order', query.order ?? 'desc', ['asc', 'desc']);
-  const limit = checkNumber(OWNER, 'limit', query.limit ?? DEFAULT_PAGE, {
-    min: 0,
-    max: MAX_PAGE,
-    integer: true,
-  });
-  const cursor = query.cursor === undefined ? undefined : decodeCursor(query.cursor, order);
-  const filter = compileFilter(query);
-  const range = rangeOf(query);
+  const all = resolveOptions<AuditQuery, Unset>(OWNER, query, PAGE_DEFAULTS, PAGE_RULES);
+  const { order, limit } = all;
+  const cursor = all.cursor === undefined ? undefined : decodeCursor(all.cursor, order);
+  const filter = compileFilter(all);
+  const range = rangeOf(all);
   if (limit === 0) return { events: [], next: undefined, previous: undefined };
 
   const backwards = cursor?.side === 'before';
@@ -97,11 +130,13 @@ export async function* streamEvents(
   source: AuditSource,
   query: AuditQuery = {},
 ): AsyncGenerator<AuditEvent, void, undefined> {
-  const { reverse, limit } = checkStream(query);
+  const all = resolveStream(query);
+  const { limit } = all;
   if (limit === 0) return;
   let count = 0;
-  const filter = compileFilter(query);
-  for await (const event of readEvents(source, rangeOf(query), filter, reverse)) {
+  const filter = compileFilter(all);
+  const reverse = all.order === 'desc';
+  for await (const event of readEvents(source, rangeOf(all), filter, reverse)) {
     yield event;
     if (++count >= limit) return;
   }
@@ -112,10 +147,11 @@ export async function* streamLines(
   source: AuditSource,
   query: AuditQuery = {},
 ): AsyncGenerator<readonly string[], void, undefined> {
-  const { reverse, limit } = checkStream(query);
-  let left = limit;
-  const filter = compileFilter(query);
-  for await (const lines of readLines(source, rangeOf(query), filter, reverse)) {
+  const all = resolveStream(query);
+  let left = all.limit;
+  const filter = compileFilter(all);
+  const reverse = all.order === 'desc';
+  for await (const lines of readLines(source, rangeOf(all), filter, reverse)) {
     if (left <= 0) return;
     const matching =
       filter.conditions === 0
@@ -127,16 +163,8 @@ export async function* streamLines(
   }
 }
 
-function checkStream(query: AuditQuery): { readonly reverse: boolean; readonly limit: number } {
-  checkKnown(OWNER, query, [...FILTER_FIELDS, ...OWN_FIELDS]);
-  if (query.cursor !== undefined)
-    throw new TypeError(`${OWNER}: a stream does not accept a cursor.`);
-  const order = checkOneOf(OWNER, 'order', query.order ?? 'asc', ['asc', 'desc']);
-  const limit = checkNumber(OWNER, 'limit', query.limit ?? Number.POSITIVE_INFINITY, {
-    min: 0,
-    integer: true,
-  });
-  return { reverse: order === 'desc', limit };
+function resolveStream(query: AuditQuery): ResolvedQuery {
+  return resolveOptions<AuditQuery, Unset>(OWNER, query, STREAM_DEFAULTS, STREAM_RULES);
 }
 
 /** The last `limit` events, oldest first. */
@@ -154,13 +182,8 @@ interface Range {
   readonly to: number;
 }
 
-function rangeOf({ fromSequence, toSequence }: AuditQuery): Range {
-  const check = (option: string, value: number): number =>
-    checkNumber(OWNER, option, value, { min: 0, integer: true });
-  return {
-    from: check('fromSequence', fromSequence ?? 0),
-    to: check('toSequence', toSequence ?? Number.POSITIVE_INFINITY),
-  };
+function rangeOf({ fromSequence, toSequence }: ResolvedQuery): Range {
+  return { from: fromSequence, to: toSequence };
 }
 
 async function* readEvents(
@@ -203,7 +226,7 @@ function readLine(source: AuditSource, line: string): AuditEvent {
   try {
     return parseLine(line);
   } catch (error) {
-    const what = `${(error as Error).message}: ${show(line)}`;
+    const what = `${messageOf(error)}: ${show(line)}`;
     throw new AuditCorruptError(source.name, source.name, undefined, what);
   }
 }

@@ -17,8 +17,11 @@ export interface VerifyOptions {
   readonly requireCheckpoint?: boolean;
   /** Aborts the verification, which then rejects with the reason of the signal. */
   readonly signal?: AbortSignal;
-  /** Called about every 8192 events with the number of verified events. */
-  readonly onProgress?: (events: number) => void;
+  /**
+   * Called about every 8192 events with the number of verified events. What it throws or rejects with
+   * is logged.
+   */
+  readonly onProgress?: (events: number) => unknown;
 }
 
 /** Kind of a problem of a log. */

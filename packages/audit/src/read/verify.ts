@@ -1,7 +1,8 @@
-import { checkKnown } from '@temper/core';
+import { methodsRule, notify, type Resolved, resolveOptions, typeRule } from '@temper/core/policy';
 import { type ChainHead, checkLine, checkLink, EMPTY_HEAD } from '../chain/hash-chain.ts';
 import { decodeFrontier, leafOf, MerkleFrontier } from '../chain/merkle.ts';
 import { AuditCorruptError } from '../errors.ts';
+import { textsRule } from '../option-rules.ts';
 import type { Anchor, AuditSource } from '../sinks/sink.ts';
 import { CheckpointComparison } from './checkpoint-comparison.ts';
 import type { VerifyOptions, VerifyProblem, VerifyReport } from './verify-report.ts';
@@ -9,28 +10,36 @@ import type { VerifyOptions, VerifyProblem, VerifyReport } from './verify-report
 /** Number of events between two calls of {@link VerifyOptions.onProgress}. */
 const PROGRESS_EVENTS = 8_192;
 
-/** Verifies the hash chain and the checkpoints of a whole log, in constant memory. */
+const OWNER = 'verify';
+
+/**
+ * Verifies the hash chain and the checkpoints of a whole log, in constant memory.
+ *
+ * @throws {TypeError} (as a rejection) if an option is invalid, see {@link VerifyOptions}
+ * @throws `signal.reason` (as a rejection) if the signal aborts
+ */
 export async function verifyLog(
   source: AuditSource,
   options: VerifyOptions = {},
 ): Promise<VerifyReport> {
-  checkKnown('verify', options, [
-    'keys',
-    'checkpoints',
-    'requireCheckpoint',
-    'signal',
-    'onProgress',
-  ]);
+  const all = resolveOptions<VerifyOptions, keyof VerifyOptions>(
+    OWNER,
+    options,
+    {},
+    {
+      keys: textsRule,
+      checkpoints: textsRule,
+      requireCheckpoint: typeRule('boolean'),
+      signal: methodsRule('throwIfAborted'),
+      onProgress: typeRule('function'),
+    },
+  );
   const anchor = await source.anchor();
   const run = new Verification(anchor);
-  const checkpoints = new CheckpointComparison(
-    await source.checkpoints(),
-    options,
-    run.frontier?.size,
-  );
+  const checkpoints = new CheckpointComparison(await source.checkpoints(), all, run.frontier?.size);
   let problem = checkpoints.problem ?? checkpoints.at(run.frontier);
-  if (problem === undefined) problem = await run.read(source, checkpoints, options);
-  problem ??= checkpoints.end(run.head.sequence, options);
+  if (problem === undefined) problem = await run.read(source, checkpoints, all);
+  problem ??= checkpoints.end(run.head.sequence, all);
   return {
     ok: problem === undefined,
     problem,
@@ -62,7 +71,7 @@ class Verification {
   async read(
     source: AuditSource,
     checkpoints: CheckpointComparison,
-    { signal, onProgress }: VerifyOptions,
+    { signal, onProgress }: Resolved<VerifyOptions, keyof VerifyOptions>,
   ): Promise<VerifyProblem | undefined> {
     let missing: VerifyProblem | undefined;
     try {
@@ -79,14 +88,16 @@ class Verification {
           if (problem?.kind === 'removed') missing = problem;
           else if (problem !== undefined) return problem;
         }
-        if (this.events % PROGRESS_EVENTS < lines.length) onProgress?.(this.events);
+        if (this.events % PROGRESS_EVENTS < lines.length) {
+          notify(OWNER, 'onProgress', onProgress, this.events);
+        }
       }
     } catch (error) {
       if (!(error instanceof AuditCorruptError)) throw error;
       const sequence = error.sequence ?? this.head.sequence + 1;
       return missing ?? { kind: 'malformed', sequence, message: error.message };
     }
-    onProgress?.(this.events);
+    notify(OWNER, 'onProgress', onProgress, this.events);
     return missing;
   }
 

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { safeLines } from '@temper/core/policy';
 import type { AuditError } from '../../chain/event.ts';
 import { type AuditLimits, sanitise, sanitiseText } from './details.ts';
 import { dataProperty, errorName } from './exotic-values.ts';
@@ -7,10 +8,14 @@ import type { Redactor } from './redaction.ts';
 /** Maximum length of a chain of causes, the error itself included. */
 const MAX_CAUSES = 3;
 const MAX_NAME = 256;
+/** Most lines of a message. */
+const MAX_LINES = 100;
+/** Text beyond the truncation point that is scrubbed too, so that what is truncated is marked as such. */
+const MARGIN = 256;
 
 /**
- * Copies a thrown value into plain data: name, message, code and causes. Accessors are not called, and
- * the redaction rules for `error` are applied.
+ * Copies a thrown value into plain data: name, message, code and causes. Accessors are not called,
+ * control characters and credentials are removed, and the redaction rules for `error` are applied.
  */
 export function errorInfo(
   thrown: unknown,
@@ -30,7 +35,7 @@ function describe(
   const clean = (field: string, text: string, max: number): string => {
     const action = redactor.actionAt(redactor.descend(redactor.start('error'), field));
     if (action !== undefined) return redactor.replacement(action, text);
-    return sanitiseText(text, redactor, max);
+    return sanitiseText(safeLines(text, MAX_LINES, max + MARGIN), redactor, max);
   };
   return Object.freeze({
     name: clean('name', name, MAX_NAME),

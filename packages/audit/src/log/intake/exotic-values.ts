@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { safeLines } from '@temper/core/policy';
 
 /** Contents of an object, read without running code of the caller. */
 export interface Contents {
@@ -11,6 +12,9 @@ export interface Contents {
 }
 
 const GETTER = '[getter]';
+/** Most lines of the message of an error, and the longest line: no limit of details is larger. */
+const MAX_LINES = 100;
+const MAX_LINE = 65_536;
 /** Maximum number of prototypes searched for a data property. */
 const MAX_PROTOTYPES = 5;
 
@@ -87,11 +91,17 @@ function errorContents(value: Error, limit: number): Contents {
   const { entries, more } = objectContents(value, limit);
   const named: [string, unknown][] = [
     ['name', errorName(value)],
-    ['message', dataProperty(value, 'message')],
+    ['message', message(value)],
     ['cause', dataProperty(value, 'cause')],
     ['errors', dataProperty(value, 'errors')],
   ];
   return { entries: [...named, ...entries], more };
+}
+
+/** Others wrote it, so it may quote credentials, unlike data that the caller has chosen. */
+function message(value: Error): unknown {
+  const text = dataProperty(value, 'message');
+  return typeof text === 'string' ? safeLines(text, MAX_LINES, MAX_LINE) : text;
 }
 
 /** The `name` of an error, or the name of its class if `name` is an accessor or just 'Error'. */

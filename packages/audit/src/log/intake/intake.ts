@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { show } from '@temper/core';
+import { show } from '@temper/core/policy';
 import type { AuditActor, AuditEventInput } from '../../chain/event.ts';
 import { Draft, type OpenEvent } from '../../chain/hash-chain.ts';
 import type { ActiveSpan } from '../../telemetry.ts';
@@ -11,6 +11,17 @@ import { uuidV7Generator } from './uuid-v7.ts';
 /** Maximum length of `eventType`, `action` and `status`. */
 const MAX_WORD = 256;
 const NO_DETAILS: Sanitised = { value: Object.freeze({}), text: '{}' };
+const FIELDS: Readonly<Record<keyof AuditEventInput, true>> = {
+  eventType: true,
+  action: true,
+  resource: true,
+  status: true,
+  actor: true,
+  details: true,
+  error: true,
+  durationMs: true,
+};
+const ACTOR_FIELDS: Readonly<Record<keyof AuditActor, true>> = { id: true, type: true, name: true };
 /** Maximum number of validated words to cache. */
 const MAX_WORDS = 1_000;
 
@@ -41,9 +52,13 @@ export class Intake {
   /** @throws {TypeError} if the event does not match {@link AuditEventInput} */
   prepare(input: AuditEventInput): Draft {
     const { redactor, limits } = this.#options;
+    if (typeof input !== 'object' || input === null) {
+      throw new TypeError(`An audit event must be an object, got ${show(input)}.`);
+    }
+    checkFields('An audit event', input, FIELDS);
     const { details, actor, error, durationMs } = input;
     const sanitised =
-      details === undefined || details === null
+      details === undefined
         ? NO_DETAILS
         : sanitise(checkObject('details', details), 'details', redactor, limits);
     const event: OpenEvent = {
@@ -58,7 +73,7 @@ export class Intake {
       prev: '',
       hash: '',
     };
-    if (actor !== undefined && actor !== null) event.actor = this.#actor(actor);
+    if (actor !== undefined) event.actor = this.#actor(actor);
     if (error !== undefined && error !== null) event.error = errorInfo(error, redactor, limits);
     if (durationMs !== undefined) event.durationMs = duration(durationMs);
     const span = this.#options.activeSpan();
@@ -96,21 +111,20 @@ export class Intake {
   }
 
   #actor(actor: string | AuditActor): AuditActor {
-    if (typeof actor === 'string') {
-      return Object.freeze({ id: this.#text('actor', checkText('actor', actor), 'id') });
-    }
-    const { id, type, name } = checkObject('actor', actor) as AuditActor;
+    checkActor(actor);
+    if (typeof actor === 'string') return Object.freeze({ id: this.#text('actor', actor, 'id') });
+    const { id, type, name } = actor;
     const { redactor } = this.#options;
     const dropped = (field: string): boolean =>
       redactor.actionAt(redactor.descend(redactor.start('actor'), field)) === 'drop';
     return Object.freeze({
-      id: this.#text('actor', checkText('actor.id', id), 'id'),
+      id: this.#text('actor', id, 'id'),
       ...(type === undefined || dropped('type')
         ? undefined
-        : { type: this.#text('actor', checkText('actor.type', type), 'type') }),
+        : { type: this.#text('actor', type, 'type') }),
       ...(name === undefined || dropped('name')
         ? undefined
-        : { name: this.#text('actor', checkText('actor.name', name), 'name') }),
+        : { name: this.#text('actor', name, 'name') }),
     });
   }
 }
@@ -134,6 +148,30 @@ export function checkWord(field: string, value: unknown): string {
     );
   }
   return text;
+}
+
+/** @throws {TypeError} unless `actor` is a non-empty string or an {@link AuditActor} */
+export function checkActor(actor: unknown): void {
+  if (typeof actor !== 'object' || actor === null) {
+    checkText('actor', actor);
+    return;
+  }
+  checkFields("An audit event's actor", actor, ACTOR_FIELDS);
+  const { id, type, name } = actor as Partial<AuditActor>;
+  checkText('actor.id', id);
+  if (type !== undefined) checkText('actor.type', type);
+  if (name !== undefined) checkText('actor.name', name);
+}
+
+/** @throws {TypeError} if `value` has a field that is not known, so that a misspelt one is not lost */
+function checkFields(what: string, value: object, known: Readonly<Record<string, true>>): void {
+  for (const field in value) {
+    if (Object.hasOwn(known, field)) continue;
+    // What somebody has added to Object.prototype is not meant for us.
+    if (!Object.hasOwn(value, field) && field in Object.prototype) continue;
+    const names = Object.keys(known).join(', ');
+    throw new TypeError(`${what} has the unknown field ${show(field)}; known are ${names}.`);
+  }
 }
 
 function checkObject(field: string, value: unknown): object {

@@ -1,5 +1,7 @@
-import { createHmac, type KeyObject } from 'node:crypto';
+import { createHmac, KeyObject } from 'node:crypto';
+import { checkKnown, checkOneOf, type OptionRule, resolveOptions, show } from '@temper/core/policy';
 import { cleanText, quote } from '../../chain/canonical-json.ts';
+import { listRule, textsRule } from '../../option-rules.ts';
 
 /**
  * Action on a matching value: `drop` omits it, `mask` replaces it by `[redacted]`, `hash` replaces it
@@ -127,24 +129,32 @@ export class Redactor {
   readonly #key: string | Uint8Array | KeyObject | undefined;
 
   /** @throws {TypeError} if a rule is malformed, or has the action `hash` and there is no key */
-  constructor({ rules = defaultRedactionRules, key }: RedactionOptions = {}) {
+  constructor(options: RedactionOptions = {}) {
+    const { rules, key } = resolveOptions<RedactionOptions, 'key'>(
+      'auditLog: redaction',
+      options,
+      { rules: defaultRedactionRules },
+      { rules: listRule, key: checkKey },
+    );
     this.#key = key;
-    if (key !== undefined && keyLength(key) < 16) {
-      throw new TypeError('auditLog: redaction.key must be at least 16 bytes.');
-    }
     for (const rule of rules) this.#add(rule);
   }
 
   #add(rule: RedactionRule): void {
+    const owner = 'auditLog: a redaction rule';
+    checkKnown(owner, rule, ['keys', 'paths', 'pattern', 'action']);
+    checkOneOf(owner, 'action', rule.action, ['drop', 'mask', 'hash']);
     if (rule.action === 'hash' && this.#key === undefined) {
       throw new TypeError("auditLog: redaction.key must be given when a rule's action is 'hash'.");
     }
     if ('keys' in rule) {
+      textsRule(owner, 'keys', rule.keys);
       for (const key of rule.keys) {
         const normal = normalise(key);
         if (!this.#keys.has(normal)) this.#keys.set(normal, rule.action);
       }
     } else if ('paths' in rule) {
+      textsRule(owner, 'paths', rule.paths);
       for (const path of rule.paths) this.#addPath(path, rule.action);
     } else if (rule.pattern instanceof RegExp && (rule.action as string) !== 'drop') {
       const { source, flags } = rule.pattern;
@@ -161,12 +171,12 @@ export class Redactor {
     const segments = path.split('.');
     if (!ROOTS.has(segments[0] as string) || segments.includes('')) {
       throw new TypeError(
-        `auditLog: a redaction path must start at details, actor, error or resource, got '${path}'.`,
+        `auditLog: a redaction path must start at details, actor, error or resource, got ${show(path)}.`,
       );
     }
     if (action === 'drop' && REQUIRED_PATHS.has(path)) {
       throw new TypeError(
-        `auditLog: the redaction path '${path}' cannot be dropped, only masked or hashed.`,
+        `auditLog: the redaction path ${show(path)} cannot be dropped, only masked or hashed.`,
       );
     }
     let node = this.#paths;
@@ -241,11 +251,23 @@ export class Redactor {
   }
 }
 
+const checkKey: OptionRule = (_owner, _option, key) => {
+  const bytes = keyLength(key);
+  if (bytes === undefined) {
+    throw new TypeError(
+      `auditLog: redaction.key must be a string, a Uint8Array or a secret KeyObject, got ${typeof key}.`,
+    );
+  }
+  if (bytes < 16) throw new TypeError('auditLog: redaction.key must be at least 16 bytes.');
+};
+
 function normalise(key: string): string {
   return key.toLowerCase().replaceAll(/[-_\s]/g, '');
 }
 
-function keyLength(key: string | Uint8Array | KeyObject): number {
+/** In bytes; undefined if `key` is not a key. */
+function keyLength(key: unknown): number | undefined {
   if (typeof key === 'string') return Buffer.byteLength(key);
-  return key instanceof Uint8Array ? key.length : (key.symmetricKeySize ?? 0);
+  if (key instanceof Uint8Array) return key.length;
+  return key instanceof KeyObject ? (key.symmetricKeySize ?? 0) : undefined;
 }

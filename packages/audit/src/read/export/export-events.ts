@@ -1,4 +1,4 @@
-import { checkOneOf } from '@temper/core';
+import { oneOfRule, resolveOptions, typeRule } from '@temper/core/policy';
 import type { AuditSource } from '../../sinks/sink.ts';
 import { type AuditQuery, streamEvents, streamLines } from '../query.ts';
 import { type CloudEventsOptions, toCloudEvent } from './cloudevents.ts';
@@ -20,24 +20,41 @@ export interface ExportOptions extends CloudEventsOptions, OcsfOptions {
   readonly log?: string;
 }
 
+/** The options that may stay unset. */
+type Unset = 'query' | keyof CloudEventsOptions | keyof OcsfOptions;
+
 /**
  * Streams events as lines of JSON without holding them all in memory.
  *
  * Lines of the format `jsonl` are the lines of the log, byte for byte, so an export of the whole log can
  * be verified like the log.
+ *
+ * @throws {TypeError | RangeError} (with the first line) if an option is invalid
  */
 export async function* exportEvents(
   source: AuditSource,
   options: ExportOptions = {},
 ): AsyncGenerator<string, void, undefined> {
-  const format = checkOneOf('export', 'format', options.format ?? 'jsonl', EXPORT_FORMATS);
-  const log = options.log ?? source.name;
+  const text = typeRule('string');
+  const { format, query, log, ...all } = resolveOptions<ExportOptions, Unset>(
+    'export',
+    options,
+    { format: 'jsonl', log: source.name },
+    {
+      format: oneOfRule(EXPORT_FORMATS),
+      query: typeRule('object'),
+      log: text,
+      source: text,
+      typePrefix: text,
+      service: text,
+    },
+  );
   if (format === 'jsonl') {
-    for await (const lines of streamLines(source, options.query)) yield* lines;
+    for await (const lines of streamLines(source, query)) yield* lines;
     return;
   }
   const convert = format === 'ocsf' ? toOcsf : toCloudEvent;
-  for await (const event of streamEvents(source, options.query)) {
-    yield JSON.stringify(convert(event, log, options));
+  for await (const event of streamEvents(source, query)) {
+    yield JSON.stringify(convert(event, log, all));
   }
 }

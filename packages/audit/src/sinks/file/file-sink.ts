@@ -1,11 +1,15 @@
+import { type Clock, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkKnown,
-  checkName,
-  checkNumber,
   checkType,
-  systemClock,
-} from '@temper/core';
+  clockRule,
+  type Defaults,
+  nameRule,
+  numberRule,
+  type Resolved,
+  reportCallbackError,
+  resolveOptions,
+  typeRule,
+} from '@temper/core/policy';
 import {
   type ChainHead,
   checkLine,
@@ -14,7 +18,7 @@ import {
   type SealedEvent,
 } from '../../chain/hash-chain.ts';
 import { AuditCorruptError } from '../../errors.ts';
-import { onListenerError } from '../../telemetry.ts';
+import { textRule } from '../../option-rules.ts';
 import type {
   AuditSink,
   AuditSource,
@@ -78,15 +82,11 @@ export interface FileSinkOptions {
   readonly files?: FilePort;
 }
 
-/** Defaults of {@link FileSinkOptions}. */
-export const FILE_SINK_DEFAULTS: {
-  readonly name: 'file';
-  readonly maxSegmentBytes: 33_554_432;
-  readonly maxSegmentAgeMs: 86_400_000;
-  readonly gzip: true;
-  readonly maxSegments: number;
-  readonly maxAgeMs: number;
-} = {
+type Defaulted = Defaults<FileSinkOptions, 'directory'>;
+type ResolvedFileSinkOptions = Resolved<FileSinkOptions, 'directory'> & FileSinkOptions;
+
+/** The defaults of {@link FileSinkOptions}, as the README's table shows them. */
+export const FILE_SINK_DEFAULTS: Omit<Defaulted, 'clock' | 'files'> = {
   name: 'file',
   maxSegmentBytes: 33_554_432,
   maxSegmentAgeMs: 86_400_000,
@@ -94,6 +94,8 @@ export const FILE_SINK_DEFAULTS: {
   maxSegments: Number.POSITIVE_INFINITY,
   maxAgeMs: Number.POSITIVE_INFINITY,
 };
+
+const OWNER = 'fileSink';
 
 /**
  * Creates a sink that stores events in files of JSON lines.
@@ -104,23 +106,24 @@ export const FILE_SINK_DEFAULTS: {
  * @throws {TypeError | RangeError} if an option is invalid, see {@link FileSinkOptions}
  */
 export function fileSink(options: FileSinkOptions): AuditSink & { readonly source: AuditSource } {
-  const owner = 'fileSink';
-  checkKnown(owner, options, [...Object.keys(FILE_SINK_DEFAULTS), 'directory', 'clock', 'files']);
-  const all = { ...FILE_SINK_DEFAULTS, clock: systemClock, files: nodeFiles, ...options };
-  checkName(owner, all.name);
-  if (typeof all.directory !== 'string' || all.directory === '') {
-    throw new TypeError(`${owner}: directory must be a non-empty path.`);
-  }
-  checkNumber(owner, 'maxSegmentBytes', all.maxSegmentBytes, {
-    min: 1_024,
-    max: 2 ** 30,
-    integer: true,
-  });
-  checkNumber(owner, 'maxSegmentAgeMs', all.maxSegmentAgeMs, { min: 1 });
-  checkNumber(owner, 'maxSegments', all.maxSegments, { min: 2, integer: true });
-  checkNumber(owner, 'maxAgeMs', all.maxAgeMs, { min: 1 });
-  checkType(owner, 'gzip', all.gzip, 'boolean');
-  return new FileSink(all);
+  const all = resolveOptions<FileSinkOptions, 'directory'>(
+    OWNER,
+    options,
+    { ...FILE_SINK_DEFAULTS, clock: systemClock, files: nodeFiles },
+    {
+      directory: textRule,
+      name: nameRule,
+      maxSegmentBytes: numberRule({ min: 1_024, max: 2 ** 30, integer: true }),
+      maxSegmentAgeMs: numberRule({ min: 1 }),
+      gzip: typeRule('boolean'),
+      maxSegments: numberRule({ min: 2, integer: true }),
+      maxAgeMs: numberRule({ min: 1 }),
+      clock: clockRule,
+      files: typeRule('object'),
+    },
+  );
+  checkType(OWNER, 'directory', all.directory, 'string');
+  return new FileSink(all as ResolvedFileSinkOptions);
 }
 
 /** The open file. */
@@ -135,7 +138,7 @@ class FileSink implements AuditSink {
   readonly name: string;
   readonly durable = true;
   readonly source: FileSource;
-  readonly #options: Required<FileSinkOptions>;
+  readonly #options: ResolvedFileSinkOptions;
   #lock: WriterLock | undefined;
   #current: Current | undefined;
   /** Durable bytes of the current file. */
@@ -145,7 +148,7 @@ class FileSink implements AuditSink {
   #background: Promise<void> = Promise.resolve();
   #result: SinkWriteResult | undefined;
 
-  constructor(options: Required<FileSinkOptions>) {
+  constructor(options: ResolvedFileSinkOptions) {
     this.name = options.name;
     this.#options = options;
     this.source = new FileSource(options.directory, options.name, options.files);
@@ -272,7 +275,9 @@ class FileSink implements AuditSink {
 
   #runInBackground(work: () => Promise<void>): Promise<void> {
     const done = this.#background.then(work);
-    this.#background = done.catch(onListenerError);
+    this.#background = done.catch((error) =>
+      reportCallbackError(this.name, 'background work', error),
+    );
     return done;
   }
 

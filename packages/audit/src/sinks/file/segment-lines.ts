@@ -1,5 +1,6 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { messageOf } from '@temper/core/policy';
 import { AuditCorruptError } from '../../errors.ts';
 import type { FilePort, ReadableFile } from './file-port.ts';
 import type { Segment } from './segments.ts';
@@ -94,7 +95,7 @@ async function* chunksOf(
       for await (const chunk of gunzip) yield chunk as Buffer;
     } catch (error) {
       if (!String((error as NodeJS.ErrnoException).code).startsWith('Z_')) throw error;
-      const what = `it cannot be decompressed: ${(error as Error).message}`;
+      const what = `it cannot be decompressed: ${messageOf(error)}`;
       throw new AuditCorruptError('file', `${directory}/${segment.name}`, undefined, what);
     }
   } finally {

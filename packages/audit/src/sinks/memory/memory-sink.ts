@@ -1,4 +1,4 @@
-import { checkKnown, checkName, checkNumber } from '@temper/core';
+import { type Defaults, nameRule, numberRule, resolveOptions } from '@temper/core/policy';
 import {
   type ChainHead,
   checkLine,
@@ -9,6 +9,7 @@ import {
 } from '../../chain/hash-chain.ts';
 import { encodeFrontier, leafOf, MerkleFrontier } from '../../chain/merkle.ts';
 import { AuditCorruptError } from '../../errors.ts';
+import { textsRule } from '../../option-rules.ts';
 import type {
   Anchor,
   AuditSink,
@@ -33,10 +34,11 @@ export interface MemorySinkOptions {
   readonly lines?: readonly string[];
 }
 
-/** Defaults of {@link MemorySinkOptions}. */
-export const MEMORY_SINK_DEFAULTS: { readonly name: 'memory'; readonly capacity: 10_000 } = {
+/** The defaults of {@link MemorySinkOptions}. */
+export const MEMORY_SINK_DEFAULTS: Defaults<MemorySinkOptions> = {
   name: 'memory',
   capacity: 10_000,
+  lines: [],
 };
 
 /** Lines per batch. */
@@ -46,10 +48,11 @@ const READ_LINES = 1_000;
 export function memorySink(
   options: MemorySinkOptions = {},
 ): AuditSink & { readonly source: AuditSource } {
-  checkKnown('memorySink', options, [...Object.keys(MEMORY_SINK_DEFAULTS), 'lines']);
-  const all = { ...MEMORY_SINK_DEFAULTS, lines: [], ...options };
-  checkName('memorySink', all.name);
-  checkNumber('memorySink', 'capacity', all.capacity, { min: 1, max: 10_000_000, integer: true });
+  const all = resolveOptions('memorySink', options, MEMORY_SINK_DEFAULTS, {
+    name: nameRule,
+    capacity: numberRule({ min: 1, max: 10_000_000, integer: true }),
+    lines: textsRule,
+  });
   return new MemorySink(all);
 }
 
@@ -66,7 +69,7 @@ class MemorySink implements AuditSink, AuditSource {
   #frontier: MerkleFrontier | undefined = new MerkleFrontier();
   readonly #checkpoints: StoredCheckpoint[] = [];
 
-  constructor({ name, capacity, lines }: Required<MemorySinkOptions>) {
+  constructor({ name, capacity, lines }: Defaults<MemorySinkOptions>) {
     this.name = name;
     this.#capacity = capacity;
     // Not validated: verification reports what is wrong with them.

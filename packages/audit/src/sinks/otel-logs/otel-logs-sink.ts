@@ -1,4 +1,4 @@
-import { checkKnown, checkName } from '@temper/core';
+import { nameRule, resolveOptions } from '@temper/core/policy';
 import { EMPTY_HEAD, type SealedEvent } from '../../chain/hash-chain.ts';
 import { emitLogRecord } from '../../telemetry.ts';
 import type { AuditSink, SinkState } from '../sink.ts';
@@ -15,8 +15,8 @@ export interface OtelLogsSinkOptions {
  * count towards the rule beside a durable sink.
  */
 export function otelLogsSink(options: OtelLogsSinkOptions = {}): AuditSink {
-  checkKnown('otelLogsSink', options, ['name']);
-  return new OtelLogsSink(checkName('otelLogsSink', options.name ?? 'otel'));
+  const { name } = resolveOptions('otelLogsSink', options, { name: 'otel' }, { name: nameRule });
+  return new OtelLogsSink(name);
 }
 
 class OtelLogsSink implements AuditSink {

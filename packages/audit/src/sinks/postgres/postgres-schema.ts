@@ -1,3 +1,4 @@
+import { show } from '@temper/core/policy';
 import type { IndexedField } from '../sink.ts';
 import { inTransaction, type PostgresClient } from './postgres-client.ts';
 
@@ -13,8 +14,10 @@ export interface PostgresTables {
 
 /** @throws {TypeError} unless the schema is a lower-case identifier */
 export function tablesIn(schema: string): PostgresTables {
-  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
-    throw new TypeError(`postgresSink: schema must be a lower-case identifier, got '${schema}'.`);
+  if (typeof schema !== 'string' || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
+    throw new TypeError(
+      `postgresSink: schema must be a lower-case identifier, got ${show(schema)}.`,
+    );
   }
   const table = (name: string): string => `"${schema}"."audit_${name}"`;
   return {
@@ -24,6 +27,20 @@ export function tablesIn(schema: string): PostgresTables {
     checkpoint: table('checkpoint'),
   };
 }
+
+const INDEXED: Readonly<Record<IndexedField, true>> = {
+  id: true,
+  eventType: true,
+  action: true,
+  resource: true,
+  status: true,
+  actor: true,
+  traceId: true,
+  spanId: true,
+};
+
+/** Every {@link IndexedField}. */
+export const indexNames: readonly string[] = Object.keys(INDEXED);
 
 /** A field as an SQL expression. An index on the same expression is used by queries. */
 export function fieldExpression(field: IndexedField): string {

@@ -1,13 +1,17 @@
+import { type Clock, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkKnown,
-  checkName,
-  checkNumber,
   checkType,
-  systemClock,
-} from '@temper/core';
+  clockRule,
+  type Defaults,
+  methodsRule,
+  nameRule,
+  numberRule,
+  type Resolved,
+  resolveOptions,
+} from '@temper/core/policy';
 import { type ChainHead, checkLine, EMPTY_HEAD, type SealedEvent } from '../../chain/hash-chain.ts';
 import { AuditCorruptError, AuditLockedError } from '../../errors.ts';
+import { fieldsRule, textRule } from '../../option-rules.ts';
 import type {
   AuditSink,
   AuditSource,
@@ -22,6 +26,7 @@ import {
   createPartition,
   createTables,
   dayOf,
+  indexNames,
   type PostgresTables,
   tablesIn,
 } from './postgres-schema.ts';
@@ -53,19 +58,18 @@ export interface PostgresSinkOptions {
   readonly clock?: Clock;
 }
 
-/** Defaults of {@link PostgresSinkOptions}. */
-export const POSTGRES_SINK_DEFAULTS: {
-  readonly name: 'postgres';
-  readonly schema: 'public';
-  readonly indexes: readonly IndexedField[];
-  readonly maxAgeMs: number;
-} = {
+type Unset = 'pool' | 'writer';
+type ResolvedPostgresSinkOptions = Resolved<PostgresSinkOptions, Unset> & PostgresSinkOptions;
+
+/** The defaults of {@link PostgresSinkOptions}, as the README's table shows them. */
+export const POSTGRES_SINK_DEFAULTS: Omit<Defaults<PostgresSinkOptions, Unset>, 'clock'> = {
   name: 'postgres',
   schema: 'public',
   indexes: ['traceId'],
   maxAgeMs: Number.POSITIVE_INFINITY,
 };
 
+const OWNER = 'postgresSink';
 /** Interval between checks of `maxAgeMs`, in milliseconds. */
 const RETENTION_INTERVAL_MS = 3_600_000;
 /** Maximum number of days in the cache of existing partitions. */
@@ -82,30 +86,37 @@ const MAX_KNOWN_DAYS = 100;
 export function postgresSink(
   options: PostgresSinkOptions,
 ): AuditSink & { readonly source: AuditSource } {
-  const owner = 'postgresSink';
-  checkKnown(owner, options, [...Object.keys(POSTGRES_SINK_DEFAULTS), 'pool', 'writer', 'clock']);
-  const all = { ...POSTGRES_SINK_DEFAULTS, clock: systemClock, ...options };
-  checkName(owner, all.name);
-  checkType(owner, 'pool', all.pool, 'object');
-  if (typeof all.writer !== 'string' || all.writer === '') {
-    throw new TypeError(`${owner}: writer must be a non-empty string.`);
-  }
-  checkNumber(owner, 'maxAgeMs', all.maxAgeMs, { min: 86_400_000 });
-  return new PostgresSink(all);
+  const all = resolveOptions<PostgresSinkOptions, Unset>(
+    OWNER,
+    options,
+    { ...POSTGRES_SINK_DEFAULTS, clock: systemClock },
+    {
+      pool: methodsRule('connect', 'query'),
+      writer: textRule,
+      name: nameRule,
+      schema: textRule,
+      indexes: fieldsRule(indexNames),
+      maxAgeMs: numberRule({ min: 86_400_000 }),
+      clock: clockRule,
+    },
+  );
+  checkType(OWNER, 'pool', all.pool, 'object');
+  checkType(OWNER, 'writer', all.writer, 'string');
+  return new PostgresSink(all as ResolvedPostgresSinkOptions);
 }
 
 class PostgresSink implements AuditSink {
   readonly name: string;
   readonly durable = true;
   readonly source: PostgresSource;
-  readonly #options: Required<PostgresSinkOptions>;
+  readonly #options: ResolvedPostgresSinkOptions;
   readonly #tables: PostgresTables;
   #client: PostgresClient | undefined;
   #head: ChainHead = EMPTY_HEAD;
   readonly #days: Set<string> = new Set();
   #retentionAt = 0;
 
-  constructor(options: Required<PostgresSinkOptions>) {
+  constructor(options: ResolvedPostgresSinkOptions) {
     this.name = options.name;
     this.#options = options;
     this.#tables = tablesIn(options.schema);

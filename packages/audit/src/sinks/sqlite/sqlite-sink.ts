@@ -1,7 +1,16 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type Clock, checkKnown, checkName, checkNumber, systemClock } from '@temper/core';
+import { type Clock, systemClock } from '@temper/core';
+import {
+  checkType,
+  clockRule,
+  type Defaults,
+  nameRule,
+  numberRule,
+  type Resolved,
+  resolveOptions,
+} from '@temper/core/policy';
 import {
   type ChainHead,
   checkLine,
@@ -11,6 +20,7 @@ import {
 } from '../../chain/hash-chain.ts';
 import { decodeFrontier, encodeFrontier, leafOf } from '../../chain/merkle.ts';
 import { AuditCorruptError } from '../../errors.ts';
+import { fieldsRule, textRule } from '../../option-rules.ts';
 import { openDatabase } from '../node-sqlite.ts';
 import type {
   AuditSink,
@@ -58,19 +68,18 @@ export interface SqliteSinkOptions {
 /** A field that {@link sqliteSink} can index. */
 export type SqliteIndex = (typeof indexNames)[number];
 
-/** Defaults of {@link SqliteSinkOptions}. */
-export const SQLITE_SINK_DEFAULTS: {
-  readonly name: 'sqlite';
-  readonly indexes: readonly SqliteIndex[];
-  readonly maxAgeMs: number;
-  readonly maxEvents: number;
-} = {
+type Defaulted = Defaults<SqliteSinkOptions, 'path'>;
+type ResolvedSqliteSinkOptions = Resolved<SqliteSinkOptions, 'path'> & SqliteSinkOptions;
+
+/** The defaults of {@link SqliteSinkOptions}, as the README's table shows them. */
+export const SQLITE_SINK_DEFAULTS: Omit<Defaulted, 'clock'> = {
   name: 'sqlite',
   indexes: ['timestamp', 'traceId'],
   maxAgeMs: Number.POSITIVE_INFINITY,
   maxEvents: Number.POSITIVE_INFINITY,
 };
 
+const OWNER = 'sqliteSink';
 /** Maximum number of events removed per write, to bound its duration. */
 const MAX_RETIRED = 10_000;
 /** Smallest number of events beyond the limit that is removed. */
@@ -89,30 +98,28 @@ const RETENTION_INTERVAL_MS = 60_000;
 export function sqliteSink(
   options: SqliteSinkOptions,
 ): AuditSink & { readonly source: AuditSource } {
-  const owner = 'sqliteSink';
-  checkKnown(owner, options, [...Object.keys(SQLITE_SINK_DEFAULTS), 'path', 'clock']);
-  const all = { ...SQLITE_SINK_DEFAULTS, clock: systemClock, ...options };
-  checkName(owner, all.name);
-  if (typeof all.path !== 'string' || all.path === '') {
-    throw new TypeError(`${owner}: path must be a non-empty path.`);
-  }
-  checkNumber(owner, 'maxAgeMs', all.maxAgeMs, { min: 1 });
-  checkNumber(owner, 'maxEvents', all.maxEvents, { min: 1, integer: true });
-  for (const index of all.indexes) {
-    if (!indexNames.includes(index)) {
-      throw new TypeError(
-        `${owner}: indexes must be some of ${indexNames.join(', ')}, got '${index}'.`,
-      );
-    }
-  }
-  return new SqliteSink(all);
+  const all = resolveOptions<SqliteSinkOptions, 'path'>(
+    OWNER,
+    options,
+    { ...SQLITE_SINK_DEFAULTS, clock: systemClock },
+    {
+      path: textRule,
+      name: nameRule,
+      indexes: fieldsRule(indexNames),
+      maxAgeMs: numberRule({ min: 1 }),
+      maxEvents: numberRule({ min: 1, integer: true }),
+      clock: clockRule,
+    },
+  );
+  checkType(OWNER, 'path', all.path, 'string');
+  return new SqliteSink(all as ResolvedSqliteSinkOptions);
 }
 
 class SqliteSink implements AuditSink {
   readonly name: string;
   readonly durable = true;
   readonly source: SqliteSource;
-  readonly #options: Required<SqliteSinkOptions>;
+  readonly #options: ResolvedSqliteSinkOptions;
   #lock: WriterLock | undefined;
   #database: DatabaseSync | undefined;
   #insert: StatementSync | undefined;
@@ -120,7 +127,7 @@ class SqliteSink implements AuditSink {
   #first = 1;
   #retentionAt = 0;
 
-  constructor(options: Required<SqliteSinkOptions>) {
+  constructor(options: ResolvedSqliteSinkOptions) {
     this.name = options.name;
     this.#options = options;
     this.source = new SqliteSource(options.path, options.name);
