@@ -1,15 +1,23 @@
 import { readFileSync } from 'node:fs';
+import * as nodeHttp from 'node:http';
 import { stripTypeScriptTypes } from 'node:module';
 import { describe, expect, it } from 'vitest';
+import * as adaptive from './adaptive/index.ts';
 import { ADAPTIVE_DEFAULTS } from './adaptive/options.ts';
-import { CLIENT_DEFAULTS, clientRateLimit, rateLimitMiddleware } from './http/index.ts';
-import * as api from './index.ts';
-import {
-  RATELIMIT_METRICS,
-  RATELIMIT_SPANS,
-  REJECTION_REASONS,
-  REQUEST_OUTCOMES,
-} from './semconv.ts';
+import { CLIENT_DEFAULTS } from './http/client-options.ts';
+import * as http from './http/index.ts';
+import { HTTP_DEFAULTS } from './http/options.ts';
+import * as root from './index.ts';
+import { KEYED_DEFAULTS } from './keyed/options.ts';
+import { DEFAULT_CONCURRENCY } from './limiters/concurrency.ts';
+import { DEFAULT_BURST, RATE_DEFAULTS } from './limiters/options.ts';
+import { DEFAULT_SEGMENTS } from './limiters/sliding-window.ts';
+import { ATTR_REASON, ATTR_REQUEST_OUTCOME } from './request-semconv.ts';
+import { RATELIMIT_METRICS, RATELIMIT_SPANS } from './semconv.ts';
+import * as shared from './shared/index.ts';
+import { SHARED_CONCURRENCY_DEFAULTS, SHARED_RATE_LIMIT_DEFAULTS } from './shared/options.ts';
+import { THROTTLE_DEFAULTS } from './throttle/options.ts';
+import { QUEUE_DEFAULTS } from './wait/options.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -32,6 +40,29 @@ function tables(...header: readonly string[]): string[][][] {
   return found.map((rows) => rows.slice(1));
 }
 
+/** The blocks of code, with their imports replaced by {@link DOORS}. */
+const BLOCKS = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) =>
+  stripTypeScriptTypes(code).replace(
+    /import (\{.*\}) from '(.*)';/g,
+    (_, names, door) => `const ${names} = doors['${door}'];`,
+  ),
+);
+const DOORS = {
+  '@temper/ratelimit': root,
+  '@temper/ratelimit/adaptive': adaptive,
+  '@temper/ratelimit/http': http,
+  '@temper/ratelimit/shared': shared,
+  'node:http': nodeHttp,
+};
+
+/** Executes a block. @returns the named variables of it */
+async function run(block: number, names: string): ReturnType<Block> {
+  return new AsyncFunction('doors', `${BLOCKS[block]}; return { ${names} };`)(DOORS);
+}
+// biome-ignore lint/suspicious/noExplicitAny: the variables of a block have the types of the package
+type Block = (doors: typeof DOORS) => Promise<any>;
+const AsyncFunction = (async () => {}).constructor as new (...args: string[]) => Block;
+
 const bare = (cell = ''): string => cell.replaceAll('`', '');
 const shown = (value: unknown): string =>
   typeof value === 'string'
@@ -40,7 +71,7 @@ const shown = (value: unknown): string =>
       ? String(value).replace(/(\d{3})$/, '_$1')
       : String(value);
 
-/** The options that a maker knows, as the message about one that it does not know tells. */
+/** The options that a function knows, by its message about an unknown one. */
 function known(make: (options: never) => unknown): string[] {
   try {
     make({ misspelt: 1 } as never);
@@ -50,53 +81,91 @@ function known(make: (options: never) => unknown): string[] {
   throw new Error('It accepts anything.');
 }
 
-const { RATELIMIT_DEFAULTS, KEYED_DEFAULTS, THROTTLE_DEFAULTS, SHARED_DEFAULTS } = api;
-const { maxQueue, maxWaitMs, spans } = RATELIMIT_DEFAULTS;
+const { maxQueue, maxWaitMs, spans } = QUEUE_DEFAULTS;
 const queue = { maxQueue, maxWaitMs, spans };
-const { algorithm, leaseMs, askAgainMs, ...sharedByAll } = SHARED_DEFAULTS;
+const { limit, windowMs } = RATE_DEFAULTS;
+const rate = { ...queue, limit, windowMs, burst: DEFAULT_BURST, segments: DEFAULT_SEGMENTS };
+/** The defaults that the tables show as such: no functions, and no objects. */
+const plain = (defaults: object): object =>
+  Object.fromEntries(Object.entries(defaults).filter(([, value]) => typeof value !== 'object'));
+const { shouldHandle, random, ...throttled } = THROTTLE_DEFAULTS;
 
 /** The tables in the README's order: who knows the options, and what the code's defaults are. */
 const EXPECTED: [string, ((options: never) => unknown)[], object][] = [
-  [
-    'rate limits',
-    [api.tokenBucket, api.gcra, api.slidingWindow, api.fixedWindow],
-    RATELIMIT_DEFAULTS,
-  ],
-  ['concurrency', [api.concurrency], { ...queue, ...api.CONCURRENCY_DEFAULTS }],
-  ['keyed', [(options) => api.keyed(() => api.tokenBucket(), options)], KEYED_DEFAULTS],
-  ['adaptive', [api.adaptiveConcurrency], { ...queue, ...ADAPTIVE_DEFAULTS }],
-  ['throttle', [api.throttle], THROTTLE_DEFAULTS],
-  ['shared rate', [api.sharedRateLimit], { ...RATELIMIT_DEFAULTS, ...sharedByAll, algorithm }],
-  [
-    'shared concurrency',
-    [api.sharedConcurrency],
-    { ...queue, ...sharedByAll, ...api.CONCURRENCY_DEFAULTS, leaseMs, askAgainMs },
-  ],
-  [
-    'middleware',
-    [rateLimitMiddleware],
-    { onStoreUnavailable: 'refuse', forwardedHeader: 'x-forwarded-for', ipv6Prefix: 64 },
-  ],
-  ['client', [clientRateLimit], { ...queue, ...CLIENT_DEFAULTS }],
+  ['rate limits', [root.tokenBucket, root.gcra, root.slidingWindow, root.fixedWindow], rate],
+  ['concurrency', [root.concurrency], { ...queue, limit: DEFAULT_CONCURRENCY }],
+  ['keyed', [root.keyed], KEYED_DEFAULTS],
+  ['adaptive', [adaptive.adaptiveConcurrency], { ...queue, ...ADAPTIVE_DEFAULTS }],
+  ['throttle', [root.throttle], plain(throttled)],
+  ['shared rate', [shared.sharedRateLimit], { ...rate, ...plain(SHARED_RATE_LIMIT_DEFAULTS) }],
+  ['shared concurrency', [shared.sharedConcurrency], plain(SHARED_CONCURRENCY_DEFAULTS)],
+  ['middleware', [http.rateLimitMiddleware], HTTP_DEFAULTS],
+  ['client', [http.clientRateLimit], plain(CLIENT_DEFAULTS)],
 ];
 const optionTables = tables('option', 'default', 'meaning');
 
 describe('the README', () => {
-  it('has an example that runs', async () => {
-    const example = /## Example\n\n```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-    const body = stripTypeScriptTypes(example).replace(
-      /import (\{.*\}) from '@temper\/ratelimit';/,
-      'const $1 = temper;',
+  it('has an example that limits', async () => {
+    const { sent, answer, perUser, mail, availableTokens, requestsInWindow } = await run(
+      0,
+      'sent, answer, perUser, mail, availableTokens, requestsInWindow',
     );
-    const AsyncFunction = (async () => {}).constructor as new (
-      ...args: string[]
-    ) => (temper: typeof api) => Promise<unknown>;
-    const results = 'return { sent, answer, availableTokens, requestsInWindow };';
-    const outcome = await new AsyncFunction('temper', `${body}; ${results}`)(api);
-    expect(outcome).toMatchObject({ sent: 'sent', answer: 'welcome', requestsInWindow: 1 });
+    expect({ sent, answer, requestsInWindow }).toEqual({
+      sent: 'sent',
+      answer: 'welcome',
+      requestsInWindow: 1,
+    });
+    expect(availableTokens).toBeCloseTo(8, 1);
+    // And what it refuses: a sixth call of one user, and a cost above the burst.
+    for (let i = 0; i < 4; i++) expect(perUser.tryAcquire({ key: 'ann' })).toBeDefined();
+    expect(perUser.tryAcquire({ key: 'ann' })).toBeUndefined();
+    expect(perUser.tryAcquire({ key: 'bob' })).toBeDefined();
+    await expect(mail.execute(() => 'sent', { cost: 11 })).rejects.toMatchObject({
+      reason: 'cost',
+    });
   });
 
-  it('has a table of options for every maker', () => {
+  it('has an example of keyed with a limiter per key', async () => {
+    const { loaded, limit, perHost, load } = await run(1, 'loaded, limit, perHost, load');
+    expect({ loaded, limit }).toEqual({ loaded: 'slow.example/index', limit: 1 });
+    const lease = perHost.tryAcquire({ key: 'slow.example' });
+    expect(perHost.tryAcquire({ key: 'slow.example' })).toBeUndefined();
+    await expect(load('fast.example', '/')).resolves.toBe('fast.example/');
+    lease.release();
+  });
+
+  it('has an example of an adaptive limit', async () => {
+    const { hits, search } = await run(2, 'hits, search');
+    expect(hits).toEqual(['a', 'b']);
+    expect(search.stats()).toMatchObject({ allowed: 2, inFlight: 0 });
+  });
+
+  it('has an example of a shared limit', async () => {
+    const { first, second } = await run(3, 'first, second');
+    expect(first).toMatchObject({ allowed: true, remaining: 0 });
+    expect(second).toMatchObject({ allowed: false, lease: undefined });
+    expect(second.retryAfterMs).toBeGreaterThan(0);
+  });
+
+  it('has an example of an HTTP server that limits', async () => {
+    const { server } = await run(4, 'server');
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `http://127.0.0.1:${server.address().port}/`;
+      const statuses: number[] = [];
+      for (let i = 0; i < 3; i++) statuses.push((await fetch(url)).status);
+      expect(statuses).toEqual([200, 200, 429]);
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it('has no block of code that is not executed here', () => {
+    expect(BLOCKS).toHaveLength(5);
+  });
+
+  it('has a table of options for every function', () => {
     expect(optionTables).toHaveLength(EXPECTED.length);
   });
 
@@ -111,12 +180,25 @@ describe('the README', () => {
     },
   );
 
-  it('lists every kind', () => {
-    const [kinds] = tables('maker', 'lets through');
-    const makers = kinds?.map(([maker]) => bare(maker)) ?? [];
-    for (const maker of makers)
-      expect(new Map(Object.entries(api)).get(maker)).toBeTypeOf('function');
-    expect(makers).toHaveLength(10);
+  it('lists every kind with its import', () => {
+    const doors: Record<string, object> = { '': root, '/adaptive': adaptive, '/shared': shared };
+    const [kinds] = tables('function', 'import', 'limits');
+    for (const [name, door] of kinds ?? []) {
+      expect(new Map(Object.entries(doors[bare(door)] ?? {})).get(bare(name)), name).toBeTypeOf(
+        'function',
+      );
+    }
+    expect(kinds).toHaveLength(10);
+  });
+
+  it('lists the methods of a limiter', () => {
+    const [methods] = tables('method', 'waits', 'returns');
+    expect(methods?.map(([call]) => bare(call).replace(/\(.*/, ''))).toEqual([
+      'tryAcquire',
+      'acquire',
+      'take',
+      'peek',
+    ]);
   });
 
   it('lists every metric and span as the code defines it', () => {
@@ -132,19 +214,21 @@ describe('the README', () => {
     expect(tables('span', 'status')[0]).toEqual(
       RATELIMIT_SPANS.map(({ name, status }) => [code(name), status]),
     );
-    for (const outcome of REQUEST_OUTCOMES) expect(readme).toContain(code(outcome));
+    for (const outcome of ATTR_REQUEST_OUTCOME.values ?? [])
+      expect(readme).toContain(code(String(outcome)));
   });
 
   it('names the errors, their codes and their reasons', () => {
     const [rows] = tables('error', 'code', 'when');
     const refusal = { reason: 'limit', limit: 1, remaining: 0, retryAfterMs: 5, cost: 1 } as const;
     const errors = [
-      new api.RateLimitExceededError('x', refusal),
-      new api.StoreUnavailableError('x', new Error('gone')),
+      new root.RateLimitExceededError('x', refusal),
+      new shared.StoreUnavailableError('x', new Error('gone')),
     ];
     expect(rows?.slice(0, 2).map(([name, code]) => [bare(name), bare(code)])).toEqual(
       errors.map(({ name, code }) => [name, code]),
     );
-    for (const reason of REJECTION_REASONS) expect(rows?.[0]?.[2]).toContain(`\`${reason}\``);
+    for (const reason of ATTR_REASON.values ?? [])
+      expect(rows?.[0]?.[2]).toContain(`\`${reason}\``);
   });
 });

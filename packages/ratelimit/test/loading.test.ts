@@ -2,16 +2,19 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
+import * as adaptive from '../src/adaptive/index.ts';
 import * as http from '../src/http/index.ts';
 import * as source from '../src/index.ts';
+import * as semconv from '../src/semconv.ts';
+import * as shared from '../src/shared/index.ts';
 import { VERSION } from '../src/version.ts';
 
-vi.setConfig({ testTimeout: 30_000 }); // processes of their own, perhaps on a busy machine
+vi.setConfig({ testTimeout: 30_000 }); // starts processes, perhaps on a busy machine
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
 
-/** Runs Node as a user of the installed package would, and gives what it printed. */
+/** Runs Node as a user of the installed package would. @returns what it printed */
 function run(type: 'commonjs' | 'module', program: string): string {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -25,18 +28,22 @@ function run(type: 'commonjs' | 'module', program: string): string {
 describe('the built package', () => {
   it.each([
     ['@temper/ratelimit', source],
+    ['@temper/ratelimit/adaptive', adaptive],
     ['@temper/ratelimit/http', http],
+    ['@temper/ratelimit/semconv', semconv],
+    ['@temper/ratelimit/shared', shared],
   ])('%s is loaded by require(), with the exports of its source', (name, exports) => {
     const program = `console.log(Object.keys(require('${name}')).sort().join())`;
     expect(run('commonjs', program)).toBe(Object.keys(exports).sort().join());
   });
 
-  it('keeps no process alive with limiters that nobody waits for', () => {
+  it('keeps no process alive with limiters that no call waits for', () => {
     const program = `
-      import { adaptiveConcurrency, concurrency, keyed, throttle, tokenBucket } from '@temper/ratelimit';
+      import { concurrency, keyed, throttle, tokenBucket } from '@temper/ratelimit';
+      import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
       const all = [adaptiveConcurrency(), concurrency(), throttle(), tokenBucket()];
       for (const limiter of all) await limiter.execute(async () => 1);
-      keyed(() => tokenBucket()).tryAcquire('key');
+      keyed({ template: tokenBucket() }).tryAcquire({ key: 'key' });
       console.log(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length);
     `;
     expect(run('module', program)).toBe('0');
@@ -58,7 +65,7 @@ describe('the built package', () => {
     expect(run('module', program)).toBe('true false');
   });
 
-  it('says its own version', () => {
+  it('has the version of its package.json', () => {
     expect(VERSION).toBe(manifest.version);
   });
 });
