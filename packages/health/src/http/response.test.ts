@@ -171,9 +171,12 @@ describe('with details', () => {
         throw new Error('auth is down');
       },
       () => 'yes' as unknown as boolean,
+      () => 1 as unknown as boolean,
+      () => ({ user: 'ops' }) as unknown as boolean,
+      () => () => true,
       async () => true,
     ];
-    for (const details of broken as (() => boolean)[]) {
+    for (const details of broken as unknown as (() => boolean)[]) {
       expect((await ask(service(), '/readyz?verbose', { details }))?.text).toBe('unhealthy\n');
     }
   });
