@@ -7,7 +7,7 @@ import { chaos } from './chaos.ts';
 const always = { rate: 1 } as const;
 
 describe('chaos', () => {
-  it('does nothing unless switched on', async () => {
+  it('does nothing unless enabled', async () => {
     const policy = chaos({ fault: always, result: { rate: 1, value: () => 'wrong' } });
     await expect(policy.execute(async () => 'right')).resolves.toBe('right');
     expect(policy.stats()).toEqual({
@@ -17,7 +17,7 @@ describe('chaos', () => {
     });
   });
 
-  it('is switched by a function, asked on every call', async () => {
+  it('calls the function enabled for every call', async () => {
     let on = false;
     const policy = chaos({ enabled: () => on, fault: always });
     await expect(policy.execute(async () => 1)).resolves.toBe(1);
@@ -27,14 +27,16 @@ describe('chaos', () => {
     await expect(policy.execute(async () => 1)).resolves.toBe(1);
   });
 
-  it('stays off when the switch throws', async () => {
+  it('injects nothing when enabled throws or returns a promise', async () => {
     const enabled = (): never => {
       throw new Error('switch');
     };
     await expect(chaos({ enabled, fault: always }).execute(async () => 1)).resolves.toBe(1);
+    const promised = { enabled: (async () => true) as never, fault: always };
+    await expect(chaos(promised).execute(async () => 1)).resolves.toBe(1);
   });
 
-  it('throws in place of the operation, which is not called', async () => {
+  it('rejects in place of the operation, which is not called', async () => {
     const operation = vi.fn(async () => 1);
     const policy = chaos({ name: 'drill', enabled: true, fault: always });
     await expect(policy.execute(operation)).rejects.toMatchObject({
@@ -48,14 +50,14 @@ describe('chaos', () => {
     expect(operation).not.toHaveBeenCalled();
   });
 
-  it('answers in place of the operation', async () => {
+  it('resolves in place of the operation, which is not called', async () => {
     const operation = vi.fn(async () => 1);
     const policy = chaos({ enabled: true, result: { rate: 1, value: () => 2 } });
     await expect(policy.execute(operation)).resolves.toBe(2);
     expect(operation).not.toHaveBeenCalled();
   });
 
-  it('waits before the operation, fixed or computed', async () => {
+  it('delays the operation by a fixed or computed time', async () => {
     for (const delayMs of [300, () => 300]) {
       const clock = new ManualClock();
       const policy = chaos({ enabled: true, latency: { rate: 1, delayMs }, clock });
@@ -65,12 +67,17 @@ describe('chaos', () => {
     }
   });
 
-  it('does not wait for a computed time that is none', async () => {
-    const policy = chaos({ enabled: true, latency: { rate: 1, delayMs: () => Number.NaN } });
-    await expect(policy.execute(async () => 1)).resolves.toBe(1);
+  it('does not wait when the computed delay is not a number, or throws', async () => {
+    const throws = (): never => {
+      throw new Error('delay');
+    };
+    for (const delayMs of [() => Number.NaN, throws]) {
+      const policy = chaos({ enabled: true, latency: { rate: 1, delayMs } });
+      await expect(policy.execute(async () => 1)).resolves.toBe(1);
+    }
   });
 
-  it('ends its wait on an abort', async () => {
+  it('ends its delay on abort', async () => {
     const clock = new ManualClock();
     const policy = chaos({ enabled: true, latency: { rate: 1, delayMs: 300 }, clock });
     const controller = new AbortController();
@@ -81,7 +88,7 @@ describe('chaos', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('hits the share of calls that it is told to', async () => {
+  it('injects into the configured share of calls', async () => {
     const policy = chaos({ enabled: true, fault: { rate: 0.25 }, random: seededRandom(7) });
     for (let i = 0; i < 4000; i++) await policy.tryExecute(async () => 1);
     const { injections, calls } = policy.stats();
@@ -109,7 +116,7 @@ describe('chaos', () => {
     expect(() => chaos(options)).toThrow(message);
   });
 
-  it('describes itself', () => {
+  it('describes itself to composers', () => {
     expect(chaos().describe()).toEqual({ kind: 'chaos' });
   });
 });

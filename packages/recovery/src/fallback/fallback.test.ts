@@ -1,3 +1,4 @@
+import type { Outcome } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it, vi } from 'vitest';
 import { FallbackFailedError } from '../errors.ts';
@@ -6,8 +7,8 @@ import type { FallbackEvent } from './options.ts';
 
 const fails = (): Promise<never> => Promise.reject(new Error('down'));
 
-describe('a fallback', () => {
-  it('is not asked while the operation succeeds', async () => {
+describe('fallback', () => {
+  it('calls no handler when the operation succeeds', async () => {
     const handler = vi.fn();
     const policy = fallback({ handler });
     await expect(policy.execute(async () => 'own')).resolves.toBe('own');
@@ -15,25 +16,27 @@ describe('a fallback', () => {
     expect(policy.stats().calls).toEqual({ success: 1, fallback: 0, failure: 0 });
   });
 
-  it('answers for an error, and knows which, of what, and until when', async () => {
+  it('passes the error, the operation and the call to the handler', async () => {
     const events: FallbackEvent[] = [];
+    const deadlines: unknown[] = [];
     const policy = fallback({
       name: 'prices',
-      handler: (event) => {
+      handler: (event, { deadline }) => {
         events.push(event);
+        deadlines.push(deadline);
         return 'second best';
       },
     });
-    const call = policy.execute(fails, { operation: 'price', deadlineMs: 1000 });
+    const call = policy.execute(fails, { operation: 'price', timeoutMs: 1000 });
     await expect(call).resolves.toBe('second best');
     expect(events).toMatchObject([
-      { policy: 'prices', operation: 'price', failure: { ok: false, error: { message: 'down' } } },
+      { policy: 'prices', operation: 'price', outcome: { ok: false, error: { message: 'down' } } },
     ]);
-    expect(events[0]?.context.deadline).toBeTypeOf('number');
+    expect(deadlines).toEqual([expect.any(Number)]);
     expect(policy.stats().calls).toEqual({ success: 0, fallback: 1, failure: 0 });
   });
 
-  it('answers for a synchronous throw', async () => {
+  it('calls the handler for a synchronous throw', async () => {
     const policy = fallback({ handler: () => 2 });
     const throws = (): number => {
       throw new Error('at once');
@@ -41,16 +44,16 @@ describe('a fallback', () => {
     await expect(policy.execute(throws)).resolves.toBe(2);
   });
 
-  it('leaves a value alone that means no failure', async () => {
+  it('returns a value that does not count as a failure', async () => {
     const handler = vi.fn();
-    const policy = fallback({ handler, isFailure: (value) => value === 'bad' });
+    const policy = fallback({ handler, shouldHandle: (o) => o.ok && o.value === 'bad' });
     await expect(policy.execute(async () => 'good')).resolves.toBe('good');
     expect(handler).not.toHaveBeenCalled();
   });
 
-  it('passes a value that means failure on to a caller who has given up', async () => {
+  it('returns a value that counts as a failure when the call was aborted', async () => {
     const handler = vi.fn();
-    const policy = fallback({ handler, isFailure: () => true });
+    const policy = fallback({ handler, shouldHandle: () => true });
     const controller = new AbortController();
     const call = policy.execute(
       async () => {
@@ -64,15 +67,15 @@ describe('a fallback', () => {
     expect(policy.stats().calls).toEqual({ success: 0, fallback: 0, failure: 1 });
   });
 
-  it('answers for a value that means failure', async () => {
+  it('calls the handler for a value that counts as a failure', async () => {
     const policy = fallback({
-      handler: ({ failure }) => (failure.ok ? `not ${failure.value}` : 'error'),
-      isFailure: (value) => value === 'bad',
+      handler: ({ outcome }) => (outcome.ok ? `not ${outcome.value}` : 'error'),
+      shouldHandle: (o: Outcome<string>) => o.ok && o.value === 'bad',
     });
     await expect(policy.execute(async () => 'bad')).resolves.toBe('not bad');
   });
 
-  it('keeps both errors when it fails too', async () => {
+  it('rejects with both errors when the handler fails too', async () => {
     const worse = new Error('worse');
     const policy = fallback({ name: 'prices', handler: () => Promise.reject(worse) });
     const failed = await policy.execute(fails).catch((error: unknown) => error);
@@ -83,38 +86,41 @@ describe('a fallback', () => {
       fallbackError: worse,
       errors: [{ message: 'down' }, worse],
       cause: { message: 'down' },
-      message: "'prices': the operation failed (down), and so did its fallback: worse",
+      message: "Fallback policy 'prices' failed (worse) after the operation had failed: down",
     });
     expect(policy.stats().calls).toEqual({ success: 0, fallback: 0, failure: 1 });
   });
 
-  it('is transient as a failure when the operation’s own error is', async () => {
+  it('rejects with a transient error when the operation’s own error is transient', async () => {
     const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
     const policy = fallback({ handler: fails });
     const failed = await policy.execute(() => Promise.reject(reset)).catch((e: unknown) => e);
     expect(failed).toMatchObject({ classification: { category: 'network', transient: true } });
   });
 
-  it('leaves errors alone that it does not handle', async () => {
+  it('rejects with errors that shouldHandle declines', async () => {
     const handler = vi.fn();
-    const policy = fallback({ handler, isHandled: (error) => error instanceof TypeError });
+    const policy = fallback({
+      handler,
+      shouldHandle: (o) => !o.ok && o.error instanceof TypeError,
+    });
     await expect(policy.execute(fails)).rejects.toThrow('down');
     expect(handler).not.toHaveBeenCalled();
   });
 
-  it('takes a predicate that throws, or promises, for a no', async () => {
-    for (const isHandled of [
+  it('counts a shouldHandle that throws or returns a promise as false', async () => {
+    for (const shouldHandle of [
       () => {
         throw new Error('predicate');
       },
       (async () => true) as never,
     ]) {
-      const policy = fallback({ handler: () => 1, isHandled });
+      const policy = fallback({ handler: () => 1, shouldHandle });
       await expect(policy.execute(fails)).rejects.toThrow('down');
     }
   });
 
-  it('is not asked when the caller has given up', async () => {
+  it('calls no handler when the caller has aborted', async () => {
     const clock = new ManualClock();
     const handler = vi.fn();
     const policy = fallback({ handler, clock });
@@ -129,7 +135,7 @@ describe('a fallback', () => {
     expect(policy.stats().calls.failure).toBe(1);
   });
 
-  it('keeps both errors when it fails for a reason of its own, though the caller has given up', async () => {
+  it('rejects with both errors when the handler fails for its own reason after an abort', async () => {
     const controller = new AbortController();
     const handler = (): never => {
       controller.abort();
@@ -139,10 +145,10 @@ describe('a fallback', () => {
     await expect(call).rejects.toMatchObject({ code: 'FALLBACK_FAILED' });
   });
 
-  it('passes an abort during the fallback on, untouched', async () => {
+  it('rejects with the unchanged reason of an abort during the handler', async () => {
     const clock = new ManualClock();
     const policy = fallback({
-      handler: ({ context }) => clock.sleep(1000, context.signal),
+      handler: (_event, { signal }) => clock.sleep(1000, signal),
       clock,
     });
     const controller = new AbortController();
@@ -154,7 +160,18 @@ describe('a fallback', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('tells its listener, and survives what that throws', async () => {
+  it.each([
+    ['a caller’s mistake', Object.assign(new Error('not found'), { status: 404 }), false],
+    ['a refused connection', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }), true],
+    ['a bug', new TypeError('bug'), true],
+  ])('by default decides about %s by isFailure', async (_, error, handled) => {
+    const outcome = await fallback({ handler: () => 'second best' }).tryExecute(() =>
+      Promise.reject(error),
+    );
+    expect(outcome).toEqual(handled ? { ok: true, value: 'second best' } : { ok: false, error });
+  });
+
+  it('calls onFallback, and logs what it throws', async () => {
     const onFallback = vi.fn(() => {
       throw new Error('listener');
     });
@@ -166,14 +183,20 @@ describe('a fallback', () => {
   it.each([
     [{} as never, 'fallback: handler must be a function, got undefined.'],
     [{ handler: 1 as never }, 'fallback: handler must be a function, got 1.'],
-    [{ handler: fails, isHandled: 1 as never }, 'fallback: isHandled must be a function, got 1.'],
-    [{ handler: fails, name: '' }, "fallback: name must be a non-empty string, got ''."],
+    [
+      { handler: fails, shouldHandle: 1 as never },
+      'fallback: shouldHandle must be a function, got 1.',
+    ],
+    [
+      { handler: fails, name: '' },
+      "fallback: name must be a non-empty string of at most 128 characters without control characters, got ''.",
+    ],
     [{ handler: fails, value: 1 } as never, "fallback: unknown option 'value'"],
   ])('refuses %o', (options, message) => {
     expect(() => fallback(options)).toThrow(message);
   });
 
-  it('describes itself', () => {
+  it('describes itself to composers', () => {
     expect(fallback({ handler: fails }).describe()).toEqual({ kind: 'fallback' });
   });
 });

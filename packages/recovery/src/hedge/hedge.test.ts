@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Outcome, TemperError } from '@temper/core';
+import { Call } from '@temper/core/policy';
 import { retryBudget } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it, vi } from 'vitest';
@@ -13,7 +15,7 @@ function make(options: HedgeOptions = {}) {
   return { clock, policy: hedge({ delayMs: 100, clock, ...options }) };
 }
 
-/** Answers call by call: after so long, with a value or an error. */
+/** Ends call by call: after a time, with a value or an error. */
 function scripted(
   clock: ManualClock,
   ...script: readonly { readonly ms: number; readonly error?: unknown; readonly value?: unknown }[]
@@ -30,8 +32,8 @@ function scripted(
   return { operation, signals };
 }
 
-describe('a hedge', () => {
-  it('begins no other try when the first answers in time', async () => {
+describe('hedge', () => {
+  it('starts no other attempt when the first succeeds in time', async () => {
     const { clock, policy } = make();
     const { operation, signals } = scripted(clock, { ms: 99, value: 'first' });
     await expect(clock.runUntil(policy.execute(operation))).resolves.toBe('first');
@@ -41,7 +43,7 @@ describe('a hedge', () => {
     expect(policy.stats()).toMatchObject({ calls: { success: 1, hedged: 0 }, hedges: 0 });
   });
 
-  it('begins another when the first is slow, and takes whichever answers first', async () => {
+  it('starts another attempt when the first is slow, and returns the first success', async () => {
     const { clock, policy } = make();
     const { operation, signals } = scripted(
       clock,
@@ -58,7 +60,7 @@ describe('a hedge', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('lets the first win while another runs, and aborts that one', async () => {
+  it('aborts the second attempt when the first succeeds', async () => {
     const { clock, policy } = make();
     const { operation, signals } = scripted(clock, { ms: 120, value: 1 }, { ms: 500, value: 2 });
     await expect(clock.runUntil(policy.execute(operation))).resolves.toBe(1);
@@ -66,7 +68,7 @@ describe('a hedge', () => {
     expect(policy.stats().calls).toMatchObject({ success: 1, hedged: 0 });
   });
 
-  it('begins the next at once when one fails with something that passes', async () => {
+  it('starts the next attempt at once when one fails with a transient error', async () => {
     const { clock, policy } = make();
     const because: string[] = [];
     const heard = make({ onHedge: (event) => because.push(`${event.attempt} ${event.because}`) });
@@ -79,7 +81,7 @@ describe('a hedge', () => {
     expect(because).toEqual(['2 failed']);
   });
 
-  it('ends at once with an error that leaves no hope, and aborts the others', async () => {
+  it('ends at once with an error that is not transient, and aborts the other attempts', async () => {
     const { clock, policy } = make();
     const wrong = new TypeError('wrong');
     const { operation, signals } = scripted(clock, { ms: 500, value: 1 }, { ms: 10, error: wrong });
@@ -88,7 +90,7 @@ describe('a hedge', () => {
     expect(policy.stats().calls.failure).toBe(1);
   });
 
-  it('keeps every error when all tries fail', async () => {
+  it('rejects with every error when all attempts fail', async () => {
     const { clock, policy } = make({ maxAttempts: 3, name: 'three' });
     const errors = [busy(), busy(), busy()];
     const { operation } = scripted(clock, ...errors.map((error) => ({ ms: 1, error })));
@@ -100,12 +102,12 @@ describe('a hedge', () => {
       code: 'HEDGE_FAILED',
       errors,
       cause: errors[0],
-      message: "'three': all 3 tries failed, the first with: busy",
+      message: "Hedge policy 'three' failed after 3 attempts: busy",
       classification: { transient: true },
     });
   });
 
-  it('passes the error of a single try unchanged, when the budget refuses another', async () => {
+  it('rejects with the unchanged error of a single attempt when the budget refuses another', async () => {
     const budget = { deposit: vi.fn(), withdraw: vi.fn(() => false) };
     const { clock, policy } = make({ budget });
     const error = busy();
@@ -115,7 +117,7 @@ describe('a hedge', () => {
     expect(policy.stats()).toMatchObject({ hedges: 0, refused: 1 });
   });
 
-  it('shares its budget with retries', async () => {
+  it('shares a retryBudget with retries', async () => {
     const clock = new ManualClock();
     const budget = retryBudget({ ratio: 0, minPerSecond: 0.1, windowMs: 10_000, clock });
     const policy = hedge({ delayMs: 10, budget, clock });
@@ -129,13 +131,13 @@ describe('a hedge', () => {
     expect(budget.stats()).toMatchObject({ calls: 2, retries: 1 });
   });
 
-  it('leaves the deposit to a retry around it, when told to', async () => {
+  it('makes no deposit when deposits is false', async () => {
     const budget = { deposit: vi.fn(), withdraw: () => true };
     await make({ budget, deposits: false }).policy.execute(async () => 1);
     expect(budget.deposit).not.toHaveBeenCalled();
   });
 
-  it('survives a budget that throws: no other try begins', async () => {
+  it('starts no other attempt when the budget throws', async () => {
     const broken = (): never => {
       throw new Error('budget');
     };
@@ -145,19 +147,21 @@ describe('a hedge', () => {
     expect(signals).toHaveLength(1);
   });
 
-  it('takes values that mean failure for failures, and returns the last when all do', async () => {
-    const { clock, policy } = make({ isFailure: (value) => value !== 'good' });
+  it('replaces values that count as failures, and returns the last when all do', async () => {
+    const { clock, policy } = make({
+      shouldHandle: (o: Outcome<unknown>) => o.ok && o.value !== 'good',
+    });
     const good = scripted(clock, { ms: 1, value: 'bad' }, { ms: 1, value: 'good' });
     await expect(clock.runUntil(policy.execute(good.operation))).resolves.toBe('good');
     const bad = scripted(clock, { ms: 1, value: 'bad' }, { ms: 1, value: 'worse' });
     await expect(clock.runUntil(policy.execute(bad.operation))).resolves.toBe('worse');
   });
 
-  it('lets go of every value that means failure but the one that it returns', async () => {
+  it('discards every value that counts as a failure but the one that it returns', async () => {
     const seen: unknown[] = [];
     const { clock, policy } = make({
       maxAttempts: 3,
-      isFailure: () => true,
+      shouldHandle: ({ ok }) => ok,
       onDiscard: (value) => seen.push(value),
     });
     const script = scripted(clock, ...['a', 'b', 'c'].map((value) => ({ ms: 1, value })));
@@ -168,7 +172,7 @@ describe('a hedge', () => {
     expect(seen).toEqual(['a', 'b', 'd']);
   });
 
-  it('begins no other try after an abort, and rejects with its reason', async () => {
+  it('starts no other attempt after an abort, and rejects with its reason', async () => {
     const { clock, policy } = make();
     const controller = new AbortController();
     const { operation, signals } = scripted(clock, { ms: 500, value: 1 });
@@ -182,7 +186,7 @@ describe('a hedge', () => {
     expect(policy.stats().calls.aborted).toBe(1);
   });
 
-  it('waits for an operation that ignores the abort, and begins no other meanwhile', async () => {
+  it('waits for an operation that ignores the abort, and starts no other attempt meanwhile', async () => {
     const { clock, policy } = make();
     const controller = new AbortController();
     let calls = 0;
@@ -199,7 +203,7 @@ describe('a hedge', () => {
     expect(calls).toBe(1);
   });
 
-  it('counts a synchronous throw as a failure of the try', async () => {
+  it('counts a synchronous throw as a failed attempt', async () => {
     const { policy } = make();
     let calls = 0;
     const value = await policy.execute(() => {
@@ -209,7 +213,7 @@ describe('a hedge', () => {
     expect(value).toBe('second');
   });
 
-  it('never leaves an unhandled rejection, and lets go of late values', async () => {
+  it('leaves no unhandled rejection, and discards late values', async () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     const closed: string[] = [];
@@ -220,20 +224,22 @@ describe('a hedge', () => {
       const call = ++calls;
       await clock.sleep([1000, 800, 1][call - 1] as number);
       if (call === 2) throw new Error('late and wrong');
-      return thing(`of try ${call}`);
+      return thing(`of attempt ${call}`);
     };
     await clock.runUntil(policy.execute(deaf));
     await clock.advance(2000);
     await settle();
     process.off('unhandledRejection', unhandled);
     expect(unhandled).not.toHaveBeenCalled();
-    expect(closed).toEqual(['of try 1']);
+    expect(closed).toEqual(['of attempt 1']);
   });
 
-  it('lets go of a response by cancelling its body, or as it is told', async () => {
+  it('discards a response by cancelling its body, or with onDiscard', async () => {
     const cancelled: unknown[] = [];
     const stream = new ReadableStream({ cancel: () => void cancelled.push('body') });
-    const { clock, policy } = make({ isFailure: (value) => (value as Response).status >= 500 });
+    const { clock, policy } = make({
+      shouldHandle: (o: Outcome<Response>) => o.ok && o.value.status >= 500,
+    });
     const { operation } = scripted(
       clock,
       { ms: 1, value: new Response(stream, { status: 503 }) },
@@ -243,22 +249,25 @@ describe('a hedge', () => {
     expect(cancelled).toEqual(['body']);
 
     const seen: unknown[] = [];
-    const told = make({ isFailure: (v) => v === 'bad', onDiscard: (value) => seen.push(value) });
+    const told = make({
+      shouldHandle: (o) => o.ok && o.value === 'bad',
+      onDiscard: (value) => seen.push(value),
+    });
     const script = scripted(told.clock, { ms: 1, value: 'bad' }, { ms: 1, value: 'good' });
     await told.clock.runUntil(told.policy.execute(script.operation));
     expect(seen).toEqual(['bad']);
   });
 
-  it('disposes asynchronously where a value can', async () => {
+  it('discards an asynchronously disposable value by disposing of it', async () => {
     const closed: string[] = [];
     const value = { [Symbol.asyncDispose]: async () => void closed.push('closed') };
-    const { clock, policy } = make({ isFailure: (one) => one === value });
+    const { clock, policy } = make({ shouldHandle: (o) => o.ok && o.value === value });
     const { operation } = scripted(clock, { ms: 1, value }, { ms: 1, value: 'ok' });
     await clock.runUntil(policy.execute(operation));
     expect(closed).toEqual(['closed']);
   });
 
-  it('runs every try in the asynchronous context of its caller', async () => {
+  it('runs each attempt in the asynchronous context of its caller', async () => {
     const storage = new AsyncLocalStorage<string>();
     const { clock, policy } = make();
     const seen: (string | undefined)[] = [];
@@ -273,10 +282,108 @@ describe('a hedge', () => {
     await Promise.all([first, second]);
     expect(seen).toEqual(['first', 'second', 'first', 'second']);
   });
+
+  it('calls onHedge in the asynchronous context of its own call, although the timer is shared', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const { clock, policy } = make({
+      onHedge: ({ because }, call) => seen.push([storage.getStore(), because, call.key]),
+    });
+    const slow = () => clock.sleep(500);
+    const calls = ['first', 'second'].map((name) =>
+      storage.run(name, () => policy.execute(slow, { key: name })),
+    );
+    await clock.advance(500);
+    await Promise.all(calls);
+    expect(seen).toEqual([
+      ['first', 'slow', 'first'],
+      ['second', 'slow', 'second'],
+    ]);
+  });
+
+  it('tells the losing attempts that they lost to another one', async () => {
+    const { clock, policy } = make({ maxAttempts: 3 });
+    const ended: unknown[] = [];
+    let calls = 0;
+    await clock.runUntil(
+      policy.execute(async (own) => {
+        const number = ++calls;
+        await clock.sleep(number === 3 ? 1 : 1000);
+        ended.push([number, own.endedBy]);
+      }),
+    );
+    await clock.advance(1000);
+    expect(ended).toEqual([
+      [3, undefined],
+      [1, 'hedge'],
+      [2, 'hedge'],
+    ]);
+  });
+
+  it('starts no attempt whose delay ends at or after the deadline', async () => {
+    const { clock, policy } = make({ delayMs: 100 });
+    const operation = vi.fn(() => clock.sleep(1000));
+    const call = policy.tryExecute(operation, { timeoutMs: 100 });
+    await clock.advance(100);
+    expect(await call).toMatchObject({ error: { code: 'DEADLINE_EXCEEDED' } });
+    await clock.advance(2000);
+    expect(operation).toHaveBeenCalledTimes(1);
+    expect(policy.stats().hedges).toBe(0);
+  });
+
+  it('starts no attempt past the deadline of a call that nobody has aborted yet', async () => {
+    const { clock, policy } = make({ delayMs: 100 });
+    const operation = vi.fn(() => clock.sleep(300));
+    const call = policy.runInCall(operation, new Call(1, clock.monotonic() + 50));
+    await clock.advance(300);
+    await call;
+    expect(operation).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('a refusal by a policy inside', () => {
+  class Refused extends TemperError {
+    constructor() {
+      super('refused', { code: 'REFUSED', policy: 'p' });
+    }
+    override get refused(): boolean {
+      return true;
+    }
+    override get classification(): { category: 'resource'; severity: 'low'; transient: boolean } {
+      return { category: 'resource', severity: 'low', transient: false };
+    }
+  }
+
+  it('does not end an attempt that is running', async () => {
+    const { clock, policy } = make();
+    const { operation, signals } = scripted(
+      clock,
+      { ms: 300, value: 'first' },
+      { ms: 1, error: new Refused() },
+    );
+    await expect(clock.runUntil(policy.execute(operation))).resolves.toBe('first');
+    expect(signals[0]?.aborted).toBe(false);
+    expect(policy.stats().calls).toMatchObject({ success: 1, failure: 0 });
+  });
+
+  it('is not the cause when another attempt failed with an answer of the dependency', async () => {
+    const { clock, policy } = make();
+    const own = busy();
+    const { operation } = scripted(clock, { ms: 300, error: own }, { ms: 1, error: new Refused() });
+    const failed = await clock.runUntil(policy.tryExecute(operation));
+    expect(failed).toMatchObject({ ok: false, error: { code: 'HEDGE_FAILED', cause: own } });
+  });
+
+  it('is what the call rejects with when all attempts were refused', async () => {
+    const { clock, policy } = make({ shouldHandle: ({ ok }) => !ok });
+    const first = new Refused();
+    const { operation } = scripted(clock, { ms: 1, error: first }, { ms: 1, error: new Refused() });
+    await expect(clock.runUntil(policy.execute(operation))).rejects.toBe(first);
+  });
 });
 
 describe('the delay of a hedge', () => {
-  it('can be computed for each try', async () => {
+  it('can be computed for each attempt', async () => {
     const asked: number[] = [];
     const delayMs = ({ attempt }: { attempt: number }): number => {
       asked.push(attempt);
@@ -305,14 +412,14 @@ describe('the delay of a hedge', () => {
     ],
     ['is not a number', () => Number.NaN],
     ['is negative', () => -1],
-  ])('means no other try when the computation %s', async (_, delayMs) => {
+  ])('starts no other attempt when the computed delay %s', async (_, delayMs) => {
     const { clock, policy } = make({ delayMs });
     const { operation, signals } = scripted(clock, { ms: 5000, value: 'alone' });
     await expect(clock.runUntil(policy.execute(operation))).resolves.toBe('alone');
     expect(signals).toHaveLength(1);
   });
 
-  it('follows a quantile of the recent latencies, within its bounds', async () => {
+  it('is a quantile of the recent latencies, within its bounds', async () => {
     const { clock, policy } = make({ delayMs: { quantile: 0.9, maxMs: 2000, minSamples: 10 } });
     expect(policy.stats().delayMs).toBe(2000);
     for (let i = 0; i < 90; i++) await clock.runUntil(policy.execute(() => clock.sleep(20)));
@@ -320,7 +427,7 @@ describe('the delay of a hedge', () => {
     const delayMs = policy.stats().delayMs as number;
     expect(delayMs).toBeGreaterThanOrEqual(20);
     expect(delayMs).toBeLessThanOrEqual(22);
-    // The slow tenth is now hedged, and still counts as slow: the delay does not run away downwards.
+    // The slow calls are now hedged, and still count as slow: the delay does not fall.
     for (let i = 0; i < 200; i++) {
       await clock.runUntil(policy.execute(() => clock.sleep(i % 20 === 0 ? 400 : 20)));
     }
@@ -339,14 +446,17 @@ describe('the options of a hedge', () => {
     [{ maxAttempts: 2.5 }, 'hedge: maxAttempts must be an integer from 2 to 100, got 2.5.'],
     [{ budget: {} as never }, 'hedge: budget.deposit must be a function, got undefined.'],
     [{ deposits: 1 as never }, 'hedge: deposits must be a boolean, got 1.'],
-    [{ isFailure: 1 as never }, 'hedge: isFailure must be a function, got 1.'],
-    [{ spans: 'some' as never }, "hedge: spans must be one of 'failures', 'none', got 'some'."],
+    [{ shouldHandle: 1 as never }, 'hedge: shouldHandle must be a function, got 1.'],
+    [
+      { spans: 'some' as never },
+      "hedge: spans must be one of 'all', 'failures', 'none', got 'some'.",
+    ],
     [{ delay: 1 } as never, "hedge: unknown option 'delay'"],
   ])('refuses %o', (options, message) => {
     expect(() => hedge(options)).toThrow(message);
   });
 
-  it('describe it', () => {
+  it('are described to composers', () => {
     expect(make().policy.describe()).toEqual({ kind: 'hedge', repeats: true });
   });
 });

@@ -8,11 +8,11 @@ interface Step {
   readonly ends: 'value' | 'transient' | 'fatal';
 }
 
-/** What a race must come to, computed from the script alone: the first event that decides it. */
+/** The expected end of a race, computed from the script alone: the first event that decides it. */
 function model(
   script: readonly Step[],
   delayMs: number,
-): { at: number; end: string; tries: number } {
+): { at: number; end: string; attempts: number } {
   interface Running {
     readonly index: number;
     readonly endsAt: number;
@@ -28,7 +28,7 @@ function model(
   };
   begin(0);
   for (;;) {
-    // Of what happens at one moment, the wait that was begun first comes first.
+    // Of two events at one moment, the wait that started first comes first.
     running.sort((a, b) => a.endsAt - b.endsAt || a.index - b.index);
     const next = running[0];
     if (next === undefined || dueAt < next.endsAt) {
@@ -37,18 +37,19 @@ function model(
     }
     running.shift();
     const { ends } = script[next.index] as Step;
-    if (ends === 'value') return { at: next.endsAt, end: `value ${next.index}`, tries: begun };
-    if (ends === 'fatal') return { at: next.endsAt, end: `fatal ${next.index}`, tries: begun };
+    if (ends === 'value') return { at: next.endsAt, end: `value ${next.index}`, attempts: begun };
+    if (ends === 'fatal') return { at: next.endsAt, end: `fatal ${next.index}`, attempts: begun };
     failed++;
     if (begun < script.length) begin(next.endsAt);
-    else if (failed === script.length) return { at: next.endsAt, end: 'all failed', tries: begun };
+    else if (failed === script.length)
+      return { at: next.endsAt, end: 'all failed', attempts: begun };
   }
 }
 
-describe('a race', () => {
-  it('comes to what its events say, at the moment they say, and leaves nothing behind', async () => {
+describe('a hedged call', () => {
+  it('ends as its model, at the same moment, and leaves no timer behind', async () => {
     const step = fc.record({
-      // Odd and even times keep the end of a try and the start of the next apart.
+      // Odd and even times separate the end of an attempt from the start of the next.
       ms: fc.integer({ min: 0, max: 40 }).map((n) => n * 2 + 1),
       ends: fc.constantFrom('value' as const, 'transient' as const, 'fatal' as const),
     });
@@ -78,7 +79,9 @@ describe('a race', () => {
                 : error.message,
             ),
           );
-          expect({ at: clock.monotonic() - begunAt, end, tries: signals.length }).toEqual(expected);
+          expect({ at: clock.monotonic() - begunAt, end, attempts: signals.length }).toEqual(
+            expected,
+          );
           expect(clock.pendingRefed).toBe(0);
         },
       ),

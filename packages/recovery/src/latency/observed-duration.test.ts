@@ -14,7 +14,7 @@ function make(options: Partial<ObservedDurationOptions> = {}) {
 }
 
 describe('an observed duration', () => {
-  it('is the initial one until there are enough observations', () => {
+  it('is initialMs until there are enough observations', () => {
     const { observed } = make({ initialMs: 300, minSamples: 3 });
     observed.record(10);
     observed.record(10);
@@ -23,11 +23,11 @@ describe('an observed duration', () => {
     expect(observed.current()).toBeLessThan(12);
   });
 
-  it('is the longest one where no initial one is given', () => {
+  it('is maxMs by default until there are enough observations', () => {
     expect(make().observed.current()).toBe(1000);
   });
 
-  it('follows the quantile, times the factor, within its bounds', () => {
+  it('is the quantile times the factor, within its bounds', () => {
     const { observed } = make({ factor: 2, minMs: 50, minSamples: 1 });
     for (let i = 0; i < 100; i++) observed.record(100);
     expect(observed.current()).toBeGreaterThanOrEqual(200);
@@ -38,7 +38,7 @@ describe('an observed duration', () => {
     expect(observed.current()).toBe(1000);
   });
 
-  it('forgets what is old', async () => {
+  it('ignores observations older than the window', async () => {
     const { clock, observed } = make({ minSamples: 1, initialMs: 500, windowMs: 6000 });
     observed.record(10);
     expect(observed.current()).toBeLessThan(12);
@@ -46,7 +46,27 @@ describe('an observed duration', () => {
     expect(observed.current()).toBe(500);
   });
 
-  it('takes few values, so that equal ones share a queue', () => {
+  it('grows by half at a time while more calls are cut off than the quantile allows, up to maxMs', () => {
+    const { observed } = make({ quantile: 0.9, minSamples: 10 });
+    for (let i = 0; i < 80; i++) observed.record(100);
+    const from = observed.current();
+    for (let i = 0; i < 8; i++) observed.recordCutOff();
+    expect(observed.current()).toBeLessThan(112); // 8 of 88: the quantile is still known
+    const seen = [from];
+    for (let i = 0; i < 200; i++) {
+      observed.recordCutOff();
+      const now = observed.current();
+      if (now !== seen.at(-1)) seen.push(now);
+    }
+    for (const [i, value] of seen.slice(1).entries()) {
+      expect(value).toBe(Math.min(1000, (seen[i] as number) * 1.5));
+    }
+    expect(seen.at(-1)).toBe(1000);
+    for (let i = 0; i < 3000; i++) observed.record(100);
+    expect(observed.current()).toBeLessThan(112);
+  });
+
+  it('takes few distinct values, so that equal ones share a queue', () => {
     const { clock, observed } = make({ minSamples: 1 });
     const queues = new DelayQueues(clock);
     const seen = new Set<unknown>();
@@ -58,7 +78,7 @@ describe('an observed duration', () => {
     expect(queues.of(7)).toBe(queues.of(7));
   });
 
-  it('does not keep more queues than it may, and those it lets go still come due', async () => {
+  it('bounds the number of queues, and still expires what waits in dropped ones', async () => {
     const clock = new ManualClock();
     const queues = new DelayQueues(clock);
     const first = queues.of(1);
@@ -86,7 +106,7 @@ describe('an observed duration', () => {
     expect(() => make(options)).toThrow(message);
   });
 
-  it('refuses an option that does not exist', () => {
+  it('refuses unknown options', () => {
     expect(() => make({ max: 1 } as never)).toThrow("owner: unknown option 'max'");
   });
 });

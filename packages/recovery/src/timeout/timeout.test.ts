@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { OperationTimeoutError } from '@temper/core';
+import { seededRandom } from '@temper/testkit';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import type { TimeoutEvent, TimeoutOptions } from './options.ts';
@@ -7,8 +9,8 @@ import { timeout } from './timeout.ts';
 const clock = new ManualClock();
 const make = (options: TimeoutOptions = {}) => timeout({ timeoutMs: 100, clock, ...options });
 
-describe('a timeout', () => {
-  it('passes an answer in time', async () => {
+describe('timeout', () => {
+  it('returns the result of an operation that ends in time', async () => {
     const policy = make();
     await expect(policy.execute(async () => 7)).resolves.toBe(7);
     await expect(policy.execute(() => 8)).resolves.toBe(8);
@@ -16,7 +18,7 @@ describe('a timeout', () => {
     expect(clock.pendingRefed).toBe(0);
   });
 
-  it('passes a failure in time, thrown at once or later', async () => {
+  it('rejects with the error of an operation that fails in time, synchronous or not', async () => {
     const policy = make();
     const error = new Error('own');
     await expect(policy.execute(() => Promise.reject(error))).rejects.toBe(error);
@@ -27,7 +29,7 @@ describe('a timeout', () => {
     expect(policy.stats().calls).toEqual({ success: 0, failure: 2, timeout: 0 });
   });
 
-  it('gives up on an operation that does not listen, and drops what it yields', async () => {
+  it('rejects although the operation ignores its signal, and drops its late result', async () => {
     const policy = make({ name: 'slow' });
     const call = policy.execute(() => clock.sleep(500));
     const outcome = expect(call).rejects.toMatchObject({
@@ -42,7 +44,7 @@ describe('a timeout', () => {
     expect(policy.stats().calls).toEqual({ success: 0, failure: 0, timeout: 1 });
   });
 
-  it('aborts what it gives up on, with its error as the reason', async () => {
+  it('aborts the operation with its error as the reason', async () => {
     const policy = make();
     let reason: unknown;
     const call = policy.execute(({ signal }) => {
@@ -58,13 +60,13 @@ describe('a timeout', () => {
     expect(clock.pendingRefed).toBe(0);
   });
 
-  it('tells the operation how long it has', async () => {
+  it('sets the deadline of the operation to the moment of the timeout', async () => {
     const begun = clock.monotonic();
     const deadline = await make().execute((context) => context.deadline);
     expect(deadline).toBe(begun + 100);
   });
 
-  it('leaves no listener on the signal of the caller', async () => {
+  it('leaves no listener on the caller’s signal', async () => {
     const controller = new AbortController();
     let listeners = 0;
     const { addEventListener, removeEventListener } = controller.signal;
@@ -83,7 +85,7 @@ describe('a timeout', () => {
     expect(listeners).toBe(0);
   });
 
-  it('passes the caller’s abort on, with the reason untouched', async () => {
+  it('forwards the caller’s abort with its reason unchanged', async () => {
     const controller = new AbortController();
     const call = make().execute(({ signal }) => clock.sleep(1000, signal), {
       signal: controller.signal,
@@ -93,7 +95,7 @@ describe('a timeout', () => {
     await outcome;
   });
 
-  it('tells its listener, and survives what that throws', async () => {
+  it('calls onTimeout, and logs what it throws', async () => {
     const events: TimeoutEvent[] = [];
     const onTimeout = (event: TimeoutEvent): void => {
       events.push(event);
@@ -107,7 +109,40 @@ describe('a timeout', () => {
     expect(events).toEqual([{ policy: 'told', timeoutMs: 100, operation: 'fetch' }]);
   });
 
-  it('shares one timer among ten thousand calls', async () => {
+  it('calls onTimeout in the asynchronous context of its own call, although the timer is shared', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const seen: (string | undefined)[] = [];
+    const policy = make({ onTimeout: () => void seen.push(storage.getStore()) });
+    const callers = ['first', 'second', 'third'];
+    const calls = callers.map((name) =>
+      storage.run(name, () => policy.tryExecute(() => clock.sleep(500))),
+    );
+    await clock.advance(500);
+    await Promise.all(calls);
+    expect(seen).toEqual(callers);
+  });
+
+  it('passes the call to onTimeout, ended by the caller’s deadline or not', async () => {
+    const seen: (string | undefined)[] = [];
+    const policy = make({ onTimeout: (_event, call) => void seen.push(call.key) });
+    const call = policy.tryExecute(() => clock.sleep(500), { key: 'tenant' });
+    await clock.advance(500);
+    await call;
+    expect(seen).toEqual(['tenant']);
+  });
+
+  it('tells the operation that the timeout has ended it', async () => {
+    let ended: string | undefined;
+    const call = make().tryExecute(async (own) => {
+      await clock.sleep(500);
+      ended = own.endedBy;
+    });
+    await clock.advance(500);
+    await call;
+    expect(ended).toBe('timeout');
+  });
+
+  it('uses one timer for ten thousand calls', async () => {
     const own = new ManualClock();
     const policy = timeout({ timeoutMs: 100, clock: own });
     const calls = Array.from({ length: 10_000 }, () => policy.execute(() => own.sleep(10)));
@@ -117,7 +152,7 @@ describe('a timeout', () => {
     expect(own.pendingRefed).toBe(0);
   });
 
-  it('describes itself', () => {
+  it('describes itself to composers', () => {
     expect(make().describe()).toEqual({ kind: 'timeout', timeoutMs: 100 });
   });
 
@@ -127,8 +162,14 @@ describe('a timeout', () => {
     [{ timeoutMs: Number.NaN }, 'timeout: timeoutMs must be a finite number > 0, got NaN.'],
     [{ timeoutMs: Infinity }, 'timeout: timeoutMs must be a finite number > 0, got Infinity.'],
     [{ timeoutMs: '5' as never }, "timeout: timeoutMs must be a finite number > 0, got '5'."],
-    [{ name: '' }, "timeout: name must be a non-empty string, got ''."],
-    [{ spans: 'all' as never }, "timeout: spans must be one of 'failures', 'none', got 'all'."],
+    [
+      { name: '' },
+      "timeout: name must be a non-empty string of at most 128 characters without control characters, got ''.",
+    ],
+    [
+      { spans: 'some' as never },
+      "timeout: spans must be one of 'all', 'failures', 'none', got 'some'.",
+    ],
     [{ onTimeout: 1 as never }, 'timeout: onTimeout must be a function, got 1.'],
     [{ ms: 1 } as never, "timeout: unknown option 'ms'"],
     [{ timeoutMs: { quantile: 2, maxMs: 1 } }, 'timeout: timeoutMs: quantile must be'],
@@ -140,7 +181,7 @@ describe('a timeout', () => {
 describe('a timeout that follows the latencies', () => {
   const observed = { quantile: 0.9, factor: 2, minMs: 10, maxMs: 1000, minSamples: 5 };
 
-  it('shrinks to what the calls need, and grows again when they slow down', async () => {
+  it('shrinks to what the calls need, and grows again when they become slower', async () => {
     const own = new ManualClock();
     const policy = timeout({ timeoutMs: observed, clock: own });
     expect(policy.timeoutMs).toBe(1000);
@@ -152,9 +193,9 @@ describe('a timeout that follows the latencies', () => {
     for (let i = 0; i < 20; i++) await take(20);
     expect(policy.timeoutMs).toBeGreaterThanOrEqual(40);
     expect(policy.timeoutMs).toBeLessThanOrEqual(45);
-    // Every call is now cut off, which counts as having taken at least so long.
+    // Each call is now cut off, which only tells that it would have taken longer.
     for (let i = 0; i < 5; i++) await take(300);
-    expect(policy.timeoutMs).toBeGreaterThan(80); // long before the window has forgotten the quick ones
+    expect(policy.timeoutMs).toBeGreaterThan(80); // long before the quick ones leave the window
     for (let i = 0; i < 200; i++) await take(300);
     expect(policy.timeoutMs).toBeGreaterThan(300);
     expect(policy.stats().calls.success).toBeGreaterThan(20);
@@ -162,14 +203,36 @@ describe('a timeout that follows the latencies', () => {
     await expect(take(300)).resolves.toEqual({ ok: true, value: undefined });
   });
 
-  it('learns nothing from failures, which may be quick for their own reasons', async () => {
+  it('ignores the durations of failures, which may be quick for their own reasons', async () => {
     const own = new ManualClock();
     const policy = timeout({ timeoutMs: observed, clock: own });
     for (let i = 0; i < 20; i++) await policy.tryExecute(() => Promise.reject(new Error('no')));
     expect(policy.timeoutMs).toBe(1000);
   });
 
-  it('says nothing fixed of itself to a composer', () => {
+  it.each([21, 70])('recovers when most calls were cut off: latency %d ms', async (latencyMs) => {
+    const own = new ManualClock();
+    const policy = timeout({ timeoutMs: { quantile: 0.95, maxMs: 1000 }, clock: own });
+    const random = seededRandom(5);
+    const succeeded = async (calls: number, around: number): Promise<number> => {
+      let count = 0;
+      for (let i = 0; i < calls; i++) {
+        const call = policy.tryExecute(({ signal }) =>
+          own.sleep(around - 1 + 2 * random(), signal),
+        );
+        await own.advance(100);
+        if ((await call).ok) count++;
+      }
+      return count;
+    };
+    await succeeded(200, 21);
+    const settling = 200; // calls, of which the limit needs some to rise
+    await succeeded(settling, latencyMs);
+    expect(await succeeded(1000, latencyMs)).toBeGreaterThanOrEqual(940);
+    expect(policy.timeoutMs).toBeLessThan(200);
+  });
+
+  it('describes no fixed timeout to composers', () => {
     expect(make({ timeoutMs: observed }).describe()).toEqual({
       kind: 'timeout',
       timeoutMs: undefined,
