@@ -1,7 +1,7 @@
 import type { DispatchController, DispatchHandler, DispatchHeaders } from './dispatch-types.ts';
 import type { RelayController } from './relay.ts';
 
-/** What an attempt tells to the exchange that it is part of. */
+/** The exchange that an attempt is part of. */
 export interface AttemptHost {
   readonly handler: DispatchHandler;
   readonly relay: RelayController;
@@ -16,8 +16,8 @@ interface Head {
 }
 
 /**
- * One attempt of a request. Holds the response at its headers until it is known whether there will be
- * another; then passes everything on to the request's handler, or is dropped.
+ * One attempt of a request. It holds the response at its headers until it is known whether there is
+ * another attempt; then it passes everything on to the request's handler, or is dropped.
  */
 export class DispatchAttempt implements DispatchHandler {
   readonly #host: AttemptHost;
@@ -66,7 +66,7 @@ export class DispatchAttempt implements DispatchHandler {
     if (!relay.paused) this.#controller?.resume();
   }
 
-  /** There is another attempt, or nobody is left to answer to. */
+  /** There is another attempt, or the request has failed: the connection is aborted. */
   drop(reason: Error): void {
     if (this.#state === 'adopted' || this.#state === 'dropped') return;
     this.#state = 'dropped';
@@ -74,7 +74,7 @@ export class DispatchAttempt implements DispatchHandler {
     this.#abort(reason);
   }
 
-  /** Gives up on this attempt. Harmless once its response has been adopted. */
+  /** Fails this attempt, unless its headers have arrived. */
   giveUp(reason: Error): void {
     if (this.#state !== 'waiting') return;
     this.#settle.reject(reason);
@@ -86,7 +86,7 @@ export class DispatchAttempt implements DispatchHandler {
     this.#controller?.abort(reason);
   }
 
-  /** Passes an event on, keeps it, or lets it fall, by what has become of this attempt. */
+  /** Passes an event on, keeps it, or drops it, by the state of this attempt. */
   #pass(event: () => void): void {
     if (this.#state === 'adopted') event();
     else if (this.#state === 'held') this.#held.push(event);

@@ -1,6 +1,6 @@
 /**
- * The part of undici's dispatcher that an interceptor meets, by shape: this package works with
- * undici 7 and 8, whichever is installed, and without either. A type test holds it to undici's own.
+ * The part of undici's dispatcher that an interceptor uses, by shape, so that this package works with
+ * undici 7 and 8, and without either. Tests compile it against undici's own types.
  */
 export interface DispatchController {
   readonly aborted: boolean;
@@ -14,7 +14,7 @@ export interface DispatchController {
 /** Names and values, in lower case. */
 export type DispatchHeaders = Record<string, string | string[] | undefined>;
 
-/** What is told about one request. Everything is optional, as in undici. */
+/** Receives the events of one request. Everything is optional, as in undici. */
 export interface DispatchHandler {
   // biome-ignore lint/suspicious/noExplicitAny: undici's own type of a request's context
   onRequestStart?(controller: DispatchController, context: any): void;
@@ -41,7 +41,7 @@ export interface DispatchHandler {
   onRequestSent?(): void;
 }
 
-/** What of a request's options decides what may be done with it. */
+/** The options of a request that decide how it is guarded. */
 export interface DispatchOptions {
   readonly origin?: string | URL | undefined;
   readonly method: string;

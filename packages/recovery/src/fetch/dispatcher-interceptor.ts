@@ -1,20 +1,21 @@
-import type { ExecutionContext } from '@temper/core';
-import { onListenerError, resending } from '../telemetry.ts';
+import type { CallContext } from '@temper/core';
+import { notify, safeText } from '@temper/core/policy';
+import { resending } from '../telemetry.ts';
 import { type AttemptHost, DispatchAttempt } from './dispatch-attempt.ts';
 import type { Dispatch, DispatchHandler, DispatchOptions } from './dispatch-types.ts';
 import { HttpGuard, type HttpStats } from './http-guard.ts';
 import { type HttpResilienceOptions, resolveHttpOptions } from './options.ts';
 import { RelayController } from './relay.ts';
-import { isRepeatable } from './resilient-fetch.ts';
+import { isRepeatable } from './target.ts';
 
-/** An interceptor for undici's `compose`, which can be looked at. */
+/** An interceptor for undici's `compose`. */
 export interface ResilientInterceptor extends Disposable {
   (dispatch: Dispatch): Dispatch;
   stats(): HttpStats;
 }
 
 /**
- * Makes an interceptor that puts the standard pipeline around every request of an undici dispatcher:
+ * Creates an interceptor that puts the standard pipeline around every request of an undici dispatcher:
  * limiter, total timeout, retry, the breaker of the request's origin, attempt timeout.
  *
  * ```ts
@@ -22,21 +23,21 @@ export interface ResilientInterceptor extends Disposable {
  * const { body } = await request('https://registry.example/packages', { dispatcher: agent });
  * ```
  *
- * Upgrades and CONNECT pass untouched.
+ * Upgrades and CONNECT are passed on unchanged.
  *
- * @throws {TypeError | RangeError | PipelineOrderError} at construction, when an option does not hold
+ * @throws {TypeError | RangeError | PipelineOrderError} when an option is unknown or out of range
  */
 export function dispatcherInterceptor(options: HttpResilienceOptions = {}): ResilientInterceptor {
-  const guard = new HttpGuard(
-    resolveHttpOptions('dispatcherInterceptor', options),
-    (outcome) => (outcome as DispatchAttempt | undefined)?.status,
-    (outcome) => (outcome as DispatchAttempt).drop(new Error('There is another attempt.')),
+  const resolved = resolveHttpOptions('dispatcherInterceptor', options);
+  const guard = new HttpGuard(resolved, (response) =>
+    (response as DispatchAttempt).drop(new Error('The request is sent again.')),
   );
   const intercept =
     (dispatch: Dispatch): Dispatch =>
     (request: DispatchOptions, handler: DispatchHandler) => {
-      if (request.method === 'CONNECT' || request.upgrade) return dispatch(request, handler);
-      new Exchange(guard, dispatch, request, handler).begin();
+      if (!isGuarded(request, handler)) return dispatch(request, handler);
+      const exchange = new Exchange(resolved.name, guard, dispatch, request, handler);
+      void exchange.run();
       return true;
     };
   return Object.assign(intercept, {
@@ -45,10 +46,23 @@ export function dispatcherInterceptor(options: HttpResilienceOptions = {}): Resi
   });
 }
 
+/** Whether a request is guarded. Arguments that undici refuses are left to undici. */
+function isGuarded(request: DispatchOptions | undefined, handler: unknown): boolean {
+  return (
+    typeof request?.method === 'string' &&
+    request.method !== '' &&
+    request.method !== 'CONNECT' &&
+    !request.upgrade &&
+    typeof handler === 'object' &&
+    handler !== null
+  );
+}
+
 /** One request and its attempts. */
 class Exchange implements AttemptHost {
   readonly handler: DispatchHandler;
   readonly relay: RelayController;
+  readonly #name: string;
   readonly #guard: HttpGuard;
   readonly #dispatch: Dispatch;
   readonly #request: DispatchOptions;
@@ -57,11 +71,13 @@ class Exchange implements AttemptHost {
   #latest: DispatchAttempt | undefined;
 
   constructor(
+    name: string,
     guard: HttpGuard,
     dispatch: Dispatch,
     request: DispatchOptions,
     handler: DispatchHandler,
   ) {
+    this.#name = name;
     this.#guard = guard;
     this.#dispatch = dispatch;
     this.#request = request;
@@ -69,27 +85,23 @@ class Exchange implements AttemptHost {
     this.relay = new RelayController((reason) => this.#abort.abort(reason));
   }
 
-  begin(): void {
+  /** Never rejects: what goes wrong is passed to the request's handler. */
+  async run(): Promise<void> {
     const { method, origin } = this.#request;
-    const pipeline = this.#guard.pipelineFor(String(origin ?? ''), this.#repeatable());
-    pipeline
-      .execute((context) => this.#attempt(context), {
-        operation: method,
-        signal: this.#abort.signal,
-      })
-      .then(
-        (attempt) => attempt.adopt(),
-        (error: unknown) => this.#failed(error as Error),
-      );
+    try {
+      const pipeline = this.#guard.pipelineFor(originOf(origin), this.#repeatable());
+      const { signal } = this.#abort;
+      const options = { operation: method, signal };
+      const attempt = await pipeline.execute((call) => this.#attempt(call), options);
+      attempt.adopt();
+    } catch (error) {
+      this.#failed(error as Error);
+    }
   }
 
   #failed(error: Error): void {
     this.#latest?.drop(error);
-    try {
-      this.handler.onResponseError?.(this.relay, error);
-    } catch (thrown) {
-      onListenerError(thrown);
-    }
+    notify(this.#name, 'onResponseError', () => this.handler.onResponseError?.(this.relay, error));
   }
 
   begun(context: unknown): void {
@@ -100,10 +112,10 @@ class Exchange implements AttemptHost {
 
   #repeatable(): boolean {
     const { method, body, idempotent } = this.#request;
-    return isRepeatable(body) && (idempotent ?? true) && this.#guard.repeats(method);
+    return isRepeatable(body) && (idempotent ?? true) && this.#guard.retries(method);
   }
 
-  #attempt({ signal, attempt: number }: ExecutionContext): Promise<DispatchAttempt> {
+  #attempt({ signal, attempt: number }: CallContext): Promise<DispatchAttempt> {
     return new Promise<DispatchAttempt>((resolve, reject) => {
       const off = (): void => signal.removeEventListener('abort', onAbort);
       const attempt = new DispatchAttempt(
@@ -129,3 +141,12 @@ class Exchange implements AttemptHost {
     });
   }
 }
+
+/** The key of an origin's breaker: an origin as a URL has it, so without credentials. */
+function originOf(origin: unknown): string {
+  const text = String(origin ?? '');
+  return URL.canParse(text) ? new URL(text).origin : safeText(text, MAX_ORIGIN);
+}
+
+/** Longest origin that is no URL, in UTF-16 code units. */
+const MAX_ORIGIN = 200;

@@ -1,22 +1,23 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import type { Executor, Policy } from '@temper/core';
+import { type Executor, isTransient, type Policy, type ShouldHandle } from '@temper/core';
+import { decide } from '@temper/core/policy';
 import { type RetryPolicy, retry } from '@temper/retry';
 import { BoundedMap } from '../bounded-map.ts';
 import { type PipelinePolicy, pipeline } from '../pipeline/pipeline.ts';
 import { type TimeoutPolicy, timeout } from '../timeout/timeout.ts';
 import { InFlightLimit } from './in-flight-limit.ts';
-import type { ResolvedHttpOptions } from './options.ts';
+import { type HttpRetryOptions, isFailedResponse, type ResolvedHttpOptions } from './options.ts';
 
-/** What stands between a request and its origin. */
+/** The policies between requests and their origin. */
 interface OriginGuard {
   readonly breaker: CircuitBreaker | undefined;
-  /** For requests that may be sent again. */
-  readonly repeating: PipelinePolicy;
-  /** For those that may not. */
+  /** For requests that may be retried. */
+  readonly retrying: PipelinePolicy;
+  /** For requests that may not. */
   readonly once: PipelinePolicy;
 }
 
-/** What has come of the requests, and how the origins are. */
+/** What became of the requests, and the state of the origins. Plain data. */
 export interface HttpStats {
   /** The limiter's own snapshot. */
   readonly limiter: object | undefined;
@@ -29,29 +30,20 @@ export interface HttpStats {
 
 /**
  * The standard pipeline of requests: limiter, total timeout, retry, breaker of the origin, attempt
- * timeout. All but the breaker serve all origins.
+ * timeout. All origins share all of it but the breaker.
  */
 export class HttpGuard implements Disposable {
-  readonly options: ResolvedHttpOptions;
+  readonly #options: ResolvedHttpOptions;
   readonly #limiter: Executor;
   readonly #total: TimeoutPolicy;
   readonly #retry: RetryPolicy | undefined;
   readonly #attempt: TimeoutPolicy;
   readonly #origins: BoundedMap<string, OriginGuard>;
-  readonly #statusOf: (outcome: unknown) => number | undefined;
 
-  /**
-   * @param statusOf - the status of what an attempt yields
-   * @param discard - lets go of what an attempt yielded, when there is to be another
-   */
-  constructor(
-    options: ResolvedHttpOptions,
-    statusOf: (outcome: unknown) => number | undefined,
-    discard: (outcome: unknown) => void,
-  ) {
-    this.options = options;
-    this.#statusOf = statusOf;
-    const { name, clock, random } = options;
+  /** @param discard - releases the response of an attempt before the next one */
+  constructor(options: ResolvedHttpOptions, discard: (response: unknown) => void) {
+    this.#options = options;
+    const { name, clock } = options;
     this.#limiter = options.limiter ?? new InFlightLimit(options);
     this.#total = timeout({ name, timeoutMs: options.totalTimeoutMs, clock });
     this.#attempt = timeout({
@@ -59,68 +51,43 @@ export class HttpGuard implements Disposable {
       timeoutMs: options.attemptTimeoutMs,
       clock,
     });
-    if (options.retry !== false) {
-      const { onRetry, ...own } = options.retry;
-      this.#retry = retry({
-        ...own,
-        name,
-        clock,
-        random,
-        isFailure: (outcome) => this.#isFailure(outcome),
-        onRetry: (event) => {
-          if (event.outcome.ok) discard(event.outcome.value);
-          return onRetry?.(event);
-        },
-      });
-    }
+    if (options.retry !== false) this.#retry = httpRetry(options, options.retry, discard);
     this.#origins = new BoundedMap(options.maxOrigins, ({ breaker }) => {
       breaker?.[Symbol.dispose]();
     });
-    // An option that does not hold is an error now, and not at the first request.
-    this.#make().breaker?.[Symbol.dispose]();
+    // An invalid option is an error now, and not at the first request.
+    this.#create().breaker?.[Symbol.dispose]();
   }
 
   /**
    * @param origin - scheme, host and port
-   * @param repeatable - whether the request may be sent again
+   * @param repeatable - whether the request may be retried
    */
   pipelineFor(origin: string, repeatable: boolean): PipelinePolicy {
     let guard = this.#origins.get(origin);
     if (guard === undefined) {
-      guard = this.#make();
+      guard = this.#create();
       this.#origins.set(origin, guard);
     }
-    return repeatable ? guard.repeating : guard.once;
+    return repeatable ? guard.retrying : guard.once;
   }
 
-  /** Whether this method may be sent again. */
-  repeats(method: string): boolean {
-    return this.#retry !== undefined && this.options.methods.has(method.toUpperCase());
+  /** Whether requests with this method are retried. */
+  retries(method: string): boolean {
+    return this.#retry !== undefined && this.#options.methods.has(method.toUpperCase());
   }
 
-  #make(): OriginGuard {
-    const { name, clock } = this.options;
-    const breaker =
-      this.options.breaker === false
-        ? undefined
-        : circuitBreaker({
-            ...this.options.breaker,
-            name,
-            clock,
-            isFailure: (outcome) => this.#isFailure(outcome),
-          });
+  #create(): OriginGuard {
+    const { name, clock } = this.#options;
+    const breaker = originBreaker(this.#options);
     const inner: Executor[] = breaker === undefined ? [this.#attempt] : [breaker, this.#attempt];
-    const outer = [this.#limiter, this.#total];
-    // With one attempt, its own timeout is the nearer: the total has nothing to add.
+    // With one attempt, the total timeout could never pass before the attempt's own.
     const once = pipeline({ name, clock }, this.#limiter, ...inner);
-    const repeating =
-      this.#retry === undefined ? once : pipeline({ name, clock }, ...outer, this.#retry, ...inner);
-    return { breaker, repeating, once };
-  }
-
-  #isFailure(outcome: unknown): boolean {
-    const status = this.#statusOf(outcome);
-    return status !== undefined && this.options.isFailureStatus(status);
+    const retrying =
+      this.#retry === undefined
+        ? once
+        : pipeline({ name, clock }, this.#limiter, this.#total, this.#retry, ...inner);
+    return { breaker, retrying, once };
   }
 
   stats(): HttpStats {
@@ -142,4 +109,50 @@ export class HttpGuard implements Disposable {
     this.#total[Symbol.dispose]();
     this.#attempt[Symbol.dispose]();
   }
+}
+
+/** Whether an outcome counts as failed, for retry and breaker alike. */
+function failurePredicate({ name, shouldHandle }: ResolvedHttpOptions): ShouldHandle {
+  if (shouldHandle === undefined) return isFailedResponse;
+  return (outcome, call) => decide(name, shouldHandle, outcome, call);
+}
+
+function httpRetry(
+  options: ResolvedHttpOptions,
+  { onRetry, shouldHandle, ...own }: HttpRetryOptions,
+  discard: (response: unknown) => void,
+): RetryPolicy {
+  const { name, clock, random } = options;
+  const countsAsFailed = failurePredicate(options);
+  const isRetried: ShouldHandle =
+    shouldHandle === undefined
+      ? (outcome) => outcome.ok || isTransient(outcome)
+      : (outcome, call) => decide(name, shouldHandle, outcome, call);
+  return retry({
+    ...own,
+    name,
+    clock,
+    random,
+    shouldHandle: (outcome, call) => countsAsFailed(outcome, call) && isRetried(outcome, call),
+    onRetry: (event, call) => {
+      if (event.outcome.ok) discard(event.outcome.value);
+      return onRetry?.(event, call);
+    },
+  });
+}
+
+function originBreaker(options: ResolvedHttpOptions): CircuitBreaker | undefined {
+  const { name, clock, breaker, shouldHandle } = options;
+  if (breaker === false) return undefined;
+  const countsAsFailed = failurePredicate(options);
+  return circuitBreaker({
+    ...breaker,
+    name,
+    clock,
+    // As the breaker's own default: a response that comes after a timeout is too late.
+    shouldHandle:
+      shouldHandle === undefined
+        ? (outcome, call) => call.endedBy !== undefined || isFailedResponse(outcome)
+        : countsAsFailed,
+  });
 }

@@ -1,36 +1,35 @@
-import { type CallContext, type Operation, PolicyBase, type PolicyDescription } from '@temper/core';
-import { METRIC_FETCH_REJECTED } from '../semconv.ts';
-import { cell } from '../telemetry.ts';
+import type { Operation } from '@temper/core';
+import { type Call, type Counts, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import { TooManyInFlightError } from './errors.ts';
 import type { ResolvedHttpOptions } from './options.ts';
+import { rejectedCounts } from './telemetry.ts';
 
 /**
- * Bounds the requests under way, with no queue. For more than this (a queue, rates, adaptive limits)
- * give a limiter of `@temper/ratelimit`.
+ * Limits the requests in flight, without a queue. For more than that (a queue, rates, adaptive limits)
+ * there are the limiters of `@temper/ratelimit`.
  */
 export class InFlightLimit extends PolicyBase {
   readonly #limit: number;
-  readonly #cell: { value: number };
+  readonly #counts: Counts<'rejected'>;
   #inFlight = 0;
-  #rejected = 0;
 
   constructor({ name, maxInFlight, clock }: ResolvedHttpOptions) {
     super(name, clock);
     this.#limit = maxInFlight;
-    this.#cell = cell(METRIC_FETCH_REJECTED, name);
+    this.#counts = rejectedCounts(this);
   }
 
-  async runInCall<T>(operation: Operation<T>, context: CallContext): Promise<T> {
-    if (this.#inFlight >= this.#limit) {
-      this.#rejected++;
-      this.#cell.value++;
+  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    const { cost } = call;
+    if (this.#inFlight + cost > this.#limit) {
+      this.#counts.rejected++;
       throw new TooManyInFlightError(this.name, this.#limit);
     }
-    this.#inFlight++;
+    this.#inFlight += cost;
     try {
-      return await operation(context);
+      return await operation(call);
     } finally {
-      this.#inFlight--;
+      this.#inFlight -= cost;
     }
   }
 
@@ -39,10 +38,10 @@ export class InFlightLimit extends PolicyBase {
   }
 
   stats(): { readonly limit: number; readonly inFlight: number; readonly rejected: number } {
-    return { limit: this.#limit, inFlight: this.#inFlight, rejected: this.#rejected };
+    return { limit: this.#limit, inFlight: this.#inFlight, rejected: this.#counts.rejected };
   }
 
   [Symbol.dispose](): void {
-    // Nothing to take back.
+    // There are no levels, and the totals stay.
   }
 }

@@ -9,13 +9,14 @@ export { dispatcherInterceptor, type ResilientInterceptor } from './dispatcher-i
 export { TooManyInFlightError } from './errors.ts';
 export type { HttpStats } from './http-guard.ts';
 export {
-  HTTP_DEFAULTS,
   type HttpBreakerOptions,
   type HttpResilienceOptions,
   type HttpRetryOptions,
+  isFailedResponse,
 } from './options.ts';
 export {
   type ResilientFetch,
   type ResilientFetchOptions,
+  type ResilientRequestInit,
   resilientFetch,
 } from './resilient-fetch.ts';

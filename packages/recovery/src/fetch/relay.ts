@@ -1,8 +1,8 @@
 import type { DispatchController } from './dispatch-types.ts';
 
 /**
- * The controller that a request's handler holds on to, whichever attempt is under way: what the
- * handler says goes to the attempt whose response it gets.
+ * The controller that a request's handler keeps through all attempts. Its commands go to the attempt
+ * whose response the handler gets.
  */
 export class RelayController implements DispatchController {
   readonly #onAbort: (reason: Error) => void;
@@ -10,12 +10,12 @@ export class RelayController implements DispatchController {
   #paused = false;
   #reason: Error | null = null;
 
-  /** @param onAbort - the handler has given up on the request */
+  /** @param onAbort - called when the handler aborts the request before there is a response */
   constructor(onAbort: (reason: Error) => void) {
     this.#onAbort = onAbort;
   }
 
-  /** From now on this is the attempt whose response the handler gets. */
+  /** Sets the connection of the attempt whose response the handler gets. */
   attach(target: DispatchController): void {
     this.#target = target;
   }

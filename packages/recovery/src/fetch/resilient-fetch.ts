@@ -1,7 +1,11 @@
-import type { ExecutionContext } from '@temper/core';
+import type { CallContext, CallOptions } from '@temper/core';
+import { checkCallOptions, checkKnown, checkType } from '@temper/core/policy';
+import { checkReserved } from '../reserved-options.ts';
 import { resending } from '../telemetry.ts';
 import { HttpGuard, type HttpStats } from './http-guard.ts';
 import { type HttpResilienceOptions, resolveHttpOptions } from './options.ts';
+import { discard, ResponsesOfRequest } from './responses.ts';
+import { ownFields, type Target, targetOf } from './target.ts';
 
 type Fetch = typeof globalThis.fetch;
 type Input = Parameters<Fetch>[0];
@@ -9,50 +13,82 @@ type Init = NonNullable<Parameters<Fetch>[1]>;
 
 /** Options of {@link resilientFetch}. */
 export interface ResilientFetchOptions extends HttpResilienceOptions {
-  /** What sends the requests. @defaultValue the global `fetch`, looked up at each request */
+  /** Sends the requests. @defaultValue the global `fetch`, looked up for each request */
   readonly fetch?: Fetch;
 }
 
-/** A `fetch` that can be looked at. */
+/** Options of one request: those of `fetch`, and those of the call. */
+export interface ResilientRequestInit extends Init {
+  /**
+   * Options of the call: `timeoutMs`, `cost`, `priority`, `key`, `parent`, … The signal is the
+   * request's. Unknown keys, `null` and wrong types reject with a `TypeError`.
+   */
+  readonly call?: Omit<CallOptions, 'signal'>;
+}
+
+/** A `fetch` with retries, timeouts, a limit and breakers. */
 export interface ResilientFetch extends Fetch, Disposable {
+  /**
+   * Sends a request. The options are treated as `fetch` does: `null` is the same as none, and what
+   * `fetch` refuses rejects with its `TypeError`.
+   */
+  (input: Input, init?: ResilientRequestInit | null): Promise<Response>;
   stats(): HttpStats;
 }
 
+const OWNER = 'resilientFetch';
+
 /**
- * Makes a drop-in `fetch` behind the standard pipeline: limiter, total timeout, retry, the breaker of
+ * Creates a drop-in `fetch` behind the standard pipeline: limiter, total timeout, retry, the breaker of
  * the request's origin, attempt timeout.
  *
- * A response that means failure is returned as it is when it is the last one; the bodies of those
- * before it are let go of. What rejects is what `fetch` rejects with, or one of this family's errors.
- * Redirects are followed, and bodies stream, as `fetch` does it; the caller's signal aborts the body
- * too. Timeouts end when the headers are there.
+ * The last response is returned even when it counts as failed; the bodies of those before it are
+ * cancelled. It rejects with the errors of `fetch`, unchanged, or with errors of Temper. Redirects and
+ * bodies are handled by `fetch`; the caller's signal aborts the body too. Timeouts end when the headers
+ * have arrived.
  *
  * ```ts
  * const fetch = resilientFetch({ name: 'registry' });
  * const response = await fetch('https://registry.example/packages/std.text');
  * ```
  *
- * @throws {TypeError | RangeError | PipelineOrderError} at construction, when an option does not hold
+ * @throws {TypeError | RangeError | PipelineOrderError} when an option is unknown or out of range
  */
 export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFetch {
+  if (typeof options !== 'object' || options === null) checkKnown(OWNER, options, []);
   const { fetch: own, ...rest } = options;
-  if (own !== undefined && typeof own !== 'function') {
-    throw new TypeError('resilientFetch: fetch must be a function.');
-  }
+  if (own !== undefined) checkType(OWNER, 'fetch', own, 'function');
   const send: Fetch = (input, init) => (own ?? globalThis.fetch)(input, init);
-  const guard = new HttpGuard(
-    resolveHttpOptions('resilientFetch', rest),
-    (outcome) => (outcome as Response | undefined)?.status,
-    (outcome) => letGo(outcome as Response),
-  );
-  const guarded: Fetch = (input, init = {}) => {
-    const target = targetOf(input, init);
-    if (target === undefined) return send(input, init); // not HTTP, or not valid: as before
-    const { origin, method, repeatable, signal } = target;
-    const execution = { operation: method, ...(signal === undefined ? {} : { signal }) };
-    return guard
-      .pipelineFor(origin, repeatable && guard.repeats(method))
-      .execute((context) => attempt(send, input, init, context, signal), execution);
+  const resolved = resolveHttpOptions(OWNER, rest);
+  const guard = new HttpGuard(resolved, discard);
+
+  const guarded = async (input: Input, init?: ResilientRequestInit | null): Promise<Response> => {
+    if (typeof (init ?? {}) !== 'object') return send(input, init as Init); // fetch refuses it
+    const { call, ...request } = ownFields(init ?? {});
+    const target = targetOf(input, request);
+    if (target === undefined) return send(input, request); // not HTTP, or not valid: fetch decides
+    const callOptions = callOptionsOf(resolved.name, call, target);
+    const callers = [target.signal, callOptions.parent?.signal].filter((one) => one !== undefined);
+    const responses = new ResponsesOfRequest();
+    const attempt = async (context: CallContext): Promise<Response> => {
+      // The attempt's own signal is released when its headers have arrived; those of the callers
+      // must abort the body for as long as it streams.
+      const signal =
+        callers.length === 0 ? context.signal : AbortSignal.any([...callers, context.signal]);
+      const response = await resending(context.attempt - 1, () =>
+        send(input, { ...request, signal }),
+      );
+      responses.add(response, context);
+      return response;
+    };
+    const repeatable = target.repeatable && guard.retries(target.method);
+    let returned: Response | undefined;
+    try {
+      returned = await guard.pipelineFor(target.origin, repeatable).execute(attempt, callOptions);
+      return returned;
+    } finally {
+      responses.end(returned);
+    }
   };
   return Object.assign(guarded, {
     stats: () => guard.stats(),
@@ -60,63 +96,16 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
   });
 }
 
-async function attempt(
-  send: Fetch,
-  input: Input,
-  init: Init,
-  context: ExecutionContext,
-  callers: AbortSignal | undefined,
-): Promise<Response> {
-  // The attempt's own signal goes quiet when its headers are there; the caller's must go on to abort
-  // the body for as long as it streams.
-  const signal =
-    callers === undefined ? context.signal : AbortSignal.any([callers, context.signal]);
-  const response = await resending(context.attempt - 1, () => send(input, { ...init, signal }));
-  if (context.signal.aborted) letGo(response); // given up on, and the sender did not listen
-  return response;
-}
-
-interface Target {
-  readonly origin: string;
-  readonly method: string;
-  /** Whether the body, if there is one, can be sent again. */
-  readonly repeatable: boolean;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** What the guard needs to know of a request; `undefined` when `fetch` should be left alone with it. */
-function targetOf(input: Input, init: Init): Target | undefined {
-  const request = typeof input === 'object' && 'method' in input ? input : undefined;
-  const url = request === undefined ? String(input) : request.url;
-  if (!URL.canParse(url)) return undefined;
-  const { origin, protocol } = new URL(url);
-  if (protocol !== 'http:' && protocol !== 'https:') return undefined;
-  const signal = init.signal === undefined ? request?.signal : init.signal;
-  const body: unknown = init.body ?? request?.body;
-  return {
-    origin,
-    method: (init.method ?? request?.method ?? 'GET').toUpperCase(),
-    repeatable: isRepeatable(body),
-    signal: signal ?? undefined,
-  };
-}
-
-/** Whether a body is all there, and does not run dry when it is sent. */
-export function isRepeatable(body: unknown): boolean {
-  return (
-    body === undefined ||
-    body === null ||
-    typeof body === 'string' ||
-    body instanceof ArrayBuffer ||
-    ArrayBuffer.isView(body) ||
-    body instanceof URLSearchParams ||
-    body instanceof Blob ||
-    body instanceof FormData
-  );
-}
-
-/** Gives the connection of a response back that nobody will read. */
-function letGo(response: Response): void {
-  const { body } = response;
-  if (body !== null && body !== undefined && !body.locked) body.cancel().catch(() => {});
+/** The options of a request's call, with its signal and method. */
+function callOptionsOf(
+  owner: string,
+  call: Omit<CallOptions, 'signal'> | undefined,
+  { signal, method }: Target,
+): CallOptions {
+  if (call === undefined) return { operation: method, signal };
+  checkCallOptions(owner, call);
+  checkReserved(owner, 'call', call, { signal: 'set signal of the request' });
+  // By name, so that accessors of a class count too.
+  const { operation = method, timeoutMs, attributes, cost, priority, key, parent } = call;
+  return { operation, signal, timeoutMs, attributes, cost, priority, key, parent };
 }
