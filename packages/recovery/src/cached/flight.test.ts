@@ -1,28 +1,41 @@
 import { getEventListeners } from 'node:events';
-import { CallContext } from '@temper/core';
+import { Call } from '@temper/core/policy';
 import { describe, expect, it, vi } from 'vitest';
 import { Flight } from './flight.ts';
 
-const first = new CallContext(2, 77, 'op', { tenant: 'a' });
+const first = new Call(2, 77, {
+  operation: 'op',
+  attributes: { tenant: 'a' },
+  cost: 3,
+  priority: 'critical',
+  key: 'k',
+});
 
 function caller() {
   const controller = new AbortController();
-  const context = CallContext.root({ signal: controller.signal });
+  const context = new Call(1, undefined, undefined, controller.signal);
   return { controller, context, listeners: () => getEventListeners(controller.signal, 'abort') };
 }
 
-describe('a flight', () => {
-  it('takes the labels of the call that begins it, and no deadline', async () => {
+describe('Flight', () => {
+  it('runs with the labels of the call that starts it, and without its deadline', async () => {
     const seen = await new Flight(
       (context) => context,
       first,
       () => {},
     ).join(first);
-    expect(seen).toMatchObject({ attempt: 2, operation: 'op', attributes: { tenant: 'a' } });
+    expect(seen).toMatchObject({
+      attempt: 2,
+      operation: 'op',
+      attributes: { tenant: 'a' },
+      cost: 3,
+      priority: 'critical',
+      key: 'k',
+    });
     expect(seen.deadline).toBeUndefined();
   });
 
-  it('gives each caller its result or its error, and leaves no listener on their signals', async () => {
+  it('ends for each caller with its result or error, and leaves no listener on their signals', async () => {
     const one = caller();
     const other = caller();
     const landed = new Flight(
@@ -43,7 +56,7 @@ describe('a flight', () => {
     expect([...one.listeners(), ...other.listeners()]).toEqual([]);
   });
 
-  it('turns away a caller who has given up already, and is abandoned when there is no other', async () => {
+  it('rejects a caller that has aborted already, and is abandoned when there is no other', async () => {
     const abandoned = vi.fn();
     let signal: AbortSignal | undefined;
     const flight = new Flight<never>(
@@ -62,7 +75,7 @@ describe('a flight', () => {
     expect(signal?.reason).toBe('late');
   });
 
-  it('is never abandoned while somebody waits who cannot leave', async () => {
+  it('is never abandoned while a caller waits that cannot leave', async () => {
     const abandoned = vi.fn();
     let land: (value: string) => void = () => {};
     const flight = new Flight(
@@ -70,7 +83,7 @@ describe('a flight', () => {
       first,
       abandoned,
     );
-    const patient = flight.join(new CallContext());
+    const patient = flight.join(new Call());
     const hasty = caller();
     const left = expect(flight.join(hasty.context)).rejects.toBe('left');
     hasty.controller.abort('left');
