@@ -48,13 +48,14 @@ export function routeOf<R>(
 export function detailsFor<R>(options: ResolvedHandlerOptions<R>, request: R): boolean {
   const { owner, details } = options;
   if (typeof details !== 'function') return details === 'always';
-  const isTrue = (each: R): boolean => {
+  let isTrue = false;
+  const predicate = (each: R): boolean => {
     const answer: unknown = details(each);
-    // A promise or an object is left to `ask`, which logs it and handles the promise's rejection.
-    const plain = Object(answer) !== answer;
-    return plain ? answer === true : (answer as boolean);
+    isTrue = answer === true;
+    return answer as boolean;
   };
-  return ask(owner, 'details', isTrue, request);
+  // `ask` logs a promise and handles its rejection, but takes any other truthy value for yes.
+  return ask(owner, 'details', predicate, request) && isTrue;
 }
 
 /** Runs the probe and renders its report. */
