@@ -11,11 +11,11 @@ const OPEN_MS = 100;
 const TRIALS = 2;
 const TRIAL_MS = 50;
 
-/** A breaker as somebody would write it who thinks of nothing but being right. */
+/** A breaker written for correctness only. */
 class Model {
   now = 0;
   state: 'closed' | 'open' | 'half-open' | 'isolated' = 'closed';
-  /** Changed with each state, so that old calls can be told. */
+  /** Changes with each state, so that old calls can be told apart. */
   epoch = 0;
   holders = 0;
   failuresInARow = 0;
@@ -40,7 +40,7 @@ class Model {
     return this.state === 'half-open' ? this.calls.filter((call) => call.epoch === this.epoch) : [];
   }
 
-  /** One millisecond at a time: slow, and plain. */
+  /** One millisecond at a time. */
   advance(ms: number): void {
     for (let i = 0; i < ms; i++) {
       this.now++;
@@ -87,7 +87,7 @@ const command = (
   check: (model) => can(model),
   run: async (model, real) => {
     await run(model, real);
-    // Read on the model first: the breaker must not need to be looked at to be right.
+    // The breaker is not looked at between commands: its state must not depend on that.
     expect(real.breaker.state).toBe(model.state);
     expect(real.breaker.stats().trials.running).toBe(model.trials().length);
     expect(real.breaker.stats().trials.successes).toBe(model.successes);
@@ -184,7 +184,7 @@ const commands = fc.commands(
   { maxCommands: 60, size: 'max' },
 );
 
-describe('a breaker under any interleaving of begin, end, time and isolation', () => {
+describe('a breaker under any sequence of begin, end, time and isolation', () => {
   it.each([
     ['by default', {}],
     [
@@ -194,7 +194,7 @@ describe('a breaker under any interleaving of begin, end, time and isolation', (
           outcome.error instanceof Error && outcome.error.message !== 'ignored',
       },
     ],
-  ])('does what the plain model does, %s', async (_path, options) => {
+  ])('behaves like the plain model, %s', async (_path, options) => {
     const ignores = 'shouldHandle' in options;
     await fc.assert(
       fc.asyncProperty(commands, async (list) => {

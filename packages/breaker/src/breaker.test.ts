@@ -39,7 +39,7 @@ describe('a closed circuit', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('passes errors on untouched, thrown at once or later', async () => {
+  it('rethrows errors unchanged, thrown at once or later', async () => {
     const breaker = make();
     await expect(breaker.execute(fail)).rejects.toBe(boom);
     await expect(
@@ -51,7 +51,7 @@ describe('a closed circuit', () => {
     expect(breaker.stats().window.failures).toBe(3);
   });
 
-  it('opens at the fifth failure in a row, and not before', async () => {
+  it('opens at the fifth failure in a row', async () => {
     const breaker = make();
     await failTimes(breaker, 4);
     expect(breaker.state).toBe('closed');
@@ -59,7 +59,7 @@ describe('a closed circuit', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('starts to count again after a success', async () => {
+  it('starts to count anew after a success', async () => {
     const breaker = make();
     await failTimes(breaker, 4);
     await breaker.execute(ok);
@@ -69,7 +69,7 @@ describe('a closed circuit', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('hands the caller its context', async () => {
+  it("passes the caller's signal to the operation", async () => {
     const controller = new AbortController();
     const signal = await make().execute((context) => context.signal, {
       signal: controller.signal,
@@ -77,7 +77,7 @@ describe('a closed circuit', () => {
     expect(signal).toBe(controller.signal);
   });
 
-  it('tells composers what it is', () => {
+  it('describes itself to composers', () => {
     expect(circuitBreaker()).toMatchObject({ name: 'breaker' });
     expect(circuitBreaker().describe()).toEqual({ kind: 'breaker' });
   });
@@ -94,7 +94,7 @@ describe('a closed circuit', () => {
 });
 
 describe('an open circuit', () => {
-  it('rejects without calling, and says when to come back', async () => {
+  it('rejects without calling the operation, and says when to call again', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     clock.jump(55_800);
@@ -110,7 +110,7 @@ describe('an open circuit', () => {
     expect(error.cause).toBe(boom);
   });
 
-  it('rejects in the same way whether the outcome is asked for or thrown', async () => {
+  it('rejects with equal errors from execute and tryExecute', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     const thrown = await breaker.execute(ok).catch((error: unknown) => error);
@@ -120,7 +120,7 @@ describe('an open circuit', () => {
     expect(breaker.stats().calls.rejected).toBe(3);
   });
 
-  it('gives each rejected call an error of its own', async () => {
+  it('creates a new error for each rejected call', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     expect(await openError(breaker)).not.toBe(await openError(breaker));
@@ -165,7 +165,7 @@ describe('an open circuit', () => {
     expect(breaker.stats().calls.rejected).toBe(0);
   });
 
-  it('leaves the stack out unless it is asked for', async () => {
+  it('leaves out the stack trace unless errorStack is set', async () => {
     const bare = make();
     await failTimes(bare, 5);
     expect((await openError(bare)).stack?.split('\n')).toHaveLength(1);
@@ -174,7 +174,7 @@ describe('an open circuit', () => {
     expect((await openError(full)).stack?.split('\n').length).toBeGreaterThan(1);
   });
 
-  it('reads half-open once its time is over, without a call and without a timer', async () => {
+  it('reads half-open when its time is over, without a call or a timer', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     clock.jump(59_999);
@@ -184,7 +184,7 @@ describe('an open circuit', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('is moved by no jump of the wall clock', async () => {
+  it('is not affected by jumps of the wall clock', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     clock.adjustWallClock(10 * 365 * 86_400_000);
@@ -214,7 +214,7 @@ describe('a half-open circuit', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('opens again at the first failure, for the whole time, and forgets its successes', async () => {
+  it('opens again at the first failure for the whole time, and forgets its successes', async () => {
     await breaker.execute(ok);
     await failTimes(breaker, 1);
     expect(breaker.state).toBe('open');
@@ -225,7 +225,7 @@ describe('a half-open circuit', () => {
     expect(breaker.state).toBe('half-open');
   });
 
-  it('rejects at once what exceeds its trials, and says when the trial ends at the latest', async () => {
+  it('rejects further calls at once, and says when the trial ends at the latest', async () => {
     const trial = Promise.withResolvers<string>();
     const running = breaker.execute(() => trial.promise);
     clock.jump(10_000);
@@ -240,7 +240,7 @@ describe('a half-open circuit', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('gives the place of an ignored trial back, and learns nothing from it', async () => {
+  it('makes room for another trial after an ignored one, which changes nothing else', async () => {
     const picky = make({ shouldHandle: (outcome) => !outcome.ok && outcome.error === boom });
     await failTimes(picky, 5);
     clock.jump(60_000);
@@ -253,7 +253,7 @@ describe('a half-open circuit', () => {
     expect(picky.state).toBe('closed');
   });
 
-  it('gives the place of an aborted trial back', async () => {
+  it('makes room for another trial after an aborted one', async () => {
     const controller = new AbortController();
     const trial = breaker.execute(
       ({ signal }) =>
@@ -316,7 +316,7 @@ describe('an open duration', () => {
     expect(breaker.stats()).toMatchObject({ retryAfterMs: 1000, openings: 1 });
   });
 
-  it('goes by stableAfterMs where that is given', async () => {
+  it('begins anew after stableAfterMs where that is given', async () => {
     const breaker = make({ openDurationMs: 1000, openDurationMultiplier: 2, stableAfterMs: 10 });
     await failTimes(breaker, 5);
     clock.jump(1000);
@@ -327,7 +327,7 @@ describe('an open duration', () => {
     expect(breaker.stats().retryAfterMs).toBe(1000);
   });
 
-  it('is what a function says, which hears how often and why', async () => {
+  it('is computed by a function from the number of openings and the failure', async () => {
     const openDurationMs = vi.fn(() => 250);
     const breaker = make({ openDurationMs });
     await failTimes(breaker, 5);
@@ -340,7 +340,7 @@ describe('an open duration', () => {
     expect(breaker.stats().retryAfterMs).toBe(250);
   });
 
-  it('is at least what Retry-After asks, in seconds or as a date, up to the cap', async () => {
+  it('is at least what Retry-After asks for, in seconds or as a date, up to the cap', async () => {
     const asking = (retryAfter: string): Error =>
       Object.assign(new Error('503'), { headers: { 'retry-after': retryAfter } });
     const opened = async (retryAfter: string, options: CircuitBreakerOptions = {}) => {

@@ -32,8 +32,8 @@ async function openError(breaker: CircuitBreaker): Promise<CircuitOpenError> {
   return outcome.error as CircuitOpenError;
 }
 
-describe('control by hand', () => {
-  it('holds the circuit open while somebody does', async () => {
+describe('manual control', () => {
+  it('isolates the circuit until every holder has released it', async () => {
     const breaker = make();
     const first = breaker.isolate();
     const second = breaker.isolate();
@@ -53,7 +53,7 @@ describe('control by hand', () => {
     expect(await breaker.execute(ok)).toBe('ok');
   });
 
-  it('closes and forgets on reset', async () => {
+  it('closes and empties its window on reset', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     breaker.reset();
@@ -74,7 +74,7 @@ describe('control by hand', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('lets everything pass and counts nothing when disabled', async () => {
+  it('lets calls pass uncounted when disabled', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     breaker.mode = 'disabled';
@@ -88,7 +88,7 @@ describe('control by hand', () => {
     });
   });
 
-  it('lets a hand on the switch win over a disabled breaker', async () => {
+  it('can be isolated while disabled', async () => {
     const breaker = make({ mode: 'disabled' });
     const hold = breaker.isolate();
     await openError(breaker);
@@ -97,7 +97,7 @@ describe('control by hand', () => {
     expect(await breaker.execute(ok)).toBe('ok');
   });
 
-  it('refuses a mode that does not exist', () => {
+  it('refuses unknown modes', () => {
     const breaker = make();
     expect(() => {
       breaker.mode = 'off' as never;
@@ -109,7 +109,7 @@ describe('control by hand', () => {
 });
 
 describe('events', () => {
-  it('tells every change with its reason, in order', async () => {
+  it('report every change with its reason, in order', async () => {
     const heard: StateChange[] = [];
     const breaker = make({ onStateChange: (change) => heard.push(change) });
     await failTimes(breaker, 5);
@@ -141,7 +141,7 @@ describe('events', () => {
     });
   });
 
-  it('is harmed by no listener, and loses those that are disposed of', async () => {
+  it('reach the other listeners when one throws, and not those that were removed', async () => {
     const deaf = vi.fn();
     const breaker = make({
       onStateChange: () => {
@@ -158,7 +158,7 @@ describe('events', () => {
 });
 
 describe('a listener that calls the breaker', () => {
-  it('hears every change in the order in which all others hear it', async () => {
+  it('receives changes in the same order as all others', async () => {
     const heard: string[][] = [[], []];
     const note =
       (index: number) =>
@@ -229,7 +229,7 @@ describe('openDurationMs', () => {
 });
 
 describe('statistics', () => {
-  it('tells what happened and how it stands', async () => {
+  it('contain counts and the present state', async () => {
     const breaker = make({ failureThreshold: 2 });
     expect(breaker.stats()).toEqual({
       state: 'closed',
@@ -266,7 +266,7 @@ describe('statistics', () => {
     expect(structuredClone(breaker.stats())).toEqual(breaker.stats());
   });
 
-  it('counts for itself, also when another breaker bears the same name', async () => {
+  it('are kept apart for breakers of the same name', async () => {
     const one = make();
     const other = make();
     await one.execute(ok);
@@ -275,7 +275,7 @@ describe('statistics', () => {
 });
 
 describe('time', () => {
-  it('is not read by a call through a closed circuit that nobody watches', async () => {
+  it('is not read by an unobserved call through a closed circuit', async () => {
     let reads = 0;
     const counting = {
       ...clock,

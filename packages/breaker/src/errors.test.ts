@@ -6,7 +6,7 @@ import { CircuitOpenError } from './errors.ts';
 describe('CircuitOpenError', () => {
   const error = new CircuitOpenError('payments', { state: 'open', retryAfterMs: 4199.2 });
 
-  it('is known by its code, whichever copy made it', () => {
+  it('is recognised by its code, whichever copy created it', () => {
     expect(error).toBeInstanceOf(TemperError);
     expect(isTemperError(error, 'CIRCUIT_OPEN')).toBe(true);
     expect(isRefusal(error)).toBe(true);
@@ -16,7 +16,7 @@ describe('CircuitOpenError', () => {
     );
   });
 
-  it('is a matter of resources, and nothing to retry', () => {
+  it('is classified as a resource error that is not transient', () => {
     const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
     const caused = new CircuitOpenError('p', { state: 'open', retryAfterMs: 1, cause });
     expect(classify(caused)).toEqual({
@@ -29,7 +29,7 @@ describe('CircuitOpenError', () => {
     expect(caused.message).toBe("Circuit 'p' is open; the next trial is in 1 ms: refused");
   });
 
-  it('is understood by those who look for a Retry-After', () => {
+  it('is understood by retryAfterOf', () => {
     expect(retryAfterOf(error, 0)).toBe(4200);
     const isolated = new CircuitOpenError('p', { state: 'isolated', retryAfterMs: undefined });
     expect(retryAfterOf(isolated, 0)).toBeUndefined();

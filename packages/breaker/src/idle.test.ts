@@ -19,7 +19,7 @@ async function settledHeap(): Promise<number> {
 }
 
 const COUNT = 10_000;
-// Nothing here is about time, and a collection takes its own.
+// Garbage collection takes long.
 vi.setConfig({ testTimeout: 60_000 });
 
 describe('ten thousand idle breakers', () => {
@@ -27,7 +27,7 @@ describe('ten thousand idle breakers', () => {
     ['that count failures in a row', {}],
     ['with a window of calls', { window: { calls: 100 } }],
     ['with a window of time', { window: { durationMs: 60_000 }, slowCallDurationMs: 1000 }],
-  ])('%s take no timer and less than 1 KB each', async (_kind, options) => {
+  ])('%s need no timer and less than 1 KB each', async (_kind, options) => {
     const clock = new ManualClock();
     const breakers: CircuitBreaker[] = [circuitBreaker({ name: 'first', clock, ...options })];
     const before = await settledHeap();
@@ -40,14 +40,14 @@ describe('ten thousand idle breakers', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('are let go when nobody holds them, though their levels were to be read', async () => {
+  it('are garbage collected although their levels are observed', async () => {
     const clock = new ManualClock();
     const ref = ((): WeakRef<CircuitBreaker> => new WeakRef(circuitBreaker({ clock })))();
     await settledHeap();
     expect(ref.deref()).toBeUndefined();
   });
 
-  it('leave nothing behind when there were many, each for a moment', async () => {
+  it('leave no memory behind when many are created and dropped', async () => {
     const clock = new ManualClock();
     const moment = (): void => {
       for (let i = 0; i < 5000; i++) circuitBreaker({ clock });
@@ -55,7 +55,7 @@ describe('ten thousand idle breakers', () => {
     moment();
     const before = await settledHeap();
     for (let i = 0; i < 8; i++) {
-      moment(); // the coming of new ones sweeps out the old
+      moment(); // creating new ones removes the references to the old ones
       await settledHeap();
     }
     expect((await settledHeap()) - before).toBeLessThan(1_000_000);

@@ -123,7 +123,7 @@ describe('shouldHandle', () => {
     await failTimes(breaker, 1);
     expect(breaker.state).toBe('open');
     clock.jump(60_000);
-    await failTimes(breaker, 1); // the reset closes the circuit, and the trial counts no more
+    await failTimes(breaker, 1); // the reset closes the circuit, and the trial no longer counts
     expect(breaker.state).toBe('closed');
   });
 });
@@ -188,7 +188,7 @@ describe('rates', () => {
     });
   });
 
-  it('takes a slow trial for a failed one', async () => {
+  it('counts a slow trial as failed', async () => {
     const breaker = make({
       window: { calls: 2 },
       slowCallDurationMs: 100,

@@ -2,8 +2,8 @@ import { InMemoryTelemetry } from '@temper/testkit';
 import { expect, it } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
 
-/** In a file of its own, as it needs a process that has never seen a provider. */
-it('makes up no duration for a call that began before there was a provider', async () => {
+/** In its own file, because it needs a process without a provider. */
+it('records no duration for a call that began before a provider was registered', async () => {
   const breaker = circuitBreaker();
   const end = Promise.withResolvers<never>();
   const running = breaker.execute(() => end.promise);

@@ -3,8 +3,8 @@ import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
 import { expect, it } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
 
-/** In a file of its own, as the producer is for the whole process and for good. */
-it('measures how long calls take in buckets of our own, where a reader asks for them', async () => {
+/** In its own file, because a producer is installed for the whole process. */
+it('records durations in own buckets where a metric producer reads them', async () => {
   const telemetry = new InMemoryTelemetry({ metricProducers: [temperMetricProducer()] });
   const clock = new ManualClock();
   await circuitBreaker({ name: 'payments', clock }).execute(() => clock.jump(30));

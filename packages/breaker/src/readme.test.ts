@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import * as core from '@temper/core';
+import { Call } from '@temper/core/policy';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from './breaker.ts';
 import * as api from './index.ts';
@@ -46,7 +47,7 @@ function optionTable(index: number): Map<string, string> {
   return new Map(rows.map(([name, value]) => [bare(name), bare(value)]));
 }
 
-/** The options that are known, as the message about one that is not tells. */
+/** The known options, from the message about an unknown one. */
 function known(make: () => unknown): string[] {
   try {
     make();
@@ -74,7 +75,7 @@ function run<T>(block: string, name: string): T {
 describe('the README', () => {
   const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, block = '']) => block);
   beforeEach(() => {
-    vi.spyOn(process, 'emitWarning').mockImplementation(() => {}); // stripTypeScriptTypes is young
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {}); // stripTypeScriptTypes is experimental
   });
   afterEach(() => vi.unstubAllGlobals());
 
@@ -168,7 +169,28 @@ describe('the README', () => {
   });
 
   it('describes how outcomes count', async () => {
-    const cells = table('the call', 'counts as').map(([, verdict]) => verdict?.split(/[,;]/)[0]);
-    expect(cells).toEqual(['ignored', 'ignored', 'a failure', 'a failure', 'a success']);
+    const refusal = Object.assign(new Error(), { code: 'X', policy: 'p', refused: true });
+    const ended = (by: core.EndedBy) => async (breaker: api.CircuitBreaker) => {
+      const scope = new Call().scope();
+      await breaker.tryExecute(() => scope.end(by, new Error(by)), { parent: scope });
+    };
+    const ways: readonly ((breaker: api.CircuitBreaker) => Promise<unknown>)[] = [
+      ended('caller'),
+      (breaker) => breaker.tryExecute(() => Promise.reject(refusal)),
+      ended('deadline'),
+      (breaker) => breaker.tryExecute(() => Promise.reject(new Error('down'))),
+      (breaker) => breaker.tryExecute(() => 'ok'),
+    ];
+    const counted = await Promise.all(
+      ways.map(async (way) => {
+        const breaker = circuitBreaker();
+        await way(breaker);
+        return CALL_OUTCOMES.filter((outcome) => breaker.stats().calls[outcome] > 0).join();
+      }),
+    );
+    const rows = table('the call', 'counts as').map(([, verdict]) => verdict?.split(/[,;]/)[0]);
+    expect(rows).toEqual(
+      counted.map((outcome) => (outcome === 'ignored' ? outcome : `a ${outcome}`)),
+    );
   });
 });

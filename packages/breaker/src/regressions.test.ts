@@ -4,7 +4,7 @@ import { circuitBreaker } from './breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 import type { CircuitBreakerOptions } from './options.ts';
 
-/** Each of these hurt somebody in another library. */
+/** Each of these was a fault of another library. */
 
 const ok = async (): Promise<string> => 'ok';
 const fail = (): Promise<never> => Promise.reject(new Error('boom'));
@@ -22,14 +22,14 @@ async function halfOpen(options: CircuitBreakerOptions = {}): Promise<CircuitBre
   return breaker;
 }
 
-describe('half-open (cockatiel 4: callers are parked, and all let loose when the probe succeeds)', () => {
-  it('rejects a hundred callers at once while the trial runs, and runs none of them afterwards', async () => {
+describe('half-open (cockatiel 4: callers wait, and all run when the trial succeeds)', () => {
+  it('rejects a hundred callers at once while the trial runs, and runs none of them later', async () => {
     const breaker = await halfOpen({ successThreshold: 1 });
     const trial = Promise.withResolvers<string>();
     const running = breaker.execute(() => trial.promise);
     const downstream = vi.fn(ok);
     const others = Array.from({ length: 100 }, () => breaker.execute(downstream));
-    const settled = await Promise.allSettled(others); // would hang if they were parked
+    const settled = await Promise.allSettled(others); // would hang if they waited
     expect(settled.every((one) => one.status === 'rejected')).toBe(true);
     trial.resolve('ok');
     await running;
@@ -52,7 +52,7 @@ describe('half-open (cockatiel 4: callers are parked, and all let loose when the
 });
 
 describe('a trial that never settles (opossum 10, resilience4j#935: half-open for ever)', () => {
-  it('counts as failed when halfOpenMaxDurationMs is over, and lets the next trial in later', async () => {
+  it('counts as failed after halfOpenMaxDurationMs, and another trial runs later', async () => {
     const changes: string[] = [];
     const breaker = await halfOpen({
       halfOpenMaxDurationMs: 5000,
@@ -75,7 +75,7 @@ describe('a trial that never settles (opossum 10, resilience4j#935: half-open fo
     ]);
   });
 
-  it('counts from when its time was up, and not from when somebody looked', async () => {
+  it('opens the circuit from the moment of its timeout, not from when it was noticed', async () => {
     const breaker = await halfOpen({ halfOpenMaxDurationMs: 5000 });
     void breaker.execute(() => new Promise(() => undefined));
     clock.jump(5000 + 59_000);
@@ -85,7 +85,7 @@ describe('a trial that never settles (opossum 10, resilience4j#935: half-open fo
     expect(breaker.state).toBe('half-open');
   });
 
-  it('has a result that counts for nothing, whenever it comes', async () => {
+  it('has a late result that is ignored', async () => {
     const breaker = await halfOpen({ halfOpenMaxDurationMs: 5000, successThreshold: 1 });
     const trial = Promise.withResolvers<string>();
     const running = breaker.execute(() => trial.promise);
@@ -96,12 +96,12 @@ describe('a trial that never settles (opossum 10, resilience4j#935: half-open fo
     expect(breaker.stats()).toMatchObject({ state: 'half-open', trials: { successes: 0 } });
   });
 
-  it('does not count when nobody tries: half-open lasts as long as nobody calls', async () => {
+  it('does not exist without calls: half-open lasts until the next call', async () => {
     const breaker = await halfOpen({ halfOpenMaxDurationMs: 5000 });
     clock.jump(86_400_000);
     expect(breaker.state).toBe('half-open');
     await breaker.execute(ok);
-    clock.jump(86_400_000); // a quiet service must be able to close at all
+    clock.jump(86_400_000); // a service with few calls must be able to close
     await breaker.execute(ok);
     expect(breaker.state).toBe('closed');
   });
@@ -119,7 +119,7 @@ describe('a result from an earlier state', () => {
     old.reject(new Error('from before the outage'));
     await expect(slow).rejects.toThrow('from before the outage');
     expect(breaker.stats()).toMatchObject({ state: 'closed', window: { failures: 0 } });
-    expect(breaker.stats().calls.failure).toBe(2); // it did happen, though
+    expect(breaker.stats().calls.failure).toBe(2); // it is counted in the metrics
   });
 
   it('does not close, or open, the circuit that is half-open meanwhile', async () => {
@@ -151,7 +151,7 @@ describe('a result from an earlier state', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('does not count in the isolation, nor after it', async () => {
+  it('does not count during or after isolation', async () => {
     const breaker = circuitBreaker({ clock, failureThreshold: 1 });
     const old = Promise.withResolvers<never>();
     const slow = breaker.execute(() => old.promise);
@@ -163,7 +163,7 @@ describe('a result from an earlier state', () => {
 });
 
 describe('timers (opossum#798: two per breaker; cockatiel#11: a process that does not exit)', () => {
-  it('are none at all, in no state', async () => {
+  it('are never created, in any state', async () => {
     const breaker = circuitBreaker({ clock, window: { durationMs: 1000 }, minimumThroughput: 1 });
     expect(clock.pending).toBe(0);
     await breaker.execute(fail).catch(() => undefined);
@@ -176,7 +176,7 @@ describe('timers (opossum#798: two per breaker; cockatiel#11: a process that doe
 });
 
 describe('listeners on the caller’s signal (cockatiel#81: one more with each call)', () => {
-  it('are none after the call', async () => {
+  it('are removed after the call', async () => {
     const breaker = await halfOpen();
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, 'addEventListener');

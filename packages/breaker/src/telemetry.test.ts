@@ -64,7 +64,7 @@ describe('the metrics of a breaker', () => {
     });
   });
 
-  it('count transitions by where from and where to', async () => {
+  it('count transitions by both states', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     clock.jump(60_000);
@@ -87,7 +87,7 @@ describe('the metrics of a breaker', () => {
     ]);
   });
 
-  it('show the state as it is at collection, with no call to notice it', async () => {
+  it('show the state as of the collection, without a call', async () => {
     const breaker = make();
     const shown = async (): Promise<unknown> => {
       const points = await telemetry.points('temper.breaker.state', mine());
@@ -108,7 +108,7 @@ describe('the metrics of a breaker', () => {
     expect(await shown()).toBe('closed');
   });
 
-  it('show the ratios of the window, and none where none is taken', async () => {
+  it('show the ratios of the window, and none without a window', async () => {
     const consecutive = make({ name: `${policy}-row` });
     await failTimes(consecutive, 2);
     const breaker = make({ window: { calls: 10 }, slowCallDurationMs: 100 });
@@ -123,7 +123,7 @@ describe('the metrics of a breaker', () => {
     expect(await telemetry.points('temper.breaker.failure.ratio', row)).toEqual([]);
   });
 
-  it('measure how long calls take, in seconds, and rejections not at all', async () => {
+  it('measure the duration of calls in seconds, and none of rejections', async () => {
     const breaker = make({ failureThreshold: 1 });
     await breaker.execute(() => clock.jump(30));
     await failTimes(breaker, 1);
@@ -134,7 +134,7 @@ describe('the metrics of a breaker', () => {
     expect(success?.value).toMatchObject({ count: 1, sum: 0.03 });
   });
 
-  it('are told to a provider that comes after the calls', async () => {
+  it('reach a provider that is registered after the calls', async () => {
     await telemetry.close();
     const breaker = make();
     await breaker.execute(ok);
@@ -149,7 +149,7 @@ describe('the metrics of a breaker', () => {
     expect(await telemetry.points('temper.breaker.transitions', mine())).toHaveLength(1);
   });
 
-  it('keep their totals when the policy is disposed of, and rest their levels', async () => {
+  it('keep their totals when the policy is disposed of, and reset their levels', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     expect(
@@ -164,7 +164,7 @@ describe('the metrics of a breaker', () => {
     ).toBe(5);
   });
 
-  it('are those that semconv names, with their units and attributes and no other', async () => {
+  it('are those that semconv defines, with their units and attributes', async () => {
     const breaker = make({
       window: { calls: 10 },
       slowCallDurationMs: 100,
@@ -232,7 +232,7 @@ describe('the spans of a breaker', () => {
     expect(span?.events).toEqual([]);
   });
 
-  it('carry the status of a value that means failure', async () => {
+  it('carry the status of a value that counts as a failure', async () => {
     const breaker = make({
       spans: 'all',
       shouldHandle: (outcome: Outcome<{ status: number }>) =>
@@ -247,7 +247,7 @@ describe('the spans of a breaker', () => {
     expect(span?.attributes['error.type']).toBe('503');
   });
 
-  it('show a rejection too, thrown or not', async () => {
+  it('are created for rejections of execute and tryExecute', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     telemetry.reset();
@@ -272,7 +272,7 @@ describe('the spans of a breaker', () => {
     expect(told?.attributes['temper.operation']).toBe('charge');
   });
 
-  it('leave the status unset where something is ignored or slow', async () => {
+  it('leave the status unset for ignored and slow calls', async () => {
     const breaker = make({
       window: { calls: 10 },
       slowCallDurationMs: 10,
@@ -290,7 +290,7 @@ describe('the spans of a breaker', () => {
     expect(telemetry.spans[0]?.attributes).not.toHaveProperty('error.type');
   });
 
-  it('are made for failures only, dated back, where that is asked for', async () => {
+  it('are created for failures only, dated back, in mode `failures`', async () => {
     const breaker = make({ spans: 'failures', failureThreshold: 1 });
     const began = clock.now();
     await breaker.execute(ok);
@@ -312,14 +312,14 @@ describe('the spans of a breaker', () => {
     ]);
   });
 
-  it('are not made at all where none are wanted', async () => {
+  it('are not created in mode `none`', async () => {
     const breaker = make({ spans: 'none', failureThreshold: 1 });
     await failTimes(breaker, 1);
     await breaker.tryExecute(ok);
     expect(telemetry.spans).toEqual([]);
   });
 
-  it('have no attribute that semconv does not name', async () => {
+  it('have only attributes that semconv defines', async () => {
     await failTimes(make({ failureThreshold: 1 }), 2);
     const names = BREAKER_SPANS[0]?.attributes.map(({ name }) => name);
     for (const { attributes } of telemetry.spans) {
@@ -329,7 +329,7 @@ describe('the spans of a breaker', () => {
 });
 
 describe('the log records of a breaker', () => {
-  it('are one per change of state, and a warning when it opens', async () => {
+  it('are one per change of state, and a warning when the circuit opens', async () => {
     const breaker = make();
     await failTimes(breaker, 5);
     clock.jump(60_000);
@@ -354,7 +354,7 @@ describe('the log records of a breaker', () => {
     });
   });
 
-  it('are a warning when somebody isolates the circuit', () => {
+  it('are a warning when the circuit is isolated', () => {
     make().isolate()[Symbol.dispose]();
     expect(telemetry.logs.map(({ severityText }) => severityText)).toEqual(['WARN', 'INFO']);
   });
@@ -369,8 +369,8 @@ describe('the log records of a breaker', () => {
   });
 });
 
-describe('telemetry that breaks', () => {
-  it('does not change a call, nor keep the place of a trial', async () => {
+describe('broken telemetry', () => {
+  it('neither changes a call nor leaves a trial behind', async () => {
     const breaker = make({ failureThreshold: 1, successThreshold: 1 });
     await failTimes(breaker, 1);
     clock.jump(60_000);

@@ -35,7 +35,7 @@ async function halfOpen(options: CircuitBreakerOptions = {}): Promise<CircuitBre
   return breaker;
 }
 
-/** Throws at every access to it that can run code. */
+/** Throws at every access that can run code. */
 const hostileProxy = (): object => {
   const trap = (): never => {
     throw new Error('hostile');
@@ -88,7 +88,7 @@ function revokedProxy(): object {
   return proxy;
 }
 
-/** What a client makes of the end of its call. */
+/** How a client reacts to the end of its call. */
 const REACTIONS: readonly [string, (reason: unknown) => unknown][] = [
   ['the reason itself', (reason) => Promise.reject(reason)],
   ['an AbortError', () => Promise.reject(new DOMException('aborted', 'AbortError'))],
@@ -118,7 +118,7 @@ const CASES = ENDS.flatMap(([by, verdict]) =>
   REACTIONS.map(([what, react]) => ({ by, verdict, what, react })),
 );
 
-/** Runs a call that is ended by `by`, and to which the operation reacts so. */
+/** Runs a call that is ended by `by`; the operation settles as `react` does. */
 async function endEarly(
   breaker: CircuitBreaker,
   by: EndedBy,
@@ -233,7 +233,7 @@ class Refusal extends TemperError {
   }
 }
 
-/** As another installed copy of core would throw it. */
+/** A refusal created by another installed copy of core. */
 const foreignRefusal = (code: string): Error =>
   Object.assign(new Error('refused'), { code, policy: 'inner', refused: true });
 
@@ -282,7 +282,7 @@ describe('a refusal by a policy inside', () => {
     expect(outer.stats()).toMatchObject({ state: 'closed', calls: { ignored: 10 } });
   });
 
-  it('is told from an error of the dependency that only has the same code', async () => {
+  it('is told apart from an error of the dependency with the same code', async () => {
     const breaker = make();
     const error = Object.assign(new Error('429'), { code: 'RATE_LIMITED', refused: true });
     await breaker.execute(() => Promise.reject(error)).catch(() => undefined);
@@ -306,7 +306,7 @@ describe('a hostile error', () => {
     expect(rejected).toMatchObject({ ok: false, error: { code: 'CIRCUIT_OPEN', state: 'open' } });
   });
 
-  it.each(HOSTILE)('(%s) does not keep the place of a trial', async (_what, create) => {
+  it.each(HOSTILE)('(%s) leaves no trial behind', async (_what, create) => {
     const breaker = await halfOpen();
     await breaker.execute(() => Promise.reject(create())).catch(() => undefined);
     expect(breaker.stats()).toMatchObject({ state: 'open', trials: { running: 0 } });
@@ -374,7 +374,7 @@ describe('call options', () => {
     expect(seen[0]).toBeInstanceOf(DeadlineExceededError);
   });
 
-  it('accept a predicate with a typed parameter', () => {
+  it('accept a shouldHandle with a typed parameter', () => {
     // That it compiles is the test.
     make({
       shouldHandle: (outcome: Outcome<Response>) => outcome.ok && outcome.value.status >= 500,

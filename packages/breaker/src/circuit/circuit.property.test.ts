@@ -28,7 +28,7 @@ type CircuitEvent =
       readonly verdict: 'success' | 'failure' | 'ignored';
     };
 
-/** The first opening takes no time at all, so that a moment can see several generations. */
+/** The first opening takes no time, so that several generations can begin at the same moment. */
 function open(circuit: Circuit, at: number, by: CircuitRules): Circuit {
   const openings = nextOpenings(circuit, at, by);
   const failure = { ok: false, error: 'why' } as const;
@@ -87,7 +87,7 @@ const event: fc.Arbitrary<Untimed> = fc.oneof(
 const pause = fc.oneof(fc.constant(0), fc.nat(20), fc.nat(400));
 const steps = fc.array(fc.tuple(pause, event), { maxLength: 60 });
 
-/** Every trial and generation that there ever was, so that ends can be late. */
+/** Every trial so far with its generation, so that ends can be late. */
 type Begun = { readonly generation: number; readonly begunAt: number }[];
 
 function timed(untimed: Untimed, at: number, begun: Begun): CircuitEvent | undefined {
@@ -133,7 +133,7 @@ function play(
 }
 
 describe('the circuit', () => {
-  it('never runs more trials than it may, and admits exactly while it may', () => {
+  it('never runs more than halfOpenMaxCalls trials, and admits calls until then', () => {
     fc.assert(
       fc.property(rules, steps, (by, list) => {
         play(list, by, (_before, after) => {
@@ -149,7 +149,7 @@ describe('the circuit', () => {
     );
   });
 
-  it('has a new generation with every change of state, and only then', () => {
+  it('has a new generation after each change of state, and only then', () => {
     fc.assert(
       fc.property(rules, steps, (by, list) => {
         play(list, by, (before, after) => {
@@ -177,7 +177,7 @@ describe('the circuit', () => {
     );
   });
 
-  it('closes by itself only after successThreshold successes in a row', () => {
+  it('closes by trials only after successThreshold successes in a row', () => {
     fc.assert(
       fc.property(rules, steps, (by, list) => {
         play(list, by, (before, after, happened) => {
@@ -189,7 +189,7 @@ describe('the circuit', () => {
     );
   });
 
-  it('leaves isolation by hand only', () => {
+  it('leaves isolation only when it is closed', () => {
     fc.assert(
       fc.property(rules, steps, (by, list) => {
         play(list, by, (before, after, happened) => {
@@ -199,7 +199,7 @@ describe('the circuit', () => {
     );
   });
 
-  it('comes to the same whether it is looked at never or all the time', () => {
+  it('reaches the same state however often it is looked at', () => {
     fc.assert(
       fc.property(rules, steps, fc.nat(2000), (by, list, restMs) => {
         let at = 0;
@@ -213,7 +213,7 @@ describe('the circuit', () => {
     );
   });
 
-  it('says when to come back truly: then, and not before, something has changed', () => {
+  it('changes after retryAfterMs and not before', () => {
     fc.assert(
       fc.property(rules, steps, (by, list) => {
         play(list, by, (_before, after, _event, at) => {
@@ -231,7 +231,7 @@ describe('the circuit', () => {
     );
   });
 
-  it('tells a trial from another that began at the same moment, in another generation', () => {
+  it('tells apart trials of two generations that began at the same moment', () => {
     const by = {
       successThreshold: 1,
       halfOpenMaxCalls: 1,

@@ -30,7 +30,7 @@ afterEach(() => {
 });
 
 describe('an open duration', () => {
-  it('lies between the first duration and the cap, however often and however long was asked', () => {
+  it('lies between openDurationMs and the cap, whatever the openings and Retry-After', () => {
     fc.assert(
       fc.property(options, fc.integer({ min: 1, max: 5000 }), asked, (given, openings, askedMs) => {
         const ms = openDuration(given, event(openings, askedMs));
@@ -61,7 +61,7 @@ describe('an open duration', () => {
         throw new Error('broken');
       },
     ],
-  ])('is a minute, and a log record, when the function yields %s', (_what, compute) => {
+  ])('is 60 s when the function yields %s, which is logged', (_what, compute) => {
     const given = {
       openDurationMs: compute as () => number,
       openDurationMultiplier: 1,
@@ -72,7 +72,7 @@ describe('an open duration', () => {
     expect(String(logged.mock.lastCall)).toContain('openDurationMs');
   });
 
-  it('holds a function to the cap', () => {
+  it('is capped when a function computes it', () => {
     const given = {
       openDurationMs: () => Number.POSITIVE_INFINITY,
       openDurationMultiplier: 1,

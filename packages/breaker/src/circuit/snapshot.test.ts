@@ -18,7 +18,7 @@ async function failTimes(breaker: CircuitBreaker, times: number): Promise<void> 
   for (let i = 0; i < times; i++) await breaker.execute(fail).catch(() => undefined);
 }
 
-/** What a new process makes of it: its monotonic clock has just begun, the wall clock has gone on. */
+/** Restores it as a new process would: the monotonic clock starts at zero, the wall clock has gone on. */
 function revive(
   snapshot: BreakerSnapshot,
   elapsedMs: number,
@@ -31,7 +31,7 @@ function revive(
 }
 
 describe('a snapshot', () => {
-  it('carries failures in a row over a restart', async () => {
+  it('keeps failures in a row over a restart', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 4);
     const { breaker: revived } = revive(breaker.snapshot(), 1000);
@@ -39,7 +39,7 @@ describe('a snapshot', () => {
     expect(revived.state).toBe('open');
   });
 
-  it('carries what is left of the open time, less the time that has passed', async () => {
+  it('keeps the rest of the open time, less the time that has passed', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 5);
     clock.jump(10_000);
@@ -49,14 +49,14 @@ describe('a snapshot', () => {
     expect(revived.state).toBe('half-open');
   });
 
-  it('is not kept open longer by a wall clock that was set back', async () => {
+  it('does not open longer after the wall clock was set back', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 5);
     const { breaker: revived } = revive(breaker.snapshot(), -86_400_000);
     expect(revived.stats().retryAfterMs).toBe(60_000);
   });
 
-  it('carries the successes of a half-open circuit, but no trial', async () => {
+  it('keeps the successes of a half-open circuit, but no trials of another process', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 5);
     clock.jump(60_000);
@@ -94,7 +94,7 @@ describe('a snapshot', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('carries growth over, and the time that the circuit has been closed', async () => {
+  it('keeps the openings in a row, and how long the circuit has been closed', async () => {
     const growing = { openDurationMs: 1000, openDurationMultiplier: 2 };
     const breaker = circuitBreaker({ clock, ...growing });
     await failTimes(breaker, 5);
@@ -114,7 +114,7 @@ describe('a snapshot', () => {
   it.each([
     ['calls', { window: { calls: 10 } }],
     ['time', { window: { durationMs: 10_000 } }],
-  ])('carries a window of %s', async (_kind, options) => {
+  ])('keeps a window of %s', async (_kind, options) => {
     const breaker = circuitBreaker({ clock, ...options });
     await failTimes(breaker, 4);
     for (let i = 0; i < 3; i++) await breaker.execute(ok);
@@ -124,7 +124,7 @@ describe('a snapshot', () => {
     expect(revived.state).toBe('open');
   });
 
-  it('keeps the state, and drops the window, when the window is another by now', async () => {
+  it('keeps the state and drops the window when the window is of another kind', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 4);
     const options = { window: { calls: 10 } };
@@ -134,7 +134,7 @@ describe('a snapshot', () => {
     });
   });
 
-  it('of an isolated circuit is of a closed one, and none ends an isolation', async () => {
+  it('of an isolated circuit is a closed one, and restoring one does not end isolation', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 5);
     const open = breaker.snapshot();
@@ -144,14 +144,14 @@ describe('a snapshot', () => {
     expect(breaker.state).toBe('isolated');
   });
 
-  it('cannot open a breaker that does not open', async () => {
+  it('does not open a breaker in metrics-only mode', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 5);
     const { breaker: watching } = revive(breaker.snapshot(), 0, { mode: 'metrics-only' });
     expect(watching.state).toBe('closed');
   });
 
-  it('makes the results of calls that began before it count for nothing', async () => {
+  it('makes the breaker ignore results of calls that began before it was restored', async () => {
     const breaker = circuitBreaker({ clock, failureThreshold: 1 });
     const old = Promise.withResolvers<never>();
     const running = breaker.execute(() => old.promise);
@@ -161,7 +161,7 @@ describe('a snapshot', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('is believed up to maxOpenDurationMs', async () => {
+  it('opens the circuit for at most maxOpenDurationMs', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 5);
     const snapshot = breaker.snapshot();
@@ -169,7 +169,7 @@ describe('a snapshot', () => {
     expect(revive(forged as BreakerSnapshot, 0).breaker.stats().retryAfterMs).toBe(600_000);
   });
 
-  it('that is none is refused, and changes nothing', async () => {
+  it('that is malformed is refused, and changes nothing', async () => {
     const breaker = circuitBreaker({ clock });
     await failTimes(breaker, 3);
     const before = breaker.snapshot();

@@ -51,7 +51,7 @@ function follow(
 }
 
 describe('a window of calls', () => {
-  it('counts the last calls and no other', () => {
+  it('counts the last calls', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 20 }), calls, (size, list) => {
         follow(new CallWindow(size), list, (all) => sum(all.slice(-size)));
@@ -79,7 +79,7 @@ describe('a window of time', () => {
     durationMs: fc.integer({ min: 10, max: 5000 }),
   });
 
-  it('counts the calls of its buckets and no other', () => {
+  it('counts the calls of its buckets', () => {
     fc.assert(
       fc.property(shape, calls, ({ buckets, durationMs }, list) => {
         const bucketMs = durationMs / buckets;
@@ -91,7 +91,7 @@ describe('a window of time', () => {
     );
   });
 
-  it('holds none that is older than it is long, and all that are younger by a bucket', () => {
+  it('contains no call older than durationMs, and all younger than that less a bucket', () => {
     fc.assert(
       fc.property(shape, calls, fc.nat(6000), ({ buckets, durationMs }, list, restMs) => {
         const window = new TimeWindow(durationMs, buckets);
@@ -113,7 +113,7 @@ describe('a window of time', () => {
 });
 
 describe('a window of time after a long silence', () => {
-  it('is turned at once, however long it was', () => {
+  it('expires all buckets at once', () => {
     const window = new TimeWindow(10, 2);
     window.record(true, true, 0);
     window.record(true, false, 1e15);
@@ -131,7 +131,7 @@ describe('any window', () => {
     }),
   );
 
-  it('is empty after a reset, and then as good as new', () => {
+  it('is empty after a reset and then equals a new one', () => {
     fc.assert(
       fc.property(options, calls, calls, (option, before, after) => {
         const used = createWindow(option);
@@ -154,7 +154,7 @@ describe('any window', () => {
     );
   });
 
-  it('comes back from its saved form, in a process whose clock has just begun', () => {
+  it('is restored from its saved form in a process with another clock', () => {
     fc.assert(
       fc.property(
         options,
@@ -170,7 +170,7 @@ describe('any window', () => {
           const restored = createWindow(option);
           restored.load(JSON.parse(JSON.stringify(window.save(now))), at);
           expect(restored.counts(at)).toEqual(window.counts(now));
-          // What came back leaves again in time.
+          // The restored calls expire in time.
           if (restored instanceof TimeWindow) {
             expect(restored.counts(at + 20_000)).toEqual({ calls: 0, failures: 0, slow: 0 });
           }
@@ -181,7 +181,7 @@ describe('any window', () => {
 });
 
 describe('a saved window of time', () => {
-  it('ages while it is away', () => {
+  it('ages between save and load', () => {
     const window = new TimeWindow(1000, 10);
     window.record(true, false, 50);
     window.record(false, true, 950);

@@ -12,7 +12,7 @@ const NODES = 4;
 const OPEN_MS = 2000;
 const TICK_MS = 50;
 
-/** A store at the other end of a network: answers take their time, overtake each other and get lost. */
+/** A store behind a network that delays, reorders and loses messages. */
 function remote(
   store: BreakerStore,
   clock: ManualClock,
@@ -40,7 +40,7 @@ class Simulation {
   readonly #random: () => number;
   /** Which nodes see failures. */
   failing = new Set<number>();
-  /** Share of the store's messages that get lost. */
+  /** Share of the store's messages that are lost. */
   loss = 0;
   /** Share of the ticks in which a node makes a call. */
   activity = 0.7;
@@ -91,7 +91,7 @@ class Simulation {
 const all = new Set(Array.from({ length: NODES }, (_, i) => i));
 
 describe('a fleet over a network that delays and reorders', () => {
-  it('opens together, tries one call at a time, and closes together once things are well', async () => {
+  it('opens together, runs one trial at a time, and closes together after recovery', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (seed) => {
         const fleet = new Simulation(seed);
@@ -117,7 +117,7 @@ describe('a fleet over a network that delays and reorders', () => {
     );
   }, 60_000);
 
-  it('is not moved by one node that sees failures alone', async () => {
+  it('stays closed on the others when one node alone sees failures', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.nat(NODES - 1), async (seed, bad) => {
         const fleet = new Simulation(seed);
@@ -137,7 +137,7 @@ describe('a fleet over a network that delays and reorders', () => {
     );
   }, 60_000);
 
-  it('closes in the end, however quiet it is, and though every third message gets lost', async () => {
+  it('closes after recovery with little traffic and a third of the messages lost', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.constantFrom(0.05, 0.2, 0.7), async (seed, activity) => {
         const fleet = new Simulation(seed);

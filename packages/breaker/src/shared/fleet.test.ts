@@ -1,391 +1,175 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { circuitBreaker } from '../breaker.ts';
-import type { BreakerSnapshot } from '../circuit/snapshot.ts';
-import type { CircuitBreaker } from '../contract.ts';
-import type { CircuitBreakerOptions } from '../options.ts';
-import { MemoryBreakerStore } from './memory-store.ts';
-import type { SharedCircuitOptions } from './options.ts';
-import { sharedCircuit } from './shared-circuit.ts';
-import type { BreakerStore } from './store.ts';
+import { newCircuit } from '../circuit/circuit.ts';
+import { StoreFleet } from './fleet.ts';
+import { resolveSharedCircuit } from './options.ts';
+import type { BreakerStore, FleetState, NodeReport, TrialGrant } from './store.ts';
 
-const ok = async (): Promise<string> => 'ok';
-const fail = (): Promise<never> => Promise.reject(new Error('boom'));
+/** A store whose answers the test gives, in any order. */
+class ScriptedStore implements BreakerStore {
+  readonly reports: (PromiseWithResolvers<FleetState> & { readonly message: NodeReport })[] = [];
+  readonly takes: PromiseWithResolvers<TrialGrant>[] = [];
+  readonly ends: PromiseWithResolvers<FleetState>[] = [];
 
-let clock: ManualClock;
-let store: MemoryBreakerStore;
-beforeEach(() => {
-  clock = new ManualClock();
-  store = new MemoryBreakerStore(clock);
+  report(message: NodeReport): Promise<FleetState> {
+    const answer = { ...Promise.withResolvers<FleetState>(), message };
+    this.reports.push(answer);
+    return answer.promise;
+  }
+  takeTrial(): Promise<TrialGrant> {
+    const answer = Promise.withResolvers<TrialGrant>();
+    this.takes.push(answer);
+    return answer.promise;
+  }
+  endTrial(): Promise<FleetState> {
+    const answer = Promise.withResolvers<FleetState>();
+    this.ends.push(answer);
+    return answer.promise;
+  }
+}
+
+const says = (generation: number, state: FleetState['state'], remainingMs = 0): FleetState => ({
+  generation,
+  state,
+  remainingMs,
+  nodes: 3,
+  openNodes: 2,
+});
+const leased = (fleet: FleetState): TrialGrant => ({
+  verdict: 'leased',
+  lease: 'x',
+  retryAfterMs: 0,
+  fleet,
 });
 
-const node = (
-  name: string,
-  options: CircuitBreakerOptions = {},
-  shared: Partial<SharedCircuitOptions> = {},
-): CircuitBreaker =>
-  circuitBreaker({
-    name: 'payments',
-    clock,
-    ...options,
-    shared: sharedCircuit({ store, node: name, ...shared }),
-  });
+let clock: ManualClock;
+let store: ScriptedStore;
+let fleet: StoreFleet;
+const node = {
+  name: 'payments',
+  successThreshold: 2,
+  halfOpenMaxDurationMs: 1000,
+  circuit: () => newCircuit(0),
+  follow: vi.fn((_at: number, _forMs: number) => true),
+  close: vi.fn(),
+};
 
-const fleetOf = (size: number, options: CircuitBreakerOptions = {}): CircuitBreaker[] =>
-  Array.from({ length: size }, (_, i) => node(`node-${i}`, options));
+beforeEach(() => {
+  vi.clearAllMocks();
+  clock = new ManualClock();
+  store = new ScriptedStore();
+  fleet = new StoreFleet({ ...node, clock }, resolveSharedCircuit({ store }));
+});
 
-async function trip(breaker: CircuitBreaker): Promise<void> {
-  for (let i = 0; i < 5; i++) await breaker.execute(fail).catch(() => undefined);
-  await settle();
-  expect(breaker.state).toBe('open');
-}
-
-/** Everybody makes a call, so that everybody reports and hears. */
-async function hear(...breakers: CircuitBreaker[]): Promise<void> {
+/** Reports, and answers with this state. */
+async function hear(state: FleetState): Promise<void> {
   clock.jump(1000);
-  for (const breaker of breakers) await breaker.tryExecute(ok);
+  fleet.touch(clock.monotonic());
+  store.reports.at(-1)?.resolve(state);
   await settle();
 }
 
-const states = (breakers: readonly CircuitBreaker[]): string[] =>
-  breakers.map(({ state }) => state);
-
-/** A fleet of three of which two have tripped, so that all are open. */
-async function openFleet(options: CircuitBreakerOptions = {}): Promise<CircuitBreaker[]> {
-  const fleet = fleetOf(3, options);
-  await hear(...fleet);
-  await trip(fleet[0] as CircuitBreaker);
-  await trip(fleet[1] as CircuitBreaker);
-  await hear(fleet[2] as CircuitBreaker);
-  expect(states(fleet)).toEqual(['open', 'open', 'open']);
-  return fleet;
-}
-
-describe('a circuit that several nodes share', () => {
-  it('is not opened for all by one node that alone sees failures (Polly#287)', async () => {
-    const fleet = fleetOf(3);
-    await hear(...fleet);
-    await trip(fleet[0] as CircuitBreaker);
-    await hear(...fleet);
-    expect(states(fleet)).toEqual(['open', 'closed', 'closed']);
+describe('StoreFleet', () => {
+  it('follows an opening once, however often it is reported', async () => {
+    await hear(says(1, 'open', 700));
+    await hear(says(1, 'open', 690));
+    await hear(says(1, 'half-open'));
+    expect(node.follow.mock.calls).toEqual([[clock.monotonic() - 2000, 700]]);
+    await hear(says(2, 'open', 500));
+    expect(node.follow).toHaveBeenLastCalledWith(clock.monotonic(), 500);
   });
 
-  it('is opened for all by a majority, with a reason that tells', async () => {
-    const reasons: string[] = [];
-    const fleet = fleetOf(3);
-    fleet[2]?.onStateChange(({ reason }) => reasons.push(reason));
-    await hear(...fleet);
-    await trip(fleet[0] as CircuitBreaker);
-    await trip(fleet[1] as CircuitBreaker);
-    expect(fleet[2]?.state).toBe('closed');
-    await hear(fleet[2] as CircuitBreaker);
-    expect(fleet[2]?.state).toBe('open');
-    expect(reasons).toEqual(['fleet']);
-    await hear(fleet[2] as CircuitBreaker); // who only follows has no verdict of its own
-    expect(fleet[2]?.stats().shared).toMatchObject({
-      node: 'node-2',
-      fleet: { state: 'open', nodes: 3, openNodes: 2 },
-      storeErrors: 0,
-    });
+  it('closes with the fleet only if it has opened with it', async () => {
+    await hear(says(2, 'closed'));
+    expect(node.close).not.toHaveBeenCalled();
+    await hear(says(3, 'open', 100));
+    await hear(says(4, 'closed'));
+    expect(node.close).toHaveBeenCalledOnce();
   });
 
-  it('is asked about apart from the calls: none waits for the store', async () => {
-    const never: BreakerStore = {
-      report: () => new Promise(() => undefined),
-      takeTrial: () => new Promise(() => undefined),
-      endTrial: () => new Promise(() => undefined),
-    };
-    const breaker = node('a', {}, { store: never });
-    expect(await breaker.execute(ok)).toBe('ok');
-    await trip(breaker);
-    expect(await breaker.tryExecute(ok)).toMatchObject({ ok: false });
+  it('ignores an answer that a newer one has overtaken', async () => {
+    fleet.touch(clock.monotonic());
+    const trial = fleet.takeTrial(undefined);
+    await settle();
+    store.takes[0]?.resolve({ ...leased(says(2, 'closed')), verdict: 'alone', lease: undefined });
+    await trial;
+    store.reports[0]?.resolve(says(1, 'half-open'));
+    await settle();
+    expect(node.follow).not.toHaveBeenCalled();
   });
 
-  it('is asked about once per interval, however many calls there are', async () => {
-    const report = vi.spyOn(store, 'report');
-    const breaker = node('a');
-    for (let i = 0; i < 100; i++) await breaker.execute(ok);
+  it('ignores an answer to a report from before a change of state, and reports again at once', async () => {
+    fleet.touch(clock.monotonic());
+    fleet.changed({ state: 'open', openMs: 100 }, 'failures', clock.monotonic());
+    expect(store.reports).toHaveLength(1);
+    store.reports[0]?.resolve(says(1, 'open', 100));
     await settle();
-    expect(report).toHaveBeenCalledTimes(1);
-    clock.jump(1000);
-    for (let i = 0; i < 100; i++) await breaker.execute(ok);
-    await settle();
-    expect(report).toHaveBeenCalledTimes(2);
-    clock.jump(86_400_000);
-    await settle();
-    expect(report).toHaveBeenCalledTimes(2);
-    expect(clock.pending).toBe(0);
+    expect(node.follow).not.toHaveBeenCalled();
+    expect(store.reports.map(({ message }) => message.open)).toEqual([false, true]);
   });
 
-  it('runs one trial in the whole fleet, and closes for all when the trials succeed', async () => {
-    const fleet = await openFleet();
-    clock.jump(60_000);
-    expect(states(fleet)).toEqual(['half-open', 'half-open', 'half-open']);
-    const trial = Promise.withResolvers<string>();
-    const downstream = vi.fn(() => trial.promise);
-    const calls = fleet.map((breaker) => breaker.tryExecute(downstream));
-    await settle();
-    expect(downstream).toHaveBeenCalledTimes(1);
-    trial.resolve('ok');
-    const outcomes = await Promise.all(calls);
-    expect(outcomes.filter((outcome) => outcome.ok)).toHaveLength(1);
-    expect(outcomes.find((outcome) => !outcome.ok)).toMatchObject({
-      error: { code: 'CIRCUIT_OPEN', state: 'half-open', retryAfterMs: 1000 },
-    });
-    clock.jump(1000);
-    expect(await fleet[2]?.execute(ok)).toBe('ok'); // the second success, had by another node
-    await settle();
-    await hear(...fleet);
-    expect(states(fleet)).toEqual(['closed', 'closed', 'closed']);
+  it('starts again at generation 0 when the store has lost its data', async () => {
+    await hear(says(5, 'open', 100));
+    await hear(says(0, 'closed'));
+    await hear(says(1, 'closed'));
+    expect(node.close).not.toHaveBeenCalled();
+    await hear(says(2, 'open', 100));
+    expect(node.follow).toHaveBeenCalledTimes(2);
+    expect(store.reports.at(-1)?.message.generation).toBe(1);
   });
 
-  it('closes without a detour for a node that has all the successes itself', async () => {
-    const fleet = await openFleet();
-    const heard: string[] = [];
-    fleet[0]?.onStateChange(({ to, reason }) => heard.push(`${to} ${reason}`));
-    const answer = Promise.withResolvers<void>();
-    const report = store.report.bind(store);
-    vi.spyOn(store, 'report').mockImplementationOnce(async (message) => {
-      const state = await report(message);
-      await answer.promise; // an answer from before the trials comes after them
-      return state;
-    });
-    clock.jump(60_000);
-    await fleet[0]?.execute(ok);
-    await fleet[0]?.execute(ok);
+  it('reports open only when the node opened because of its own calls', async () => {
+    fleet.changed({ state: 'open', openMs: 100 }, 'fleet', clock.monotonic());
+    await hear(says(1, 'open', 100));
+    expect(store.reports.at(-1)?.message.open).toBe(false);
+    fleet.changed({ state: 'open', openMs: 100 }, 'failures', clock.monotonic());
+    expect(store.reports.at(-1)?.message.open).toBe(true);
+    store.reports.at(-1)?.resolve(says(1, 'open', 100));
     await settle();
-    answer.resolve();
-    await settle();
-    await hear(fleet[0] as CircuitBreaker);
-    expect(heard).toEqual(['half-open elapsed', 'closed trials-succeeded']);
-    expect(fleet[0]?.stats().shared?.fleet).toMatchObject({ state: 'closed', generation: 2 });
+    fleet.changed({ state: 'open', openMs: 100 }, 'fleet', clock.monotonic()); // by the fleet, but it has opened by itself
+    await hear(says(1, 'open', 100));
+    expect(store.reports.at(-1)?.message.open).toBe(true);
+    fleet.changed({ state: 'closed', openMs: 100 }, 'fleet', clock.monotonic());
+    await hear(says(2, 'closed'));
+    expect(store.reports.at(-1)?.message.open).toBe(false);
   });
 
-  it('leaves a node that trips alone later to itself', async () => {
-    const fleet = await openFleet();
-    clock.jump(60_000);
-    await fleet[0]?.execute(ok);
-    await fleet[0]?.execute(ok);
+  it("neither reports nor asks for a lease before the last trial's result has arrived", async () => {
+    const first = fleet.takeTrial(undefined);
     await settle();
-    await hear(...fleet);
-    expect(states(fleet)).toEqual(['closed', 'closed', 'closed']);
-    await trip(fleet[1] as CircuitBreaker);
-    await hear(...fleet);
-    expect(states(fleet)).toEqual(['closed', 'open', 'closed']);
+    store.takes[0]?.resolve(leased(says(1, 'half-open')));
+    await first;
+    fleet.endTrial('x', 'success', 0);
+    fleet.touch(clock.monotonic() + 5000);
+    void fleet.takeTrial(undefined);
+    await settle();
+    expect([store.takes.length, store.ends.length, store.reports.length]).toEqual([1, 1, 0]);
+    store.ends[0]?.resolve(says(1, 'half-open'));
+    await settle();
+    expect(store.takes).toHaveLength(2);
   });
 
-  it('takes a slow trial for a failed one', async () => {
-    const fleet = await openFleet({
-      window: { calls: 5 },
-      minimumThroughput: 5,
-      slowCallDurationMs: 100,
-    });
-    clock.jump(60_000);
-    await fleet[2]?.execute(() => clock.jump(101));
+  it('waits for that result for timeoutMs at most, and not after an abort', async () => {
+    const first = fleet.takeTrial(undefined);
     await settle();
-    expect(fleet[2]?.stats().shared?.fleet).toMatchObject({ state: 'open', generation: 2 });
-  });
-
-  it('lets a call through that was refused as a trial when the circuit has closed meanwhile', async () => {
-    const fleet = await openFleet();
-    clock.jump(60_000);
-    const trial = Promise.withResolvers<string>();
-    const leased = fleet[0]?.execute(() => trial.promise);
-    await settle();
-    const answer = Promise.withResolvers<void>();
-    const takeTrial = store.takeTrial.bind(store);
-    vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
-      const grant = await takeTrial(request);
-      await answer.promise;
-      return grant;
-    });
-    const call = fleet[1]?.execute(ok);
-    trial.resolve('ok');
-    await leased;
-    await fleet[0]?.execute(ok);
-    await hear(fleet[1] as CircuitBreaker);
-    expect(fleet[1]?.state).toBe('closed');
-    answer.resolve();
-    expect(await call).toBe('ok');
-  });
-
-  it('opens again for all when a trial fails', async () => {
-    const fleet = await openFleet();
-    clock.jump(60_000);
-    await fleet[2]?.execute(fail).catch(() => undefined);
-    await settle();
-    await hear(...fleet);
-    expect(states(fleet)).toEqual(['open', 'open', 'open']);
-    clock.jump(58_000);
-    expect(states(fleet)).toEqual(['open', 'open', 'open']);
-    clock.jump(1000);
-    expect(states(fleet)).toEqual(['half-open', 'half-open', 'half-open']);
-  });
-
-  it('asks for no lease again while it was refused one just now', async () => {
-    const fleet = await openFleet();
-    clock.jump(60_000);
-    void fleet[0]?.execute(() => new Promise(() => undefined));
-    await settle();
-    const takeTrial = vi.spyOn(store, 'takeTrial');
-    for (let i = 0; i < 50; i++) await fleet[1]?.tryExecute(ok);
-    expect(takeTrial).toHaveBeenCalledTimes(1);
-  });
-
-  it('does not wait for a node that has died with the lease', async () => {
-    const fleet = await openFleet({ halfOpenMaxDurationMs: 5000 });
-    clock.jump(60_000);
-    void fleet[0]?.execute(() => new Promise(() => undefined)); // and never looks again
-    await settle();
-    expect(await fleet[1]?.tryExecute(ok)).toMatchObject({ ok: false });
-    clock.jump(5000);
-    expect(await fleet[1]?.tryExecute(ok)).toMatchObject({ ok: true });
-  });
-
-  it('takes a leased trial that does not end in time for failed', async () => {
-    const fleet = await openFleet({ halfOpenMaxDurationMs: 5000 });
-    clock.jump(60_000);
-    const trial = Promise.withResolvers<string>();
-    const running = fleet[0]?.execute(() => trial.promise);
-    await settle();
-    const endTrial = vi.spyOn(store, 'endTrial');
-    clock.jump(4999);
-    expect(fleet[0]?.state).toBe('half-open');
-    clock.jump(1);
-    expect(fleet[0]?.state).toBe('open');
-    await settle();
-    expect(endTrial).toHaveBeenCalledTimes(1);
-    expect(endTrial.mock.lastCall?.[0]).toMatchObject({ verdict: 'failure', openMs: 60_000 });
-    trial.resolve('late');
-    expect(await running).toBe('late');
-    await settle();
-    expect(endTrial).toHaveBeenCalledTimes(1);
-  });
-
-  it('gives the lease back when a trial is ignored', async () => {
-    const fleet = await openFleet({
-      shouldHandle: (outcome) => !outcome.ok && (outcome.error as Error).message === 'boom',
-    });
-    clock.jump(60_000);
-    await fleet[0]?.execute(() => Promise.reject(new Error('404'))).catch(() => undefined);
-    await settle();
-    expect(await fleet[1]?.execute(ok)).toBe('ok');
-  });
-
-  it('ends the wait for a lease at once when the caller aborts, and gives a late lease back', async () => {
-    const fleet = await openFleet();
-    clock.jump(60_000);
-    const grant = Promise.withResolvers<void>();
-    const takeTrial = store.takeTrial.bind(store);
-    vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
-      await grant.promise;
-      return takeTrial(request);
-    });
+    store.takes[0]?.resolve(leased(says(1, 'half-open')));
+    await first;
+    fleet.endTrial('x', 'success', 0);
     const controller = new AbortController();
-    const called = vi.fn(ok);
-    const call = fleet[0]?.execute(called, { signal: controller.signal });
+    const aborted = fleet.takeTrial(controller.signal);
+    const patient = fleet.takeTrial(undefined);
     const reason = new Error('user left');
     controller.abort(reason);
-    await expect(call).rejects.toBe(reason);
-    expect(fleet[0]?.stats().trials.running).toBe(0);
-    grant.resolve();
+    await expect(aborted).rejects.toBe(reason);
+    await clock.advance(250);
+    expect(await patient).toEqual({ refused: false, lease: undefined });
+  });
+
+  it('counts one failure for an answer that is late and then fails', async () => {
+    fleet.touch(clock.monotonic());
+    await clock.advance(250);
+    store.reports[0]?.reject(new Error('connection closed'));
     await settle();
-    expect(called).not.toHaveBeenCalled();
-    expect(await fleet[1]?.execute(ok)).toBe('ok');
-  });
-
-  describe('while a trial waits for its lease', () => {
-    /** A trial of node 0 whose lease is granted when `grant` is resolved. */
-    async function waiting(options: CircuitBreakerOptions = {}) {
-      const fleet = await openFleet(options);
-      clock.jump(60_000);
-      const grant = Promise.withResolvers<void>();
-      const takeTrial = store.takeTrial.bind(store);
-      vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
-        const answer = await takeTrial(request);
-        await grant.promise;
-        return answer;
-      });
-      const called = vi.fn(ok);
-      const breaker = fleet[0] as CircuitBreaker;
-      const call = breaker.tryExecute(called);
-      await settle();
-      return { fleet, breaker, grant, called, call };
-    }
-
-    it.each<[string, (breaker: CircuitBreaker) => unknown, boolean]>([
-      ['isolated', (breaker) => breaker.isolate(), false],
-      ['closed by hand', (breaker) => breaker.reset(), true],
-      ['opened again', (breaker) => breaker.restore(openSnapshot(breaker)), false],
-    ])(
-      'the circuit may be %s: the operation is called only if it is closed',
-      async (_what, change, runs) => {
-        const { breaker, fleet, grant, called, call } = await waiting();
-        change(breaker);
-        grant.resolve();
-        expect((await call).ok).toBe(runs);
-        expect(called).toHaveBeenCalledTimes(runs ? 1 : 0);
-        await settle();
-        // The lease was returned, so that another node may try.
-        expect(await fleet[1]?.execute(ok)).toBe('ok');
-      },
-    );
-
-    const openSnapshot = (breaker: CircuitBreaker): BreakerSnapshot => ({
-      ...breaker.snapshot(),
-      state: 'open',
-      remainingMs: 5000,
-    });
-
-    it('the wait does not make the trial a slow call', async () => {
-      const { breaker, grant, call } = await waiting({
-        window: { calls: 5 },
-        minimumThroughput: 5,
-        slowCallDurationMs: 100,
-      });
-      clock.jump(200);
-      grant.resolve();
-      expect(await call).toMatchObject({ ok: true });
-      expect(breaker.stats()).toMatchObject({ calls: { slow: 0 }, trials: { successes: 1 } });
-    });
-
-    it('an abort in the very moment of the grant returns the lease', async () => {
-      const fleet = await openFleet();
-      clock.jump(60_000);
-      const controller = new AbortController();
-      const takeTrial = store.takeTrial.bind(store);
-      vi.spyOn(store, 'takeTrial').mockImplementationOnce(async (request) => {
-        const answer = await takeTrial(request);
-        controller.abort(new Error('user left'));
-        return answer;
-      });
-      const called = vi.fn(ok);
-      const call = fleet[0]?.execute(called, { signal: controller.signal });
-      await expect(call).rejects.toThrow('user left');
-      expect(called).not.toHaveBeenCalled();
-      await settle();
-      expect(fleet[0]?.stats().trials.running).toBe(0);
-      expect(await fleet[1]?.execute(ok)).toBe('ok');
-    });
-  });
-
-  it('is left to itself where a breaker only measures', async () => {
-    const fleet = await openFleet();
-    const watching = node('watching', { mode: 'metrics-only' });
-    await hear(watching);
-    await hear(watching);
-    expect(watching.state).toBe('closed');
-    expect(fleet[0]?.state).toBe('open');
-  });
-
-  it('opens for a node that joins during the outage', async () => {
-    await openFleet();
-    const late = node('late');
-    await hear(late);
-    expect(late.state).toBe('open');
-    const tooLate = node('too late');
-    clock.jump(60_000);
-    await hear(tooLate);
-    expect(tooLate.state).toBe('half-open');
+    expect(fleet.errors).toBe(1);
   });
 });

@@ -32,8 +32,8 @@ async function openFleet(): Promise<void> {
   for (const node of ['a', 'b', 'c']) await report(node, node !== 'c');
 }
 
-describe('the verdict of the fleet', () => {
-  it('is not that of one node among three, and is that of two', async () => {
+describe('the fleet of MemoryBreakerStore', () => {
+  it('opens with two open nodes of three, not with one', async () => {
     await report('b', false);
     await report('c', false);
     expect(await report('a', true)).toMatchObject({
@@ -51,13 +51,13 @@ describe('the verdict of the fleet', () => {
     });
   });
 
-  it('is not that of one node of two, nor of one alone', async () => {
+  it('does not open with one open node of two, or of one', async () => {
     expect(await report('a', true)).toMatchObject({ state: 'closed' });
     await report('b', false);
     expect(await report('a', true)).toMatchObject({ state: 'closed' });
   });
 
-  it('lasts as long as the longest open time among those that are open', async () => {
+  it('stays open for the longest open time of the open nodes', async () => {
     await report('c', false, { openMs: 9999 });
     await report('a', true, { openMs: 400 });
     expect(await report('b', true, { openMs: 300 })).toMatchObject({ remainingMs: 400 });
@@ -67,20 +67,20 @@ describe('the verdict of the fleet', () => {
     expect(await report('c', false)).toMatchObject({ state: 'half-open', remainingMs: 0 });
   });
 
-  it('does not heed nodes whose report has expired', async () => {
+  it('ignores nodes whose report has expired', async () => {
     await report('a', true, { ttlMs: 100 });
     clock.jump(100);
     expect(await report('b', true)).toMatchObject({ state: 'closed', nodes: 1, openNodes: 1 });
   });
 
-  it('needs more than the quorum', async () => {
+  it('opens when more than the quorum are open', async () => {
     for (const node of ['a', 'b', 'c', 'd']) await report(node, false, { quorum: 0.5 });
     await report('a', true);
     expect(await report('b', true)).toMatchObject({ state: 'closed' });
     expect(await report('c', true)).toMatchObject({ state: 'open' });
   });
 
-  it('does not heed an open of a node that has not heard of the last change', async () => {
+  it('ignores an open report from before the last change', async () => {
     await openFleet();
     clock.jump(1000);
     for (let i = 0; i < 2; i++) await end('a', (await take('a')).lease as string, 'success');
@@ -94,7 +94,7 @@ describe('the verdict of the fleet', () => {
     expect(await report('b', true, { generation: 2 })).toMatchObject({ state: 'open' });
   });
 
-  it('is of one circuit, and not of another', async () => {
+  it('keeps circuits of different names apart', async () => {
     await openFleet();
     expect(await report('a', true, { circuit: 'other' })).toMatchObject({
       generation: 0,
@@ -103,18 +103,18 @@ describe('the verdict of the fleet', () => {
   });
 });
 
-describe('the lease of a trial', () => {
-  it('is not needed while the fleet is closed', async () => {
+describe('the trial lease of MemoryBreakerStore', () => {
+  it('is not required while the fleet is closed', async () => {
     expect(await take('a')).toMatchObject({ verdict: 'alone', lease: undefined });
   });
 
-  it('is not given while the fleet is open', async () => {
+  it('is refused while the fleet is open', async () => {
     await openFleet();
     clock.jump(400);
     expect(await take('a')).toMatchObject({ verdict: 'refused', retryAfterMs: 600 });
   });
 
-  it('is given to one at a time, and free again when its time is over', async () => {
+  it('is granted to one node at a time and expires', async () => {
     await openFleet();
     clock.jump(1000);
     expect(await take('a')).toMatchObject({ verdict: 'leased', lease: '1' });
@@ -124,7 +124,7 @@ describe('the lease of a trial', () => {
     expect(await end('a', '1', 'failure')).toMatchObject({ state: 'half-open', generation: 1 });
   });
 
-  it('reopens the fleet with a failure, for as long as the node says', async () => {
+  it('reopens the fleet on a failure, for the time that the node gives', async () => {
     await openFleet();
     clock.jump(1000);
     const { lease } = await take('c');
@@ -135,7 +135,7 @@ describe('the lease of a trial', () => {
     });
   });
 
-  it('closes the fleet after enough successes in a row, whoever had them, and clears the verdicts', async () => {
+  it('closes the fleet after successThreshold successes on any nodes and clears their reports', async () => {
     await openFleet();
     clock.jump(1000);
     const first = await take('a');
@@ -150,7 +150,7 @@ describe('the lease of a trial', () => {
     });
   });
 
-  it('counts for nothing once its time is over, though nobody else has taken it', async () => {
+  it('has no effect after it has expired, even if no other node took it', async () => {
     await openFleet();
     clock.jump(1000);
     for (let i = 0; i < 2; i++) {
@@ -160,7 +160,7 @@ describe('the lease of a trial', () => {
     }
   });
 
-  it('has its successes forgotten when a trial fails', async () => {
+  it('loses its successes when a trial fails', async () => {
     await openFleet();
     clock.jump(1000);
     await end('a', (await take('a')).lease as string, 'success');
@@ -170,7 +170,7 @@ describe('the lease of a trial', () => {
     expect(await end('a', lease as string, 'success')).toMatchObject({ state: 'half-open' });
   });
 
-  it('is only given back by a trial that says nothing', async () => {
+  it('is returned by an ignored trial without further effect', async () => {
     await openFleet();
     clock.jump(1000);
     const { lease } = await take('a');
@@ -178,7 +178,7 @@ describe('the lease of a trial', () => {
     expect(await take('b')).toMatchObject({ verdict: 'leased' });
   });
 
-  it('is held by no more than one, whatever happens', async () => {
+  it('is held by at most one node after any sequence of requests', async () => {
     const node = fc.constantFrom('a', 'b', 'c');
     const step = fc.oneof(
       fc.tuple(fc.constant('take' as const), node),

@@ -8,6 +8,7 @@ import type {
   TrialResult,
 } from './store.ts';
 
+/** What is kept of a node's last report. */
 interface NodeVerdict {
   readonly open: boolean;
   readonly openUntil: number;
@@ -24,10 +25,7 @@ interface SharedCircuit {
   readonly nodes: Map<string, NodeVerdict>;
 }
 
-/**
- * A {@link BreakerStore} inside one process: for tests, for breakers that share a process, and as the
- * statement in code of what every other store must do.
- */
+/** A {@link BreakerStore} inside one process, for tests; the reference for every other store. */
 export class MemoryBreakerStore implements BreakerStore {
   readonly #clock: Clock;
   readonly #circuits = new Map<string, SharedCircuit>();
@@ -105,7 +103,7 @@ function reopen(circuit: SharedCircuit, until: number): void {
   circuit.lease = undefined;
 }
 
-/** Closes for all; what the nodes thought before the trials no longer matters. */
+/** Closes for all nodes; their reports from before no longer count. */
 function close(circuit: SharedCircuit): void {
   circuit.generation++;
   circuit.open = false;
@@ -113,7 +111,7 @@ function close(circuit: SharedCircuit): void {
   for (const [node, verdict] of circuit.nodes) circuit.nodes.set(node, { ...verdict, open: false });
 }
 
-/** Counts the nodes, leaving out those whose report has expired. */
+/** Counts the nodes with a valid report, and drops the others. */
 function census(circuit: SharedCircuit, now: number): { nodes: number; openNodes: number } {
   let openNodes = 0;
   for (const [node, verdict] of circuit.nodes) {

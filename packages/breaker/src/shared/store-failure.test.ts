@@ -39,7 +39,7 @@ async function trip(breaker: CircuitBreaker): Promise<void> {
   expect(breaker.state).toBe('open');
 }
 
-/** Everybody makes a call, so that everybody reports and hears. */
+/** Each breaker makes a call, so that it reports and learns the state of the fleet. */
 async function hear(...breakers: CircuitBreaker[]): Promise<void> {
   clock.jump(1000);
   for (const breaker of breakers) await breaker.tryExecute(ok);
@@ -49,7 +49,7 @@ async function hear(...breakers: CircuitBreaker[]): Promise<void> {
 const states = (breakers: readonly CircuitBreaker[]): string[] =>
   breakers.map(({ state }) => state);
 
-/** A fleet of three of which two have tripped, so that all are open. */
+/** A fleet of three, all open because two have opened. */
 async function openFleet(options: CircuitBreakerOptions = {}): Promise<CircuitBreaker[]> {
   const fleet = fleetOf(3, options);
   await hear(...fleet);
@@ -75,7 +75,7 @@ describe('a store that fails', () => {
         throw new Error('not connected');
       },
     ],
-  ])('that %s leaves the node alone, and is told', async (_how, how) => {
+  ])('that %s is reported to onStoreError, and the node decides alone', async (_how, how) => {
     const onStoreError = vi.fn();
     const breaker = node('a', {}, { store: broken(how), onStoreError });
     await trip(breaker);
@@ -90,7 +90,7 @@ describe('a store that fails', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('that hangs holds a trial up for timeoutMs, and no longer', async () => {
+  it('that hangs delays a trial by timeoutMs at most', async () => {
     const onStoreError = vi.fn();
     const hangs = broken(() => new Promise<never>(() => undefined));
     const breaker = node('a', {}, { store: hangs, onStoreError, timeoutMs: 100 });
@@ -108,7 +108,7 @@ describe('a store that fails', () => {
     expect(onStoreError.mock.lastCall?.[0]).toMatchObject({ code: 'OPERATION_TIMEOUT' });
   });
 
-  it('that answers too late has its lease given back', async () => {
+  it('that answers late gets its lease back', async () => {
     const fleet = await openFleet();
     clock.jump(60_000);
     const grant = Promise.withResolvers<void>();
@@ -125,7 +125,7 @@ describe('a store that fails', () => {
     expect(await fleet[1]?.execute(ok)).toBe('ok');
   });
 
-  it('that forgets everything leaves the nodes to their own open time', async () => {
+  it('that loses its data leaves each node to its own open time', async () => {
     const fleet = await openFleet();
     let current: BreakerStore = store;
     const forgetful: BreakerStore = {
@@ -146,7 +146,7 @@ describe('a store that fails', () => {
     expect(late.state).toBe('closed');
   });
 
-  it('harms nothing when the one who is told throws', async () => {
+  it('changes nothing when onStoreError throws', async () => {
     const breaker = node(
       'a',
       {},
