@@ -26,7 +26,7 @@ describe('adaptiveConcurrency', () => {
     expect(changes[0]).toEqual({ policy: 'adaptive-concurrency', from: 4, to: 5 });
   });
 
-  it('lets waiting calls in when the limit grows', async () => {
+  it('serves waiting calls when the limit grows', async () => {
     const limiter = aimd({ initialLimit: 1 });
     const held = limiter.tryAcquire();
     const waiting = [limiter.acquire(), limiter.acquire()];

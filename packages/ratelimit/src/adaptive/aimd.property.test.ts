@@ -33,7 +33,7 @@ describe('aimd', () => {
     expect(algorithm.limit).toBeCloseTo(21, 0);
   });
 
-  it('is cut once per round, however many of its calls fail', () => {
+  it('falls once per round, however many of its calls fail', () => {
     const algorithm = make({ initialLimit: 64 });
     round(algorithm, 0, 50, true);
     expect(algorithm.limit).toBe(32);
@@ -41,7 +41,7 @@ describe('aimd', () => {
     expect(algorithm.limit).toBe(16);
   });
 
-  it('takes a slow call for a sign of overload', () => {
+  it('treats a slow call as a sign of overload', () => {
     const algorithm = make();
     algorithm.observe({ startedAt: 0, endedAt: 101, inFlight: 10, overloaded: false });
     expect(algorithm.limit).toBe(5);

@@ -10,8 +10,8 @@ export interface AimdParameters extends LimitBounds {
 
 /**
  * Additive increase, multiplicative decrease, with a slow start: the limit doubles with each round of
- * calls until the first sign of overload, then grows by one each round, and is cut at each further
- * sign; but once per round only, as the calls under way at a cut were let in before it.
+ * calls until the first sign of overload, then grows by one each round, and falls at each further
+ * sign; but once per round only, as the calls under way at a fall began before it.
  *
  * Source: D.-M. Chiu and R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion
  * Avoidance in Computer Networks", 1989; the rounds are those of RFC 5681.
@@ -39,7 +39,7 @@ export class Aimd implements LimitAlgorithm {
       this.#cutAt = endedAt;
       this.#limit = Math.max(minLimit, this.#limit * backoffRatio);
     } else if (inFlight * 2 >= this.#limit) {
-      // A limit that is not used has not been tried, and must not grow.
+      // A limit that is not reached is not tested, and must not grow.
       const step = this.#slowStart ? 1 : 1 / this.#limit;
       this.#limit = Math.min(maxLimit, this.#limit + step);
     }

@@ -37,7 +37,7 @@ function run(algorithm: Gradient, backend: Backend, from: number, to: number, lo
 }
 
 describe('gradient', () => {
-  it('finds a limit that keeps the backend busy and its queue short', () => {
+  it('finds a limit that keeps the dependency busy and its queue short', () => {
     const algorithm = make();
     run(algorithm, { places: 50, serviceMs: 20 }, 0, 20_000);
     expect(algorithm.limit).toBeGreaterThan(50);
@@ -45,13 +45,13 @@ describe('gradient', () => {
     expect(algorithm.baseline).toBeCloseTo(20, 0);
   });
 
-  it('begins with a slow start: a large backend is found within a few windows', () => {
+  it('finds the limit of a large dependency within a few windows, by a slow start', () => {
     const algorithm = make();
     run(algorithm, { places: 300, serviceMs: 20 }, 0, 1000);
     expect(algorithm.limit).toBeGreaterThan(250);
   });
 
-  it('follows when the backend loses places, and when it gets them back', () => {
+  it('follows when the dependency loses and regains capacity', () => {
     const algorithm = make();
     const backend = { places: 50, serviceMs: 20 };
     run(algorithm, backend, 0, 10_000);
@@ -63,7 +63,7 @@ describe('gradient', () => {
     expect(algorithm.limit).toBeGreaterThan(50);
   });
 
-  it('does not take a backend that has become slow for one that is full', () => {
+  it('distinguishes a slow dependency from a full one', () => {
     const algorithm = make();
     const backend = { places: 50, serviceMs: 20 };
     run(algorithm, backend, 0, 10_000);
@@ -73,14 +73,14 @@ describe('gradient', () => {
     expect(algorithm.limit).toBeGreaterThan(50);
   });
 
-  it('does not drift upwards under an overload that lasts for an hour', () => {
+  it('does not drift upwards during an hour of overload', () => {
     const algorithm = make();
     run(algorithm, { places: 50, serviceMs: 20 }, 0, 3_600_000);
     expect(algorithm.limit).toBeLessThan(150);
     expect(algorithm.baseline).toBeLessThan(30);
   });
 
-  it('is deaf to quick failures, cached answers and stalls of single calls', () => {
+  it('ignores quick failures, cached answers and stalls of single calls', () => {
     const chance = seededRandom(7);
     const disturb = (ms: number) => {
       const dice = chance();
@@ -95,14 +95,14 @@ describe('gradient', () => {
     expect(algorithm.limit).toBeLessThan(150);
   });
 
-  it('finds the latency of an idle backend although the first limit was too high', () => {
+  it('finds the latency of an idle dependency even if the initial limit is too high', () => {
     const algorithm = make({ initialLimit: 200 });
     run(algorithm, { places: 20, serviceMs: 20 }, 0, 20_000);
     expect(algorithm.baseline).toBeLessThan(30);
     expect(algorithm.limit).toBeLessThan(80);
   });
 
-  it('comes down when calls are turned away, however quick the rest', () => {
+  it('falls when calls are refused, however quick the rest', () => {
     const algorithm = make({ initialLimit: 100 });
     const disturb = (ms: number) => ({ ms, overloaded: true });
     run(algorithm, { places: 500, serviceMs: 20, disturb }, 0, 2000);

@@ -4,59 +4,59 @@ import { SampleWindow } from './sample-window.ts';
 
 /** Parameters of {@link Gradient}. */
 export interface GradientParameters extends LimitBounds {
-  /** How many times the latency of an idle backend is taken for no queue. */
+  /** Up to how many times the latency of an idle dependency counts as no queue. */
   readonly tolerance: number;
-  /** Shortest window over which calls are summed up, in milliseconds. */
+  /** Shortest window over which calls are measured, in milliseconds. */
   readonly windowMs: number;
   /** Fewest calls in a window. */
   readonly minSamples: number;
-  /** Longest time between two looks at the latency of an idle backend, in milliseconds. */
+  /** Time between two measurements of the latency of an idle dependency, in milliseconds. */
   readonly probeIntervalMs: number;
   readonly random: Random;
 }
 
-/** A limit that has only come down for so many windows, and this far, raises a doubt about the baseline. */
+/** The baseline is measured again after the limit has fallen for this many windows, to this share. */
 const DOUBT_AFTER = 3;
 const DOUBT_BELOW = 0.6;
-/** For a probe the limit comes down to this share of what would leave no queue, by what is known. */
+/** For a probe the limit is lowered to this share of what should leave no queue. */
 const PROBE_BELOW = 0.8;
-/** And to no more than this share of itself, as what is known may be wrong. */
+/** And to at most this share of itself, as the baseline may be wrong. */
 const PROBE_AT_MOST = 0.5;
-/** A baseline that comes out lower than this share of the last was not that of an idle backend. */
+/** A baseline below this share of the last one shows that the last one was measured with a queue. */
 const CONFIRMED = 0.9;
-/** How much of the present latency the last window makes up; the rest is the windows before it. */
+/** Weight of the last window in the present latency; the rest is the windows before it. */
 const NEWEST = 0.4;
-/** How far the present latency pulls the baseline down: one odd window must not spoil it. */
+/** How far a lower latency moves the baseline: a single outlier must not determine it. */
 const PULL_DOWN = 0.2;
-/** How far it pulls it up, when the limiter is too little used to cause a queue. */
+/** How far a higher latency moves it, while the limiter is too little used to cause a queue. */
 const PULL_UP = 0.1;
-/** How far the limit moves towards its aim in one window. */
+/** How far the limit moves towards its target in one window. */
 const SMOOTHING = 0.5;
-/** Share of turned away or timed out calls that is overload, whatever the latency of the rest. */
+/** Share of refused or timed out calls that is overload, whatever the latency of the rest. */
 const OVERLOAD_RATIO = 0.1;
 
 type Phase =
-  /** Doubling, until a queue shows. */
+  /** The limit doubles until there is a queue. */
   | 'slow-start'
   | 'steady'
-  /** The limit is held low until the queue has gone. */
+  /** The limit is kept low until the queue is empty. */
   | 'drain'
-  /** The queue has gone: the latency of this window is the baseline. */
+  /** The queue is empty: the latency of this window is the baseline. */
   | 'measure';
 
 /**
- * Follows the gradient between the latency of an idle backend and the present one: where calls take
- * `tolerance` times as long as they need, there is a queue, and the limit comes down; where not, it
- * grows by its square root. In a steady state the queue holds about as many calls as the backend works on.
+ * Follows the gradient between the latency of an idle dependency and the present one: when calls take
+ * more than `tolerance` times as long, there is a queue and the limit falls; otherwise it grows by its
+ * square root. In a steady state the queue holds about as many calls as the dependency works on.
  *
- * Differs from its models where their users were hurt: it begins with a slow start; windows are judged
- * by their middle half, so that neither a few quick failures nor a few stalls count; and the baseline is
- * neither the smallest latency ever seen (which one outlier spoils) nor a long average (which an
- * overload that lasts drags along): it is measured, every `probeIntervalMs` and whenever a queue will
- * not go away, by letting the queue run empty for the length of two windows.
+ * Differs from its models in three points that caused failures there: it begins with a slow start;
+ * windows are judged by their middle half, so that neither a few quick failures nor a few stalls count;
+ * and the baseline is neither the smallest latency ever seen (which one outlier determines) nor a long
+ * average (which follows a lasting overload): it is measured every `probeIntervalMs`, and whenever a
+ * queue persists, by letting the queue run empty for two windows.
  *
- * Sources: Netflix concurrency-limits (gradient, and its issues 34, 35, 37, 165); the measuring is
- * that of BBR's ProbeRTT, N. Cardwell et al., ACM Queue 14(5), 2016.
+ * Sources: Netflix concurrency-limits (gradient, and its issues 34, 35, 37, 165); the
+ * measurement is that of BBR's ProbeRTT, N. Cardwell et al., ACM Queue 14(5), 2016.
  */
 export class Gradient implements LimitAlgorithm {
   readonly #parameters: GradientParameters;
@@ -65,13 +65,13 @@ export class Gradient implements LimitAlgorithm {
   #baseline: number | undefined;
   #present: number | undefined;
   #window: SampleWindow | undefined;
-  /** Windows in which the limit has come down, one after the other, and where from. */
+  /** Consecutive windows in which the limit has fallen, and where from. */
   #falling = 0;
   #fellFrom = 0;
   #nextProbeAt: number | undefined;
   /** The limit to go back to after a probe. */
   #limitBefore = 0;
-  /** Calls that began earlier say nothing about the present phase. */
+  /** Calls that began earlier do not belong to the present phase. */
   #since = Number.NEGATIVE_INFINITY;
 
   constructor(parameters: GradientParameters) {
@@ -83,7 +83,7 @@ export class Gradient implements LimitAlgorithm {
     return this.#limit;
   }
 
-  /** Latency of an idle backend, in milliseconds, as far as it is known. */
+  /** Latency of an idle dependency, in milliseconds, as far as it is known. */
   get baseline(): number | undefined {
     return this.#baseline;
   }
@@ -91,7 +91,7 @@ export class Gradient implements LimitAlgorithm {
   observe(sample: Sample): void {
     const now = sample.endedAt;
     this.#window ??= new SampleWindow(sample.startedAt);
-    // The first look comes soon: the limit to begin with may have caused a queue already.
+    // The first measurement comes soon: the initial limit may have caused a queue already.
     this.#nextProbeAt ??= now + this.#parameters.probeIntervalMs / 10;
     if (sample.startedAt < this.#since) return;
     this.#window.add(sample);
@@ -105,10 +105,10 @@ export class Gradient implements LimitAlgorithm {
     this.#window.reset(now);
   }
 
-  /** A low limit cannot bring many calls to an end in one window. */
+  /** Fewest calls in a window: with a low limit, few calls end in one. */
   get #fewest(): number {
     const { minSamples } = this.#parameters;
-    // What is measured here is believed for long; but little gets through meanwhile.
+    // This measurement has a long effect, but few calls pass meanwhile.
     if (this.#phase === 'measure') return Math.ceil(minSamples / 2);
     return Math.min(minSamples, Math.max(5, Math.floor(this.#limit)));
   }
@@ -130,13 +130,13 @@ export class Gradient implements LimitAlgorithm {
 
   #measured(latency: number, now: number): void {
     const slower = ratioOf(latency, this.#baseline ?? latency);
-    // The backend has become slower, not fuller: the limit has come down for nothing.
+    // The dependency has become slower, not fuller: the limit has fallen for no reason.
     if (this.#falling > 0 && slower > 1) {
       this.#limitBefore = Math.min(this.#fellFrom, this.#limitBefore * slower);
     }
     this.#baseline = latency;
     this.#leave(now);
-    // Perhaps the queue had not gone yet: look again before long.
+    // The queue may not have been empty yet: measure again soon.
     if (slower < CONFIRMED) this.#nextProbeAt = now + this.#parameters.probeIntervalMs / 30;
   }
 
@@ -181,7 +181,7 @@ export class Gradient implements LimitAlgorithm {
     this.#falling++;
   }
 
-  /** @param idle - share of the present latency that is not waiting, by what is known so far */
+  /** @param idle - share of the present latency that is not waiting, by the present baseline */
   #probe(idle: number, now: number): void {
     this.#phase = 'drain';
     this.#since = now;
@@ -201,7 +201,7 @@ export class Gradient implements LimitAlgorithm {
     this.#since = now;
   }
 
-  /** Spread, so that clients of one backend do not all let go of it in the same moment. */
+  /** Randomised, so that the clients of one dependency do not all measure at the same time. */
   #probeTime(now: number): number {
     const { probeIntervalMs, random } = this.#parameters;
     return now + probeIntervalMs * (0.75 + 0.5 * random());
@@ -213,7 +213,7 @@ export class Gradient implements LimitAlgorithm {
   }
 }
 
-/** Calls that take no time at all say that there is no queue. */
+/** Calls that take no time at all show that there is no queue. */
 function ratioOf(a: number, b: number): number {
   return b > 0 ? a / b : 1;
 }

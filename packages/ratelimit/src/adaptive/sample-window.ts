@@ -1,9 +1,9 @@
 import type { Sample } from './limit-algorithm.ts';
 
-/** Latencies kept per window; of more, an even share is. */
+/** At most this many latencies are kept per window, the latest ones. */
 const KEPT = 256;
 
-/** Calls that ended within one stretch of time, summed up so that single ones do not matter. */
+/** The calls that ended within one window of time, summarised so that outliers have no effect. */
 export class SampleWindow {
   readonly #latencies = new Float64Array(KEPT);
   #completed = 0;
@@ -15,7 +15,7 @@ export class SampleWindow {
     this.#beganAt = now;
   }
 
-  /** Calls that ended in the window, whichever way. */
+  /** Calls that ended in the window, well or not. */
   get size(): number {
     return this.#completed + this.#overloaded;
   }
@@ -34,8 +34,8 @@ export class SampleWindow {
   }
 
   /**
-   * Mean latency of the middle half of the completed calls; undefined when none completed. As deaf to
-   * single ones as the median, and half as noisy.
+   * Mean latency of the middle half of the completed calls; `undefined` when none completed. As robust
+   * against outliers as the median, with half its noise.
    */
   get latency(): number | undefined {
     const kept = Math.min(this.#completed, KEPT);
@@ -55,7 +55,7 @@ export class SampleWindow {
     this.#completed++;
   }
 
-  /** Begins anew. */
+  /** Begins the next window. */
   reset(now: number): void {
     this.#completed = 0;
     this.#overloaded = 0;

@@ -1,18 +1,18 @@
 const NONE = -1;
 const OLDER = 0;
 const NEWER = 1;
-/** Slots to begin with. */
+/** Initial number of slots. */
 const INITIAL = 16;
 
 /**
- * Numbers the keys in use, from 0 on, and knows which was used longest ago. What it keeps per key,
- * besides the key itself, is one map entry and 24 bytes in flat arrays; finding, adding, removing and
- * moving a key to the front take constant time.
+ * Numbers the keys in use, from 0 on, and knows the least recently used one. Besides the key itself it
+ * keeps one map entry and 24 bytes in flat arrays per key. Finding, adding, removing and touching a key
+ * take constant time.
  */
 export class LruIndex {
   readonly #slots = new Map<string, number>();
   readonly #keys: (string | undefined)[] = [];
-  /** For each slot its older and its newer neighbour, side by side. */
+  /** For each slot its older and its newer neighbour, next to each other. */
   #links = new Int32Array(2 * INITIAL);
   #usedAt = new Float64Array(INITIAL);
   readonly #max: number;
@@ -39,7 +39,7 @@ export class LruIndex {
     return this.#usedAt.length;
   }
 
-  /** The key used longest ago that is not pinned; -1 for none. */
+  /** The least recently used key that is not pinned; -1 for none. */
   get oldest(): number {
     return this.#oldest;
   }

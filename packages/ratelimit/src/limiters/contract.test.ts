@@ -158,6 +158,22 @@ describe.each(limiters)('%s as a limiter', (_, make) => {
     lease?.release();
   });
 
+  it('counts a wait as aborted even if the caller aborts with the refusal of another limiter', async () => {
+    const rejections: unknown[] = [];
+    const limiter = make({ onReject: (error: unknown) => rejections.push(error) });
+    const lease = limiter.tryAcquire({ cost: 2 });
+    const other = tokenBucket({ clock, burst: 1, maxQueue: 0 });
+    other.tryAcquire();
+    const refusal = await other.acquire().catch((error: unknown) => error);
+    const controller = new AbortController();
+    const waiting = limiter.acquire({ signal: controller.signal });
+    controller.abort(refusal);
+    await expect(waiting).rejects.toBe(refusal);
+    expect(limiter.stats()).toMatchObject({ aborted: 1, rejected: 0 });
+    expect(rejections).toEqual([]);
+    lease?.release();
+  });
+
   it('does not begin when the signal is aborted already', async () => {
     const limiter = make();
     const signal = AbortSignal.abort('gone');

@@ -1,7 +1,7 @@
-/** The window is summed up in this many steps. */
+/** The window is counted in this many steps. */
 const STEPS = 24;
 
-/** Several sums over the same sliding window, moving on in steps of a twenty-fourth of it. */
+/** Several sums over the same sliding window, which moves in steps of a twenty-fourth of it. */
 export class RollingSums {
   readonly #stepMs: number;
   readonly #columns: number;
@@ -24,7 +24,7 @@ export class RollingSums {
     this.#totals[column] = this.#totals[column]! + 1;
   }
 
-  /** The sums as they stand, one per column; to be read before anything else is done. */
+  /** The present sums, one per column. The array is reused: read it before the next call. */
   at(now: number): Float64Array {
     this.#advance(now);
     return this.#totals;

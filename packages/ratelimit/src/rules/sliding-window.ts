@@ -71,7 +71,7 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
     return windowLevels(this, available);
   }
 
-  /** Forgets the segments that have left the window. Changes nothing that a caller can see. */
+  /** Removes the segments that have left the window. No caller can observe the change. */
   #advance(state: Float64Array, at: number, now: number): number {
     const segment = Math.floor(now / this.#segmentMs);
     const last = state[at + SEGMENT]!;
@@ -82,7 +82,7 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
       for (let gone = last + 1; gone <= segment; gone++) {
         state[at + COUNTS + (gone % this.#counted)] = 0;
       }
-      // Added up anew: subtracting fractions would let their rounding add up.
+      // Summed anew: subtracting fractions would accumulate their rounding errors.
       let total = 0;
       for (let place = 0; place < this.#counted; place++) total += state[at + COUNTS + place]!;
       state[at + TOTAL] = total;
@@ -91,7 +91,7 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
     return segment;
   }
 
-  /** Until so many of the oldest segments have left that `cost` fits. */
+  /** The time until enough of the oldest segments have left that `cost` fits. */
   #wait(state: Float64Array, at: number, now: number, cost: number): number {
     const segment = state[at + SEGMENT]!;
     let total = state[at + TOTAL]!;

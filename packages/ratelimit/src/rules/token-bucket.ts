@@ -6,7 +6,7 @@ const FILLED_AT = 1;
 /**
  * A bucket of `burst` tokens, refilled evenly with `limit` tokens per window. It starts full.
  *
- * In any span of t milliseconds it lets through at most `burst + t * limit / windowMs` units.
+ * In any span of t milliseconds it allows at most `burst + t * limit / windowMs` units.
  *
  * Source: J. Turner, "New Directions in Communications (or Which Way to the Information Age?)", IEEE
  * Communications Magazine 24(10), 1986.

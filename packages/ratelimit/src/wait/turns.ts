@@ -86,7 +86,8 @@ export class Turns {
       this.#queue ??= new WaitQueue(clock, this.#gate, maxQueue);
       await this.#queue.join(cost, since + Math.min(longestMs, maxWaitMs), call.abortable);
     } catch (error) {
-      if (error instanceof RateLimitExceededError) {
+      // A caller may abort with the refusal of another limiter.
+      if (error instanceof RateLimitExceededError && error !== call.reason) {
         counts[error.reason as keyof typeof counts]++;
         this.#observer.ended(observed, 'rejected', clock.monotonic() - since, error);
         notify(this.#gate.name, 'onReject', this.#options.onReject, error);
