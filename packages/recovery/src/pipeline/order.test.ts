@@ -1,5 +1,6 @@
 import { circuitBreaker } from '@temper/breaker';
-import type { Executor, PolicyDescription } from '@temper/core';
+import type { Executor } from '@temper/core';
+import type { PolicyDescription } from '@temper/core/policy';
 import { concurrency } from '@temper/ratelimit';
 import { retry } from '@temper/retry';
 import fc from 'fast-check';
@@ -25,15 +26,15 @@ function problems(...policies: readonly Executor[]): readonly string[] {
 }
 
 describe('the order of a pipeline', () => {
-  it('is refused when a retry can never wait out its first delay', () => {
+  it('is refused when a retry can never wait for its first delay', () => {
     expect(problems(limit('total', 100), again(100))).toEqual([
-      "'again' is inside 'total', which gives up after 100 ms: it waits 100 ms first, and can never call again.",
+      "'again' is inside 'total', which times out after 100 ms: its first delay is 100 ms, so it can never retry.",
     ]);
     expect(problems(limit('total', 101), again(100))).toEqual([]);
     expect(problems(again(100), limit('attempt', 50))).toEqual([]);
   });
 
-  it('reckons with the least that jitter leaves of a delay', () => {
+  it('is checked with the shortest delay that jitter allows', () => {
     const spread = retry({ initialDelayMs: 120, jitter: { ratio: 0.2 } });
     expect(problems(limit('total', 100), spread)).toEqual([]);
     expect(problems(limit('total', 96), spread)).toHaveLength(1);
@@ -41,16 +42,16 @@ describe('the order of a pipeline', () => {
     expect(problems(limit('total', 100), full)).toEqual([]);
   });
 
-  it('is refused when two timeouts stand side by side, whichever is longer', () => {
+  it('is refused when two timeouts measure the same time, whichever is longer', () => {
     expect(problems(limit('a', 200), limit('b', 100))).toEqual([
-      "'b' is inside 'a', which gives up after 200 ms: with nothing between them that waits or calls again, only 'b' can ever give up.",
+      "'b' is inside 'a', which times out after 200 ms: nothing between them waits or retries, so only 'b' can ever time out.",
     ]);
     expect(problems(limit('a', 100), limit('b', 200))).toEqual([
-      "'b' is inside 'a', which gives up after 100 ms: its own 200 ms can never pass.",
+      "'b' is inside 'a', which times out after 100 ms: its own timeout of 200 ms can never expire.",
     ]);
   });
 
-  it('is refused when a timeout of an attempt is no shorter than that of them all', () => {
+  it('is refused when an attempt timeout is not shorter than the total timeout', () => {
     expect(problems(limit('total', 100), again(10), limit('attempt', 100))).toHaveLength(1);
     expect(problems(limit('total', 100), again(10), limit('attempt', 99))).toEqual([]);
     const timed = retry({ initialDelayMs: 10, attemptTimeoutMs: 100 });
@@ -59,7 +60,7 @@ describe('the order of a pipeline', () => {
     expect(problems(timed, limit('attempt', 50))).toHaveLength(1); // side by side
   });
 
-  it('knows that a breaker does not wait, and that a limiter may', () => {
+  it('is checked with the knowledge that a limiter may wait, and a breaker does not', () => {
     const breaker = circuitBreaker();
     expect(problems(limit('total', 200), breaker, limit('attempt', 100))).toHaveLength(1);
     const queue = concurrency({ limit: 1 });
@@ -70,38 +71,38 @@ describe('the order of a pipeline', () => {
     expect(kinds).toEqual(['breaker', 'ratelimit']);
   });
 
-  it('passes two timeouts with something between them that can go on after the inner', () => {
+  it('may have two timeouts with a policy between them that continues after the inner one', () => {
     const back = fallback({ handler: () => 1 });
     expect(problems(limit('total', 200), back, limit('inner', 100))).toEqual([]);
     expect(problems(limit('total', 200), hedge(), limit('inner', 100))).toEqual([]);
   });
 
-  it('is refused when a policy is in it twice, however deep', () => {
+  it('is refused when it contains a policy twice, at any depth', () => {
     const breaker = circuitBreaker({ name: 'once' });
     expect(problems(breaker, pipeline({}, breaker))).toEqual([
-      "'once' is in it twice, and would count each call twice.",
+      "'once' occurs twice, and would count each call twice.",
     ]);
   });
 
-  it('is looked at through nested pipelines', () => {
+  it('is checked through nested pipelines', () => {
     expect(problems(limit('total', 50), pipeline({}, pipeline({}, again(100))))).toHaveLength(1);
   });
 
-  it('names the pipeline and every mistake', () => {
+  it('is refused with the pipeline’s name and every mistake', () => {
     expect(() =>
       pipeline({ name: 'orders' }, limit('total', 50), again(100), limit('attempt', 60)),
     ).toThrow(
-      "Pipeline 'orders' can not work as ordered: 'again' is inside 'total', which gives up after 50 ms: it waits 100 ms first, and can never call again. 'attempt' is inside 'total', which gives up after 50 ms: its own 60 ms can never pass.",
+      "Pipeline 'orders' cannot work in this order: 'again' is inside 'total', which times out after 50 ms: its first delay is 100 ms, so it can never retry. 'attempt' is inside 'total', which times out after 50 ms: its own timeout of 60 ms can never expire.",
     );
   });
 
-  it('gives the benefit of the doubt to what does not describe itself', () => {
+  it('may contain policies that do not describe themselves', () => {
     const silent = { execute: async () => 1 as never };
     expect(problems(limit('a', 200), silent, limit('b', 100))).toEqual([]);
     expect(problems(silent, silent)).toHaveLength(1); // but not to the same object twice
   });
 
-  it('refuses nothing that could have worked: a described policy alone, or in growing order', () => {
+  it('is accepted when each timeout is shorter than the one around it, whatever else it contains', () => {
     const description = fc.record({
       kind: fc.constantFrom('retry', 'hedge', 'fallback', 'cached', 'policy', 'ratelimit'),
       repeats: fc.boolean(),
