@@ -12,7 +12,7 @@ import { END_TRIAL, REPORT, TAKE_TRIAL } from './scripts/circuit.ts';
 
 const US = 1000;
 
-/** The fleet's circuits of `@temper/breaker`, kept on a Redis server. */
+/** The shared circuits of `@temper/breaker` on a Redis server. */
 export class RedisCircuits implements BreakerStore {
   readonly #run: RunScript;
   readonly #keys: Keys;
@@ -51,7 +51,7 @@ export class RedisCircuits implements BreakerStore {
   }
 }
 
-/** Whole microseconds; what is open without an end is open for a hundred years. */
+/** Whole microseconds; a circuit that is open without an end is open for a hundred years. */
 function us(ms: number): number {
   return Math.ceil(Math.min(ms, 3.2e12) * US);
 }

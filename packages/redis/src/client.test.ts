@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { NotConnectedError, scriptRunner } from './client.ts';
+import { scriptRunner } from './client.ts';
+import { NotConnectedError } from './errors.ts';
 import { script } from './scripts/script.ts';
 
 const program = script('return 1');
 
-/** A client that knows no script until it has seen it whole. */
-function forgetful() {
+/** A server that knows a script only after it has received its source. */
+function newServer() {
   const sent: unknown[][] = [];
   const known = new Set<string>();
   const bySha = (sha: string, ...rest: unknown[]): Promise<unknown> => {
@@ -23,15 +24,15 @@ function forgetful() {
 }
 
 describe.each(['ioredis', 'redis'] as const)('a client of %s', (kind) => {
-  const clientOf = ({ bySha, whole }: ReturnType<typeof forgetful>, up = true) =>
+  const clientOf = ({ bySha, whole }: ReturnType<typeof newServer>, up = true) =>
     kind === 'ioredis'
       ? { status: up ? 'ready' : 'reconnecting', evalsha: bySha, eval: whole }
       : { isReady: up, evalSha: bySha, eval: whole };
   const expected =
     kind === 'ioredis' ? [1, 'key', 'a', 'b'] : [{ keys: ['key'], arguments: ['a', 'b'] }];
 
-  it('is sent a script by its hash, and whole only when the server does not know it', async () => {
-    const server = forgetful();
+  it('is sent the hash of a script, and its source only when the server does not know it', async () => {
+    const server = newServer();
     const runner = scriptRunner('test', clientOf(server));
     expect(await runner.run(program, 'key', ['a', 'b'])).toBe('whole');
     expect(await runner.run(program, 'key', ['a', 'b'])).toBe('by sha');
@@ -46,30 +47,43 @@ describe.each(['ioredis', 'redis'] as const)('a client of %s', (kind) => {
     ]);
   });
 
-  it('is sent nothing while it knows that its connection is down', async () => {
-    const server = forgetful();
+  it('is sent nothing while it reports that its connection is down', async () => {
+    const server = newServer();
     const runner = scriptRunner('test', clientOf(server, false));
     await expect(runner.run(program, 'key', [])).rejects.toThrow(NotConnectedError);
-    await expect(runner.run(program, 'key', [])).rejects.toMatchObject({ code: 'ECONNABORTED' });
+    await expect(runner.run(program, 'key', [])).rejects.toMatchObject({
+      code: 'NOT_CONNECTED',
+      policy: 'test',
+      classification: { category: 'network', transient: true },
+    });
     expect(server.sent).toEqual([]);
   });
 
-  it('hands other errors on as they are', async () => {
+  it('passes other errors on unchanged', async () => {
     const failure = new Error('READONLY You can’t write against a read only replica.');
-    const server = { ...forgetful(), bySha: () => Promise.reject(failure) };
+    const server = { ...newServer(), bySha: () => Promise.reject(failure) };
     const runner = scriptRunner('test', clientOf(server as never));
     await expect(runner.run(program, 'key', [])).rejects.toBe(failure);
     expect(server.sent).toEqual([]);
   });
 });
 
-describe('what is no client', () => {
+describe('anything but a client', () => {
   it.each([undefined, null, 'redis://localhost', {}, { evalsha: () => undefined }])(
     'is refused: %j',
     (client) => {
-      expect(() => scriptRunner('redisStore', client)).toThrow(
+      expect(() => scriptRunner('redis', client)).toThrow(
         /^redisStore: client must be one of ioredis \(5 or later\) or of redis \(4 or later\), got /,
       );
     },
   );
+});
+
+describe('NotConnectedError', () => {
+  it('bounds and scrubs the state that the client reports', () => {
+    const state = `down\n${String.fromCharCode(27)}[31m${'x'.repeat(5000)}`;
+    const { message } = new NotConnectedError('redis', state);
+    expect(message.length).toBeLessThan(200);
+    expect(message).not.toMatch(/\p{Cc}/u);
+  });
 });

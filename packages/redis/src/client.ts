@@ -1,20 +1,21 @@
-import { show } from '@temper/core';
+import { show } from '@temper/core/policy';
+import { NotConnectedError } from './errors.ts';
 import type { Script } from './scripts/script.ts';
 
-/** As much of an `ioredis` client (`Redis` or `Cluster`) as is used. */
+/** The part of an `ioredis` client (`Redis` or `Cluster`) that is used. */
 export interface IoredisLike {
   readonly status: string;
   evalsha(sha: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
   eval(source: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
 }
 
-/** What a script is given by the `redis` package. */
+/** How the `redis` package passes keys and arguments to a script. */
 interface ScriptInput {
   readonly keys: string[];
   readonly arguments: string[];
 }
 
-/** As much of a client of the `redis` package (single, pool or cluster) as is used. */
+/** The part of a client of the `redis` package (single, pool or cluster) that is used. */
 export interface NodeRedisLike {
   readonly isOpen?: boolean;
   readonly isReady?: boolean;
@@ -25,39 +26,27 @@ export interface NodeRedisLike {
 /** A client of either package. */
 export type RedisClient = IoredisLike | NodeRedisLike;
 
-/** One way to run scripts, whatever the client. */
+/** Runs scripts by either client. */
 export interface ScriptRunner {
   /**
-   * Runs a script on one key. It is sent whole only when the server does not know it: the first time,
+   * Runs a script on one key. Its source is sent only when the server does not know it: the first time,
    * and after a restart, a failover or `SCRIPT FLUSH`.
    *
-   * @throws at once when the client knows that its connection is down: a command would only wait in
-   * its memory, and take units for nobody when it is sent at last
+   * @throws {NotConnectedError} when the client knows that its connection is down: it would queue the
+   * command, which would then take units that no caller waits for any more
    */
   run(script: Script, key: string, args: readonly string[]): Promise<unknown>;
 }
 
-/** The client knows that its connection is down. */
-export class NotConnectedError extends Error {
-  readonly code = 'ECONNABORTED';
-
-  constructor(state: string) {
-    super(`The Redis client is ${state}.`);
-  }
-
-  override get name(): string {
-    return 'NotConnectedError';
-  }
-}
-
 /**
+ * @param store - the store's name, for errors
  * @throws {TypeError} when the client is of neither package
  */
-export function scriptRunner(owner: string, client: unknown): ScriptRunner {
-  if (isIoredis(client)) return new IoredisRunner(client);
-  if (isNodeRedis(client)) return new NodeRedisRunner(client);
+export function scriptRunner(store: string, client: unknown): ScriptRunner {
+  if (isIoredis(client)) return new IoredisRunner(store, client);
+  if (isNodeRedis(client)) return new NodeRedisRunner(store, client);
   throw new TypeError(
-    `${owner}: client must be one of ioredis (5 or later) or of redis (4 or later), got ${show(client)}.`,
+    `redisStore: client must be one of ioredis (5 or later) or of redis (4 or later), got ${show(client)}.`,
   );
 }
 
@@ -71,18 +60,21 @@ function isNodeRedis(client: unknown): client is NodeRedisLike {
   return typeof evalSha === 'function' && typeof whole === 'function';
 }
 
-/** States of an ioredis connection that has been lost or given up. */
+/** States of an ioredis connection that was lost or closed. */
 const DOWN: ReadonlySet<string> = new Set(['close', 'reconnecting', 'disconnecting', 'end']);
 
 class IoredisRunner implements ScriptRunner {
+  readonly #store: string;
   readonly #client: IoredisLike;
 
-  constructor(client: IoredisLike) {
+  constructor(store: string, client: IoredisLike) {
+    this.#store = store;
     this.#client = client;
   }
 
   async run({ sha, source }: Script, key: string, args: readonly string[]): Promise<unknown> {
-    if (DOWN.has(this.#client.status)) throw new NotConnectedError(this.#client.status);
+    if (DOWN.has(this.#client.status))
+      throw new NotConnectedError(this.#store, this.#client.status);
     try {
       return await this.#client.evalsha(sha, 1, key, ...args);
     } catch (error) {
@@ -93,15 +85,17 @@ class IoredisRunner implements ScriptRunner {
 }
 
 class NodeRedisRunner implements ScriptRunner {
+  readonly #store: string;
   readonly #client: NodeRedisLike;
 
-  constructor(client: NodeRedisLike) {
+  constructor(store: string, client: NodeRedisLike) {
+    this.#store = store;
     this.#client = client;
   }
 
   async run({ sha, source }: Script, key: string, args: readonly string[]): Promise<unknown> {
-    // A cluster does not say whether it is ready, and finds out itself.
-    if (this.#client.isReady === false) throw new NotConnectedError('not ready');
+    // A cluster client has no such flag; it notices by itself.
+    if (this.#client.isReady === false) throw new NotConnectedError(this.#store, 'not ready');
     const input = { keys: [key], arguments: [...args] };
     try {
       return await this.#client.evalSha(sha, input);

@@ -1,23 +1,19 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import { CallContext, OperationTimeoutError, runWithTimeout, TimeoutQueue } from '@temper/core';
+import { type Operation, OperationTimeoutError } from '@temper/core';
+import { type Call, runWithTimeout, TimeoutQueue } from '@temper/core/policy';
 import type { ResolvedRedisStoreOptions } from './options.ts';
 
 /**
- * Stands before the server: no command is waited for longer than its time, and while the server does
- * not answer, none is sent but one now and then.
+ * Protects callers from a server that does not answer: no command takes longer than its timeout, and
+ * while the server fails, no command is sent but one trial from time to time.
  */
 export class StoreGuard {
   readonly breaker: CircuitBreaker;
   readonly #name: string;
   readonly #timeouts: TimeoutQueue;
 
-  constructor({
-    name,
-    commandTimeoutMs,
-    failureThreshold,
-    openDurationMs,
-    clock,
-  }: ResolvedRedisStoreOptions) {
+  constructor(options: ResolvedRedisStoreOptions) {
+    const { name, commandTimeoutMs, failureThreshold, openDurationMs, clock } = options;
     this.#name = name;
     this.#timeouts = new TimeoutQueue(clock, commandTimeoutMs);
     this.breaker = circuitBreaker({
@@ -27,21 +23,21 @@ export class StoreGuard {
       successThreshold: 1,
       halfOpenMaxCalls: 1,
       halfOpenMaxDurationMs: 2 * commandTimeoutMs,
-      // Every refusal is a span of the limiter already.
+      // The limiter's span of a refused call shows the failure already.
       spans: 'none',
       clock,
     });
   }
 
-  /** @throws {CircuitOpenError} without asking; {@link OperationTimeoutError}; what the client throws */
-  call<T>(command: () => Promise<T>): Promise<T> {
-    return this.breaker.execute(() =>
-      runWithTimeout(
-        command,
-        new CallContext(),
-        this.#timeouts,
-        () => new OperationTimeoutError(this.#name, this.#timeouts.durationMs),
-      ),
+  /** @throws {CircuitOpenError} without sending it; {@link OperationTimeoutError}; the client's error */
+  call<T>(command: Operation<T>): Promise<T> {
+    return this.breaker.execute((call) =>
+      runWithTimeout(command, call as Call, this.#timeouts, () => this.#timeoutError()),
     );
+  }
+
+  #timeoutError(): Error {
+    const { durationMs } = this.#timeouts;
+    return new OperationTimeoutError(this.#name, durationMs, `Redis store '${this.#name}'`);
   }
 }

@@ -1,8 +1,4 @@
-export {
-  type IoredisLike,
-  type NodeRedisLike,
-  NotConnectedError,
-  type RedisClient,
-} from './client.ts';
-export { REDIS_STORE_DEFAULTS, type RedisStoreOptions } from './options.ts';
+export type { IoredisLike, NodeRedisLike, RedisClient } from './client.ts';
+export { NotConnectedError } from './errors.ts';
+export type { RedisStoreOptions } from './options.ts';
 export { type RedisStore, redisStore } from './redis-store.ts';

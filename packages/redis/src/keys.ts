@@ -1,6 +1,6 @@
 /**
- * Names keys so that all of one limit lie in one slot of a cluster, and those of different limits
- * are spread: the part in braces decides.
+ * Names the keys. The part in braces, the hash tag, decides about the slot in a cluster: all keys of one
+ * limit are in one slot, and those of different limits are spread.
  */
 export class Keys {
   readonly #prefix: string;
@@ -9,9 +9,9 @@ export class Keys {
     this.#prefix = prefix;
   }
 
-  /** @param kind - what is kept there */
+  /** @param kind - what is stored under the key */
   of(kind: string, ...names: readonly string[]): string {
-    // Lengths, so that no two lists of names make one key; and first, so that no brace can come before.
+    // With lengths, two lists of names never have the same key; and the tag never begins with a brace.
     const tag = names.map((name) => `${name.length}:${name}`).join(':');
     return `${this.#prefix}:${kind}:{${tag}}`;
   }

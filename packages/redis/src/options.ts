@@ -1,103 +1,84 @@
+import { type Clock, systemClock } from '@temper/core';
 import {
-  type Clock,
-  checkClock,
-  checkKnown,
-  checkName,
-  checkNumber,
-  checkType,
-  systemClock,
-} from '@temper/core';
+  clockRule,
+  type Defaults,
+  nameRule,
+  numberRule,
+  type Resolved,
+  resolveOptions,
+  typeRule,
+} from '@temper/core/policy';
 import type { RedisClient } from './client.ts';
 
 /** Options of {@link redisStore}. */
 export interface RedisStoreOptions {
   /**
-   * A connected client of `ioredis` or of `redis`, single or cluster. It stays yours: the store opens
-   * no connection and closes none.
+   * A connected client of `ioredis` or of `redis`, single or cluster. The store opens no connection and
+   * closes none.
+   *
+   * @throws {TypeError} at construction, when it is of neither package
    */
   readonly client: RedisClient;
   /**
-   * Names the store's own circuit breaker in errors and metrics.
+   * Names the store's circuit breaker in errors and metrics.
    *
    * @defaultValue 'redis'
    */
   readonly name?: string;
   /**
-   * What every key begins with.
+   * Prefix of every key.
    *
    * @defaultValue 'temper'
    */
   readonly prefix?: string;
   /**
-   * Longest time for one command, in milliseconds. Past it the store counts as away.
+   * Longest time for one command, in milliseconds. After it the store counts as unavailable.
    *
    * @defaultValue 250
    * @throws {RangeError} at construction, unless finite and > 0
    */
   readonly commandTimeoutMs?: number;
   /**
-   * So many commands in a row have to fail before no more are sent for a while.
+   * After this many failed commands in a row, no command is sent for {@link openDurationMs}.
    *
    * @defaultValue 3
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly failureThreshold?: number;
   /**
-   * How long none is sent then, in milliseconds. After it a single command finds out whether the
-   * server is back.
+   * How long no command is sent then, in milliseconds. After it, one command is sent as a trial.
    *
    * @defaultValue 1000
    * @throws {RangeError} at construction, unless finite and > 0
    */
   readonly openDurationMs?: number;
-  /** For timeouts and the breaker; limits go by the server's clock. @defaultValue the machine's clock */
+  /** For timeouts and the circuit breaker; limits use the server's clock. @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
 /** The defaults, as the README's table shows them. */
-export const REDIS_STORE_DEFAULTS: {
-  readonly name: 'redis';
-  readonly prefix: 'temper';
-  readonly commandTimeoutMs: 250;
-  readonly failureThreshold: 3;
-  readonly openDurationMs: 1000;
-} = {
+export const REDIS_STORE_DEFAULTS: Defaults<RedisStoreOptions, 'client'> = {
   name: 'redis',
   prefix: 'temper',
   commandTimeoutMs: 250,
   failureThreshold: 3,
   openDurationMs: 1000,
+  clock: systemClock,
 };
 
-/** {@link RedisStoreOptions} when they have been checked. */
-export type ResolvedRedisStoreOptions = Required<RedisStoreOptions>;
+/** Options that were checked, with their defaults filled in. The client is checked where it is used. */
+export type ResolvedRedisStoreOptions = Resolved<RedisStoreOptions, 'client'>;
 
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRedisStoreOptions {
-  const owner = 'redisStore';
-  checkKnown(owner, options, [...Object.keys(REDIS_STORE_DEFAULTS), 'client', 'clock']);
-  const {
-    client,
-    name = REDIS_STORE_DEFAULTS.name,
-    prefix = REDIS_STORE_DEFAULTS.prefix,
-    commandTimeoutMs = REDIS_STORE_DEFAULTS.commandTimeoutMs,
-    failureThreshold = REDIS_STORE_DEFAULTS.failureThreshold,
-    openDurationMs = REDIS_STORE_DEFAULTS.openDurationMs,
-    clock = systemClock,
-  } = options;
-  checkName(owner, name);
-  checkType(owner, 'prefix', prefix, 'string');
-  checkNumber(owner, 'commandTimeoutMs', commandTimeoutMs, {
-    min: 0,
-    aboveMin: true,
-    infinite: false,
+  const duration = numberRule({ min: 0, aboveMin: true, infinite: false });
+  return resolveOptions<RedisStoreOptions, 'client'>('redisStore', options, REDIS_STORE_DEFAULTS, {
+    client: () => undefined,
+    name: nameRule,
+    prefix: typeRule('string'),
+    commandTimeoutMs: duration,
+    failureThreshold: numberRule({ min: 1, integer: true, infinite: false }),
+    openDurationMs: duration,
+    clock: clockRule,
   });
-  checkNumber(owner, 'failureThreshold', failureThreshold, {
-    min: 1,
-    integer: true,
-    infinite: false,
-  });
-  checkNumber(owner, 'openDurationMs', openDurationMs, { min: 0, aboveMin: true, infinite: false });
-  checkClock(owner, clock);
-  return { client, name, prefix, commandTimeoutMs, failureThreshold, openDurationMs, clock };
 }

@@ -6,14 +6,14 @@ import type {
   TakeAnswer,
   TakeRequest,
   TakeResult,
-} from '@temper/ratelimit';
+} from '@temper/ratelimit/shared';
 import type { Keys } from './keys.ts';
 import { ANNOUNCE, RENEW_PERMITS, RETURN_PERMITS, TAKE_PERMITS } from './scripts/permits.ts';
 import { GIVE_BACK, TAKE_SCHEDULED } from './scripts/schedule.ts';
 import type { Script } from './scripts/script.ts';
 import { TAKE_FIXED, TAKE_SLIDING } from './scripts/windows.ts';
 
-/** Runs a script behind the guard. */
+/** Runs a script under the guard. */
 export type RunScript = (
   script: Script,
   key: string,
@@ -25,7 +25,7 @@ type Parameter<F> = F extends (request: infer R) => unknown ? R : never;
 
 const US = 1000;
 
-/** The limits of `@temper/ratelimit`, kept on a Redis server. */
+/** The limits of `@temper/ratelimit` on a Redis server. */
 export class RedisRateLimits implements RateLimitStore {
   readonly #run: RunScript;
   readonly #keys: Keys;
@@ -35,22 +35,22 @@ export class RedisRateLimits implements RateLimitStore {
     this.#keys = keys;
   }
 
-  async take({ limiter, key, rule, asks }: TakeRequest): Promise<TakeResult> {
+  async take({ limiter, key, rule, calls }: TakeRequest): Promise<TakeResult> {
     const name = this.#keys.of(kindOf(rule), limiter, key);
     switch (rule.kind) {
       case 'token-bucket':
       case 'gcra': {
-        const args = asks.flatMap(({ cost, maxWaitMs }) => [cost, Math.min(1e18, maxWaitMs * US)]);
+        const args = calls.flatMap(({ cost, maxWaitMs }) => [cost, Math.min(1e18, maxWaitMs * US)]);
         const head = [(rule.windowMs / rule.limit) * US, rule.burst];
         return scheduled(await this.#run(TAKE_SCHEDULED, name, [...head, ...args]));
       }
       case 'sliding-window': {
         const head = [rule.limit, (rule.windowMs / rule.segments) * US, rule.segments];
-        const args = [...head, ...asks.map(({ cost }) => cost)];
+        const args = [...head, ...calls.map(({ cost }) => cost)];
         return windowed(await this.#run(TAKE_SLIDING, name, args));
       }
       case 'fixed-window': {
-        const args = [rule.limit, rule.windowMs * US, ...asks.map(({ cost }) => cost)];
+        const args = [rule.limit, rule.windowMs * US, ...calls.map(({ cost }) => cost)];
         return windowed(await this.#run(TAKE_FIXED, name, args));
       }
     }
@@ -89,7 +89,7 @@ export class RedisRateLimits implements RateLimitStore {
   }
 }
 
-/** Token bucket and GCRA are one schedule, and may follow one another on the same key. */
+/** Token bucket and GCRA are the same schedule: one may replace the other on a key. */
 const kindOf = ({ kind }: StoreRule): string =>
   kind === 'token-bucket' || kind === 'gcra' ? 'schedule' : kind;
 

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
+import { systemClock } from '@temper/core';
 import { describe, expect, it } from 'vitest';
-import { NotConnectedError, REDIS_STORE_DEFAULTS, redisStore } from './index.ts';
+import { NotConnectedError, redisStore } from './index.ts';
+import { REDIS_STORE_DEFAULTS } from './options.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const bare = (cell = ''): string => cell.trim().replaceAll('`', '');
 
-/** The rows of the table whose header begins so. */
+/** The rows of the table whose first column is `header`. */
 function rows(header: string): string[][] {
   const [, rest = ''] = readme.split(new RegExp(`\\n\\| ${header} [^\\n]*\\n\\|[^\\n]*\\n`));
   const lines = rest.split('\n');
@@ -26,13 +28,15 @@ describe('the README', () => {
       known = (/known are (.*)\.$/.exec((error as Error).message)?.[1] ?? '').split(', ');
     }
     expect([...options.keys()].sort()).toEqual(known.sort());
-    for (const [name, value] of Object.entries(REDIS_STORE_DEFAULTS)) {
+    const { clock, ...defaults } = REDIS_STORE_DEFAULTS;
+    expect([clock.now, options.get('clock')]).toEqual([systemClock.now, 'the system clock']);
+    for (const [name, value] of Object.entries(defaults)) {
       expect([name, options.get(name)]).toEqual([name, shown(value)]);
     }
   });
 
-  it('names the error of its own with its code', () => {
-    const { name, code } = new NotConnectedError('end');
+  it('names its own error with its code', () => {
+    const { name, code } = new NotConnectedError('redis', 'end');
     expect(rows('error')[0]?.slice(0, 2)).toEqual([name, code]);
   });
 });

@@ -13,7 +13,7 @@ const client = {
     sent.push(args);
     return answer();
   },
-  eval: () => Promise.reject(new Error('nobody asked for it')),
+  eval: () => Promise.reject(new Error('not expected')),
 };
 
 beforeEach(() => {
@@ -28,11 +28,11 @@ const take = (store: ReturnType<typeof make>) =>
     limiter: 'api',
     key: 'ann',
     rule: { kind: 'token-bucket', limit: 10, windowMs: 1000, burst: 5 },
-    asks: [{ cost: 1, maxWaitMs: Number.POSITIVE_INFINITY }],
+    calls: [{ cost: 1, maxWaitMs: Number.POSITIVE_INFINITY }],
   });
 
-describe('a store that guards its server', () => {
-  it('waits no longer for a command than it may take', async () => {
+describe('redisStore', () => {
+  it('rejects a command after commandTimeoutMs', async () => {
     answer = () => new Promise(() => undefined);
     const call = take(make()).catch((error: unknown) => error);
     await clock.advance(249);
@@ -45,7 +45,7 @@ describe('a store that guards its server', () => {
     });
   });
 
-  it('sends none after three failures in a row, then one in a second, and all when that succeeds', async () => {
+  it('sends no command after three failures in a row, then one per second, and all once that succeeds', async () => {
     const store = make();
     const failure = new Error('gone');
     answer = () => Promise.reject(failure);
@@ -65,15 +65,15 @@ describe('a store that guards its server', () => {
     expect(store.stats().calls).toMatchObject({ failure: 4, success: 1, rejected: 50 });
   });
 
-  it('leaves no timer behind that keeps the process alive', async () => {
+  it('keeps no timer that keeps the process alive', async () => {
     await take(make());
     await settle();
     expect(clock.pendingRefed).toBe(0);
   });
 });
 
-describe('what is sent', () => {
-  it('is one key, and every number with all its digits', async () => {
+describe('a command', () => {
+  it('has one key, and every number with all its digits', async () => {
     await take(make({ prefix: 'mine' }));
     expect(sent[0]?.slice(1)).toEqual([
       1,
@@ -85,7 +85,7 @@ describe('what is sent', () => {
     ]);
   });
 
-  it('keeps limits of different names apart, whatever the names', () => {
+  it('has different keys for limits of different names', () => {
     const keys = new Keys('p');
     const all = [
       keys.of('k', 'a', 'b'),
@@ -96,12 +96,12 @@ describe('what is sent', () => {
       keys.of('k', '', 'ab'),
     ];
     expect(new Set(all).size).toBe(all.length);
-    // Whatever braces a name has, the hash tag begins with a digit and is not empty.
+    // Whatever braces a name has, the hash tag begins with a digit.
     for (const key of [...all, keys.of('k', '}', '{}')]) expect(key).toMatch(/^p:k:\{\d/);
   });
 });
 
-describe('options that make no sense', () => {
+describe('invalid options', () => {
   it.each([
     [{ client: {} }, /client must be one of ioredis/],
     [{ name: '' }, /redisStore: name must be a non-empty string/],
@@ -110,8 +110,33 @@ describe('options that make no sense', () => {
     [{ failureThreshold: 0 }, /failureThreshold must be an integer >= 1, got 0/],
     [{ openDurationMs: Number.NaN }, /openDurationMs must be a finite number > 0, got NaN/],
     [{ url: 'redis://x' }, /unknown option 'url'/],
+    [{ name: null }, /name must be a non-empty string/],
     [{ clock: {} }, /clock.now must be a function/],
   ])('are refused: %o', (options, message) => {
     expect(() => make(options as never)).toThrow(message);
+  });
+
+  it('are refused: null', () => {
+    expect(() => redisStore(null as never)).toThrow(/^redisStore: options must be an object/);
+  });
+});
+
+describe('a client that does not behave', () => {
+  it.each<[string, () => unknown]>([
+    [
+      'throws at once',
+      () => {
+        throw new Error('gone');
+      },
+    ],
+    [
+      'returns a thenable that rejects',
+      // biome-ignore lint/suspicious/noThenProperty: clients have their own promises
+      () => ({ then: (_: unknown, reject: (error: Error) => void) => reject(new Error('gone')) }),
+    ],
+    ['answers with a number', async () => 5],
+  ])('makes the call reject when it %s', async (_, evalsha) => {
+    const store = make({ client: { ...client, evalsha: evalsha as never } });
+    await expect(take(store)).rejects.toThrow();
   });
 });

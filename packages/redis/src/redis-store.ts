@@ -1,6 +1,6 @@
 import type { BreakerStats } from '@temper/breaker';
 import type { BreakerStore } from '@temper/breaker/shared';
-import type { RateLimitStore } from '@temper/ratelimit';
+import type { RateLimitStore } from '@temper/ratelimit/shared';
 import { RedisCircuits } from './circuits.ts';
 import { type ScriptRunner, scriptRunner } from './client.ts';
 import { StoreGuard } from './guard.ts';
@@ -13,16 +13,16 @@ import {
 import { RedisRateLimits, type RunScript } from './rate-limits.ts';
 import type { Script } from './scripts/script.ts';
 
-/** Limits and circuits that processes share, kept on one Redis or Valkey server or cluster. */
+/** Limits and circuits that processes share, on one Redis or Valkey server or cluster. */
 export interface RedisStore extends RateLimitStore, BreakerStore, Disposable {
   readonly name: string;
-  /** Whether commands are sent at present: `open` while the server does not answer. */
+  /** State of the store's circuit breaker: no commands are sent while it is `open`. */
   readonly state: BreakerStats['state'];
-  /** What the circuit breaker before the server has seen. */
+  /** Statistics of the store's circuit breaker. */
   stats(): BreakerStats;
 }
 
-class ScriptedStore implements RedisStore {
+class ScriptStore implements RedisStore {
   readonly name: string;
   readonly #runner: ScriptRunner;
   readonly #guard: StoreGuard;
@@ -31,7 +31,7 @@ class ScriptedStore implements RedisStore {
 
   constructor(options: ResolvedRedisStoreOptions) {
     this.name = options.name;
-    this.#runner = scriptRunner('redisStore', options.client);
+    this.#runner = scriptRunner(options.name, options.client);
     this.#guard = new StoreGuard(options);
     const keys = new Keys(options.prefix);
     const run: RunScript = (script, key, args) => this.#run(script, key, args);
@@ -67,7 +67,7 @@ class ScriptedStore implements RedisStore {
 }
 
 /**
- * Makes a store of shared limits and circuits over a client that you have.
+ * Creates a store of shared limits and circuits on an existing client.
  *
  * ```ts
  * const store = redisStore({ client: new Redis() });
@@ -78,5 +78,5 @@ class ScriptedStore implements RedisStore {
  * @throws {TypeError | RangeError} when an option is unknown or out of range, or the client of neither package
  */
 export function redisStore(options: RedisStoreOptions): RedisStore {
-  return new ScriptedStore(resolveRedisStoreOptions(options));
+  return new ScriptStore(resolveRedisStoreOptions(options));
 }

@@ -22,7 +22,7 @@ export async function connectTo(kind: ClientKind, port: number): Promise<Connect
       lazyConnect: true,
       retryStrategy: () => 50,
     });
-    // Without a listener it would write every lost connection to the console.
+    // Without a listener, the client logs every lost connection.
     client.on('error', () => undefined);
     await client.connect();
     return {

@@ -10,18 +10,18 @@ const BINARY = process.env.TEMPER_REDIS_SERVER ?? 'redis-server';
 const installed = spawnSync(BINARY, ['--version']).status === 0;
 
 /**
- * A suite that needs a real server. Where none is installed it is left out and says so; in CI it fails.
+ * A suite that needs a real server. Without one it is skipped with a warning; in CI it fails.
  */
 export function describeWithRedis(name: string, body: () => void): void {
   if (!installed && process.env.CI !== 'true') {
-    console.warn(`'${name}' is left out: there is no ${BINARY}.`);
+    console.warn(`'${name}' is skipped: ${BINARY} is not installed.`);
     describe.skip(name, body);
     return;
   }
   describe(name, body);
 }
 
-/** A server of its own on a free port, without anything on disk. */
+/** A server on a free port that writes nothing to disk. */
 export class RedisServer {
   readonly port: number;
   readonly #folder = mkdtempSync(join(tmpdir(), 'temper-redis-'));
@@ -39,7 +39,7 @@ export class RedisServer {
     return server;
   }
 
-  /** Starts it again, on the same port, with nothing left of what it knew. */
+  /** Starts the server again, on the same port and without its data. */
   async up(): Promise<void> {
     const settings = {
       port: this.port,
@@ -56,7 +56,7 @@ export class RedisServer {
     const child = spawn(BINARY, args, { stdio: 'ignore' });
     this.#process = child;
     const gone = once(child, 'exit').then(() => {
-      throw new Error('redis-server has ended at once.');
+      throw new Error('redis-server exited at once.');
     });
     gone.catch(() => undefined);
     await Promise.race([this.#accepting(), gone]);
@@ -82,7 +82,7 @@ export class RedisServer {
     });
   }
 
-  /** As a power cut would. */
+  /** Kills the server without notice. */
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
@@ -98,7 +98,7 @@ export class RedisServer {
   }
 }
 
-/** A port that nobody listens on at this moment. */
+/** A port that is free at present. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');

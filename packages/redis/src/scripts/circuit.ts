@@ -1,9 +1,9 @@
 import { type Script, script } from './script.ts';
 
 /**
- * The fleet's circuit is a hash: generation, whether it is open and until when, successes in a row,
- * the lease of the trial that runs, and for each node `n:<name>` its verdict, "open|open until|valid
- * until". All follows `MemoryBreakerStore` of `@temper/breaker` step by step.
+ * The fleet's circuit is a hash: generation, whether it is open and until when, successes in a row, the
+ * lease of the running trial, and for each node `n:<name>` its report, "open|open until|valid until".
+ * Does the same as `MemoryBreakerStore` of `@temper/breaker`, which a property test compares it with.
  */
 const CIRCUIT = `
 local circuit = { g = 0, o = 0, u = 0, s = 0, l = '', lu = 0, c = 0 }
@@ -62,7 +62,7 @@ local function save()
       redis.call('HSET', KEYS[1], name, text)
     end
   end
-  -- A day without a report: nobody is there who would remember the generation.
+  -- After a day without a report no node remembers the generation.
   keep(KEYS[1], math.max(86400000000, circuit.u - now))
 end
 local function fleet()
@@ -91,14 +91,14 @@ save()
 return fleet()
 `);
 
-/** ARGV: µs of a lease. Returns verdict, lease, µs until it is worth asking again, then the fleet. */
+/** ARGV: µs of a lease. Returns verdict, lease, µs until another request can succeed, then the fleet. */
 export const TAKE_TRIAL: Script = script(`${CIRCUIT}
 local state = fleet()
 if circuit.o == 0 then return { 'alone', '', 0, unpack(state) } end
 local busy = math.max(circuit.u, circuit.lu)
 if now < busy then return { 'refused', '', math.ceil(busy - now), unpack(state) } end
 circuit.c = circuit.c + 1
--- Unique even if the server forgets and counts from one again.
+-- Unique even after the server has lost its data and counts from one again.
 circuit.l = whole(now) .. '-' .. whole(circuit.c)
 circuit.lu = now + ARGV[1]
 save()

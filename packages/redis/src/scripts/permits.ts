@@ -1,6 +1,6 @@
 import { type Script, script } from './script.ts';
 
-/** A permit is a member of a sorted set, and its score the moment at which it expires. */
+/** A permit is a member of a sorted set; its score is the time at which it expires. */
 const EXPIRE = `
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 local function keepAll()
@@ -10,8 +10,8 @@ end
 `;
 
 /**
- * KEYS: the permits that are out. ARGV: lease, cost, limit, microseconds of a lease. Returns: whether it
- * was granted, permits in use, microseconds until the first expires.
+ * KEYS: the permits in use. ARGV: lease, cost, limit, microseconds of a lease. Returns: whether it was
+ * granted, permits in use, microseconds until the first expires.
  */
 export const TAKE_PERMITS: Script = script(`${EXPIRE}
 local cost = tonumber(ARGV[2])
@@ -28,7 +28,7 @@ local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 return { granted, used, first[2] and math.ceil(first[2] - now) or 0 }
 `);
 
-/** KEYS: the permits. ARGV: microseconds of a lease, then leases. Returns those that are no more. */
+/** KEYS: the permits. ARGV: microseconds of a lease, then leases. Returns those that have expired. */
 export const RENEW_PERMITS: Script = script(`${EXPIRE}
 local until_ = string.format('%.0f', now + ARGV[1])
 local lost = {}
@@ -51,7 +51,7 @@ while redis.call('ZREM', KEYS[1], ARGV[1] .. '/' .. n) == 1 do n = n + 1 end
 return n - 1
 `);
 
-/** KEYS: the processes. ARGV: this one, microseconds that it is there for. Returns how many are. */
+/** KEYS: the processes. ARGV: this process, microseconds of its registration. Returns their number. */
 export const ANNOUNCE: Script = script(`${EXPIRE}
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
 keepAll()

@@ -1,12 +1,13 @@
 import { type Script, script } from './script.ts';
 
 /**
- * Token bucket and GCRA, which decide alike: one number says when the next unit would be due if all
- * came evenly, and calls may come so far ahead of it. A call that can wait gets its place in advance.
+ * Token bucket and GCRA, which decide alike: one number is the time at which the next unit would be due
+ * if units were evenly spaced, and calls may be ahead of it by the burst. A call that can wait gets its
+ * place in advance.
  *
  * KEYS: the schedule. ARGV: microseconds between two units, burst, then cost and longest wait in
  * microseconds of each call. Returns: units left, microseconds until there is one more, then for each
- * call its wait (negative: when to come back, nothing was taken) and what it moved the schedule to.
+ * call its wait (negative: when to ask again, nothing was taken) and the time the schedule moved to.
  */
 export const TAKE_SCHEDULED: Script = script(`
 local interval = tonumber(ARGV[1])
@@ -40,9 +41,9 @@ return { math.max(0, whole), growth, unpack(answers) }
 `);
 
 /**
- * Takes a place back, if it is the last in the schedule.
+ * Removes a place, if it is the last in the schedule.
  *
- * KEYS: the schedule. ARGV: what the call moved it to, and by how much, in microseconds.
+ * KEYS: the schedule. ARGV: the time the call moved it to, and by how much, in microseconds.
  */
 export const GIVE_BACK: Script = script(`
 local due = redis.call('GET', KEYS[1])

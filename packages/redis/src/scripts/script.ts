@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 
-/** A program that runs inside the server, atomically, on one key. */
+/** A Lua script that runs atomically on the server, on one key. */
 export interface Script {
   readonly source: string;
-  /** What the server knows it by. */
+  /** Hash by which the server knows it. */
   readonly sha: string;
 }
 
 /**
- * Every script begins with the server's clock, in whole microseconds: `now`. Numbers go out with all
- * their digits, as Lua's own conversion keeps fourteen.
+ * Every script begins with the server's time in whole microseconds, `now`. Numbers are returned with
+ * all their digits: Lua's own conversion keeps fourteen.
  */
 const PRELUDE = `
 local time = redis.call('TIME')
@@ -22,7 +22,7 @@ local function keep(key, us)
 end
 `;
 
-/** Makes a script of its Lua. */
+/** Creates a script from Lua source. */
 export function script(lua: string): Script {
   const source = `${PRELUDE}${lua}`;
   return { source, sha: createHash('sha1').update(source).digest('hex') };

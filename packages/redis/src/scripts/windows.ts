@@ -1,12 +1,12 @@
 import { type Script, script } from './script.ts';
 
 /**
- * Never more than the limit in any window. The window is counted in segments, which count until their
- * last moment has left it.
+ * Never more than the limit in any window. The window is counted in segments; a segment counts until
+ * its last moment has left the window.
  *
  * KEYS: counts by segment. ARGV: limit, microseconds of a segment, segments in a window, then the cost
- * of each call. Returns: units left, microseconds until there are more, then 0 or the negative of when
- * to come back for each call; those behind the first that is refused are refused too.
+ * of each call. Returns: units left, microseconds until there are more, then for each call 0 or, negative,
+ * when to ask again; the calls behind the first refused one are refused too.
  */
 export const TAKE_SLIDING: Script = script(`
 local limit = tonumber(ARGV[1])
@@ -22,7 +22,7 @@ for i = 1, #fields, 2 do
   if segment < current - segments then
     gone[#gone + 1] = fields[i]
   else
-    -- A segment of the future is there when the server's clock was set back, and counts as the newest.
+    -- After the server's clock was set back there are segments of the future; the newest is current.
     if segment > current then current = segment end
     counts[segment] = tonumber(fields[i + 1])
     total = total + counts[segment]
@@ -40,7 +40,7 @@ local function wait(cost)
 end
 local added = 0
 local answers = {}
--- When the last of those that were refused can be asked for; nobody is worth asking for before them.
+-- When the last refused call can be asked for again; none behind it can be served earlier.
 local behind = 0
 for i = 4, #ARGV do
   local cost = tonumber(ARGV[i])
@@ -66,9 +66,9 @@ return { math.max(0, math.floor(limit - total + 0.000001)), growth, unpack(answe
 `);
 
 /**
- * Windows that follow one another, by the server's clock.
+ * Consecutive windows, by the server's clock.
  *
- * KEYS: the running window and its count. ARGV: limit, microseconds of a window, then the cost of each
+ * KEYS: the current window and its count. ARGV: limit, microseconds of a window, then the cost of each
  * call. Returns as {@link TAKE_SLIDING}.
  */
 export const TAKE_FIXED: Script = script(`
@@ -77,7 +77,7 @@ local length = tonumber(ARGV[2])
 local window = math.floor(now / length)
 local held = redis.call('HMGET', KEYS[1], 'window', 'used')
 local used = 0
--- One of the future is there when the server's clock was set back, and is still the running one.
+-- After the server's clock was set back, the window is one of the future, and still the current one.
 if held[1] and tonumber(held[1]) >= window then
   window = tonumber(held[1])
   used = tonumber(held[2])

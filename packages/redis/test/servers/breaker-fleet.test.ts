@@ -14,7 +14,7 @@ afterAll(() => server.stop());
 const FAILURE = new Error('The bank does not answer.');
 const OPEN_MS = 600;
 
-/** One node: a connection, a store and a breaker of its own. */
+/** A node with its own connection, store and breaker. */
 interface Node {
   readonly connection: Connection;
   readonly breaker: CircuitBreaker;
@@ -41,7 +41,7 @@ const fail = (node: Node): Promise<unknown> => call(node, () => Promise.reject(F
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const states = (): string[] => nodes.map(({ breaker }) => breaker.state);
 
-/** Calls on every node until each has reported and heard. */
+/** Calls on every node until each has reported and received the state. */
 async function traffic(ms: number): Promise<void> {
   const end = performance.now() + ms;
   while (performance.now() < end) {
@@ -50,7 +50,7 @@ async function traffic(ms: number): Promise<void> {
   }
 }
 
-describeWithRedis('the breaker of a fleet', () => {
+describeWithRedis('the circuit of a fleet', () => {
   for (const kind of CLIENT_KINDS) {
     suite(kind);
   }
@@ -80,7 +80,7 @@ function suite(kind: (typeof CLIENT_KINDS)[number]): void {
     await traffic(200);
   });
 
-  it(`is not opened by one bad node: ${kind}`, async () => {
+  it(`is not opened by one failing node: ${kind}`, async () => {
     for (let i = 0; i < 3; i++) await fail(nodes[0]!);
     expect(states()[0]).toBe('open');
     const others = nodes.slice(1);
@@ -91,9 +91,9 @@ function suite(kind: (typeof CLIENT_KINDS)[number]): void {
     expect(states().slice(1)).toEqual(['closed', 'closed', 'closed', 'closed']);
   });
 
-  it(`is opened by a majority, tried by one call, and closed for all: ${kind}`, async () => {
+  it(`is opened by a majority of nodes, tried by one call, and closed on all nodes: ${kind}`, async () => {
     for (const node of nodes.slice(0, 3)) for (let i = 0; i < 3; i++) await fail(node);
-    // The two that have seen nothing hear of it.
+    // The two nodes without failures follow.
     await expect.poll(() => traffic(20).then(states)).not.toContain('closed');
     const opened = performance.now();
     for (const node of nodes) {
@@ -102,7 +102,7 @@ function suite(kind: (typeof CLIENT_KINDS)[number]): void {
     }
     expect(nodes.map(({ called }) => called)).toEqual([0, 0, 0, 0, 0]);
 
-    // Everybody storms the circuit; a trial takes a while, so that all others come during it.
+    // All nodes call at the same time; the trial is slow, so that the other calls arrive during it.
     const end = Promise.withResolvers<string>();
     let running = 0;
     let most = 0;
@@ -131,7 +131,7 @@ function suite(kind: (typeof CLIENT_KINDS)[number]): void {
     for (const node of nodes) expect(await succeed(node)).toBe('ok');
   });
 
-  it(`is opened again by a trial that fails: ${kind}`, async () => {
+  it(`is opened again by a failed trial: ${kind}`, async () => {
     for (const node of nodes.slice(0, 3)) for (let i = 0; i < 3; i++) await fail(node);
     await expect.poll(() => traffic(20).then(states)).not.toContain('closed');
     for (const node of nodes) node.called = 0;
@@ -142,7 +142,7 @@ function suite(kind: (typeof CLIENT_KINDS)[number]): void {
     }
     await pause(100);
     const after = tried();
-    // For a new open time nothing gets through anywhere.
+    // No call passes on any node for another open duration.
     await Promise.all(nodes.map(fail));
     expect(tried()).toBe(after);
     expect(after).toBe(1);

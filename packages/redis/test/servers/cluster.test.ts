@@ -1,6 +1,6 @@
 import { circuitBreaker } from '@temper/breaker';
 import { sharedCircuit } from '@temper/breaker/shared';
-import { sharedConcurrency, sharedRateLimit } from '@temper/ratelimit';
+import { sharedConcurrency, sharedRateLimit } from '@temper/ratelimit/shared';
 import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -11,7 +11,7 @@ const SLOTS = 16_384;
 const servers: RedisServer[] = [];
 let direct: Redis[] = [];
 
-/** Three masters that share the slots. */
+/** Starts three masters that share the slots. */
 async function formCluster(): Promise<void> {
   const buses = new Map<number, string>();
   for (let i = 0; i < 3; i++) {
@@ -43,7 +43,7 @@ async function formCluster(): Promise<void> {
   await vi.waitFor(ready, { timeout: 20_000, interval: 100 });
 }
 
-describeWithRedis('a cluster of three', () => {
+describeWithRedis('a cluster of three nodes', () => {
   beforeAll(formCluster, 60_000);
   afterAll(async () => {
     for (const redis of direct) redis.disconnect();
@@ -69,29 +69,35 @@ describeWithRedis('a cluster of three', () => {
     ],
   ];
 
-  it.each(clients)('keeps every limit whole and spreads them: %s', async (name, connect) => {
-    for (const redis of direct) await redis.flushall();
-    const { client, close } = await connect();
-    try {
-      const store = redisStore({ client, commandTimeoutMs: 5000 });
-      const common = { store, onStoreFailure: 'closed' as const, limit: 3, windowMs: 3_600_000 };
-      for (const algorithm of ['token-bucket', 'sliding-window', 'fixed-window'] as const) {
-        const limiter = sharedRateLimit({ ...common, name: `${name}-${algorithm}`, algorithm });
-        for (let key = 0; key < 20; key++) {
-          const answers = [];
-          for (let i = 0; i < 4; i++) answers.push(await limiter.tryAcquire(`}{user-${key}`));
-          expect(answers).toEqual([true, true, true, false]);
+  it.each(clients)(
+    'keeps each limit on one node, and spreads the limits over the nodes: %s',
+    async (name, connect) => {
+      for (const redis of direct) await redis.flushall();
+      const { client, close } = await connect();
+      try {
+        const store = redisStore({ client, commandTimeoutMs: 5000 });
+        const common = { store, onStoreFailure: 'closed' as const, limit: 3, windowMs: 3_600_000 };
+        for (const algorithm of ['token-bucket', 'sliding-window', 'fixed-window'] as const) {
+          const limiter = sharedRateLimit({ ...common, name: `${name}-${algorithm}`, algorithm });
+          for (let key = 0; key < 20; key++) {
+            const answers = [];
+            for (let i = 0; i < 4; i++) {
+              const { allowed } = await limiter.take({ key: `}{user-${key}` });
+              answers.push(allowed);
+            }
+            expect(answers).toEqual([true, true, true, false]);
+          }
         }
+        const permits = sharedConcurrency({ store, onStoreFailure: 'closed', name, limit: 1 });
+        const lease = await permits.acquire({ key: 'x' });
+        expect(await permits.tryAcquire({ key: 'x' })).toBeUndefined();
+        lease.release();
+        await circuitBreaker({ name, shared: sharedCircuit({ store }) }).execute(() => 1);
+        const sizes = await Promise.all(direct.map((redis) => redis.dbsize()));
+        expect(Math.min(...sizes)).toBeGreaterThan(5);
+      } finally {
+        await close();
       }
-      const bulkhead = sharedConcurrency({ store, onStoreFailure: 'closed', name, limit: 1 });
-      const lease = await bulkhead.acquire({ key: 'x' });
-      expect(await bulkhead.tryAcquire('x')).toBeUndefined();
-      lease.release();
-      await circuitBreaker({ name, shared: sharedCircuit({ store }) }).execute(() => 1);
-      const sizes = await Promise.all(direct.map((redis) => redis.dbsize()));
-      expect(Math.min(...sizes)).toBeGreaterThan(5);
-    } finally {
-      await close();
-    }
-  });
+    },
+  );
 });

@@ -1,5 +1,5 @@
-// One process of a fleet: takes its turns from a shared limit, and tells when each came.
-import { type RateLimitStore, sharedRateLimit, type TakeResult } from '@temper/ratelimit';
+// One process of a fleet: takes turns from a shared limit, and reports when each came.
+import { type RateLimitStore, sharedRateLimit, type TakeResult } from '@temper/ratelimit/shared';
 import { redisStore } from '@temper/redis';
 import { type ClientKind, connectTo } from '../clients.ts';
 import type { WorkerOrders, WorkerReport } from './fleet.ts';
@@ -8,15 +8,15 @@ const orders = JSON.parse(process.argv[2] ?? '') as WorkerOrders;
 const { kind, port, acquires, atATime, rule } = orders;
 
 const connection = await connectTo(kind as ClientKind, port);
-// Ten processes on two cores are slow; how a slow server is met is another test's matter.
+// Ten processes on two cores are slow; another test covers a slow server.
 const store = redisStore({ client: connection.client, commandTimeoutMs: 10_000 });
 
 /** Milliseconds on one scale for all processes of a machine. */
 const now = (): number => performance.timeOrigin + performance.now();
 
-/** The earliest moments that the server can have meant. */
+/** The earliest times that the server can have meant. */
 const due: number[] = [];
-/** Where the server's schedule has put each turn, in microseconds of its clock. */
+/** The place of each turn in the server's schedule, in microseconds of its clock. */
 const places: number[] = [];
 const watched: RateLimitStore = Object.assign(Object.create(store) as RateLimitStore, {
   take: async (request: Parameters<RateLimitStore['take']>[0]): Promise<TakeResult> => {

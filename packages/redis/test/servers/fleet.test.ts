@@ -28,7 +28,7 @@ describeWithRedis('eight processes and one limit', () => {
   const BURST = 10;
 
   it.each(CLIENT_KINDS)(
-    'keep to a thousand a second, and reach it: %s',
+    'take 1000 turns per second, and not more: %s',
     async (kind) => {
       const reports = await runFleet(PROCESSES, {
         kind,
@@ -61,7 +61,7 @@ describeWithRedis('eight processes and one limit', () => {
     120_000,
   );
 
-  it('share a sliding window, which allows no burst at all', async () => {
+  it('share a sliding window, which allows no burst', async () => {
     const limit = 200;
     const reports = await runFleet(4, {
       kind: 'ioredis',

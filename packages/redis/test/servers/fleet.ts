@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { RuleKind } from '@temper/ratelimit';
 
-/** What a worker is to do. */
+/** What a worker does. */
 export interface WorkerOrders {
   readonly kind: string;
   readonly port: number;
@@ -17,19 +17,19 @@ export interface WorkerOrders {
   };
 }
 
-/** What came of it. */
+/** What a worker reports. */
 export interface WorkerReport {
   /** When each turn came, in milliseconds since the epoch. */
   readonly released: readonly number[];
   /** Each turn's place in the server's schedule, in microseconds of its clock; none for a window. */
   readonly places: readonly number[];
-  /** How much later than the server meant it a turn came, at most. */
+  /** Longest time by which a turn came later than the server meant. */
   readonly latenessMs: number;
   readonly storeErrors: number;
   readonly got: number;
 }
 
-/** Runs so many processes at once. */
+/** Runs several processes at the same time. */
 export async function runFleet(processes: number, orders: WorkerOrders): Promise<WorkerReport[]> {
   const workers = Array.from({ length: processes }, () =>
     fork(join(import.meta.dirname, 'fleet-worker.ts'), [JSON.stringify(orders)], {
@@ -48,14 +48,14 @@ export async function runFleet(processes: number, orders: WorkerOrders): Promise
 
 async function next(worker: ChildProcess): Promise<unknown> {
   const exit = once(worker, 'exit').then(([code]) => {
-    throw new Error(`A worker has ended with ${code}.`);
+    throw new Error(`A worker exited with ${code}.`);
   });
   exit.catch(() => undefined);
   const [message] = (await Promise.race([once(worker, 'message'), exit])) as [unknown];
   return message;
 }
 
-/** Most events in any span of so many milliseconds, wherever it begins. */
+/** Most events in any span of this many milliseconds. */
 export function mostWithin(times: readonly number[], spanMs: number): number {
   const sorted = times.toSorted((a, b) => a - b);
   let most = 0;

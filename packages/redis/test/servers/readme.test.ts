@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as breaker from '@temper/breaker';
 import * as breakerShared from '@temper/breaker/shared';
-import * as ratelimit from '@temper/ratelimit';
+import * as ratelimitShared from '@temper/ratelimit/shared';
 import * as ioredis from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import * as redis from '../../src/index.ts';
@@ -29,7 +29,13 @@ describeWithRedis('the README', () => {
     const end = 'client.disconnect(); return { paid, built, errors: api.stats().storeErrors };';
     const run = new AsyncFunction('modules', `${body}; ${end}`);
     expect(
-      await run({ breaker, 'breaker/shared': breakerShared, ratelimit, redis, ioredis }),
+      await run({
+        breaker,
+        'breaker/shared': breakerShared,
+        'ratelimit/shared': ratelimitShared,
+        redis,
+        ioredis,
+      }),
     ).toEqual({
       paid: 'paid',
       built: 'built',
