@@ -36,7 +36,7 @@ const telemetry = new Instrumentation({
 });
 
 /** How a wait ends. */
-export type WaitOutcome = Extract<RequestOutcome, 'delayed' | 'rejected' | 'aborted'>;
+type WaitOutcome = Extract<RequestOutcome, 'delayed' | 'rejected' | 'aborted'>;
 const WAITS: Variants<WaitOutcome> = byOutcome(['delayed', 'rejected', 'aborted']);
 
 /** What a limiter counts: calls that passed or ended, and refusals by their reason. */
@@ -141,7 +141,7 @@ export interface Levels {
 }
 
 /** A limiter whose levels can be observed. */
-export interface Levelled {
+interface Levelled {
   readonly name: string;
   levels(): Levels;
 }

@@ -50,7 +50,7 @@ describe('keyed with a limiter function', () => {
   });
 
   it('may create limiters of several kinds', () => {
-    const perKey = keyed<ReturnType<Limiter['tryAcquire']> & object>({
+    const perKey = keyed({
       limiter: (key): Limiter =>
         key === 'a' ? tokenBucket({ clock }) : concurrency({ clock, limit: 1 }),
     });

@@ -16,7 +16,7 @@ import { idleTime, type KeyedStats } from './options.ts';
 import { countEvictions, countRefusedKeys } from './telemetry.ts';
 
 /** Parameters of a {@link LimiterTable}. */
-export interface LimiterTableOptions {
+interface LimiterTableOptions {
   readonly name: string;
   readonly create: (key: string) => unknown;
   readonly maxKeys: number;

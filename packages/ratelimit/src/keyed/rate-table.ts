@@ -17,7 +17,7 @@ import { idleTime, type KeyedStats } from './options.ts';
 import { countEvictions, countRefusedKeys } from './telemetry.ts';
 
 /** Parameters of a {@link RateTable}. */
-export interface RateTableOptions {
+interface RateTableOptions {
   readonly rule: Rule;
   /** Name, clock and queues of every key. */
   readonly queue: ResolvedQueueOptions;
