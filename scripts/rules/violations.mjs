@@ -26,7 +26,8 @@ export const CURES = {
   'test-code': 'Move what the source needs out of the test code.',
   circle: 'Move what both files need to a third one. Imports of types count.',
   otel: 'Move the call to telemetry.ts or a folder telemetry/, behind the observer.',
-  'recovery-policy': 'Take the policy as a value; only recovery/src/plan builds policies.',
+  'recovery-policy':
+    'Take the policy as a value; only recovery/src/plan and recovery/src/fetch create policies.',
   'redis-types': 'Import only the types of the store port: `import type`.',
   'source-time': 'Take a Clock (and its schedule or sleep) from @temper/core.',
   'source-chance': 'Take a Random from @temper/core.',
@@ -35,8 +36,9 @@ export const CURES = {
 };
 
 const TELEMETRY_ROOM = /\/telemetry(\.ts|\/)/;
-const RECOVERY_PLAN = 'packages/recovery/src/plan/';
-const BUILT_BY_PLAN = ['retry', 'breaker'];
+/** Folders behind entry points of their own; see docs/adr/0005. */
+const BUILDERS = ['packages/recovery/src/plan/', 'packages/recovery/src/fetch/'];
+const BUILT_BY_RECOVERY = ['retry', 'breaker'];
 const PORTS_OF_REDIS = ['breaker', 'ratelimit'];
 
 /**
@@ -91,17 +93,21 @@ function judgeImport(edge, packages) {
     );
   if (home.name === 'redis' && PORTS_OF_REDIS.includes(other.name) && !edge.typeOnly)
     found.push(violation('redis-types', `takes code of ${other.name}, not only its types`));
-  if (home.name === 'recovery' && BUILT_BY_PLAN.includes(other.name))
-    if (!from.startsWith(RECOVERY_PLAN))
+  if (home.name === 'recovery' && BUILT_BY_RECOVERY.includes(other.name))
+    if (builderOf(from) === undefined)
       found.push(violation('recovery-policy', `depends on ${other.name}`));
   return found;
 }
 
-/** A policy that imports the plan depends on all that the plan builds. */
+function builderOf(file) {
+  return BUILDERS.find((folder) => file.startsWith(folder));
+}
+
+/** A file that imports a builder depends on all that the builder creates. */
 function recoveryPolicy({ from, target }, violation) {
-  const enters = target.file.startsWith(RECOVERY_PLAN) && !from.startsWith(RECOVERY_PLAN);
-  if (!enters || from === 'packages/recovery/src/index.ts') return [];
-  return [violation('recovery-policy', 'depends on the plan, and so on retry and breaker')];
+  const entered = builderOf(target.file);
+  if (entered === undefined || entered === builderOf(from)) return [];
+  return [violation('recovery-policy', `enters ${entered}, and so depends on retry and breaker`)];
 }
 
 /** Each import that is part of a circle, with the shortest way back. */

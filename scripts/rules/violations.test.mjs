@@ -153,8 +153,22 @@ const CASES = {
         'packages/recovery/src/hedge/a.ts:1 @temper/retry',
       ],
       [
-        { 'packages/recovery/src/fetch/a.ts': "import '@temper/breaker';" },
-        'packages/recovery/src/fetch/a.ts:1 @temper/breaker',
+        { 'packages/recovery/src/index.ts': "import '@temper/breaker';" },
+        'packages/recovery/src/index.ts:1 @temper/breaker',
+      ],
+      [
+        {
+          'packages/recovery/src/index.ts': "export * from './fetch/b.ts';",
+          'packages/recovery/src/fetch/b.ts': '',
+        },
+        'packages/recovery/src/index.ts:1 ./fetch/b.ts',
+      ],
+      [
+        {
+          'packages/recovery/src/fetch/a.ts': "import '../plan/b.ts';",
+          'packages/recovery/src/plan/b.ts': '',
+        },
+        'packages/recovery/src/fetch/a.ts:1 ../plan/b.ts',
       ],
       [
         {
@@ -166,6 +180,11 @@ const CASES = {
     ],
     fine: [
       { 'packages/recovery/src/plan/a.ts': "import '@temper/retry'; import '@temper/breaker';" },
+      { 'packages/recovery/src/fetch/a.ts': "import '@temper/retry'; import '@temper/breaker';" },
+      {
+        'packages/recovery/src/plan/a.ts': "import './b.ts';",
+        'packages/recovery/src/plan/b.ts': '',
+      },
       { 'packages/recovery/src/hedge/a.ts': "import '@temper/core';" },
     ],
   },
