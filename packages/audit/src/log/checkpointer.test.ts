@@ -183,7 +183,7 @@ describe('checkpoints', () => {
   it('rejects checkpoint() without a signer', async () => {
     await expect(auditLog({ sinks: [memorySink()] }).checkpoint()).rejects.toThrow('has no signer');
     expect(() => auditLog({ checkpoints: { signer: {} as never } })).toThrow(
-      'signer must be a signer or several',
+      'checkpoints: signer.sign must be a function, got undefined',
     );
     expect(() => bench({ origin: 'two\nlines' })).toThrow('origin must be one line');
     expect(() => bench({ everyEvents: 0 })).toThrow('everyEvents must be an integer >= 1');

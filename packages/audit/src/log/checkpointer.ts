@@ -33,6 +33,8 @@ export class Checkpointer {
   #signing: Promise<unknown> = Promise.resolve();
   #waiting = false;
   #closed = false;
+  /** Whether an event has become durable that no checkpoint covers, also when signing it has failed. */
+  #unsigned = false;
   #timer: Scheduled | undefined;
 
   constructor(
@@ -73,6 +75,7 @@ export class Checkpointer {
     if (this.#tail.length >= everyEvents * MAX_INTERVALS) this.#tail = [];
     if (this.#tail.length === 0) this.#tailStart = sequence;
     this.#tail.push(hash);
+    this.#unsigned = true;
     if (this.#tail.length >= everyEvents) this.#due();
     else this.#arm();
   }
@@ -123,6 +126,7 @@ export class Checkpointer {
     const frontier = encodeFrontier(this.#frontier);
     const note = await signCheckpoint(body, this.#signers);
     this.#last = { note, body };
+    this.#unsigned = this.#tail.length > 0;
     await Promise.all(
       this.#queues().map((queue) =>
         queue
@@ -196,7 +200,7 @@ export class Checkpointer {
   async close(size: number): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    if (this.#tail.length > 0) await this.sign(size);
+    if (this.#unsigned) await this.sign(size);
     await this.#signing;
   }
 }

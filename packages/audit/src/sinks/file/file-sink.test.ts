@@ -112,7 +112,7 @@ describe('fileSink', { timeout: 30_000 }, () => {
   });
 
   it.each([
-    ['a missing directory', {}, 'directory must be a non-empty path'],
+    ['a missing directory', {}, 'directory must be a non-empty string'],
     [
       'a too small maxSegmentBytes',
       { directory: 'x', maxSegmentBytes: 10 },

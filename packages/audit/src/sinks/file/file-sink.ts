@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from '@temper/core';
 import {
-  checkType,
   clockRule,
   type Defaults,
   nameRule,
@@ -122,7 +121,7 @@ export function fileSink(options: FileSinkOptions): AuditSink & { readonly sourc
       files: typeRule('object'),
     },
   );
-  checkType(OWNER, 'directory', all.directory, 'string');
+  textRule(OWNER, 'directory', all.directory);
   return new FileSink(all as ResolvedFileSinkOptions);
 }
 

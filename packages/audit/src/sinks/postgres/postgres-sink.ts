@@ -101,7 +101,7 @@ export function postgresSink(
     },
   );
   checkType(OWNER, 'pool', all.pool, 'object');
-  checkType(OWNER, 'writer', all.writer, 'string');
+  textRule(OWNER, 'writer', all.writer);
   return new PostgresSink(all as ResolvedPostgresSinkOptions);
 }
 

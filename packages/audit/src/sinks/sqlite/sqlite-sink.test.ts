@@ -129,7 +129,7 @@ describe('sqliteSink', { timeout: 30_000 }, () => {
   });
 
   it.each([
-    [{}, 'path must be a non-empty path'],
+    [{}, 'path must be a non-empty string'],
     [{ path: 'x', maxEvents: 0 }, 'maxEvents must be an integer >= 1'],
     [{ path: 'x', indexes: ['colour'] }, 'indexes must be some of id, timestamp'],
     [{ path: 'x', retention: 1 }, "unknown option 'retention'"],

@@ -3,7 +3,6 @@ import { dirname } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Clock, systemClock } from '@temper/core';
 import {
-  checkType,
   clockRule,
   type Defaults,
   nameRule,
@@ -111,7 +110,7 @@ export function sqliteSink(
       clock: clockRule,
     },
   );
-  checkType(OWNER, 'path', all.path, 'string');
+  textRule(OWNER, 'path', all.path);
   return new SqliteSink(all as ResolvedSqliteSinkOptions);
 }
 
