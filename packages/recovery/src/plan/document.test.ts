@@ -31,7 +31,7 @@ function problems(document: unknown) {
 }
 
 describe('a document of plans', () => {
-  it('is read from YAML, JSON text, or what either has been parsed to', () => {
+  it('is read from YAML, from JSON, or from an object', () => {
     const plans = parsePlans(YAML, parse);
     expect(plans).toMatchObject([
       { operation: 'fetch_package', strategy: ['retry', 'fallback'], fallback: 'fromCache' },
@@ -43,7 +43,7 @@ describe('a document of plans', () => {
     expect(parsePlans({ plans: {} })).toEqual([]);
   });
 
-  it('makes plans that work, with handlers looked up by name', async () => {
+  it('becomes plans whose handlers are looked up by name', async () => {
     const manager = recoveries({
       plans: parsePlans(YAML, parse),
       handlers: { fromCache: () => 'cached', partial: () => [] },
@@ -56,7 +56,7 @@ describe('a document of plans', () => {
     );
   });
 
-  it('tells every problem: where, what is there, and what should be', () => {
+  it('is refused with every problem: path, value and what was expected', () => {
     expect(
       problems({
         plan: 1,
@@ -105,7 +105,7 @@ describe('a document of plans', () => {
     ]);
   });
 
-  it('takes every value that a field may have', () => {
+  it('may have every valid value in a field', () => {
     const a = {
       maxRetries: 0,
       retryDelayMs: 0,
@@ -123,9 +123,9 @@ describe('a document of plans', () => {
     }
   });
 
-  it('says it all in one message', () => {
+  it('is refused with one message', () => {
     expect(() => parsePlans({ plans: { a: { timeoutMs: -5 } } })).toThrow(
-      'The recovery plans do not hold: plans.a.timeoutMs: expected a number of milliseconds > 0, got -5.',
+      'The recovery plans are invalid: plans.a.timeoutMs: expected a number of milliseconds > 0, got -5.',
     );
   });
 
@@ -149,7 +149,7 @@ describe('a document of plans', () => {
     }
   });
 
-  it('never fails in another way, whatever it is given', () => {
+  it('is refused with PlanDocumentError only, whatever it is', () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.jsonValue(), fc.record({ plans: fc.jsonValue() }), fc.string(), fc.anything()),
@@ -164,5 +164,21 @@ describe('a document of plans', () => {
         },
       ),
     );
+  });
+
+  it('is quoted in the message bounded and scrubbed, however long or hostile it is', () => {
+    const plans = Object.fromEntries(
+      Array.from({ length: 1000 }, (_, index) => [`\u001b[31m${'x'.repeat(10_000)}${index}`, 1]),
+    );
+    try {
+      parsePlans({ plans });
+      expect.unreachable();
+    } catch (error) {
+      const { message, problems: all } = error as PlanDocumentError;
+      expect(all).toHaveLength(1000);
+      expect(message.length).toBeLessThan(10_000);
+      expect(message).not.toContain('\u001b');
+      expect(message).toMatch(/And 980 more\.$/);
+    }
   });
 });

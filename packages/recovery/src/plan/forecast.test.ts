@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FailureTrend } from './forecast.ts';
 
-/** Ten calls in each step of five seconds, of which so many fail, each `ms` long. */
+/** Ten calls of `ms` each in every step of five seconds, of which the given number fails. */
 function play(failures: readonly number[], ms = 100) {
   const clock = new ManualClock();
   const trend = new FailureTrend(clock);
@@ -17,7 +17,7 @@ function play(failures: readonly number[], ms = 100) {
 }
 
 describe('a failure trend', () => {
-  it('is silent before anything happened', () => {
+  it('is zero before the first call', () => {
     expect(new FailureTrend(new ManualClock()).forecast(0.5)).toEqual({
       failureRatio: 0,
       trendPerMinute: 0,
@@ -29,13 +29,13 @@ describe('a failure trend', () => {
     });
   });
 
-  it('foresees nothing while all is well', () => {
+  it('expects no failures while none occur', () => {
     const forecast = play(Array.from({ length: 24 }, () => 0)).trend.forecast(0.5);
     expect(forecast).toMatchObject({ failureRatio: 0, inOneMinute: 0 });
     expect(forecast.reachesThresholdInMs).toBeUndefined();
   });
 
-  it('sees a ratio that rises before it is high', () => {
+  it('detects a rising ratio before it is high', () => {
     const { trend } = play([0, 0, 0, 0, 1, 1, 2, 2, 3, 3]);
     const forecast = trend.forecast(0.5);
     expect(forecast.failureRatio).toBeLessThan(0.35);
@@ -45,19 +45,19 @@ describe('a failure trend', () => {
     expect(forecast.reachesThresholdInMs).toBeLessThan(120_000);
   });
 
-  it('calls off when things get better', () => {
+  it('does not reach a threshold while the ratio falls', () => {
     const { trend } = play([5, 5, 5, 4, 3, 2, 1, 0, 0, 0]);
     const forecast = trend.forecast(0.5);
     expect(forecast.trendPerMinute).toBeLessThan(0);
     expect(forecast.reachesThresholdInMs).toBeUndefined();
   });
 
-  it('says 0 when the threshold is reached already', () => {
+  it('returns 0 when the threshold has been reached', () => {
     const { trend } = play(Array.from({ length: 12 }, () => 8));
     expect(trend.forecast(0.5).reachesThresholdInMs).toBe(0);
   });
 
-  it('knows nothing of what has been silent for five minutes', () => {
+  it('drops level and trend after five minutes without a call', () => {
     const { clock, trend } = play(Array.from({ length: 12 }, () => 8));
     clock.jump(60_000);
     expect(trend.forecast(0.5)).toMatchObject({ calls: 0, demand: 0 });
@@ -66,7 +66,7 @@ describe('a failure trend', () => {
     expect(trend.forecast(0.5)).toMatchObject({ failureRatio: 0, trendPerMinute: 0 });
   });
 
-  it('tells the demand by Little’s law: two calls a second of half a second are one at a time', () => {
+  it('computes the demand by Little’s law: two calls per second of half a second are one in flight', () => {
     const { trend } = play(
       Array.from({ length: 24 }, () => 0),
       500,
@@ -75,7 +75,7 @@ describe('a failure trend', () => {
     expect(trend.forecast(0.5).calls).toBeGreaterThan(100);
   });
 
-  it('is Holt’s smoothing of the steps that saw calls, and one minute of calls for the demand', () => {
+  it('equals Holt’s smoothing over the steps with calls, and sums the demand over one minute', () => {
     const step = fc.record({
       calls: fc.integer({ min: 0, max: 15 }),
       failed: fc.integer({ min: 0, max: 15 }),
@@ -86,7 +86,7 @@ describe('a failure trend', () => {
         fc.integer({ min: 0, max: 4999 }),
         (steps, offset) => {
           const clock = new ManualClock();
-          clock.jump(4000 + 5000 * 3); // to the start of a step
+          clock.jump(4000 + 5000 * 3); // to the beginning of a step
           const trend = new FailureTrend(clock);
           let level: number | undefined;
           let slope = 0;
@@ -112,7 +112,7 @@ describe('a failure trend', () => {
             Math.min(1, Math.max(0, (level ?? 0) + slope * 12)),
             9,
           );
-          // The step of now, which is empty, and the eleven before it.
+          // The present step, which is empty, and the eleven before it.
           const seen = steps.slice(-11).reduce((sum, { calls }) => sum + calls, 0);
           expect(now.calls).toBe(seen);
           const spanMs = Math.min(steps.length * 5000, 55_000) + offset;
@@ -122,7 +122,7 @@ describe('a failure trend', () => {
     );
   });
 
-  it('says when a threshold will be reached, by the line that it draws', () => {
+  it('computes when a threshold is reached by linear extrapolation', () => {
     const { trend } = play([0, 0, 1, 1, 2, 2, 3, 3]);
     const { failureRatio, trendPerMinute } = trend.forecast(1);
     const ms = (threshold: number) => trend.forecast(threshold).reachesThresholdInMs;
@@ -134,7 +134,7 @@ describe('a failure trend', () => {
     expect(ms(tenMinutesAhead + 0.001)).toBeUndefined();
   });
 
-  it('forgets only after a silence without a break', () => {
+  it('drops the level only after five minutes without any call', () => {
     const clock = new ManualClock();
     clock.jump(4000);
     const trend = new FailureTrend(clock);
@@ -145,7 +145,7 @@ describe('a failure trend', () => {
     call();
     for (let round = 0; round < 5; round++) {
       clock.jump(50 * 5000);
-      call(); // a call in between, and all is remembered
+      call(); // one call in between keeps the level
       expect(trend.forecast(0.5).failureRatio).toBe(1);
     }
     clock.jump(59 * 5000);
@@ -154,7 +154,7 @@ describe('a failure trend', () => {
     expect(trend.forecast(0.5).failureRatio).toBe(0);
   });
 
-  it('keeps ratios between 0 and 1, whatever happens', () => {
+  it('keeps ratios between 0 and 1', () => {
     const step = fc.record({ wait: fc.integer({ min: 0, max: 400_000 }), failed: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), (steps) => {

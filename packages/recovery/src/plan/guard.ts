@@ -57,10 +57,11 @@ export function guardOf(plan: ResolvedPlan): Guard {
 function failurePredicate({ operation, shouldHandle }: ResolvedPlan): ShouldHandle {
   if (shouldHandle === undefined) return isFailure;
   return (outcome, call) => {
-    if (!outcome.ok && outcome.error instanceof FailedResultError) {
-      // The plan's own verdict on a value; that of a plan inside is judged like any error.
-      if (outcome.error.policy === operation) return true;
-    }
+    // The plan has judged values before its policies see them: those that count as failed are errors.
+    if (outcome.ok) return false;
+    const { error } = outcome;
+    // That of a plan inside is judged like any error.
+    if (error instanceof FailedResultError && error.policy === operation) return true;
     return decide(operation, shouldHandle, outcome, call);
   };
 }

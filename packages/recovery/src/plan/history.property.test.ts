@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RECOVERY_OUTCOMES } from '../semconv.ts';
-import { type HistoryQuery, inWords, RecoveryHistory, type RecoveryRecord } from './history.ts';
+import { errorRecord, type HistoryQuery, RecoveryHistory, type RecoveryRecord } from './history.ts';
 
 const record = fc.record({
   operation: fc.constantFrom('a', 'b', 'c'),
@@ -27,7 +27,7 @@ const query = fc.record(
 );
 
 describe('a recovery history', () => {
-  it('is the last so many records, filtered and cut as an array would be', () => {
+  it('returns the same records as an array that is sliced and filtered', () => {
     fc.assert(
       fc.property(fc.nat(10), fc.array(record, { maxLength: 40 }), query, (size, added, asked) => {
         const history = new RecoveryHistory(size);
@@ -52,12 +52,16 @@ describe('a recovery history', () => {
     expect(() => new RecoveryHistory(3).query({ limit })).toThrow(RangeError);
   });
 
-  it('keeps errors in words of bounded length', () => {
-    expect(inWords(new TypeError('x'.repeat(1000)))).toEqual({
+  it.each([null, { operatoin: 'a' }])('refuses the query %o', (query) => {
+    expect(() => new RecoveryHistory(3).query(query as never)).toThrow(TypeError);
+  });
+
+  it('keeps errors as text of bounded length', () => {
+    expect(errorRecord(new TypeError('x'.repeat(1000)))).toEqual({
       type: 'TypeError',
-      message: 'x'.repeat(500),
+      message: `${'x'.repeat(499)}…`,
     });
-    expect(inWords('a string')).toEqual({ type: '_OTHER', message: 'a string' });
-    expect(inWords(undefined)).toBeUndefined();
+    expect(errorRecord('a string')).toEqual({ type: '_OTHER', message: 'a string' });
+    expect(errorRecord(undefined)).toBeUndefined();
   });
 });

@@ -6,17 +6,17 @@ import { recover } from './recovery.ts';
 const plan = (fields: Partial<RecoveryPlan>): RecoveryPlan => ({ operation: 'op', ...fields });
 
 describe('a plan', () => {
-  it('retries three times from 100 ms within five seconds, unless it says otherwise', () => {
+  it('retries three times from 100 ms within five seconds by default', () => {
     expect(resolvePlan(plan({}))).toMatchObject({
       strategies: ['retry'],
       maxRetries: 3,
       retryDelayMs: 100,
       timeoutMs: 5000,
-      spans: 'all',
+      spans: 'failures',
     });
   });
 
-  it('may name its handlers', () => {
+  it('can name its handlers', () => {
     const handler = (): number => 1;
     const resolved = resolvePlan(plan({ strategy: 'fallback', fallback: 'first' }), {
       handlers: { first: handler },
@@ -25,7 +25,10 @@ describe('a plan', () => {
   });
 
   it.each<[Partial<RecoveryPlan>, string]>([
-    [{ operation: '' }, "recovery plan: operation must be a non-empty string, got ''."],
+    [
+      { operation: '' },
+      "recovery plan: operation must be a non-empty string of at most 128 characters without control characters, got ''.",
+    ],
     [
       { strategy: 'give_up' as never },
       "recovery plan 'op': strategy must be one of 'retry', 'circuit_break', 'fallback', 'graceful_degrade', got 'give_up'.",
@@ -34,7 +37,7 @@ describe('a plan', () => {
     [{ strategy: ['retry', 'retry'] }, "recovery plan 'op': strategy names 'retry' twice."],
     [
       { strategy: ['fallback', 'retry'], fallback: () => 1 },
-      "strategy must name 'retry' before 'fallback', which answers when no call is left to make.",
+      "strategy must name 'retry' before 'fallback', which answers after the last call.",
     ],
     [
       { strategy: 'fallback' },
@@ -58,7 +61,20 @@ describe('a plan', () => {
       { spans: 'some' as never },
       "recovery plan 'op': spans must be one of 'all', 'failures', 'none', got 'some'.",
     ],
-    [{ isFailure: 1 as never }, "recovery plan 'op': isFailure must be a function, got 1."],
+    [{ shouldHandle: 1 as never }, "recovery plan 'op': shouldHandle must be a function, got 1."],
+    [{ isFailure: () => false } as never, "recovery plan: unknown option 'isFailure'"],
+    [
+      { attemptTimeoutMs: '1s' as never },
+      "recovery plan 'op': attemptTimeoutMs must be a finite number > 0, got '1s'.",
+    ],
+    [
+      { retry: { maxAttempts: 3 } as never },
+      "recovery plan 'op': retry.maxAttempts cannot be set here: set maxRetries of the plan.",
+    ],
+    [
+      { breaker: { shouldHandle: () => true } as never },
+      "recovery plan 'op': breaker.shouldHandle cannot be set here: set shouldHandle of the plan.",
+    ],
     [{ retry: 1 as never }, "recovery plan 'op': retry must be an object, got 1."],
     [
       { retries: 1 } as never,
@@ -74,9 +90,18 @@ describe('a plan', () => {
     expect(() => recover(plan({ strategy: 'circuit_break', timeoutMs: 50 }))).not.toThrow();
   });
 
-  it('is refused when an option of its retry or breaker does not hold', () => {
+  it('is refused when an option of its retry or breaker is invalid', () => {
     expect(() => recover(plan({ retry: { multiplier: 0 } }))).toThrow('retry: multiplier');
     const breaker = { failureThreshold: 0 };
     expect(() => recover(plan({ strategy: 'circuit_break', breaker }))).toThrow('failureThreshold');
+  });
+
+  it.each([
+    [null, {}, 'recovery plan: options must be an object, got null.'],
+    [plan({}), null, "recovery plan 'op': options must be an object, got null."],
+    [plan({}), { clocks: 1 }, "recovery plan 'op': unknown option 'clocks'"],
+    [plan({}), { handlers: { a: 1 } }, "handlers['a'] must be a function, got 1."],
+  ])('is refused with its environment: %o, %o', (given, environment, message) => {
+    expect(() => recover(given as never, environment as never)).toThrow(message);
   });
 });

@@ -1,3 +1,4 @@
+import type { CallContext } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { planOf, withPlan } from './annotation.ts';
@@ -29,7 +30,7 @@ describe('recoveries', () => {
     expect(manager.get('fetch')?.plan.maxRetries).toBe(1);
   });
 
-  it('run an operation without a plan plainly, but on record', async () => {
+  it('run an operation without a plan once, and keep it in the history', async () => {
     const { manager } = make();
     const bug = new Error('bug');
     await expect(manager.execute('other', async () => 1)).resolves.toEqual({ ok: true, value: 1 });
@@ -48,17 +49,17 @@ describe('recoveries', () => {
     expect(manager.get('other')).toBeUndefined();
   });
 
-  it('obey signal and deadline without a plan too', async () => {
+  it('end an operation without a plan at its signal and timeout', async () => {
     const { clock, manager } = make();
     const late = { signal: AbortSignal.abort('late') };
     expect(await manager.execute('other', () => 1, late)).toEqual({ ok: false, error: 'late' });
-    const slow = manager.execute('other', () => clock.sleep(100), { deadlineMs: 10 });
+    const slow = manager.execute('other', () => clock.sleep(100), { timeoutMs: 10 });
     await clock.advance(10);
     expect(await slow).toMatchObject({ error: { code: 'DEADLINE_EXCEEDED' } });
     expect(manager.history().map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
   });
 
-  it('register functions, whose arguments their handlers get to know', async () => {
+  it('register functions, and pass their arguments to the handlers', async () => {
     const { manager } = make({
       plans: [
         {
@@ -80,7 +81,7 @@ describe('recoveries', () => {
     await expect(greet('Ada', true)).resolves.toBe('hello from memory, Ada');
   });
 
-  it('take a plan that stands beside the function', async () => {
+  it('use a plan that is attached to a function', async () => {
     const fetchPackage = withPlan(
       { operation: 'fetch_package', strategy: 'fallback', fallback: 'empty' },
       async (_, name: string): Promise<string[]> => {
@@ -97,7 +98,7 @@ describe('recoveries', () => {
     manager.start();
   });
 
-  it('let a plan from outside go before the one beside the function', async () => {
+  it('prefer a plan from outside to one that is attached to the function', async () => {
     const { manager } = make({
       plans: [{ operation: 'f', strategy: 'fallback', fallback: () => 'document' }],
     });
@@ -108,7 +109,7 @@ describe('recoveries', () => {
     await expect(manager.register(f)()).resolves.toBe('document');
   });
 
-  it('refuse to start with a plan for an operation that nobody registered', () => {
+  it('refuse to start with a plan for an operation that is not registered', () => {
     const plans = [{ operation: 'fetch' }, { operation: 'fecth' }, { operation: 'check' }];
     const { manager } = make({ plans, operations: ['check'] });
     manager.register('fetch', async () => 1);
@@ -122,7 +123,7 @@ describe('recoveries', () => {
         operations: ['fecth'],
         registered: ['check', 'fetch'],
         message:
-          "'recoveries' has plans for operations that nobody registered: 'fecth'. Registered are 'check', 'fetch'.",
+          "'recoveries' has plans for operations that are not registered: 'fecth'. Registered are 'check', 'fetch'.",
       });
     }
     manager.register('fecth', async () => 1);
@@ -156,13 +157,13 @@ describe('recoveries', () => {
     expect(forecast?.trendPerMinute).toBeGreaterThan(0);
   });
 
-  it('count a call that a retry saved as a failure of the service for the forecast, but no abort', async () => {
+  it('leave a call that was cancelled out of the forecast', async () => {
     const { manager } = make({ plans: [{ operation: 'a' }] });
     await manager.execute('a', () => 1, { signal: AbortSignal.abort() });
     expect(manager.get('a')?.forecast().calls).toBe(0);
   });
 
-  it('give their plans the chance that they were given', async () => {
+  it('give their random source to their plans', async () => {
     for (const [random, waitMs] of [
       [() => 0, 80],
       [() => 0.999_999, 120],
@@ -178,18 +179,18 @@ describe('recoveries', () => {
     }
   });
 
-  it('dispose of what they made', () => {
+  it('dispose of their plans', () => {
     const { manager } = make({ plans: [{ operation: 'a' }] });
     expect(() => manager[Symbol.dispose]()).not.toThrow();
   });
 
-  it('refuse what does not hold', () => {
+  it('refuse invalid options, plans and functions', () => {
     const plans = [{ operation: 'a' }, { operation: 'a' }];
-    expect(() => recoveries({ plans })).toThrow("recoveries: 'a' has a plan already.");
+    expect(() => recoveries({ plans })).toThrow("recoveries: 'a' already has a plan.");
     expect(() => recoveries({ historySize: -1 })).toThrow('historySize must be an integer from 0');
     expect(() => recoveries({ plan: [] } as never)).toThrow("unknown option 'plan'");
     expect(() => recoveries({ handlers: { a: 1 as never } })).toThrow(
-      'recoveries: handlers.a must be a function, got 1.',
+      "recoveries: handlers['a'] must be a function, got 1.",
     );
     expect(() => recoveries({ handlers: 1 as never })).toThrow(
       'recoveries: handlers must be an object, got 1.',
@@ -197,11 +198,54 @@ describe('recoveries', () => {
     expect(() => recoveries({ name: '' })).toThrow('name must be a non-empty string');
     const { manager } = make();
     expect(() => manager.register('a', 1 as never)).toThrow('register needs a function, got 1.');
-    expect(() => manager.register((() => 1) as never)).toThrow('carries no plan');
+    expect(() => manager.register((() => 1) as never)).toThrow('has no plan');
     const planned = withPlan({ operation: 'b' }, () => 1);
     expect(() => manager.register('a', planned)).toThrow(
-      "the function registered as 'a' carries a plan for 'b'.",
+      "the function registered as 'a' has a plan for 'b'.",
     );
     expect(() => withPlan({ operation: 'b', maxRetries: -1 }, () => 1)).toThrow('maxRetries');
+  });
+
+  it('refuse a name of an operation that is no text, as a failure', async () => {
+    const { manager } = make();
+    for (const name of ['', undefined, 7]) {
+      const result = await manager.execute(name as never, () => 1);
+      expect(result).toMatchObject({ ok: false, error: { name: 'TypeError' } });
+    }
+    await manager.execute('x'.repeat(500), () => 1);
+    expect(manager.history().at(-1)?.operation).toHaveLength(128);
+  });
+
+  it('give registered functions call options, fixed or computed from the arguments', async () => {
+    const { manager } = make({ plans: [{ operation: 'f' }] });
+    const f = async (call: CallContext, _id: string) => [call.key, call.cost, call.priority];
+    const fixed = manager.register('f', f, { key: 'tenant', cost: 2 });
+    await expect(fixed('a')).resolves.toEqual(['tenant', 2, undefined]);
+    const computed = manager.register('f', f, (id) => ({ key: id, priority: 'critical' }));
+    await expect(computed('a')).resolves.toEqual(['a', 1, 'critical']);
+    const g = withPlan({ operation: 'g' }, async (call: CallContext, _id: string) => [call.key]);
+    const planned = manager.register(g, { key: 'tenant' });
+    await expect(planned('a')).resolves.toEqual(['tenant']);
+    expect(() => manager.register('f', f, { keys: 1 } as never)).toThrow("unknown option 'keys'");
+    expect(() => manager.register('f', f, { args: [] } as never)).toThrow(
+      'args cannot be set here',
+    );
+    const late = manager.register('f', f, (async () => {
+      throw new Error('late');
+    }) as never);
+    await expect(late('a')).rejects.toBeInstanceOf(TypeError);
+  });
+
+  it.each([
+    [
+      { operations: ['a', 1] },
+      'recoveries: operations must be an array of names, got an array of 2.',
+    ],
+    [{ plans: {} }, 'recoveries: plans must be an array of plans, got an object.'],
+    [{ clock: {} }, 'recoveries: clock'],
+    [{ random: 1 }, 'recoveries: random must be a function, got 1.'],
+    [null, 'recoveries: options must be an object, got null.'],
+  ])('refuse the options %o', (options, message) => {
+    expect(() => recoveries(options as never)).toThrow(message);
   });
 });

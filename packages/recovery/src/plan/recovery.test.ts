@@ -1,4 +1,5 @@
-import { RetryExhaustedError } from '@temper/retry';
+import { isFailure, type Outcome } from '@temper/core';
+import { retryDetails } from '@temper/retry';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it, vi } from 'vitest';
 import { FallbackFailedError } from '../errors.ts';
@@ -10,11 +11,11 @@ const reset = (): Error => Object.assign(new Error('reset'), { code: 'ECONNRESET
 
 function make(plan: Partial<RecoveryPlan> = {}) {
   const clock = new ManualClock();
-  const environment = { clock, random: () => 0.5 }; // in the middle of ± 20 %: no jitter at all
+  const environment = { clock, random: () => 0.5 }; // the middle of ± 20 %: no jitter
   return { clock, recovery: recover({ operation: 'op', ...plan }, environment) };
 }
 
-/** Fails so many times, then answers. */
+/** Fails a number of times, then succeeds. */
 function failing(times: number, make: () => unknown = reset) {
   let calls = 0;
   return async (): Promise<string> => {
@@ -24,7 +25,7 @@ function failing(times: number, make: () => unknown = reset) {
 }
 
 describe('recovery by retry', () => {
-  it('has nothing to do when the first call succeeds', async () => {
+  it('returns the value of a first call that succeeds', async () => {
     const { recovery } = make();
     await expect(recovery.execute(failing(0))).resolves.toEqual({
       ok: true,
@@ -33,7 +34,7 @@ describe('recovery by retry', () => {
     expect(recovery.stats().executions.success).toBe(1);
   });
 
-  it('calls again, three times at most, after 100, 200 and 400 ms', async () => {
+  it('retries at most three times, after 100, 200 and 400 ms, and ends with the last error', async () => {
     const { clock, recovery } = make();
     const before = clock.monotonic();
     await expect(clock.runUntil(recovery.execute(failing(3)))).resolves.toEqual({
@@ -42,12 +43,14 @@ describe('recovery by retry', () => {
       recoveredBy: 'retry',
     });
     expect(clock.monotonic() - before).toBeCloseTo(700);
-    const lost = await clock.runUntil(recovery.execute(failing(4)));
-    expect(lost).toMatchObject({ ok: false, error: { code: 'RETRY_EXHAUSTED', attempts: 4 } });
-    expect(lost).not.toHaveProperty('degraded');
+    const last = reset();
+    const lost = await clock.runUntil(recovery.execute(failing(4, () => last)));
+    expect(lost).toEqual({ ok: false, error: last });
+    expect(retryDetails(last)).toMatchObject({ attempts: 4, reason: 'attempts' });
+    expect(recovery.history().at(-1)).toMatchObject({ attempts: 4 });
   });
 
-  it('passes an error that is not transient unchanged, after one call', async () => {
+  it('ends with an error that is not transient after one call, unchanged', async () => {
     const { recovery } = make();
     const bug = new TypeError('bug');
     await expect(recovery.execute(failing(1, () => bug))).resolves.toEqual({
@@ -57,9 +60,9 @@ describe('recovery by retry', () => {
     await expect(recovery.run(failing(1, () => bug))).rejects.toBe(bug);
   });
 
-  it('takes more of a retry’s options', async () => {
+  it('passes further options on to the retry', async () => {
     const { recovery } = make({
-      retry: { isRetryable: () => true, backoff: 'constant' },
+      retry: { shouldHandle: () => true, backoff: 'constant' },
       retryDelayMs: 0,
     });
     const result = await recovery.execute(failing(1, () => new TypeError('odd')));
@@ -68,7 +71,7 @@ describe('recovery by retry', () => {
 });
 
 describe('the timeout of a plan', () => {
-  it('is five seconds for all calls together, enforced, and aborts', async () => {
+  it('ends all calls together after five seconds, whether or not the operation reacts', async () => {
     const { clock, recovery } = make();
     let aborted = false;
     const before = clock.monotonic();
@@ -76,7 +79,7 @@ describe('the timeout of a plan', () => {
       signal.addEventListener('abort', () => {
         aborted = true;
       });
-      return clock.sleep(1e9); // does not listen
+      return clock.sleep(1e9); // ignores its signal
     };
     const result = await clock.runUntil(recovery.execute(deaf));
     expect(result).toMatchObject({
@@ -87,7 +90,7 @@ describe('the timeout of a plan', () => {
     expect(aborted).toBe(true);
   });
 
-  it('can be set for each call as well', async () => {
+  it('can be set for each call too', async () => {
     const { clock, recovery } = make({ attemptTimeoutMs: 50 });
     let calls = 0;
     const slowFirst = ({ signal }: { signal: AbortSignal }): Promise<void> =>
@@ -98,7 +101,7 @@ describe('the timeout of a plan', () => {
     });
   });
 
-  it('can follow the latencies of the calls', async () => {
+  it('can follow observed latencies', async () => {
     const { clock, recovery } = make({
       attemptTimeoutMs: { quantile: 0.9, factor: 2, maxMs: 1000, minSamples: 5 },
     });
@@ -106,13 +109,13 @@ describe('the timeout of a plan', () => {
     const before = clock.monotonic();
     const result = await clock.runUntil(recovery.execute(() => clock.sleep(100_000)));
     expect(result.ok).toBe(false);
-    // Four attempts of some 20 ms, and the waits between them: not four times a second.
+    // Four attempts of about 20 ms and the waits between them, instead of four times a second.
     expect(clock.monotonic() - before).toBeLessThan(900);
   });
 });
 
 describe('recovery by fallback', () => {
-  it('answers for an operation that failed, and knows of what and why', async () => {
+  it('answers for an operation that failed, with its error, attempts and arguments', async () => {
     const events: RecoveryEvent[] = [];
     const { recovery } = make({
       strategy: 'fallback',
@@ -139,7 +142,7 @@ describe('recovery by fallback', () => {
     });
   });
 
-  it('is held to the timeout, and aborted', async () => {
+  it('is aborted after the timeout', async () => {
     const { clock, recovery } = make({
       strategy: 'fallback',
       timeoutMs: 100,
@@ -153,14 +156,14 @@ describe('recovery by fallback', () => {
     expect(clock.pendingRefed).toBe(0);
   });
 
-  it('follows a retry, where the plan says so', async () => {
+  it('can follow a retry', async () => {
     const { clock, recovery } = make({
       strategy: ['retry', 'fallback'],
-      fallback: ({ error, attempts }) => `after ${attempts}: ${(error as Error).name}`,
+      fallback: ({ error, attempts }) => `after ${attempts}: ${(error as Error).message}`,
     });
     await expect(clock.runUntil(recovery.execute(failing(9)))).resolves.toEqual({
       ok: true,
-      value: 'after 4: RetryExhaustedError',
+      value: 'after 4: reset',
       recoveredBy: 'fallback',
     });
     await expect(clock.runUntil(recovery.execute(failing(1)))).resolves.toMatchObject({
@@ -170,7 +173,7 @@ describe('recovery by fallback', () => {
 });
 
 describe('recovery by circuit', () => {
-  it('is a real breaker: it opens, rejects without a call, and closes again', async () => {
+  it('opens, rejects without a call, and closes again', async () => {
     const { clock, recovery } = make({ strategy: 'circuit_break' });
     const operation = vi.fn(failing(5));
     for (let i = 0; i < 5; i++) await recovery.execute(operation);
@@ -186,13 +189,13 @@ describe('recovery by circuit', () => {
     expect(recovery.stats().circuit).toBe('closed');
   });
 
-  it('takes a breaker’s options', async () => {
+  it('passes further options on to the breaker', async () => {
     const { recovery } = make({ strategy: 'circuit_break', breaker: { failureThreshold: 1 } });
     await recovery.execute(failing(1));
     expect(recovery.stats().circuit).toBe('open');
   });
 
-  it('inside a retry sees every call, and ends the retries when it opens', async () => {
+  it('inside a retry counts every call, and ends the retries when it opens', async () => {
     const { clock, recovery } = make({
       strategy: ['retry', 'circuit_break', 'fallback'],
       maxRetries: 9,
@@ -218,7 +221,7 @@ describe('recovery by circuit', () => {
 });
 
 describe('graceful degradation', () => {
-  it('gives a real partial result beside the error', async () => {
+  it('returns a partial result beside the error', async () => {
     const { recovery } = make({
       strategy: 'graceful_degrade',
       degrade: ({ args }) => ({ items: [], of: args[0] }),
@@ -235,16 +238,16 @@ describe('graceful degradation', () => {
     expect(thrown).toMatchObject({
       degraded: { items: [] },
       cause: { message: 'reset' },
-      message: "'op' failed, and has a partial result: reset",
+      message: "Operation 'op' failed, with a partial result: reset",
     });
   });
 
-  it('tells a partial result of undefined from none', async () => {
+  it('distinguishes a partial result of undefined from none', async () => {
     const { recovery } = make({ strategy: 'graceful_degrade', degrade: () => undefined });
     expect(await recovery.execute(failing(1))).toHaveProperty('degraded', undefined);
   });
 
-  it('comes after a fallback that failed, and knows both errors', async () => {
+  it('follows a fallback that failed, with both errors', async () => {
     const { recovery } = make({
       strategy: ['fallback', 'graceful_degrade'],
       fallback: () => Promise.reject(new Error('worse')),
@@ -270,10 +273,12 @@ describe('graceful degradation', () => {
   });
 });
 
-describe('a result that says it failed', () => {
-  it('counts as failure for the retry, and is found in the error', async () => {
-    const isFailure = (value: unknown): boolean => (value as { ok: boolean }).ok === false;
-    const { clock, recovery } = make({ isFailure });
+describe('shouldHandle of a plan', () => {
+  const isBad = (outcome: Outcome<unknown>): boolean =>
+    isFailure(outcome) || (outcome.ok && (outcome.value as { ok: boolean }).ok === false);
+
+  it('retries a value that counts as failed, which is found in the error at the end', async () => {
+    const { clock, recovery } = make({ shouldHandle: isBad });
     let calls = 0;
     const second = async () => ({ ok: ++calls > 1 });
     await expect(clock.runUntil(recovery.execute(second))).resolves.toEqual({
@@ -283,29 +288,121 @@ describe('a result that says it failed', () => {
     });
     const never = async () => ({ ok: false, status: 503 });
     const result = await clock.runUntil(recovery.execute(never));
-    const { error } = result as { error: RetryExhaustedError };
-    expect(error).toBeInstanceOf(RetryExhaustedError);
-    expect(error.cause).toBeInstanceOf(FailedResultError);
-    expect(error.cause).toMatchObject({
+    const { error } = result as { error: FailedResultError };
+    expect(error).toBeInstanceOf(FailedResultError);
+    expect(error).toMatchObject({
       value: { ok: false, status: 503 },
+      message: "Operation 'op' returned status 503, a result that counts as failed.",
       classification: { category: 'network', transient: true },
     });
+    expect(retryDetails(error)).toMatchObject({ attempts: 4 });
   });
 
-  it('counts as failure for the breaker and the fallback', async () => {
+  it('counts a value as a failure for the breaker and the fallback', async () => {
     const { recovery } = make({
       strategy: ['circuit_break', 'fallback'],
       breaker: { failureThreshold: 1 },
-      isFailure: (value) => value === 'bad',
+      shouldHandle: (outcome) => outcome.ok && outcome.value === 'bad',
       fallback: () => 'good',
     });
     await expect(recovery.execute(async () => 'bad')).resolves.toMatchObject({ value: 'good' });
     expect(recovery.stats().circuit).toBe('open');
   });
+
+  it('counts a value as a failure for the partial result', async () => {
+    const { recovery } = make({
+      strategy: 'graceful_degrade',
+      shouldHandle: isBad,
+      degrade: ({ error }) => (error as FailedResultError).value,
+    });
+    const result = await recovery.execute(async () => ({ ok: false }));
+    expect(result).toMatchObject({ ok: false, degraded: { ok: false } });
+  });
+
+  it('decides about errors for each strategy alike', async () => {
+    const bug = (): Promise<never> => Promise.reject(new TypeError('bug'));
+    const fallback = vi.fn(() => 'second best');
+    const { clock, recovery } = make({
+      strategy: ['retry', 'circuit_break', 'fallback'],
+      breaker: { failureThreshold: 1 },
+      shouldHandle: (outcome) => !outcome.ok && (outcome.error as Error).message === 'reset',
+      fallback,
+    });
+    for (let i = 0; i < 3; i++) {
+      await expect(recovery.execute(bug)).resolves.toMatchObject({ error: { message: 'bug' } });
+    }
+    expect(recovery.stats().circuit).toBe('closed');
+    expect(fallback).not.toHaveBeenCalled();
+    expect(recovery.forecast().failureRatio).toBe(0);
+    // The circuit opens at the first failure that counts, and its refusal is none of those.
+    const refused = await clock.runUntil(recovery.execute(failing(9)));
+    expect(refused).toMatchObject({ error: { code: 'CIRCUIT_OPEN' } });
+    expect(recovery.stats().circuit).toBe('open');
+  });
+
+  it('leaves the caller’s own mistakes alone by default: no retry, no count, no fallback', async () => {
+    const mistake = Object.assign(new Error('bad input'), { status: 422 });
+    const fallback = vi.fn(() => 'second best');
+    const { recovery } = make({
+      strategy: ['circuit_break', 'fallback'],
+      breaker: { failureThreshold: 1 },
+      fallback,
+    });
+    const result = await recovery.execute(() => Promise.reject(mistake));
+    expect(result).toEqual({ ok: false, error: mistake });
+    expect(fallback).not.toHaveBeenCalled();
+    expect(recovery.stats().circuit).toBe('closed');
+    expect(recovery.forecast()).toMatchObject({ failureRatio: 0, calls: 1 });
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('predicate');
+      },
+    ],
+    ['returns a promise', (async () => true) as never],
+    [
+      'returns a promise that rejects',
+      (async () => {
+        throw new Error('late');
+      }) as never,
+    ],
+  ])('that %s counts as false', async (_, shouldHandle) => {
+    const { recovery } = make({ strategy: 'fallback', fallback: () => 1, shouldHandle });
+    await expect(recovery.execute(async () => 'value')).resolves.toEqual({
+      ok: true,
+      value: 'value',
+    });
+    await expect(recovery.execute(failing(1))).resolves.toMatchObject({ ok: false });
+  });
+
+  it('is asked once about each value, whatever the strategies are', async () => {
+    const shouldHandle = vi.fn(() => false);
+    const { recovery } = make({ strategy: ['retry', 'circuit_break'], shouldHandle });
+    await recovery.execute(async () => 'value');
+    expect(shouldHandle).toHaveBeenCalledTimes(1);
+  });
+
+  it('is not asked about a value that comes after the call was cancelled', async () => {
+    const shouldHandle = vi.fn(() => true);
+    const { recovery } = make({ shouldHandle });
+    const controller = new AbortController();
+    const deaf = async (): Promise<string> => {
+      controller.abort('enough');
+      return 'late';
+    };
+    await expect(recovery.execute(deaf, { signal: controller.signal })).resolves.toEqual({
+      ok: true,
+      value: 'late',
+    });
+    expect(shouldHandle).not.toHaveBeenCalled();
+  });
 });
 
 describe('the caller of a recovery', () => {
-  it('is obeyed: an abort ends waits at once, and nothing answers in its place', async () => {
+  it('ends all waits with an abort, and no handler answers in place of the operation', async () => {
     const fallback = vi.fn();
     const { clock, recovery } = make({ strategy: ['retry', 'fallback'], fallback });
     const controller = new AbortController();
@@ -318,20 +415,20 @@ describe('the caller of a recovery', () => {
     expect(clock.pendingRefed).toBe(0);
   });
 
-  it('can set a deadline for everything, fallback included', async () => {
+  it('can set a timeout for the whole execution, fallback included', async () => {
     const { clock, recovery } = make({
       strategy: 'fallback',
       fallback: () => clock.sleep(1e6),
     });
-    const call = recovery.execute(() => Promise.reject(reset()), { deadlineMs: 300 });
+    const call = recovery.execute(() => Promise.reject(reset()), { timeoutMs: 300 });
     await clock.advance(300);
     expect(await call).toMatchObject({ ok: false, error: { code: 'DEADLINE_EXCEEDED' } });
     expect(recovery.history()).toMatchObject([{ outcome: 'aborted' }]);
   });
 
-  it('gets a wrong option back as a failure, and an aborted signal as its reason', async () => {
+  it('gets an invalid option as a failure, and an aborted signal as its reason', async () => {
     const { recovery } = make();
-    const wrong = await recovery.execute(failing(0), { deadlineMs: -1 });
+    const wrong = await recovery.execute(failing(0), { timeoutMs: -1 });
     expect(wrong).toMatchObject({ ok: false, error: { name: 'RangeError' } });
     const late = await recovery.execute(failing(0), { signal: AbortSignal.abort('late') });
     expect(late).toEqual({ ok: false, error: 'late' });
@@ -341,7 +438,7 @@ describe('the caller of a recovery', () => {
     ]);
   });
 
-  it('sees a synchronous throw as a failure', async () => {
+  it('gets a synchronous throw as a failure', async () => {
     const { recovery } = make();
     const throws = (): never => {
       throw new TypeError('at once');

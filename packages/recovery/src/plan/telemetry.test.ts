@@ -1,4 +1,4 @@
-import { SpanStatusCode } from '@opentelemetry/api';
+import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { InMemoryTelemetry } from '@temper/testkit';
 import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => telemetry.close());
 
 let made = 0;
-/** A name that no other test counts under. */
+/** A name that no other test uses. */
 const unique = (): string => `policy ${++made}`;
 const count = (metric: string, name: string, more: Record<string, unknown> = {}) =>
   telemetry.value(metric, { 'temper.policy.name': name, ...more });
@@ -44,9 +44,12 @@ describe('a recovery', () => {
     expect((took as { sum: number }).sum).toBeGreaterThan(0.5);
   });
 
-  it('makes a span around it all, unset when it was saved, ERROR when it was not', async () => {
+  it('has a span around all its calls: unset when it was recovered, ERROR when it failed', async () => {
     const saved = unique();
-    const plan = recover({ operation: saved, strategy: 'fallback', fallback: () => 2 }, { clock });
+    const plan = recover(
+      { operation: saved, spans: 'all', strategy: 'fallback', fallback: () => 2 },
+      { clock },
+    );
     await plan.execute(() => Promise.reject(reset()), { attributes: { tenant: 'a' } });
     expect(span(`recovery ${saved}`)).toMatchObject({
       attributes: {
@@ -60,19 +63,19 @@ describe('a recovery', () => {
       status: { code: SpanStatusCode.UNSET },
     });
     const lost = unique();
-    const retrying = recover({ operation: lost }, { clock });
+    const retrying = recover({ operation: lost, spans: 'all' }, { clock });
     await clock.runUntil(retrying.execute(() => Promise.reject(reset())));
     const whole = span(`recovery ${lost}`);
     expect(whole).toMatchObject({
-      attributes: { 'temper.outcome': 'failure', 'error.type': 'RETRY_EXHAUSTED' },
+      attributes: { 'temper.outcome': 'failure', 'error.type': 'ECONNRESET' },
       status: { code: SpanStatusCode.ERROR },
     });
     expect(span(`retry ${lost}`).parentSpanContext?.spanId).toBe(whole.spanContext().spanId);
   });
 
-  it('makes spans of failures alone, dated back, or none, when told to', async () => {
+  it('has spans only for failures by default, dated back, and none in mode none', async () => {
     const operation = unique();
-    const plan = recover({ operation, spans: 'failures', strategy: 'circuit_break' }, { clock });
+    const plan = recover({ operation, strategy: 'circuit_break' }, { clock });
     await plan.execute(() => 1);
     expect(telemetry.spans.filter((one) => one.name.startsWith('recovery'))).toEqual([]);
     await clock.runUntil(
@@ -91,7 +94,7 @@ describe('a recovery', () => {
     expect(telemetry.spans.filter((one) => one.name.startsWith('recovery'))).toEqual([]);
   });
 
-  it('shows what failure ratio is to be expected, and how much is asked of it', async () => {
+  it('reports the forecast of its failure ratio, and its demand', async () => {
     const operation = unique();
     const plan = recover({ operation, maxRetries: 0 }, { clock });
     expect(await count('temper.recovery.failure.forecast', operation)).toBeUndefined();
@@ -110,7 +113,7 @@ describe('a recovery', () => {
     expect(await count('temper.recovery.failure.forecast', operation)).toBe(0);
   });
 
-  it('takes all that it shows out of telemetry', async () => {
+  it('removes its gauges when it is disposed of', async () => {
     const operation = unique();
     const plan = recover({ operation }, { clock });
     expect(await count('temper.timeout.limit', operation)).toBe(5);
@@ -126,5 +129,55 @@ describe('a recovery', () => {
     await manager.run(unique(), () => 1);
     await manager.run(unique(), () => 1);
     expect(await count('temper.recovery.executions', 'unplanned', where)).toBe(before + 2);
+  });
+
+  it('has a span dated back for a recovered execution, with the handler’s work below it', async () => {
+    const operation = unique();
+    const plan = recover(
+      {
+        operation,
+        strategy: 'fallback',
+        fallback: () => trace.getTracer('test').startSpan('handler').end(),
+      },
+      { clock },
+    );
+    await plan.execute(() => Promise.reject(reset()));
+    const whole = span(`recovery ${operation}`);
+    expect(whole).toMatchObject({
+      attributes: { 'temper.outcome': 'recovered', 'temper.recovery.recovered_by': 'fallback' },
+      status: { code: SpanStatusCode.UNSET },
+    });
+    expect(span('handler').parentSpanContext?.spanId).toBe(whole.spanContext().spanId);
+  });
+
+  it('counts in the integers that stats() reads', async () => {
+    const operation = unique();
+    const plan = recover({ operation, strategy: 'circuit_break' }, { clock });
+    await plan.execute(() => 1);
+    await plan.execute(() => Promise.reject(reset()));
+    await plan.execute(() => 1, { timeoutMs: -1 });
+    const { executions } = plan.stats();
+    expect(executions).toMatchObject({ success: 1, failure: 2 });
+    for (const [outcome, value] of Object.entries(executions)) {
+      const where = { 'temper.recovery.strategy': 'circuit_break', 'temper.outcome': outcome };
+      expect(await count('temper.recovery.executions', operation, where)).toBe(value);
+    }
+  });
+
+  it('has a span for an execution whose options were refused', async () => {
+    const operation = unique();
+    await recover({ operation }, { clock }).execute(() => 1, { cost: 'high' as never });
+    expect(span(`recovery ${operation}`)).toMatchObject({
+      attributes: { 'temper.outcome': 'failure', 'error.type': 'TypeError' },
+      status: { code: SpanStatusCode.ERROR },
+    });
+  });
+
+  it('has neither passwords nor control characters in a span’s status', async () => {
+    const operation = unique();
+    const plan = recover({ operation, strategy: 'circuit_break' }, { clock });
+    await plan.execute(() => Promise.reject(new Error('GET https://me:secret@host/\u001b[31m')));
+    expect(span(`recovery ${operation}`).status.message).toBe('GET https://***@host/');
+    expect(plan.history()[0]?.error?.message).toBe('GET https://***@host/');
   });
 });
