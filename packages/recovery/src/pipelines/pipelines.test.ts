@@ -1,5 +1,5 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import { tokenBucket } from '@temper/ratelimit';
+import { retry } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it, vi } from 'vitest';
 import { PipelineReloadError } from '../errors.ts';
@@ -8,9 +8,11 @@ import { type PipelinesOptions, pipelines, type ReloadEvent } from './pipelines.
 
 const reset = (): Error => Object.assign(new Error('reset'), { code: 'ECONNRESET' });
 
+const kinds = { retry, breaker: circuitBreaker };
+
 function make(options: PipelinesOptions = {}) {
   const clock = new ManualClock();
-  return { clock, registry: pipelines({ clock, ...options }) };
+  return { clock, registry: pipelines({ clock, kinds, ...options }) };
 }
 
 const STANDARD: PipelineDefinition = [
@@ -19,8 +21,8 @@ const STANDARD: PipelineDefinition = [
   { breaker: { failureThreshold: 3 } },
 ];
 
-describe('named pipelines', () => {
-  it('are made from data, and bear their name', async () => {
+describe('pipelines', () => {
+  it('creates pipelines from data, with their name', async () => {
     const { clock, registry } = make({ define: { fetch: STANDARD } });
     const policy = registry.get('fetch');
     expect(policy?.name).toBe('fetch');
@@ -51,10 +53,9 @@ describe('named pipelines', () => {
     expect(JSON.parse(JSON.stringify(registry.list()))).toHaveLength(1);
   });
 
-  it('know every built-in kind, and those of the user', async () => {
-    const { registry } = make({ kinds: { tokenBucket } });
+  it('has built-in kinds, and takes others', async () => {
+    const { registry } = make();
     registry.define('all', [
-      { tokenBucket: { limit: 5, windowMs: 1000 } },
       { fallback: { handler: () => 'f' } },
       { timeout: { timeoutMs: 5000 } },
       { retry: {} },
@@ -63,10 +64,10 @@ describe('named pipelines', () => {
       { cached: {} },
       { chaos: {} },
     ]);
-    await expect(registry.get('all')?.execute(async () => 1)).resolves.toBe(1);
+    await expect(registry.get('all')?.execute(async () => 1, { key: 'k' })).resolves.toBe(1);
   });
 
-  it('serve calls under way on the old definition, and new ones on the new', async () => {
+  it('ends calls in flight on the old definition, and begins new ones on the new', async () => {
     const { clock, registry } = make();
     const policy = registry.define('p', [{ timeout: { timeoutMs: 1000 } }]);
     const slow = policy.tryExecute(({ signal }) => clock.sleep(500, signal));
@@ -82,7 +83,7 @@ describe('named pipelines', () => {
     expect(registry.list()).toMatchObject([{ inFlight: 0, draining: 0 }]);
   });
 
-  it('keep what has not changed, with all it knows: an open circuit stays open', async () => {
+  it('keeps the state of policies whose options have not changed: an open circuit stays open', async () => {
     const { registry } = make({ define: { p: STANDARD } });
     const policy = registry.get('p');
     for (let i = 0; i < 3; i++) await policy?.tryExecute(() => Promise.reject(new Error('x')));
@@ -100,7 +101,7 @@ describe('named pipelines', () => {
     expect(await policy?.tryExecute(async () => 1)).toEqual({ ok: true, value: 1 });
   });
 
-  it('keep the old definition when the new one does not hold, and say why', async () => {
+  it('keeps the old definition when the new one is invalid, and reports why', async () => {
     const events: ReloadEvent[] = [];
     const { registry } = make({ define: { p: STANDARD }, onReload: (one) => events.push(one) });
     const bad: PipelineDefinition = [{ retry: { maxAttempts: 0 } }];
@@ -125,30 +126,30 @@ describe('named pipelines', () => {
     ]);
   });
 
-  it('refuse an order that can not work, on reload too', () => {
+  it('refuses an order that cannot work on reload too', () => {
     const { registry } = make({ define: { p: [] } });
     const wrong = [
       { timeout: { timeoutMs: 50 } },
       { retry: { initialDelayMs: 100, jitter: 'none' } },
     ];
-    expect(() => registry.reload('p', wrong)).toThrow('can never call again');
+    expect(() => registry.reload('p', wrong)).toThrow('can never retry');
   });
 
-  it('dispose of what nothing uses any more, and of nothing else', async () => {
+  it('disposes of policies that are not in use any more, and of no others', async () => {
     const clock = new ManualClock();
     const made: { name: string; disposed: boolean }[] = [];
     const part = (options: { name: string; tag: string }) => {
       const one = { name: options.tag, disposed: false };
       made.push(one);
       return {
-        execute: <T>(operation: (context: never) => T | PromiseLike<T>, context?: unknown) =>
-          Promise.resolve(operation(context as never)),
+        execute: <T>(operation: (call: never) => T | PromiseLike<T>) =>
+          Promise.resolve(operation(undefined as never)),
         [Symbol.dispose]() {
           one.disposed = true;
         },
       };
     };
-    const registry = pipelines({ kinds: { part }, clock });
+    const registry = pipelines({ kinds: { ...kinds, part }, clock });
     const policy = registry.define('p', [{ part: { tag: 'kept' } }, { part: { tag: 'old' } }]);
     const call = policy.execute(() => clock.sleep(100));
     await settle();
@@ -165,7 +166,7 @@ describe('named pipelines', () => {
     expect(state()).toEqual({ kept: true, old: true, new: true, orphan: true });
   });
 
-  it('are not changed by what the caller does to its definition afterwards', () => {
+  it('is not affected by later changes of a definition by its creator', () => {
     const { registry } = make();
     const jitter = { ratio: 0.1 };
     const options = { maxAttempts: 2, jitter };
@@ -177,7 +178,7 @@ describe('named pipelines', () => {
     ]);
   });
 
-  it('survive a listener that throws', () => {
+  it('logs what onReload throws', () => {
     const onReload = vi.fn(() => {
       throw new Error('listener');
     });
@@ -186,7 +187,7 @@ describe('named pipelines', () => {
     expect(onReload).toHaveBeenCalledTimes(1);
   });
 
-  it('take options that are not data as they are', () => {
+  it('passes options that are not data unchanged', () => {
     const breakers: CircuitBreaker[] = [];
     const clock = new ManualClock();
     const registry = pipelines({
@@ -199,15 +200,15 @@ describe('named pipelines', () => {
         },
       },
     });
-    const isFailure = (): boolean => false;
-    registry.define('p', [{ breaker: { isFailure } }]);
-    registry.reload('p', [{ breaker: { isFailure } }]);
+    const shouldHandle = (): boolean => false;
+    registry.define('p', [{ breaker: { shouldHandle } }]);
+    registry.reload('p', [{ breaker: { shouldHandle } }]);
     expect(breakers).toHaveLength(1);
-    registry.reload('p', [{ breaker: { isFailure: () => false } }]);
+    registry.reload('p', [{ breaker: { shouldHandle: () => false } }]);
     expect(breakers).toHaveLength(2);
   });
 
-  it('keep a policy only where its options say the same, all the way down', () => {
+  it('keeps a policy only when its options are deeply equal', () => {
     class Rule {
       readonly limit: number;
       constructor(limit: number) {
@@ -215,13 +216,13 @@ describe('named pipelines', () => {
       }
     }
     let made = 0;
-    const kinds = {
+    const counted = {
       part: () => {
         made++;
         return { execute: async <T>(operation: (context: never) => T) => operation({} as never) };
       },
     };
-    const { registry } = make({ kinds: kinds as never });
+    const { registry } = make({ kinds: counted as never });
     const rule = new Rule(1);
     const bare = Object.assign(Object.create(null) as object, { a: 1 });
     const options = { list: [1, { deep: null }], rule, bare, not: undefined };
@@ -245,19 +246,21 @@ describe('named pipelines', () => {
     ['null', [null] as never, 'layer 0 must be { kind: options } with one kind, got null.'],
     ['no object', [1] as never, 'layer 0 must be { kind: options } with one kind, got 1.'],
     ['two kinds', [{ retry: {}, timeout: {} }], 'layer 0 must be { kind: options } with one kind'],
-    ['an unknown kind', [{}, { retri: {} }].slice(1), "layer 0 names the unknown kind 'retri'"],
-    ['no options', [{ retry: 3 as never }], 'layer 0, retry: options must be an object, got 3.'],
+    ['an unknown kind', [{}, { retri: {} }].slice(1), "layer 0 has the unknown kind 'retri'"],
+    ['no options', [{ retry: 3 as never }], "layer 0, 'retry': options must be an object, got 3."],
     ['a wrong option', [{ retry: { tries: 3 } }], "retry: unknown option 'tries'"],
-  ])('refuse a definition with %s', (_, definition, message) => {
+  ])('refuses a definition with %s', (_, definition, message) => {
     expect(() => make().registry.define('p', definition)).toThrow(message);
   });
 
-  it('refuse a name twice, a reload of none, and options that are not known', () => {
+  it('refuses a name twice, a reload of an unknown name, and unknown options', () => {
     const { registry } = make({ define: { p: [] } });
-    expect(() => registry.define('p', [])).toThrow("'p' is defined already; reload() replaces it.");
+    expect(() => registry.define('p', [])).toThrow(
+      "'p' is already defined; replace it with reload().",
+    );
     expect(() => registry.define('', [])).toThrow('name must be a non-empty string');
     expect(() => registry.reload('q', [])).toThrow(
-      "pipelines: no pipeline is named 'q'; known are p.",
+      "pipelines: no pipeline is named 'q'; known are 'p'.",
     );
     expect(() => pipelines({ policies: 1 } as never)).toThrow("unknown option 'policies'");
     expect(() => pipelines({ kinds: { a: 1 as never } })).toThrow('kinds.a must be a function');

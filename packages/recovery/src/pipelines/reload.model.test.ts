@@ -3,14 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Pipelines, pipelines } from './pipelines.ts';
 
-/** What a registry with one pipeline must be like: the tag in force, and the tag of each call. */
+/** The expected state of a registry with one pipeline: the tag in force, and the tag of each call. */
 interface Model {
   tag: number;
   revision: number;
   calls: { readonly tag: number }[];
 }
 
-/** A policy that was made from a tag; equal tags may be made twice, one after the other. */
+/** A policy that was created from a tag. Equal tags may be created twice, one after the other. */
 interface Made {
   readonly tag: number;
   disposed: boolean;
@@ -116,8 +116,8 @@ function check(model: Model, real: Real): void {
   expect(alive).toEqual(new Set([model.tag, ...model.calls.map(({ tag }) => tag)]));
 }
 
-describe('a pipeline that is replaced while it runs', () => {
-  it('loses no call, serves none with what is gone, and keeps count', async () => {
+describe('reload', () => {
+  it('loses no call, runs none on a disposed policy, and counts calls in flight', async () => {
     const commands = [
       fc.constant(new Begin()),
       fc.nat(20).map((which) => new Finish(which)),

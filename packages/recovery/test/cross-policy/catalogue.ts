@@ -1,22 +1,20 @@
 import { getEventListeners } from 'node:events';
 import { circuitBreaker } from '@temper/breaker';
-import type { Executor } from '@temper/core';
-import {
-  adaptiveConcurrency,
-  concurrency,
-  gcra,
-  slidingWindow,
-  tokenBucket,
-} from '@temper/ratelimit';
+import type { CallContext, Executor } from '@temper/core';
+import { concurrency, gcra, keyed, slidingWindow, tokenBucket } from '@temper/ratelimit';
+import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
 import { retry } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { expect } from 'vitest';
 import { cached, chaos, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
 
-/** What each fallback of the suite answers. */
+/** The answer of each fallback in the suite. */
 export const SECOND_BEST = 'second best';
 
-/** Every kind of policy, made as one would: with options under which any order of them can work. */
+/** The key of the call, or one for all calls that have none. */
+const keyOf = ({ key }: CallContext): string => key ?? 'all';
+
+/** Every kind of policy, with options under which they can work in any order. */
 export const KINDS = {
   retry: (clock: ManualClock) =>
     retry({ clock, maxAttempts: 3, initialDelayMs: 10, jitter: 'none' }),
@@ -24,8 +22,8 @@ export const KINDS = {
   timeout: (clock: ManualClock) => timeout({ clock, timeoutMs: 200 }),
   hedge: (clock: ManualClock) => hedge({ clock, delayMs: 500 }),
   fallback: (clock: ManualClock) => fallback({ clock, handler: () => SECOND_BEST }),
-  cached: (clock: ManualClock) => cached({ clock }),
-  singleFlight: (clock: ManualClock) => cached({ clock, singleFlight: true }),
+  cached: (clock: ManualClock) => cached({ clock, key: keyOf }),
+  singleFlight: (clock: ManualClock) => cached({ clock, key: keyOf, singleFlight: true }),
   chaos: (clock: ManualClock) =>
     chaos({ clock, enabled: true, latency: { rate: 1, delayMs: 5 }, fault: { rate: 0 } }),
   tokenBucket: (clock: ManualClock) => tokenBucket({ clock, limit: 1000, windowMs: 1000 }),
@@ -39,12 +37,12 @@ export const KINDS = {
 export type Kind = keyof typeof KINDS;
 export const KIND_NAMES: readonly Kind[] = Object.keys(KINDS) as Kind[];
 
-/** Every order of two different kinds. */
+/** Every order of two kinds. */
 export const PAIRS: readonly (readonly [Kind, Kind])[] = KIND_NAMES.flatMap((outer) =>
   KIND_NAMES.filter((inner) => inner !== outer).map((inner) => [outer, inner] as const),
 );
 
-/** Orders of three, four and five that somebody would want, outermost first. */
+/** Useful orders of three to seven kinds, outermost first. */
 export const SENSIBLE: readonly (readonly Kind[])[] = [
   ['retry', 'breaker', 'timeout'],
   ['timeout', 'retry', 'breaker'],
@@ -72,14 +70,14 @@ export const SENSIBLE: readonly (readonly Kind[])[] = [
   ['fallback', 'singleFlight', 'tokenBucket', 'retry', 'breaker', 'timeout', 'chaos'],
 ];
 
-/** One pipeline of these kinds on a clock of its own. */
+/** A pipeline of these kinds on a clock of its own. */
 export function build(kinds: readonly Kind[]) {
   const clock = new ManualClock();
   const policies = kinds.map((kind) => KINDS[kind](clock));
   return { clock, policy: pipeline({ clock, name: kinds.join(' > ') || 'empty' }, ...policies) };
 }
 
-/** A signal whose listeners are looked at afterwards. */
+/** A signal whose listeners are counted afterwards. */
 export interface WatchedSignal {
   readonly signal: AbortSignal;
   abort(reason: unknown): void;
@@ -96,7 +94,7 @@ export function watchedSignal(): WatchedSignal {
   };
 }
 
-/** What is left when a call is over: no timer that would hold the process, no listener. */
+/** Expects that a call has left neither a listener nor a timer that keeps the process alive. */
 export async function expectNothingLeft(
   clock: ManualClock,
   watched?: WatchedSignal,
@@ -106,7 +104,7 @@ export async function expectNothingLeft(
   expect(watched?.listeners() ?? 0).toBe(0);
 }
 
-/** The errors that an error is made of: itself, its causes, and those of all its attempts. */
+/** An error, its causes, and the errors of all its attempts. */
 export function everyError(error: unknown): unknown[] {
   if (typeof error !== 'object' || error === null) return [error];
   const { cause, errors } = error as { cause?: unknown; errors?: unknown };
@@ -117,6 +115,6 @@ export function everyError(error: unknown): unknown[] {
   return [error, ...within.flatMap(everyError)];
 }
 
-/** An error that passes, so that a retry or a hedge tries again. */
+/** A transient error, so that a retry or a hedge makes another attempt. */
 export const transient = (message: string): Error =>
   Object.assign(new Error(message), { code: 'ECONNRESET' });

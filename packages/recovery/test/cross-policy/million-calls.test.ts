@@ -6,12 +6,12 @@ import { cached, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
 import { watchedSignal } from './catalogue.ts';
 
 describe('a million calls on one long-lived signal', () => {
-  it('leave no listener on it, though every operation reads its own', async () => {
+  it('leave no listener on it, although every operation reads its own', async () => {
     const standard = pipeline({}, retry(), circuitBreaker(), timeout({ timeoutMs: 60_000 }));
     const everything = pipeline(
       {},
       fallback({ handler: () => 0 }),
-      cached(),
+      cached({ key: () => 'all' }),
       tokenBucket({ limit: 1e9, windowMs: 1000, burst: 1e9 }),
       standard,
       hedge({ delayMs: 60_000 }),

@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', (_, kinds) => {
-  it('passes an answer, asynchronous or not', async () => {
+  it('returns the result of the operation, synchronous or not', async () => {
     const { clock, policy } = build(kinds);
     const watched = watchedSignal();
     const read = async ({ signal }: { signal: AbortSignal }) => !signal.aborted && 'answer';
@@ -39,7 +39,7 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
     await expectNothingLeft(clock, watched);
   });
 
-  it('passes the caller’s signal, deadline and label to the operation', async () => {
+  it('passes the caller’s signal and deadline to the operation', async () => {
     const { clock, policy } = build(kinds);
     const watched = watchedSignal();
     const seen: Record<string, unknown>[] = [];
@@ -50,10 +50,10 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
           const { signal, deadline } = context;
           seen.push({ aborted: signal.aborted, deadline: (deadline ?? Infinity) <= begun + 1000 });
         },
-        { signal: watched.signal, deadlineMs: 1000, operation: 'op' },
+        { signal: watched.signal, timeoutMs: 1000, operation: 'op' },
       ),
     );
-    // A flight is of many callers, and goes on for the others: none of their deadlines is its own.
+    // A shared flight has many callers and continues for the others: it has no deadline of its own.
     const own =
       !has(kinds, 'singleFlight') || kinds.lastIndexOf('timeout') > kinds.indexOf('singleFlight');
     expect(seen).toEqual([{ aborted: false, deadline: own }]);
@@ -68,7 +68,7 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
       },
     ],
     ['rejected', (error: Error) => Promise.reject(error)],
-  ])('passes an error that is %s, or answers for it', async (_how, fail) => {
+  ])('rejects with an error that is %s, or answers for it', async (_how, fail) => {
     const { clock, policy } = build(kinds);
     const watched = watchedSignal();
     const bug = new TypeError('bug');
@@ -80,7 +80,7 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
     await expectNothingLeft(clock, watched);
   });
 
-  it('gets over two failures that pass, where something tries again', async () => {
+  it('recovers from two transient failures where a policy retries', async () => {
     const { clock, policy } = build(kinds);
     const watched = watchedSignal();
     let calls = 0;
@@ -107,7 +107,7 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
     await expectNothingLeft(clock, watched);
   });
 
-  it('does not call the operation for a caller who has aborted already', async () => {
+  it('does not call the operation for a caller that has aborted already', async () => {
     const { clock, policy } = build(kinds);
     const operation = vi.fn();
     const call = policy.execute(operation, { signal: AbortSignal.abort('before') });
@@ -116,7 +116,7 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
     await expectNothingLeft(clock);
   });
 
-  it('passes an abort on to an operation that listens, and its reason back untouched', async () => {
+  it('forwards an abort to the operation, and rejects with its unchanged reason', async () => {
     const { clock, policy } = build(kinds);
     const watched = watchedSignal();
     const reason = { own: 'reason' };
@@ -130,29 +130,29 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
     await expectNothingLeft(clock, watched);
   });
 
-  it('rejects at the deadline, though the operation is deaf', async () => {
+  it('rejects at the deadline although the operation ignores its signal', async () => {
     const { clock, policy } = build(kinds);
     const watched = watchedSignal();
     const begun = clock.monotonic();
     let aborted = false;
-    const deaf = ({ signal }: { signal: AbortSignal }): Promise<void> => {
+    const ignoring = ({ signal }: { signal: AbortSignal }): Promise<void> => {
       signal.addEventListener('abort', () => {
         aborted = true;
       });
       return clock.sleep(10_000);
     };
-    const call = policy.execute(deaf, { deadlineMs: 100, signal: watched.signal });
+    const call = policy.execute(ignoring, { timeoutMs: 100, signal: watched.signal });
     const outcome = expect(call).rejects.toBeInstanceOf(DeadlineExceededError);
     await clock.advance(100);
     await outcome;
     expect(clock.monotonic() - begun).toBe(100);
     expect(aborted).toBe(true);
     expect(watched.listeners()).toBe(0);
-    await clock.advance(20_000); // what was deaf comes to its end, and nobody minds
+    await clock.advance(20_000); // the operation ends, without any effect
     await expectNothingLeft(clock, watched);
   });
 
-  it('gives up on an operation that is deaf, where there is a timeout', async () => {
+  it('times out although the operation ignores its signal, where there is a timeout', async () => {
     if (!has(kinds, 'timeout')) return expect(has(kinds, 'timeout')).toBe(false);
     const { clock, policy } = build(kinds);
     const watched = watchedSignal();
@@ -172,8 +172,8 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
   });
 });
 
-describe('what is given up on', () => {
-  it('is no failure of a breaker inside a hedge: the others are not needed any more', async () => {
+describe('an operation that was ended early', () => {
+  it('is not a failure for a breaker inside a hedge that another attempt has answered', async () => {
     const clock = new ManualClock();
     const breaker = circuitBreaker({ clock, failureThreshold: 1 });
     const policy = pipeline({ clock }, hedge({ clock, delayMs: 10, maxAttempts: 3 }), breaker);
@@ -189,7 +189,7 @@ describe('what is given up on', () => {
     });
   });
 
-  it('is no failure of a breaker when the caller leaves, but is one when time is up', async () => {
+  it('is not a failure for a breaker when the caller aborts, but is one after a timeout', async () => {
     const clock = new ManualClock();
     const breaker = circuitBreaker({ clock });
     const policy = pipeline({ clock }, breaker, timeout({ clock, timeoutMs: 50 }));
@@ -201,12 +201,12 @@ describe('what is given up on', () => {
     await left;
     expect(breaker.stats().calls).toMatchObject({ failure: 0, ignored: 1 });
     await clock.runUntil(policy.tryExecute(slow));
-    await clock.runUntil(policy.tryExecute(slow, { deadlineMs: 20 }));
+    await clock.runUntil(policy.tryExecute(slow, { timeoutMs: 20 }));
     await settle();
     expect(breaker.stats().calls).toMatchObject({ failure: 2, ignored: 1 });
   });
 
-  it('gives its permit back: a limiter has none out when a call is over, however it ended', async () => {
+  it('returns its permit to the limiter, however the call ended', async () => {
     const clock = new ManualClock();
     const limiter = concurrency({ clock, limit: 2 });
     const policy = pipeline(
