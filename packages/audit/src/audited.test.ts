@@ -91,6 +91,63 @@ describe('audited', () => {
     expect(await sync('abc', 1)).toBe(4);
   });
 
+  it('wraps with call options, fixed or computed from the arguments', async () => {
+    const seen: unknown[] = [];
+    const { policy, clock, events } = bench({
+      shouldHandle: (outcome, call) => {
+        seen.push([call.operation, call.key]);
+        return !outcome.ok;
+      },
+    });
+    const fixed = policy.wrap(async (name: string) => name, { operation: 'get' });
+    const computed = policy.wrap(
+      async (name: string) => name,
+      (name) => ({ key: name }),
+    );
+    expect([await fixed('a'), await computed('b')]).toEqual(['a', 'b']);
+    expect(seen).toEqual([
+      ['get', undefined],
+      [undefined, 'b'],
+    ]);
+    expect(() => policy.wrap(async () => 1, { deadline: 5 } as never)).toThrow("'deadline'");
+    const misspelt = policy.wrap(
+      async () => 1,
+      () => ({ timeout: 5 }) as never,
+    );
+    await expect(misspelt()).rejects.toThrow("unknown call option 'timeout'");
+    expect(() => policy.wrap(5 as never)).toThrow('fetch: wrap needs a function, got 5');
+    expect(events()).toHaveLength(2);
+    const slow = policy.wrap(() => clock.sleep(120), { timeoutMs: 100 });
+    const rejected = expect(slow()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await clock.advance(100);
+    await rejected;
+    expect(events()).toHaveLength(2);
+    await clock.advance(20); // the operation ends, and its event follows
+    expect(events()[2]).toMatchObject({ status: 'success', durationMs: 120 });
+  });
+
+  it.each([
+    ['an error', 'failure', () => Promise.reject(new Error('x'))],
+    [
+      'a denied request',
+      'failure',
+      () => Promise.reject(Object.assign(new Error(), { status: 403 })),
+    ],
+    ['a value', 'success', async () => ({ status: 500 })],
+    ['nothing', 'success', async () => undefined],
+  ] as const)('records %s as %s by default', async (_, status, operation) => {
+    const { policy, events } = bench();
+    await policy.tryExecute<unknown>(operation);
+    expect(events()).toMatchObject([{ status }]);
+  });
+
+  it('stores the error of an outcome that shouldHandle does not take for a failure', async () => {
+    const { policy, events } = bench({ shouldHandle: () => false });
+    await expect(policy.execute(() => Promise.reject(new Error('known')))).rejects.toThrow('known');
+    expect(events()).toMatchObject([{ status: 'success', error: { message: 'known' } }]);
+    expect(policy.stats()).toEqual({ succeeded: 1, failed: 0 });
+  });
+
   it('audits the calls of another policy', async () => {
     const { policy, events } = bench();
     let calls = 0;
@@ -109,6 +166,8 @@ describe('audited', () => {
     expect(calls).toBe(1);
     expect(events()).toMatchObject([{ status: 'success' }]);
     expect(() => policy.around({} as never)).toThrow('policy must be a function');
+    await expect(both.execute(() => 1, { deadlineMs: 5 } as never)).rejects.toThrow("'deadlineMs'");
+    expect(events()).toHaveLength(1); // a call with invalid options is not made
   });
 
   it('does not start the operation while the log is unavailable', async () => {

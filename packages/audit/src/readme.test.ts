@@ -50,7 +50,7 @@ function shown(value: unknown): string {
 }
 
 describe('README', () => {
-  it('has an example that runs without error without error', async () => {
+  it('has an example that runs without error', async () => {
     const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
     using directory = temporaryDirectory();
     const body = example

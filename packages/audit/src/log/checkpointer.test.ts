@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { ScriptedSink } from '../../test/scripted-sink.ts';
 import { openCheckpoint, parseCheckpoint } from '../chain/checkpoint.ts';
 import type { AuditEventInput } from '../chain/event.ts';
-import { generateSigningKey, noteSigner, noteVerifier } from '../chain/signing-key.ts';
+import {
+  generateSigningKey,
+  type NoteSigner,
+  noteSigner,
+  noteVerifier,
+} from '../chain/signing-key.ts';
 import { verifyLog } from '../read/verify.ts';
 import { memorySink } from '../sinks/memory/memory-sink.ts';
 import type { AuditLog } from './audit-log.ts';
@@ -78,6 +83,21 @@ describe('checkpoints', () => {
     await append(log, 1);
     await log.close();
     expect(published).toEqual([2, 3]);
+  });
+
+  it('signs on close what an earlier attempt failed to sign', async () => {
+    const working = noteSigner(key.secretKey);
+    let fails = true;
+    const signer: NoteSigner = {
+      ...working,
+      sign: (data) => (fails ? Promise.reject(new Error('no key')) : working.sign(data)),
+    };
+    const { log, published } = bench({ signer, everyEvents: 2 });
+    await append(log, 2);
+    expect(published).toEqual([]);
+    fails = false;
+    await log.close();
+    expect(published).toEqual([2]);
   });
 
   it('signs a checkpoint of an empty log', async () => {
