@@ -17,7 +17,12 @@ function passing(given: unknown) {
 async function seenInside(parent: Call, ...policies: Parameters<typeof pipeline>[1][]) {
   let seen: CallContext | undefined;
   const policy = pipeline({}, ...policies);
-  await policy.execute((call) => void (seen = call), { parent });
+  await policy.execute(
+    (call) => {
+      seen = call;
+    },
+    { parent },
+  );
   return seen as Call;
 }
 
@@ -102,7 +107,10 @@ describe('a policy in a pipeline that only has execute', () => {
       const scope = new Call().scope(clock.monotonic() + 1000);
       const derived = new AbortController();
       const plain = await seenInside(scope, passing({ signal: derived.signal }));
-      const ours = await seenInside(scope, passing(new Call(1, undefined, undefined, scope.signal)));
+      const ours = await seenInside(
+        scope,
+        passing(new Call(1, undefined, undefined, scope.signal)),
+      );
       scope.end(by, 'ended');
       derived.abort('ended');
       expect([plain.endedBy, ours.endedBy]).toEqual([by, by]);

@@ -81,9 +81,12 @@ describe('pipeline', () => {
       key: 'tenant',
     });
     let seen: CallContext | undefined;
-    await inner.execute((each) => {
-      seen = each;
-    }, { parent });
+    await inner.execute(
+      (each) => {
+        seen = each;
+      },
+      { parent },
+    );
     expect(seen).toMatchObject({
       attempt: 3,
       deadline: 77,
@@ -185,9 +188,15 @@ describe('pipeline', () => {
   });
 
   it.each([
-    [[undefined], "pipeline 'pipeline': a policy must have execute(operation, options), got undefined."],
+    [
+      [undefined],
+      "pipeline 'pipeline': a policy must have execute(operation, options), got undefined.",
+    ],
     [[{}], "pipeline 'pipeline': a policy must have execute(operation, options), got an object."],
-    [[retry], "pipeline 'pipeline': a policy must have execute(operation, options), got function retry."],
+    [
+      [retry],
+      "pipeline 'pipeline': a policy must have execute(operation, options), got function retry.",
+    ],
   ])('refuses %o', (policies, message) => {
     expect(() => pipeline({}, ...(policies as never[]))).toThrow(message);
   });

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { circuitBreaker } from '@temper/breaker';
 import type { CallContext, Executor } from '@temper/core';
-import { concurrency, gcra, keyed, slidingWindow, tokenBucket } from '@temper/ratelimit';
+import { concurrency, gcra, slidingWindow, tokenBucket } from '@temper/ratelimit';
 import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
 import { retry } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
