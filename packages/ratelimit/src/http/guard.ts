@@ -185,7 +185,7 @@ function retryAfterSeconds(state: Decision): number {
   return Math.max(1, secondsOf(state.retryAfterMs) ?? 1, resetSeconds(state) ?? 0);
 }
 
-/** `undefined` when a retry can never pass, and when nobody knows when it can. */
+/** `undefined` when a retry can never pass, and when it is unknown when it can. */
 function secondsOf(ms: number | undefined): number | undefined {
   return ms === undefined || ms === Number.POSITIVE_INFINITY ? undefined : Math.ceil(ms / 1000);
 }

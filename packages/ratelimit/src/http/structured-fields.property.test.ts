@@ -117,7 +117,7 @@ describe('the examples of the draft', () => {
     ]);
     const [trial] = parseRateLimit('"default";r=999;pk=:dHJpYWwxMjEzMjM=:') ?? [];
     expect(Buffer.from(trial!.partitionKey!).toString()).toBe('trial121323');
-    // Parameters that nobody knows are comments.
+    // Unknown parameters are ignored.
     expect(parseRateLimitPolicy('"sliding";q=100;w=60;acme-burst=1000')).toHaveLength(1);
   });
 
