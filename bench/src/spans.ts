@@ -18,7 +18,7 @@ export function spanRows(group: string, sampler: Sampler): Bench[] {
     new TracerProvider({ sampler, spanProcessors: [new BatchSpanProcessor({ exporter })] }),
   );
   const tracer = trace.getTracer('bench');
-  const all = retry({ name: 'all' });
+  const all = retry({ name: 'all', spans: 'all' });
   const failures = retry({ name: 'failures', spans: 'failures' });
   const none = retry({ name: 'none', spans: 'none' });
   return [

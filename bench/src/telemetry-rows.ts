@@ -1,4 +1,4 @@
-import { instrumentationScope, type MetricDefinition } from '@temper/core';
+import { Instrumentation, type MetricDefinition } from '@temper/core/policy';
 import { retry } from '@temper/retry';
 import { answer, retryFloor } from './retry-floor.ts';
 import type { Bench } from './types.ts';
@@ -29,7 +29,7 @@ export const floorRow = (group: string): Bench => ({
 
 /** Rows of Temper with the SDK that this process has registered. */
 export function ourRows(group: string): Bench[] {
-  const scope = instrumentationScope({
+  const { scope } = new Instrumentation({
     name: '@temper/bench',
     version: '0.0.0',
     metrics: [CALLS, DURATION],

@@ -5,11 +5,11 @@ import {
   CORE_METRICS,
   type MetricDefinition,
   type SpanDefinition,
-} from '@temper/core';
+} from '@temper/core/policy';
 import { HEALTH_METRICS, HEALTH_SPANS, PROCESS_METRICS } from '@temper/health/semconv';
-import { RATELIMIT_METRICS, RATELIMIT_SPANS } from '@temper/ratelimit';
-import { RECOVERY_METRICS, RECOVERY_SPANS } from '@temper/recovery';
-import { RETRY_METRICS, RETRY_SPANS } from '@temper/retry';
+import { RATELIMIT_METRICS, RATELIMIT_SPANS } from '@temper/ratelimit/semconv';
+import { RECOVERY_METRICS, RECOVERY_SPANS } from '@temper/recovery/semconv';
+import { RETRY_METRICS, RETRY_SPANS } from '@temper/retry/semconv';
 import { SHUTDOWN_METRICS, SHUTDOWN_SPANS } from '@temper/shutdown/semconv';
 
 /** The metrics and spans of one package. */

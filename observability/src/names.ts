@@ -1,4 +1,4 @@
-import type { AttributeDefinition, MetricDefinition } from '@temper/core';
+import type { AttributeDefinition, MetricDefinition } from '@temper/core/policy';
 import { METRICS } from './catalog.ts';
 import { type NameStyle, prometheusLabel, prometheusName } from './prometheus-names.ts';
 

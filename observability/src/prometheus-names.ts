@@ -1,4 +1,4 @@
-import type { MetricDefinition } from '@temper/core';
+import type { MetricDefinition } from '@temper/core/policy';
 
 /**
  * The naming of metrics in Prometheus, which depends on the ingestion path. `scrape`: the Prometheus

@@ -1,4 +1,4 @@
-import type { AttributeDefinition, MetricDefinition, SpanDefinition } from '@temper/core';
+import type { AttributeDefinition, MetricDefinition, SpanDefinition } from '@temper/core/policy';
 import { stringify } from 'yaml';
 import { attributes, CATALOG } from './catalog.ts';
 

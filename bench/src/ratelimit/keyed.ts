@@ -45,24 +45,24 @@ const flexibleOf = (): Ask => {
 };
 const options = { maxKeys: KEYS };
 const bucketsOf = (): Ask => {
-  const limiter = keyed(() => tokenBucket(), options);
-  return (key) => limiter.tryAcquire(key);
+  const limiter = keyed({ template: tokenBucket(), ...options });
+  return (key) => limiter.tryAcquire({ key });
 };
 const gcraOf = (): Ask => {
-  const limiter = keyed(() => gcra(), options);
-  return (key) => limiter.tryAcquire(key);
+  const limiter = keyed({ template: gcra(), ...options });
+  return (key) => limiter.tryAcquire({ key });
 };
 const slidingOf = (): Ask => {
-  const limiter = keyed(() => slidingWindow(), options);
-  return (key) => limiter.tryAcquire(key);
+  const limiter = keyed({ template: slidingWindow(), ...options });
+  return (key) => limiter.tryAcquire({ key });
 };
 const plansOf = (): Ask => {
-  const limiter = keyed((key) => tokenBucket({ limit: key.length * 10 }), options);
-  return (key) => limiter.tryAcquire(key);
+  const limiter = keyed({ limiter: (key) => tokenBucket({ limit: key.length * 10 }), ...options });
+  return (key) => limiter.tryAcquire({ key });
 };
 const permitsOf = (): Ask => {
-  const limiter = keyed(() => concurrency(), options);
-  return (key) => limiter.tryAcquire(key)?.release();
+  const limiter = keyed({ limiter: () => concurrency(), ...options });
+  return (key) => limiter.tryAcquire({ key })?.release();
 };
 
 function row(name: string, make: () => Ask, more: Partial<Bench> = {}): Bench {
@@ -130,11 +130,11 @@ export const bounded: readonly Measure[] = [
     aim: 150 + 32,
     long: true,
     measure: async () => {
-      const limiter = keyed(() => tokenBucket(), options);
+      const limiter = keyed({ template: tokenBucket(), ...options });
       const before = await used();
-      for (let i = 0; i < 1_000_000; i++) limiter.tryAcquire(`key-${i}`);
+      for (let i = 0; i < 1_000_000; i++) limiter.tryAcquire({ key: `key-${i}` });
       const after = await used();
-      limiter.tryAcquire('key-0');
+      limiter.tryAcquire({ key: 'key-0' });
       return (after - before) / KEYS;
     },
   },

@@ -1,4 +1,4 @@
-import { instrumentationScope, type MetricDefinition } from '@temper/core';
+import { Instrumentation, type MetricDefinition } from '@temper/core/policy';
 import { registerPrometheus } from '../prometheus.ts';
 import { median } from '../statistics.ts';
 import type { Measure } from '../types.ts';
@@ -17,7 +17,11 @@ const definitions = Array.from(
   }),
 );
 const exporter = registerPrometheus();
-const scope = instrumentationScope({ name: '@temper/bench', version: '0', metrics: definitions });
+const { scope } = new Instrumentation({
+  name: '@temper/bench',
+  version: '0',
+  metrics: definitions,
+});
 let perMetric = 0;
 
 /** Median time of a scrape with the given number of series, in milliseconds. */

@@ -1,4 +1,5 @@
-import type { Clock, Scheduled } from '@temper/core';
+import type { Clock } from '@temper/core';
+import type { Scheduled } from '@temper/core/policy';
 
 interface Event {
   readonly at: number;

@@ -1,4 +1,4 @@
-import type { Priority } from '@temper/ratelimit';
+import type { Priority } from '@temper/core';
 import { EventLoop, exponential, seeded } from './events.ts';
 import { type Capacity, Server, type ServerOptions } from './server.ts';
 

@@ -1,9 +1,5 @@
-import {
-  type AdaptiveConcurrencyOptions,
-  adaptiveConcurrency,
-  concurrency,
-  throttle,
-} from '@temper/ratelimit';
+import { concurrency, throttle } from '@temper/ratelimit';
+import { type AdaptiveConcurrencyOptions, adaptiveConcurrency } from '@temper/ratelimit/adaptive';
 import type { EventLoop } from './events.ts';
 import type { Admitted, Strategy } from './scenario.ts';
 
@@ -61,9 +57,9 @@ export function throttled(multiplier: number, windowMs: number): Make {
     return {
       name: `throttle, multiplier ${multiplier}`,
       admit: (priority) => {
-        const ticket = policy.tryAcquire(priority);
+        const ticket = policy.tryAcquire({ priority });
         if (ticket === undefined) return undefined;
-        return { served: () => ticket.accepted(), overloaded: () => ticket.refused() };
+        return { served: () => ticket.release(), overloaded: () => ticket.overloaded() };
       },
       level: () => policy.stats().rejectionRatio,
     };
