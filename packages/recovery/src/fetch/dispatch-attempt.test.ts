@@ -3,7 +3,7 @@ import { DispatchAttempt } from './dispatch-attempt.ts';
 import type { DispatchController, DispatchHandler } from './dispatch-types.ts';
 import { RelayController } from './relay.ts';
 
-/** A connection, as undici shows it to a handler. */
+/** A connection, as a handler of undici sees it. */
 class Connection implements DispatchController {
   aborted = false;
   paused = false;
@@ -54,7 +54,7 @@ function make(overrides: Partial<DispatchHandler> = {}) {
 const why = new Error('why');
 
 describe('an attempt', () => {
-  it('holds its response, and what follows it, until it is adopted', () => {
+  it('holds its response and all later events until it is adopted', () => {
     const { told, relay, begun, settled, attempt, connection } = make();
     attempt.onRequestStart(connection, 'context');
     attempt.onResponseStarted();
@@ -83,7 +83,7 @@ describe('an attempt', () => {
     ]);
   });
 
-  it('stays paused when the handler says so', () => {
+  it('stays paused when the handler pauses', () => {
     const { relay, attempt, connection } = make({ onResponseStart: (own) => own.pause() });
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});
@@ -93,7 +93,7 @@ describe('an attempt', () => {
     expect([connection.paused, relay.paused]).toEqual([false, false]);
   });
 
-  it('tells of an error after the headers only once they are told', () => {
+  it('passes an error after the headers on only when it is adopted', () => {
     const { told, settled, attempt, connection } = make();
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});
@@ -106,14 +106,14 @@ describe('an attempt', () => {
     ]);
   });
 
-  it('fails by an error before the headers, of which its handler hears nothing', () => {
+  it('fails with an error before the headers, which is not passed to its handler', () => {
     const { told, settled, attempt, connection } = make();
     attempt.onRequestStart(connection, null);
     attempt.onResponseError(connection, new Error('refused'));
     expect([settled, told]).toEqual([['refused'], []]);
   });
 
-  it('tells nothing more once it is dropped', () => {
+  it('passes nothing on after it was dropped', () => {
     const { told, attempt, connection } = make();
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 503, {});
@@ -129,7 +129,7 @@ describe('an attempt', () => {
     expect(told).toEqual([]);
   });
 
-  it('is not dropped once it is adopted', () => {
+  it('is not dropped after it was adopted', () => {
     const { told, attempt, connection } = make();
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});
@@ -141,7 +141,7 @@ describe('an attempt', () => {
     expect(told.at(-1)).toEqual(['data', 'still']);
   });
 
-  it('is given up only before its headers', () => {
+  it('is ended only before its headers', () => {
     const early = make();
     early.attempt.onRequestStart(early.connection, null);
     early.attempt.giveUp(why);
@@ -155,14 +155,14 @@ describe('an attempt', () => {
     expect([late.settled, late.connection.aborted]).toEqual([['head'], false]);
   });
 
-  it('aborts a connection that it gets after it was given up', () => {
+  it('aborts a connection that it gets after it was ended', () => {
     const { begun, attempt, connection } = make();
     attempt.giveUp(why);
     attempt.onRequestStart(connection, null);
     expect([connection.reason, begun]).toEqual([why, []]);
   });
 
-  it('passes early hints on, and waits for the response', () => {
+  it('passes early hints on, which are not the response', () => {
     const { told, settled, attempt, connection } = make();
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 103, { link: 'x' });
@@ -185,8 +185,8 @@ describe('an attempt', () => {
   });
 });
 
-describe('what a handler holds on to', () => {
-  it('reaches the request while nothing is adopted, and the connection afterwards', () => {
+describe('the controller of a handler', () => {
+  it('aborts the request before an attempt is adopted, and the connection afterwards', () => {
     const early = make();
     early.relay.abort(why);
     early.relay.abort(new Error('again'));
@@ -201,7 +201,7 @@ describe('what a handler holds on to', () => {
     expect([aborts, connection.reason, relay.aborted]).toEqual([[], why, true]);
   });
 
-  it('tells of an abort that it was not asked for', () => {
+  it('shows an abort by the connection', () => {
     const { relay, attempt, connection } = make();
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});

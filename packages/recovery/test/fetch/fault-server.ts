@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** What the server does with one request. */
+/** Answers one request. */
 export type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** What the server saw of one request. */
+/** A request that the server received. */
 export interface Seen {
   readonly method: string;
   readonly path: string;
@@ -25,13 +25,13 @@ export const status =
     response.end(`status ${code}`);
   };
 
-/** Says nothing at all. */
+/** Never answers. */
 export const hang: Answer = () => {};
 
 /** Breaks the connection before the headers. */
 export const cut: Answer = (_, request) => request.socket.destroy();
 
-/** Sends its headers and the start of a body, and then nothing more. */
+/** Sends its headers and the beginning of a body, and nothing more. */
 export const half =
   (code = 200): Answer =>
   (response) => {
@@ -39,11 +39,11 @@ export const half =
     response.write('first half, ');
   };
 
-/** A real HTTP server that answers by a script, and remembers what it was asked. */
+/** A real HTTP server that answers by a script, and records its requests. */
 export class FaultServer implements AsyncDisposable {
   readonly seen: Seen[] = [];
   readonly responses: ServerResponse[] = [];
-  /** Answers in order; the last one goes on for ever. */
+  /** Answers in order; the last one is repeated. */
   script: Answer[];
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -92,7 +92,7 @@ export class FaultServer implements AsyncDisposable {
     return this.#connections;
   }
 
-  /** Waits until so many requests have arrived whole. */
+  /** Waits until this many requests have arrived in full. */
   async requests(count: number): Promise<void> {
     while (this.seen.length < count) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -106,7 +106,7 @@ export class FaultServer implements AsyncDisposable {
   }
 }
 
-/** A port on which nobody listens. */
+/** A URL of a port on which no server listens. */
 export async function closedPort(): Promise<string> {
   const server = await FaultServer.start(ok());
   const url = server.url();

@@ -4,7 +4,7 @@ import { type Answer, ok, status } from './fault-server.ts';
 import { quick, serve } from './guarded.ts';
 
 describe('a resilient fetch', () => {
-  it('sends what it is given, and gives back what comes', async () => {
+  it('sends the request, and returns the response', async () => {
     const server = await serve((response) => {
       response.writeHead(201, { 'x-own': 'header', 'content-type': 'application/json' });
       response.end('{"made":true}');
@@ -22,7 +22,7 @@ describe('a resilient fetch', () => {
     ]);
   });
 
-  it('takes a URL and a Request too', async () => {
+  it('accepts a URL and a Request', async () => {
     const server = await serve(status(503), ok());
     const fetch = quick();
     expect((await fetch(new URL(server.url('/url')))).status).toBe(200);
@@ -31,7 +31,7 @@ describe('a resilient fetch', () => {
     expect(server.seen.map(({ path }) => path)).toEqual(['/url', '/url', '/request', '/request']);
   });
 
-  it('leaves alone what is not HTTP, or not valid', async () => {
+  it('leaves requests to fetch that are not HTTP, or not valid', async () => {
     const fetch = quick();
     await expect((await fetch('data:text/plain,hello')).text()).resolves.toBe('hello');
     await expect(fetch('no url')).rejects.toBeInstanceOf(TypeError);
@@ -39,7 +39,7 @@ describe('a resilient fetch', () => {
     expect(fetch.stats().breakers).toEqual({});
   });
 
-  it('sends through the fetch that it is given', async () => {
+  it('sends through the fetch of its options', async () => {
     const asked: unknown[] = [];
     const own = async (input: unknown): Promise<Response> => {
       asked.push(input);
@@ -66,16 +66,16 @@ describe('a redirect', () => {
     expect(await response.text()).toBe('arrived');
   });
 
-  it('is handed over, or refused, when the caller says so', async () => {
+  it('is returned, or refused, by the option redirect', async () => {
     const server = await serve(to('/there'));
     const manual = await quick()(server.url('/here'), { redirect: 'manual' });
     expect([manual.status, manual.headers.get('location')]).toEqual([302, '/there']);
     const refused = quick()(server.url('/here'), { redirect: 'error' });
     await expect(refused).rejects.toBeInstanceOf(TypeError);
-    expect(server.seen).toHaveLength(2); // it was not tried again: it would be refused again
+    expect(server.seen).toHaveLength(2); // no retry: it would be refused again
   });
 
-  it('to something that fails is made again from the start', async () => {
+  it('to a response that counts as failed is retried from the start', async () => {
     const server = await serve(to('/there'), status(503), to('/there'), ok('arrived'));
     expect(await (await quick()(server.url('/here'))).text()).toBe('arrived');
     expect(server.seen.map(({ path }) => path)).toEqual(['/here', '/there', '/here', '/there']);
@@ -92,7 +92,7 @@ describe('the options of fetch', () => {
     ],
     [
       { attemptTimeoutMs: 30_000 },
-      "'http attempt' is inside 'http', which gives up after 30000 ms",
+      "'http attempt' is inside 'http', which times out after 30000 ms",
     ],
     [{ retry: { maxAttempts: 0 } }, 'retry: maxAttempts must be an integer >= 1, got 0.'],
     [{ breaker: { failureThreshold: 0 } }, 'circuitBreaker: failureThreshold'],
@@ -104,15 +104,26 @@ describe('the options of fetch', () => {
       { limiter: {} as never },
       'resilientFetch: limiter.execute must be a function, got undefined.',
     ],
-    [{ isFailureStatus: 5 as never }, 'resilientFetch: isFailureStatus must be a function, got 5.'],
+    [{ shouldHandle: 5 as never }, 'resilientFetch: shouldHandle must be a function, got 5.'],
+    [{ isFailureStatus: () => true } as never, "resilientFetch: unknown option 'isFailureStatus'"],
+    [{ retry: null as never }, 'resilientFetch: retry must be an object, got null.'],
+    [
+      { retry: { name: 'x' } as never },
+      'resilientFetch: retry.name cannot be set here: set name beside it.',
+    ],
+    [
+      { breaker: { shouldHandle: () => true } as never },
+      'resilientFetch: breaker.shouldHandle cannot be set here: set shouldHandle beside it.',
+    ],
+    [null as never, 'resilientFetch: options must be an object, got null.'],
     [{ maxOrigins: 0 }, 'resilientFetch: maxOrigins must be an integer >= 1, got 0.'],
-    [{ fetch: 1 as never }, 'resilientFetch: fetch must be a function.'],
+    [{ fetch: 1 as never }, 'resilientFetch: fetch must be a function, got 1.'],
     [{ retries: 1 } as never, "resilientFetch: unknown option 'retries'"],
   ])('are refused: %o', (options, message) => {
     expect(() => resilientFetch(options)).toThrow(message);
   });
 
-  it('dispose of what was made', () => {
+  it('can be disposed of with all policies', () => {
     const fetch = resilientFetch();
     expect(() => fetch[Symbol.dispose]()).not.toThrow();
   });

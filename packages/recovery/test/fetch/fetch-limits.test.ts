@@ -7,7 +7,7 @@ import { half, hang, ok, status } from './fault-server.ts';
 import { quick, serve, still } from './guarded.ts';
 
 describe('a timeout of fetch', () => {
-  it('is ten seconds for an attempt, which is then aborted and made again', async () => {
+  it('is ten seconds for an attempt, which is then aborted and retried', async () => {
     const server = await serve(hang, ok('second'));
     const { clock, fetch } = still();
     const call = fetch(server.url());
@@ -38,7 +38,7 @@ describe('a timeout of fetch', () => {
     expect(clock.monotonic() - begun).toBe(30_000);
   });
 
-  it('does not time the body, which streams as before', async () => {
+  it('does not apply to the body', async () => {
     const server = await serve(half());
     const { clock, fetch } = still();
     const response = await fetch(server.url());
@@ -50,7 +50,7 @@ describe('a timeout of fetch', () => {
     expect((await reader.read()).done).toBe(true);
   });
 
-  it('lets go of a response that comes too late from a fetch that does not listen', async () => {
+  it('cancels a response that comes too late, from a fetch that ignores its signal', async () => {
     const cancelled: string[] = [];
     const clock = new ManualClock();
     const deaf = async (): Promise<Response> => {
@@ -104,7 +104,7 @@ describe('the breaker of an origin', () => {
     expect(server.seen).toHaveLength(2);
   });
 
-  it('can be switched off', async () => {
+  it('can be disabled', async () => {
     const server = await serve(status(500));
     const fetch = quick({ breaker: false });
     for (let i = 0; i < 3; i++) await fetch(server.url());
@@ -121,7 +121,7 @@ describe('the breaker of an origin', () => {
 });
 
 describe('the limit of fetch', () => {
-  it('rejects what is one too many, until headers have come', async () => {
+  it('rejects one request too many, until headers have arrived', async () => {
     const server = await serve(hang);
     const fetch = quick({ maxInFlight: 2 });
     const held = [fetch(server.url()), fetch(server.url())];
@@ -131,12 +131,13 @@ describe('the limit of fetch', () => {
     await expect(refused).rejects.toMatchObject({
       code: 'TOO_MANY_IN_FLIGHT',
       limit: 2,
-      message: "'http' has 2 requests under way, which is its limit; this one was not sent.",
+      message:
+        "HTTP policy 'http' has 2 requests in flight, its maxInFlight; this one was not sent.",
     });
     for (const response of server.responses) response.end();
     await Promise.all(held);
     server.script = [half()];
-    await Promise.all([fetch(server.url()), fetch(server.url())]); // bodies still under way
+    await Promise.all([fetch(server.url()), fetch(server.url())]); // their bodies still stream
     server.script = [ok()];
     expect((await fetch(server.url())).status).toBe(200);
     expect(fetch.stats().limiter).toEqual({ limit: 2, inFlight: 0, rejected: 1 });
@@ -195,7 +196,7 @@ describe('the caller’s signal', () => {
     await closed;
   });
 
-  it('gathers no listeners over many requests', async () => {
+  it('has no listeners left after many requests', async () => {
     const server = await serve(ok());
     const fetch = quick();
     const { signal } = new AbortController();
@@ -203,7 +204,7 @@ describe('the caller’s signal', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('of a Request counts too', async () => {
+  it('of a Request is respected too', async () => {
     const server = await serve(hang);
     const controller = new AbortController();
     const call = quick()(new Request(server.url(), { signal: controller.signal }));

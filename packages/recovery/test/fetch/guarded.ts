@@ -18,12 +18,12 @@ export async function serve(...script: Answer[]): Promise<FaultServer> {
   return server;
 }
 
-/** A fetch with waits of a millisecond, on the machine's clock. */
+/** A fetch with waits of a millisecond, on the system clock. */
 export function quick(options: ResilientFetchOptions = {}): ResilientFetch {
   return resilientFetch({ ...options, retry: { initialDelayMs: 1, ...options.retry } });
 }
 
-/** A fetch on a clock that stands still, with the default waits; chance is at its highest. */
+/** A fetch on a manual clock, with the default waits and the longest jitter. */
 export function still(
   options: ResilientFetchOptions = {},
   clock: ManualClock = new ManualClock(),
@@ -55,7 +55,7 @@ export function agentWith(
   return { guard, agent: agent.compose([guard, ...more]) };
 }
 
-/** Asks the server through the agent. */
+/** Sends a request through the agent. */
 export async function ask(
   agent: Dispatcher,
   server: FaultServer,

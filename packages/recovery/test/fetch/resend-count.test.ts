@@ -22,7 +22,7 @@ afterEach(async () => {
   await telemetry.close();
 });
 
-/** Of each request that was sent: how often it had been sent before, and its parent's name. */
+/** For each request that was sent: how often it had been sent before, and the name of its parent. */
 function sent() {
   const names = new Map(telemetry.spans.map((span) => [span.spanContext().spanId, span.name]));
   return telemetry.spans
@@ -34,10 +34,12 @@ function sent() {
 }
 
 describe('the client spans of requests that are sent again', () => {
-  it('say how often, and are below their attempts, through fetch', async () => {
-    const response = await resilientFetch({ name: 'f', retry: { initialDelayMs: 1 } })(
-      server.url(),
-    );
+  it('have the count, and are below their attempts, through fetch', async () => {
+    const response = await resilientFetch({
+      name: 'f',
+      retry: { initialDelayMs: 1, spans: 'all' },
+      breaker: { spans: 'all' },
+    })(server.url());
     await response.text();
     expect(sent()).toEqual([
       [undefined, 'breaker f'],
@@ -48,7 +50,7 @@ describe('the client spans of requests that are sent again', () => {
     expect(attempts.map(({ attributes }) => attributes['temper.retry.attempt'])).toEqual([1, 2, 3]);
   });
 
-  it('say how often through a dispatcher', async () => {
+  it('have the count through a dispatcher', async () => {
     const agent = new Agent();
     const guarded = agent.compose(
       dispatcherInterceptor({ name: 'd', retry: { initialDelayMs: 1 } }),
@@ -59,7 +61,7 @@ describe('the client spans of requests that are sent again', () => {
     expect(sent().map(([count]) => count)).toEqual([undefined, 1, 2]);
   });
 
-  it('are the only spans that say so, and each only of its own request', () => {
+  it('are the only spans with a count, each of its own request', () => {
     const tracer = trace.getTracer('test');
     const start = (kind: SpanKind): Span => tracer.startSpan('span', { kind });
     const spans = [SpanKind.INTERNAL, SpanKind.CLIENT, SpanKind.CLIENT].map(start);
@@ -68,7 +70,7 @@ describe('the client spans of requests that are sent again', () => {
       const within = trace.setSpan(context.active(), internal).deleteValue(Symbol('none'));
       const below = trace.setSpan(within.setValue(Symbol('other'), 7), client);
       expect(trace.getSpan(below)).toBe(client);
-      trace.setSpan(below, nested); // what the client does below its request is not sent again
+      trace.setSpan(below, nested); // spans below the request have no count
     });
     resending(0, () =>
       trace.setSpan(context.active(), start(SpanKind.CLIENT)).getValue(Symbol('x')),
@@ -78,7 +80,7 @@ describe('the client spans of requests that are sent again', () => {
     expect(counts).toEqual([undefined, 3, undefined]);
   });
 
-  it('carry their own trace on to the server, each', async () => {
+  it('propagate their own trace to the server', async () => {
     const { propagation } = await import('@opentelemetry/api');
     const seen: string[] = [];
     propagation.setGlobalPropagator({
