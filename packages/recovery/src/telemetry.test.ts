@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => telemetry.close());
 
 let made = 0;
-/** A name that no other test counts under. */
+/** A policy name that no other test uses. */
 const unique = (): string => `policy ${++made}`;
 const count = (metric: string, name: string, more: Record<string, unknown> = {}) =>
   telemetry.value(metric, { 'temper.policy.name': name, ...more });
@@ -34,8 +34,8 @@ function span(name: string) {
   return found[0] as NonNullable<(typeof found)[0]>;
 }
 
-describe('a timeout', () => {
-  it('counts its calls, and shows its limit', async () => {
+describe('timeout', () => {
+  it('counts its calls, and reports its limit', async () => {
     const name = unique();
     const policy = timeout({ name, timeoutMs: 100, clock });
     await policy.execute(() => 1);
@@ -50,11 +50,11 @@ describe('a timeout', () => {
     expect(await count('temper.timeout.calls', name, { 'temper.outcome': 'timeout' })).toBe(1);
   });
 
-  it('makes a span of what it gives up on, as long as it took, below its caller', async () => {
+  it('has a span for a call that timed out, of its duration, below the caller’s span', async () => {
     const name = unique();
     const policy = pipeline(
       { clock },
-      retry({ name, clock, maxAttempts: 1 }),
+      retry({ name, clock, maxAttempts: 1, spans: 'all' }),
       timeout({ name, timeoutMs: 100, clock }),
     );
     await clock.runUntil(policy.tryExecute(() => clock.sleep(1000), { operation: 'fetch' }));
@@ -70,16 +70,32 @@ describe('a timeout', () => {
     expect(given.parentSpanContext?.spanId).toBe(span('attempt').spanContext().spanId);
   });
 
-  it('makes no span when it has nothing to do, or is told not to', async () => {
+  it('has no span for a call in time, or with spans: none', async () => {
     const quiet = timeout({ name: unique(), timeoutMs: 10, spans: 'none', clock });
     await clock.runUntil(quiet.tryExecute(() => clock.sleep(100)));
-    await timeout({ name: unique(), clock }).execute(() => 1);
+    const policy = timeout({ name: unique(), clock });
+    await policy.execute(() => 1);
+    await policy.tryExecute(() => Promise.reject(reset()));
     expect(telemetry.spans).toEqual([]);
+  });
+
+  it('has a span around every operation with spans: all', async () => {
+    const name = unique();
+    const policy = pipeline(
+      { clock },
+      timeout({ name, clock, spans: 'all' }),
+      retry({ name, clock, spans: 'all' }),
+    );
+    await policy.execute(() => 1);
+    const outer = span(`timeout ${name}`);
+    expect(outer.attributes).toMatchObject({ 'temper.outcome': 'success' });
+    expect(outer.status.code).toBe(SpanStatusCode.UNSET);
+    expect(span(`retry ${name}`).parentSpanContext?.spanId).toBe(outer.spanContext().spanId);
   });
 });
 
-describe('a hedge', () => {
-  it('counts its calls and tries, and shows its delay', async () => {
+describe('hedge', () => {
+  it('counts its calls and attempts, and reports its delay', async () => {
     const name = unique();
     const policy = hedge({ name, delayMs: 100, clock });
     await policy.execute(() => 1);
@@ -95,7 +111,7 @@ describe('a hedge', () => {
     expect(await count('temper.hedge.delay', name)).toBe(0);
   });
 
-  it('counts tries that the budget refuses, and shows no delay that is computed', async () => {
+  it('counts attempts that the budget refuses, and reports no computed delay', async () => {
     const name = unique();
     const budget = { deposit: () => {}, withdraw: () => false };
     const policy = hedge({ name, delayMs: () => 10, budget, clock });
@@ -105,9 +121,13 @@ describe('a hedge', () => {
     expect(await count('temper.hedge.delay', name)).toBeUndefined();
   });
 
-  it('makes a span of each other try, with what it does below it', async () => {
+  it('has a span for each attempt beyond the first, as the parent of its work', async () => {
     const name = unique();
-    const policy = pipeline({ clock }, hedge({ name, delayMs: 10, clock }), retry({ name, clock }));
+    const policy = pipeline(
+      { clock },
+      hedge({ name, delayMs: 10, clock }),
+      retry({ name, clock, spans: 'all' }),
+    );
     let calls = 0;
     await clock.runUntil(
       policy.execute(({ signal }) => clock.sleep(++calls === 1 ? 500 : 5, signal)),
@@ -121,7 +141,26 @@ describe('a hedge', () => {
     );
   });
 
-  it('marks the span of a try that failed, and not that of one that lost', async () => {
+  it('has a span for the first attempt too with spans: all', async () => {
+    const name = unique();
+    await hedge({ name, clock, spans: 'all' }).execute(() => 1);
+    expect(span(`hedge ${name}`).attributes).toMatchObject({ 'temper.hedge.attempt': 1 });
+  });
+
+  it('does not mark a losing attempt, whatever error it hides the abort in', async () => {
+    const name = unique();
+    const policy = hedge({ name, delayMs: 10, clock });
+    let calls = 0;
+    await clock.runUntil(
+      policy.execute(async ({ signal }) => {
+        if (++calls === 1) return clock.sleep(100);
+        return clock.sleep(500, signal).catch(() => Promise.reject(reset()));
+      }),
+    );
+    expect(span(`hedge ${name}`).status.code).toBe(SpanStatusCode.UNSET);
+  });
+
+  it('marks the span of an attempt that failed, and not of one that lost', async () => {
     const name = unique();
     const policy = hedge({ name, delayMs: 10, maxAttempts: 3, clock });
     let calls = 0;
@@ -140,12 +179,12 @@ describe('a hedge', () => {
   });
 });
 
-describe('a fallback', () => {
-  it('counts its calls, and makes a span when it is at work', async () => {
+describe('fallback', () => {
+  it('counts its calls, and has a span for calls of the handler', async () => {
     const name = unique();
     const policy = fallback({
       name,
-      handler: () => pipeline({}, retry({ name })).execute(() => 2),
+      handler: () => retry({ name, spans: 'all' }).execute(() => 2),
     });
     await policy.execute(() => 1);
     await policy.execute(() => Promise.reject(reset()));
@@ -158,7 +197,7 @@ describe('a fallback', () => {
     expect(span(`retry ${name}`).parentSpanContext?.spanId).toBe(work.spanContext().spanId);
   });
 
-  it('marks its span when it fails too', async () => {
+  it('marks its span when the handler fails too', async () => {
     const name = unique();
     const policy = fallback({ name, handler: () => Promise.reject(new TypeError('too')) });
     await policy.tryExecute(() => Promise.reject(reset()));
@@ -169,21 +208,25 @@ describe('a fallback', () => {
   });
 });
 
-describe('a cache', () => {
-  it('counts where answers came from, and shows how many it holds', async () => {
+describe('cached', () => {
+  it('counts the origins of answers, and reports how many it holds', async () => {
     const name = unique();
     const policy = cached({ name, maxKeys: 1, clock });
-    await policy.execute(() => 1, { operation: 'a' });
-    await policy.execute(() => 1, { operation: 'b' });
+    await policy.execute(() => 1, { key: 'a' });
+    await policy.execute(() => 1, { key: 'b' });
     await clock.advance(2500);
-    await policy.execute(() => Promise.reject(reset()), { operation: 'b' });
+    await policy.execute(() => Promise.reject(reset()), { key: 'b', operation: 'find' });
     const by = (outcome: string) =>
       count('temper.cache.calls', name, { 'temper.outcome': outcome });
     expect([await by('success'), await by('stale'), await by('hit')]).toEqual([2, 1, 0]);
     expect(await count('temper.cache.evictions', name)).toBe(1);
     expect(await count('temper.cache.keys', name)).toBe(1);
     expect(span(`cache ${name}`)).toMatchObject({
-      attributes: { 'temper.cache.age': 2.5, 'error.type': 'ECONNRESET', 'temper.operation': 'b' },
+      attributes: {
+        'temper.cache.age': 2.5,
+        'error.type': 'ECONNRESET',
+        'temper.operation': 'find',
+      },
       status: { code: SpanStatusCode.UNSET },
     });
     policy[Symbol.dispose]();
@@ -192,7 +235,7 @@ describe('a cache', () => {
 });
 
 describe('chaos', () => {
-  it('says in span and metric that it was it', async () => {
+  it('reports each injection as a span and in metrics', async () => {
     const name = unique();
     const always = { rate: 1 };
     const latency = { ...always, delayMs: 10 };
@@ -213,7 +256,7 @@ describe('chaos', () => {
     expect(spans.every((one) => one.status.code === SpanStatusCode.UNSET)).toBe(true);
   });
 
-  it('says nothing while it is off', async () => {
+  it('reports nothing while it is not enabled', async () => {
     const name = unique();
     await chaos({ name, fault: { rate: 1 } }).execute(() => 1);
     expect(await count('temper.chaos.injections', name, { 'temper.chaos.kind': 'fault' })).toBe(0);
@@ -221,8 +264,8 @@ describe('chaos', () => {
   });
 });
 
-describe('named pipelines', () => {
-  it('count reloads, and show calls under way, replaced revisions included', async () => {
+describe('pipelines', () => {
+  it('counts reloads, and reports calls in flight, replaced revisions included', async () => {
     const name = unique();
     const registry = pipelines({ define: { [name]: [] }, clock });
     const policy = registry.get(name);
@@ -253,8 +296,8 @@ describe('a fetch', () => {
   });
 });
 
-describe('the listener of a timeout', () => {
-  it('is called at its caller’s place in the trace', async () => {
+describe('onTimeout', () => {
+  it('is called below the span of its own caller', async () => {
     const seen: (string | undefined)[] = [];
     const onTimeout = (): void => void seen.push(trace.getActiveSpan()?.spanContext().spanId);
     const policy = timeout({ name: unique(), timeoutMs: 10, clock, onTimeout });
@@ -270,34 +313,46 @@ describe('the listener of a timeout', () => {
   });
 });
 
-describe('what user code throws', () => {
-  it('is reported on the diagnostics, wherever it is thrown', async () => {
-    const reported: unknown[] = [];
+describe('an error thrown by a user’s function', () => {
+  it('is logged on diag with the policy and the option', async () => {
+    const logged: string[] = [];
     const silent = (): void => {};
-    const logger = { error: (...said: unknown[]) => void reported.push(said[1]) };
-    const levels = { warn: silent, info: silent, debug: silent, verbose: silent };
-    diag.setLogger({ ...levels, ...logger });
-    const thrown = (message: string) => (): never => {
-      throw new Error(message);
+    const log = (...said: unknown[]): void => void logged.push(said.map(String).join(' '));
+    diag.setLogger({ error: log, warn: log, info: silent, debug: silent, verbose: silent });
+    const thrown = (): never => {
+      throw new Error('thrown by the user');
     };
     const fails = () => Promise.reject(reset());
-    await clock.runUntil(hedge({ delayMs: thrown('delay'), clock }).execute(() => clock.sleep(5)));
-    await hedge({ isHedgeable: thrown('predicate'), clock }).tryExecute(fails);
-    await fallback({ handler: () => 1, onFallback: thrown('listener') }).execute(fails);
-    await chaos({ enabled: thrown('switch') }).execute(() => 1);
-    await chaos({ enabled: (async () => true) as never }).execute(() => 1);
-    expect(reported.map((error) => (error as Error).message)).toEqual([
-      'delay',
-      'predicate',
-      'listener',
-      'switch',
-      'A predicate must answer at once; this one returned a promise.',
-    ]);
+    const hedged = (options: object) => hedge({ name: 'h', delayMs: 1, clock, ...options });
+    await clock.runUntil(hedged({ delayMs: thrown }).execute(() => clock.sleep(5)));
+    await clock.runUntil(hedged({ onHedge: thrown }).execute(() => clock.sleep(5)));
+    await hedged({ shouldHandle: thrown }).tryExecute(fails);
+    await fallback({ name: 'f', handler: () => 1, onFallback: thrown }).execute(fails);
+    await chaos({ name: 'c', enabled: thrown }).execute(() => 1);
+    await chaos({ name: 'c', enabled: (async () => true) as never }).execute(() => 1);
+    const cache = cached({ name: 'k', key: () => 'k', isCacheable: thrown });
+    await cache.execute(() => 1);
+    const timed = timeout({ name: 't', timeoutMs: 5, clock, onTimeout: thrown });
+    await clock.runUntil(timed.tryExecute(() => clock.sleep(10)));
+    const expected = [
+      ['h', 'delayMs'],
+      ['h', 'onHedge'],
+      ['h', 'shouldHandle'],
+      ['f', 'onFallback'],
+      ['c', 'enabled'],
+      ['c', 'enabled'],
+      ['k', 'isCacheable'],
+      ['t', 'onTimeout'],
+    ];
+    expect(logged).toHaveLength(expected.length);
+    for (const [index, [policy, option]] of expected.entries()) {
+      expect(logged[index]).toMatch(new RegExp(`^${policy}: ${option} threw an error`));
+    }
   });
 });
 
 describe('the definitions', () => {
-  it('hold every metric and span that the tests above have seen, once', () => {
+  it('have unique names and valid units', () => {
     const names = RECOVERY_METRICS.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(new Set(RECOVERY_SPANS.map(({ name }) => name)).size).toBe(RECOVERY_SPANS.length);
@@ -307,7 +362,7 @@ describe('the definitions', () => {
     }
   });
 
-  it('are of counters that know what was counted before the SDK came', async () => {
+  it('export what was counted before the SDK was registered', async () => {
     await telemetry.close();
     const name = unique();
     await timeout({ name }).execute(() => 1);

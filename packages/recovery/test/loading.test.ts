@@ -4,12 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import * as http from '../src/fetch/index.ts';
 import * as source from '../src/index.ts';
+import * as plan from '../src/plan/index.ts';
+import * as semconv from '../src/semconv.ts';
 import { VERSION } from '../src/version.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
 
-/** Runs Node as a user of the installed package would, and gives what it printed. */
+/** Runs Node as a user of the installed package would, and returns what it printed. */
 function run(...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: root,
@@ -24,15 +26,18 @@ describe('the built package', () => {
   it.each([
     ['@temper/recovery', source],
     ['@temper/recovery/fetch', http],
-  ])('is loaded by require() as %s, with the exports of its source', (name, exports) => {
+    ['@temper/recovery/plan', plan],
+    ['@temper/recovery/semconv', semconv],
+  ])('can be loaded by require() as %s, with the exports of its source', (name, exports) => {
     const program = `console.log(Object.keys(require('${name}')).sort().join())`;
     const names = run('--input-type=commonjs', '--eval', program);
     expect(names).toBe(Object.keys(exports).sort().join());
   });
 
-  it('keeps no process alive, whatever its timeouts, delays and windows are', () => {
+  it('keeps no process alive by its timeouts, delays and windows', () => {
     const program = `
-      import { cached, hedge, pipeline, pipelines, recover, timeout } from '@temper/recovery';
+      import { cached, hedge, pipeline, pipelines, timeout } from '@temper/recovery';
+      import { recover } from '@temper/recovery/plan';
       import { resilientFetch } from '@temper/recovery/fetch';
       const policy = pipeline(
         {},
@@ -41,7 +46,7 @@ describe('the built package', () => {
         hedge({ delayMs: 1_800_000 }),
       );
       const read = async ({ signal }) => signal.aborted;
-      await policy.execute(read);
+      await policy.execute(read, { key: 'k' });
       await recover({ operation: 'op', timeoutMs: 3_600_000 }).execute(read);
       await pipelines({ define: { p: [{ timeout: { timeoutMs: 3_600_000 } }] } }).get('p').execute(read);
       const fetch = resilientFetch({ totalTimeoutMs: 3_600_000, fetch: async () => new Response('') });
@@ -50,7 +55,24 @@ describe('the built package', () => {
     expect(run('--input-type=module', '--eval', program)).toBe('200');
   });
 
-  it('needs no undici', () => {
+  it.each([['@temper/recovery'], ['@temper/recovery/semconv']])(
+    'loads neither retry nor breaker as %s',
+    (name) => {
+      const program = `
+      import { registerHooks } from 'node:module';
+      registerHooks({
+        resolve(name, context, next) {
+          if (/@temper\\/(retry|breaker)/.test(name)) throw new Error('loaded ' + name);
+          return next(name, context);
+        },
+      });
+      console.log(typeof (await import('${name}')));
+    `;
+      expect(run('--input-type=module', '--eval', program)).toBe('object');
+    },
+  );
+
+  it('works without undici', () => {
     const hide = `
       import { registerHooks } from 'node:module';
       registerHooks({
@@ -65,7 +87,7 @@ describe('the built package', () => {
     expect(run('--input-type=module', '--eval', hide)).toBe('function');
   });
 
-  it('says its own version', () => {
+  it('has the version of its package.json', () => {
     expect(VERSION).toBe(manifest.version);
   });
 });

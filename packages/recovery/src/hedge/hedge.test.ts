@@ -334,7 +334,9 @@ describe('hedge', () => {
   it('starts no attempt past the deadline of a call that nobody has aborted yet', async () => {
     const { clock, policy } = make({ delayMs: 100 });
     const operation = vi.fn(() => clock.sleep(300));
-    const call = policy.runInCall(operation, new Call(1, clock.monotonic() + 50));
+    const call = policy.execute(operation, {
+      parent: new Call(1, clock.monotonic() + 50),
+    });
     await clock.advance(300);
     await call;
     expect(operation).toHaveBeenCalledTimes(1);
