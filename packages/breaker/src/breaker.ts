@@ -1,7 +1,6 @@
 import type { CallOptions, Operation, Outcome } from '@temper/core';
 import {
   Call,
-  type CallObservation,
   enterCall,
   invoke,
   Listeners,
@@ -9,6 +8,7 @@ import {
   type PolicyDescription,
   retryAfterOf,
 } from '@temper/core/policy';
+import type { Begun, Trial } from './begun.ts';
 import type { Circuit, CircuitState } from './circuit/circuit.ts';
 import * as circuits from './circuit/circuit.ts';
 import { openDuration } from './circuit/open-duration.ts';
@@ -32,18 +32,9 @@ import {
   type ResolvedBreakerOptions,
   resolveBreakerOptions,
 } from './options.ts';
-import type { CallOutcome } from './semconv.ts';
 import type { Fleet } from './sharing.ts';
 import { BreakerObserver, observeLevels, watch } from './telemetry.ts';
-import { judge, type Verdict } from './verdict.ts';
-
-/** A call that runs while the circuit is half-open. */
-interface Trial {
-  readonly generation: number;
-  readonly begunAt: number;
-  /** Present when the whole fleet waits for the result. */
-  readonly lease?: string | undefined;
-}
+import { judge, outcomeOf, type Verdict } from './verdict.ts';
 
 class Breaker extends PolicyBase implements CircuitBreaker {
   readonly #options: ResolvedBreakerOptions;
@@ -61,6 +52,8 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   #mode: BreakerMode;
   #lastFailureAt: number | undefined;
   #changedAt: number | undefined;
+  /** Shared by the calls of which nothing else needs to be known. */
+  #plain: Begun | undefined;
   /** Why the circuit is open, in the words of the last rejection. */
   #said: { readonly failure: Outcome<unknown>; readonly text: string } | undefined;
 
@@ -94,7 +87,7 @@ class Breaker extends PolicyBase implements CircuitBreaker {
       circuit = this.#circuit;
       if (circuit.state !== 'closed') return this.#runTrial(operation, call, at);
     }
-    return this.#run(operation, call, circuit);
+    return this.#run(operation, call, this.#begin(call, circuit));
   }
 
   /** An open circuit answers without a throw, and with nothing asynchronous but the promise. */
@@ -123,24 +116,31 @@ class Breaker extends PolicyBase implements CircuitBreaker {
     }
   }
 
-  /** @param circuit - the circuit that let the call through; it is another one when the call ends */
-  async #run<T>(operation: Operation<T>, call: Call, circuit: Circuit, trial?: Trial): Promise<T> {
-    const { slowCallDurationMs, shouldHandle } = this.#options;
-    const observed = this.#observe().begin(call, circuit.state);
-    // Reading the clock is a large part of the cost of a call: it is read where it is needed.
-    const startedAt = slowCallDurationMs === undefined ? 0 : this.clock.monotonic();
+  async #run<T>(operation: Operation<T>, call: Call, begun: Begun): Promise<T> {
+    const { observed } = begun;
     let value: T;
     try {
       value = await (observed === undefined ? operation(call) : watch(observed, operation, call));
     } catch (error) {
-      this.#ended(call, circuit, trial, startedAt, { ok: false, error }, observed);
+      this.#ended(begun, call, false, error);
       throw error;
     }
-    // By default a value in time is a success: there is nothing to judge.
-    const plain = shouldHandle === undefined && call.endedBy === undefined;
-    const outcome = plain ? undefined : ({ ok: true, value } as const);
-    this.#ended(call, circuit, trial, startedAt, outcome, observed);
+    this.#ended(begun, call, true, value);
     return value;
+  }
+
+  #begin(call: Call, circuit: Circuit, trial?: Trial): Begun {
+    const { slowCallDurationMs } = this.#options;
+    const observed = this.#observe().begin(call, circuit.state);
+    if (observed === undefined && trial === undefined && slowCallDurationMs === undefined) {
+      // Nothing distinguishes this call from the others that this circuit lets through.
+      if (this.#plain?.circuit === circuit) return this.#plain;
+      this.#plain = { circuit, startedAt: 0, trial, observed };
+      return this.#plain;
+    }
+    // Reading the clock is a large part of the cost of a call: it is read where it is needed.
+    const startedAt = slowCallDurationMs === undefined ? 0 : this.clock.monotonic();
+    return { circuit, startedAt, trial, observed };
   }
 
   #runTrial<T>(operation: Operation<T>, call: Call, at: number): Promise<T> {
@@ -148,26 +148,24 @@ class Breaker extends PolicyBase implements CircuitBreaker {
     this.#circuit = circuit;
     const { generation } = circuit;
     const trial = { generation, begunAt: at };
-    if (this.#fleet === undefined) return this.#run(operation, call, circuit, trial);
+    if (this.#fleet === undefined) {
+      return this.#run(operation, call, this.#begin(call, circuit, trial));
+    }
     return this.#fleet.runTrial(call, {
-      run: (lease) => this.#run(operation, call, circuit, { ...trial, lease }),
+      run: (lease) => this.#run(operation, call, this.#begin(call, circuit, { ...trial, lease })),
       isCurrent: () => this.#look(this.clock.monotonic()).generation === generation,
       withdraw: () => this.#endTrial(trial, 'ignored', this.clock.monotonic()),
       enterAgain: () => this.runInCall(operation, call),
     });
   }
 
-  /** @param outcome - `undefined` for a plain success */
-  #ended(
-    call: Call,
-    circuit: Circuit,
-    trial: Trial | undefined,
-    startedAt: number,
-    outcome: Outcome<unknown> | undefined,
-    observed: CallObservation<CallOutcome> | undefined,
-  ): void {
-    const { slowCallDurationMs } = this.#options;
-    // Before anything else is done with the outcome, which may hold anything.
+  /** @param result - the value, or the error unless `ok` */
+  #ended(begun: Begun, call: Call, ok: boolean, result: unknown): void {
+    const { circuit, startedAt, trial, observed } = begun;
+    const { slowCallDurationMs, shouldHandle } = this.#options;
+    // By default a value in time is a success: there is nothing to judge.
+    const plain = ok && shouldHandle === undefined && call.endedBy === undefined;
+    const outcome = plain ? undefined : outcomeOf(ok, result);
     const verdict = outcome === undefined ? 'success' : judge(outcome, call, this.#options);
     const timed = this.#timed || trial !== undefined || verdict !== 'success';
     const at = timed ? this.clock.monotonic() : 0;

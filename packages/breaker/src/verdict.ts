@@ -19,3 +19,8 @@ export function judge(
   if (failed) return 'failure';
   return outcome.ok ? 'success' : 'ignored';
 }
+
+/** @param result - the value, or the error unless `ok` */
+export function outcomeOf(ok: boolean, result: unknown): Outcome<unknown> {
+  return ok ? { ok, value: result } : { ok, error: result };
+}
