@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { RuleKind } from '@temper/ratelimit';
+import type { RuleKind } from '@temper/ratelimit/shared';
 
 /** What a worker does. */
 export interface WorkerOrders {
