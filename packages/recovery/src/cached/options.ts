@@ -10,6 +10,7 @@ import {
   checkNumber,
   clockRule,
   DEFAULT_SPANS,
+  type Defaults,
   nameRule,
   numberRule,
   oneOfRule,
@@ -108,38 +109,36 @@ export interface CachedOptions {
 
 type Unset = 'key' | 'shouldHandle' | 'isCacheable' | 'onStale';
 
+/** The defaults, as the README's table shows them. */
+export const CACHED_DEFAULTS: Defaults<CachedOptions, Unset> = {
+  name: 'cached',
+  freshMs: 0,
+  maxAgeMs: 300_000,
+  maxKeys: 1000,
+  singleFlight: false,
+  spans: DEFAULT_SPANS,
+  clock: systemClock,
+};
+
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedCachedOptions = Resolved<CachedOptions, Unset>;
 
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveCachedOptions(options: CachedOptions): ResolvedCachedOptions {
   const callback = typeRule('function');
-  const all = resolveOptions<CachedOptions, Unset>(
-    'cached',
-    options,
-    {
-      name: 'cached',
-      freshMs: 0,
-      maxAgeMs: 300_000,
-      maxKeys: 1000,
-      singleFlight: false,
-      spans: DEFAULT_SPANS,
-      clock: systemClock,
-    },
-    {
-      name: nameRule,
-      freshMs: numberRule({ min: 0 }),
-      maxAgeMs: numberRule({ min: 0 }),
-      key: callback,
-      maxKeys: numberRule({ min: 1, integer: true }),
-      singleFlight: typeRule('boolean'),
-      shouldHandle: callback,
-      isCacheable: callback,
-      onStale: callback,
-      spans: oneOfRule(SPAN_MODES),
-      clock: clockRule,
-    },
-  );
+  const all = resolveOptions<CachedOptions, Unset>('cached', options, CACHED_DEFAULTS, {
+    name: nameRule,
+    freshMs: numberRule({ min: 0 }),
+    maxAgeMs: numberRule({ min: 0 }),
+    key: callback,
+    maxKeys: numberRule({ min: 1, integer: true }),
+    singleFlight: typeRule('boolean'),
+    shouldHandle: callback,
+    isCacheable: callback,
+    onStale: callback,
+    spans: oneOfRule(SPAN_MODES),
+    clock: clockRule,
+  });
   const { freshMs, maxAgeMs } = all;
   if (options.maxAgeMs !== undefined) checkNumber('cached', 'maxAgeMs', maxAgeMs, { min: freshMs });
   // A freshMs above the default raises it: the user did not set a maxAgeMs.

@@ -5,6 +5,7 @@ import {
   checkType,
   clockRule,
   DEFAULT_SPANS,
+  type Defaults,
   nameRule,
   type OptionRule,
   oneOfRule,
@@ -69,32 +70,30 @@ export interface ChaosOptions {
 
 type Unset = 'latency' | 'fault' | 'result';
 
+/** The defaults, as the README's table shows them. */
+export const CHAOS_DEFAULTS: Defaults<ChaosOptions, Unset> = {
+  name: 'chaos',
+  enabled: false,
+  spans: DEFAULT_SPANS,
+  clock: systemClock,
+  random: systemRandom,
+};
+
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedChaosOptions = Resolved<ChaosOptions, Unset>;
 
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveChaosOptions(options: ChaosOptions): ResolvedChaosOptions {
-  return resolveOptions<ChaosOptions, Unset>(
-    'chaos',
-    options,
-    {
-      name: 'chaos',
-      enabled: false,
-      spans: DEFAULT_SPANS,
-      clock: systemClock,
-      random: systemRandom,
-    },
-    {
-      name: nameRule,
-      enabled: checkEnabled,
-      latency: checkLatency,
-      fault: checkFault,
-      result: checkResult,
-      spans: oneOfRule(SPAN_MODES),
-      clock: clockRule,
-      random: typeRule('function'),
-    },
-  );
+  return resolveOptions<ChaosOptions, Unset>('chaos', options, CHAOS_DEFAULTS, {
+    name: nameRule,
+    enabled: checkEnabled,
+    latency: checkLatency,
+    fault: checkFault,
+    result: checkResult,
+    spans: oneOfRule(SPAN_MODES),
+    clock: clockRule,
+    random: typeRule('function'),
+  });
 }
 
 const checkEnabled: OptionRule = (owner, option, value) => {

@@ -10,6 +10,7 @@ import {
   checkType,
   clockRule,
   DEFAULT_SPANS,
+  type Defaults,
   nameRule,
   oneOfRule,
   type Resolved,
@@ -68,6 +69,13 @@ export interface FallbackOptions {
 
 type Unset = 'handler' | 'shouldHandle' | 'onFallback';
 
+/** The defaults, as the README's table shows them. */
+export const FALLBACK_DEFAULTS: Defaults<FallbackOptions, Unset> = {
+  name: 'fallback',
+  spans: DEFAULT_SPANS,
+  clock: systemClock,
+};
+
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedFallbackOptions = Resolved<FallbackOptions, Unset> &
   Pick<FallbackOptions, 'handler'>;
@@ -75,19 +83,14 @@ export type ResolvedFallbackOptions = Resolved<FallbackOptions, Unset> &
 /** Holds the options to their types and fills in the defaults. */
 export function resolveFallbackOptions(options: FallbackOptions): ResolvedFallbackOptions {
   const callback = typeRule('function');
-  const all = resolveOptions<FallbackOptions, Unset>(
-    'fallback',
-    options,
-    { name: 'fallback', spans: DEFAULT_SPANS, clock: systemClock },
-    {
-      name: nameRule,
-      handler: callback,
-      shouldHandle: callback,
-      onFallback: callback,
-      spans: oneOfRule(SPAN_MODES),
-      clock: clockRule,
-    },
-  );
+  const all = resolveOptions<FallbackOptions, Unset>('fallback', options, FALLBACK_DEFAULTS, {
+    name: nameRule,
+    handler: callback,
+    shouldHandle: callback,
+    onFallback: callback,
+    spans: oneOfRule(SPAN_MODES),
+    clock: clockRule,
+  });
   checkType('fallback', 'handler', all.handler, 'function');
   return all as ResolvedFallbackOptions;
 }

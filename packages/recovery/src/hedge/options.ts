@@ -8,6 +8,7 @@ import {
 import {
   clockRule,
   DEFAULT_SPANS,
+  type Defaults,
   methodsRule,
   nameRule,
   numberRule,
@@ -115,6 +116,16 @@ export interface HedgeOptions {
 
 type Unset = 'budget' | 'shouldHandle' | 'onDiscard' | 'onHedge';
 
+/** The defaults, as the README's table shows them. */
+export const HEDGE_DEFAULTS: Defaults<HedgeOptions, Unset> = {
+  name: 'hedge',
+  delayMs: { quantile: 0.95, maxMs: 2000 },
+  maxAttempts: 2,
+  deposits: true,
+  spans: DEFAULT_SPANS,
+  clock: systemClock,
+};
+
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedHedgeOptions = Omit<Resolved<HedgeOptions, Unset>, 'delayMs'> & {
   readonly delayMs: number | ObservedDuration | ((event: HedgeEvent) => number);
@@ -123,30 +134,18 @@ export type ResolvedHedgeOptions = Omit<Resolved<HedgeOptions, Unset>, 'delayMs'
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions {
   const callback = typeRule('function');
-  const all = resolveOptions<HedgeOptions, Unset>(
-    'hedge',
-    options,
-    {
-      name: 'hedge',
-      delayMs: { quantile: 0.95, maxMs: 2000 },
-      maxAttempts: 2,
-      deposits: true,
-      spans: DEFAULT_SPANS,
-      clock: systemClock,
-    },
-    {
-      name: nameRule,
-      delayMs: delayRule,
-      maxAttempts: numberRule({ min: 2, max: 100, integer: true }),
-      budget: methodsRule('deposit', 'withdraw'),
-      deposits: typeRule('boolean'),
-      shouldHandle: callback,
-      onDiscard: callback,
-      onHedge: callback,
-      spans: oneOfRule(SPAN_MODES),
-      clock: clockRule,
-    },
-  );
+  const all = resolveOptions<HedgeOptions, Unset>('hedge', options, HEDGE_DEFAULTS, {
+    name: nameRule,
+    delayMs: delayRule,
+    maxAttempts: numberRule({ min: 2, max: 100, integer: true }),
+    budget: methodsRule('deposit', 'withdraw'),
+    deposits: typeRule('boolean'),
+    shouldHandle: callback,
+    onDiscard: callback,
+    onHedge: callback,
+    spans: oneOfRule(SPAN_MODES),
+    clock: clockRule,
+  });
   const { delayMs, clock } = all;
   return {
     ...all,

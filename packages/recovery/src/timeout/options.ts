@@ -2,6 +2,7 @@ import { type CallContext, type Clock, type SpanMode, systemClock } from '@tempe
 import {
   clockRule,
   DEFAULT_SPANS,
+  type Defaults,
   nameRule,
   oneOfRule,
   type Resolved,
@@ -59,6 +60,14 @@ export interface TimeoutOptions {
   readonly clock?: Clock;
 }
 
+/** The defaults, as the README's table shows them. */
+export const TIMEOUT_DEFAULTS: Defaults<TimeoutOptions, 'onTimeout'> = {
+  name: 'timeout',
+  timeoutMs: 5000,
+  spans: DEFAULT_SPANS,
+  clock: systemClock,
+};
+
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedTimeoutOptions = Omit<Resolved<TimeoutOptions, 'onTimeout'>, 'timeoutMs'> & {
   readonly timeoutMs: number | ObservedDuration;
@@ -66,18 +75,13 @@ export type ResolvedTimeoutOptions = Omit<Resolved<TimeoutOptions, 'onTimeout'>,
 
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveTimeoutOptions(options: TimeoutOptions): ResolvedTimeoutOptions {
-  const all = resolveOptions<TimeoutOptions, 'onTimeout'>(
-    'timeout',
-    options,
-    { name: 'timeout', timeoutMs: 5000, spans: DEFAULT_SPANS, clock: systemClock },
-    {
-      name: nameRule,
-      timeoutMs: durationRule({ min: 0, aboveMin: true, infinite: false }),
-      onTimeout: typeRule('function'),
-      spans: oneOfRule(SPAN_MODES),
-      clock: clockRule,
-    },
-  );
+  const all = resolveOptions<TimeoutOptions, 'onTimeout'>('timeout', options, TIMEOUT_DEFAULTS, {
+    name: nameRule,
+    timeoutMs: durationRule({ min: 0, aboveMin: true, infinite: false }),
+    onTimeout: typeRule('function'),
+    spans: oneOfRule(SPAN_MODES),
+    clock: clockRule,
+  });
   const { timeoutMs, clock } = all;
   return {
     ...all,
