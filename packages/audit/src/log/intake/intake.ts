@@ -130,7 +130,7 @@ export class Intake {
 }
 
 /** @throws {TypeError} unless `value` is a non-empty string */
-export function checkText(field: string, value: unknown): string {
+function checkText(field: string, value: unknown): string {
   if (typeof value !== 'string' || value.length === 0) {
     throw new TypeError(
       `An audit event's ${field} must be a non-empty string, got ${show(value)}.`,

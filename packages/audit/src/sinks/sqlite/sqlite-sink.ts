@@ -65,7 +65,7 @@ export interface SqliteSinkOptions {
 }
 
 /** A field that {@link sqliteSink} can index. */
-export type SqliteIndex = (typeof indexNames)[number];
+type SqliteIndex = (typeof indexNames)[number];
 
 type Defaulted = Defaults<SqliteSinkOptions, 'path'>;
 type ResolvedSqliteSinkOptions = Resolved<SqliteSinkOptions, 'path'> & SqliteSinkOptions;
