@@ -1,8 +1,8 @@
 import type { Attributes } from './telemetry/definitions.ts';
 
 /**
- * Who ended a call before its operation did: the caller's signal, the caller's `timeoutMs`
- * (`deadline`), a timeout policy or attempt timeout around this part of the call (`timeout`), or a
+ * Who ended a call before its operation did: the caller's signal, the caller's `timeoutMs` or
+ * `AbortSignal.timeout()` (`deadline`), a timeout policy or attempt timeout around this part of the call (`timeout`), or a
  * hedge that was answered by another try (`hedge`).
  */
 export type EndedBy = 'caller' | 'deadline' | 'timeout' | 'hedge';

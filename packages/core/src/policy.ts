@@ -14,6 +14,7 @@ export { ask, askNumber, decide, Listeners, notify } from './callbacks.ts';
 export { ERROR_CATEGORIES, ERROR_SEVERITIES, errorType, statusOf } from './classify.ts';
 export { clockRule, type Scheduled, sleepOn } from './clock.ts';
 export type { PolicyDescription } from './contract.ts';
+export { discardBody } from './discard.ts';
 export type { TemperErrorOptions } from './errors.ts';
 export {
   checkKnown,

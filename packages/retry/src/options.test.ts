@@ -32,11 +32,11 @@ describe('options that make no sense are refused at construction', () => {
     ],
     [
       { maxDelayMs: Number.NaN },
-      'RangeError: retry: maxDelayMs must be a finite number >= 100, got NaN.',
+      'RangeError: retry: maxDelayMs must be a finite number >= 0, got NaN.',
     ],
     [
       { initialDelayMs: 500, maxDelayMs: 400 },
-      'RangeError: retry: maxDelayMs must be a finite number >= 500, got 400.',
+      'RangeError: retry: maxDelayMs must be a number >= 500, got 400.',
     ],
     [{ multiplier: 0.5 }, 'RangeError: retry: multiplier must be a finite number >= 1, got 0.5.'],
     [
@@ -81,8 +81,9 @@ describe('options that make no sense are refused at construction', () => {
       { respectRetryAfter: 'yes' },
       "TypeError: retry: respectRetryAfter must be a boolean, got 'yes'.",
     ],
-    [{ isRetryable: true }, 'TypeError: retry: isRetryable must be a function, got true.'],
-    [{ isFailure: [] }, 'TypeError: retry: isFailure must be a function, got an array of 0.'],
+    [{ shouldHandle: true }, 'TypeError: retry: shouldHandle must be a function, got true.'],
+    [{ shouldHandle: [] }, 'TypeError: retry: shouldHandle must be a function, got an array of 0.'],
+    [{ wrapExhausted: 1 }, 'TypeError: retry: wrapExhausted must be a boolean, got 1.'],
     [{ delay: 100 }, 'TypeError: retry: delay must be a function, got 100.'],
     [{ onRetry: 'log' }, "TypeError: retry: onRetry must be a function, got 'log'."],
     [{ onGiveUp: null }, 'TypeError: retry: onGiveUp must be a function, got null.'],
@@ -92,7 +93,10 @@ describe('options that make no sense are refused at construction', () => {
       { spans: 'some' },
       "TypeError: retry: spans must be one of 'all', 'failures', 'none', got 'some'.",
     ],
-    [{ name: '' }, "TypeError: retry: name must be a non-empty string, got ''."],
+    [
+      { name: '' },
+      "TypeError: retry: name must be a non-empty string of at most 128 characters without control characters, got ''.",
+    ],
     [{ clock: Date }, 'TypeError: retry: clock must be an object, got function Date.'],
     [{ random: 0.5 }, 'TypeError: retry: random must be a function, got 0.5.'],
     [null, 'TypeError: retry: options must be an object, got null.'],

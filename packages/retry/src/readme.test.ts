@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isTransient } from '@temper/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { retryBudget } from './budget.ts';
 import * as api from './index.ts';
@@ -64,6 +65,10 @@ const shown = (value: unknown): string =>
             .replace('}', ' }')
         : String(value);
 
+const AsyncFunction = (async () => {}).constructor as new (
+  ...args: string[]
+) => (...args: unknown[]) => Promise<unknown>;
+
 describe('the README', () => {
   afterEach(() => vi.unstubAllGlobals());
 
@@ -84,28 +89,70 @@ describe('the README', () => {
       asked.push(url);
       return answers[asked.length - 1];
     });
-    const AsyncFunction = (async () => {}).constructor as new (
-      ...args: string[]
-    ) => (temper: typeof api) => Promise<unknown>;
     expect(await new AsyncFunction('temper', `${body}; return versions;`)(api)).toEqual(['1.0.0']);
     expect(asked).toHaveLength(2);
+  });
+
+  it('shows how to find the attempts behind an error', async () => {
+    const block = readme.split('```ts\n')[2]?.split('```')[0] ?? '';
+    const body = block.replace(/import .*;\n/, 'const { retry, retryDetails } = temper;\n');
+    const down = Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
+    const logged: unknown[] = [];
+    const run = new AsyncFunction('temper', 'charge', 'console', body);
+    await run(api, () => Promise.reject(down), {
+      error: (...args: unknown[]) => logged.push(args),
+    });
+    expect(logged).toEqual([['down', 'after', 3, 'attempts']]);
+    logged.length = 0;
+    await run(api, async () => 'paid', { error: (...args: unknown[]) => logged.push(args) });
+    expect(logged).toEqual([]);
+  });
+
+  it('shows two ways to have an error of its own retried', async () => {
+    const block = readme.split('```ts\n')[3]?.split('```')[0] ?? '';
+    const body = block.replace(/import .*;\n/g, '');
+    const run = new AsyncFunction(
+      'retry',
+      'isTransient',
+      `${body}; return [byPredicate, httpError];`,
+    );
+    const [byPredicate, httpError] = (await run(retry, isTransient)) as [
+      api.RetryPolicy,
+      (status: number) => Error,
+    ];
+    let calls = 0;
+    await byPredicate.tryExecute(() => Promise.reject(new Error(`HTTP 503, ${++calls}`)));
+    expect(calls).toBe(3);
+    calls = 0;
+    const fast = retry({ initialDelayMs: 1 });
+    await fast.tryExecute(() => {
+      calls++;
+      throw httpError(503);
+    });
+    expect(calls).toBe(3);
+    calls = 0;
+    await fast.tryExecute(() => {
+      calls++;
+      throw new Error('HTTP 503');
+    });
+    expect(calls).toBe(1);
   });
 
   it('lists every option of a retry with its default', () => {
     const [options] = optionTables();
     expect([...(options?.keys() ?? [])].sort()).toEqual(known(retry).sort());
-    for (const [name, value] of Object.entries(RETRY_DEFAULTS)) {
+    const { clock: _clock, random: _random, ...plain } = RETRY_DEFAULTS;
+    for (const [name, value] of Object.entries(plain)) {
       expect([name, options?.get(name)]).toEqual([name, shown(value)]);
     }
-    const without = [...(options ?? [])].filter(([name]) => !(name in RETRY_DEFAULTS));
+    const without = [...(options ?? [])].filter(([name]) => !(name in plain));
     expect(new Map(without)).toEqual(
       new Map([
-        ...['delay', 'isRetryable', 'isFailure', 'attemptTimeoutMs', 'budget'].map(
-          (name) => [name, 'none'] as const,
-        ),
+        ...['delay', 'attemptTimeoutMs', 'budget'].map((name) => [name, 'none'] as const),
+        ['shouldHandle', 'isTransient'],
         ['onRetry', 'none'],
         ['onGiveUp', 'none'],
-        ['clock', "the machine's"],
+        ['clock', 'the system clock'],
         ['random', 'Math.random'],
       ]),
     );
@@ -142,11 +189,11 @@ describe('the README', () => {
 
   it('names the codes of the errors', async () => {
     const codes = table('error', 'code', 'when').map(([error, code]) => [error, code]);
-    const policy = retry({ maxAttempts: 1, attemptTimeoutMs: 1 });
+    const policy = retry({ maxAttempts: 1, attemptTimeoutMs: 1, wrapExhausted: true });
     const hang = (): Promise<never> => new Promise(() => {});
     const outcome = await policy.tryExecute(hang);
     const exhausted = (outcome as { error: api.RetryExhaustedError }).error;
-    const late = await policy.tryExecute(hang, { deadlineMs: 0 });
+    const late = await policy.tryExecute(hang, { timeoutMs: 0 });
     const errors = [exhausted, exhausted.cause, (late as { error: unknown }).error];
     expect(codes.slice(0, 3)).toEqual(
       errors.map((error) => {
@@ -155,7 +202,7 @@ describe('the README', () => {
       }),
     );
     for (const reason of ['attempts', 'deadline', 'elapsed', 'budget', 'retry-after']) {
-      expect(table('error', 'code', 'when')[0]?.[2]).toContain(`\`${reason}\``);
+      expect(readme).toContain(`\`${reason}\``);
     }
   });
 });

@@ -1,8 +1,9 @@
-import { DeadlineExceededError, isTemperError } from '@temper/core';
+import { type CallContext, DeadlineExceededError, isTemperError, type Outcome } from '@temper/core';
+import { type RetryDetails, retryDetails } from '@temper/core/policy';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { RetryExhaustedError } from './errors.ts';
-import type { RetryEvent, RetryOptions } from './options.ts';
+import type { RetryOptions } from './options.ts';
 import { type RetryPolicy, retry } from './retry.ts';
 
 interface SetUp {
@@ -17,7 +18,7 @@ function setUp(options: RetryOptions = {}): SetUp {
 const transient = (message = 'no route'): Error =>
   Object.assign(new Error(message), { code: 'ECONNREFUSED' });
 
-/** An operation that fails so many times, then answers, and remembers when it was called. */
+/** An operation that fails a number of times, then succeeds, and records when it was called. */
 function failing(clock: ManualClock, times: number, error: () => unknown = transient) {
   const start = clock.monotonic();
   const calledAt: number[] = [];
@@ -29,13 +30,20 @@ function failing(clock: ManualClock, times: number, error: () => unknown = trans
   return { operation, calledAt };
 }
 
-const caught = async (promise: Promise<unknown>): Promise<RetryExhaustedError> => {
+const caught = async (promise: Promise<unknown>): Promise<Error> => {
   try {
     await promise;
   } catch (error) {
-    return error as RetryExhaustedError;
+    return error as Error;
   }
   throw new Error('It resolved.');
+};
+
+/** The retries behind the error that a call rejects with. */
+const exhausted = async (promise: Promise<unknown>): Promise<RetryDetails> => {
+  const details = retryDetails(await caught(promise));
+  if (details === undefined) throw new Error('No retry ended with this error.');
+  return details;
 };
 
 describe('a call that succeeds', () => {
@@ -86,14 +94,17 @@ describe('a call that succeeds', () => {
 
   it('counts its attempts from 1 in every call of a retry around it', async () => {
     const clock = new ManualClock();
-    const inner = setUp({ clock, maxAttempts: 1 }).policy;
-    const outer = setUp({ clock, isRetryable: () => true }).policy;
+    const inner = setUp({ clock, shouldHandle: () => false }).policy;
+    const outer = setUp({ clock, shouldHandle: (o) => !o.ok }).policy;
     const attempts: number[] = [];
     const call = outer.execute((context) =>
-      inner.execute((own) => {
-        attempts.push(context.attempt, own.attempt);
-        return attempts.length < 6 ? Promise.reject(transient()) : 'done';
-      }, context),
+      inner.execute(
+        (own) => {
+          attempts.push(context.attempt, own.attempt);
+          return attempts.length < 6 ? Promise.reject(transient()) : 'done';
+        },
+        { parent: context },
+      ),
     );
     expect(await clock.runUntil(call)).toBe('done');
     expect(attempts).toEqual([1, 1, 2, 1, 3, 1]);
@@ -113,7 +124,7 @@ describe('a call that succeeds', () => {
 });
 
 describe('a call that is exhausted', () => {
-  it('is made three times by default, and keeps the error of every attempt', async () => {
+  it('throws the last error unchanged after three attempts, and keeps the error of each beside it', async () => {
     const { clock, policy } = setUp();
     const thrown: Error[] = [];
     const { operation, calledAt } = failing(clock, 9, () => {
@@ -123,6 +134,28 @@ describe('a call that is exhausted', () => {
     });
     const error = await caught(clock.runUntil(policy.execute(operation)));
     expect(calledAt).toEqual([0, 100, 300]);
+    expect(error).toBe(thrown[2]);
+    expect(Object.keys(error)).toEqual(['code']);
+    expect(retryDetails(error)).toEqual({
+      policy: 'registry',
+      reason: 'attempts',
+      attempts: 3,
+      elapsedMs: 300,
+      errors: thrown,
+      retryAfterMs: undefined,
+    });
+    expect(retryDetails(error)?.errors.map((one, i) => one === thrown[i])).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect(policy.stats()).toMatchObject({ operations: { exhausted: 1 }, attempts: 3, retries: 2 });
+  });
+
+  it('throws a RetryExhaustedError with the same details when wrapExhausted is set', async () => {
+    const { clock, policy } = setUp({ wrapExhausted: true });
+    const { operation } = failing(clock, 9, () => transient('try'));
+    const error = await caught(clock.runUntil(policy.execute(operation)));
     expect(error).toBeInstanceOf(RetryExhaustedError);
     expect(isTemperError(error, 'RETRY_EXHAUSTED')).toBe(true);
     expect(error).toMatchObject({
@@ -130,46 +163,68 @@ describe('a call that is exhausted', () => {
       policy: 'registry',
       reason: 'attempts',
       attempts: 3,
+      elapsedMs: 300,
     });
-    expect(error.errors).toEqual(thrown);
-    expect(error.errors.map((one, i) => one === thrown[i])).toEqual([true, true, true]);
-    expect(error.cause).toBe(thrown[2]);
+    expect(error.cause).toBe((error as RetryExhaustedError).errors[2]);
+    expect(retryDetails(error)).toMatchObject({ reason: 'attempts', attempts: 3 });
     expect(error.message).toBe(
-      "'registry' gave up after 3 attempts in 300 ms, as no attempt is left: try 3",
+      "Retry policy 'registry' failed after 3 attempts and 300 ms of retries: try",
     );
-    expect(policy.stats()).toMatchObject({ operations: { exhausted: 1 }, attempts: 3, retries: 2 });
   });
 
-  it('with maxAttempts 1 says so in the singular', async () => {
-    const { policy } = setUp({ maxAttempts: 1 });
+  it('says a single attempt in the singular', async () => {
+    const { policy } = setUp({ maxAttempts: 1, wrapExhausted: true });
     const error = await caught(policy.execute(() => Promise.reject(transient())));
-    expect(error.message).toMatch(/^'registry' gave up after 1 attempt in 0 ms/);
+    expect(error.message).toBe("Retry policy 'registry' failed after 1 attempt: no route");
   });
 
-  it('classifies as its cause does, but is not worth trying again', async () => {
-    const { policy } = setUp({ maxAttempts: 1 });
+  it('is classified as its cause when wrapped, but never as transient', async () => {
+    const { policy } = setUp({ maxAttempts: 1, wrapExhausted: true });
     const error = await caught(policy.execute(() => Promise.reject(transient())));
-    expect(error.classification).toEqual({
+    expect((error as RetryExhaustedError).classification).toEqual({
       category: 'network',
       severity: 'high',
       transient: false,
     });
   });
 
-  it('so is not multiplied by a retry around it', async () => {
+  it.each([
+    ['joined by parent', false, true],
+    ['called by hand', false, false],
+    ['joined by parent, wrapped', true, true],
+    ['called by hand, wrapped', true, false],
+  ])('is not multiplied by a retry around it: %s', async (_, wrapExhausted, joined) => {
     const clock = new ManualClock();
-    const inner = setUp({ clock }).policy;
+    const inner = setUp({ clock, wrapExhausted }).policy;
     const outer = setUp({ clock, name: 'outer' }).policy;
     const { operation, calledAt } = failing(clock, 99);
-    const error = await caught(
-      clock.runUntil(outer.execute((context) => inner.execute(operation, context))),
+    const call = outer.execute((context) =>
+      inner.execute(operation, joined ? { parent: context } : {}),
     );
+    expect(await exhausted(clock.runUntil(call))).toMatchObject({
+      policy: 'registry',
+      attempts: 3,
+    });
     expect(calledAt).toHaveLength(3);
-    expect(error.policy).toBe('registry');
+    expect(outer.stats()).toMatchObject({ operations: { failure: 1 }, attempts: 1 });
   });
 
-  it('survives a failure that cannot be shown', async () => {
-    const { clock, policy } = setUp({ isRetryable: () => true });
+  it('is retried afresh when a later call, or another at the same time, throws the same error', async () => {
+    const { clock, policy } = setUp();
+    const shared = transient('shared');
+    const first = failing(clock, 99, () => shared);
+    await caught(clock.runUntil(policy.execute(first.operation)));
+    const second = failing(clock, 2, () => shared);
+    expect(await clock.runUntil(policy.execute(second.operation))).toBe('done');
+    expect(second.calledAt).toHaveLength(3);
+    const both = [failing(clock, 99, () => shared), failing(clock, 99, () => shared)];
+    const calls = both.map(({ operation }) => policy.tryExecute(operation));
+    await clock.runUntil(Promise.all(calls));
+    expect(both.map(({ calledAt }) => calledAt.length)).toEqual([3, 3]);
+  });
+
+  it('survives a failure that cannot be read', async () => {
+    const { clock, policy } = setUp({ shouldHandle: (o) => !o.ok, wrapExhausted: true });
     const hostile = new Proxy(
       {},
       {
@@ -179,37 +234,37 @@ describe('a call that is exhausted', () => {
       },
     );
     const error = await caught(clock.runUntil(policy.execute(() => Promise.reject(hostile))));
-    expect(error.attempts).toBe(3);
+    expect((error as RetryExhaustedError).attempts).toBe(3);
     expect(error.cause).toBe(hostile);
     const empty = Object.create(null) as object;
     const other = await caught(clock.runUntil(policy.execute(() => Promise.reject(empty))));
-    expect(other.message).toMatch(/no attempt is left: an object$/);
+    expect(other.message).toMatch(/ms of retries: an object$/);
   });
 
-  it('keeps the first error and the last thousand, and all of a shorter call', async () => {
+  it('keeps the first error and the last 999, and all of a shorter call', async () => {
     const { clock, policy } = setUp({ maxAttempts: 2500, initialDelayMs: 1, backoff: 'constant' });
     let n = 0;
     const call = policy.execute(() => Promise.reject(transient(`${++n}`)));
-    const error = await caught(clock.runUntil(call));
-    expect(error.attempts).toBe(2500);
-    expect(error.errors).toHaveLength(1000);
-    expect((error.errors[0] as Error).message).toBe('1');
-    expect((error.errors[1] as Error).message).toBe('1502');
-    expect((error.cause as Error).message).toBe('2500');
+    const { attempts, errors } = await exhausted(clock.runUntil(call));
+    expect(attempts).toBe(2500);
+    expect(errors).toHaveLength(1000);
+    expect((errors[0] as Error).message).toBe('1');
+    expect((errors[1] as Error).message).toBe('1502');
+    expect((errors.at(-1) as Error).message).toBe('2500');
   });
 });
 
-describe('a call that fails with what is not worth trying again', () => {
+describe('a call that fails with an error that is not transient', () => {
   it.each([
     ['a missing file', Object.assign(new Error('gone'), { code: 'ENOENT' })],
     ['a bug', new TypeError('x is not a function')],
     ['a bad request', Object.assign(new Error('bad'), { status: 400 })],
     ['a full disk', Object.assign(new Error('full'), { code: 'ENOSPC' })],
-    ['a change of mind', new DOMException('stop', 'AbortError')],
+    ['an abort', new DOMException('stop', 'AbortError')],
     ['a deadline', new DeadlineExceededError('op', 5)],
-    ['what nobody knows', new Error('?')],
-    ['no error at all', 'words'],
-    ['nothing', undefined],
+    ['an unknown error', new Error('?')],
+    ['a string', 'words'],
+    ['undefined', undefined],
   ])('passes %s on at once and unchanged', async (_, error) => {
     const { clock, policy } = setUp();
     const { operation, calledAt } = failing(clock, 9, () => error);
@@ -230,12 +285,12 @@ describe('a call that fails with what is not worth trying again', () => {
     expect(calls).toBe(2);
   });
 
-  it('is what isRetryable says it is, which is told the attempt', async () => {
-    const seen: RetryEvent[] = [];
+  it('is decided by shouldHandle, which sees the outcome and the context of the call', async () => {
+    const seen: CallContext[] = [];
     const { clock, policy } = setUp({
-      isRetryable: (error, event) => {
-        seen.push(event);
-        return error instanceof TypeError;
+      shouldHandle: (outcome, call) => {
+        seen.push(call);
+        return !outcome.ok && outcome.error instanceof TypeError;
       },
     });
     let calls = 0;
@@ -248,18 +303,17 @@ describe('a call that fails with what is not worth trying again', () => {
     );
     expect((await caught(clock.runUntil(call))).message).toBe('no route');
     expect(calls).toBe(2);
-    expect(seen.map(({ attempt, operation, policy }) => [attempt, operation, policy])).toEqual([
-      [1, 'fetch_package', 'registry'],
-      [2, 'fetch_package', 'registry'],
-    ]);
+    expect(seen.map(({ operation }) => operation)).toEqual(['fetch_package', 'fetch_package']);
+    expect(seen.map(({ attempt }) => attempt)).toEqual([1, 2]);
   });
 });
 
-describe('a value that means failure', () => {
-  const isFailure = (value: unknown): boolean => (value as { status: number }).status >= 500;
+describe('a value that counts as a failure', () => {
+  const shouldHandle = (outcome: Outcome<{ status: number }>): boolean =>
+    outcome.ok && outcome.value.status >= 500;
 
-  it('is tried again, and the value that follows is returned', async () => {
-    const { clock, policy } = setUp({ isFailure });
+  it('is retried, and the value that follows is returned', async () => {
+    const { clock, policy } = setUp({ shouldHandle });
     let calls = 0;
     const call = policy.execute(() => ({ status: ++calls < 3 ? 503 : 200 }));
     expect(await clock.runUntil(call)).toEqual({ status: 200 });
@@ -269,16 +323,62 @@ describe('a value that means failure', () => {
 
   it('is returned as it is when attempts run out, and counted as exhausted', async () => {
     const gaveUp: unknown[] = [];
-    const { clock, policy } = setUp({ isFailure, onGiveUp: ({ error }) => gaveUp.push(error) });
+    const { clock, policy } = setUp({ shouldHandle, onGiveUp: ({ error }) => gaveUp.push(error) });
     const last = { status: 503 };
     expect(await clock.runUntil(policy.execute(() => last))).toBe(last);
     expect(policy.stats()).toMatchObject({ operations: { exhausted: 1, success: 0 }, attempts: 3 });
-    expect(gaveUp).toEqual([expect.any(RetryExhaustedError)]);
+    expect(gaveUp).toEqual([last]);
+    expect(retryDetails(last)).toBeUndefined();
+  });
+});
+
+describe('a response that is retried', () => {
+  it('has its body cancelled before the next attempt, and the last one is left to the caller', async () => {
+    const shouldHandle = (o: Outcome<Response>): boolean => o.ok && o.value.status === 503;
+    const { clock, policy } = setUp({ shouldHandle });
+    const cancelled: number[] = [];
+    let calls = 0;
+    const answer = (): Response => {
+      const call = ++calls;
+      const body = new ReadableStream({ cancel: () => void cancelled.push(call) });
+      return new Response(body, { status: 503 });
+    };
+    const last = await clock.runUntil(policy.execute(answer));
+    expect(cancelled).toEqual([1, 2]);
+    expect(last.bodyUsed).toBe(false);
+    expect(last.body?.locked).toBe(false);
+  });
+});
+
+describe('labels of a call', () => {
+  it('reach the operation at every attempt', async () => {
+    const { clock, policy } = setUp();
+    const seen: unknown[] = [];
+    const call = policy.execute(
+      ({ attempt, cost, priority, key }) => {
+        seen.push([attempt, cost, priority, key]);
+        return seen.length < 3 ? Promise.reject(transient()) : 'done';
+      },
+      { cost: 3, priority: 'critical', key: 'ann' },
+    );
+    await clock.runUntil(call);
+    expect(seen).toEqual([1, 2, 3].map((attempt) => [attempt, 3, 'critical', 'ann']));
+  });
+});
+
+describe('a hook that moves a clock', () => {
+  it('finds the timer of the wait armed', async () => {
+    const clock = new ManualClock();
+    const policy = retry({ clock, onRetry: ({ delayMs }) => void clock.advance(delayMs) });
+    let calls = 0;
+    const operation = (): Promise<string> =>
+      ++calls < 3 ? Promise.reject(transient()) : Promise.resolve('done');
+    expect(await policy.execute(operation)).toBe('done');
   });
 });
 
 describe('hooks and predicates', () => {
-  it('hear each retry with its wait, and the end with what it ends with', async () => {
+  it('receive each retry with its wait, and the error that the call ends with', async () => {
     const heard: unknown[] = [];
     const { clock, policy } = setUp({
       onRetry: ({ attempt, delayMs, outcome }) => heard.push([attempt, delayMs, outcome.ok]),
@@ -288,7 +388,7 @@ describe('hooks and predicates', () => {
     expect(heard).toEqual([
       [1, 100, false],
       [2, 200, false],
-      [3, 'RetryExhaustedError'],
+      [3, 'Error'],
     ]);
     heard.length = 0;
     await caught(policy.execute(() => Promise.reject(new TypeError('bug'))));
@@ -301,7 +401,7 @@ describe('hooks and predicates', () => {
     };
     const { clock, policy } = setUp({ onRetry: broken, onGiveUp: broken, delay: broken });
     const { operation, calledAt } = failing(clock, 9);
-    expect((await caught(clock.runUntil(policy.execute(operation)))).reason).toBe('attempts');
+    expect((await exhausted(clock.runUntil(policy.execute(operation)))).reason).toBe('attempts');
     expect(calledAt).toEqual([0, 100, 300]);
   });
 
@@ -324,17 +424,16 @@ describe('hooks and predicates', () => {
     ],
     ['returns a promise, even of true', async () => true],
     ['returns a promise that rejects', async () => Promise.reject(new Error('broken'))],
-  ])('a predicate that %s has said no', async (_, predicate) => {
-    const answer = predicate as unknown as () => boolean;
-    const retryable = setUp({ isRetryable: answer });
+  ])('count a predicate that %s as false', async (_, predicate) => {
+    const { policy } = setUp({ shouldHandle: predicate as unknown as () => boolean });
     const error = transient();
-    expect(await caught(retryable.policy.execute(() => Promise.reject(error)))).toBe(error);
-    const failure = setUp({ isFailure: answer });
-    expect(await failure.policy.execute(() => 'value')).toBe('value');
+    expect(await caught(policy.execute(() => Promise.reject(error)))).toBe(error);
+    expect(await policy.execute(() => 'value')).toBe('value');
+    expect(policy.stats()).toMatchObject({ attempts: 2, retries: 0 });
     await settle();
   });
 
-  it("a delay of one's own takes the place of backoff and jitter, under the cap", async () => {
+  it('takes a delay from the user in place of backoff and jitter, under the cap', async () => {
     const own = [7, undefined, Number.NaN, -5, 1e12, 0];
     const { clock, policy } = setUp({
       maxAttempts: 7,
@@ -349,7 +448,7 @@ describe('hooks and predicates', () => {
 });
 
 describe('retries without a wait', () => {
-  it('follow each other at once, but let the event loop turn', async () => {
+  it('follow each other at once, but give the event loop a turn', async () => {
     const { policy } = setUp({
       initialDelayMs: 0,
       maxAttempts: Number.POSITIVE_INFINITY,

@@ -11,6 +11,7 @@ import {
   askNumber,
   type Call,
   decide,
+  discardBody,
   exhaustedSince,
   exhaustedSoFar,
   messageOf,
@@ -67,8 +68,8 @@ interface FailingCall<T> {
   readonly since: number;
   /** When no further attempt may begin, likewise. */
   readonly until: number;
-  /** The last attempt, from 1. */
-  attempt: number;
+  /** The context of the last attempt. */
+  attempt: Call;
   outcome: Outcome<T>;
   /** The last wait, in milliseconds. */
   delayMs: number;
@@ -124,7 +125,7 @@ class Retry extends PolicyBase implements RetryPolicy {
     const since = this.clock.monotonic();
     const until = (startedAt ?? since) + maxElapsedMs;
     return this.#retry(
-      { operation, call, trace, errors: [], since, until, attempt: 1, outcome, delayMs: 0 },
+      { operation, call, trace, errors: [], since, until, attempt: first, outcome, delayMs: 0 },
       exhausted,
     );
   }
@@ -139,8 +140,10 @@ class Retry extends PolicyBase implements RetryPolicy {
       if (end !== undefined) return this.#end(failing, end);
 
       this.#retries++;
-      const attempt = ++failing.attempt;
+      const attempt = failing.attempt.attempt + 1;
       const current = call.forAttempt(attempt);
+      if (failing.outcome.ok) discardBody(failing.outcome.value);
+      failing.attempt = current;
       exhausted = exhaustedSoFar();
       try {
         const value = await (trace === undefined
@@ -190,12 +193,12 @@ class Retry extends PolicyBase implements RetryPolicy {
     const error = outcome.ok ? outcome.value : outcome.error;
     // A retry inside has made its attempts already: retrying it would multiply them.
     const repeated = !outcome.ok && exhaustedSince(error, exhausted);
-    if (!outcome.ok && (repeated || !this.#handlesError(outcome, call))) {
+    if (!outcome.ok && (repeated || !this.#handlesError(outcome, attempt))) {
       return { outcome: 'failure', error };
     }
     const giveUp = (reason: GiveUpReason): End => ({ outcome: 'exhausted', error, reason });
     const askedMs = respectRetryAfter ? retryAfterOf(error, this.clock.now()) : undefined;
-    if (attempt >= maxAttempts) return giveUp('attempts');
+    if (attempt.attempt >= maxAttempts) return giveUp('attempts');
     if (askedMs !== undefined && askedMs > maxRetryAfterMs) return giveUp('retry-after');
     const delayMs = Math.max(this.#delay(failing), askedMs ?? 0);
     if (delayMs >= call.remainingMs(this.clock)) return giveUp('deadline');
@@ -213,7 +216,7 @@ class Retry extends PolicyBase implements RetryPolicy {
     const own =
       delay === undefined ? undefined : askNumber(this.name, 'delay', delay, this.#event(failing));
     return own === undefined
-      ? backoffDelay(this.#options, failing.attempt, failing.delayMs, random)
+      ? backoffDelay(this.#options, failing.attempt.attempt, failing.delayMs, random)
       : Math.min(own, maxDelayMs);
   }
 
@@ -222,7 +225,7 @@ class Retry extends PolicyBase implements RetryPolicy {
     const { call, attempt, delayMs } = failing;
     const { onRetry } = this.#options;
     try {
-      const pause = delayMs > 0 || attempt % IMMEDIATE_RETRIES === 0;
+      const pause = delayMs > 0 || attempt.attempt % IMMEDIATE_RETRIES === 0;
       const wait = pause ? this.clock.sleep(delayMs, call.abortable) : undefined;
       // After the timer is armed, so that the hook can advance a manual clock.
       if (onRetry !== undefined) {
@@ -249,7 +252,7 @@ class Retry extends PolicyBase implements RetryPolicy {
     errors.push(failure);
     this.#failedAttempts++;
     this.#observer.failedAttempts.of(failure).value++;
-    trace?.attemptFailed(attempt, outcome);
+    trace?.attemptFailed(attempt.attempt, outcome);
   }
 
   /** Ends a failed call: throws, or returns the value that counts as a failure. */
@@ -262,7 +265,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       const details = {
         policy: this.name,
         reason: end.reason,
-        attempts: attempt,
+        attempts: attempt.attempt,
         elapsedMs: this.clock.monotonic() - since,
         errors,
         retryAfterMs: respectRetryAfter ? retryAfterOf(error, this.clock.now()) : undefined,
@@ -271,7 +274,12 @@ class Retry extends PolicyBase implements RetryPolicy {
       if (!outcome.ok && wrapExhausted) error = new RetryExhaustedError(details);
       if (!outcome.ok) rememberRetries(error, details);
     }
-    trace?.end(end.outcome, attempt, outcome.ok ? outcome : { ok: false, error }, end.reason);
+    trace?.end(
+      end.outcome,
+      attempt.attempt,
+      outcome.ok ? outcome : { ok: false, error },
+      end.reason,
+    );
     if (onGiveUp !== undefined) {
       notify(this.name, 'onGiveUp', onGiveUp, { ...this.#event(failing), error }, call);
     }
@@ -280,7 +288,7 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 
   #event({ attempt, outcome, call }: FailingCall<unknown>): RetryEvent {
-    return { policy: this.name, attempt, outcome, operation: call.operation };
+    return { policy: this.name, attempt: attempt.attempt, outcome, operation: call.operation };
   }
 
   /** The first thing that surprises a user of other libraries is said once per policy. */

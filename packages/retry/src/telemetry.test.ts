@@ -6,6 +6,7 @@ import {
   SamplingDecision,
 } from '@opentelemetry/sdk-trace';
 import { temperMetricProducer } from '@temper/core';
+import { retryDetails } from '@temper/core/policy';
 import { InMemoryTelemetry, ManualClock, type TelemetryOptions } from '@temper/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RetryOptions } from './options.ts';
@@ -139,8 +140,8 @@ describe('metrics', () => {
 });
 
 describe('spans', () => {
-  it('show an operation with one child per attempt, under the span that is active', async () => {
-    const { clock, policy } = setUp();
+  it('show an operation with one child per attempt, under the active span', async () => {
+    const { clock, policy } = setUp({ spans: 'all' });
     const tracer = trace.getTracer('test');
     await tracer.startActiveSpan('request', async (request) => {
       await clock.runUntil(
@@ -158,53 +159,59 @@ describe('spans', () => {
     ]);
   });
 
-  it('of a call that a retry saved carry the error on the failed attempts, not on the operation', async () => {
-    const { clock, policy } = setUp();
-    const call = policy.execute(failing(2), {
-      operation: 'fetch_package',
-      attributes: { 'package.name': 'std.core' },
-    });
-    await clock.runUntil(call);
-    const [first, second, third, operation] = telemetry.spans;
-    expect(operation?.name).toBe(`retry ${policy.name}`);
-    expect(operation?.status).toEqual({ code: SpanStatusCode.UNSET });
-    expect(operation?.attributes).toEqual({
-      'temper.policy.name': policy.name,
-      'temper.operation': 'fetch_package',
-      'package.name': 'std.core',
-      'temper.outcome': 'recovered',
-      'temper.retry.attempts': 3,
-    });
-    expect(first?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'no route' });
-    expect(first?.attributes).toEqual({
-      'temper.policy.name': policy.name,
-      'temper.retry.attempt': 1,
-      'error.type': 'ECONNREFUSED',
-    });
-    expect(second?.attributes).toMatchObject({
-      'temper.retry.attempt': 2,
-      'temper.retry.delay': 0.1,
-    });
-    expect(third?.status).toEqual({ code: SpanStatusCode.UNSET });
-    expect(third?.attributes).toMatchObject({
-      'temper.retry.attempt': 3,
-      'temper.retry.delay': 0.2,
-    });
-    expect(telemetry.spans.flatMap((span) => span.events)).toEqual([]);
-  });
+  it.each(['all', 'failures'] as const)(
+    'carry the error on the failed attempts of a saved call, not on the operation: %s',
+    async (spans) => {
+      const { clock, policy } = setUp({ spans });
+      const call = policy.execute(failing(2), {
+        operation: 'fetch_package',
+        attributes: { 'package.name': 'std.core' },
+      });
+      await clock.runUntil(call);
+      const [first, second, third, operation] = telemetry.spans;
+      expect(operation?.name).toBe(`retry ${policy.name}`);
+      expect(operation?.status).toEqual({ code: SpanStatusCode.UNSET });
+      expect(operation?.attributes).toEqual({
+        'temper.policy.name': policy.name,
+        'temper.operation': 'fetch_package',
+        'package.name': 'std.core',
+        'temper.outcome': 'recovered',
+        'temper.retry.attempts': 3,
+      });
+      expect(first?.status).toEqual({ code: SpanStatusCode.ERROR, message: 'no route' });
+      expect(first?.attributes).toEqual({
+        'temper.policy.name': policy.name,
+        'temper.retry.attempt': 1,
+        'error.type': 'ECONNREFUSED',
+      });
+      expect(second?.attributes).toMatchObject({
+        'temper.retry.attempt': 2,
+        'temper.retry.delay': 0.1,
+      });
+      expect(third?.status).toEqual({ code: SpanStatusCode.UNSET });
+      expect(third?.attributes).toMatchObject({
+        'temper.retry.attempt': 3,
+        'temper.retry.delay': 0.2,
+      });
+      expect(telemetry.spans.flatMap((span) => span.events)).toEqual([]);
+    },
+  );
 
-  it('of an exhausted call end in ERROR, with the reason', async () => {
-    const { clock, policy } = setUp();
-    await clock.runUntil(policy.tryExecute(failing(9)));
-    const operation = telemetry.spans.at(-1);
-    expect(operation?.status.code).toBe(SpanStatusCode.ERROR);
-    expect(operation?.attributes).toMatchObject({
-      'temper.outcome': 'exhausted',
-      'temper.retry.attempts': 3,
-      'temper.retry.reason': 'attempts',
-      'error.type': 'RETRY_EXHAUSTED',
-    });
-  });
+  it.each(['all', 'failures'] as const)(
+    'end in ERROR with the reason when a call is exhausted: %s',
+    async (spans) => {
+      const { clock, policy } = setUp({ spans });
+      await clock.runUntil(policy.tryExecute(failing(9)));
+      const operation = telemetry.spans.at(-1);
+      expect(operation?.status.code).toBe(SpanStatusCode.ERROR);
+      expect(operation?.attributes).toMatchObject({
+        'temper.outcome': 'exhausted',
+        'temper.retry.attempts': 3,
+        'temper.retry.reason': 'attempts',
+        'error.type': 'ECONNREFUSED',
+      });
+    },
+  );
 
   it('of an aborted wait end as aborted', async () => {
     const { policy } = setUp();
@@ -232,7 +239,7 @@ describe('spans', () => {
   });
 
   it('are timed by the SDK, to the microsecond', async () => {
-    const { policy } = setUp({ clock: undefined as never });
+    const { policy } = setUp({ clock: undefined as never, spans: 'all' });
     await policy.execute(() => new Promise((resolve) => setTimeout(resolve, 5)));
     const [attempt, operation] = telemetry.spans;
     const ns = (span: ReadableSpan | undefined): number =>
@@ -294,7 +301,7 @@ describe('unsampled traffic', () => {
       },
       toString: () => 'counting',
     };
-    const { clock, policy } = setUp({}, { sampler });
+    const { clock, policy } = setUp({ spans: 'all' }, { sampler });
     const seen: unknown[] = [];
     let calls = 0;
     const call = policy.execute(async () => {
@@ -326,7 +333,7 @@ describe('the log', () => {
     expect(telemetry.logs[0]).toMatchObject({
       eventName: 'temper.retry.exhausted',
       severityNumber: SeverityNumber.WARN,
-      body: `'${policy.name}' gave up after 3 attempts in 300 ms, as no attempt is left: no route`,
+      body: `Retry policy '${policy.name}' failed after 3 attempts and 300 ms of retries: no route`,
       attributes: {
         'temper.policy.name': policy.name,
         'temper.retry.attempts': 3,
@@ -364,8 +371,67 @@ describe('an SDK that throws', () => {
     expect(await clock.runUntil(policy.execute(failing(1)))).toBe('done');
     expect(await clock.runUntil(policy.tryExecute(failing(9)))).toMatchObject({
       ok: false,
-      error: { name: 'RetryExhaustedError' },
+      error: { message: 'no route' },
     });
     expect(reported).toContainEqual(expect.objectContaining({ message: 'broken sampler' }));
+  });
+});
+
+describe('what a caller sees', () => {
+  type Observed = readonly unknown[];
+
+  async function script(options: RetryOptions, signals?: TelemetryOptions): Promise<Observed> {
+    if (signals === undefined) await telemetry?.close();
+    const clock = new ManualClock();
+    if (signals !== undefined) telemetry = new InMemoryTelemetry(signals);
+    const heard: unknown[] = [];
+    const policy = retry({
+      name: 'seen',
+      jitter: 'none',
+      clock,
+      onRetry: ({ attempt, delayMs }) => heard.push(['retry', attempt, delayMs]),
+      onGiveUp: ({ attempt }) => heard.push(['gave up', attempt]),
+      ...options,
+    });
+    const outcomes: unknown[] = [];
+    for (const operation of [() => 'done', failing(1), failing(9), () => Promise.reject('text')]) {
+      const before = clock.monotonic();
+      const outcome = await clock.runUntil(policy.tryExecute<unknown>(operation));
+      const error = outcome.ok ? undefined : outcome.error;
+      outcomes.push([outcome, retryDetails(error), clock.monotonic() - before]);
+    }
+    return [outcomes, heard, policy.stats(), clock.pending];
+  }
+
+  it.each(['all', 'failures', 'none'] as const)(
+    'does not depend on whether an SDK is installed, with spans %s',
+    async (spans) => {
+      const bare = await script({ spans });
+      expect(await script({ spans }, {})).toEqual(bare);
+      await telemetry.close();
+      const producers = { metricProducers: [temperMetricProducer()] };
+      expect(await script({ spans }, producers)).toEqual(bare);
+    },
+  );
+});
+
+describe('an error that classification does not know', () => {
+  it('is reported once per policy, with the cure', async () => {
+    const { policy } = setUp({ name: 'puzzled' });
+    const warned: unknown[] = [];
+    const quiet = (): void => {};
+    diag.setLogger({
+      error: quiet,
+      warn: (...args) => warned.push(...args),
+      info: quiet,
+      debug: quiet,
+      verbose: quiet,
+    });
+    for (let i = 0; i < 3; i++) {
+      await policy.tryExecute(() => Promise.reject(new Error('HTTP 503')));
+    }
+    expect(warned).toEqual([
+      "Retry policy 'puzzled' does not retry an error that it cannot classify: HTTP 503. Set shouldHandle, or give the error a code, a status or a classification.",
+    ]);
   });
 });

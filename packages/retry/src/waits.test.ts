@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events';
-import { DeadlineExceededError, OperationTimeoutError } from '@temper/core';
+import { DeadlineExceededError, OperationTimeoutError, type Outcome } from '@temper/core';
+import { type RetryDetails, retryDetails } from '@temper/core/policy';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
-import type { RetryExhaustedError } from './errors.ts';
 import type { RetryOptions } from './options.ts';
 import { type RetryPolicy, retry } from './retry.ts';
 
@@ -12,13 +12,20 @@ function setUp(options: RetryOptions = {}): { clock: ManualClock; policy: RetryP
 }
 const transient = (): Error => Object.assign(new Error('no route'), { code: 'ECONNREFUSED' });
 const fail = (): Promise<never> => Promise.reject(transient());
-const caught = async <E = RetryExhaustedError>(promise: Promise<unknown>): Promise<E> => {
+const caught = async (promise: Promise<unknown>): Promise<unknown> => {
   try {
     await promise;
   } catch (error) {
-    return error as E;
+    return error;
   }
   throw new Error('It resolved.');
+};
+
+/** The retries behind the error that a call rejects with. */
+const exhausted = async (promise: Promise<unknown>): Promise<RetryDetails> => {
+  const details = retryDetails(await caught(promise));
+  if (details === undefined) throw new Error('No retry ended with this error.');
+  return details;
 };
 
 describe('Retry-After', () => {
@@ -38,19 +45,19 @@ describe('Retry-After', () => {
     return (calledAt[1] as number) - (calledAt[0] as number);
   }
 
-  it('in seconds is waited for', async () => {
+  it('is waited for in seconds', async () => {
     expect(await waited({}, () => Promise.reject(unavailable('7')))).toBe(7000);
   });
 
-  it('as an HTTP date is waited for, by the wall clock', async () => {
+  it('is waited for as an HTTP date, by the wall clock', async () => {
     const error = unavailable('Tue, 24 Nov 2026 00:00:12 GMT');
     expect(await waited({}, () => Promise.reject(error))).toBe(12_000);
   });
 
-  it('on a response that counts as failure is waited for', async () => {
+  it('is waited for on a response that counts as a failure', async () => {
     const response = new Response('', { status: 503, headers: { 'Retry-After': '2' } });
-    const isFailure = (value: unknown): boolean => value === response;
-    expect(await waited({ isFailure }, () => response)).toBe(2000);
+    const shouldHandle = (o: Outcome<Response>): boolean => o.ok && o.value.status === 503;
+    expect(await waited({ shouldHandle }, () => response)).toBe(2000);
   });
 
   it('may ask for more than maxDelayMs, but not for less than the backoff', async () => {
@@ -61,34 +68,35 @@ describe('Retry-After', () => {
     expect(await waited({}, () => Promise.reject(unavailable('0')))).toBe(100);
   });
 
-  it('that is too long ends the retries, and is told to the caller', async () => {
+  it('ends the retries when it is too long, and is in the details', async () => {
     const { policy } = setUp();
     let calls = 0;
-    const error = await caught(
+    const details = await exhausted(
       policy.execute(() => {
         calls++;
         return Promise.reject(unavailable('31'));
       }),
     );
     expect(calls).toBe(1);
-    expect(error).toMatchObject({ reason: 'retry-after', retryAfterMs: 31_000, attempts: 1 });
-    expect(error.message).toBe(
-      "'registry' gave up after 1 attempt in 0 ms, as it was asked to stay away for longer than maxRetryAfterMs: busy",
+    expect(details).toMatchObject({ reason: 'retry-after', retryAfterMs: 31_000, attempts: 1 });
+    const wrapping = setUp({ wrapExhausted: true }).policy;
+    await expect(wrapping.execute(() => Promise.reject(unavailable('31')))).rejects.toThrow(
+      "Retry policy 'registry' failed after 1 attempt (the wait that was asked for exceeds maxRetryAfterMs): busy",
     );
     const patient = { maxRetryAfterMs: 60_000 };
     expect(await waited(patient, () => Promise.reject(unavailable('31')))).toBe(31_000);
   });
 
-  it('of the last failure is told to the caller also when attempts run out', async () => {
+  it('is in the details when attempts run out', async () => {
     const { clock, policy } = setUp({ maxAttempts: 2 });
     const call = policy.execute(() => Promise.reject(unavailable('3')));
-    expect(await caught(clock.runUntil(call))).toMatchObject({
+    expect(await exhausted(clock.runUntil(call))).toMatchObject({
       reason: 'attempts',
       retryAfterMs: 3000,
     });
   });
 
-  it('is ignored where the policy is told so, or where it says nothing', async () => {
+  it('is ignored when respectRetryAfter is false, or when it cannot be parsed', async () => {
     const error = unavailable('7');
     expect(await waited({ respectRetryAfter: false }, () => Promise.reject(error))).toBe(100);
     expect(await waited({}, () => Promise.reject(unavailable('soon')))).toBe(100);
@@ -103,12 +111,12 @@ describe('the timeout of an attempt', () => {
       signal.addEventListener('abort', () => reasons.push(signal.reason));
       return new Promise<never>(() => {});
     });
-    const error = await caught(clock.runUntil(call));
-    expect(error.attempts).toBe(2);
-    for (const one of error.errors) expect(one).toBeInstanceOf(OperationTimeoutError);
-    expect(error.errors[0]).toMatchObject({ policy: 'registry', timeoutMs: 50 });
-    expect(reasons).toEqual(error.errors);
-    expect(error.elapsedMs).toBe(150); // since the first attempt failed, as nobody timed it before
+    const { attempts, errors, elapsedMs } = await exhausted(clock.runUntil(call));
+    expect(attempts).toBe(2);
+    for (const one of errors) expect(one).toBeInstanceOf(OperationTimeoutError);
+    expect(errors[0]).toMatchObject({ policy: 'registry', timeoutMs: 50 });
+    expect(reasons).toEqual(errors);
+    expect(elapsedMs).toBe(150); // a wait of 100 ms and an attempt of 50 ms
     expect(clock.pendingRefed).toBe(0);
   });
 
@@ -157,18 +165,18 @@ describe('a deadline', () => {
         calls++;
         return fail();
       },
-      { deadlineMs: 350 },
+      { timeoutMs: 350 },
     );
-    const error = await caught(clock.runUntil(call));
+    const details = await exhausted(clock.runUntil(call));
     expect(calls).toBe(3); // at 0, 100, 300; the next would be at 700
-    expect(error).toMatchObject({ reason: 'deadline', attempts: 3 });
+    expect(details).toMatchObject({ reason: 'deadline', attempts: 3 });
     expect(clock.pending).toBe(0);
   });
 
   it('ends the retries also when the next would begin just then', async () => {
     const { clock, policy } = setUp();
-    const error = await caught(clock.runUntil(policy.execute(fail, { deadlineMs: 300 })));
-    expect(error).toMatchObject({ reason: 'deadline', attempts: 2 });
+    const details = await exhausted(clock.runUntil(policy.execute(fail, { timeoutMs: 300 })));
+    expect(details).toMatchObject({ reason: 'deadline', attempts: 2 });
   });
 
   it('ends a running attempt at once', async () => {
@@ -179,7 +187,7 @@ describe('a deadline', () => {
         signal = context.signal;
         return clock.sleep(10_000, context.signal);
       },
-      { deadlineMs: 350 },
+      { timeoutMs: 350 },
     );
     const error = await caught(clock.runUntil(call));
     expect(error).toBeInstanceOf(DeadlineExceededError);
@@ -200,9 +208,9 @@ describe('maxElapsedMs', () => {
       await clock.sleep(150);
       return fail();
     });
-    const error = await caught(clock.runUntil(call));
+    const details = await exhausted(clock.runUntil(call));
     expect(calledAt).toEqual([0, 250, 600]);
-    expect(error).toMatchObject({ reason: 'elapsed', elapsedMs: 750 });
+    expect(details).toMatchObject({ reason: 'elapsed', elapsedMs: 600 });
   });
 
   it('counts from the beginning of the call, by time that only goes forward', async () => {
@@ -213,7 +221,7 @@ describe('maxElapsedMs', () => {
       clock.adjustWallClock(86_400_000);
       return fail();
     };
-    expect(await caught(clock.runUntil(policy.execute(operation)))).toMatchObject({
+    expect(await exhausted(clock.runUntil(policy.execute(operation)))).toMatchObject({
       reason: 'attempts',
     });
     expect(calls).toBe(2);

@@ -85,7 +85,8 @@ export class Call implements CallContext {
     const { source } = this;
     if (source === undefined) return undefined;
     if (isCall(source)) return source.endedBy;
-    return source.aborted ? 'caller' : undefined;
+    if (!source.aborted) return undefined;
+    return isTimeoutReason(source.reason) ? 'deadline' : 'caller';
   }
 
   /** Whether the caller, or a hedge answered elsewhere, no longer wants the result. */
@@ -207,6 +208,15 @@ export class CallScope extends Call {
   release(): void {
     this.#released = true;
     this.#own?.release();
+  }
+}
+
+/** Whether a signal ended because its own time was up, as one of `AbortSignal.timeout()` does. */
+function isTimeoutReason(reason: unknown): boolean {
+  try {
+    return (reason as { name?: unknown } | null | undefined)?.name === 'TimeoutError';
+  } catch {
+    return false; // a hostile getter
   }
 }
 

@@ -30,6 +30,22 @@ describe('endedBy', () => {
     expect(seen).toBe('caller');
   });
 
+  it("is 'deadline' when the caller's signal ends because its own time is up", () => {
+    const controller = new AbortController();
+    const call = new Call(1, undefined, undefined, controller.signal);
+    controller.abort(new DOMException('too late', 'TimeoutError'));
+    for (const each of [call, call.forAttempt(2), call.scope()]) {
+      expect(each).toMatchObject({ endedBy: 'deadline', cancelled: false });
+    }
+    const hostile = new AbortController();
+    hostile.abort({
+      get name(): never {
+        throw new Error('hostile');
+      },
+    });
+    expect(new Call(1, undefined, undefined, hostile.signal).endedBy).toBe('caller');
+  });
+
   it("is 'deadline' when timeoutMs has passed", async () => {
     const clock = new ManualClock();
     const policy = new ThroughPolicy(clock);

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { discardBody } from './discard.ts';
+
+describe('discardBody', () => {
+  it('cancels the unread body of a response', async () => {
+    const cancelled: unknown[] = [];
+    const body = new ReadableStream({ cancel: (reason) => void cancelled.push(reason) });
+    discardBody(new Response(body));
+    await Promise.resolve();
+    expect(cancelled).toEqual([undefined]);
+  });
+
+  it('leaves a body alone that is being read or was read', async () => {
+    const cancelled: unknown[] = [];
+    const stream = () => new ReadableStream({ cancel: () => void cancelled.push('yes') });
+    const reading = new Response(stream());
+    reading.body?.getReader();
+    discardBody(reading);
+    const read = new Response('read');
+    await read.text();
+    discardBody(read);
+    await Promise.resolve();
+    expect(cancelled).toEqual([]);
+  });
+
+  it.each<[string, unknown]>([
+    ['a primitive', 3],
+    ['null', null],
+    ['a value without a body', { status: 503 }],
+    ['a text body', { body: 'text' }],
+    [
+      'a throwing getter',
+      {
+        get body(): never {
+          throw new Error('hostile');
+        },
+      },
+    ],
+    [
+      'a body that throws',
+      {
+        body: {
+          locked: false,
+          cancel() {
+            throw new Error('refused');
+          },
+        },
+      },
+    ],
+    ['a body that rejects', { body: { locked: false, cancel: async () => Promise.reject(1) } }],
+    [
+      'a body that returns a hostile thenable',
+      {
+        body: {
+          locked: false,
+          cancel: () => ({
+            // biome-ignore lint/suspicious/noThenProperty: the case in question
+            get then(): never {
+              throw new Error('hostile');
+            },
+          }),
+        },
+      },
+    ],
+  ])('does nothing for %s', async (_, value) => {
+    expect(() => discardBody(value)).not.toThrow();
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+});
