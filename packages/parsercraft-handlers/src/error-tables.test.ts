@@ -4,6 +4,8 @@ import { isCallersFault, isWorthRetrying, kindOf, type OperationName, verdictOf 
 const of = (kind: string): Error => Object.assign(new Error(kind), { kind });
 const unsupported = Object.assign(new Error('goto'), { name: 'UnsupportedConstructError' });
 const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+const invalid = (error: Error): Error => Object.assign(error, { kind: 'invalid' });
+const argument = Object.assign(new TypeError('not a string'), { code: 'ERR_INVALID_ARG_TYPE' });
 const late = new DOMException('late', 'TimeoutError');
 
 describe('the error tables', () => {
@@ -12,7 +14,16 @@ describe('the error tables', () => {
     ['ast_codegen', unsupported, 'internal/high'],
     ['ast_codegen', new Error('x'), 'unknown/critical'],
     ['ast_codegen', refused, 'unknown/critical'],
-    ['type_inference', new TypeError('x'), 'validation/medium'],
+    ['ast_codegen', new TypeError('x'), 'unknown/critical'],
+    ['ast_codegen', new RangeError('x'), 'unknown/critical'],
+    ['type_inference', new SyntaxError('x'), 'validation/medium'],
+    ['type_inference', new TypeError('x'), 'unknown/high'],
+    ['type_inference', invalid(new TypeError('x')), 'validation/medium'],
+    ['type_inference', argument, 'validation/medium'],
+    ['check_protocol', new RangeError('x'), 'unknown/medium'],
+    ['check_protocol', invalid(new RangeError('x')), 'validation/low'],
+    ['fetch_package', new TypeError('x'), 'unknown/high'],
+    ['lsp_operation', new TypeError('x'), 'unknown/medium'],
     ['type_inference', new Error('x'), 'unknown/high'],
     ['check_protocol', of('invalid'), 'validation/low'],
     ['check_protocol', new Error('x'), 'unknown/medium'],
@@ -28,14 +39,21 @@ describe('the error tables', () => {
   });
 
   it.each(['invalid', 'unsupported', 'connection', 'timeout'])(
-    'believe an error that says %s, and one that it caused',
+    'take %s from an error, or from its cause',
     (kind) => {
       expect(kindOf(of(kind))).toBe(kind);
       expect(kindOf(new Error('exhausted', { cause: of(kind) }))).toBe(kind);
     },
   );
 
-  it('try a connection again, and nothing that is the caller’s fault', () => {
+  it.each([new TypeError('x'), new RangeError('x')])('take a bare %o for a bug', (error) => {
+    expect(kindOf(error)).toBe('other');
+    expect(isCallersFault(error)).toBe(false);
+    expect(isWorthRetrying(error)).toBe(false);
+    expect(isCallersFault(invalid(error))).toBe(true);
+  });
+
+  it('retry a connection error, and nothing that is the caller’s fault', () => {
     expect(isWorthRetrying(of('connection'))).toBe(true);
     expect(isWorthRetrying(refused)).toBe(true);
     expect(isWorthRetrying(new Error('x'))).toBe(false);

@@ -10,11 +10,13 @@ import {
 } from '@temper/core';
 import {
   checkCallOptions,
+  checkKnown,
   checkType,
   errorType,
+  isCall,
   type Listeners,
+  notify,
   reportCallbackError,
-  show,
 } from '@temper/core/policy';
 import { isCallersFault, type OperationName, verdictOf } from './error-tables.ts';
 
@@ -92,7 +94,8 @@ export async function runGuarded<T>(
   work: Operation<T>,
   options: OperationOptions = {},
 ): Promise<Guarded<T>> {
-  const { actor, ...callOptions } = checkOptions(guard.operation, options);
+  const callOptions = callOptionsOf(guard.operation, options);
+  const { actor } = options;
   const startedAt = services.clock.monotonic();
   let attempts = 0;
   const settle = async (
@@ -135,7 +138,7 @@ export async function runGuarded<T>(
       },
     );
   } catch (error) {
-    if (callOptions.signal?.aborted === true || callOptions.parent?.endedBy !== undefined) {
+    if (isCancelled(callOptions)) {
       await settle('aborted', { ok: false, error }, error);
       throw error;
     }
@@ -144,7 +147,10 @@ export async function runGuarded<T>(
       context: { operation: guard.operation, resource, errorType: errorType(error) },
     });
     const rejected = isTemperError(error, 'RATE_LIMIT_EXCEEDED');
-    const lesser = rejected || isCallersFault(error) ? undefined : lesserOf(guard, error);
+    const lesser =
+      rejected || isCallersFault(error) || callOptions.parent?.endedBy !== undefined
+        ? undefined
+        : lesserOf(guard, error);
     const status = lesser !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure';
     await settle(
       status,
@@ -159,24 +165,59 @@ export async function runGuarded<T>(
   return { value };
 }
 
-/** @throws {TypeError | RangeError} when an option is unknown or out of range */
-function checkOptions(operation: OperationName, options: unknown): OperationOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${operation}: options must be an object, got ${show(options)}.`);
+/** Names of {@link OperationOptions}. */
+const OPTIONS: readonly (keyof OperationOptions)[] = [
+  'actor',
+  'signal',
+  'timeoutMs',
+  'attributes',
+  'cost',
+  'priority',
+  'key',
+  'parent',
+];
+
+/**
+ * The options that are passed on to the pipeline.
+ *
+ * @throws {TypeError | RangeError} when an option is unknown, of the wrong type or out of range
+ */
+function callOptionsOf(operation: OperationName, options: OperationOptions): CallOptions {
+  // Refuses `null`, arrays, contexts and the like, and says what they are.
+  if (isCall(options) || Object.prototype.toString.call(options) !== '[object Object]') {
+    checkCallOptions(operation, options);
   }
-  const { actor, ...call } = options as OperationOptions;
+  checkKnown(operation, options, OPTIONS);
+  const { actor, signal, timeoutMs, attributes, cost, priority, key, parent } = options;
   if (actor !== undefined) checkType(operation, 'actor', actor, 'string');
-  if ('operation' in call) throw new TypeError(`${operation}: unknown call option 'operation'.`);
+  const call: CallOptions = { signal, timeoutMs, attributes, cost, priority, key, parent };
   checkCallOptions(operation, call);
-  return options as OperationOptions;
+  return call;
 }
 
-/** The degraded answer. A port that fails to produce one has none; the operation keeps its own error. */
+/** Whether the caller, or a hedge that was answered elsewhere, no longer wants the result. */
+function isCancelled({ signal, parent }: CallOptions): boolean {
+  const by = parent?.endedBy;
+  return signal?.aborted === true || by === 'caller' || by === 'hedge';
+}
+
+/**
+ * The degraded answer. A port that throws, or returns a promise, has none, and the operation keeps its
+ * own error.
+ */
 function lesserOf<T>(guard: GuardedOperationOptions<T>, error: unknown): Guarded<T> | undefined {
-  try {
-    return guard.degrade?.(error);
-  } catch (broken) {
-    reportCallbackError(guard.operation, 'degraded answer', broken);
-    return undefined;
-  }
+  const option = 'degraded answer';
+  let lesser: Guarded<T> | undefined;
+  notify(guard.operation, option, () => {
+    const found = guard.degrade?.(error);
+    const value: unknown = found?.value;
+    if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') {
+      const mistake = new TypeError('It must answer at once, and returned a promise.');
+      reportCallbackError(guard.operation, option, mistake);
+    } else {
+      lesser = found;
+    }
+    return value;
+  });
+  return lesser;
 }

@@ -2,36 +2,12 @@ import { diag } from '@opentelemetry/api';
 import { AuditUnavailableError, auditLog } from '@temper/audit';
 import { memorySink } from '@temper/audit/memory';
 import { healthMonitor } from '@temper/health';
-import { InMemoryTelemetry, ManualClock, seededRandom } from '@temper/testkit';
-import { afterEach, describe, expect, it } from 'vitest';
-import { type FakeSubsystems, failing, fakeSubsystems } from '../test/subsystems.ts';
-import {
-  type HardeningOptions,
-  type OperationEvent,
-  type ParserCraftHardening,
-  parserCraftHardening,
-} from './index.ts';
+import { retryDetails } from '@temper/retry';
+import { describe, expect, it } from 'vitest';
+import { failing, type Hardened, hardened } from '../test/subsystems.ts';
+import type { ParserCraftHardening } from './index.ts';
 
-interface Bench extends FakeSubsystems {
-  readonly clock: ManualClock;
-  readonly made: ParserCraftHardening;
-  readonly ended: OperationEvent[];
-}
-
-function bench(options: HardeningOptions = {}): Bench {
-  const clock = new ManualClock();
-  const fake = fakeSubsystems();
-  const made = parserCraftHardening(fake.subsystems, {
-    clock,
-    random: seededRandom(1),
-    ...options,
-  });
-  const ended: OperationEvent[] = [];
-  made.onOperation((event) => ended.push(event));
-  return { ...fake, clock, made, ended };
-}
-
-const fetchIt = ({ made, clock }: Bench) =>
+const fetchIt = ({ made, clock }: Hardened) =>
   clock.runUntil(made.registry.fetchPackage('std', '^1').catch((error: unknown) => error));
 
 describe('the breakers', () => {
@@ -40,7 +16,7 @@ describe('the breakers', () => {
     ['protocol_check', 15, 60_000],
     ['registry_fetch', 5, 120_000],
   ] as const)('%s opens after %i failures, for %i ms', async (name, failures, openMs) => {
-    const it = bench({ settings: { plans: { fetch_package: { maxAttempts: 1 } } } });
+    const it = hardened({ settings: { plans: { fetch_package: { maxAttempts: 1 } } } });
     const { script, calls, made, clock } = it;
     const [call, key] = {
       ast_codegen: [() => made.ast.generateCode('p'), 'generate'],
@@ -60,14 +36,14 @@ describe('the breakers', () => {
     await call().catch(() => {});
     expect(calls[key]).toBe(failures);
     await clock.advance(1);
-    script[key] = () => 'well again';
+    script[key] = () => 'recovered';
     await call();
     await call();
     expect(breaker.state).toBe('closed');
   });
 
-  it('are not opened by invalid programs, which are not tried again', async () => {
-    const { script, made, calls } = bench();
+  it('are not opened by invalid programs, which are not retried', async () => {
+    const { script, made, calls } = hardened();
     script.generate = failing('invalid');
     script.fetch = failing('invalid');
     for (let i = 0; i < 30; i++) {
@@ -79,8 +55,40 @@ describe('the breakers', () => {
     expect(made.policies.breakers.registry_fetch.state).toBe('closed');
   });
 
+  it.each([
+    ['generate', TypeError, 'ast_codegen', 10, 'critical'],
+    ['generate', RangeError, 'ast_codegen', 10, 'critical'],
+    ['check', TypeError, 'protocol_check', 15, 'medium'],
+    ['fetch', RangeError, 'registry_fetch', 5, 'high'],
+  ] as const)(
+    'count a bug of %s, such as a %o, against its subsystem',
+    async (key, Bug, name, failures, severity) => {
+      const { script, made, calls } = hardened();
+      const call = () =>
+        ({
+          generate: () => made.ast.generateCode('p'),
+          check: () => made.protocols.check('p'),
+          fetch: () => made.registry.fetchPackage('a', '*'),
+        })
+          [key]()
+          .catch(() => {});
+      script[key] = () => {
+        throw Object.assign(new Bug('a wrong program'), { kind: 'invalid' });
+      };
+      for (let i = 0; i < failures; i++) await call();
+      expect(made.policies.breakers[name].state).toBe('closed');
+      script[key] = () => {
+        throw new Bug('undefined is not a function');
+      };
+      for (let i = 0; i < failures; i++) await call();
+      expect(made.policies.breakers[name].state).toBe('open');
+      expect(calls[key]).toBe(2 * failures); // bugs are not retried
+      expect(made.errors().at(-1)).toMatchObject({ category: 'unknown', severity });
+    },
+  );
+
   it('end the retries when they open', async () => {
-    const it = bench({ settings: { breakers: { registry_fetch: { failureThreshold: 2 } } } });
+    const it = hardened({ settings: { breakers: { registry_fetch: { failureThreshold: 2 } } } });
     it.script.fetch = failing('connection');
     await fetchIt(it);
     expect(it.calls.fetch).toBe(2);
@@ -93,9 +101,9 @@ describe('the limiters', () => {
     ['registry_query', 500, (m: ParserCraftHardening) => m.registry.fetchPackage('a', '*')],
     ['lsp_requests', 2000, (m: ParserCraftHardening) => m.lsp.request('hover', {})],
   ] as const)(
-    '%s lets %i through, rejects the next, and refills in 60 s',
+    '%s allows %i calls, refuses the next, and refills in 60 s',
     async (_, limit, call) => {
-      const { made, clock, ended, script } = bench();
+      const { made, clock, ended, script } = hardened();
       script.lastGood = () => 'older';
       for (let i = 0; i < limit; i++) await call(made);
       await expect(call(made)).rejects.toMatchObject({ code: 'RATE_LIMIT_EXCEEDED' });
@@ -108,14 +116,24 @@ describe('the limiters', () => {
 });
 
 describe('fetch_package', () => {
-  it('is tried three times, 100 ms and 200 ms apart, give or take a fifth', async () => {
-    const it = bench();
+  it('is tried three times, 100 ms and 200 ms apart, with 20 % jitter', async () => {
+    const it = hardened();
     const at: number[] = [];
+    const thrown: Error[] = [];
     it.script.fetch = () => {
       at.push(it.clock.monotonic());
-      return failing('connection')();
+      thrown.push(Object.assign(new Error(`attempt ${at.length}`), { kind: 'connection' }));
+      throw thrown.at(-1);
     };
-    expect(await fetchIt(it)).toMatchObject({ code: 'RETRY_EXHAUSTED', attempts: 3 });
+    const error = await fetchIt(it);
+    expect(error).toBe(thrown[2]); // the last error itself, unchanged
+    expect(retryDetails(error)).toMatchObject({
+      policy: 'fetch_package',
+      attempts: 3,
+      reason: 'attempts',
+    });
+    expect(retryDetails(error)?.errors).toEqual(thrown);
+    expect(it.ended).toMatchObject([{ status: 'failure', attempts: 3, error }]);
     const [first = 0, second = 0, third = 0] = at;
     expect(at).toHaveLength(3);
     expect(Math.abs(second - first - 100)).toBeLessThanOrEqual(20);
@@ -124,7 +142,7 @@ describe('fetch_package', () => {
   });
 
   it('is aborted after 5 s in all', async () => {
-    const it = bench();
+    const it = hardened();
     const start = it.clock.monotonic();
     const signals: AbortSignal[] = [];
     it.script.fetch = ({ signal }) => {
@@ -138,16 +156,17 @@ describe('fetch_package', () => {
     expect(it.made.errorStats().byCategory.timeout).toBe(1);
   });
 
-  it('sees an error that is returned as a value', async () => {
-    const it = bench();
+  it('treats a value that isFailure selects as an error', async () => {
+    const it = hardened();
     const error = Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
     it.script.fetch = () => ({ ok: false, error });
-    expect(await fetchIt(it)).toMatchObject({ code: 'RETRY_EXHAUSTED', cause: error });
+    expect(await fetchIt(it)).toBe(error);
+    expect(retryDetails(error)).toMatchObject({ attempts: 3 });
     expect(it.calls.fetch).toBe(3);
   });
 
-  it('gives out a stale package with its age while the registry is away', async () => {
-    const it = bench();
+  it('returns a stale package with its age while the registry is unavailable', async () => {
+    const it = hardened();
     await fetchIt(it);
     await it.clock.advance(60_000);
     it.script.fetch = failing('other');
@@ -167,8 +186,8 @@ describe('an operation that hangs', () => {
     ['infer', (m: ParserCraftHardening) => m.ast.inferTypes('p'), 'ast_codegen'],
     ['check', (m: ParserCraftHardening) => m.protocols.check('p'), 'protocol_check'],
     ['request', (m: ParserCraftHardening) => m.lsp.request('hover', {}), undefined],
-  ] as const)('is given up on after 5 s: %s', async (key, call, breaker) => {
-    const { made, clock, script, ended } = bench();
+  ] as const)('times out after 5 s: %s', async (key, call, breaker) => {
+    const { made, clock, script, ended } = hardened();
     script[key] = () => new Promise(() => {});
     const start = clock.monotonic();
     await clock.runUntil(call(made).catch((error: unknown) => error));
@@ -181,8 +200,8 @@ describe('an operation that hangs', () => {
 });
 
 describe('degraded answers', () => {
-  it('are the last good one of the language server, and the unchecked report', async () => {
-    const { made, script } = bench();
+  it('are the last good answer of the language server, and the unchecked report', async () => {
+    const { made, script } = hardened();
     script.request = failing('connection');
     script.check = failing('other');
     await expect(made.lsp.request('hover', {})).rejects.toThrow('a connection error');
@@ -197,18 +216,39 @@ describe('degraded answers', () => {
     });
   });
 
-  it('that cannot be made leave the operation its own error, and its event', async () => {
-    const { made, script } = bench();
+  it.each<[string, () => unknown]>([
+    ['throws', failing('other', 'broken port')],
+    ['returns a promise', async () => 'too late'],
+    ['rejects', async () => failing('other', 'broken port')()],
+  ])('leave the operation its own error and its event when the port %s', async (_, port) => {
+    const { made, script, clock } = hardened();
     script.request = failing('connection');
-    script.lastGood = failing('other', 'broken port');
+    script.lastGood = port;
+    script.check = failing('other');
+    script.unchecked = port;
     await expect(made.lsp.request('hover', {})).rejects.toThrow('a connection error');
-    expect(await made.auditLog()).toMatchObject([{ status: 'failure', action: 'lsp_operation' }]);
+    await expect(made.protocols.check('Reader')).rejects.toThrow('a other error');
+    await clock.advance(0);
+    expect(await made.auditLog()).toMatchObject([
+      { status: 'failure', action: 'lsp_operation' },
+      { status: 'failure', action: 'check_protocol' },
+    ]);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['throws', failing('other', 'broken predicate')],
+    ['returns a promise', async () => true],
+    ['rejects', async () => failing('other', 'broken predicate')()],
+  ])('are not asked for when isFailure %s: the value counts as an answer', async (_, isFailure) => {
+    const { made, script } = hardened();
+    script.isFailure = isFailure;
+    expect(await made.registry.fetchPackage('std', '^1')).toEqual({ value: { version: '1.0.0' } });
   });
 });
 
 describe('the audit log', () => {
-  it('holds the full flow, with status, attempts and actor', async () => {
-    const it = bench();
+  it('records each operation with status, attempts and actor', async () => {
+    const it = hardened();
     const { made, script } = it;
     let asked = 0;
     script.fetch = () => (++asked === 1 ? failing('connection')() : { version: '1.0.0' });
@@ -235,7 +275,7 @@ describe('the audit log', () => {
     expect(made.errors()).toMatchObject([{ category: 'internal', severity: 'high' }]);
   });
 
-  it('that refuses fails the operation, well or not', async () => {
+  it('that refuses fails the operation, whether it succeeded or failed', async () => {
     const full = Object.assign(new Error('disk full'), { code: 'ENOSPC' });
     const audit = auditLog({
       sinks: [
@@ -249,7 +289,7 @@ describe('the audit log', () => {
       ],
       whenUnavailable: 'refuse',
     });
-    const { made, script } = bench({ audit });
+    const { made, script } = hardened({ audit });
     await expect(made.ast.generateCode('p')).rejects.toBeInstanceOf(AuditUnavailableError);
     script.generate = failing('other');
     await expect(made.ast.generateCode('p')).rejects.toMatchObject({
@@ -261,7 +301,7 @@ describe('the audit log', () => {
 
   it('that was given stays open at shutdown', async () => {
     const audit = auditLog({ sinks: [memorySink()] });
-    const { made } = bench({ audit });
+    const { made } = hardened({ audit });
     await made.ast.generateCode('p');
     await made.shutdown();
     expect(
@@ -271,30 +311,16 @@ describe('the audit log', () => {
   });
 });
 
-describe('a caller', () => {
-  it('who gives up gets his own reason back', async () => {
-    const { made, script, ended } = bench();
-    const controller = new AbortController();
-    script.generate = ({ signal }) =>
-      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-    const running = made.ast.generateCode('p', 'p', { signal: controller.signal });
-    const reason = { changed: 'mind' };
-    controller.abort(reason);
-    await expect(running).rejects.toBe(reason);
-    expect(ended).toMatchObject([{ status: 'aborted' }]);
-    expect(await made.auditLog()).toMatchObject([{ status: 'aborted' }]);
-    expect(made.errorStats().total).toBe(0);
-  });
-
-  it('is not harmed by a listener that throws', async () => {
-    const { made } = bench();
-    const said: unknown[][] = [];
-    const say = (...all: unknown[]): void => void said.push(all);
-    diag.setLogger({ error: say, warn: say, info: () => {}, debug: () => {}, verbose: () => {} });
+describe('a listener', () => {
+  it('that throws is logged and does not affect the operation', async () => {
+    const { made } = hardened();
+    const logged: unknown[][] = [];
+    const log = (...all: unknown[]): void => void logged.push(all);
+    diag.setLogger({ error: log, warn: log, info: () => {}, debug: () => {}, verbose: () => {} });
     made.onOperation(failing('other', 'broken listener'));
     expect(await made.ast.generateCode('p')).toEqual({ value: 'int main;' });
     diag.disable();
-    expect(said.flat().map(String).join(' ')).toContain('broken listener');
+    expect(logged.flat().map(String).join(' ')).toContain('broken listener');
   });
 });
 
@@ -304,8 +330,8 @@ describe('health', () => {
     ['infer', 'ast_integration', 'unhealthy'],
     ['registryProbe', 'registry', 'degraded'],
     ['lspProbe', 'lsp', 'unhealthy'],
-  ] as const)('asks %s: a failure of %s is %s', async (key, check, status) => {
-    const { made, script, calls } = bench();
+  ] as const)('calls %s: a failure of %s is %s', async (key, check, status) => {
+    const { made, script, calls } = hardened();
     script[key] = failing('other');
     const summary = await made.health();
     expect(calls[key]).toBe(1);
@@ -317,51 +343,22 @@ describe('health', () => {
 
   it('refuses names that are taken', () => {
     const health = healthMonitor();
-    bench({ health });
-    expect(() => bench({ health })).toThrow(/ast_integration/);
+    hardened({ health });
+    expect(() => hardened({ health })).toThrow(/ast_integration/);
     const taken = healthMonitor();
     taken.register({ name: 'lsp', check: () => {} });
-    expect(() => bench({ health: taken })).toThrow(/lsp/);
+    expect(() => hardened({ health: taken })).toThrow(/lsp/);
     expect(taken.stats().unknown).toEqual(['lsp']);
   });
 });
 
 describe('shutdown', () => {
-  it('runs once, however often it is asked', async () => {
-    const { made } = bench();
+  it('runs once, however often it is called', async () => {
+    const { made } = hardened();
     const [first, second] = await Promise.all([made.shutdown(), made.shutdown()]);
     expect(second).toBe(first);
     expect(await made.shutdown()).toBe(first);
     expect(first).toMatchObject({ outcome: 'completed' });
     expect(first.handlers.filter(({ name }) => name === 'release policies')).toHaveLength(1);
-  });
-});
-
-describe('a trace', () => {
-  let telemetry: InMemoryTelemetry | undefined;
-  afterEach(() => telemetry?.close());
-
-  it('shows retry, attempts and breaker, and no error on a call that was saved', async () => {
-    telemetry = new InMemoryTelemetry();
-    const it = bench();
-    let asked = 0;
-    it.script.fetch = () => (++asked === 1 ? failing('connection')() : { version: '1.0.0' });
-    await fetchIt(it);
-    const { spans } = telemetry;
-    const root = spans.find(({ name }) => name === 'retry fetch_package');
-    const attempts = spans.filter(({ name }) => name === 'attempt');
-    const breakers = spans.filter(({ name }) => name === 'breaker registry_fetch');
-    const id = (span: (typeof spans)[number] | undefined) => span?.spanContext().spanId;
-    expect(new Set(spans.map((span) => span.spanContext().traceId)).size).toBe(1);
-    expect(root?.status.code).toBe(0);
-    expect(attempts.map((span) => span.status.code)).toEqual([2, 0]);
-    expect(attempts.map((span) => span.parentSpanContext?.spanId)).toEqual([id(root), id(root)]);
-    expect(breakers.map((span) => span.parentSpanContext?.spanId)).toEqual(attempts.map(id));
-    expect(
-      await telemetry.value('temper.retry.operations', {
-        'temper.policy.name': 'fetch_package',
-        'temper.outcome': 'recovered',
-      }),
-    ).toBeGreaterThanOrEqual(1);
   });
 });

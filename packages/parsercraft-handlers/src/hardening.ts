@@ -7,7 +7,7 @@ import {
   errorLog,
   systemClock,
 } from '@temper/core';
-import { ask, checkKnown, Listeners, systemRandom } from '@temper/core/policy';
+import { ask, checkKnown, DEFAULT_SPANS, Listeners, systemRandom } from '@temper/core/policy';
 import { type HealthMonitor, type HealthSummary, healthMonitor } from '@temper/health';
 import { gracefulShutdown, type ShutdownReport } from '@temper/shutdown';
 import type { OperationName } from './error-tables.ts';
@@ -123,11 +123,18 @@ export function parserCraftHardening<
   subsystems: Subsystems<Program, Code, Types, Request, Report, Package, Params, Answer>,
   options: HardeningOptions = {},
 ): ParserCraftHardening<Program, Code, Types, Request, Report, Package, Params, Answer> {
-  checkKnown('parserCraftHardening', options, ['settings', 'audit', 'health', 'clock', 'random']);
+  checkKnown('parserCraftHardening', options, [
+    'settings',
+    'audit',
+    'health',
+    'spans',
+    'clock',
+    'random',
+  ]);
   const { ast, protocols, registry, lsp } = subsystems;
-  const clock = options.clock ?? systemClock;
+  const { clock = systemClock, random = systemRandom, spans = DEFAULT_SPANS } = options;
   const settings = resolveSettings(options.settings);
-  const policies = makePolicies(settings, clock, options.random ?? systemRandom);
+  const policies = makePolicies(settings, { clock, random, spans });
   const ownAudit = options.audit === undefined;
   const audit =
     options.audit ??
@@ -159,11 +166,11 @@ export function parserCraftHardening<
     ...lesser,
   });
   const pipelines = {
-    ast_codegen: makePipeline('ast_codegen', settings, policies, clock),
-    type_inference: makePipeline('type_inference', settings, policies, clock),
-    check_protocol: makePipeline('check_protocol', settings, policies, clock),
-    fetch_package: makePipeline('fetch_package', settings, policies, clock),
-    lsp_operation: makePipeline('lsp_operation', settings, policies, clock),
+    ast_codegen: makePipeline('ast_codegen', settings, policies, { clock, spans }),
+    type_inference: makePipeline('type_inference', settings, policies, { clock, spans }),
+    check_protocol: makePipeline('check_protocol', settings, policies, { clock, spans }),
+    fetch_package: makePipeline('fetch_package', settings, policies, { clock, spans }),
+    lsp_operation: makePipeline('lsp_operation', settings, policies, { clock, spans }),
   };
 
   const shutdown = gracefulShutdown({
@@ -240,7 +247,7 @@ export function parserCraftHardening<
             const failed = ask(
               'fetch_package',
               'isFailure',
-              (v) => registry.isFailure?.(v) === true,
+              (v) => registry.isFailure?.(v) ?? false,
               value,
             );
             if (!failed) return value;

@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@temper/core';
+import type { Clock, Random, SpanMode } from '@temper/core';
 import { checkKnown, checkNumber, checkType, show } from '@temper/core/policy';
 
 /** A breaker of the table: consecutive failures until it opens, and how long it then stays open. */
@@ -100,6 +100,13 @@ export const HARDENING_DEFAULTS: HardeningSettings = {
 
 /** Options that cannot be written in a file. */
 export interface HardeningRuntime {
+  /**
+   * Which calls of the policies get spans: all, those in which something went wrong, or none.
+   *
+   * @defaultValue 'failures'
+   * @throws {TypeError} at construction, for any other value
+   */
+  readonly spans?: SpanMode;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */

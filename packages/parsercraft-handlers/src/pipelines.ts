@@ -1,10 +1,10 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import type { Clock, Executor, Outcome, Random } from '@temper/core';
+import type { Executor, Outcome } from '@temper/core';
 import { type RateLimiter, tokenBucket } from '@temper/ratelimit';
 import { pipeline, timeout } from '@temper/recovery';
 import { type RetryPolicy, retry } from '@temper/retry';
 import { isCallersFault, isWorthRetrying, type OperationName } from './error-tables.ts';
-import type { HardeningSettings } from './options.ts';
+import type { HardeningRuntime, HardeningSettings } from './options.ts';
 
 /** Every policy of a hardened ParserCraft, by its name in the report. */
 export interface HardeningPolicies {
@@ -31,19 +31,18 @@ export const PIPELINE_PARTS: Readonly<Record<OperationName, PipelineParts>> = {
 /** Creates the policies of the settings. */
 export function makePolicies(
   settings: HardeningSettings,
-  clock: Clock,
-  random: Random,
+  { clock, random, spans }: Required<HardeningRuntime>,
 ): HardeningPolicies {
   const atFault = (outcome: Outcome<unknown>): boolean =>
     !outcome.ok && !isCallersFault(outcome.error);
   const worthRetrying = (outcome: Outcome<unknown>): boolean =>
     !outcome.ok && isWorthRetrying(outcome.error);
   const breakers = mapValues(settings.breakers, (name, { failureThreshold, openDurationMs }) =>
-    circuitBreaker({ name, failureThreshold, openDurationMs, shouldHandle: atFault, clock }),
+    circuitBreaker({ name, failureThreshold, openDurationMs, shouldHandle: atFault, clock, spans }),
   );
   const limiters = mapValues(settings.limiters, (name, { limit, windowMs, burst }) =>
     // Refused at once rather than queued: an editor asks again by itself.
-    tokenBucket({ name, limit, windowMs, burst, maxQueue: 0, clock }),
+    tokenBucket({ name, limit, windowMs, burst, maxQueue: 0, clock, spans }),
   );
   const retries: Partial<Record<OperationName, RetryPolicy>> = {};
   for (const [name, plan] of Object.entries(settings.plans)) {
@@ -55,6 +54,7 @@ export function makePolicies(
       shouldHandle: worthRetrying,
       clock,
       random,
+      spans,
     });
   }
   return { breakers, limiters, retries };
@@ -65,7 +65,7 @@ export function makePipeline(
   operation: OperationName,
   settings: HardeningSettings,
   policies: HardeningPolicies,
-  clock: Clock,
+  { clock, spans }: Pick<Required<HardeningRuntime>, 'clock' | 'spans'>,
 ): Executor {
   const { limiter, breaker } = PIPELINE_PARTS[operation];
   const { attemptTimeoutMs } = settings.plans[operation];
@@ -73,7 +73,13 @@ export function makePipeline(
     limiter === undefined ? undefined : policies.limiters[limiter],
     policies.retries[operation],
     breaker === undefined ? undefined : policies.breakers[breaker],
-    timeout({ name: `${operation}_attempt`, timeoutMs: attemptTimeoutMs, clock }),
+    timeout({
+      name: `${operation}_attempt`,
+      timeoutMs: attemptTimeoutMs,
+      clock,
+      // The span of a timeout that did not fire would only repeat the one around it.
+      spans: spans === 'all' ? 'failures' : spans,
+    }),
   ];
   return pipeline({ name: operation, clock }, ...parts.filter((part) => part !== undefined));
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { retryDetails } from '@temper/retry';
 import { expect, it } from 'vitest';
-import { fakeSubsystems } from '../test/subsystems.ts';
+import { failing, fakeSubsystems, type Hardened, hardened } from '../test/subsystems.ts';
 import * as api from './index.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -18,14 +19,22 @@ function table(...header: readonly string[]): string[][] {
   return rows.slice(start + 2, end);
 }
 
+const AsyncFunction = (async () => {}).constructor as new (
+  ...args: string[]
+) => (...args: unknown[]) => Promise<unknown>;
+
+/** The code of the README's blocks, in order, with their imports taken from `temper`. */
+const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) =>
+  code.replace(/^import (\{.*\}) from .*$/m, 'const $1 = temper;'),
+);
+
+it('has two blocks of code, which the tests below run', () => {
+  expect(blocks.map((code) => code.startsWith('const {'))).toEqual([true, true]);
+});
+
 it('has an example that runs', async () => {
-  const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  const body = example.replace(/^import (\{.*\}) from .*$/m, 'const $1 = temper;');
-  expect(body).not.toBe(example);
+  const [body] = blocks;
   const { ast, protocols, registry, lsp } = fakeSubsystems().subsystems;
-  const AsyncFunction = (async () => {}).constructor as new (
-    ...args: string[]
-  ) => (...args: unknown[]) => Promise<unknown>;
   const run = new AsyncFunction(
     ...['temper', 'compiler', 'checker', 'client', 'server'],
     `${body}; return { value, events, settings: parserCraft.settings };`,
@@ -35,6 +44,55 @@ it('has an example that runs', async () => {
     events: [{ action: 'fetch_package', status: 'success', actor: { id: 'ada' } }],
     settings: { breakers: { registry_fetch: { failureThreshold: 3, openDurationMs: 120_000 } } },
   });
+});
+
+it('has an example of the attempts behind an error', async () => {
+  const { made, clock, script } = hardened();
+  script.fetch = failing('connection');
+  const run = new AsyncFunction(
+    'temper',
+    'parserCraft',
+    `${blocks[1]}; return { error, attempts };`,
+  );
+  expect(await clock.runUntil(run({ retryDetails }, made))).toMatchObject({
+    error: { message: 'a connection error' },
+    attempts: 3,
+  });
+});
+
+it('lists every option of a call', async () => {
+  const error = await hardened()
+    .made.ast.generateCode('p', 'p', { misspelt: 1 } as never)
+    .catch((error: Error) => error);
+  const known = /known are (.*)\.$/.exec((error as Error).message)?.[1]?.split(', ');
+  expect(table('option of a call').map(([name]) => name)).toEqual(known);
+});
+
+it('lists the errors by name and code', async () => {
+  const errors: { name: string; code: string }[] = [];
+  const fail = async (it: Hardened, call: () => Promise<unknown>): Promise<void> => {
+    const running = call().then(
+      () => expect.fail('It resolved.'),
+      (error) => error,
+    );
+    errors.push((await it.clock.runUntil(running)) as { name: string; code: string });
+  };
+  const limited = hardened({ settings: { limiters: { lsp_requests: { limit: 1, burst: 1 } } } });
+  await limited.made.lsp.request('hover', {});
+  await fail(limited, () => limited.made.lsp.request('hover', {}));
+  const open = hardened();
+  open.made.policies.breakers.ast_codegen.isolate();
+  await fail(open, () => open.made.ast.generateCode('p'));
+  const slow = hardened({ settings: { plans: { lsp_operation: { attemptTimeoutMs: 1 } } } });
+  slow.script.request = () => new Promise(() => {});
+  await fail(slow, () => slow.made.lsp.request('hover', {}));
+  await fail(slow, () => slow.made.lsp.request('hover', {}, { timeoutMs: 0 }));
+  const rows = table('error', 'code').map((row) => row.slice(0, 2));
+  expect(errors.map(({ name, code }) => [name, code])).toEqual(rows.slice(0, 4));
+  expect(rows.slice(4)).toEqual([
+    ['AuditUnavailableError', 'AUDIT_UNAVAILABLE'], // held by the tests of the audit log
+    ['signal.reason', ''],
+  ]);
 });
 
 it('lists every option', () => {

@@ -1,13 +1,23 @@
-import type { PortContext, Subsystems } from '../src/index.ts';
+import { ManualClock, seededRandom } from '@temper/testkit';
+import {
+  type HardeningOptions,
+  type OperationEvent,
+  type ParserCraftHardening,
+  type PortContext,
+  parserCraftHardening,
+  type Subsystems,
+} from '../src/index.ts';
 
-/** What a subsystem does when it is asked; tests replace it. */
+/** What the subsystems do; tests replace it. */
 export interface Script {
   generate: (context: PortContext) => unknown;
-  infer: () => unknown;
-  check: () => unknown;
+  infer: (context: PortContext) => unknown;
+  check: (context: PortContext) => unknown;
+  unchecked: (request: unknown, reason: unknown) => unknown;
   fetch: (context: PortContext) => unknown;
+  isFailure: (value: unknown) => unknown;
   registryProbe: () => unknown;
-  request: () => unknown;
+  request: (context: PortContext) => unknown;
   lastGood: () => unknown;
   lspProbe: () => unknown;
 }
@@ -15,17 +25,19 @@ export interface Script {
 export interface FakeSubsystems {
   readonly subsystems: Subsystems;
   readonly script: Script;
-  /** How often each was asked. */
+  /** How often each was called. */
   readonly calls: Record<keyof Script, number>;
 }
 
-/** Four subsystems that do as they are told. */
+/** Four subsystems that run a script. */
 export function fakeSubsystems(): FakeSubsystems {
   const script: Script = {
     generate: () => 'int main;',
     infer: () => 'int',
     check: () => 'conforms',
+    unchecked: (request, reason) => ({ unchecked: request, reason }),
     fetch: () => ({ version: '1.0.0' }),
+    isFailure: (value) => (value as { ok?: boolean }).ok === false,
     registryProbe: () => 'here',
     request: () => 'answer',
     lastGood: () => undefined,
@@ -35,9 +47,9 @@ export function fakeSubsystems(): FakeSubsystems {
     keyof Script,
     number
   >;
-  const run = (key: keyof Script, context?: PortContext): unknown => {
+  const run = (key: keyof Script, ...args: unknown[]): unknown => {
     calls[key]++;
-    return script[key](context as PortContext);
+    return (script[key] as (...args: unknown[]) => unknown)(...args);
   };
   return {
     script,
@@ -45,21 +57,21 @@ export function fakeSubsystems(): FakeSubsystems {
     subsystems: {
       ast: {
         generateCode: (_, context) => run('generate', context),
-        inferTypes: () => run('infer'),
+        inferTypes: (_, context) => run('infer', context),
         probe: 'print(1)',
       },
       protocols: {
-        check: () => run('check'),
-        unchecked: (request, reason) => ({ unchecked: request, reason }),
+        check: (_, context) => run('check', context),
+        unchecked: (request, reason) => run('unchecked', request, reason),
         probe: 'Reader',
       },
       registry: {
         fetchPackage: (_, __, context) => run('fetch', context),
         probe: () => run('registryProbe'),
-        isFailure: (value) => (value as { ok?: boolean }).ok === false,
+        isFailure: (value) => run('isFailure', value) as boolean,
       },
       lsp: {
-        request: () => run('request'),
+        request: (_, __, context) => run('request', context),
         lastGood: () => run('lastGood'),
         probe: () => run('lspProbe'),
       },
@@ -72,4 +84,25 @@ export function failing(kind: string, message = `a ${kind} error`): () => never 
   return () => {
     throw Object.assign(new Error(message), { kind });
   };
+}
+
+/** A hardened ParserCraft over scripted subsystems, in virtual time. */
+export interface Hardened extends FakeSubsystems {
+  readonly clock: ManualClock;
+  readonly made: ParserCraftHardening;
+  /** The operations that have ended, in order. */
+  readonly ended: OperationEvent[];
+}
+
+export function hardened(options: HardeningOptions = {}): Hardened {
+  const clock = new ManualClock();
+  const fake = fakeSubsystems();
+  const made = parserCraftHardening(fake.subsystems, {
+    clock,
+    random: seededRandom(1),
+    ...options,
+  });
+  const ended: OperationEvent[] = [];
+  made.onOperation((event) => ended.push(event));
+  return { ...fake, clock, made, ended };
 }
