@@ -342,7 +342,7 @@ export const RECOVERY_SPANS: readonly SpanDefinition[] = [
     description:
       'A call that got a stale answer in place of a failure, whose error.type it has. With spans: all, every call.',
     attributes: [ATTR_POLICY_NAME, ATTR_OPERATION, ATTR_CACHE_AGE, ATTR_ERROR_TYPE],
-    status: 'ERROR when the call failed without an answer, with spans: all; unset otherwise.',
+    status: 'Unset.',
   },
   {
     name: 'chaos <policy>',

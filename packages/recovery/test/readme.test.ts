@@ -1,14 +1,26 @@
 import { readFileSync } from 'node:fs';
-import { circuitBreaker } from '@temper/breaker';
+import { stripTypeScriptTypes } from 'node:module';
+import * as breaker from '@temper/breaker';
 import { OperationTimeoutError, type TemperError } from '@temper/core';
-import { retry } from '@temper/retry';
-import { Agent, type Dispatcher } from 'undici';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import * as retry from '@temper/retry';
+import * as undici from 'undici';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CACHED_DEFAULTS } from '../src/cached/options.ts';
+import { CHAOS_DEFAULTS } from '../src/chaos/options.ts';
+import { FALLBACK_DEFAULTS } from '../src/fallback/options.ts';
 import * as http from '../src/fetch/index.ts';
+import { HTTP_DEFAULTS } from '../src/fetch/options.ts';
+import { HEDGE_DEFAULTS } from '../src/hedge/options.ts';
 import * as temper from '../src/index.ts';
 import { ObservedDuration } from '../src/latency/observed-duration.ts';
+import * as plan from '../src/plan/index.ts';
+import { PLAN_DEFAULTS } from '../src/plan/plan.ts';
+import { RECOVERY_METRICS, RECOVERY_SPANS } from '../src/semconv.ts';
+import { TIMEOUT_DEFAULTS } from '../src/timeout/options.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+const PLAN = '### `recover(plan)` and `recoveries(options)` of `@temper/recovery/plan`';
+const FETCH = '### `@temper/recovery/fetch`';
 
 /** The text below a heading, up to the next one. */
 function section(heading: string): string {
@@ -35,7 +47,7 @@ function table(text: string, nth = 0): string[][] {
     );
 }
 
-/** Names and defaults, without the ticks. */
+/** Names and defaults of the nth table, without the ticks. */
 function options(text: string, nth = 0): Map<string, string> {
   return new Map(
     table(text, nth).map(([name = '', value = '']) => [
@@ -45,12 +57,12 @@ function options(text: string, nth = 0): Map<string, string> {
   );
 }
 
-/** What a maker knows, as it tells who misspells an option. */
-function known(make: (options: never) => unknown, more: object = {}): string[] {
+/** The known options, from the message about an unknown one. */
+function known(create: (options: never) => unknown, more: object = {}): string[] {
   try {
-    make({ ...more, misspelt: 1 } as never);
+    create({ ...more, misspelt: 1 } as never);
   } catch (error) {
-    return (/known are (.*)\.$/.exec((error as Error).message)?.[1] ?? '').split(', ');
+    return (/known are (.*)\.$/.exec((error as Error).message)?.[1] ?? '').split(', ').sort();
   }
   throw new Error('It accepts anything.');
 }
@@ -68,95 +80,151 @@ function shown(value: unknown): string {
   return `{ ${fields.join(', ')} }`;
 }
 
-const handler = (): number => 1;
+const MODULES: Readonly<Record<string, object>> = {
+  '@temper/breaker': breaker,
+  '@temper/recovery': temper,
+  '@temper/recovery/fetch': http,
+  '@temper/recovery/plan': plan,
+  '@temper/retry': retry,
+  undici,
+};
+const AsyncFunction = (async () => {}).constructor as new (
+  ...args: string[]
+) => (modules: object) => Promise<unknown>;
+
+/** Runs the block below a heading, and returns what it has in these variables. */
+async function run<const Names extends readonly string[]>(
+  heading: string,
+  ...names: Names
+): Promise<{ readonly [K in Names[number]]: never }> {
+  const block = /```ts\n([\s\S]*?)```/.exec(section(heading))?.[1] ?? '';
+  const body = stripTypeScriptTypes(block).replace(
+    /import \{([^}]*)\} from '([^']*)';/g,
+    "const {$1} = modules['$2'];",
+  );
+  expect(body).not.toContain('import ');
+  return (await new AsyncFunction('modules', `${body}; return { ${names.join()} };`)(
+    MODULES,
+  )) as never;
+}
+
+/** Stubs the global `fetch` with these responses, one after the other. */
+function responses(...given: readonly (() => Response)[]) {
+  const stub = vi.fn(async (_url: unknown, init?: { signal?: AbortSignal }) => {
+    init?.signal?.throwIfAborted();
+    const next = given[stub.mock.calls.length - 1];
+    if (next === undefined) throw new Error('called too often');
+    return next();
+  });
+  vi.stubGlobal('fetch', stub);
+  return stub;
+}
+const status = (code: number) => () =>
+  new Response('', { status: code, headers: { 'retry-after': '0' } });
 
 describe('the README', () => {
+  beforeEach(() => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {}); // stripTypeScriptTypes is experimental
+  });
   afterEach(() => vi.unstubAllGlobals());
 
-  it('has an example that runs', async () => {
-    const example = /```ts\n([\s\S]*?)```/.exec(section('## Example'))?.[1] ?? '';
-    const body = example.replace(/^import .*\n/gm, '');
-    expect(body.split('\n').length).toBeLessThan(example.split('\n').length);
-    const answers = [
-      new Response('', { status: 503, headers: { 'retry-after': '0' } }),
-      Response.json(['1.0.0']),
-      new Response('', { status: 404 }),
-    ];
-    let asked = 0;
-    vi.stubGlobal('fetch', async (_: string, { signal }: { signal: AbortSignal }) => {
-      signal.throwIfAborted();
-      return answers[asked++];
-    });
-    const AsyncFunction = (async () => {}).constructor as new (
-      ...args: string[]
-    ) => (...values: unknown[]) => Promise<unknown>;
-    const names = ['circuitBreaker', 'retry', 'fallback', 'pipeline', 'timeout'];
-    const run = new AsyncFunction(...names, `${body}; return versions;`);
-    const all = [circuitBreaker, retry, temper.fallback, temper.pipeline, temper.timeout];
-    expect(await run(...all)).toEqual(['1.0.0']);
-    expect(asked).toBe(2);
-    expect(await run(...all)).toEqual([]); // by the fallback, as a 404 is not tried again
+  it('has five blocks of code, each run by a test below', () => {
+    expect(readme.match(/```ts\n/g)).toHaveLength(5);
   });
 
-  it('has other examples that run too', async () => {
-    const AsyncFunction = (async () => {}).constructor as new (
-      ...args: string[]
-    ) => (...values: unknown[]) => Promise<unknown>;
-    const code = (heading: string): string =>
-      (/```ts\n([\s\S]*?)```/.exec(section(heading))?.[1] ?? '').replace(/^import .*\n/gm, '');
-    const planned = new AsyncFunction(
-      ...['recover', 'cache', 'registry', 'name'],
-      `${code('### `recover(plan)` and `recoveries(options)`')}; return result;`,
-    );
-    const registry = { get: async () => Promise.reject(new TypeError('gone')) };
-    const cache = new Map([['std.core', 'remembered']]);
-    expect(await planned(temper.recover, cache, registry, 'std.core')).toEqual({
-      ok: true,
-      value: 'remembered',
-      recoveredBy: 'fallback',
+  it('has an example that retries, falls back, and passes the caller’s mistakes', async () => {
+    const recovered = responses(status(503), () => Response.json(['1.0.0']));
+    expect(await run('## Example', 'versions')).toEqual({ versions: ['1.0.0'] });
+    expect(recovered).toHaveBeenCalledTimes(2);
+    const exhausted = responses(status(503), status(503));
+    expect(await run('## Example', 'versions')).toEqual({ versions: [] });
+    expect(exhausted).toHaveBeenCalledTimes(2);
+    responses(status(404));
+    await expect(run('## Example', 'versions')).rejects.toThrow('HTTP 404');
+  });
+
+  it('has an example of caches with keys from arguments', async () => {
+    const found = await run('### `cached(options)`', 'users', 'findUser', 'search');
+    const findUser = found.findUser as (id: string) => Promise<{ id: string }>;
+    const search = found.search as (query: unknown) => Promise<string[]>;
+    expect((await findUser('1')).id).toBe('1');
+    expect((await findUser('2')).id).toBe('2');
+    await findUser('1');
+    expect((found.users as temper.CachedPolicy).stats().calls).toMatchObject({
+      success: 2,
+      hit: 1,
     });
-    const fetching = new AsyncFunction(
-      ...['resilientFetch', 'dispatcherInterceptor', 'Agent'],
-      `${code('### `@temper/recovery/fetch`')}; return [fetch, agent];`,
+    expect(await search({ text: 'a' })).toEqual(['first result for a']);
+    await expect(search({ text: 'a', since: new Date(0) })).rejects.toThrow(TypeError);
+  });
+
+  it('has an example of named pipelines, in which a reload applies', async () => {
+    const { registry, policy, revision } = await run(
+      '### `pipelines(options)`',
+      ...(['registry', 'policy', 'revision'] as const),
     );
-    const [fetch, agent] = (await fetching(
-      http.resilientFetch,
-      http.dispatcherInterceptor,
-      Agent,
-    )) as [http.ResilientFetch, Dispatcher];
-    expect(fetch.stats().breakers).toEqual({});
-    await agent.close();
+    expect(revision).toBe(2);
+    let calls = 0;
+    const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+    const answer = await (policy as temper.PipelinePolicy).execute(async () => {
+      if (++calls === 1) throw reset;
+      return 'second attempt';
+    });
+    expect(answer).toBe('second attempt');
+    const reload = () => (registry as temper.Pipelines).reload('fetch', [{ timeout: { ms: 1 } }]);
+    expect(reload).toThrow(temper.PipelineReloadError);
+  });
+
+  it('has an example of a plan that retries, and falls back', async () => {
+    responses(status(503), () => new Response('2.0.0'));
+    expect(await run(PLAN, 'result')).toEqual({
+      result: { ok: true, value: '2.0.0', recoveredBy: 'retry' },
+    });
+    responses(status(503), status(503));
+    expect(await run(PLAN, 'result')).toEqual({
+      result: { ok: true, value: '1.0.0', recoveredBy: 'fallback' },
+    });
+  });
+
+  it('has an example of fetch that retries, and returns a failed response', async () => {
+    responses(status(503), () => new Response('package'));
+    const { response, agent } = await run(FETCH, 'response', 'agent');
+    expect(await (response as Response).text()).toBe('package');
+    await (agent as undici.Agent).close();
+    responses(status(404));
+    const failed = await run(FETCH, 'response', 'agent');
+    expect((failed.response as Response).status).toBe(404);
+    await (failed.agent as undici.Agent).close();
   });
 
   it.each<[string, (options: never) => unknown, object, object]>([
     ['### `pipeline(options, ...policies)`', temper.pipeline, { name: 'pipeline' }, {}],
-    ['### `timeout(options)`', temper.timeout, temper.TIMEOUT_DEFAULTS, {}],
-    ['### `hedge(options)`', temper.hedge, temper.HEDGE_DEFAULTS, {}],
-    ['### `fallback(options)`', temper.fallback, temper.FALLBACK_DEFAULTS, { handler }],
-    ['### `cached(options)`', temper.cached, temper.CACHED_DEFAULTS, {}],
-    ['### `chaos(options)`', temper.chaos, temper.CHAOS_DEFAULTS, {}],
+    ['### `timeout(options)`', temper.timeout, TIMEOUT_DEFAULTS, {}],
+    ['### `hedge(options)`', temper.hedge, HEDGE_DEFAULTS, {}],
+    ['### `fallback(options)`', temper.fallback, FALLBACK_DEFAULTS, { handler: () => 1 }],
+    ['### `cached(options)`', temper.cached, CACHED_DEFAULTS, {}],
+    ['### `chaos(options)`', temper.chaos, CHAOS_DEFAULTS, {}],
     ['### `pipelines(options)`', temper.pipelines, {}, {}],
-    ['### `@temper/recovery/fetch`', http.dispatcherInterceptor, http.HTTP_DEFAULTS, {}],
-  ])('lists every option below %s with its default', (heading, make, defaults, needed) => {
+    [FETCH, http.dispatcherInterceptor, HTTP_DEFAULTS, {}],
+  ])('lists every option below %s with its default', (heading, create, defaults, needed) => {
     const listed = options(section(heading));
-    expect([...listed.keys()].sort()).toEqual(known(make, needed).sort());
-    for (const [name, value] of Object.entries(defaults)) {
-      expect([name, listed.get(name)]).toEqual([name, shown(value)]);
-    }
-    const others = [...listed].filter(([name]) => !(name in defaults));
-    const said: Record<string, string> = {
-      clock: "the machine's",
+    expect([...listed.keys()].sort()).toEqual(known(create, needed));
+    const special: Record<string, string> = {
+      clock: 'the system clock',
       random: 'Math.random',
       handler: 'required',
-      isFailureStatus: '408, 429, 5xx',
     };
-    for (const [name, value] of others) expect([name, value]).toEqual([name, said[name] ?? 'none']);
+    for (const [name, value] of listed) {
+      const own = (defaults as Record<string, unknown>)[name];
+      const fallback = own === undefined ? 'none' : shown(own);
+      expect([name, value]).toEqual([name, special[name] ?? fallback]);
+    }
   });
 
-  it('lists the options of a duration that follows what is observed', () => {
+  it('lists the options of a duration that follows the latencies', () => {
     const listed = options(section('### `timeout(options)`'), 1);
-    const make = (given: never): unknown => new ObservedDuration('o', given, null as never);
-    expect([...listed.keys()].sort()).toEqual(known(make).sort());
+    const create = (given: never): unknown => new ObservedDuration('o', given, null as never);
+    expect([...listed.keys()].sort()).toEqual(known(create));
     const policy = temper.timeout({ timeoutMs: { quantile: 1, maxMs: 77 } });
     expect([listed.get('initialMs'), policy.timeoutMs]).toEqual(['maxMs', 77]);
     expect([listed.get('quantile'), listed.get('maxMs')]).toEqual(['required', 'required']);
@@ -165,14 +233,14 @@ describe('the README', () => {
   });
 
   it('lists the fields of a plan, and the options of a collection', () => {
-    const text = section('### `recover(plan)` and `recoveries(options)`');
-    const plan = options(text, 0);
-    expect([...plan.keys()].sort()).toEqual(known(temper.recover).sort());
-    for (const [name, value] of Object.entries(temper.PLAN_DEFAULTS)) {
-      expect([name, plan.get(name)]).toEqual([name, shown(value)]);
+    const text = section(PLAN);
+    const fields = options(text, 0);
+    expect([...fields.keys()].sort()).toEqual(known(plan.recover));
+    for (const [name, value] of Object.entries(PLAN_DEFAULTS)) {
+      expect([name, fields.get(name)]).toEqual([name, shown(value)]);
     }
     const collection = options(text, 1);
-    expect([...collection.keys()].sort()).toEqual(known(temper.recoveries).sort());
+    expect([...collection.keys()].sort()).toEqual(known(plan.recoveries));
     expect(collection.get('historySize')).toBe('1000');
     expect(collection.get('name')).toBe("'recoveries'");
   });
@@ -181,21 +249,19 @@ describe('the README', () => {
     const text = section('## Telemetry');
     const code = (name: string): string => `\`${name}\``;
     expect(table(text, 0)).toEqual(
-      temper.RECOVERY_METRICS.map(({ name, instrument, unit, attributes }) => [
+      RECOVERY_METRICS.map(({ name, instrument, unit, attributes }) => [
         code(name),
         instrument,
         code(unit),
         attributes.map((attribute) => code(attribute.name)).join(', '),
       ]),
     );
-    expect(table(text, 1)).toEqual(
-      temper.RECOVERY_SPANS.map(({ name, status }) => [code(name), status]),
-    );
+    expect(table(text, 1)).toEqual(RECOVERY_SPANS.map(({ name, status }) => [code(name), status]));
   });
 
-  it('names every error that the package exports, with its code', () => {
+  it('lists every error that the package exports, with its code', () => {
     const listed = new Map(table(section('## Errors')).map(([name, code]) => [name, code]));
-    const made: TemperError[] = [
+    const created: TemperError[] = [
       new OperationTimeoutError('p', 1),
       new temper.HedgeFailedError('p', [1]),
       new temper.HedgeLostError('p'),
@@ -203,17 +269,30 @@ describe('the README', () => {
       new temper.ChaosFaultError('p'),
       new temper.PipelineOrderError('p', []),
       new temper.PipelineReloadError('p', 1, 2),
-      new temper.FailedResultError('p', 1),
-      new temper.DegradedResultError('p', 1, 2),
-      new temper.PlanDocumentError([]),
-      new temper.UnregisteredOperationError('p', [], []),
+      new plan.FailedResultError('p', 1),
+      new plan.DegradedResultError('p', 1, 2),
+      new plan.PlanDocumentError([]),
+      new plan.UnregisteredOperationError('p', [], []),
       new http.TooManyInFlightError('p', 1),
     ];
-    for (const { name, code } of made) {
+    for (const { name, code } of created) {
       expect([name, listed.get(`\`${name}\``)]).toEqual([name, `\`${code}\``]);
     }
-    const exported = Object.keys({ ...temper, ...http }).filter((name) => name.endsWith('Error'));
-    const names = made.map(({ name }) => name);
-    expect(exported.sort()).toEqual(names.filter((name) => name in { ...temper, ...http }).sort());
+    const all = { ...temper, ...plan, ...http };
+    const exported = Object.keys(all).filter((name) => name.endsWith('Error'));
+    const names = created.map(({ name }) => name);
+    expect(exported.sort()).toEqual(names.filter((name) => name in all).sort());
+  });
+
+  it('ends the message of an error in its innermost cause', () => {
+    const cause = new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') });
+    for (const error of [
+      new temper.HedgeFailedError('p', [cause, cause]),
+      new temper.FallbackFailedError('p', cause, new Error('second')),
+      new temper.PipelineReloadError('p', 1, cause),
+      new plan.DegradedResultError('p', 1, cause),
+    ]) {
+      expect(error.message).toMatch(/connect ECONNREFUSED$/);
+    }
   });
 });
