@@ -68,10 +68,14 @@ class ServerLease implements ClientLease {
     this.#limiter.learn(this.#number, outcome, call);
   }
 
-  /** The server has counted the call: there is nothing to give back. */
-  release(): void {}
+  /** Ends the call. The server has counted it: there is nothing to give back. */
+  release(): void {
+    this.#limiter.settle(this.#number);
+  }
 
-  [Symbol.dispose](): void {}
+  [Symbol.dispose](): void {
+    this.release();
+  }
 }
 
 class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
@@ -115,7 +119,10 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     if (!this.#turns.enter(call.cost)) await this.#turns.wait(call);
     const lease = this.#lease(call.cost);
-    if (call.aborted) throw call.reason;
+    if (call.aborted) {
+      lease.release();
+      throw call.reason;
+    }
     let value: T;
     try {
       value = await operation(call);
@@ -147,12 +154,19 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
 
   /** Takes over the limits in the outcome of a call. Never throws. */
   learn(number: number, outcome: Outcome<unknown>, call: Call): void {
-    if (isNeutral(outcome, call)) return;
+    if (isNeutral(outcome, call)) {
+      this.settle(number);
+      return;
+    }
     const { shouldHandle } = this.#options;
     const handled = shouldHandle === undefined || decide(this.name, shouldHandle, outcome, call);
     const announced = handled ? this.#announcedIn(outcome) : [];
     this.#limits.update(number, announced, this.clock.monotonic());
     this.#turns.wake();
+  }
+
+  settle(number: number): void {
+    this.#limits.settle(number);
   }
 
   #announcedIn(outcome: Outcome<unknown>): AnnouncedLimit[] {

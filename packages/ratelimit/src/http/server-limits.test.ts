@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ServerLimits } from './server-limits.ts';
 
@@ -20,15 +21,77 @@ describe('ServerLimits', () => {
     expect(limits.take(1, 600)).toBe(500);
   });
 
-  it('subtracts calls that passed after the announcement', () => {
+  it('subtracts the calls in flight until it is known whether they were included', () => {
     const limits = new ServerLimits();
     for (let i = 0; i < 3; i++) limits.take(1, 0);
     limits.update(1, [announce(5, 1000)], 10);
     expect(limits.remaining(10)).toBe(3);
     limits.update(3, [announce(4, 1000)], 20);
-    expect(limits.remaining(20)).toBe(4);
+    // Call 2 may arrive later than call 3.
+    expect(limits.remaining(20)).toBe(3);
     limits.update(2, [announce(9, 1000)], 30);
     expect(limits.remaining(30)).toBe(4);
+  });
+
+  it('does not count a call twice that arrived after a later one', () => {
+    const limits = new ServerLimits();
+    for (let i = 0; i < 3; i++) limits.take(1, 0);
+    // The server received call 3 first, then call 2, then call 1.
+    limits.update(3, [announce(2, 1000)], 10);
+    expect(limits.remaining(10)).toBe(0);
+    limits.update(2, [announce(1, 1000)], 20);
+    limits.update(1, [announce(0, 1000)], 30);
+    expect(limits.take(1, 30)).toBe(980);
+  });
+
+  it('lets no more calls pass than the server has units, in whatever order they arrive', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.array(fc.record({ arrives: fc.nat(), responds: fc.nat(), send: fc.boolean() }), {
+          maxLength: 60,
+        }),
+        (units, script) => {
+          const limits = new ServerLimits();
+          const sent: number[] = [];
+          const arrived: { call: number; left: number }[] = [];
+          let calls = 0;
+          let left = units;
+          const send = (): void => {
+            if (limits.take(1, 0) === 0) sent.push(++calls);
+          };
+          // The first call learns the limit.
+          send();
+          limits.update(1, [announce(--left, 1000)], 0);
+          sent.length = 0;
+          for (const step of script) {
+            if (step.send) send();
+            if (sent.length > 0) {
+              const [call] = sent.splice(step.arrives % sent.length, 1);
+              arrived.push({ call: call!, left: --left });
+            }
+            if (arrived.length > 0 && step.responds % 2 === 0) {
+              const [response] = arrived.splice(step.responds % arrived.length, 1);
+              limits.update(response!.call, [announce(response!.left, 1000)], 0);
+            }
+          }
+          expect(calls).toBeLessThanOrEqual(units);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('includes a call again that got no response, and one that is in flight for long', () => {
+    const limits = new ServerLimits();
+    for (let i = 0; i < 4; i++) limits.take(1, 0);
+    limits.settle(1);
+    limits.update(2, [announce(9, 1000)], 10);
+    expect(limits.remaining(10)).toBe(7);
+    // Calls 3 and 4 never get a response: after ten seconds they have reached the server.
+    limits.take(1, 10_000);
+    limits.update(5, [announce(9, 1000)], 10_000);
+    expect(limits.remaining(10_000)).toBe(9);
   });
 
   it('sends one probe after the reset, and the next one only after the same time again', () => {
@@ -39,6 +102,7 @@ describe('ServerLimits', () => {
     expect(limits.take(1, 1000)).toBe(1000);
     expect(limits.take(1, 1999)).toBe(1);
     expect(limits.take(1, 2000)).toBe(0);
+    limits.settle(2); // the first probe got no response
     limits.update(3, [announce(7, 1000)], 2000);
     expect(limits.remaining(2000)).toBe(7);
   });

@@ -11,11 +11,17 @@ interface ServerLimit {
   remaining: number;
   resetAt: number;
   readonly resetMs: number;
-  /** The call whose response announced it. */
+  /** The call whose response announced it, and what it announced. */
   readonly call: number;
+  readonly announced: number;
+  /** Costs of earlier calls without a response then: perhaps not included in what was announced. */
+  readonly uncertain: Map<number, number>;
   /** The reset has passed, and one call is in flight to find out what is left now. */
   probing: boolean;
 }
+
+/** A call that is in flight for longer than this, in milliseconds, has certainly reached the server. */
+const IN_FLIGHT_MS = 10_000;
 
 /** Most limits that are kept. A server that announces more gets the oldest ones forgotten. */
 const MAX_LIMITS = 64;
@@ -23,12 +29,15 @@ const MAX_LIMITS = 64;
 /**
  * The limits that a server has announced, and how much of them is used since. Knows no clock.
  *
- * Calls are numbered in the order in which they pass. A server counts a call when it arrives: what it
- * announces to one call does not include the calls that passed after it, and what it announced to an
- * earlier call is out of date. When the reset of a limit has passed, one call goes ahead as a probe.
+ * Calls are numbered in the order in which they pass. A server counts a call when it arrives, and calls
+ * may arrive in another order: until their own responses come, it is unknown whether an announcement
+ * includes the other calls in flight, and it is assumed that it does not. When the reset of a limit has
+ * passed, one call goes ahead as a probe.
  */
 export class ServerLimits {
   readonly #limits = new Map<string, ServerLimit>();
+  /** Calls without a response, in order. */
+  readonly #inFlight = new Map<number, { readonly cost: number; readonly since: number }>();
   #calls = 0;
 
   /**
@@ -48,7 +57,7 @@ export class ServerLimits {
       }
       limit.remaining -= cost;
     }
-    this.#calls++;
+    this.#inFlight.set(++this.#calls, { cost, since: now });
     return 0;
   }
 
@@ -68,26 +77,54 @@ export class ServerLimits {
    * @param call - number of the call, from 1, in the order in which calls passed
    */
   update(call: number, announced: readonly AnnouncedLimit[], now: number): void {
+    this.settle(call);
+    for (const [other, { since }] of this.#inFlight) {
+      if (now - since < IN_FLIGHT_MS) break;
+      this.#inFlight.delete(other);
+    }
     const keys = new Set(announced.map(({ key }) => key));
     for (const [key, limit] of this.#limits) {
       if (limit.probing && call >= limit.call && !keys.has(key)) this.#limits.delete(key);
     }
     for (const { key, remaining, resetMs } of announced) {
       const before = this.#limits.get(key);
-      if (before !== undefined && before.call > call) continue;
-      this.#limits.delete(key);
-      this.#limits.set(key, {
-        remaining: remaining - (this.#calls - call),
-        resetAt: now + resetMs,
-        resetMs,
-        call,
-        probing: false,
-      });
+      if (before !== undefined && before.call > call) {
+        // It arrived before the later call when it was told of at least as much: then it was included.
+        if (remaining >= before.announced) before.remaining += before.uncertain.get(call) ?? 0;
+        before.uncertain.delete(call);
+      } else {
+        this.#replace(key, remaining, resetMs, call, now);
+      }
     }
     for (const key of this.#limits.keys()) {
       if (this.#limits.size <= MAX_LIMITS) break;
       this.#limits.delete(key);
     }
+  }
+
+  /** A call is over without a response that was read. */
+  settle(call: number): void {
+    this.#inFlight.delete(call);
+  }
+
+  #replace(key: string, announced: number, resetMs: number, call: number, now: number): void {
+    let remaining = announced;
+    const uncertain = new Map<number, number>();
+    for (const [other, { cost }] of this.#inFlight) {
+      remaining -= cost;
+      if (other < call) uncertain.set(other, cost);
+    }
+    const resetAt = now + resetMs;
+    this.#limits.delete(key);
+    this.#limits.set(key, {
+      remaining,
+      resetAt,
+      resetMs,
+      call,
+      announced,
+      uncertain,
+      probing: false,
+    });
   }
 
   /** What is left of the tightest limit in force; `undefined` when none is known. */
