@@ -228,6 +228,21 @@ describe('the timeout of a parent', () => {
   });
 });
 
+describe('a signal whose own time is up', () => {
+  it('is a timeout: it counts as an error, and gets a degraded answer', async () => {
+    const it = hardened();
+    it.script.lastGood = () => 'older';
+    it.script.request = ({ signal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    const controller = new AbortController();
+    const running = it.made.lsp.request('hover', {}, { signal: controller.signal });
+    controller.abort(new DOMException('too late', 'TimeoutError'));
+    expect(await running).toMatchObject({ value: 'older', degraded: { by: 'last-good' } });
+    expect(it.ended).toMatchObject([{ status: 'degraded' }]);
+    expect(it.made.errorStats().byCategory).toMatchObject({ timeout: 1 });
+  });
+});
+
 describe('timeoutMs', () => {
   it('ends the retries, with the attempts so far', async () => {
     const it = hardened();

@@ -9,6 +9,7 @@ import {
   type Outcome,
 } from '@temper/core';
 import {
+  Call,
   checkCallOptions,
   checkKnown,
   checkType,
@@ -195,10 +196,16 @@ function callOptionsOf(operation: OperationName, options: OperationOptions): Cal
   return call;
 }
 
-/** Whether the caller, or a hedge that was answered elsewhere, no longer wants the result. */
+/**
+ * Whether the caller, or a hedge that was answered elsewhere, no longer wants the result. A signal whose
+ * own time is up, as one of `AbortSignal.timeout()`, is a timeout and cancels nothing.
+ */
 function isCancelled({ signal, parent }: CallOptions): boolean {
-  const by = parent?.endedBy;
-  return signal?.aborted === true || by === 'caller' || by === 'hedge';
+  return [signal, parent].some(
+    (source) =>
+      source !== undefined &&
+      new Call(1, undefined, undefined, source as AbortSignal | Call).cancelled,
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
 import type { Executor, Outcome } from '@temper/core';
-import { type RateLimiter, tokenBucket } from '@temper/ratelimit';
+import { type RateLimiter, type TokenBucketStats, tokenBucket } from '@temper/ratelimit';
 import { pipeline, timeout } from '@temper/recovery';
 import { type RetryPolicy, retry } from '@temper/retry';
 import { isCallersFault, isWorthRetrying, type OperationName } from './error-tables.ts';
@@ -9,7 +9,9 @@ import type { HardeningRuntime, HardeningSettings } from './options.ts';
 /** Every policy of a hardened ParserCraft, by its name in the report. */
 export interface HardeningPolicies {
   readonly breakers: Readonly<Record<keyof HardeningSettings['breakers'], CircuitBreaker>>;
-  readonly limiters: Readonly<Record<keyof HardeningSettings['limiters'], RateLimiter>>;
+  readonly limiters: Readonly<
+    Record<keyof HardeningSettings['limiters'], RateLimiter<TokenBucketStats>>
+  >;
   readonly retries: Readonly<Partial<Record<OperationName, RetryPolicy>>>;
 }
 
