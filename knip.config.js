@@ -14,6 +14,8 @@ export default {
       entry: [
         'src/**/*.test.ts',
         'test/**/*.test.ts',
+        // Checked by the compiler alone.
+        'src/**/*.type-test.ts',
         // Programs that tests run as processes of their own, by path.
         'test/programs/*',
         'test/servers/fixtures/*.ts',
@@ -52,8 +54,10 @@ export default {
         'src/worker.ts',
         // Found by their place by suite.ts.
         'src/*/*.ts',
+        // Checked by the compiler alone.
+        'test/*.type-test.ts',
       ],
-      project: ['src/**/*.ts'],
+      project: ['src/**/*.ts', 'test/**/*.ts'],
     },
     observability: {
       // generate.ts is run by package.json.

@@ -23,7 +23,6 @@ const PEERS = [
   'limiter',
   'opossum',
   'p-retry',
-  'pino',
   'rate-limiter-flexible',
 ];
 const digits = (value: number): string =>

@@ -1,3 +1,4 @@
+import { settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { discardBody } from './discard.ts';
 
@@ -64,6 +65,6 @@ describe('discardBody', () => {
     ],
   ])('does nothing for %s', async (_, value) => {
     expect(() => discardBody(value)).not.toThrow();
-    await new Promise((resolve) => setImmediate(resolve));
+    await settle();
   });
 });

@@ -68,7 +68,7 @@ describe.each(ENTRIES)('call options of %s', (name, enter) => {
     ...[
       [[], 'Array'],
       [new Map(), 'Map'],
-      [new Date(), 'Date'],
+      [new Date(0), 'Date'],
       [Promise.resolve({ timeoutMs: 5 }), 'Promise'],
       [new AbortController().signal, 'AbortSignal'],
       [new AbortController(), 'AbortController'],

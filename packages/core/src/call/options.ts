@@ -78,7 +78,7 @@ const RULES: { readonly [K in keyof Required<CallOptions>]: OptionRule } = {
 const KNOWN: ReadonlySet<string> = new Set(Object.keys(RULES));
 
 /** @throws {TypeError} unless `value` has the shape of an AbortSignal, of whatever realm */
-export function checkSignal(owner: string, value: unknown): void {
+function checkSignal(owner: string, value: unknown): void {
   const { aborted, addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>;
   if (
     typeof aborted !== 'boolean' ||

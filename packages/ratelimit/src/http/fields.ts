@@ -14,7 +14,7 @@ const MAX_ITEMS = 32;
 const MAX_NAME_LENGTH = 64;
 
 /** What a quota counts, as the field says. */
-export type QuotaUnit = 'requests' | 'content-bytes' | 'concurrent-requests' | (string & {});
+type QuotaUnit = 'requests' | 'content-bytes' | 'concurrent-requests' | (string & {});
 
 /** One item of the `RateLimit-Policy` field. */
 export interface QuotaPolicy {
