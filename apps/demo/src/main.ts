@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { messageOf } from '@temper/core/policy';
 import { startTelemetry } from './telemetry/start.ts';
 
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -38,6 +39,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  log(`parsercraft: ${error instanceof Error ? error.message : String(error)}`);
+  log(`parsercraft: ${messageOf(error)}`);
   process.exit(1);
 });

@@ -1,3 +1,4 @@
+import { messageOf } from '@temper/core/policy';
 import { readSettings } from '@temper/parsercraft-handlers';
 import { gracefulShutdown } from '@temper/shutdown';
 import { type Demo, startDemo } from '../demo.ts';
@@ -66,7 +67,7 @@ export async function scenarioCommand(
     }
   } catch (error) {
     view?.[Symbol.dispose]();
-    if (!shutdown.signal.aborted) log(`scenario ${scenario.name}: ${(error as Error).message}`);
+    if (!shutdown.signal.aborted) log(`scenario ${scenario.name}: ${messageOf(error)}`);
   }
   await shutdown.shutdown();
   if (result !== undefined && line.json) process.stdout.write(`${JSON.stringify(result)}\n`);

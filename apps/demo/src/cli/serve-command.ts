@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { messageOf } from '@temper/core/policy';
 import { readSettings } from '@temper/parsercraft-handlers';
 import { gracefulShutdown } from '@temper/shutdown';
 import { type Demo, startDemo } from '../demo.ts';
@@ -67,7 +68,7 @@ export async function serveCommand(
       });
     }
   } catch (error) {
-    if (!shutdown.signal.aborted) log(`ParserCraft did not start: ${(error as Error).message}`);
+    if (!shutdown.signal.aborted) log(`ParserCraft did not start: ${messageOf(error)}`);
     await shutdown.shutdown();
     process.exitCode ||= 1;
   }

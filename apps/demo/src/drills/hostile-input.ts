@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '@temper/core/policy';
 import type { EndpointHolder } from './endpoint.ts';
 import { HOSTILE_REQUESTS } from './hostile-requests.ts';
 import { type HttpAnswer, HttpCaller } from './http-caller.ts';
@@ -63,7 +64,7 @@ export class HostileInput {
     try {
       answer = await send();
     } catch (error) {
-      failure = (error as Error).message;
+      failure = messageOf(error);
     }
     const before = this.#result;
     const expected = answer !== undefined && statuses.includes(answer.status);

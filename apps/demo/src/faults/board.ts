@@ -1,4 +1,4 @@
-import { messageOf } from '@temper/core';
+import { messageOf } from '@temper/core/policy';
 import { FAULT_NAMES, type FaultName, type FaultSource, type FaultState } from './fault.ts';
 
 interface Switched {

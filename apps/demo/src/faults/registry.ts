@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '@temper/core/policy';
 import type { Fault } from '@temper/registry';
 import type { RegistryFaults } from '../service/registry-faults.ts';
 import type { FaultSource } from './fault.ts';
@@ -94,7 +95,7 @@ export function registryFaultSources(
           }
         };
         flap().catch((error: Error) => {
-          if (!signal.aborted) log(`flapping: ${error.message}`);
+          if (!signal.aborted) log(`flapping: ${messageOf(error)}`);
         });
         return undefined;
       },

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { messageOf, safeLines } from '@temper/core/policy';
 import { Ajv, type Ajv as AjvCore } from 'ajv';
 import fastify, {
   type FastifyError,
@@ -22,7 +23,7 @@ const REQUEST_TIMEOUT_MS = 20_000;
 /** Logs unexpected errors. The response contains only the trace id. */
 type FailureLog = (failure: {
   readonly message: string;
-  readonly stack: string | undefined;
+  readonly stack: string;
   readonly traceId: string;
   readonly route: string;
 }) => void;
@@ -97,7 +98,8 @@ function answer(
   const known = frameworkProblem(error) ?? problemOf(error);
   if (known === undefined) {
     const route = `${request.method} ${request.routeOptions.url ?? ''}`;
-    logFailure({ message: error.message, stack: error.stack, traceId, route });
+    const message = messageOf(error);
+    logFailure({ message, stack: safeLines(error.stack ?? message), traceId, route });
   }
   const problem = known ?? new Problem('internal', 'An unexpected error occurred.');
   const body = problem.body(traceId);

@@ -1,4 +1,4 @@
-import { type KeyedLimiter, keyed, type RateLimiter, tokenBucket } from '@temper/ratelimit';
+import { type KeyedLimiter, keyed, tokenBucket } from '@temper/ratelimit';
 import { HttpGuard } from '@temper/ratelimit/http';
 import type { FastifyRequest } from 'fastify';
 import { CLIENT_LIMIT } from '../service/settings.ts';
@@ -9,7 +9,7 @@ const MAX_CLIENTS = 10_000;
 
 /** Rate limit with one token bucket per client. */
 export class ClientLimit implements Disposable {
-  readonly #limiter: KeyedLimiter<RateLimiter>;
+  readonly #limiter: KeyedLimiter;
   readonly #guard: HttpGuard;
 
   /**
@@ -19,11 +19,11 @@ export class ClientLimit implements Disposable {
   constructor(clientOf: (request: FastifyRequest) => string, limit: number = CLIENT_LIMIT.limit) {
     const { windowMs } = CLIENT_LIMIT;
     const burst = Math.max(1, Math.round((CLIENT_LIMIT.burst / CLIENT_LIMIT.limit) * limit));
-    const bucket = (): RateLimiter => tokenBucket({ name: 'http_client', limit, windowMs, burst });
-    this.#limiter = keyed(bucket, { maxKeys: MAX_CLIENTS });
+    const template = tokenBucket({ name: 'http_client', limit, windowMs, burst });
+    this.#limiter = keyed({ template, maxKeys: MAX_CLIENTS });
     const key = ({ raw }: { readonly raw: unknown }): string => clientOf(raw as FastifyRequest);
     this.#guard = new HttpGuard('client limit', {
-      limits: [{ name: 'client', keyed: this.#limiter, key }],
+      limits: [{ name: 'client', limiter: this.#limiter, key }],
     });
   }
 

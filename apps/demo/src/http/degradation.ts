@@ -1,4 +1,4 @@
-import { errorType, messageOf } from '@temper/core';
+import { errorType, messageOf } from '@temper/core/policy';
 import type { Degradation, Guarded } from '@temper/parsercraft-handlers';
 
 /** Why and how an answer is degraded, as responses include it. */
@@ -9,11 +9,14 @@ export interface DegradationView {
   readonly errorType: string;
 }
 
+/** Maximum length of a reason. */
+const MAX_REASON = 500;
+
 export function degradationView({ by, ageMs, error }: Degradation): DegradationView {
   return {
     by,
     ageMs: ageMs === undefined ? undefined : Math.round(ageMs),
-    reason: messageOf(error).slice(0, 500),
+    reason: messageOf(error, MAX_REASON),
     errorType: errorType(error),
   };
 }

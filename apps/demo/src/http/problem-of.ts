@@ -1,4 +1,5 @@
-import { classify, isTemperError, messageOf, retryAfterOf } from '@temper/core';
+import { classify, isTemperError } from '@temper/core';
+import { messageOf, retryAfterOf } from '@temper/core/policy';
 import {
   DependencyCycleError,
   LanguageDefinitionError,
@@ -12,7 +13,8 @@ import {
   UnsupportedConstructError,
   VersionConflictError,
 } from '@temper/parsercraft';
-import { Problem } from './problem.ts';
+import { retryDetails } from '@temper/retry';
+import { MAX_DETAIL, Problem } from './problem.ts';
 
 /** Converts an error of the guarded operations to a problem; undefined for an unexpected error. */
 export function problemOf(error: unknown): Problem | undefined {
@@ -21,7 +23,8 @@ export function problemOf(error: unknown): Problem | undefined {
 }
 
 function ofCaller(error: unknown): Problem | undefined {
-  const detail = messageOf(error);
+  // These messages are about the caller's own input, whose lines are kept.
+  const detail = error instanceof Error ? error.message : '';
   if (error instanceof ParseError || error instanceof TypeCheckError) {
     return new Problem('invalid-program', detail, {
       extensions: { diagnostics: error.diagnostics },
@@ -53,7 +56,7 @@ function ofCaller(error: unknown): Problem | undefined {
 }
 
 function ofGuard(error: unknown): Problem | undefined {
-  const detail = messageOf(error);
+  const detail = messageOf(error, MAX_DETAIL);
   if (isTemperError(error, 'CIRCUIT_OPEN')) {
     return new Problem('circuit-open', detail, retryAfter(error, { breaker: error.policy }));
   }
@@ -65,19 +68,19 @@ function ofGuard(error: unknown): Problem | undefined {
   return undefined;
 }
 
-/** Problems caused by the failure of a subsystem, also when a policy wrapped the error. */
+/** Problems caused by the failure of a subsystem. */
 function ofSubsystem(error: unknown): Problem | undefined {
-  if (isTemperError(error, 'RETRY_EXHAUSTED')) {
-    const caller = ofCaller(error.cause);
-    if (caller !== undefined) return caller;
-  }
   const { category } = classify(error);
-  const detail = messageOf(error);
+  const retries = retryDetails(error);
+  const message = messageOf(error, MAX_DETAIL);
+  const detail =
+    retries === undefined
+      ? message
+      : `The last of ${retries.attempts} attempts failed, after ${Math.round(retries.elapsedMs)} ms of retries: ${message}`;
   if (category === 'timeout') return new Problem('timed-out', detail, retryAfter(error, {}));
-  if (category === 'network') return new Problem('bad-gateway', detail, retryAfter(error, {}));
-  // The registry returned an error status.
+  // Retries are made of errors of the subsystem only; a status is an answer of the registry.
   const status = (error as { status?: unknown } | null)?.status;
-  if (isTemperError(error, 'RETRY_EXHAUSTED') || typeof status === 'number') {
+  if (category === 'network' || retries !== undefined || typeof status === 'number') {
     return new Problem('bad-gateway', detail, retryAfter(error, {}));
   }
   return undefined;

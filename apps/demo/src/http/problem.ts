@@ -1,3 +1,5 @@
+import { safeLines } from '@temper/core/policy';
+
 /** Status and title of every error response, by problem code. */
 export const PROBLEMS = {
   'bad-request': { status: 400, title: 'The request is malformed' },
@@ -49,14 +51,15 @@ interface ProblemBody {
   readonly code: ProblemCode;
   readonly title: string;
   readonly status: number;
-  /** Human-readable explanation, at most 1000 characters. */
+  /** Human-readable explanation, at most 1000 characters, without credentials and control characters. */
   readonly detail: string;
   /** Trace id of the request, also in logs and the audit log. */
   readonly traceId: string;
   readonly [extension: string]: unknown;
 }
 
-const MAX_DETAIL = 1_000;
+/** Maximum length of a detail. */
+export const MAX_DETAIL = 1_000;
 
 interface ProblemOptions {
   readonly extensions?: Readonly<Record<string, unknown>>;
@@ -80,7 +83,7 @@ export class Problem extends Error {
 
   body(traceId: string): ProblemBody {
     const { status, title } = PROBLEMS[this.code];
-    const detail = this.message.slice(0, MAX_DETAIL);
+    const detail = safeLines(this.message).slice(0, MAX_DETAIL).toWellFormed();
     return {
       ...this.extensions,
       type: 'about:blank',

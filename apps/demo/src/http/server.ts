@@ -59,9 +59,7 @@ const PORTS_TRIED = 50;
 
 export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSide> {
   const { host, telemetry, log } = options;
-  const app = createApp(({ traceId, route, message, stack }) =>
-    log(`error ${traceId} ${route}: ${stack ?? message}`),
-  );
+  const app = createApp(({ traceId, route, stack }) => log(`error ${traceId} ${route}: ${stack}`));
   const hub = new EventHub();
   const feed = new Feed(demo, telemetry, hub);
   const access = new Access({ hosts: [host, ...options.allowedHosts] });

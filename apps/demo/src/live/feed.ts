@@ -122,7 +122,7 @@ export class Feed implements Disposable {
       ),
       limiters: Object.fromEntries(
         Object.entries(limiters).map(([name, limiter]) => {
-          const { remaining, limit } = limiter.quota();
+          const { remaining, limit } = limiter.peek();
           return [name, { remaining, limit }];
         }),
       ),

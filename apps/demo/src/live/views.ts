@@ -1,5 +1,6 @@
 import type { BreakerStats } from '@temper/breaker';
-import { type ErrorContext, errorType } from '@temper/core';
+import type { ErrorContext } from '@temper/core';
+import { errorType, safeText } from '@temper/core/policy';
 import type { HealthSummary } from '@temper/health';
 import type { LspState } from '@temper/parsercraft';
 import {
@@ -7,7 +8,7 @@ import {
   type OperationEvent,
   PIPELINE_PARTS,
 } from '@temper/parsercraft-handlers';
-import type { Quota, RateLimiterStats } from '@temper/ratelimit';
+import type { LimitState, TokenBucketStats } from '@temper/ratelimit';
 import type { RetryPolicy, RetryStats } from '@temper/retry';
 import type { Service } from '../service/service.ts';
 import { type ChangedSetting, changedSettings } from '../service/settings.ts';
@@ -28,7 +29,7 @@ export function operationView(event: OperationEvent): OperationView {
   const { operation, resource, status, durationMs, attempts, error } = event;
   return {
     operation,
-    resource: resource.slice(0, MAX_TEXT),
+    resource: safeText(resource, MAX_TEXT),
     status,
     durationMs: Math.round(durationMs * 100) / 100,
     attempts,
@@ -41,7 +42,7 @@ interface PoliciesView {
   /** Policies of each operation, outermost first. */
   readonly pipelines: typeof PIPELINE_PARTS;
   readonly breakers: Readonly<Record<string, BreakerStats>>;
-  readonly limiters: Readonly<Record<string, RateLimiterStats & Quota>>;
+  readonly limiters: Readonly<Record<string, TokenBucketStats & LimitState>>;
   readonly retries: Readonly<Record<string, RetryStats>>;
   readonly settings: HardeningSettings;
   /** Settings that differ from the defaults. */
@@ -60,7 +61,7 @@ export function policiesView({ hardening, overrides }: Service): PoliciesView {
   return {
     pipelines: PIPELINE_PARTS,
     breakers: mapped(breakers, (breaker) => breaker.stats()),
-    limiters: mapped(limiters, (limiter) => ({ ...limiter.stats(), ...limiter.quota() })),
+    limiters: mapped(limiters, (limiter) => ({ ...limiter.stats(), ...limiter.peek() })),
     retries: mapped(retries as Readonly<Record<string, RetryPolicy>>, (retry) => retry.stats()),
     settings: hardening.settings,
     changed: changedSettings(overrides),
@@ -85,7 +86,7 @@ const MAX_MESSAGE = 500;
 /** A handled error without the error object, with its message truncated to 500 characters. */
 export function errorView(error: ErrorContext): ReturnType<ErrorContext['toJSON']> {
   const view = error.toJSON();
-  return { ...view, message: view.message.slice(0, MAX_MESSAGE) };
+  return { ...view, message: safeText(view.message, MAX_MESSAGE) };
 }
 
 /** Health as returned by `GET /v1/health` and published to the page. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '@temper/core/policy';
 import type { OperationEvent } from '@temper/parsercraft-handlers';
 import type { Demo } from '../demo.ts';
 import { Tally } from '../load/tally.ts';
@@ -119,6 +120,6 @@ function judged(
   try {
     return judge(record);
   } catch (error) {
-    return { held: false, shown: (error as Error).message };
+    return { held: false, shown: messageOf(error) };
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '@temper/core/policy';
 import type { Demo } from '../demo.ts';
 import { runScenario } from './runner.ts';
 import type { Scenario, ScenarioResult } from './scenario.ts';
@@ -87,8 +88,7 @@ export class ScenarioHost {
       this.#results.set(scenario.name, result);
       this.#tell({ kind: 'result', result });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#tell({ kind: 'failed', scenario: scenario.name, message });
+      this.#tell({ kind: 'failed', scenario: scenario.name, message: messageOf(error) });
     }
   }
 }

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@temper/core';
+import { type SpanMode, systemClock } from '@temper/core';
+import { messageOf, safeText } from '@temper/core/policy';
 import { type HealthMonitor, healthMonitor } from '@temper/health';
 import { auditLogCheck, eventLoopDelayCheck } from '@temper/health/checks';
 import {
@@ -68,6 +69,8 @@ export interface Service extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** The demo shows complete traces, of calls in which nothing went wrong too. */
+const SPANS: SpanMode = 'all';
 /** Interval of background health checks, in milliseconds. */
 const HEALTH_REFRESH_MS = 5_000;
 /** Time that the registry gets to exit, in milliseconds. Acknowledged writes are already durable. */
@@ -93,7 +96,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       faults: true,
       stopTimeoutMs: REGISTRY_STOP_MS,
       onLog: (line) => {
-        if (line.includes('"level":"error"')) log(`registry: ${line}`);
+        if (line.includes('"level":"error"')) log(`registry: ${safeText(line)}`);
       },
     });
     undo.push(() => registry.stop());
@@ -112,7 +115,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       dataDir: options.durableAudit ? join(dataDir, 'audit') : undefined,
       whenUnavailable: options.whenAuditUnavailable ?? 'degrade',
     });
-    undo.push(() => audit.log.close().catch((error: Error) => log(`audit: ${error.message}`)));
+    undo.push(() => audit.log.close().catch((error: unknown) => log(`audit: ${messageOf(error)}`)));
     await audit.log.ready();
     const monitor = healthMonitor({
       name: 'parsercraft',
@@ -129,7 +132,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         registry: access.subsystem,
         lsp: lsp.subsystem,
       },
-      { settings: overrides, audit: audit.log, health: monitor },
+      { settings: overrides, audit: audit.log, health: monitor, spans: SPANS },
     );
     undo.push(() => hardening.shutdown());
     monitor.setStarted();

@@ -1,3 +1,4 @@
+import { messageOf } from '@temper/core/policy';
 import type { LspInitialization } from '@temper/parsercraft';
 import type { RegistryAccess } from '../subsystems/registry.ts';
 
@@ -24,7 +25,7 @@ export async function standardLibrary(
       ]),
     );
   } catch (error) {
-    log(`language server: starting without packages: ${(error as Error).message}`);
+    log(`language server: starting without packages: ${messageOf(error)}`);
     return {};
   }
 }

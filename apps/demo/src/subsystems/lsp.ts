@@ -1,3 +1,4 @@
+import { safeText } from '@temper/core/policy';
 import { LastGoodAnswers, type LspInitialization, LspProcess } from '@temper/parsercraft';
 import type { LspSubsystem } from '@temper/parsercraft-handlers';
 import { marking } from './error-marks.ts';
@@ -48,7 +49,7 @@ export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAcce
     initialization,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     maxStarts: RESTARTS_PER_MINUTE,
-    onExit: (error) => onExit(error.message.split('\n')[0] as string),
+    onExit: (error) => onExit(safeText(error.message.split('\n')[0])),
   });
   const lastGood = new LastGoodAnswers(initialization);
   let questions = 0;

@@ -1,4 +1,5 @@
-import { type Clock, messageOf } from '@temper/core';
+import type { Clock } from '@temper/core';
+import { messageOf } from '@temper/core/policy';
 import {
   type ConformanceReport,
   type ProtocolDefinition,

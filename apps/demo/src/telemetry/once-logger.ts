@@ -1,8 +1,11 @@
 import type { DiagLogger } from '@opentelemetry/api';
+import { messageOf, safeText } from '@temper/core/policy';
 
 /** Logged when an early scrape lacks the host name in `target_info`; the next scrape has it. */
 const UNIMPORTANT = /before async attributes settled/;
 
+/** Maximum length of a message. */
+const MAX_LENGTH = 300;
 /** Maximum number of distinct messages. */
 const MAX_MESSAGES = 50;
 
@@ -25,14 +28,14 @@ export function onceLogger(log: (line: string) => void): DiagLogger {
 }
 
 function textOf(message: unknown): string {
-  if (message instanceof Error) return message.message;
+  if (message instanceof Error) return messageOf(message, MAX_LENGTH);
   const text = String(message);
   // The SDK's error handler serializes errors as JSON with the stack.
-  if (!text.startsWith('{')) return text.slice(0, 300);
+  if (!text.startsWith('{')) return safeText(text, MAX_LENGTH);
   try {
     const { message: inner = text } = JSON.parse(text) as { message?: string };
-    return String(inner).slice(0, 300);
+    return safeText(inner, MAX_LENGTH);
   } catch {
-    return text.slice(0, 300);
+    return safeText(text, MAX_LENGTH);
   }
 }

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
+import { messageOf } from '@temper/core/policy';
 import {
   type Environment,
   SERVICE_NAME,
@@ -46,7 +47,7 @@ export async function startTelemetry(
   try {
     return await start(plan, env, log);
   } catch (error) {
-    log(`telemetry: not started: ${(error as Error).message}`);
+    log(`telemetry: not started: ${messageOf(error)}`);
     return NOTHING;
   }
 }
@@ -144,8 +145,8 @@ async function openPrometheus(
   try {
     return { exporter, endpoint: await serveMetrics(exporter, plan.prometheus) };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const why = code === 'EADDRINUSE' ? 'is in use' : `is not available (${message})`;
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'EADDRINUSE' ? 'is in use' : `is not available (${messageOf(error)})`;
     log(
       `telemetry: ${host}:${port} ${why}; no metrics are served. Set OTEL_EXPORTER_PROMETHEUS_PORT to another port.`,
     );
