@@ -108,6 +108,20 @@ describe('singleFlight', () => {
     expect(operation).toHaveBeenCalledTimes(1);
   });
 
+  it('is not disturbed by the end of a run that began before forget', async () => {
+    const { clock, policy } = make();
+    const operation = vi.fn((value: string, ms: number) => clock.sleep(ms).then(() => value));
+    const run = (value: string, ms: number) => policy.execute(() => operation(value, ms), { key });
+    const old = run('old', 50);
+    policy.forget(key);
+    const anew = run('new', 200);
+    await clock.advance(100);
+    const joined = run('third', 200);
+    await clock.advance(200);
+    expect([await old, await anew, await joined]).toEqual(['old', 'new', 'new']);
+    expect(operation).toHaveBeenCalledTimes(2);
+  });
+
   it('lets each caller end at its own deadline', async () => {
     const { clock, policy } = make();
     const slow = () => clock.sleep(100).then(() => 'late');

@@ -123,7 +123,8 @@ describe('fallback', () => {
   it('calls no handler when the caller has aborted', async () => {
     const clock = new ManualClock();
     const handler = vi.fn();
-    const policy = fallback({ handler, clock });
+    const shouldHandle = vi.fn(() => true);
+    const policy = fallback({ handler, shouldHandle, clock });
     const controller = new AbortController();
     const call = policy.execute(({ signal }) => clock.sleep(1000, signal), {
       signal: controller.signal,
@@ -131,6 +132,7 @@ describe('fallback', () => {
     const outcome = expect(call).rejects.toBe('enough');
     controller.abort('enough');
     await outcome;
+    expect(shouldHandle).not.toHaveBeenCalled();
     expect(handler).not.toHaveBeenCalled();
     expect(policy.stats().calls.failure).toBe(1);
   });

@@ -105,6 +105,7 @@ describe('hedge', () => {
       message: "Hedge policy 'three' failed after 3 attempts: busy",
       classification: { transient: true },
     });
+    expect((failed as Error).cause).toBe(errors[0]);
   });
 
   it('rejects with the unchanged error of a single attempt when the budget refuses another', async () => {
@@ -211,6 +212,51 @@ describe('hedge', () => {
       return 'second';
     });
     expect(value).toBe('second');
+  });
+
+  it('waits for the second attempt after a synchronous throw of the first, and leaves no timer', async () => {
+    const { clock, policy } = make({ maxAttempts: 3 });
+    const starts: number[] = [];
+    const begun = clock.monotonic();
+    const call = policy.execute(() => {
+      starts.push(clock.monotonic() - begun);
+      if (starts.length === 1) throw busy();
+      return clock.sleep(starts.length === 2 ? 500 : 10);
+    });
+    await clock.advance(110);
+    await call;
+    expect(starts).toEqual([0, 0, 100]);
+    starts.length = 0;
+    const quick = policy.execute(() => {
+      if (starts.push(0) === 1) throw busy();
+      return 'second';
+    });
+    expect(await quick).toBe('second');
+    expect(clock.pendingRefed).toBe(1); // the slow attempt of the first call
+  });
+
+  it('starts one attempt when the first fails at the moment when the delay ends', async () => {
+    const manual = new ManualClock();
+    const scheduled: (() => void)[] = [];
+    const schedule = (callback: () => void) => {
+      scheduled.push(callback);
+      return { cancel: () => {}, ref: () => {}, unref: () => {} };
+    };
+    const policy = hedge({ delayMs: () => 1, maxAttempts: 3, clock: { ...manual, schedule } });
+    let calls = 0;
+    let fail: (error: Error) => void = () => {};
+    const call = policy.execute(
+      () =>
+        new Promise<string>((resolve, reject) => {
+          calls++;
+          if (calls === 1) fail = reject;
+          else void settle().then(() => resolve('second'));
+        }),
+    );
+    fail(busy());
+    scheduled[0]?.();
+    expect(await call).toBe('second');
+    expect(calls).toBe(2);
   });
 
   it('leaves no unhandled rejection, and discards late values', async () => {
@@ -374,6 +420,14 @@ describe('a refusal by a policy inside', () => {
     const { operation } = scripted(clock, { ms: 300, error: own }, { ms: 1, error: new Refused() });
     const failed = await clock.runUntil(policy.tryExecute(operation));
     expect(failed).toMatchObject({ ok: false, error: { code: 'HEDGE_FAILED', cause: own } });
+  });
+
+  it('is not the cause either when it came later', async () => {
+    const { clock, policy } = make();
+    const own = busy();
+    const { operation } = scripted(clock, { ms: 10, error: own }, { ms: 1, error: new Refused() });
+    const failed = await clock.runUntil(policy.tryExecute(operation));
+    expect((failed as { error: Error }).error.cause).toBe(own);
   });
 
   it('is what the call rejects with when all attempts were refused', async () => {

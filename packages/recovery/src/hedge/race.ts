@@ -159,10 +159,12 @@ export class Race<T> {
       if (this.#running === 0) this.#end('aborted', { ok: false, error: this.#call.reason });
       return;
     }
-    // A refusal by our own policy is not an answer: it ends no attempt that has got further.
-    if (this.#running > 0 && !outcome.ok && isRefusal(outcome.error)) return;
+    // A refusal by our own policy is not an answer of the dependency: it ends no attempt that runs,
+    // and hides no failure that an earlier one has had.
+    const refused = !outcome.ok && isRefusal(outcome.error);
+    if (refused && this.#running > 0) return;
     if (!outcome.ok && !this.#handles(outcome, attempt)) {
-      this.#end('failure', outcome);
+      this.#end('failure', refused ? this.#verdict() : outcome);
       return;
     }
     if (!this.#next('failed') && this.#running === 0) this.#end('failure', this.#verdict());
