@@ -43,7 +43,8 @@ const of = (
   transient = false,
 ): Classification => ({ category, severity, transient });
 
-const UNKNOWN = of('unknown', 'medium');
+/** Of an error that no rule knows. */
+export const UNKNOWN: Classification = of('unknown', 'medium');
 const NETWORK = of('network', 'high', true);
 const NETWORK_SETUP = of('network', 'high');
 const TIMEOUT = of('timeout', 'medium', true);

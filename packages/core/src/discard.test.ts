@@ -11,6 +11,15 @@ describe('discardBody', () => {
     expect(cancelled).toEqual([undefined]);
   });
 
+  it("cancels the unread body of an error's response", async () => {
+    const cancelled: unknown[] = [];
+    const body = new ReadableStream({ cancel: () => void cancelled.push('yes') });
+    const response = new Response(body, { status: 503 });
+    discardBody(Object.assign(new Error('HTTP 503'), { response }));
+    await Promise.resolve();
+    expect(cancelled).toEqual(['yes']);
+  });
+
   it('leaves a body alone that is being read or was read', async () => {
     const cancelled: unknown[] = [];
     const stream = () => new ReadableStream({ cancel: () => void cancelled.push('yes') });
@@ -28,6 +37,8 @@ describe('discardBody', () => {
     ['a primitive', 3],
     ['null', null],
     ['a value without a body', { status: 503 }],
+    ['an error whose response has no body', Object.assign(new Error(), { response: 3 })],
+    ['a proxy that throws', new Proxy({}, { get: () => JSON.parse('{') })],
     ['a text body', { body: 'text' }],
     [
       'a throwing getter',

@@ -1,8 +1,20 @@
 /**
- * Lets go of a value that nobody will read: the unread body of a `Response`, or of anything with a web
- * stream as its `body`, is cancelled, so that its connection is released. Never throws.
+ * Lets go of a failure that is not returned: the unread body of a `Response`, of an error's `response`,
+ * or of anything with a web stream as its `body`, is cancelled, so that its connection is released.
+ * Never throws.
+ *
+ * @param failure - a value that counts as a failure, or an error
  */
-export function discardBody(value: unknown): void {
+export function discardBody(failure: unknown): void {
+  cancelBody(failure);
+  try {
+    cancelBody((failure as { response?: unknown } | null | undefined)?.response);
+  } catch {
+    // A hostile getter.
+  }
+}
+
+function cancelBody(value: unknown): void {
   try {
     if (typeof value !== 'object' || value === null) return;
     const { body, bodyUsed } = value as { body?: unknown; bodyUsed?: unknown };

@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
+import { Call } from './call/context.ts';
 import type { ClassificationRule } from './classify.ts';
 import {
   type ErrorContext,
@@ -9,7 +10,7 @@ import {
   errorLog,
   type HandleErrorOptions,
 } from './error-log.ts';
-import { rememberRetries } from './retry-details.ts';
+import { numberAttempt, rememberRetries } from './retry-details.ts';
 
 const refused = Object.assign(new Error('no route to registry'), { code: 'ECONNREFUSED' });
 
@@ -51,7 +52,7 @@ describe('errorLog', () => {
   it('takes the retry count from the retries that ended with the error', () => {
     const log = errorLog();
     const error = new Error('x');
-    rememberRetries(error, {
+    rememberRetries(error, new Call(), numberAttempt(), {
       policy: 'registry',
       reason: 'attempts',
       attempts: 3,

@@ -11,7 +11,7 @@ export {
   TimeoutQueue,
 } from './call/timeout.ts';
 export { ask, askNumber, decide, Listeners, notify } from './callbacks.ts';
-export { ERROR_CATEGORIES, ERROR_SEVERITIES, errorType, statusOf } from './classify.ts';
+export { ERROR_CATEGORIES, ERROR_SEVERITIES, errorType, statusOf, UNKNOWN } from './classify.ts';
 export { clockRule, type Scheduled, sleepOn } from './clock.ts';
 export type { PolicyDescription } from './contract.ts';
 export { discardBody } from './discard.ts';
@@ -37,8 +37,8 @@ export {
 export { systemRandom } from './random.ts';
 export { isError, isHeaders, parseRetryAfter, retryAfterOf } from './retry-after.ts';
 export {
-  exhaustedSince,
-  exhaustedSoFar,
+  endedRetries,
+  numberAttempt,
   type RetryDetails,
   rememberRetries,
   retryDetails,

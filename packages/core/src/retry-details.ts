@@ -1,3 +1,5 @@
+import type { Call } from './call/context.ts';
+
 /** What is known of the retries that ended with an error. */
 export interface RetryDetails {
   /** Name of the retry policy. */
@@ -18,13 +20,18 @@ export interface RetryDetails {
 }
 
 interface Entry {
-  readonly details: RetryDetails;
-  readonly order: number;
+  /** What the retries ended with: an error, or a value that counts as a failure. */
+  readonly failure: unknown;
+  /** Of the call that was retried: the number of its first attempt. */
+  readonly began: number;
+  /** `undefined` where the retries ended with a value. */
+  readonly details: RetryDetails | undefined;
 }
 
 interface Registry {
+  /** By what the retries ended with; a primitive has no identity, and goes by {@link Call}. */
   readonly entries: WeakMap<object, Entry>;
-  count: number;
+  attempts: number;
 }
 
 /** One registry per process, so that two installed copies of core agree. */
@@ -35,31 +42,52 @@ let found: Registry | undefined;
 function registry(): Registry {
   if (found === undefined) {
     const globals = globalThis as unknown as Record<symbol, Registry | undefined>;
-    globals[KEY] ??= { entries: new WeakMap(), count: 0 };
+    globals[KEY] ??= { entries: new WeakMap(), attempts: 0 };
     found = globals[KEY];
   }
   return found;
 }
 
-/** Remembers the retries that ended with this error, beside the error and not in it. */
-export function rememberRetries(error: unknown, details: RetryDetails): void {
-  if (typeof error !== 'object' || error === null) return;
-  const shared = registry();
-  shared.entries.set(error, { details, order: ++shared.count });
-}
-
-/** How many retries have ended with an error so far, for {@link exhaustedSince}. */
-export function exhaustedSoFar(): number {
-  return registry().count;
+/** The number of an attempt that begins now. It is higher than that of every earlier attempt. */
+export function numberAttempt(): number {
+  return ++registry().attempts;
 }
 
 /**
- * Whether a retry ended with this error after the count was taken. An error object that is thrown
- * again by an unrelated call does not count.
+ * Remembers that the retries of a call ended with this error or value, beside it and not in it.
+ *
+ * @param began - number of the call's first attempt
+ * @param details - what {@link retryDetails} returns for the error
  */
-export function exhaustedSince(error: unknown, count: number): boolean {
-  if (typeof error !== 'object' || error === null) return false;
-  return (registry().entries.get(error)?.order ?? 0) > count;
+export function rememberRetries(
+  failure: unknown,
+  call: Call,
+  began: number,
+  details?: RetryDetails,
+): void {
+  const { entries } = registry();
+  const entry = { failure, began, details };
+  if (isObject(failure)) {
+    entries.set(failure, entry);
+    return;
+  }
+  for (let each: Call | undefined = call; each !== undefined; each = each.outer) {
+    entries.set(each, entry);
+  }
+}
+
+/**
+ * Whether an attempt failed with what the retries of a call inside it ended with, so that another
+ * attempt would multiply theirs. An object that unrelated calls throw or return is told apart by time:
+ * the call inside began after the attempt did. A primitive is recognised where the call inside was
+ * joined by `parent`.
+ *
+ * @param attempt - the context of the attempt
+ * @param began - the attempt's number
+ */
+export function endedRetries(failure: unknown, attempt: Call, began: number): boolean {
+  const entry = registry().entries.get(isObject(failure) ? failure : attempt);
+  return entry !== undefined && entry.began > began && Object.is(entry.failure, failure);
 }
 
 /**
@@ -69,7 +97,9 @@ export function exhaustedSince(error: unknown, count: number): boolean {
  * @returns `undefined` when no retry ended with this error, or when it is no object
  */
 export function retryDetails(error: unknown): RetryDetails | undefined {
-  return typeof error === 'object' && error !== null
-    ? registry().entries.get(error)?.details
-    : undefined;
+  return isObject(error) ? registry().entries.get(error)?.details : undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

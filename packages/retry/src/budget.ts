@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '@temper/core';
 import { clockRule, nameRule, numberRule, resolveOptions } from '@temper/core/policy';
+import { observeBudget } from './budget-telemetry.ts';
 import type { RetryBudget } from './options.ts';
-import { observeBudget } from './telemetry.ts';
 
 /** Options of {@link retryBudget}. */
 export interface RetryBudgetOptions {

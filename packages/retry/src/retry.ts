@@ -1,6 +1,5 @@
 import {
   classify,
-  isTransient,
   type Operation,
   OperationTimeoutError,
   type Outcome,
@@ -12,28 +11,30 @@ import {
   type Call,
   decide,
   discardBody,
-  exhaustedSince,
-  exhaustedSoFar,
+  endedRetries,
   messageOf,
   notify,
+  numberAttempt,
   PolicyBase,
   type PolicyDescription,
   rememberRetries,
   retryAfterOf,
   runWithTimeout,
   TimeoutQueue,
+  UNKNOWN,
   warn,
 } from '@temper/core/policy';
 import { backoffDelay } from './backoff.ts';
-import { type GiveUpReason, RetryExhaustedError } from './errors.ts';
+import { type ExhaustedDetails, type GiveUpReason, RetryExhaustedError } from './errors.ts';
+import type { OperationOutcome } from './metrics.ts';
 import {
   type ResolvedRetryOptions,
+  type RetryBudget,
   type RetryEvent,
   type RetryOptions,
   resolveRetryOptions,
 } from './options.ts';
-import type { OperationOutcome } from './semconv.ts';
-import { RetryObserver, type RetryTrace } from './telemetry.ts';
+import { type Observed, RetryObserver } from './telemetry.ts';
 
 /** After this many immediate retries in a row the event loop gets a turn. */
 const IMMEDIATE_RETRIES = 10;
@@ -59,17 +60,17 @@ export interface RetryPolicy extends Policy {
 
 /** A call whose first attempt failed. */
 interface FailingCall<T> {
-  readonly operation: Operation<T>;
   readonly call: Call;
-  readonly trace: RetryTrace | undefined;
-  /** What each attempt failed with. */
-  readonly errors: unknown[];
+  readonly observed: Observed | undefined;
+  /** Number of the first attempt; see {@link numberAttempt}. */
+  readonly began: number;
   /** When the first attempt failed, on the monotonic scale in milliseconds. */
   readonly since: number;
-  /** When no further attempt may begin, likewise. */
-  readonly until: number;
-  /** The context of the last attempt. */
+  /** What each attempt failed with. */
+  readonly errors: unknown[];
+  /** The last attempt: its context, its number, and how it ended. */
   attempt: Call;
+  number: number;
   outcome: Outcome<T>;
   /** The last wait, in milliseconds. */
   delayMs: number;
@@ -104,105 +105,143 @@ class Retry extends PolicyBase implements RetryPolicy {
     // Reading the clock is a fifth of the cost of a call, so it is left out where it is not needed.
     const startedAt =
       maxElapsedMs === Number.POSITIVE_INFINITY ? undefined : this.clock.monotonic();
-    const trace = this.#observer.begin(call);
-    if (budget !== undefined) notify(this.name, 'budget.deposit', () => budget.deposit());
+    const observed = this.#observer.begin(call);
+    if (budget !== undefined) this.#deposit(budget);
 
-    const exhausted = exhaustedSoFar();
-    const first = call.attempt === 1 ? call : call.forAttempt(1);
-    let outcome: Outcome<T>;
-    try {
-      const value = await (trace === undefined
-        ? this.#attempt(operation, first)
-        : trace.run(1, 0, () => this.#attempt(operation, first)));
-      if (!this.#handlesValue(value, first)) {
-        this.#succeeded(1, trace);
-        return value;
+    let attempt = call.attempt === 1 ? call : call.forAttempt(1);
+    let failing: FailingCall<T> | undefined;
+    for (;;) {
+      const number = numberAttempt();
+      let outcome: Outcome<T>;
+      try {
+        const value = await (observed === undefined
+          ? this.#attempt(operation, attempt)
+          : this.#observedAttempt(operation, attempt, observed, failing));
+        if (!this.#handlesValue(value, attempt)) {
+          this.#succeeded(attempt.attempt, observed);
+          return value;
+        }
+        outcome = { ok: true, value };
+      } catch (error) {
+        outcome = { ok: false, error };
       }
-      outcome = { ok: true, value };
-    } catch (error) {
-      outcome = { ok: false, error };
+      if (failing === undefined) {
+        const since = this.clock.monotonic();
+        const began = number;
+        failing = {
+          call,
+          observed,
+          began,
+          since,
+          errors: [],
+          attempt,
+          number,
+          outcome,
+          delayMs: 0,
+        };
+      } else {
+        failing.attempt = attempt;
+        failing.number = number;
+        failing.outcome = outcome;
+      }
+      this.#attemptFailed(failing);
+      const end = this.#plan(failing, startedAt) ?? (await this.#wait(failing));
+      if (end !== undefined) return this.#end(failing, end);
+      this.#retries++;
+      attempt = call.forAttempt(attempt.attempt + 1);
     }
-    const since = this.clock.monotonic();
-    const until = (startedAt ?? since) + maxElapsedMs;
-    return this.#retry(
-      { operation, call, trace, errors: [], since, until, attempt: first, outcome, delayMs: 0 },
-      exhausted,
+  }
+
+  #attempt<T>(operation: Operation<T>, attempt: Call): T | PromiseLike<T> {
+    const timeouts = this.#timeouts;
+    return timeouts === undefined
+      ? operation(attempt)
+      : runWithTimeout(operation, attempt, timeouts, this.#timeoutError);
+  }
+
+  readonly #timeoutError = (): Error =>
+    new OperationTimeoutError(this.name, this.#options.attemptTimeoutMs as number);
+
+  /** Apart from {@link #attempt}, so that only watched calls pay for the closure. */
+  #observedAttempt<T>(
+    operation: Operation<T>,
+    attempt: Call,
+    observed: Observed,
+    failing: FailingCall<T> | undefined,
+  ): T | PromiseLike<T> {
+    return this.#observer.run(observed, attempt.attempt, failing?.delayMs ?? 0, () =>
+      this.#attempt(operation, attempt),
     );
   }
 
-  /** What follows a failed first attempt, apart so that a call that succeeds at once stays cheap. */
-  async #retry<T>(failing: FailingCall<T>, exhaustedBefore: number): Promise<T> {
-    const { operation, call, trace } = failing;
-    let exhausted = exhaustedBefore;
-    for (;;) {
-      this.#attemptFailed(failing);
-      const end = this.#plan(failing, exhausted) ?? (await this.#wait(failing));
-      if (end !== undefined) return this.#end(failing, end);
+  #deposit(budget: RetryBudget): void {
+    notify(this.name, 'budget.deposit', () => budget.deposit());
+  }
 
-      this.#retries++;
-      const attempt = failing.attempt.attempt + 1;
-      const current = call.forAttempt(attempt);
-      if (failing.outcome.ok) discardBody(failing.outcome.value);
-      failing.attempt = current;
-      exhausted = exhaustedSoFar();
-      try {
-        const value = await (trace === undefined
-          ? this.#attempt(operation, current)
-          : trace.run(attempt, failing.delayMs, () => this.#attempt(operation, current)));
-        if (!this.#handlesValue(value, current)) {
-          this.#succeeded(attempt, trace);
-          return value;
-        }
-        failing.outcome = { ok: true, value };
-      } catch (error) {
-        failing.outcome = { ok: false, error };
-      }
+  /** By default values are not failures, and the answer to a call that has ended is its answer. */
+  #handlesValue(value: unknown, attempt: Call): boolean {
+    const { shouldHandle } = this.#options;
+    if (shouldHandle === undefined || attempt.aborted) return false;
+    return decide(this.name, shouldHandle, { ok: true, value }, attempt);
+  }
+
+  #handlesError(outcome: Outcome<unknown> & { ok: false }, attempt: Call): boolean {
+    const { shouldHandle } = this.#options;
+    if (shouldHandle !== undefined) return decide(this.name, shouldHandle, outcome, attempt);
+    const verdict = classify(outcome.error);
+    if (verdict === UNKNOWN && !this.#warned) {
+      // What surprises users of other libraries first is said once per policy.
+      this.#warned = true;
+      warn(
+        `Retry policy '${this.name}' does not retry an error that it cannot classify: ${messageOf(outcome.error)}. ` +
+          'Set shouldHandle, or give the error a code, a status or a classification.',
+      );
     }
+    return verdict.transient;
   }
 
-  #attempt<T>(operation: Operation<T>, call: Call): T | PromiseLike<T> {
-    const timeouts = this.#timeouts;
-    if (timeouts === undefined) return operation(call);
-    const timeoutError = (): Error => new OperationTimeoutError(this.name, timeouts.durationMs);
-    return runWithTimeout(operation, call, timeouts, timeoutError);
+  #succeeded(attempt: number, observed: Observed | undefined): void {
+    const { operations, attempts } = this.#observer;
+    const outcome = attempt === 1 ? 'success' : 'recovered';
+    attempts.success++;
+    operations[outcome]++;
+    if (observed !== undefined) this.#observer.end(observed, outcome, attempt);
   }
 
-  /** By default values are not failures; only a predicate of the user's can say otherwise. */
-  #handlesValue(value: unknown, call: Call): boolean {
-    const { shouldHandle } = this.#options;
-    return shouldHandle !== undefined && decide(this.name, shouldHandle, { ok: true, value }, call);
-  }
-
-  #handlesError(outcome: Outcome<unknown>, call: Call): boolean {
-    const { shouldHandle } = this.#options;
-    if (shouldHandle !== undefined) return decide(this.name, shouldHandle, outcome, call);
-    const handles = isTransient(outcome);
-    if (!handles && !this.#warned) this.#warnIfUnknown(outcome);
-    return handles;
+  #attemptFailed({ attempt, outcome, errors, delayMs, observed }: FailingCall<unknown>): void {
+    if (errors.length === KEPT_ERRORS) errors.splice(1, 1);
+    errors.push(failureOf(outcome));
+    this.#failedAttempts++;
+    this.#observer.attemptFailed(observed, attempt.attempt, delayMs, outcome);
   }
 
   /**
    * Plans the next attempt, after `delayMs`.
    *
+   * @param startedAt - when the call began, where that is measured
    * @returns why there is none; `undefined` when there is one
    */
-  #plan(failing: FailingCall<unknown>, exhausted: number): End | undefined {
-    const { call, outcome, attempt } = failing;
+  #plan(failing: FailingCall<unknown>, startedAt: number | undefined): End | undefined {
+    const { call, attempt, number, outcome } = failing;
     if (call.aborted) return { outcome: 'aborted', error: call.reason };
-    const { maxAttempts, respectRetryAfter, maxRetryAfterMs, budget } = this.#options;
-    const error = outcome.ok ? outcome.value : outcome.error;
+    const error = failureOf(outcome);
     // A retry inside has made its attempts already: retrying it would multiply them.
-    const repeated = !outcome.ok && exhaustedSince(error, exhausted);
-    if (!outcome.ok && (repeated || !this.#handlesError(outcome, attempt))) {
+    if (
+      endedRetries(error, attempt, number) ||
+      (!outcome.ok && !this.#handlesError(outcome, attempt))
+    ) {
       return { outcome: 'failure', error };
     }
     const giveUp = (reason: GiveUpReason): End => ({ outcome: 'exhausted', error, reason });
-    const askedMs = respectRetryAfter ? retryAfterOf(error, this.clock.now()) : undefined;
+    const { maxAttempts, maxElapsedMs, maxRetryAfterMs, budget } = this.#options;
     if (attempt.attempt >= maxAttempts) return giveUp('attempts');
-    if (askedMs !== undefined && askedMs > maxRetryAfterMs) return giveUp('retry-after');
-    const delayMs = Math.max(this.#delay(failing), askedMs ?? 0);
+    const askedMs = this.#retryAfter(error) ?? 0;
+    if (askedMs > maxRetryAfterMs) return giveUp('retry-after');
+    const delayMs = Math.max(this.#delay(failing), askedMs);
     if (delayMs >= call.remainingMs(this.clock)) return giveUp('deadline');
-    if (this.clock.monotonic() + delayMs > failing.until) return giveUp('elapsed');
+    if (startedAt !== undefined && this.clock.monotonic() - startedAt + delayMs > maxElapsedMs) {
+      return giveUp('elapsed');
+    }
     if (budget !== undefined && !ask(this.name, 'budget.withdraw', () => budget.withdraw())) {
       return giveUp('budget');
     }
@@ -220,9 +259,14 @@ class Retry extends PolicyBase implements RetryPolicy {
       : Math.min(own, maxDelayMs);
   }
 
+  /** How long a failure asks its caller to stay away, in milliseconds. */
+  #retryAfter(failure: unknown): number | undefined {
+    return this.#options.respectRetryAfter ? retryAfterOf(failure, this.clock.now()) : undefined;
+  }
+
   /** Waits before the next attempt; an abort ends the wait, and with it the call. */
   async #wait(failing: FailingCall<unknown>): Promise<End | undefined> {
-    const { call, attempt, delayMs } = failing;
+    const { call, attempt, delayMs, outcome } = failing;
     const { onRetry } = this.#options;
     try {
       const pause = delayMs > 0 || attempt.attempt % IMMEDIATE_RETRIES === 0;
@@ -231,6 +275,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       if (onRetry !== undefined) {
         notify(this.name, 'onRetry', onRetry, { ...this.#event(failing), delayMs }, call);
       }
+      discardBody(failureOf(outcome));
       await wait;
       return call.aborted ? { outcome: 'aborted', error: call.reason } : undefined;
     } catch (error) {
@@ -238,67 +283,47 @@ class Retry extends PolicyBase implements RetryPolicy {
     }
   }
 
-  #succeeded(attempt: number, trace: RetryTrace | undefined): void {
-    const { operations, attempts } = this.#observer;
-    attempts.success++;
-    if (attempt === 1) operations.success++;
-    else operations.recovered++;
-    trace?.end(attempt === 1 ? 'success' : 'recovered', attempt);
-  }
-
-  #attemptFailed({ attempt, outcome, errors, trace }: FailingCall<unknown>): void {
-    const failure = outcome.ok ? outcome.value : outcome.error;
-    if (errors.length === KEPT_ERRORS) errors.splice(1, 1);
-    errors.push(failure);
-    this.#failedAttempts++;
-    this.#observer.failedAttempts.of(failure).value++;
-    trace?.attemptFailed(attempt.attempt, outcome);
-  }
-
   /** Ends a failed call: throws, or returns the value that counts as a failure. */
-  #end<T>(failing: FailingCall<T>, end: End): T {
-    const { call, outcome, attempt, errors, since, trace } = failing;
-    const { respectRetryAfter, wrapExhausted, onGiveUp } = this.#options;
-    let { error } = end;
-    this.#observer.operations[end.outcome]++;
-    if (end.reason !== undefined) {
-      const details = {
-        policy: this.name,
-        reason: end.reason,
-        attempts: attempt.attempt,
-        elapsedMs: this.clock.monotonic() - since,
-        errors,
-        retryAfterMs: respectRetryAfter ? retryAfterOf(error, this.clock.now()) : undefined,
-      };
-      this.#observer.exhausted(details, error, trace);
-      if (!outcome.ok && wrapExhausted) error = new RetryExhaustedError(details);
-      if (!outcome.ok) rememberRetries(error, details);
+  #end<T>(failing: FailingCall<T>, { outcome: ended, error: last, reason }: End): T {
+    const { call, attempt, outcome, observed } = failing;
+    const { onGiveUp } = this.#options;
+    const error = reason === undefined ? last : this.#exhausted(failing, reason);
+    const returned = outcome.ok && ended !== 'aborted';
+    this.#observer.operations[ended]++;
+    if (observed !== undefined) {
+      const failure: Outcome<unknown> = returned ? outcome : { ok: false, error };
+      this.#observer.end(observed, ended, attempt.attempt, failure, reason);
     }
-    trace?.end(
-      end.outcome,
-      attempt.attempt,
-      outcome.ok ? outcome : { ok: false, error },
-      end.reason,
-    );
     if (onGiveUp !== undefined) {
       notify(this.name, 'onGiveUp', onGiveUp, { ...this.#event(failing), error }, call);
     }
-    if (outcome.ok && end.outcome === 'exhausted') return outcome.value;
+    if (returned) return outcome.value;
+    if (ended === 'aborted') discardBody(failureOf(outcome));
     throw error;
+  }
+
+  /** @returns what the call ends with: the last error or value, or the error around it */
+  #exhausted(failing: FailingCall<unknown>, reason: GiveUpReason): unknown {
+    const { call, began, since, attempt, outcome, errors, observed } = failing;
+    const failure = failureOf(outcome);
+    const details: ExhaustedDetails = {
+      policy: this.name,
+      reason,
+      attempts: attempt.attempt,
+      elapsedMs: this.clock.monotonic() - since,
+      errors,
+      retryAfterMs: this.#retryAfter(failure),
+    };
+    this.#observer.exhausted(observed, details, outcome);
+    rememberRetries(failure, call, began, outcome.ok ? undefined : details);
+    if (outcome.ok || !this.#options.wrapExhausted) return failure;
+    const error = new RetryExhaustedError(details);
+    rememberRetries(error, call, began, details);
+    return error;
   }
 
   #event({ attempt, outcome, call }: FailingCall<unknown>): RetryEvent {
     return { policy: this.name, attempt: attempt.attempt, outcome, operation: call.operation };
-  }
-
-  /** The first thing that surprises a user of other libraries is said once per policy. */
-  #warnIfUnknown(outcome: Outcome<unknown>): void {
-    if (outcome.ok || classify(outcome.error).category !== 'unknown') return;
-    this.#warned = true;
-    warn(
-      `Retry policy '${this.name}' does not retry an error that it cannot classify: ${messageOf(outcome.error)}. ` +
-        'Set shouldHandle, or give the error a code, a status or a classification.',
-    );
   }
 
   override describe(): PolicyDescription {
@@ -325,6 +350,11 @@ class Retry extends PolicyBase implements RetryPolicy {
   [Symbol.dispose](): void {
     // A retry policy has no levels, and its totals stay.
   }
+}
+
+/** What an attempt failed with: an error, or a value that counts as a failure. */
+function failureOf(outcome: Outcome<unknown>): unknown {
+  return outcome.ok ? outcome.value : outcome.error;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Outcome } from '@temper/core';
+import type { Attributes, Outcome } from '@temper/core';
 import {
   ATTR_ERROR_TYPE,
   ATTR_POLICY_NAME,
@@ -7,15 +7,12 @@ import {
   type CallObservation,
   CallObserver,
   type Counts,
-  type Emit,
   type ErrorTypeCells,
-  errorType,
-  type GuardedSpan,
+  failureType,
+  type HistogramSeries,
   Instrumentation,
-  policyAttributes,
 } from '@temper/core/policy';
 import { describeExhausted, type ExhaustedDetails } from './errors.ts';
-import type { ResolvedRetryOptions } from './options.ts';
 import {
   ATTR_ATTEMPT,
   ATTR_ATTEMPTS,
@@ -23,39 +20,42 @@ import {
   ATTR_REASON,
   EVENT_EXHAUSTED,
   METRIC_ATTEMPTS,
-  METRIC_BUDGET_AVAILABLE,
   METRIC_DELAY,
   METRIC_OPERATION_DURATION,
   METRIC_OPERATIONS,
   OPERATION_OUTCOMES,
   type OperationOutcome,
-  RETRY_METRICS,
-} from './semconv.ts';
+} from './metrics.ts';
+import type { ResolvedRetryOptions } from './options.ts';
 import { VERSION } from './version.ts';
 
 const telemetry = new Instrumentation({
   name: '@temper/retry',
   version: VERSION,
-  metrics: RETRY_METRICS,
+  metrics: [METRIC_OPERATIONS, METRIC_ATTEMPTS, METRIC_OPERATION_DURATION, METRIC_DELAY],
 });
 
 const OUTCOMES = byOutcome(OPERATION_OUTCOMES);
-const ATTEMPT_OUTCOMES = byOutcome(['success']);
-const [FAILED_ATTEMPT] = Object.values(byOutcome(['failure']));
+const SUCCEEDED = byOutcome(['success']);
+const FAILED = byOutcome(['failure']).failure;
 
-/** What a retry policy reports to OpenTelemetry. */
+/** A call that somebody watches. */
+export type Observed = CallObservation<OperationOutcome>;
+
+/** What a retry policy reports to OpenTelemetry. Nothing in here throws. */
 export class RetryObserver {
   readonly operations: Counts<OperationOutcome>;
   readonly attempts: Counts<'success'>;
-  readonly failedAttempts: ErrorTypeCells;
-  readonly #name: string;
+  readonly #policy: string;
+  readonly #failedAttempts: ErrorTypeCells;
   readonly #calls: CallObserver<OperationOutcome>;
+  #delays: HistogramSeries | undefined;
 
   constructor(policy: { readonly name: string }, { name, spans, clock }: ResolvedRetryOptions) {
-    this.#name = name;
     this.operations = telemetry.counts(policy, METRIC_OPERATIONS, OUTCOMES);
-    this.attempts = telemetry.counts(policy, METRIC_ATTEMPTS, ATTEMPT_OUTCOMES);
-    this.failedAttempts = telemetry.errorTypes(METRIC_ATTEMPTS, name, FAILED_ATTEMPT);
+    this.attempts = telemetry.counts(policy, METRIC_ATTEMPTS, SUCCEEDED);
+    this.#policy = name;
+    this.#failedAttempts = telemetry.errorTypes(METRIC_ATTEMPTS, name, FAILED);
     this.#calls = new CallObserver({
       telemetry,
       policy: name,
@@ -68,106 +68,72 @@ export class RetryObserver {
   }
 
   /** @returns `undefined` while nobody watches */
-  begin(call: Call): RetryTrace | undefined {
-    const observed = this.#calls.begin(call);
-    return observed === undefined ? undefined : new RetryTrace(this.#name, observed);
+  begin(call: Call): Observed | undefined {
+    return this.#calls.begin(call);
+  }
+
+  /** Runs one attempt, in a span of its own where its call has one. */
+  run<T>(observed: Observed, attempt: number, delayMs: number, work: () => T): T {
+    return observed.current === undefined
+      ? work()
+      : observed.runPart('attempt', this.#attributes(attempt, delayMs), work);
+  }
+
+  attemptFailed(
+    observed: Observed | undefined,
+    attempt: number,
+    delayMs: number,
+    outcome: Outcome<unknown>,
+  ): void {
+    this.#failedAttempts.ofOutcome(outcome).value++;
+    observed?.partFailed('attempt', this.#attributes(attempt, delayMs), outcome);
   }
 
   /** @param ms - a wait before an attempt, as planned */
   delayed(ms: number): void {
-    if (telemetry.live.metrics) telemetry.histogram(METRIC_DELAY, this.#name).record(ms / 1000);
+    if (!telemetry.live.metrics) return;
+    this.#delays ??= telemetry.histogram(METRIC_DELAY, this.#policy);
+    this.#delays.record(ms / 1000);
   }
 
   /** Writes the log record of a call whose last attempt failed. */
-  exhausted(details: ExhaustedDetails, error: unknown, trace: RetryTrace | undefined): void {
+  exhausted(
+    observed: Observed | undefined,
+    details: ExhaustedDetails,
+    outcome: Outcome<unknown>,
+  ): void {
     telemetry.log({
       event: EVENT_EXHAUSTED,
       severity: 'WARN',
       body: () => describeExhausted(details),
       attributes: {
-        [ATTR_POLICY_NAME.name]: this.#name,
+        [ATTR_POLICY_NAME.name]: this.#policy,
         [ATTR_ATTEMPTS.name]: details.attempts,
-        [ATTR_ERROR_TYPE.name]: errorType(error),
+        [ATTR_ERROR_TYPE.name]: failureType(outcome),
       },
-      context: trace?.observed.context,
+      context: observed?.context,
     });
   }
-}
 
-/** The spans of one call: an operation, and its attempts below it. Nothing in here throws. */
-export class RetryTrace {
-  readonly observed: CallObservation<OperationOutcome>;
-  readonly #policy: string;
-  #attempt: GuardedSpan | undefined;
-
-  constructor(policy: string, observed: CallObservation<OperationOutcome>) {
-    this.#policy = policy;
-    this.observed = observed;
-  }
-
-  /**
-   * Runs one attempt, in a span of its own if the operation's span is recorded. In a trace that was
-   * not sampled, the operation's span stands for all its attempts.
-   */
-  run<T>(attempt: number, delayMs: number, work: () => T): T {
-    const operation = this.observed.current;
-    if (operation === undefined) return work();
-    if (!operation.recording) return operation.run(work);
-    this.#attempt = this.#child(operation, attempt, delayMs, this.observed.now);
-    return this.#attempt.run(work);
-  }
-
-  attemptFailed(attempt: number, outcome: Outcome<unknown>): void {
-    const operation = this.observed.span();
-    if (operation?.recording !== true) return;
-    // In mode `failures` the first attempt gets its span now, dated back to the operation's start.
-    this.#attempt ??= this.#child(operation, attempt, 0, this.observed.began);
-    this.#attempt.fail(outcome);
-    this.#endAttempt();
-  }
-
+  /** @param failure - what makes the call a failed one */
   end(
+    observed: Observed,
     outcome: OperationOutcome,
     attempts: number,
     failure?: Outcome<unknown>,
     reason?: string,
   ): void {
-    this.#endAttempt();
-    const attributes: Record<string, string | number> = { [ATTR_ATTEMPTS.name]: attempts };
-    if (reason !== undefined) attributes[ATTR_REASON.name] = reason;
-    this.observed.end(outcome, failure, attributes);
+    observed.end(outcome, failure, {
+      [ATTR_ATTEMPTS.name]: attempts,
+      ...(reason === undefined ? undefined : { [ATTR_REASON.name]: reason }),
+    });
   }
 
-  #child(
-    operation: GuardedSpan,
-    attempt: number,
-    delayMs: number,
-    startTime?: number,
-  ): GuardedSpan {
-    const attributes: Record<string, string | number> = {
+  #attributes(attempt: number, delayMs: number): Attributes {
+    return {
       [ATTR_POLICY_NAME.name]: this.#policy,
       [ATTR_ATTEMPT.name]: attempt,
+      ...(attempt === 1 ? undefined : { [ATTR_DELAY.name]: delayMs / 1000 }),
     };
-    if (attempt > 1) attributes[ATTR_DELAY.name] = delayMs / 1000;
-    return operation.child('attempt', attributes, startTime);
   }
-
-  #endAttempt(): void {
-    this.#attempt?.end(this.observed.now);
-    this.#attempt = undefined;
-  }
-}
-
-/** Reads a budget's level at each collection. */
-export function observeBudget(budget: BudgetLevel): Disposable {
-  return telemetry.observe(budget, readBudget);
-}
-
-interface BudgetLevel {
-  readonly name: string;
-  available(): number;
-}
-
-function readBudget(budget: BudgetLevel, emit: Emit): void {
-  emit(METRIC_BUDGET_AVAILABLE, policyAttributes(budget.name), budget.available());
 }

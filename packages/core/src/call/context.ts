@@ -35,6 +35,11 @@ export class Call implements CallContext {
     this.#signal = undefined;
   }
 
+  /** The context that this one derives from. */
+  get outer(): Call | undefined {
+    return isCall(this.source) ? this.source : undefined;
+  }
+
   get operation(): string | undefined {
     return this.labels?.operation;
   }

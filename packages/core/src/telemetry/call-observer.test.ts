@@ -227,3 +227,81 @@ describe('CallObservation', () => {
     expect(span?.status.message).toHaveLength(512);
   });
 });
+
+describe('the parts of a call', () => {
+  const at = (date: number, [seconds, ns]: readonly [number, number] = [0, 0]): number =>
+    Math.round(seconds * 1000 + ns / 1e6 - date);
+
+  it('are children of its span in mode all, and the parents of what they start', () => {
+    telemetry = new InMemoryTelemetry();
+    const { policy, observer } = setUp('all');
+    const observed = observer.begin(new Call());
+    const active = observed?.runPart('part', { n: 1 }, () => trace.getActiveSpan());
+    observed?.partFailed('part', { n: 'ignored' }, FAILURE);
+    observed?.runPart('part', { n: 2 }, () => {});
+    observed?.end('success');
+    expect(spanNames()).toEqual(['part', 'part', `test ${policy}`]);
+    const [first, second, whole] = telemetry.spans;
+    expect(active?.spanContext()).toEqual(first?.spanContext());
+    expect(first?.attributes).toEqual({ n: 1, 'error.type': 'Error' });
+    expect(second?.attributes).toEqual({ n: 2 });
+    for (const part of [first, second]) {
+      expect(part?.parentSpanContext?.spanId).toBe(whole?.spanContext().spanId);
+    }
+    expect([first, second, whole].map((span) => span?.status.code)).toEqual([
+      SpanStatusCode.ERROR,
+      SpanStatusCode.UNSET,
+      SpanStatusCode.UNSET,
+    ]);
+  });
+
+  it('get spans from the first failure on in mode failures, whose times ignore a set wall clock', async () => {
+    telemetry = new InMemoryTelemetry();
+    const { clock, policy, observer } = setUp('failures');
+    const began = clock.now();
+    const observed = observer.begin(new Call());
+    expect(observed?.runPart('part', {}, () => trace.getActiveSpan())).toBeUndefined();
+    await clock.advance(40);
+    observed?.partFailed('part', { n: 1 }, FAILURE);
+    clock.adjustWallClock(-3_600_000);
+    await clock.advance(100);
+    observed?.runPart('part', { n: 2 }, () => {});
+    await clock.advance(7);
+    observed?.end('success');
+    expect(
+      telemetry.spans.map((span) => [
+        span.name,
+        at(began, span.startTime),
+        at(began, span.endTime),
+      ]),
+    ).toEqual([
+      ['part', 0, 40],
+      ['part', 140, 147],
+      [`test ${policy}`, 0, 147],
+    ]);
+  });
+
+  it('have no spans in a trace that was not sampled, and run in its context', () => {
+    telemetry = new InMemoryTelemetry({
+      sampler: { shouldSample: () => ({ decision: 0 }), toString: () => 'off' },
+    });
+    const observed = setUp('all').observer.begin(new Call());
+    const active = observed?.runPart('part', {}, () => trace.getActiveSpan()?.spanContext());
+    expect(active).toMatchObject({
+      traceFlags: 0,
+      traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
+    });
+    observed?.partFailed('part', {}, FAILURE);
+    observed?.end('failure', FAILURE);
+    expect(telemetry.spans).toEqual([]);
+  });
+
+  it('have no spans in mode none', () => {
+    telemetry = new InMemoryTelemetry();
+    const observed = setUp('none').observer.begin(new Call());
+    expect(observed?.runPart('part', {}, () => 'value')).toBe('value');
+    observed?.partFailed('part', {}, FAILURE);
+    observed?.end('failure', FAILURE);
+    expect(telemetry.spans).toEqual([]);
+  });
+});

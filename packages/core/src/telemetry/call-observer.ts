@@ -70,7 +70,9 @@ export class CallObservation<K extends string> {
   readonly #mode: SpanMode;
   /** On the monotonic scale, in milliseconds. */
   readonly startedAt: number;
+  #began: number | undefined;
   #span: GuardedSpan | undefined;
+  #part: GuardedSpan | undefined;
 
   constructor(
     observer: CallObserver<K>,
@@ -105,16 +107,50 @@ export class CallObservation<K extends string> {
     return this.#span;
   }
 
+  /**
+   * Runs a part of the call, such as an attempt, in a child span where the call's own is recorded. In
+   * a trace that was not sampled the call's span stands for its parts. Parts follow one another.
+   */
+  runPart<T>(name: string, attributes: Attributes, work: () => T): T {
+    if (this.#span === undefined) return work();
+    if (!this.#span.recording) return this.#span.run(work);
+    this.#endPart();
+    this.#part = this.#span.child(name, attributes, this.now);
+    return this.#part.run(work);
+  }
+
+  /**
+   * Ends the present part as failed. In mode `failures` the first part gets its span now, dated back
+   * to the beginning of the call.
+   */
+  partFailed(name: string, attributes: Attributes, failure: Outcome<unknown>): void {
+    const span = this.span();
+    if (span?.recording !== true) return;
+    this.#part ??= span.child(name, attributes, this.began);
+    this.#part.fail(failure);
+    this.#endPart();
+  }
+
+  #endPart(): void {
+    this.#part?.end(this.now);
+    this.#part = undefined;
+  }
+
   /** When the call began, as wall-clock time in milliseconds, for spans that are dated back. */
   get began(): number | undefined {
     if (this.#mode !== 'failures') return undefined;
     const { clock } = this.#observer.options;
-    return clock.now() - (clock.monotonic() - this.startedAt);
+    this.#began ??= clock.now() - (clock.monotonic() - this.startedAt);
+    return this.#began;
   }
 
   /** Wall-clock time in milliseconds for spans that are dated back; the SDK's own time otherwise. */
   get now(): number | undefined {
-    return this.#mode === 'failures' ? this.#observer.options.clock.now() : undefined;
+    const { began } = this;
+    // The wall clock may be set during the call; the spans of one call keep their distances.
+    return began === undefined
+      ? undefined
+      : began + (this.#observer.options.clock.monotonic() - this.startedAt);
   }
 
   /** The context of the call's span, so that a log record leads to it. */
@@ -133,6 +169,7 @@ export class CallObservation<K extends string> {
     if (duration !== undefined && telemetry.live.metrics) {
       this.#observer.record(outcome, clock.monotonic() - this.startedAt);
     }
+    this.#endPart();
     const span = failure === undefined ? this.#span : this.span();
     if (span === undefined) return;
     span.set({ ...outcomes[outcome], ...attributes });

@@ -139,7 +139,7 @@ describe('two installed copies of core', () => {
     await expect(call).rejects.toMatchObject({ type: 'abort' });
     expect(scope.forAttempt(2).endedBy).toBe('hedge');
     const retried = new Error('x');
-    there.rememberRetries(retried, {
+    there.rememberRetries(retried, new there.Call(), there.numberAttempt(), {
       policy: 'p',
       reason: 'attempts',
       attempts: 3,

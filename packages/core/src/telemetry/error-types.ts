@@ -1,8 +1,10 @@
 import { errorType } from '../classify.ts';
+import type { Outcome } from '../contract.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import type { InstrumentationScope } from './scope.ts';
 import { ATTR_ERROR_TYPE } from './semconv.ts';
 import { type Cell, seriesKey } from './series.ts';
+import { failureType } from './spans.ts';
 
 /** Most values of `error.type` that policies of one name count apart, `_OTHER` for the rest included. */
 const MAX_ERROR_TYPES = 12;
@@ -25,7 +27,15 @@ export class ErrorTypeCells {
 
   /** The series that this error counts in. */
   of(error: unknown): Cell {
-    const type = errorType(error);
+    return this.#of(errorType(error));
+  }
+
+  /** The series that a failed outcome counts in, under the type that its span shows. */
+  ofOutcome(outcome: Outcome<unknown>): Cell {
+    return this.#of(failureType(outcome));
+  }
+
+  #of(type: string): Cell {
     const cells = this.#shared();
     return cells.get(type) ?? this.#open(cells, cells.size < MAX_ERROR_TYPES - 1 ? type : '_OTHER');
   }
