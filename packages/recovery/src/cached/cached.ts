@@ -93,14 +93,14 @@ class Cached extends PolicyBase implements CachedPolicy {
 
   async answer<T>(operation: Operation<T>, options?: CallOptions): Promise<Answer<T>> {
     let answer: Answer<unknown> | undefined;
-    const told = {
+    const observing = {
       runInCall: async <U>(inner: Operation<U>, call: Call): Promise<U> => {
         const given = await this.#answer(inner, call);
         answer = given;
         return given.value;
       },
     };
-    await enterCall(told, operation, options, this.name, this.clock);
+    await enterCall(observing, operation, options, this.name, this.clock);
     return answer as Answer<T>;
   }
 

@@ -11,7 +11,7 @@ export function countCalls(policy: { readonly name: string }): Counts<FallbackOu
   return telemetry.counts(policy, METRIC_FALLBACK_CALLS, OUTCOMES);
 }
 
-/** Makes the spans of a fallback. */
+/** Creates the spans of a fallback. */
 export function observeCalls(options: {
   readonly name: string;
   readonly spans: SpanMode;

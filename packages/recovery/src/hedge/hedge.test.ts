@@ -1,36 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Outcome, TemperError } from '@temper/core';
+import type { Outcome } from '@temper/core';
 import { Call } from '@temper/core/policy';
 import { retryBudget } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it, vi } from 'vitest';
+import { busy, make, scripted } from '../../test/hedged.ts';
 import { HedgeFailedError } from '../errors.ts';
 import { hedge } from './hedge.ts';
-import type { HedgeOptions } from './options.ts';
-
-const busy = (): Error => Object.assign(new Error('busy'), { code: 'ECONNRESET' });
-
-function make(options: HedgeOptions = {}) {
-  const clock = new ManualClock();
-  return { clock, policy: hedge({ delayMs: 100, clock, ...options }) };
-}
-
-/** Ends call by call: after a time, with a value or an error. */
-function scripted(
-  clock: ManualClock,
-  ...script: readonly { readonly ms: number; readonly error?: unknown; readonly value?: unknown }[]
-) {
-  const signals: AbortSignal[] = [];
-  const operation = async ({ signal }: { signal: AbortSignal }): Promise<unknown> => {
-    const step = script[signals.length];
-    signals.push(signal);
-    if (step === undefined) throw new Error('called too often');
-    await clock.sleep(step.ms, signal);
-    if ('error' in step) throw step.error;
-    return step.value;
-  };
-  return { operation, signals };
-}
 
 describe('hedge', () => {
   it('starts no other attempt when the first succeeds in time', async () => {
@@ -266,13 +242,13 @@ describe('hedge', () => {
     const thing = (name: string) => ({ [Symbol.dispose]: () => void closed.push(name) });
     const { clock, policy } = make({ maxAttempts: 3 });
     let calls = 0;
-    const deaf = async (): Promise<unknown> => {
+    const ignoring = async (): Promise<unknown> => {
       const call = ++calls;
       await clock.sleep([1000, 800, 1][call - 1] as number);
       if (call === 2) throw new Error('late and wrong');
       return thing(`of attempt ${call}`);
     };
-    await clock.runUntil(policy.execute(deaf));
+    await clock.runUntil(policy.execute(ignoring));
     await clock.advance(2000);
     await settle();
     process.off('unhandledRejection', unhandled);
@@ -295,12 +271,12 @@ describe('hedge', () => {
     expect(cancelled).toEqual(['body']);
 
     const seen: unknown[] = [];
-    const told = make({
+    const discarding = make({
       shouldHandle: (o) => o.ok && o.value === 'bad',
       onDiscard: (value) => seen.push(value),
     });
-    const script = scripted(told.clock, { ms: 1, value: 'bad' }, { ms: 1, value: 'good' });
-    await told.clock.runUntil(told.policy.execute(script.operation));
+    const script = scripted(discarding.clock, { ms: 1, value: 'bad' }, { ms: 1, value: 'good' });
+    await discarding.clock.runUntil(discarding.policy.execute(script.operation));
     expect(seen).toEqual(['bad']);
   });
 
@@ -386,133 +362,5 @@ describe('hedge', () => {
     await clock.advance(300);
     await call;
     expect(operation).toHaveBeenCalledTimes(1);
-  });
-});
-
-describe('a refusal by a policy inside', () => {
-  class Refused extends TemperError {
-    constructor() {
-      super('refused', { code: 'REFUSED', policy: 'p' });
-    }
-    override get refused(): boolean {
-      return true;
-    }
-    override get classification(): { category: 'resource'; severity: 'low'; transient: boolean } {
-      return { category: 'resource', severity: 'low', transient: false };
-    }
-  }
-
-  it('does not end an attempt that is running', async () => {
-    const { clock, policy } = make();
-    const { operation, signals } = scripted(
-      clock,
-      { ms: 300, value: 'first' },
-      { ms: 1, error: new Refused() },
-    );
-    await expect(clock.runUntil(policy.execute(operation))).resolves.toBe('first');
-    expect(signals[0]?.aborted).toBe(false);
-    expect(policy.stats().calls).toMatchObject({ success: 1, failure: 0 });
-  });
-
-  it('is not the cause when another attempt failed with an answer of the dependency', async () => {
-    const { clock, policy } = make();
-    const own = busy();
-    const { operation } = scripted(clock, { ms: 300, error: own }, { ms: 1, error: new Refused() });
-    const failed = await clock.runUntil(policy.tryExecute(operation));
-    expect(failed).toMatchObject({ ok: false, error: { code: 'HEDGE_FAILED', cause: own } });
-  });
-
-  it('is not the cause either when it came later', async () => {
-    const { clock, policy } = make();
-    const own = busy();
-    const { operation } = scripted(clock, { ms: 10, error: own }, { ms: 1, error: new Refused() });
-    const failed = await clock.runUntil(policy.tryExecute(operation));
-    expect((failed as { error: Error }).error.cause).toBe(own);
-  });
-
-  it('is what the call rejects with when all attempts were refused', async () => {
-    const { clock, policy } = make({ shouldHandle: ({ ok }) => !ok });
-    const first = new Refused();
-    const { operation } = scripted(clock, { ms: 1, error: first }, { ms: 1, error: new Refused() });
-    await expect(clock.runUntil(policy.execute(operation))).rejects.toBe(first);
-  });
-});
-
-describe('the delay of a hedge', () => {
-  it('can be computed for each attempt', async () => {
-    const asked: number[] = [];
-    const delayMs = ({ attempt }: { attempt: number }): number => {
-      asked.push(attempt);
-      return attempt * 10;
-    };
-    const { clock, policy } = make({ delayMs, maxAttempts: 3 });
-    const starts: number[] = [];
-    const before = clock.monotonic();
-    await clock.runUntil(
-      policy.execute(async ({ signal }) => {
-        starts.push(clock.monotonic() - before);
-        await clock.sleep(starts.length === 3 ? 5 : 1000, signal);
-      }),
-    );
-    expect(asked).toEqual([2, 3]);
-    expect(starts).toEqual([0, 20, 50]);
-    expect(policy.stats().delayMs).toBeUndefined();
-  });
-
-  it.each([
-    [
-      'throws',
-      () => {
-        throw new Error('no');
-      },
-    ],
-    ['is not a number', () => Number.NaN],
-    ['is negative', () => -1],
-  ])('starts no other attempt when the computed delay %s', async (_, delayMs) => {
-    const { clock, policy } = make({ delayMs });
-    const { operation, signals } = scripted(clock, { ms: 5000, value: 'alone' });
-    await expect(clock.runUntil(policy.execute(operation))).resolves.toBe('alone');
-    expect(signals).toHaveLength(1);
-  });
-
-  it('is a quantile of the recent latencies, within its bounds', async () => {
-    const { clock, policy } = make({ delayMs: { quantile: 0.9, maxMs: 2000, minSamples: 10 } });
-    expect(policy.stats().delayMs).toBe(2000);
-    for (let i = 0; i < 90; i++) await clock.runUntil(policy.execute(() => clock.sleep(20)));
-    for (let i = 0; i < 10; i++) await clock.runUntil(policy.execute(() => clock.sleep(400)));
-    const delayMs = policy.stats().delayMs as number;
-    expect(delayMs).toBeGreaterThanOrEqual(20);
-    expect(delayMs).toBeLessThanOrEqual(22);
-    // The slow calls are now hedged, and still count as slow: the delay does not fall.
-    for (let i = 0; i < 200; i++) {
-      await clock.runUntil(policy.execute(() => clock.sleep(i % 20 === 0 ? 400 : 20)));
-    }
-    expect(policy.stats().delayMs).toBeGreaterThanOrEqual(20);
-    expect(policy.stats().hedges).toBeGreaterThan(0);
-    expect(policy.stats().hedges).toBeLessThan(40);
-  });
-});
-
-describe('the options of a hedge', () => {
-  it.each([
-    [{ delayMs: -1 }, 'hedge: delayMs must be a finite number >= 0, got -1.'],
-    [{ delayMs: Number.NaN }, 'hedge: delayMs must be a finite number >= 0, got NaN.'],
-    [{ delayMs: { quantile: 0, maxMs: 1 } }, 'hedge: delayMs: quantile must be'],
-    [{ maxAttempts: 1 }, 'hedge: maxAttempts must be an integer from 2 to 100, got 1.'],
-    [{ maxAttempts: 2.5 }, 'hedge: maxAttempts must be an integer from 2 to 100, got 2.5.'],
-    [{ budget: {} as never }, 'hedge: budget.deposit must be a function, got undefined.'],
-    [{ deposits: 1 as never }, 'hedge: deposits must be a boolean, got 1.'],
-    [{ shouldHandle: 1 as never }, 'hedge: shouldHandle must be a function, got 1.'],
-    [
-      { spans: 'some' as never },
-      "hedge: spans must be one of 'all', 'failures', 'none', got 'some'.",
-    ],
-    [{ delay: 1 } as never, "hedge: unknown option 'delay'"],
-  ])('refuses %o', (options, message) => {
-    expect(() => hedge(options)).toThrow(message);
-  });
-
-  it('are described to composers', () => {
-    expect(make().policy.describe()).toEqual({ kind: 'hedge', repeats: true });
   });
 });

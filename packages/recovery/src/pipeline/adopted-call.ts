@@ -38,7 +38,7 @@ class AdoptedCall extends Call {
     this.#around = around;
   }
 
-  /** A policy that aborts its own signal, and not the caller's, has given up on the attempt. */
+  /** Where a policy aborts its own signal, but nothing around it ended the call, it timed out. */
   override get endedBy(): EndedBy | undefined {
     const known = this.#around.endedBy;
     if (known !== undefined || !this.aborted) return known;

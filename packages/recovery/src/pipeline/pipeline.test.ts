@@ -11,15 +11,15 @@ import { pipeline } from './pipeline.ts';
 const reset = (): Error => Object.assign(new Error('reset'), { code: 'ECONNRESET' });
 
 /** A policy of another library that records when it is entered and left. */
-function told(name: string, said: string[]) {
+function recording(name: string, record: string[]) {
   return {
     name,
     async execute<T>(operation: Operation<T>) {
-      said.push(`> ${name}`);
+      record.push(`> ${name}`);
       try {
         return await operation(undefined as never);
       } finally {
-        said.push(`< ${name}`);
+        record.push(`< ${name}`);
       }
     },
   };
@@ -27,10 +27,15 @@ function told(name: string, said: string[]) {
 
 describe('pipeline', () => {
   it('runs its policies outermost first, and the operation innermost', async () => {
-    const said: string[] = [];
-    const policy = pipeline({}, told('a', said), told('b', said), told('c', said));
-    await policy.execute(() => said.push('operation'));
-    expect(said).toEqual(['> a', '> b', '> c', 'operation', '< c', '< b', '< a']);
+    const record: string[] = [];
+    const policy = pipeline(
+      {},
+      recording('a', record),
+      recording('b', record),
+      recording('c', record),
+    );
+    await policy.execute(() => record.push('operation'));
+    expect(record).toEqual(['> a', '> b', '> c', 'operation', '< c', '< b', '< a']);
   });
 
   it('runs the operation alone when it has no policies', async () => {
@@ -161,7 +166,7 @@ describe('pipeline', () => {
   });
 
   it('lists its policies with their descriptions and statistics', async () => {
-    const policy = pipeline({ name: 'p' }, retry({ name: 'r' }), told('t', []), {
+    const policy = pipeline({ name: 'p' }, retry({ name: 'r' }), recording('t', []), {
       execute: async () => 1 as never,
     });
     await policy.tryExecute(() => 1);

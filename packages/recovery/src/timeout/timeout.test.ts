@@ -101,12 +101,12 @@ describe('timeout', () => {
       events.push(event);
       throw new Error('listener');
     };
-    const policy = make({ name: 'told', onTimeout });
+    const policy = make({ name: 'observed', onTimeout });
     const call = policy.execute(() => clock.sleep(500), { operation: 'fetch' });
     const outcome = expect(call).rejects.toBeInstanceOf(OperationTimeoutError);
     await clock.advance(500);
     await outcome;
-    expect(events).toEqual([{ policy: 'told', timeoutMs: 100, operation: 'fetch' }]);
+    expect(events).toEqual([{ policy: 'observed', timeoutMs: 100, operation: 'fetch' }]);
   });
 
   it('calls onTimeout in the asynchronous context of its own call, although the timer is shared', async () => {

@@ -100,8 +100,8 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
       expect(outcome).toEqual({ ok: true, value: 'third' });
     } else {
       expect(outcome.ok).toBe(false);
-      const told = everyError((outcome as { error: unknown }).error);
-      expect(told).toEqual(expect.arrayContaining(errors.slice(0, calls)));
+      const found = everyError((outcome as { error: unknown }).error);
+      expect(found).toEqual(expect.arrayContaining(errors.slice(0, calls)));
       expect(calls).toBe(has(kinds, 'hedge') ? 2 : 1);
     }
     await expectNothingLeft(clock, watched);
@@ -162,8 +162,8 @@ describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', 
     if (has(kinds, 'fallback') && kinds.indexOf('fallback') < kinds.indexOf('timeout')) {
       expect(outcome).toEqual({ ok: true, value: SECOND_BEST });
     } else {
-      const told = everyError((outcome as { error: unknown }).error);
-      expect(told).toEqual(
+      const found = everyError((outcome as { error: unknown }).error);
+      expect(found).toEqual(
         expect.arrayContaining([expect.objectContaining({ code: 'OPERATION_TIMEOUT' })]),
       );
     }
