@@ -178,11 +178,12 @@ class Retry extends PolicyBase implements RetryPolicy {
     notify(this.name, 'budget.deposit', () => budget.deposit());
   }
 
-  /** By default values are not failures, and the answer to a call that has ended is its answer. */
+  /** By default values are not failures; only a predicate of the user's can say otherwise. */
   #handlesValue(value: unknown, attempt: Call): boolean {
     const { shouldHandle } = this.#options;
-    if (shouldHandle === undefined || attempt.aborted) return false;
-    return decide(this.name, shouldHandle, { ok: true, value }, attempt);
+    return (
+      shouldHandle !== undefined && decide(this.name, shouldHandle, { ok: true, value }, attempt)
+    );
   }
 
   #handlesError(outcome: Outcome<unknown> & { ok: false }, attempt: Call): boolean {
