@@ -12,7 +12,8 @@ describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 120_000 
   it.each(OF_THE_REGISTRY)(
     'the fault %s opens the circuit when it is switched on, and the circuit closes when it is switched off',
     async (name) => {
-      const { page, url, errors } = await openPage();
+      const session = await openPage();
+      const { page, errors } = session;
       const control = page.locator(`[data-fault=${name}]`);
       await page.locator('.counts li[data-some]').first().waitFor();
       await circuit(page, 'closed').waitFor();
@@ -21,7 +22,7 @@ describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 120_000 
       await page.locator(`[data-fault=${name}][aria-checked=true]`).waitFor();
       await circuit(page, 'open').waitFor({ timeout: 60_000 });
       await page.locator('[data-alarm=breaker-registry_fetch]').waitFor();
-      await expectAnswers(url);
+      await expectAnswers(session);
       // Calls get degraded answers.
       const degraded = page.locator('[data-subsystem=registry] .counts li:nth-child(2)[data-some]');
       await degraded.waitFor({ timeout: 20_000 });
@@ -30,20 +31,21 @@ describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 120_000 
       await page.locator(`[data-fault=${name}][aria-checked=false]`).waitFor();
       await circuit(page, 'closed').waitFor({ timeout: 30_000 });
       await page.locator('[data-alarm=breaker-registry_fetch]').waitFor({ state: 'detached' });
-      await expectAnswers(url);
+      await expectAnswers(session);
       expect(errors).toEqual([]);
     },
   );
 
   it('the fault lsp-crash marks the language server as down until it has restarted', async () => {
-    const { page, url, errors } = await openPage();
+    const session = await openPage();
+    const { page, errors } = session;
     const chip = page.locator('[data-subsystem=lsp] .chip');
     await chip.and(page.locator('[data-state=closed]')).waitFor();
 
     await page.locator('[data-fault=lsp-crash]').click();
     await chip.and(page.locator('[data-state=open]')).waitFor({ timeout: 20_000 });
     await page.locator('[data-alarm=lsp]').waitFor();
-    await expectAnswers(url);
+    await expectAnswers(session);
 
     await page.locator('[data-fault=lsp-crash]').click();
     await page.locator('[data-fault=lsp-crash][aria-checked=false]').waitFor();
@@ -72,13 +74,14 @@ describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 120_000 
   it.each(['hostile-input', 'traffic-spike', 'shutdown'])(
     'the fault %s runs once and shows its result',
     async (name) => {
-      const { page, url, errors } = await openPage();
+      const session = await openPage();
+      const { page, errors } = session;
       const item = page.locator('.fault', { has: page.locator(`[data-fault=${name}]`) });
       await page.locator(`[data-fault=${name}]`).click();
       await page.locator(`[data-fault=${name}][aria-disabled=true]`).waitFor();
-      await expectAnswers(url);
+      await expectAnswers(session);
       await item.getByText(/^Last run: ./).waitFor({ timeout: 90_000 });
-      await expectAnswers(url);
+      await expectAnswers(session);
       expect(errors).toEqual([]);
     },
   );

@@ -23,6 +23,7 @@ const ARGS = [
 interface Session {
   readonly page: Page;
   readonly url: string;
+  readonly token: string;
   readonly demo: DemoProcess;
   /** Console errors and uncaught errors. */
   readonly errors: readonly string[];
@@ -44,6 +45,7 @@ export async function openPage(
   const demo = await runDemo(['--port=0', `--data-dir=${dataDir}`], env);
   await until(() => /^token: /m.test(demo.stderr()), 30_000, 'the service');
   const url = /^ParserCraft: (\S+)/m.exec(demo.stderr())?.[1] as string;
+  const token = /^token: +(\S+)/m.exec(demo.stderr())?.[1] as string;
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
   onTestFinished(() => browser.close());
   const errors: string[] = [];
@@ -73,14 +75,17 @@ export async function openPage(
     return page;
   };
   const page = await another(options);
-  return { page, url, demo, errors, requested, weights, another };
+  return { page, url, token, demo, errors, requested, weights, another };
 }
 
-/** Checks from outside the browser that the service runs a program. */
-export async function expectAnswers(url: string): Promise<void> {
+/**
+ * Checks from outside the browser that the service runs a program. With the token, since requests
+ * without it share the limit of this address with the client that the traffic spike simulates.
+ */
+export async function expectAnswers({ url, token }: Session): Promise<void> {
   const response = await fetch(`${url}/v1/run`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: JSON.stringify({ source: 'print(6 * 7)' }),
   });
   expect(await response.json()).toMatchObject({ output: '42\n', exitCode: 0 });
