@@ -148,17 +148,17 @@ export async function runGuarded<T>(
       context: { operation: guard.operation, resource, errorType: errorType(error) },
     });
     const rejected = isTemperError(error, 'RATE_LIMIT_EXCEEDED');
-    const lesser =
+    const degraded =
       rejected || isCallersFault(error) || callOptions.parent?.endedBy !== undefined
         ? undefined
-        : lesserOf(guard, error);
-    const status = lesser !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure';
+        : degradedAnswer(guard, error);
+    const status = degraded !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure';
     await settle(
       status,
-      lesser === undefined ? { ok: false, error } : { ok: true, value: lesser.value },
+      degraded === undefined ? { ok: false, error } : { ok: true, value: degraded.value },
       error,
     );
-    if (lesser !== undefined) return lesser;
+    if (degraded !== undefined) return degraded;
     throw error;
   }
   guard.remember?.(value);
@@ -212,9 +212,12 @@ function isCancelled({ signal, parent }: CallOptions): boolean {
  * The degraded answer. A port that throws, or returns a promise, has none, and the operation keeps its
  * own error.
  */
-function lesserOf<T>(guard: GuardedOperationOptions<T>, error: unknown): Guarded<T> | undefined {
+function degradedAnswer<T>(
+  guard: GuardedOperationOptions<T>,
+  error: unknown,
+): Guarded<T> | undefined {
   const option = 'degraded answer';
-  let lesser: Guarded<T> | undefined;
+  let degraded: Guarded<T> | undefined;
   notify(guard.operation, option, () => {
     const found = guard.degrade?.(error);
     const value: unknown = found?.value;
@@ -222,9 +225,9 @@ function lesserOf<T>(guard: GuardedOperationOptions<T>, error: unknown): Guarded
       const mistake = new TypeError('It must answer at once, and returned a promise.');
       reportCallbackError(guard.operation, option, mistake);
     } else {
-      lesser = found;
+      degraded = found;
     }
     return value;
   });
-  return lesser;
+  return degraded;
 }

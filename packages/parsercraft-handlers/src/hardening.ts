@@ -158,12 +158,12 @@ export function parserCraftHardening<
 
   const guard = <T>(
     operation: OperationName,
-    lesser: Pick<GuardedOperationOptions<T>, 'degrade' | 'remember'> = {},
+    answers: Pick<GuardedOperationOptions<T>, 'degrade' | 'remember'> = {},
   ): GuardedOperationOptions<T> => ({
     operation,
     pipeline: pipelines[operation],
     timeoutMs: settings.plans[operation].timeoutMs,
-    ...lesser,
+    ...answers,
   });
   const pipelines = {
     ast_codegen: makePipeline('ast_codegen', settings, policies, { clock, spans }),
