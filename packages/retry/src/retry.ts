@@ -66,6 +66,8 @@ interface FailingCall<T> {
   readonly began: number;
   /** When the first attempt failed, on the monotonic scale in milliseconds. */
   readonly since: number;
+  /** When no further attempt may begin, likewise. */
+  readonly until: number;
   /** What each attempt failed with. */
   readonly errors: unknown[];
   /** The last attempt: its context, its number, and how it ended. */
@@ -108,47 +110,51 @@ class Retry extends PolicyBase implements RetryPolicy {
     const observed = this.#observer.begin(call);
     if (budget !== undefined) this.#deposit(budget);
 
-    let attempt = call.attempt === 1 ? call : call.forAttempt(1);
-    let failing: FailingCall<T> | undefined;
+    const attempt = call.attempt === 1 ? call : call.forAttempt(1);
+    const began = numberAttempt();
+    let outcome: Outcome<T>;
+    try {
+      const value = await (observed === undefined
+        ? this.#attempt(operation, attempt)
+        : this.#observedAttempt(operation, attempt, observed, 0));
+      if (!this.#handlesValue(value, attempt)) {
+        this.#succeeded(1, observed);
+        return value;
+      }
+      outcome = { ok: true, value };
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    const since = this.clock.monotonic();
+    const until = (startedAt ?? since) + maxElapsedMs;
+    const last = { attempt, number: began, outcome, delayMs: 0 };
+    return this.#retry(operation, { call, observed, began, since, until, errors: [], ...last });
+  }
+
+  /** What follows a failed first attempt, apart so that a call that succeeds at once stays cheap. */
+  async #retry<T>(operation: Operation<T>, failing: FailingCall<T>): Promise<T> {
+    const { call, observed } = failing;
     for (;;) {
-      const number = numberAttempt();
-      let outcome: Outcome<T>;
+      this.#attemptFailed(failing);
+      const end = this.#plan(failing) ?? (await this.#wait(failing));
+      if (end !== undefined) return this.#end(failing, end);
+
+      this.#retries++;
+      const attempt = call.forAttempt(failing.attempt.attempt + 1);
+      failing.attempt = attempt;
+      failing.number = numberAttempt();
       try {
         const value = await (observed === undefined
           ? this.#attempt(operation, attempt)
-          : this.#observedAttempt(operation, attempt, observed, failing));
+          : this.#observedAttempt(operation, attempt, observed, failing.delayMs));
         if (!this.#handlesValue(value, attempt)) {
           this.#succeeded(attempt.attempt, observed);
           return value;
         }
-        outcome = { ok: true, value };
+        failing.outcome = { ok: true, value };
       } catch (error) {
-        outcome = { ok: false, error };
+        failing.outcome = { ok: false, error };
       }
-      if (failing === undefined) {
-        const since = this.clock.monotonic();
-        const began = number;
-        failing = {
-          call,
-          observed,
-          began,
-          since,
-          errors: [],
-          attempt,
-          number,
-          outcome,
-          delayMs: 0,
-        };
-      } else {
-        failing.attempt = attempt;
-        failing.number = number;
-        failing.outcome = outcome;
-      }
-      this.#attemptFailed(failing);
-      const end = this.#plan(failing, startedAt) ?? (await this.#wait(failing));
-      if (end !== undefined) return this.#end(failing, end);
-      this.#retries++;
-      attempt = call.forAttempt(attempt.attempt + 1);
     }
   }
 
@@ -167,9 +173,9 @@ class Retry extends PolicyBase implements RetryPolicy {
     operation: Operation<T>,
     attempt: Call,
     observed: Observed,
-    failing: FailingCall<T> | undefined,
+    delayMs: number,
   ): T | PromiseLike<T> {
-    return this.#observer.run(observed, attempt.attempt, failing?.delayMs ?? 0, () =>
+    return this.#observer.run(observed, attempt.attempt, delayMs, () =>
       this.#attempt(operation, attempt),
     );
   }
@@ -219,10 +225,9 @@ class Retry extends PolicyBase implements RetryPolicy {
   /**
    * Plans the next attempt, after `delayMs`.
    *
-   * @param startedAt - when the call began, where that is measured
    * @returns why there is none; `undefined` when there is one
    */
-  #plan(failing: FailingCall<unknown>, startedAt: number | undefined): End | undefined {
+  #plan(failing: FailingCall<unknown>): End | undefined {
     const { call, attempt, number, outcome } = failing;
     if (call.aborted) return { outcome: 'aborted', error: call.reason };
     const error = failureOf(outcome);
@@ -234,15 +239,13 @@ class Retry extends PolicyBase implements RetryPolicy {
       return { outcome: 'failure', error };
     }
     const giveUp = (reason: GiveUpReason): End => ({ outcome: 'exhausted', error, reason });
-    const { maxAttempts, maxElapsedMs, maxRetryAfterMs, budget } = this.#options;
+    const { maxAttempts, maxRetryAfterMs, budget } = this.#options;
     if (attempt.attempt >= maxAttempts) return giveUp('attempts');
     const askedMs = this.#retryAfter(error) ?? 0;
     if (askedMs > maxRetryAfterMs) return giveUp('retry-after');
     const delayMs = Math.max(this.#delay(failing), askedMs);
     if (delayMs >= call.remainingMs(this.clock)) return giveUp('deadline');
-    if (startedAt !== undefined && this.clock.monotonic() - startedAt + delayMs > maxElapsedMs) {
-      return giveUp('elapsed');
-    }
+    if (this.clock.monotonic() + delayMs > failing.until) return giveUp('elapsed');
     if (budget !== undefined && !ask(this.name, 'budget.withdraw', () => budget.withdraw())) {
       return giveUp('budget');
     }

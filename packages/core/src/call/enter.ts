@@ -12,7 +12,7 @@ import type {
 import { DeadlineExceededError } from '../errors.ts';
 import { show } from '../options.ts';
 import { Call, type CallScope } from './context.ts';
-import { checkCallOptions, labelsOf } from './options.ts';
+import { checkCallOptions, labelsOf, onlySignal } from './options.ts';
 
 /**
  * A policy that can join a call under way: the method by which policies of this family call each
@@ -130,6 +130,11 @@ export function enterCall<T>(
       throw new TypeError(`${owner}: the operation must be a function, got ${show(operation)}.`);
     }
     if (options === undefined) return policy.runInCall(operation, new Call());
+    const only = onlySignal(options);
+    if (only !== undefined) {
+      if (only.aborted) throw only.reason;
+      return policy.runInCall(operation, new Call(1, undefined, undefined, only));
+    }
     checkCallOptions(owner, options);
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
     const parent = options.parent as Call | undefined;

@@ -23,29 +23,39 @@ export function checkCallOptions(owner: string, options: unknown): asserts optio
     const got = typeof options === 'object' ? tagOf(options) : show(options);
     throw new TypeError(`${owner}: call options must be an object like { signal }, got ${got}.`);
   }
-  if (isCall(options)) {
+  // No literal is a context, and this is on the path of every call.
+  if (Object.getPrototypeOf(options) !== Object.prototype && isCall(options)) {
     throw new TypeError(`${owner}: a call context is passed as { parent: context }.`);
   }
   // Read by name and not by iteration, so that accessors of a class are checked too.
   const given: { readonly [K in keyof CallOptions]: unknown } = options;
-  check(owner, 'signal', given.signal);
-  check(owner, 'timeoutMs', given.timeoutMs);
-  check(owner, 'operation', given.operation);
-  check(owner, 'attributes', given.attributes);
-  check(owner, 'cost', given.cost);
-  check(owner, 'priority', given.priority);
-  check(owner, 'key', given.key);
-  check(owner, 'parent', given.parent);
-  for (const key in options) {
+  const { signal, timeoutMs, operation, attributes, cost, priority, key, parent } = given;
+  if (signal !== undefined) checkSignal(owner, signal);
+  if (timeoutMs !== undefined) checkTimeout(owner, 'timeoutMs', timeoutMs);
+  if (operation !== undefined) checkText(owner, 'operation', operation);
+  if (attributes !== undefined) checkAttributes(owner, attributes);
+  if (cost !== undefined) checkCost(owner, 'cost', cost);
+  if (priority !== undefined) checkPriority(owner, 'priority', priority);
+  if (key !== undefined) checkText(owner, 'key', key);
+  if (parent !== undefined) checkParent(owner, parent);
+  for (const name in options) {
     // What somebody has added to Object.prototype is not meant for us.
-    if (KNOWN.has(key) || (!Object.hasOwn(options, key) && key in Object.prototype)) continue;
+    if (KNOWN.has(name) || (!Object.hasOwn(options, name) && name in Object.prototype)) continue;
     const known = [...KNOWN].join(', ');
-    throw new TypeError(`${owner}: unknown call option ${show(key)}; known are ${known}.`);
+    throw new TypeError(`${owner}: unknown call option ${show(name)}; known are ${known}.`);
   }
 }
 
-function check(owner: string, option: keyof CallOptions, value: unknown): void {
-  if (value !== undefined) RULES[option](owner, option, value);
+/**
+ * The signal of options that are a literal `{ signal }`, the most frequent ones, which need no further
+ * check. `undefined` of any others, valid or not.
+ */
+export function onlySignal(options: unknown): AbortSignal | undefined {
+  if (typeof options !== 'object' || options === null) return undefined;
+  if (Object.getPrototypeOf(options) !== Object.prototype) return undefined;
+  for (const name in options) if (name !== 'signal') return undefined;
+  const { signal } = options as CallOptions;
+  return signal instanceof AbortSignal ? signal : undefined;
 }
 
 /** Whether `value` is an object of named values: not an array, map, promise, signal or the like. */
@@ -59,23 +69,20 @@ function tagOf(value: unknown): string {
   return value === null ? 'null' : safeText(Object.prototype.toString.call(value), 60);
 }
 
-const RULES: { readonly [K in keyof Required<CallOptions>]: OptionRule } = {
-  signal: (owner, _option, value) => checkSignal(owner, value),
-  timeoutMs: numberRule({ min: 0 }),
-  operation: checkText,
-  attributes: checkAttributes,
-  cost: numberRule({ min: 0, aboveMin: true, infinite: false }),
-  priority: oneOfRule(PRIORITIES),
-  key: checkText,
-  parent: (owner, option, value) => {
-    if (isCall(value)) return;
-    throw new TypeError(
-      `${owner}: ${option} must be the context that an operation received, got ${show(value)}.`,
-    );
-  },
-};
+const KNOWN: ReadonlySet<string> = new Set([
+  'signal',
+  'timeoutMs',
+  'operation',
+  'attributes',
+  'cost',
+  'priority',
+  'key',
+  'parent',
+] satisfies (keyof CallOptions)[]);
 
-const KNOWN: ReadonlySet<string> = new Set(Object.keys(RULES));
+const checkTimeout: OptionRule = numberRule({ min: 0 });
+const checkCost: OptionRule = numberRule({ min: 0, aboveMin: true, infinite: false });
+const checkPriority: OptionRule = oneOfRule(PRIORITIES);
 
 /** @throws {TypeError} unless `value` has the shape of an AbortSignal, of whatever realm */
 function checkSignal(owner: string, value: unknown): void {
@@ -95,7 +102,14 @@ function checkText(owner: string, key: string, value: unknown): void {
   }
 }
 
-function checkAttributes(owner: string, _option: string, value: unknown): void {
+function checkParent(owner: string, value: unknown): void {
+  if (isCall(value)) return;
+  throw new TypeError(
+    `${owner}: parent must be the context that an operation received, got ${show(value)}.`,
+  );
+}
+
+function checkAttributes(owner: string, value: unknown): void {
   if (!isRecord(value)) {
     throw new TypeError(`${owner}: attributes must be an object, got ${show(value)}.`);
   }
