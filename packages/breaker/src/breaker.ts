@@ -247,7 +247,10 @@ class Breaker extends PolicyBase implements CircuitBreaker {
     const from = this.#circuit;
     this.#circuit = to;
     if (to.state === from.state) return;
-    if (to.state === 'closed') this.#window.reset();
+    if (to.state === 'closed') {
+      this.#window.reset();
+      this.#said = undefined; // keeps the error that opened the circuit
+    }
     const isOpen = to.state === 'open';
     const change: StateChange = {
       policy: this.name,

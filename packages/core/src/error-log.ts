@@ -119,6 +119,11 @@ class BoundedErrorLog implements ErrorLog {
     const { category = found.category, severity = found.severity } = options;
     checkOneOf('handle', 'category', category, ERROR_CATEGORIES);
     checkOneOf('handle', 'severity', severity, ERROR_SEVERITIES);
+    const { retryCount, context } = options;
+    if (retryCount !== undefined) {
+      checkNumber('handle', 'retryCount', retryCount, { min: 0, integer: true });
+    }
+    if (context !== undefined) checkType('handle', 'context', context, 'object');
     const entry = new HandledError(error, category, severity, options, this.#clock.now());
     this.#counts[`${category} ${severity}`]++;
     if (this.#capacity > 0) {

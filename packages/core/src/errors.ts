@@ -66,24 +66,36 @@ function withoutStackTrace(): number | undefined {
  * two installed copies of core agree.
  */
 export function isTemperError(error: unknown, code?: string): error is TemperError {
-  return (
-    error instanceof Error &&
-    typeof (error as Partial<TemperError>).code === 'string' &&
-    typeof (error as Partial<TemperError>).policy === 'string' &&
-    (code === undefined || (error as TemperError).code === code)
-  );
+  try {
+    return (
+      error instanceof Error &&
+      typeof (error as Partial<TemperError>).code === 'string' &&
+      typeof (error as Partial<TemperError>).policy === 'string' &&
+      (code === undefined || (error as TemperError).code === code)
+    );
+  } catch {
+    return false; // a hostile getter or a revoked proxy
+  }
 }
 
+/** How many errors deep a `cause` chain is followed. */
+const MAX_DEPTH = 8;
+
 /**
- * Whether `error` is a refusal by a Temper policy: the operation was not called. Goes by shape. Never
- * throws.
+ * Whether `error` is a refusal by a Temper policy, or was caused by one: the operation was not called.
+ * Goes by shape. Never throws.
  */
 export function isRefusal(error: unknown): boolean {
   try {
-    return isTemperError(error) && error.refused === true;
+    let current = error;
+    for (let depth = 0; depth < MAX_DEPTH && current instanceof Error; depth++) {
+      if (isTemperError(current) && current.refused === true) return true;
+      current = current.cause;
+    }
   } catch {
-    return false; // a hostile getter
+    // A hostile getter or a revoked proxy.
   }
+  return false;
 }
 
 /** An attempt or operation took longer than its timeout, and was aborted. */

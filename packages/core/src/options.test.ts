@@ -104,3 +104,16 @@ describe('show', () => {
     expect(show(() => {})).toBe('function (anonymous)');
   });
 });
+
+describe('checkKnown', () => {
+  it.each<[string, unknown]>([
+    ['an array', []],
+    ['a Map', new Map()],
+    ['a promise', Promise.resolve({})],
+    ['a RegExp', /x/],
+  ])('refuses %s in place of options', (_, options) => {
+    expect(() => checkKnown('retry', options, ['name'])).toThrow(
+      /^retry: options must be an object like \{ name \}, got /,
+    );
+  });
+});

@@ -115,6 +115,11 @@ export function checkKnown(owner: string, options: unknown, known: readonly stri
   if (typeof options !== 'object' || options === null) {
     throw new TypeError(`${owner}: options must be an object, got ${show(options)}.`);
   }
+  const tag = Object.prototype.toString.call(options);
+  if (tag !== '[object Object]') {
+    const got = Array.isArray(options) ? show(options) : safeText(tag, 60);
+    throw new TypeError(`${owner}: options must be an object like { name }, got ${got}.`);
+  }
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       throw new TypeError(`${owner}: unknown option ${show(key)}; known are ${known.join(', ')}.`);

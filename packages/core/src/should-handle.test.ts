@@ -127,7 +127,7 @@ describe('isRefusal', () => {
       Object.assign(new Error('x'), { ...OPTIONS, refused: true }),
       true,
     ],
-    ['a refusal as cause', wrapped(new Refusal('x', OPTIONS)), false],
+    ['a refusal as cause', wrapped(new Refusal('x', OPTIONS)), true],
     ['an object that only says so', { refused: true, ...OPTIONS }, false],
     ['an error that only says so', Object.assign(new Error('x'), { refused: true }), false],
     ['a truthy refused', Object.assign(new Error('x'), { ...OPTIONS, refused: 1 }), false],
@@ -173,5 +173,22 @@ describe('isNeutral', () => {
     expect(isNeutral({ ok: false, error }, new Call())).toBe(false);
     const foreign = runInContext(`new Error('x')`, createContext({}));
     expect(isNeutral({ ok: false, error: foreign }, new Call())).toBe(false);
+  });
+});
+
+describe('isRefusal', () => {
+  it('finds a refusal that somebody wrapped, and no other error', () => {
+    const wrapped = new Error('charge failed', { cause: new Refusal('limited', OPTIONS) });
+    expect(isRefusal(wrapped)).toBe(true);
+    expect(
+      isNeutral({ ok: false, error: new Error('twice', { cause: wrapped }) }, new Call()),
+    ).toBe(true);
+    expect(isRefusal(new Error('plain', { cause: new Error('cause') }))).toBe(false);
+    const cycle = new Error('cycle');
+    cycle.cause = cycle;
+    expect(isRefusal(cycle)).toBe(false);
+    const { proxy, revoke } = Proxy.revocable(new Error('gone'), {});
+    revoke();
+    expect(isRefusal(proxy)).toBe(false);
   });
 });

@@ -91,7 +91,7 @@ export class Call implements CallContext {
     if (source === undefined) return undefined;
     if (isCall(source)) return source.endedBy;
     if (!source.aborted) return undefined;
-    return isTimeoutReason(source.reason) ? 'deadline' : 'caller';
+    return endedByReason(source.reason);
   }
 
   /** Whether the caller, or a hedge answered elsewhere, no longer wants the result. */
@@ -216,12 +216,24 @@ export class CallScope extends Call {
   }
 }
 
-/** Whether a signal ended because its own time was up, as one of `AbortSignal.timeout()` does. */
-function isTimeoutReason(reason: unknown): boolean {
+/** By the code or name of the reason that Temper or `AbortSignal.timeout()` gave to a signal. */
+const ENDED_BY: ReadonlyMap<unknown, EndedBy> = new Map([
+  ['TimeoutError', 'deadline'],
+  ['DEADLINE_EXCEEDED', 'deadline'],
+  ['OPERATION_TIMEOUT', 'timeout'],
+  ['HEDGE_LOST', 'hedge'],
+]);
+
+/**
+ * Who ended a call whose own signal aborted. The signal of an outer call, handed on by itself or through
+ * `AbortSignal.any()`, carries the fact in its reason; any other reason is the caller's.
+ */
+export function endedByReason(reason: unknown): EndedBy {
   try {
-    return (reason as { name?: unknown } | null | undefined)?.name === 'TimeoutError';
+    const { code, name } = (reason ?? {}) as { code?: unknown; name?: unknown };
+    return ENDED_BY.get(code) ?? ENDED_BY.get(name) ?? 'caller';
   } catch {
-    return false; // a hostile getter
+    return 'caller'; // a hostile getter
   }
 }
 

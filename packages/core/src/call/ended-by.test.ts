@@ -46,6 +46,22 @@ describe('endedBy', () => {
     expect(new Call(1, undefined, undefined, hostile.signal).endedBy).toBe('caller');
   });
 
+  it.each<[string, EndedBy]>([
+    ['OPERATION_TIMEOUT', 'timeout'],
+    ['DEADLINE_EXCEEDED', 'deadline'],
+    ['HEDGE_LOST', 'hedge'],
+    ['ANYTHING_ELSE', 'caller'],
+  ])('is known where the signal of an outer call was handed on: %s', (code, by) => {
+    const outer = new AbortController();
+    const reason = Object.assign(new Error('ended'), { code });
+    const combined = AbortSignal.any([outer.signal, new AbortController().signal]);
+    const calls = [outer.signal, combined].map(
+      (signal) => new Call(1, undefined, undefined, signal),
+    );
+    outer.abort(reason);
+    for (const call of calls) expect(call.endedBy).toBe(by);
+  });
+
   it("is 'deadline' when timeoutMs has passed", async () => {
     const clock = new ManualClock();
     const policy = new ThroughPolicy(clock);

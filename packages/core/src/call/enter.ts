@@ -1,5 +1,5 @@
 import { notify } from '../callbacks.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock, Scheduled } from '../clock.ts';
 import type {
   CallOptions,
   Executor,
@@ -11,7 +11,7 @@ import type {
 } from '../contract.ts';
 import { DeadlineExceededError } from '../errors.ts';
 import { show } from '../options.ts';
-import { Call, type CallScope } from './context.ts';
+import { Call, type CallScope, endedByReason } from './context.ts';
 import { checkCallOptions, labelsOf, onlySignal } from './options.ts';
 
 /**
@@ -140,6 +140,9 @@ export function enterCall<T>(
     const parent = options.parent as Call | undefined;
     if (signal?.aborted === true) throw signal.reason;
     if (parent?.aborted === true) throw parent.reason;
+    if (parent !== undefined && parent.remainingMs(clock) <= 0) {
+      throw new DeadlineExceededError(options.operation ?? parent.operation);
+    }
     const labels = labelsOf(options);
     if (timeoutMs === 0) throw new DeadlineExceededError(labels?.operation, timeoutMs);
     if (timeoutMs === Number.POSITIVE_INFINITY) {
@@ -169,23 +172,27 @@ function runInScope<T>(
   clock: Clock,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer =
-      timeoutMs === Number.POSITIVE_INFINITY
-        ? undefined
-        : clock.schedule(() => {
-            const error = new DeadlineExceededError(scope.operation, timeoutMs);
-            scope.end('deadline', error);
-            leave();
-            reject(error);
-          }, timeoutMs);
-    // After the timer: a clock that refuses leaves no listener behind.
-    const onAbort = (): void => scope.end('caller', signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
+    let timer: Scheduled | undefined;
+    const onAbort = (): void => scope.end(endedByReason(signal?.reason), signal?.reason);
     const leave = (): void => {
       timer?.cancel();
       signal?.removeEventListener('abort', onAbort);
       scope.release();
     };
+    try {
+      if (timeoutMs !== Number.POSITIVE_INFINITY) {
+        timer = clock.schedule(() => {
+          const error = new DeadlineExceededError(scope.operation, timeoutMs);
+          scope.end('deadline', error);
+          leave();
+          reject(error);
+        }, timeoutMs);
+      }
+      signal?.addEventListener('abort', onAbort, { once: true });
+    } catch (error) {
+      leave(); // a clock or signal that refuses leaves nothing behind
+      throw error;
+    }
     const run = async (): Promise<void> => {
       try {
         const value = await policy.runInCall(operation, scope);

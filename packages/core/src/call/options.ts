@@ -1,5 +1,6 @@
 import type { CallOptions, Priority } from '../contract.ts';
 import { numberRule, type OptionRule, oneOfRule, show } from '../options.ts';
+import type { Attributes } from '../telemetry/definitions.ts';
 import { safeText } from '../text.ts';
 import { type CallLabels, isCall } from './context.ts';
 
@@ -137,10 +138,14 @@ export function labelsOf(options: CallOptions): CallLabels | undefined {
   }
   return {
     operation: operation ?? inherited?.operation,
-    attributes:
-      inherited?.attributes === undefined ? attributes : { ...inherited.attributes, ...attributes },
+    // Copied, so that a getter or a later change cannot reach the spans.
+    attributes: attributes === undefined ? inherited?.attributes : merge(inherited, attributes),
     cost: cost ?? inherited?.cost,
     priority: priority ?? inherited?.priority,
     key: key ?? inherited?.key,
   };
+}
+
+function merge(inherited: CallLabels | undefined, attributes: Attributes): Attributes {
+  return { ...inherited?.attributes, ...attributes };
 }

@@ -23,6 +23,42 @@ const until = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
 describe('options.parent', () => {
+  it('is refused when the deadline of the parent has passed', async () => {
+    const { clock, inner } = setUp();
+    const parent = new Call(1, clock.monotonic() + 50);
+    clock.jump(50);
+    await expect(inner.execute(() => 1, { parent })).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+    });
+    expect(inner.calls).toEqual([]);
+  });
+
+  it('leaves no timer behind when a signal refuses its listener', async () => {
+    const { clock, inner } = setUp();
+    const signal = {
+      aborted: false,
+      addEventListener() {
+        throw new Error('refused');
+      },
+      removeEventListener() {},
+    } as unknown as AbortSignal;
+    const call = inner.execute(() => new Promise(() => {}), {
+      parent: new Call(),
+      timeoutMs: 20,
+      signal,
+    });
+    await expect(call).rejects.toThrow('refused');
+    expect(clock.pending).toBe(0);
+  });
+
+  it('does not let a later change of the attributes reach the spans', async () => {
+    const { inner } = setUp();
+    const attributes: Record<string, string> = { tenant: 'a' };
+    const seen = await inner.execute((call) => call, { attributes });
+    attributes['tenant'] = 'b';
+    expect(seen.attributes).toEqual({ tenant: 'a' });
+  });
+
   it('carries signal, deadline, attempt and labels over', async () => {
     const { clock, outer, inner } = setUp();
     const { signal } = new AbortController();
