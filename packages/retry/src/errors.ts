@@ -1,18 +1,12 @@
 import { type Classification, classify, TemperError } from '@temper/core';
 import { messageOf, type RetryDetails } from '@temper/core/policy';
 
-/** Why there was no further attempt. */
-export type GiveUpReason =
-  /** `maxAttempts` attempts were made. */
-  | 'attempts'
-  /** The next attempt would begin after the call's deadline. */
-  | 'deadline'
-  /** The next attempt would begin after `maxElapsedMs`. */
-  | 'elapsed'
-  /** The shared budget had no retry left. */
-  | 'budget'
-  /** The failure asked its caller to stay away for longer than `maxRetryAfterMs`. */
-  | 'retry-after';
+/**
+ * Why there was no further attempt: `maxAttempts` were made; the next would begin after the call's
+ * deadline, or after `maxElapsedMs`; the budget had no retry left; or the failure asked its caller to
+ * stay away for longer than `maxRetryAfterMs`.
+ */
+export type GiveUpReason = 'attempts' | 'deadline' | 'elapsed' | 'budget' | 'retry-after';
 
 const BECAUSE: Readonly<Record<GiveUpReason, string>> = {
   attempts: '',

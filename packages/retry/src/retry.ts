@@ -58,6 +58,9 @@ export interface RetryPolicy extends Policy {
   describe(): PolicyDescription;
 }
 
+/** Makes one attempt. */
+type Work<T> = (attempt: Call) => T | PromiseLike<T>;
+
 /** A call whose first attempt failed. */
 interface FailingCall<T> {
   readonly call: Call;
@@ -110,13 +113,15 @@ class Retry extends PolicyBase implements RetryPolicy {
     const observed = this.#observer.begin(call);
     if (budget !== undefined) this.#deposit(budget);
 
+    const timeouts = this.#timeouts;
+    const work = timeouts === undefined ? operation : this.#timed(operation, timeouts);
     const attempt = call.attempt === 1 ? call : call.forAttempt(1);
     const began = numberAttempt();
     let outcome: Outcome<T>;
     try {
       const value = await (observed === undefined
-        ? this.#attempt(operation, attempt)
-        : this.#observedAttempt(operation, attempt, observed, 0));
+        ? work(attempt)
+        : this.#observer.run(observed, attempt, 0, work));
       if (!this.#handlesValue(value, attempt)) {
         this.#succeeded(1, observed);
         return value;
@@ -126,18 +131,31 @@ class Retry extends PolicyBase implements RetryPolicy {
       outcome = { ok: false, error };
     }
     const since = this.clock.monotonic();
-    const until = (startedAt ?? since) + maxElapsedMs;
-    const last = { attempt, number: began, outcome, delayMs: 0 };
-    return this.#retry(operation, { call, observed, began, since, until, errors: [], ...last });
+    return this.#retry(work, {
+      call,
+      observed,
+      began,
+      since,
+      until: (startedAt ?? since) + maxElapsedMs,
+      errors: [],
+      attempt,
+      number: began,
+      outcome,
+      delayMs: 0,
+    });
   }
 
   /** What follows a failed first attempt, apart so that a call that succeeds at once stays cheap. */
-  async #retry<T>(operation: Operation<T>, failing: FailingCall<T>): Promise<T> {
+  async #retry<T>(work: Work<T>, failing: FailingCall<T>): Promise<T> {
     const { call, observed } = failing;
     for (;;) {
       this.#attemptFailed(failing);
       const end = this.#plan(failing) ?? (await this.#wait(failing));
-      if (end !== undefined) return this.#end(failing, end);
+      if (end !== undefined) {
+        const final = this.#end(failing, end);
+        if (final.ok) return final.value;
+        throw final.error;
+      }
 
       this.#retries++;
       const attempt = call.forAttempt(failing.attempt.attempt + 1);
@@ -145,8 +163,8 @@ class Retry extends PolicyBase implements RetryPolicy {
       failing.number = numberAttempt();
       try {
         const value = await (observed === undefined
-          ? this.#attempt(operation, attempt)
-          : this.#observedAttempt(operation, attempt, observed, failing.delayMs));
+          ? work(attempt)
+          : this.#observer.run(observed, attempt, failing.delayMs, work));
         if (!this.#handlesValue(value, attempt)) {
           this.#succeeded(attempt.attempt, observed);
           return value;
@@ -158,26 +176,10 @@ class Retry extends PolicyBase implements RetryPolicy {
     }
   }
 
-  #attempt<T>(operation: Operation<T>, attempt: Call): T | PromiseLike<T> {
-    const timeouts = this.#timeouts;
-    return timeouts === undefined
-      ? operation(attempt)
-      : runWithTimeout(operation, attempt, timeouts, this.#timeoutError);
-  }
-
-  readonly #timeoutError = (): Error =>
-    new OperationTimeoutError(this.name, this.#options.attemptTimeoutMs as number);
-
-  /** Apart from {@link #attempt}, so that only watched calls pay for the closure. */
-  #observedAttempt<T>(
-    operation: Operation<T>,
-    attempt: Call,
-    observed: Observed,
-    delayMs: number,
-  ): T | PromiseLike<T> {
-    return this.#observer.run(observed, attempt.attempt, delayMs, () =>
-      this.#attempt(operation, attempt),
-    );
+  /** The operation with a timeout for each attempt. */
+  #timed<T>(operation: Operation<T>, timeouts: TimeoutQueue): Work<T> {
+    const error = (): Error => new OperationTimeoutError(this.name, timeouts.durationMs);
+    return (attempt) => runWithTimeout(operation, attempt, timeouts, error);
   }
 
   #deposit(budget: RetryBudget): void {
@@ -287,23 +289,21 @@ class Retry extends PolicyBase implements RetryPolicy {
     }
   }
 
-  /** Ends a failed call: throws, or returns the value that counts as a failure. */
-  #end<T>(failing: FailingCall<T>, { outcome: ended, error: last, reason }: End): T {
+  /** Ends a failed call. A value that counts as a failure is still returned. */
+  #end<T>(failing: FailingCall<T>, { outcome: ended, error: last, reason }: End): Outcome<T> {
     const { call, attempt, outcome, observed } = failing;
     const { onGiveUp } = this.#options;
     const error = reason === undefined ? last : this.#exhausted(failing, reason);
-    const returned = outcome.ok && ended !== 'aborted';
+    const final = outcome.ok && ended !== 'aborted' ? outcome : { ok: false as const, error };
     this.#observer.operations[ended]++;
     if (observed !== undefined) {
-      const failure: Outcome<unknown> = returned ? outcome : { ok: false, error };
-      this.#observer.end(observed, ended, attempt.attempt, failure, reason);
+      this.#observer.end(observed, ended, attempt.attempt, final, reason);
     }
     if (onGiveUp !== undefined) {
       notify(this.name, 'onGiveUp', onGiveUp, { ...this.#event(failing), error }, call);
     }
-    if (returned) return outcome.value;
     if (ended === 'aborted') discardBody(failureOf(outcome));
-    throw error;
+    return final;
   }
 
   /** @returns what the call ends with: the last error or value, or the error around it */

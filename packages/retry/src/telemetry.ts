@@ -73,10 +73,10 @@ export class RetryObserver {
   }
 
   /** Runs one attempt, in a span of its own where its call has one. */
-  run<T>(observed: Observed, attempt: number, delayMs: number, work: () => T): T {
-    return observed.current === undefined
-      ? work()
-      : observed.runPart('attempt', this.#attributes(attempt, delayMs), work);
+  run<T>(observed: Observed, attempt: Call, delayMs: number, work: (attempt: Call) => T): T {
+    if (observed.current === undefined) return work(attempt);
+    const attributes = this.#attributes(attempt.attempt, delayMs);
+    return observed.runPart('attempt', attributes, () => work(attempt));
   }
 
   attemptFailed(
