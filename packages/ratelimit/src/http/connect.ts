@@ -33,30 +33,43 @@ export function rateLimitMiddleware(options: HttpRateLimitOptions): ConnectMiddl
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
     });
-    guard.ask(seen).then((answer) => apply(answer, response, next), next);
+    void pass(guard.ask(seen), response, next);
   };
 }
 
-function apply(
-  { refusal, fields, release }: GuardAnswer,
+/** Never rejects. */
+async function pass(
+  asked: Promise<GuardAnswer>,
   response: ServerResponse,
   next: (error?: unknown) => void,
-): void {
+): Promise<void> {
+  try {
+    if (!apply(await asked, response)) return;
+  } catch (error) {
+    queueMicrotask(() => next(error));
+    return;
+  }
+  // Not from within this promise: what a handler throws is its own uncaught exception, as it would be
+  // without the middleware, and not a rejection of this one.
+  queueMicrotask(next);
+}
+
+/** @returns whether the request may pass */
+function apply({ refusal, fields, release }: GuardAnswer, response: ServerResponse): boolean {
   try {
     appendFields(response, fields);
     if (refusal !== undefined) {
       respond(response, refusal.status, refusal.problem);
-      return;
+      return false;
     }
-    // A connection that is closed already emits no further event.
-    if (response.closed || response.destroyed) release();
-    else response.once('close', release);
   } catch (error) {
     release(); // the headers may have been sent already
-    next(error);
-    return;
+    throw error;
   }
-  next();
+  // A connection that is closed already emits no further event.
+  if (response.closed || response.destroyed) release();
+  else response.once('close', release);
+  return true;
 }
 
 /** Adds fields to those of other middlewares; `Retry-After` is not a list, and the later one holds. */

@@ -1,5 +1,6 @@
+import { types } from 'node:util';
 import { isTemperError } from '@temper/core';
-import { ask, notify, reportCallbackError } from '@temper/core/policy';
+import { ask, messageOf, notify, reportCallbackError } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
 import type { Decision, Lease } from '../limiter.ts';
 import { ClientAddress } from './client-address.ts';
@@ -61,7 +62,10 @@ export class HttpGuard {
     return { raw, method, url, header, address: this.#address.of(remote, header) };
   }
 
-  /** @throws what `key`, `cost` or a limiter throws (as a rejection), with all permits given back */
+  /**
+   * @throws what `key`, `cost` or a limiter throws (as a rejection), with all permits given back. It is
+   * always an `Error`: frameworks take `undefined` and some texts for a request that may pass.
+   */
   async ask(request: HttpRequest): Promise<GuardAnswer> {
     const { skip, limits, onStoreUnavailable } = this.#options;
     const announced = new Announced();
@@ -95,7 +99,7 @@ export class HttpGuard {
       }
     } catch (error) {
       release();
-      throw error;
+      throw errorOf(this.#owner, error);
     }
     return { ...pass, fields: announced.fields };
   }
@@ -132,6 +136,15 @@ export class HttpGuard {
     }
     return undefined;
   }
+}
+
+/** An error as it is; anything else that was thrown as the cause of an error. */
+function errorOf(owner: string, thrown: unknown): Error {
+  if (types.isNativeError(thrown) || thrown instanceof Error) return thrown;
+  return new Error(
+    `${owner}: a key or cost function or a limiter threw a value that is not an Error: ${messageOf(thrown)}`,
+    { cause: thrown },
+  );
 }
 
 /** @returns `undefined` for a limit of all requests, and for a request that is not limited */

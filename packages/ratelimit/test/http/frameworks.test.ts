@@ -1,7 +1,8 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { diag } from '@opentelemetry/api';
 import { ManualClock } from '@temper/testkit';
 import { Hono } from 'hono';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   fastifyRateLimit,
   HttpGuard,
@@ -93,6 +94,25 @@ describe.each(frameworks)('%s', (_, start) => {
     expect(await from(proxied, '198.51.100.2')).toBe(200);
     expect(await from(proxied, '198.51.100.1')).toBe(429);
   });
+
+  it.each([[undefined], [null], [false], [''], ['route'], ['router'], [{}]])(
+    'lets no request pass when a key or cost function throws or rejects with %j',
+    async (thrown) => {
+      const raise = (): never => {
+        throw thrown;
+      };
+      const reject = (): Promise<never> => Promise.reject(thrown);
+      for (const own of [{ key: reject }, { key: () => 'a', cost: raise }]) {
+        let handled = 0;
+        const limiter = keyed({ template: tokenBucket() });
+        const limit = { name: 'a', limiter, ...own };
+        const url = await start({ limits: [limit] }, async () => String(++handled));
+        const { status } = await fetch(url);
+        expect(status).toBe(500);
+        expect(handled).toBe(0);
+      }
+    },
+  );
 
   it('holds permits until the response is over', async () => {
     const limiter = concurrency({ limit: 1 });
@@ -432,5 +452,58 @@ describe('options', () => {
     ]) {
       expect(() => new HttpGuard('test', { limits: [limit] })).not.toThrow();
     }
+  });
+});
+
+describe('rateLimitMiddleware', () => {
+  const thrown = new Error('thrown by the handler');
+  let uncaught: string[] = [];
+  const record = (_error: Error, origin: string): void => void uncaught.push(origin);
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const listeners = new Map<string, NodeJS.UncaughtExceptionListener[]>();
+
+  it('passes what is not an error on as the cause of one', async () => {
+    const limiter = keyed({ template: tokenBucket() });
+    const limit = { name: 'a', limiter, key: () => Promise.reject(null) };
+    const middleware = rateLimitMiddleware({ limits: [limit] });
+    const passed = Promise.withResolvers<unknown>();
+    const request = { headers: {}, socket: {} } as IncomingMessage;
+    middleware(request, {} as ServerResponse, passed.resolve);
+    expect(await passed.promise).toMatchObject({
+      message: expect.stringMatching(/^rateLimitMiddleware: .* not an Error: null$/),
+      cause: null,
+    });
+    expect(await passed.promise).toBeInstanceOf(Error);
+  });
+
+  beforeEach(() => {
+    uncaught = [];
+    for (const event of events) {
+      listeners.set(event, process.listeners(event as 'uncaughtException'));
+      process.removeAllListeners(event);
+    }
+    process.on('uncaughtException', record);
+  });
+  afterEach(() => {
+    for (const event of events) {
+      process.removeAllListeners(event);
+      for (const listener of listeners.get(event) ?? [])
+        process.on(event as 'uncaughtException', listener);
+    }
+  });
+
+  it.each([
+    ['passes', () => 'a'],
+    ['fails', () => Promise.reject(thrown)],
+  ])('leaves what next throws to the process when the request %s', async (_, key) => {
+    const limit = { name: 'a', limiter: keyed({ template: tokenBucket() }), key };
+    const middleware = rateLimitMiddleware({ limits: [limit] });
+    const request = { headers: {}, socket: {} } as IncomingMessage;
+    const response = { appendHeader: () => undefined, closed: true } as unknown as ServerResponse;
+    middleware(request, response, () => {
+      throw thrown;
+    });
+    await new Promise(setImmediate);
+    expect(uncaught).toEqual(['uncaughtException']);
   });
 });
