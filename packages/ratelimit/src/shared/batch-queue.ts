@@ -49,6 +49,9 @@ export interface BatchHandler<T> {
   emptied(): void;
 }
 
+/** Shortest time until the store is asked again, in milliseconds, whatever it says. */
+const MIN_RETRY_MS = 1;
+
 /** Most calls per request. */
 const BATCH = 128;
 
@@ -181,9 +184,11 @@ export class BatchQueue<T> {
       } else if (!call.done) {
         if (reply.kind === 'refused') {
           call.reject(this.#handler.refusal(reply.reason, call, reply.retryAfterMs));
-        } else if (this.#letWait(call, now + reply.retryAfterMs, now)) {
+        } else {
+          const until = now + Math.max(MIN_RETRY_MS, reply.retryAfterMs);
+          if (!this.#letWait(call, until, now)) continue;
           left.push(call);
-          if (left.length === 1) this.#retryAt = now + reply.retryAfterMs;
+          if (left.length === 1) this.#retryAt = until;
         }
       }
     }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '@temper/core';
 import type { RateLimitStore } from './store.ts';
+import { readNodes } from './store-replies.ts';
 
 /** How long a registration lasts, in milliseconds. Renewed after a third of it, while calls come. */
 const TTL_MS = 30_000;
@@ -44,7 +45,7 @@ export class NodeCount {
   async #announce(): Promise<void> {
     try {
       const request = { limiter: this.#limiter, node: NODE_ID, ttlMs: TTL_MS };
-      this.#counted = Math.max(1, await this.#store.announce(request));
+      this.#counted = readNodes(await this.#store.announce(request));
     } catch {
       // The limit's own request meets the same failure and reports it. Registers again after a second.
       this.#announceAt = Math.min(this.#announceAt, this.#clock.monotonic() + 1000);

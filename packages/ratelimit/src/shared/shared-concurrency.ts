@@ -20,6 +20,7 @@ import {
 } from './options.ts';
 import { SharedPolicy } from './shared-limiter.ts';
 import type { PermitResult } from './store.ts';
+import { readPermits } from './store-replies.ts';
 import type { SharedStats } from './telemetry.ts';
 
 /** {@link SharedStats} of a concurrency limit. */
@@ -140,7 +141,7 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     const { limit, leaseMs, name: limiter, store } = this.#options;
     const request = { limiter, key, lease, cost, limit, leaseMs };
     try {
-      return { lease, result: await store.takePermits(request) };
+      return { lease, result: readPermits(await store.takePermits(request)) };
     } catch (error) {
       // The permits may have been granted, and only the answer lost.
       if (cost > 0) this.#giveBack(key, lease);

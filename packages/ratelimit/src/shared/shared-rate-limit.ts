@@ -19,6 +19,7 @@ import {
 } from './options.ts';
 import { SharedPolicy } from './shared-limiter.ts';
 import type { StoreRule, TakeAnswer, TakeCall, TakeResult } from './store.ts';
+import { ROUNDING_MS, readTake } from './store-replies.ts';
 import type { SharedStats } from './telemetry.ts';
 
 /** A rate limit that several processes share. */
@@ -130,7 +131,7 @@ class RateBackend implements SharedBackend {
   }
 
   #replyTo(key: string, call: QueuedCall<Grant>, answer: TakeAnswer): Reply<Grant> {
-    const { slots } = this.#parts;
+    const { slots, options } = this.#parts;
     if (!answer.taken) {
       const { retryAfterMs } = answer;
       if (!this.#scheduled) return { kind: 'later', retryAfterMs };
@@ -141,6 +142,11 @@ class RateBackend implements SharedBackend {
       };
     }
     const { waitMs, receipt } = answer;
+    // The store was told how long the call could wait when it was asked; its answer has taken time.
+    if (waitMs > 0 && options.clock.monotonic() + waitMs > call.deadline + ROUNDING_MS) {
+      this.#giveBack(key, call.cost, receipt);
+      return { kind: 'refused', reason: 'deadline', retryAfterMs: waitMs };
+    }
     if (waitMs > 0 && !call.done && !slots.tryEnter()) {
       this.#giveBack(key, call.cost, receipt);
       return { kind: 'refused', reason: 'queue-full', retryAfterMs: waitMs };
@@ -151,12 +157,10 @@ class RateBackend implements SharedBackend {
   async #take(key: string, calls: readonly TakeCall[]): Promise<TakeResult> {
     const { store, name: limiter } = this.#parts.options;
     try {
-      const result = await store.take({ limiter, key, rule: this.#rule, calls });
-      if (result.answers.length === calls.length) return result;
+      return readTake(await store.take({ limiter, key, rule: this.#rule, calls }), calls);
     } catch (error) {
       throw new StoreFailure(error);
     }
-    throw new StoreFailure(new TypeError('The store must return one answer per call.'));
   }
 
   #giveBack(key: string, cost: number, receipt: string): void {
