@@ -11,15 +11,18 @@ interface ForeignContext {
 /**
  * The call that continues inside a policy which cannot join calls: signal and attempt are those that
  * the policy passed on, everything else is that of the call around it.
+ *
+ * @param options - what the policy got as its second argument. Passed on as the signal, it stands for
+ * that of the call.
  */
-export function adopt(given: unknown, call: Call): Call {
+export function adopt(given: unknown, call: Call, options: unknown): Call {
   if (given === call || typeof given !== 'object' || given === null) return call;
   const { attempt, deadline, signal } = given as ForeignContext;
   return new AdoptedCall(
     typeof attempt === 'number' ? attempt : call.attempt,
     nearer(typeof deadline === 'number' ? deadline : undefined, call.deadline),
     (isCall(given) ? given.labels : undefined) ?? call.labels,
-    isCall(given) ? given : isSignal(signal) ? signal : call,
+    isCall(given) ? given : signal !== options && isSignal(signal) ? signal : call,
     call,
   );
 }

@@ -1,10 +1,11 @@
+import { getEventListeners } from 'node:events';
 import type { CallContext, CallOptions, Operation } from '@temper/core';
 import { Call, isCall } from '@temper/core/policy';
 import { retry } from '@temper/retry';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { timeout } from '../timeout/timeout.ts';
-import { pipeline } from './pipeline.ts';
+import { type PipelinePolicy, pipeline } from './pipeline.ts';
 
 /** A policy of another library that passes this context to the operation. */
 function passing(given: unknown) {
@@ -16,7 +17,7 @@ function passing(given: unknown) {
 /** The context in which the operation runs inside these policies, as part of `parent`. */
 async function seenInside(parent: Call, ...policies: Parameters<typeof pipeline>[1][]) {
   let seen: CallContext | undefined;
-  const policy = pipeline({}, ...policies);
+  const policy = pipeline({ clock: new ManualClock() }, ...policies);
   await policy.execute(
     (call) => {
       seen = call;
@@ -35,19 +36,85 @@ const labels = {
 } as const;
 
 describe('a policy in a pipeline that only has execute', () => {
-  it('gets plain call options, without a parent and without what the caller did not set', async () => {
-    const seen: unknown[] = [];
+  it('gets call options that are also a signal, without a parent and what the caller did not set', async () => {
+    const seen: (CallOptions & AbortSignal)[] = [];
     const foreign = {
       async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
-        seen.push(options);
+        seen.push(options as CallOptions & AbortSignal);
         return operation(undefined as never);
       },
     };
     const policy = pipeline({}, foreign, timeout());
     await policy.execute(() => 1);
+    await policy.execute(() => 1, { signal: new AbortController().signal, ...labels });
+    expect(seen.map((options) => Object.keys(options))).toEqual([
+      ['signal'],
+      ['signal', ...Object.keys(labels)],
+    ]);
+    expect({ ...seen[1] }).toMatchObject(labels);
+    for (const options of seen) {
+      expect(options).toBeInstanceOf(AbortSignal);
+      expect(options.signal).toBe(options);
+    }
+  });
+
+  it('is told of the end of the call in either form, and the signal of the caller is untouched', async () => {
+    const controller = new AbortController();
+    const told: unknown[] = [];
+    const foreign = {
+      async execute<T>(operation: Operation<T>, given?: CallOptions): Promise<T> {
+        const signal = given as unknown as AbortSignal;
+        signal.addEventListener('abort', () => told.push('as a signal', signal.reason));
+        given?.signal?.addEventListener('abort', () => told.push('as options', signal.aborted));
+        AbortSignal.any([signal]).addEventListener('abort', () => told.push('derived'));
+        return operation(undefined as never);
+      },
+    };
+    const { signal } = controller;
+    const before = Reflect.ownKeys(signal);
+    let seen: CallContext | undefined;
+    await pipeline({}, foreign).tryExecute(
+      (call) => {
+        seen = call;
+        controller.abort('left');
+      },
+      { signal },
+    );
+    expect(told.map(String).sort()).toEqual([
+      'as a signal',
+      'as options',
+      'derived',
+      'left',
+      'true',
+    ]);
+    expect(seen?.signal.reason).toBe('left');
+    expect(Reflect.ownKeys(signal).filter((name) => typeof name === 'string')).toEqual(
+      before.filter((name) => typeof name === 'string'),
+    );
+  });
+
+  it('gets an aborted signal when the call ended before', async () => {
+    const call = new Call().scope(undefined);
+    call.end('hedge', 'lost');
+    const given: unknown[] = [];
+    const foreign = {
+      execute: async (_: unknown, options?: CallOptions) => {
+        given.push(options?.signal?.aborted, options?.signal?.reason);
+        return undefined as never;
+      },
+    };
+    await (pipeline({}, foreign) as PipelinePolicy).runInCall(() => 1, call);
+    expect(given).toEqual([true, 'lost']);
+  });
+
+  it('leaves no listener on the signal of the caller', async () => {
     const { signal } = new AbortController();
-    await policy.execute(() => 1, { signal, ...labels });
-    expect(seen).toEqual([{}, { signal, ...labels }]);
+    const policy = pipeline({}, passing(undefined), passing(undefined));
+    for (let i = 0; i < 3; i++) {
+      await policy.execute(() => 1, { signal });
+      await policy.tryExecute(() => Promise.reject(new Error('down')), { signal });
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('may hand its options on to a policy of ours, and cost, priority and key still arrive', async () => {
@@ -65,18 +132,18 @@ describe('a policy in a pipeline that only has execute', () => {
 
   it('decides about signal, attempt and deadline of the operation by the context that it passes', async () => {
     const { signal } = new AbortController();
-    const call = new Call(4, 77, labels);
-    const seen = await seenInside(call, passing({ signal, attempt: 7, deadline: 50 }), retry());
+    const call = new Call(4, 7700, labels);
+    const seen = await seenInside(call, passing({ signal, attempt: 7, deadline: 5000 }), retry());
     expect(isCall(seen)).toBe(true);
     expect(seen.signal).toBe(signal);
-    expect(seen).toMatchObject({ attempt: 1, deadline: 50, ...labels }); // retry counts from 1
+    expect(seen).toMatchObject({ attempt: 1, deadline: 5000, ...labels }); // retry counts from 1
     expect(await seenInside(call, passing({ attempt: 9 }))).toMatchObject({ attempt: 9 });
   });
 
   it('cannot extend the deadline of the call', async () => {
-    const call = new Call(4, 77, labels);
-    expect(await seenInside(call, passing({ deadline: 500 }))).toMatchObject({ deadline: 77 });
-    expect(await seenInside(call, passing(new Call()))).toMatchObject({ deadline: 77 });
+    const call = new Call(4, 7700, labels);
+    expect(await seenInside(call, passing({ deadline: 50_000 }))).toMatchObject({ deadline: 7700 });
+    expect(await seenInside(call, passing(new Call()))).toMatchObject({ deadline: 7700 });
   });
 
   it.each([
@@ -85,11 +152,11 @@ describe('a policy in a pipeline that only has execute', () => {
     ['a string', 'context'],
     ['an empty object', {}],
     ['nonsense', { signal: 1, attempt: 'two', deadline: null }],
-    ['the call itself', new Call(4, 77, labels)],
+    ['the call itself', new Call(4, 7700, labels)],
   ])('may pass %s: the operation then runs in the call', async (_, given) => {
-    const call = given instanceof Call ? given : new Call(4, 77, labels);
+    const call = given instanceof Call ? given : new Call(4, 7700, labels);
     const seen = await seenInside(call, passing(given), passing(given));
-    expect(seen).toMatchObject({ attempt: 4, deadline: 77, ...labels });
+    expect(seen).toMatchObject({ attempt: 4, deadline: 7700, ...labels });
   });
 
   it('ends the operation like a timeout when it aborts its own signal', async () => {

@@ -77,8 +77,10 @@ describe('pipeline', () => {
   });
 
   it('joins the call of its parent, with attempt, deadline and labels', async () => {
-    const inner = pipeline({}, timeout());
-    const parent = new Call(3, 77, {
+    const clock = new ManualClock();
+    const deadline = clock.monotonic() + 77;
+    const inner = pipeline({ clock }, timeout({ clock }));
+    const parent = new Call(3, deadline, {
       operation: 'outer',
       attributes: undefined,
       cost: 4,
@@ -94,7 +96,7 @@ describe('pipeline', () => {
     );
     expect(seen).toMatchObject({
       attempt: 3,
-      deadline: 77,
+      deadline,
       operation: 'outer',
       cost: 4,
       priority: 'sheddable',

@@ -1,11 +1,4 @@
-import {
-  type CallOptions,
-  type Clock,
-  type Executor,
-  type Operation,
-  type Policy,
-  systemClock,
-} from '@temper/core';
+import { type Clock, type Executor, type Operation, type Policy, systemClock } from '@temper/core';
 import {
   type Call,
   clockRule,
@@ -19,6 +12,7 @@ import {
 } from '@temper/core/policy';
 import { PipelineOrderError } from '../errors.ts';
 import { adopt } from './adopted-call.ts';
+import { ForeignOptions } from './foreign-options.ts';
 import { descriptionOf, orderProblems } from './order.ts';
 
 /** Options of {@link pipeline}. */
@@ -105,17 +99,17 @@ function layer(policy: Executor, inner: Run | undefined): Run {
   return (operation, call) => policy.runInCall((own) => inner(operation, own as Call), call);
 }
 
-/** A policy that only has `execute`: it gets plain options, and may pass on a context of its own. */
+/** A policy that only has `execute`: it may pass on a context of its own. */
 function foreign(policy: Executor, inner: Run): Run {
-  return async (operation, call) =>
-    policy.execute((given) => inner(operation, adopt(given, call)), plainOptions(call));
-}
-
-/** What a call says about itself, for a policy that cannot join it. The deadline comes as an abort. */
-function plainOptions(call: Call): CallOptions {
-  const { abortable: signal, labels } = call;
-  const options = { signal, ...labels };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return async (operation, call) => {
+    const options = new ForeignOptions(call);
+    const { given } = options;
+    try {
+      return await policy.execute((own) => inner(operation, adopt(own, call, given)), given);
+    } finally {
+      options.release();
+    }
+  };
 }
 
 function joinsCalls(policy: Executor): policy is Executor & InCallExecutor {
@@ -137,9 +131,10 @@ function joinsCalls(policy: Executor): policy is Executor & InCallExecutor {
  * const body = await registry.execute(({ signal }) => fetch(url, { signal }).then((r) => r.json()));
  * ```
  *
- * @param policies - anything with `execute`. A policy of another library gets `signal`, `operation`,
- * `attributes`, `cost`, `priority` and `key` as options; the context that it passes to the operation,
- * if any, is adopted.
+ * @param policies - anything with `execute`. A policy of another library gets an `AbortSignal` as its
+ * second argument, which has `signal`, `operation`, `attributes`, `cost`, `priority` and `key` as
+ * properties, so that it can be read as options too. The context that it passes to the operation, if
+ * any, is adopted.
  * @throws {PipelineOrderError} when some policy can never do its work in this order; the message names
  * both policies and the reason
  * @throws {TypeError} when an option is unknown, or a policy has no `execute`
