@@ -1,4 +1,3 @@
-export { keyFromArguments } from './cached/argument-key.ts';
 export {
   type Answer,
   type CachedPolicy,

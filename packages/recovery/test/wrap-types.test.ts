@@ -9,7 +9,6 @@ import {
   chaos,
   fallback,
   hedge,
-  keyFromArguments,
   pipeline,
   pipelines,
   timeout,
@@ -122,12 +121,14 @@ describe('wrap with options', () => {
       expectTypeOf(region).toEqualTypeOf<string | undefined>();
       return { key: String(id) };
     });
-    const derived = cached({ freshMs: 1000 }).wrap(load, keyFromArguments);
+    const cachedLoad = cached({ freshMs: 1000 }).wrap(load, (id, region) => ({
+      key: `${id} ${region}`,
+    }));
     expectTypeOf(fixed).toEqualTypeOf<typeof load>();
     expectTypeOf(keyed).toEqualTypeOf<typeof load>();
-    expectTypeOf(derived).toEqualTypeOf<typeof load>();
-    expect(await derived(1, 'eu')).toBe('1 eu');
-    expect(await derived(2, 'eu')).toBe('2 eu');
+    expectTypeOf(cachedLoad).toEqualTypeOf<typeof load>();
+    expect(await cachedLoad(1, 'eu')).toBe('1 eu');
+    expect(await cachedLoad(2, 'eu')).toBe('2 eu');
   });
 
   it('rejects options that do not exist', () => {

@@ -154,7 +154,7 @@ describe('the key of a cached call', () => {
     const operation = vi.fn();
     await expect(policy.execute(operation, call)).rejects.toThrow(
       new TypeError(
-        "Cache 'users' needs a key for each call: pass { key } to execute, use wrap(fn, (...args) => ({ key })) or wrap(fn, keyFromArguments), or set the option key.",
+        "Cache 'users' needs a key for each call: pass { key } to execute, use wrap(fn, (...args) => ({ key })), or set the option key.",
       ),
     );
     await expect(policy.answer(operation, call)).rejects.toBeInstanceOf(TypeError);

@@ -155,7 +155,7 @@ class Cached extends PolicyBase implements CachedPolicy {
     notify(this.name, 'key', () => key); // logs the rejection of a promise
     const given = keyOption === undefined ? '' : `; the option key returned ${show(key)}`;
     throw new TypeError(
-      `Cache '${this.name}' needs a key for each call${given}: pass { key } to execute, use wrap(fn, (...args) => ({ key })) or wrap(fn, keyFromArguments), or set the option key.`,
+      `Cache '${this.name}' needs a key for each call${given}: pass { key } to execute, use wrap(fn, (...args) => ({ key })), or set the option key.`,
     );
   }
 
