@@ -10,7 +10,7 @@ import {
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import { type ConcurrencyStats, PermitGate } from '../limiters/permit-gate.ts';
 import { type Levels, observeLevels } from '../telemetry.ts';
-import { checkPeek } from '../wait/acquire-options.ts';
+import { readPeek } from '../wait/acquire-options.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import {
   type AdaptiveConcurrencyOptions,
@@ -111,7 +111,7 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) checkPeek(this.name, options);
+    if (options !== undefined) readPeek(this.name, options);
     return this.#gate.peek();
   }
 

@@ -18,7 +18,7 @@ import type {
   RequestCounts,
 } from '../limiter.ts';
 import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
-import { checkPeek } from '../wait/acquire-options.ts';
+import { readPeek } from '../wait/acquire-options.ts';
 import { Turns } from '../wait/turns.ts';
 import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
 import {
@@ -194,7 +194,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) checkPeek(this.name, options);
+    if (options !== undefined) readPeek(this.name, options);
     const now = this.clock.monotonic();
     const { quota, windowSeconds } = this.#announcements.smallestQuota ?? {};
     const remaining = this.#limits.remaining(now) ?? Number.POSITIVE_INFINITY;

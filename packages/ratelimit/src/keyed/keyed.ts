@@ -1,7 +1,7 @@
 import { type Operation, systemClock } from '@temper/core';
 import { type Call, checkType, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
-import { checkPeek, costOf } from '../wait/acquire-options.ts';
+import { readOptions, readPeek } from '../wait/acquire-options.ts';
 import { KEYED_BY_ITSELF } from './brand.ts';
 import type { KeyTable } from './key-table.ts';
 import { LimiterTable } from './limiter-table.ts';
@@ -46,23 +46,22 @@ class KeyedPolicy extends PolicyBase implements KeyedLimiter {
   }
 
   tryAcquire(options: AcquireOptions = {}): Lease | undefined {
-    const cost = costOf(this.name, options);
-    return this.#table.tryAcquire(this.#needKey(options.key), cost, options);
+    const checked = readOptions(this.name, options);
+    return this.#table.tryAcquire(this.#needKey(checked.key), checked.cost, checked);
   }
 
   async acquire(options: AcquireOptions = {}): Promise<Lease> {
-    const cost = costOf(this.name, options);
-    return this.#table.acquire(this.#needKey(options.key), cost, options);
+    const checked = readOptions(this.name, options);
+    return this.#table.acquire(this.#needKey(checked.key), checked.cost, checked);
   }
 
   take(options: AcquireOptions = {}): Decision {
-    const cost = costOf(this.name, options);
-    return this.#table.take(this.#needKey(options.key), cost, options);
+    const checked = readOptions(this.name, options);
+    return this.#table.take(this.#needKey(checked.key), checked.cost, checked);
   }
 
   peek(options: Pick<AcquireOptions, 'key'> = {}): LimitState {
-    checkPeek(this.name, options);
-    return this.#table.peek(this.#needKey(options.key));
+    return this.#table.peek(this.#needKey(readPeek(this.name, options)));
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -86,7 +85,7 @@ class KeyedPolicy extends PolicyBase implements KeyedLimiter {
 
   #checked(key: string): string {
     checkType(this.name, 'key', key, 'string');
-    costOf(this.name, { key });
+    readOptions(this.name, { key });
     return key;
   }
 
@@ -127,7 +126,8 @@ class OneKey extends PolicyBase implements Limiter {
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    return this.#limiter.peek(this.#keyed(options));
+    if (options !== undefined) readPeek(this.name, options);
+    return this.#limiter.peek({ key: this.#key });
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -139,8 +139,7 @@ class OneKey extends PolicyBase implements Limiter {
   }
 
   #keyed(options: AcquireOptions = {}): AcquireOptions {
-    costOf(this.name, options);
-    return { ...options, key: this.#key };
+    return { ...readOptions(this.name, options), key: this.#key };
   }
 
   [Symbol.dispose](): void {

@@ -8,7 +8,7 @@ import {
 } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import { type Levels, observeLevels } from '../telemetry.ts';
-import { checkPeek } from '../wait/acquire-options.ts';
+import { readPeek } from '../wait/acquire-options.ts';
 import {
   QUEUE_DEFAULTS,
   QUEUE_RULES,
@@ -69,7 +69,7 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) checkPeek(this.name, options);
+    if (options !== undefined) readPeek(this.name, options);
     return this.#gate.peek();
   }
 

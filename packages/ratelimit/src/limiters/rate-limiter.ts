@@ -13,7 +13,7 @@ import { pass } from '../pass.ts';
 import { RollingCount } from '../rules/rolling-count.ts';
 import { type Rule, TOLERANCE, type TokenLevels } from '../rules/rule.ts';
 import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
-import { checkPeek } from '../wait/acquire-options.ts';
+import { readPeek } from '../wait/acquire-options.ts';
 import { Forecast } from '../wait/forecast.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { Turns } from '../wait/turns.ts';
@@ -86,7 +86,7 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) checkPeek(this.name, options);
+    if (options !== undefined) readPeek(this.name, options);
     const { limit, windowMs } = this.rule;
     const now = this.clock.monotonic();
     const available = this.#turns.queued > 0 ? 0 : this.rule.available(this.#state, 0, now);

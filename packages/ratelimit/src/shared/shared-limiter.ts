@@ -6,7 +6,7 @@ import { leaseOf } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState, SharedLimiter } from '../limiter.ts';
 import { TOLERANCE } from '../rules/rule.ts';
 import { type Levels, observeLevels } from '../telemetry.ts';
-import { checkPeek, costOf } from '../wait/acquire-options.ts';
+import { readOptions, readPeek } from '../wait/acquire-options.ts';
 import {
   type Answer,
   type SharedBackend,
@@ -52,9 +52,8 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
   }
 
   async take(options: AcquireOptions = {}): Promise<Decision> {
-    const cost = costOf(this.name, options);
+    const { cost, key = '', signal } = readOptions(this.name, options);
     this.#backend.checkCost(cost);
-    const { key = '', signal } = options;
     const call = new Call(1, undefined, undefined, signal);
     if (call.aborted) throw call.reason;
     this.#checkCapacity(cost);
@@ -80,9 +79,9 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
   }
 
   async acquire(options: AcquireOptions = {}): Promise<Lease> {
-    const cost = costOf(this.name, options);
+    const checked = readOptions(this.name, options);
+    const { cost, key = '', signal, maxWaitMs = Number.POSITIVE_INFINITY } = checked;
     this.#backend.checkCost(cost);
-    const { key = '', signal, maxWaitMs = Number.POSITIVE_INFINITY } = options;
     const deadline = this.clock.monotonic() + maxWaitMs;
     return this.#turn({ key, cost, deadline, signal }, new Call(1, undefined, undefined, signal));
   }
@@ -99,8 +98,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
   }
 
   async peek(options?: Pick<AcquireOptions, 'key'>): Promise<LimitState> {
-    if (options !== undefined) checkPeek(this.name, options);
-    const key = options?.key ?? '';
+    const key = (options === undefined ? undefined : readPeek(this.name, options)) ?? '';
     try {
       const state = await this.#backend.peek(key);
       this.#observer.storeAnswered();

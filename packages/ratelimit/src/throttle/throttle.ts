@@ -11,7 +11,7 @@ import {
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions, Lease } from '../limiter.ts';
 import { RollingSums } from '../rules/rolling-sums.ts';
-import { costOf } from '../wait/acquire-options.ts';
+import { readOptions } from '../wait/acquire-options.ts';
 import {
   type ResolvedThrottleOptions,
   resolveThrottleOptions,
@@ -121,8 +121,7 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
   }
 
   tryAcquire(options: AcquireOptions = {}): ThrottleLease | undefined {
-    const cost = costOf(this.name, options);
-    const { priority = DEFAULT_PRIORITY } = options;
+    const { cost, priority = DEFAULT_PRIORITY } = readOptions(this.name, options);
     return this.#admit(priority) ? new TrainingLease(this, priority, cost) : undefined;
   }
 

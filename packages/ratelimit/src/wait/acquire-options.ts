@@ -1,44 +1,61 @@
-import { checkCallOptions, checkKnown, checkNumber } from '@temper/core/policy';
+import { checkCallOptions, checkKnown, checkNumber, show } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions } from '../limiter.ts';
 import { TOLERANCE } from '../rules/rule.ts';
 
 const KNOWN: readonly (keyof AcquireOptions)[] = ['cost', 'key', 'priority', 'signal', 'maxWaitMs'];
 
+/** The options of a call by hand, each read once and checked. */
+export interface CheckedOptions extends AcquireOptions {
+  readonly cost: number;
+}
+
 /**
- * Holds the options of a call by hand to {@link AcquireOptions}.
+ * Reads the options of a call by hand, and holds them to {@link AcquireOptions}. Each is read by name
+ * and once: accessors of a class are checked too, and cannot return another value later.
  *
- * @returns the cost
- * @throws {TypeError} on anything but an object, on unknown keys, `null` and wrong types
+ * @throws {TypeError} on anything but an object of named values, on unknown keys, `null` and wrong types
  * @throws {RangeError} on numbers out of range
  */
-export function costOf(owner: string, options: AcquireOptions): number {
-  if (typeof options !== 'object' || options === null) checkKnown(owner, options, KNOWN);
-  for (const option in options) {
-    const value = options[option as keyof AcquireOptions];
-    if (isFine(option, value)) continue;
-    if (!KNOWN.includes(option as keyof AcquireOptions)) checkKnown(owner, options, KNOWN);
-    if (value === undefined) continue;
-    if (option === 'maxWaitMs') checkNumber(owner, option, value, { min: 0 });
-    else checkCallOptions(owner, { [option]: value });
+export function readOptions(owner: string, options: AcquireOptions): CheckedOptions {
+  checkShape(owner, options);
+  const { cost = 1, key, priority, signal, maxWaitMs } = options;
+  // The usual values pass quickly; the full check decides about all others.
+  if (!(typeof cost === 'number' && cost > 0 && cost < Number.POSITIVE_INFINITY)) {
+    checkCallOptions(owner, { cost });
   }
-  return options.cost ?? 1;
+  if (key !== undefined && (typeof key !== 'string' || key === '')) {
+    checkCallOptions(owner, { key });
+  }
+  if (priority !== undefined || signal !== undefined) checkCallOptions(owner, { priority, signal });
+  if (maxWaitMs !== undefined) checkNumber(owner, 'maxWaitMs', maxWaitMs, { min: 0 });
+  return { cost, key, priority, signal, maxWaitMs };
 }
 
-/** Passes the usual values of the usual options quickly; the full check decides about all others. */
-function isFine(option: string, value: unknown): boolean {
-  return option === 'key'
-    ? typeof value === 'string' && value !== ''
-    : option === 'cost' &&
-        typeof value === 'number' &&
-        value > 0 &&
-        value < Number.POSITIVE_INFINITY;
+function checkShape(owner: string, options: AcquireOptions): void {
+  // No literal is anything else than an object of named values.
+  if (
+    typeof options !== 'object' ||
+    options === null ||
+    Object.getPrototypeOf(options) !== Object.prototype
+  ) {
+    checkKnown(owner, options, KNOWN);
+  }
+  for (const name in options) {
+    if (KNOWN.includes(name as keyof AcquireOptions)) continue;
+    // What somebody has added to Object.prototype is not meant for us.
+    if (!Object.hasOwn(options, name) && name in Object.prototype) continue;
+    const known = KNOWN.join(', ');
+    throw new TypeError(`${owner}: unknown option ${show(name)}; known are ${known}.`);
+  }
 }
 
-/** Holds the options of `peek` to `{ key }`. */
-export function checkPeek(owner: string, options: Pick<AcquireOptions, 'key'>): void {
+/** Reads the options of `peek`, likewise. @returns the key */
+export function readPeek(owner: string, options: Pick<AcquireOptions, 'key'>): string | undefined {
   checkKnown(owner, options, ['key']);
-  if (options.key !== undefined) checkCallOptions(owner, { key: options.key });
+  const { key } = options;
+  if (key !== undefined) checkCallOptions(owner, { key });
+  return key;
 }
 
 /** @throws {RateLimitExceededError} when a cost is more than can ever be had at once */

@@ -2,7 +2,7 @@ import { Call, notify } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions } from '../limiter.ts';
 import type { LimiterObserver } from '../telemetry.ts';
-import { checkCapacity, costOf } from './acquire-options.ts';
+import { checkCapacity, readOptions } from './acquire-options.ts';
 import type { ResolvedQueueOptions } from './options.ts';
 import { type Gate, refusal, WaitQueue } from './wait-queue.ts';
 
@@ -47,15 +47,18 @@ export class Turns {
    * @throws {RateLimitExceededError} when the cost can never pass
    */
   costOf(options: AcquireOptions): number {
-    const cost = costOf(this.#gate.name, options);
+    const { cost } = readOptions(this.#gate.name, options);
     checkCapacity(this.#gate.name, this.#gate.capacity, cost);
     return cost;
   }
 
   /** Takes units for a call by hand, waiting for them if need be. @returns the cost */
   async acquire(options: AcquireOptions = {}): Promise<number> {
-    const cost = costOf(this.#gate.name, options);
-    const { signal, maxWaitMs = Number.POSITIVE_INFINITY } = options;
+    const {
+      cost,
+      signal,
+      maxWaitMs = Number.POSITIVE_INFINITY,
+    } = readOptions(this.#gate.name, options);
     if (signal?.aborted === true) throw signal.reason;
     if (!this.enter(cost))
       await this.#wait(cost, maxWaitMs, new Call(1, undefined, undefined, signal));
