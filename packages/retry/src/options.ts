@@ -24,6 +24,7 @@ import {
   systemRandom,
   typeRule,
 } from '@temper/core/policy';
+
 /**
  * How a wait is randomised, so that clients that failed together do not retry together. `none` does
  * not change it, `full` draws from 0 to the wait, `equal` from half of it to all of it,
@@ -129,8 +130,9 @@ export interface RetryOptions {
    */
   readonly maxRetryAfterMs?: number;
   /**
-   * Whether an outcome is retried: an error, or a value that counts as a failure. Not asked about a
-   * call that has ended. When attempts run out, the last error is thrown and the last value returned.
+   * Whether an outcome is retried: an error, or a value that counts as a failure. Not asked about an
+   * error of a call that has ended, which is never retried. When attempts run out, the last error is
+   * thrown and the last value returned.
    *
    * @defaultValue `isTransient`: errors that are transient, no values
    */
@@ -167,7 +169,7 @@ export interface RetryOptions {
   readonly wrapExhausted?: boolean;
   /** Called before each wait, with its length in milliseconds. What it throws is logged. */
   readonly onRetry?: (event: RetryEvent & { readonly delayMs: number }, call: CallContext) => void;
-  /** Called when a call fails for good, with what it rejects with. What it throws is logged. */
+  /** Called when a call fails for good, with the error or value that it ends with. What it throws is logged. */
   readonly onGiveUp?: (event: RetryEvent & { readonly error: unknown }, call: CallContext) => void;
   /**
    * Which calls get spans: all, those with a failed attempt, or none.

@@ -332,24 +332,6 @@ describe('a value that counts as a failure', () => {
   });
 });
 
-describe('a response that is retried', () => {
-  it('has its body cancelled before the next attempt, and the last one is left to the caller', async () => {
-    const shouldHandle = (o: Outcome<Response>): boolean => o.ok && o.value.status === 503;
-    const { clock, policy } = setUp({ shouldHandle });
-    const cancelled: number[] = [];
-    let calls = 0;
-    const answer = (): Response => {
-      const call = ++calls;
-      const body = new ReadableStream({ cancel: () => void cancelled.push(call) });
-      return new Response(body, { status: 503 });
-    };
-    const last = await clock.runUntil(policy.execute(answer));
-    expect(cancelled).toEqual([1, 2]);
-    expect(last.bodyUsed).toBe(false);
-    expect(last.body?.locked).toBe(false);
-  });
-});
-
 describe('labels of a call', () => {
   it('reach the operation at every attempt', async () => {
     const { clock, policy } = setUp();
