@@ -63,12 +63,12 @@ function apply({ refusal, fields, release }: GuardAnswer, response: ServerRespon
       return false;
     }
   } catch (error) {
-    release(); // the headers may have been sent already
+    release(false); // the headers may have been sent already
     throw error;
   }
   // A connection that is closed already emits no further event.
-  if (response.closed || response.destroyed) release();
-  else response.once('close', release);
+  if (response.closed || response.destroyed) release(false);
+  else response.once('close', () => release(response.writableFinished));
   return true;
 }
 

@@ -64,8 +64,9 @@ export function fastifyRateLimit(
       // As bytes: to text Fastify adds a charset parameter, which JSON does not have.
       return reply.code(refusal.status).send(Buffer.from(JSON.stringify(refusal.problem)));
     }
-    if (reply.raw.closed || reply.raw.destroyed) release();
-    else reply.raw.once('close', release);
+    const { raw } = reply;
+    if (raw.closed || raw.destroyed) release(false);
+    else raw.once('close', () => release(raw.writableFinished));
     return undefined;
   });
   done();

@@ -28,8 +28,12 @@ export interface GuardAnswer {
   readonly refusal: { readonly status: number; readonly problem: Problem } | undefined;
   /** Fields for the response, whatever it is. */
   readonly fields: ResponseFields;
-  /** To be called when the response is over: gives permits back. A second call does nothing. */
-  readonly release: () => void;
+  /**
+   * To be called when the response is over: gives permits back. A second call does nothing.
+   *
+   * @param served - whether the whole response was sent; otherwise limits that learn learn nothing
+   */
+  readonly release: (served: boolean) => void;
 }
 
 /** The key of requests whose address is unknown, or whose key is empty. */
@@ -70,8 +74,8 @@ export class HttpGuard {
     const { skip, limits, onStoreUnavailable } = this.#options;
     const announced = new Announced();
     const leases: Lease[] = [];
-    const release = (): void => {
-      for (const lease of leases.splice(0)) lease.release();
+    const release = (served: boolean): void => {
+      for (const lease of leases.splice(0)) giveBack(lease, served);
     };
     const pass: GuardAnswer = { refusal: undefined, fields: {}, release };
     if (skip !== undefined && ask(this.#owner, 'skip', skip, request)) return pass;
@@ -82,23 +86,23 @@ export class HttpGuard {
         const answer = await this.#take(limit, key, request);
         if (answer === 'unavailable') {
           if (onStoreUnavailable === 'allow') continue;
-          release();
+          release(false);
           return refuse('temporary-reduced-capacity', [], 1, announced.fields);
         }
         if (answer instanceof Error) {
-          release();
+          release(false);
           const seconds = secondsOf(answer.retryAfterMs);
           return refuse(problemFor(limit), [limit.name], seconds, announced.fields);
         }
         if (answer.lease !== undefined) leases.push(answer.lease);
         announced.add(limit.name, answer, this.#partitionOf(limit, key));
         if (answer.allowed) continue;
-        release();
+        release(false);
         const seconds = retryAfterSeconds(answer);
         return refuse(problemFor(limit), [limit.name], seconds, announced.fields);
       }
     } catch (error) {
-      release();
+      release(false);
       throw errorOf(this.#owner, error);
     }
     return { ...pass, fields: announced.fields };
@@ -136,6 +140,12 @@ export class HttpGuard {
     }
     return undefined;
   }
+}
+
+/** A lease that trains its limit must not report a success of a request that was not served. */
+function giveBack(lease: Lease & { ignore?: unknown }, served: boolean): void {
+  if (!served && typeof lease.ignore === 'function') lease.ignore();
+  else lease.release();
 }
 
 /** An error as it is; anything else that was thrown as the cause of an error. */

@@ -37,6 +37,7 @@ interface NodeBindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } };
   readonly outgoing?: {
     readonly closed?: boolean;
+    readonly writableFinished?: boolean;
     once?(event: 'close', listener: () => void): unknown;
   };
 }
@@ -71,14 +72,16 @@ export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
     }
     const { outgoing } = (context.env ?? {}) as NodeBindings;
     const held = outgoing?.once !== undefined && outgoing.closed !== true;
-    if (held) outgoing.once?.('close', release);
+    if (held) outgoing.once?.('close', () => release(outgoing.writableFinished !== false));
+    let returned = false;
     try {
       await next();
+      returned = true;
       for (const [name, value] of Object.entries(fields)) {
         context.header(name, value, { append: true });
       }
     } finally {
-      if (!held) release();
+      if (!held) release(returned);
     }
     return undefined;
   };
