@@ -200,29 +200,47 @@ describe('the key of a cached call', () => {
   });
 });
 
-describe('forget', () => {
-  it('removes one answer, or all', async () => {
+describe('forget and clear', () => {
+  it('remove one answer, and all', async () => {
     const { policy } = make();
     for (const own of ['a', 'b', 'c']) await policy.execute(async () => own, { key: own });
     policy.forget('b');
     await expect(policy.execute(down, { key: 'b' })).rejects.toThrow('down');
     await expect(policy.execute(down, { key: 'a' })).resolves.toBe('a');
-    policy.forget();
+    policy.clear();
     await expect(policy.execute(down, { key: 'a' })).rejects.toThrow('down');
     expect(policy.stats().keys).toBe(0);
   });
 
   it.each([
-    ['its key', key, false],
-    ['all keys', undefined, false],
-    ['its key', key, true],
-    ['all keys', undefined, true],
-  ])(
-    'of %s (%s) keeps no answer of a call in progress (singleFlight: %s)',
-    async (_, forgotten, singleFlight) => {
+    ['undefined', undefined],
+    ['null', null],
+    ["''", ''],
+    ['1', 1],
+    ['NaN', Number.NaN],
+    ['an object', {}],
+    ['an array', ['a']],
+  ])('refuse %s as a key, and remove nothing then', async (shown, wrong) => {
+    const { policy } = make({ name: 'users' });
+    await policy.execute(async () => 'kept', { key });
+    expect(() => policy.forget(wrong as never)).toThrow(TypeError);
+    expect(() => policy.forget(wrong as never)).toThrow(
+      `Cache 'users': forget(key) needs a non-empty string, got ${shown}`,
+    );
+    expect(policy.stats().keys).toBe(1);
+  });
+
+  it.each([
+    ['forget', false],
+    ['clear', false],
+    ['forget', true],
+    ['clear', true],
+  ] as const)(
+    'keep no answer of a call in progress (%s, singleFlight: %s)',
+    async (method, singleFlight) => {
       const { clock, policy } = make({ freshMs: 1000, singleFlight });
       const old = policy.execute(() => clock.sleep(50).then(() => 'old'), { key });
-      policy.forget(forgotten);
+      policy[method](key);
       const anew = policy.execute(() => clock.sleep(10).then(() => 'new'), { key });
       await clock.advance(50);
       expect([await old, await anew]).toEqual(['old', 'new']);
@@ -231,7 +249,7 @@ describe('forget', () => {
     },
   );
 
-  it('leaves calls with other keys alone', async () => {
+  it('leave calls with other keys alone', async () => {
     const { clock, policy } = make({ freshMs: 1000 });
     const call = policy.execute(() => clock.sleep(50).then(() => 'kept'), { key });
     policy.forget('other');

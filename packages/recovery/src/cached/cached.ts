@@ -53,10 +53,14 @@ export interface CachedPolicy extends Policy {
   /** As {@link Policy.execute}, and tells where the answer came from and how old it is. */
   answer<T>(operation: Operation<T>, options?: CallOptions): Promise<Answer<T>>;
   /**
-   * Forgets the answer of this key, or all answers. What runs at this moment still answers its own
-   * callers, but is neither kept nor shared with later ones.
+   * Forgets the answer of this key. What runs at this moment still answers its own callers, but is
+   * neither kept nor shared with later ones.
+   *
+   * @throws {TypeError} unless `key` is a non-empty string
    */
-  forget(key?: string): void;
+  forget(key: string): void;
+  /** As {@link CachedPolicy.forget}, for all keys. */
+  clear(): void;
   stats(): CachedStats;
   /** What composers should know of this policy. */
   describe(): PolicyDescription;
@@ -104,10 +108,19 @@ class Cached extends PolicyBase implements CachedPolicy {
     return answer as Answer<T>;
   }
 
-  forget(key?: string): void {
-    if (key === undefined) this.#entries.clear();
-    else this.#entries.delete(key);
+  forget(key: string): void {
+    if (typeof key !== 'string' || key === '') {
+      throw new TypeError(
+        `Cache '${this.name}': forget(key) needs a non-empty string, got ${show(key)}; clear() forgets all answers.`,
+      );
+    }
+    this.#entries.delete(key);
     this.#runs.forget(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#runs.clear();
   }
 
   async #answer<T>(operation: Operation<T>, call: Call): Promise<Answer<T>> {

@@ -52,14 +52,15 @@ export class Runs {
     }
   }
 
-  /** @param key - all keys without one */
-  forget(key?: string): void {
-    const keys = key === undefined ? [...this.#generations.keys()] : [key];
-    for (const each of keys) {
-      const generation = this.#generations.get(each);
-      if (generation === undefined) continue;
-      generation.forgotten = true;
-      this.#generations.delete(each);
-    }
+  forget(key: string): void {
+    const generation = this.#generations.get(key);
+    if (generation === undefined) return;
+    generation.forgotten = true;
+    this.#generations.delete(key);
+  }
+
+  clear(): void {
+    for (const generation of this.#generations.values()) generation.forgotten = true;
+    this.#generations.clear();
   }
 }
