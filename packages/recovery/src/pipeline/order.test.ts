@@ -102,6 +102,67 @@ describe('the order of a pipeline', () => {
     expect(problems(silent, silent)).toHaveLength(1); // but not to the same object twice
   });
 
+  it.each<[string, (this: object) => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error('not yet');
+      },
+    ],
+    ['returns undefined', () => undefined],
+    ['returns null', () => null],
+    ['returns a promise', () => Promise.resolve({ kind: 'retry' })],
+    ['returns a kind that is no string', () => ({ kind: 1 })],
+    ['returns no kind', () => ({ timeoutMs: 1 })],
+    ['returns a timeout that is no number', () => ({ kind: 'timeout', timeoutMs: '1' })],
+    ['returns parts that are no array', () => ({ kind: 'pipeline', parts: 1 })],
+    ['returns parts that are null', () => ({ kind: 'pipeline', parts: null })],
+    ['returns parts that are no objects', () => ({ kind: 'pipeline', parts: [null, 1] })],
+    [
+      'returns a getter that throws',
+      () => ({
+        get kind() {
+          throw new Error('hostile');
+        },
+      }),
+    ],
+  ])('may contain a policy whose describe %s: it counts as one of unknown kind', (_, describe) => {
+    const foreign = { execute: async () => 1 as never, describe };
+    expect(problems(limit('a', 200), foreign as never, limit('b', 100))).toEqual([]);
+    expect(pipeline({}, foreign).stats().policies).toEqual([
+      { name: 'policy', kind: 'policy', stats: undefined },
+    ]);
+  });
+
+  it('may contain a policy that names itself as its part, or new parts for ever', () => {
+    const nested = (parts: (self: object) => readonly object[]) => ({
+      execute: async () => 1 as never,
+      describe(): PolicyDescription {
+        return { kind: 'group', parts: parts(this) };
+      },
+    });
+    const itself = nested((self) => [self, self]);
+    const around = nested(() => [{ describe: () => ({ kind: 'group', parts: [around] }) }]);
+    const endless = nested(() => [nested(() => endless.describe().parts ?? [])]);
+    for (const foreign of [itself, around, endless]) {
+      expect(problems(limit('a', 200), foreign, limit('b', 100))).toEqual([]);
+    }
+  });
+
+  it('may contain a policy whose name and statistics are of another kind', () => {
+    const foreign = { execute: async () => 1 as never, name: 7, stats: 'none' };
+    expect(pipeline({}, foreign).stats().policies).toEqual([
+      { name: 'policy', kind: 'policy', stats: undefined },
+    ]);
+    const hostile = {
+      execute: async () => 1 as never,
+      get name(): string {
+        throw new Error('hostile');
+      },
+    };
+    expect(problems(hostile)).toEqual([]);
+  });
+
   it('is accepted when each timeout is shorter than the one around it, whatever else it contains', () => {
     const description = fc.record({
       kind: fc.constantFrom('retry', 'hedge', 'fallback', 'cached', 'policy', 'ratelimit'),

@@ -18,21 +18,72 @@ const INERT: ReadonlySet<string> = new Set(['timeout', 'breaker']);
  * @returns one sentence for each mistake
  */
 export function orderProblems(policies: readonly object[]): string[] {
-  const layers = policies.flatMap(layersOf);
+  const layers = policies.flatMap((policy) => layersOf(policy));
   return [...twice(layers), ...pairs(layers).flatMap(([a, b, between]) => clash(a, b, between))];
 }
 
-function layersOf(policy: object): Layer[] {
+/** How deep policies may be nested before their parts are no longer looked at. */
+const MAX_DEPTH = 64;
+
+/** @param around - the policies that `policy` is part of */
+function layersOf(policy: object, around: readonly object[] = []): Layer[] {
+  // A composite of another library may name itself as its part, directly or not.
+  if (around.includes(policy) || around.length > MAX_DEPTH) return [unknownLayer()];
   const description = descriptionOf(policy);
-  if (description.parts !== undefined) return description.parts.flatMap(layersOf);
-  const { name } = policy as { name?: unknown };
-  return [{ policy, name: typeof name === 'string' ? name : description.kind, description }];
+  if (description.parts !== undefined) {
+    const within = [...around, policy];
+    return description.parts.flatMap((part) => layersOf(part, within));
+  }
+  return [{ policy, name: nameOf(policy) ?? description.kind, description }];
 }
 
-/** A policy's description of itself. */
+/** Each is an object of its own, so that it does not count as a policy that occurs twice. */
+function unknownLayer(): Layer {
+  return { policy: {}, name: UNKNOWN.kind, description: UNKNOWN };
+}
+
+/** The name of a policy, when it has one. */
+export function nameOf(policy: object): string | undefined {
+  try {
+    const { name } = policy as { name?: unknown };
+    return typeof name === 'string' ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A policy's description of itself. That of another library may have a `describe` of another meaning:
+ * what it returns or throws must not make a pipeline fail.
+ */
 export function descriptionOf(policy: object): PolicyDescription {
-  const { describe } = policy as { describe?: () => PolicyDescription };
-  return typeof describe === 'function' ? describe.call(policy) : { kind: 'policy' };
+  try {
+    const { describe } = policy as { describe?: () => unknown };
+    const description = typeof describe === 'function' ? describe.call(policy) : undefined;
+    return isDescription(description) ? { ...description } : UNKNOWN;
+  } catch {
+    return UNKNOWN;
+  }
+}
+
+const UNKNOWN: PolicyDescription = { kind: 'policy' };
+
+function isDescription(value: unknown): value is PolicyDescription {
+  if (!isObject(value)) return false;
+  const description: { readonly [K in keyof PolicyDescription]?: unknown } = value;
+  const { kind, repeats, timeoutMs, attemptTimeoutMs, firstDelayMs, parts } = description;
+  return (
+    typeof kind === 'string' &&
+    (repeats === undefined || typeof repeats === 'boolean') &&
+    [timeoutMs, attemptTimeoutMs, firstDelayMs].every(
+      (ms) => ms === undefined || typeof ms === 'number',
+    ) &&
+    (parts === undefined || (Array.isArray(parts) && parts.every(isObject)))
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function twice(layers: readonly Layer[]): string[] {

@@ -13,7 +13,7 @@ import {
 import { PipelineOrderError } from '../errors.ts';
 import { adopt } from './adopted-call.ts';
 import { ForeignOptions } from './foreign-options.ts';
-import { descriptionOf, orderProblems } from './order.ts';
+import { descriptionOf, nameOf, orderProblems } from './order.ts';
 
 /** Options of {@link pipeline}. */
 export interface PipelineOptions {
@@ -73,9 +73,10 @@ class Pipeline extends PolicyBase implements PipelinePolicy {
   stats(): PipelineStats {
     return {
       policies: this.policies.map((policy) => {
-        const { name, stats } = policy as Partial<Policy>;
+        const { stats } = policy as Partial<Policy>;
         const { kind } = descriptionOf(policy);
-        return { name: name ?? kind, kind, stats: stats?.call(policy) };
+        const own = typeof stats === 'function' ? stats.call(policy) : undefined;
+        return { name: nameOf(policy) ?? kind, kind, stats: own };
       }),
     };
   }
