@@ -35,4 +35,27 @@ describe('a bounded map', () => {
       }),
     );
   });
+
+  it('removes an entry that is spared only when there is no other but the newest', () => {
+    const key = fc.integer({ min: 0, max: 9 });
+    const isSpared = (value: number) => value % 3 === 0;
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5 }), fc.array(key), (limit, keys) => {
+        const evicted: number[] = [];
+        const map = new BoundedMap<number, number>(
+          limit,
+          (_, gone) => evicted.push(gone),
+          isSpared,
+        );
+        for (const each of keys) {
+          const older = [...map.entries()].map(([one]) => one).filter((one) => one !== each);
+          const before = evicted.length;
+          map.set(each, each);
+          const expected = older.find((one) => !isSpared(one)) ?? older[0];
+          expect(evicted.slice(before)).toEqual(older.length === limit ? [expected] : []);
+          expect(map.size).toBeLessThanOrEqual(limit);
+        }
+      }),
+    );
+  });
 });

@@ -1,16 +1,26 @@
-/** A map of bounded size: the entry used longest ago is removed first. All operations take constant time. */
+/**
+ * A map of bounded size: the entry used longest ago is removed first. All operations take constant time,
+ * but for a `set` that must look past entries that `isSpared` protects.
+ */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;
   readonly #onEvict: ((value: V, key: K) => void) | undefined;
+  readonly #isSpared: ((value: V) => boolean) | undefined;
 
   /**
    * @param limit - most entries kept, at least 1
    * @param onEvict - called with each entry that was removed to make room
+   * @param isSpared - whether an entry is removed only when there is no other but the newest
    */
-  constructor(limit: number, onEvict?: (value: V, key: K) => void) {
+  constructor(
+    limit: number,
+    onEvict?: (value: V, key: K) => void,
+    isSpared?: (value: V) => boolean,
+  ) {
     this.#limit = limit;
     this.#onEvict = onEvict;
+    this.#isSpared = isSpared;
   }
 
   get size(): number {
@@ -34,12 +44,24 @@ export class BoundedMap<K, V> {
   set(key: K, value: V): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);
-    if (this.#entries.size <= this.#limit) return;
-    for (const [oldest, gone] of this.#entries) {
-      this.#entries.delete(oldest);
-      this.#onEvict?.(gone, oldest);
-      break;
+    if (this.#entries.size > this.#limit) this.#evict(key);
+  }
+
+  #evict(newest: K): void {
+    const [oldest, gone] = this.#dispensable(newest);
+    this.#entries.delete(oldest);
+    this.#onEvict?.(gone, oldest);
+  }
+
+  /** The entry used longest ago among those that are not spared, or else among all. */
+  #dispensable(newest: K): [K, V] {
+    let oldest: [K, V] | undefined;
+    for (const entry of this.#entries) {
+      if (entry[0] === newest) break;
+      if (this.#isSpared?.(entry[1]) !== true) return entry;
+      oldest ??= entry;
     }
+    return oldest as [K, V]; // with a limit of at least 1, there is an entry beside the newest
   }
 
   delete(key: K): boolean {

@@ -52,9 +52,12 @@ export class HttpGuard implements Disposable {
       clock,
     });
     if (options.retry !== false) this.#retry = httpRetry(options, options.retry, discard);
-    this.#origins = new BoundedMap(options.maxOrigins, ({ breaker }) => {
-      breaker?.[Symbol.dispose]();
-    });
+    this.#origins = new BoundedMap<string, OriginGuard>(
+      options.maxOrigins,
+      ({ breaker }) => breaker?.[Symbol.dispose](),
+      // Many new origins must not make requests to one that is down possible again.
+      ({ breaker }) => breaker !== undefined && breaker.state !== 'closed',
+    );
     // An invalid option is an error now, and not at the first request.
     this.#create().breaker?.[Symbol.dispose]();
   }

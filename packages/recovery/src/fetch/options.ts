@@ -116,7 +116,8 @@ export interface HttpResilienceOptions {
    */
   readonly shouldHandle?: ShouldHandle;
   /**
-   * Most origins that a breaker is kept for; the one used longest ago is dropped first.
+   * Most origins that a breaker is kept for; the one used longest ago is dropped first, and a circuit
+   * that is not closed only when there is no closed one.
    *
    * @defaultValue 1000
    * @throws {RangeError} at construction, unless an integer >= 1

@@ -118,6 +118,38 @@ describe('the breaker of an origin', () => {
     for (const name of ['a', 'b', 'a', 'c']) await fetch(`http://${name}.example/`);
     expect(Object.keys(fetch.stats().breakers)).toEqual(['http://a.example', 'http://c.example']);
   });
+
+  it('is kept while it is open, however many other origins are requested', async () => {
+    const sent: string[] = [];
+    const own = async (url: unknown): Promise<Response> => {
+      const { host } = new URL(String(url));
+      sent.push(host);
+      return new Response('', { status: host === 'down.example' ? 500 : 200 });
+    };
+    const fetch = resilientFetch({
+      maxOrigins: 3,
+      fetch: own as typeof globalThis.fetch,
+      retry: false,
+      breaker: { failureThreshold: 2 },
+    });
+    for (let i = 0; i < 2; i++) await fetch('http://down.example/');
+    for (let i = 0; i < 10; i++) await fetch(`http://fresh-${i}.example/`);
+    await expect(fetch('http://down.example/')).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect(sent.filter((host) => host === 'down.example')).toHaveLength(2);
+    expect(Object.keys(fetch.stats().breakers)).toHaveLength(3);
+  });
+
+  it('is dropped although it is open when all the others are open too', async () => {
+    const own = async (): Promise<Response> => new Response('', { status: 500 });
+    const fetch = resilientFetch({
+      maxOrigins: 2,
+      fetch: own,
+      retry: false,
+      breaker: { failureThreshold: 1 },
+    });
+    for (const name of ['a', 'b', 'c']) await fetch(`http://${name}.example/`);
+    expect(Object.keys(fetch.stats().breakers)).toEqual(['http://b.example', 'http://c.example']);
+  });
 });
 
 describe('the limit of fetch', () => {
