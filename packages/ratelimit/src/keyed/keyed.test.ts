@@ -137,6 +137,21 @@ describe.each(kinds)('a keyed limiter with a %s', (_, make) => {
   });
 });
 
+describe('one key of a keyed limiter', () => {
+  it.each([
+    ['a template', () => keyed({ template: tokenBucket({ clock }) })],
+    ['a function', () => keyed({ limiter: () => tokenBucket({ clock }), clock })],
+  ])('ends a call by the clock of the limiter: %s', async (_, limiter) => {
+    const call = limiter()
+      .for('a')
+      .execute(() => new Promise(() => undefined), { timeoutMs: 60_000 });
+    const ended = expect(call).rejects.toThrow(/60000 ms/);
+    await clock.advance(60_000);
+    await ended;
+    expect(clock.pending).toBe(0);
+  });
+});
+
 describe('the options of keyed', () => {
   it('must have exactly one of template and limiter', () => {
     const template = tokenBucket({ clock });

@@ -1,4 +1,4 @@
-import { type Operation, systemClock } from '@temper/core';
+import { type Clock, type Operation, systemClock } from '@temper/core';
 import { type Call, checkType, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import { readOptions, readPeek } from '../wait/acquire-options.ts';
@@ -76,7 +76,7 @@ class KeyedPolicy extends PolicyBase implements KeyedLimiter {
   }
 
   for(key: string): Limiter {
-    return new OneKey(this, this.#checked(key));
+    return new OneKey(this, this.#checked(key), this.clock);
   }
 
   forget(key: string): boolean {
@@ -103,8 +103,8 @@ class OneKey extends PolicyBase implements Limiter {
   readonly #limiter: KeyedPolicy;
   readonly #key: string;
 
-  constructor(limiter: KeyedPolicy, key: string) {
-    super(limiter.name, systemClock);
+  constructor(limiter: KeyedPolicy, key: string, clock: Clock) {
+    super(limiter.name, clock);
     this.#limiter = limiter;
     this.#key = key;
   }
