@@ -109,6 +109,58 @@ describe('keyed with a limiter function', () => {
     },
   );
 
+  it('takes over the rejection of an asynchronous function', async () => {
+    const unhandled: unknown[] = [];
+    const record = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', record);
+    try {
+      const limiter = (async () => {
+        throw new Error('no such user');
+      }) as never;
+      const perKey = keyed({ limiter, clock });
+      expect(() => perKey.tryAcquire({ key: 'a' })).toThrow(/must return a limiter/);
+      expect(() => perKey.peek({ key: 'a' })).toThrow(/must return a limiter/);
+      await expect(perKey.execute(() => 1, { key: 'a' })).rejects.toThrow(/must return a limiter/);
+      await new Promise(setImmediate);
+    } finally {
+      process.off('unhandledRejection', record);
+    }
+    expect(unhandled).toEqual([]);
+  });
+
+  const fail = (): never => {
+    throw new Error('a bug');
+  };
+
+  it.each<[string, object]>([
+    ['has no Symbol.dispose', { [Symbol.dispose]: undefined }],
+    ['throws when it is disposed of', { [Symbol.dispose]: fail }],
+    ['throws in stats', { stats: fail }],
+    ['rejects in stats', { stats: () => Promise.reject(new Error('a bug')) }],
+    [
+      'has a getter that throws in stats',
+      { stats: () => Object.create({}, { queued: { get: fail } }) },
+    ],
+    ...[undefined, null, 'many', { allowed: 'x', queued: Number.NaN, inFlight: -1 }].map(
+      (stats): [string, object] => [`reports ${JSON.stringify(stats)}`, { stats: () => stats }],
+    ),
+  ])('can use a foreign limiter that %s', async (_, broken) => {
+    const perKey = keyed({
+      limiter: () => Object.assign(tokenBucket({ clock }), broken),
+      maxKeys: 1,
+      clock,
+    });
+    expect(perKey.tryAcquire({ key: 'a' })).toBeDefined();
+    expect(perKey.tryAcquire({ key: 'b' })).toBeDefined();
+    await expect(perKey.execute(() => 'done', { key: 'b' })).resolves.toBe('done');
+    const { keys, evictions, queued, allowed } = perKey.stats();
+    expect({ keys, evictions, queued }).toEqual({ keys: 1, evictions: 1, queued: 0 });
+    expect(allowed).toBeGreaterThanOrEqual(0);
+    expect(perKey.forget('b')).toBe(true);
+    clock.jump(3_600_000);
+    expect(perKey.stats().keys).toBe(0);
+  });
+
   it('changes nothing when the function throws', () => {
     const perKey = keyed({
       limiter: (key) => {

@@ -1,5 +1,5 @@
 import type { Clock, Operation } from '@temper/core';
-import { type Call, type Counts, type InCallExecutor, show } from '@temper/core/policy';
+import { type Call, type Counts, type InCallExecutor, notify, show } from '@temper/core/policy';
 import type {
   AcquireOptions,
   Decision,
@@ -117,7 +117,13 @@ export class LimiterTable implements KeyTable {
 
   #create(key: string): Limiter {
     const limiter = this.#options.create(key);
-    checkLimiter(this.name, limiter);
+    try {
+      checkLimiter(this.name, limiter);
+    } catch (error) {
+      // What an asynchronous function rejects with would be nobody's otherwise.
+      notify(this.name, 'limiter', () => limiter);
+      throw error;
+    }
     const owner = this.#owners.get(limiter);
     if (owner !== undefined && owner !== key) {
       throw new TypeError(
@@ -132,14 +138,14 @@ export class LimiterTable implements KeyTable {
       );
     }
     // The keys are observed together; the limiters count under their own name.
-    limiter[Symbol.dispose]();
+    notify(this.name, 'limiter', () => (limiter as Partial<Disposable>)[Symbol.dispose]?.());
     return limiter;
   }
 
   #makeRoom(now: number): boolean {
     for (let passed = 0; passed < Math.min(MAX_PASSED_OVER, this.#index.size); passed++) {
       const { oldest } = this.#index;
-      if (inUse(this.#limiters[oldest]!)) {
+      if (this.#inUse(oldest)) {
         this.#index.touch(oldest, now);
       } else {
         this.#remove(oldest);
@@ -154,20 +160,26 @@ export class LimiterTable implements KeyTable {
     for (let left = most; left > 0; left--) {
       const { oldest } = this.#index;
       if (oldest === NONE || now - this.#index.usedAt(oldest) < this.#idleMs) return;
-      if (inUse(this.#limiters[oldest]!)) this.#index.touch(oldest, now);
+      if (this.#inUse(oldest)) this.#index.touch(oldest, now);
       else this.#remove(oldest);
     }
   }
 
   #remove(slot: number): void {
-    addCounts(this.#removed, this.#limiters[slot]!);
+    addCounts(this.#removed, statsOf(this.name, this.#limiters[slot]!));
     this.#limiters[slot] = undefined;
     this.#index.remove(slot);
   }
 
+  /** Whether calls wait for a limiter or hold permits of it: they would be lost with it. */
+  #inUse(slot: number): boolean {
+    const { queued, inFlight } = statsOf(this.name, this.#limiters[slot]!);
+    return queued > 0 || inFlight > 0;
+  }
+
   forget(key: string): boolean {
     const slot = this.#index.find(key);
-    if (slot === NONE || inUse(this.#limiters[slot]!)) return false;
+    if (slot === NONE || this.#inUse(slot)) return false;
     this.#remove(slot);
     return true;
   }
@@ -177,39 +189,58 @@ export class LimiterTable implements KeyTable {
     const counts = { ...this.#removed };
     let queued = 0;
     for (const limiter of this.#limiters) {
-      if (limiter !== undefined) queued += addCounts(counts, limiter);
+      if (limiter !== undefined) queued += addCounts(counts, statsOf(this.name, limiter));
     }
     counts.rejected += this.#refused.keys;
     return { keys: this.#index.size, evictions: this.#evicted.evictions, queued, ...counts };
   }
 }
 
-/** What limiters of this package report; a foreign one may report less. */
-type Stats = Partial<RequestCounts & { readonly queued: number; readonly inFlight: number }>;
+/** What is read of the statistics of a limiter. */
+type Stats = RequestCounts & { readonly queued: number; readonly inFlight: number };
+
+/** The statistics of a limiter. What a foreign one does not report, or not as a count, is 0. */
+function statsOf(owner: string, limiter: Limiter): Stats {
+  let stats: Stats = NO_STATS;
+  notify(owner, 'limiter', () => {
+    const reported: unknown = limiter.stats();
+    const found = (reported ?? {}) as Partial<Record<keyof Stats, unknown>>;
+    stats = {
+      allowed: countOf(found.allowed),
+      delayed: countOf(found.delayed),
+      rejected: countOf(found.rejected),
+      aborted: countOf(found.aborted),
+      queued: countOf(found.queued),
+      inFlight: countOf(found.inFlight),
+    };
+    return reported;
+  });
+  return stats;
+}
+
+const NO_STATS: Stats = {
+  allowed: 0,
+  delayed: 0,
+  rejected: 0,
+  aborted: 0,
+  queued: 0,
+  inFlight: 0,
+};
+
+function countOf(value: unknown): number {
+  return typeof value === 'number' && value >= 0 && value < Number.POSITIVE_INFINITY ? value : 0;
+}
 
 /** Adds what a limiter has counted. @returns how many calls wait for it */
 function addCounts(
   counts: { -readonly [K in keyof RequestCounts]: number },
-  limiter: Limiter,
+  { allowed, delayed, rejected, aborted, queued }: Stats,
 ): number {
-  const {
-    allowed = 0,
-    delayed = 0,
-    rejected = 0,
-    aborted = 0,
-    queued = 0,
-  } = limiter.stats() as Stats;
   counts.allowed += allowed;
   counts.delayed += delayed;
   counts.rejected += rejected;
   counts.aborted += aborted;
   return queued;
-}
-
-/** Whether calls wait for a limiter or hold permits of it: they would be lost with it. */
-function inUse(limiter: Limiter): boolean {
-  const { queued = 0, inFlight = 0 } = limiter.stats() as Stats;
-  return queued > 0 || inFlight > 0;
 }
 
 function checkLimiter(owner: string, value: unknown): asserts value is Limiter {
