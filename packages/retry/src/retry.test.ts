@@ -430,23 +430,26 @@ describe('hooks and predicates', () => {
 });
 
 describe('retries without a wait', () => {
-  it('follow each other at once, but give the event loop a turn', async () => {
-    const { policy } = setUp({
+  it('follow each other at once, but give the event loop a turn after ten attempts', async () => {
+    const { clock, policy } = setUp({
       initialDelayMs: 0,
       maxAttempts: Number.POSITIVE_INFINITY,
-      clock: undefined as never,
     });
     const controller = new AbortController();
     let calls = 0;
-    setTimeout(() => controller.abort('enough'), 20);
-    const call = policy.execute(
-      () => {
-        calls++;
-        throw transient();
-      },
-      { signal: controller.signal },
+    const call = caught(
+      policy.execute(
+        () => {
+          if (++calls === 35) controller.abort('enough');
+          throw transient();
+        },
+        { signal: controller.signal },
+      ),
     );
-    await expect(call).rejects.toBe('enough');
-    expect(calls).toBeGreaterThan(10);
+    await settle();
+    expect([calls, clock.pending]).toEqual([10, 1]);
+    await clock.advance(0);
+    expect(await call).toBe('enough');
+    expect([calls, clock.pending]).toEqual([35, 0]);
   });
 });

@@ -6,8 +6,8 @@ import {
   SamplingDecision,
 } from '@opentelemetry/sdk-trace';
 import { temperMetricProducer } from '@temper/core';
-import { retryDetails } from '@temper/core/policy';
 import { InMemoryTelemetry, ManualClock, type TelemetryOptions } from '@temper/testkit';
+import { settle } from '@temper/testkit/clock';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RetryOptions } from './options.ts';
 import { type RetryPolicy, retry } from './retry.ts';
@@ -51,9 +51,10 @@ describe('metrics', () => {
     await clock.runUntil(policy.execute(failing(2)));
     await clock.runUntil(policy.tryExecute(failing(9)));
     await policy.tryExecute(() => Promise.reject(new TypeError('bug')));
-    const signal = AbortSignal.timeout(0);
-    const aborted = policy.tryExecute(refused, { signal });
-    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    const controller = new AbortController();
+    const aborted = policy.tryExecute(refused, { signal: controller.signal });
+    await settle();
+    controller.abort();
     await aborted;
 
     const byOutcome = async (name: string): Promise<unknown[]> =>
@@ -217,7 +218,7 @@ describe('spans', () => {
     const { policy } = setUp();
     const controller = new AbortController();
     const call = policy.tryExecute(refused, { signal: controller.signal });
-    await new Promise((resolve) => setImmediate(resolve));
+    await settle();
     controller.abort();
     await call;
     expect(telemetry.spans.map((span) => span.attributes['temper.outcome'])).toEqual([
@@ -238,15 +239,44 @@ describe('spans', () => {
     }
   });
 
-  it('are timed by the SDK, to the microsecond', async () => {
-    const { policy } = setUp({ clock: undefined as never, spans: 'all' });
-    await policy.execute(() => new Promise((resolve) => setTimeout(resolve, 5)));
+  it('are timed by the SDK and not by the clock of the policy, to the microsecond', async () => {
+    const { policy } = setUp({ spans: 'all' }); // its clock stands still
+    await policy.execute(() => settle());
     const [attempt, operation] = telemetry.spans;
     const ns = (span: ReadableSpan | undefined): number =>
       (span?.duration[0] ?? 0) * 1e9 + (span?.duration[1] ?? 0);
-    expect(ns(attempt)).toBeGreaterThan(4e6);
     expect(ns(attempt) % 1e6).not.toBe(0);
     expect(ns(operation)).toBeGreaterThanOrEqual(ns(attempt));
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ['a response', () => new Response('', { status: 503 }), '503'],
+    ['an instance of a class', () => new Date(0), '_OTHER'],
+    ['a primitive', () => 'pending', '_OTHER'],
+  ])('name %s that counts as a failure as the metric does', async (_, answer, type) => {
+    const { clock, policy, where } = setUp({ shouldHandle: (o) => o.ok });
+    await clock.runUntil(policy.execute(answer));
+    expect(telemetry.spans.map((span) => span.attributes['error.type'])).toEqual(
+      Array(4).fill(type),
+    );
+    expect(telemetry.logs[0]?.attributes['error.type']).toBe(type);
+    const failed = { ...where, 'temper.outcome': 'failure' };
+    expect(await telemetry.points('temper.retry.attempts', failed)).toMatchObject([
+      { attributes: { 'error.type': type }, value: 3 },
+    ]);
+  });
+
+  it('show why a call was aborted after a value that counts as a failure', async () => {
+    const { policy } = setUp({ shouldHandle: (o) => o.ok });
+    const controller = new AbortController();
+    const call = policy.tryExecute(() => 'pending', { signal: controller.signal });
+    await settle();
+    controller.abort(Object.assign(new Error('user left'), { code: 'LEFT' }));
+    await call;
+    expect(telemetry.spans.at(-1)).toMatchObject({
+      attributes: { 'temper.outcome': 'aborted', 'error.type': 'LEFT' },
+      status: { code: SpanStatusCode.ERROR, message: 'user left' },
+    });
   });
 });
 
@@ -258,7 +288,7 @@ describe('narrowed spans', () => {
   });
 
   it('of mode failures are made when something goes wrong, dated back to the beginning', async () => {
-    const clock = new ManualClock(Date.now());
+    const clock = new ManualClock();
     const { policy } = setUp({ spans: 'failures', clock });
     await policy.execute(() => 'done');
     expect(telemetry.spans).toEqual([]);
@@ -374,64 +404,5 @@ describe('an SDK that throws', () => {
       error: { message: 'no route' },
     });
     expect(reported).toContainEqual(expect.objectContaining({ message: 'broken sampler' }));
-  });
-});
-
-describe('what a caller sees', () => {
-  type Observed = readonly unknown[];
-
-  async function script(options: RetryOptions, signals?: TelemetryOptions): Promise<Observed> {
-    if (signals === undefined) await telemetry?.close();
-    const clock = new ManualClock();
-    if (signals !== undefined) telemetry = new InMemoryTelemetry(signals);
-    const heard: unknown[] = [];
-    const policy = retry({
-      name: 'seen',
-      jitter: 'none',
-      clock,
-      onRetry: ({ attempt, delayMs }) => heard.push(['retry', attempt, delayMs]),
-      onGiveUp: ({ attempt }) => heard.push(['gave up', attempt]),
-      ...options,
-    });
-    const outcomes: unknown[] = [];
-    for (const operation of [() => 'done', failing(1), failing(9), () => Promise.reject('text')]) {
-      const before = clock.monotonic();
-      const outcome = await clock.runUntil(policy.tryExecute<unknown>(operation));
-      const error = outcome.ok ? undefined : outcome.error;
-      outcomes.push([outcome, retryDetails(error), clock.monotonic() - before]);
-    }
-    return [outcomes, heard, policy.stats(), clock.pending];
-  }
-
-  it.each(['all', 'failures', 'none'] as const)(
-    'does not depend on whether an SDK is installed, with spans %s',
-    async (spans) => {
-      const bare = await script({ spans });
-      expect(await script({ spans }, {})).toEqual(bare);
-      await telemetry.close();
-      const producers = { metricProducers: [temperMetricProducer()] };
-      expect(await script({ spans }, producers)).toEqual(bare);
-    },
-  );
-});
-
-describe('an error that classification does not know', () => {
-  it('is reported once per policy, with the cure', async () => {
-    const { policy } = setUp({ name: 'puzzled' });
-    const warned: unknown[] = [];
-    const quiet = (): void => {};
-    diag.setLogger({
-      error: quiet,
-      warn: (...args) => warned.push(...args),
-      info: quiet,
-      debug: quiet,
-      verbose: quiet,
-    });
-    for (let i = 0; i < 3; i++) {
-      await policy.tryExecute(() => Promise.reject(new Error('HTTP 503')));
-    }
-    expect(warned).toEqual([
-      "Retry policy 'puzzled' does not retry an error that it cannot classify: HTTP 503. Set shouldHandle, or give the error a code, a status or a classification.",
-    ]);
   });
 });
