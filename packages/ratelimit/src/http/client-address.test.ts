@@ -44,7 +44,50 @@ describe('ClientAddress', () => {
     expect(find('2001:db8:0:1ff::1', undefined, { ipv6Prefix: 56 })).toBe(
       '2001:db8:0:100:0:0:0:0/56',
     );
-    expect(find('2001:DB8::1%eth0', undefined, { ipv6Prefix: 128 })).toBe('2001:DB8::1');
+    expect(find('2001:DB8::1%eth0', undefined, { ipv6Prefix: 128 })).toBe('2001:db8::1');
+  });
+
+  const spellings = [
+    '1.2.3.4',
+    '::ffff:1.2.3.4',
+    '::FFFF:1.2.3.4',
+    '::ffff:102:304',
+    '::ffff:0102:0304',
+    '0:0:0:0:0:ffff:1.2.3.4',
+    '0:0::0:ffff:102:304',
+    '0000:0000:0000:0000:0000:ffff:0102:0304',
+    '[::ffff:102:304]:443',
+    '::ffff:1.2.3.4%eth0',
+  ];
+
+  it.each(spellings)('takes %s for 1.2.3.4', (address) => {
+    expect(find('10.1.2.3', address, { trustedProxies })).toBe('1.2.3.4');
+    expect(find('10.1.2.3', address, { trustedProxies, ipv6Prefix: 128 })).toBe('1.2.3.4');
+    expect(find(address, undefined)).toBe('1.2.3.4');
+    expect(find(address, '5.6.7.8', { trustedProxies: ['1.2.3.0/24'] })).toBe('5.6.7.8');
+  });
+
+  it.each(['::ffff:1.2.3.4', '::ffff:102:0/112', '::ffff:102:304/128'])(
+    'trusts %s in every spelling of its addresses',
+    (proxy) => {
+      for (const remote of spellings) {
+        expect(find(remote, '5.6.7.8', { trustedProxies: [proxy] })).toBe('5.6.7.8');
+      }
+      expect(find('1.3.3.4', '5.6.7.8', { trustedProxies: [proxy] })).toBe('1.3.3.4');
+    },
+  );
+
+  it.each(['::1.2.3.4', '::fffe:1.2.3.4', '0:0:0:0:ffff:0:1.2.3.4', '1::ffff:1.2.3.4'])(
+    'does not take %s for an IPv4 address',
+    (address) => {
+      expect(find(address, undefined)).toMatch(/\/64$/);
+    },
+  );
+
+  it('is the same for every spelling of an IPv6 address', () => {
+    for (const address of ['2001:db8::1', '2001:DB8:0::1', '2001:0db8:0:0:0:0:0:1']) {
+      expect(find(address, undefined, { ipv6Prefix: 128 })).toBe('2001:db8::1');
+    }
   });
 
   it('can be read from another header', () => {

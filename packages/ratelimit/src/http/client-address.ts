@@ -58,7 +58,10 @@ export class ClientAddress {
         `${owner}: trustedProxies must be addresses, networks or 'unix', got ${show(proxy)}.`,
       );
     }
-    this.#trusted.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4');
+    // Addresses are compared as what they stand for.
+    const mapped = prefix >= 96 ? mappedOf(address) : undefined;
+    if (mapped !== undefined) this.#trusted.addSubnet(mapped, prefix - 96, 'ipv4');
+    else this.#trusted.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4');
   }
 
   /**
@@ -89,7 +92,8 @@ export class ClientAddress {
   }
 
   #network(address: string): string {
-    if (!isIPv6(address) || this.#ipv6Prefix === 128) return address;
+    if (!isIPv6(address)) return address;
+    if (this.#ipv6Prefix === 128) return canonical(address);
     const groups = expand(address);
     const kept = groups.map((group, i) => {
       const bits = Math.min(16, Math.max(0, this.#ipv6Prefix - 16 * i));
@@ -112,14 +116,24 @@ function checkList(owner: string, trustedProxies: unknown): void {
 function plain(text: string): string | undefined {
   const bare = /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
   const address = bare.split('%')[0]!;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  const found = mapped ?? address;
-  return isIP(found) === 0 ? undefined : found;
+  return isIP(address) === 0 ? undefined : (mappedOf(address) ?? address);
+}
+
+/** The IPv4 address that an IPv6 one stands for, in whatever spelling; `undefined` for all others. */
+function mappedOf(address: string): string | undefined {
+  if (!isIPv6(address)) return undefined;
+  const [a, b, c, d, e, f, high = 0, low = 0] = expand(address);
+  if (a || b || c || d || e || f !== 0xffff) return undefined;
+  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
+}
+
+/** The socket's own notation: lower case and shortened, so that one address is one key. */
+function canonical(address: string): string {
+  return new SocketAddress({ address, family: 'ipv6' }).address;
 }
 
 function expand(address: string): number[] {
-  // The socket's own notation: lower case, shortened, an IPv4 ending written in hexadecimal.
-  const text = new SocketAddress({ address, family: 'ipv6' }).address;
+  const text = canonical(address);
   const [head = '', tail] = text.split('::');
   const parse = (part: string): number[] =>
     part === '' ? [] : part.split(':').flatMap((group) => groupsOf(group));
