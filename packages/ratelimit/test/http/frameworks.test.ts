@@ -1,9 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { diag } from '@opentelemetry/api';
 import { ManualClock } from '@temper/testkit';
 import { Hono } from 'hono';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { adaptiveConcurrency } from '../../src/adaptive/index.ts';
+import { afterEach, describe, expect, it } from 'vitest';
 import {
   fastifyRateLimit,
   HttpGuard,
@@ -13,7 +11,7 @@ import {
   rateLimitMiddleware,
 } from '../../src/http/index.ts';
 import { problemOf } from '../../src/http/problem.ts';
-import { concurrency, type Decision, keyed, type Lease, tokenBucket } from '../../src/index.ts';
+import { concurrency, keyed, tokenBucket } from '../../src/index.ts';
 import {
   MemoryRateLimitStore,
   StoreUnavailableError,
@@ -114,60 +112,6 @@ describe.each(frameworks)('%s', (_, start) => {
       }
     },
   );
-
-  describe('a limit that learns', () => {
-    /** Records how its leases end. */
-    const learning = () => {
-      const ends: string[] = [];
-      const limiter = adaptiveConcurrency();
-      const take = (): Decision => {
-        const decision = limiter.take();
-        const end = (how: string) => (): void => void ends.push(how);
-        const lease = { release: end('success'), ignore: end('ignored') } as Partial<Lease>;
-        return { ...decision, lease: lease as Lease };
-      };
-      return { ends, limit: { name: 'learning', limiter: { take } } };
-    };
-
-    it('learns from a request that was served', async () => {
-      const { ends, limit } = learning();
-      const url = await start({ limits: [limit] }, hello);
-      await (await fetch(url)).text();
-      await expect.poll(() => ends).toEqual(['success']);
-    });
-
-    it('learns nothing from a request that another limit refused', async () => {
-      const { ends, limit } = learning();
-      const limiter = tokenBucket({ burst: 1 });
-      limiter.tryAcquire();
-      const url = await start({ limits: [limit, { name: 'b', limiter }] }, hello);
-      expect((await fetch(url)).status).toBe(503);
-      expect(ends).toEqual(['ignored']);
-    });
-
-    it('learns nothing when a later limit fails', async () => {
-      const { ends, limit } = learning();
-      const failing = { name: 'b', limiter: tokenBucket(), cost: fail };
-      const url = await start({ limits: [limit, failing] }, hello);
-      expect((await fetch(url)).status).toBe(500);
-      expect(ends).toEqual(['ignored']);
-    });
-
-    it('learns nothing from a response that is closed early', async () => {
-      const { ends, limit } = learning();
-      const begun = Promise.withResolvers<void>();
-      const url = await start({ limits: [limit] }, () => {
-        begun.resolve();
-        return new Promise(() => undefined);
-      });
-      const controller = new AbortController();
-      const request = fetch(url, { signal: controller.signal });
-      await begun.promise;
-      controller.abort();
-      await expect(request).rejects.toThrow();
-      await expect.poll(() => ends).toEqual(['ignored']);
-    });
-  });
 
   it('holds permits until the response is over', async () => {
     const limiter = concurrency({ limit: 1 });
@@ -507,58 +451,5 @@ describe('options', () => {
     ]) {
       expect(() => new HttpGuard('test', { limits: [limit] })).not.toThrow();
     }
-  });
-});
-
-describe('rateLimitMiddleware', () => {
-  const thrown = new Error('thrown by the handler');
-  let uncaught: string[] = [];
-  const record = (_error: Error, origin: string): void => void uncaught.push(origin);
-  const events = ['uncaughtException', 'unhandledRejection'] as const;
-  const listeners = new Map<string, NodeJS.UncaughtExceptionListener[]>();
-
-  it('passes what is not an error on as the cause of one', async () => {
-    const limiter = keyed({ template: tokenBucket() });
-    const limit = { name: 'a', limiter, key: () => Promise.reject(null) };
-    const middleware = rateLimitMiddleware({ limits: [limit] });
-    const passed = Promise.withResolvers<unknown>();
-    const request = { headers: {}, socket: {} } as IncomingMessage;
-    middleware(request, {} as ServerResponse, passed.resolve);
-    expect(await passed.promise).toMatchObject({
-      message: expect.stringMatching(/^rateLimitMiddleware: .* not an Error: null$/),
-      cause: null,
-    });
-    expect(await passed.promise).toBeInstanceOf(Error);
-  });
-
-  beforeEach(() => {
-    uncaught = [];
-    for (const event of events) {
-      listeners.set(event, process.listeners(event as 'uncaughtException'));
-      process.removeAllListeners(event);
-    }
-    process.on('uncaughtException', record);
-  });
-  afterEach(() => {
-    for (const event of events) {
-      process.removeAllListeners(event);
-      for (const listener of listeners.get(event) ?? [])
-        process.on(event as 'uncaughtException', listener);
-    }
-  });
-
-  it.each([
-    ['passes', () => 'a'],
-    ['fails', () => Promise.reject(thrown)],
-  ])('leaves what next throws to the process when the request %s', async (_, key) => {
-    const limit = { name: 'a', limiter: keyed({ template: tokenBucket() }), key };
-    const middleware = rateLimitMiddleware({ limits: [limit] });
-    const request = { headers: {}, socket: {} } as IncomingMessage;
-    const response = { appendHeader: () => undefined, closed: true } as unknown as ServerResponse;
-    middleware(request, response, () => {
-      throw thrown;
-    });
-    await new Promise(setImmediate);
-    expect(uncaught).toEqual(['uncaughtException']);
   });
 });
