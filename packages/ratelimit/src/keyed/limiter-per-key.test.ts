@@ -121,7 +121,7 @@ describe('keyed with a limiter function', () => {
       expect(() => perKey.tryAcquire({ key: 'a' })).toThrow(/must return a limiter/);
       expect(() => perKey.peek({ key: 'a' })).toThrow(/must return a limiter/);
       await expect(perKey.execute(() => 1, { key: 'a' })).rejects.toThrow(/must return a limiter/);
-      await new Promise(setImmediate);
+      await settle();
     } finally {
       process.off('unhandledRejection', record);
     }
