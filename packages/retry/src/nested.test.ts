@@ -207,4 +207,11 @@ describe('an unrelated call that fails with the same error', () => {
     const calls = Array.from({ length: 20 }, (_, i) => attempts(clock, inner, 'text', i * 7));
     expect(await clock.runUntil(Promise.all(calls))).toEqual(Array(20).fill(3));
   });
+
+  it('is taken for a retry around a retry when another call began and gave up during the attempt', async () => {
+    const { clock, inner, outer } = setUp(anything);
+    const slow = attempts(clock, outer, shared, 1000);
+    const fast = attempts(clock, inner, shared);
+    expect(await clock.runUntil(Promise.all([slow, fast]))).toEqual([1, 3]);
+  });
 });
