@@ -55,7 +55,7 @@ describe('options.parent', () => {
     const { inner } = setUp();
     const attributes: Record<string, string> = { tenant: 'a' };
     const seen = await inner.execute((call) => call, { attributes });
-    attributes['tenant'] = 'b';
+    attributes.tenant = 'b';
     expect(seen.attributes).toEqual({ tenant: 'a' });
   });
 
