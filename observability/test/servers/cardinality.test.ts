@@ -20,7 +20,10 @@ describe('metric cardinality', () => {
   afterAll(() => telemetry.close());
 
   it('does not grow with a million distinct keys, users and packages', async () => {
-    const limiter = keyed(() => tokenBucket({ name: 'clients', limit: 10 }), { maxKeys: 10_000 });
+    const limiter = keyed({
+      template: tokenBucket({ name: 'clients', limit: 10 }),
+      maxKeys: 10_000,
+    });
     const hardening = parserCraftHardening(
       {
         ast: { generateCode: () => 'int x;', inferTypes: () => ({}), probe: '' },
@@ -44,7 +47,7 @@ describe('metric cardinality', () => {
     );
     const some = async (from: number, to: number): Promise<void> => {
       for (let n = from; n < to; n++) {
-        limiter.tryAcquire(`user-${n}`);
+        limiter.tryAcquire({ key: `user-${n}` });
         await hardening.registry
           .fetchPackage(`package-${n}`, '^1.0.0', { actor: `user-${n}` })
           .catch(() => undefined);

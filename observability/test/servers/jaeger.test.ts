@@ -161,7 +161,7 @@ exporters:
       expect(operation?.tags).toMatchObject({
         'temper.outcome': 'exhausted',
         'temper.retry.reason': 'attempts',
-        'error.type': 'RETRY_EXHAUSTED',
+        'error.type': 'ECONNREFUSED',
       });
     });
 

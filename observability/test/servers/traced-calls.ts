@@ -19,24 +19,26 @@ const called = (name: string, work: () => Promise<unknown>): Promise<void> =>
 const refused = (): Error => Object.assign(new Error('connect refused'), { code: 'ECONNREFUSED' });
 
 await called('saved call', () =>
-  retry({ name: 'saved', initialDelayMs: 5 }).execute(({ attempt }) => {
+  retry({ name: 'saved', initialDelayMs: 5, spans: 'all' }).execute(({ attempt }) => {
     if (attempt < 3) throw refused();
     return 'the answer';
   }),
 );
 
 await called('exhausted call', () =>
-  retry({ name: 'exhausted', initialDelayMs: 5, maxAttempts: 2 }).execute(() => {
+  retry({ name: 'exhausted', initialDelayMs: 5, maxAttempts: 2, spans: 'all' }).execute(() => {
     throw refused();
   }),
 );
 
-const breaker = circuitBreaker({ name: 'rejecting', failureThreshold: 1 });
+const breaker = circuitBreaker({ name: 'rejecting', failureThreshold: 1, spans: 'all' });
 await breaker.tryExecute(() => {
   throw refused();
 });
 await called('rejected call', () =>
-  pipeline({ name: 'guarded' }, retry({ name: 'around' }), breaker).execute(() => 'never made'),
+  pipeline({ name: 'guarded' }, retry({ name: 'around', spans: 'all' }), breaker).execute(
+    () => 'never made',
+  ),
 );
 
 await called('hedged call', () =>
