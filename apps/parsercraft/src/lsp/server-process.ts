@@ -32,6 +32,8 @@ export class ServerProcess {
   readonly connection: MessageConnection;
   /** Resolves when the process has exited. Never rejects. */
   readonly exited: Promise<LspExitError>;
+  /** Resolves when the output of the process has been read to its end as well. */
+  readonly closed: Promise<void>;
   readonly #child: ChildProcess;
   /**
    * Exit callbacks of pending calls. Handlers on `exited` would be retained until the process
@@ -43,6 +45,7 @@ export class ServerProcess {
   constructor({ command, args }: ServerCommand, onLog: ((line: string) => void) | undefined) {
     const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
+    this.closed = new Promise((resolve) => child.once('close', () => resolve()));
     const lines: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => {
       lines.push(line);
@@ -65,10 +68,10 @@ export class ServerProcess {
     });
     // A write after the server has exited fails. The exit error is reported instead.
     child.stdin.on('error', () => undefined);
-    this.connection = createMessageConnection(
-      new StreamMessageReader(child.stdout),
-      new StreamMessageWriter(child.stdin),
-    );
+    const reader = new StreamMessageReader(child.stdout);
+    // A server killed in the middle of a message would leave a timer that re-arms itself for ever.
+    reader.partialMessageTimeout = 0;
+    this.connection = createMessageConnection(reader, new StreamMessageWriter(child.stdin));
     this.connection.onError(() => undefined);
     this.connection.listen();
   }
