@@ -1,4 +1,6 @@
+import { inCurrentContext } from './async-context.ts';
 import type { CallContext, Outcome } from './contract.ts';
+import { checkType } from './options.ts';
 import type { ShouldHandle } from './should-handle.ts';
 import { reportCallbackError } from './telemetry/diagnostics.ts';
 
@@ -106,24 +108,30 @@ function isPlain(value: unknown): boolean {
   return (typeof value !== 'object' || value === null) && typeof value !== 'function';
 }
 
+/** A function that listens to an event, and to what comes with it. */
+type Listener<E, With extends unknown[]> = (event: E, ...rest: With) => unknown;
+
 /**
- * Listeners of one kind of event. One that throws, or whose promise rejects, is logged and affects
- * neither the call nor the other listeners. Events emitted by a listener are delivered after the
- * present one, so that everybody sees the same order.
+ * Listeners of one kind of event: the hook in a policy's options, and those that are added later. One
+ * that throws, or whose promise rejects, is logged and affects neither the call nor the other listeners.
+ * Events emitted by a listener are delivered after the present one, so that everybody sees the same
+ * order, and in the asynchronous context in which they were emitted.
  */
-export class Listeners<E> {
-  #listeners: readonly ((event: E) => unknown)[] = [];
-  #queue: E[] | undefined;
+export class Listeners<E, With extends unknown[] = []> {
+  #listeners: readonly Listener<E, With>[];
+  #queue: (() => void)[] | undefined;
   readonly #owner: string;
   readonly #option: string;
 
   /**
    * @param owner - the policy's name
-   * @param option - the hook or method by which listeners are added
+   * @param option - the hook and the method by which listeners are added
+   * @param hook - the first listener, from the options
    */
-  constructor(owner: string, option: string) {
+  constructor(owner: string, option: string, hook?: Listener<E, With>) {
     this.#owner = owner;
     this.#option = option;
+    this.#listeners = hook === undefined ? [] : [hook];
   }
 
   /** Whether there is no listener, so that the event need not be created. */
@@ -131,9 +139,14 @@ export class Listeners<E> {
     return this.#listeners.length === 0;
   }
 
-  /** Adds a listener; disposing of the result removes it. */
-  add(listener: (event: E) => unknown): Disposable {
-    const entry = (event: E): unknown => listener(event);
+  /**
+   * Adds a listener; disposing of the result removes it.
+   *
+   * @throws {TypeError} unless it is a function
+   */
+  add(listener: Listener<E, With>): Disposable {
+    checkType(this.#owner, `the listener of ${this.#option}`, listener, 'function');
+    const entry: Listener<E, With> = (...args) => listener(...args);
     this.#listeners = [...this.#listeners, entry];
     return {
       [Symbol.dispose]: () => {
@@ -142,15 +155,20 @@ export class Listeners<E> {
     };
   }
 
-  emit(event: E): void {
+  emit(event: E, ...rest: With): void {
+    const deliver = (): void => {
+      for (const listener of this.#listeners) {
+        notify(this.#owner, this.#option, listener, event, ...rest);
+      }
+    };
     if (this.#queue !== undefined) {
-      this.#queue.push(event);
+      const inContext = inCurrentContext();
+      this.#queue.push(() => inContext(deliver));
       return;
     }
-    this.#queue = [event];
-    for (const next of this.#queue) {
-      for (const listener of this.#listeners) notify(this.#owner, this.#option, listener, next);
-    }
+    this.#queue = [];
+    deliver();
+    for (const next of this.#queue) next();
     this.#queue = undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import {
   type Classification,
@@ -41,12 +42,13 @@ describe('classify by code', () => {
     ['MODULE_NOT_FOUND', 'resource medium'],
     ['EACCES', 'resource high'],
     ['EINVAL', 'validation medium'],
-    ['ERR_INVALID_ARG_TYPE', 'validation medium'],
-    ['ERR_OUT_OF_RANGE', 'validation medium'],
+    ['ERR_INVALID_URL', 'validation medium'],
+    ['ERR_INVALID_ARG_TYPE', 'internal high'],
+    ['ERR_INVALID_ARG_VALUE', 'internal high'],
+    ['ERR_OUT_OF_RANGE', 'internal high'],
     ['SOMETHING_NEW', 'unknown medium'],
   ])('%s is %s', (code, expected) => {
     expect(verdict(coded(code))).toBe(expected);
-    expect(verdict({ code })).toBe(expected);
   });
 });
 
@@ -74,9 +76,10 @@ describe('classify by HTTP status', () => {
     [99, 'unknown medium'],
     [503.5, 'unknown medium'],
   ])('%s is %s as status, statusCode and response.status', (status, expected) => {
-    expect(verdict({ status })).toBe(expected);
-    expect(verdict(Object.assign(new Error('x'), { statusCode: status }))).toBe(expected);
-    expect(verdict(Object.assign(new Error('x'), { response: { status } }))).toBe(expected);
+    const error = (fields: object): Error => Object.assign(new Error('x'), fields);
+    expect(verdict(error({ status }))).toBe(expected);
+    expect(verdict(error({ statusCode: status }))).toBe(expected);
+    expect(verdict(error({ response: { status, headers: {} } }))).toBe(expected);
   });
 
   it('accepts a Response', () => {
@@ -86,7 +89,7 @@ describe('classify by HTTP status', () => {
 
 describe('classify by name', () => {
   it.each([
-    [new SyntaxError('x'), 'validation medium'],
+    [new SyntaxError('x'), 'internal medium'],
     [new TypeError('x'), 'internal high'],
     [new RangeError('x'), 'internal high'],
     [named('AssertionError'), 'internal high'],
@@ -137,14 +140,14 @@ describe('classify of errors that Node throws', () => {
     expect(verdict(error)).toBe('resource medium');
   });
 
-  it('recognises a parse error', () => {
+  it('takes a parse error for a bad answer', () => {
     let error: unknown;
     try {
       JSON.parse('{');
     } catch (thrown) {
       error = thrown;
     }
-    expect(verdict(error)).toBe('validation medium');
+    expect(verdict(error)).toBe('internal medium');
   });
 
   it('tells an abort by the caller from a timeout, both named AbortError by Node', async () => {
@@ -163,14 +166,33 @@ describe('classify of causes', () => {
   it('follows causes until an error can be classified', () => {
     const deep = new Error('a', { cause: new Error('b', { cause: coded('ECONNRESET') }) });
     expect(verdict(deep)).toBe('network high transient');
-    expect(verdict(new TypeError('x', { cause: { status: 404 } }))).toBe('validation low');
+    const missing = Object.assign(new Error('b'), { status: 404 });
+    expect(verdict(new TypeError('x', { cause: missing }))).toBe('validation low');
     expect(verdict(Object.assign(deep, { code: 'ENOSPC' }))).toBe('resource critical');
   });
 
-  it('uses the first error of an AggregateError', () => {
-    const errors = [coded('ETIMEDOUT'), coded('ENOENT')];
-    expect(verdict(new AggregateError(errors, 'all failed'))).toBe('timeout medium transient');
-    expect(verdict(new AggregateError([], 'none'))).toBe('unknown medium');
+  it('uses the first transient error of an AggregateError, else the first that is known', () => {
+    const [late, missing, bad] = ['ETIMEDOUT', 'ENOENT', 'EINVAL'].map(coded);
+    const of = (...errors: unknown[]): string => verdict(new AggregateError(errors, 'all failed'));
+    expect(of(late, missing)).toBe('timeout medium transient');
+    expect(of(missing, late)).toBe('timeout medium transient');
+    expect(of(new Error('x'), missing, bad)).toBe('resource medium');
+    expect(of({ code: 'ECONNRESET' }, bad)).toBe('validation medium');
+    expect(of()).toBe('unknown medium');
+  });
+
+  it('looks at a bounded number of errors, however they refer to each other', () => {
+    let reads = 0;
+    const errors: Error[] = Array.from({ length: 20 }, () => {
+      const error = new Error('x');
+      Object.defineProperty(error, 'code', { get: () => void reads++ });
+      return Object.assign(error, { errors: [] as Error[] });
+    });
+    for (const error of errors) Object.assign(error, { errors, cause: errors[0] });
+    expect(verdict(errors[0])).toBe('unknown medium');
+    // `code` is read up to twice of each of at most 32 errors.
+    expect(reads).toBeGreaterThan(1);
+    expect(reads).toBeLessThanOrEqual(64);
   });
 
   it('stops at a cycle and after eight causes', () => {
@@ -190,8 +212,52 @@ describe('classify of causes', () => {
     expect(verdict(new DeadlineExceededError('op', 1))).toBe('timeout high');
     const wrapped = new Error('x', { cause: new DeadlineExceededError('op', 1) });
     expect(verdict(wrapped)).toBe('timeout high');
-    const nonsense = { classification: { category: 'weather', severity: 'high', transient: true } };
+    const nonsense = Object.assign(new Error('x'), {
+      classification: { category: 'weather', severity: 'high', transient: true },
+    });
     expect(verdict(nonsense)).toBe('unknown medium');
+  });
+});
+
+describe('what is no error', () => {
+  /** Everything that steers, as an upstream could send it. */
+  const body = JSON.parse(`{
+    "name": "TimeoutError", "message": "Failed to fetch", "code": "ECONNREFUSED", "status": 503,
+    "statusCode": 503, "severity": "FATAL", "sqlState": "40001", "retriable": true,
+    "errorLabels": ["RetryableWriteError"], "$metadata": { "httpStatusCode": 503 },
+    "$retryable": { "throttling": true }, "metadata": {}, "headers": {},
+    "response": { "status": 503, "headers": {} }, "cause": { "code": "ECONNRESET" },
+    "errors": [{ "code": "ECONNRESET" }],
+    "classification": { "category": "network", "severity": "high", "transient": true }
+  }`) as object;
+
+  it.each([
+    ['thrown', body],
+    ['as a cause', new Error('bad answer', { cause: body })],
+    ['in a list of errors', new AggregateError([body], 'bad answers')],
+    ['as the response of an error', Object.assign(new Error('no'), { response: { status: 503 } })],
+    ['in a list', [body]],
+  ])('is unknown %s, whatever it has', (_where, thrown) => {
+    expect(verdict(thrown)).toBe('unknown medium');
+  });
+
+  it('does not have the fields that only one client has beside each other', () => {
+    const bare = (fields: object): string => verdict(Object.assign(new Error('x'), fields));
+    expect(bare({ code: 14 })).toBe('unknown medium');
+    expect(bare({ code: 14, metadata: {} })).toBe('unknown medium');
+    expect(bare({ code: 10107 })).toBe('unknown medium');
+    expect(bare({ code: 10107, errorLabels: ['RetryableWriteError'] })).toBe('unknown medium');
+    expect(bare({ code: '40001' })).toBe('unknown medium');
+    expect(bare({ retriable: true })).toBe('unknown medium');
+    expect(bare({ name: 'SlowDown' })).toBe('unknown medium');
+    expect(bare({ $retryable: {} })).toBe('unknown medium');
+    expect(bare({ message: "the text READONLY You can't write" })).toBe('unknown medium');
+  });
+
+  it('is told apart from errors of other realms', () => {
+    const foreign = runInNewContext("Object.assign(new Error('x'), { code: 'ECONNRESET' })");
+    expect(foreign instanceof Error).toBe(false);
+    expect(verdict(foreign)).toBe('network high transient');
   });
 });
 

@@ -1,14 +1,16 @@
-/** What kind of trouble an error is. */
-export type ErrorCategory =
-  | 'validation'
-  | 'network'
-  | 'timeout'
-  | 'resource'
-  | 'internal'
-  | 'unknown';
+export type { Classification, ErrorCategory, ErrorSeverity } from './verdicts.ts';
 
-/** How bad it is. */
-export type ErrorSeverity = 'low' | 'medium' | 'high' | 'critical';
+import { clientError } from './client-errors.ts';
+import { BY_NAME, byCode, byStatus } from './error-codes.ts';
+import { messageVerdict } from './error-messages.ts';
+import { isError } from './retry-after.ts';
+import {
+  CANCELLED,
+  type Classification,
+  type ErrorCategory,
+  type ErrorSeverity,
+  UNKNOWN,
+} from './verdicts.ts';
 
 /** Every category, in the report's order. */
 export const ERROR_CATEGORIES: readonly ErrorCategory[] = [
@@ -23,97 +25,37 @@ export const ERROR_CATEGORIES: readonly ErrorCategory[] = [
 /** Every severity, from least to worst. */
 export const ERROR_SEVERITIES: readonly ErrorSeverity[] = ['low', 'medium', 'high', 'critical'];
 
-/** The verdict of {@link classify}. */
-export interface Classification {
-  readonly category: ErrorCategory;
-  readonly severity: ErrorSeverity;
-  /** Whether the same call may well succeed a little later. */
-  readonly transient: boolean;
-}
-
 /**
  * A user's own rule: the verdict, part of one (the rest comes from the built-in rules), or
  * `undefined` to pass. A rule that throws, or says what is no verdict, passes.
  */
 export type ClassificationRule = (error: unknown) => Partial<Classification> | undefined;
 
-const of = (
-  category: ErrorCategory,
-  severity: ErrorSeverity,
-  transient = false,
-): Classification => ({ category, severity, transient });
-
-/** Of an error that no rule knows. */
-export const UNKNOWN: Classification = of('unknown', 'medium');
-const NETWORK = of('network', 'high', true);
-const NETWORK_SETUP = of('network', 'high');
-const TIMEOUT = of('timeout', 'medium', true);
-const BUSY = of('resource', 'high', true);
-const EXHAUSTED = of('resource', 'critical');
-const MISSING = of('resource', 'medium');
-const FORBIDDEN = of('resource', 'high');
-/** HTTP 401 and 403: the caller's own mistake, which the category does not tell. */
-export const DENIED: Classification = of('resource', 'high');
-const INVALID = of('validation', 'medium');
-const BUG = of('internal', 'high');
-
-function table(
-  ...rows: readonly (readonly [Classification, string])[]
-): ReadonlyMap<string, Classification> {
-  return new Map(rows.flatMap(([verdict, codes]) => codes.split(' ').map((c) => [c, verdict])));
-}
-
-/** By `code`: Node's system errors and its own, undici, c-ares, OpenSSL and SQLite. */
-const BY_CODE = table(
-  [
-    NETWORK,
-    'ECONNREFUSED ECONNRESET ECONNABORTED EPIPE EHOSTUNREACH EHOSTDOWN ENETUNREACH ENETDOWN ENETRESET ENOTCONN EADDRNOTAVAIL EAI_AGAIN ENOTFOUND EAI_FAIL ESERVFAIL EREFUSED ECONNECT UND_ERR_SOCKET UND_ERR_CLOSED ERR_NETWORK ERR_STREAM_PREMATURE_CLOSE ERR_HTTP2_GOAWAY_SESSION ERR_HTTP2_STREAM_ERROR ERR_HTTP2_SESSION_ERROR ERR_SOCKET_CLOSED',
-  ],
-  [
-    NETWORK_SETUP,
-    'EPROTO EAI_NONAME CERT_HAS_EXPIRED DEPTH_ZERO_SELF_SIGNED_CERT SELF_SIGNED_CERT_IN_CHAIN UNABLE_TO_VERIFY_LEAF_SIGNATURE ERR_TLS_CERT_ALTNAME_INVALID HPE_INVALID_CONSTANT HPE_INVALID_HEADER_TOKEN',
-  ],
-  [
-    TIMEOUT,
-    'ETIMEDOUT ESOCKETTIMEDOUT ETIME ETIMEOUT UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT ERR_SOCKET_CONNECTION_TIMEOUT ERR_TLS_HANDSHAKE_TIMEOUT',
-  ],
-  [BUSY, 'EMFILE ENFILE EAGAIN EBUSY ENOBUFS ETXTBSY SQLITE_BUSY SQLITE_LOCKED'],
-  [
-    EXHAUSTED,
-    'ENOSPC EDQUOT ENOMEM EROFS EIO ERR_WORKER_OUT_OF_MEMORY ERR_MEMORY_ALLOCATION_FAILED SQLITE_FULL',
-  ],
-  [MISSING, 'ENOENT ENXIO ENODEV MODULE_NOT_FOUND ERR_MODULE_NOT_FOUND'],
-  [FORBIDDEN, 'EACCES EPERM EADDRINUSE'],
-  [
-    INVALID,
-    'EINVAL EEXIST ENOTDIR EISDIR ENOTEMPTY ENAMETOOLONG ELOOP ERANGE EDOM EBADF E2BIG EFBIG ESRCH EXDEV',
-  ],
-);
-
-const BY_NAME = table(
-  [TIMEOUT, 'TimeoutError'],
-  [INVALID, 'SyntaxError URIError ValidationError ZodError'],
-  [BUG, 'TypeError RangeError ReferenceError EvalError AssertionError'],
-);
-
-/** `AbortError`, unless a timeout is behind it: nothing is wrong and nothing should be tried again. */
-const CANCELLED = of('unknown', 'low');
+/** What clients put on the error of a call that was cancelled, besides the name `AbortError`. */
+const ABORTS: ReadonlySet<unknown> = new Set(['ERR_CANCELED', 'ABORTED']);
 
 /** How many errors deep a `cause` chain is followed. */
 const MAX_DEPTH = 8;
 
+/** How many errors are looked at, in all the `errors` and causes together. */
+const MAX_ERRORS = 32;
+
 /**
  * Says what kind of trouble an error is, how bad, and whether trying again may help.
  *
- * In this order: the user's rules; the error's own `classification`; its `code`; its HTTP status;
- * its `cause` (or first of `errors`), as long as that says anything; its name. An `AbortError`
- * whose cause says nothing is somebody's change of mind: low, and not transient. Never throws.
+ * In this order: the user's rules; the error's own `classification`; its `code`; what its client library
+ * says in fields of its own; its HTTP status; its `cause`, or its `errors`, as long as one of them says
+ * anything, a transient one first; its message, where it is one that a client gives without a code; its
+ * name. An abort whose cause says nothing is somebody's change of mind: low, and not transient.
+ *
+ * Only errors and responses are read: a parsed body is unknown, thrown or as a cause, whatever it has.
+ * Never throws.
  */
 export function classify(
   error: unknown,
   rules: readonly ClassificationRule[] = [],
 ): Classification {
-  const own = builtIn(error, 0) ?? UNKNOWN;
+  const own = builtIn(error, 0, { left: MAX_ERRORS }) ?? UNKNOWN;
   for (const rule of rules) {
     try {
       const verdict: unknown = rule(error);
@@ -136,22 +78,34 @@ function ignoreRejection(promise: unknown): void {
   new Promise((resolve) => resolve(promise)).then(undefined, () => {});
 }
 
-function builtIn(error: unknown, depth: number): Classification | undefined {
-  if (typeof error !== 'object' || error === null || depth >= MAX_DEPTH) return undefined;
+function builtIn(
+  error: unknown,
+  depth: number,
+  budget: { left: number },
+): Classification | undefined {
+  if (depth >= MAX_DEPTH || budget.left-- <= 0) return undefined;
   try {
-    const { classification, code, name, cause, errors } = error as Record<string, unknown>;
-    if (isClassification(classification)) return classification;
-    const coded = typeof code === 'string' ? byCode(code) : undefined;
-    if (coded !== undefined) return coded;
     const status = statusOf(error);
-    const answered = status === undefined ? undefined : byStatus(status);
-    if (answered !== undefined) return answered;
-    const below =
-      builtIn(cause, depth + 1) ??
-      (Array.isArray(errors) ? builtIn(errors[0], depth + 1) : undefined);
+    if (!isError(error)) {
+      return status === undefined || !isResponse(error) ? undefined : byStatus(status);
+    }
+    const { classification, code, name, message, cause, errors } = error as Error &
+      Record<string, unknown>;
+    if (isClassification(classification)) return classification;
+    const said =
+      (typeof code === 'string' ? byCode(code) : undefined) ??
+      clientError(error) ??
+      (status === undefined ? undefined : byStatus(status));
+    if (said !== undefined) return said;
+    let below = builtIn(cause, depth + 1, budget);
+    for (const one of Array.isArray(errors) ? errors : []) {
+      if (below?.transient === true || budget.left <= 0) break;
+      const verdict = builtIn(one, depth + 1, budget);
+      if (below === undefined || verdict?.transient === true) below = verdict;
+    }
     if (below !== undefined) return below;
-    if (name === 'AbortError') return CANCELLED;
-    return typeof name === 'string' ? BY_NAME.get(name) : undefined;
+    if (name === 'AbortError' || ABORTS.has(code)) return CANCELLED;
+    return messageVerdict(message) ?? BY_NAME.get(name);
   } catch {
     return undefined; // a hostile getter
   }
@@ -167,22 +121,24 @@ function isClassification(value: unknown): value is Classification {
   );
 }
 
-function byCode(code: string): Classification | undefined {
-  const known = BY_CODE.get(code);
-  if (known !== undefined) return known;
-  if (code.startsWith('ERR_INVALID_') || code.startsWith('ERR_OUT_OF_RANGE')) return INVALID;
-  if (code.startsWith('HPE_') || code.startsWith('ERR_SSL_')) return NETWORK_SETUP;
-  return undefined;
-}
-
-/** The HTTP status that an error or response carries, itself or on its `response`. Never throws. */
+/**
+ * The HTTP status that an error or response carries, itself or on its `response`, which has `headers` too
+ * where it is one. Never throws.
+ */
 export function statusOf(outcome: unknown): number | undefined {
   try {
     const own = ownStatus(outcome);
-    return own ?? ownStatus((outcome as { response?: unknown } | null | undefined)?.response);
+    if (own !== undefined) return own;
+    const { response } = (outcome ?? {}) as { response?: { headers?: unknown } | null };
+    return typeof response?.headers === 'object' ? ownStatus(response) : undefined;
   } catch {
     return undefined; // a hostile getter
   }
+}
+
+/** Whether `value` is a `Response`, of whatever realm or implementation. No parsed JSON is one. */
+function isResponse(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Response]';
 }
 
 function ownStatus(outcome: unknown): number | undefined {
@@ -194,18 +150,6 @@ function ownStatus(outcome: unknown): number | undefined {
     }
   }
   return undefined;
-}
-
-function byStatus(status: number): Classification | undefined {
-  if (status < 400) return undefined;
-  if (status === 408 || status === 504) return TIMEOUT;
-  if (status === 429) return of('resource', 'medium', true);
-  if (status === 425) return of('network', 'low', true);
-  if (status === 502 || status === 503) return NETWORK;
-  if (status === 501 || status === 505) return BUG;
-  if (status === 507) return EXHAUSTED;
-  if (status >= 500) return of('internal', 'high', true);
-  return status === 401 || status === 403 ? DENIED : of('validation', 'low');
 }
 
 const CODE_PATTERN = /^[A-Z][A-Z0-9_]{1,39}$/;

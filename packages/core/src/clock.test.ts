@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { sleepOn, systemClock } from './clock.ts';
+import { type Clock, clockRule, sleepOn, systemClock } from './clock.ts';
+import { resolveOptions } from './options.ts';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -136,5 +137,49 @@ describe('systemClock.sleep', () => {
     const sleeping = sleepOn({ schedule }, 50, AbortSignal.abort('done'));
     await expect(sleeping).rejects.toBe('done');
     expect(schedule).not.toHaveBeenCalled();
+  });
+});
+
+describe('clockRule', () => {
+  const reads = { now: 0, monotonic: 0 };
+  const fails = (): never => {
+    throw new Error('broken');
+  };
+  const resolve = (clock: Clock): Clock =>
+    resolveOptions<{ clock: Clock }>(
+      'test',
+      { clock },
+      { clock: systemClock },
+      { clock: clockRule },
+    ).clock;
+
+  it('keeps the errors of readings and timers of a foreign clock from calls', () => {
+    const foreign = {
+      ...systemClock,
+      now: () => ++reads.now,
+      monotonic: () => ++reads.monotonic,
+      schedule: () => ({ cancel: fails, ref: fails, unref: fails }),
+    };
+    const clock = resolve(foreign);
+    expect([clock.now(), clock.monotonic()]).toEqual([1, 1]);
+    foreign.now = fails;
+    foreign.monotonic = fails;
+    expect([clock.now(), clock.monotonic()]).toEqual([1, 1]);
+    const timer = clock.schedule(() => {}, 1);
+    for (const method of ['cancel', 'ref', 'unref'] as const)
+      expect(() => timer[method]()).not.toThrow();
+  });
+
+  it('passes on that a foreign clock cannot wait', async () => {
+    const clock = resolve({ ...systemClock, schedule: fails, sleep: () => Promise.reject(fails) });
+    expect(() => clock.schedule(() => {}, 1)).toThrow('broken');
+    await expect(clock.sleep(1)).rejects.toBe(fails);
+  });
+
+  it('leaves the system clock, and what is guarded already, as they are', () => {
+    expect(resolve(systemClock)).toBe(systemClock);
+    const guarded = resolve({ ...systemClock });
+    expect(resolve(guarded)).toBe(guarded);
+    expect(guarded.schedule).toBe(systemClock.schedule);
   });
 });

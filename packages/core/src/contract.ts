@@ -15,10 +15,19 @@ export interface CallContext {
   /**
    * Aborts when the caller's signal does, the deadline passes, or a policy ends this attempt. Its
    * controller is created on first read, so an operation that never reads it pays nothing.
+   *
+   * Where nothing but the caller's own signal can end the operation, this is that signal and no copy: its
+   * listeners run in the asynchronous context of whoever aborts it, as those of any signal do. Otherwise
+   * they run in that of the code that read this property first.
    */
   readonly signal: AbortSignal;
   /** Number of this attempt, from 1, as counted by the innermost retry. */
   readonly attempt: number;
+  /**
+   * Number of this attempt, from 1, as counted by the innermost hedge; 1 without one. An operation can go
+   * elsewhere by it: `({ hedge, signal }) => fetch(replicas[hedge - 1], { signal })`.
+   */
+  readonly hedge: number;
   /** When the whole call must be over, on the clock's monotonic scale in milliseconds. */
   readonly deadline: number | undefined;
   /** {@link CallOptions.operation} of this call. */
@@ -79,7 +88,7 @@ export interface CallOptions {
   /**
    * The context of a call under way. The new call becomes part of it: signal, deadline, attempt,
    * cost, priority, key, operation and attributes carry over unless given here, and both signals and
-   * the nearer deadline hold.
+   * the nearer deadline hold for as long as the new call runs, even when its parent has resolved by then.
    */
   readonly parent?: CallContext | undefined;
 }
@@ -106,6 +115,11 @@ export interface Policy extends Executor, Disposable {
   /**
    * Runs `operation` under this policy.
    *
+   * An operation written `async function*` resolves at once to a generator that is guarded as one call
+   * from its first `next()` to its end: its signal and deadline hold, and a bulkhead's place is kept,
+   * until then. It is retried only before its first item, and its `return()` is called when the call
+   * ends early. Any other value, iterable or not, is returned unchanged, and the call is over then.
+   *
    * @throws {TypeError | RangeError} (as a rejection) when an option is unknown or out of range
    * @throws {DeadlineExceededError} (as a rejection) when `timeoutMs` has passed
    * @throws `signal.reason` (as a rejection) when the caller's signal has aborted
@@ -113,6 +127,15 @@ export interface Policy extends Executor, Disposable {
   execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T>;
   /** As {@link execute}, but resolves to an {@link Outcome} and never rejects. */
   tryExecute<T>(operation: Operation<T>, options?: CallOptions): Promise<Outcome<T>>;
+  /**
+   * For an async generator function: the returned one guards the whole iteration as one call, from the
+   * first `next()` to its end.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: only `any` admits every parameter list and `this`
+  wrap<F extends (...args: any[]) => AsyncGenerator<unknown, unknown, any>>(
+    fn: F,
+    options?: WrapOptions<Parameters<F>>,
+  ): F;
   /**
    * Returns an async function of the same type (overloads and `this` included) that runs `fn` under
    * this policy, with call options that are fixed or computed from the arguments.
@@ -144,6 +167,8 @@ export interface PolicyDescription {
   readonly repeats?: boolean;
   /** It gives up on what is inside it after this long. */
   readonly timeoutMs?: number | undefined;
+  /** It gives up on what is inside it after this long at the latest, where the time is not fixed. */
+  readonly maxTimeoutMs?: number | undefined;
   /** It gives up on each of its attempts after this long. */
   readonly attemptTimeoutMs?: number | undefined;
   /** The least time that it waits before it calls again. */

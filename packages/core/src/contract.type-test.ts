@@ -183,3 +183,26 @@ export const asPolicy: Policy = base;
 export const asMember: InCallExecutor = base;
 // @ts-expect-error: a policy of others need not join calls
 export const notMember: InCallExecutor = policy;
+
+/** An async generator function keeps its type, and `execute` resolves to its generator. */
+export async function iterations(): Promise<void> {
+  async function* count(this: User, to: number): AsyncGenerator<number, string, boolean> {
+    for (let i = 0; i < to; i++) yield i;
+    return 'done';
+  }
+  const wrapped = policy.wrap(count, (to) => ({ cost: to }));
+  const executed = await policy.execute(async function* (call) {
+    expectAll<[Equal<typeof call, CallContext>]>();
+    yield call.attempt;
+  });
+  const counted: AsyncGenerator<number> = base.wrap(async function* (to: number) {
+    yield to;
+  })(3);
+  expectAll<
+    [
+      Equal<typeof wrapped, typeof count>,
+      Equal<typeof executed, AsyncGenerator<number, void, unknown>>,
+    ]
+  >();
+  for await (const each of counted) each satisfies number;
+}

@@ -1,6 +1,7 @@
+import { Readable } from 'node:stream';
 import { settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
-import { discardBody } from './discard.ts';
+import { discardBody, isShared, share } from './discard.ts';
 
 describe('discardBody', () => {
   it('cancels the unread body of a response', async () => {
@@ -18,6 +19,37 @@ describe('discardBody', () => {
     discardBody(Object.assign(new Error('HTTP 503'), { response }));
     await Promise.resolve();
     expect(cancelled).toEqual(['yes']);
+  });
+
+  it('leaves a Node stream alone that is being read or was read', async () => {
+    const flowing = new Readable({ read: () => {} }).on('data', () => {});
+    const read = Readable.from(['text']);
+    await read.toArray();
+    const done = Readable.from(['text']).destroy();
+    for (const body of [flowing, read, done]) discardBody({ status: 503, body });
+    expect(flowing.destroyed).toBe(false);
+  });
+
+  it('leaves alone what others have', () => {
+    const body = Readable.from(['text']);
+    const response = { status: 503, body };
+    for (const value of [response, 'text', undefined]) share(value);
+    discardBody(response);
+    discardBody(Object.assign(new Error('HTTP 503'), { response }));
+    expect(body.destroyed).toBe(false);
+    expect([isShared(response), isShared(body), isShared('text')]).toEqual([true, false, false]);
+  });
+
+  it('reads nothing of a response that a client warns about', () => {
+    const read: string[] = [];
+    const response = new Proxy(new Response(null), {
+      get: (target, name) => {
+        read.push(String(name));
+        return Reflect.get(target, name, target);
+      },
+    });
+    discardBody(response);
+    expect(read).not.toContain('data');
   });
 
   it('leaves a body alone that is being read or was read', async () => {

@@ -124,7 +124,7 @@ describe('errorLog', () => {
     const log = errorLog();
     log.handle(refused);
     log.handle(refused);
-    log.handle(new SyntaxError('x'));
+    log.handle(new URIError('x'));
     const stats = log.stats();
     expect(stats.byCategory).toEqual({
       validation: 1,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   type ClassificationRule,
   classify,
@@ -18,6 +17,7 @@ import {
   resolveOptions,
   show,
 } from './options.ts';
+import { randomId } from './random.ts';
 import { retryDetails } from './retry-details.ts';
 import { errorCounts } from './telemetry/error-counts.ts';
 import { messageOf } from './text.ts';
@@ -172,7 +172,7 @@ class HandledError implements ErrorContext {
     options: HandleErrorOptions,
     timestamp: number,
   ) {
-    this.errorId = `err_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
+    this.errorId = `err_${randomId().slice(0, 16)}`;
     this.category = category;
     this.severity = severity;
     this.message = messageOf(error);

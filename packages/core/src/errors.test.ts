@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   DeadlineExceededError,
+  isRefusal,
   isTemperError,
   OperationTimeoutError,
   TemperError,
@@ -43,8 +44,102 @@ describe('TemperError', () => {
     expect(isTemperError(undefined)).toBe(false);
   });
 
+  it('counts instances of a class and of its subclasses, and nothing else', () => {
+    class Nameless extends TemperError {}
+    class Named extends OperationTimeoutError {
+      override get name(): string {
+        return 'Named';
+      }
+    }
+    const timeout = new OperationTimeoutError('p', 1);
+    const named = new Named('p', 1);
+    const nameless = new Nameless('x', { code: 'X', policy: 'p' });
+    expect([timeout, named, nameless].map((each) => each instanceof TemperError)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    expect([timeout, named, nameless].map((each) => each instanceof OperationTimeoutError)).toEqual(
+      [true, true, false],
+    );
+    expect([timeout, named, nameless].map((each) => each instanceof Nameless)).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect(timeout).not.toBeInstanceOf(Named);
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const lookalike = Object.assign(new Error('x'), {
+      name: 'TemperError',
+      code: 'X',
+      policy: 'p',
+    });
+    for (const other of [undefined, null, 'TemperError', {}, new Error('x'), lookalike, proxy]) {
+      expect((other as unknown) instanceof TemperError).toBe(false);
+    }
+  });
+
   it('is transient after an operation timeout and not after the deadline of the call', () => {
     expect(new OperationTimeoutError('p', 1).classification.transient).toBe(true);
     expect(new DeadlineExceededError('op', 1).classification.transient).toBe(false);
   });
+});
+
+describe('DeadlineExceededError', () => {
+  it('names its operation in a form that is fit for telemetry', () => {
+    const error = new DeadlineExceededError(`https://u:hunter2@h/ ${'x'.repeat(10_000)}`, 5);
+    expect(error.policy).toMatch(/^https:\/\/\*\*\*@h\/ x+…$/);
+    expect(error.policy.length).toBeLessThanOrEqual(80);
+    expect(error.message).not.toContain('hunter2');
+    expect(new DeadlineExceededError(undefined).policy).toBe('deadline');
+  });
+
+  it('is no refusal, even if the attempt before it was refused', () => {
+    class Refused extends TemperError {
+      override get refused(): boolean {
+        return true;
+      }
+    }
+    const cause = new Refused('Full', { code: 'FULL', policy: 'p' });
+    expect(isRefusal(cause)).toBe(true);
+    expect(isRefusal(new Error('x', { cause }))).toBe(true);
+    expect(isRefusal(new DeadlineExceededError('fetch', 5, cause))).toBe(false);
+    expect(isRefusal(new Error('x', { cause: new DeadlineExceededError('fetch', 5, cause) }))).toBe(
+      false,
+    );
+  });
+});
+
+describe('isRefusal', () => {
+  class Refused extends TemperError {
+    override get refused(): boolean {
+      return true;
+    }
+  }
+  const refused = new Refused('Full', { code: 'FULL', policy: 'p' });
+  const failed = new Error('reset');
+
+  it.each([
+    ['only refusals, as Promise.any has them', new AggregateError([refused, refused]), true],
+    ['causes that are refusals', new AggregateError([new Error('a', { cause: refused })]), true],
+    ['lists of refusals', new AggregateError([new AggregateError([refused])]), true],
+    ['a failure beside a refusal', new AggregateError([refused, failed]), false],
+    ['nothing', new AggregateError([]), false],
+    ['refusals, but a failure as its cause', caused([refused], failed), false],
+    ['a hostile list', Object.assign(new Error('x'), { errors: new Proxy([], trap()) }), false],
+  ])('looks at the errors of an error without a cause: %s', (_, error, expected) => {
+    expect(isRefusal(error)).toBe(expected);
+  });
+
+  function caused(errors: unknown[], cause: unknown): Error {
+    return new AggregateError(errors, 'x', { cause });
+  }
+  function trap(): ProxyHandler<never[]> {
+    return {
+      get: () => {
+        throw new Error('no');
+      },
+    };
+  }
 });

@@ -1,5 +1,5 @@
 import type { Classification } from './classify.ts';
-import { safeText } from './text.ts';
+import { messageOf, safeText } from './text.ts';
 
 /** What every Temper error carries. */
 export interface TemperErrorOptions {
@@ -17,8 +17,22 @@ export interface TemperErrorOptions {
   readonly stack?: boolean;
 }
 
-/** Base of all errors that Temper throws. */
+/** Recognises an error made by any installed copy of core. */
+const ERROR: unique symbol = Symbol.for('temper.error.1');
+
+/**
+ * Base of all errors that Temper throws.
+ *
+ * `instanceof` recognises the errors of every installed copy of a package: a process may load one as an
+ * ES module and as CommonJS, or in two versions. Classes of two copies are the same when they have the
+ * same `name`, so a class without a `name` of its own only recognises its own instances.
+ */
 export class TemperError extends Error {
+  static override [Symbol.hasInstance](this: unknown, value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: the class to the right of `instanceof`
+    return isInstance(this, value);
+  }
+
   readonly code: string;
   readonly policy: string;
 
@@ -46,6 +60,28 @@ export class TemperError extends Error {
    */
   get refused(): boolean {
     return false;
+  }
+}
+
+Object.defineProperty(TemperError.prototype, ERROR, { value: true });
+
+/** Whether `value` is an instance of this class, or of its counterpart in another copy. Never throws. */
+function isInstance(type: unknown, value: unknown): boolean {
+  try {
+    if (Function.prototype[Symbol.hasInstance].call(type, value)) return true;
+    if (typeof type !== 'function' || (value as { [ERROR]?: unknown } | null)?.[ERROR] !== true) {
+      return false;
+    }
+    const { prototype } = type as { prototype: object };
+    if (!Object.hasOwn(prototype, 'name')) return false;
+    const { name } = prototype as Error;
+    let each: object | null = Object.getPrototypeOf(value) as object | null;
+    for (; each !== null && each !== Error.prototype; each = Object.getPrototypeOf(each)) {
+      if (Object.hasOwn(each, 'name') && (each as Error).name === name) return true;
+    }
+    return false;
+  } catch {
+    return false; // a hostile getter or a revoked proxy
   }
 }
 
@@ -78,24 +114,34 @@ export function isTemperError(error: unknown, code?: string): error is TemperErr
   }
 }
 
-/** How many errors deep a `cause` chain is followed. */
+/** How many errors deep causes are followed. */
 const MAX_DEPTH = 8;
 
 /**
- * Whether `error` is a refusal by a Temper policy, or was caused by one: the operation was not called.
- * Goes by shape. Never throws.
+ * Whether `error` is a refusal by a Temper policy, or was caused by one: the operation was not called. An
+ * error without a cause of its own is caused by its `errors` together, as that of `Promise.any` is. Goes by
+ * shape. Never throws.
  */
 export function isRefusal(error: unknown): boolean {
   try {
-    let current = error;
-    for (let depth = 0; depth < MAX_DEPTH && current instanceof Error; depth++) {
-      if (isTemperError(current) && current.refused === true) return true;
-      current = current.cause;
-    }
+    return wasRefused(error, MAX_DEPTH);
   } catch {
-    // A hostile getter or a revoked proxy.
+    return false; // a hostile getter or a revoked proxy
   }
-  return false;
+}
+
+function wasRefused(error: unknown, depth: number): boolean {
+  if (depth === 0 || !(error instanceof Error)) return false;
+  if (isTemperError(error) && error.refused === true) return true;
+  // Its cause is what an attempt failed with before, not why the call ended.
+  if (isTemperError(error, 'DEADLINE_EXCEEDED')) return false;
+  const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+  if (cause !== undefined) return wasRefused(cause, depth - 1);
+  return (
+    Array.isArray(errors) &&
+    errors.length > 0 &&
+    errors.every((each) => wasRefused(each, depth - 1))
+  );
 }
 
 /** An attempt or operation took longer than its timeout, and was aborted. */
@@ -123,17 +169,23 @@ export class OperationTimeoutError extends TemperError {
   }
 }
 
-/** The caller's `timeoutMs` has passed. Not transient: no time is left for another attempt. */
+/**
+ * The caller's `timeoutMs` has passed. Not transient: no time is left for another attempt. Its `cause`
+ * is what the last attempt failed with, where one had failed by then.
+ */
 export class DeadlineExceededError extends TemperError {
   /** What the caller gave for the whole call, in milliseconds, where known. */
   readonly timeoutMs: number | undefined;
 
-  constructor(operation: string | undefined, timeoutMs?: number) {
-    const what = operation === undefined ? 'The call' : `The call '${safeText(operation, 80)}'`;
+  constructor(operation: string | undefined, timeoutMs?: number, cause?: unknown) {
+    const named = operation === undefined ? undefined : safeText(operation, 80);
+    const what = named === undefined ? 'The call' : `The call '${named}'`;
     const limit = timeoutMs === undefined ? 'its deadline' : `its timeout of ${timeoutMs} ms`;
-    super(`${what} did not finish within ${limit}.`, {
+    const because = cause === undefined ? '.' : `: ${messageOf(cause)}`;
+    super(`${what} did not finish within ${limit}${because}`, {
       code: 'DEADLINE_EXCEEDED',
-      policy: operation ?? 'deadline',
+      policy: named ?? 'deadline',
+      cause,
     });
     this.timeoutMs = timeoutMs;
   }

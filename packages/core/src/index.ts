@@ -1,3 +1,4 @@
+export { traceCalls } from './call/call-sites.ts';
 export {
   type Classification,
   type ClassificationRule,
@@ -35,5 +36,6 @@ export {
 export type { Random } from './random.ts';
 export { isFailure, isOverload, isTransient, type ShouldHandle } from './should-handle.ts';
 export type { Attributes } from './telemetry/definitions.ts';
-export { temperMetricProducer } from './telemetry/producer.ts';
+export type { MetricView } from './telemetry/metric-views.ts';
+export { type MetricProducerOptions, temperMetricProducer } from './telemetry/producer.ts';
 export type { SpanMode } from './telemetry/spans.ts';

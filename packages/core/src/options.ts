@@ -140,8 +140,21 @@ export function show(value: unknown): string {
   return safeText(value, 60);
 }
 
-/** Holds one option to its type and range; throws a `TypeError` or `RangeError` that names them. */
-export type OptionRule = (owner: string, option: string, value: unknown) => void;
+/**
+ * Holds one option to its type and range; throws a `TypeError` or `RangeError` that names them.
+ *
+ * @returns a {@link Replaced} where another value is to be used; anything else is not looked at
+ */
+export type OptionRule = (owner: string, option: string, value: unknown) => unknown;
+
+/** Returned by a rule that puts a value in place of the one that was given. */
+export class Replaced {
+  readonly value: unknown;
+
+  constructor(value: unknown) {
+    this.value = value;
+  }
+}
 
 /** A number in this range. */
 export function numberRule(range: NumberRange = {}): OptionRule {
@@ -155,7 +168,7 @@ export function oneOfRule(values: readonly unknown[]): OptionRule {
 
 /** A value of this `typeof`, and not `null`. */
 export function typeRule(type: 'function' | 'boolean' | 'string' | 'object'): OptionRule {
-  return (owner, option, value) => checkType(owner, option, value, type);
+  return (owner, option, value) => void checkType(owner, option, value, type);
 }
 
 /** An object with these methods. */
@@ -202,6 +215,10 @@ export function resolveOptions<O extends object, Unset extends keyof O = never>(
 ): Resolved<O, Unset> {
   checkKnown(owner, options, Object.keys(rules));
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  for (const [option, value] of given) rules[option as keyof O](owner, option, value);
+  for (const each of given) {
+    const [option, value] = each;
+    const answer = rules[option as keyof O](owner, option, value);
+    if (answer instanceof Replaced) each[1] = answer.value;
+  }
   return { ...defaults, ...Object.fromEntries(given) } as Resolved<O, Unset>;
 }

@@ -1,20 +1,18 @@
 // The door for authors of policies: everything that a policy is made from. Users need `@temper/core`.
-export { inCurrentContext } from './async-context.ts';
+export { type AbortListener, listenForAbort, stopListening } from './abort-listener.ts';
+export { type AsyncScope, asyncScope, builtinModule, inCurrentContext } from './async-context.ts';
 export { Call, type CallLabels, CallScope, isCall } from './call/context.ts';
 export { enterCall, type InCallExecutor, PolicyBase, wrapWith } from './call/enter.ts';
+export { isCommitted } from './call/iteration.ts';
 export { checkCallOptions, PRIORITIES } from './call/options.ts';
-export {
-  invoke,
-  runWithTimeout,
-  type TimeoutEntry,
-  type TimeoutObserver,
-  TimeoutQueue,
-} from './call/timeout.ts';
+export { invoke, runWithTimeout, type TimeoutObserver } from './call/timeout.ts';
+export { type TimeoutEntry, TimeoutQueue } from './call/timeout-queue.ts';
 export { ask, askNumber, decide, Listeners, notify } from './callbacks.ts';
-export { ERROR_CATEGORIES, ERROR_SEVERITIES, errorType, statusOf, UNKNOWN } from './classify.ts';
-export { clockRule, type Scheduled, sleepOn } from './clock.ts';
+export { ERROR_CATEGORIES, ERROR_SEVERITIES, errorType, statusOf } from './classify.ts';
+export { clockRule, type Scheduled, sleepOn, timerEpoch } from './clock.ts';
 export type { PolicyDescription } from './contract.ts';
-export { discardBody } from './discard.ts';
+export { maskCredentials } from './credentials.ts';
+export { discardBody, isShared, share } from './discard.ts';
 export type { TemperErrorOptions } from './errors.ts';
 export {
   checkKnown,
@@ -34,7 +32,8 @@ export {
   show,
   typeRule,
 } from './options.ts';
-export { systemRandom } from './random.ts';
+export { processState } from './process-state.ts';
+export { randomId, systemRandom } from './random.ts';
 export { isError, isHeaders, parseRetryAfter, retryAfterOf } from './retry-after.ts';
 export {
   endedRetries,
@@ -43,7 +42,7 @@ export {
   rememberRetries,
   retryDetails,
 } from './retry-details.ts';
-export { isNeutral } from './should-handle.ts';
+export { isNeutral, transientByDefault } from './should-handle.ts';
 export {
   CallObservation,
   CallObserver,
@@ -65,12 +64,9 @@ export {
   type LogEvent,
   policyAttributes,
 } from './telemetry/instrumentation.ts';
-export type {
-  Emit,
-  InstrumentationScope,
-  ReadLevels,
-  ScopeOptions,
-} from './telemetry/scope.ts';
+export type { Emit, ReadLevels } from './telemetry/levels.ts';
+export { activeContext, runInContext, SEVERITY } from './telemetry/process-api.ts';
+export type { InstrumentationScope, ScopeOptions } from './telemetry/scope.ts';
 export {
   ATTR_ERROR_CATEGORY,
   ATTR_ERROR_SEVERITY,
@@ -80,7 +76,14 @@ export {
   ATTR_POLICY_NAME,
   CORE_METRICS,
 } from './telemetry/semconv.ts';
-export type { Cell, Counts, HistogramSeries, Live, Variants } from './telemetry/series.ts';
+export {
+  type Cell,
+  type Counts,
+  type HistogramSeries,
+  joinAttributes,
+  type Live,
+  type Variants,
+} from './telemetry/series.ts';
 export {
   DEFAULT_SPANS,
   failureType,
@@ -89,3 +92,4 @@ export {
   type SpanMode,
 } from './telemetry/spans.ts';
 export { messageOf, safeLines, safeText } from './text.ts';
+export { UNKNOWN } from './verdicts.ts';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
-import { describe, expect, it, vi } from 'vitest';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
+import { stripTypes } from '@temper/testkit/repository/strip-types';
+import { describe, expect, it } from 'vitest';
 import { ThroughPolicy } from '../test/through-policy.ts';
 import { Call } from './call/context.ts';
 import { classify } from './classify.ts';
@@ -35,9 +36,8 @@ function run(
   block: string,
   scope: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
-  vi.spyOn(process, 'emitWarning').mockImplementation(() => {}); // stripTypeScriptTypes is young
   const names: string[] = [];
-  const body = stripTypeScriptTypes(block)
+  const body = stripTypes(block)
     .replace(/import \{([^}]*)\} from '([^']*)';/g, 'const {$1} = doors["$2"];')
     .replace(/export (const|function) (\w+)/g, (_, kind: string, name: string) => {
       names.push(name);
@@ -149,7 +149,8 @@ describe('the tables of the README', () => {
           : Object.assign(new Error('x'), { code: word }),
       );
       for (const [, statuses] of (errors ?? '').matchAll(/HTTP ([\d, ]+)/g)) {
-        examples.push(...(statuses as string).split(',').map((one) => ({ status: Number(one) })));
+        const numbers = (statuses as string).split(',').map(Number);
+        examples.push(...numbers.map((status) => Object.assign(new Error('x'), { status })));
       }
       if (examples.length === 0) examples.push(new Error('anything else'));
       for (const error of examples) expect([error, classify(error)]).toEqual([error, verdict]);

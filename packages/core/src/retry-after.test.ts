@@ -71,21 +71,50 @@ describe('parseRetryAfter', () => {
   });
 });
 
+const FIELD = { 'retry-after': '3' };
+const BODY = { status: 503, headers: FIELD, response: { status: 503, headers: FIELD } };
+
 describe('retryAfterOf', () => {
   it.each<[string, unknown, number | undefined]>([
     ['by a number of its own', failure({ retryAfterMs: 1500 }), 1500],
     ['but never less than nothing', failure({ retryAfterMs: -5 }), 0],
     ['by the headers of a response', new Response('', { headers: { 'retry-after': '3' } }), 3000],
-    ['by a plain object in any case', failure({ headers: { 'RETRY-After': '3' } }), 3000],
+    [
+      'by a plain object in any case',
+      failure({ status: 429, headers: { 'RETRY-After': '3' } }),
+      3000,
+    ],
     ['by a Map', failure({ headers: new Map([['retry-after', '3']]) }), 3000],
-    ['by a list of values', failure({ headers: { 'retry-after': ['3', '9'] } }), 3000],
-    ['by a number in the headers', failure({ headers: { 'retry-after': 3 } }), 3000],
+    [
+      'by a list of values',
+      failure({ statusCode: 429, headers: { 'retry-after': ['3', '9'] } }),
+      3000,
+    ],
+    ['by a number in the headers', failure({ status: 429, headers: { 'retry-after': 3 } }), 3000],
     [
       "by its response's headers",
       failure({ response: { headers: new Headers({ 'Retry-After': '3' }) } }),
       3000,
     ],
-    ['by its cause', new Error('x', { cause: { retryAfterMs: 7 } }), 7],
+    ['by its cause', new Error('x', { cause: failure({ retryAfterMs: 7 }) }), 7],
+    [
+      'by a response as its cause',
+      new Error('x', { cause: new Response('', { headers: { 'retry-after': '3' } }) }),
+      3000,
+    ],
+    ['by the response of got', failure({ response: { statusCode: 503, headers: FIELD } }), 3000],
+    ['by the response of axios', failure({ response: { status: 503, headers: FIELD } }), 3000],
+    ['by $response of AWS', failure({ $response: { statusCode: 503, headers: FIELD } }), 3000],
+    ['by meta of Elasticsearch', failure({ meta: { statusCode: 503, headers: FIELD } }), 3000],
+    [
+      'not by a parsed body as its cause',
+      new Error('x', { cause: { retryAfterMs: 7 } }),
+      undefined,
+    ],
+    ['not by headers of a body as its cause', new Error('x', { cause: BODY }), undefined],
+    ['not by a body as its response', failure({ response: { headers: FIELD } }), undefined],
+    ['not by a number on its response', failure({ response: { retryAfterMs: 7 } }), undefined],
+    ['not by headers without a status', failure({ headers: FIELD }), undefined],
     ['not by Infinity', failure({ retryAfterMs: Number.POSITIVE_INFINITY }), undefined],
     ['not by NaN', failure({ retryAfterMs: Number.NaN }), undefined],
     ['not by what is no date', failure({ headers: { 'retry-after': 'soon' } }), undefined],

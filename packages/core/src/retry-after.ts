@@ -1,4 +1,8 @@
+import { isMetadata } from './client-errors.ts';
+
 const MAX_SECONDS = 2 ** 31;
+/** How many errors deep a `cause` chain is followed. */
+const MAX_DEPTH = 4;
 
 /** `Sun, 06 Nov 1994 08:49:37 GMT`, and the obsolete `Sunday, 06-Nov-94 08:49:37 GMT`. */
 const HTTP_DATE =
@@ -23,18 +27,26 @@ export function parseRetryAfter(value: string, nowMs: number): number | undefine
 }
 
 /**
- * How long `outcome` asks its caller to stay away, in milliseconds. Of an error it reads, in this order:
- * a finite `retryAfterMs`; a `Retry-After` field on `headers`, `response.headers` (a `Headers`, a Map
- * or a plain object of any case); the same on its `cause`. Of anything else it reads only `headers` that
- * are a `Headers`, as a `Response` has: a parsed body must not pass for a response. Never throws.
+ * How long `outcome` asks its caller to stay away, in milliseconds.
+ *
+ * Of a value only a `Response`, or another object whose `headers` are a `Headers`, is read. Of an error,
+ * in this order: a finite `retryAfterMs`; the `Retry-After` field of its headers, as the common HTTP
+ * clients keep them (on the error, its `response`, `$response` or `meta`; a `Headers`, a Map, or a plain
+ * object beside an HTTP status); the same of its `cause`, if that is an error or a response. A parsed
+ * body passes for none of them, as a value, a cause or a response. Never throws.
  *
  * @param outcome - an error or a response
  * @param nowMs - wall-clock time, in milliseconds since the epoch
  */
 export function retryAfterOf(outcome: unknown, nowMs: number): number | undefined {
   try {
-    if (isError(outcome)) return find(outcome, nowMs);
-    const { headers } = (outcome ?? {}) as { headers?: unknown };
+    let current = outcome;
+    for (let depth = 0; depth < MAX_DEPTH && isError(current); depth++) {
+      const asked = askedBy(current, nowMs);
+      if (asked !== undefined) return asked;
+      current = current.cause;
+    }
+    const headers = (current as { headers?: unknown } | null | undefined)?.headers;
     const field = isHeaders(headers) ? headers.get('retry-after') : null;
     return typeof field === 'string' ? parseRetryAfter(field, nowMs) : undefined;
   } catch {
@@ -42,9 +54,9 @@ export function retryAfterOf(outcome: unknown, nowMs: number): number | undefine
   }
 }
 
-/** Whether `value` is an `Error`, of whatever realm. */
+/** Whether `value` is an `Error` or a `DOMException`, of whatever realm. No parsed JSON is one. */
 export function isError(value: unknown): value is Error {
-  return value instanceof Error || tagOf(value) === '[object Error]';
+  return value instanceof Error || /^\[object (?:Error|DOMException)\]$/.test(tagOf(value));
 }
 
 /** Whether `value` is a `Headers`, of whatever realm or implementation. No parsed JSON is one. */
@@ -56,30 +68,33 @@ function tagOf(value: unknown): string {
   return typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : '';
 }
 
-function find(outcome: unknown, nowMs: number): number | undefined {
-  let current = outcome;
-  for (let depth = 0; depth < 4; depth++) {
-    if (typeof current !== 'object' || current === null) return undefined;
-    const { retryAfterMs } = current as { retryAfterMs?: unknown };
-    if (typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs)) {
-      return Math.max(0, retryAfterMs);
-    }
-    const field =
-      fieldOf((current as { headers?: unknown }).headers) ??
-      fieldOf((current as { response?: { headers?: unknown } }).response?.headers);
+function askedBy(error: Error, nowMs: number): number | undefined {
+  const { retryAfterMs, response, $response, meta, metadata } = error as unknown as Record<
+    string,
+    unknown
+  >;
+  if (typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs)) {
+    return Math.max(0, retryAfterMs);
+  }
+  const pushback = isMetadata(metadata) ? metadata.get('grpc-retry-pushback-ms') : undefined;
+  // A negative number means not to come back.
+  if (Array.isArray(pushback) && /^\d{1,10}$/.test(pushback[0])) return Number(pushback[0]);
+  for (const holder of [error, response, $response, meta]) {
+    const field = fieldOf(holder);
     if (field !== undefined) return parseRetryAfter(field, nowMs);
-    current = (current as { cause?: unknown }).cause;
   }
   return undefined;
 }
 
-function fieldOf(headers: unknown): string | undefined {
+/** @param holder - what may have headers: an error, or the response that a client put on it */
+function fieldOf(holder: unknown): string | undefined {
+  const { headers } = (holder ?? {}) as { headers?: unknown };
   if (typeof headers !== 'object' || headers === null) return undefined;
   const { get } = headers as { get?: unknown };
   let value: unknown;
   if (typeof get === 'function') {
     value = get.call(headers, 'retry-after');
-  } else {
+  } else if (hasStatus(holder)) {
     for (const key of Object.keys(headers)) {
       if (key.toLowerCase() === 'retry-after') value = (headers as Record<string, unknown>)[key];
     }
@@ -87,4 +102,10 @@ function fieldOf(headers: unknown): string | undefined {
   if (Array.isArray(value)) value = value[0];
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' ? value : undefined;
+}
+
+/** A body that echoes headers has no status beside them, and every client's response has. */
+function hasStatus(holder: unknown): boolean {
+  const { status, statusCode } = holder as { status?: unknown; statusCode?: unknown };
+  return typeof status === 'number' || typeof statusCode === 'number';
 }

@@ -1,4 +1,8 @@
 import type { Call } from './call/context.ts';
+import { isTemperError } from './errors.ts';
+import { isObject } from './is-object.ts';
+import { processState } from './process-state.ts';
+import { isError } from './retry-after.ts';
 
 /** What is known of the retries that ended with an error. */
 export interface RetryDetails {
@@ -35,18 +39,10 @@ interface Registry {
 }
 
 /** One registry per process, so that two installed copies of core agree. */
-const KEY = Symbol.for('temper.retries.1');
-
-let found: Registry | undefined;
-
-function registry(): Registry {
-  if (found === undefined) {
-    const globals = globalThis as unknown as Record<symbol, Registry | undefined>;
-    globals[KEY] ??= { entries: new WeakMap(), attempts: 0 };
-    found = globals[KEY];
-  }
-  return found;
-}
+const registry: () => Registry = /* @__PURE__ */ processState('retries.1', () => ({
+  entries: new WeakMap(),
+  attempts: 0,
+}));
 
 /** The number of an attempt that begins now. It is higher than that of every earlier attempt. */
 export function numberAttempt(): number {
@@ -76,18 +72,41 @@ export function rememberRetries(
   }
 }
 
+/** How many errors deep causes are followed, and how many errors are looked at. */
+const MAX_DEPTH = 8;
+const MAX_ERRORS = 100;
+
 /**
- * Whether an attempt failed with what the retries of a call inside it ended with, so that another
- * attempt would multiply theirs. An object that unrelated calls throw or return is told apart by time:
- * the call inside began after the attempt did. A primitive is recognised where the call inside was
- * joined by `parent`.
+ * Whether an attempt failed with what the retries of a call inside it ended with, or because of it, so that
+ * another attempt would multiply theirs. An object that unrelated calls throw or return is told apart by
+ * time: the call inside began after the attempt did. A primitive is recognised where the call inside was
+ * joined by `parent`. Never throws.
  *
  * @param attempt - the context of the attempt
  * @param began - the attempt's number
  */
 export function endedRetries(failure: unknown, attempt: Call, began: number): boolean {
-  const entry = registry().entries.get(isObject(failure) ? failure : attempt);
-  return entry !== undefined && entry.began > began && Object.is(entry.failure, failure);
+  const { entries } = registry();
+  const endedWith = (error: unknown, key: object): boolean => {
+    const entry = entries.get(key);
+    return entry !== undefined && entry.began > began && Object.is(entry.failure, error);
+  };
+  if (!isObject(failure)) return endedWith(failure, attempt);
+  let left = MAX_ERRORS;
+  const isCausedBy = (error: unknown, depth: number): boolean => {
+    if (!isObject(error) || depth === 0 || left-- === 0) return false;
+    if (endedWith(error, error)) return true;
+    // Its cause is what an attempt failed with before, not why the call ended. A value has no cause.
+    if (!isError(error) || isTemperError(error, 'DEADLINE_EXCEEDED')) return false;
+    const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+    if (isCausedBy(cause, depth - 1)) return true;
+    return Array.isArray(errors) && errors.some((each) => isCausedBy(each, depth - 1));
+  };
+  try {
+    return isCausedBy(failure, MAX_DEPTH);
+  } catch {
+    return false; // a hostile getter
+  }
 }
 
 /**
@@ -98,8 +117,4 @@ export function endedRetries(failure: unknown, attempt: Call, began: number): bo
  */
 export function retryDetails(error: unknown): RetryDetails | undefined {
   return isObject(error) ? registry().entries.get(error)?.details : undefined;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,4 +1,4 @@
-import { InMemoryTelemetry } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OperationTimeoutError } from './errors.ts';
 import { Instrumentation } from './telemetry/instrumentation.ts';
@@ -10,6 +10,12 @@ describe('safeLines', () => {
   it('keeps lines and indentation, and scrubs every line', () => {
     const text = `first\r\n  at https://user:secret@host/?token=abc\n${ESC}[31mred\u202Egreen`;
     expect(safeLines(text)).toBe('first\n  at https://***@host/?token=***\nred\uFFFDgreen');
+  });
+
+  it('masks the credentials of a URL that is broken over lines', () => {
+    expect(safeLines('  at https://user:hun\nter2@host/\n  at b')).toBe(
+      '  at https://***@host/\n  at b',
+    );
   });
 
   it('bounds the number of lines and the length of each', () => {

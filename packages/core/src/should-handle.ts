@@ -1,7 +1,11 @@
+import { failedWaiting } from './call/capacity.ts';
 import type { Call } from './call/context.ts';
-import { classify, DENIED, statusOf } from './classify.ts';
+import { classify, errorType, statusOf } from './classify.ts';
 import type { CallContext, Outcome } from './contract.ts';
 import { isRefusal } from './errors.ts';
+import { warn } from './telemetry/diagnostics.ts';
+import { messageOf } from './text.ts';
+import { DENIED, UNKNOWN } from './verdicts.ts';
 
 /**
  * Which outcomes a policy acts on: a retry repeats them, a breaker and an adaptive limit count them
@@ -38,13 +42,43 @@ export function isFailure(outcome: Outcome<unknown>): boolean {
   const verdict = classify(outcome.error);
   const { category, transient } = verdict;
   if (category === 'validation' || verdict === DENIED) return false;
-  const status = statusOf(outcome.error);
+  const status = verdict === UNKNOWN ? undefined : statusOf(outcome.error);
   return transient || status === undefined || status < 400 || status >= 500;
 }
 
 /** Whether an outcome is an error that the same call may well avoid a little later. */
 export function isTransient(outcome: Outcome<unknown>): boolean {
   return !outcome.ok && classify(outcome.error).transient;
+}
+
+/** Of at most this many kinds of errors it is said that they are not acted on. */
+const TOLD_KINDS = 20;
+
+/**
+ * {@link isTransient} as the default of a policy that `verb`s ("retry"). An error that classification does
+ * not know, and that is therefore not acted on, is what surprises users of other libraries first: it is
+ * logged on OpenTelemetry's `diag` with the cure, once for each `error.type`.
+ *
+ * @param owner - the policy, as it begins a sentence: `Retry policy 'registry'`
+ */
+export function transientByDefault(owner: string, verb: string): ShouldHandle {
+  let told: Set<string> | undefined;
+  return (outcome) => {
+    if (outcome.ok) return false;
+    const { error } = outcome;
+    const verdict = classify(error);
+    const kind = verdict === UNKNOWN ? errorType(error) : undefined;
+    if (kind === undefined) return verdict.transient;
+    told ??= new Set();
+    if (!told.has(kind) && told.size < TOLD_KINDS) {
+      told.add(kind);
+      warn(
+        `${owner} does not ${verb} an error that it cannot classify: ${messageOf(error)}. ` +
+          'Set shouldHandle, or give the error a code, a status or a classification.',
+      );
+    }
+    return verdict.transient;
+  };
 }
 
 /**
@@ -61,8 +95,10 @@ export function isOverload(outcome: Outcome<unknown>): boolean {
 
 /**
  * Whether an outcome tells nothing about the dependency, whatever a predicate would say: the caller
- * cancelled the call, another try of a hedge answered it, or a Temper policy inside refused it.
+ * cancelled the call, another try of a hedge answered it, a Temper policy inside refused it, or it ended while
+ * it waited for capacity of such a policy, and never reached the dependency.
  */
 export function isNeutral(outcome: Outcome<unknown>, call: Call): boolean {
-  return call.cancelled || (!outcome.ok && isRefusal(outcome.error));
+  if (call.cancelled) return true;
+  return !outcome.ok && (isRefusal(outcome.error) || failedWaiting(call, outcome.error));
 }

@@ -30,7 +30,21 @@ const texts = fc
           '*',
         ],
         ...['***', 'user', 'hunter2', '8080', 'token', 'password', '?sig=', 'bearer ', 'Basic '],
-        ...['authentication', ESC, `${ESC}[`, `${ESC}]`, BEL, 'm', '\n', '\ud83d', '\udc00', '😀'],
+        ...['token: ', 'eyJ', 'AKIA', '.', '-', 'cookie', 'authorization', 'key', '\\"', 'a.b'],
+        ...[
+          'authentication',
+          'authorization=bearer ',
+          'authorization: Basic ',
+          ESC,
+          `${ESC}[`,
+          `${ESC}]`,
+          BEL,
+          'm',
+          '\n',
+          '\ud83d',
+          '\udc00',
+          '😀',
+        ],
       ),
     ),
     { maxLength: 40 },
@@ -56,7 +70,7 @@ describe('safeText of any text', () => {
         const safe = safeText(text, bound);
         expect(safeText(safe, bound)).toBe(safe);
       }),
-      { numRuns: 5000 },
+      { numRuns: 10_000 },
     );
   });
 
@@ -69,6 +83,64 @@ describe('safeText of any text', () => {
         expect(safeText(text)).not.toContain(':hunter2');
       }),
       { numRuns: 1000 },
+    );
+  });
+});
+
+describe('safeText of adversarial text', () => {
+  /** Milliseconds of CPU time, the best of three. */
+  function measure(text: string, bound: number): number {
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 3; i++) {
+      const start = process.cpuUsage();
+      safeText(text, bound);
+      const { user, system } = process.cpuUsage(start);
+      best = Math.min(best, (user + system) / 1000);
+    }
+    return best;
+  }
+  const units = fc
+    .array(
+      fc.constantFrom(
+        ...['//', '/', ':', '@', '.', '-', '_', '=', '?', '&', ';', '#', ' ', '\n', "'", '"', '\\'],
+        ...[
+          'a',
+          '1',
+          'eyJ',
+          'AKIA',
+          'ghp_',
+          'xoxb-',
+          'token',
+          'password',
+          'secret_access_key',
+          '*',
+        ],
+        ...['bearer ', 'basic:', 'cookie', 'authorization: ', 'unexpected ', ESC, `${ESC}]`, '…'],
+      ),
+      { minLength: 1, maxLength: 5 },
+    )
+    .map((parts) => parts.join(''));
+  const repeated = (unit: string, length: number): string =>
+    unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
+
+  it('takes time in proportion to its length, where the bound does not cut it', () => {
+    fc.assert(
+      fc.property(units, units, (unit, end) => {
+        const at = (length: number): number =>
+          measure(`${repeated(unit, length)}${end}`, 10 * length);
+        // Quadratic time would be 256 times as long; the constants are for a busy machine.
+        expect(at(64_000)).toBeLessThan(at(4_000) * 64 + 40);
+      }),
+      { numRuns: 120 },
+    );
+  });
+
+  it('takes milliseconds for 2 MB', () => {
+    fc.assert(
+      fc.property(units, (unit) => {
+        expect(measure(repeated(unit, 2_000_000), 512)).toBeLessThan(20);
+      }),
+      { numRuns: 60 },
     );
   });
 });

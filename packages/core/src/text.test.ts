@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { maskCredentials } from './credentials.ts';
 import { show } from './options.ts';
 import { messageOf, safeText } from './text.ts';
 
@@ -55,6 +56,13 @@ describe('safeText', () => {
     'Basic authentication failed, bearer token missing, basic credentials required',
     "duplicate key=users_pk for 'name'",
     'C:\\temp\\//x',
+    'nginx:1.27@sha256:0123456789abcdef',
+    'npm:left-pad@1.3.0 and mailto:bob@example.com',
+    'https://registry.example:4873/left-pad@latest',
+    'http://localhost:4873/left-pad@latest',
+    'Unexpected token: } in JSON at position 7',
+    'max_tokens: 5, token_type=bearer, tokenizer: none',
+    'git@github.com:owner/name.git at 12:30@home',
   ])('leaves %s as it is', (text) => {
     expect(safeText(text)).toBe(text);
   });
@@ -98,6 +106,31 @@ describe('safeText', () => {
     ['Authorization: Bearer eyJhbGciOi.eyJzdWIi.c2ln', 'Authorization: Bearer ***'],
     ['authorization: basic dXNlcjpodW50ZXIy==', 'authorization: basic ***'],
     ['BEARER abcdefgh1234, then', 'BEARER ***, then'],
+    ['bearer 12|abcDEF.gh:ij then', 'bearer *** then'],
+    ['postgres://user:12/pw@host/db', 'postgres://***@host/db'],
+    ['postgres://user:12/pw@10.0.0.1/db', 'postgres://***@10.0.0.1/db'],
+    ['https://user:hun\nter2@host/', 'https://***@host/'],
+    ['https://us\r\ner:hun\tter2@host/', 'https://***@host/'],
+    ['connect root:hunter2@db.internal:5432', 'connect ***@db.internal:5432'],
+    ['connect root:hunter2@localhost', 'connect ***@localhost'],
+    ['password=hunter2', 'password=***'],
+    ['password=hun#ter2&x', 'password=***'],
+    ['DB_PASSWORD: hunter2 was refused', 'DB_PASSWORD: *** was refused'],
+    ['token: hunter2', 'token: ***'],
+    ['{"token":"hunter2","x":1}', '{"token":***,"x":1}'],
+    ['{\\"token\\":\\"hunter2\\"}', '{\\"token\\":\\"***"}'],
+    ["{ clientSecret: 'hun ter2' }", '{ clientSecret: *** }'],
+    ['x-api-key: hunter2', 'x-api-key: ***'],
+    ['{:api_key=>"hunter2"}', '{:api_key=>***}'],
+    ['Authorization: token hunter2', 'Authorization: token ***'],
+    ['"authorization": "hunter2"', '"authorization": "***"'],
+    ['Set-Cookie: session=hunter2; Path=/', 'Set-Cookie: *** Path=/'],
+    ['AccountName=a;AccountKey=hunter2==', 'AccountName=a;AccountKey=***'],
+    ['user AKIAIOSFODNN7EXAMPLE is denied', 'user *** is denied'],
+    ['aws_secret_access_key = wJalrXUtnFEMI/K7MDENG', 'aws_secret_access_key = ***'],
+    ['jwt eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl is expired', 'jwt *** is expired'],
+    [`remote: ${'ghp'}_0123456789abcdefghij`, 'remote: ***'],
+    [`${'xoxb'}-0123456789-abcdef was revoked`, '*** was revoked'],
   ])('masks the credentials in %s', (text, expected) => {
     expect(safeText(text)).toBe(expected);
   });
@@ -110,6 +143,11 @@ describe('safeText', () => {
       'https://h/?token=hunter2hunter2&x=1',
       'Bearer hunter2hunter2',
       "password='hunter2 hunter2'",
+      'password: hunter2hunter2',
+      '"token":"hunter2hunter2"',
+      'root:hunter2hunter2@db.internal',
+      'https://user:hunter2\nhunter2@host/',
+      'eyJhunter2hun.hunter2hunter2.hunter2',
     ];
     for (const secret of secrets) {
       for (let before = 0; before < 140; before++) {
@@ -313,5 +351,24 @@ describe('messageOf', () => {
     }
     const long = new Error('x'.repeat(10_000), { cause: new Error('y'.repeat(10_000)) });
     expect(messageOf(long)).toMatch(/^x{253,255}…: y{255,256}…$/);
+  });
+});
+
+describe('maskCredentials', () => {
+  it.each([
+    ['https://u:hunter2@h/?token=hunter2&x=1', 'https://***@h/?token=***&x=1'],
+    ['a Bearer hunter2hunter2\nb', 'a Bearer ***\nb'],
+    ['x -----BEGIN EC PRIVATE KEY-----\nhunter2\n-----END EC PRIVATE KEY----- y', 'x *** y'],
+    ['-----BEGIN PUBLIC KEY-----\nMIIB', '-----BEGIN PUBLIC KEY-----\nMIIB'],
+    ['{"token":"for the caller"}', '{"token":"for the caller"}'],
+    ['nothing here', 'nothing here'],
+  ])('masks what is known by its form in %j', (text, expected) => {
+    expect(maskCredentials(text)).toBe(expected);
+    expect(maskCredentials(expected)).toBe(expected);
+  });
+
+  it('removes the first part of a credential at the end of a text that was cut', () => {
+    expect(maskCredentials('see https://user:hunt', true)).toBe('see https://');
+    expect(safeText('-----BEGIN PRIVATE KEY-----\nhunter2')).toBe('***');
   });
 });

@@ -1,3 +1,5 @@
+import { maskSecrets, maskUrls, withoutCutCredential } from './credentials.ts';
+
 /** Longest text that leaves an error object, in UTF-16 code units. Spans and logs are not an archive. */
 const MAX_LENGTH = 512;
 /** Most lines of a text of several lines: a report or a stack with its causes. */
@@ -24,27 +26,10 @@ const LINE_BREAK = /[\t\n\v\f\r\u0085\u2028\u2029]+/g;
 /** Control and format characters (bidirectional ones among them), but not the joiners of scripts. */
 const CONTROL = /[[\p{Cc}\p{Cf}]--[\u200C\u200D]]/gv;
 /**
- * What stands before the last `@` of a URL's authority. The second form is a password that holds `/`,
- * `?` or `#` unencoded, and no port: such URLs are invalid, and quoted by the error that says so.
- */
-const URL_CREDENTIALS =
-  /(?<=\/\/)(?:[^\s/?#@]*(?:@[^\s/?#@]*)*@|[^\s/?#@:[\]]*:(?!\d{1,5}(?:[/?#\s]|$))[^\s@]{0,256}(?:@[^\s/?#@]*)*@)/g;
-/** At the end of text that was cut: what may be the first part of a credential. */
-const CUT_CREDENTIALS =
-  /(?:(?<=\/\/)(?:[^\s/?#]*|[^\s/?#@:[\]]*:(?!\d{1,5}(?:[/?#\s]|$))[^\s@]{0,256})|(?<=\b(?:bearer|basic)\s+)\S*)$/i;
-/**
- * The value of a parameter of a URL whose name ends in a word for secrets, and of such a key in a
- * connection string. The lookahead leaves a masked value alone that was shortened.
- */
-const SECRET_PARAMETER =
-  /((?:[?&;#][\w.%-]{0,40}(?:token|key|secret|password|passwd|pwd|passphrase|signature|sig|auth|jwt)|(?<![\w-])(?:password|passwd|pwd|passphrase|(?:client_?)?secret|api_?key|(?:access|refresh|id)_?token)) ?= ?)(?!\*{0,3}…$)(?:(?:'(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?)[^&\s#'"]*|[^&\s#'"]+)/gi;
-const AUTHORIZATION = /\b(bearer|basic)\s+(?!authenti|authoriz|credenti)[a-z0-9._~+/-]{8,}=*/gi;
-
-/**
  * Makes text that somebody else wrote fit to leave the process in spans, logs, metrics, HTTP answers
  * and terminals: at most `maxLength` code units, well-formed, one line, without control and
- * bidirectional characters or terminal escapes, and without credentials in URLs and authorization
- * fields. Applying it twice changes nothing more. Never throws.
+ * bidirectional characters or terminal escapes, and without credentials: in URLs, in fields such as
+ * `password=…`, `token: …` and `Authorization`, and tokens that are known by their form. Applying it twice changes nothing more. Never throws.
  *
  * @param text - any value; anything but a string is described
  * @param maxLength - in UTF-16 code units, the ellipsis included; an integer >= 0
@@ -54,15 +39,11 @@ export function safeText(text: unknown, maxLength: number = MAX_LENGTH): string 
   if (maxLength < 1) return '';
   // Bounded before the expressions see it. A credential that the cut would split is dropped whole.
   const bound = maxLength * 4;
-  const head = whole.length <= bound ? whole : whole.slice(0, bound).replace(CUT_CREDENTIALS, '');
-  const clean = head
-    .replace(TERMINAL_ESCAPE, '')
+  const head = whole.length <= bound ? whole : withoutCutCredential(whole.slice(0, bound));
+  const line = maskUrls(head.replace(TERMINAL_ESCAPE, ''))
     .replace(LINE_BREAK, ' ')
-    .replace(CONTROL, '\uFFFD')
-    .replace(URL_CREDENTIALS, '***@')
-    .replace(SECRET_PARAMETER, '$1***')
-    .replace(AUTHORIZATION, '$1 ***')
-    .toWellFormed();
+    .replace(CONTROL, '\uFFFD');
+  const clean = maskSecrets(line).toWellFormed();
   if (clean.length <= maxLength && head.length === whole.length) return clean;
   return `${clean.slice(0, maxLength - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
@@ -82,7 +63,11 @@ export function safeLines(
 ): string {
   const whole = typeof text === 'string' ? text : describe(text);
   const lines = whole.split(/\r?\n/, maxLines + 1);
-  const kept = lines.slice(0, maxLines).map((line) => safeText(line, maxLength));
+  const bounded = lines.slice(0, maxLines).map((line) => line.slice(0, maxLength * 4 + 1));
+  // A URL may be broken over lines.
+  const kept = maskUrls(bounded.join('\n'))
+    .split('\n')
+    .map((line) => safeText(line, maxLength));
   if (lines.length > maxLines) kept.push('… more lines were left out');
   return kept.join('\n');
 }

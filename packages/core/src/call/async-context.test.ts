@@ -6,7 +6,8 @@ import { inCurrentContext } from '../async-context.ts';
 import { notify } from '../callbacks.ts';
 import type { CallContext } from '../contract.ts';
 import { Call } from './context.ts';
-import { runWithTimeout, TimeoutQueue } from './timeout.ts';
+import { runWithTimeout } from './timeout.ts';
+import { TimeoutQueue } from './timeout-queue.ts';
 
 const storage = new AsyncLocalStorage<string>();
 const TENANTS = ['first', 'second', 'third'];
@@ -93,6 +94,32 @@ describe('calls that share a signal', () => {
     storage.run('shutdown', () => controller.abort('stop'));
     await Promise.all(calls);
     expect(heard).toEqual(TENANTS.map((tenant) => `${tenant} in ${tenant}`));
+  });
+});
+
+describe("the caller's own signal", () => {
+  it('is passed on uncopied where nothing else can end the call, with its listeners', async () => {
+    const policy = new ThroughPolicy(new ManualClock());
+    for (const options of [{}, { timeoutMs: 50 }]) {
+      const controller = new AbortController();
+      const heard: unknown[] = [];
+      const call = storage.run('call', () =>
+        policy.execute(
+          ({ signal }) =>
+            new Promise<void>((resolve) =>
+              signal.addEventListener('abort', () => {
+                heard.push(signal === controller.signal, storage.getStore());
+                resolve();
+              }),
+            ),
+          { ...options, signal: controller.signal },
+        ),
+      );
+      storage.run('aborter', () => controller.abort('left'));
+      await call;
+      const own = !('timeoutMs' in options);
+      expect(heard).toEqual([own, own ? 'aborter' : 'call']);
+    }
   });
 });
 

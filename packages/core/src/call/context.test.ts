@@ -141,7 +141,7 @@ describe('CallScope', () => {
     }
     expect(most).toBe(1);
     expect(listeners(signal)).toBe(0);
-  }, 30_000);
+  }, 120_000);
 
   it('causes no MaxListenersExceededWarning when a thousand calls share a signal', async () => {
     const warnings: Error[] = [];
@@ -150,7 +150,7 @@ describe('CallScope', () => {
     const controller = new AbortController();
     const scopes = Array.from({ length: 1000 }, () => root(controller.signal).scope());
     const signals = scopes.map((scope) => scope.signal);
-    expect(listeners(controller.signal)).toBe(1000);
+    expect(listeners(controller.signal)).toBe(1);
     await new Promise((resolve) => setImmediate(resolve));
     controller.abort('all');
     expect(signals.every((signal) => signal.reason === 'all')).toBe(true);

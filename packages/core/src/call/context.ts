@@ -1,7 +1,11 @@
+import { listenForAbort, stopListening } from '../abort-listener.ts';
 import { inCurrentContext } from '../async-context.ts';
 import type { Clock } from '../clock.ts';
 import type { CallContext, EndedBy, Priority } from '../contract.ts';
+import { isRefusal } from '../errors.ts';
 import type { Attributes } from '../telemetry/definitions.ts';
+import { awaitCapacity, goOn, isWaiting } from './capacity.ts';
+import { endedByReason, noteEnding } from './endings.ts';
 
 /** What the caller said about a call, apart from when it ends. */
 export interface CallLabels {
@@ -14,6 +18,16 @@ export interface CallLabels {
 
 /** Recognises a context made by any installed copy of core with this protocol. */
 const CALL: unique symbol = Symbol.for('temper.call.1');
+
+/**
+ * What the time that a call takes tells of how long its operation takes: just that; nothing, as the call was
+ * answered from elsewhere; or that it takes longer, as it was ended before the deadline so that the call
+ * could be answered from elsewhere.
+ */
+export type Timing = 'measured' | 'unknown' | 'longer';
+
+/** The calls around contexts that do not derive from them; see {@link Call.continues}. */
+let around: WeakMap<Call, Call> | undefined;
 
 /**
  * One call on its way through the policies. The root belongs to the call, a derived one to an attempt.
@@ -35,9 +49,27 @@ export class Call implements CallContext {
     this.#signal = undefined;
   }
 
-  /** The context that this one derives from. */
+  /** The context that this one derives from, or is a part of. */
   get outer(): Call | undefined {
-    return isCall(this.source) ? this.source : undefined;
+    return isCall(this.source) ? this.source : around?.get(this);
+  }
+
+  /**
+   * Makes this context, or the one that it derives from at last, a part of `call`: a policy of another library
+   * between them hands on a context that knows nothing of the call around it.
+   */
+  continues(call: Call): void {
+    let root: Call = this;
+    while (isCall(root.source)) root = root.source;
+    for (let each: Call | undefined = call; each !== undefined; each = each.outer) {
+      if (each === root) return; // it is a part of it already
+    }
+    around ??= new WeakMap();
+    around.set(root, call);
+  }
+
+  get hedge(): number {
+    return this.outer?.hedge ?? 1;
   }
 
   get operation(): string | undefined {
@@ -100,20 +132,71 @@ export class Call implements CallContext {
     return endedBy === 'caller' || endedBy === 'hedge';
   }
 
-  /** Milliseconds until the deadline, `Infinity` without one. */
+  /** The clock that {@link deadline} is read on, where known. */
+  get deadlineClock(): Clock | undefined {
+    return this.outer?.deadlineClock;
+  }
+
+  /**
+   * Milliseconds until the deadline, `Infinity` without one.
+   *
+   * @param clock - of a deadline whose own clock is not known
+   */
   remainingMs(clock: Clock): number {
     return this.deadline === undefined
       ? Number.POSITIVE_INFINITY
-      : this.deadline - clock.monotonic();
+      : this.deadline - (this.deadlineClock ?? clock).monotonic();
+  }
+
+  /**
+   * A call has joined this one by `parent`: its signal and timers stay in force until {@link leave},
+   * even if this call resolves first.
+   *
+   * @returns what that takes: nothing where no scope is around; `late` where a scope is over already,
+   * so that the timer behind its deadline is gone
+   */
+  join(): 'free' | 'held' | 'late' {
+    return this.outer?.join() ?? 'free';
+  }
+
+  /** An attempt of the call failed: the error of a deadline that passes later has it as its cause. */
+  noteFailure(error: unknown): void {
+    this.outer?.noteFailure(error);
+  }
+
+  /** The call is answered from elsewhere: the time that it takes is not that of its operation. */
+  noteTiming(timing: 'unknown' | 'longer'): void {
+    this.outer?.noteTiming(timing);
+  }
+
+  /**
+   * Waits for capacity of our own, such as the call's turn at a limiter. A call that ends meanwhile tells
+   * nothing about its dependency, which was not called: see `isNeutral`. So it is for the calls around, up to
+   * one that makes other attempts.
+   */
+  awaitCapacity<T>(turn: () => Promise<T>): Promise<T> {
+    return awaitCapacity(this, turn);
+  }
+
+  /** Whether the call waits for capacity of our own, or has ended while it did. */
+  get awaitsCapacity(): boolean {
+    return isWaiting(this);
+  }
+
+  /** A call that has joined this one is over. */
+  leave(): void {
+    this.outer?.leave();
   }
 
   /** The context of another attempt: same signal, deadline and labels. */
   forAttempt(attempt: number): Call {
+    // What the attempt before it waited for says nothing about this one.
+    if (attempt > 1 && this.awaitsCapacity) goOn(this);
     return new Call(attempt, this.deadline, this.labels, this);
   }
 
-  /** The context of a part of this call with other labels. */
-  labelled(labels: CallLabels): Call {
+  /** The context of a part of this call with labels of its own. */
+  labelled(labels: CallLabels | undefined): Call {
     return new Call(this.attempt, this.deadline, labels, this);
   }
 
@@ -121,19 +204,27 @@ export class Call implements CallContext {
    * A context that can be ended on its own, and follows this one. Must be released.
    *
    * @param deadline - when the scope's work must be over; this context's own deadline still holds
+   * @param clock - that `deadline` is read on. By default it is that of this context's own deadline.
    */
   scope(
     deadline: number = Number.POSITIVE_INFINITY,
     labels: CallLabels | undefined = this.labels,
+    clock?: Clock,
   ): CallScope {
-    const own = this.deadline;
-    const nearer = own !== undefined && own < deadline ? own : deadline;
-    return new CallScope(
-      this.attempt,
-      nearer === Number.POSITIVE_INFINITY ? own : nearer,
-      labels,
-      this,
-    );
+    const { attempt } = this;
+    return this.#endsBefore(deadline, clock)
+      ? new CallScope(attempt, this.deadline, labels, this)
+      : new CallScope(attempt, deadline, labels, this, clock);
+  }
+
+  /** Whether this call's own deadline is the nearer one, or there is no other. */
+  #endsBefore(deadline: number, clock: Clock | undefined): boolean {
+    if (deadline === Number.POSITIVE_INFINITY) return true;
+    if (this.deadline === undefined) return false;
+    const { deadlineClock } = this;
+    return clock === undefined || deadlineClock === undefined || deadlineClock === clock
+      ? this.deadline < deadline
+      : this.remainingMs(clock) < deadline - clock.monotonic();
   }
 }
 
@@ -148,10 +239,13 @@ class ScopeSignal {
   readonly #upstream: AbortSignal | undefined;
   readonly #inReadersContext: (work: () => void) => void = inCurrentContext();
 
-  /** @param upstream - followed until {@link release} */
   constructor(upstream: AbortSignal | undefined) {
     this.#upstream = upstream;
-    upstream?.addEventListener('abort', this, { once: true });
+  }
+
+  /** Follows the upstream signal until {@link release}. */
+  follow(): void {
+    if (this.#upstream !== undefined) listenForAbort(this.#upstream, this);
   }
 
   /** The upstream signal has aborted, in whichever context that was done. */
@@ -164,23 +258,72 @@ class ScopeSignal {
   }
 
   release(): void {
-    this.#upstream?.removeEventListener('abort', this);
+    stopListening(this.#upstream, this);
   }
 }
 
-/** A context that its creator can end: a timed attempt, a hedge, a call with a timeout. */
+/**
+ * A context that its creator can end: a timed attempt, a hedge, a call with a timeout. It is over when
+ * its creator has released it and the last call that joined it has left.
+ */
 export class CallScope extends Call {
   #own: ScopeSignal | undefined;
   #endedBy: EndedBy | undefined;
   #reason: unknown;
   #released = false;
+  #joined = 0;
+  #cleanUp: (() => void) | undefined;
+  #lastFailure: unknown;
+  #timing: Timing = 'measured';
+  readonly #clock: Clock | undefined;
+
+  /** @param clock - that the deadline is read on; by default that of the call around */
+  constructor(
+    attempt?: number,
+    deadline?: number,
+    labels?: CallLabels,
+    source?: AbortSignal | Call,
+    clock?: Clock,
+  ) {
+    super(attempt, deadline, labels, source);
+    this.#clock = clock;
+  }
+
+  override get deadlineClock(): Clock | undefined {
+    return this.#clock ?? super.deadlineClock;
+  }
+
+  /** What the last failed attempt within this scope failed with, if there was one. */
+  get lastFailure(): unknown {
+    return this.#lastFailure;
+  }
+
+  override noteFailure(error: unknown): void {
+    // A refusal of our own tells nothing of the dependency, and may ask to stay away for long.
+    if (!isRefusal(error)) this.#lastFailure = error;
+    super.noteFailure(error);
+  }
+
+  /** What the time of the work in this scope tells of its operation. */
+  get timing(): Timing {
+    return this.#timing;
+  }
+
+  override noteTiming(timing: 'unknown' | 'longer'): void {
+    // It may be a call that has joined that is answered from elsewhere, while the operation goes on.
+    if (timing === 'unknown' && this.#joined > 0) return;
+    if (this.#timing !== 'longer') this.#timing = timing;
+    // The deadline of this scope tells nothing about a later one.
+    super.noteTiming(this.deadline === this.outer?.deadline ? timing : 'unknown');
+  }
 
   override get signal(): AbortSignal {
     if (this.#own === undefined) {
       const { aborted } = this;
-      // After release nobody would remove the listener again.
-      this.#own = new ScopeSignal(aborted || this.#released ? undefined : super.abortable);
+      this.#own = new ScopeSignal(super.abortable);
       if (aborted) this.#own.controller.abort(this.reason);
+      // After the end nobody would remove the listener again.
+      else if (!this.#over) this.#own.follow();
     }
     return this.#own.controller.signal;
   }
@@ -201,39 +344,59 @@ export class CallScope extends Call {
     return this.#endedBy ?? super.endedBy;
   }
 
-  /** Ends this scope alone; its signal aborts with `reason` unchanged. */
-  end(by: EndedBy, reason: unknown): void {
+  /** Whether calls that joined this one still run. */
+  get joined(): boolean {
+    return this.#joined > 0;
+  }
+
+  get #over(): boolean {
+    return this.#released && this.#joined === 0;
+  }
+
+  override join(): 'held' | 'late' {
+    const outer = super.join();
+    const late = this.#over || outer === 'late';
+    if (this.#over) this.#own?.follow();
+    this.#joined++;
+    return late ? 'late' : 'held';
+  }
+
+  override leave(): void {
+    this.#joined--;
+    if (this.#over) this.#finish();
+    super.leave();
+  }
+
+  /**
+   * Ends this scope alone; its signal aborts with `reason` unchanged.
+   *
+   * @param error - what the call then rejects with. Programs hand it on, also as the reason of other calls, so
+   * that it should be another object than `reason`.
+   */
+  end(by: EndedBy, reason: unknown, error: unknown = reason): void {
     if (this.aborted) return;
+    if (by !== 'caller') noteEnding(reason, by, error);
     this.#endedBy = by;
     this.#reason = reason;
     this.#own?.abort(reason);
   }
 
-  /** Removes this scope's listener from the signal it follows. Call it when the scope's work is over. */
-  release(): void {
+  /**
+   * The scope's own work is over. Removes its listener from the signal it follows, and cleans up, when
+   * the last call that joined it is over too.
+   *
+   * @param cleanUp - cancels what would end the scope
+   */
+  release(cleanUp?: () => void): void {
     this.#released = true;
-    this.#own?.release();
+    this.#cleanUp = cleanUp;
+    if (this.#over) this.#finish();
   }
-}
 
-/** By the code or name of the reason that Temper or `AbortSignal.timeout()` gave to a signal. */
-const ENDED_BY: ReadonlyMap<unknown, EndedBy> = new Map([
-  ['TimeoutError', 'deadline'],
-  ['DEADLINE_EXCEEDED', 'deadline'],
-  ['OPERATION_TIMEOUT', 'timeout'],
-  ['HEDGE_LOST', 'hedge'],
-]);
-
-/**
- * Who ended a call whose own signal aborted. The signal of an outer call, handed on by itself or through
- * `AbortSignal.any()`, carries the fact in its reason; any other reason is the caller's.
- */
-export function endedByReason(reason: unknown): EndedBy {
-  try {
-    const { code, name } = (reason ?? {}) as { code?: unknown; name?: unknown };
-    return ENDED_BY.get(code) ?? ENDED_BY.get(name) ?? 'caller';
-  } catch {
-    return 'caller'; // a hostile getter
+  #finish(): void {
+    this.#own?.release();
+    this.#cleanUp?.();
+    this.#cleanUp = undefined;
   }
 }
 

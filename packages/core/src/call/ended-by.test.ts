@@ -2,8 +2,10 @@ import { ManualClock } from '@temper/testkit/clock';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ThroughPolicy } from '../../test/through-policy.ts';
 import type { CallContext, EndedBy } from '../contract.ts';
+import { OperationTimeoutError } from '../errors.ts';
 import { Call } from './context.ts';
-import { runWithTimeout, TimeoutQueue } from './timeout.ts';
+import { runWithTimeout } from './timeout.ts';
+import { TimeoutQueue } from './timeout-queue.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -46,20 +48,50 @@ describe('endedBy', () => {
     expect(new Call(1, undefined, undefined, hostile.signal).endedBy).toBe('caller');
   });
 
-  it.each<[string, EndedBy]>([
-    ['OPERATION_TIMEOUT', 'timeout'],
-    ['DEADLINE_EXCEEDED', 'deadline'],
-    ['HEDGE_LOST', 'hedge'],
-    ['ANYTHING_ELSE', 'caller'],
-  ])('is known where the signal of an outer call was handed on: %s', (code, by) => {
-    const outer = new AbortController();
-    const reason = Object.assign(new Error('ended'), { code });
-    const combined = AbortSignal.any([outer.signal, new AbortController().signal]);
-    const calls = [outer.signal, combined].map(
-      (signal) => new Call(1, undefined, undefined, signal),
-    );
-    outer.abort(reason);
-    for (const call of calls) expect(call.endedBy).toBe(by);
+  const HANDED_ON: Record<string, (signal: AbortSignal) => AbortSignal> = {
+    'by itself': (signal) => signal,
+    'by AbortSignal.any()': (signal) => AbortSignal.any([signal, new AbortController().signal]),
+    'by a controller': (signal) => {
+      const controller = new AbortController();
+      signal.addEventListener('abort', () => controller.abort(signal.reason));
+      return controller.signal;
+    },
+    'with a Request': (signal) => new Request('http://localhost/', { signal }).signal,
+  };
+  it.each(Object.keys(HANDED_ON).flatMap((how) => ALL.map((by) => [how, by] as const)))(
+    'is known where the signal of an outer call was handed on %s: %s',
+    (how, by) => {
+      const scope = new Call().scope();
+      const signal = (HANDED_ON[how] as (typeof HANDED_ON)[string])(scope.signal);
+      const call = new Call(1, undefined, undefined, signal);
+      scope.end(by, new Error('reason'));
+      expect(call).toMatchObject({ aborted: true, endedBy: by });
+    },
+  );
+
+  describe("is 'caller' when the caller hands on what another call ended with:", () => {
+    const TIMED: Record<string, (clock: ManualClock) => Promise<unknown>> = {
+      'a deadline': (clock) =>
+        new ThroughPolicy(clock).execute(() => new Promise(() => {}), { timeoutMs: 50 }),
+      'a timeout': (clock) =>
+        runWithTimeout(
+          () => new Promise(() => {}),
+          new Call(),
+          new TimeoutQueue(clock, 50),
+          () => new OperationTimeoutError('attempt', 50),
+        ),
+      "the TimeoutError of another library's": () =>
+        Promise.reject(Object.assign(new Error('slow'), { name: 'TimeoutError' })),
+    };
+    it.each(Object.keys(TIMED))('%s', async (kind) => {
+      const clock = new ManualClock();
+      const controller = new AbortController();
+      const call = new Call(1, undefined, undefined, controller.signal);
+      const first = (TIMED[kind] as (typeof TIMED)[string])(clock);
+      first.catch((error: unknown) => controller.abort(error));
+      await clock.advance(50);
+      expect(call).toMatchObject({ aborted: true, endedBy: 'caller', cancelled: true });
+    });
   });
 
   it("is 'deadline' when timeoutMs has passed", async () => {

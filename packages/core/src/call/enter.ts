@@ -1,6 +1,8 @@
+import { listenForAbort, stopListening } from '../abort-listener.ts';
 import { notify } from '../callbacks.ts';
 import type { Clock, Scheduled } from '../clock.ts';
 import type {
+  CallContext,
   CallOptions,
   Executor,
   Operation,
@@ -9,9 +11,14 @@ import type {
   PolicyDescription,
   WrapOptions,
 } from '../contract.ts';
+import { discardBody } from '../discard.ts';
 import { DeadlineExceededError } from '../errors.ts';
 import { show } from '../options.ts';
-import { Call, type CallScope, endedByReason } from './context.ts';
+import { tracesCalls, withCallSite } from './call-sites.ts';
+import { beginPart, endPart } from './capacity.ts';
+import { Call, CallScope } from './context.ts';
+import { endedByReason } from './endings.ts';
+import { guardIteration, isGeneratorFunction } from './iteration.ts';
 import { checkCallOptions, labelsOf, onlySignal } from './options.ts';
 
 /**
@@ -42,7 +49,12 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
   }
 
   execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
-    if (options !== undefined || typeof operation !== 'function') {
+    if (
+      options !== undefined ||
+      typeof operation !== 'function' ||
+      isGeneratorFunction(operation) ||
+      tracesCalls()
+    ) {
       return enterCall(this, operation, options, this.name, this.clock);
     }
     try {
@@ -60,6 +72,11 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
     }
   }
 
+  // biome-ignore lint/suspicious/noExplicitAny: see Policy.wrap
+  wrap<F extends (...args: any[]) => AsyncGenerator<unknown, unknown, any>>(
+    fn: F,
+    options?: WrapOptions<Parameters<F>>,
+  ): F;
   // biome-ignore lint/suspicious/noExplicitAny: see Policy.wrap
   wrap<F extends (...args: any[]) => PromiseLike<unknown>>(
     fn: F,
@@ -84,7 +101,7 @@ export function wrapWith(
   executor: Executor,
   fn: (...args: unknown[]) => unknown,
   options?: WrapOptions,
-): (...args: unknown[]) => Promise<unknown> {
+): (...args: unknown[]) => unknown {
   const owner = (executor as { name?: unknown }).name ?? 'wrap';
   if (typeof fn !== 'function') {
     throw new TypeError(`${owner}: wrap needs a function, got ${show(fn)}.`);
@@ -92,13 +109,23 @@ export function wrapWith(
   if (options !== undefined && typeof options !== 'function') {
     checkCallOptions(String(owner), options);
   }
-  const wrapped =
-    typeof options === 'function'
+  const ownOptions = (self: unknown, args: readonly unknown[]): CallOptions | undefined => {
+    if (typeof options !== 'function') return options;
+    const own = options.apply(self as never, args as never);
+    // A promise is refused by `execute`; its rejection must not end the process.
+    notify(String(owner), 'wrap options', () => own);
+    return own;
+  };
+  const wrapped = isGeneratorFunction(fn)
+    ? function (this: unknown, ...args: unknown[]): unknown {
+        // The call begins with the first `next()`, which also rejects with what the options throw.
+        const execute = async (operation: Operation<unknown>): Promise<unknown> =>
+          executor.execute(operation, ownOptions(this, args));
+        return guardIteration(execute, () => fn.apply(this, args as never));
+      }
+    : typeof options === 'function'
       ? async function (this: unknown, ...args: unknown[]): Promise<unknown> {
-          const own = options.apply(this as never, args);
-          // A promise is refused by `execute`; its rejection must not end the process.
-          notify(String(owner), 'wrap options', () => own);
-          return executor.execute(() => fn.apply(this, args), own);
+          return executor.execute(() => fn.apply(this, args), ownOptions(this, args));
         }
       : function (this: unknown, ...args: unknown[]): Promise<unknown> {
           return executor.execute(() => fn.apply(this, args), options);
@@ -125,6 +152,35 @@ export function enterCall<T>(
   owner: string,
   clock: Clock,
 ): Promise<T> {
+  if (typeof operation === 'function' && isGeneratorFunction(operation)) {
+    return openIteration(policy, operation, options, owner, clock) as Promise<T>;
+  }
+  return tracesCalls()
+    ? withCallSite(() => openCall(policy, operation, options, owner, clock))
+    : openCall(policy, operation, options, owner, clock);
+}
+
+/** @returns the guarded generator at once; the call begins with its first `next()` */
+async function openIteration(
+  policy: InCallExecutor,
+  create: (call: CallContext) => AsyncGenerator<unknown, unknown, unknown>,
+  options: CallOptions | undefined,
+  owner: string,
+  clock: Clock,
+): Promise<unknown> {
+  if (options !== undefined) checkCallOptions(owner, options);
+  const execute = (operation: Operation<unknown>): Promise<unknown> =>
+    enterCall(policy, operation, options, owner, clock);
+  return guardIteration(execute, create);
+}
+
+function openCall<T>(
+  policy: InCallExecutor,
+  operation: Operation<T>,
+  options: CallOptions | undefined,
+  owner: string,
+  clock: Clock,
+): Promise<T> {
   try {
     if (typeof operation !== 'function') {
       throw new TypeError(`${owner}: the operation must be a function, got ${show(operation)}.`);
@@ -137,69 +193,110 @@ export function enterCall<T>(
     }
     checkCallOptions(owner, options);
     const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
-    const parent = options.parent as Call | undefined;
     if (signal?.aborted === true) throw signal.reason;
-    if (parent?.aborted === true) throw parent.reason;
-    if (parent !== undefined && parent.remainingMs(clock) <= 0) {
-      throw new DeadlineExceededError(options.operation ?? parent.operation);
+    if (options.parent !== undefined) {
+      return joinCall(policy, operation, options, options.parent as Call, clock);
     }
     const labels = labelsOf(options);
     if (timeoutMs === 0) throw new DeadlineExceededError(labels?.operation, timeoutMs);
-    if (timeoutMs === Number.POSITIVE_INFINITY) {
-      if (parent === undefined) {
-        return policy.runInCall(operation, new Call(1, undefined, labels, signal));
-      }
-      if (signal === undefined) {
-        const call = labels === parent.labels ? parent : parent.labelled(labels as never);
-        return policy.runInCall(operation, call);
-      }
-    }
-    const call = parent ?? new Call(1, undefined, labels, signal);
-    const scope = call.scope(clock.monotonic() + timeoutMs, labels);
-    return runInScope(policy, operation, scope, parent && signal, timeoutMs, clock);
+    const call = new Call(1, undefined, labels, signal);
+    if (timeoutMs === Number.POSITIVE_INFINITY) return policy.runInCall(operation, call);
+    const scope = call.scope(clock.monotonic() + timeoutMs, labels, clock);
+    return runInScope(policy, operation, scope, { timeoutMs }, clock);
   } catch (error) {
     return Promise.reject(error);
   }
 }
 
-/** Runs `operation` in a scope that ends with its own timeout, or with a signal besides its parent's. */
+/** Runs `operation` as part of `parent`, whose signal and deadline hold until it is over. */
+async function joinCall<T>(
+  policy: InCallExecutor,
+  operation: Operation<T>,
+  options: CallOptions,
+  parent: Call,
+  clock: Clock,
+): Promise<T> {
+  const { signal, timeoutMs = Number.POSITIVE_INFINITY } = options;
+  if (parent.aborted) throw parent.reason;
+  const labels = labelsOf(options);
+  const remainingMs = parent.remainingMs(clock);
+  if (timeoutMs === 0) throw new DeadlineExceededError(labels?.operation, timeoutMs);
+  if (remainingMs <= 0) throw new DeadlineExceededError(labels?.operation);
+  const joined = parent.join();
+  // The timer behind the deadline of a parent that is over is gone.
+  const limitMs = joined === 'late' ? Math.min(timeoutMs, remainingMs) : timeoutMs;
+  const bounded = limitMs !== Number.POSITIVE_INFINITY || signal !== undefined;
+  // A call of its own, as others may join the same parent at the same time.
+  const call = bounded
+    ? parent.scope(clock.monotonic() + limitMs, labels, clock)
+    : parent.labelled(labels);
+  let failure: { readonly error: unknown } | undefined;
+  beginPart(call);
+  try {
+    if (!(call instanceof CallScope)) return await policy.runInCall(operation, call);
+    const told = limitMs === timeoutMs ? timeoutMs : undefined;
+    return await runInScope(policy, operation, call, { timeoutMs: told, signal, limitMs }, clock);
+  } catch (error) {
+    failure = { error };
+    throw error;
+  } finally {
+    endPart(call, failure);
+    parent.leave();
+  }
+}
+
+/** What ends a scope of {@link runInScope}. */
+interface Limits {
+  /** As the caller gave it, for the message. */
+  readonly timeoutMs: number | undefined;
+  /** A signal besides its parent's. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long the scope lasts. @defaultValue timeoutMs */
+  readonly limitMs?: number;
+}
+
+/** Runs `operation` in a scope that ends with its own timeout or signal. */
 function runInScope<T>(
   policy: InCallExecutor,
   operation: Operation<T>,
   scope: CallScope,
-  signal: AbortSignal | undefined,
-  timeoutMs: number,
+  { timeoutMs, signal, limitMs = timeoutMs ?? Number.POSITIVE_INFINITY }: Limits,
   clock: Clock,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     let timer: Scheduled | undefined;
+    let expired = false;
     const onAbort = (): void => scope.end(endedByReason(signal?.reason), signal?.reason);
-    const leave = (): void => {
+    const cleanUp = (): void => {
       timer?.cancel();
-      signal?.removeEventListener('abort', onAbort);
-      scope.release();
+      stopListening(signal, onAbort);
     };
     try {
-      if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      if (limitMs !== Number.POSITIVE_INFINITY) {
         timer = clock.schedule(() => {
-          const error = new DeadlineExceededError(scope.operation, timeoutMs);
-          scope.end('deadline', error);
-          leave();
+          const exceeded = (): Error =>
+            new DeadlineExceededError(scope.operation, timeoutMs, scope.lastFailure);
+          const error = exceeded();
+          expired = true;
+          scope.end('deadline', exceeded(), error);
+          scope.release(cleanUp);
           reject(error);
-        }, timeoutMs);
+        }, limitMs);
       }
-      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) listenForAbort(signal, onAbort);
     } catch (error) {
-      leave(); // a clock or signal that refuses leaves nothing behind
+      scope.release(cleanUp); // a clock or signal that refuses leaves nothing behind
       throw error;
     }
     const run = async (): Promise<void> => {
       try {
         const value = await policy.runInCall(operation, scope);
-        leave();
+        scope.release(cleanUp);
+        if (expired) discardBody(value); // nobody gets it
         resolve(value);
       } catch (error) {
-        leave();
+        scope.release(cleanUp);
+        if (expired) discardBody(error);
         reject(error);
       }
     };

@@ -6,7 +6,8 @@ import { thenable } from '../../test/thenable.ts';
 import { ThroughPolicy } from '../../test/through-policy.ts';
 import type { Operation } from '../contract.ts';
 import { Call } from './context.ts';
-import { invoke, runWithTimeout, TimeoutQueue } from './timeout.ts';
+import { invoke, runWithTimeout } from './timeout.ts';
+import { TimeoutQueue } from './timeout-queue.ts';
 
 const raise = (error: unknown): never => {
   throw error;

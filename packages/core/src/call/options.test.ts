@@ -340,17 +340,44 @@ describe('computed options of wrap', () => {
     expect(policy.calls).toEqual([]);
   });
 
-  it('cause no unhandled rejection when the function is asynchronous and rejects', async () => {
-    const unhandled: unknown[] = [];
-    const onUnhandled = (error: unknown): void => void unhandled.push(error);
-    process.on('unhandledRejection', onUnhandled);
-    const options = (async () => Promise.reject(new Error('broken'))) as unknown as CallOptions;
-    const wrapped = setUp().wrap(() => 1, options);
-    await expect(wrapped()).rejects.toThrow(/got \[object Promise\]/);
-    await settle();
-    process.off('unhandledRejection', onUnhandled);
-    expect(unhandled).toEqual([]);
+  it('reject the first item of an async generator with what the function throws', async () => {
+    const policy = setUp();
+    const wrapped = policy.wrap(
+      async function* () {
+        yield 1;
+      },
+      () => {
+        throw new Error('broken');
+      },
+    );
+    const items = wrapped();
+    await expect(items.next()).rejects.toThrow('broken');
+    expect(policy.calls).toEqual([]);
   });
+
+  const options = (async () => Promise.reject(new Error('broken'))) as unknown as CallOptions;
+  const WRAPPED: Readonly<Record<string, () => Promise<unknown>>> = {
+    'a function': () => setUp().wrap(() => 1, options)(),
+    'an async generator': () =>
+      setUp()
+        .wrap(async function* () {
+          yield 1;
+        }, options)()
+        .next(),
+  };
+
+  it.each(Object.keys(WRAPPED))(
+    'of %s cause no unhandled rejection when they are asynchronous and reject',
+    async (kind) => {
+      const unhandled: unknown[] = [];
+      const onUnhandled = (error: unknown): void => void unhandled.push(error);
+      process.on('unhandledRejection', onUnhandled);
+      await expect(WRAPPED[kind]?.()).rejects.toThrow(/got \[object Promise\]/);
+      await settle();
+      process.off('unhandledRejection', onUnhandled);
+      expect(unhandled).toEqual([]);
+    },
+  );
 });
 
 function hostile(): object {

@@ -22,6 +22,59 @@ const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'ab
 const until = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
+describe('a deadline', () => {
+  const CLOCKS = [
+    ['ahead', 1_000_000, 0],
+    ['behind', 0, 1_000_000],
+  ] as const;
+
+  it.each(CLOCKS)('holds when the clock of the parent is %s', async (_, outerAt, innerAt) => {
+    const [outerClock, innerClock] = [new ManualClock(), new ManualClock()];
+    outerClock.jump(outerAt);
+    innerClock.jump(innerAt);
+    const outer = new ThroughPolicy(outerClock);
+    const inner = new ThroughPolicy(innerClock);
+    const remaining: number[] = [];
+    const result = outer.execute(
+      async (parent) => {
+        for (const timeoutMs of [undefined, 200, 5000]) {
+          await inner.execute(
+            () => remaining.push(inner.calls.at(-1)?.remainingMs(innerClock) ?? 0),
+            {
+              parent,
+              ...(timeoutMs === undefined ? {} : { timeoutMs }),
+            },
+          );
+        }
+        const scope = (inner.calls[0] as Call).scope(
+          innerClock.monotonic() + 100,
+          undefined,
+          innerClock,
+        );
+        // A part that knows the clock of the scope alone, and one that must ask the one around.
+        remaining.push(scope.remainingMs(outerClock), scope.scope().remainingMs(outerClock));
+        scope.release();
+        return inner.execute(() => 'in time', { parent });
+      },
+      { timeoutMs: 1000 },
+    );
+    await settle();
+    await expect(result).resolves.toBe('in time');
+    expect(remaining).toEqual([1000, 200, 1000, 100, 100]);
+  });
+
+  it.each(CLOCKS)('ends a part when the clock of the parent is %s', async (_, outerAt, innerAt) => {
+    const [outerClock, innerClock] = [new ManualClock(), new ManualClock()];
+    outerClock.jump(outerAt);
+    innerClock.jump(innerAt);
+    const inner = new ThroughPolicy(innerClock);
+    const parent = new Call().scope(outerClock.monotonic() + 50, undefined, outerClock);
+    outerClock.jump(50);
+    const late = inner.execute(() => 1, { parent });
+    await expect(late).rejects.toBeInstanceOf(DeadlineExceededError);
+  });
+});
+
 describe('options.parent', () => {
   it('is refused when the deadline of the parent has passed', async () => {
     const { clock, inner } = setUp();
@@ -64,13 +117,14 @@ describe('options.parent', () => {
     const { signal } = new AbortController();
     const parent = new Call(1, clock.monotonic() + 500, { ...LABELS }, signal).forAttempt(2);
     const seen = await inner.execute((call) => call, { parent });
-    expect(seen).toBe(parent);
+    expect((seen as Call).outer).toBe(parent);
+    expect(seen).toMatchObject({ ...LABELS, attempt: 2, deadline: parent.deadline, signal });
     await outer.execute((call) => inner.execute(() => 1, { parent: call }), {
       ...LABELS,
       signal,
       timeoutMs: 500,
     });
-    expect(inner.calls[1]).toBe(outer.calls[0]);
+    expect(inner.calls[1]?.outer).toBe(outer.calls[0]);
     expect(inner.calls[1]).toMatchObject({ ...LABELS, deadline: clock.monotonic() + 500 });
   });
 

@@ -1,7 +1,8 @@
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { Call } from './context.ts';
-import { runWithTimeout, TimeoutQueue } from './timeout.ts';
+import { runWithTimeout } from './timeout.ts';
+import { TimeoutQueue } from './timeout-queue.ts';
 
 const timedOut = (): Error => new Error('too long');
 

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CallContext } from '../contract.ts';
 import { Call } from './context.ts';
-import { runWithTimeout, type TimeoutEntry, TimeoutQueue } from './timeout.ts';
+import { runWithTimeout } from './timeout.ts';
+import { type TimeoutEntry, TimeoutQueue } from './timeout-queue.ts';
 
 describe('TimeoutQueue', () => {
   it('serves a thousand entries with one timer', async () => {

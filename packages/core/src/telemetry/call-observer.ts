@@ -1,13 +1,15 @@
-import { type Context, context } from '@opentelemetry/api';
+import { type Context, type Span, trace } from '@opentelemetry/api';
 import type { Call } from '../call/context.ts';
 import type { Clock } from '../clock.ts';
 import type { Outcome } from '../contract.ts';
 import { safeText } from '../text.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import type { Instrumentation } from './instrumentation.ts';
+import { type LazySpan, openedContext, runWithin } from './lazy-span.ts';
+import { activeContext } from './process-api.ts';
 import { ATTR_OPERATION, ATTR_POLICY_NAME } from './semconv.ts';
 import type { HistogramSeries, Variants } from './series.ts';
-import type { GuardedSpan, SpanMode } from './spans.ts';
+import { adopted, type GuardedSpan, type SpanMode } from './spans.ts';
 
 /** What {@link CallObserver} needs to know of a policy. */
 export interface CallObserverOptions<K extends string> {
@@ -63,16 +65,19 @@ export class CallObserver<K extends string> {
 }
 
 /** One call that somebody watches. Nothing in here throws but what the work itself throws. */
-export class CallObservation<K extends string> {
+export class CallObservation<K extends string> implements LazySpan {
   readonly #observer: CallObserver<K>;
   readonly #call: Call;
   readonly #attributes: Attributes | undefined;
   readonly #mode: SpanMode;
   /** On the monotonic scale, in milliseconds. */
   readonly startedAt: number;
+  /** What was active when the call began; `undefined` without spans. */
+  readonly #parent: Context | undefined;
   #began: number | undefined;
   #span: GuardedSpan | undefined;
-  #part: GuardedSpan | undefined;
+  #part: Part | undefined;
+  #ended = false;
 
   constructor(
     observer: CallObserver<K>,
@@ -85,17 +90,21 @@ export class CallObservation<K extends string> {
     this.#attributes = attributes;
     this.#mode = mode;
     this.startedAt = observer.options.clock.monotonic();
-    if (mode === 'all') this.#span = this.#open(undefined);
+    this.#parent = mode === 'none' ? undefined : activeContext();
+    if (mode === 'all') this.#span = this.#create(this.#parent);
   }
 
-  /** The call's span, where there is one so far. */
-  get current(): GuardedSpan | undefined {
-    return this.#span;
+  /** Whether the call may get a span; otherwise only its duration is measured. */
+  get traced(): boolean {
+    return this.#parent !== undefined;
   }
 
-  /** Runs `work` as part of the call's span, where there is one. */
+  /** Runs `work` as part of the call's span, which in mode `failures` may be created later. */
   run<T>(work: () => T): T {
-    return this.#span === undefined ? work() : this.#span.run(work);
+    if (this.#span !== undefined) return this.#span.run(work);
+    return this.#parent === undefined
+      ? work()
+      : runWithin(this, this.#parent, () => adopted(work()));
   }
 
   /**
@@ -103,31 +112,46 @@ export class CallObservation<K extends string> {
    * `undefined` when spans are off.
    */
   span(): GuardedSpan | undefined {
-    if (this.#span === undefined && this.#mode === 'failures') this.#span = this.#open(this.began);
+    if (this.#span === undefined && this.#mode === 'failures' && !this.#ended) {
+      this.#span = this.#create(openedContext(this.#parent), this.began);
+    }
     return this.#span;
   }
 
+  /** @internal See {@link LazySpan}. */
+  get around(): Span | undefined {
+    return this.#parent === undefined ? undefined : trace.getSpan(this.#parent);
+  }
+
+  /** @internal See {@link LazySpan}. */
+  open(): Context {
+    return this.span()?.context ?? openedContext(this.#parent);
+  }
+
   /**
-   * Runs a part of the call, such as an attempt, in a child span where the call's own is recorded. In
-   * a trace that was not sampled the call's span stands for its parts. Parts follow one another.
+   * Runs a part of the call, such as an attempt, in a child span of the call's own. In a trace that was
+   * not sampled the call's span stands for its parts. Parts follow one another.
+   *
+   * @param attributes - of the part's span, computed when it is created
    */
-  runPart<T>(name: string, attributes: Attributes, work: () => T): T {
-    if (this.#span === undefined) return work();
-    if (!this.#span.recording) return this.#span.run(work);
+  runPart<T>(name: string, attributes: () => Attributes, work: () => T): T {
+    if (this.#parent === undefined) return work();
+    if (this.#span?.recording === false) return this.#span.run(work);
     this.#endPart();
-    this.#part = this.#span.child(name, attributes, this.now);
-    return this.#part.run(work);
+    this.#part = new Part(this, name, attributes);
+    if (this.#span === undefined) return runWithin(this.#part, this.#parent, () => adopted(work()));
+    const span = this.#part.create(this.now);
+    return span === undefined ? work() : span.run(work);
   }
 
   /**
    * Ends the present part as failed. In mode `failures` the first part gets its span now, dated back
    * to the beginning of the call.
    */
-  partFailed(name: string, attributes: Attributes, failure: Outcome<unknown>): void {
-    const span = this.span();
-    if (span?.recording !== true) return;
-    this.#part ??= span.child(name, attributes, this.began);
-    this.#part.fail(failure);
+  partFailed(name: string, attributes: () => Attributes, failure: Outcome<unknown>): void {
+    if (this.span()?.recording !== true) return;
+    this.#part ??= new Part(this, name, attributes);
+    this.#part.create(this.began)?.fail(failure);
     this.#endPart();
   }
 
@@ -155,7 +179,7 @@ export class CallObservation<K extends string> {
 
   /** The context of the call's span, so that a log record leads to it. */
   get context(): Context {
-    return this.#span?.context ?? context.active();
+    return this.#span?.context ?? activeContext();
   }
 
   /**
@@ -169,15 +193,16 @@ export class CallObservation<K extends string> {
     if (duration !== undefined && telemetry.live.metrics) {
       this.#observer.record(outcome, clock.monotonic() - this.startedAt);
     }
-    this.#endPart();
     const span = failure === undefined ? this.#span : this.span();
+    this.#ended = true;
     if (span === undefined) return;
+    this.#endPart();
     span.set({ ...outcomes[outcome], ...attributes });
     if (failure !== undefined) span.fail(failure);
     span.end(this.now);
   }
 
-  #open(startTime: number | undefined): GuardedSpan {
+  #create(parent: Context | undefined, startTime?: number): GuardedSpan {
     const { telemetry, kind, policy } = this.#observer.options;
     const { operation, attributes } = this.#call;
     const all: Record<string, string | number | boolean> = {
@@ -186,6 +211,46 @@ export class CallObservation<K extends string> {
       [ATTR_POLICY_NAME.name]: policy,
     };
     if (operation !== undefined) all[ATTR_OPERATION.name] = safeText(operation, 128);
-    return telemetry.span(`${kind} ${policy}`, all, undefined, startTime);
+    return telemetry.span(`${kind} ${policy}`, all, parent, startTime);
+  }
+}
+
+/** A part of a call, such as an attempt. */
+class Part implements LazySpan {
+  readonly #whole: CallObservation<string>;
+  readonly #name: string;
+  readonly #attributes: () => Attributes;
+  #span: GuardedSpan | undefined;
+  #ended = false;
+
+  constructor(whole: CallObservation<string>, name: string, attributes: () => Attributes) {
+    this.#whole = whole;
+    this.#name = name;
+    this.#attributes = attributes;
+  }
+
+  /**
+   * @param startTime - of the span, unless there is one already
+   * @returns `undefined` where the call has no span
+   */
+  create(startTime: number | undefined): GuardedSpan | undefined {
+    if (this.#span === undefined && !this.#ended) {
+      this.#span = this.#whole.span()?.child(this.#name, this.#attributes(), startTime);
+    }
+    return this.#span;
+  }
+
+  get around(): Span | undefined {
+    return this.#whole.around;
+  }
+
+  /** Only the first part of a call can be without a span, and begins when the call does. */
+  open(): Context {
+    return this.create(this.#whole.began)?.context ?? this.#whole.open();
+  }
+
+  end(endTime: number | undefined): void {
+    this.#ended = true;
+    this.#span?.end(endTime);
   }
 }

@@ -3,8 +3,9 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InMemoryTelemetry } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { tracesCalls } from '../call/call-sites.ts';
 import * as users from '../index.ts';
 import * as authors from '../policy.ts';
 
@@ -68,6 +69,15 @@ describe('two installed copies of core', () => {
   it('are two modules', () => {
     expect(there.Instrumentation).not.toBe(here.Instrumentation);
     expect(there.TemperError).not.toBe(here.TemperError);
+  });
+
+  it('take the errors of the other for their own, class by class', () => {
+    const theirs = new there.OperationTimeoutError('p', 1);
+    expect(theirs).toBeInstanceOf(here.OperationTimeoutError);
+    expect(theirs).toBeInstanceOf(here.TemperError);
+    expect(theirs).not.toBeInstanceOf(here.DeadlineExceededError);
+    class Ours extends here.TemperError {}
+    expect(theirs).not.toBeInstanceOf(Ours);
   });
 
   it('add to one series', async () => {
@@ -152,7 +162,7 @@ describe('two installed copies of core', () => {
 
   it("recognise each other's errors and contexts", async () => {
     const error = new there.OperationTimeoutError('p', 5);
-    expect(error).not.toBeInstanceOf(here.TemperError);
+    expect(Object.getPrototypeOf(error)).not.toBe(here.OperationTimeoutError.prototype);
     expect(here.isTemperError(error, 'OPERATION_TIMEOUT')).toBe(true);
     expect(here.classify(error)).toEqual({
       category: 'timeout',
@@ -187,19 +197,64 @@ describe('two installed copies of core', () => {
     expect((await timed).aborted).toBe(false);
   });
 
+  it('know of an iteration in which the other has delivered items', async () => {
+    const calls: authors.Call[] = [];
+    const inCall: authors.InCallExecutor = {
+      runInCall: (operation, call) => {
+        calls.push(call);
+        return there.invoke(operation, call);
+      },
+    };
+    const executor: users.Executor = {
+      execute: (operation, options) =>
+        there.enterCall(inCall, operation, options, 'p', there.systemClock),
+    };
+    const guarded = there.wrapWith(executor, async function* () {
+      yield 1;
+    }) as () => AsyncGenerator<number>;
+    expect(await guarded().next()).toEqual({ value: 1, done: false });
+    expect(calls.map((call) => here.isCommitted(call))).toEqual([true]);
+  });
+
+  it('trace calls when one of them is told to', () => {
+    there.traceCalls(true);
+    try {
+      expect(tracesCalls()).toBe(true);
+    } finally {
+      there.traceCalls(false);
+    }
+    expect(tracesCalls()).toBe(false);
+  });
+
+  it('share the bound on the types of errors that policies of one name count apart', async () => {
+    const errors = { ...CALLS, name: 'test.errors' };
+    const types = { name: '@test/types', version: '1.0.0', metrics: [errors] };
+    for (const [copy, core] of Object.entries({ here, there })) {
+      const cells = new core.Instrumentation(types).errorTypes(errors, 'registry');
+      for (let n = 0; n < 20; n++) {
+        cells.of(Object.assign(new Error('x'), { code: `E_${copy}_${n}`.toUpperCase() })).value++;
+      }
+    }
+    telemetry = new InMemoryTelemetry();
+    const points = await telemetry.points('test.errors');
+    expect(points).toHaveLength(12);
+    expect(points.reduce((sum, { value }) => sum + Number(value), 0)).toBe(40);
+  });
+
   it("export each other's histogram buckets", async () => {
     const producer = there.temperMetricProducer();
+    telemetry = new InMemoryTelemetry();
     const duration = new here.Instrumentation(PACKAGE).scope.histogram(DURATION, {
       test: 'buckets',
     });
     duration.record(0.2);
     new there.Instrumentation(PACKAGE).scope.histogram(DURATION, { test: 'buckets' }).record(0.3);
     const { resourceMetrics } = await producer.collect();
-    expect(resourceMetrics.scopeMetrics).toMatchObject([
-      {
-        scope: { name: '@test/package' },
-        metrics: [{ descriptor: { name: 'test.duration' }, dataPoints: [{ value: { count: 2 } }] }],
-      },
-    ]);
+    const durations = resourceMetrics.scopeMetrics
+      .filter(({ scope }) => scope.name === '@test/package')
+      .flatMap(({ metrics }) =>
+        metrics.filter(({ descriptor }) => descriptor.name === DURATION.name),
+      );
+    expect(durations).toMatchObject([{ dataPoints: [{ value: { count: 2 } }] }]);
   });
 });

@@ -25,10 +25,15 @@ export interface MetricDefinition {
   /** Bucket boundaries of a histogram. @defaultValue {@link DURATION_BOUNDARIES} */
   readonly boundaries?: readonly number[];
   /**
-   * What several living policies of one name add up to in one series of a gauge.
+   * What several living policies of one name add up to in one series of a level.
    * @defaultValue 'sum' for an up-down counter, 'max' for a gauge
    */
-  readonly merge?: 'sum' | 'max';
+  readonly merge?: 'sum' | 'max' | 'min';
+  /**
+   * Of a gauge that is 1 for one of several states: the attribute that tells them apart, and its values.
+   * Where policies of one name are in different states, only the worst is 1.
+   */
+  readonly states?: { readonly attribute: string; readonly worstFirst: readonly AttributeValue[] };
   /**
    * What a level shows when no living policy feeds its series any more. It has to show something, as
    * OpenTelemetry's SDK for JavaScript repeats the last value that it saw for ever. `NaN` where 0

@@ -1,5 +1,6 @@
 import { errorType } from '../classify.ts';
 import type { Outcome } from '../contract.ts';
+import { processState } from '../process-state.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import type { InstrumentationScope } from './scope.ts';
 import { ATTR_ERROR_TYPE } from './semconv.ts';
@@ -10,7 +11,10 @@ import { failureType } from './spans.ts';
 const MAX_ERROR_TYPES = 12;
 
 /** By scope, then by metric and attributes: policies of one name share a bound as they share series. */
-const opened = new WeakMap<InstrumentationScope, Map<string, Map<string, Cell>>>();
+type Opened = WeakMap<InstrumentationScope, Map<string, Map<string, Cell>>>;
+
+/** One bound per process, as there is one scope for all installed copies of core. */
+const opened: () => Opened = /* @__PURE__ */ processState('error-types.1', () => new WeakMap());
 
 /** The series of a counter split by `error.type`, of bounded number. */
 export class ErrorTypeCells {
@@ -42,9 +46,9 @@ export class ErrorTypeCells {
 
   #shared(): Map<string, Cell> {
     if (this.#cells === undefined) {
-      let families = opened.get(this.#scope);
-      families ??= new Map();
-      opened.set(this.#scope, families);
+      const byScope = opened();
+      const families = byScope.get(this.#scope) ?? new Map<string, Map<string, Cell>>();
+      byScope.set(this.#scope, families);
       const key = `${this.#definition.name} ${seriesKey(this.#attributes)}`;
       this.#cells = families.get(key) ?? new Map();
       families.set(key, this.#cells);

@@ -1,50 +1,61 @@
-/** The object through which every installed copy of the OpenTelemetry API finds its providers. */
-type ApiGlobal = Record<string, unknown>;
-
-const API_KEY = Symbol.for('opentelemetry.js.api.1');
+import { type ApiGlobal, apiKey } from './process-api.ts';
 
 /** Called with what is registered for a signal now: a provider, or `undefined` for none. */
-export type ProviderListener = (provider: unknown) => void;
+type ProviderListener = (provider: unknown) => void;
+
+/** What to listen to: by the name under which the API keeps it. */
+type ProviderListeners = Readonly<Record<string, ProviderListener>>;
 
 /**
- * Hears about the metrics and trace providers of this process, whenever and by whichever copy of
- * the API they are registered, without a timer and at no cost to anybody's reads.
+ * Hears about the providers of this process, whenever and by whichever copy of the API they are
+ * registered, without a timer and at no cost to anybody's reads.
  *
  * The API keeps providers as own properties of one global object, sets each by plain assignment, and
  * takes it away by `delete`. So that object is given a prototype whose accessors see an assignment
  * exactly when no own property is in the way, which is when a provider is registered; they then
  * define the own property that the API meant to make. Reads find that own property and never reach
- * the accessors. See docs/adr/0002-hearing-a-provider-arrive.md.
+ * the accessors. A removal is not heard. See docs/adr/0002-hearing-a-provider-arrive.md.
+ *
+ * @param adopted - called with the global object itself, once there is one
+ * @param major - of the API that is watched
  */
-export function watchProviders(listeners: Readonly<Record<string, ProviderListener>>): void {
+export function watchProviders(
+  listeners: ProviderListeners,
+  adopted: (api: ApiGlobal) => void = () => {},
+  major = 1,
+): void {
   const root = globalThis as unknown as Record<symbol, ApiGlobal | undefined>;
-  const existing = root[API_KEY];
+  const key = apiKey(major);
+  const existing = root[key];
   if (existing !== undefined) {
+    adopted(existing);
     adopt(existing, listeners);
     return;
   }
   // A copy of core with another protocol may be waiting too; it must hear what we hear.
-  const waiting = Object.getOwnPropertyDescriptor(root, API_KEY)?.set;
-  Object.defineProperty(root, API_KEY, {
+  const waiting = Object.getOwnPropertyDescriptor(root, key)?.set;
+  Object.defineProperty(root, key, {
     configurable: true,
     enumerable: true,
     get: () => undefined,
     set: (api: ApiGlobal) => {
       waiting?.call(root, api);
-      Object.defineProperty(root, API_KEY, {
+      Object.defineProperty(root, key, {
         configurable: true,
         enumerable: true,
         writable: true,
         value: api,
       });
+      adopted(api);
       adopt(api, listeners);
     },
   });
 }
 
-function adopt(api: ApiGlobal, listeners: Readonly<Record<string, ProviderListener>>): void {
+function adopt(api: ApiGlobal, listeners: ProviderListeners): void {
+  const registered = api as Record<string, unknown>;
   for (const [signal, listener] of Object.entries(listeners)) {
-    if (Object.hasOwn(api, signal)) listener(api[signal]);
+    if (Object.hasOwn(api, signal)) listener(registered[signal]);
   }
   if (!Object.isExtensible(api)) return; // registered providers are heard; later ones cannot be
   const prototype = Object.create(Object.getPrototypeOf(api) as object | null) as object;

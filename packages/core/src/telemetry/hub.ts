@@ -1,46 +1,68 @@
-import type { MeterProvider, TracerProvider } from '@opentelemetry/api';
 import { systemClock } from '../clock.ts';
+import { CopyNotice } from './api-copies.ts';
 import { watchProviders } from './globals.ts';
-import { type InstrumentationScope, Scope, type ScopeOptions } from './scope.ts';
+import type { ApiGlobal } from './process-api.ts';
+import type { Producers } from './producers.ts';
+import { type InstrumentationScope, type Registered, Scope, type ScopeOptions } from './scope.ts';
 
-interface MutableLive {
-  metrics: boolean;
-  traces: boolean;
+/**
+ * What is registered now. Read from the API's own object: nothing tells when a provider is removed, and
+ * a read of a property is all that a call pays.
+ */
+class RegisteredSignals implements Registered {
+  api: ApiGlobal | undefined;
+
+  get metrics(): boolean {
+    return this.api?.metrics !== undefined;
+  }
+
+  get traces(): boolean {
+    return this.api?.trace !== undefined;
+  }
 }
+
+type CreateProducers = (rebind: () => void, current: () => object | undefined) => Producers;
 
 /** The one of its kind in a process, whichever installed copy of core came first. */
 interface Hub {
   scope(options: ScopeOptions): InstrumentationScope;
-  /** Makes every histogram keep buckets of its own, for a producer to read. */
-  keepBuckets(): void;
+  /**
+   * The metric producers of this process. Their code comes with the first producer, so that a policy
+   * is smaller without.
+   *
+   * @param create - from what gives the scopes other instruments, and the registered provider
+   */
+  producers(create: CreateProducers): Producers;
   readonly scopes: ReadonlyMap<string, Scope>;
-  /** Wall-clock time, in milliseconds, since which buckets have been kept. */
+  /** Wall-clock time, in milliseconds, since which this process has counted. */
   readonly startedAt: number;
 }
 
 /** The number is that of the protocol between copies of core; it changes when {@link Hub} does. */
-const HUB_KEY = Symbol.for('temper.telemetry.2');
+const HUB_KEY = Symbol.for('temper.telemetry.4');
 
 class ProcessHub implements Hub {
   readonly scopes = new Map<string, Scope>();
   readonly startedAt: number = systemClock.now();
-  readonly #live: MutableLive = { metrics: false, traces: false };
-  #provider: MeterProvider | undefined;
-  #ownBuckets = false;
+  readonly #live = new RegisteredSignals();
+  #producers: Producers | undefined;
 
   constructor() {
-    watchProviders({
-      metrics: (provider) => {
-        this.#provider = provider as MeterProvider | undefined;
-        this.#live.metrics = provider !== undefined;
-        for (const scope of this.scopes.values()) this.#bind(scope);
+    const copies = new CopyNotice();
+    watchProviders(
+      {
+        metrics: () => {
+          copies.check();
+          this.#bindAll();
+        },
+        trace: () => copies.check(),
+        diag: () => copies.deliver(),
       },
-      trace: (provider) => {
-        this.#live.traces = provider !== undefined;
-        if (provider === undefined) return;
-        for (const scope of this.scopes.values()) scope.trace(provider as TracerProvider);
+      (api) => {
+        this.#live.api = api;
       },
-    });
+    );
+    copies.watchOtherMajors();
   }
 
   scope(options: ScopeOptions): InstrumentationScope {
@@ -55,13 +77,20 @@ class ProcessHub implements Hub {
     return scope;
   }
 
-  keepBuckets(): void {
-    this.#ownBuckets = true;
+  producers(create: CreateProducers): Producers {
+    this.#producers ??= create(
+      () => this.#bindAll(),
+      () => this.#live.api?.metrics as object | undefined,
+    );
+    return this.#producers;
+  }
+
+  #bindAll(): void {
     for (const scope of this.scopes.values()) this.#bind(scope);
   }
 
   #bind(scope: Scope): void {
-    scope.bind(this.#provider, this.#ownBuckets);
+    scope.bind(this.#producers);
   }
 }
 

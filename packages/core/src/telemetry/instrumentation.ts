@@ -1,9 +1,11 @@
-import { type Context, context, SeverityNumber } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
 import { safeLines, safeText } from '../text.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import { ErrorTypeCells } from './error-types.ts';
 import { instrumentationScope } from './hub.ts';
-import type { InstrumentationScope, ReadLevels, ScopeOptions } from './scope.ts';
+import type { ReadLevels } from './levels.ts';
+import { activeContext, SEVERITY } from './process-api.ts';
+import type { InstrumentationScope, ScopeOptions } from './scope.ts';
 import { ATTR_OUTCOME, ATTR_POLICY_NAME } from './semconv.ts';
 import type { Cell, Counts, HistogramSeries, Live, Variants } from './series.ts';
 import { GuardedSpan } from './spans.ts';
@@ -81,8 +83,9 @@ export class Instrumentation {
   log({ event, severity, body, multiline = false, attributes, context: parent }: LogEvent): void {
     this.scope.safely(() => {
       const { logger } = this.scope;
-      const severityNumber = SeverityNumber[severity];
-      const active = parent ?? context.active();
+      if (logger === undefined) return;
+      const severityNumber = SEVERITY[severity];
+      const active = parent ?? activeContext();
       if (logger.enabled?.({ eventName: event, severityNumber, context: active }) === false) return;
       const text = typeof body === 'function' ? body() : body;
       logger.emit({

@@ -1,7 +1,12 @@
 import { metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { MeterProvider, type MetricProducer, MetricReader } from '@opentelemetry/sdk-metrics';
-import { InMemoryTelemetry } from '@temper/testkit';
+import {
+  type DataPoint,
+  MeterProvider,
+  type MetricProducer,
+  MetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DURATION_BOUNDARIES, type MetricDefinition } from './definitions.ts';
@@ -88,7 +93,8 @@ describe('temperMetricProducer', () => {
   });
 
   it('counts any value as the histogram of the SDK does', async () => {
-    temperMetricProducer();
+    const producer: MetricProducer = temperMetricProducer();
+    telemetry = new InMemoryTelemetry();
     const edges = fc.constantFrom(...DURATION_BOUNDARIES, 0, -1, Number.NaN, 1e9);
     const seconds = fc
       .oneof(edges, fc.double({ min: 0, max: 20, noNaN: true }), fc.double())
@@ -109,9 +115,11 @@ describe('temperMetricProducer', () => {
           ours.record(value);
         }
         const theirs = (await reader.collect()).resourceMetrics.scopeMetrics[0]?.metrics[0];
-        const collected = await temperMetricProducer().collect();
+        const collected = await producer.collect();
         const point = collected.resourceMetrics.scopeMetrics
-          .flatMap((one) => one.metrics.flatMap((metric) => metric.dataPoints))
+          .flatMap((one) =>
+            one.metrics.flatMap((metric): DataPoint<unknown>[] => metric.dataPoints),
+          )
           .find(({ attributes }) => attributes.run === where.run);
         const expected = theirs?.dataPoints[0]?.value as { count: number } | undefined;
         // After nothing but NaN the SDK has an empty point; we leave the series out.

@@ -1,117 +1,326 @@
 import { systemClock } from '../clock.ts';
+import { checkKnown, checkNumber, checkOneOf } from '../options.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import { hub } from './hub.ts';
-import type { HistogramSeries } from './series.ts';
+import { type Levels, mergeLevel, onlyWorst } from './levels.ts';
+import {
+  CUMULATIVE,
+  DELTA,
+  DOUBLE,
+  EXPONENTIAL_HISTOGRAM,
+  GAUGE,
+  HISTOGRAM,
+  type HrTime,
+  histogramPoint,
+  hrTime,
+  type MetricBase,
+  NO_RESOURCE,
+  type Point,
+  type ProducedMetric,
+  SUM,
+  type TemperMetricProducer,
+} from './metric-data.ts';
+import { checkView, type MetricView, type Stream, streamsOf } from './metric-views.ts';
+import { type ProducerEntry, Producers, type ScopeName } from './producers.ts';
+import type { Scope } from './scope.ts';
+import { type BucketShape, type Buckets, seriesKey } from './series.ts';
 
-type HrTime = [number, number];
-
-/** OpenTelemetry SDK's `DataPointType.HISTOGRAM`, `AggregationTemporality.CUMULATIVE`, `ValueType.DOUBLE`. */
-const HISTOGRAM = 0;
-const CUMULATIVE = 1;
-const DOUBLE = 1;
-
-interface HistogramPoint {
-  readonly startTime: HrTime;
-  readonly endTime: HrTime;
-  readonly attributes: Attributes;
-  readonly value: {
-    readonly buckets: { boundaries: number[]; counts: number[] };
-    readonly sum: number;
-    readonly count: number;
-    readonly min: number;
-    readonly max: number;
-  };
+/** Options of {@link temperMetricProducer}. */
+export interface MetricProducerOptions {
+  /**
+   * Of counters and histograms; up-down counters and gauges have none. Choose what the exporter of the
+   * reader is set to: Prometheus needs `cumulative`.
+   * @defaultValue 'cumulative'
+   */
+  readonly temporality?: 'cumulative' | 'delta' | undefined;
+  /**
+   * The views of the `MeterProvider`, which do not apply to what a producer returns: pass them here too.
+   * @defaultValue none
+   */
+  readonly views?: readonly MetricView[] | undefined;
+  /**
+   * Most series of a metric, from 1. What is beyond them adds up in one series with the attribute
+   * `otel.metric.overflow`.
+   * @defaultValue Infinity, as there are as many as the policies you name
+   */
+  readonly cardinalityLimit?: number | undefined;
 }
 
-interface HistogramData {
-  readonly descriptor: {
-    readonly name: string;
-    readonly description: string;
-    readonly unit: string;
-    readonly valueType: typeof DOUBLE;
-    readonly advice: object;
-  };
-  readonly aggregationTemporality: typeof CUMULATIVE;
-  readonly dataPointType: typeof HISTOGRAM;
-  readonly dataPoints: HistogramPoint[];
-}
-
-interface EmptyResource {
-  readonly attributes: Record<string, never>;
-  // biome-ignore lint/suspicious/noExplicitAny: the SDK's Resource, which core does not depend on
-  merge(other: any): any;
-  getRawAttributes(): [];
-}
-
-/** The shape of the SDK's `MetricProducer`, stated here so that core needs no SDK. */
-export interface TemperMetricProducer {
-  collect(): Promise<{
-    resourceMetrics: {
-      resource: EmptyResource;
-      scopeMetrics: { scope: { name: string; version: string }; metrics: HistogramData[] }[];
-    };
-    errors: unknown[];
-  }>;
-}
-
-const NO_RESOURCE: EmptyResource = {
-  attributes: {},
-  merge: (other) => other ?? NO_RESOURCE,
-  getRawAttributes: () => [],
-};
+const OWNER = 'temperMetricProducer';
+const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
+const OVERFLOW_KEY: string = seriesKey(OVERFLOW);
 
 /**
- * Durations at a twentieth of the price. Pass it to the metric reader before the SDK starts:
+ * All metrics of Temper, read from its own counts. Pass one to each metric reader before the SDK starts:
  *
  * ```ts
  * new PrometheusExporter({ metricProducers: [temperMetricProducer()] })
  * ```
  *
- * From then on every duration histogram of this process is kept in our own buckets, and read by that
- * reader, in place of one `histogram.record` per call. Temporality is always cumulative; a reader
- * without the producer sees no Temper histograms, and views do not apply to them.
+ * From then on no Temper metric goes through an instrument of the SDK. A duration costs an addition in
+ * place of a `histogram.record`; a scrape does not hash the attributes of every series; views, limits
+ * and policies of one name add up as each metric means it; a level ends with its last policy. A reader
+ * without a producer sees no Temper metrics. Readers take producers from version 1.17 of the SDK on;
+ * where none reads it, a warning is logged on `diag`. After `metrics.disable()` it returns nothing.
+ *
+ * @throws {TypeError | RangeError} for an unknown option, a value out of range, a view that selects
+ * nothing in particular
  */
-export function temperMetricProducer(): TemperMetricProducer {
-  const shared = hub();
-  shared.keepBuckets();
-  return {
-    collect: async () => {
-      const startTime = hrTime(shared.startedAt);
-      const endTime = hrTime(systemClock.now());
-      const scopeMetrics = [];
+export function temperMetricProducer(options: MetricProducerOptions = {}): TemperMetricProducer {
+  checkKnown(OWNER, options, ['temporality', 'views', 'cardinalityLimit']);
+  const { temporality = 'cumulative', views = [], cardinalityLimit = Infinity } = options;
+  checkOneOf(OWNER, 'temporality', temporality, ['cumulative', 'delta']);
+  checkNumber(OWNER, 'cardinalityLimit', cardinalityLimit, { min: 1, integer: true });
+  for (const [index, view] of views.entries()) checkView(OWNER, index, view);
+  return new Producer(temporality === 'delta', views, cardinalityLimit);
+}
+
+/** What the series of a metric that fall into one series of a stream come to. */
+interface Output<T> {
+  readonly attributes: Attributes;
+  value: T;
+}
+
+/** A stream with what it needs between collections. */
+interface Produced {
+  readonly stream: Stream;
+  /** What was reported of each series by then, where differences are reported. */
+  before: Map<string, Output<number | Buckets>>;
+  /** Remaining attributes and their key, by the attributes of the metric's own series. */
+  readonly remaining: WeakMap<Attributes, Remaining>;
+}
+
+interface Remaining {
+  readonly key: string;
+  readonly attributes: Attributes;
+}
+
+class Producer implements TemperMetricProducer {
+  readonly #temporality: typeof DELTA | typeof CUMULATIVE;
+  readonly #views: readonly MetricView[];
+  readonly #limit: number;
+  /** By scope, then by metric. */
+  readonly #streams = new Map<string, Map<string, readonly Produced[]>>();
+  readonly #entry: ProducerEntry;
+  readonly #startedAt: HrTime = hrTime(hub().startedAt);
+  /** Of the interval that is reported next. */
+  #since: HrTime = this.#startedAt;
+
+  constructor(delta: boolean, views: readonly MetricView[], limit: number) {
+    this.#temporality = delta ? DELTA : CUMULATIVE;
+    this.#views = views;
+    this.#limit = limit;
+    const producers = hub().producers((rebind, current) => new Producers(rebind, current));
+    this.#entry = producers.add((scope, definition) =>
+      definition.instrument === 'histogram'
+        ? this.#streamsOf(scope, definition).flatMap(({ stream: { shape } }) => shape ?? [])
+        : [],
+    );
+  }
+
+  async collect(): ReturnType<TemperMetricProducer['collect']> {
+    const shared = hub();
+    const scopeMetrics = [];
+    if (this.#entry.ask()) {
+      const now = hrTime(systemClock.now());
       for (const scope of shared.scopes.values()) {
-        const metrics: HistogramData[] = [];
-        for (const { definition, series } of scope.histograms.values()) {
-          const dataPoints = [...series.values()]
-            .filter((one) => one.count > 0)
-            .map((one) => point(one, startTime, endTime));
-          if (dataPoints.length > 0) metrics.push(data(definition, dataPoints));
-        }
+        const metrics = this.#collectScope(scope, now);
         const { name, version } = scope;
         if (metrics.length > 0) scopeMetrics.push({ scope: { name, version }, metrics });
       }
-      return { resourceMetrics: { resource: NO_RESOURCE, scopeMetrics }, errors: [] };
-    },
-  };
+      if (this.#temporality === DELTA) this.#since = now;
+    }
+    return { resourceMetrics: { resource: NO_RESOURCE, scopeMetrics }, errors: [] };
+  }
+
+  #collectScope(scope: Scope, now: HrTime): ProducedMetric[] {
+    const metrics: ProducedMetric[] = [];
+    scope.readTotals();
+    for (const { definition, series } of scope.counters.values()) {
+      for (const produced of this.#streamsOf(scope, definition)) {
+        const sums = new Map<string, Output<number>>();
+        for (const [key, { attributes, total }] of series) {
+          const output = outputOf(produced, sums, key, attributes, () => 0);
+          output.value += total;
+        }
+        this.#push(metrics, this.#sum(produced, sums, now));
+      }
+    }
+    for (const { definition, series } of scope.histograms.values()) {
+      for (const produced of this.#streamsOf(scope, definition)) {
+        const { shape } = produced.stream;
+        if (shape === undefined) continue;
+        const outputs = new Map<string, Output<Buckets>>();
+        for (const [key, { attributes, buckets }] of series) {
+          const own = buckets?.get(shape.key);
+          if (own === undefined || own.count === 0) continue;
+          outputOf(produced, outputs, key, attributes, () => shape.create()).value.merge(own);
+        }
+        this.#push(metrics, this.#histogram(produced, outputs, now));
+      }
+    }
+    for (const [{ stream }, levels] of this.#levels(scope)) {
+      this.#push(metrics, {
+        ...this.#base(stream, CUMULATIVE),
+        ...(stream.kind === 'gauge'
+          ? { dataPointType: GAUGE }
+          : { dataPointType: SUM, isMonotonic: false }),
+        dataPoints: [...levels.values()].map(({ attributes, value }) => ({
+          startTime: this.#startedAt,
+          endTime: now,
+          attributes,
+          value,
+        })),
+      });
+    }
+    return metrics;
+  }
+
+  #push(metrics: ProducedMetric[], metric: ProducedMetric): void {
+    if (metric.dataPoints.length > 0) metrics.push(metric);
+  }
+
+  /** The levels of all living owners in each stream. */
+  #levels(scope: Scope): Map<Produced, Levels> {
+    const all = new Map<Produced, Levels>();
+    scope.readLevels((definition, attributes, value) => {
+      for (const produced of this.#streamsOf(scope, definition)) {
+        let levels = all.get(produced);
+        if (levels === undefined) {
+          levels = new Map();
+          all.set(produced, levels);
+        }
+        const own = remainingOf(produced, levels, seriesKey(attributes), attributes);
+        mergeLevel(levels, definition, own.key, own.attributes, value);
+      }
+    });
+    for (const [{ stream }, levels] of all) onlyWorst(levels, stream.definition);
+    return all;
+  }
+
+  #sum(produced: Produced, sums: Map<string, Output<number>>, now: HrTime): ProducedMetric {
+    const points = this.#points(produced, sums, now, (value, before) =>
+      value === before ? undefined : value - before,
+    );
+    return {
+      ...this.#base(produced.stream, this.#temporality),
+      dataPointType: SUM,
+      isMonotonic: true,
+      dataPoints: points,
+    };
+  }
+
+  #histogram(
+    produced: Produced,
+    outputs: Map<string, Output<Buckets>>,
+    now: HrTime,
+  ): ProducedMetric {
+    const { stream } = produced;
+    if (stream.kind === 'sum') {
+      const sums = new Map(
+        [...outputs].map(([key, { attributes, value }]) => [key, { attributes, value: value.sum }]),
+      );
+      return this.#sum(produced, sums, now);
+    }
+    const points = this.#points(produced, outputs, now, (value, before) => {
+      if (value.count === before.count) return undefined;
+      const since = (stream.shape as BucketShape).create();
+      since.merge(value);
+      since.subtract(before);
+      return since;
+    });
+    return {
+      ...this.#base(stream, this.#temporality),
+      dataPointType: stream.shape?.isExplicit ? HISTOGRAM : EXPONENTIAL_HISTOGRAM,
+      // Each point has buckets of the stream's shape.
+      dataPoints: points.map((point) => histogramPoint(point, stream.minMax)),
+    } as ProducedMetric;
+  }
+
+  /**
+   * The points of a counter or histogram: all of it, or what was added since the last collection, where
+   * anything was. A new series is reported at 0 as well.
+   */
+  #points<T extends number | Buckets>(
+    produced: Produced,
+    outputs: Map<string, Output<T>>,
+    endTime: HrTime,
+    since: (value: T, before: T) => T | undefined,
+  ): Point<T>[] {
+    const isDelta = this.#temporality === DELTA;
+    const startTime = this.#since;
+    const points: Point<T>[] = [];
+    for (const [key, { attributes, value }] of outputs) {
+      const before = isDelta ? (produced.before.get(key)?.value as T | undefined) : undefined;
+      const reported = before === undefined ? value : since(value, before);
+      if (reported !== undefined) {
+        points.push({ startTime, endTime, attributes, value: reported });
+      }
+    }
+    if (isDelta) produced.before = outputs;
+    return points;
+  }
+
+  #base(stream: Stream, aggregationTemporality: typeof DELTA | typeof CUMULATIVE): MetricBase {
+    const { name, description, definition, type } = stream;
+    const { unit } = definition;
+    const descriptor = { name, description, unit, type, valueType: DOUBLE, advice: {} } as const;
+    return { descriptor, aggregationTemporality };
+  }
+
+  #streamsOf(scope: ScopeName, definition: MetricDefinition): readonly Produced[] {
+    let metrics = this.#streams.get(scope.name);
+    if (metrics === undefined) {
+      metrics = new Map();
+      this.#streams.set(scope.name, metrics);
+    }
+    let streams = metrics.get(definition.name);
+    if (streams === undefined) {
+      streams = streamsOf(this.#views, this.#limit, scope, definition).map((stream) => ({
+        stream,
+        before: new Map(),
+        remaining: new WeakMap(),
+      }));
+      metrics.set(definition.name, streams);
+    }
+    return streams;
+  }
 }
 
-function data(definition: MetricDefinition, dataPoints: HistogramPoint[]): HistogramData {
-  const { name, description, unit } = definition;
-  return {
-    descriptor: { name, description, unit, valueType: DOUBLE, advice: {} },
-    aggregationTemporality: CUMULATIVE,
-    dataPointType: HISTOGRAM,
-    dataPoints,
-  };
+/** The series of a stream that a series of the metric falls into, made when it is the first. */
+function outputOf<T>(
+  produced: Produced,
+  outputs: Map<string, Output<T>>,
+  ownKey: string,
+  ownAttributes: Attributes,
+  empty: () => T,
+): Output<T> {
+  const { key, attributes } = remainingOf(produced, outputs, ownKey, ownAttributes);
+  let output = outputs.get(key);
+  if (output === undefined) {
+    output = { attributes, value: empty() };
+    outputs.set(key, output);
+  }
+  return output;
 }
 
-function point(series: HistogramSeries, startTime: HrTime, endTime: HrTime): HistogramPoint {
-  const { attributes, boundaries, count, sum, min, max } = series;
-  const counts = [...(series.counts ?? [])];
-  const buckets = { boundaries: [...boundaries], counts };
-  return { startTime, endTime, attributes, value: { buckets, sum, count, min, max } };
-}
-
-function hrTime(ms: number): HrTime {
-  return [Math.floor(ms / 1000), Math.round((ms % 1000) * 1e6)];
+function remainingOf(
+  { stream, remaining }: Produced,
+  outputs: ReadonlyMap<string, unknown>,
+  ownKey: string,
+  ownAttributes: Attributes,
+): Remaining {
+  const { attributesOf, limit } = stream;
+  let own = { key: ownKey, attributes: ownAttributes };
+  if (attributesOf !== undefined) {
+    const known = remaining.get(ownAttributes);
+    if (known === undefined) {
+      const attributes = { ...attributesOf(ownAttributes) };
+      own = { key: seriesKey(attributes), attributes };
+      remaining.set(ownAttributes, own);
+    } else own = known;
+  }
+  // As in the SDK, one of the places is that of the overflow.
+  const isFull = outputs.size >= limit - 1 && !outputs.has(own.key);
+  return isFull ? { key: OVERFLOW_KEY, attributes: OVERFLOW } : own;
 }

@@ -25,6 +25,26 @@ export function seriesKey(attributes: Attributes): string {
   return key;
 }
 
+const joined = new WeakMap<Attributes, WeakMap<Attributes, Attributes>>();
+
+/**
+ * Two objects of attributes as one: the same object for the same two, so that its key is computed once.
+ * Both should live as long as what they describe.
+ */
+export function joinAttributes(base: Attributes, variant: Attributes): Attributes {
+  let variants = joined.get(base);
+  if (variants === undefined) {
+    variants = new WeakMap();
+    joined.set(base, variants);
+  }
+  let both = variants.get(variant);
+  if (both === undefined) {
+    both = Object.freeze({ ...base, ...variant });
+    variants.set(variant, both);
+  }
+  return both;
+}
+
 /** One exported series of a counter. */
 export interface CounterSeries {
   readonly attributes: Attributes;
@@ -92,7 +112,7 @@ export class Tally {
 
   #resolve(): readonly (readonly [string, CounterSeries])[] {
     this.#series ??= Object.entries(this.#variants).map(
-      ([key, attributes]) => [key, this.family.of({ ...this.#base, ...attributes })] as const,
+      ([key, attributes]) => [key, this.family.of(joinAttributes(this.#base, attributes))] as const,
     );
     return this.#series;
   }
@@ -103,31 +123,52 @@ export interface Recorder {
   record(value: number, attributes: Attributes): void;
 }
 
+/** The observations of one series in buckets of one shape. */
+export interface Buckets {
+  count: number;
+  sum: number;
+  min: number;
+  max: number;
+  /** Negative values and NaN are dropped, as by OpenTelemetry's own histograms. */
+  add(value: number): void;
+  /** Adds all that another of the same shape holds. */
+  merge(other: Buckets): void;
+  /** Takes away what it held at an earlier time. What remains has no known minimum and maximum. */
+  subtract(earlier: Buckets): void;
+}
+
+/** How observations are divided into buckets. */
+export interface BucketShape {
+  /** Equal for equal shapes. */
+  readonly key: string;
+  readonly isExplicit: boolean;
+  /** Empty buckets. */
+  create(): Buckets;
+}
+
 /** Where the observations of a histogram go at present. */
 export interface HistogramTarget {
+  readonly live: Live;
   /** The instrument of the registered provider, if there is one. */
   recorder: Recorder | undefined;
   /** Receives what the recorder throws. */
   readonly onError: (error: unknown) => void;
-  /** Whether a metric producer reads our own buckets, which then replace the instrument. */
-  ownBuckets: boolean;
+  /** The shapes of buckets that metric producers read. */
+  shapes: readonly BucketShape[] | undefined;
 }
 
 /** One series of a histogram. Records nothing while there is no reader. */
 export class HistogramSeries {
   readonly attributes: Attributes;
-  readonly boundaries: readonly number[];
   readonly #target: HistogramTarget;
-  /** Own buckets, made on first use. */
-  counts: number[] | undefined;
-  count = 0;
-  sum = 0;
-  min: number = Number.POSITIVE_INFINITY;
-  max: number = Number.NEGATIVE_INFINITY;
+  /** Own buckets by the key of their shape, made on first use. */
+  buckets: Map<string, Buckets> | undefined;
+  /** The shapes that are filled at present, and their buckets. */
+  #shapes: readonly BucketShape[] = [];
+  #filled: readonly Buckets[] = [];
 
-  constructor(attributes: Attributes, boundaries: readonly number[], target: HistogramTarget) {
+  constructor(attributes: Attributes, target: HistogramTarget) {
     this.attributes = attributes;
-    this.boundaries = boundaries;
     this.#target = target;
   }
 
@@ -138,9 +179,11 @@ export class HistogramSeries {
    */
   record(value: number): void {
     const target = this.#target;
-    if (target.ownBuckets) {
-      this.#add(value);
-    } else if (target.recorder !== undefined) {
+    if (target.shapes !== undefined) {
+      if (this.#shapes !== target.shapes) this.#fill(target.shapes);
+      for (const buckets of this.#filled) buckets.add(value);
+    }
+    if (target.recorder !== undefined && target.live.metrics) {
       try {
         target.recorder.record(value, this.attributes);
       } catch (error) {
@@ -149,23 +192,15 @@ export class HistogramSeries {
     }
   }
 
-  #add(value: number): void {
-    if (!(value >= 0)) return;
-    const { boundaries } = this;
-    this.counts ??= new Array<number>(boundaries.length + 1).fill(0);
-    // Upper-inclusive, as OpenTelemetry defines explicit buckets. Binary search.
-    let low = 0;
-    let high = boundaries.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (value <= (boundaries[middle] as number)) high = middle;
-      else low = middle + 1;
-    }
-    this.counts[low] = (this.counts[low] as number) + 1;
-    this.count += 1;
-    this.sum += value;
-    if (value < this.min) this.min = value;
-    if (value > this.max) this.max = value;
+  #fill(shapes: readonly BucketShape[]): void {
+    const known = this.buckets ?? new Map<string, Buckets>();
+    this.buckets = known;
+    this.#shapes = shapes;
+    this.#filled = shapes.map(({ key, create }) => {
+      const buckets = known.get(key) ?? create();
+      known.set(key, buckets);
+      return buckets;
+    });
   }
 }
 
@@ -175,9 +210,15 @@ export class HistogramFamily {
   readonly target: HistogramTarget;
   readonly series: Map<string, HistogramSeries> = new Map();
 
-  constructor(definition: MetricDefinition, onError: (error: unknown) => void) {
+  constructor(definition: MetricDefinition, live: Live, onError: (error: unknown) => void) {
     this.definition = definition;
-    this.target = { recorder: undefined, onError, ownBuckets: false };
+    this.target = { live, recorder: undefined, onError, shapes: undefined };
+  }
+
+  /** Keeps own buckets of these shapes, or none. */
+  keep(shapes: readonly BucketShape[] | undefined): void {
+    const distinct = new Map(shapes?.map((shape) => [shape.key, shape]));
+    this.target.shapes = shapes && [...distinct.values()];
   }
 
   get boundaries(): readonly number[] {
@@ -188,7 +229,7 @@ export class HistogramFamily {
     const key = seriesKey(attributes);
     let series = this.series.get(key);
     if (series === undefined) {
-      series = new HistogramSeries(attributes, this.boundaries, this.target);
+      series = new HistogramSeries(attributes, this.target);
       this.series.set(key, series);
     }
     return series;

@@ -1,5 +1,5 @@
 import { diag, SpanStatusCode, trace } from '@opentelemetry/api';
-import { InMemoryTelemetry } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { MetricDefinition } from './definitions.ts';
 import { ErrorTypeCells } from './error-types.ts';
@@ -177,7 +177,7 @@ describe('temper.errors', () => {
     const log = errorLog({ name: 'registry' });
     log.handle(coded('ECONNREFUSED'));
     log.handle(coded('ECONNREFUSED'));
-    log.handle(new SyntaxError('x'));
+    log.handle(new URIError('x'));
     const points = await telemetry.points('temper.errors', { 'temper.policy.name': 'registry' });
     expect(points).toHaveLength(24);
     expect(points.filter(({ value }) => value !== 0)).toEqual([

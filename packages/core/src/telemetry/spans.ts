@@ -1,8 +1,10 @@
-import { type Context, context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import { type Context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
 import { errorType, statusOf } from '../classify.ts';
 import type { Outcome } from '../contract.ts';
 import { messageOf } from '../text.ts';
 import type { Attributes } from './definitions.ts';
+import { openedContext } from './lazy-span.ts';
+import { activeContext, runInContext } from './process-api.ts';
 import type { InstrumentationScope } from './scope.ts';
 import { ATTR_ERROR_TYPE } from './semconv.ts';
 
@@ -28,21 +30,22 @@ export class GuardedSpan {
   #span: Span | undefined;
 
   /**
-   * @param parent - the context of the parent span
+   * @param parent - the context of the parent span. By default the active one; for a span that is
+   *   dated back, the spans of the policies around it are created first
    * @param startTime - wall-clock time in milliseconds, where the work began in the past
    */
   constructor(
     scope: InstrumentationScope,
     name: string,
     attributes: Attributes,
-    parent: Context = context.active(),
+    parent?: Context,
     startTime?: number,
   ) {
     this.#scope = scope;
-    this.#parent = parent;
+    this.#parent = parent ?? (startTime === undefined ? activeContext() : openedContext());
     scope.safely(() => {
       const options = startTime === undefined ? { attributes } : { attributes, startTime };
-      this.#span = scope.tracer.startSpan(name, options, parent);
+      this.#span = scope.tracer?.startSpan(name, options, this.#parent);
     });
   }
 
@@ -60,9 +63,13 @@ export class GuardedSpan {
     return this.#span === undefined ? this.#parent : trace.setSpan(this.#parent, this.#span);
   }
 
-  /** Runs `work` with this span as the active one, so that what it starts becomes a child. */
+  /**
+   * Runs `work` with this span as the active one, so that what it starts becomes a child. A foreign
+   * promise is adopted within: a lazy one, such as a query builder, begins its work in `then`.
+   */
   run<T>(work: () => T): T {
-    return this.#span === undefined ? work() : context.with(this.context, work);
+    if (this.#span === undefined) return work();
+    return runInContext(this.context, () => adopted(work()));
   }
 
   /** Adds a child span, dated back to `startTime` where it began in the past. */
@@ -91,6 +98,16 @@ export class GuardedSpan {
   end(endTime?: number): void {
     this.#scope.safely(() => this.#span?.end(endTime));
   }
+}
+
+/** @internal A foreign promise as a native one, by a single call of its `then`; anything else unchanged. */
+export function adopted<T>(result: T): T {
+  if (typeof result !== 'object' && typeof result !== 'function') return result;
+  if (result === null || result instanceof Promise) return result;
+  const { then } = result as { then?: unknown };
+  return typeof then !== 'function'
+    ? result
+    : (new Promise((resolve, reject) => then.call(result, resolve, reject)) as T);
 }
 
 /** `error.type` of a failure; a value that counts as one has no name, but perhaps a status. */

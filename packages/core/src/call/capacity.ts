@@ -1,0 +1,168 @@
+import { isRefusal } from '../errors.ts';
+import { processState } from '../process-state.ts';
+import { errorOfEnding } from './endings.ts';
+
+/** What is read of a `Call`, whose class asks this module. */
+interface Waiter {
+  readonly outer: Waiter | undefined;
+  readonly attempt: number;
+  readonly hedge: number;
+  readonly aborted: boolean;
+  readonly reason: unknown;
+}
+
+/** Causes of an error that are looked at: a chain may be endless. */
+const MAX_CAUSES = 10;
+
+/** The calls that wait for capacity of our own, or have ended while they did. */
+const waiting: () => WeakSet<Waiter> = /* @__PURE__ */ processState(
+  'call.waiting.1',
+  () => new WeakSet(),
+);
+
+/** Calls that are parts of another one, which may make several at the same time. */
+interface Parts {
+  /** Those that run, or ran when the call that they are parts of was ended. */
+  readonly running: Set<Waiter>;
+  /** What the last ones failed with that did not fail because of a wait of ours. */
+  readonly failures: unknown[];
+}
+
+/** Failures of its parts, and ends of its waits, that are kept for a call. */
+const MAX_KEPT = 10;
+
+/** The parts of each call that other calls have joined. */
+const parts: () => WeakMap<Waiter, Parts> = /* @__PURE__ */ processState(
+  'call.parts.1',
+  () => new WeakMap(),
+);
+
+/** The calls that are parts of the calls around them: their waits are theirs alone. */
+const joined: () => WeakSet<Waiter> = /* @__PURE__ */ processState(
+  'call.joined.1',
+  () => new WeakSet(),
+);
+
+/** What the last waits inside a call ended with, for calls that go on after them. */
+const waited: () => WeakMap<Waiter, unknown[]> = /* @__PURE__ */ processState(
+  'call.waited.2',
+  () => new WeakMap(),
+);
+
+/** `call` runs as a part of the call around it. */
+export function beginPart(call: Waiter): void {
+  joined().add(call);
+  for (const each of around(call)) {
+    let of = parts().get(each);
+    if (of === undefined) {
+      of = { running: new Set(), failures: [] };
+      parts().set(each, of);
+    }
+    of.running.add(call);
+  }
+}
+
+/**
+ * A part is over.
+ *
+ * @param failure - what it failed with, unless it returned a value
+ */
+export function endPart(call: Waiter, failure?: { readonly error: unknown }): void {
+  const own =
+    failure !== undefined && !isRefusal(failure.error) && !failedWaiting(call, failure.error);
+  for (const each of around(call)) {
+    const of = parts().get(each);
+    if (of === undefined) continue;
+    // What ran at the end of a call tells whether it waited then.
+    if (!each.aborted) of.running.delete(call);
+    if (own && of.failures.push(failure.error) > MAX_KEPT) of.failures.shift();
+  }
+}
+
+/** See {@link Call.awaitCapacity}. */
+export async function awaitCapacity<T>(call: Waiter, turn: () => Promise<T>): Promise<T> {
+  for (const each of sameAttempt(call)) waiting().add(each);
+  try {
+    const granted = await turn();
+    goOn(call);
+    return granted;
+  } catch (error) {
+    // Whatever a call does after the wait inside it tells of its dependency again: only what the wait
+    // ended with does not.
+    for (const each of sameAttempt(call)) if (!each.aborted) waiting().delete(each);
+    if (call.aborted) {
+      for (const each of around(call)) if (!each.aborted) noteWaited(each, call.reason);
+    }
+    throw error;
+  }
+}
+
+function noteWaited(call: Waiter, reason: unknown): void {
+  const reasons = waited().get(call) ?? [];
+  reasons.push(reason);
+  const error = errorOfEnding(reason);
+  if (error !== reason) reasons.push(error);
+  while (reasons.length > MAX_KEPT) reasons.shift();
+  waited().set(call, reasons);
+}
+
+/** The call waits no longer, and goes on. */
+export function goOn(call: Waiter): void {
+  for (const each of sameAttempt(call)) waiting().delete(each);
+}
+
+/** See {@link Call.awaitsCapacity}. A call whose parts run at the same time waits when all of them do. */
+export function isWaiting(call: Waiter): boolean {
+  if (waiting().has(call)) return true;
+  const running = parts().get(call)?.running;
+  return running !== undefined && running.size > 0 && [...running].every(isWaiting);
+}
+
+/**
+ * Whether a call failed because of a wait for capacity of our own: it still waits, it ended while it did, or
+ * a wait inside it ended with this error or with a cause of it. Never throws.
+ */
+export function failedWaiting(call: Waiter, error: unknown): boolean {
+  if (isWaiting(call)) return !isCausedBy(error, parts().get(call)?.failures ?? []);
+  return isCausedBy(error, waited().get(call) ?? []);
+}
+
+/** Whether an error or a cause of it is one of these. Never throws. */
+function isCausedBy(error: unknown, causes: readonly unknown[]): boolean {
+  if (causes.length === 0) return false;
+  try {
+    let current = error;
+    for (let depth = 0; depth < MAX_CAUSES; depth++) {
+      if (causes.includes(current)) return true;
+      if (typeof current !== 'object' || current === null) return false;
+      current = (current as { cause?: unknown }).cause;
+    }
+  } catch {
+    // a hostile getter
+  }
+  return false;
+}
+
+/** The call and those around it, up to one that makes other attempts, or that it is a part of. */
+function sameAttempt(call: Waiter): Waiter[] {
+  const calls: Waiter[] = [call];
+  for (let each = call; !joined().has(each); each = calls.at(-1) as Waiter) {
+    const { outer } = each;
+    if (outer === undefined || !isSameAttempt(outer, call)) break;
+    calls.push(outer);
+  }
+  return calls;
+}
+
+/** The calls around, up to one that makes other attempts. */
+function around(call: Waiter): Waiter[] {
+  const calls: Waiter[] = [];
+  for (let { outer } = call; outer !== undefined && isSameAttempt(outer, call); { outer } = outer) {
+    calls.push(outer);
+  }
+  return calls;
+}
+
+function isSameAttempt(one: Waiter, other: Waiter): boolean {
+  return one.attempt === other.attempt && one.hedge === other.hedge;
+}

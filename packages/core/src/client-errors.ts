@@ -1,0 +1,57 @@
+import { BY_GRPC_STATUS, BY_MONGO, byCode, bySqlState, byStatus } from './error-codes.ts';
+import { BROKEN, BUSY, type Classification, NETWORK } from './verdicts.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * What an error of a client library says in fields of its own. Such a field is read beside another one that
+ * only this library's errors have, as a number alone may mean anything.
+ */
+export function clientError(error: Error): Classification | undefined {
+  const { code, severity, sqlState, retriable, name } = error as unknown as Fields;
+  if (typeof code === 'number') return byNumber(error as unknown as Fields, code);
+  // pg and Postgres.js
+  if (typeof severity === 'string' && typeof code === 'string') return bySqlState(code);
+  // mysql, mysql2 and mariadb
+  if (typeof sqlState === 'string') return bySqlState(sqlState);
+  if (retriable === true && name?.toString().startsWith('KafkaJS')) return NETWORK;
+  return amazon(error as unknown as Fields) ?? labelled(error as unknown as Fields);
+}
+
+function byNumber(error: Fields, code: number): Classification | undefined {
+  if (isMetadata(error.metadata)) return BY_GRPC_STATUS[code];
+  if (error.retriable === true && typeof error.type === 'string') return NETWORK; // kafkajs
+  if (typeof error.hasErrorLabel !== 'function') return undefined;
+  return BY_MONGO.get(String(code)) ?? labelled(error);
+}
+
+/** Of gRPC, by its shape. */
+export function isMetadata(value: unknown): value is { get(key: string): unknown } {
+  return typeof (value as { get?: unknown } | null | undefined)?.get === 'function';
+}
+
+/** MongoDB's. */
+function labelled(error: Fields): Classification | undefined {
+  if (typeof error.hasErrorLabel !== 'function') return undefined;
+  const labels = error.errorLabels;
+  if (!Array.isArray(labels)) return undefined;
+  for (const label of labels) {
+    const verdict = BY_MONGO.get(String(label));
+    if (verdict !== undefined) return verdict;
+  }
+  return undefined;
+}
+
+/** Version 3 of the SDK of AWS. */
+function amazon({ $metadata, $retryable, name }: Fields): Classification | undefined {
+  if (typeof $metadata !== 'object' || $metadata === null) return undefined;
+  const named = typeof name === 'string' ? byCode(name) : undefined;
+  if (named !== undefined) return named;
+  if (typeof $retryable === 'object' && $retryable !== null) {
+    return ($retryable as Fields).throttling === true ? BUSY : BROKEN;
+  }
+  const { httpStatusCode, clockSkewCorrected } = $metadata as Fields;
+  // The next attempt is signed with the time of the server.
+  if (clockSkewCorrected === true) return BROKEN;
+  return typeof httpStatusCode === 'number' ? byStatus(httpStatusCode) : undefined;
+}
