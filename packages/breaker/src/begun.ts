@@ -1,13 +1,13 @@
 import type { CallObservation } from '@temper/core/policy';
-import type { Circuit } from './circuit/circuit.ts';
-import type { CallOutcome } from './semconv.ts';
+import type { Circuit, RunningTrial } from './circuit/circuit.ts';
+import type { CallOutcome } from './verdict.ts';
 
-/** A call that runs while the circuit is half-open. */
-export interface Trial {
-  readonly generation: number;
-  readonly begunAt: number;
+/** A call that runs while the circuit is half-open, and is judged. */
+export interface Trial extends RunningTrial {
   /** Present when the whole fleet waits for the result. */
-  readonly lease?: string | undefined;
+  lease: string | undefined;
+  /** Whether its operation has settled, or the trial was withdrawn. */
+  ended: boolean;
 }
 
 /** A call that has begun. */

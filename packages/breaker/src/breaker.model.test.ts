@@ -2,7 +2,7 @@ import { isTemperError } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 
 const FAILURES = 2;

@@ -1,6 +1,6 @@
 import { ManualClock } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 import { CircuitOpenError } from './errors.ts';
 import type { CircuitBreakerOptions } from './options.ts';
@@ -342,7 +342,7 @@ describe('an open duration', () => {
 
   it('is at least what Retry-After asks for, in seconds or as a date, up to the cap', async () => {
     const asking = (retryAfter: string): Error =>
-      Object.assign(new Error('503'), { headers: { 'retry-after': retryAfter } });
+      Object.assign(new Error('503'), { status: 503, headers: { 'retry-after': retryAfter } });
     const opened = async (retryAfter: string, options: CircuitBreakerOptions = {}) => {
       const breaker = make({ failureThreshold: 1, ...options });
       await breaker.execute(() => Promise.reject(asking(retryAfter))).catch(() => undefined);

@@ -1,103 +1,107 @@
 import type { CallOptions, Operation, Outcome } from '@temper/core';
 import {
-  Call,
+  type Call,
+  checkNumber,
+  checkType,
   enterCall,
   invoke,
-  Listeners,
   PolicyBase,
   type PolicyDescription,
-  retryAfterOf,
 } from '@temper/core/policy';
 import type { Begun, Trial } from './begun.ts';
-import type { Circuit, CircuitState } from './circuit/circuit.ts';
-import * as circuits from './circuit/circuit.ts';
-import { openDuration } from './circuit/open-duration.ts';
-import {
-  type BreakerSnapshot,
-  checkSnapshot,
-  loadCircuit,
-  loadWindow,
-  takeSnapshot,
-} from './circuit/snapshot.ts';
-import { tripReason } from './circuit/trip.ts';
-import { createWindow, type Window, type WindowRatios, windowRatios } from './circuit/window.ts';
-import type { BreakerStats, CircuitBreaker } from './contract.ts';
-import { CircuitOpenError, causeOf, describeFailure, rejectLater } from './errors.ts';
-import type { StateChange, TransitionReason } from './events.ts';
-import { Isolation } from './isolation.ts';
-import {
-  type BreakerMode,
-  type CircuitBreakerOptions,
-  modeRule,
-  type ResolvedBreakerOptions,
-  resolveBreakerOptions,
-} from './options.ts';
-import type { Fleet } from './sharing.ts';
-import { BreakerObserver, observeLevels, watch } from './telemetry.ts';
-import { judge, outcomeOf, type Verdict } from './verdict.ts';
+import type { Circuit, CircuitState, RunningTrial } from './circuit/circuit.ts';
+import { type SavedCalls, type Window, type WindowRatios, windowRatios } from './circuit/window.ts';
+import type { BreakerSnapshot, BreakerStats, CircuitBreaker } from './contract.ts';
+import { CircuitOpenError, causeOf, rejectLater } from './errors.ts';
+import type { StateChange } from './events.ts';
+import { type CircuitParts, LiveCircuit } from './live-circuit.ts';
+import { watch } from './observer.ts';
+import { type BreakerMode, modeRule, type ResolvedBreakerOptions } from './options.ts';
+import { isInTrial, runInTrial } from './trial-scope.ts';
+import { judge, outcomeOf, wasGivenUp } from './verdict.ts';
 
-class Breaker extends PolicyBase implements CircuitBreaker {
+/** What a breaker is built with that is not its algorithm. */
+export interface BreakerParts extends CircuitParts {
+  /** Has the levels read at each collection of metrics, until disposed of. */
+  observeLevels(breaker: Breaker): Disposable;
+  takeSnapshot(circuit: Circuit, window: Window, at: number, now: number): BreakerSnapshot;
+  /** Throws on anything but a snapshot. */
+  loadSnapshot(
+    snapshot: BreakerSnapshot,
+    target: {
+      readonly current: Circuit;
+      readonly window: Window;
+      readonly running: readonly RunningTrial[];
+      readonly rules: ResolvedBreakerOptions;
+      readonly at: number;
+      readonly now: number;
+    },
+  ): { readonly circuit: Circuit; readonly calls: readonly SavedCalls[] | undefined };
+}
+
+/** The calls of a breaker: lets them through or rejects them, and judges how they end. */
+export class Breaker extends PolicyBase implements CircuitBreaker {
   readonly #options: ResolvedBreakerOptions;
-  readonly #window: Window;
+  readonly #parts: BreakerParts;
+  readonly #circuit: LiveCircuit;
   /** Whether it matters when a call ended. */
   readonly #timed: boolean;
   readonly #levels: Disposable;
-  readonly #fleet: Fleet | undefined;
-  // Created when they are needed: an idle breaker is to take less than 1 KB.
-  #observer: BreakerObserver | undefined;
-  #listeners: Listeners<StateChange> | undefined;
-  #isolation: Isolation | undefined;
-  /** As of the last look. */
-  #circuit: Circuit;
-  #mode: BreakerMode;
   #lastFailureAt: number | undefined;
-  #changedAt: number | undefined;
   /** Shared by the calls of which nothing else needs to be known. */
   #plain: Begun | undefined;
-  /** Why the circuit is open, in the words of the last rejection. */
-  #said: { readonly failure: Outcome<unknown>; readonly text: string } | undefined;
 
-  constructor(options: ResolvedBreakerOptions) {
-    const { name, clock, shared, onStateChange } = options;
+  constructor(options: ResolvedBreakerOptions, parts: BreakerParts) {
+    const { name, clock, onStateChange } = options;
     super(name, clock);
     this.#options = options;
-    this.#mode = options.mode;
-    this.#circuit = circuits.newCircuit(clock.monotonic());
-    this.#window = createWindow(options.window);
-    this.#timed = this.#window.kind === 'time' || options.slowCallDurationMs !== undefined;
-    this.#levels = observeLevels(this);
+    this.#parts = parts;
+    this.#circuit = new LiveCircuit(options, parts);
+    const { kind } = this.#circuit.window;
+    this.#timed = kind === 'time' || options.slowCallDurationMs !== undefined;
+    this.#levels = parts.observeLevels(this);
     if (onStateChange !== undefined) this.onStateChange(onStateChange);
-    this.#fleet = shared?.join({
-      name,
-      clock,
-      successThreshold: options.successThreshold,
-      halfOpenMaxDurationMs: options.halfOpenMaxDurationMs,
-      circuit: (at) => this.#look(at),
-      follow: (at, forMs) => this.#follow(at, forMs),
-      close: () => this.#close('fleet'),
-    });
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    let circuit = this.#circuit;
-    if (this.#mode === 'disabled' && circuit.state !== 'isolated') return invoke(operation, call);
-    if (circuit.state !== 'closed' || this.#fleet !== undefined) {
+    return this.#enter(operation, call, this.#options.halfOpenMaxWaitMs > 0);
+  }
+
+  /** @param mayWait - for its turn, while the circuit is half-open */
+  #enter<T>(operation: Operation<T>, call: Call, mayWait: boolean): Promise<T> {
+    const live = this.#circuit;
+    const { state } = live.current;
+    if (live.mode === 'disabled' && state !== 'isolated') return invoke(operation, call);
+    if (state !== 'closed' || live.fleet !== undefined) {
       const at = this.clock.monotonic();
-      if (this.#rejects(at)) return rejectLater(this.#rejection(call, at));
-      circuit = this.#circuit;
-      if (circuit.state !== 'closed') return this.#runTrial(operation, call, at);
+      const rejects = live.rejects(at);
+      const { current } = live;
+      // A call from inside a trial is a part of it: rejected, it would end the trial without a verdict.
+      if (isInTrial(current.trials)) {
+        return this.#run(operation, call, this.#begin(call, current));
+      }
+      const queue = rejects && mayWait ? live.queue : undefined;
+      if (queue !== undefined) {
+        const enter = (): Promise<T> => this.#enter(operation, call, false);
+        return queue.wait(call, enter, enter);
+      }
+      if (rejects) return rejectLater(this.#reject(call, at)());
+      if (current.state !== 'closed') return this.#runTrial(operation, call, at);
     }
-    return this.#run(operation, call, this.#begin(call, circuit));
+    return this.#run(operation, call, this.#begin(call, live.current));
   }
 
   /** An open circuit answers without a throw, and with nothing asynchronous but the promise. */
   override tryExecute<T>(operation: Operation<T>, options?: CallOptions): Promise<Outcome<T>> {
-    if (this.#circuit.state === 'closed') return super.tryExecute(operation, options);
+    const live = this.#circuit;
+    if (live.current.state === 'closed') return super.tryExecute(operation, options);
     const at = this.clock.monotonic();
-    if (!this.#rejects(at)) return super.tryExecute(operation, options);
-    const reject = (call: Call): Promise<Outcome<never>> =>
-      Promise.resolve({ ok: false, error: this.#rejection(call, at) });
-    if (options === undefined && typeof operation === 'function') return reject(new Call());
+    if (!live.rejects(at) || live.queue !== undefined || isInTrial(live.current.trials)) {
+      return super.tryExecute(operation, options);
+    }
+    const reject = (call: Call | undefined): Promise<Outcome<never>> =>
+      Promise.resolve(this.#rejectedOutcome(call, at));
+    if (options === undefined && typeof operation === 'function') return reject(undefined);
     return this.#tryReject(reject, operation, options);
   }
 
@@ -120,7 +124,9 @@ class Breaker extends PolicyBase implements CircuitBreaker {
     const { observed } = begun;
     let value: T;
     try {
-      value = await (observed === undefined ? operation(call) : watch(observed, operation, call));
+      value = await (observed?.traced === true
+        ? watch(observed, operation, call)
+        : operation(call));
     } catch (error) {
       this.#ended(begun, call, false, error);
       throw error;
@@ -131,7 +137,7 @@ class Breaker extends PolicyBase implements CircuitBreaker {
 
   #begin(call: Call, circuit: Circuit, trial?: Trial): Begun {
     const { slowCallDurationMs } = this.#options;
-    const observed = this.#observe().begin(call, circuit.state);
+    const observed = this.#circuit.observer.begin(call, circuit.state);
     if (observed === undefined && trial === undefined && slowCallDurationMs === undefined) {
       // Nothing distinguishes this call from the others that this circuit lets through.
       if (this.#plain?.circuit === circuit) return this.#plain;
@@ -144,17 +150,18 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   }
 
   #runTrial<T>(operation: Operation<T>, call: Call, at: number): Promise<T> {
-    const circuit = circuits.withTrial(this.#circuit, at, this.#options);
-    this.#circuit = circuit;
-    const { generation } = circuit;
-    const trial = { generation, begunAt: at };
-    if (this.#fleet === undefined) {
-      return this.#run(operation, call, this.#begin(call, circuit, trial));
-    }
-    return this.#fleet.runTrial(call, {
-      run: (lease) => this.#run(operation, call, this.#begin(call, circuit, { ...trial, lease })),
-      isCurrent: () => this.#look(this.clock.monotonic()).generation === generation,
-      withdraw: () => this.#endTrial(trial, 'ignored', this.clock.monotonic()),
+    const live = this.#circuit;
+    const trial = live.admitTrial(at);
+    const run = (): Promise<T> =>
+      runInTrial(trial, () => this.#run(operation, call, this.#begin(call, live.current, trial)));
+    if (live.fleet === undefined) return run();
+    return live.fleet.runTrial(call, {
+      run: (lease) => {
+        live.beginTrial(trial, lease, this.clock.monotonic());
+        return run();
+      },
+      isCurrent: () => live.look(this.clock.monotonic()).trials.includes(trial),
+      withdraw: () => live.endTrial(trial, 'ignored', this.clock.monotonic()),
       enterAgain: () => this.runInCall(operation, call),
     });
   }
@@ -170,207 +177,135 @@ class Breaker extends PolicyBase implements CircuitBreaker {
     const timed = this.#timed || trial !== undefined || verdict !== 'success';
     const at = timed ? this.clock.monotonic() : 0;
     const slow = slowCallDurationMs !== undefined && at - startedAt > slowCallDurationMs;
-    const counted = slow && verdict === 'success' ? 'slow' : verdict;
-    this.#observe().calls[counted]++;
+    // A trial that was given up has proved to be slow, or nothing.
+    const provesSlow =
+      slow &&
+      (verdict === 'success' ||
+        (trial !== undefined && outcome !== undefined && wasGivenUp(outcome, call)));
+    const counted = provesSlow ? 'slow' : verdict;
+    this.#circuit.observer.calls[counted]++;
     if (verdict === 'failure') this.#lastFailureAt = this.clock.now();
     observed?.end(counted, verdict === 'failure' ? outcome : undefined);
     if (trial !== undefined) {
-      this.#endTrial(trial, counted === 'slow' ? 'failure' : verdict, at, outcome);
-    } else if (verdict !== 'ignored' && circuit.generation === this.#circuit.generation) {
-      // The circuit is still in the state that the call began in.
-      this.#window.record(verdict === 'failure', slow, at);
-      if (verdict === 'failure' || slow) this.#trip(at, outcome);
+      this.#circuit.endTrial(trial, counted === 'slow' ? 'failure' : verdict, at, outcome);
+    } else if (verdict !== 'ignored' && circuit.state === 'closed') {
+      // It counts if the circuit is still in the state that the call began in.
+      if (circuit.generation !== this.#circuit.current.generation) return;
+      this.#circuit.window.record(verdict === 'failure', slow, at);
+      if (verdict === 'failure' || slow) this.#circuit.trip(at, outcome);
     }
   }
 
-  #trip(at: number, outcome: Outcome<unknown> | undefined): void {
-    if (this.#mode !== 'enabled') return;
-    const reason = tripReason(this.#window.counts(at), this.#options);
-    if (reason !== undefined) this.#open(at, outcome, reason);
-  }
-
-  #endTrial(trial: Trial, verdict: Verdict, at: number, outcome?: Outcome<unknown>): void {
-    const { generation, begunAt, lease } = trial;
-    const circuit = this.#look(at);
-    if (circuit.generation === generation) {
-      if (verdict === 'failure') {
-        this.#open(at, outcome, 'trial-failed');
-      } else {
-        const succeeded = verdict === 'success';
-        const next = circuits.withoutTrial(circuit, begunAt, succeeded, at, this.#options);
-        this.#change(next, 'trials-succeeded');
-      }
-    }
-    if (lease !== undefined) this.#fleet?.endTrial(lease, verdict, this.#circuit.openMs);
-  }
-
-  /** The circuit now: what time changes is derived when it is looked at, so that no timer is needed. */
-  #look(at: number): Circuit {
-    while (at >= this.#circuit.until) {
-      const { state, until, failure } = this.#circuit;
-      if (state === 'open') this.#change(circuits.halfOpened(this.#circuit), 'elapsed');
-      // A trial that has run for too long failed when its time was up, not when somebody looked.
-      else this.#open(until, failure, 'trial-timed-out');
-    }
-    return this.#circuit;
-  }
-
-  #open(at: number, failure: Outcome<unknown> | undefined, reason: TransitionReason): void {
-    // Nothing is due while the user's openDurationMs runs, which may look at the breaker.
-    const circuit = { ...this.#circuit, until: Number.POSITIVE_INFINITY };
-    this.#circuit = circuit;
-    const { name, respectRetryAfter, clock } = this.#options;
-    const openings = circuits.nextOpenings(circuit, at, this.#options);
-    const cause = causeOf(failure);
-    // An HTTP date is on the wall clock.
-    const askedMs = respectRetryAfter ? retryAfterOf(cause, clock.now()) : undefined;
-    const event = { policy: name, openings, failure: cause, retryAfterMs: askedMs };
-    const openMs = openDuration(this.#options, event);
-    if (this.#circuit !== circuit) return; // it has changed the circuit, which takes precedence
-    this.#change(circuits.opened(circuit, at, { openings, openMs, failure }), reason);
-  }
-
-  #close(reason: TransitionReason): void {
-    const at = this.clock.monotonic();
-    const circuit = this.#look(at);
-    if (circuit.state !== 'closed') this.#change(circuits.closed(circuit, at, 0), reason);
-    this.#window.reset();
-  }
-
-  #follow(at: number, forMs: number): boolean {
-    if (this.#mode !== 'enabled' || this.#circuit.state === 'isolated') return false;
-    this.#change(circuits.followed(this.#circuit, at, forMs), 'fleet');
-    return true;
-  }
-
-  #change(to: Circuit, reason: TransitionReason): void {
-    const from = this.#circuit;
-    this.#circuit = to;
-    if (to.state === from.state) return;
-    if (to.state === 'closed') {
-      this.#window.reset();
-      this.#said = undefined; // keeps the error that opened the circuit
-    }
-    const isOpen = to.state === 'open';
-    const change: StateChange = {
-      policy: this.name,
-      from: from.state,
-      to: to.state,
-      reason,
-      at: this.clock.now(),
-      openMs: isOpen ? to.openMs : undefined,
-      failure: isOpen ? causeOf(to.failure) : undefined,
+  /** Rejects a call now. Its error is created when it is first asked for: many callers only need `ok`. */
+  #reject(call: Call | undefined, at: number): () => CircuitOpenError {
+    const { state, failure } = this.#circuit.current;
+    const retryAfterMs = this.#circuit.retryAfterMs(at);
+    let error: CircuitOpenError | undefined;
+    const create = (): CircuitOpenError => {
+      error ??= new CircuitOpenError(this.name, {
+        state: state as CircuitOpenError['state'],
+        retryAfterMs,
+        cause: causeOf(failure),
+        reason: failure === undefined ? undefined : this.#circuit.describe(failure),
+        stack: this.#options.errorStack,
+      });
+      return error;
     };
-    this.#changedAt = change.at;
-    this.#observe().changed(change, isOpen ? to.failure : undefined);
-    this.#fleet?.changed(to, reason, this.clock.monotonic());
-    this.#listeners?.emit(change);
+    this.#circuit.observer.rejected(call, state, create);
+    return create;
   }
 
-  /** Whether a call that comes now is rejected. */
-  #rejects(at: number): boolean {
-    this.#fleet?.touch(at);
-    const circuit = this.#look(at);
-    const waitMs = circuit.state === 'closed' ? 0 : (this.#fleet?.waitMs(at) ?? 0);
-    return waitMs > 0 || !circuits.admits(circuit, this.#options);
-  }
-
-  #observe(): BreakerObserver {
-    this.#observer ??= new BreakerObserver(this, this.#options);
-    return this.#observer;
-  }
-
-  #rejection(call: Call, at: number): CircuitOpenError {
-    const { state, failure } = this.#circuit;
-    // Scrubbing a text takes longer than everything else here: it is done once per opening.
-    if (failure !== undefined && failure !== this.#said?.failure) {
-      this.#said = { failure, text: describeFailure(failure) };
-    }
-    const error = new CircuitOpenError(this.name, {
-      state: state as CircuitOpenError['state'],
-      retryAfterMs: this.#retryAfterMs(at),
-      cause: causeOf(failure),
-      reason: failure === undefined ? undefined : this.#said?.text,
-      stack: this.#options.errorStack,
-    });
-    this.#observe().rejected(call, state, error);
-    return error;
-  }
-
-  #retryAfterMs(at: number): number | undefined {
-    const waitMs = this.#circuit.state === 'half-open' ? (this.#fleet?.waitMs(at) ?? 0) : 0;
-    return waitMs > 0 ? waitMs : circuits.retryAfterMs(this.#circuit, at, this.#options);
+  #rejectedOutcome(call: Call | undefined, at: number): Outcome<never> {
+    const create = this.#reject(call, at);
+    // A stack trace is that of the call, not of who reads the error.
+    if (this.#options.errorStack) return { ok: false, error: create() };
+    return {
+      ok: false,
+      get error() {
+        return create();
+      },
+    };
   }
 
   get state(): CircuitState {
-    return this.#look(this.clock.monotonic()).state;
+    return this.#circuit.look(this.clock.monotonic()).state;
   }
 
   get mode(): BreakerMode {
-    return this.#mode;
+    return this.#circuit.mode;
   }
 
   set mode(mode: BreakerMode) {
     modeRule('circuitBreaker', 'mode', mode);
-    if (mode === this.#mode) return;
-    this.#mode = mode;
-    if (this.#circuit.state !== 'isolated') this.#close('mode');
+    this.#circuit.mode = mode;
   }
 
   onStateChange(listener: (change: StateChange) => void): Disposable {
-    this.#listeners ??= new Listeners(this.name, 'onStateChange');
-    return this.#listeners.add(listener);
+    checkType(this.name, 'the listener of onStateChange', listener, 'function');
+    return this.#circuit.listen(listener);
   }
 
   isolate(): Disposable {
-    this.#isolation ??= new Isolation(
-      () => this.#change(circuits.isolated(this.#circuit, this.clock.monotonic()), 'isolated'),
-      () => this.#close('released'),
-    );
-    return this.#isolation.hold();
+    return this.#circuit.isolate();
+  }
+
+  forceOpen(openMs?: number): void {
+    const max = this.#options.maxOpenDurationMs;
+    if (openMs !== undefined) checkNumber('forceOpen', 'openMs', openMs, { min: 0, max });
+    this.#circuit.forceOpen(openMs);
   }
 
   reset(): void {
-    if (this.#circuit.state !== 'isolated') this.#close('reset');
+    if (this.#circuit.current.state !== 'isolated') this.#circuit.close('reset');
   }
 
   snapshot(): BreakerSnapshot {
     const at = this.clock.monotonic();
-    return takeSnapshot(this.#look(at), this.#window, at, this.clock.now());
+    return this.#parts.takeSnapshot(
+      this.#circuit.look(at),
+      this.#circuit.window,
+      at,
+      this.clock.now(),
+    );
   }
 
   restore(snapshot: BreakerSnapshot): void {
-    checkSnapshot(snapshot);
     const at = this.clock.monotonic();
-    const circuit = this.#look(at);
-    if (circuit.state === 'isolated') return;
-    // A wall clock that was set back must not keep the circuit open.
-    const agoMs = Math.max(0, this.clock.now() - snapshot.takenAt);
-    if (this.#mode === 'enabled') {
-      const { maxOpenDurationMs } = this.#options;
-      this.#change(loadCircuit(circuit, snapshot, at, agoMs, maxOpenDurationMs), 'restored');
-    }
-    loadWindow(this.#window, snapshot, at, agoMs);
+    const current = this.#circuit.look(at);
+    const { circuit, calls } = this.#parts.loadSnapshot(snapshot, {
+      current,
+      window: this.#circuit.window,
+      running: this.#circuit.running,
+      rules: this.#options,
+      at,
+      now: this.clock.now(),
+    });
+    if (current.state === 'isolated') return;
+    if (this.mode === 'enabled') this.#circuit.change(circuit, 'restored');
+    if (calls === undefined) return;
+    this.#circuit.window.reset();
+    this.#circuit.window.load(calls, at);
   }
 
   ratios(): WindowRatios {
-    return windowRatios(this.#window.counts(this.clock.monotonic()), this.#options);
+    return windowRatios(this.#circuit.window.counts(this.clock.monotonic()), this.#options);
   }
 
   stats(): BreakerStats {
     const at = this.clock.monotonic();
-    const { state, openings, trials, successes } = this.#look(at);
+    const { state, openings, trials, successes, failures } = this.#circuit.look(at);
     return {
       state,
-      mode: this.#mode,
-      calls: { ...this.#observe().calls },
-      window: this.#window.counts(at),
+      mode: this.mode,
+      calls: { ...this.#circuit.observer.calls },
+      window: this.#circuit.window.counts(at),
       openings,
-      trials: { running: trials.length, successes },
-      retryAfterMs: this.#retryAfterMs(at),
+      trials: { running: trials.length, successes, failures },
+      waiting: this.#circuit.waiting,
+      retryAfterMs: this.#circuit.retryAfterMs(at),
       lastFailureAt: this.#lastFailureAt,
-      changedAt: this.#changedAt,
-      shared: this.#fleet?.stats(),
+      changedAt: this.#circuit.changedAt,
+      shared: this.#circuit.fleet?.stats(),
     };
   }
 
@@ -379,22 +314,7 @@ class Breaker extends PolicyBase implements CircuitBreaker {
   }
 
   [Symbol.dispose](): void {
+    this.#circuit.dispose();
     this.#levels[Symbol.dispose]();
   }
-}
-
-/**
- * Creates a policy that stops calling a dependency that fails, and tries it again with a bounded number
- * of calls.
- *
- * ```ts
- * const payments = circuitBreaker({ name: 'payments' });
- * const receipt = await payments.execute(({ signal }) => charge(order, signal));
- * ```
- *
- * @throws {TypeError | RangeError} when an option is unknown or out of range; the message names the
- * option, the range and the value
- */
-export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBreaker {
-  return new Breaker(resolveBreakerOptions(options));
 }

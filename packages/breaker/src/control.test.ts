@@ -1,6 +1,6 @@
 import { ManualClock } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 import { CircuitOpenError } from './errors.ts';
 import type { StateChange } from './events.ts';
@@ -237,7 +237,8 @@ describe('statistics', () => {
       calls: { success: 0, failure: 0, slow: 0, ignored: 0, rejected: 0 },
       window: { calls: 0, failures: 0, slow: 0 },
       openings: 0,
-      trials: { running: 0, successes: 0 },
+      trials: { running: 0, successes: 0, failures: 0 },
+      waiting: 0,
       retryAfterMs: undefined,
       lastFailureAt: undefined,
       changedAt: undefined,

@@ -1,7 +1,7 @@
 import type { CallContext, Outcome } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 import { CircuitOpenError } from './errors.ts';
 import type { CircuitBreakerOptions } from './options.ts';
@@ -70,11 +70,17 @@ describe('shouldHandle', () => {
   it('leaves out the mistakes of the caller by default', async () => {
     const breaker = make({ failureThreshold: 1 });
     const status = (code: number): Error => Object.assign(new Error(`${code}`), { status: code });
-    for (const error of [status(400), status(404), new SyntaxError('bad JSON')]) {
+    for (const error of [status(400), status(404), new URIError('bad path')]) {
       await expect(breaker.execute(() => Promise.reject(error))).rejects.toBe(error);
     }
     expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { ignored: 3 } });
-    for (const error of [status(429), status(503), new TypeError('a bug'), 'text', undefined]) {
+    const failures = [
+      status(429),
+      status(503),
+      new TypeError('a bug'),
+      new SyntaxError('bad JSON'),
+    ];
+    for (const error of [...failures, 'text', undefined]) {
       const other = make({ failureThreshold: 1 });
       await other.execute(() => Promise.reject(error)).catch(() => undefined);
       expect(other.state).toBe('open');

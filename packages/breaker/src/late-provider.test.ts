@@ -1,6 +1,6 @@
-import { InMemoryTelemetry } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { expect, it } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
 
 /** In its own file, because it needs a process without a provider. */
 it('records no duration for a call that began before a provider was registered', async () => {

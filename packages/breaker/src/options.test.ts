@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
-import { BREAKER_DEFAULTS, resolveBreakerOptions } from './options.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
+import { BREAKER_DEFAULTS, resolveBreakerOptions } from './resolve-options.ts';
 import { MemoryBreakerStore } from './shared/memory-store.ts';
 import type { SharedCircuitOptions } from './shared/options.ts';
 import { sharedCircuit } from './shared/shared-circuit.ts';
@@ -38,6 +38,30 @@ describe('the options of a breaker', () => {
     ],
     [{ stableAfterMs: -1 }, 'stableAfterMs must be a number >= 0, got -1.'],
     [{ halfOpenMaxCalls: 0 }, 'halfOpenMaxCalls must be an integer >= 1, got 0.'],
+    [{ halfOpenTrials: 0 }, 'halfOpenTrials must be an integer from 1 to 1000000, got 0.'],
+    [{ halfOpenTrials: 1.5 }, 'halfOpenTrials must be an integer from 1 to 1000000, got 1.5.'],
+    [
+      { halfOpenTrials: 5, halfOpenMaxFailureRate: 1.1 },
+      'halfOpenMaxFailureRate must be a number from 0 to 1, got 1.1.',
+    ],
+    [{ halfOpenMaxFailureRate: 0.1 }, 'halfOpenMaxFailureRate needs halfOpenTrials.'],
+    [
+      { halfOpenTrials: 5, successThreshold: 2 },
+      'successThreshold does not go with halfOpenTrials; use halfOpenMaxFailureRate.',
+    ],
+    [
+      { halfOpenTrials: 5, shared: sharedCircuit({ store: new MemoryBreakerStore() }) },
+      'halfOpenTrials does not go with shared: the fleet judges each trial by itself.',
+    ],
+    [
+      { halfOpenMaxWaitMs: 5, shared: sharedCircuit({ store: new MemoryBreakerStore() }) },
+      'halfOpenMaxWaitMs does not go with shared: the fleet runs one trial at a time.',
+    ],
+    [{ halfOpenMaxWaitMs: -1 }, 'halfOpenMaxWaitMs must be a finite number >= 0, got -1.'],
+    [
+      { halfOpenMaxWaitMs: Infinity },
+      'halfOpenMaxWaitMs must be a finite number >= 0, got Infinity.',
+    ],
     [{ halfOpenMaxDurationMs: 0 }, 'halfOpenMaxDurationMs must be a finite number > 0, got 0.'],
     [
       { halfOpenMaxDurationMs: Infinity },

@@ -1,22 +1,7 @@
-import { type Clock, type ShouldHandle, type SpanMode, systemClock } from '@temper/core';
-import {
-  checkKnown,
-  checkNumber,
-  checkType,
-  clockRule,
-  DEFAULT_SPANS,
-  type Defaults,
-  methodsRule,
-  nameRule,
-  numberRule,
-  oneOfRule,
-  type Resolved,
-  resolveOptions,
-  SPAN_MODES,
-  typeRule,
-} from '@temper/core/policy';
+import type { Clock, ShouldHandle, SpanMode } from '@temper/core';
+import { oneOfRule, type Resolved } from '@temper/core/policy';
 import type { OpenDurationEvent } from './circuit/open-duration.ts';
-import { DEFAULT_BUCKETS, type WindowOptions } from './circuit/window.ts';
+import type { WindowOptions } from './circuit/window.ts';
 import type { StateChange } from './events.ts';
 import type { CircuitSharing } from './sharing.ts';
 
@@ -57,7 +42,8 @@ export interface CircuitBreakerOptions {
   readonly failureRateThreshold?: number;
   /**
    * A call that takes longer is slow, in milliseconds. A slow trial counts as failed. Needs
-   * {@link window}.
+   * {@link window}. A trial that its caller cancelled, or that lost a hedge, tells nothing unless it had
+   * run for longer than this: it then counts as failed too.
    *
    * @defaultValue none: no call is slow
    * @throws {RangeError} at construction, unless > 0 and finite
@@ -86,7 +72,8 @@ export interface CircuitBreakerOptions {
    */
   readonly openDurationMs?: number | ((event: OpenDurationEvent) => number);
   /**
-   * Factor by which the open duration grows with each opening in a row. Not together with a function.
+   * Factor by which the open duration grows with each opening in a row, up to {@link maxOpenDurationMs}:
+   * as late does a circuit notice the end of a long outage. Not together with a function.
    *
    * @defaultValue 1
    * @throws {RangeError} at construction, unless finite and >= 1
@@ -121,7 +108,24 @@ export interface CircuitBreakerOptions {
    */
   readonly successThreshold?: number;
   /**
-   * Most trials that run at the same time while half-open. Other calls are rejected at once.
+   * Judges a half-open circuit by the failure rate of so many trials, instead of each trial by itself: it
+   * closes when all have ended and at most {@link halfOpenMaxFailureRate} of them failed, and opens again
+   * as soon as more have. Not together with {@link successThreshold} or {@link shared}.
+   *
+   * @defaultValue none: the first failure opens the circuit again
+   * @throws {RangeError} at construction, unless an integer from 1 to 1 000 000
+   */
+  readonly halfOpenTrials?: number;
+  /**
+   * Largest share of failed trials with which the circuit closes. Needs {@link halfOpenTrials}.
+   *
+   * @defaultValue 0.25, or half of `failureRateThreshold` where that is less
+   * @throws {RangeError} at construction, unless from 0 to 1
+   */
+  readonly halfOpenMaxFailureRate?: number;
+  /**
+   * Most trials that run at the same time while half-open. Other calls are rejected at once, unless they
+   * may wait ({@link halfOpenMaxWaitMs}).
    *
    * @defaultValue 1
    * @throws {RangeError} at construction, unless an integer >= 1
@@ -135,6 +139,17 @@ export interface CircuitBreakerOptions {
    * @throws {RangeError} at construction, unless > 0 and finite
    */
   readonly halfOpenMaxDurationMs?: number;
+  /**
+   * How long a call may wait for its turn while the circuit is half-open, in milliseconds, instead of
+   * being rejected at once. Calls get their turn in order of arrival: as a trial when one has ended, and
+   * when the circuit closes ten at first, then two for each of these that succeeds and one for each that
+   * fails; all whose wait is over start as well. They are rejected when the circuit opens again. At most
+   * 1000 calls wait; an abort or the deadline ends the wait. Not together with {@link shared}.
+   *
+   * @defaultValue 0: calls are rejected at once
+   * @throws {RangeError} at construction, unless >= 0 and finite
+   */
+  readonly halfOpenMaxWaitMs?: number;
   /**
    * Which outcomes are failures of the dependency. An error that is not handled is ignored, a value
    * that is not handled is a success. An error in the predicate is logged and counts as `false`. Not
@@ -169,17 +184,21 @@ export interface CircuitBreakerOptions {
    * @defaultValue none
    */
   readonly shared?: CircuitSharing;
-  /** Called with each change of state. An error thrown by it is logged. */
+  /**
+   * Called with each change of state, also when time alone causes it. An error thrown by it is logged.
+   * More listeners can be added later by `onStateChange()` of the breaker.
+   */
   readonly onStateChange?: (change: StateChange) => void;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
 /** The options that may stay unset. */
-type Unset =
+export type Unset =
   | 'window'
   | 'slowCallDurationMs'
   | 'stableAfterMs'
+  | 'halfOpenTrials'
   | 'shouldHandle'
   | 'shared'
   | 'onStateChange';
@@ -187,122 +206,9 @@ type Unset =
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedBreakerOptions = Resolved<CircuitBreakerOptions, Unset>;
 
-/** The defaults, as the README's table shows them. */
-export const BREAKER_DEFAULTS: Defaults<CircuitBreakerOptions, Unset> = {
-  name: 'breaker',
-  failureThreshold: 5,
-  failureRateThreshold: 0.5,
-  slowCallRateThreshold: 1,
-  minimumThroughput: 10,
-  openDurationMs: 60_000,
-  openDurationMultiplier: 1,
-  maxOpenDurationMs: 600_000,
-  respectRetryAfter: true,
-  successThreshold: 2,
-  halfOpenMaxCalls: 1,
-  halfOpenMaxDurationMs: 60_000,
-  mode: 'enabled',
-  spans: DEFAULT_SPANS,
-  errorStack: false,
-  clock: systemClock,
-};
-
-const OWNER = 'circuitBreaker';
-const COUNT = numberRule({ min: 1, integer: true, infinite: false });
-const DURATION = numberRule({ min: 0, aboveMin: true, infinite: false });
-const SHARE = numberRule({ min: 0, aboveMin: true, max: 1 });
-const CALLBACK = typeRule('function');
-
 /** @throws {TypeError} unless it is a {@link BreakerMode} */
 export const modeRule: (owner: string, option: string, value: unknown) => void = oneOfRule([
   'enabled',
   'metrics-only',
   'disabled',
 ]);
-
-/** Holds the options to their ranges and to each other, and fills in the defaults. */
-export function resolveBreakerOptions(options: CircuitBreakerOptions): ResolvedBreakerOptions {
-  const all = resolveOptions<CircuitBreakerOptions, Unset>(OWNER, options, BREAKER_DEFAULTS, {
-    name: nameRule,
-    failureThreshold: COUNT,
-    window: checkWindow,
-    failureRateThreshold: SHARE,
-    slowCallDurationMs: DURATION,
-    slowCallRateThreshold: SHARE,
-    minimumThroughput: COUNT,
-    openDurationMs: (owner, option, value) => {
-      if (typeof value !== 'function') checkNumber(owner, option, value, FINITE);
-    },
-    openDurationMultiplier: numberRule({ min: 1, infinite: false }),
-    maxOpenDurationMs: numberRule(FINITE),
-    stableAfterMs: numberRule({ min: 0 }),
-    respectRetryAfter: typeRule('boolean'),
-    successThreshold: COUNT,
-    halfOpenMaxCalls: COUNT,
-    halfOpenMaxDurationMs: DURATION,
-    shouldHandle: CALLBACK,
-    mode: modeRule,
-    spans: oneOfRule(SPAN_MODES),
-    errorStack: typeRule('boolean'),
-    shared: methodsRule('join'),
-    onStateChange: CALLBACK,
-    clock: clockRule,
-  });
-  checkCombination(options);
-  const { openDurationMs, window } = all;
-  const shortest = typeof openDurationMs === 'function' ? 0 : openDurationMs;
-  if (options.maxOpenDurationMs !== undefined) {
-    checkNumber(OWNER, 'maxOpenDurationMs', all.maxOpenDurationMs, { ...FINITE, min: shortest });
-  }
-  const size = window !== undefined && 'calls' in window ? window.calls : Number.POSITIVE_INFINITY;
-  if (options.minimumThroughput !== undefined && size !== Number.POSITIVE_INFINITY) {
-    checkNumber(OWNER, 'minimumThroughput', all.minimumThroughput, {
-      min: 1,
-      max: size,
-      integer: true,
-    });
-  }
-  return {
-    ...all,
-    // A duration above the default cap raises the cap: the user did not set one.
-    maxOpenDurationMs: Math.max(all.maxOpenDurationMs, shortest),
-    minimumThroughput: Math.min(all.minimumThroughput, size),
-  };
-}
-
-const FINITE = { min: 0, infinite: false };
-
-function checkWindow(owner: string, option: string, window: unknown): void {
-  checkType(owner, option, window, 'object');
-  if ('calls' in (window as object)) {
-    checkKnown(`${owner}: ${option}`, window, ['calls']);
-    const { calls } = window as { calls: unknown };
-    checkNumber(owner, `${option}.calls`, calls, { min: 1, max: 1_000_000, integer: true });
-    return;
-  }
-  checkKnown(`${owner}: ${option}`, window, ['durationMs', 'buckets']);
-  const { durationMs, buckets = DEFAULT_BUCKETS } = window as Record<string, unknown>;
-  checkNumber(owner, `${option}.durationMs`, durationMs, { min: 10, infinite: false });
-  checkNumber(owner, `${option}.buckets`, buckets, { min: 2, max: 1000, integer: true });
-}
-
-/** Refuses options that would be ignored because of others. */
-function checkCombination(options: CircuitBreakerOptions): void {
-  const refuse = (option: keyof CircuitBreakerOptions, why: string): void => {
-    if (options[option] !== undefined) throw new TypeError(`${OWNER}: ${option} ${why}.`);
-  };
-  if (options.window === undefined) {
-    refuse('failureRateThreshold', 'needs a window');
-    refuse('slowCallDurationMs', 'needs a window');
-    refuse('slowCallRateThreshold', 'needs a window');
-    refuse('minimumThroughput', 'needs a window');
-  } else {
-    refuse('failureThreshold', 'does not go with a window; use failureRateThreshold');
-  }
-  if (options.slowCallDurationMs === undefined) {
-    refuse('slowCallRateThreshold', 'needs slowCallDurationMs');
-  }
-  if (typeof options.openDurationMs === 'function') {
-    refuse('openDurationMultiplier', 'has no effect when openDurationMs is a function');
-  }
-}

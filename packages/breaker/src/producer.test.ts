@@ -1,7 +1,8 @@
 import { temperMetricProducer } from '@temper/core';
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { expect, it } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
 
 /** In its own file, because a producer is installed for the whole process. */
 it('records durations in own buckets where a metric producer reads them', async () => {

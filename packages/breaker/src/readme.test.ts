@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
 import * as core from '@temper/core';
 import { Call } from '@temper/core/policy';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { stripTypes } from '@temper/testkit/repository/strip-types';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { circuitBreaker } from './circuit-breaker.ts';
 import * as api from './index.ts';
-import { BREAKER_DEFAULTS } from './options.ts';
+import { BREAKER_DEFAULTS } from './resolve-options.ts';
 import { BREAKER_METRICS, BREAKER_SPANS, CALL_OUTCOMES, EVENT_TRANSITION } from './semconv.ts';
 import * as shared from './shared/index.ts';
 import { SHARED_CIRCUIT_DEFAULTS } from './shared/options.ts';
@@ -65,7 +65,7 @@ const MODULES: Readonly<Record<string, object>> = {
 
 /** Runs a block of the README, and returns what is named. */
 function run<T>(block: string, name: string): T {
-  const body = stripTypeScriptTypes(block)
+  const body = stripTypes(block)
     .replace(/import \{([^}]*)\} from '([^']*)';/g, "const {$1} = modules['$2'];")
     .replace('export async function', 'async function');
   expect(body).not.toContain('import ');
@@ -74,13 +74,10 @@ function run<T>(block: string, name: string): T {
 
 describe('the README', () => {
   const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, block = '']) => block);
-  beforeEach(() => {
-    vi.spyOn(process, 'emitWarning').mockImplementation(() => {}); // stripTypeScriptTypes is experimental
-  });
   afterEach(() => vi.unstubAllGlobals());
 
-  it('has two blocks, each run by a test below', () => {
-    expect(blocks).toHaveLength(2);
+  it('has three blocks, each run by a test below', () => {
+    expect(blocks).toHaveLength(3);
   });
 
   it('has an example that passes answers on, counts failures and rejects while open', async () => {
@@ -99,8 +96,36 @@ describe('the README', () => {
     expect(respond).toHaveBeenCalledTimes(6);
   });
 
+  it('has an example of a half-open circuit judged by rate, whose calls wait and whose listener can be removed', async () => {
+    const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+    const search = run<api.CircuitBreaker>(blocks[1] as string, 'search');
+    const listener = run<Disposable>(blocks[1] as string, 'listener');
+    search.forceOpen(0);
+    const answers = Array.from({ length: 6 }, () => Promise.withResolvers<number>());
+    const calls = answers.map(({ promise }) => search.execute(() => promise));
+    expect(search.stats()).toMatchObject({ trials: { running: 5 }, waiting: 1 });
+    for (const [i, { resolve, reject }] of answers.entries()) {
+      if (i === 0) reject(new Error('one of twenty'));
+      else resolve(i);
+    }
+    const settled = await Promise.allSettled(calls);
+    expect(settled.map(({ status }) => status === 'fulfilled')).toEqual([
+      false,
+      ...Array.from({ length: 5 }, () => true),
+    ]);
+    for (let i = 0; i < 14; i++) await search.execute(() => i);
+    expect(search.state).toBe('closed');
+    expect(log.mock.calls.flat()).toEqual([
+      'search: closed > open',
+      'search: open > half-open',
+      'search: half-open > closed',
+    ]);
+    listener[Symbol.dispose]();
+    log.mockRestore();
+  });
+
   it('has an example of a shared circuit that works, and opens', async () => {
-    const payments = run<api.CircuitBreaker>(blocks[1] as string, 'payments');
+    const payments = run<api.CircuitBreaker>(blocks[2] as string, 'payments');
     expect(await payments.execute(() => 'paid')).toBe('paid');
     for (let i = 0; i < 5; i++) {
       await payments.execute(() => Promise.reject(new Error('down'))).catch(() => undefined);

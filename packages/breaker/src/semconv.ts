@@ -9,15 +9,12 @@ import {
 } from '@temper/core/policy';
 import type { CircuitState } from './circuit/circuit.ts';
 import { TRANSITION_REASONS } from './events.ts';
+import type { CallOutcome } from './verdict.ts';
+
+export type { CallOutcome };
 
 /** Every state, in the order of an outage. */
 export const CIRCUIT_STATES: readonly CircuitState[] = ['closed', 'open', 'half-open', 'isolated'];
-
-/**
- * How a call ended. `slow`: it succeeded after `slowCallDurationMs`; `ignored`: it tells nothing about
- * the dependency; `rejected`: the operation was not called.
- */
-export type CallOutcome = 'success' | 'failure' | 'slow' | 'ignored' | 'rejected';
 
 /** Every {@link CallOutcome}. */
 export const CALL_OUTCOMES: readonly CallOutcome[] = [
@@ -96,6 +93,7 @@ export const METRIC_STATE: MetricDefinition = {
   unit: '1',
   description: '1 for the state that the circuit is in, 0 for the others.',
   attributes: [ATTR_POLICY_NAME, ATTR_STATE],
+  states: { attribute: ATTR_STATE.name, worstFirst: ['isolated', 'open', 'half-open', 'closed'] },
   alert: 'state="open" at 1 for longer than a minute.',
 };
 

@@ -6,6 +6,11 @@ import type { TransitionReason } from './events.ts';
 /** Connects circuits to those of other processes; created by `sharedCircuit()` of the subpath `shared`. */
 export interface CircuitSharing {
   join(node: FleetNode): Fleet;
+  /**
+   * Adds a listener for each failure of the store: an error of it, a late answer, a malformed one.
+   * Disposing of the result removes it.
+   */
+  onStoreError(listener: (error: unknown) => void): Disposable;
 }
 
 /** What the fleet sees of a circuit in this process. */

@@ -1,9 +1,10 @@
 import { SeverityNumber, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { Outcome } from '@temper/core';
 import type { MetricDefinition } from '@temper/core/policy';
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 import type { CircuitBreakerOptions } from './options.ts';
 import { BREAKER_METRICS, BREAKER_SPANS, CIRCUIT_STATES } from './semconv.ts';

@@ -1,22 +1,25 @@
-import type { Clock, Operation, Outcome, SpanMode } from '@temper/core';
+import type { Outcome } from '@temper/core';
 import {
   ATTR_ERROR_TYPE,
   ATTR_POLICY_NAME,
   by,
   byOutcome,
-  type Call,
+  Call,
   type CallObservation,
   CallObserver,
   type Counts,
   type Emit,
   failureType,
   Instrumentation,
+  joinAttributes,
   type Live,
   policyAttributes,
 } from '@temper/core/policy';
 import type { CircuitState } from './circuit/circuit.ts';
 import type { WindowRatios } from './circuit/window.ts';
 import { describeChange, type StateChange } from './events.ts';
+import type { BreakerObserver } from './observer.ts';
+import type { ResolvedBreakerOptions } from './options.ts';
 import {
   ATTR_FROM,
   ATTR_REASON,
@@ -24,7 +27,6 @@ import {
   ATTR_TO,
   BREAKER_METRICS,
   CALL_OUTCOMES,
-  type CallOutcome,
   CIRCUIT_STATES,
   EVENT_TRANSITION,
   METRIC_CALL_DURATION,
@@ -34,6 +36,7 @@ import {
   METRIC_STATE,
   METRIC_TRANSITIONS,
 } from './semconv.ts';
+import type { CallOutcome } from './verdict.ts';
 import { VERSION } from './version.ts';
 
 const telemetry = new Instrumentation({
@@ -46,7 +49,7 @@ const OUTCOMES = byOutcome(CALL_OUTCOMES);
 const STATES = by(ATTR_STATE.name, CIRCUIT_STATES);
 
 /** What a breaker reports to OpenTelemetry about its calls and changes of state. */
-export class BreakerObserver {
+export class TelemetryObserver implements BreakerObserver {
   readonly calls: Counts<CallOutcome>;
   readonly #name: string;
   readonly #live: Live = telemetry.live;
@@ -56,7 +59,7 @@ export class BreakerObserver {
 
   constructor(
     breaker: { readonly name: string },
-    { spans, clock }: { readonly spans: SpanMode; readonly clock: Clock },
+    { spans, clock }: Pick<ResolvedBreakerOptions, 'spans' | 'clock'>,
   ) {
     this.#name = breaker.name;
     this.calls = telemetry.counts(breaker, METRIC_CALLS, OUTCOMES);
@@ -77,12 +80,13 @@ export class BreakerObserver {
     return metrics || traces ? this.#runs.begin(call, STATES[state]) : undefined;
   }
 
-  rejected(call: Call, state: CircuitState, error: unknown): void {
+  rejected(call: Call | undefined, state: CircuitState, error: () => unknown): void {
     this.calls.rejected++;
     if (!this.#live.traces) return;
     const { duration: _, ...options } = this.#runs.options;
     this.#rejections ??= new CallObserver(options);
-    this.#rejections.begin(call, STATES[state])?.end('rejected', { ok: false, error });
+    const observed = this.#rejections.begin(call ?? new Call(), STATES[state]);
+    observed?.end('rejected', { ok: false, error: error() });
   }
 
   changed(change: StateChange, failure: Outcome<unknown> | undefined): void {
@@ -102,15 +106,6 @@ export class BreakerObserver {
   }
 }
 
-/** Runs an observed call. Apart from its caller, where the closure would cost every call a context. */
-export function watch<T>(
-  observed: CallObservation<CallOutcome>,
-  operation: Operation<T>,
-  call: Call,
-): T | PromiseLike<T> {
-  return observed.run(() => operation(call));
-}
-
 /** What is read from a breaker at each collection. */
 interface BreakerLevels {
   readonly name: string;
@@ -127,7 +122,7 @@ function readLevels(breaker: BreakerLevels, emit: Emit): void {
   const policy = policyAttributes(breaker.name);
   const { state } = breaker;
   for (const each of CIRCUIT_STATES) {
-    emit(METRIC_STATE, { ...policy, ...STATES[each] }, each === state ? 1 : 0);
+    emit(METRIC_STATE, joinAttributes(policy, STATES[each]), each === state ? 1 : 0);
   }
   const { failure, slow } = breaker.ratios();
   if (failure !== undefined) emit(METRIC_FAILURE_RATIO, policy, failure);

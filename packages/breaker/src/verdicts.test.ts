@@ -9,7 +9,7 @@ import {
 import { Call, runWithTimeout, TimeoutQueue } from '@temper/core/policy';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { circuitBreaker } from './breaker.ts';
+import { circuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 import type { CircuitBreakerOptions } from './options.ts';
 

@@ -1,21 +1,6 @@
-import {
-  ATTR_POLICY_NAME,
-  type Emit,
-  Instrumentation,
-  type MetricDefinition,
-  policyAttributes,
-} from '@temper/core/policy';
+import { type Emit, Instrumentation, policyAttributes } from '@temper/core/policy';
+import { METRIC_BUDGET_AVAILABLE } from './metrics.ts';
 import { VERSION } from './version.ts';
-
-export const METRIC_BUDGET_AVAILABLE: MetricDefinition = {
-  name: 'temper.retry.budget.available',
-  instrument: 'gauge',
-  unit: '{attempt}',
-  description: 'Retries that the budget would allow now.',
-  whenGone: Number.NaN,
-  attributes: [ATTR_POLICY_NAME],
-  alert: 'Zero: retries are being refused.',
-};
 
 const telemetry = new Instrumentation({
   name: '@temper/retry',

@@ -1,5 +1,6 @@
 import { retryDetails } from '@temper/core/policy';
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type RetryBudgetOptions, retryBudget } from './budget.ts';

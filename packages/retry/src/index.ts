@@ -5,5 +5,13 @@ export {
   retryBudget,
 } from './budget.ts';
 export { type GiveUpReason, RetryExhaustedError } from './errors.ts';
-export type { Backoff, Jitter, RetryBudget, RetryEvent, RetryOptions } from './options.ts';
+export type {
+  Backoff,
+  GaveUp,
+  Jitter,
+  RetryBudget,
+  RetryEvent,
+  RetryOptions,
+  RetryWait,
+} from './options.ts';
 export { type RetryPolicy, type RetryStats, retry } from './retry.ts';

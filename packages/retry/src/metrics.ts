@@ -92,3 +92,14 @@ export const METRIC_DELAY: MetricDefinition = {
 
 /** The name of the log record written when an operation is exhausted. */
 export const EVENT_EXHAUSTED = 'temper.retry.exhausted';
+
+export const METRIC_BUDGET_AVAILABLE: MetricDefinition = {
+  name: 'temper.retry.budget.available',
+  instrument: 'gauge',
+  unit: '{attempt}',
+  description: 'Retries that the budget would allow now.',
+  merge: 'min',
+  whenGone: Number.NaN,
+  attributes: [ATTR_POLICY_NAME],
+  alert: 'Zero: retries are being refused.',
+};

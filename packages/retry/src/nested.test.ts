@@ -1,4 +1,4 @@
-import { isTransient, type Operation, type Outcome } from '@temper/core';
+import { DeadlineExceededError, isTransient, type Operation, type Outcome } from '@temper/core';
 import type { Call, InCallExecutor } from '@temper/core/policy';
 import { retryDetails } from '@temper/core/policy';
 import { ManualClock } from '@temper/testkit/clock';
@@ -44,6 +44,24 @@ const FAILURES: readonly (readonly [string, () => unknown, RetryOptions['shouldH
   ['a proxy that throws', () => new Proxy({}, { get: () => JSON.parse('{') }), (o) => !o.ok],
 ];
 const PRIMITIVES = ['text', 503, undefined, null, Symbol.for('down'), 1n, Number.NaN, true];
+
+/** What a program makes of the error of an inner retry before the outer one sees it. */
+const WRAPPED: Record<string, (error: unknown) => unknown> = {
+  'as the cause': (cause) => Object.assign(new Error('orders', { cause }), { status: 503 }),
+  'as the cause of a cause': (error) =>
+    new Error('orders', { cause: new Error('query', { cause: error }) }),
+  'as one of several': (error) => new AggregateError([transient(), error], 'all failed'),
+  'as the cause of one of several': (cause) => new AggregateError([new Error('a', { cause })]),
+};
+
+const looped = Object.assign(transient(), { errors: [] as unknown[] });
+looped.cause = looped;
+looped.errors.push(looped, looped);
+const hostile = Object.defineProperty(transient(), 'cause', {
+  get: () => {
+    throw new Error('no cause');
+  },
+});
 
 function setUp(
   options: RetryOptions,
@@ -125,6 +143,51 @@ describe('a retry around a retry', () => {
       }
     });
     await clock.runUntil(call);
+    expect(calls).toBe(3);
+  });
+
+  it.each(Object.entries(WRAPPED))(
+    'makes no more attempts when the error of the inner one is in another: %s',
+    async (_, wrap) => {
+      const { clock, inner, outer } = setUp({});
+      let calls = 0;
+      const call = outer.tryExecute(async () => {
+        const outcome = await inner.tryExecute(() => {
+          calls++;
+          return Promise.reject(transient());
+        });
+        throw wrap((outcome as { error: unknown }).error);
+      });
+      expect(await clock.runUntil(call)).toMatchObject({ ok: false });
+      expect(calls).toBe(3);
+      expect(outer.stats()).toMatchObject({ operations: { failure: 1 }, attempts: 1 });
+    },
+  );
+
+  it('retries a deadline, although an attempt before it ended the inner one', async () => {
+    const { clock, inner, outer } = setUp({ maxAttempts: 2, shouldHandle: (o) => !o.ok });
+    let calls = 0;
+    const call = outer.tryExecute(async () => {
+      const outcome = await inner.tryExecute(() => Promise.reject(transient()));
+      calls++;
+      throw new DeadlineExceededError('slow', 10, (outcome as { error: unknown }).error);
+    });
+    await clock.runUntil(call);
+    expect(calls).toBe(2);
+  });
+
+  it.each([
+    ['an endless chain', () => looped],
+    ['an error with a hostile cause', () => hostile],
+  ])('retries %s', async (_, failure) => {
+    const { clock, outer } = setUp({ shouldHandle: (o) => !o.ok });
+    let calls = 0;
+    await clock.runUntil(
+      outer.tryExecute(() => {
+        calls++;
+        return Promise.reject(failure());
+      }),
+    );
     expect(calls).toBe(3);
   });
 

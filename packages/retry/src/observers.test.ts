@@ -7,8 +7,9 @@ import {
   temperMetricProducer,
 } from '@temper/core';
 import { retryDetails } from '@temper/core/policy';
-import { InMemoryTelemetry, ManualClock, type TelemetryOptions } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
 import { settle } from '@temper/testkit/clock';
+import { InMemoryTelemetry, type TelemetryOptions } from '@temper/testkit/repository';
 import { describe, expect, it } from 'vitest';
 import type { RetryOptions } from './options.ts';
 import { retry } from './retry.ts';

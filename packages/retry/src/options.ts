@@ -57,6 +57,12 @@ export interface RetryEvent {
   readonly operation: string | undefined;
 }
 
+/** A wait that begins: its length in milliseconds, and the failed attempt before it. */
+export type RetryWait = RetryEvent & { readonly delayMs: number };
+
+/** A call that failed for good, with the error or value that it ends with. */
+export type GaveUp = RetryEvent & { readonly error: unknown };
+
 /** Options of {@link retry}. */
 export interface RetryOptions {
   /**
@@ -167,10 +173,10 @@ export interface RetryOptions {
    * @defaultValue false
    */
   readonly wrapExhausted?: boolean;
-  /** Called before each wait, with its length in milliseconds. What it throws is logged. */
-  readonly onRetry?: (event: RetryEvent & { readonly delayMs: number }, call: CallContext) => void;
-  /** Called when a call fails for good, with the error or value that it ends with. What it throws is logged. */
-  readonly onGiveUp?: (event: RetryEvent & { readonly error: unknown }, call: CallContext) => void;
+  /** Called when a wait begins and its timer is armed. What it throws is logged. */
+  readonly onRetry?: (event: RetryWait, call: CallContext) => void;
+  /** Called when a call fails for good. What it throws is logged. */
+  readonly onGiveUp?: (event: GaveUp, call: CallContext) => void;
   /**
    * Which calls get spans: all, those with a failed attempt, or none.
    *

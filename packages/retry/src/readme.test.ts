@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isTransient } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
+import { stripTypes } from '@temper/testkit/repository/strip-types';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { retryBudget } from './budget.ts';
 import * as api from './index.ts';
@@ -103,7 +104,7 @@ describe('the README', () => {
     await run(api, () => Promise.reject(down), {
       error: (...args: unknown[]) => logged.push(args),
     });
-    expect(logged).toEqual([['down', 'after', 3, 'attempts']]);
+    expect(logged).toEqual([['Error: down', 'after', 3, 'attempts']]);
     logged.length = 0;
     await run(api, async () => 'paid', { error: (...args: unknown[]) => logged.push(args) });
     expect(logged).toEqual([]);
@@ -111,7 +112,7 @@ describe('the README', () => {
 
   it('shows two ways to have an error of its own retried', async () => {
     const block = readme.split('```ts\n')[3]?.split('```')[0] ?? '';
-    const body = block.replace(/import .*;\n/g, '');
+    const body = stripTypes(block).replace(/import .*;\n/g, '');
     const run = new AsyncFunction(
       'retry',
       'isTransient',
@@ -137,6 +138,52 @@ describe('the README', () => {
       throw new Error('HTTP 503');
     });
     expect(calls).toBe(1);
+  });
+
+  it.each([
+    [undefined, 3, 3],
+    [{}, 1.19, 1.31],
+    [{ ratio: 0.1, minPerSecond: 1 }, 1.09, 1.12],
+  ])(
+    'says how much a dependency that is down is sent with the budget %o',
+    async (options, min, max) => {
+      const clock = new ManualClock();
+      const budget = options === undefined ? {} : { budget: retryBudget({ clock, ...options }) };
+      const policies = ['charge', 'refund'].map((name) => retry({ name, clock, ...budget }));
+      const down = Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
+      let sent = 0;
+      let calls = 0;
+      const seconds = async (count: number): Promise<void> => {
+        for (let i = 0; i < count * 20; i++) {
+          for (const policy of policies) {
+            for (let each = 0; each < 3; each++) {
+              calls++;
+              void policy.tryExecute(() => {
+                sent++;
+                return Promise.reject(down);
+              });
+            }
+          }
+          await clock.advance(50);
+        }
+      };
+      await seconds(20);
+      [sent, calls] = [0, 0];
+      await seconds(30);
+      await clock.advance(60_000);
+      // Of 120 calls a second.
+      expect(sent / calls).toBeGreaterThanOrEqual(min);
+      expect(sent / calls).toBeLessThanOrEqual(max + (options === undefined ? 0.1 : 0));
+    },
+  );
+
+  it('has an example of a shared budget that runs', () => {
+    const block = readme.split('```ts\n').find((code) => code.includes("name: 'refund', budget"));
+    const code = block?.split('```')[0]?.replace(/import .*\n/g, '') ?? '';
+    const run = new Function('retry', 'retryBudget', `${code}; return { budget, charge, refund };`);
+    const made = run(retry, retryBudget);
+    expect(made.budget.name).toBe('payments');
+    expect([made.charge.name, made.refund.name]).toEqual(['charge', 'refund']);
   });
 
   it('lists every option of a retry with its default', () => {

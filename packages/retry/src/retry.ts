@@ -1,9 +1,11 @@
 import {
-  classify,
+  type CallContext,
+  DeadlineExceededError,
   type Operation,
   OperationTimeoutError,
   type Outcome,
   type Policy,
+  type ShouldHandle,
 } from '@temper/core';
 import {
   ask,
@@ -12,7 +14,8 @@ import {
   decide,
   discardBody,
   endedRetries,
-  messageOf,
+  isCommitted,
+  Listeners,
   notify,
   numberAttempt,
   PolicyBase,
@@ -21,17 +24,18 @@ import {
   retryAfterOf,
   runWithTimeout,
   TimeoutQueue,
-  UNKNOWN,
-  warn,
+  transientByDefault,
 } from '@temper/core/policy';
 import { backoffDelay } from './backoff.ts';
 import { type ExhaustedDetails, type GiveUpReason, RetryExhaustedError } from './errors.ts';
 import type { OperationOutcome } from './metrics.ts';
 import {
+  type GaveUp,
   type ResolvedRetryOptions,
   type RetryBudget,
   type RetryEvent,
   type RetryOptions,
+  type RetryWait,
   resolveRetryOptions,
 } from './options.ts';
 import { type Observed, RetryObserver } from './telemetry.ts';
@@ -54,6 +58,10 @@ export interface RetryStats {
 /** A retry policy. */
 export interface RetryPolicy extends Policy {
   stats(): RetryStats;
+  /** Adds a listener, as the option does; disposing of the result removes it. */
+  onRetry(listener: (event: RetryWait, call: CallContext) => unknown): Disposable;
+  /** Adds a listener, as the option does; disposing of the result removes it. */
+  onGiveUp(listener: (event: GaveUp, call: CallContext) => unknown): Disposable;
   /** What composers should know of this policy. */
   describe(): PolicyDescription;
 }
@@ -91,10 +99,14 @@ interface End {
 class Retry extends PolicyBase implements RetryPolicy {
   readonly #options: ResolvedRetryOptions;
   readonly #timeouts: TimeoutQueue | undefined;
-  readonly #observer: RetryObserver;
+  readonly #shouldHandle: ShouldHandle;
+  // Created with the first call: an idle policy is to take less than 1 KB.
+  #observer: RetryObserver | undefined;
+  // Made for the first listener: most policies have none.
+  #waits: Listeners<RetryWait, [CallContext]> | undefined;
+  #endings: Listeners<GaveUp, [CallContext]> | undefined;
   #failedAttempts = 0;
   #retries = 0;
-  #warned = false;
 
   constructor(options: ResolvedRetryOptions) {
     super(options.name, options.clock);
@@ -102,15 +114,30 @@ class Retry extends PolicyBase implements RetryPolicy {
     const { clock, attemptTimeoutMs } = options;
     this.#timeouts =
       attemptTimeoutMs === undefined ? undefined : new TimeoutQueue(clock, attemptTimeoutMs);
-    this.#observer = new RetryObserver(this, options);
+    this.#shouldHandle =
+      options.shouldHandle ?? transientByDefault(`Retry policy '${options.name}'`, 'retry');
+    const { onRetry, onGiveUp } = options;
+    if (onRetry !== undefined) this.#waits = new Listeners(options.name, 'onRetry', onRetry);
+    if (onGiveUp !== undefined) this.#endings = new Listeners(options.name, 'onGiveUp', onGiveUp);
+  }
+
+  onRetry(listener: (event: RetryWait, call: CallContext) => unknown): Disposable {
+    this.#waits ??= new Listeners(this.name, 'onRetry');
+    return this.#waits.add(listener);
+  }
+
+  onGiveUp(listener: (event: GaveUp, call: CallContext) => unknown): Disposable {
+    this.#endings ??= new Listeners(this.name, 'onGiveUp');
+    return this.#endings.add(listener);
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const { budget, maxElapsedMs } = this.#options;
+    this.#refuseEnded(call);
     // Reading the clock is a fifth of the cost of a call, so it is left out where it is not needed.
     const startedAt =
       maxElapsedMs === Number.POSITIVE_INFINITY ? undefined : this.clock.monotonic();
-    const observed = this.#observer.begin(call);
+    const observed = this.#observe().begin(call);
     if (budget !== undefined) this.#deposit(budget);
 
     const timeouts = this.#timeouts;
@@ -119,9 +146,7 @@ class Retry extends PolicyBase implements RetryPolicy {
     const began = numberAttempt();
     let outcome: Outcome<T>;
     try {
-      const value = await (observed === undefined
-        ? work(attempt)
-        : this.#observer.run(observed, attempt, 0, work));
+      const value = await this.#observe().run(observed, attempt, 0, work);
       if (!this.#handlesValue(value, attempt)) {
         this.#succeeded(1, observed);
         return value;
@@ -145,12 +170,19 @@ class Retry extends PolicyBase implements RetryPolicy {
     });
   }
 
+  /** A wait in a policy around this one may have outlasted the call. */
+  #refuseEnded(call: Call): void {
+    if (!call.aborted && (call.deadline === undefined || call.remainingMs(this.clock) > 0)) return;
+    this.#observe().operations.aborted++;
+    throw call.aborted ? call.reason : new DeadlineExceededError(call.operation);
+  }
+
   /** What follows a failed first attempt, apart so that a call that succeeds at once stays cheap. */
   async #retry<T>(work: Work<T>, failing: FailingCall<T>): Promise<T> {
     const { call, observed } = failing;
     for (;;) {
       this.#attemptFailed(failing);
-      const end = this.#plan(failing) ?? (await this.#wait(failing));
+      const end = this.#plan(failing) ?? (await this.#wait(failing)) ?? this.#recheck(failing);
       if (end !== undefined) {
         const final = this.#end(failing, end);
         if (final.ok) return final.value;
@@ -162,10 +194,9 @@ class Retry extends PolicyBase implements RetryPolicy {
       failing.attempt = attempt;
       failing.number = numberAttempt();
       try {
-        const value = await (observed === undefined
-          ? work(attempt)
-          : this.#observer.run(observed, attempt, failing.delayMs, work));
+        const value = await this.#observe().run(observed, attempt, failing.delayMs, work);
         if (!this.#handlesValue(value, attempt)) {
+          attempt.noteFailure(undefined);
           this.#succeeded(attempt.attempt, observed);
           return value;
         }
@@ -182,46 +213,37 @@ class Retry extends PolicyBase implements RetryPolicy {
     return (attempt) => runWithTimeout(operation, attempt, timeouts, error);
   }
 
+  #observe(): RetryObserver {
+    this.#observer ??= new RetryObserver(this, this.#options);
+    return this.#observer;
+  }
+
   #deposit(budget: RetryBudget): void {
     notify(this.name, 'budget.deposit', () => budget.deposit());
   }
 
   /** By default values are not failures; only a predicate of the user's can say otherwise. */
   #handlesValue(value: unknown, attempt: Call): boolean {
-    const { shouldHandle } = this.#options;
     return (
-      shouldHandle !== undefined && decide(this.name, shouldHandle, { ok: true, value }, attempt)
+      this.#options.shouldHandle !== undefined &&
+      decide(this.name, this.#shouldHandle, { ok: true, value }, attempt)
     );
   }
 
-  #handlesError(outcome: Outcome<unknown> & { ok: false }, attempt: Call): boolean {
-    const { shouldHandle } = this.#options;
-    if (shouldHandle !== undefined) return decide(this.name, shouldHandle, outcome, attempt);
-    const verdict = classify(outcome.error);
-    if (verdict === UNKNOWN && !this.#warned) {
-      // What surprises users of other libraries first is said once per policy.
-      this.#warned = true;
-      warn(
-        `Retry policy '${this.name}' does not retry an error that it cannot classify: ${messageOf(outcome.error)}. ` +
-          'Set shouldHandle, or give the error a code, a status or a classification.',
-      );
-    }
-    return verdict.transient;
-  }
-
   #succeeded(attempt: number, observed: Observed | undefined): void {
-    const { operations, attempts } = this.#observer;
+    const { operations, attempts } = this.#observe();
     const outcome = attempt === 1 ? 'success' : 'recovered';
     attempts.success++;
     operations[outcome]++;
-    if (observed !== undefined) this.#observer.end(observed, outcome, attempt);
+    this.#observe().end(observed, outcome, attempt);
   }
 
   #attemptFailed({ attempt, outcome, errors, delayMs, observed }: FailingCall<unknown>): void {
+    if (!outcome.ok) attempt.noteFailure(outcome.error);
     if (errors.length === KEPT_ERRORS) errors.splice(1, 1);
     errors.push(failureOf(outcome));
     this.#failedAttempts++;
-    this.#observer.attemptFailed(observed, attempt.attempt, delayMs, outcome);
+    this.#observe().attemptFailed(observed, attempt.attempt, delayMs, outcome);
   }
 
   /**
@@ -233,12 +255,17 @@ class Retry extends PolicyBase implements RetryPolicy {
     const { call, attempt, number, outcome } = failing;
     if (call.aborted) return { outcome: 'aborted', error: call.reason };
     const error = failureOf(outcome);
-    // A retry inside has made its attempts already: retrying it would multiply them.
+    // Another attempt would repeat items that the caller has seen, or multiply the attempts of a retry
+    // inside.
     if (
+      isCommitted(attempt) ||
       endedRetries(error, attempt, number) ||
-      (!outcome.ok && !this.#handlesError(outcome, attempt))
+      (!outcome.ok && !decide(this.name, this.#shouldHandle, outcome, attempt))
     ) {
-      return { outcome: 'failure', error };
+      // The predicate may have ended the call.
+      return call.aborted
+        ? { outcome: 'aborted', error: call.reason }
+        : { outcome: 'failure', error };
     }
     const giveUp = (reason: GiveUpReason): End => ({ outcome: 'exhausted', error, reason });
     const { maxAttempts, maxRetryAfterMs, budget } = this.#options;
@@ -252,7 +279,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       return giveUp('budget');
     }
     failing.delayMs = delayMs;
-    this.#observer.delayed(delayMs);
+    this.#observe().delayed(delayMs);
     return undefined;
   }
 
@@ -273,34 +300,38 @@ class Retry extends PolicyBase implements RetryPolicy {
   /** Waits before the next attempt; an abort ends the wait, and with it the call. */
   async #wait(failing: FailingCall<unknown>): Promise<End | undefined> {
     const { call, attempt, delayMs, outcome } = failing;
-    const { onRetry } = this.#options;
     try {
       const pause = delayMs > 0 || attempt.attempt % IMMEDIATE_RETRIES === 0;
       const wait = pause ? this.clock.sleep(delayMs, call.abortable) : undefined;
       // After the timer is armed, so that the hook can advance a manual clock.
-      if (onRetry !== undefined) {
-        notify(this.name, 'onRetry', onRetry, { ...this.#event(failing), delayMs }, call);
+      if (this.#waits?.empty === false) {
+        this.#waits.emit({ ...this.#event(failing), delayMs }, call);
       }
       discardBody(failureOf(outcome));
       await wait;
-      return call.aborted ? { outcome: 'aborted', error: call.reason } : undefined;
+      return undefined;
     } catch (error) {
       return { outcome: 'aborted', error };
     }
   }
 
+  /** What a wait may have changed: the call was ended, or the event loop was blocked for too long. */
+  #recheck({ call, outcome, until }: FailingCall<unknown>): End | undefined {
+    if (call.aborted) return { outcome: 'aborted', error: call.reason };
+    const exhausted = { outcome: 'exhausted', error: failureOf(outcome) } as const;
+    if (call.remainingMs(this.clock) <= 0) return { ...exhausted, reason: 'deadline' };
+    return this.clock.monotonic() > until ? { ...exhausted, reason: 'elapsed' } : undefined;
+  }
+
   /** Ends a failed call. A value that counts as a failure is still returned. */
   #end<T>(failing: FailingCall<T>, { outcome: ended, error: last, reason }: End): Outcome<T> {
     const { call, attempt, outcome, observed } = failing;
-    const { onGiveUp } = this.#options;
     const error = reason === undefined ? last : this.#exhausted(failing, reason);
     const final = outcome.ok && ended !== 'aborted' ? outcome : { ok: false as const, error };
-    this.#observer.operations[ended]++;
-    if (observed !== undefined) {
-      this.#observer.end(observed, ended, attempt.attempt, final, reason);
-    }
-    if (onGiveUp !== undefined) {
-      notify(this.name, 'onGiveUp', onGiveUp, { ...this.#event(failing), error }, call);
+    this.#observe().operations[ended]++;
+    this.#observe().end(observed, ended, attempt.attempt, final, reason);
+    if (this.#endings?.empty === false) {
+      this.#endings.emit({ ...this.#event(failing), error }, call);
     }
     if (ended === 'aborted') discardBody(failureOf(outcome));
     return final;
@@ -318,7 +349,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       errors,
       retryAfterMs: this.#retryAfter(failure),
     };
-    this.#observer.exhausted(observed, details, outcome);
+    this.#observe().exhausted(observed, details, outcome);
     rememberRetries(failure, call, began, outcome.ok ? undefined : details);
     if (outcome.ok || !this.#options.wrapExhausted) return failure;
     const error = new RetryExhaustedError(details);
@@ -343,7 +374,7 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 
   stats(): RetryStats {
-    const { operations, attempts } = this.#observer;
+    const { operations, attempts } = this.#observe();
     return {
       operations: { ...operations },
       attempts: attempts.success + this.#failedAttempts,

@@ -5,7 +5,6 @@ import {
   type MetricDefinition,
   type SpanDefinition,
 } from '@temper/core/policy';
-import { METRIC_BUDGET_AVAILABLE } from './budget-telemetry.ts';
 import {
   ATTR_ATTEMPT,
   ATTR_ATTEMPTS,
@@ -13,12 +12,12 @@ import {
   ATTR_OPERATION_OUTCOME,
   ATTR_REASON,
   METRIC_ATTEMPTS,
+  METRIC_BUDGET_AVAILABLE,
   METRIC_DELAY,
   METRIC_OPERATION_DURATION,
   METRIC_OPERATIONS,
 } from './metrics.ts';
 
-export { METRIC_BUDGET_AVAILABLE } from './budget-telemetry.ts';
 export {
   ATTR_ATTEMPT,
   ATTR_ATTEMPT_OUTCOME,
@@ -28,6 +27,7 @@ export {
   ATTR_REASON,
   EVENT_EXHAUSTED,
   METRIC_ATTEMPTS,
+  METRIC_BUDGET_AVAILABLE,
   METRIC_DELAY,
   METRIC_OPERATION_DURATION,
   METRIC_OPERATIONS,

@@ -6,8 +6,9 @@ import {
   SamplingDecision,
 } from '@opentelemetry/sdk-trace';
 import { temperMetricProducer } from '@temper/core';
-import { InMemoryTelemetry, ManualClock, type TelemetryOptions } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
 import { settle } from '@temper/testkit/clock';
+import { InMemoryTelemetry, type TelemetryOptions } from '@temper/testkit/repository';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RetryOptions } from './options.ts';
 import { type RetryPolicy, retry } from './retry.ts';

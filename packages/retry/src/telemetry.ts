@@ -73,9 +73,20 @@ export class RetryObserver {
   }
 
   /** Runs one attempt, in a span of its own where its call has one. */
-  run<T>(observed: Observed, attempt: Call, delayMs: number, work: (attempt: Call) => T): T {
-    if (observed.current === undefined) return work(attempt);
-    const attributes = this.#attributes(attempt.attempt, delayMs);
+  run<T>(
+    observed: Observed | undefined,
+    attempt: Call,
+    delayMs: number,
+    work: (attempt: Call) => T,
+  ): T {
+    return observed?.traced === true
+      ? this.#watch(observed, attempt, delayMs, work)
+      : work(attempt);
+  }
+
+  /** Apart, where the closures would cost every call a context. */
+  #watch<T>(observed: Observed, attempt: Call, delayMs: number, work: (attempt: Call) => T): T {
+    const attributes = (): Attributes => this.#attributes(attempt.attempt, delayMs);
     return observed.runPart('attempt', attributes, () => work(attempt));
   }
 
@@ -86,7 +97,7 @@ export class RetryObserver {
     outcome: Outcome<unknown>,
   ): void {
     this.#failedAttempts.ofOutcome(outcome).value++;
-    observed?.partFailed('attempt', this.#attributes(attempt, delayMs), outcome);
+    observed?.partFailed('attempt', () => this.#attributes(attempt, delayMs), outcome);
   }
 
   /** @param ms - a wait before an attempt, as planned */
@@ -117,13 +128,13 @@ export class RetryObserver {
 
   /** @param failure - what makes the call a failed one */
   end(
-    observed: Observed,
+    observed: Observed | undefined,
     outcome: OperationOutcome,
     attempts: number,
     failure?: Outcome<unknown>,
     reason?: string,
   ): void {
-    observed.end(outcome, failure, {
+    observed?.end(outcome, failure, {
       [ATTR_ATTEMPTS.name]: attempts,
       ...(reason === undefined ? undefined : { [ATTR_REASON.name]: reason }),
     });

@@ -191,7 +191,9 @@ describe('a deadline', () => {
     );
     const error = await caught(clock.runUntil(call));
     expect(error).toBeInstanceOf(DeadlineExceededError);
-    expect(signal?.reason).toBe(error);
+    expect(signal?.reason).toBeInstanceOf(DeadlineExceededError);
+    expect(signal?.reason).toEqual(error);
+    expect(signal?.reason).not.toBe(error);
     await settle();
     expect(policy.stats()).toMatchObject({ operations: { aborted: 1 } });
     expect(clock.pending).toBe(0);

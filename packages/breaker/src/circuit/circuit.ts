@@ -8,7 +8,8 @@ export type CircuitState = 'closed' | 'open' | 'half-open' | 'isolated';
  * know neither a clock (the caller passes the time, in monotonic milliseconds), nor a window (the
  * caller says when to open), nor telemetry.
  *
- * Source of the pattern: M. Nygard, "Release It!", 2007.
+ * Source of the pattern: M. Nygard, "Release It!", 2007. Half-open circuits judged by the failure rate of
+ * a number of trials: resilience4j.
  */
 export interface Circuit {
   readonly state: CircuitState;
@@ -28,17 +29,28 @@ export interface Circuit {
    * running trial has run for too long. `Infinity` otherwise.
    */
   readonly until: number;
-  /** When each running trial began, oldest first. Empty unless half-open. */
-  readonly trials: readonly number[];
-  /** Trials in a row that succeeded. 0 unless half-open. */
+  /** The trials that are running. Empty unless half-open. */
+  readonly trials: readonly RunningTrial[];
+  /** Trials that succeeded. 0 unless half-open. */
   readonly successes: number;
+  /** Trials that failed, where some may. 0 unless half-open. */
+  readonly failures: number;
   /** What opened it, where known; kept until it closes. */
   readonly failure: Outcome<unknown> | undefined;
+}
+
+/** A trial, told from others by its identity. */
+export interface RunningTrial {
+  /** When it began; `Infinity` until it does. */
+  begunAt: number;
 }
 
 /** The options that a circuit depends on. */
 export interface CircuitRules {
   readonly successThreshold: number;
+  /** Judges so many trials by their failure rate, instead of each by itself. */
+  readonly halfOpenTrials?: number | undefined;
+  readonly halfOpenMaxFailureRate: number;
   readonly halfOpenMaxCalls: number;
   readonly halfOpenMaxDurationMs: number;
   /** `undefined`: the length of the last opening. */
@@ -52,7 +64,7 @@ export interface Opening {
   readonly failure: Outcome<unknown> | undefined;
 }
 
-const NO_TRIALS: readonly number[] = [];
+const NO_TRIALS: readonly RunningTrial[] = [];
 
 /** A new circuit. */
 export function newCircuit(at: number): Circuit {
@@ -65,6 +77,7 @@ export function newCircuit(at: number): Circuit {
     until: Number.POSITIVE_INFINITY,
     trials: NO_TRIALS,
     successes: 0,
+    failures: 0,
     failure: undefined,
   };
 }
@@ -73,12 +86,16 @@ export function newCircuit(at: number): Circuit {
 function enter(circuit: Circuit, state: CircuitState, since: number): Circuit {
   const generation = circuit.generation + 1;
   const until = Number.POSITIVE_INFINITY;
-  return { ...circuit, state, generation, since, until, trials: NO_TRIALS, successes: 0 };
+  const counts = { trials: NO_TRIALS, successes: 0, failures: 0 };
+  return { ...circuit, ...counts, state, generation, since, until };
 }
 
 /** Whether one more call may run. */
-export function admits({ state, trials }: Circuit, rules: CircuitRules): boolean {
-  return state === 'closed' || (state === 'half-open' && trials.length < rules.halfOpenMaxCalls);
+export function admits(circuit: Circuit, rules: CircuitRules): boolean {
+  const { state, trials, successes, failures } = circuit;
+  if (state !== 'half-open') return state === 'closed';
+  const { halfOpenMaxCalls, halfOpenTrials = Number.POSITIVE_INFINITY } = rules;
+  return trials.length < Math.min(halfOpenMaxCalls, halfOpenTrials - successes - failures);
 }
 
 /**
@@ -90,7 +107,11 @@ export function retryAfterMs(
   at: number,
   rules: CircuitRules,
 ): number | undefined {
-  return admits(circuit, rules) || circuit.state === 'isolated' ? undefined : circuit.until - at;
+  if (admits(circuit, rules) || circuit.state === 'isolated') return undefined;
+  // A trial that waits for the fleet has not begun, and has no end yet.
+  return circuit.until === Number.POSITIVE_INFINITY
+    ? rules.halfOpenMaxDurationMs
+    : circuit.until - at;
 }
 
 /** The number of openings in a row, if the circuit opened now. */
@@ -126,32 +147,47 @@ export function followed(circuit: Circuit, at: number, forMs: number): Circuit {
   return state === 'open' ? { ...next, generation: circuit.generation } : next;
 }
 
-/** A trial begins, which {@link admits} has allowed. */
-export function withTrial(circuit: Circuit, at: number, rules: CircuitRules): Circuit {
-  return running(circuit, [...circuit.trials, at], rules);
+/** A trial takes its place, which {@link admits} has allowed. */
+export function withTrial(circuit: Circuit, trial: RunningTrial, rules: CircuitRules): Circuit {
+  return withTrials(circuit, [...circuit.trials, trial], rules);
+}
+
+/** A trial ends. A failed one may be the last: {@link trialsDecide} tells. */
+export function withoutTrial(
+  circuit: Circuit,
+  trial: RunningTrial,
+  verdict: 'success' | 'failure' | 'ignored',
+  rules: CircuitRules,
+): Circuit {
+  const others = circuit.trials.filter((other) => other !== trial);
+  if (others.length === circuit.trials.length) return circuit;
+  const successes = circuit.successes + (verdict === 'success' ? 1 : 0);
+  const failures = circuit.failures + (verdict === 'failure' ? 1 : 0);
+  return withTrials({ ...circuit, successes, failures }, others, rules);
+}
+
+/** The circuit with other trials running, or with the same ones after one of them has begun. */
+export function withTrials(
+  circuit: Circuit,
+  trials: readonly RunningTrial[],
+  rules: CircuitRules,
+): Circuit {
+  const until = trials.reduce((first, { begunAt }) => Math.min(first, begunAt), Infinity);
+  return { ...circuit, trials, until: until + rules.halfOpenMaxDurationMs };
 }
 
 /**
- * A trial ends without a failure, and may close the circuit.
- *
- * @param begunAt - when it began, as given to {@link withTrial}
- * @param succeeded - `false`: it tells nothing, and only makes room for another one
+ * What the trials so far decide: the first failure opens, and `successThreshold` successes close. By
+ * rate, the circuit opens as soon as too many of `halfOpenTrials` have failed, and closes when all have
+ * ended and not too many have.
  */
-export function withoutTrial(
-  circuit: Circuit,
-  begunAt: number,
-  succeeded: boolean,
-  at: number,
-  rules: CircuitRules,
-): Circuit {
-  const index = circuit.trials.indexOf(begunAt);
-  if (index === -1) return circuit;
-  const successes = circuit.successes + (succeeded ? 1 : 0);
-  if (successes >= rules.successThreshold) return closed(circuit, at, circuit.openings);
-  return running({ ...circuit, successes }, circuit.trials.toSpliced(index, 1), rules);
-}
-
-function running(circuit: Circuit, trials: readonly number[], rules: CircuitRules): Circuit {
-  const [oldest = Number.POSITIVE_INFINITY] = trials;
-  return { ...circuit, trials, until: oldest + rules.halfOpenMaxDurationMs };
+export function trialsDecide(circuit: Circuit, rules: CircuitRules): 'open' | 'close' | undefined {
+  const { successes, failures } = circuit;
+  const { halfOpenTrials, halfOpenMaxFailureRate, successThreshold } = rules;
+  if (halfOpenTrials === undefined) {
+    if (failures > 0) return 'open';
+    return successes >= successThreshold ? 'close' : undefined;
+  }
+  if (failures / halfOpenTrials > halfOpenMaxFailureRate) return 'open';
+  return successes + failures >= halfOpenTrials ? 'close' : undefined;
 }

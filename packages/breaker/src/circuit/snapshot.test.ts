@@ -1,10 +1,9 @@
 import { ManualClock } from '@temper/testkit/clock';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { circuitBreaker } from '../breaker.ts';
-import type { CircuitBreaker } from '../contract.ts';
+import { circuitBreaker } from '../circuit-breaker.ts';
+import type { BreakerSnapshot, CircuitBreaker } from '../contract.ts';
 import type { CircuitBreakerOptions } from '../options.ts';
-import type { BreakerSnapshot } from './snapshot.ts';
 
 const ok = async (): Promise<string> => 'ok';
 const fail = (): Promise<never> => Promise.reject(new Error('boom'));
@@ -63,7 +62,7 @@ describe('a snapshot', () => {
     await breaker.execute(ok);
     void breaker.execute(() => new Promise(() => undefined));
     const { breaker: revived } = revive(breaker.snapshot(), 0);
-    expect(revived.stats().trials).toEqual({ running: 0, successes: 1 });
+    expect(revived.stats().trials).toEqual({ running: 0, successes: 1, failures: 0 });
     await revived.execute(ok);
     expect(revived.state).toBe('closed');
   });
@@ -167,6 +166,109 @@ describe('a snapshot', () => {
     const snapshot = breaker.snapshot();
     const forged = { ...snapshot, remainingMs: 1e15 };
     expect(revive(forged as BreakerSnapshot, 0).breaker.stats().retryAfterMs).toBe(600_000);
+  });
+
+  it('takes the trials that are running in this process up again, whatever happened meanwhile', async () => {
+    for (const meanwhile of ['reset', 'forceOpen'] as const) {
+      const breaker = circuitBreaker({ clock });
+      await failTimes(breaker, 5);
+      clock.jump(60_000);
+      const trials = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+      const first = breaker.execute(() => (trials[0] as (typeof trials)[0]).promise);
+      const halfOpen = breaker.snapshot();
+      breaker[meanwhile]();
+      breaker.restore(halfOpen);
+      expect(breaker.stats()).toMatchObject({ state: 'half-open', trials: { running: 1 } });
+      expect(await breaker.tryExecute(ok)).toMatchObject({ ok: false });
+      trials[0]?.resolve('ok');
+      await first;
+      expect(breaker.stats()).toMatchObject({ trials: { running: 0, successes: 1 } });
+    }
+  });
+
+  it('does not take up a trial that has run for too long', async () => {
+    const breaker = circuitBreaker({ clock, halfOpenMaxDurationMs: 1000 });
+    await failTimes(breaker, 5);
+    clock.jump(60_000);
+    const halfOpen = breaker.snapshot();
+    void breaker.execute(() => new Promise(() => undefined));
+    clock.jump(1000);
+    expect(breaker.state).toBe('open');
+    breaker.restore(halfOpen);
+    expect(breaker.stats()).toMatchObject({ state: 'half-open', trials: { running: 0 } });
+  });
+
+  it.each<[string, object]>([
+    ['openings', { state: 'open', openings: 0 }],
+    ['openings', { state: 'half-open', openings: 0 }],
+    ['remainingMs', { state: 'closed', remainingMs: 5 }],
+    ['remainingMs', { state: 'half-open', openings: 1, remainingMs: 5 }],
+    ['successes and failures', { successes: 1 }],
+    ['successes and failures', { state: 'open', openings: 1, failures: 1 }],
+    ['window.calls', { window: { kind: 'time', calls: [[0, 1, 2, 0]] } }],
+    ['window.calls', { window: { kind: 'time', calls: [[0, 1, 0, 2]] } }],
+    ['window.calls', { window: { kind: 'calls', calls: [[0, 5, 5, 0]] } }],
+    ['window.calls', { window: { kind: 'calls', calls: [[0, 0, 0, 0]] } }],
+    ['window.calls', { window: { kind: 'consecutive', calls: [[0, 4, 3, 0]] } }],
+    ['window.calls', { window: { kind: 'consecutive', calls: [[0, 3, 3, 1]] } }],
+    [
+      'window.calls',
+      {
+        window: {
+          kind: 'consecutive',
+          calls: [
+            [0, 1, 1, 0],
+            [0, 1, 1, 0],
+          ],
+        },
+      },
+    ],
+  ])('with an impossible count of %s is refused: %j', (field, change) => {
+    const breaker = circuitBreaker({ clock });
+    const before = breaker.snapshot();
+    expect(() => breaker.restore({ ...before, ...change } as BreakerSnapshot)).toThrow(
+      new RegExp(`^restore: snapshot: ${field} .*: no breaker saves that\\.$`),
+    );
+    expect(breaker.snapshot()).toEqual(before);
+  });
+
+  it('is checked as it is used: a getter cannot answer twice', () => {
+    const breaker = circuitBreaker({ clock });
+    let reads = 0;
+    const snapshot = Object.defineProperty({ ...breaker.snapshot() }, 'state', {
+      get: () => (reads++ === 0 ? 'closed' : 'ajar'),
+    });
+    breaker.restore(snapshot);
+    expect(breaker.state).toBe('closed');
+    expect(reads).toBe(1);
+  });
+
+  it('of every breaker in every state can be restored', async () => {
+    const kinds: CircuitBreakerOptions[] = [
+      {},
+      { halfOpenTrials: 4, halfOpenMaxFailureRate: 0.5, halfOpenMaxCalls: 2 },
+      { window: { calls: 7 }, slowCallDurationMs: 5 },
+      { window: { durationMs: 900 }, slowCallDurationMs: 5, openDurationMs: 33.3 },
+    ];
+    const step = fc.constantFrom('ok', 'fail', 'slow', 'hang', 'wait', 'force', 'reset');
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...kinds), fc.array(step), async (options, steps) => {
+        const breaker = circuitBreaker({ clock, ...options });
+        for (const each of steps) {
+          if (each === 'ok') await breaker.tryExecute(ok);
+          if (each === 'fail') await breaker.tryExecute(fail);
+          if (each === 'slow') await breaker.tryExecute(() => clock.jump(10));
+          if (each === 'hang') void breaker.tryExecute(() => new Promise(() => undefined));
+          if (each === 'wait') clock.jump(40_000.7);
+          if (each === 'force') breaker.forceOpen(12.3);
+          if (each === 'reset') breaker.reset();
+          const snapshot = breaker.snapshot();
+          const { breaker: revived } = revive(snapshot, 0, options);
+          expect(revived.state).toBe(breaker.state);
+        }
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it('that is malformed is refused, and changes nothing', async () => {

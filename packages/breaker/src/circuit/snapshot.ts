@@ -6,29 +6,17 @@ import {
   numberRule,
   type OptionRule,
   oneOfRule,
+  typeRule,
 } from '@temper/core/policy';
-import type { Circuit } from './circuit.ts';
+import type { BreakerSnapshot } from '../contract.ts';
+import {
+  type Circuit,
+  type CircuitRules,
+  type RunningTrial,
+  trialsDecide,
+  withTrials,
+} from './circuit.ts';
 import type { SavedCalls, SavedWindow, Window } from './window.ts';
-
-/**
- * A breaker as plain data, to be carried over a restart or between invocations of a function. Times are
- * durations, so that another process with another monotonic clock can restore it.
- */
-export interface BreakerSnapshot {
-  readonly version: 1;
-  /** Wall-clock time at which it was taken, in milliseconds since the epoch. */
-  readonly takenAt: number;
-  /** An isolated circuit is saved as a closed one: isolation holds in its own process only. */
-  readonly state: 'closed' | 'open' | 'half-open';
-  readonly openings: number;
-  readonly openMs: number;
-  /** How long it had been in this state, in milliseconds. */
-  readonly elapsedMs: number;
-  /** How much of the open time was left, in milliseconds; 0 unless open. */
-  readonly remainingMs: number;
-  readonly successes: number;
-  readonly window: SavedWindow;
-}
 
 /**
  * @param at - monotonic milliseconds
@@ -40,7 +28,7 @@ export function takeSnapshot(
   at: number,
   now: number,
 ): BreakerSnapshot {
-  const { state, openings, openMs, since, until, successes } = circuit;
+  const { state, openings, openMs, since, until, successes, failures } = circuit;
   return {
     version: 1,
     takenAt: now,
@@ -50,49 +38,73 @@ export function takeSnapshot(
     elapsedMs: state === 'isolated' ? 0 : Math.max(0, at - since),
     remainingMs: state === 'open' ? Math.max(0, until - at) : 0,
     successes,
+    failures,
     window: { kind: window.kind, calls: window.save(at) },
   };
 }
 
+/** What a snapshot is restored into. */
+export interface RestoreTarget {
+  readonly current: Circuit;
+  readonly window: Window;
+  /** The trials that are running in this process, of whatever circuit. */
+  readonly running: readonly RunningTrial[];
+  readonly rules: CircuitRules & { readonly maxOpenDurationMs: number };
+  /** Monotonic milliseconds. */
+  readonly at: number;
+  /** Wall-clock time, in milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** A snapshot in this process's time. */
+export interface Restored {
+  readonly circuit: Circuit;
+  /** For the window; `undefined` when they are of another kind of window. */
+  readonly calls: readonly SavedCalls[] | undefined;
+}
+
 /**
- * The circuit of a snapshot in this process's time.
+ * Brings a snapshot into this process's time. Trials that are running in this process keep their places
+ * and results; those of another process are unknown here. Trials that were counted under other options and
+ * would have decided under these are made again.
  *
- * @param current - the circuit that it replaces; running trials go on where both are half-open
- * @param agoMs - time since the snapshot was taken
- * @param maxOpenMs - longest open time that is believed
+ * @throws {TypeError | RangeError} on anything but a snapshot
  */
-export function loadCircuit(
-  current: Circuit,
-  snapshot: BreakerSnapshot,
-  at: number,
-  agoMs: number,
-  maxOpenMs: number,
-): Circuit {
-  const { state, openings, openMs, successes } = snapshot;
-  const common = { state, openings, openMs, successes, since: at - agoMs - snapshot.elapsedMs };
-  if (state === 'half-open' && current.state === 'half-open') return { ...current, ...common };
-  const remainingMs = Math.min(maxOpenMs, Math.max(0, snapshot.remainingMs - agoMs));
+export function loadSnapshot(saved: BreakerSnapshot, target: RestoreTarget): Restored {
+  const snapshot = checkSnapshot(saved);
+  // A wall clock that was set back must not keep the circuit open.
+  const agoMs = Math.max(0, target.now - snapshot.takenAt);
+  const { kind, calls } = snapshot.window;
+  const aged = calls.map(([ageMs, ...counts]): SavedCalls => [ageMs + agoMs, ...counts]);
   return {
-    ...common,
-    generation: current.generation + 1,
-    until: state === 'open' ? at + remainingMs : Number.POSITIVE_INFINITY,
-    trials: [],
-    failure: undefined,
+    circuit: circuitOf(snapshot, agoMs, target),
+    calls: kind === target.window.kind ? aged : undefined,
   };
 }
 
-/** Replaces the calls of a window by those of a snapshot, unless they are of another kind of window. */
-export function loadWindow(
-  window: Window,
-  snapshot: BreakerSnapshot,
-  at: number,
-  agoMs: number,
-): void {
-  const { kind, calls } = snapshot.window;
-  if (kind !== window.kind) return;
-  window.reset();
-  const aged = calls.map(([ageMs, ...counts]): SavedCalls => [ageMs + agoMs, ...counts]);
-  window.load(aged, at);
+function circuitOf(snapshot: BreakerSnapshot, agoMs: number, target: RestoreTarget): Circuit {
+  const { current, running, rules, at } = target;
+  const { state, openings, openMs, successes, failures, elapsedMs } = snapshot;
+  const remainingMs = Math.min(rules.maxOpenDurationMs, Math.max(0, snapshot.remainingMs - agoMs));
+  const goesOn = state === 'half-open' && current.state === 'half-open';
+  const circuit: Circuit = {
+    state,
+    openings,
+    openMs,
+    successes,
+    failures,
+    since: at - agoMs - elapsedMs,
+    generation: goesOn ? current.generation : current.generation + 1,
+    until: state === 'open' ? at + remainingMs : Number.POSITIVE_INFINITY,
+    trials: [],
+    failure: goesOn ? current.failure : undefined,
+  };
+  if (state !== 'half-open') return circuit;
+  // Saved under other options, the counts may already decide, and no trial would be left to say so.
+  const decided = trialsDecide(circuit, rules) !== undefined;
+  const undecided = decided ? { ...circuit, successes: 0, failures: 0 } : circuit;
+  const inTime = running.filter(({ begunAt }) => at < begunAt + rules.halfOpenMaxDurationMs);
+  return withTrials(undecided, inTime, rules);
 }
 
 const OWNER = 'restore: snapshot';
@@ -108,32 +120,61 @@ const RULES: Readonly<Record<keyof BreakerSnapshot, OptionRule>> = {
   elapsedMs: numberRule(DURATION),
   remainingMs: numberRule(DURATION),
   successes: numberRule(COUNT),
-  window: checkWindow,
+  failures: numberRule(COUNT),
+  window: typeRule('object'),
 };
 
 /**
- * Holds a snapshot to its shape: it comes from a file or a database.
+ * Holds a snapshot to its shape and its numbers to each other: it comes from a file or a database. The
+ * fields are read once.
  *
  * @throws {TypeError | RangeError} naming the field, its range and the value
  */
-export function checkSnapshot(snapshot: unknown): BreakerSnapshot {
+function checkSnapshot(snapshot: unknown): BreakerSnapshot {
   checkType('restore', 'snapshot', snapshot, 'object');
   const fields = snapshot as Record<string, unknown>;
-  for (const [field, rule] of Object.entries(RULES)) rule(OWNER, field, fields[field]);
-  return snapshot as BreakerSnapshot;
+  const read = Object.fromEntries(Object.keys(RULES).map((field) => [field, fields[field]]));
+  for (const [field, rule] of Object.entries(RULES)) rule(OWNER, field, read[field]);
+  const checked = read as unknown as BreakerSnapshot;
+  const { state, openings, remainingMs, successes, failures } = checked;
+  if (state !== 'closed' && openings === 0) impossible('openings', `of 0 while ${state}`);
+  if (state !== 'open' && remainingMs > 0) impossible('remainingMs', `left while ${state}`);
+  if (state !== 'half-open' && successes + failures > 0) {
+    impossible('successes and failures', `of trials while ${state}`);
+  }
+  return { ...checked, window: checkWindow(OWNER, 'window', checked.window) };
 }
 
-function checkWindow(owner: string, field: string, window: unknown): void {
+function impossible(field: string, why: string): never {
+  throw new RangeError(`${OWNER}: ${field} ${why}: no breaker saves that.`);
+}
+
+/** @returns a copy */
+function checkWindow(owner: string, field: string, window: unknown): SavedWindow {
   checkType(owner, field, window, 'object');
   const { kind, calls } = window as Record<string, unknown>;
   checkOneOf(owner, `${field}.kind`, kind, ['consecutive', 'calls', 'time']);
   if (!Array.isArray(calls)) throw new TypeError(`${owner}: ${field}.calls must be an array.`);
-  for (const group of calls as unknown[]) {
+  const groups = calls.map((group: unknown): SavedCalls => {
     if (!Array.isArray(group) || group.length !== 4) {
       throw new TypeError(`${owner}: ${field}.calls must contain arrays of 4 numbers.`);
     }
     const [ageMs, ...counts] = group as unknown[];
     checkNumber(owner, `${field}.calls`, ageMs, { infinite: false });
     for (const count of counts) checkNumber(owner, `${field}.calls`, count, COUNT);
+    return [...group] as unknown as SavedCalls;
+  });
+  for (const [, count, failures, slow] of groups) {
+    if (failures > count || slow > count) {
+      impossible(`${field}.calls`, 'with more failed or slow calls than calls');
+    }
+    if (kind === 'calls' && count !== 1) impossible(`${field}.calls`, `of ${count} calls as one`);
+    if (kind === 'consecutive' && (failures !== count || slow > 0)) {
+      impossible(`${field}.calls`, 'in a row with calls that did not fail');
+    }
   }
+  if (kind === 'consecutive' && groups.length > 1) {
+    impossible(`${field}.calls`, 'in a row as several groups');
+  }
+  return { kind: kind as SavedWindow['kind'], calls: groups };
 }

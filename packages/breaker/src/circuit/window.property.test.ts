@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  CallWindow,
-  ConsecutiveFailures,
-  createWindow,
-  type SavedCalls,
-  TimeWindow,
-  type Window,
-} from './window.ts';
+import type { SavedCalls, Window } from './window.ts';
+import { CallWindow, ConsecutiveFailures, createWindow, TimeWindow } from './windows.ts';
 
 interface Call {
   readonly failed: boolean;

@@ -2,7 +2,7 @@ import { seededRandom } from '@temper/testkit';
 import { ManualClock } from '@temper/testkit/clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { circuitBreaker } from '../breaker.ts';
+import { circuitBreaker } from '../circuit-breaker.ts';
 import type { CircuitBreaker } from '../contract.ts';
 import { MemoryBreakerStore } from './memory-store.ts';
 import { sharedCircuit } from './shared-circuit.ts';

@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events';
+import { Listeners } from '@temper/core/policy';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { newCircuit } from '../circuit/circuit.ts';
@@ -58,7 +60,8 @@ beforeEach(() => {
   vi.clearAllMocks();
   clock = new ManualClock();
   store = new ScriptedStore();
-  fleet = new StoreFleet({ ...node, clock }, resolveSharedCircuit({ store }));
+  const errors = new Listeners<unknown>('sharedCircuit', 'onStoreError');
+  fleet = new StoreFleet({ ...node, clock }, resolveSharedCircuit({ store }), errors);
 });
 
 /** Reports, and answers with this state. */
@@ -163,6 +166,16 @@ describe('StoreFleet', () => {
     await expect(aborted).rejects.toBe(reason);
     await clock.advance(250);
     expect(await patient).toEqual({ refused: false, lease: undefined });
+  });
+
+  it('leaves no listener on the signal of a call when the store fails', async () => {
+    const { signal } = new AbortController();
+    const taken = fleet.takeTrial(signal);
+    await settle();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    store.takes[0]?.reject(new Error('connection closed'));
+    expect(await taken).toEqual({ refused: false, lease: undefined });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('counts one failure for an answer that is late and then fails', async () => {

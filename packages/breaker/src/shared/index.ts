@@ -1,3 +1,4 @@
+export { StoreReplyError } from './errors.ts';
 export { MemoryBreakerStore } from './memory-store.ts';
 export type { SharedCircuitOptions } from './options.ts';
 export { sharedCircuit } from './shared-circuit.ts';

@@ -58,7 +58,11 @@ export interface SharedCircuitOptions {
    * @throws {RangeError} at construction, unless > 0 and finite
    */
   readonly timeoutMs?: number;
-  /** Called with each error of the store. An error thrown by it is logged. */
+  /**
+   * Called with each failure of the store: its own error, `OperationTimeoutError` for a late answer,
+   * `StoreReplyError` for a malformed one. An error thrown by it is logged. More listeners can be added
+   * later by `onStoreError()` of the result.
+   */
   readonly onStoreError?: (error: unknown) => void;
 }
 

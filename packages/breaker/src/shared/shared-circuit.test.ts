@@ -1,8 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { circuitBreaker } from '../breaker.ts';
-import type { BreakerSnapshot } from '../circuit/snapshot.ts';
-import type { CircuitBreaker } from '../contract.ts';
+import { circuitBreaker } from '../circuit-breaker.ts';
+import type { BreakerSnapshot, CircuitBreaker } from '../contract.ts';
 import type { CircuitBreakerOptions } from '../options.ts';
 import { MemoryBreakerStore } from './memory-store.ts';
 import type { SharedCircuitOptions } from './options.ts';

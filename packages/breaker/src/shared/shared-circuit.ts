@@ -1,3 +1,4 @@
+import { checkType, Listeners } from '@temper/core/policy';
 import type { CircuitSharing } from '../sharing.ts';
 import { StoreFleet } from './fleet.ts';
 import { resolveSharedCircuit, type SharedCircuitOptions } from './options.ts';
@@ -17,5 +18,13 @@ import { resolveSharedCircuit, type SharedCircuitOptions } from './options.ts';
  */
 export function sharedCircuit(options: SharedCircuitOptions): CircuitSharing {
   const resolved = resolveSharedCircuit(options);
-  return { join: (node) => new StoreFleet(node, resolved) };
+  const storeErrors = new Listeners<unknown>('sharedCircuit', 'onStoreError');
+  if (resolved.onStoreError !== undefined) storeErrors.add(resolved.onStoreError);
+  return {
+    join: (node) => new StoreFleet(node, resolved, storeErrors),
+    onStoreError: (listener) => {
+      checkType('sharedCircuit', 'the listener of onStoreError', listener, 'function');
+      return storeErrors.add(listener);
+    },
+  };
 }

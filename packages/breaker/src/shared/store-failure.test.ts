@@ -1,6 +1,6 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { circuitBreaker } from '../breaker.ts';
+import { circuitBreaker } from '../circuit-breaker.ts';
 import type { CircuitBreaker } from '../contract.ts';
 import type { CircuitBreakerOptions } from '../options.ts';
 import { MemoryBreakerStore } from './memory-store.ts';
