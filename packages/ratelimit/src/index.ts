@@ -1,3 +1,6 @@
+export type { Dumpable, KeyDump, LimitDump } from './changes/limit-dump.ts';
+export type { KeyOptions, RateControls } from './changes/rate-controls.ts';
+export type { PlanOf, RatePlan } from './changes/rate-plans.ts';
 export {
   type RateLimitExceeded,
   RateLimitExceededError,
@@ -7,6 +10,8 @@ export { keyed } from './keyed/keyed.ts';
 export type {
   KeyedFactoryOptions,
   KeyedLimiter,
+  KeyedRateFactoryOptions,
+  KeyedRateLimiter,
   KeyedStats,
   KeyedTemplateOptions,
 } from './keyed/options.ts';
@@ -30,6 +35,7 @@ export type { ConcurrencyStats } from './limiters/permit-gate.ts';
 export type { RateLimiter, TokenBucketStats } from './limiters/rate-limiter.ts';
 export { type SlidingWindowOptions, slidingWindow } from './limiters/sliding-window.ts';
 export { tokenBucket } from './limiters/token-bucket.ts';
+export type { RefusalListener, Refusing } from './refusals.ts';
 export type { ThrottleOptions } from './throttle/options.ts';
 export {
   type Throttle,
@@ -37,3 +43,4 @@ export {
   type ThrottleStats,
   throttle,
 } from './throttle/throttle.ts';
+export type { FairOptions } from './wait/fairness.ts';

@@ -1,9 +1,15 @@
 import type { Policy, Priority } from '@temper/core';
+import type { Refusing } from './refusals.ts';
 
 /** The right to go ahead. Give it back when done, by `using` or {@link release}. */
 export interface Lease extends Disposable {
   /** Units that were taken. */
   readonly cost: number;
+  /**
+   * Aborts when the permits of a shared limit were lost, and others have them now. Absent where nothing
+   * can be lost: limits of one process, and units of a rate limiter.
+   */
+  readonly signal?: AbortSignal;
   /**
    * Gives permits back; a second time does nothing. The units of a rate limiter are spent either way.
    */
@@ -89,7 +95,7 @@ export interface Limiter<L extends Lease = Lease> extends Policy {
  *
  * @throws {StoreUnavailableError} when the store is away and `onStoreFailure` is `closed`
  */
-export interface SharedLimiter extends Policy {
+export interface SharedLimiter extends Policy, Refusing {
   tryAcquire(options?: AcquireOptions): Promise<Lease | undefined>;
   acquire(options?: AcquireOptions): Promise<Lease>;
   take(options?: AcquireOptions): Promise<Decision>;

@@ -77,6 +77,7 @@ export const METRIC_AVAILABLE: MetricDefinition = {
   unit: '{request}',
   description: 'Units that could be taken now.',
   attributes: [ATTR_POLICY_NAME],
+  merge: 'min',
   // A limiter that no longer exists must not look like one that is used up.
   whenGone: Number.NaN,
   alert: 'Zero for long: the limit is the bottleneck.',
@@ -88,6 +89,7 @@ export const METRIC_LIMIT: MetricDefinition = {
   unit: '{request}',
   description: 'The limit in force: units per window, or permits; moves for an adaptive limiter.',
   attributes: [ATTR_POLICY_NAME],
+  merge: 'min',
   whenGone: Number.NaN,
 };
 

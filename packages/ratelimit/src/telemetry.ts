@@ -13,6 +13,7 @@ import {
 } from '@temper/core/policy';
 import type { RateLimitExceededError, RejectionReason } from './errors.ts';
 import type { RequestCounts } from './limiter.ts';
+import { Refusals } from './refusals.ts';
 import {
   ATTR_COST,
   ATTR_REASON,
@@ -62,6 +63,7 @@ export class LimiterObserver {
   readonly #silent: boolean;
   #counts: Counts<Answer> | undefined;
   #calls: CallObserver<WaitOutcome> | undefined;
+  #refusals: Refusals | undefined;
 
   /** @param silent - for a limiter inside another one, which reports for both */
   constructor(policy: { readonly name: string }, options: ResolvedQueueOptions, silent = false) {
@@ -70,6 +72,13 @@ export class LimiterObserver {
     this.#silent = silent;
     this.#calls = undefined;
     this.#counts = undefined;
+    this.#refusals = undefined;
+  }
+
+  /** Who hears of refusals. */
+  get refusals(): Refusals {
+    this.#refusals ??= new Refusals(this.#policy.name, this.#options.onReject);
+    return this.#refusals;
   }
 
   /** Opened when they are first needed, so that an idle limiter is small. */

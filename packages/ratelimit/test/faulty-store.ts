@@ -39,6 +39,8 @@ export class FaultyStore implements RateLimitStore {
   take: RateLimitStore['take'] = (request) => this.#call('take', () => this.#store.take(request));
   giveBack: RateLimitStore['giveBack'] = (request) =>
     this.#call('giveBack', () => this.#store.giveBack(request));
+  change: RateLimitStore['change'] = (request) =>
+    this.#call('change', () => this.#store.change(request));
   takePermits: RateLimitStore['takePermits'] = (request) =>
     this.#call('takePermits', () => this.#store.takePermits(request));
   renewPermits: RateLimitStore['renewPermits'] = (request) =>

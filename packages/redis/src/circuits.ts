@@ -8,9 +8,13 @@ import type {
 } from '@temper/breaker/shared';
 import type { Keys } from './keys.ts';
 import type { RunScript } from './rate-limits.ts';
+import { ReplyReader } from './replies.ts';
 import { END_TRIAL, REPORT, TAKE_TRIAL } from './scripts/circuit.ts';
 
 const US = 1000;
+
+const VERDICTS: readonly TrialGrant['verdict'][] = ['leased', 'refused', 'alone'];
+const STATES: readonly FleetState['state'][] = ['closed', 'open', 'half-open'];
 
 /** The shared circuits of `@temper/breaker` on a Redis server. */
 export class RedisCircuits implements BreakerStore {
@@ -26,24 +30,25 @@ export class RedisCircuits implements BreakerStore {
     const { circuit, node, open, generation, openMs, ttlMs, quorum, minimumNodes } = report;
     const times = [us(openMs), us(ttlMs)];
     const args = [node, open ? 1 : 0, generation, ...times, quorum, minimumNodes];
-    return fleetOf(await this.#run(REPORT, this.#key(circuit), args));
+    return fleetOf('report', await this.#run(REPORT, this.#key(circuit), args));
   }
 
   async takeTrial({ circuit, leaseMs }: TrialRequest): Promise<TrialGrant> {
     const reply = await this.#run(TAKE_TRIAL, this.#key(circuit), [us(leaseMs)]);
-    const [verdict, lease, retryAfter, ...fleet] = reply as unknown[];
+    const read = new ReplyReader('takeTrial');
+    const [verdict, lease, retryAfter, ...fleet] = read.list(reply, 8);
     return {
-      verdict: String(verdict) as TrialGrant['verdict'],
-      lease: lease === '' ? undefined : String(lease),
-      retryAfterMs: Number(retryAfter) / US,
-      fleet: fleetOf(fleet),
+      verdict: read.word(verdict, VERDICTS),
+      lease: lease === '' ? undefined : read.text(lease),
+      retryAfterMs: read.number(retryAfter) / US,
+      fleet: fleetOf('takeTrial', fleet),
     };
   }
 
   async endTrial(result: TrialResult): Promise<FleetState> {
     const { circuit, lease, verdict, openMs, successThreshold } = result;
     const args = [lease, verdict, us(openMs), successThreshold];
-    return fleetOf(await this.#run(END_TRIAL, this.#key(circuit), args));
+    return fleetOf('endTrial', await this.#run(END_TRIAL, this.#key(circuit), args));
   }
 
   #key(circuit: string): string {
@@ -56,13 +61,14 @@ function us(ms: number): number {
   return Math.ceil(Math.min(ms, 3.2e12) * US);
 }
 
-function fleetOf(reply: unknown): FleetState {
-  const [generation, state, remaining, nodes, openNodes] = reply as unknown[];
+function fleetOf(script: string, reply: unknown): FleetState {
+  const read = new ReplyReader(script);
+  const [generation, state, remaining, nodes, openNodes] = read.list(reply, 5);
   return {
-    generation: Number(generation),
-    state: String(state) as FleetState['state'],
-    remainingMs: Number(remaining) / US,
-    nodes: Number(nodes),
-    openNodes: Number(openNodes),
+    generation: read.number(generation),
+    state: read.word(state, STATES),
+    remainingMs: read.number(remaining) / US,
+    nodes: read.number(nodes),
+    openNodes: read.number(openNodes),
   };
 }

@@ -1,6 +1,7 @@
 import type {
   PermitRequest,
   PermitResult,
+  RateChange,
   RateLimitStore,
   StoreRule,
   TakeAnswer,
@@ -8,10 +9,10 @@ import type {
   TakeResult,
 } from '@temper/ratelimit/shared';
 import type { Keys } from './keys.ts';
+import { ReplyReader } from './replies.ts';
 import { ANNOUNCE, RENEW_PERMITS, RETURN_PERMITS, TAKE_PERMITS } from './scripts/permits.ts';
-import { GIVE_BACK, TAKE_SCHEDULED } from './scripts/schedule.ts';
+import { CHANGE, GIVE_BACK, TAKE } from './scripts/rate.ts';
 import type { Script } from './scripts/script.ts';
-import { TAKE_FIXED, TAKE_SLIDING } from './scripts/windows.ts';
 
 /** Runs a script under the guard. */
 export type RunScript = (
@@ -25,6 +26,9 @@ type Parameter<F> = F extends (request: infer R) => unknown ? R : never;
 
 const US = 1000;
 
+/** Longest wait that is sent, in microseconds: it stays a whole number in any client. */
+const LONGEST_US = 1e15;
+
 /** The limits of `@temper/ratelimit` on a Redis server. */
 export class RedisRateLimits implements RateLimitStore {
   readonly #run: RunScript;
@@ -36,52 +40,68 @@ export class RedisRateLimits implements RateLimitStore {
   }
 
   async take({ limiter, key, rule, calls }: TakeRequest): Promise<TakeResult> {
-    const name = this.#keys.of(kindOf(rule), limiter, key);
-    switch (rule.kind) {
-      case 'token-bucket':
-      case 'gcra': {
-        const args = calls.flatMap(({ cost, maxWaitMs }) => [cost, Math.min(1e18, maxWaitMs * US)]);
-        const head = [(rule.windowMs / rule.limit) * US, rule.burst];
-        return scheduled(await this.#run(TAKE_SCHEDULED, name, [...head, ...args]));
-      }
-      case 'sliding-window': {
-        const head = [rule.limit, (rule.windowMs / rule.segments) * US, rule.segments];
-        const args = [...head, ...calls.map(({ cost }) => cost)];
-        return windowed(await this.#run(TAKE_SLIDING, name, args));
-      }
-      case 'fixed-window': {
-        const args = [rule.limit, rule.windowMs * US, ...calls.map(({ cost }) => cost)];
-        return windowed(await this.#run(TAKE_FIXED, name, args));
-      }
-    }
+    const args: number[] = ruleArguments(rule);
+    for (const { cost, maxWaitMs } of calls) args.push(cost, us(maxWaitMs));
+    const reply = await this.#run(TAKE, this.#rate(limiter, key), args);
+    const read = new ReplyReader('take');
+    const list = state(read, reply, 2 + 2 * calls.length);
+    return {
+      answers: calls.map((_, i): TakeAnswer => {
+        const wait = read.number(list[2 + 2 * i]);
+        const receipt = read.text(list[3 + 2 * i]);
+        return receipt === ''
+          ? { taken: false, retryAfterMs: -wait / US }
+          : { taken: true, waitMs: wait / US, receipt };
+      }),
+      remaining: read.number(list[0]),
+      resetMs: read.number(list[1]) / US,
+    };
   }
 
   async giveBack({ limiter, key, rule, cost, receipt }: Parameters<'giveBack'>): Promise<void> {
-    const by = cost * (rule.windowMs / rule.limit) * US;
-    await this.#run(GIVE_BACK, this.#keys.of(kindOf(rule), limiter, key), [receipt, by]);
+    const args = [...ruleArguments(rule), receipt, cost];
+    const reply = await this.#run(GIVE_BACK, this.#rate(limiter, key), args);
+    state(new ReplyReader('giveBack'), reply, 1);
   }
 
-  async takePermits(request: PermitRequest): Promise<PermitResult> {
-    const { limiter, key, lease, cost, limit, leaseMs } = request;
-    const args = [lease, cost, limit, leaseMs * US];
+  async change({ limiter, key, rule, change }: Parameters<'change'>): Promise<void> {
+    const args = [...ruleArguments(rule), change.kind, amountOf(change)];
+    const reply = await this.#run(CHANGE, this.#rate(limiter, key), args);
+    state(new ReplyReader('change'), reply, 1);
+  }
+
+  async takePermits({ limiter, key, calls, limit, leaseMs }: PermitRequest): Promise<PermitResult> {
+    const args = [limit, us(leaseMs), ...calls.flatMap(({ lease, cost }) => [lease, cost])];
     const reply = await this.#run(TAKE_PERMITS, this.#permits(limiter, key), args);
-    const [granted, inUse, expiry] = (reply as unknown[]).map(Number);
-    return { granted: granted === 1, inUse: inUse!, expiryMs: expiry! / US };
+    const read = new ReplyReader('takePermits');
+    const [granted, inUse, expiry] = read.list(reply, 3);
+    return {
+      granted: read.number(granted),
+      inUse: read.number(inUse),
+      expiryMs: read.number(expiry) / US,
+    };
   }
 
   async renewPermits(request: Parameters<'renewPermits'>): Promise<readonly string[]> {
     const { limiter, key, leases, leaseMs } = request;
-    const args = [leaseMs * US, ...leases];
+    const args = [us(leaseMs), ...leases];
     const reply = await this.#run(RENEW_PERMITS, this.#permits(limiter, key), args);
-    return (reply as unknown[]).map(String);
+    const read = new ReplyReader('renewPermits');
+    return read.list(reply, 0).map((lease) => read.text(lease));
   }
 
-  async returnPermits({ limiter, key, lease }: Parameters<'returnPermits'>): Promise<void> {
-    await this.#run(RETURN_PERMITS, this.#permits(limiter, key), [lease]);
+  async returnPermits(request: Parameters<'returnPermits'>): Promise<void> {
+    const { limiter, key, leases, leaseMs } = request;
+    await this.#run(RETURN_PERMITS, this.#permits(limiter, key), [us(leaseMs), ...leases]);
   }
 
   async announce({ limiter, node, ttlMs }: Parameters<'announce'>): Promise<number> {
-    return Number(await this.#run(ANNOUNCE, this.#keys.of('nodes', limiter), [node, ttlMs * US]));
+    const reply = await this.#run(ANNOUNCE, this.#keys.of('nodes', limiter), [node, us(ttlMs)]);
+    return new ReplyReader('announce').number(reply);
+  }
+
+  #rate(limiter: string, key: string): string {
+    return this.#keys.of('rate', limiter, key);
   }
 
   #permits(limiter: string, key: string): string {
@@ -89,31 +109,29 @@ export class RedisRateLimits implements RateLimitStore {
   }
 }
 
-/** Token bucket and GCRA are the same schedule: one may replace the other on a key. */
-const kindOf = ({ kind }: StoreRule): string =>
-  kind === 'token-bucket' || kind === 'gcra' ? 'schedule' : kind;
-
-function scheduled(reply: unknown): TakeResult {
-  const [remaining, reset, ...rest] = reply as unknown[];
-  const answers: TakeAnswer[] = [];
-  for (let i = 0; i < rest.length; i += 2) {
-    const wait = Number(rest[i]);
-    answers.push(
-      wait >= 0
-        ? { taken: true, waitMs: wait / US, receipt: String(rest[i + 1]) }
-        : { taken: false, retryAfterMs: -wait / US },
-    );
-  }
-  return { answers, remaining: Number(remaining), resetMs: Number(reset) / US };
+/** Kind, limit, microseconds of the window, and burst or segments. Bucket and GCRA are one rule. */
+function ruleArguments(rule: StoreRule): number[] {
+  const { limit } = rule;
+  const window = rule.windowMs * US;
+  if ('burst' in rule) return [1, limit, window, rule.burst];
+  return 'segments' in rule ? [2, limit, window, rule.segments] : [3, limit, window, 0];
 }
 
-function windowed(reply: unknown): TakeResult {
-  const [remaining, reset, ...waits] = reply as unknown[];
-  const answers = waits.map((text): TakeAnswer => {
-    const wait = Number(text);
-    return wait >= 0
-      ? { taken: true, waitMs: 0, receipt: '' }
-      : { taken: false, retryAfterMs: -wait / US };
-  });
-  return { answers, remaining: Number(remaining), resetMs: Number(reset) / US };
+function amountOf(change: RateChange): number {
+  if (change.kind === 'reset') return 0;
+  return change.kind === 'block' ? us(change.durationMs) : change.units;
+}
+
+/** Whole microseconds. */
+function us(ms: number): number {
+  return Math.ceil(Math.min(ms * US, LONGEST_US));
+}
+
+/** The reply of a script on the state of a rate limit. @throws {TypeError} when it is not one */
+function state(read: ReplyReader, reply: unknown, length: number): readonly unknown[] {
+  const [first] = read.list(reply, 1);
+  if (read.number(first) >= 0) return read.list(reply, length);
+  throw new TypeError(
+    'The state of this limit was written by another version of Temper or by another program.',
+  );
 }

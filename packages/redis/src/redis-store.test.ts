@@ -77,11 +77,9 @@ describe('a command', () => {
     await take(make({ prefix: 'mine' }));
     expect(sent[0]?.slice(1)).toEqual([
       1,
-      'mine:schedule:{3:api:3:ann}',
-      '100000',
-      '5',
-      '1',
-      '1000000000000000000',
+      'mine:rate:{3:api:3:ann}',
+      ...['1', '10', '1000000', '5'],
+      ...['1', '1000000000000000'],
     ]);
   });
 

@@ -2,7 +2,7 @@ import type { BreakerStats } from '@temper/breaker';
 import type { BreakerStore } from '@temper/breaker/shared';
 import type { RateLimitStore } from '@temper/ratelimit/shared';
 import { RedisCircuits } from './circuits.ts';
-import { type ScriptRunner, scriptRunner } from './client.ts';
+import { type RedisClient, type ScriptRunner, scriptRunner } from './client.ts';
 import { StoreGuard } from './guard.ts';
 import { Keys } from './keys.ts';
 import {
@@ -12,18 +12,26 @@ import {
 } from './options.ts';
 import { RedisRateLimits, type RunScript } from './rate-limits.ts';
 import type { Script } from './scripts/script.ts';
+import { shardOf } from './shards.ts';
 
 /** Limits and circuits that processes share, on one Redis or Valkey server or cluster. */
 export interface RedisStore extends RateLimitStore, BreakerStore, Disposable {
   readonly name: string;
-  /** State of the store's circuit breaker: no commands are sent while it is `open`. */
+  /**
+   * State of the store's circuit breaker: no commands are sent while it is `open`. In a cluster, where
+   * each master has its own, that of the one that is worst off.
+   */
   readonly state: BreakerStats['state'];
-  /** Statistics of the store's circuit breaker. */
+  /** Statistics of the store's circuit breaker, in a cluster likewise, with the calls to all masters. */
   stats(): BreakerStats;
+  /** The statistics by master, as `host:port`; of a single server under an empty name. */
+  shards(): Readonly<Record<string, BreakerStats>>;
 }
 
 class ScriptStore implements RedisStore {
   readonly name: string;
+  /** Checked by the runner. */
+  readonly #client: object;
   readonly #runner: ScriptRunner;
   readonly #guard: StoreGuard;
   readonly #limits: RedisRateLimits;
@@ -32,6 +40,7 @@ class ScriptStore implements RedisStore {
   constructor(options: ResolvedRedisStoreOptions) {
     this.name = options.name;
     this.#runner = scriptRunner(options.name, options.client);
+    this.#client = options.client as RedisClient;
     this.#guard = new StoreGuard(options);
     const keys = new Keys(options.prefix);
     const run: RunScript = (script, key, args) => this.#run(script, key, args);
@@ -40,11 +49,14 @@ class ScriptStore implements RedisStore {
   }
 
   #run(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
-    return this.#guard.call(() => this.#runner.run(script, key, args.map(String)));
+    return this.#guard.call(shardOf(this.#client, key), () =>
+      this.#runner.run(script, key, args.map(String)),
+    );
   }
 
   take: RateLimitStore['take'] = (request) => this.#limits.take(request);
   giveBack: RateLimitStore['giveBack'] = (request) => this.#limits.giveBack(request);
+  change: RateLimitStore['change'] = (request) => this.#limits.change(request);
   takePermits: RateLimitStore['takePermits'] = (request) => this.#limits.takePermits(request);
   renewPermits: RateLimitStore['renewPermits'] = (request) => this.#limits.renewPermits(request);
   returnPermits: RateLimitStore['returnPermits'] = (request) => this.#limits.returnPermits(request);
@@ -54,15 +66,19 @@ class ScriptStore implements RedisStore {
   endTrial: BreakerStore['endTrial'] = (result) => this.#circuits.endTrial(result);
 
   get state(): BreakerStats['state'] {
-    return this.#guard.breaker.state;
+    return this.#guard.stats().state;
   }
 
   stats(): BreakerStats {
-    return this.#guard.breaker.stats();
+    return this.#guard.stats();
+  }
+
+  shards(): Readonly<Record<string, BreakerStats>> {
+    return this.#guard.shards();
   }
 
   [Symbol.dispose](): void {
-    this.#guard.breaker[Symbol.dispose]();
+    this.#guard[Symbol.dispose]();
   }
 }
 

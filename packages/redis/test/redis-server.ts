@@ -82,6 +82,15 @@ export class RedisServer {
     });
   }
 
+  /** Makes the server answer nothing, as one whose machine is cut off. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
   /** Kills the server without notice. */
   async kill(): Promise<void> {
     const child = this.#process;

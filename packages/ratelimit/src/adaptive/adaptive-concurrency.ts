@@ -3,17 +3,19 @@ import {
   type Call,
   decide,
   isNeutral,
-  notify,
+  Listeners,
   PolicyBase,
   type PolicyDescription,
 } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import { type ConcurrencyStats, PermitGate } from '../limiters/permit-gate.ts';
+import type { RefusalListener, Refusing } from '../refusals.ts';
 import { type Levels, observeLevels } from '../telemetry.ts';
 import { readPeek } from '../wait/acquire-options.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import {
   type AdaptiveConcurrencyOptions,
+  type LimitChange,
   type ResolvedAdaptiveOptions,
   resolveAdaptiveOptions,
 } from './options.ts';
@@ -30,7 +32,9 @@ export interface AdaptiveLease extends Lease {
 }
 
 /** A concurrency limiter that finds its own limit. */
-export interface AdaptiveConcurrencyLimiter extends Limiter<AdaptiveLease> {
+export interface AdaptiveConcurrencyLimiter extends Limiter<AdaptiveLease>, Refusing {
+  /** Adds a listener as the option `onLimitChange`; disposing of the result removes it. */
+  onLimitChange(listener: (change: LimitChange) => unknown): Disposable;
   stats(): ConcurrencyStats;
 }
 
@@ -79,6 +83,7 @@ class TrainingLease implements AdaptiveLease {
 
 class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
   readonly #adaptive: ResolvedAdaptiveOptions;
+  readonly #changes: Listeners<LimitChange>;
   readonly #gate: PermitGate;
   readonly #levels: Disposable;
 
@@ -87,11 +92,20 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
     this.#adaptive = adaptive;
     // A cost above the present limit may fit later.
     this.#gate = new PermitGate(options, Math.floor(adaptive.initialLimit), adaptive.maxLimit);
+    this.#changes = new Listeners(this.name, 'onLimitChange', adaptive.onLimitChange);
     this.#levels = observeLevels(this);
   }
 
   override describe(): PolicyDescription {
     return { kind: 'ratelimit' };
+  }
+
+  onReject(listener: RefusalListener): Disposable {
+    return this.#gate.refusals.onReject(listener);
+  }
+
+  onLimitChange(listener: (change: LimitChange) => unknown): Disposable {
+    return this.#changes.add(listener);
   }
 
   tryAcquire(options?: AcquireOptions): TrainingLease | undefined {
@@ -150,13 +164,13 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
   }
 
   train(startedAt: number, inFlight: number, overloaded: boolean): void {
-    const { algorithm, onLimitChange } = this.#adaptive;
+    const { algorithm } = this.#adaptive;
     algorithm.observe({ startedAt, endedAt: this.clock.monotonic(), inFlight, overloaded });
     const from = this.#gate.limit;
     const to = Math.floor(algorithm.limit);
     if (from === to) return;
     this.#gate.limit = to;
-    notify(this.name, 'onLimitChange', onLimitChange, { policy: this.name, from, to });
+    if (!this.#changes.empty) this.#changes.emit({ policy: this.name, from, to });
   }
 
   levels(): Levels {

@@ -67,6 +67,21 @@ describe('ClientAddress', () => {
     expect(find(address, '5.6.7.8', { trustedProxies: ['1.2.3.0/24'] })).toBe('5.6.7.8');
   });
 
+  it.each(['64:ff9b::1.2.3.4', '64:FF9B::102:304', '64:ff9b:0:0:0:0:102:304'])(
+    'takes %s, which NAT64 made of 1.2.3.4, for 1.2.3.4',
+    (address) => {
+      expect(find(address, undefined)).toBe('1.2.3.4');
+      expect(find('10.1.2.3', address, { trustedProxies })).toBe('1.2.3.4');
+      // Whoever has such an address is not the proxy whose address it contains.
+      expect(find(address, '5.6.7.8', { trustedProxies: ['1.2.3.4'] })).toBe('1.2.3.4');
+    },
+  );
+
+  it('keeps the clients behind NAT64 apart', () => {
+    expect(find('64:ff9b::1.2.3.4', undefined)).not.toBe(find('64:ff9b::1.2.3.5', undefined));
+    expect(find('64:ff9b:1::1.2.3.4', undefined)).toMatch(/\/64$/);
+  });
+
   it.each(['::ffff:1.2.3.4', '::ffff:102:0/112', '::ffff:102:304/128'])(
     'trusts %s in every spelling of its addresses',
     (proxy) => {

@@ -1,5 +1,14 @@
-import { BlockList, isIP, isIPv6, SocketAddress } from 'node:net';
 import { checkNumber, checkType, show } from '@temper/core/policy';
+import {
+  type Address,
+  formatIpv6,
+  formatNetwork,
+  ipv4Of,
+  isIn,
+  type Network,
+  parseAddress,
+  parseNetwork,
+} from './addresses.ts';
 
 /** How the address of a client is found. */
 export interface ClientAddressOptions {
@@ -29,7 +38,7 @@ export interface ClientAddressOptions {
 
 /** Finds the address that a request came from. */
 export class ClientAddress {
-  readonly #trusted = new BlockList();
+  readonly #trusted: Network[] = [];
   readonly #trustsUnix: boolean;
   readonly #header: string;
   readonly #ipv6Prefix: number;
@@ -49,19 +58,13 @@ export class ClientAddress {
   }
 
   #trust(owner: string, proxy: string): void {
-    const [address = '', bits] = proxy.split('/');
-    const family = isIP(address);
-    const most = family === 6 ? 128 : 32;
-    const prefix = bits === undefined ? most : Number(bits);
-    if (family === 0 || bits === '' || !Number.isInteger(prefix) || prefix < 0 || prefix > most) {
+    const network = parseNetwork(proxy);
+    if (network === undefined) {
       throw new TypeError(
         `${owner}: trustedProxies must be addresses, networks or 'unix', got ${show(proxy)}.`,
       );
     }
-    // Addresses are compared as what they stand for.
-    const mapped = prefix >= 96 ? mappedOf(address) : undefined;
-    if (mapped !== undefined) this.#trusted.addSubnet(mapped, prefix - 96, 'ipv4');
-    else this.#trusted.addSubnet(address, prefix, family === 6 ? 'ipv6' : 'ipv4');
+    this.#trusted.push(network);
   }
 
   /**
@@ -80,26 +83,23 @@ export class ClientAddress {
     let client = nearest;
     for (const hop of hops.reverse()) {
       // Only addresses are written by a trusted proxy; what is left of anything else is not trusted.
-      if (hop === undefined || isIP(hop) === 0) break;
+      if (hop === undefined) break;
       client = hop;
       if (!this.#isTrusted(hop)) break;
     }
     return client === undefined ? undefined : this.#network(client);
   }
 
-  #isTrusted(address: string): boolean {
-    return this.#trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+  #isTrusted(address: Address): boolean {
+    return this.#trusted.some((network) => isIn(address, network));
   }
 
-  #network(address: string): string {
-    if (!isIPv6(address)) return address;
-    if (this.#ipv6Prefix === 128) return canonical(address);
-    const groups = expand(address);
-    const kept = groups.map((group, i) => {
-      const bits = Math.min(16, Math.max(0, this.#ipv6Prefix - 16 * i));
-      return (group & ((0xffff << (16 - bits)) & 0xffff)).toString(16);
-    });
-    return `${kept.join(':')}/${this.#ipv6Prefix}`;
+  #network(address: Address): string {
+    const ipv4 = ipv4Of(address);
+    if (ipv4 !== undefined) return ipv4;
+    return this.#ipv6Prefix === 128
+      ? formatIpv6(address)
+      : formatNetwork(address, this.#ipv6Prefix);
   }
 }
 
@@ -112,39 +112,8 @@ function checkList(owner: string, trustedProxies: unknown): void {
   );
 }
 
-/** Without a port, brackets or zone, and mapped IPv4 as IPv4; `undefined` unless it is an address. */
-function plain(text: string): string | undefined {
+/** Without a port, brackets or zone; `undefined` unless it is an address. */
+function plain(text: string): Address | undefined {
   const bare = /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text;
-  const address = bare.split('%')[0]!;
-  return isIP(address) === 0 ? undefined : (mappedOf(address) ?? address);
-}
-
-/** The IPv4 address that an IPv6 one stands for, in whatever spelling; `undefined` for all others. */
-function mappedOf(address: string): string | undefined {
-  if (!isIPv6(address)) return undefined;
-  const [a, b, c, d, e, f, high = 0, low = 0] = expand(address);
-  if (a || b || c || d || e || f !== 0xffff) return undefined;
-  return [high >> 8, high & 0xff, low >> 8, low & 0xff].join('.');
-}
-
-/** The socket's own notation: lower case and shortened, so that one address is one key. */
-function canonical(address: string): string {
-  return new SocketAddress({ address, family: 'ipv6' }).address;
-}
-
-function expand(address: string): number[] {
-  const text = canonical(address);
-  const [head = '', tail] = text.split('::');
-  const parse = (part: string): number[] =>
-    part === '' ? [] : part.split(':').flatMap((group) => groupsOf(group));
-  const front = parse(head);
-  const back = tail === undefined ? [] : parse(tail);
-  const zeros = new Array<number>(8 - front.length - back.length).fill(0);
-  return tail === undefined ? front : [...front, ...zeros, ...back];
-}
-
-function groupsOf(group: string): number[] {
-  if (!group.includes('.')) return [Number.parseInt(group, 16)];
-  const [a = 0, b = 0, c = 0, d = 0] = group.split('.').map(Number);
-  return [a * 256 + b, c * 256 + d];
+  return parseAddress(bare.split('%')[0]!);
 }

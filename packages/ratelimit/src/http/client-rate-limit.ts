@@ -17,6 +17,7 @@ import type {
   LimitState,
   RequestCounts,
 } from '../limiter.ts';
+import type { RefusalListener, Refusing } from '../refusals.ts';
 import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
 import { readPeek } from '../wait/acquire-options.ts';
 import { Turns } from '../wait/turns.ts';
@@ -41,7 +42,7 @@ export interface ClientLease extends Lease {
 }
 
 /** A limiter that follows the limits of a server. */
-export interface ClientRateLimit extends Limiter<ClientLease> {
+export interface ClientRateLimit extends Limiter<ClientLease>, Refusing {
   stats(): RequestCounts & { readonly queued: number };
 }
 
@@ -99,6 +100,10 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
 
   override describe(): PolicyDescription {
     return { kind: 'ratelimit' };
+  }
+
+  onReject(listener: RefusalListener): Disposable {
+    return this.#observer.refusals.onReject(listener);
   }
 
   tryAcquire(options: AcquireOptions = {}): ServerLease | undefined {

@@ -1,6 +1,5 @@
-import { types } from 'node:util';
 import { isTemperError } from '@temper/core';
-import { ask, messageOf, notify, reportCallbackError } from '@temper/core/policy';
+import { ask, isError, messageOf, notify, reportCallbackError, show } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
 import type { Decision, Lease } from '../limiter.ts';
 import { ClientAddress } from './client-address.ts';
@@ -81,7 +80,7 @@ export class HttpGuard {
     if (skip !== undefined && ask(this.#owner, 'skip', skip, request)) return pass;
     try {
       for (const limit of limits) {
-        const key = await keyOf(limit, request);
+        const key = await keyOf(this.#owner, limit, request);
         if (limit.key !== undefined && key === undefined) continue;
         const answer = await this.#take(limit, key, request);
         if (answer === 'unavailable') {
@@ -132,7 +131,7 @@ export class HttpGuard {
       partition = partitionKey(key);
       return partition;
     });
-    if (typeof partition === 'string') return Buffer.from(partition);
+    if (typeof partition === 'string') return new TextEncoder().encode(partition);
     if (partition instanceof Uint8Array) return partition;
     if (partition !== undefined) {
       const error = new TypeError('It must return a string or bytes.');
@@ -150,7 +149,7 @@ function giveBack(lease: Lease & { ignore?: unknown }, served: boolean): void {
 
 /** An error as it is; anything else that was thrown as the cause of an error. */
 function errorOf(owner: string, thrown: unknown): Error {
-  if (types.isNativeError(thrown) || thrown instanceof Error) return thrown;
+  if (isError(thrown)) return thrown;
   return new Error(
     `${owner}: a key or cost function or a limiter threw a value that is not an Error: ${messageOf(thrown)}`,
     { cause: thrown },
@@ -158,10 +157,20 @@ function errorOf(owner: string, thrown: unknown): Error {
 }
 
 /** @returns `undefined` for a limit of all requests, and for a request that is not limited */
-async function keyOf({ key }: HttpLimit, request: HttpRequest): Promise<string | undefined> {
+async function keyOf(
+  owner: string,
+  { name, key }: HttpLimit,
+  request: HttpRequest,
+): Promise<string | undefined> {
   if (key === undefined) return undefined;
   if (key === 'address') return request.address ?? UNKNOWN;
-  const own = await key(request);
+  const own: unknown = await key(request);
+  if (own !== undefined && typeof own !== 'string') {
+    // Also before a limiter of the user's own, which may take all of them for one key.
+    throw new TypeError(
+      `${owner}: limit '${name}': key must be a string or undefined, got ${show(own)}.`,
+    );
+  }
   // A client can send an empty header; that must neither pass unlimited nor fail the request.
   return own === '' ? UNKNOWN : own;
 }

@@ -8,6 +8,12 @@ export {
   type FastifyRequestLike,
   fastifyRateLimit,
 } from './fastify.ts';
+export {
+  type FetchMiddleware,
+  type FetchNext,
+  type FetchRateLimitOptions,
+  fetchRateLimit,
+} from './fetch.ts';
 export { type GuardAnswer, HttpGuard, type ResponseFields } from './guard.ts';
 export {
   type HonoContextLike,

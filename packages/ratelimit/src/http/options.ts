@@ -55,8 +55,8 @@ export interface HttpLimit {
   /**
    * Whose limit it is, for a keyed or shared limiter: the client's address, or what the function
    * returns. A request for which it returns `undefined` is not limited. Requests with an empty key, or
-   * from an unknown address, share the key `unknown`. An error of the function is passed on to the
-   * framework, which answers 500.
+   * from an unknown address, share the key `unknown`. An error of the function, and anything but a
+   * string or `undefined`, is passed on to the framework, which answers 500.
    *
    * @defaultValue none: one limit for all requests
    */

@@ -1,4 +1,5 @@
 import { parseRetryAfter } from '@temper/core/policy';
+import { encodeBase64 } from './base64.ts';
 import { parseRateLimit, parseRateLimitPolicy, type QuotaPolicy } from './fields.ts';
 import { fieldOf, type ResponseLike } from './response-fields.ts';
 import type { AnnouncedLimit } from './server-limits.ts';
@@ -18,7 +19,7 @@ export class ServerAnnouncements {
   readonly #maxBlockMs: number;
 
   constructor(partitionKey: Uint8Array | string | undefined, maxBlockMs: number) {
-    this.#partition = partitionKey === undefined ? undefined : base64(partitionKey);
+    this.#partition = partitionKey === undefined ? undefined : encodeBase64(partitionKey);
     this.#maxBlockMs = maxBlockMs;
   }
 
@@ -42,7 +43,7 @@ export class ServerAnnouncements {
     this.#readPolicies(fieldOf(response, 'ratelimit-policy') ?? '');
     for (const limit of parseRateLimit(fieldOf(response, 'ratelimit') ?? '') ?? []) {
       const { name, remaining, partitionKey } = limit;
-      const partition = partitionKey === undefined ? '' : base64(partitionKey);
+      const partition = partitionKey === undefined ? '' : encodeBase64(partitionKey);
       if (this.#partition !== undefined && partition !== this.#partition) continue;
       const policy = this.#policies.get(name);
       // Quotas of bytes or of concurrent requests do not say when the next call may go.
@@ -82,8 +83,4 @@ function retryAfterOf(response: ResponseLike, now: number): number | undefined {
 
 function countsRequests({ unit = 'requests' }: QuotaPolicy): boolean {
   return unit === 'requests';
-}
-
-function base64(bytes: Uint8Array | string): string {
-  return Buffer.from(bytes as Uint8Array).toString('base64');
 }

@@ -126,7 +126,7 @@ describe('ServerLimits', () => {
     expect(limits.take(1, 100)).toBe(0);
   });
 
-  it('keeps a bounded number of limits, the latest ones', () => {
+  it('keeps a bounded number of limits: those that hold calls back, and of these the latest', () => {
     const limits = new ServerLimits();
     limits.take(1, 0);
     for (let i = 0; i < 10_000; i++) limits.update(1, [announce(0, i + 1, `limit-${i}`)], 0);
@@ -135,6 +135,9 @@ describe('ServerLimits', () => {
     expect(limits.wait(9999)).toBe(1);
     const names = Array.from({ length: 500 }, (_, i) => announce(5, 1000, `other-${i}`));
     limits.update(1, names, 0);
-    expect(limits.take(1, 0)).toBe(0);
+    // A limit that is used up is not forgotten because others are announced.
+    expect(limits.wait(0)).toBe(10_000);
+    limits.update(1, names, 10_000);
+    expect(limits.take(1, 10_000)).toBe(0);
   });
 });

@@ -23,7 +23,7 @@ interface ServerLimit {
 /** A call that is in flight for longer than this, in milliseconds, has certainly reached the server. */
 const IN_FLIGHT_MS = 10_000;
 
-/** Most limits that are kept. A server that announces more gets the oldest ones forgotten. */
+/** Most limits that are kept. Of more, the oldest that hold nothing back are forgotten. */
 const MAX_LIMITS = 64;
 
 /**
@@ -96,10 +96,17 @@ export class ServerLimits {
         this.#replace(key, remaining, resetMs, call, now);
       }
     }
-    for (const key of this.#limits.keys()) {
-      if (this.#limits.size <= MAX_LIMITS) break;
-      this.#limits.delete(key);
+    while (this.#limits.size > MAX_LIMITS) this.#limits.delete(this.#leastNeeded(now));
+  }
+
+  /** The oldest limit that holds nothing back, or else the oldest. */
+  #leastNeeded(now: number): string {
+    let oldest: string | undefined;
+    for (const [key, { remaining, resetAt }] of this.#limits) {
+      if (remaining > 0 || now >= resetAt) return key;
+      oldest ??= key;
     }
+    return oldest ?? '';
   }
 
   /** A call is over without a response that was read. */

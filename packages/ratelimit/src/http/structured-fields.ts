@@ -1,3 +1,5 @@
+import { decodeBase64, encodeBase64 } from './base64.ts';
+
 /** A value of Structured Fields: a String, Token, Byte Sequence, Integer or Decimal, or Boolean. */
 export type BareItem =
   | { readonly type: 'string' | 'token'; readonly value: string }
@@ -100,7 +102,10 @@ function parseBare(reader: Reader): BareItem | undefined {
     return { type: 'string', value: string[1]!.replace(/\\(["\\])/g, '$1') };
   }
   const bytes = reader.match(BYTES);
-  if (bytes !== undefined) return { type: 'bytes', value: Buffer.from(bytes[1]!, 'base64') };
+  if (bytes !== undefined) {
+    const value = decodeBase64(bytes[1]!);
+    return value && { type: 'bytes', value };
+  }
   const boolean = reader.match(BOOLEAN);
   if (boolean !== undefined) return { type: 'boolean', value: boolean[1] === '1' };
   const date = reader.match(DATE);
@@ -137,5 +142,5 @@ export function serializeCount(value: number): string {
 }
 
 export function serializeBytes(bytes: Uint8Array): string {
-  return `:${Buffer.from(bytes).toString('base64')}:`;
+  return `:${encodeBase64(bytes)}:`;
 }

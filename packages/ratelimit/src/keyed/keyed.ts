@@ -1,6 +1,16 @@
 import { type Clock, type Operation, systemClock } from '@temper/core';
 import { type Call, checkType, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { dumpOf, type LimitDump, readDump } from '../changes/limit-dump.ts';
+import {
+  blockFor,
+  type KeyOptions,
+  type RateChange,
+  type RateControls,
+  unitsOf,
+} from '../changes/rate-controls.ts';
+import { RatePlans, rulesOfPlan } from '../changes/rate-plans.ts';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
+import type { RefusalListener } from '../refusals.ts';
 import { readOptions, readPeek } from '../wait/acquire-options.ts';
 import { KEYED_BY_ITSELF } from './brand.ts';
 import type { KeyTable } from './key-table.ts';
@@ -9,6 +19,8 @@ import {
   type KeyedFactoryOptions,
   type KeyedLimiter,
   type KeyedOptions,
+  type KeyedRateFactoryOptions,
+  type KeyedRateLimiter,
   type KeyedStats,
   type KeyedTemplateOptions,
   type ResolvedKeyedOptions,
@@ -17,7 +29,7 @@ import {
 import { RateTable } from './rate-table.ts';
 import { observeKeys } from './telemetry.ts';
 
-class KeyedPolicy extends PolicyBase implements KeyedLimiter {
+class KeyedPolicy extends PolicyBase implements KeyedRateLimiter {
   readonly #table: KeyTable;
   readonly #levels: Disposable;
 
@@ -30,7 +42,10 @@ class KeyedPolicy extends PolicyBase implements KeyedLimiter {
       this.#table = new LimiterTable({ name, create: options.limiter, maxKeys, idleMs, clock });
     } else {
       const queue = { ...template.options, name, clock };
-      this.#table = new RateTable({ rule: template.rule, queue, maxKeys, idleMs });
+      const { rule } = template;
+      const plans =
+        options.plan && new RatePlans(name, options.plan, rule.kind, rulesOfPlan(rule.kind));
+      this.#table = new RateTable({ rule, plans, queue, maxKeys, idleMs });
       // The template itself is not in use, and must not be reported as an unused limiter.
       template[Symbol.dispose]();
     }
@@ -43,6 +58,10 @@ class KeyedPolicy extends PolicyBase implements KeyedLimiter {
 
   override describe(): PolicyDescription {
     return { kind: 'ratelimit' };
+  }
+
+  onReject(listener: RefusalListener): Disposable {
+    return this.#table.onReject(listener);
   }
 
   tryAcquire(options: AcquireOptions = {}): Lease | undefined {
@@ -71,11 +90,39 @@ class KeyedPolicy extends PolicyBase implements KeyedLimiter {
   #needKey(key: string | undefined): string {
     if (key !== undefined) return key;
     throw new TypeError(
-      `${this.name}: a keyed limiter needs the key of each call: pass { key } to execute, tryAcquire, acquire, take or peek, or wrap(fn, (...args) => ({ key })).`,
+      `${this.name}: a keyed limiter needs the key of each call: pass { key } to execute, tryAcquire, acquire, take, peek and the like, or wrap(fn, (...args) => ({ key })).`,
     );
   }
 
-  for(key: string): Limiter {
+  reset(options?: KeyOptions): void {
+    this.#change(options, { kind: 'reset' });
+  }
+
+  block(durationMs: number, options?: KeyOptions): void {
+    this.#change(options, blockFor(this.name, durationMs));
+  }
+
+  penalty(units: number, options?: KeyOptions): void {
+    this.#change(options, { kind: 'charge', units: unitsOf(this.name, units) });
+  }
+
+  reward(units: number, options?: KeyOptions): void {
+    this.#change(options, { kind: 'charge', units: -unitsOf(this.name, units) });
+  }
+
+  #change(options: KeyOptions = {}, change: RateChange): void {
+    this.#table.change(this.#needKey(readPeek(this.name, options)), change);
+  }
+
+  dump(): LimitDump {
+    return dumpOf(this.clock, this.#table.dump());
+  }
+
+  restore(dump: LimitDump): void {
+    this.#table.restore(readDump(this.name, dump, this.clock, true));
+  }
+
+  for(key: string): Limiter & RateControls {
     return new OneKey(this, this.#checked(key), this.clock);
   }
 
@@ -99,7 +146,7 @@ class KeyedPolicy extends PolicyBase implements KeyedLimiter {
 }
 
 /** One key of a keyed limiter. Has no state, so that it does not keep the key. */
-class OneKey extends PolicyBase implements Limiter {
+class OneKey extends PolicyBase implements Limiter, RateControls {
   readonly #limiter: KeyedPolicy;
   readonly #key: string;
 
@@ -126,12 +173,33 @@ class OneKey extends PolicyBase implements Limiter {
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) readPeek(this.name, options);
-    return this.#limiter.peek({ key: this.#key });
+    return this.#limiter.peek(this.#own(options));
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     return this.#limiter.execute(operation, { key: this.#key, parent: call });
+  }
+
+  reset(options?: KeyOptions): void {
+    this.#limiter.reset(this.#own(options));
+  }
+
+  block(durationMs: number, options?: KeyOptions): void {
+    this.#limiter.block(durationMs, this.#own(options));
+  }
+
+  penalty(units: number, options?: KeyOptions): void {
+    this.#limiter.penalty(units, this.#own(options));
+  }
+
+  reward(units: number, options?: KeyOptions): void {
+    this.#limiter.reward(units, this.#own(options));
+  }
+
+  /** Its own key, whatever key the options name. */
+  #own(options: KeyOptions | undefined): KeyOptions {
+    if (options !== undefined) readPeek(this.name, options);
+    return { key: this.#key };
   }
 
   stats(): KeyedStats {
@@ -163,8 +231,8 @@ class OneKey extends PolicyBase implements Limiter {
  * @throws {TypeError | RangeError} when an option is unknown or out of range, or not exactly one of
  * `template` and `limiter` is given
  */
-export function keyed(options: KeyedTemplateOptions): KeyedLimiter;
+export function keyed(options: KeyedTemplateOptions | KeyedRateFactoryOptions): KeyedRateLimiter;
 export function keyed<L extends Lease>(options: KeyedFactoryOptions<L>): KeyedLimiter<L>;
-export function keyed(options: KeyedOptions): KeyedLimiter {
+export function keyed(options: KeyedOptions): KeyedRateLimiter {
   return new KeyedPolicy(resolveKeyedOptions(options));
 }

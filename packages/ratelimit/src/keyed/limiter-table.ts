@@ -1,5 +1,7 @@
 import type { Clock, Operation } from '@temper/core';
 import { type Call, type Counts, type InCallExecutor, notify, show } from '@temper/core/policy';
+import { dumpOf, type KeyDump } from '../changes/limit-dump.ts';
+import type { RateChange } from '../changes/rate-controls.ts';
 import type {
   AcquireOptions,
   Decision,
@@ -8,7 +10,9 @@ import type {
   LimitState,
   RequestCounts,
 } from '../limiter.ts';
-import { RuleLimiter } from '../limiters/rate-limiter.ts';
+import { hasRule, type RateLimiter } from '../limiters/rate-limiter.ts';
+import { type RefusalListener, Refusals, type Refusing } from '../refusals.ts';
+import { boundedKey } from './bounded-key.ts';
 import { KEYED_BY_ITSELF } from './brand.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
@@ -24,10 +28,12 @@ interface LimiterTableOptions {
   readonly clock: Clock;
 }
 
-/** How many keys in use are passed over in search of one that can be removed. */
-const MAX_PASSED_OVER = 64;
+/** How many keys are looked at in search of one to remove. */
+const MAX_SEEN = 64;
 
 const METHODS: readonly string[] = ['tryAcquire', 'acquire', 'take', 'peek', 'execute', 'stats'];
+
+const CONTROLS = ['reset', 'block', 'penalty', 'reward', 'dump', 'restore'] as const;
 
 /** A limiter of its own for each key. */
 export class LimiterTable implements KeyTable {
@@ -42,6 +48,7 @@ export class LimiterTable implements KeyTable {
   /** What the limiters of removed keys had counted. */
   readonly #removed = { allowed: 0, delayed: 0, rejected: 0, aborted: 0 };
   #idleMs: number;
+  #refusals: Refusals | undefined;
 
   constructor(options: LimiterTableOptions) {
     const { name, maxKeys, idleMs } = options;
@@ -51,6 +58,21 @@ export class LimiterTable implements KeyTable {
     this.#idleMs = idleTime(name, idleMs, 0);
     this.#refused = countRefusedKeys(this);
     this.#evicted = countEvictions(this);
+  }
+
+  onReject(listener: RefusalListener): Disposable {
+    if (this.#refusals === undefined) {
+      this.#refusals = new Refusals(this.name, undefined);
+      for (const limiter of this.#limiters) this.#hear(limiter);
+    }
+    return this.#refusals.onReject(listener);
+  }
+
+  /** The refusals of a key's limiter are those of the table, once somebody listens. */
+  #hear(limiter: (Limiter & Partial<Refusing>) | undefined): void {
+    const refusals = this.#refusals;
+    if (refusals === undefined) return;
+    notify(this.name, 'limiter', () => limiter?.onReject?.((error) => refusals.tell(error)));
   }
 
   tryAcquire(key: string, _cost: number, options: AcquireOptions): Lease | undefined {
@@ -90,8 +112,10 @@ export class LimiterTable implements KeyTable {
   /** The limiter of a key. @throws {RateLimitExceededError} when there is no room for the key */
   #need(key: string, cost: number): Limiter {
     const limiter = this.#limiterOf(key);
-    if (limiter === undefined) throw noRoom(this.name, this.#index.size, cost);
-    return limiter;
+    if (limiter !== undefined) return limiter;
+    const error = noRoom(this.name, this.#index.size, cost);
+    this.#refusals?.tell(error);
+    throw error;
   }
 
   /** The limiter of a key, created if the key is new; `undefined` when there is no room for it. */
@@ -112,6 +136,7 @@ export class LimiterTable implements KeyTable {
       return undefined;
     }
     this.#limiters[this.#index.add(key, now)] = limiter;
+    this.#hear(limiter);
     return limiter;
   }
 
@@ -125,13 +150,14 @@ export class LimiterTable implements KeyTable {
       throw error;
     }
     const owner = this.#owners.get(limiter);
-    if (owner !== undefined && owner !== key) {
+    const kept = boundedKey(key);
+    if (owner !== undefined && owner !== kept) {
       throw new TypeError(
         `${this.name}: the limiter function returned the same limiter for two keys. Create a new one in each call, or pass { template: … } for one rate limit that every key has by itself.`,
       );
     }
-    this.#owners.set(limiter, key);
-    if (limiter instanceof RuleLimiter) {
+    this.#owners.set(limiter, kept);
+    if (hasRule(limiter)) {
       this.#idleMs = Math.max(
         this.#idleMs,
         idleTime(this.name, this.#options.idleMs, limiter.rule.freshAfterMs),
@@ -142,18 +168,42 @@ export class LimiterTable implements KeyTable {
     return limiter;
   }
 
+  /**
+   * Removes the first of the keys used longest ago that loses nothing, or the one that loses least. Keys
+   * in use are passed over.
+   */
   #makeRoom(now: number): boolean {
-    for (let passed = 0; passed < Math.min(MAX_PASSED_OVER, this.#index.size); passed++) {
-      const { oldest } = this.#index;
-      if (this.#inUse(oldest)) {
-        this.#index.touch(oldest, now);
+    let victim = NONE;
+    let most = Number.NEGATIVE_INFINITY;
+    let slot = this.#index.oldest;
+    for (let seen = 0; seen < MAX_SEEN && slot !== NONE; seen++) {
+      const next = this.#index.newer(slot);
+      if (this.#inUse(slot)) {
+        this.#index.touch(slot, now);
       } else {
-        this.#remove(oldest);
-        this.#evicted.evictions++;
-        return true;
+        const share = this.#unused(slot);
+        if (share > most) {
+          victim = slot;
+          most = share;
+        }
+        if (share >= 1) break;
       }
+      slot = next;
     }
-    return false;
+    if (victim === NONE) return false;
+    this.#remove(victim);
+    this.#evicted.evictions++;
+    return true;
+  }
+
+  /** Which part of its limit a limiter has left. Of a foreign one that cannot say, all. */
+  #unused(slot: number): number {
+    let share = 1;
+    notify(this.name, 'limiter', () => {
+      const { remaining, limit } = this.#limiters[slot]!.peek();
+      if (remaining < limit) share = remaining / limit;
+    });
+    return share;
   }
 
   #removeIdle(now: number, most: number): void {
@@ -182,6 +232,40 @@ export class LimiterTable implements KeyTable {
     if (slot === NONE || this.#inUse(slot)) return false;
     this.#remove(slot);
     return true;
+  }
+
+  change(key: string, change: RateChange): void {
+    if (change.kind === 'reset' && this.#index.find(key) === NONE) return;
+    const limiter = this.#controlled(this.#need(key, 1));
+    if (change.kind === 'reset') limiter.reset();
+    else if (change.kind === 'block') limiter.block(change.durationMs);
+    else if (change.units < 0) limiter.reward(-change.units);
+    else limiter.penalty(change.units);
+  }
+
+  dump(): KeyDump[] {
+    return [...this.#index.entries()].flatMap(([key, slot]) =>
+      this.#controlled(this.#limiters[slot]!)
+        .dump()
+        .keys.map(({ used, blockedMs }) => ({ key, used, blockedMs })),
+    );
+  }
+
+  restore(keys: readonly KeyDump[]): void {
+    for (const { key, used, blockedMs } of keys) {
+      const limiter = this.#limiterOf(key!);
+      if (limiter === undefined) continue;
+      this.#controlled(limiter).restore(dumpOf(this.#options.clock, [{ used, blockedMs }]));
+    }
+  }
+
+  /** @throws {TypeError} unless it is a rate limiter */
+  #controlled(limiter: Limiter): RateLimiter {
+    const found = limiter as Partial<RateLimiter>;
+    if (CONTROLS.every((name) => typeof found[name] === 'function')) return limiter as RateLimiter;
+    throw new TypeError(
+      `${this.name}: only rate limiters (tokenBucket, gcra, slidingWindow, fixedWindow) can be reset, blocked, charged, dumped and restored; the limiter of this key is none.`,
+    );
   }
 
   stats(): KeyedStats {

@@ -1,3 +1,5 @@
+import { boundedKey } from './bounded-key.ts';
+
 const NONE = -1;
 const OLDER = 0;
 const NEWER = 1;
@@ -5,8 +7,8 @@ const NEWER = 1;
 const INITIAL = 16;
 
 /**
- * Numbers the keys in use, from 0 on, and knows the least recently used one. Besides the key itself it
- * keeps one map entry and 24 bytes in flat arrays per key. Finding, adding, removing and touching a key
+ * Numbers the keys in use, from 0 on, and knows the least recently used one. Besides the key itself,
+ * of bounded length, it keeps one map entry and 24 bytes in flat arrays per key. Finding, adding, removing and touching a key
  * take constant time.
  */
 export class LruIndex {
@@ -44,13 +46,28 @@ export class LruIndex {
     return this.#oldest;
   }
 
+  /** The key used next after this one; -1 for none. */
+  newer(slot: number): number {
+    return this.#links[2 * slot + NEWER]!;
+  }
+
   usedAt(slot: number): number {
     return this.#usedAt[slot]!;
   }
 
   /** @returns the key's slot, -1 when it is not there. Does not count as a use. */
   find(key: string): number {
-    return this.#slots.get(key) ?? NONE;
+    return this.#slots.get(boundedKey(key)) ?? NONE;
+  }
+
+  /** All keys and their slots, pinned ones last, the others in order of last use. */
+  *entries(): Generator<readonly [key: string, slot: number]> {
+    const listed = new Set<number>();
+    for (let slot = this.#oldest; slot !== NONE; slot = this.newer(slot)) {
+      listed.add(slot);
+      yield [this.#keys[slot]!, slot];
+    }
+    for (const [key, slot] of this.#slots) if (!listed.has(slot)) yield [key, slot];
   }
 
   /** Marks a key that is not pinned as the last used. */
@@ -70,8 +87,9 @@ export class LruIndex {
     } else {
       this.#free = this.#links[2 * slot + OLDER]!;
     }
-    this.#slots.set(key, slot);
-    this.#keys[slot] = key;
+    const kept = boundedKey(key);
+    this.#slots.set(kept, slot);
+    this.#keys[slot] = kept;
     this.#usedAt[slot] = now;
     this.#append(slot);
     return slot;

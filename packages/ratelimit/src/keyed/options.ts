@@ -10,8 +10,12 @@ import {
   show,
   typeRule,
 } from '@temper/core/policy';
+import type { Dumpable } from '../changes/limit-dump.ts';
+import type { RateControls } from '../changes/rate-controls.ts';
+import type { PlanOf } from '../changes/rate-plans.ts';
 import type { Lease, Limiter, RequestCounts } from '../limiter.ts';
-import { type RateLimiter, RuleLimiter } from '../limiters/rate-limiter.ts';
+import { hasRule, type RateLimiter, type RuleLimiter } from '../limiters/rate-limiter.ts';
+import type { Refusing } from '../refusals.ts';
 
 interface KeyOptions {
   /**
@@ -21,8 +25,10 @@ interface KeyOptions {
    */
   readonly name?: string;
   /**
-   * How many keys are kept. To make room for another, the least recently used one is removed, unless
-   * calls wait for it or hold permits of it; its limit then starts anew.
+   * How many keys are kept. To make room for another, one of those used longest ago is removed: one of
+   * which nothing is in use, or else the one that loses least. Its limit then starts anew. A key that
+   * calls wait for or hold permits of is not removed. Keys longer than 128 characters are kept as their
+   * SHA-256.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless an integer from 1 to 2 ** 30
@@ -48,6 +54,15 @@ export interface KeyedTemplateOptions extends KeyOptions {
    * used itself: its rule and options hold for every key, and a key is a few numbers in flat arrays.
    */
   readonly template: RateLimiter;
+  /**
+   * The limit of a key, where it is not the template's. Called for each use of the key, so that a plan can
+   * change at any time: units in use stay in use, more is available at once, and never more than the new
+   * limit. A call that waits follows the change with the next use of its key. What it throws, and a plan
+   * that is not allowed, is logged and has no effect. As `plan` of `sharedRateLimit`.
+   *
+   * @defaultValue none
+   */
+  readonly plan?: PlanOf;
   readonly limiter?: undefined;
 }
 
@@ -59,6 +74,15 @@ export interface KeyedFactoryOptions<L extends Lease = Lease> extends KeyOptions
    */
   readonly limiter: (key: string) => Limiter<L>;
   readonly template?: undefined;
+  readonly plan?: undefined;
+}
+
+/** A rate limiter of its own for each key. */
+export interface KeyedRateFactoryOptions extends KeyOptions {
+  /** As in {@link KeyedFactoryOptions}, for rate limiters. */
+  readonly limiter: (key: string) => RateLimiter;
+  readonly template?: undefined;
+  readonly plan?: undefined;
 }
 
 /** Options of {@link keyed}: exactly one of `template` and `limiter`. */
@@ -79,7 +103,7 @@ export interface KeyedStats extends RequestCounts {
  * `tryAcquire({ key })`, `execute(operation, { key })`, `wrap(fn, (...args) => ({ key }))`; inside a
  * pipeline the key of the call. A call without one is refused with a `TypeError`.
  */
-export interface KeyedLimiter<L extends Lease = Lease> extends Limiter<L> {
+export interface KeyedLimiter<L extends Lease = Lease> extends Limiter<L>, Refusing {
   /** The limiter of one key, as a policy of its own. Holding it does not keep the key. */
   for(key: string): Limiter;
   /** Removes a key, unless it is in use; its limit then starts anew. @returns whether it was removed */
@@ -87,8 +111,20 @@ export interface KeyedLimiter<L extends Lease = Lease> extends Limiter<L> {
   stats(): KeyedStats;
 }
 
-type Unset = 'name' | 'idleMs' | 'clock' | 'template' | 'limiter';
-type AnyOptions = KeyOptions & { readonly template?: unknown; readonly limiter?: unknown };
+/**
+ * A rate limit of its own for each key, with the changes that a shared one knows too. They need the key of
+ * what they change.
+ */
+export interface KeyedRateLimiter extends KeyedLimiter, RateControls, Dumpable {
+  for(key: string): Limiter & RateControls;
+}
+
+type Unset = 'name' | 'idleMs' | 'clock' | 'template' | 'limiter' | 'plan';
+type AnyOptions = KeyOptions & {
+  readonly template?: unknown;
+  readonly limiter?: unknown;
+  readonly plan?: PlanOf | undefined;
+};
 
 /** The defaults, as the README's table shows them. */
 export const KEYED_DEFAULTS: Defaults<AnyOptions, Unset> & { readonly idleMs: number } = {
@@ -97,9 +133,16 @@ export const KEYED_DEFAULTS: Defaults<AnyOptions, Unset> & { readonly idleMs: nu
 };
 
 /** Options that were checked. */
-export type ResolvedKeyedOptions = Omit<Resolved<AnyOptions, Unset>, 'template' | 'limiter'> &
+export type ResolvedKeyedOptions = Omit<
+  Resolved<AnyOptions, Unset>,
+  'template' | 'limiter' | 'plan'
+> &
   (
-    | { readonly template: RuleLimiter<object>; readonly limiter?: undefined }
+    | {
+        readonly template: RuleLimiter<object>;
+        readonly plan?: PlanOf;
+        readonly limiter?: undefined;
+      }
     | { readonly limiter: (key: string) => unknown; readonly template?: undefined }
   );
 
@@ -118,6 +161,7 @@ export function resolveKeyedOptions(options: AnyOptions): ResolvedKeyedOptions {
       clock: clockRule,
       template: checkTemplate,
       limiter: typeRule('function'),
+      plan: typeRule('function'),
     },
   );
   if ((all.template === undefined) === (all.limiter === undefined)) {
@@ -125,11 +169,16 @@ export function resolveKeyedOptions(options: AnyOptions): ResolvedKeyedOptions {
       `${owner}: exactly one of template (one rate limit for every key) and limiter (a function that creates the limiter of a key) must be given.`,
     );
   }
+  if (all.plan !== undefined && all.template === undefined) {
+    throw new TypeError(
+      `${owner}: plan changes the rule of a template; a limiter function decides about the rule by itself.`,
+    );
+  }
   return all as ResolvedKeyedOptions;
 }
 
 function checkTemplate(owner: string, _option: string, value: unknown): void {
-  if (value instanceof RuleLimiter) return;
+  if (hasRule(value)) return;
   throw new TypeError(
     `${owner}: template must be a rate limiter of this package (tokenBucket, gcra, slidingWindow, fixedWindow), got ${show(value)}; only of these the state can be kept as numbers. For other limiters pass { limiter: (key) => … }, which creates one for each key.`,
   );

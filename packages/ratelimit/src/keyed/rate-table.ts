@@ -1,16 +1,23 @@
 import type { Operation } from '@temper/core';
-import { type Call, type Counts, notify } from '@temper/core/policy';
+import type { Call, Counts } from '@temper/core/policy';
+import type { KeyDump } from '../changes/limit-dump.ts';
+import type { RateChange } from '../changes/rate-controls.ts';
+import type { RatePlans } from '../changes/rate-plans.ts';
 import type { RateLimitExceededError } from '../errors.ts';
 import { leaseOf } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
 import { pass } from '../pass.ts';
+import type { RefusalListener } from '../refusals.ts';
+import { adjust, equalRules, replay } from '../rules/adjust.ts';
 import { type Rule, TOLERANCE } from '../rules/rule.ts';
 import { LimiterObserver } from '../telemetry.ts';
 import { checkCapacity } from '../wait/acquire-options.ts';
-import { Forecast } from '../wait/forecast.ts';
+import type { Forecast } from '../wait/forecast.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
-import { Turns } from '../wait/turns.ts';
-import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
+import type { Turns } from '../wait/turns.ts';
+import type { WaitQueue } from '../wait/wait-queue.ts';
+import { FormerRules } from './former-rules.ts';
+import { KeyGate } from './key-gate.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
 import { idleTime, type KeyedStats } from './options.ts';
@@ -19,11 +26,15 @@ import { countEvictions, countRefusedKeys } from './telemetry.ts';
 /** Parameters of a {@link RateTable}. */
 interface RateTableOptions {
   readonly rule: Rule;
+  readonly plans: RatePlans | undefined;
   /** Name, clock and queues of every key. */
   readonly queue: ResolvedQueueOptions;
   readonly maxKeys: number;
   readonly idleMs: number | undefined;
 }
+
+/** How many keys are looked at in search of one to remove. */
+const MAX_SEEN = 8;
 
 /**
  * One rate limit for each key. A key is a few numbers in flat arrays; only while calls wait for it does
@@ -33,7 +44,7 @@ export class RateTable implements KeyTable {
   readonly name: string;
   readonly #rule: Rule;
   readonly #queue: ResolvedQueueOptions;
-  readonly #idleMs: number;
+  #idleMs: number;
   readonly #index: LruIndex;
   readonly #observer: LimiterObserver;
   readonly #refused: Counts<'keys'>;
@@ -41,10 +52,17 @@ export class RateTable implements KeyTable {
   #state: Float64Array;
   /** The keys that calls wait for. They cannot be removed. */
   readonly #waiting = new Map<number, KeyGate>();
+  /** Until when keys are blocked, on the clock's monotonic scale. */
+  readonly #blocked = new Map<number, number>();
+  readonly #plans: RatePlans | undefined;
+  /** The rules of keys whose plan has another one than the limiter. */
+  readonly #rules = new Map<number, Rule>();
+  readonly #formers = new FormerRules();
 
-  constructor({ rule, queue, maxKeys, idleMs }: RateTableOptions) {
+  constructor({ rule, plans, queue, maxKeys, idleMs }: RateTableOptions) {
     this.name = queue.name;
     this.#rule = rule;
+    this.#plans = plans;
     this.#queue = queue;
     this.#idleMs = idleTime(queue.name, idleMs, rule.freshAfterMs);
     this.#index = new LruIndex(maxKeys);
@@ -52,6 +70,10 @@ export class RateTable implements KeyTable {
     this.#refused = countRefusedKeys(this);
     this.#evicted = countEvictions(this);
     this.#state = new Float64Array(this.#index.capacity * rule.slots);
+  }
+
+  onReject(listener: RefusalListener): Disposable {
+    return this.#observer.refusals.onReject(listener);
   }
 
   tryAcquire(key: string, cost: number): Lease | undefined {
@@ -94,9 +116,12 @@ export class RateTable implements KeyTable {
 
   /** As {@link #enter}, for a caller that does not wait: a refusal is counted. */
   #tryEnter(key: string, cost: number): boolean {
-    if (cost !== 1) checkCapacity(this.name, this.#rule.capacity, cost);
     const now = this.#queue.clock.monotonic();
+    if (cost !== 1 && this.#plans === undefined) {
+      checkCapacity(this.name, this.#rule.capacity, cost);
+    }
     const slot = this.#use(key, now);
+    if (cost !== 1 && slot !== NONE) checkCapacity(this.name, this.ruleOf(slot).capacity, cost);
     if (this.#enter(slot, cost, now)) return true;
     if (slot === NONE) this.#refused.keys++;
     else this.#observer.counts.limit++;
@@ -119,7 +144,7 @@ export class RateTable implements KeyTable {
   #refuse(cost: number): RateLimitExceededError {
     const error = noRoom(this.name, this.#index.size, cost);
     this.#refused.keys++;
-    notify(this.name, 'onReject', this.#queue.onReject, error);
+    this.#observer.refusals.tell(error);
     return error;
   }
 
@@ -130,7 +155,7 @@ export class RateTable implements KeyTable {
   #pin(slot: number): KeyGate {
     let gate = this.#waiting.get(slot);
     if (gate === undefined) {
-      gate = new KeyGate(this, slot, this.#rule, this.#queue, this.#observer);
+      gate = new KeyGate(this, slot, this.#queue, this.#observer);
       this.#index.pin(slot);
       this.#waiting.set(slot, gate);
     }
@@ -146,18 +171,42 @@ export class RateTable implements KeyTable {
 
   /** Marks the key as used, adding it if it is new. @returns its slot; `NONE` when there is no room */
   #use(key: string, now: number): number {
-    const slot = this.#index.find(key);
-    if (slot === NONE) return this.#add(key, now);
-    if (this.#waiting.size === 0 || !this.#waiting.has(slot)) this.#index.touch(slot, now);
+    let slot = this.#index.find(key);
+    if (slot === NONE) slot = this.#add(key, now);
+    else if (this.#waiting.size === 0 || !this.#waiting.has(slot)) this.#index.touch(slot, now);
+    if (this.#plans !== undefined && slot !== NONE) this.#follow(slot, key, now);
     return slot;
+  }
+
+  /** The rule of a slot at present. */
+  ruleOf(slot: number): Rule {
+    return this.#rules.get(slot) ?? this.#rule;
+  }
+
+  #planned(key: string): Rule {
+    const plan = this.#plans?.of(key);
+    return plan === undefined ? this.#rule : this.#rule.with(plan);
+  }
+
+  /** Gives a key the rule that its plan has at present. What is in use stays in use. */
+  #follow(slot: number, key: string, now: number): void {
+    const before = this.ruleOf(slot);
+    const rule = this.#planned(key);
+    if (equalRules(before, rule)) return;
+    this.#formers.change(slot, before, rule, this.#state, slot * this.#rule.slots, now);
+    if (rule === this.#rule) this.#rules.delete(slot);
+    else this.#rules.set(slot, rule);
+    this.#idleMs = Math.max(this.#idleMs, rule.freshAfterMs);
+    this.#waiting.get(slot)?.turns.changed();
   }
 
   #add(key: string, now: number): number {
     const index = this.#index;
     this.#removeIdle(now, 2);
     if (index.full) {
-      if (index.oldest === NONE) return NONE;
-      index.remove(index.oldest);
+      const victim = this.#victim(now);
+      if (victim === NONE) return NONE;
+      this.#remove(victim);
       this.#evicted.evictions++;
     }
     const slot = index.add(key, now);
@@ -167,8 +216,56 @@ export class RateTable implements KeyTable {
       state.set(this.#state);
       this.#state = state;
     }
-    this.#rule.reset(this.#state, slot * slots, now);
+    this.#fresh(slot, key, now);
     return slot;
+  }
+
+  /** Writes the state of a key that has not been used. */
+  #fresh(slot: number, key: string, now: number): void {
+    const rule = this.#planned(key);
+    if (rule !== this.#rule) this.#rules.set(slot, rule);
+    rule.reset(this.#state, slot * rule.slots, now);
+  }
+
+  #remove(slot: number): void {
+    this.#index.remove(slot);
+    this.#clear(slot);
+  }
+
+  /** Forgets what is kept beside the state of a slot. */
+  #clear(slot: number): void {
+    this.#blocked.delete(slot);
+    this.#rules.delete(slot);
+    this.#formers.forget(slot);
+  }
+
+  /** For how long a slot is blocked, in milliseconds; 0 when it is not. */
+  #blockedMs(slot: number, now: number): number {
+    const until = this.#blocked.size === 0 ? undefined : this.#blocked.get(slot);
+    return until === undefined ? 0 : Math.max(0, until - now);
+  }
+
+  /**
+   * Which key makes room: of those used longest ago the first that loses nothing, or the one that loses
+   * least. An exhausted key does not get its limit anew because others are used, and a blocked one goes
+   * last.
+   */
+  #victim(now: number): number {
+    let victim = NONE;
+    let most = Number.NEGATIVE_INFINITY;
+    let slot = this.#index.oldest;
+    for (let seen = 0; seen < MAX_SEEN && slot !== NONE; seen++) {
+      const rule = this.ruleOf(slot);
+      const available = rule.available(this.#state, slot * rule.slots, now);
+      const left = this.#blockedMs(slot, now) > 0 ? -1 : available / rule.capacity;
+      if (left > most) {
+        victim = slot;
+        most = left;
+      }
+      if (left >= 1 - TOLERANCE) break;
+      slot = this.#index.newer(slot);
+    }
+    return victim;
   }
 
   /** Removes up to `most` keys that have been idle for too long. */
@@ -176,17 +273,24 @@ export class RateTable implements KeyTable {
     for (let left = most; left > 0; left--) {
       const { oldest } = this.#index;
       if (oldest === NONE || now - this.#index.usedAt(oldest) < this.#idleMs) return;
-      this.#index.remove(oldest);
+      if (this.#blockedMs(oldest, now) > 0) this.#index.touch(oldest, now);
+      else this.#remove(oldest);
     }
   }
 
   tryTake(slot: number, cost: number, now: number = this.#queue.clock.monotonic()): boolean {
-    return this.#rule.take(this.#state, slot * this.#rule.slots, now, cost);
+    if (this.#blockedMs(slot, now) > 0) return false;
+    const rule = this.ruleOf(slot);
+    if (!rule.take(this.#state, slot * rule.slots, now, cost)) return false;
+    if (this.#plans !== undefined) this.#formers.charge(slot, now, cost);
+    return true;
   }
 
   delay(slot: number, cost: number): number {
     const now = this.#queue.clock.monotonic();
-    return this.#rule.delay(this.#state, slot * this.#rule.slots, now, cost);
+    const rule = this.ruleOf(slot);
+    const delayMs = rule.delay(this.#state, slot * rule.slots, now, cost);
+    return Math.max(this.#blockedMs(slot, now), delayMs);
   }
 
   forecast(
@@ -194,25 +298,32 @@ export class RateTable implements KeyTable {
     slot: number,
     ...call: [queue: WaitQueue, cost: number, deadline: number, now: number]
   ): number {
-    return forecast.next(this.#state, slot * this.#rule.slots, ...call);
+    const [, , , now] = call;
+    const readyAt = forecast.next(this.#state, slot * this.#rule.slots, ...call);
+    return Math.max(readyAt, now + this.#blockedMs(slot, now));
   }
 
   peek(key: string): LimitState {
     const slot = this.#index.find(key);
-    const { limit, windowMs, capacity } = this.#rule;
-    return slot === NONE
-      ? { limit, windowMs, remaining: Math.floor(capacity), resetMs: 0 }
-      : this.peekAt(slot);
+    if (slot !== NONE) {
+      if (this.#plans !== undefined) this.#follow(slot, key, this.#queue.clock.monotonic());
+      return this.peekAt(slot);
+    }
+    const { limit, windowMs, capacity } = this.#planned(key);
+    return { limit, windowMs, remaining: Math.floor(capacity), resetMs: 0 };
   }
 
   peekAt(slot: number): LimitState {
-    const rule = this.#rule;
+    const rule = this.ruleOf(slot);
+    const { limit, windowMs } = rule;
     const now = this.#queue.clock.monotonic();
+    const blockedMs = this.#blockedMs(slot, now);
+    if (blockedMs > 0) return { limit, windowMs, remaining: 0, resetMs: blockedMs };
     const at = slot * rule.slots;
     const available = this.#queuedAt(slot) > 0 ? 0 : rule.available(this.#state, at, now);
     return {
-      limit: rule.limit,
-      windowMs: rule.windowMs,
+      limit,
+      windowMs,
       remaining: Math.max(0, Math.floor(available + TOLERANCE)),
       resetMs: rule.growth(this.#state, at, now),
     };
@@ -221,8 +332,57 @@ export class RateTable implements KeyTable {
   forget(key: string): boolean {
     const slot = this.#index.find(key);
     if (slot === NONE || this.#waiting.has(slot)) return false;
-    this.#index.remove(slot);
+    this.#remove(slot);
     return true;
+  }
+
+  change(key: string, change: RateChange): void {
+    const now = this.#queue.clock.monotonic();
+    const needless = change.kind === 'reset' || (change.kind === 'charge' && change.units < 0);
+    // Of a key that is not kept, nothing can be forgotten or given back.
+    if (needless && this.#index.find(key) === NONE) return;
+    const slot = this.#use(key, now);
+    if (slot === NONE) throw this.#refuse(1);
+    if (change.kind === 'reset') {
+      this.#clear(slot);
+      this.#fresh(slot, key, now);
+    } else if (change.kind === 'charge') {
+      const rule = this.ruleOf(slot);
+      adjust(rule, this.#state, slot * rule.slots, now, change.units);
+      this.#formers.adjust(slot, now, change.units);
+    } else if (change.durationMs > 0) {
+      this.#blocked.set(slot, now + change.durationMs);
+    } else {
+      this.#blocked.delete(slot);
+    }
+    this.#waiting.get(slot)?.turns.changed();
+  }
+
+  dump(): KeyDump[] {
+    const now = this.#queue.clock.monotonic();
+    const keys: KeyDump[] = [];
+    for (const [key, slot] of this.#index.entries()) {
+      const rule = this.ruleOf(slot);
+      const usage = rule.usage(this.#state, slot * rule.slots, now);
+      const used = this.#formers.usage(slot, now, usage);
+      const blockedMs = this.#blockedMs(slot, now);
+      if (used.length > 0 || blockedMs > 0) keys.push({ key, used, blockedMs });
+    }
+    return keys;
+  }
+
+  restore(keys: readonly KeyDump[]): void {
+    const now = this.#queue.clock.monotonic();
+    for (const { key, used, blockedMs } of keys) {
+      const slot = this.#use(key!, now);
+      if (slot === NONE) continue;
+      this.#clear(slot);
+      this.#fresh(slot, key!, now);
+      const rule = this.ruleOf(slot);
+      replay(rule, this.#state, slot * rule.slots, now, used);
+      if (blockedMs > 0) this.#blocked.set(slot, now + blockedMs);
+      this.#waiting.get(slot)?.turns.changed();
+    }
   }
 
   stats(): KeyedStats {
@@ -237,46 +397,5 @@ export class RateTable implements KeyTable {
       ...totals,
       rejected: totals.rejected + this.#refused.keys,
     };
-  }
-}
-
-/** One key while calls wait for it. */
-class KeyGate implements Gate {
-  readonly name: string;
-  readonly capacity: number;
-  readonly turns: Turns;
-  readonly #table: RateTable;
-  readonly #slot: number;
-  readonly #forecast: Forecast;
-
-  constructor(
-    table: RateTable,
-    slot: number,
-    rule: Rule,
-    options: ResolvedQueueOptions,
-    observer: LimiterObserver,
-  ) {
-    this.name = table.name;
-    this.capacity = rule.capacity;
-    this.#table = table;
-    this.#slot = slot;
-    this.#forecast = new Forecast(rule);
-    this.turns = new Turns(this, options, observer);
-  }
-
-  tryTake(cost: number, now?: number): boolean {
-    return this.#table.tryTake(this.#slot, cost, now);
-  }
-
-  delay(cost: number): number {
-    return this.#table.delay(this.#slot, cost);
-  }
-
-  peek(): LimitState {
-    return this.#table.peekAt(this.#slot);
-  }
-
-  forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
-    return this.#table.forecast(this.#forecast, this.#slot, queue, cost, deadline, now);
   }
 }

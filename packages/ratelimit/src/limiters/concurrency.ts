@@ -7,6 +7,7 @@ import {
   resolveOptions,
 } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
+import type { RefusalListener, Refusing } from '../refusals.ts';
 import { type Levels, observeLevels } from '../telemetry.ts';
 import { readPeek } from '../wait/acquire-options.ts';
 import {
@@ -32,7 +33,7 @@ export interface ConcurrencyOptions extends QueueOptions {
 export const DEFAULT_CONCURRENCY = 10;
 
 /** A limit on how many calls run at the same time. */
-export interface ConcurrencyLimiter extends Limiter {
+export interface ConcurrencyLimiter extends Limiter, Refusing {
   stats(): ConcurrencyStats;
 }
 
@@ -50,6 +51,10 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
 
   override describe(): PolicyDescription {
     return { kind: 'ratelimit' };
+  }
+
+  onReject(listener: RefusalListener): Disposable {
+    return this.#gate.refusals.onReject(listener);
   }
 
   tryAcquire(options?: AcquireOptions): Lease | undefined {

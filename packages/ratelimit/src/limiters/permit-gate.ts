@@ -1,4 +1,5 @@
 import type { LimitState, RequestCounts } from '../limiter.ts';
+import type { Refusals } from '../refusals.ts';
 import { Permits } from '../rules/permits.ts';
 import { TOLERANCE } from '../rules/rule.ts';
 import { type Levels, LimiterObserver } from '../telemetry.ts';
@@ -39,6 +40,11 @@ export class PermitGate implements Gate {
     this.#permits = new Permits(limit);
     this.#observer = new LimiterObserver(this, options, silent);
     this.turns = new Turns(this, options, this.#observer);
+  }
+
+  /** Who hears of refusals. */
+  get refusals(): Refusals {
+    return this.#observer.refusals;
   }
 
   get limit(): number {

@@ -21,6 +21,14 @@ async function errorOf(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
+describe('the depth of a bucket', () => {
+  it.each([tokenBucket, gcra])('is the burst that is given, also above the limit: %o', (make) => {
+    const limiter = make({ clock, limit: 6, burst: 9 });
+    expect(limiter.tryAcquire({ cost: 9 })).toBeDefined();
+    expect(make({ clock, limit: 6 }).peek().remaining).toBe(6);
+  });
+});
+
 describe('tokenBucket with the defaults', () => {
   it('allows a burst of 10 at once and then 100 per minute', async () => {
     const limiter = tokenBucket({ clock });

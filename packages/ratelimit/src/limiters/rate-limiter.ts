@@ -1,5 +1,8 @@
 import type { Operation } from '@temper/core';
 import { type Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { type Dumpable, dumpOf, type LimitDump, readDump } from '../changes/limit-dump.ts';
+import { blockFor, type KeyOptions, type RateControls, unitsOf } from '../changes/rate-controls.ts';
+import { WITH_RULE } from '../keyed/brand.ts';
 import { leaseOf } from '../lease.ts';
 import type {
   AcquireOptions,
@@ -10,6 +13,8 @@ import type {
   RequestCounts,
 } from '../limiter.ts';
 import { pass } from '../pass.ts';
+import type { RefusalListener, Refusing } from '../refusals.ts';
+import { adjust, replay } from '../rules/adjust.ts';
 import { RollingCount } from '../rules/rolling-count.ts';
 import { type Rule, TOLERANCE, type TokenLevels } from '../rules/rule.ts';
 import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
@@ -31,7 +36,11 @@ export interface RateCounts extends RequestCounts {
 export type TokenBucketStats = RateCounts & TokenLevels;
 
 /** A limiter of units per time. */
-export interface RateLimiter<Stats extends RateCounts = RateCounts> extends Limiter {
+export interface RateLimiter<Stats extends RateCounts = RateCounts>
+  extends Limiter,
+    Refusing,
+    RateControls,
+    Dumpable {
   stats(): Stats;
 }
 
@@ -42,6 +51,8 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   readonly #state: Float64Array;
   /** Created, like the forecast, when it is first needed. */
   #recent: RollingCount | undefined;
+  /** On the clock's monotonic scale. */
+  #blockedUntil = 0;
   readonly #observer: LimiterObserver;
   readonly #turns: Turns;
   readonly #levels: Disposable | undefined;
@@ -63,6 +74,10 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
 
   override describe(): PolicyDescription {
     return { kind: 'ratelimit' };
+  }
+
+  onReject(listener: RefusalListener): Disposable {
+    return this.#observer.refusals.onReject(listener);
   }
 
   tryAcquire(options?: AcquireOptions): Lease | undefined {
@@ -89,6 +104,8 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
     if (options !== undefined) readPeek(this.name, options);
     const { limit, windowMs } = this.rule;
     const now = this.clock.monotonic();
+    const blockedMs = this.#blockedUntil - now;
+    if (blockedMs > 0) return { limit, windowMs, remaining: 0, resetMs: blockedMs };
     const available = this.#turns.queued > 0 ? 0 : this.rule.available(this.#state, 0, now);
     return {
       limit,
@@ -113,19 +130,68 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   tryTake(cost: number, now: number = this.clock.monotonic()): boolean {
-    if (!this.rule.take(this.#state, 0, now, cost)) return false;
+    if (now < this.#blockedUntil || !this.rule.take(this.#state, 0, now, cost)) return false;
     this.#recent ??= new RollingCount(this.rule.windowMs, now);
     if (now >= this.#recent.stepEndsAt) this.#recent.advance(now, this.#passed);
     return true;
   }
 
   delay(cost: number): number {
-    return this.rule.delay(this.#state, 0, this.clock.monotonic(), cost);
+    const now = this.clock.monotonic();
+    return Math.max(this.#blockedUntil - now, this.rule.delay(this.#state, 0, now, cost));
   }
 
   forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
     this.#forecast ??= new Forecast(this.rule);
-    return this.#forecast.next(this.#state, 0, queue, cost, deadline, now);
+    const readyAt = this.#forecast.next(this.#state, 0, queue, cost, deadline, now);
+    return Math.max(readyAt, this.#blockedUntil);
+  }
+
+  reset(options?: KeyOptions): void {
+    this.#ignoreKey(options);
+    this.rule.reset(this.#state, 0, this.clock.monotonic());
+    this.#blockedUntil = 0;
+    this.#turns.changed();
+  }
+
+  block(durationMs: number, options?: KeyOptions): void {
+    blockFor(this.name, durationMs);
+    this.#ignoreKey(options);
+    this.#blockedUntil = this.clock.monotonic() + durationMs;
+    this.#turns.changed();
+  }
+
+  penalty(units: number, options?: KeyOptions): void {
+    this.#adjust(unitsOf(this.name, units), options);
+  }
+
+  reward(units: number, options?: KeyOptions): void {
+    this.#adjust(-unitsOf(this.name, units), options);
+  }
+
+  #adjust(units: number, options: KeyOptions | undefined): void {
+    this.#ignoreKey(options);
+    adjust(this.rule, this.#state, 0, this.clock.monotonic(), units);
+    this.#turns.changed();
+  }
+
+  #ignoreKey(options: KeyOptions | undefined): void {
+    if (options !== undefined) readPeek(this.name, options);
+  }
+
+  dump(): LimitDump {
+    const now = this.clock.monotonic();
+    const used = this.rule.usage(this.#state, 0, now);
+    const blockedMs = Math.max(0, this.#blockedUntil - now);
+    return dumpOf(this.clock, used.length === 0 && blockedMs === 0 ? [] : [{ used, blockedMs }]);
+  }
+
+  restore(dump: LimitDump): void {
+    const [own] = readDump(this.name, dump, this.clock, false);
+    const now = this.clock.monotonic();
+    replay(this.rule, this.#state, 0, now, own?.used ?? []);
+    this.#blockedUntil = now + (own?.blockedMs ?? 0);
+    this.#turns.changed();
   }
 
   /** Calls that passed, at once or after a wait. */
@@ -151,4 +217,11 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   [Symbol.dispose](): void {
     this.#levels?.[Symbol.dispose]();
   }
+}
+
+Object.defineProperty(RuleLimiter.prototype, WITH_RULE, { value: true });
+
+/** Whether `value` is a {@link RuleLimiter}, made by any installed copy of this package. */
+export function hasRule(value: unknown): value is RuleLimiter<object> {
+  return (value as { [WITH_RULE]?: unknown } | null | undefined)?.[WITH_RULE] === true;
 }

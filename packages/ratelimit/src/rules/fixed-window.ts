@@ -1,4 +1,4 @@
-import { type Rule, TOLERANCE } from './rule.ts';
+import { type Rule, type RuleChange, TOLERANCE, type Usage } from './rule.ts';
 import { positive, type WindowLevels, windowLevels } from './window.ts';
 
 const STARTED_AT = 0;
@@ -10,6 +10,7 @@ const USED = 1;
  */
 export class FixedWindowRule implements Rule<WindowLevels> {
   readonly kind = 'fixed-window';
+  readonly linear = false;
   readonly slots = 2;
   readonly limit: number;
   readonly windowMs: number;
@@ -21,6 +22,10 @@ export class FixedWindowRule implements Rule<WindowLevels> {
     this.windowMs = windowMs;
     this.capacity = limit;
     this.freshAfterMs = windowMs;
+  }
+
+  with({ limit = this.limit, windowMs = this.windowMs }: RuleChange): FixedWindowRule {
+    return new FixedWindowRule(limit, windowMs);
   }
 
   reset(state: Float64Array, at: number, now: number): void {
@@ -50,6 +55,23 @@ export class FixedWindowRule implements Rule<WindowLevels> {
   growth(state: Float64Array, at: number, now: number): number {
     if (this.available(state, at, now) >= this.limit) return 0;
     return positive(this.#startOf(state, at, now) + this.windowMs - now);
+  }
+
+  charge(state: Float64Array, at: number, now: number, units: number): void {
+    const used = this.limit - this.available(state, at, now);
+    state[at + STARTED_AT] = this.#startOf(state, at, now);
+    state[at + USED] = used + units;
+  }
+
+  credit(state: Float64Array, at: number, now: number, units: number): void {
+    if (this.#startOf(state, at, now) !== state[at + STARTED_AT]) return;
+    state[at + USED] = Math.max(0, state[at + USED]! - units);
+  }
+
+  usage(state: Float64Array, at: number, now: number): Usage[] {
+    const started = this.#startOf(state, at, now);
+    const used = started === state[at + STARTED_AT] ? state[at + USED]! : 0;
+    return used > 0 ? [[now - started, used]] : [];
   }
 
   levels(available: number): WindowLevels {

@@ -1,4 +1,4 @@
-import { type Rule, TOLERANCE, type TokenLevels } from './rule.ts';
+import { type Rule, type RuleChange, TOLERANCE, type TokenLevels, type Usage } from './rule.ts';
 
 /**
  * The generic cell rate algorithm: each unit reserves the next place in a schedule of `limit` places per
@@ -10,6 +10,7 @@ import { type Rule, TOLERANCE, type TokenLevels } from './rule.ts';
  */
 export class GcraRule implements Rule<TokenLevels> {
   readonly kind = 'gcra';
+  readonly linear = true;
   readonly slots = 1;
   readonly limit: number;
   readonly windowMs: number;
@@ -26,6 +27,14 @@ export class GcraRule implements Rule<TokenLevels> {
     this.#interval = windowMs / limit;
     this.freshAfterMs = burst * this.#interval;
     this.#tolerance = TOLERANCE * this.#interval;
+  }
+
+  with({
+    limit = this.limit,
+    windowMs = this.windowMs,
+    burst = this.capacity,
+  }: RuleChange): GcraRule {
+    return new GcraRule(limit, windowMs, burst);
   }
 
   reset(state: Float64Array, at: number, now: number): void {
@@ -54,6 +63,20 @@ export class GcraRule implements Rule<TokenLevels> {
     if (units >= this.capacity) return 0;
     const next = Math.min(this.capacity, Math.floor(units + TOLERANCE) + 1);
     return (next - units) * this.#interval;
+  }
+
+  charge(state: Float64Array, at: number, now: number, units: number): void {
+    const most = Math.max(state[at]!, now + this.freshAfterMs);
+    state[at] = Math.min(this.#dueAfter(state, at, now, units), most);
+  }
+
+  credit(state: Float64Array, at: number, now: number, units: number): void {
+    state[at] = Math.max(state[at]!, now) - units * this.#interval;
+  }
+
+  usage(state: Float64Array, at: number, now: number): Usage[] {
+    const ahead = state[at]! - now;
+    return ahead > 0 ? [[0, ahead / this.#interval]] : [];
   }
 
   levels(available: number): TokenLevels {

@@ -16,10 +16,14 @@ export interface Rule<Levels extends object = object> {
   readonly windowMs: number;
   /** Most units that can ever be taken at once. */
   readonly capacity: number;
+  /** Whether `delay` holds for more units than `capacity` too, as units come back evenly. */
+  readonly linear: boolean;
   /** How many numbers of state a limiter has. */
   readonly slots: number;
   /** How long after its last use a limiter has its whole capacity again, in milliseconds. */
   readonly freshAfterMs: number;
+  /** The rule of the same kind with what a plan says. */
+  with(plan: RuleChange): Rule;
   /** Writes the state of a limiter that has not been used yet. */
   reset(state: Float64Array, at: number, now: number): void;
   /**
@@ -34,9 +38,29 @@ export interface Rule<Levels extends object = object> {
   available(state: Float64Array, at: number, now: number): number;
   /** Milliseconds until there is one unit more (or the missing fraction); 0 when there is no more. */
   growth(state: Float64Array, at: number, now: number): number;
+  /**
+   * Uses units without asking: those of another rule, or of the past. A bucket is never more than used
+   * up; a window counts all of them.
+   */
+  charge(state: Float64Array, at: number, now: number, units: number): void;
+  /** Gives back units, whoever has used them; at most all of them. */
+  credit(state: Float64Array, at: number, now: number, units: number): void;
+  /** What is in use, oldest first: charged again at these times, it is in use as long as here. */
+  usage(state: Float64Array, at: number, now: number): Usage[];
   /** The limit in the words of this kind, for the limiter's statistics. */
   levels(available: number): Levels;
 }
+
+/** What of a rule is another for some keys. What is absent stays as it is. */
+export interface RuleChange {
+  readonly limit?: number | undefined;
+  readonly windowMs?: number | undefined;
+  /** Capacity of a bucket. */
+  readonly burst?: number | undefined;
+}
+
+/** Units that are in use, and how long ago they were taken, in milliseconds. */
+export type Usage = readonly [agoMs: number, units: number];
 
 /** The limit of a token bucket, and of GCRA, which decides as one does. */
 export interface TokenLevels {

@@ -1,9 +1,12 @@
-import { type Rule, TOLERANCE } from './rule.ts';
+import { type Rule, type RuleChange, TOLERANCE, type Usage } from './rule.ts';
 import { positive, type WindowLevels, windowLevels } from './window.ts';
 
 const SEGMENT = 0;
 const TOTAL = 1;
 const COUNTS = 2;
+
+/** The length of the last moment of a segment, as a part of it. */
+const LAST_MOMENT = 1e-3;
 
 /**
  * Never more than `limit` units in any span of `windowMs`, wherever it begins. The window is counted
@@ -15,6 +18,7 @@ const COUNTS = 2;
  */
 export class SlidingWindowRule implements Rule<WindowLevels> {
   readonly kind = 'sliding-window';
+  readonly linear = false;
   readonly slots: number;
   readonly limit: number;
   readonly windowMs: number;
@@ -34,6 +38,10 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
     this.freshAfterMs = windowMs + this.#segmentMs;
   }
 
+  with({ limit = this.limit, windowMs = this.windowMs }: RuleChange): SlidingWindowRule {
+    return new SlidingWindowRule(limit, windowMs, this.#counted - 1);
+  }
+
   reset(state: Float64Array, at: number, now: number): void {
     state[at + SEGMENT] = Math.floor(now / this.#segmentMs);
     state.fill(0, at + TOTAL, at + this.slots);
@@ -43,10 +51,20 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
     const segment = this.#advance(state, at, now);
     const total = state[at + TOTAL]!;
     if (total + cost > this.limit + TOLERANCE) return false;
-    state[at + TOTAL] = total + cost;
-    const place = at + COUNTS + (segment % this.#counted);
-    state[place] = state[place]! + cost;
+    this.#add(state, at, segment, cost);
     return true;
+  }
+
+  #add(state: Float64Array, at: number, segment: number, units: number): void {
+    state[at + TOTAL] = state[at + TOTAL]! + units;
+    const place = at + this.#place(segment);
+    state[place] = state[place]! + units;
+  }
+
+  /** Where a segment is counted. Segments before the clock's start have negative numbers. */
+  #place(segment: number): number {
+    const place = segment % this.#counted;
+    return COUNTS + (place < 0 ? place + this.#counted : place);
   }
 
   delay(state: Float64Array, at: number, now: number, cost: number): number {
@@ -64,7 +82,36 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
   growth(state: Float64Array, at: number, now: number): number {
     this.#advance(state, at, now);
     if (state[at + TOTAL] === 0) return 0;
-    return this.#wait(state, at, now, Math.min(this.limit, this.limit - state[at + TOTAL]! + 1));
+    const left = Math.max(0, this.limit - state[at + TOTAL]!);
+    return this.#wait(state, at, now, Math.min(this.limit, left + 1));
+  }
+
+  charge(state: Float64Array, at: number, now: number, units: number): void {
+    this.#add(state, at, this.#advance(state, at, now), units);
+  }
+
+  credit(state: Float64Array, at: number, now: number, units: number): void {
+    const newest = this.#advance(state, at, now);
+    let left = units;
+    for (let age = 0; age < this.#counted && left > 0; age++) {
+      const count = state[at + this.#place(newest - age)]!;
+      this.#add(state, at, newest - age, -Math.min(count, left));
+      left -= count;
+    }
+    // Fractions leave rounding behind; of a window of which nothing is used, nothing is left.
+    if (state[at + TOTAL]! < TOLERANCE) state.fill(0, at + TOTAL, at + this.slots);
+  }
+
+  usage(state: Float64Array, at: number, now: number): Usage[] {
+    const newest = this.#advance(state, at, now);
+    const found: Usage[] = [];
+    for (let age = this.#counted - 1; age >= 0; age--) {
+      const used = state[at + this.#place(newest - age)]!;
+      // The last moment of the segment: what is charged there again leaves the window with it.
+      const ended = (newest - age + 1 - LAST_MOMENT) * this.#segmentMs;
+      if (used > 0) found.push([Math.max(0, now - ended), used]);
+    }
+    return found;
   }
 
   levels(available: number): WindowLevels {
@@ -80,7 +127,7 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
       state.fill(0, at + TOTAL, at + this.slots);
     } else {
       for (let gone = last + 1; gone <= segment; gone++) {
-        state[at + COUNTS + (gone % this.#counted)] = 0;
+        state[at + this.#place(gone)] = 0;
       }
       // Summed anew: subtracting fractions would accumulate their rounding errors.
       let total = 0;
@@ -97,7 +144,7 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
     let total = state[at + TOTAL]!;
     let oldest = segment - this.#counted + 1;
     for (; oldest < segment; oldest++) {
-      total -= state[at + COUNTS + ((oldest + this.#counted) % this.#counted)]!;
+      total -= state[at + this.#place(oldest)]!;
       if (total + cost <= this.limit + TOLERANCE) break;
     }
     return positive((oldest + this.#counted) * this.#segmentMs - now);

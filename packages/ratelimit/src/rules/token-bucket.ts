@@ -1,4 +1,4 @@
-import { type Rule, TOLERANCE, type TokenLevels } from './rule.ts';
+import { type Rule, type RuleChange, TOLERANCE, type TokenLevels, type Usage } from './rule.ts';
 
 const TOKENS = 0;
 const FILLED_AT = 1;
@@ -13,6 +13,7 @@ const FILLED_AT = 1;
  */
 export class TokenBucketRule implements Rule<TokenLevels> {
   readonly kind = 'token-bucket';
+  readonly linear = true;
   readonly slots = 2;
   readonly limit: number;
   readonly windowMs: number;
@@ -26,6 +27,14 @@ export class TokenBucketRule implements Rule<TokenLevels> {
     this.capacity = burst;
     this.#perMs = limit / windowMs;
     this.freshAfterMs = burst / this.#perMs;
+  }
+
+  with({
+    limit = this.limit,
+    windowMs = this.windowMs,
+    burst = this.capacity,
+  }: RuleChange): TokenBucketRule {
+    return new TokenBucketRule(limit, windowMs, burst);
   }
 
   reset(state: Float64Array, at: number, now: number): void {
@@ -57,6 +66,22 @@ export class TokenBucketRule implements Rule<TokenLevels> {
     if (tokens >= this.capacity) return 0;
     const next = Math.min(this.capacity, Math.floor(tokens + TOLERANCE) + 1);
     return (next - tokens) / this.#perMs;
+  }
+
+  charge(state: Float64Array, at: number, now: number, units: number): void {
+    const tokens = this.available(state, at, now);
+    state[at + TOKENS] = Math.max(Math.min(tokens, 0), tokens - units);
+    state[at + FILLED_AT] = now;
+  }
+
+  credit(state: Float64Array, at: number, now: number, units: number): void {
+    state[at + TOKENS] = Math.min(this.capacity, this.available(state, at, now) + units);
+    state[at + FILLED_AT] = now;
+  }
+
+  usage(state: Float64Array, at: number, now: number): Usage[] {
+    const used = this.capacity - this.available(state, at, now);
+    return used > 0 ? [[0, used]] : [];
   }
 
   levels(available: number): TokenLevels {

@@ -1,6 +1,7 @@
 import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
 import type { Decision, Lease, LimitState } from '../limiter.ts';
 import type { Levels } from '../telemetry.ts';
+import type { LeaseLostError } from './errors.ts';
 import type { LocalLimits } from './local-limits.ts';
 import { NodeCount } from './node-count.ts';
 import type { ResolvedSharedOptions } from './options.ts';
@@ -10,10 +11,23 @@ import { TimerHeap } from './timer-heap.ts';
 /** A call that waits for its turn. */
 export interface TurnRequest {
   readonly key: string;
+  /** Who asks, where calls are served in fair order. */
+  readonly caller: string;
   readonly cost: number;
   /** When its turn must have come, on the clock's monotonic scale; `Infinity` for no limit. */
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** A lease that can be lost while it is held. */
+export interface LosableLease extends Lease {
+  /** Called once when the lease is lost; at once when it is lost already. `undefined` stops that. */
+  watch(lost: ((error: LeaseLostError) => void) | undefined): void;
+}
+
+/** Whether the permits of a lease can be lost: those in a store, not those of this process. */
+export function isLosable(lease: Lease): lease is LosableLease {
+  return 'watch' in lease;
 }
 
 /** A turn that has come. */
@@ -40,10 +54,10 @@ export class StoreFailure extends Error {
 
 /** One kind of shared limit in a store. Every method that asks the store rejects with {@link StoreFailure}. */
 export interface SharedBackend<L extends Levels = Levels> {
-  /** Most units that can ever be taken at once. */
-  readonly capacity: number;
+  /** Most units of a key that can ever be taken at once. */
+  capacity(key: string): number;
   /** The limits that hold while the store is unavailable. */
-  readonly local: LocalLimits;
+  readonly local: Pick<LocalLimits<unknown>, 'of' | 'queued'>;
   /** @throws {RangeError} when this kind cannot take such a cost */
   checkCost(cost: number): void;
   /** Waits for a turn, in order of arrival. */
@@ -52,7 +66,7 @@ export interface SharedBackend<L extends Levels = Levels> {
   take(key: string, cost: number): Promise<Answer>;
   peek(key: string): Promise<LimitState>;
   /** The state of a limit of which nothing is used. */
-  unused(): LimitState;
+  unused(key: string): LimitState;
   /** What this kind adds to the limiter's levels and statistics. */
   levels(): L;
 }
@@ -65,11 +79,11 @@ export class SharedParts {
   readonly nodes: NodeCount;
 
   constructor(options: ResolvedSharedOptions) {
-    const { name, store, clock, nodes, maxQueue, maxWaitMs } = options;
+    const { clock, maxQueue, maxWaitMs } = options;
     this.options = options;
     this.timers = new TimerHeap(clock);
     this.slots = new QueueSlots(maxWaitMs === 0 ? 0 : maxQueue);
-    this.nodes = new NodeCount(store, name, clock, nodes);
+    this.nodes = new NodeCount(options);
   }
 
   /** The error of a call that is refused. */

@@ -27,3 +27,24 @@ export class StoreUnavailableError extends TemperError {
     return { category: 'network', severity: 'high', transient: true };
   }
 }
+
+/**
+ * The permits of a lease were lost in the store, as by a flush or an interruption longer than the lease,
+ * and others hold them now. The reason of `lease.signal`: whoever holds the lease should stop.
+ */
+export class LeaseLostError extends TemperError {
+  constructor(policy: string) {
+    super(`Limiter '${policy}' lost the permits of a lease in its store; others hold them now.`, {
+      code: 'LEASE_LOST',
+      policy,
+    });
+  }
+
+  override get name(): string {
+    return 'LeaseLostError';
+  }
+
+  override get classification(): Classification {
+    return { category: 'resource', severity: 'high', transient: true };
+  }
+}

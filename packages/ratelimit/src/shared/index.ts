@@ -1,6 +1,9 @@
+export type { KeyOptions, RateControls } from '../changes/rate-controls.ts';
+export type { PermitPlan, PlanOf, RatePlan } from '../changes/rate-plans.ts';
 export type { SharedLimiter } from '../limiter.ts';
 export type { RuleKind } from '../rules/rule.ts';
-export { StoreUnavailableError } from './errors.ts';
+export type { FairOptions } from '../wait/fairness.ts';
+export { LeaseLostError, StoreUnavailableError } from './errors.ts';
 export { MemoryRateLimitStore } from './memory-store.ts';
 export type {
   SharedConcurrencyOptions,
@@ -14,15 +17,18 @@ export {
   sharedConcurrency,
 } from './shared-concurrency.ts';
 export { type SharedRateLimiter, sharedRateLimit } from './shared-rate-limit.ts';
-export type {
-  PermitRequest,
-  PermitResult,
-  RateLimitStore,
-  StoreKey,
-  StoreRule,
-  TakeAnswer,
-  TakeCall,
-  TakeRequest,
-  TakeResult,
+export {
+  type PermitCall,
+  type PermitRequest,
+  type PermitResult,
+  type RateChange,
+  type RateLimitStore,
+  RESERVATION_MS,
+  type StoreKey,
+  type StoreRule,
+  type TakeAnswer,
+  type TakeCall,
+  type TakeRequest,
+  type TakeResult,
 } from './store.ts';
 export type { SharedStats } from './telemetry.ts';

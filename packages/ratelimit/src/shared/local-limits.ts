@@ -1,4 +1,5 @@
 import { RateLimitExceededError } from '../errors.ts';
+import { boundedKey } from '../keyed/bounded-key.ts';
 import type { Limiter, RequestCounts } from '../limiter.ts';
 import { ConcurrencyPolicy } from '../limiters/concurrency.ts';
 import { RuleLimiter } from '../limiters/rate-limiter.ts';
@@ -12,36 +13,48 @@ import type { NodeCount } from './node-count.ts';
 import type { ResolvedSharedOptions } from './options.ts';
 import type { StoreRule } from './store.ts';
 
-/** How many keys in use are skipped in search of one to remove. */
-const MAX_SKIPPED = 64;
+/** How many keys are looked at in search of one to remove. */
+const MAX_SEEN = 64;
 
 /** A limiter of one process, as far as its state is known. */
 export interface LocalLimiter extends Limiter {
   stats(): RequestCounts & { readonly queued: number; readonly inFlight?: number };
 }
 
+/** The limiter of a key, and the share of the limit that it enforces. */
+interface Share<R> {
+  readonly limiter: LocalLimiter;
+  readonly rule: R;
+  readonly nodes: number;
+}
+
 /**
  * The limiters by key that enforce this process's share of the limit while the store is unavailable.
- * They start anew when the number of processes changes.
+ * When the share of a key changes, the units that are in use stay in use.
  */
-export class LocalLimits {
+export class LocalLimits<R> {
   readonly #options: ResolvedSharedOptions;
   readonly #nodes: NodeCount;
-  readonly #create: (nodes: number, options: ResolvedQueueOptions) => LocalLimiter;
+  readonly #ruleOf: (key: string) => R;
+  readonly #create: (rule: R, nodes: number, options: ResolvedQueueOptions) => LocalLimiter;
+  readonly #same: (a: R, b: R) => boolean;
   /** In order of last use. */
-  readonly #limiters = new Map<string, LocalLimiter>();
-  #divisor = 1;
+  readonly #shares = new Map<string, Share<R>>();
   /** The policy around this reports for its local limiters. */
   readonly #inner: ResolvedQueueOptions;
 
   constructor(
     options: ResolvedSharedOptions,
     nodes: NodeCount,
-    create: (nodes: number, options: ResolvedQueueOptions) => LocalLimiter,
+    ruleOf: (key: string) => R,
+    create: (rule: R, nodes: number, options: ResolvedQueueOptions) => LocalLimiter,
+    same: (a: R, b: R) => boolean,
   ) {
     this.#options = options;
     this.#nodes = nodes;
+    this.#ruleOf = ruleOf;
     this.#create = create;
+    this.#same = same;
     const { onReject, ...inner } = options;
     this.#inner = { ...inner, spans: 'none' };
   }
@@ -49,41 +62,66 @@ export class LocalLimits {
   /** Calls that wait, over all keys. */
   get queued(): number {
     let queued = 0;
-    for (const limiter of this.#limiters.values()) queued += limiter.stats().queued;
+    for (const { limiter } of this.#shares.values()) queued += limiter.stats().queued;
     return queued;
   }
 
   /** @throws {RateLimitExceededError} when each of `maxLocalKeys` keys is in use */
-  of(key: string): LocalLimiter {
+  of(given: string): LocalLimiter {
     const { nodes } = this.#nodes;
-    if (nodes !== this.#divisor) this.#limiters.clear();
-    this.#divisor = nodes;
-    let limiter = this.#limiters.get(key);
-    if (limiter === undefined) {
+    const rule = this.#ruleOf(given);
+    const key = boundedKey(given);
+    let share = this.#shares.get(key);
+    if (share === undefined) {
       this.#makeRoom();
-      limiter = this.#create(nodes, this.#inner);
+      share = { limiter: this.#create(rule, nodes, this.#inner), rule, nodes };
     } else {
-      this.#limiters.delete(key);
+      this.#shares.delete(key);
+      if ((share.nodes !== nodes || !this.#same(share.rule, rule)) && !inUse(share.limiter)) {
+        share = { limiter: this.#replace(share.limiter, rule, nodes), rule, nodes };
+      }
     }
-    this.#limiters.set(key, limiter);
+    this.#shares.set(key, share);
+    return share.limiter;
+  }
+
+  #replace(old: LocalLimiter, rule: R, nodes: number): LocalLimiter {
+    const limiter = this.#create(rule, nodes, this.#inner);
+    const before = old.peek();
+    const now = limiter.peek();
+    // A limit without a window has nothing in use here.
+    const cost = before.windowMs === undefined ? 0 : Math.max(0, now.remaining - before.remaining);
+    if (cost > 0) limiter.tryAcquire({ cost });
     return limiter;
   }
 
+  /** Removes the key used longest ago of which nothing is used, or least among the first ones. */
   #makeRoom(): void {
     const { maxLocalKeys, name } = this.#options;
-    if (this.#limiters.size < maxLocalKeys) return;
-    let skipped = 0;
-    for (const [key, limiter] of this.#limiters) {
-      const { queued, inFlight = 0 } = limiter.stats();
-      if (queued === 0 && inFlight === 0) {
-        this.#limiters.delete(key);
-        return;
+    if (this.#shares.size < maxLocalKeys) return;
+    let victim: string | undefined;
+    let most = Number.NEGATIVE_INFINITY;
+    let seen = 0;
+    for (const [key, { limiter }] of this.#shares) {
+      const { remaining, limit } = limiter.peek();
+      if (!inUse(limiter) && remaining / limit > most) {
+        victim = key;
+        most = remaining / limit;
       }
-      if (++skipped === MAX_SKIPPED) break;
+      if (++seen === MAX_SEEN) break;
+    }
+    if (victim !== undefined) {
+      this.#shares.delete(victim);
+      return;
     }
     const rest = { limit: maxLocalKeys, remaining: 0, retryAfterMs: undefined, cost: 1 };
     throw new RateLimitExceededError(name, { reason: 'keys', ...rest });
   }
+}
+
+function inUse(limiter: LocalLimiter): boolean {
+  const { queued, inFlight = 0 } = limiter.stats();
+  return queued > 0 || inFlight > 0;
 }
 
 /** One process's share of a rate limit; at least one unit, so that calls of cost 1 can pass. */

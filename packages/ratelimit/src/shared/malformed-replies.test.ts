@@ -76,10 +76,12 @@ describe('a malformed reply of a store', () => {
     undefined,
     null,
     {},
-    { granted: 'no', inUse: 1, expiryMs: 1 },
-    { granted: true, inUse: Number.NaN, expiryMs: 1 },
-    { granted: false, inUse: 1, expiryMs: 'soon' },
-    { granted: false, inUse: 1, expiryMs: -1 },
+    { granted: true, inUse: 1, expiryMs: 1 },
+    { granted: 2, inUse: 1, expiryMs: 1 },
+    { granted: 0.5, inUse: 1, expiryMs: 1 },
+    { granted: 1, inUse: Number.NaN, expiryMs: 1 },
+    { granted: 0, inUse: 1, expiryMs: 'soon' },
+    { granted: 0, inUse: 1, expiryMs: -1 },
   ])('is a failure of the store: permits, %j', async (reply) => {
     const store = replying('takePermits', reply);
     const limiter = sharedConcurrency({ ...closed, store, clock });
@@ -90,14 +92,16 @@ describe('a malformed reply of a store', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it.each([undefined, null, Number.NaN, 'two', -1, 1e300])(
+  it.each([undefined, null, Number.NaN, 'two', -1, 1.5, '9', 1e300])(
     'is no number of processes: %j',
     async (reply) => {
       const store = replying('announce', reply);
-      const limiter = sharedRateLimit({ name: 'api', store, clock, limit: 10 });
+      const limiter = sharedRateLimit({ name: 'api', store, clock, limit: 10, expectedNodes: 3 });
+      await limiter.take();
+      await clock.advance(60_000);
       await limiter.take();
       await settle();
-      expect(limiter.stats().nodes).toBe(1);
+      expect(limiter.stats().nodes).toBe(3);
     },
   );
 });

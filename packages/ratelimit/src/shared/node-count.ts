@@ -1,54 +1,63 @@
-import { randomUUID } from 'node:crypto';
-import type { Clock } from '@temper/core';
-import type { RateLimitStore } from './store.ts';
+import { processState, randomId } from '@temper/core/policy';
+import type { ResolvedSharedOptions } from './options.ts';
 import { readNodes } from './store-replies.ts';
 
-/** How long a registration lasts, in milliseconds. Renewed after a third of it, while calls come. */
+/** How long a registration lasts, in milliseconds. */
 const TTL_MS = 30_000;
 
-/** Identifies this process among those that share limits. */
-const NODE_ID: string = randomUUID();
+/** How often it is renewed and the others are counted, in milliseconds, while calls come. */
+const REFRESH_MS = 2000;
 
-/** How many processes share a limit: as configured, or as counted through the store. */
+/** For how long the processes are counted before the count is relied on, in milliseconds. */
+const SETTLED_MS = 10_000;
+
+/**
+ * Identifies this process among those that share limits, whichever installed copy of this package they
+ * were made by: a process that counts twice gets half its share.
+ */
+const node: () => { readonly id: string } = /* @__PURE__ */ processState('node.1', () => ({
+  id: randomId(),
+}));
+
+/**
+ * How many processes share a limit: as configured, or as counted through the store. The count is never
+ * too low for long: it rises within two seconds, falls only when registrations expire, and is not relied
+ * on until it is settled.
+ */
 export class NodeCount {
-  readonly #store: RateLimitStore;
-  readonly #limiter: string;
-  readonly #clock: Clock;
-  readonly #configured: number | undefined;
+  readonly #options: ResolvedSharedOptions;
   #counted = 1;
+  #firstCountAt: number | undefined;
   #announceAt = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    store: RateLimitStore,
-    limiter: string,
-    clock: Clock,
-    configured: number | undefined,
-  ) {
-    this.#store = store;
-    this.#limiter = limiter;
-    this.#clock = clock;
-    this.#configured = configured;
+  constructor(options: ResolvedSharedOptions) {
+    this.#options = options;
   }
 
   get nodes(): number {
-    return this.#configured ?? this.#counted;
+    const { nodes, expectedNodes, minNodes, clock } = this.#options;
+    if (nodes !== undefined) return nodes;
+    const settled =
+      this.#firstCountAt !== undefined && clock.monotonic() - this.#firstCountAt >= SETTLED_MS;
+    return Math.max(this.#counted, minNodes, settled ? 1 : expectedNodes);
   }
 
   /** Registers this process when its registration is due. Costs a comparison when it is not. */
   refresh(now: number): void {
-    if (now < this.#announceAt || this.#configured !== undefined) return;
-    this.#announceAt = now + TTL_MS / 3;
-    void this.#announce();
+    if (now < this.#announceAt || this.#options.nodes !== undefined) return;
+    this.#announceAt = now + REFRESH_MS;
+    void this.#announce(now);
   }
 
   /** Never rejects. */
-  async #announce(): Promise<void> {
+  async #announce(now: number): Promise<void> {
+    const { store, name: limiter } = this.#options;
     try {
-      const request = { limiter: this.#limiter, node: NODE_ID, ttlMs: TTL_MS };
-      this.#counted = readNodes(await this.#store.announce(request));
+      const reply = await store.announce({ limiter, node: node().id, ttlMs: TTL_MS });
+      this.#counted = readNodes(reply);
+      this.#firstCountAt ??= now;
     } catch {
-      // The limit's own request meets the same failure and reports it. Registers again after a second.
-      this.#announceAt = Math.min(this.#announceAt, this.#clock.monotonic() + 1000);
+      // The limit's own request meets the same failure and reports it.
     }
   }
 }

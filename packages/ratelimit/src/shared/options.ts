@@ -6,7 +6,9 @@ import {
   oneOfRule,
   type Resolved,
   resolveOptions,
+  typeRule,
 } from '@temper/core/policy';
+import type { PermitPlan, PlanOf } from '../changes/rate-plans.ts';
 import { DEFAULT_CONCURRENCY } from '../limiters/concurrency.ts';
 import {
   type BurstOptions,
@@ -27,6 +29,13 @@ export type StoreFailureMode = 'local' | 'open' | 'closed';
 
 /** Options of every limiter that several processes share. */
 export interface SharedLimiterOptions extends QueueOptions {
+  /**
+   * Names the limit in the store, the same in every process, and the limiter in errors, spans and
+   * metrics. Limits of one name are one limit.
+   *
+   * @throws {TypeError} at construction, unless a non-empty string
+   */
+  readonly name: string;
   /** Where the limit is kept: `redisStore()` of `@temper/redis`, or another implementation. */
   readonly store: RateLimitStore;
   /**
@@ -39,10 +48,26 @@ export interface SharedLimiterOptions extends QueueOptions {
    * How many processes share the limit. While the store is unavailable, each enforces the limit divided
    * by it.
    *
-   * @defaultValue counted through the store; 1 until it has answered
+   * @defaultValue counted through the store
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly nodes?: number;
+  /**
+   * How many processes are assumed at least until they have been counted for ten seconds: after a start
+   * others may start too. Ignored when {@link nodes} is given.
+   *
+   * @defaultValue 8
+   * @throws {RangeError} at construction, unless an integer >= 1
+   */
+  readonly expectedNodes?: number;
+  /**
+   * How many processes are assumed at least, however few are counted. Ignored when {@link nodes} is
+   * given.
+   *
+   * @defaultValue 1
+   * @throws {RangeError} at construction, unless an integer >= 1
+   */
+  readonly minNodes?: number;
   /**
    * Most keys that have a local limit while the store is unavailable. The key used longest ago makes
    * room for a new one, unless a call waits for it or holds one of its permits.
@@ -54,7 +79,15 @@ export interface SharedLimiterOptions extends QueueOptions {
 }
 
 /** Options of {@link sharedRateLimit}. */
-export interface SharedRateLimitOptions extends SharedLimiterOptions, BurstOptions {
+export interface SharedRateLimitOptions extends SharedLimiterOptions, Omit<BurstOptions, 'name'> {
+  /**
+   * The limit of a key, where it is not the limiter's. Called for each request, so that a plan can change
+   * at any time: units in use stay in use, more is available at once, and never more than the new limit.
+   * What it throws, and a plan that is not allowed, is logged and has no effect.
+   *
+   * @defaultValue none
+   */
+  readonly plan?: PlanOf;
   /**
    * The kind of limit. With `token-bucket` and `gcra`, the calls of all processes wait in one schedule,
    * in the order in which they reach the store, and each asks once. With a window, each process asks
@@ -63,6 +96,23 @@ export interface SharedRateLimitOptions extends SharedLimiterOptions, BurstOptio
    * @defaultValue 'token-bucket'
    */
   readonly algorithm?: RuleKind;
+  /**
+   * `exact` asks the store about each call. With `leased`, each process takes small, expiring shares of
+   * the limit in advance, so that a busy key costs a small part of a request per call, and one that is
+   * used up none. All processes together hold at most half of what can be taken at once, so that in any
+   * span by at most that much more passes than the limit allows; and `remaining` is what is left of the
+   * share.
+   *
+   * @defaultValue 'exact'
+   */
+  readonly mode?: 'exact' | 'leased';
+  /**
+   * How long a share is kept, in milliseconds; what is not used by then is given back. For `leased` only.
+   *
+   * @defaultValue 1000
+   * @throws {RangeError} at construction, unless finite and >= 10
+   */
+  readonly budgetMs?: number;
   /**
    * In how many segments a sliding window is counted. For `sliding-window` only.
    *
@@ -82,6 +132,14 @@ export interface SharedConcurrencyOptions extends SharedLimiterOptions {
    */
   readonly limit?: number;
   /**
+   * The limit of a key, where it is not the limiter's. Called for each request, so that it can change at
+   * any time; permits in use stay in use. What it throws, and a plan that is not allowed, is logged and has
+   * no effect.
+   *
+   * @defaultValue none
+   */
+  readonly plan?: PlanOf<PermitPlan>;
+  /**
    * How long the permits of a process that has died stay in use, in milliseconds. Running processes
    * renew theirs every third of it.
    *
@@ -99,29 +157,33 @@ export interface SharedConcurrencyOptions extends SharedLimiterOptions {
   readonly pollIntervalMs?: number;
 }
 
+/** Permits are whole. */
+export const LIMIT_RULE: OptionRule = numberRule({ min: 1, integer: true, infinite: false });
+
 /** The options that may stay unset. */
-type Unset = 'store' | 'onReject' | 'nodes';
+type Unset = 'store' | 'onReject' | 'nodes' | 'name' | 'plan';
 
 const SHARED_LIMITER_DEFAULTS = {
   onStoreFailure: 'local',
   maxLocalKeys: 10_000,
+  expectedNodes: 8,
+  minNodes: 1,
 } as const;
 
 /** The defaults of {@link sharedRateLimit}, as the README's table shows them. */
 export const SHARED_RATE_LIMIT_DEFAULTS: Omit<
   Required<SharedRateLimitOptions>,
-  Unset | 'name' | 'burst' | 'segments'
+  Unset | 'burst' | 'segments'
 > = {
   ...RATE_DEFAULTS,
   ...SHARED_LIMITER_DEFAULTS,
   algorithm: 'token-bucket',
+  mode: 'exact',
+  budgetMs: 1000,
 };
 
 /** The defaults of {@link sharedConcurrency}, as the README's table shows them. */
-export const SHARED_CONCURRENCY_DEFAULTS: Omit<
-  Required<SharedConcurrencyOptions>,
-  Unset | 'name'
-> = {
+export const SHARED_CONCURRENCY_DEFAULTS: Omit<Required<SharedConcurrencyOptions>, Unset> = {
   ...QUEUE_DEFAULTS,
   ...SHARED_LIMITER_DEFAULTS,
   limit: DEFAULT_CONCURRENCY,
@@ -132,6 +194,7 @@ export const SHARED_CONCURRENCY_DEFAULTS: Omit<
 const STORE_METHODS: readonly (keyof RateLimitStore)[] = [
   'take',
   'giveBack',
+  'change',
   'takePermits',
   'renewPermits',
   'returnPermits',
@@ -143,6 +206,8 @@ const SHARED_LIMITER_RULES: { readonly [K in keyof Required<SharedLimiterOptions
   store: methodsRule(...STORE_METHODS),
   onStoreFailure: oneOfRule(['local', 'open', 'closed']),
   nodes: numberRule({ min: 1, integer: true, infinite: false }),
+  expectedNodes: numberRule({ min: 1, integer: true, infinite: false }),
+  minNodes: numberRule({ min: 1, integer: true, infinite: false }),
   maxLocalKeys: numberRule({ min: 1, max: 2 ** 30, integer: true }),
 };
 
@@ -152,21 +217,30 @@ const BUCKETS: ReadonlySet<RuleKind> = new Set(['token-bucket', 'gcra']);
 /** {@link SharedLimiterOptions} that were checked, with their defaults filled in. */
 export type ResolvedSharedOptions = Resolved<SharedLimiterOptions, 'onReject' | 'nodes'>;
 
+/** The options of {@link sharedRateLimit} that were checked, with their defaults filled in. */
+export type ResolvedSharedRateLimit = ResolvedSharedOptions & {
+  readonly rule: StoreRule;
+  readonly plan?: PlanOf;
+  readonly mode: 'exact' | 'leased';
+  readonly budgetMs: number;
+};
+
 /** Holds the options of a shared rate limit to their ranges and fills in the defaults. */
-export function resolveSharedRateLimit(
-  options: SharedRateLimitOptions,
-): ResolvedSharedOptions & { readonly rule: StoreRule } {
+export function resolveSharedRateLimit(options: SharedRateLimitOptions): ResolvedSharedRateLimit {
   const owner = 'sharedRateLimit';
   const { algorithm = 'token-bucket' } = options ?? {};
   const bucket = BUCKETS.has(algorithm);
   const all = resolveOptions<SharedRateLimitOptions, Unset | 'burst' | 'segments'>(
     owner,
     options,
-    { ...SHARED_RATE_LIMIT_DEFAULTS, name: algorithm },
+    SHARED_RATE_LIMIT_DEFAULTS,
     {
       ...SHARED_LIMITER_RULES,
       ...RATE_RULES,
       algorithm: oneOfRule(KINDS),
+      plan: typeRule('function'),
+      mode: oneOfRule(['exact', 'leased']),
+      budgetMs: numberRule({ min: 10, infinite: false }),
       limit: bucket ? numberRule({ min: 0, aboveMin: true, infinite: false }) : RATE_RULES.limit,
       burst: bucket ? numberRule({ min: 1, infinite: false }) : meaningless(algorithm),
       segments:
@@ -175,16 +249,16 @@ export function resolveSharedRateLimit(
           : meaningless(algorithm),
     },
   );
-  return { ...all, store: requireStore(owner, all.store), rule: ruleOf(all) };
+  return { ...all, ...required(owner, all), rule: ruleOf(all) };
 }
 
-function ruleOf(options: Omit<SharedRateLimitOptions, 'store'>): StoreRule {
+function ruleOf(options: Omit<SharedRateLimitOptions, 'store' | 'name'>): StoreRule {
   const {
     algorithm: kind,
     limit,
     windowMs,
     segments = DEFAULT_SEGMENTS,
-  } = options as Required<Omit<SharedRateLimitOptions, 'store'>>;
+  } = options as Required<Omit<SharedRateLimitOptions, 'store' | 'name'>>;
   if (kind === 'fixed-window') return { kind, limit, windowMs };
   if (kind === 'sliding-window') return { kind, limit, windowMs, segments };
   const { burst = Math.max(1, Math.min(DEFAULT_BURST, limit)) } = options;
@@ -200,7 +274,9 @@ function meaningless(algorithm: string): OptionRule {
 
 /** The options of {@link sharedConcurrency} that were checked, with their defaults filled in. */
 export type ResolvedSharedConcurrency = ResolvedSharedOptions &
-  Required<Pick<SharedConcurrencyOptions, 'limit' | 'leaseMs' | 'pollIntervalMs'>>;
+  Required<Pick<SharedConcurrencyOptions, 'limit' | 'leaseMs' | 'pollIntervalMs'>> & {
+    readonly plan?: PlanOf<PermitPlan>;
+  };
 
 /** Holds the options of a shared concurrency limit to their ranges and fills in the defaults. */
 export function resolveSharedConcurrency(
@@ -210,18 +286,31 @@ export function resolveSharedConcurrency(
   const all = resolveOptions<SharedConcurrencyOptions, Unset>(
     owner,
     options,
-    { ...SHARED_CONCURRENCY_DEFAULTS, name: 'concurrency' },
+    SHARED_CONCURRENCY_DEFAULTS,
     {
       ...SHARED_LIMITER_RULES,
-      limit: numberRule({ min: 1, integer: true, infinite: false }),
+      limit: LIMIT_RULE,
+      plan: typeRule('function'),
       leaseMs: numberRule({ min: 30, infinite: false }),
       pollIntervalMs: numberRule({ min: 1, infinite: false }),
     },
   );
-  return { ...all, store: requireStore(owner, all.store) };
+  return { ...all, ...required(owner, all) };
 }
 
-function requireStore(owner: string, store: RateLimitStore | undefined): RateLimitStore {
+/** The options without a default. @throws {TypeError} when one is missing */
+function required(
+  owner: string,
+  {
+    name,
+    store,
+  }: { readonly name?: string | undefined; readonly store?: RateLimitStore | undefined },
+): { readonly name: string; readonly store: RateLimitStore } {
+  if (name === undefined) {
+    throw new TypeError(
+      `${owner}: name must be given: limits of one name in a store are one limit.`,
+    );
+  }
   checkType(owner, 'store', store, 'object');
-  return store as RateLimitStore;
+  return { name, store: store as RateLimitStore };
 }

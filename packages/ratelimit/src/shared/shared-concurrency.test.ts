@@ -64,8 +64,7 @@ describe('sharedConcurrency', () => {
     await store.takePermits({
       limiter: 'reports',
       key: '',
-      lease: 'of a dead process',
-      cost: 1,
+      calls: [{ lease: 'of a dead process', cost: 1 }],
       limit: 2,
       leaseMs: 3000,
     });
@@ -149,6 +148,7 @@ describe('sharedConcurrency', () => {
     [{ leaseMs: 29 }, /leaseMs must be a finite number >= 30, got 29/],
     [{ pollIntervalMs: 0 }, /pollIntervalMs must be a finite number >= 1, got 0/],
     [{ windowMs: 5 }, /unknown option 'windowMs'/],
+    [{ name: undefined }, /sharedConcurrency: name must be given/],
   ])('refuses %o', (options, message) => {
     expect(() => make(options as never)).toThrow(message);
   });

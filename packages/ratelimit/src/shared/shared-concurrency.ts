@@ -1,9 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { checkNumber } from '@temper/core/policy';
-import type { Lease, LimitState, SharedLimiter } from '../limiter.ts';
+import { checkNumber, randomId } from '@temper/core/policy';
+import { type PermitPlan, RatePlans } from '../changes/rate-plans.ts';
+import { boundedKey } from '../keyed/bounded-key.ts';
+import type { LimitState, SharedLimiter } from '../limiter.ts';
+import { fairLine } from '../wait/fairness.ts';
 import {
   type Answer,
   ignoringFailure,
+  type LosableLease,
   type SharedBackend,
   SharedParts,
   StoreFailure,
@@ -11,9 +14,11 @@ import {
   type TurnRequest,
 } from './backend.ts';
 import { type BatchHandler, BatchQueue, type QueuedCall, type Reply } from './batch-queue.ts';
-import { LeaseRenewal } from './lease-renewal.ts';
+import type { LeaseLostError } from './errors.ts';
+import { type HeldLease, LeaseRenewal } from './lease-renewal.ts';
 import { LocalLimits, localConcurrency } from './local-limits.ts';
 import {
+  LIMIT_RULE,
   type ResolvedSharedConcurrency,
   resolveSharedConcurrency,
   type SharedConcurrencyOptions,
@@ -35,23 +40,50 @@ export interface SharedConcurrencyLimiter extends SharedLimiter {
 }
 
 /** Distinguishes the leases of this process from those of others. */
-const PROCESS = randomUUID();
+let processId: string | undefined;
 let leases = 0;
 
 /** Permits of the store that this process holds until it gives them back. */
-class StoreLease implements Lease {
+class StoreLease implements LosableLease, HeldLease {
+  readonly id: string;
   readonly cost: number;
-  #giveBack: (() => void) | undefined;
+  #giveBack: ((lease: StoreLease) => void) | undefined;
+  /** Created when somebody asks for the signal. */
+  #controller: AbortController | undefined;
+  #lost: LeaseLostError | undefined;
+  #watcher: ((error: LeaseLostError) => void) | undefined;
 
-  constructor(cost: number, giveBack: () => void) {
+  constructor(id: string, cost: number, giveBack: (lease: StoreLease) => void) {
+    this.id = id;
     this.cost = cost;
     this.#giveBack = giveBack;
+    this.#controller = undefined;
+    this.#lost = undefined;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#lost !== undefined) this.#controller.abort(this.#lost);
+    }
+    return this.#controller.signal;
+  }
+
+  lose(error: LeaseLostError): void {
+    this.#lost = error;
+    this.#watcher?.(error);
+    this.#controller?.abort(error);
+  }
+
+  watch(lost: ((error: LeaseLostError) => void) | undefined): void {
+    this.#watcher = lost;
+    if (this.#lost !== undefined) lost?.(this.#lost);
   }
 
   release(): void {
     const giveBack = this.#giveBack;
     this.#giveBack = undefined;
-    giveBack?.();
+    giveBack?.(this);
   }
 
   [Symbol.dispose](): void {
@@ -61,124 +93,149 @@ class StoreLease implements Lease {
 
 /** Permits in a store. */
 class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
-  readonly capacity: number;
-  readonly local: LocalLimits;
+  readonly local: LocalLimits<number>;
   readonly #options: ResolvedSharedConcurrency;
   readonly #parts: SharedParts;
   readonly #renewal: LeaseRenewal;
-  readonly #queues = new Map<string, BatchQueue<string>>();
+  readonly #queues = new Map<string, BatchQueue<StoreLease>>();
+  readonly #plans: RatePlans | undefined;
   #inFlight = 0;
 
   constructor(options: ResolvedSharedConcurrency, parts: SharedParts) {
-    const { limit, store, name, leaseMs, clock } = options;
-    this.capacity = limit;
     this.#options = options;
     this.#parts = parts;
-    this.#renewal = new LeaseRenewal(store, name, leaseMs, clock);
-    this.local = new LocalLimits(options, parts.nodes, (nodes, queue) =>
-      localConcurrency(limit, nodes, queue),
+    const { name, plan } = options;
+    this.#plans = plan && new RatePlans(name, plan, 'concurrency', { limit: LIMIT_RULE });
+    this.#renewal = new LeaseRenewal(options);
+    this.local = new LocalLimits(
+      options,
+      parts.nodes,
+      (key) => this.capacity(key),
+      localConcurrency,
+      Object.is,
     );
+  }
+
+  capacity(key: string): number {
+    const plan: PermitPlan | undefined = key === '' ? undefined : this.#plans?.of(key);
+    return plan?.limit ?? this.#options.limit;
   }
 
   checkCost(cost: number): void {
     checkNumber(this.#options.name, 'cost', cost, { min: 1, integer: true, infinite: false });
   }
 
-  async acquire({ key, cost, deadline, signal }: TurnRequest): Promise<Turn> {
-    const { grant, waited } = await this.#queueOf(key).join(cost, deadline, signal);
-    const lease = this.#lease(key, grant, cost);
-    return { lease, waited, undo: () => lease.release() };
+  async acquire({ key, cost, deadline, signal, caller }: TurnRequest): Promise<Turn> {
+    const { grant, waited } = await this.#queueOf(key).join(cost, deadline, signal, caller);
+    return { lease: grant, waited, undo: () => grant.release() };
   }
 
-  #queueOf(key: string): BatchQueue<string> {
+  #queueOf(given: string): BatchQueue<StoreLease> {
+    const key = boundedKey(given);
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       const { timers, slots, options } = this.#parts;
-      queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(key));
+      const line = fairLine<QueuedCall<StoreLease>>(options.name, options.fair);
+      queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(given, key), line);
       this.#queues.set(key, queue);
     }
     return queue;
   }
 
-  #handlerOf(key: string): BatchHandler<string> {
+  #handlerOf(given: string, key: string): BatchHandler<StoreLease> {
+    const { pollIntervalMs } = this.#options;
     return {
-      request: (calls) => this.#request(key, calls),
-      refusal: (reason, { cost }) => this.#parts.refusal(this.capacity, reason, cost, undefined),
-      unused: (_, lease) => this.#giveBack(key, lease),
+      aheadMs: 0,
+      spacingMs: 0,
+      maxRetryMs: pollIntervalMs,
+      request: (calls) => this.#request(given, calls),
+      refusal: (reason, { cost }, retryAfterMs) => {
+        const at = reason === 'cost' ? retryAfterMs : undefined;
+        return this.#parts.refusal(this.capacity(given), reason, cost, at);
+      },
+      unused: (_, lease) => lease.release(),
       emptied: () => this.#queues.delete(key),
     };
   }
 
-  /** Takes permits for one call after another, until one is refused: those behind it wait too. */
-  async #request(key: string, calls: readonly QueuedCall<string>[]): Promise<Reply<string>[]> {
-    const replies: Reply<string>[] = [];
-    let later: Reply<string> | undefined;
-    for (const { cost } of calls) {
-      if (later !== undefined) {
-        replies.push(later);
-        continue;
-      }
-      try {
-        const { lease, result } = await this.#take(key, cost);
-        if (!result.granted) later = { kind: 'later', retryAfterMs: this.#retryAfterMs(result) };
-        replies.push(later ?? { kind: 'granted', grant: lease });
-      } catch (error) {
-        for (const reply of replies) if (reply.kind === 'granted') this.#giveBack(key, reply.grant);
-        throw error;
-      }
-    }
-    return replies;
-  }
-
-  /** Another process's permit comes back unannounced; only the expiry of a lease can be foreseen. */
-  #retryAfterMs({ expiryMs }: PermitResult): number {
+  async #request(
+    key: string,
+    calls: readonly QueuedCall<StoreLease>[],
+  ): Promise<Reply<StoreLease>[]> {
+    const costs = calls.map(({ cost }) => cost);
+    const limit = this.capacity(key);
+    const { granted, expiryMs } = await this.#take(key, limit, costs);
+    // Another process's permit comes back unannounced; only the expiry of a lease can be foreseen.
     const { pollIntervalMs } = this.#options;
-    return expiryMs > 0 ? Math.min(pollIntervalMs, Math.max(1, expiryMs)) : pollIntervalMs;
+    const retryAfterMs = expiryMs > 0 ? Math.min(pollIntervalMs, expiryMs) : pollIntervalMs;
+    return calls.map(({ cost }, i): Reply<StoreLease> => {
+      const grant = granted[i];
+      if (cost > limit && grant === undefined) {
+        return { kind: 'refused', reason: 'cost', retryAfterMs: Number.POSITIVE_INFINITY };
+      }
+      return grant === undefined ? { kind: 'later', retryAfterMs } : { kind: 'granted', grant };
+    });
   }
 
-  async #take(key: string, cost: number): Promise<{ lease: string; result: PermitResult }> {
-    const lease = `${PROCESS}:${++leases}`;
-    const { limit, leaseMs, name: limiter, store } = this.#options;
-    const request = { limiter, key, lease, cost, limit, leaseMs };
+  /** Takes permits for several calls at once. Their leases are renewed from here on. */
+  async #take(
+    given: string,
+    limit: number,
+    costs: readonly number[],
+  ): Promise<Omit<PermitResult, 'granted'> & { readonly granted: readonly StoreLease[] }> {
+    const key = boundedKey(given);
+    const { leaseMs, name: limiter, store } = this.#options;
+    processId ??= randomId();
+    const calls = costs.map((cost) => ({ lease: `${processId}:${++leases}`, cost }));
     try {
-      return { lease, result: readPermits(await store.takePermits(request)) };
+      const reply = await store.takePermits({ limiter, key, calls, limit, leaseMs });
+      const result = readPermits(reply, calls.length, leaseMs);
+      const granted = calls.slice(0, result.granted);
+      return {
+        ...result,
+        granted: granted.map(({ lease, cost }) => this.#lease(key, lease, cost)),
+      };
     } catch (error) {
       // The permits may have been granted, and only the answer lost.
-      if (cost > 0) this.#giveBack(key, lease);
+      const ids = calls.map(({ lease }) => lease);
+      if (ids.length > 0) this.#giveBack(key, ids);
       throw new StoreFailure(error);
     }
   }
 
-  #lease(key: string, lease: string, cost: number): Lease {
-    this.#inFlight += cost;
-    this.#renewal.add(key, lease);
-    return new StoreLease(cost, () => {
+  #lease(key: string, id: string, cost: number): StoreLease {
+    const held = new StoreLease(id, cost, (lease) => {
       this.#inFlight -= cost;
       this.#renewal.remove(key, lease);
-      this.#giveBack(key, lease);
+      this.#giveBack(key, [id]);
     });
+    this.#inFlight += cost;
+    this.#renewal.add(key, held);
+    return held;
   }
 
   /** A lease that is not given back, as the store is unavailable, expires by itself. */
-  #giveBack(key: string, lease: string): void {
-    const { store, name: limiter } = this.#options;
+  #giveBack(key: string, ids: readonly string[]): void {
+    const { store, name: limiter, leaseMs } = this.#options;
     void ignoringFailure(async () => {
-      await store.returnPermits({ limiter, key, lease });
+      await store.returnPermits({ limiter, key, leases: ids, leaseMs });
       this.#queues.get(key)?.wake();
     });
   }
 
   async take(key: string, cost: number): Promise<Answer> {
-    const { limit } = this.#options;
+    const limit = this.capacity(key);
     const state = { limit, windowMs: undefined, resetMs: undefined };
     const refused = { ...state, allowed: false, retryAfterMs: undefined, lease: undefined };
     if (this.#contended(key)) {
       return { decision: { ...refused, remaining: 0 }, undo: () => undefined };
     }
-    const { lease: id, result } = await this.#take(key, cost);
-    const remaining = Math.max(0, limit - result.inUse);
-    if (!result.granted) return { decision: { ...refused, remaining }, undo: () => undefined };
-    const lease = this.#lease(key, id, cost);
+    const { granted, inUse } = await this.#take(key, limit, [cost]);
+    const remaining = Math.max(0, limit - inUse);
+    const [lease] = granted;
+    if (lease === undefined) {
+      return { decision: { ...refused, remaining }, undo: () => undefined };
+    }
     return {
       decision: { ...state, allowed: true, retryAfterMs: 0, remaining, lease },
       undo: () => lease.release(),
@@ -186,22 +243,19 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
   }
 
   async peek(key: string): Promise<LimitState> {
-    const { inUse } = (await this.#take(key, 0)).result;
-    const remaining = this.#contended(key) ? 0 : Math.max(0, this.capacity - inUse);
-    return { ...this.unused(), remaining, resetMs: inUse === 0 ? 0 : undefined };
+    const limit = this.capacity(key);
+    const { inUse } = await this.#take(key, limit, []);
+    const remaining = this.#contended(key) ? 0 : Math.max(0, limit - inUse);
+    return { limit, windowMs: undefined, remaining, resetMs: inUse === 0 ? 0 : undefined };
   }
 
   #contended(key: string): boolean {
-    return this.#queues.get(key)?.contended === true;
+    return this.#queues.get(boundedKey(key))?.contended === true;
   }
 
-  unused(): LimitState {
-    return {
-      limit: this.capacity,
-      windowMs: undefined,
-      remaining: this.capacity,
-      resetMs: undefined,
-    };
+  unused(key: string): LimitState {
+    const limit = this.capacity(key);
+    return { limit, windowMs: undefined, remaining: limit, resetMs: undefined };
   }
 
   levels(): { readonly inFlight: number } {

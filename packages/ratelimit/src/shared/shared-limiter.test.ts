@@ -28,12 +28,22 @@ const kinds: [string, (options?: Options) => SharedLimiter][] = [
   [
     'a token bucket',
     (more = {}) =>
-      sharedRateLimit({ store, clock, nodes: 1, limit: 2, windowMs: 60_000, burst: 2, ...more }),
+      sharedRateLimit({
+        name: 'token-bucket',
+        store,
+        clock,
+        nodes: 1,
+        limit: 2,
+        windowMs: 60_000,
+        burst: 2,
+        ...more,
+      }),
   ],
   [
     'a fixed window',
     (more = {}) =>
       sharedRateLimit({
+        name: 'fixed-window',
         store,
         clock,
         nodes: 1,
@@ -45,7 +55,8 @@ const kinds: [string, (options?: Options) => SharedLimiter][] = [
   ],
   [
     'a concurrency limit',
-    (more = {}) => sharedConcurrency({ store, clock, nodes: 1, limit: 2, ...more }),
+    (more = {}) =>
+      sharedConcurrency({ name: 'concurrency', store, clock, nodes: 1, limit: 2, ...more }),
   ],
 ];
 

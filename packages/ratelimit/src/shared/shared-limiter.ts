@@ -4,11 +4,14 @@ import { RateLimitExceededError } from '../errors.ts';
 import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import { leaseOf } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState, SharedLimiter } from '../limiter.ts';
+import type { RefusalListener } from '../refusals.ts';
 import { TOLERANCE } from '../rules/rule.ts';
 import { type Levels, observeLevels } from '../telemetry.ts';
 import { readOptions, readPeek } from '../wait/acquire-options.ts';
 import {
   type Answer,
+  isLosable,
+  type LosableLease,
   type SharedBackend,
   type SharedParts,
   StoreFailure,
@@ -47,22 +50,27 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     return { kind: 'ratelimit' };
   }
 
+  onReject(listener: RefusalListener): Disposable {
+    return this.#observer.refusals.onReject(listener);
+  }
+
   async tryAcquire(options?: AcquireOptions): Promise<Lease | undefined> {
     return (await this.take(options)).lease;
   }
 
   async take(options: AcquireOptions = {}): Promise<Decision> {
-    const { cost, key = '', signal } = readOptions(this.name, options);
+    const { cost, signal, ...given } = readOptions(this.name, options);
+    const key = this.#limitOf(given.key);
     this.#backend.checkCost(cost);
     const call = new Call(1, undefined, undefined, signal);
     if (call.aborted) throw call.reason;
-    this.#checkCapacity(cost);
+    this.#checkCapacity(key, cost);
     try {
       const { decision, undo } = await this.#decide<Answer>(
         {
           store: () => this.#backend.take(key, cost),
           local: () => this.#takeLocally(key, cost),
-          open: () => this.#passUnchecked(cost),
+          open: () => this.#passUnchecked(key, cost),
         },
         call,
       );
@@ -80,25 +88,51 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
 
   async acquire(options: AcquireOptions = {}): Promise<Lease> {
     const checked = readOptions(this.name, options);
-    const { cost, key = '', signal, maxWaitMs = Number.POSITIVE_INFINITY } = checked;
+    const { cost, key: caller = '', signal, maxWaitMs = Number.POSITIVE_INFINITY } = checked;
     this.#backend.checkCost(cost);
     const deadline = this.clock.monotonic() + maxWaitMs;
-    return this.#turn({ key, cost, deadline, signal }, new Call(1, undefined, undefined, signal));
+    const request = { key: this.#limitOf(caller), caller, cost, deadline, signal };
+    return this.#turn(request, new Call(1, undefined, undefined, signal));
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    const { key = '', cost, deadline = Number.POSITIVE_INFINITY } = call;
+    const { key: caller = '', cost, deadline = Number.POSITIVE_INFINITY } = call;
     this.#backend.checkCost(cost);
-    const lease = await this.#turn({ key, cost, deadline, signal: call.abortable }, call);
+    const request = { key: this.#limitOf(caller), caller, cost, deadline, signal: call.abortable };
+    const lease = await call.awaitCapacity(() => this.#turn(request, call));
     try {
-      return await operation(call);
+      return isLosable(lease)
+        ? await this.#runWhileHeld(operation, call, lease)
+        : await operation(call);
     } finally {
       lease.release();
     }
   }
 
+  /** Runs an operation whose signal aborts when others have got the permits that it runs on. */
+  async #runWhileHeld<T>(operation: Operation<T>, call: Call, lease: LosableLease): Promise<T> {
+    const scope = call.scope();
+    // Until the lease is lost, a value that is no reason of any abort.
+    let lost: unknown = scope;
+    lease.watch((error) => {
+      lost = error;
+      // As if its caller had cancelled it: what becomes of it tells nothing of the dependency.
+      scope.end('caller', error);
+    });
+    try {
+      return await operation(scope);
+    } catch (error) {
+      if (scope.reason !== lost) throw error;
+      // The policies around have not ended the call: to them it lacked capacity of our own.
+      return await scope.awaitCapacity<T>(() => Promise.reject(error));
+    } finally {
+      lease.watch(undefined);
+      scope.release();
+    }
+  }
+
   async peek(options?: Pick<AcquireOptions, 'key'>): Promise<LimitState> {
-    const key = (options === undefined ? undefined : readPeek(this.name, options)) ?? '';
+    const key = this.keyOf(options);
     try {
       const state = await this.#backend.peek(key);
       this.#observer.storeAnswered();
@@ -108,17 +142,39 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
       this.#observer.storeFailed(error.cause);
       const mode = this.#parts.options.onStoreFailure;
       if (mode === 'closed') throw this.#unavailable(error.cause);
-      return mode === 'local' ? this.#backend.local.of(key).peek() : this.#backend.unused();
+      return mode === 'local' ? this.#backend.local.of(key).peek() : this.#backend.unused(key);
+    }
+  }
+
+  /** The key in the options of a caller that takes nothing. @throws {TypeError} when it is not allowed */
+  protected keyOf(options: Pick<AcquireOptions, 'key'> | undefined): string {
+    return this.#limitOf(options === undefined ? undefined : readPeek(this.name, options));
+  }
+
+  /** The key of the limit that a call is for: in fair order, all keys share one. */
+  #limitOf(key = ''): string {
+    return this.#parts.options.fair === false ? key : '';
+  }
+
+  /** Makes a request that nothing can decide but the store. @throws {StoreUnavailableError} */
+  protected async asking(request: () => Promise<void>): Promise<void> {
+    try {
+      await request();
+      this.#observer.storeAnswered();
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error;
+      this.#observer.storeFailed(error.cause);
+      throw this.#unavailable(error.cause);
     }
   }
 
   /** Waits for a turn, counts and reports it. */
   async #turn(request: TurnRequest, call: Call): Promise<Lease> {
-    const { cost } = request;
+    const { key, cost } = request;
     const open = this.#observer.begin(call, cost);
     try {
       if (call.aborted) throw call.reason;
-      this.#checkCapacity(cost);
+      this.#checkCapacity(key, cost);
       const deadline = Math.min(request.deadline, open.since + this.#parts.options.maxWaitMs);
       const limited: TurnRequest = { ...request, deadline };
       const { lease, waited, undo } = await this.#decide<Turn>(
@@ -165,18 +221,19 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
       : new StoreUnavailableError(this.name, cause);
   }
 
-  #checkCapacity(cost: number): void {
-    const { capacity } = this.#backend;
+  #checkCapacity(key: string, cost: number): void {
+    const capacity = this.#backend.capacity(key);
     if (cost > capacity + TOLERANCE) throw this.#parts.tooMuch(capacity, cost);
   }
 
-  async #acquireLocally({ key, cost, deadline, signal }: TurnRequest): Promise<Turn> {
+  async #acquireLocally({ key, caller, cost, deadline, signal }: TurnRequest): Promise<Turn> {
     try {
       const local = this.#backend.local.of(key);
       const lease = local.tryAcquire({ cost });
       if (lease !== undefined) return turnOf(lease, false);
       const maxWaitMs = Math.max(0, deadline - this.clock.monotonic());
-      return turnOf(await local.acquire({ cost, maxWaitMs, signal }), true);
+      const asked = { cost, maxWaitMs, signal, ...(caller === '' ? {} : { key: caller }) };
+      return turnOf(await local.acquire(asked), true);
     } catch (error) {
       throw this.#withoutNever(error, cost);
     }
@@ -198,9 +255,9 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
       : error;
   }
 
-  #passUnchecked(cost: number): Answer {
+  #passUnchecked(key: string, cost: number): Answer {
     const lease = leaseOf(cost);
-    const decision = { ...this.#backend.unused(), allowed: true, retryAfterMs: 0, lease };
+    const decision = { ...this.#backend.unused(key), allowed: true, retryAfterMs: 0, lease };
     return { decision, undo: () => undefined };
   }
 
@@ -209,7 +266,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
   }
 
   levels(): Levels {
-    const { limit } = this.#backend.unused();
+    const { limit } = this.#backend.unused('');
     return { limit, queued: this.#queued, ...this.#backend.levels() };
   }
 

@@ -317,37 +317,12 @@ describe('an unavailable store', () => {
   });
 });
 
-describe('the number of processes', () => {
-  it('is counted through the store while it is available', async () => {
-    const [a, b] = [make({ burst: 4 }), make({ burst: 4, name: 'api' })];
-    await a.tryAcquire({ key: 'warm-up' });
-    expect(a.stats().nodes).toBe(1);
-    await store.announce({ limiter: 'api', node: 'another', ttlMs: 60_000 });
-    await clock.advance(10_000);
-    await b.tryAcquire({ key: 'warm-up' });
-    await a.tryAcquire({ key: 'warm-up' });
-    await settle();
-    expect(a.stats().nodes).toBe(2);
-    store.fail();
-    expect(await a.take({ cost: 2 })).toMatchObject({ allowed: true });
-    expect(await a.tryAcquire()).toBeUndefined();
-  });
-
-  it('is refreshed every ten seconds at most', async () => {
-    const a = make();
-    for (let second = 0; second < 30; second++) {
-      await a.tryAcquire();
-      await clock.advance(1000);
-    }
-    expect(store.calls.filter((call) => call === 'announce')).toHaveLength(3);
-  });
-});
-
 describe('options', () => {
   it.each([
     [{ store: undefined }, /store must be an object, got undefined/],
     [{ algorithm: 'leaky' }, /algorithm must be one of/],
     [{ onStoreFailure: 'panic' }, /onStoreFailure must be one of 'local', 'open', 'closed'/],
+    [{ name: undefined }, /name must be given: limits of one name in a store are one limit/],
     [{ nodes: 0 }, /nodes must be an integer >= 1, got 0/],
     [
       { algorithm: 'fixed-window', burst: 5 },
@@ -357,6 +332,6 @@ describe('options', () => {
     [{ maxLocalKeys: 0 }, /maxLocalKeys must be an integer from 1/],
     [{ keys: 5 }, /unknown option 'keys'/],
   ])('refuses %o', (options, message) => {
-    expect(() => sharedRateLimit({ store, ...options } as never)).toThrow(message);
+    expect(() => sharedRateLimit({ name: 'api', store, ...options } as never)).toThrow(message);
   });
 });

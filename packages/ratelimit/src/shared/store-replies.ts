@@ -1,37 +1,59 @@
 import { show } from '@temper/core/policy';
-import type { PermitResult, TakeAnswer, TakeCall, TakeResult } from './store.ts';
+import { capacityOf, longestWaitOf } from './rule-state.ts';
+import {
+  type PermitResult,
+  RESERVATION_MS,
+  type StoreRule,
+  type TakeAnswer,
+  type TakeCall,
+  type TakeResult,
+} from './store.ts';
 
-/** Longest time in a reply, in milliseconds, and most units or permits. */
-const MAX = Number.MAX_SAFE_INTEGER;
+/** Most permits or processes in a reply. */
+const MAX_COUNT = 1_000_000;
 
 /** How much longer than allowed a wait may be, in milliseconds: stores count in units of their own. */
 export const ROUNDING_MS = 1;
 
 /**
  * Reads the reply of a store to a request for units. Every value is read once and checked: a reply
- * decides whether calls pass and when the store is asked again.
+ * decides whether calls pass and when the store is asked again. Times are at most what the rule and the
+ * request can mean.
  *
+ * @param blockMs - longest time for which a key can be blocked
  * @throws {TypeError} unless it is one answer per call, of the right shape and in range
  */
-export function readTake(reply: unknown, calls: readonly TakeCall[]): TakeResult {
+export function readTake(
+  reply: unknown,
+  rule: StoreRule,
+  calls: readonly TakeCall[],
+  blockMs: number,
+): TakeResult {
   const { answers, remaining, resetMs } = fieldsOf('take', reply);
   if (!Array.isArray(answers) || answers.length !== calls.length) {
     throw new TypeError('The store must return one answer per call.');
   }
+  const ahead = 'burst' in rule ? rule.windowMs / rule.limit : 0;
+  let longestMs = Math.max(longestWaitOf(rule), blockMs) + ROUNDING_MS;
   return {
-    answers: calls.map((call, i) => readAnswer(answers[i], call)),
-    remaining: numberIn('remaining', remaining),
-    resetMs: numberIn('resetMs', resetMs),
+    answers: calls.map((call, i) => {
+      longestMs += call.cost * ahead;
+      return readAnswer(answers[i], call, longestMs);
+    }),
+    remaining: Math.min(numberIn('remaining', remaining), capacityOf(rule)),
+    resetMs: Math.min(numberIn('resetMs', resetMs), longestMs),
   };
 }
 
-function readAnswer(answer: unknown, { maxWaitMs }: TakeCall): TakeAnswer {
+function readAnswer(answer: unknown, { maxWaitMs }: TakeCall, longestMs: number): TakeAnswer {
   const { taken, waitMs, receipt, retryAfterMs } = fieldsOf('take', answer);
   if (!booleanOf('taken', taken)) {
-    return { taken: false, retryAfterMs: numberIn('retryAfterMs', retryAfterMs) };
+    const ms = numberIn('retryAfterMs', retryAfterMs);
+    return { taken: false, retryAfterMs: Math.min(ms, longestMs) };
   }
   if (typeof receipt !== 'string') throw wrong('receipt', 'a string', receipt);
-  return { taken: true, waitMs: numberIn('waitMs', waitMs, maxWaitMs + ROUNDING_MS), receipt };
+  const most = Math.min(maxWaitMs, RESERVATION_MS) + ROUNDING_MS;
+  return { taken: true, waitMs: numberIn('waitMs', waitMs, most), receipt };
 }
 
 /**
@@ -39,22 +61,39 @@ function readAnswer(answer: unknown, { maxWaitMs }: TakeCall): TakeAnswer {
  *
  * @throws {TypeError} unless it is of the right shape and in range
  */
-export function readPermits(reply: unknown): PermitResult {
+export function readPermits(reply: unknown, calls: number, leaseMs: number): PermitResult {
   const { granted, inUse, expiryMs } = fieldsOf('takePermits', reply);
   return {
-    granted: booleanOf('granted', granted),
-    inUse: numberIn('inUse', inUse),
-    expiryMs: numberIn('expiryMs', expiryMs),
+    granted: countIn('granted', granted, calls),
+    inUse: countIn('inUse', inUse, MAX_COUNT),
+    expiryMs: Math.min(numberIn('expiryMs', expiryMs), leaseMs),
   };
+}
+
+/**
+ * Reads which of the leases a store has lost. Names that were not asked for are ignored.
+ *
+ * @throws {TypeError} unless it is a list of names
+ */
+export function readLost(reply: unknown, leases: readonly string[]): ReadonlySet<string> {
+  if (!Array.isArray(reply) || reply.length > leases.length) {
+    throw wrong('reply to renewPermits', 'a list of leases', reply);
+  }
+  const names = Array.from(reply, (name) => {
+    if (typeof name !== 'string') throw wrong('lost lease', 'a string', name);
+    return name;
+  });
+  const asked = new Set(leases);
+  return new Set(names.filter((name) => asked.has(name)));
 }
 
 /**
  * Reads the number of processes that a store has counted, this one included.
  *
- * @throws {TypeError} unless it is a number in range
+ * @throws {TypeError} unless it is a count in range
  */
 export function readNodes(reply: unknown): number {
-  return Math.max(1, Math.floor(numberIn('number of processes', reply)));
+  return Math.max(1, countIn('number of processes', reply, MAX_COUNT));
 }
 
 function fieldsOf(method: string, value: unknown): Readonly<Record<string, unknown>> {
@@ -67,8 +106,14 @@ function booleanOf(name: string, value: unknown): boolean {
   throw wrong(name, 'a boolean', value);
 }
 
-function numberIn(name: string, value: unknown, max: number = MAX): number {
-  const most = Math.min(max, MAX);
+function countIn(name: string, value: unknown, max: number): number {
+  const count = numberIn(name, value, max);
+  if (Number.isInteger(count)) return count;
+  throw wrong(name, 'an integer', value);
+}
+
+function numberIn(name: string, value: unknown, max: number = Number.MAX_SAFE_INTEGER): number {
+  const most = Math.min(max, Number.MAX_SAFE_INTEGER);
   if (typeof value === 'number' && value >= 0 && value <= most) return value;
   throw wrong(name, `a number from 0 to ${most}`, value);
 }

@@ -1,4 +1,11 @@
-/** What a store enforces for a key. Sent with each request: a store keeps state, and no configuration. */
+import type { RateChange } from '../changes/rate-controls.ts';
+
+export type { RateChange };
+
+/**
+ * A rate limit as a store enforces it. Sent with each request: a store keeps state and no configuration.
+ * `token-bucket` and `gcra` are the same rule.
+ */
 export type StoreRule =
   | {
       readonly kind: 'token-bucket' | 'gcra';
@@ -25,7 +32,7 @@ export interface StoreKey {
 /** One call that asks for units. */
 export interface TakeCall {
   readonly cost: number;
-  /** How long the call can wait for its units, in milliseconds; 0 for not at all. */
+  /** How long the call can wait for its units, in milliseconds; 0 for not at all. May be `Infinity`. */
   readonly maxWaitMs: number;
 }
 
@@ -36,8 +43,15 @@ export interface TakeRequest extends StoreKey {
 }
 
 /**
- * The answer to one call. Where the rule has a schedule (`token-bucket`, `gcra`), units can be taken
- * before they are due: the caller then waits `waitMs` and goes ahead without a second request.
+ * How far ahead units can be taken under a rule with a schedule, in milliseconds. A process that dies
+ * while its calls wait delays the others by no more than this.
+ */
+export const RESERVATION_MS = 1000;
+
+/**
+ * The answer to one call. Where the rule has a schedule (`token-bucket`, `gcra`), units can be taken up
+ * to {@link RESERVATION_MS} before they are due: the caller then waits `waitMs` and goes ahead without a
+ * second request.
  */
 export type TakeAnswer =
   | {
@@ -48,7 +62,10 @@ export type TakeAnswer =
     }
   | {
       readonly taken: false;
-      /** When another request can succeed if nothing else changes, in milliseconds. */
+      /**
+       * When the units are there if nothing else changes, in milliseconds: after those of the calls
+       * before it in the same request that can wait for theirs.
+       */
       readonly retryAfterMs: number;
     };
 
@@ -62,12 +79,18 @@ export interface TakeResult {
   readonly resetMs: number;
 }
 
-/** Permits of a concurrency limit that processes share. */
-export interface PermitRequest extends StoreKey {
+/** Permits that one call asks for. */
+export interface PermitCall {
   /** Names the lease, uniquely among all processes. */
   readonly lease: string;
-  /** Whole permits; 0 takes nothing and returns the state. */
+  /** Whole permits, at least 1. */
   readonly cost: number;
+}
+
+/** Permits of a concurrency limit that processes share, for several calls in order of arrival. */
+export interface PermitRequest extends StoreKey {
+  /** Without calls, nothing is taken. */
+  readonly calls: readonly PermitCall[];
   readonly limit: number;
   /** The permits are free again after this long without renewal, in milliseconds. */
   readonly leaseMs: number;
@@ -75,7 +98,8 @@ export interface PermitRequest extends StoreKey {
 
 /** The answer to a {@link PermitRequest}, and the state of the limit after it. */
 export interface PermitResult {
-  readonly granted: boolean;
+  /** How many calls were granted, from the first on; the others were refused. */
+  readonly granted: number;
   /** Permits in use. */
   readonly inUse: number;
   /** When the first lease expires unless it is renewed, in milliseconds; 0 when there is none. */
@@ -84,22 +108,25 @@ export interface PermitResult {
 
 /**
  * The port through which limiters of several processes share a limit. `@temper/redis` implements it;
- * {@link MemoryRateLimitStore} is the reference that an implementation is compared with.
+ * {@link MemoryRateLimitStore} is the reference, and {@link rateLimitStoreLaws} what every
+ * implementation is held to.
  *
  * Every method is one round trip, must be atomic per key, and uses the store's own clock. It rejects
  * when the store cannot answer, whatever the reason, and does so in bounded time: the limiter then
- * decides as its option `onStoreFailure` says.
+ * decides as its option `onStoreFailure` says. Answers are checked by the limiter before they are used.
+ *
+ * The state of a rate limit says under which rule it was written. When a key is asked for under another
+ * rule, a state for that rule is derived from the existing ones: the units in use stay in use. Until a
+ * rule has not been asked for during its whole recovery, every call is charged to its state too, so that
+ * two releases with different limits can share a key. A clock that is set back does not prolong a wait.
  */
 export interface RateLimitStore {
   /**
-   * Takes units for calls in their order. With a schedule, each call that can wait long enough gets its
-   * place; with a window, the calls behind the first refused one are refused too.
+   * Takes units for calls in their order. A call that has to wait longer than its `maxWaitMs` is refused
+   * and holds up no other; behind one that can wait, but not be served yet, none is served.
    */
   take(request: TakeRequest): Promise<TakeResult>;
-  /**
-   * Gives back units that were taken and will not be used, if no others were taken since. Otherwise
-   * they are lost: to move the calls behind them would let too many through at once.
-   */
+  /** Gives back units that were taken and will not be used, in any order. */
   giveBack(
     request: StoreKey & {
       readonly rule: StoreRule;
@@ -107,14 +134,20 @@ export interface RateLimitStore {
       readonly receipt: string;
     },
   ): Promise<void>;
-  /** Takes permits if enough are free. */
+  /** Changes the state of a rate limit. */
+  change(
+    request: StoreKey & { readonly rule: StoreRule; readonly change: RateChange },
+  ): Promise<void>;
+  /** Takes permits for calls in their order, until one finds too few. */
   takePermits(request: PermitRequest): Promise<PermitResult>;
   /** Makes leases last for `leaseMs` from now. @returns the leases that have expired */
   renewPermits(
     request: StoreKey & { readonly leases: readonly string[]; readonly leaseMs: number },
   ): Promise<readonly string[]>;
-  /** Gives permits back. A lease that has expired is ignored. */
-  returnPermits(request: StoreKey & { readonly lease: string }): Promise<void>;
+  /** Gives the permits of leases back. One that has expired is ignored. */
+  returnPermits(
+    request: StoreKey & { readonly leases: readonly string[]; readonly leaseMs: number },
+  ): Promise<void>;
   /** Registers a process for `ttlMs`. @returns how many are registered, this one included */
   announce(request: {
     readonly limiter: string;

@@ -1,5 +1,6 @@
 import { SpanStatusCode } from '@opentelemetry/api';
-import { InMemoryTelemetry, ManualClock, settle } from '@temper/testkit';
+import { ManualClock, settle } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FaultyStore } from '../../test/faulty-store.ts';
 import { MemoryRateLimitStore } from './memory-store.ts';

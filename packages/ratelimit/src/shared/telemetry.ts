@@ -8,11 +8,11 @@ import {
   type Counts,
   type ErrorTypeCells,
   Instrumentation,
-  notify,
   type Variants,
 } from '@temper/core/policy';
 import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
 import type { RequestCounts } from '../limiter.ts';
+import { Refusals } from '../refusals.ts';
 import {
   ATTR_COST,
   METRIC_REQUESTS,
@@ -76,6 +76,8 @@ export interface OpenCall {
 /** Counts the answers of a shared limiter, and reports them to OpenTelemetry. */
 export class SharedObserver {
   readonly #options: ResolvedQueueOptions;
+  /** Who hears of refusals. */
+  readonly refusals: Refusals;
   readonly #counts: Counts<Answer>;
   readonly #fallbacks: Counts<StoreFailureMode>;
   readonly #errors: ErrorTypeCells;
@@ -86,6 +88,7 @@ export class SharedObserver {
   constructor(policy: { readonly name: string }, options: ResolvedQueueOptions) {
     const { name } = policy;
     this.#options = options;
+    this.refusals = new Refusals(name, options.onReject);
     this.#counts = telemetry.counts(policy, METRIC_REQUESTS, ANSWERS);
     this.#fallbacks = telemetry.counts(policy, METRIC_STORE_FALLBACKS, FALLBACKS);
     this.#errors = telemetry.errorTypes(METRIC_STORE_ERRORS, name);
@@ -126,7 +129,7 @@ export class SharedObserver {
       open.observed?.end(ending);
     } else if (error instanceof RateLimitExceededError) {
       open.observed?.end(ending, { ok: false, error }, refusalAttributes(error));
-      notify(this.#options.name, 'onReject', this.#options.onReject, error);
+      this.refusals.tell(error);
     } else {
       open.observed?.end(ending, { ok: false, error });
     }

@@ -46,6 +46,26 @@ describe('TimerHeap', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('keeps no more cleared entries than pending ones', async () => {
+    const clock = new ManualClock();
+    const timers = new TimerHeap(clock);
+    const fired: number[] = [];
+    timers.add(clock.monotonic() + 20, () => fired.push(20));
+    timers.add(clock.monotonic() + 10, () => fired.push(10));
+    for (let i = 0; i < 10_000; i++) {
+      timers.clear(timers.add(clock.monotonic() + 60_000, () => fired.push(-1)));
+      expect(timers.size).toBeLessThanOrEqual(20);
+    }
+    const many = Array.from({ length: 1000 }, (_, i) =>
+      timers.add(clock.monotonic() + 1000 + i, () => fired.push(i)),
+    );
+    for (const [i, entry] of many.entries()) if (i % 100 !== 0) timers.clear(entry);
+    expect(timers.size).toBeLessThanOrEqual(2 * 12 + 16);
+    await clock.advance(100_000);
+    expect(fired).toEqual([10, 20, ...Array.from({ length: 10 }, (_, i) => 100 * i)]);
+    expect(clock.pending).toBe(0);
+  });
+
   it('does not keep the process alive as a background heap', () => {
     const clock = new ManualClock();
     new TimerHeap(clock, true).add(clock.monotonic() + 10, () => undefined);

@@ -1,5 +1,6 @@
 import type { Clock } from '@temper/core';
-import type { Scheduled } from '@temper/core/policy';
+import { type Scheduled, timerEpoch } from '@temper/core/policy';
+import { IndexedHeap } from '../wait/indexed-heap.ts';
 import { wholeMs } from '../wait/wait-queue.ts';
 
 /** One pending callback of a {@link TimerHeap}. */
@@ -11,18 +12,16 @@ export interface TimerEntry {
   callback: (() => void) | undefined;
 }
 
-/**
- * Any number of callbacks behind one timer, which exists only while a callback is pending. A cleared
- * entry stays in the heap until its time comes, or until no other entry is pending.
- */
+/** Any number of callbacks behind one timer, which exists only while a callback is pending. */
 export class TimerHeap {
   readonly #clock: Clock;
   readonly #background: boolean;
-  readonly #heap: TimerEntry[] = [];
-  #pending = 0;
+  readonly #heap = new IndexedHeap<TimerEntry>(before);
   #order = 0;
   #timer: Scheduled | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  /** Of the timer functions that armed the timer. */
+  #epoch: number | undefined;
 
   /** @param background - whether the process may end while callbacks are pending */
   constructor(clock: Clock, background = false) {
@@ -33,9 +32,8 @@ export class TimerHeap {
   /** @param at - on the clock's monotonic scale; a time in the past fires with the next timer */
   add(at: number, callback: () => void): TimerEntry {
     const entry: TimerEntry = { at, order: this.#order++, callback };
-    this.#push(entry);
-    this.#pending++;
-    if (at < this.#timerAt) this.#arm(this.#clock.monotonic());
+    this.#heap.push(entry);
+    if (at < this.#timerAt || !this.#alive()) this.#arm(this.#clock.monotonic());
     return entry;
   }
 
@@ -43,70 +41,49 @@ export class TimerHeap {
   clear(entry: TimerEntry): void {
     if (entry.callback === undefined) return;
     entry.callback = undefined;
-    this.#pending--;
-    if (this.#pending > 0) return;
-    this.#heap.length = 0;
-    this.#disarm();
+    this.#heap.remove(entry);
+    if (this.#heap.size === 0) this.#disarm();
+  }
+
+  /** How many entries are pending. */
+  get size(): number {
+    return this.#heap.size;
   }
 
   #fire(): void {
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.monotonic();
-    for (let next = this.#heap[0]; next !== undefined && next.at <= now; next = this.#heap[0]) {
-      this.#pop();
+    for (let next = this.#heap.first; next && next.at <= now; next = this.#heap.first) {
+      this.#heap.remove(next);
       const { callback } = next;
-      if (callback === undefined) continue;
       next.callback = undefined;
-      this.#pending--;
-      callback();
+      callback?.();
     }
-    if (this.#pending > 0) this.#arm(now);
+    if (this.#heap.size > 0) this.#arm(now);
     else this.#disarm();
   }
 
   #arm(now: number): void {
-    const next = this.#heap[0];
-    if (next === undefined || this.#timerAt <= next.at) return;
+    const next = this.#heap.first;
+    if (next === undefined || (this.#timerAt <= next.at && this.#alive())) return;
     this.#disarm();
     this.#timerAt = next.at;
+    this.#epoch = timerEpoch(this.#clock);
     this.#timer = this.#clock.schedule(() => this.#fire(), wholeMs(next.at - now));
     if (this.#background) this.#timer.unref();
+  }
+
+  /** Whether the timer, where there is one, was armed by the present timer functions. */
+  #alive(): boolean {
+    const epoch = timerEpoch(this.#clock);
+    return epoch !== undefined && epoch === this.#epoch;
   }
 
   #disarm(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAt = Number.POSITIVE_INFINITY;
-  }
-
-  #push(entry: TimerEntry): void {
-    const heap = this.#heap;
-    let place = heap.length;
-    heap.push(entry);
-    while (place > 0) {
-      const parent = (place - 1) >> 1;
-      if (!before(entry, heap[parent]!)) break;
-      heap[place] = heap[parent]!;
-      place = parent;
-    }
-    heap[place] = entry;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let place = 0;
-    for (;;) {
-      let child = 2 * place + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
-      heap[place] = heap[child]!;
-      place = child;
-    }
-    heap[place] = last;
   }
 }
 

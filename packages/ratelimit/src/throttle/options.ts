@@ -38,9 +38,19 @@ export interface ThrottleOptions {
    */
   readonly multiplier?: number;
   /**
-   * How long a call is counted, in milliseconds.
+   * Largest share of its calls that the throttle sheds. The others show when the backend is back: during a
+   * total outage it receives `1 - maxRejectionRatio` of the calls, the most important ones. With 1, as in
+   * the book, about one call per window passes, and a recovery takes many windows.
    *
-   * @defaultValue 120_000
+   * @defaultValue 0.9
+   * @throws {RangeError} at construction, unless >= 0 and <= 1
+   */
+  readonly maxRejectionRatio?: number;
+  /**
+   * How long a call is counted, in milliseconds. After a total outage, with the other defaults, 90 % of the
+   * calls pass again within about two windows; at one call a second, within four.
+   *
+   * @defaultValue 20_000
    * @throws {RangeError} at construction, unless finite and >= 24
    */
   readonly windowMs?: number;
@@ -77,7 +87,8 @@ export type ResolvedThrottleOptions = Resolved<ThrottleOptions, 'onReject'>;
 export const THROTTLE_DEFAULTS: Defaults<ThrottleOptions, 'onReject'> = {
   name: 'throttle',
   multiplier: 2,
-  windowMs: 120_000,
+  maxRejectionRatio: 0.9,
+  windowMs: 20_000,
   shouldHandle: isOverload,
   spans: DEFAULT_SPANS,
   clock: systemClock,
@@ -90,6 +101,7 @@ export function resolveThrottleOptions(options: ThrottleOptions): ResolvedThrott
   return resolveOptions<ThrottleOptions, 'onReject'>('throttle', options, THROTTLE_DEFAULTS, {
     name: nameRule,
     multiplier: numberRule({ min: 1, aboveMin: true, infinite: false }),
+    maxRejectionRatio: numberRule({ min: 0, max: 1 }),
     windowMs: numberRule({ min: 24, infinite: false }),
     shouldHandle: callback,
     onReject: callback,

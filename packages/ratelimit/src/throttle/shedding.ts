@@ -1,11 +1,17 @@
 /**
  * Share of its calls that a client sheds, so that the backend receives at most about `multiplier` times
- * what it accepts.
+ * what it accepts, and never less than the rest that `max` leaves.
  *
- * Source: B. Beyer et al., "Site Reliability Engineering", O'Reilly 2016, chapter 21, equation 21-1.
+ * Source: B. Beyer et al., "Site Reliability Engineering", O'Reilly 2016, chapter 21, equation 21-1. The
+ * upper bound: Envoy's admission control, `max_rejection_probability`, 80 % by default.
  */
-export function rejectionRatio(requests: number, accepts: number, multiplier: number): number {
-  return Math.max(0, (requests - multiplier * accepts) / (requests + 1));
+export function rejectionRatio(
+  requests: number,
+  accepts: number,
+  multiplier: number,
+  max: number,
+): number {
+  return Math.min(max, Math.max(0, (requests - multiplier * accepts) / (requests + 1)));
 }
 
 /**

@@ -3,13 +3,13 @@ import {
   type Call,
   decide,
   isNeutral,
-  notify,
   PolicyBase,
   type PolicyDescription,
   PRIORITIES,
 } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions, Lease } from '../limiter.ts';
+import { type RefusalListener, Refusals, type Refusing } from '../refusals.ts';
 import { RollingSums } from '../rules/rolling-sums.ts';
 import { readOptions } from '../wait/acquire-options.ts';
 import {
@@ -54,7 +54,7 @@ export interface ThrottleStats {
  *
  * @throws {RateLimitExceededError} (as a rejection of `execute`) with reason `shed`
  */
-export interface Throttle extends Policy {
+export interface Throttle extends Policy, Refusing {
   /**
    * Asks for a call by hand. Of the options, only `priority` matters.
    *
@@ -106,6 +106,7 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
   readonly #options: ResolvedThrottleOptions;
   readonly #sums: RollingSums;
   readonly #observer: ThrottleObserver;
+  readonly #refusals: Refusals;
   readonly #ratio: Disposable;
 
   constructor(options: ResolvedThrottleOptions) {
@@ -113,11 +114,16 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
     this.#options = options;
     this.#sums = new RollingSums(options.windowMs, ACCEPTS + 1, this.clock.monotonic());
     this.#observer = new ThrottleObserver(this, options);
+    this.#refusals = new Refusals(options.name, options.onReject);
     this.#ratio = observeRatio(this);
   }
 
   override describe(): PolicyDescription {
     return { kind: 'throttle' };
+  }
+
+  onReject(listener: RefusalListener): Disposable {
+    return this.#refusals.onReject(listener);
   }
 
   tryAcquire(options: AcquireOptions = {}): ThrottleLease | undefined {
@@ -168,7 +174,7 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
       cost: call.cost,
     });
     this.#observer.shed(call, error);
-    notify(this.name, 'onReject', this.#options.onReject, error);
+    this.#refusals.tell(error);
     return error;
   }
 
@@ -190,7 +196,8 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
   }
 
   #ratioOf(sums: Float64Array): number {
-    return rejectionRatio(requestsIn(sums), sums[ACCEPTS]!, this.#options.multiplier);
+    const { multiplier, maxRejectionRatio } = this.#options;
+    return rejectionRatio(requestsIn(sums), sums[ACCEPTS]!, multiplier, maxRejectionRatio);
   }
 
   get ratio(): number {

@@ -1,19 +1,24 @@
 import type { Rule } from '../rules/rule.ts';
 import { type WaitQueue, wholeMs } from './wait-queue.ts';
 
+/** Longest queue that is simulated anew. */
+const MAX_SIMULATED = 64;
+
 /**
- * Computes when a call that joins a queue gets its turn, by simulating the queue on a copy of the
- * limiter's state. The copy is kept, so that each further call costs one step; it is made anew when the
- * queue has deviated from it: a call has left, or was served late.
+ * Computes when a call that joins a queue gets its turn: for a bucket from the units that wait, for a
+ * window by simulating the queue on a copy of the limiter's state. The copy is kept, so that each further
+ * call costs one step. It is made anew when the queue has deviated from it, as a call has left or was
+ * served late; for a long queue the earliest possible time is returned then, and a call that was let in
+ * for that is refused at its deadline. So joining takes bounded time at any length of the queue.
  */
 export class Forecast {
-  readonly #rule: Rule;
+  readonly rule: Rule;
   readonly #ahead: Float64Array;
   #at = 0;
   #deviations = -1;
 
   constructor(rule: Rule) {
-    this.#rule = rule;
+    this.rule = rule;
     this.#ahead = new Float64Array(rule.slots);
   }
 
@@ -26,10 +31,16 @@ export class Forecast {
     deadline: number,
     now: number,
   ): number {
-    if (queue.size === 0 || queue.deviations !== this.#deviations) {
-      // A call without a deadline needs no forecast.
-      if (queue.size > 0 && deadline === Number.POSITIVE_INFINITY) return now;
-      this.#ahead.set(state.subarray(offset, offset + this.#rule.slots));
+    const stale = queue.size === 0 || queue.deviations !== this.#deviations;
+    // A call without a deadline needs no forecast; one that is kept must know of it all the same.
+    if (queue.size > 0 && stale && deadline === Number.POSITIVE_INFINITY) return now;
+    if (this.rule.linear) {
+      const delay = this.rule.delay(state, offset, now, queue.cost + cost);
+      return delay === 0 ? now : now + wholeMs(delay);
+    }
+    if (stale) {
+      if (queue.size > MAX_SIMULATED) return now + this.#atLeast(queue.cost + cost);
+      this.#ahead.set(state.subarray(offset, offset + this.rule.slots));
       this.#at = now;
       this.#deviations = queue.deviations;
       for (const ahead of queue.costs()) this.#pass(ahead);
@@ -39,14 +50,20 @@ export class Forecast {
     return readyAt;
   }
 
+  /** No rule lets through more than twice its capacity at once, and its rate from then on. */
+  #atLeast(units: number): number {
+    const { capacity, limit, windowMs } = this.rule;
+    return Math.max(0, ((units - 2 * capacity) * windowMs) / limit);
+  }
+
   #readyAt(now: number, cost: number): number {
     const at = Math.max(this.#at, now);
-    const delay = this.#rule.delay(this.#ahead, 0, at, cost);
+    const delay = this.rule.delay(this.#ahead, 0, at, cost);
     return delay === 0 ? at : at + wholeMs(delay);
   }
 
   #pass(cost: number): void {
     this.#at = this.#readyAt(this.#at, cost);
-    this.#rule.take(this.#ahead, 0, this.#at, cost);
+    this.rule.take(this.#ahead, 0, this.#at, cost);
   }
 }

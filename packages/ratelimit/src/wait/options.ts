@@ -11,6 +11,7 @@ import {
   typeRule,
 } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
+import { type FairOptions, fairRule } from './fairness.ts';
 
 /** Options of every limiter. */
 export interface QueueOptions {
@@ -47,6 +48,17 @@ export interface QueueOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Serves calls that wait in fair order: the `key` of a call names its caller, and each caller gets the
+   * same share by cost, or one by its weight, however many calls it has waiting. When the queue is full,
+   * the caller that waits with most loses its last call. A call whose turn would come too late is refused
+   * at its deadline, and at once only when it could not pass even as the next one. A shared limiter then
+   * has one limit for all keys together; calls without a key are one caller. Without effect in a keyed
+   * limiter, where a key is a limit of its own.
+   *
+   * @defaultValue false
+   */
+  readonly fair?: boolean | FairOptions;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
@@ -59,6 +71,7 @@ export const QUEUE_DEFAULTS: Omit<Required<QueueOptions>, 'name' | 'onReject'> =
   maxQueue: 1000,
   maxWaitMs: Number.POSITIVE_INFINITY,
   spans: DEFAULT_SPANS,
+  fair: false,
   clock: systemClock,
 };
 
@@ -69,5 +82,6 @@ export const QUEUE_RULES: { readonly [K in keyof Required<QueueOptions>]: Option
   maxWaitMs: numberRule({ min: 0 }),
   onReject: typeRule('function'),
   spans: oneOfRule(SPAN_MODES),
+  fair: fairRule,
   clock: clockRule,
 };

@@ -1,8 +1,9 @@
-import { Call, notify } from '@temper/core/policy';
+import { Call } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions } from '../limiter.ts';
 import type { LimiterObserver } from '../telemetry.ts';
 import { checkCapacity, readOptions } from './acquire-options.ts';
+import { fairLine } from './fairness.ts';
 import type { ResolvedQueueOptions } from './options.ts';
 import { type Gate, refusal, WaitQueue } from './wait-queue.ts';
 
@@ -56,12 +57,13 @@ export class Turns {
   async acquire(options: AcquireOptions = {}): Promise<number> {
     const {
       cost,
+      key,
       signal,
       maxWaitMs = Number.POSITIVE_INFINITY,
     } = readOptions(this.#gate.name, options);
     if (signal?.aborted === true) throw signal.reason;
     if (!this.enter(cost))
-      await this.#wait(cost, maxWaitMs, new Call(1, undefined, undefined, signal));
+      await this.#wait(cost, key, maxWaitMs, new Call(1, undefined, undefined, signal));
     return cost;
   }
 
@@ -70,7 +72,8 @@ export class Turns {
    * even if the call has been aborted in the same moment.
    */
   async wait(call: Call): Promise<void> {
-    await this.#wait(call.cost, call.remainingMs(this.#options.clock), call);
+    const longestMs = call.remainingMs(this.#options.clock);
+    await call.awaitCapacity(() => this.#wait(call.cost, call.key, longestMs, call));
   }
 
   /** Units have come back, or the limit has changed: serves the calls whose turn has come. */
@@ -78,22 +81,33 @@ export class Turns {
     this.#queue?.wake();
   }
 
-  async #wait(cost: number, longestMs: number, call: Call): Promise<void> {
-    const { maxQueue, maxWaitMs, clock } = this.#options;
+  /** As {@link wake}, when the limit changes in a way that no forecast includes. */
+  changed(): void {
+    this.#queue?.changed();
+  }
+
+  async #wait(
+    cost: number,
+    caller: string | undefined,
+    longestMs: number,
+    call: Call,
+  ): Promise<void> {
+    const { maxQueue, maxWaitMs, clock, fair } = this.#options;
     const { counts } = this.#observer;
     const since = clock.monotonic();
     const observed = this.#observer.begin(call, cost);
     try {
       checkCapacity(this.#gate.name, this.#gate.capacity, cost);
       if (maxQueue === 0 || maxWaitMs === 0) throw refusal(this.#gate, 'limit', cost);
-      this.#queue ??= new WaitQueue(clock, this.#gate, maxQueue);
-      await this.#queue.join(cost, since + Math.min(longestMs, maxWaitMs), call.abortable);
+      this.#queue ??= new WaitQueue(clock, this.#gate, maxQueue, fairLine(this.#gate.name, fair));
+      const deadline = since + Math.min(longestMs, maxWaitMs);
+      await this.#queue.join(cost, deadline, call.abortable, caller);
     } catch (error) {
       // A caller may abort with the refusal of another limiter.
       if (error instanceof RateLimitExceededError && error !== call.reason) {
         counts[error.reason as keyof typeof counts]++;
         this.#observer.ended(observed, 'rejected', clock.monotonic() - since, error);
-        notify(this.#gate.name, 'onReject', this.#options.onReject, error);
+        this.#observer.refusals.tell(error);
       } else {
         counts.aborted++;
         this.#observer.ended(observed, 'aborted', clock.monotonic() - since);

@@ -1,7 +1,9 @@
 import type { Clock } from '@temper/core';
-import type { Scheduled } from '@temper/core/policy';
+import { listenForAbort, type Scheduled, stopListening, timerEpoch } from '@temper/core/policy';
 import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
 import type { LimitState } from '../limiter.ts';
+import { TOLERANCE } from '../rules/rule.ts';
+import { ArrivalLine, type Line, type Linked } from './line.ts';
 
 /** What calls wait at: a limiter, or one key of a keyed limiter. */
 export interface Gate {
@@ -38,8 +40,8 @@ export function refusal(
   return new RateLimitExceededError(gate.name, { reason, limit, remaining, retryAfterMs, cost });
 }
 
-interface Waiter {
-  readonly cost: number;
+/** A call that waits. */
+export interface Waiter extends Linked<Waiter> {
   readonly deadline: number;
   /** When its turn was forecast to come. */
   readonly readyAt: number;
@@ -47,36 +49,44 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
   readonly signal: AbortSignal | undefined;
   onAbort: (() => void) | undefined;
-  previous: Waiter | undefined;
-  next: Waiter | undefined;
 }
 
 /**
- * Calls that wait for their turn, in order of arrival, behind one timer, which exists only while a call
+ * Calls that wait for their turn, in order of arrival or in fair order, behind one timer, which exists only while a call
  * waits and its turn or deadline will come by itself. Leaving takes constant time at any place.
  */
 export class WaitQueue {
   readonly #clock: Clock;
   readonly #gate: Gate;
   readonly #max: number;
-  #head: Waiter | undefined;
-  #tail: Waiter | undefined;
-  #size = 0;
+  readonly #line: Line<Waiter>;
+  readonly #inOrder: boolean;
+  #cost = 0;
   #deviations = 0;
   /** No waiter's deadline is earlier than this. */
   #earliestDeadline = Number.POSITIVE_INFINITY;
   #timer: Scheduled | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  /** Of the timer functions that armed the timer. */
+  #epoch: number | undefined;
 
-  constructor(clock: Clock, gate: Gate, max: number) {
+  /** @param line - in which order calls are served; by default as they arrive */
+  constructor(clock: Clock, gate: Gate, max: number, line?: Line<Waiter>) {
     this.#clock = clock;
     this.#gate = gate;
     this.#max = max;
+    this.#line = line ?? new ArrivalLine();
+    this.#inOrder = line === undefined;
   }
 
   /** How many calls wait. */
   get size(): number {
-    return this.#size;
+    return this.#line.size;
+  }
+
+  /** The costs of the waiting calls together. */
+  get cost(): number {
+    return this.#cost;
   }
 
   /** Grows with each event that no forecast includes: a call leaves, or is served late. */
@@ -86,7 +96,7 @@ export class WaitQueue {
 
   /** The costs of the waiting calls, in order. */
   *costs(): Generator<number> {
-    for (let waiter = this.#head; waiter !== undefined; waiter = waiter.next) yield waiter.cost;
+    for (const { cost } of this.#line) yield cost;
   }
 
   /**
@@ -97,23 +107,51 @@ export class WaitQueue {
    * come after the deadline
    * @throws `signal.reason` (as a rejection) when the signal aborts
    */
-  async join(cost: number, deadline: number, signal: AbortSignal | undefined): Promise<void> {
+  async join(
+    cost: number,
+    deadline: number,
+    signal: AbortSignal | undefined,
+    caller = '',
+  ): Promise<void> {
     // A timer may be late; calls whose turn has come go before this one.
-    if (this.#size > 0) this.#serve();
+    if (this.#line.size > 0) this.#serve();
     const now = this.#clock.monotonic();
     if (signal?.aborted === true) throw signal.reason;
-    if (this.#size >= this.#max) throw refusal(this.#gate, 'queue-full', cost);
+    if (this.#line.size >= this.#max && !this.#displace(cost, caller)) {
+      throw refusal(this.#gate, 'queue-full', cost);
+    }
     if (deadline <= now) throw refusal(this.#gate, 'deadline', cost);
-    const readyAt = this.#gate.forecast?.(this, cost, deadline, now) ?? now;
+    const readyAt = this.#readyAt(cost, deadline, now);
     if (readyAt > deadline) throw refusal(this.#gate, 'deadline', cost, readyAt - now);
-    const turn = this.#append(cost, deadline, readyAt, signal);
+    const turn = this.#append(cost, deadline, readyAt, signal, caller);
     this.#serve();
     await turn;
   }
 
+  /** When a call gets its turn at the earliest. In fair order, it may be the next one. */
+  #readyAt(cost: number, deadline: number, now: number): number {
+    if (this.#inOrder) return this.#gate.forecast?.(this, cost, deadline, now) ?? now;
+    return now + (this.#gate.delay(cost) ?? 0);
+  }
+
+  /** Refuses a call of the caller that fills the queue. @returns whether there was one */
+  #displace(cost: number, caller: string): boolean {
+    const newcomer = { cost, caller } as Waiter;
+    const victim = this.#max === 0 ? undefined : this.#line.victim(newcomer);
+    if (victim === undefined) return false;
+    this.#withdraw(victim, refusal(this.#gate, 'queue-full', victim.cost));
+    return true;
+  }
+
   /** Units have come back, or the limit has changed: serves the calls whose turn has come. */
   wake(): void {
-    if (this.#size > 0) this.#serve();
+    if (this.#line.size > 0) this.#serve();
+  }
+
+  /** As {@link wake}, when the limit changes in a way that no forecast includes. */
+  changed(): void {
+    this.#deviations++;
+    this.wake();
   }
 
   #append(
@@ -121,6 +159,7 @@ export class WaitQueue {
     deadline: number,
     readyAt: number,
     signal: AbortSignal | undefined,
+    caller: string,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -131,7 +170,8 @@ export class WaitQueue {
         reject,
         signal,
         onAbort: undefined,
-        previous: this.#tail,
+        caller,
+        previous: undefined,
         next: undefined,
       };
       if (signal !== undefined) {
@@ -139,12 +179,10 @@ export class WaitQueue {
           this.#withdraw(waiter, signal.reason);
           this.#serve();
         };
-        signal.addEventListener('abort', waiter.onAbort, { once: true });
+        listenForAbort(signal, waiter.onAbort);
       }
-      if (this.#tail === undefined) this.#head = waiter;
-      else this.#tail.next = waiter;
-      this.#tail = waiter;
-      this.#size++;
+      this.#line.push(waiter);
+      this.#cost += cost;
       this.#earliestDeadline = Math.min(this.#earliestDeadline, deadline);
     });
   }
@@ -153,25 +191,31 @@ export class WaitQueue {
     const now = this.#clock.monotonic();
     let wait = this.#serveHead(now);
     if (now >= this.#earliestDeadline) {
-      const head = this.#head;
+      const { head } = this.#line;
       this.#expire(now);
-      if (this.#head !== head) wait = this.#serveHead(now);
+      if (this.#line.head !== head) wait = this.#serveHead(now);
     }
     this.#arm(now, wait);
   }
 
   /** @returns the milliseconds until the head's turn may come */
   #serveHead(now: number): number {
-    for (let head = this.#head; head !== undefined; head = this.#head) {
+    for (let { head } = this.#line; head !== undefined; { head } = this.#line) {
       if (head.deadline < now) {
         this.#withdraw(head, refusal(this.#gate, 'deadline', head.cost));
         continue;
       }
       if (!this.#gate.tryTake(head.cost, now)) {
+        // The limit may have been lowered since the call joined.
+        if (head.cost > this.#gate.capacity + TOLERANCE) {
+          this.#withdraw(head, refusal(this.#gate, 'cost', head.cost, Number.POSITIVE_INFINITY));
+          continue;
+        }
         return this.#gate.delay(head.cost) ?? Number.POSITIVE_INFINITY;
       }
       if (now > head.readyAt) this.#deviations++;
-      this.#remove(head);
+      this.#line.served(head);
+      this.#removed(head);
       head.resolve();
     }
     return Number.POSITIVE_INFINITY;
@@ -179,7 +223,7 @@ export class WaitQueue {
 
   #expire(now: number): void {
     this.#earliestDeadline = Number.POSITIVE_INFINITY;
-    for (let waiter = this.#head; waiter !== undefined; waiter = waiter.next) {
+    for (const waiter of this.#line) {
       if (waiter.deadline <= now) {
         this.#withdraw(waiter, refusal(this.#gate, 'deadline', waiter.cost));
       } else {
@@ -190,30 +234,31 @@ export class WaitQueue {
 
   #withdraw(waiter: Waiter, reason: unknown): void {
     this.#deviations++;
-    this.#remove(waiter);
+    this.#line.remove(waiter);
+    this.#removed(waiter);
     waiter.reject(reason);
   }
 
-  #remove(waiter: Waiter): void {
-    if (waiter.previous === undefined) this.#head = waiter.next;
-    else waiter.previous.next = waiter.next;
-    if (waiter.next === undefined) this.#tail = waiter.previous;
-    else waiter.next.previous = waiter.previous;
-    this.#size--;
-    if (waiter.onAbort !== undefined) waiter.signal?.removeEventListener('abort', waiter.onAbort);
-    if (this.#size === 0) this.#earliestDeadline = Number.POSITIVE_INFINITY;
+  #removed(waiter: Waiter): void {
+    // Fractions leave rounding behind; an empty queue starts from 0.
+    this.#cost = this.#line.size === 0 ? 0 : this.#cost - waiter.cost;
+    if (waiter.onAbort !== undefined) stopListening(waiter.signal, waiter.onAbort);
+    if (this.#line.size === 0) this.#earliestDeadline = Number.POSITIVE_INFINITY;
   }
 
   #arm(now: number, wait: number): void {
     const at =
-      this.#head === undefined
+      this.#line.size === 0
         ? Number.POSITIVE_INFINITY
         : Math.min(now + wait, this.#earliestDeadline);
     // A timer that fires too early finds nothing to do and is set again: cheaper than moving it.
-    if (this.#timer !== undefined && this.#timerAt <= at && at !== Number.POSITIVE_INFINITY) return;
+    const epoch = timerEpoch(this.#clock);
+    const alive = this.#timer !== undefined && epoch !== undefined && epoch === this.#epoch;
+    if (alive && this.#timerAt <= at && at !== Number.POSITIVE_INFINITY) return;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAt = at;
+    this.#epoch = epoch;
     if (at === Number.POSITIVE_INFINITY) return;
     this.#timer = this.#clock.schedule(
       () => {

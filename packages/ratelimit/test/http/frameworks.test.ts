@@ -231,6 +231,14 @@ describe.each(frameworks)('%s', (_, start) => {
     ['key throws', { key: fail }, 'a bug'],
     ['key rejects', { key: rejects }, 'a bug'],
     ['key returns no string', { key: () => 5 as never }, 'key must be'],
+    ['key returns null', { key: () => null as never }, 'key must be'],
+    ['key resolves to null', { key: async () => null as never }, 'key must be'],
+    ['key resolves to an object', { key: async () => ({ key: 'ann' }) as never }, 'key must be'],
+    [
+      'key returns a list, for a limiter of the user',
+      { key: () => ['ann'] as never, limiter: { take: fail } },
+      'key must be',
+    ],
     ['cost throws', { cost: fail }, 'a bug'],
     ['cost rejects', { cost: rejects }, 'a bug'],
     ['cost is NaN', { cost: () => Number.NaN }, 'cost must be'],
@@ -406,7 +414,7 @@ describe('the problem detail', () => {
 describe('options', () => {
   const limiter = tokenBucket();
   const perClient = keyed({ template: tokenBucket() });
-  const shared = sharedRateLimit({ store: new MemoryRateLimitStore() });
+  const shared = sharedRateLimit({ name: 'shared', store: new MemoryRateLimitStore() });
   const good = { name: 'a', limiter };
   it.each([
     [{ limits: [] }, /limits must be a list of at least one limit, got an array of 0/],

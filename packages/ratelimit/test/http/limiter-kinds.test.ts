@@ -30,23 +30,32 @@ const unkeyed: [string, () => HttpLimiter][] = [
   ['fixedWindow', () => fixedWindow(rate)],
   ['concurrency', () => concurrency({ limit: 4 })],
   ['adaptiveConcurrency', () => adaptiveConcurrency({ initialLimit: 4 })],
-  ['sharedRateLimit without keys', () => sharedRateLimit({ ...shared(), ...bucket })],
-  ['sharedConcurrency without keys', () => sharedConcurrency({ ...shared(), limit: 4 })],
+  [
+    'sharedRateLimit without keys',
+    () => sharedRateLimit({ name: 'shared', ...shared(), ...bucket }),
+  ],
+  [
+    'sharedConcurrency without keys',
+    () => sharedConcurrency({ name: 'shared', ...shared(), limit: 4 }),
+  ],
 ];
 
 const byKey: [string, () => HttpLimiter][] = [
   ['keyed with a template', () => keyed({ template: tokenBucket(bucket) })],
   ['keyed with concurrency', () => keyed({ limiter: () => concurrency({ limit: 4 }) })],
-  ['sharedRateLimit token-bucket', () => sharedRateLimit({ ...shared(), ...bucket })],
+  [
+    'sharedRateLimit token-bucket',
+    () => sharedRateLimit({ name: 'shared', ...shared(), ...bucket }),
+  ],
   [
     'sharedRateLimit sliding-window',
-    () => sharedRateLimit({ ...shared(), ...rate, algorithm: 'sliding-window' }),
+    () => sharedRateLimit({ name: 'shared', ...shared(), ...rate, algorithm: 'sliding-window' }),
   ],
   [
     'sharedRateLimit fixed-window',
-    () => sharedRateLimit({ ...shared(), ...rate, algorithm: 'fixed-window' }),
+    () => sharedRateLimit({ name: 'shared', ...shared(), ...rate, algorithm: 'fixed-window' }),
   ],
-  ['sharedConcurrency', () => sharedConcurrency({ ...shared(), limit: 4 })],
+  ['sharedConcurrency', () => sharedConcurrency({ name: 'shared', ...shared(), limit: 4 })],
 ];
 
 describe.each(frameworks)('%s', (_, start) => {

@@ -1,41 +1,63 @@
 import { type Script, script } from './script.ts';
 
-/** A permit is a member of a sorted set; its score is the time at which it expires. */
+/**
+ * A permit is a member of a sorted set, `<microseconds of its lease>/<lease>/<number>`; its score is the
+ * time at which it expires. After the server's clock was set back, none lasts longer than its lease.
+ */
 const EXPIRE = `
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+local function last()
+  return tonumber(redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2] or now)
+end
+local function clamp(shortest)
+  if last() <= now + shortest then return end
+  local from = string.format('(%.0f', now + shortest)
+  local late = redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES')
+  for i = 1, #late, 2 do
+    local length = tonumber(string.match(late[i], '^(%d+)/')) or shortest
+    if tonumber(late[i + 1]) > now + length then
+      redis.call('ZADD', KEYS[1], string.format('%.0f', now + length), late[i])
+    end
+  end
+end
 local function keepAll()
-  local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
-  if last[2] then keep(KEYS[1], last[2] - now) end
+  local at = last()
+  if at > now then keep(KEYS[1], at - now) end
 end
 `;
 
 /**
- * KEYS: the permits in use. ARGV: lease, cost, limit, microseconds of a lease. Returns: whether it was
- * granted, permits in use, microseconds until the first expires.
+ * KEYS: the permits in use. ARGV: limit, microseconds of a lease, then lease and cost of each call.
+ * Returns: how many calls were granted, permits in use, microseconds until the first expires.
  */
 export const TAKE_PERMITS: Script = script(`${EXPIRE}
-local cost = tonumber(ARGV[2])
+clamp(tonumber(ARGV[2]))
+local limit = tonumber(ARGV[1])
+local until_ = string.format('%.0f', now + ARGV[2])
 local used = redis.call('ZCARD', KEYS[1])
 local granted = 0
-if used + cost <= tonumber(ARGV[3]) then
-  granted = 1
+for i = 3, #ARGV, 2 do
+  local cost = tonumber(ARGV[i + 1])
+  if used + cost > limit then break end
+  for n = 1, cost do redis.call('ZADD', KEYS[1], until_, ARGV[2] .. '/' .. ARGV[i] .. '/' .. n) end
   used = used + cost
-  local until_ = string.format('%.0f', now + ARGV[4])
-  for i = 1, cost do redis.call('ZADD', KEYS[1], until_, ARGV[1] .. '/' .. i) end
-  keepAll()
+  granted = granted + 1
 end
+if granted > 0 then keepAll() end
 local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 return { granted, used, first[2] and math.ceil(first[2] - now) or 0 }
 `);
 
 /** KEYS: the permits. ARGV: microseconds of a lease, then leases. Returns those that have expired. */
 export const RENEW_PERMITS: Script = script(`${EXPIRE}
+clamp(tonumber(ARGV[1]))
 local until_ = string.format('%.0f', now + ARGV[1])
 local lost = {}
 for i = 2, #ARGV do
+  local lease = ARGV[1] .. '/' .. ARGV[i] .. '/'
   local n = 1
-  while redis.call('ZSCORE', KEYS[1], ARGV[i] .. '/' .. n) do
-    redis.call('ZADD', KEYS[1], until_, ARGV[i] .. '/' .. n)
+  while redis.call('ZSCORE', KEYS[1], lease .. n) do
+    redis.call('ZADD', KEYS[1], until_, lease .. n)
     n = n + 1
   end
   if n == 1 then lost[#lost + 1] = ARGV[i] end
@@ -44,16 +66,24 @@ keepAll()
 return lost
 `);
 
-/** KEYS: the permits. ARGV: the lease. */
+/** KEYS: the permits. ARGV: microseconds of a lease, then leases. */
 export const RETURN_PERMITS: Script = script(`
-local n = 1
-while redis.call('ZREM', KEYS[1], ARGV[1] .. '/' .. n) == 1 do n = n + 1 end
-return n - 1
+for i = 2, #ARGV do
+  local lease = ARGV[1] .. '/' .. ARGV[i] .. '/'
+  local n = 1
+  while redis.call('ZREM', KEYS[1], lease .. n) == 1 do n = n + 1 end
+end
+return 1
 `);
 
 /** KEYS: the processes. ARGV: this process, microseconds of its registration. Returns their number. */
 export const ANNOUNCE: Script = script(`${EXPIRE}
-redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
+local until_ = string.format('%.0f', now + ARGV[2])
+redis.call('ZADD', KEYS[1], until_, ARGV[1])
+if last() > tonumber(until_) then
+  local late = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. until_, '+inf')
+  for i = 1, #late do redis.call('ZADD', KEYS[1], until_, late[i]) end
+end
 keepAll()
 return redis.call('ZCARD', KEYS[1])
 `);

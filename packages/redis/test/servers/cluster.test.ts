@@ -1,79 +1,26 @@
 import { circuitBreaker } from '@temper/breaker';
 import { sharedCircuit } from '@temper/breaker/shared';
 import { sharedConcurrency, sharedRateLimit } from '@temper/ratelimit/shared';
-import { Cluster, Redis } from 'ioredis';
-import { createCluster } from 'redis';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { type RedisClient, redisStore } from '../../src/index.ts';
-import { describeWithRedis, freePort, RedisServer } from '../redis-server.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { redisStore } from '../../src/index.ts';
+import { shardOf } from '../../src/shards.ts';
+import { CLIENT_KINDS } from '../clients.ts';
+import { connectToCluster, RedisCluster } from '../redis-cluster.ts';
+import { describeWithRedis } from '../redis-server.ts';
 
-const SLOTS = 16_384;
-const servers: RedisServer[] = [];
-let direct: Redis[] = [];
-
-/** Starts three masters that share the slots. */
-async function formCluster(): Promise<void> {
-  const buses = new Map<number, string>();
-  for (let i = 0; i < 3; i++) {
-    const bus = String(await freePort());
-    const server = await RedisServer.start({
-      'cluster-enabled': 'yes',
-      'cluster-config-file': 'nodes.conf',
-      'cluster-port': bus,
-    });
-    servers.push(server);
-    buses.set(server.port, bus);
-  }
-  direct = servers.map(({ port }) => new Redis(port, '127.0.0.1'));
-  for (const [i, redis] of direct.entries()) {
-    const from = Math.ceil((SLOTS * i) / 3);
-    const to = Math.ceil((SLOTS * (i + 1)) / 3) - 1;
-    await redis.call('CLUSTER', 'ADDSLOTSRANGE', String(from), String(to));
-    await redis.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
-  }
-  for (const { port } of servers.slice(1)) {
-    const bus = buses.get(port)!;
-    await direct[0]!.call('CLUSTER', 'MEET', '127.0.0.1', String(port), bus);
-  }
-  const ready = async (): Promise<void> => {
-    for (const redis of direct) {
-      expect(String(await redis.call('CLUSTER', 'INFO'))).toContain('cluster_state:ok');
-    }
-  };
-  await vi.waitFor(ready, { timeout: 20_000, interval: 100 });
-}
+let cluster: RedisCluster;
 
 describeWithRedis('a cluster of three nodes', () => {
-  beforeAll(formCluster, 60_000);
-  afterAll(async () => {
-    for (const redis of direct) redis.disconnect();
-    for (const server of servers) await server.stop();
-  });
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+  }, 60_000);
+  afterAll(() => cluster.stop());
 
-  const clients: [string, () => Promise<{ client: RedisClient; close: () => unknown }>][] = [
-    [
-      'ioredis',
-      async () => {
-        const client = new Cluster(servers.map(({ port }) => ({ host: '127.0.0.1', port })));
-        return { client, close: () => client.disconnect() };
-      },
-    ],
-    [
-      'redis',
-      async () => {
-        const rootNodes = servers.map(({ port }) => ({ url: `redis://127.0.0.1:${port}` }));
-        const client = createCluster({ rootNodes });
-        await client.connect();
-        return { client: client as unknown as RedisClient, close: () => client.destroy() };
-      },
-    ],
-  ];
-
-  it.each(clients)(
+  it.each(CLIENT_KINDS)(
     'keeps each limit on one node, and spreads the limits over the nodes: %s',
-    async (name, connect) => {
-      for (const redis of direct) await redis.flushall();
-      const { client, close } = await connect();
+    async (name) => {
+      for (const redis of cluster.direct) await redis.flushall();
+      const { client, close } = await connectToCluster(name, cluster.ports);
       try {
         const store = redisStore({ client, commandTimeoutMs: 5000 });
         const common = { store, onStoreFailure: 'closed' as const, limit: 3, windowMs: 3_600_000 };
@@ -93,11 +40,49 @@ describeWithRedis('a cluster of three nodes', () => {
         expect(await permits.tryAcquire({ key: 'x' })).toBeUndefined();
         lease.release();
         await circuitBreaker({ name, shared: sharedCircuit({ store }) }).execute(() => 1);
-        const sizes = await Promise.all(direct.map((redis) => redis.dbsize()));
+        const sizes = await Promise.all(cluster.direct.map((redis) => redis.dbsize()));
         expect(Math.min(...sizes)).toBeGreaterThan(5);
       } finally {
         await close();
       }
     },
+  );
+
+  it.each(CLIENT_KINDS)(
+    'serves the keys of the other masters while one is dead: %s',
+    async (name) => {
+      const { client, close } = await connectToCluster(name, cluster.ports);
+      const store = redisStore({ client, commandTimeoutMs: 400, openDurationMs: 10_000 });
+      const limiter = sharedRateLimit({ name: `dead-${name}`, store, onStoreFailure: 'closed' });
+      const ask = (key: string): Promise<boolean> =>
+        limiter.take({ key }).then(
+          ({ allowed }) => allowed,
+          () => false,
+        );
+      const keys = Array.from({ length: 60 }, (_, i) => `user-${i}`);
+      try {
+        for (const key of keys) expect(await ask(key)).toBe(true);
+        const dead = `127.0.0.1:${cluster.servers[2]!.port}`;
+        const of = (key: string): string =>
+          shardOf(
+            client,
+            `temper:rate:{${limiter.name.length}:${limiter.name}:${key.length}:${key}}`,
+          );
+        const healthy = keys.filter((key) => of(key) !== dead);
+        expect(healthy.length).toBeGreaterThan(20);
+        expect(healthy.length).toBeLessThan(60);
+        // Paused, so that it can be continued for the next client.
+        cluster.servers[2]!.pause();
+        let wrong = 0;
+        for (const key of keys) if ((await ask(key)) !== healthy.includes(key)) wrong++;
+        expect(wrong).toBe(0);
+        expect(store.shards()[dead]).toMatchObject({ state: 'open' });
+        expect(store.shards()[dead]!.calls.rejected).toBeGreaterThan(5);
+      } finally {
+        cluster.servers[2]!.resume();
+        await close();
+      }
+    },
+    60_000,
   );
 });

@@ -1,5 +1,6 @@
 import { isTemperError } from '@temper/core';
 import {
+  type SharedConcurrencyLimiter,
   type SharedRateLimiter,
   type SharedRateLimitOptions,
   sharedConcurrency,
@@ -259,5 +260,38 @@ function suite(kind: ClientKind): void {
     const all = await Promise.all([1, 2, 3, 4].map(() => permits.acquire({ maxWaitMs: 5000 })));
     expect(await permits.tryAcquire()).toBeUndefined();
     for (const one of all) one.release();
+  }, 30_000);
+
+  it(`that forgets its leases: permits that are free are registered again, and operations whose permits others have are told (${kind})`, async () => {
+    const reports = (): SharedConcurrencyLimiter =>
+      sharedConcurrency({ name: 'flushed', store, limit: 3, nodes: 1, leaseMs: 3000 });
+    const [mine, theirs] = [reports(), reports()];
+    const signals: AbortSignal[] = [];
+    const run = () =>
+      mine
+        .execute(
+          ({ signal }) =>
+            new Promise<never>((_, reject) => {
+              signals.push(signal);
+              signal.addEventListener('abort', () => reject(signal.reason));
+            }),
+        )
+        .catch((error: unknown) => error);
+    const calls: Promise<unknown>[] = [];
+    for (let begun = 1; begun <= 3; begun++) {
+      calls.push(run());
+      await expect.poll(() => signals.length).toBe(begun);
+    }
+    await operator.command('FLUSHALL');
+    const other = await theirs.tryAcquire();
+    expect(other).toBeDefined();
+    const told = await Promise.race(calls);
+    expect(isTemperError(told, 'LEASE_LOST')).toBe(true);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false, true]);
+    expect(mine.stats().inFlight).toBe(2);
+    // The other two hold their permits again: nobody gets a fourth.
+    expect(await theirs.tryAcquire()).toBeUndefined();
+    expect(store.state).toBe('closed');
+    other?.release();
   }, 30_000);
 }

@@ -1,0 +1,109 @@
+import { ManualClock } from '@temper/testkit';
+import { describe, expect, it, vi } from 'vitest';
+import { concurrency, keyed, tokenBucket } from '../index.ts';
+import { type FetchNext, type FetchRateLimitOptions, fetchRateLimit } from './index.ts';
+
+const clock = new ManualClock();
+const perClient = (extra: Partial<FetchRateLimitOptions> = {}) =>
+  fetchRateLimit({
+    limits: [
+      {
+        name: 'per-client',
+        limiter: keyed({ clock, template: tokenBucket({ clock, limit: 1, windowMs: 10_000 }) }),
+        key: 'address',
+      },
+    ],
+    ...extra,
+  });
+const hello: FetchNext = () => new Response('hello', { headers: { RateLimit: '"inner";r=5' } });
+const request = (headers: Record<string, string> = {}): Request =>
+  new Request('https://example.com/orders?page=2', { headers });
+
+describe('fetchRateLimit', () => {
+  it('announces the limits beside those of the handler, and refuses with a problem', async () => {
+    const limit = perClient();
+    const first = await limit(request(), hello);
+    expect(await first.text()).toBe('hello');
+    expect(first.headers.get('ratelimit')).toBe('"inner";r=5, "per-client";r=0;t=10');
+    const next = vi.fn(hello);
+    const second = await limit(request(), next);
+    expect(next).not.toHaveBeenCalled();
+    expect(second.status).toBe(429);
+    expect(second.headers.get('retry-after')).toBe('10');
+    expect(second.headers.get('content-type')).toBe('application/problem+json');
+    expect(await second.json()).toMatchObject({ 'violated-policies': ['per-client'] });
+  });
+
+  it('limits by the address that it is told', async () => {
+    const limit = perClient({ remoteAddress: ({ headers }) => headers.get('x-real') ?? undefined });
+    for (const address of ['192.0.2.1', '192.0.2.2']) {
+      expect((await limit(request({ 'x-real': address }), hello)).status).toBe(200);
+      expect((await limit(request({ 'x-real': address }), hello)).status).toBe(429);
+    }
+  });
+
+  it('passes method, path and query to the functions of a limit', async () => {
+    const seen: string[] = [];
+    const limit = perClient({
+      skip: ({ method, url }) => {
+        seen.push(`${method} ${url}`);
+        return true;
+      },
+    });
+    await limit(request(), hello);
+    expect(seen).toEqual(['GET /orders?page=2']);
+  });
+
+  const held = () => {
+    const limiter = concurrency({ clock, limit: 1 });
+    const limit = fetchRateLimit({ limits: [{ name: 'at-once', limiter }] });
+    return { limit, inUse: () => limiter.stats().inFlight };
+  };
+
+  it.each<[string, (response: Response) => unknown]>([
+    ['read', (response) => response.text()],
+    ['cancelled', (response) => response.body?.cancel()],
+  ])('holds permits until the body is %s', async (_how, finish) => {
+    const { limit, inUse } = held();
+    const response = await limit(request(), hello);
+    expect(inUse()).toBe(1);
+    await finish(response);
+    expect(inUse()).toBe(0);
+  });
+
+  it('gives permits back when the request is aborted', async () => {
+    const { limit, inUse } = held();
+    const controller = new AbortController();
+    const { signal } = controller;
+    await limit(new Request('https://example.com', { signal }), hello);
+    expect(inUse()).toBe(1);
+    controller.abort();
+    expect(inUse()).toBe(0);
+  });
+
+  it('gives permits back when the handler fails, and when the response has no body', async () => {
+    const { limit, inUse } = held();
+    const broken = new Error('broken');
+    await expect(limit(request(), () => Promise.reject(broken))).rejects.toBe(broken);
+    expect(inUse()).toBe(0);
+    const empty = await limit(request(), () => new Response(null, { status: 204 }));
+    expect([empty.status, inUse()]).toEqual([204, 0]);
+  });
+
+  it('passes an error of the body on', async () => {
+    const { limit, inUse } = held();
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.error(new Error('cut'));
+      },
+    });
+    const response = await limit(request(), () => new Response(body));
+    await expect(response.text()).rejects.toThrow('cut');
+    expect(inUse()).toBe(0);
+  });
+
+  it('refuses options that it does not know', () => {
+    expect(() => perClient({ remoteAddress: 'x' as never })).toThrow(TypeError);
+    expect(() => perClient({ nonsense: 1 } as never)).toThrow(TypeError);
+  });
+});

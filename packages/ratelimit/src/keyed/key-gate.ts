@@ -1,0 +1,70 @@
+import type { LimitState } from '../limiter.ts';
+import type { Rule } from '../rules/rule.ts';
+import type { LimiterObserver } from '../telemetry.ts';
+import { Forecast } from '../wait/forecast.ts';
+import type { ResolvedQueueOptions } from '../wait/options.ts';
+import { Turns } from '../wait/turns.ts';
+import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
+
+/** The keys' states, by slot. */
+interface Slots {
+  readonly name: string;
+  ruleOf(slot: number): Rule;
+  tryTake(slot: number, cost: number, now?: number): boolean;
+  delay(slot: number, cost: number): number;
+  peekAt(slot: number): LimitState;
+  forecast(
+    forecast: Forecast,
+    slot: number,
+    queue: WaitQueue,
+    cost: number,
+    deadline: number,
+    now: number,
+  ): number;
+}
+
+/** One key while calls wait for it. */
+export class KeyGate implements Gate {
+  readonly turns: Turns;
+  readonly #slots: Slots;
+  readonly #slot: number;
+  #forecast: Forecast;
+
+  constructor(
+    slots: Slots,
+    slot: number,
+    options: ResolvedQueueOptions,
+    observer: LimiterObserver,
+  ) {
+    this.#slots = slots;
+    this.#slot = slot;
+    this.#forecast = new Forecast(slots.ruleOf(slot));
+    this.turns = new Turns(this, options, observer);
+  }
+
+  get name(): string {
+    return this.#slots.name;
+  }
+
+  get capacity(): number {
+    return this.#slots.ruleOf(this.#slot).capacity;
+  }
+
+  tryTake(cost: number, now?: number): boolean {
+    return this.#slots.tryTake(this.#slot, cost, now);
+  }
+
+  delay(cost: number): number {
+    return this.#slots.delay(this.#slot, cost);
+  }
+
+  peek(): LimitState {
+    return this.#slots.peekAt(this.#slot);
+  }
+
+  forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
+    const rule = this.#slots.ruleOf(this.#slot);
+    if (this.#forecast.rule !== rule) this.#forecast = new Forecast(rule);
+    return this.#slots.forecast(this.#forecast, this.#slot, queue, cost, deadline, now);
+  }
+}

@@ -1,0 +1,105 @@
+import { TOLERANCE } from '../rules/rule.ts';
+import { capacityOf, derive, type RuleState, sameRule } from './rule-state.ts';
+import {
+  type RateChange,
+  RESERVATION_MS,
+  type StoreRule,
+  type TakeAnswer,
+  type TakeCall,
+  type TakeResult,
+} from './store.ts';
+
+/** Most rules that are kept for one key. The one asked for longest ago is dropped for another. */
+const MAX_RULES = 8;
+
+/** The state of one key: a state for each rule in use, and whether it is blocked. */
+export class KeyState {
+  #rules: RuleState[] = [];
+  #blockedMs = 0;
+  #at: number;
+
+  constructor(now: number) {
+    this.#at = now;
+  }
+
+  /** Takes units for calls, as of `RateLimitStore.take`. */
+  take(rule: StoreRule, calls: readonly TakeCall[], now: number): TakeResult {
+    const state = this.#ask(rule, now);
+    const capacity = capacityOf(rule);
+    const scheduled = 'burst' in rule;
+    /** Costs of the calls that can wait, but cannot be served yet. */
+    let queued = 0;
+    const answers = calls.map(({ cost, maxWaitMs }): TakeAnswer => {
+      const ahead = cost + queued;
+      // A window says when it moves on, and not how often it has to.
+      const fits = state.wait(scheduled ? ahead : Math.min(ahead, capacity));
+      const waitMs = Math.max(fits, this.#blockedMs);
+      const mayWaitMs = scheduled ? Math.min(maxWaitMs, RESERVATION_MS) : 0;
+      if (queued === 0 && this.#blockedMs === 0 && waitMs <= mayWaitMs) {
+        for (const other of this.#rules) if (other !== state) other.chargeForeign(cost);
+        return { taken: true, waitMs, receipt: state.charge(cost) };
+      }
+      if (waitMs <= maxWaitMs) queued += cost;
+      return { taken: false, retryAfterMs: waitMs };
+    });
+    const left = Math.max(0, Math.floor(capacity - state.used + TOLERANCE));
+    const growthMs = state.busyMs > 0 ? state.wait(Math.min(capacity, left + 1)) : 0;
+    const blocked = this.#blockedMs > 0;
+    return {
+      answers,
+      remaining: blocked ? 0 : left,
+      resetMs: blocked ? this.#blockedMs : growthMs,
+    };
+  }
+
+  giveBack(rule: StoreRule, receipt: string, cost: number, now: number): void {
+    this.#sync(now);
+    this.#rules.find((state) => sameRule(state.rule, rule))?.giveBack(receipt, cost);
+  }
+
+  change(rule: StoreRule, change: RateChange, now: number): void {
+    if (change.kind === 'reset') {
+      this.#rules = [];
+      this.#blockedMs = 0;
+      return;
+    }
+    this.#ask(rule, now);
+    if (change.kind === 'block') {
+      this.#blockedMs = change.durationMs;
+      return;
+    }
+    const { units } = change;
+    for (const state of this.#rules) {
+      if (units < 0) state.credit(-units);
+      else state.chargeForeign(Math.min(units, Math.max(0, capacityOf(state.rule) - state.used)));
+    }
+  }
+
+  /** Whether nothing would change if the key were removed. */
+  idle(now: number): boolean {
+    this.#sync(now);
+    return this.#blockedMs === 0 && this.#rules.every(({ busyMs }) => busyMs === 0);
+  }
+
+  #sync(now: number): void {
+    this.#blockedMs = Math.max(0, this.#blockedMs - Math.max(0, now - this.#at));
+    this.#at = now;
+    for (const state of this.#rules) {
+      state.sync(now);
+      state.askedAt = Math.min(state.askedAt, now);
+    }
+  }
+
+  /** The state of a rule, derived from the others when it is new. Rules no longer in use are dropped. */
+  #ask(rule: StoreRule, now: number): RuleState {
+    this.#sync(now);
+    let state = this.#rules.find((each) => sameRule(each.rule, rule));
+    state ??= derive(rule, this.#rules, now);
+    const others = this.#rules
+      .filter((each) => each !== state && now - each.askedAt <= each.recoveryMs)
+      .sort((a, b) => b.askedAt - a.askedAt);
+    state.askedAt = now;
+    this.#rules = [state, ...others.slice(0, MAX_RULES - 1)];
+    return state;
+  }
+}

@@ -1,0 +1,318 @@
+import { listenForAbort, stopListening } from '@temper/core/policy';
+import { MAX_BLOCK_MS } from '../changes/rate-controls.ts';
+import { boundedKey } from '../keyed/bounded-key.ts';
+import { leaseOf } from '../lease.ts';
+import type { LimitState } from '../limiter.ts';
+import { TOLERANCE } from '../rules/rule.ts';
+import type { Levels } from '../telemetry.ts';
+import { fairLine } from '../wait/fairness.ts';
+import {
+  type Answer,
+  ignoringFailure,
+  type SharedBackend,
+  type SharedParts,
+  StoreFailure,
+  type Turn,
+  type TurnRequest,
+} from './backend.ts';
+import { type BatchHandler, BatchQueue, type QueuedCall, type Reply } from './batch-queue.ts';
+import { LocalBudgets } from './local-budgets.ts';
+import { LocalLimits, localRate } from './local-limits.ts';
+import type { ResolvedSharedRateLimit } from './options.ts';
+import { RulePlans } from './rule-plans.ts';
+import { capacityOf, longestWaitOf, sameRule } from './rule-state.ts';
+import {
+  type RateChange,
+  RESERVATION_MS,
+  type StoreRule,
+  type TakeAnswer,
+  type TakeCall,
+  type TakeResult,
+} from './store.ts';
+import { ROUNDING_MS, readTake } from './store-replies.ts';
+
+/** Units that were taken from the store, to be used after `waitMs`. */
+interface Grant {
+  readonly waitMs: number;
+  readonly receipt: string;
+  /** The rule they were taken under. */
+  readonly rule: StoreRule;
+}
+
+/** A rate limit in a store. */
+export class RateBackend implements SharedBackend {
+  readonly local: LocalLimits<StoreRule>;
+  readonly #plans: RulePlans;
+  readonly #parts: SharedParts;
+  readonly #queues = new Map<string, BatchQueue<Grant>>();
+  /** With `leased` only. */
+  readonly #budgets: LocalBudgets | undefined;
+  /** With `leased`, the requests under way for a call that does not wait, by key. */
+  readonly #asking = new Map<string, Promise<unknown>>();
+
+  constructor(options: ResolvedSharedRateLimit, parts: SharedParts) {
+    const plans = new RulePlans(options);
+    this.#plans = plans;
+    this.#parts = parts;
+    const { mode, budgetMs, clock } = options;
+    const { nodes } = parts;
+    if (mode === 'leased') {
+      this.#budgets = new LocalBudgets({
+        clock,
+        budgetMs,
+        nodes: () => nodes.nodes,
+        giveBack: (key, rule, cost, receipt) => this.#giveBack(key, cost, { rule, receipt }),
+      });
+    }
+    this.local = new LocalLimits(
+      parts.options,
+      parts.nodes,
+      (key) => plans.of(key),
+      localRate,
+      sameRule,
+    );
+  }
+
+  capacity(key: string): number {
+    return capacityOf(this.#plans.of(key));
+  }
+
+  checkCost(): void {
+    // Fractions are allowed, and whether the cost is a number > 0 was checked with the other options.
+  }
+
+  async acquire({ key, cost, deadline, signal, caller }: TurnRequest): Promise<Turn> {
+    const rule = this.#plans.of(key);
+    if (!this.#contended(key) && this.#budgets?.take(key, rule, cost) === true) {
+      const undo = (): void => this.#budgets?.putBack(key, rule, cost);
+      return { lease: leaseOf(cost), waited: false, undo };
+    }
+    const { grant, waited } = await this.#queueOf(key).join(cost, deadline, signal, caller);
+    if (grant.waitMs > 0) await this.#hold(key, cost, grant, signal);
+    return {
+      lease: leaseOf(cost),
+      waited: waited || grant.waitMs > 0,
+      undo: () => this.#giveBack(key, cost, grant),
+    };
+  }
+
+  /** Waits until units that are taken already may be used. */
+  #hold(key: string, cost: number, grant: Grant, signal: AbortSignal | undefined): Promise<void> {
+    const { timers, slots, options } = this.#parts;
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        timers.clear(entry);
+        slots.leave();
+        this.#giveBack(key, cost, grant);
+        reject(signal?.reason);
+      };
+      const entry = timers.add(options.clock.monotonic() + grant.waitMs, () => {
+        stopListening(signal, onAbort);
+        slots.leave();
+        resolve();
+      });
+      // The signal may have aborted between the store's answer and this.
+      if (signal?.aborted === true) onAbort();
+      else if (signal !== undefined) listenForAbort(signal, onAbort);
+    });
+  }
+
+  #queueOf(key: string): BatchQueue<Grant> {
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
+      const { timers, slots, options } = this.#parts;
+      const line = fairLine<QueuedCall<Grant>>(options.name, options.fair);
+      queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(key), line);
+      this.#queues.set(key, queue);
+    }
+    return queue;
+  }
+
+  #handlerOf(key: string): BatchHandler<Grant> {
+    const rule = this.#plans.of(key);
+    const scheduled = 'burst' in rule;
+    return {
+      aheadMs: scheduled ? RESERVATION_MS : 0,
+      spacingMs: scheduled ? rule.windowMs / rule.limit : 0,
+      maxRetryMs: longestWaitOf(rule),
+      request: (calls, now) => this.#request(key, calls, now),
+      refusal: (reason, { cost }, retryAfterMs) =>
+        this.#parts.refusal(rule.limit, reason, cost, retryAfterMs),
+      unused: ({ cost }, grant) => this.#giveBack(key, cost, grant),
+      emptied: () => this.#queues.delete(key),
+    };
+  }
+
+  async #request(
+    key: string,
+    calls: readonly QueuedCall<Grant>[],
+    now: number,
+  ): Promise<Reply<Grant>[]> {
+    const rule = this.#plans.of(key);
+    const asked = calls.map(({ cost, deadline }) => {
+      const maxWaitMs = this.#parts.slots.max === 0 ? 0 : Math.max(0, deadline - now);
+      return { cost, maxWaitMs };
+    });
+    const { answers } = await this.#takeAhead(key, rule, asked);
+    return calls.map((call, i) => this.#replyTo(key, rule, call, asked[i]!, answers[i]!));
+  }
+
+  #replyTo(
+    key: string,
+    rule: StoreRule,
+    call: QueuedCall<Grant>,
+    asked: TakeCall,
+    answer: TakeAnswer,
+  ): Reply<Grant> {
+    const { slots, options } = this.#parts;
+    if (!answer.taken) {
+      const { retryAfterMs } = answer;
+      if (call.cost > capacityOf(rule) + TOLERANCE) {
+        return { kind: 'refused', reason: 'cost', retryAfterMs: Number.POSITIVE_INFINITY };
+      }
+      return retryAfterMs > asked.maxWaitMs
+        ? { kind: 'refused', reason: 'deadline', retryAfterMs }
+        : { kind: 'later', retryAfterMs };
+    }
+    const { waitMs, receipt } = answer;
+    const grant = { waitMs, receipt, rule };
+    if (waitMs === 0 || call.done) return { kind: 'granted', grant };
+    // The store was told how long the call could wait when it was asked; its answer has taken time.
+    if (options.clock.monotonic() + waitMs > call.deadline + ROUNDING_MS) {
+      this.#giveBack(key, call.cost, grant);
+      return { kind: 'refused', reason: 'deadline', retryAfterMs: waitMs };
+    }
+    if (!slots.tryEnter()) {
+      this.#giveBack(key, call.cost, grant);
+      return { kind: 'refused', reason: 'queue-full', retryAfterMs: waitMs };
+    }
+    return { kind: 'granted', grant };
+  }
+
+  async #take(key: string, rule: StoreRule, calls: readonly TakeCall[]): Promise<TakeResult> {
+    const { store, name: limiter } = this.#parts.options;
+    try {
+      return readTake(
+        await store.take({ limiter, key: boundedKey(key), rule, calls }),
+        rule,
+        calls,
+        MAX_BLOCK_MS,
+      );
+    } catch (error) {
+      throw new StoreFailure(error);
+    }
+  }
+
+  /** As {@link #take}; with `leased`, the units for a local budget are asked for in the same request. */
+  async #takeAhead(key: string, rule: StoreRule, calls: readonly TakeCall[]): Promise<TakeResult> {
+    const units = this.#budgets?.ahead(rule) ?? 0;
+    if (units === 0) return this.#take(key, rule, calls);
+    const result = await this.#take(key, rule, [...calls, { cost: units, maxWaitMs: 0 }]);
+    const extra = result.answers[calls.length];
+    if (extra?.taken === true) this.#budgets?.keep(key, rule, units, extra.receipt);
+    return result;
+  }
+
+  #giveBack(key: string, cost: number, { rule, receipt }: Omit<Grant, 'waitMs'>): void {
+    const { store, name: limiter } = this.#parts.options;
+    void ignoringFailure(async () =>
+      store.giveBack({ limiter, key: boundedKey(key), rule, cost, receipt }),
+    );
+  }
+
+  async take(key: string, cost: number): Promise<Answer> {
+    const rule = this.#plans.of(key);
+    const { limit, windowMs } = rule;
+    if (this.#contended(key)) {
+      const none = { limit, windowMs, remaining: 0, resetMs: undefined };
+      const refused = { ...none, allowed: false, retryAfterMs: undefined, lease: undefined };
+      return { decision: refused, undo: () => undefined };
+    }
+    const local = this.#takeOfBudget(key, rule, cost);
+    if (local !== undefined) return local;
+    const under = this.#asking.get(key);
+    if (under !== undefined) {
+      // The request under way may bring units for this call too.
+      await under.catch(() => undefined);
+      const brought = this.#takeOfBudget(key, rule, cost);
+      if (brought !== undefined) return brought;
+    }
+    const asking = this.#takeAhead(key, rule, [{ cost, maxWaitMs: 0 }]);
+    const { answers, remaining, resetMs } = await this.#whileAsking(key, asking);
+    const answer = answers[0]!;
+    const state = { limit, windowMs, remaining, resetMs };
+    if (!answer.taken) {
+      const { retryAfterMs } = answer;
+      this.#budgets?.refused(key, rule, cost, retryAfterMs);
+      const decision = { ...state, allowed: false, retryAfterMs, lease: undefined };
+      return { decision, undo: () => undefined };
+    }
+    return {
+      decision: { ...state, allowed: true, retryAfterMs: 0, lease: leaseOf(cost) },
+      undo: () => this.#giveBack(key, cost, { rule, receipt: answer.receipt }),
+    };
+  }
+
+  /** With `leased`: the answer without a request, when the budget or a known refusal has one. */
+  #takeOfBudget(key: string, rule: StoreRule, cost: number): Answer | undefined {
+    const budgets = this.#budgets;
+    if (budgets === undefined) return undefined;
+    const { limit, windowMs } = rule;
+    const remaining = Math.floor(budgets.left(key));
+    const state = { limit, windowMs, remaining, resetMs: undefined };
+    if (budgets.take(key, rule, cost)) {
+      const lease = leaseOf(cost);
+      const left = Math.floor(budgets.left(key));
+      const decision = { ...state, remaining: left, allowed: true, retryAfterMs: 0, lease };
+      return { decision, undo: () => budgets.putBack(key, rule, cost) };
+    }
+    const retryAfterMs = budgets.refusedFor(key, rule, cost);
+    if (retryAfterMs === 0) return undefined;
+    const decision = { ...state, allowed: false, retryAfterMs, lease: undefined };
+    return { decision, undo: () => undefined };
+  }
+
+  /** Lets the other calls for a key wait for this request, with `leased` only. */
+  async #whileAsking<T>(key: string, request: Promise<T>): Promise<T> {
+    if (this.#budgets === undefined || this.#asking.has(key)) return request;
+    this.#asking.set(key, request);
+    try {
+      return await request;
+    } finally {
+      this.#asking.delete(key);
+    }
+  }
+
+  async peek(key: string): Promise<LimitState> {
+    const rule = this.#plans.of(key);
+    const { remaining, resetMs } = await this.#take(key, rule, []);
+    const { limit, windowMs } = rule;
+    return { limit, windowMs, remaining: this.#contended(key) ? 0 : remaining, resetMs };
+  }
+
+  /** Changes the state of a key, and asks again for the calls of this process that wait for it. */
+  async change(key: string, change: RateChange): Promise<void> {
+    const { store, name: limiter } = this.#parts.options;
+    try {
+      await store.change({ limiter, key: boundedKey(key), rule: this.#plans.of(key), change });
+    } catch (error) {
+      throw new StoreFailure(error);
+    }
+    this.#budgets?.forget(key, change.kind !== 'reset');
+    this.#queues.get(key)?.wake();
+  }
+
+  /** Whether calls of this process wait and have no place in a schedule yet. */
+  #contended(key: string): boolean {
+    return this.#queues.get(key)?.contended === true;
+  }
+
+  unused(key: string): LimitState {
+    const { limit, windowMs } = this.#plans.of(key);
+    return { limit, windowMs, remaining: Math.floor(this.capacity(key)), resetMs: undefined };
+  }
+
+  levels(): Levels {
+    return {};
+  }
+}

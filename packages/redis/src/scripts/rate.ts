@@ -1,0 +1,305 @@
+import { type Script, script } from './script.ts';
+
+/**
+ * The state of one key, as `KeyState` and `RuleState` of `@temper/ratelimit` have it: a state for each
+ * rule in use, packed as `{ version, at, blocked, state... }`. Times are in microseconds.
+ *
+ * A state is `{ kind, limit, window, extra, asked, ... }`. Of a bucket (kind 1, extra is its burst):
+ * how far the schedule was ahead at `at`, and the places given back before others, as their ends and
+ * lengths. Of a sliding window (kind 2, extra is its segments): how long the present segment lasts, and
+ * the counts from it back. Of a fixed window (kind 3): how long the window lasts, and its count.
+ *
+ * Only elapsed time counts: when the server's clock is set back, nothing recovers, and no wait is longer
+ * than the rule can mean. A state of an unknown version is not touched; the reply is then -1.
+ */
+const STATE = `
+local AHEAD = 1000000
+local MAX_RULES = 8
+local KIND, LIMIT, WINDOW, EXTRA, ASKED, A, LIST = 1, 2, 3, 4, 5, 6, 7
+local elapsed, blocked, setBack = 0, 0, false
+local states = {}
+local packed = redis.call('GET', KEYS[1])
+if packed then
+  local read, kept = pcall(cmsgpack.unpack, packed)
+  if not read or type(kept) ~= 'table' or kept[1] ~= 1 then return { -1 } end
+  elapsed = math.max(0, now - kept[2])
+  setBack = now < kept[2]
+  blocked = math.max(0, kept[3] - elapsed)
+  for i = 4, #kept do states[#states + 1] = kept[i] end
+end
+
+local function interval(s) return s[WINDOW] / s[LIMIT] end
+local function segment(s) return s[WINDOW] / s[EXTRA] end
+local function full(s) return s[EXTRA] * interval(s) end
+local function capacity(s) if s[KIND] == 1 then return s[EXTRA] end return s[LIMIT] end
+local function recovery(s)
+  if s[KIND] == 1 then return full(s) + AHEAD end
+  if s[KIND] == 2 then return s[WINDOW] + segment(s) end
+  return s[WINDOW]
+end
+local function used(s)
+  if s[KIND] == 1 then return s[A] / interval(s) end
+  if s[KIND] == 3 then return s[LIST] end
+  local total = 0
+  for i = 1, #s[LIST] do total = total + s[LIST][i] end
+  return total
+end
+
+-- Places given back at the end of a schedule shorten it; all of them do when no call waits for its place.
+local function reclaim(s)
+  local gaps = {}
+  for i = 1, #s[LIST], 2 do gaps[#gaps + 1] = { s[LIST][i], s[LIST][i + 1] } end
+  table.sort(gaps, function(a, b) return a[1] > b[1] end)
+  local left = {}
+  for i = 1, #gaps do
+    local ends, length = gaps[i][1], gaps[i][2]
+    if ends > 0 then
+      if s[A] <= full(s) or ends >= s[A] - 1 then
+        s[A] = math.max(0, s[A] - length)
+      else
+        left[#left + 1] = ends
+        left[#left + 1] = length
+      end
+    end
+  end
+  s[LIST] = left
+end
+
+local function sync(s)
+  s[ASKED] = math.min(s[ASKED], now)
+  if s[KIND] == 1 then
+    s[A] = math.min(math.max(0, s[A] - elapsed), recovery(s))
+    if #s[LIST] > 0 then
+      for i = 1, #s[LIST], 2 do s[LIST][i] = s[LIST][i] - elapsed end
+      reclaim(s)
+    end
+  elseif s[KIND] == 2 and used(s) == 0 then
+    s[A] = segment(s)
+  elseif s[KIND] == 2 then
+    local length, slots = segment(s), s[EXTRA] + 1
+    local beyond = elapsed - s[A]
+    local passed = beyond < 0 and 0 or 1 + math.floor(beyond / length)
+    s[A] = passed * length - beyond
+    if passed > 0 then
+      local counts = {}
+      for i = 1, slots do counts[i] = i > passed and s[LIST][i - passed] or 0 end
+      s[LIST] = counts
+    end
+  else
+    if s[LIST] > 0 then s[A] = s[A] - elapsed end
+    if s[A] <= 0 or s[LIST] == 0 then s[A], s[LIST] = s[WINDOW], 0 end
+  end
+end
+
+local function gone(s, age)
+  return math.max(1, s[A] + (s[EXTRA] - age) * segment(s))
+end
+local function wait(s, cost)
+  if s[KIND] == 1 then
+    local ms = s[A] + cost * interval(s) - full(s)
+    if ms <= interval(s) * 0.000001 then return 0 end
+    return ms
+  end
+  local total = used(s)
+  if total + cost <= s[LIMIT] + 0.000001 then return 0 end
+  if s[KIND] == 3 then return math.max(1, s[A]) end
+  for i = #s[LIST], 1, -1 do
+    total = total - s[LIST][i]
+    if total + cost <= s[LIMIT] + 0.000001 then return gone(s, i - 1) end
+  end
+  return gone(s, 0)
+end
+local function busy(s)
+  if s[KIND] == 1 then return s[A] end
+  if s[KIND] == 3 then
+    if s[LIST] > 0 then return math.max(1, s[A]) end
+    return 0
+  end
+  for i = 1, #s[LIST] do if s[LIST][i] > 0 then return gone(s, i - 1) end end
+  return 0
+end
+
+-- Uses units. Returns the receipt.
+local function charge(s, cost)
+  if s[KIND] == 1 then
+    s[A] = s[A] + cost * interval(s)
+    return exact(now + s[A])
+  end
+  if s[KIND] == 2 then s[LIST][1] = s[LIST][1] + cost else s[LIST] = s[LIST] + cost end
+  return exact(now + s[A])
+end
+local function chargeForeign(s, cost)
+  if s[KIND] == 1 then
+    s[A] = math.min(s[A] + cost * interval(s), math.max(s[A], full(s)))
+  else
+    charge(s, cost)
+  end
+end
+local function credit(s, units)
+  if s[KIND] == 1 then
+    s[A] = math.max(0, s[A] - units * interval(s))
+  elseif s[KIND] == 3 then
+    -- The window goes on, even if nothing is left in it.
+    s[LIST] = math.max(1e-9, s[LIST] - units)
+  else
+    local left = units
+    for i = 1, #s[LIST] do
+      local count = s[LIST][i]
+      s[LIST][i] = math.max(0, count - left)
+      left = math.max(0, left - count)
+    end
+  end
+end
+
+-- The state of a new rule: as much is used as of the existing one of which most is used.
+local function derive(kind, limit, window, extra)
+  local source, most = nil, 0
+  for i = 1, #states do
+    local units = used(states[i])
+    if units > most then source, most = states[i], units end
+  end
+  local s = { kind, limit, window, extra, now }
+  if kind == 1 then
+    s[A] = math.min(most, extra) * interval(s)
+    s[LIST] = {}
+  elseif kind == 3 then
+    s[A] = window
+    s[LIST] = most
+  else
+    local length = segment(s)
+    s[A] = length
+    s[LIST] = {}
+    for i = 1, extra + 1 do s[LIST][i] = 0 end
+    if source and source[KIND] == 2 then
+      for i = 1, #source[LIST] do
+        local age = math.ceil(math.max(0, (i - 1) * segment(source) - source[A]) / length)
+        if age <= extra then s[LIST][age + 1] = s[LIST][age + 1] + source[LIST][i] end
+      end
+    else
+      s[LIST][1] = most
+    end
+  end
+  return s
+end
+local function same(s, kind, limit, window, extra)
+  return s[KIND] == kind and s[LIMIT] == limit and s[WINDOW] == window and s[EXTRA] == extra
+end
+
+for i = 1, #states do sync(states[i]) end
+local kind, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+local window, extra = tonumber(ARGV[3]), tonumber(ARGV[4])
+local mine = nil
+for i = 1, #states do if same(states[i], kind, limit, window, extra) then mine = states[i] end end
+
+-- The state of the rule asked for, and whether it is new. Rules no longer in use are dropped.
+local function ask()
+  local created = mine == nil
+  if created then mine = derive(kind, limit, window, extra) end
+  local others = {}
+  for i = 1, #states do
+    local s = states[i]
+    if s ~= mine and now - s[ASKED] <= recovery(s) then others[#others + 1] = s end
+  end
+  table.sort(others, function(a, b) return a[ASKED] > b[ASKED] end)
+  mine[ASKED] = now
+  states = { mine }
+  for i = 1, math.min(#others, MAX_RULES - 1) do states[#states + 1] = others[i] end
+  return created
+end
+local function save()
+  local longest = blocked
+  for i = 1, #states do longest = math.max(longest, busy(states[i])) end
+  if longest == 0 then
+    if packed then redis.call('DEL', KEYS[1]) end
+    return
+  end
+  local value = cmsgpack.pack({ 1, now, blocked, unpack(states) })
+  redis.call('SET', KEYS[1], value, 'PX', string.format('%.0f', math.ceil(longest / 1000) + 1))
+end
+`;
+
+/**
+ * Takes units for calls in their order.
+ *
+ * KEYS: the state. ARGV: kind, limit, window and extra of the rule, then cost and longest wait of each
+ * call. Returns: units left, time until there are more, then for each call its wait (negative: when its
+ * units are there, and nothing was taken) and its receipt.
+ */
+export const TAKE: Script = script(`${STATE}
+local created = ask()
+local queued = 0
+local taken = false
+local answers = {}
+for i = 5, #ARGV, 2 do
+  local cost, most = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+  local ahead = cost + queued
+  if kind ~= 1 then ahead = math.min(ahead, limit) end
+  local us = math.max(wait(mine, ahead), blocked)
+  local may = kind == 1 and math.min(most, AHEAD) or 0
+  if queued == 0 and blocked == 0 and us <= may then
+    for j = 2, #states do chargeForeign(states[j], cost) end
+    answers[#answers + 1] = math.ceil(us)
+    answers[#answers + 1] = charge(mine, cost)
+    taken = true
+  else
+    if us <= most then queued = queued + cost end
+    answers[#answers + 1] = -math.ceil(us)
+    answers[#answers + 1] = ''
+  end
+end
+if taken or setBack or (created and used(mine) > 0) then save() end
+local left = math.max(0, math.floor(capacity(mine) - used(mine) + 0.000001))
+local growth = 0
+if busy(mine) > 0 then growth = math.ceil(wait(mine, math.min(capacity(mine), left + 1))) end
+if blocked > 0 then left, growth = 0, math.ceil(blocked) end
+return { left, growth, unpack(answers) }
+`);
+
+/** Gives units back. KEYS: the state. ARGV: the rule as of {@link TAKE}, receipt, cost. */
+export const GIVE_BACK: Script = script(`${STATE}
+if mine == nil then return { 0 } end
+local receipt, cost = tonumber(ARGV[5]), tonumber(ARGV[6])
+if kind == 1 then
+  local ends = receipt - now
+  if not (ends > 0 and ends <= recovery(mine) + 1) then return { 0 } end
+  table.insert(mine[LIST], ends)
+  table.insert(mine[LIST], math.min(cost * interval(mine), ends))
+  reclaim(mine)
+elseif kind == 2 then
+  local age = math.floor((now + mine[A] - receipt) / segment(mine) + 0.5)
+  if age < 0 or age > extra then return { 0 } end
+  mine[LIST][age + 1] = math.max(0, mine[LIST][age + 1] - cost)
+else
+  if math.abs(receipt - now - mine[A]) > 1 then return { 0 } end
+  credit(mine, cost)
+end
+save()
+return { 1 }
+`);
+
+/**
+ * Changes the state. KEYS: the state. ARGV: the rule as of {@link TAKE}, the change (`reset`, `block`,
+ * `charge`), and its time or units.
+ */
+export const CHANGE: Script = script(`${STATE}
+local change, amount = ARGV[5], tonumber(ARGV[6])
+if change == 'reset' then
+  redis.call('DEL', KEYS[1])
+  return { 1 }
+end
+ask()
+if change == 'block' then
+  blocked = amount
+else
+  for i = 1, #states do
+    local s = states[i]
+    if amount < 0 then
+      credit(s, -amount)
+    else
+      chargeForeign(s, math.min(amount, math.max(0, capacity(s) - used(s))))
+    end
+  end
+end
+save()
+return { 1 }
+`);
