@@ -36,26 +36,39 @@ describe('a bounded map', () => {
     );
   });
 
-  it('removes an entry that is spared only when there is no other but the newest', () => {
+  it('removes the entry of the least worth, of several the one used longest ago', () => {
     const key = fc.integer({ min: 0, max: 9 });
-    const isSpared = (value: number) => value % 3 === 0;
+    const worth = (value: number) => value % 4;
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5 }), fc.array(key), (limit, keys) => {
         const evicted: number[] = [];
-        const map = new BoundedMap<number, number>(
-          limit,
-          (_, gone) => evicted.push(gone),
-          isSpared,
-        );
+        const map = new BoundedMap<number, number>(limit, (_, gone) => evicted.push(gone), worth);
         for (const each of keys) {
           const older = [...map.entries()].map(([one]) => one).filter((one) => one !== each);
           const before = evicted.length;
           map.set(each, each);
-          const expected = older.find((one) => !isSpared(one)) ?? older[0];
+          const least = Math.min(...older.map(worth));
+          const expected = older.find((one) => worth(one) === least);
           expect(evicted.slice(before)).toEqual(older.length === limit ? [expected] : []);
           expect(map.size).toBeLessThanOrEqual(limit);
         }
       }),
     );
+  });
+
+  it('looks at a hundred entries when each is worth little, and at all when each is worth more', () => {
+    for (const [each, expected] of [
+      [1, 100],
+      [2, 1000],
+    ] as const) {
+      let looks = 0;
+      const map = new BoundedMap<number, number>(1000, undefined, (value) => {
+        looks++;
+        return value;
+      });
+      for (let key = 0; key < 1000; key++) map.set(key, each);
+      map.set(1000, each);
+      expect(looks).toBe(expected);
+    }
   });
 });

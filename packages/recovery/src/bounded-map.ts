@@ -1,26 +1,28 @@
+/** What is lost with an entry: nothing, little, or from 2 on more and more. */
+export type Worth = number;
+
+/** So many entries are looked at for one of no worth, before one of little is removed. */
+const LOOKS = 100;
+
 /**
- * A map of bounded size: the entry used longest ago is removed first. All operations take constant time,
- * but for a `set` that must look past entries that `isSpared` protects.
+ * A map of bounded size: the entry used longest ago is removed first, among those of the least worth. All
+ * operations take constant time, but for a `set` that must look past entries that are worth something.
  */
 export class BoundedMap<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;
   readonly #onEvict: ((value: V, key: K) => void) | undefined;
-  readonly #isSpared: ((value: V) => boolean) | undefined;
+  readonly #worth: ((value: V) => Worth) | undefined;
 
   /**
    * @param limit - most entries kept, at least 1
    * @param onEvict - called with each entry that was removed to make room
-   * @param isSpared - whether an entry is removed only when there is no other but the newest
+   * @param worth - what is lost with an entry. One is removed only when none of less is found, but for the newest
    */
-  constructor(
-    limit: number,
-    onEvict?: (value: V, key: K) => void,
-    isSpared?: (value: V) => boolean,
-  ) {
+  constructor(limit: number, onEvict?: (value: V, key: K) => void, worth?: (value: V) => Worth) {
     this.#limit = limit;
     this.#onEvict = onEvict;
-    this.#isSpared = isSpared;
+    this.#worth = worth;
   }
 
   get size(): number {
@@ -53,15 +55,21 @@ export class BoundedMap<K, V> {
     this.#onEvict?.(gone, oldest);
   }
 
-  /** The entry used longest ago among those that are not spared, or else among all. */
+  /** The entry of the least worth, of several the one used longest ago. */
   #dispensable(newest: K): [K, V] {
-    let oldest: [K, V] | undefined;
+    let least: [K, V] | undefined;
+    let leastWorth = Number.POSITIVE_INFINITY;
+    let looks = 0;
     for (const entry of this.#entries) {
       if (entry[0] === newest) break;
-      if (this.#isSpared?.(entry[1]) !== true) return entry;
-      oldest ??= entry;
+      const worth = this.#worth?.(entry[1]) ?? 0;
+      if (worth < leastWorth || least === undefined) {
+        least = entry;
+        leastWorth = worth;
+      }
+      if (leastWorth === 0 || (++looks >= LOOKS && leastWorth === 1)) break;
     }
-    return oldest as [K, V]; // with a limit of at least 1, there is an entry beside the newest
+    return least as [K, V]; // with a limit of at least 1, there is an entry beside the newest
   }
 
   delete(key: K): boolean {

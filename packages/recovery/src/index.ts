@@ -18,7 +18,7 @@ export {
 export { type FallbackPolicy, type FallbackStats, fallback } from './fallback/fallback.ts';
 export type { FallbackEvent, FallbackOptions } from './fallback/options.ts';
 export { type HedgePolicy, type HedgeStats, hedge } from './hedge/hedge.ts';
-export type { HedgeBudget, HedgeEvent, HedgeOptions } from './hedge/options.ts';
+export type { HedgeBudget, HedgeEvent, HedgeOptions, HedgeStart } from './hedge/options.ts';
 export type { ObservedDurationOptions } from './latency/observed-duration.ts';
 export {
   type PipelineOptions,

@@ -160,6 +160,15 @@ export const METRIC_TIMEOUT_LIMIT: MetricDefinition = {
   attributes: [ATTR_POLICY_NAME],
 };
 
+export const METRIC_TIMEOUT_CUT_OFF: MetricDefinition = {
+  name: 'temper.timeout.cut_off',
+  instrument: 'gauge',
+  unit: '1',
+  description:
+    'Share of the observed calls that the timeout has cut off, where it follows the latencies.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
 export const METRIC_HEDGE_CALLS: MetricDefinition = {
   name: 'temper.hedge.calls',
   instrument: 'counter',
@@ -183,6 +192,15 @@ export const METRIC_HEDGE_DELAY: MetricDefinition = {
   unit: 's',
   description:
     'Present delay before another attempt starts. Absent when the delay is computed per call.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
+export const METRIC_HEDGE_CUT_OFF: MetricDefinition = {
+  name: 'temper.hedge.cut_off',
+  instrument: 'gauge',
+  unit: '1',
+  description:
+    'Share of the observed first attempts that another one has cut off, where the delay follows the latencies.',
   attributes: [ATTR_POLICY_NAME],
 };
 
@@ -218,6 +236,7 @@ export const METRIC_CACHE_KEYS: MetricDefinition = {
   unit: '{key}',
   description: 'Answers in the cache.',
   attributes: [ATTR_POLICY_NAME],
+  merge: 'sum',
 };
 
 export const METRIC_CHAOS_INJECTIONS: MetricDefinition = {
@@ -288,15 +307,18 @@ export const METRIC_RECOVERY_DEMAND: MetricDefinition = {
   description:
     "Mean number of calls in flight: arrivals per second times mean duration. Divided by one replica's capacity it is the number of replicas.",
   attributes: [ATTR_POLICY_NAME],
+  merge: 'sum',
 };
 
 /** The metrics of this package. */
 export const RECOVERY_METRICS: readonly MetricDefinition[] = [
   METRIC_TIMEOUT_CALLS,
   METRIC_TIMEOUT_LIMIT,
+  METRIC_TIMEOUT_CUT_OFF,
   METRIC_HEDGE_CALLS,
   METRIC_HEDGE_ATTEMPTS,
   METRIC_HEDGE_DELAY,
+  METRIC_HEDGE_CUT_OFF,
   METRIC_FALLBACK_CALLS,
   METRIC_CACHE_CALLS,
   METRIC_CACHE_EVICTIONS,

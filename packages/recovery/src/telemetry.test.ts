@@ -1,7 +1,8 @@
 import { context, diag, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { CallContext } from '@temper/core';
 import { retry } from '@temper/retry';
-import { InMemoryTelemetry } from '@temper/testkit';
 import { ManualClock } from '@temper/testkit/clock';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cached } from './cached/cached.ts';
 import { chaos } from './chaos/chaos.ts';
@@ -119,6 +120,32 @@ describe('hedge', () => {
     const refused = await count('temper.hedge.attempts', name, { 'temper.outcome': 'refused' });
     expect(refused).toBe(1);
     expect(await count('temper.hedge.delay', name)).toBeUndefined();
+  });
+
+  it('reports the share of calls that it, or a timeout, has cut off, where they follow the latencies', async () => {
+    const name = unique();
+    const own = { clock: new ManualClock(), name };
+    const observed = { quantile: 0.9, initialMs: 100, maxMs: 1000 };
+    const policies = [
+      hedge({ ...own, delayMs: observed }),
+      timeout({ ...own, timeoutMs: observed }),
+    ];
+    for (const policy of policies) {
+      for (const ms of [50, 50, 50, 500]) {
+        let calls = 0;
+        const operation = ({ signal }: CallContext): Promise<void> =>
+          own.clock.sleep(++calls === 1 ? ms : 1, signal);
+        await own.clock.runUntil(policy.tryExecute(operation));
+      }
+      expect(policy.stats()).toMatchObject({ cutOffShare: 0.25 });
+    }
+    expect(await count('temper.hedge.cut_off', name)).toBe(0.25);
+    expect(await count('temper.timeout.cut_off', name)).toBe(0.25);
+    const fixed = unique();
+    expect(timeout({ name: fixed }).stats().cutOffShare).toBeUndefined();
+    expect(hedge({ name: fixed, delayMs: 1 }).stats().cutOffShare).toBeUndefined();
+    expect(await count('temper.hedge.cut_off', fixed)).toBeUndefined();
+    expect(await count('temper.timeout.cut_off', fixed)).toBeUndefined();
   });
 
   it('has a span for each attempt beyond the first, as the parent of its work', async () => {

@@ -1,12 +1,14 @@
-import { type Context, context, type Span, SpanKind } from '@opentelemetry/api';
+import { type Context, type Span, SpanKind } from '@opentelemetry/api';
 import type { Attributes } from '@temper/core';
 import {
   ATTR_OPERATION,
   ATTR_POLICY_NAME,
+  activeContext,
   type Call,
   type GuardedSpan,
   Instrumentation,
   type MetricDefinition,
+  runInContext,
   safeText,
 } from '@temper/core/policy';
 import { VERSION } from './version.ts';
@@ -96,5 +98,5 @@ function isClientSpan(value: unknown): value is Span {
  */
 export function resending<T>(count: number, send: () => T): T {
   if (count <= 0 || !resends.live.traces) return send();
-  return context.with(new ResendContext(context.active(), count), send);
+  return runInContext(new ResendContext(activeContext(), count), send);
 }

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as http from '../src/fetch/index.ts';
 import * as source from '../src/index.ts';
 import * as plan from '../src/plan/index.ts';
@@ -13,8 +15,12 @@ const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { ve
 
 /** Runs Node as a user of the installed package would, and returns what it printed. */
 function run(...args: readonly string[]): string {
+  return runIn(root, ...args);
+}
+
+function runIn(cwd: string, ...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: root,
+    cwd,
     encoding: 'utf8',
     timeout: 20_000,
   });
@@ -55,36 +61,37 @@ describe('the built package', () => {
     expect(run('--input-type=module', '--eval', program)).toBe('200');
   });
 
-  it.each([['@temper/recovery'], ['@temper/recovery/semconv']])(
-    'loads neither retry nor breaker as %s',
-    (name) => {
-      const program = `
-      import { registerHooks } from 'node:module';
-      registerHooks({
-        resolve(name, context, next) {
-          if (/@temper\\/(retry|breaker)/.test(name)) throw new Error('loaded ' + name);
-          return next(name, context);
-        },
+  describe('where nothing else of Temper is installed than core', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'temper-recovery-'));
+    const install = (name: string, from: string): void => {
+      const to = join(folder, 'node_modules', name);
+      cpSync(realpathSync(from), to, {
+        recursive: true,
+        filter: (file) => !relative(realpathSync(from), file).startsWith('node_modules'),
       });
-      console.log(typeof (await import('${name}')));
-    `;
-      expect(run('--input-type=module', '--eval', program)).toBe('object');
-    },
-  );
+    };
+    beforeAll(() => {
+      install('@temper/recovery', root);
+      install('@temper/core', `${root}node_modules/@temper/core`);
+      install('@opentelemetry/api', `${root}node_modules/@opentelemetry/api`);
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('works without undici', () => {
-    const hide = `
-      import { registerHooks } from 'node:module';
-      registerHooks({
-        resolve(name, context, next) {
-          if (name === 'undici') throw new Error('not installed');
-          return next(name, context);
-        },
-      });
-      const { dispatcherInterceptor } = await import('@temper/recovery/fetch');
-      console.log(typeof dispatcherInterceptor());
-    `;
-    expect(run('--input-type=module', '--eval', hide)).toBe('function');
+    it.each([['@temper/recovery'], ['@temper/recovery/semconv']])('loads %s', (name) => {
+      const program = `console.log(typeof (await import('${name}')))`;
+      expect(runIn(folder, '--input-type=module', '--eval', program)).toBe('object');
+    });
+
+    it('works without undici, next to retry and breaker', () => {
+      install('@temper/retry', `${root}node_modules/@temper/retry`);
+      install('@temper/breaker', `${root}node_modules/@temper/breaker`);
+      const program = `
+        const { dispatcherInterceptor } = await import('@temper/recovery/fetch');
+        console.log(typeof dispatcherInterceptor(), await import('undici').catch(({ code }) => code));
+      `;
+      const printed = runIn(folder, '--input-type=module', '--eval', program);
+      expect(printed).toBe('function ERR_MODULE_NOT_FOUND');
+    });
   });
 
   it('has the version of its package.json', () => {

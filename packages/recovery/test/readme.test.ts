@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
 import * as breaker from '@temper/breaker';
 import { OperationTimeoutError, type TemperError } from '@temper/core';
 import * as retry from '@temper/retry';
+import { stripTypes } from '@temper/testkit/repository/strip-types';
 import * as undici from 'undici';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CACHED_DEFAULTS } from '../src/cached/options.ts';
 import { CHAOS_DEFAULTS } from '../src/chaos/options.ts';
 import { FALLBACK_DEFAULTS } from '../src/fallback/options.ts';
@@ -98,7 +98,7 @@ async function run<const Names extends readonly string[]>(
   ...names: Names
 ): Promise<{ readonly [K in Names[number]]: never }> {
   const block = /```ts\n([\s\S]*?)```/.exec(section(heading))?.[1] ?? '';
-  const body = stripTypeScriptTypes(block).replace(
+  const body = stripTypes(block).replace(
     /import \{([^}]*)\} from '([^']*)';/g,
     "const {$1} = modules['$2'];",
   );
@@ -123,13 +123,10 @@ const status = (code: number) => () =>
   new Response('', { status: code, headers: { 'retry-after': '0' } });
 
 describe('the README', () => {
-  beforeEach(() => {
-    vi.spyOn(process, 'emitWarning').mockImplementation(() => {}); // stripTypeScriptTypes is experimental
-  });
   afterEach(() => vi.unstubAllGlobals());
 
-  it('has five blocks of code, each run by a test below', () => {
-    expect(readme.match(/```ts\n/g)).toHaveLength(5);
+  it('has six blocks of code, each run by a test below', () => {
+    expect(readme.match(/```ts\n/g)).toHaveLength(6);
   });
 
   it('has an example that retries, falls back, and passes the caller’s mistakes', async () => {
@@ -141,6 +138,24 @@ describe('the README', () => {
     expect(exhausted).toHaveBeenCalledTimes(2);
     responses(status(404));
     await expect(run('## Example', 'versions')).rejects.toThrow('HTTP 404');
+  });
+
+  it('has an example of a hedge that asks another replica when the first is slow, or fails', async () => {
+    const hangs = (init?: { signal?: AbortSignal }): Promise<never> =>
+      new Promise((_, reject) => {
+        init?.signal?.addEventListener('abort', () => reject(init.signal?.reason));
+      });
+    const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+    for (const first of [hangs, () => Promise.reject(reset)]) {
+      const asked: unknown[] = [];
+      vi.stubGlobal('fetch', async (url: unknown, init?: { signal?: AbortSignal }) => {
+        asked.push(url);
+        return asked.length === 1 ? first(init) : new Response('page');
+      });
+      const { page } = await run('### `hedge(options)`', 'page');
+      expect(await (page as Response).text()).toBe('page');
+      expect(asked).toEqual(['https://a.example/page', 'https://b.example/page']);
+    }
   });
 
   it('has an example of caches with keys from arguments', async () => {

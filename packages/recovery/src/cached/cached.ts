@@ -1,4 +1,5 @@
 import {
+  type CallContext,
   type CallOptions,
   isFailure,
   type Operation,
@@ -11,17 +12,26 @@ import {
   type Call,
   type CallObservation,
   decide,
+  discardBody,
   enterCall,
   failureType,
+  Listeners,
   notify,
   PolicyBase,
   type PolicyDescription,
+  share,
   show,
 } from '@temper/core/policy';
 import { BoundedMap } from '../bounded-map.ts';
+import { runWithReserve } from '../reserve.ts';
 import { ATTR_CACHE_AGE, type CacheOutcome } from '../semconv.ts';
 import { Flight } from './flight.ts';
-import { type CachedOptions, type ResolvedCachedOptions, resolveCachedOptions } from './options.ts';
+import {
+  type CachedOptions,
+  type ResolvedCachedOptions,
+  resolveCachedOptions,
+  type StaleEvent,
+} from './options.ts';
 import { type Generation, Runs } from './runs.ts';
 import { CacheObserver } from './telemetry.ts';
 
@@ -61,6 +71,8 @@ export interface CachedPolicy extends Policy {
   forget(key: string): void;
   /** As {@link CachedPolicy.forget}, for all keys. */
   clear(): void;
+  /** Adds a listener as the option `onStale`; disposing of the result removes it. */
+  onStale(listener: (event: StaleEvent, call: CallContext) => unknown): Disposable;
   stats(): CachedStats;
   /** What composers should know of this policy. */
   describe(): PolicyDescription;
@@ -77,11 +89,13 @@ class Cached extends PolicyBase implements CachedPolicy {
   readonly #entries: BoundedMap<string, Entry>;
   readonly #runs = new Runs();
   readonly #observer: CacheObserver;
+  readonly #listeners: Listeners<StaleEvent, [CallContext]>;
 
   constructor(options: ResolvedCachedOptions) {
     super(options.name, options.clock);
     this.#options = options;
     this.#observer = new CacheObserver(this, options);
+    this.#listeners = new Listeners(options.name, 'onStale', options.onStale);
     const { removed } = this.#observer;
     this.#entries = new BoundedMap(options.maxKeys, () => void removed.evictions++);
   }
@@ -91,8 +105,15 @@ class Cached extends PolicyBase implements CachedPolicy {
     return this.#entries.size;
   }
 
+  onStale(listener: (event: StaleEvent, call: CallContext) => unknown): Disposable {
+    return this.#listeners.add(listener);
+  }
+
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    return (await this.#answer(operation, call)).value;
+    const { value, failure } = await this.#answer(operation, call);
+    // Nobody gets what the old answer replaces, unless a listener has read it.
+    if (failure !== undefined) discardBody(failure.ok ? failure.value : failure.error);
+    return value;
   }
 
   async answer<T>(operation: Operation<T>, options?: CallOptions): Promise<Answer<T>> {
@@ -128,15 +149,16 @@ class Cached extends PolicyBase implements CachedPolicy {
     const observed = this.#observer.spans.begin(call);
     const fresh = this.#fresh<T>(key);
     if (fresh !== undefined) {
+      call.noteTiming('unknown');
       this.#end('hit', observed);
       return fresh;
     }
-    const generation = this.#runs.of(key);
-    const shared = this.#options.singleFlight && generation.flight !== undefined;
+    const shared = this.#options.singleFlight && this.#runs.peek(key)?.flight !== undefined;
     const source = shared ? 'shared' : 'call';
+    if (shared) call.noteTiming('unknown'); // a part of the time of the run
     let outcome: Outcome<T>;
     try {
-      const run = (): Promise<T> => this.#join(key, generation, operation, call);
+      const run = (): Promise<T> => this.#runInTime(key, operation, call);
       const value = await (observed === undefined ? run() : observed.run(run));
       outcome = { ok: true, value };
       if (!this.#handlesValue(outcome, call)) {
@@ -146,8 +168,15 @@ class Cached extends PolicyBase implements CachedPolicy {
     } catch (error) {
       outcome = { ok: false, error };
     }
+    const ended = call.aborted;
     const stale = this.#mayServe(outcome, call) ? this.#stale<T>(key, outcome, call) : undefined;
+    if (!ended && call.aborted) {
+      // The predicate or a listener has ended the call.
+      this.#end('failure', observed);
+      throw call.reason;
+    }
     if (stale !== undefined) {
+      call.noteTiming('unknown');
       observed?.span()?.set({
         [ATTR_CACHE_AGE.name]: stale.ageMs / 1000,
         [ATTR_ERROR_TYPE.name]: failureType(outcome),
@@ -181,22 +210,35 @@ class Cached extends PolicyBase implements CachedPolicy {
     return ageMs < freshMs ? { value: entry.value as T, source: 'fresh', ageMs } : undefined;
   }
 
+  /** Runs the operation until an old answer must be served, if there is one. */
+  #runInTime<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
+    const { reserveMs, clock } = this.#options;
+    if (reserveMs === undefined) return this.#join(key, operation, call);
+    const hasAnswer = (): boolean => {
+      const entry = this.#entries.peek(key);
+      return entry !== undefined && clock.monotonic() - entry.at <= this.#options.maxAgeMs;
+    };
+    const join: Operation<T> = (own) => this.#join(key, operation, own as Call);
+    return runWithReserve(join, call, { reserveMs, clock, hasAnswer });
+  }
+
   /** Runs the operation, or waits for the run of a concurrent call. */
-  #join<T>(key: string, generation: Generation, operation: Operation<T>, call: Call): Promise<T> {
+  #join<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
+    const generation = this.#runs.of(key);
     if (!this.#options.singleFlight) return this.#run(key, generation, operation, call);
     let flight = generation.flight as Flight<T> | undefined;
     if (flight === undefined) {
-      const land = (): void => {
-        generation.flight = undefined;
+      const close = (): void => {
+        if (generation.flight === flight) generation.flight = undefined;
       };
       const landing: Operation<T> = async (own) => {
         try {
           return await this.#run(key, generation, operation, own as Call);
         } finally {
-          if (generation.flight === flight) land();
+          close();
         }
       };
-      flight = new Flight(landing, call, land);
+      flight = new Flight(landing, call, close);
       generation.flight = flight;
     }
     return flight.join(call);
@@ -213,7 +255,10 @@ class Cached extends PolicyBase implements CachedPolicy {
     try {
       const value = await operation(call);
       const keeps = this.#isWorthKeeping(value, call) && this.#runs.mayKeep(generation, run);
-      if (keeps) this.#entries.set(key, { value, at: this.clock.monotonic() });
+      if (keeps) {
+        this.#entries.set(key, { value, at: this.clock.monotonic() });
+        share(value);
+      }
       return value;
     } finally {
       this.#runs.end(key, generation);
@@ -250,11 +295,10 @@ class Cached extends PolicyBase implements CachedPolicy {
       this.#entries.delete(key);
       return undefined;
     }
-    const { onStale } = this.#options;
-    if (onStale !== undefined) {
+    if (!this.#listeners.empty) {
       const { operation } = call;
       const event = { policy: this.name, key, ageMs, outcome: failure, operation };
-      notify(this.name, 'onStale', onStale, event, call);
+      this.#listeners.emit(event, call);
     }
     return { value: entry.value as T, source: 'stale', ageMs, failure };
   }

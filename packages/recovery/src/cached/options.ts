@@ -85,6 +85,15 @@ export interface CachedOptions {
    */
   readonly shouldHandle?: ShouldHandle;
   /**
+   * Where there is an old answer, it is served this long before the deadline of the call (its
+   * `timeoutMs`, or a timeout around this policy), in milliseconds, and the operation is ended. By default
+   * the deadline ends the call.
+   *
+   * @defaultValue none
+   * @throws {RangeError} at construction, unless finite and > 0
+   */
+  readonly reserveMs?: number;
+  /**
    * Whether to keep an answer. Do not keep one that can be read only once, such as a `Response`. What
    * it throws is logged; then the answer is not kept.
    *
@@ -107,7 +116,7 @@ export interface CachedOptions {
   readonly clock?: Clock;
 }
 
-type Unset = 'key' | 'shouldHandle' | 'isCacheable' | 'onStale';
+type Unset = 'key' | 'shouldHandle' | 'reserveMs' | 'isCacheable' | 'onStale';
 
 /** The defaults, as the README's table shows them. */
 export const CACHED_DEFAULTS: Defaults<CachedOptions, Unset> = {
@@ -134,6 +143,7 @@ export function resolveCachedOptions(options: CachedOptions): ResolvedCachedOpti
     maxKeys: numberRule({ min: 1, integer: true }),
     singleFlight: typeRule('boolean'),
     shouldHandle: callback,
+    reserveMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
     isCacheable: callback,
     onStale: callback,
     spans: oneOfRule(SPAN_MODES),

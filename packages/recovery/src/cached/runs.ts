@@ -22,7 +22,12 @@ export interface Generation {
 export class Runs {
   readonly #generations = new Map<string, Generation>();
 
-  /** The generation that a run for this key belongs to now. */
+  /** The runs in progress for this key, if there are any. */
+  peek(key: string): Generation | undefined {
+    return this.#generations.get(key);
+  }
+
+  /** The generation that a run for this key belongs to now; one must start. */
   of(key: string): Generation {
     let generation = this.#generations.get(key);
     if (generation === undefined) {

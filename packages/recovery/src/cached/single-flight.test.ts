@@ -1,5 +1,7 @@
+import { retry } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it, vi } from 'vitest';
+import { pipeline } from '../pipeline/pipeline.ts';
 import { cached } from './cached.ts';
 
 const key = 'k';
@@ -7,6 +9,13 @@ const key = 'k';
 function make() {
   const clock = new ManualClock();
   return { clock, policy: cached({ clock, singleFlight: true }) };
+}
+
+/** As `AbortSignal.timeout()`, on a manual clock. */
+function timeoutSignal(clock: ManualClock, ms: number): AbortSignal {
+  const controller = new AbortController();
+  clock.schedule(() => controller.abort(new DOMException('too late', 'TimeoutError')), ms);
+  return controller.signal;
 }
 
 describe('singleFlight', () => {
@@ -122,6 +131,47 @@ describe('singleFlight', () => {
     expect(operation).toHaveBeenCalledTimes(2);
   });
 
+  it.each([
+    ['timeoutMs', () => ({ timeoutMs: 100 })],
+    ['AbortSignal.timeout()', (clock: ManualClock) => ({ signal: timeoutSignal(clock, 100) })],
+  ])(
+    'answers again after a run that never ends, while callers with %s come all the time',
+    async (_, limit) => {
+      const { clock, policy } = make();
+      let runs = 0;
+      const operation = ({ signal }: { signal: AbortSignal }): Promise<string> => {
+        if (runs++ > 0) return clock.sleep(20, signal).then(() => 'ok');
+        return new Promise((__, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        });
+      };
+      const calls: Promise<{ ok: boolean }>[] = [];
+      for (let i = 0; i < 40; i++) {
+        calls.push(policy.tryExecute(operation, { key, ...limit(clock) }));
+        await clock.advance(10);
+      }
+      await clock.advance(200);
+      const answered = (await Promise.all(calls)).map(({ ok }) => ok);
+      // Those that joined the first run before its first caller's time was over.
+      expect(answered.indexOf(true)).toBe(10);
+      expect(answered.lastIndexOf(false)).toBe(9);
+      expect(runs).toBeLessThan(20);
+    },
+  );
+
+  it('is joined after a caller has left of its own accord', async () => {
+    const { clock, policy } = make();
+    const operation = vi.fn(() => clock.sleep(100).then(() => 'ok'));
+    const controller = new AbortController();
+    const first = policy.tryExecute(operation, { key, signal: controller.signal });
+    const second = policy.execute(operation, { key });
+    controller.abort('left');
+    const third = policy.execute(operation, { key });
+    await clock.advance(100);
+    expect([(await first).ok, await second, await third]).toEqual([false, 'ok', 'ok']);
+    expect(operation).toHaveBeenCalledTimes(1);
+  });
+
   it('lets each caller end at its own deadline', async () => {
     const { clock, policy } = make();
     const slow = () => clock.sleep(100).then(() => 'late');
@@ -168,5 +218,33 @@ describe('singleFlight', () => {
     await settle();
     process.off('unhandledRejection', unhandled);
     expect(unhandled).not.toHaveBeenCalled();
+  });
+});
+
+describe('retries around and inside a shared run', () => {
+  const FAILURES: Readonly<Record<string, () => unknown>> = {
+    'an error': () => new Error('down'),
+    'a primitive': () => 'down',
+  };
+  const SIGNALS = { 'with a signal': true, 'without a signal': false };
+
+  describe.each(Object.keys(FAILURES))('that ends with %s', (failure) => {
+    it.each(Object.entries(SIGNALS))('do not multiply, %s', async (_title, withSignal) => {
+      const { clock, policy } = make();
+      const around = retry({ name: 'around', clock, shouldHandle: ({ ok }) => !ok });
+      const inside = retry({ name: 'inside', clock, shouldHandle: ({ ok }) => !ok });
+      const all = pipeline({ clock }, around, policy, inside);
+      const operation = vi.fn(async () => {
+        await clock.sleep(10);
+        throw FAILURES[failure]?.();
+      });
+      const options = withSignal ? { key, signal: new AbortController().signal } : { key };
+      const first = all.tryExecute(operation, options);
+      await clock.advance(50); // the retries inside have begun when the second caller joins
+      const second = all.tryExecute(operation, options);
+      await clock.runUntil(Promise.all([first, second]));
+      expect((await first).ok || (await second).ok).toBe(false);
+      expect(operation).toHaveBeenCalledTimes(3);
+    });
   });
 });

@@ -116,6 +116,19 @@ describe('chaos', () => {
     expect(() => chaos(options)).toThrow(message);
   });
 
+  it.each([true, false])(
+    'follows a patched promise as await does, enabled: %s',
+    async (enabled) => {
+      const patched = Object.assign(Promise.resolve('value'), {
+        // biome-ignore lint/suspicious/noThenProperty: as libraries patch promises
+        then: () => {
+          throw new Error('patched');
+        },
+      });
+      await expect(chaos({ enabled }).execute(() => patched)).resolves.toBe('value');
+    },
+  );
+
   it('describes itself to composers', () => {
     expect(chaos().describe()).toEqual({ kind: 'chaos' });
   });

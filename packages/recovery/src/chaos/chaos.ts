@@ -40,7 +40,7 @@ class Chaos extends PolicyBase implements ChaosPolicy {
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     this.#calls++;
-    if (!this.#enabled()) return operation(call);
+    if (!this.#enabled()) return await operation(call);
     const { latency, fault, result } = this.#options;
     if (latency !== undefined && this.#hits(latency.rate)) {
       const span = this.#inject('latency', call);
@@ -58,7 +58,7 @@ class Chaos extends PolicyBase implements ChaosPolicy {
       this.#inject('result', call)?.end(this.clock.now());
       return result.value() as T;
     }
-    return operation(call);
+    return await operation(call);
   }
 
   #enabled(): boolean {

@@ -1,4 +1,10 @@
-import { isFailure, type Operation, type Outcome, type Policy } from '@temper/core';
+import {
+  type CallContext,
+  isFailure,
+  type Operation,
+  type Outcome,
+  type Policy,
+} from '@temper/core';
 import {
   ATTR_ERROR_TYPE,
   type Call,
@@ -6,12 +12,15 @@ import {
   type CallObserver,
   type Counts,
   decide,
+  discardBody,
   failureType,
-  notify,
+  isCommitted,
+  Listeners,
   PolicyBase,
   type PolicyDescription,
 } from '@temper/core/policy';
 import { FallbackFailedError } from '../errors.ts';
+import { type Reserve, runWithReserve } from '../reserve.ts';
 import type { FallbackOutcome } from '../semconv.ts';
 import {
   type FallbackEvent,
@@ -28,6 +37,8 @@ export interface FallbackStats {
 
 /** A fallback. */
 export interface FallbackPolicy extends Policy {
+  /** Adds a listener as the option `onFallback`; disposing of the result removes it. */
+  onFallback(listener: (event: FallbackEvent, call: CallContext) => unknown): Disposable;
   stats(): FallbackStats;
   /** What composers should know of this policy. */
   describe(): PolicyDescription;
@@ -37,12 +48,22 @@ class Fallback extends PolicyBase implements FallbackPolicy {
   readonly #options: ResolvedFallbackOptions;
   readonly #calls: Counts<FallbackOutcome>;
   readonly #observer: CallObserver<FallbackOutcome>;
+  readonly #reserve: Reserve | undefined;
+  readonly #listeners: Listeners<FallbackEvent, [CallContext]>;
 
   constructor(options: ResolvedFallbackOptions) {
     super(options.name, options.clock);
     this.#options = options;
     this.#calls = countCalls(this);
     this.#observer = observeCalls(options);
+    this.#listeners = new Listeners(options.name, 'onFallback', options.onFallback);
+    const { reserveMs, clock } = options;
+    this.#reserve =
+      reserveMs === undefined ? undefined : { reserveMs, clock, hasAnswer: () => true };
+  }
+
+  onFallback(listener: (event: FallbackEvent, call: CallContext) => unknown): Disposable {
+    return this.#listeners.add(listener);
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -51,22 +72,29 @@ class Fallback extends PolicyBase implements FallbackPolicy {
     let outcome: Outcome<T>;
     try {
       const value = await (observed === undefined
-        ? operation(call)
-        : observed.run(() => operation(call)));
+        ? this.#run(operation, call)
+        : observed.run(() => this.#run(operation, call)));
       // By default values are not failures; only a predicate of the user's can say otherwise.
       if (shouldHandle === undefined) return this.#succeeded(value, observed);
       outcome = { ok: true, value };
     } catch (error) {
       outcome = { ok: false, error };
     }
-    // Nobody would get an answer to a call that has ended.
-    const handles = (outcome.ok || !call.aborted) && this.#handles(outcome, call);
+    // Nobody would get an answer to a call that has ended, or whose items have been delivered.
+    const answerable = (outcome.ok || !call.aborted) && !isCommitted(call);
+    const handles = answerable && this.#handles(outcome, call);
     if (handles && !call.aborted) return this.#answer(outcome, call, observed);
     if (outcome.ok && !handles) return this.#succeeded(outcome.value, observed);
     this.#calls.failure++;
     observed?.end('failure');
     if (outcome.ok) return outcome.value;
-    throw outcome.error;
+    // The predicate has ended a call that would have been answered: the abort takes precedence.
+    throw answerable && call.aborted ? call.reason : outcome.error;
+  }
+
+  #run<T>(operation: Operation<T>, call: Call): T | PromiseLike<T> {
+    const reserve = this.#reserve;
+    return reserve === undefined ? operation(call) : runWithReserve(operation, call, reserve);
   }
 
   #handles(outcome: Outcome<unknown>, call: Call): boolean {
@@ -87,9 +115,16 @@ class Fallback extends PolicyBase implements FallbackPolicy {
     call: Call,
     observed: CallObservation<FallbackOutcome> | undefined,
   ): Promise<T> {
-    const { handler, onFallback } = this.#options;
+    const { handler } = this.#options;
+    call.noteTiming('unknown');
     const event: FallbackEvent = { policy: this.name, outcome, operation: call.operation };
-    if (onFallback !== undefined) notify(this.name, 'onFallback', onFallback, event, call);
+    this.#listeners.emit(event, call);
+    if (call.aborted) {
+      // A listener has ended the call.
+      this.#calls.failure++;
+      observed?.end('failure');
+      throw call.reason;
+    }
     observed?.span()?.set({ [ATTR_ERROR_TYPE.name]: failureType(outcome) });
     try {
       const answer = await (observed === undefined
@@ -97,6 +132,8 @@ class Fallback extends PolicyBase implements FallbackPolicy {
         : observed.run(() => handler(event, call)));
       this.#calls.fallback++;
       observed?.end('fallback');
+      const replaced = outcome.ok ? outcome.value : outcome.error;
+      if (!holds(answer, replaced)) discardBody(replaced);
       return answer as T;
     } catch (error) {
       this.#calls.failure++;
@@ -118,6 +155,23 @@ class Fallback extends PolicyBase implements FallbackPolicy {
 
   [Symbol.dispose](): void {
     // A fallback has no levels, and its totals stay.
+  }
+}
+
+/** Whether an answer is what it replaces, or has it or its body as a property. Never throws. */
+function holds(answer: unknown, replaced: unknown): boolean {
+  if (answer === replaced) return true;
+  if (typeof answer !== 'object' || answer === null) return false;
+  try {
+    const { body, data, response } = (replaced ?? {}) as Readonly<Record<string, unknown>>;
+    const kept = [replaced, body, data, response].filter(
+      (each) => typeof each === 'object' && each,
+    );
+    return [(answer as { body?: unknown }).body, ...Object.values(answer)].some((each) =>
+      kept.includes(each),
+    );
+  } catch {
+    return true; // a hostile getter
   }
 }
 

@@ -12,6 +12,7 @@ import {
   DEFAULT_SPANS,
   type Defaults,
   nameRule,
+  numberRule,
   oneOfRule,
   type Resolved,
   resolveOptions,
@@ -52,6 +53,15 @@ export interface FallbackOptions {
    */
   readonly shouldHandle?: ShouldHandle;
   /**
+   * Time that is kept for the handler, in milliseconds: the operation is ended this long before the
+   * deadline of the call (its `timeoutMs`, or a timeout around this policy), and the handler may answer
+   * in the time that is left. By default the deadline ends the call, and the handler is not called.
+   *
+   * @defaultValue none
+   * @throws {RangeError} at construction, unless finite and > 0
+   */
+  readonly reserveMs?: number;
+  /**
    * Called before the handler. What it throws is logged.
    *
    * @defaultValue none
@@ -67,7 +77,7 @@ export interface FallbackOptions {
   readonly clock?: Clock;
 }
 
-type Unset = 'handler' | 'shouldHandle' | 'onFallback';
+type Unset = 'handler' | 'shouldHandle' | 'reserveMs' | 'onFallback';
 
 /** The defaults, as the README's table shows them. */
 export const FALLBACK_DEFAULTS: Defaults<FallbackOptions, Unset> = {
@@ -87,6 +97,7 @@ export function resolveFallbackOptions(options: FallbackOptions): ResolvedFallba
     name: nameRule,
     handler: callback,
     shouldHandle: callback,
+    reserveMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
     onFallback: callback,
     spans: oneOfRule(SPAN_MODES),
     clock: clockRule,

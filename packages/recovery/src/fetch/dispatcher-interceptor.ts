@@ -1,5 +1,5 @@
 import type { CallContext } from '@temper/core';
-import { notify, safeText } from '@temper/core/policy';
+import { listenForAbort, notify, safeText, stopListening } from '@temper/core/policy';
 import { resending } from '../telemetry.ts';
 import { type AttemptHost, DispatchAttempt } from './dispatch-attempt.ts';
 import type { Dispatch, DispatchHandler, DispatchOptions } from './dispatch-types.ts';
@@ -117,7 +117,7 @@ class Exchange implements AttemptHost {
 
   #attempt({ signal, attempt: number }: CallContext): Promise<DispatchAttempt> {
     return new Promise<DispatchAttempt>((resolve, reject) => {
-      const off = (): void => signal.removeEventListener('abort', onAbort);
+      const off = (): void => stopListening(signal, onAbort);
       const attempt = new DispatchAttempt(
         this,
         (head) => {
@@ -131,7 +131,7 @@ class Exchange implements AttemptHost {
       );
       this.#latest = attempt;
       const onAbort = (): void => attempt.giveUp(signal.reason as Error);
-      signal.addEventListener('abort', onAbort, { once: true });
+      listenForAbort(signal, onAbort);
       try {
         resending(number - 1, () => this.#dispatch(this.#request, attempt));
       } catch (error) {

@@ -1,16 +1,24 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import { type Executor, isTransient, type Policy, type ShouldHandle } from '@temper/core';
-import { decide } from '@temper/core/policy';
+import {
+  type Executor,
+  isTransient,
+  type Outcome,
+  type Policy,
+  type ShouldHandle,
+} from '@temper/core';
+import { type Call, decide } from '@temper/core/policy';
 import { type RetryPolicy, retry } from '@temper/retry';
-import { BoundedMap } from '../bounded-map.ts';
+import { BoundedMap, type Worth } from '../bounded-map.ts';
 import { type PipelinePolicy, pipeline } from '../pipeline/pipeline.ts';
 import { type TimeoutPolicy, timeout } from '../timeout/timeout.ts';
 import { InFlightLimit } from './in-flight-limit.ts';
 import { type HttpRetryOptions, isFailedResponse, type ResolvedHttpOptions } from './options.ts';
+import { RedirectedOutcomes, redirectedFrom } from './redirects.ts';
 
 /** The policies between requests and their origin. */
 interface OriginGuard {
   readonly breaker: CircuitBreaker | undefined;
+  readonly traffic: RedirectedOutcomes;
   /** For requests that may be retried. */
   readonly retrying: PipelinePolicy;
   /** For requests that may not. */
@@ -55,11 +63,10 @@ export class HttpGuard implements Disposable {
     this.#origins = new BoundedMap<string, OriginGuard>(
       options.maxOrigins,
       ({ breaker }) => breaker?.[Symbol.dispose](),
-      // Many new origins must not make requests to one that is down possible again.
-      ({ breaker }) => breaker !== undefined && breaker.state !== 'closed',
+      worthOf,
     );
     // An invalid option is an error now, and not at the first request.
-    this.#create().breaker?.[Symbol.dispose]();
+    this.#create('').breaker?.[Symbol.dispose]();
   }
 
   /**
@@ -67,12 +74,17 @@ export class HttpGuard implements Disposable {
    * @param repeatable - whether the request may be retried
    */
   pipelineFor(origin: string, repeatable: boolean): PipelinePolicy {
+    const { retrying, once } = this.#guardOf(origin);
+    return repeatable ? retrying : once;
+  }
+
+  #guardOf(origin: string): OriginGuard {
     let guard = this.#origins.get(origin);
     if (guard === undefined) {
-      guard = this.#create();
+      guard = this.#create(origin);
       this.#origins.set(origin, guard);
     }
-    return repeatable ? guard.retrying : guard.once;
+    return guard;
   }
 
   /** Whether requests with this method are retried. */
@@ -80,17 +92,32 @@ export class HttpGuard implements Disposable {
     return this.#retry !== undefined && this.#options.methods.has(method.toUpperCase());
   }
 
-  #create(): OriginGuard {
+  #create(origin: string): OriginGuard {
     const { name, clock } = this.#options;
-    const breaker = originBreaker(this.#options);
-    const inner: Executor[] = breaker === undefined ? [this.#attempt] : [breaker, this.#attempt];
+    const breaker = originBreaker(this.#options, origin);
+    const redirected = new RedirectedOutcomes(this.#options, origin, (target, outcome, call) =>
+      this.#tell(target, outcome, call),
+    );
+    const inner: Executor[] =
+      breaker === undefined ? [this.#attempt] : [redirected, breaker, this.#attempt];
     // With one attempt, the total timeout could never pass before the attempt's own.
     const once = pipeline({ name, clock }, this.#limiter, ...inner);
     const retrying =
       this.#retry === undefined
         ? once
         : pipeline({ name, clock }, this.#limiter, this.#total, this.#retry, ...inner);
-    return { breaker, retrying, once };
+    return { breaker, traffic: redirected, retrying, once };
+  }
+
+  /** Tells the circuit of an origin how a request ended that it did not let through. */
+  #tell(origin: string, outcome: Outcome<unknown>, call: Call): void {
+    if (call.cancelled) return;
+    const given = (): unknown => {
+      if (call.endedBy !== undefined) throw call.reason; // too late
+      if (outcome.ok) return outcome.value;
+      throw outcome.error;
+    };
+    void this.#guardOf(origin).breaker?.tryExecute(given);
   }
 
   stats(): HttpStats {
@@ -120,6 +147,18 @@ function failurePredicate({ name, shouldHandle }: ResolvedHttpOptions): ShouldHa
   return (outcome, call) => decide(name, shouldHandle, outcome, call);
 }
 
+/**
+ * What is lost with the breaker of an origin. Many new origins must not make requests to one that is down
+ * possible again, nor keep the failures of one from adding up that takes long to answer.
+ */
+function worthOf({ breaker, traffic }: OriginGuard): Worth {
+  if (breaker === undefined) return 0;
+  if (breaker.state !== 'closed') return 3;
+  if (traffic.inFlight > 0) return 2;
+  const { failures, slow } = breaker.stats().window;
+  return failures + slow > 0 ? 1 : 0;
+}
+
 function httpRetry(
   options: ResolvedHttpOptions,
   { onRetry, shouldHandle, ...own }: HttpRetryOptions,
@@ -144,18 +183,21 @@ function httpRetry(
   });
 }
 
-function originBreaker(options: ResolvedHttpOptions): CircuitBreaker | undefined {
+function originBreaker(options: ResolvedHttpOptions, origin: string): CircuitBreaker | undefined {
   const { name, clock, breaker, shouldHandle } = options;
   if (breaker === false) return undefined;
   const countsAsFailed = failurePredicate(options);
+  // As the breaker's own default: a response that comes after a timeout is too late.
+  const isFailed: ShouldHandle =
+    shouldHandle === undefined
+      ? (outcome, call) => call.endedBy !== undefined || isFailedResponse(outcome)
+      : countsAsFailed;
   return circuitBreaker({
     ...breaker,
     name,
     clock,
-    // As the breaker's own default: a response that comes after a timeout is too late.
-    shouldHandle:
-      shouldHandle === undefined
-        ? (outcome, call) => call.endedBy !== undefined || isFailedResponse(outcome)
-        : countsAsFailed,
+    // An origin that redirects elsewhere is not to blame for what happens there.
+    shouldHandle: (outcome, call) =>
+      redirectedFrom(origin) === undefined && isFailed(outcome, call),
   });
 }

@@ -116,8 +116,9 @@ export interface HttpResilienceOptions {
    */
   readonly shouldHandle?: ShouldHandle;
   /**
-   * Most origins that a breaker is kept for; the one used longest ago is dropped first, and a circuit
-   * that is not closed only when there is no closed one.
+   * Most origins that a breaker is kept for. Of those that are idle and have counted no failure, the one
+   * used longest ago is dropped first; then idle ones, then those with requests in flight, and a circuit that
+   * is not closed only when there is no closed one.
    *
    * @defaultValue 1000
    * @throws {RangeError} at construction, unless an integer >= 1

@@ -4,6 +4,7 @@ import { checkReserved } from '../reserved-options.ts';
 import { resending } from '../telemetry.ts';
 import { HttpGuard, type HttpStats } from './http-guard.ts';
 import { type HttpResilienceOptions, resolveHttpOptions } from './options.ts';
+import { arrived, routed } from './redirects.ts';
 import { discard, ResponsesOfRequest } from './responses.ts';
 import { ownFields, type Target, targetOf } from './target.ts';
 
@@ -78,13 +79,15 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
       const response = await resending(context.attempt - 1, () =>
         send(input, { ...request, signal }),
       );
+      arrived(response);
       responses.add(response, context);
       return response;
     };
     const repeatable = target.repeatable && guard.retries(target.method);
     let returned: Response | undefined;
     try {
-      returned = await guard.pipelineFor(target.origin, repeatable).execute(attempt, callOptions);
+      const policy = guard.pipelineFor(target.origin, repeatable);
+      returned = await routed(() => policy.execute(attempt, callOptions));
       return returned;
     } finally {
       responses.end(returned);

@@ -1,4 +1,4 @@
-import { discardBody } from '@temper/core/policy';
+import { discardBody, isShared } from '@temper/core/policy';
 
 /** What a value may offer to release what it holds. */
 interface Releasable {
@@ -11,6 +11,7 @@ export function discard(value: unknown): unknown {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) {
     return undefined;
   }
+  if (isShared(value)) return undefined; // a cache has it
   const releasable = value as Releasable;
   const dispose = releasable[Symbol.asyncDispose] ?? releasable[Symbol.dispose];
   if (typeof dispose === 'function') return dispose.call(value);

@@ -1,7 +1,8 @@
-import type { Operation, Policy } from '@temper/core';
+import type { CallContext, Operation, Policy } from '@temper/core';
 import {
   askNumber,
   type Call,
+  Listeners,
   notify,
   PolicyBase,
   type PolicyDescription,
@@ -9,9 +10,12 @@ import {
 import { DelayQueues } from '../latency/delay-queues.ts';
 import { ObservedDuration } from '../latency/observed-duration.ts';
 import type { HedgeOutcome } from '../semconv.ts';
+import { ExtraLoad } from './extra-load.ts';
 import {
+  type HedgeBudget,
   type HedgeEvent,
   type HedgeOptions,
+  type HedgeStart,
   type ResolvedHedgeOptions,
   resolveHedgeOptions,
 } from './options.ts';
@@ -27,10 +31,17 @@ export interface HedgeStats {
   readonly refused: number;
   /** Present delay before another attempt, in milliseconds; `undefined` when it is computed. */
   readonly delayMs: number | undefined;
+  /**
+   * Share of the observed first attempts that another one has cut off, from 0 to 1; `undefined` unless
+   * the delay follows the latencies.
+   */
+  readonly cutOffShare: number | undefined;
 }
 
 /** A hedge. */
 export interface HedgePolicy extends Policy {
+  /** Adds a listener as the option `onHedge`; disposing of the result removes it. */
+  onHedge(listener: (event: HedgeStart, call: CallContext) => unknown): Disposable;
   stats(): HedgeStats;
   /** What composers should know of this policy. */
   describe(): PolicyDescription;
@@ -40,6 +51,9 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
   readonly options: ResolvedHedgeOptions;
   readonly observer: HedgeObserver;
   readonly observed: ObservedDuration | undefined;
+  readonly budget: HedgeBudget | undefined;
+  readonly starts: Listeners<HedgeStart, [CallContext]>;
+  readonly #extraLoad: ExtraLoad | undefined;
   readonly #queues: DelayQueues;
 
   constructor(options: ResolvedHedgeOptions) {
@@ -48,6 +62,13 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
     this.#queues = new DelayQueues(options.clock);
     this.observed = options.delayMs instanceof ObservedDuration ? options.delayMs : undefined;
     this.observer = new HedgeObserver(this, options);
+    this.starts = new Listeners(options.name, 'onHedge', options.onHedge);
+    const { budget, maxExtraLoad, clock } = options;
+    this.#extraLoad =
+      budget === undefined && maxExtraLoad < Number.POSITIVE_INFINITY
+        ? new ExtraLoad(maxExtraLoad, clock)
+        : undefined;
+    this.budget = budget ?? this.#extraLoad;
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -58,6 +79,14 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
     return new Promise<T>((resolve, reject) => {
       new Race(this, operation, call, resolve, reject).start();
     });
+  }
+
+  onHedge(listener: (event: HedgeStart, call: CallContext) => unknown): Disposable {
+    return this.starts.add(listener);
+  }
+
+  answered(): void {
+    this.#extraLoad?.deposit();
   }
 
   wait(event: HedgeEvent, due: () => void): Wait | undefined {
@@ -76,6 +105,10 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
     return typeof delayMs === 'number' ? delayMs : this.observed?.current();
   }
 
+  get cutOffShare(): number | undefined {
+    return this.observed?.cutOffShare;
+  }
+
   override describe(): PolicyDescription {
     return { kind: 'hedge', repeats: true };
   }
@@ -87,6 +120,7 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
       hedges: attempts.started,
       refused: attempts.refused,
       delayMs: this.delayMs,
+      cutOffShare: this.cutOffShare,
     };
   }
 

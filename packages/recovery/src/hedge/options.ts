@@ -42,6 +42,11 @@ export interface HedgeEvent {
   readonly operation: string | undefined;
 }
 
+/** An attempt that starts, and whether it does so because others are slow or have failed. */
+export interface HedgeStart extends HedgeEvent {
+  readonly because: 'slow' | 'failed';
+}
+
 /** Options of {@link hedge}. */
 export interface HedgeOptions {
   /**
@@ -68,8 +73,18 @@ export interface HedgeOptions {
    */
   readonly maxAttempts?: number;
   /**
-   * Bounds the attempts beyond the first of many calls together. Share one with retries, so that both
-   * add no more load than it allows.
+   * Attempts beyond the first that each answered call allows, whether they start because an attempt is
+   * slow or because it failed. Ten may start in a burst, and one each ten seconds is always allowed. A
+   * dependency that is down or slow thus gets little more than the calls themselves. `Infinity` sets no
+   * bound. Not used when there is a {@link budget}.
+   *
+   * @defaultValue 0.1
+   * @throws {RangeError} at construction, unless > 0
+   */
+  readonly maxExtraLoad?: number;
+  /**
+   * Bounds the attempts beyond the first of many calls together, in place of {@link maxExtraLoad}. Share
+   * one with retries, so that both add no more load than it allows.
    *
    * @defaultValue none
    */
@@ -96,14 +111,11 @@ export interface HedgeOptions {
    * Called with each value that the caller does not get: of an attempt that was too late, or that
    * counts as a failure by {@link shouldHandle}. What it throws is logged.
    *
-   * @defaultValue disposes of a disposable value, and cancels the body of a `Response`
+   * @defaultValue disposes of a disposable value, and cancels the unread body of a response
    */
   readonly onDiscard?: (value: unknown) => unknown;
   /** Called when an attempt beyond the first starts. What it throws is logged. */
-  readonly onHedge?: (
-    event: HedgeEvent & { readonly because: 'slow' | 'failed' },
-    call: CallContext,
-  ) => void;
+  readonly onHedge?: (event: HedgeStart, call: CallContext) => void;
   /**
    * Which attempts get spans: all, those beyond the first, or none.
    *
@@ -121,6 +133,7 @@ export const HEDGE_DEFAULTS: Defaults<HedgeOptions, Unset> = {
   name: 'hedge',
   delayMs: { quantile: 0.95, maxMs: 2000 },
   maxAttempts: 2,
+  maxExtraLoad: 0.1,
   deposits: true,
   spans: DEFAULT_SPANS,
   clock: systemClock,
@@ -138,6 +151,7 @@ export function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions
     name: nameRule,
     delayMs: delayRule,
     maxAttempts: numberRule({ min: 2, max: 100, integer: true }),
+    maxExtraLoad: numberRule({ min: 0, aboveMin: true }),
     budget: methodsRule('deposit', 'withdraw'),
     deposits: typeRule('boolean'),
     shouldHandle: callback,

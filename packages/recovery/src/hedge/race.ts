@@ -1,10 +1,25 @@
-import { isRefusal, isTransient, type Operation, type Outcome } from '@temper/core';
-import { ask, type Call, type CallScope, decide, notify } from '@temper/core/policy';
+import {
+  type CallContext,
+  isRefusal,
+  isTransient,
+  type Operation,
+  type Outcome,
+} from '@temper/core';
+import {
+  ask,
+  type Call,
+  CallScope,
+  decide,
+  discardBody,
+  isCommitted,
+  type Listeners,
+  notify,
+} from '@temper/core/policy';
 import { HedgeFailedError, HedgeLostError } from '../errors.ts';
 import type { ObservedDuration } from '../latency/observed-duration.ts';
 import type { HedgeOutcome } from '../semconv.ts';
 import { discard } from './discard.ts';
-import type { HedgeEvent, ResolvedHedgeOptions } from './options.ts';
+import type { HedgeBudget, HedgeEvent, HedgeStart, ResolvedHedgeOptions } from './options.ts';
 import type { HedgeObserver } from './telemetry.ts';
 
 /** A wait that can be cancelled. */
@@ -18,13 +33,33 @@ export interface RaceHost {
   readonly observer: HedgeObserver;
   /** The delay, where it follows the latencies of first attempts. */
   readonly observed: ObservedDuration | undefined;
+  /** What bounds the attempts beyond the first. */
+  readonly budget: HedgeBudget | undefined;
+  /** Who hears of the attempts beyond the first. */
+  readonly starts: Listeners<HedgeStart, [CallContext]>;
+  /** A call has got a value. */
+  answered(): void;
   /** Waits until the next attempt is due; `undefined` when there will be none. */
   wait(event: HedgeEvent, due: () => void): Wait | undefined;
 }
 
+/** The context of one attempt. */
+class HedgeScope extends CallScope {
+  readonly #number: number;
+
+  constructor(call: Call, number: number) {
+    super(call.attempt, call.deadline, call.labels, call);
+    this.#number = number;
+  }
+
+  override get hedge(): number {
+    return this.#number;
+  }
+}
+
 interface Attempt {
   readonly number: number;
-  readonly scope: CallScope;
+  readonly scope: HedgeScope;
   /** On the monotonic scale, in milliseconds. */
   readonly startedAt: number;
   running: boolean;
@@ -60,9 +95,10 @@ export class Race<T> {
   /** Starts the next attempt, and the wait for the one after it. */
   start(): void {
     const { clock, maxAttempts } = this.#host.options;
+    const number = this.#attempts.length + 1;
     const attempt: Attempt = {
-      number: this.#attempts.length + 1,
-      scope: this.#call.scope(),
+      number,
+      scope: new HedgeScope(this.#call, number),
       startedAt: clock.monotonic(),
       running: true,
     };
@@ -100,6 +136,8 @@ export class Race<T> {
     await new Promise<void>((due) => {
       this.#wait = this.#host.wait(this.#event(), due);
     });
+    // An attempt whose items are being delivered is not slow.
+    if (isCommitted(attempt.scope)) return;
     if (!this.#over && attempt.number === this.#attempts.length) this.#next('slow');
   }
 
@@ -113,7 +151,8 @@ export class Race<T> {
 
   /** @returns whether another attempt has started */
   #next(because: 'slow' | 'failed'): boolean {
-    const { name, maxAttempts, budget, clock, onHedge } = this.#host.options;
+    const { budget, starts } = this.#host;
+    const { name, maxAttempts, clock } = this.#host.options;
     const { attempts } = this.#host.observer;
     const call = this.#call;
     if (this.#attempts.length >= maxAttempts) return false;
@@ -124,10 +163,9 @@ export class Race<T> {
     }
     this.#wait?.cancel();
     this.#wait = undefined;
+    if (!starts.empty) starts.emit({ ...this.#event(), because }, call);
+    if (call.aborted) return false; // by a listener or the budget
     attempts.started++;
-    if (onHedge !== undefined) {
-      notify(name, 'onHedge', onHedge, { ...this.#event(), because }, call);
-    }
     this.start();
     return true;
   }
@@ -145,16 +183,22 @@ export class Race<T> {
     }
     this.#settle(attempt);
     const first = attempt.number === 1;
-    if (first) this.#host.observed?.record(this.#elapsedMs(attempt));
+    if (first) this.#observe(attempt);
+    this.#host.answered();
+    if (this.#failures.length > 0) attempt.scope.noteFailure(undefined);
     this.#finish(first ? 'success' : 'hedged');
     this.#discardFailures();
     this.#resolve(value);
   }
 
   #failed(attempt: Attempt, outcome: Outcome<T>): void {
-    if (this.#over) return; // it has lost
+    if (this.#over) {
+      if (!outcome.ok) discardBody(outcome.error); // it has lost
+      return;
+    }
     this.#settle(attempt);
     this.#failures.push(outcome);
+    if (!outcome.ok) attempt.scope.noteFailure(outcome.error);
     if (this.#call.aborted) {
       if (this.#running === 0) this.#end('aborted', { ok: false, error: this.#call.reason });
       return;
@@ -164,14 +208,19 @@ export class Race<T> {
     const refused = !outcome.ok && isRefusal(outcome.error);
     if (refused && this.#running > 0) return;
     if (!outcome.ok && !this.#handles(outcome, attempt)) {
-      this.#end('failure', refused ? this.#verdict() : outcome);
+      // The predicate may have ended the call.
+      if (this.#call.aborted) this.#end('aborted', { ok: false, error: this.#call.reason });
+      else this.#end('failure', refused ? this.#verdict() : outcome);
       return;
     }
-    if (!this.#next('failed') && this.#running === 0) this.#end('failure', this.#verdict());
+    if (this.#next('failed') || this.#running > 0) return;
+    if (this.#call.aborted) this.#end('aborted', { ok: false, error: this.#call.reason });
+    else this.#end('failure', this.#verdict());
   }
 
   #handles(outcome: Outcome<T>, { scope }: Attempt): boolean {
     const { name, shouldHandle } = this.#host.options;
+    if (isCommitted(scope)) return false;
     return shouldHandle === undefined
       ? isTransient(outcome)
       : decide(name, shouldHandle, outcome, scope);
@@ -206,13 +255,22 @@ export class Race<T> {
     this.#wait?.cancel();
     this.#wait = undefined;
     const lost = this.#running > 0 ? new HedgeLostError(this.#host.options.name) : undefined;
-    for (const { number, scope, running } of this.#attempts) {
+    for (const attempt of this.#attempts) {
+      const { number, scope, running } = attempt;
       if (!running) continue;
-      if (number === 1) this.#host.observed?.recordCutOff();
+      if (number === 1) this.#host.observed?.recordCutOff(this.#elapsedMs(attempt));
       scope.end('hedge', lost);
       scope.release();
     }
     this.#host.observer.calls[outcome]++;
+  }
+
+  /** An answer that is not the operation's does not tell how long it takes. */
+  #observe(attempt: Attempt): void {
+    const { observed } = this.#host;
+    const { timing } = attempt.scope;
+    if (timing === 'measured') observed?.record(this.#elapsedMs(attempt));
+    else if (timing === 'longer') observed?.recordCutOff(this.#elapsedMs(attempt));
   }
 
   /** Only first attempts are a fair sample: the others run while things are slow. */
@@ -221,8 +279,11 @@ export class Race<T> {
   }
 
   #discardFailures(kept?: Outcome<T>): void {
+    const holdsAll = kept?.ok === false && kept.error instanceof HedgeFailedError;
     for (const failure of this.#failures) {
-      if (failure !== kept && failure.ok) this.#discard(failure.value);
+      if (failure === kept) continue;
+      if (failure.ok) this.#discard(failure.value);
+      else if (!holdsAll) discardBody(failure.error);
     }
   }
 

@@ -15,12 +15,18 @@ import {
   type HedgeOutcome,
   METRIC_HEDGE_ATTEMPTS,
   METRIC_HEDGE_CALLS,
+  METRIC_HEDGE_CUT_OFF,
   METRIC_HEDGE_DELAY,
 } from '../semconv.ts';
 import { eventSpan, instrumentation } from '../telemetry.ts';
 import type { ResolvedHedgeOptions } from './options.ts';
 
-const telemetry = instrumentation([METRIC_HEDGE_CALLS, METRIC_HEDGE_ATTEMPTS, METRIC_HEDGE_DELAY]);
+const telemetry = instrumentation([
+  METRIC_HEDGE_CALLS,
+  METRIC_HEDGE_ATTEMPTS,
+  METRIC_HEDGE_DELAY,
+  METRIC_HEDGE_CUT_OFF,
+]);
 const OUTCOMES = byOutcome(HEDGE_OUTCOMES);
 const ATTEMPTS = byOutcome(HEDGE_ATTEMPT_OUTCOMES);
 
@@ -29,6 +35,8 @@ export interface HedgeLevel {
   readonly name: string;
   /** In milliseconds; `undefined` when the delay is computed per attempt. */
   readonly delayMs: number | undefined;
+  /** `undefined` unless the delay follows the latencies. */
+  readonly cutOffShare: number | undefined;
 }
 
 /** What a hedge reports to OpenTelemetry. */
@@ -66,6 +74,7 @@ export class HedgeObserver implements Disposable {
   }
 }
 
-function readDelay({ name, delayMs }: HedgeLevel, emit: Emit): void {
+function readDelay({ name, delayMs, cutOffShare }: HedgeLevel, emit: Emit): void {
   if (delayMs !== undefined) emit(METRIC_HEDGE_DELAY, policyAttributes(name), delayMs / 1000);
+  if (cutOffShare !== undefined) emit(METRIC_HEDGE_CUT_OFF, policyAttributes(name), cutOffShare);
 }

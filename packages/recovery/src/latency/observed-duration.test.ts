@@ -50,11 +50,15 @@ describe('an observed duration', () => {
     const { observed } = make({ quantile: 0.9, minSamples: 10 });
     for (let i = 0; i < 80; i++) observed.record(100);
     const from = observed.current();
-    for (let i = 0; i < 8; i++) observed.recordCutOff();
-    expect(observed.current()).toBeLessThan(112); // 8 of 88: the quantile is still known
+    for (let i = 0; i < 8; i++) {
+      observed.recordCutOff(observed.current());
+      observed.record(100);
+    }
+    expect(observed.current()).toBeLessThan(112); // 8 of 96: the quantile is still known
     const seen = [from];
     for (let i = 0; i < 200; i++) {
-      observed.recordCutOff();
+      observed.recordCutOff(observed.current());
+      observed.record(100);
       const now = observed.current();
       if (now !== seen.at(-1)) seen.push(now);
     }
@@ -64,6 +68,71 @@ describe('an observed duration', () => {
     expect(seen.at(-1)).toBe(1000);
     for (let i = 0; i < 3000; i++) observed.record(100);
     expect(observed.current()).toBeLessThan(112);
+  });
+
+  it.each([
+    [0.5, 10],
+    [0.9, 3],
+    [0.95, 3],
+    [0.999, 3],
+    [1, 3],
+  ])('at a quantile of %d grows at once after %d calls cut off in a row', (quantile, run) => {
+    const { observed } = make({ quantile, minSamples: 10 });
+    for (let i = 0; i < 100_000; i++) observed.record(20);
+    const from = observed.current();
+    for (let i = 1; i < run; i++) observed.recordCutOff(from);
+    observed.record(20);
+    for (let i = 1; i < run; i++) observed.recordCutOff(from);
+    if (quantile < 0.999) expect(observed.current()).toBe(from);
+    observed.recordCutOff(observed.current());
+    const risen = observed.current();
+    expect(risen).toBeGreaterThanOrEqual(from * 1.5);
+    observed.recordCutOff(risen);
+    expect(observed.current()).toBe(risen * 1.5);
+    for (let i = 0; i < 4; i++) observed.record(25);
+    expect(observed.current()).toBe(risen * 1.5); // until there are enough observations
+    for (let i = 0; i < 1000; i++) observed.record(25);
+    if (quantile < 1) expect(observed.current()).toBeLessThan(28); // and the old ones do not count
+  });
+
+  it('grows once when calls that began together are cut off together, as by a stalled event loop', () => {
+    const { observed } = make();
+    for (let i = 0; i < 1000; i++) observed.record(20);
+    const from = observed.current();
+    for (let i = 0; i < 500; i++) observed.recordCutOff(from);
+    expect(observed.current()).toBe(from * 1.5);
+    for (let i = 0; i < 500; i++) observed.record(20);
+    for (let i = 0; i < 10_000; i++) observed.record(20);
+    expect(observed.current()).toBe(from);
+  });
+
+  it('tells the share of calls that were cut off', () => {
+    const { observed } = make();
+    expect(observed.cutOffShare).toBe(0);
+    for (let i = 0; i < 3; i++) observed.record(20);
+    observed.recordCutOff(1000);
+    expect(observed.cutOffShare).toBe(0.25);
+  });
+
+  it.each<[Partial<ObservedDurationOptions>]>([
+    [{ minMs: Number.MIN_VALUE, maxMs: Number.MAX_VALUE, factor: Number.MAX_VALUE }],
+    [{ minMs: Number.MIN_VALUE, factor: Number.MIN_VALUE }],
+    [{ maxMs: Number.MAX_VALUE }],
+    [{ quantile: Number.MIN_VALUE }],
+    [{ quantile: 1 - Number.EPSILON / 2 }],
+    [{ windowMs: Number.MAX_VALUE }],
+  ])('stays within its bounds and can grow with %o', (options) => {
+    const { observed } = make({ minSamples: 1, ...options });
+    const { minMs = 1, maxMs = 1000, quantile = 0.95 } = options;
+    for (let i = 0; i < 2000; i++) {
+      if (i % 2 === 0) observed.record(i % 3 === 0 ? 1e300 : 0);
+      else for (let j = 0; j < 20; j++) observed.recordCutOff(observed.current());
+      const now = observed.current();
+      expect(now).toBeGreaterThanOrEqual(minMs);
+      expect(now).toBeLessThanOrEqual(maxMs);
+    }
+    for (let i = 0; i < 10_000; i++) observed.recordCutOff(observed.current());
+    if (quantile > 0.5) expect(observed.current()).toBeGreaterThan(500);
   });
 
   it('takes few distinct values, so that equal ones share a queue', () => {

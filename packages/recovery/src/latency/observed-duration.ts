@@ -11,7 +11,9 @@ import { LatencyWindow } from './window.ts';
 /**
  * A duration that follows the observed latencies: a quantile of the recent ones times a factor, within
  * bounds. A call that was cut off only tells that it would have taken longer. While more calls are cut
- * off than the quantile allows, the duration grows by half at a time, up to `maxMs`.
+ * off than the quantile allows, the duration grows by half at a time, up to `maxMs`. After so many in a
+ * row that chance does not explain them (three at a quantile of 0.95), it grows at once, and what was
+ * observed before no longer counts.
  */
 export interface ObservedDurationOptions {
   /**
@@ -66,12 +68,23 @@ export interface ObservedDurationOptions {
 /** How much the duration grows at a time while too many calls are cut off. */
 const RISE = 1.5;
 
+/** A run of calls that were cut off is taken for a change when it is less likely than this. */
+const SIGNIFICANCE = 0.001;
+/** And when it has at least so many: two calls that are in flight together often share their fate. */
+const SHORTEST_RUN = 3;
+
 /** Computes the present duration. It takes few distinct values, so that equal ones can share a timer. */
 export class ObservedDuration {
   readonly #options: Required<ObservedDurationOptions>;
   readonly #window: LatencyWindow;
+  /** Calls cut off in a row that chance does not explain. */
+  readonly #longRun: number;
   #value: number;
   #version = 0;
+  /** Calls cut off since one ended in time. */
+  #run = 0;
+  /** The duration until there are enough observations again, after a change. */
+  #risen: number | undefined;
 
   /**
    * @param owner - the policy and option, for messages
@@ -81,16 +94,46 @@ export class ObservedDuration {
     this.#options = resolveObservedDuration(owner, options);
     this.#window = new LatencyWindow(clock, this.#options.windowMs);
     this.#value = this.#options.initialMs;
+    this.#longRun = Math.max(
+      SHORTEST_RUN,
+      Math.ceil(Math.log(SIGNIFICANCE) / Math.log1p(-this.#options.quantile)),
+    );
+  }
+
+  /** The longest duration that there can be, in milliseconds. */
+  get maxMs(): number {
+    return this.#options.maxMs;
   }
 
   /** @param ms - what a call took, in milliseconds */
   record(ms: number): void {
+    this.#run = 0;
     this.#window.record(ms);
   }
 
-  /** Counts a call that was cut off after the present duration or later. */
-  recordCutOff(): void {
+  /**
+   * Counts a call that was cut off.
+   *
+   * @param afterMs - how long it had been waited for, in milliseconds
+   */
+  recordCutOff(afterMs: number): void {
+    // A call that began while the duration was shorter does not tell whether it is long enough now.
+    if (afterMs < this.#value) return;
+    this.#run++;
+    if (this.#run >= this.#longRun) this.#rise();
     this.#window.recordCutOff();
+  }
+
+  /** The share of the observations that are calls which were cut off, from 0 to 1. */
+  get cutOffShare(): number {
+    return this.#window.cutOffShare;
+  }
+
+  #rise(): void {
+    this.#window.clear();
+    this.#risen = Math.min(this.#options.maxMs, this.#value * RISE);
+    this.#value = this.#risen;
+    this.#version = this.#window.version;
   }
 
   /** The present duration, in milliseconds. Recomputed when a thirtieth of the observations is new. */
@@ -106,7 +149,8 @@ export class ObservedDuration {
   #compute(count: number): number {
     const { minSamples, quantile, factor, initialMs, minMs, maxMs } = this.#options;
     const observed = count < minSamples ? undefined : this.#window.quantile(quantile);
-    if (observed === undefined) return initialMs;
+    if (observed === undefined) return this.#risen ?? initialMs;
+    this.#risen = undefined;
     const wanted = observed === Number.POSITIVE_INFINITY ? this.#value * RISE : observed * factor;
     return Math.min(maxMs, Math.max(minMs, wanted));
   }

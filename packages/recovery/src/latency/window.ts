@@ -67,6 +67,17 @@ export class LatencyWindow {
     this.#version++;
   }
 
+  /** Forgets all observations. */
+  clear(): void {
+    for (let slice = 0; slice < SLICES; slice++) this.#empty(slice);
+  }
+
+  /** The share of the observations that are calls which were cut off; 0 without any. */
+  get cutOffShare(): number {
+    this.#turn();
+    return this.#count === 0 ? 0 : (this.#totals[CUT_OFF] as number) / this.#count;
+  }
+
   /** Observations that count now, those of calls that were cut off included. */
   get count(): number {
     this.#turn();

@@ -1,4 +1,4 @@
-import type { EndedBy } from '@temper/core';
+import { type Clock, type EndedBy, systemClock } from '@temper/core';
 import { Call, type CallLabels, isCall } from '@temper/core/policy';
 
 /** What a policy of another library may pass to the operation. */
@@ -20,25 +20,49 @@ export function adopt(given: unknown, call: Call, options: unknown): Call {
   const { attempt, deadline, signal } = given as ForeignContext;
   return new AdoptedCall(
     typeof attempt === 'number' ? attempt : call.attempt,
-    nearer(typeof deadline === 'number' ? deadline : undefined, call.deadline),
+    nearer(
+      {
+        at: typeof deadline === 'number' ? deadline : undefined,
+        clock: isCall(given) ? given.deadlineClock : call.deadlineClock,
+      },
+      { at: call.deadline, clock: call.deadlineClock },
+    ),
     (isCall(given) ? given.labels : undefined) ?? call.labels,
     isCall(given) ? given : signal !== options && isSignal(signal) ? signal : call,
     call,
   );
 }
 
+/** A deadline, and the clock that it is read on, where that is known. */
+interface Deadline {
+  readonly at: number | undefined;
+  readonly clock: Clock | undefined;
+}
+
 class AdoptedCall extends Call {
   readonly #around: Call;
+  readonly #clock: Clock | undefined;
 
   constructor(
     attempt: number,
-    deadline: number | undefined,
+    deadline: Deadline,
     labels: CallLabels | undefined,
     source: AbortSignal | Call,
     around: Call,
   ) {
-    super(attempt, deadline, labels, source);
+    super(attempt, deadline.at, labels, source);
     this.#around = around;
+    this.#clock = deadline.clock;
+    // Its attempts, failures and joined calls are those of the call around it.
+    this.continues(around);
+  }
+
+  override get deadlineClock(): Clock | undefined {
+    return this.#clock;
+  }
+
+  override get hedge(): number {
+    return isCall(this.source) ? this.source.hedge : this.#around.hedge;
   }
 
   /** Where a policy aborts its own signal, but nothing around it ended the call, it timed out. */
@@ -49,9 +73,15 @@ class AdoptedCall extends Call {
   }
 }
 
-function nearer(a: number | undefined, b: number | undefined): number | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return Math.min(a, b);
+function nearer(a: Deadline, b: Deadline): Deadline {
+  if (a.at === undefined) return b;
+  if (b.at === undefined) return a;
+  return leftUntil(a, b.clock) < leftUntil(b, a.clock) ? a : b;
+}
+
+/** Milliseconds until a deadline. Where a clock is not known, the deadlines are on the same one. */
+function leftUntil({ at = Number.POSITIVE_INFINITY, clock }: Deadline, other?: Clock): number {
+  return at - (clock ?? other ?? systemClock).monotonic();
 }
 
 function isSignal(value: unknown): value is AbortSignal {

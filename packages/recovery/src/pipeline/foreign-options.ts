@@ -1,4 +1,4 @@
-import type { Call } from '@temper/core/policy';
+import { type Call, listenForAbort, stopListening } from '@temper/core/policy';
 
 /**
  * The second argument of `execute` for the policy of another library. Some take options, such as
@@ -24,12 +24,12 @@ export class ForeignOptions {
     this.#source = call.abortable;
     this.#abort = () => controller.abort(call.reason);
     if (call.aborted) this.#abort();
-    else this.#source?.addEventListener('abort', this.#abort, { once: true });
+    else if (this.#source !== undefined) listenForAbort(this.#source, this.#abort);
   }
 
   /** Stops following the signal of the call. */
   release(): void {
-    this.#source?.removeEventListener('abort', this.#abort);
+    stopListening(this.#source, this.#abort);
   }
 }
 

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import type { CallContext, CallOptions, Operation } from '@temper/core';
+import type { CallContext, CallOptions, Executor, Operation } from '@temper/core';
 import { Call, isCall } from '@temper/core/policy';
 import { retry } from '@temper/retry';
 import { ManualClock } from '@temper/testkit/clock';
@@ -184,3 +184,90 @@ describe('a policy in a pipeline that only has execute', () => {
     }
   });
 });
+
+/** Policies between those of this family that hand on a context which knows nothing of the call around it. */
+const between: readonly [string, () => Executor][] = [
+  ['one that passes a signal of its own', () => passing({ signal: new AbortController().signal })],
+  [
+    'one that calls a Temper policy',
+    () => {
+      const inner = timeout({ name: 'wrapped', timeoutMs: 5000 });
+      return { execute: (operation, options) => inner.execute(operation, options) };
+    },
+  ],
+];
+
+describe.each(between)('a call through %s is one call', (_, foreign) => {
+  const repeat = (clock?: ManualClock) =>
+    retry({ initialDelayMs: 0, shouldHandle: (o) => !o.ok, ...(clock && { clock }) });
+
+  it('the attempts of a retry inside are not multiplied', async () => {
+    const policy = pipeline({}, repeat(), foreign(), repeat());
+    let attempts = 0;
+    const operation = (): never => {
+      attempts++;
+      throw 'a primitive, which has no identity';
+    };
+    await policy.tryExecute(operation);
+    expect(attempts).toBe(3);
+    const joined = pipeline({}, repeat(), foreign());
+    await joined.tryExecute((call) => repeat().execute(operation, { parent: call }));
+    expect(attempts).toBe(6);
+  });
+
+  it('an iteration is not begun again after its first item', async () => {
+    const outer = repeat();
+    const items = pipeline({}, outer, foreign()).wrap(async function* () {
+      yield 1;
+      throw new Error('broke off');
+    })();
+    expect((await items.next()).value).toBe(1);
+    await expect(items.next()).rejects.toThrow('broke off');
+    expect(outer.stats().retries).toBe(0);
+  });
+
+  it('the deadline has the last failure as its cause', async () => {
+    const clock = new ManualClock();
+    const policy = pipeline({ clock }, foreign(), repeat(clock));
+    let attempts = 0;
+    const outcome = policy.tryExecute(
+      () => {
+        if (attempts++ === 0) throw new Error('first');
+        return new Promise(() => {});
+      },
+      { timeoutMs: 100 },
+    );
+    await clock.advance(100);
+    expect(await outcome).toMatchObject({ error: { cause: { message: 'first' } } });
+  });
+
+  it('contexts that are passed on again and again do not grow into a chain', async () => {
+    const shared = new Call();
+    const policy = pipeline({}, passing(shared));
+    for (let i = 0; i < 100; i++) await policy.execute(() => 1);
+    let depth = 0;
+    for (let each: Call | undefined = shared; each !== undefined; each = each.outer) depth++;
+    expect(depth).toBeLessThan(4);
+  });
+});
+
+it.each([-900, 1e9])(
+  'the nearer of two deadlines is in force, each read on its own clock: %d ms apart',
+  async (apartMs) => {
+    const clock = new ManualClock();
+    const other = new ManualClock();
+    if (apartMs > 0) other.jump(apartMs);
+    else clock.jump(-apartMs);
+    const seen: number[] = [];
+    const remaining = (call: CallContext): void =>
+      void seen.push((call as Call).remainingMs(clock));
+    const wrapped = timeout({ clock: other, timeoutMs: 5000 });
+    const handsOn: Executor = {
+      execute: (operation, options) => wrapped.execute(operation, options),
+    };
+    const policy = pipeline({ clock }, handsOn);
+    await policy.execute(remaining, { timeoutMs: 100 });
+    await policy.execute(remaining, { timeoutMs: 60_000 });
+    expect(seen).toEqual([100, 5000]);
+  },
+);

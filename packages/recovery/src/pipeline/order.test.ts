@@ -34,6 +34,20 @@ describe('the order of a pipeline', () => {
     expect(problems(again(100), limit('attempt', 50))).toEqual([]);
   });
 
+  it('is checked with the longest timeout where it follows the latencies', () => {
+    const observed = (maxMs: number) =>
+      timeout({ name: 'total', timeoutMs: { quantile: 0.9, maxMs } });
+    expect(problems(observed(100), again(100))).toEqual([
+      "'again' is inside 'total', which times out after at most 100 ms: its first delay is 100 ms, so it can never retry.",
+    ]);
+    expect(problems(observed(101), again(100))).toEqual([]);
+    expect(problems(observed(100), limit('b', 200))).toEqual([
+      "'b' is inside 'total', which times out after at most 100 ms: its own timeout of 200 ms can never expire.",
+    ]);
+    expect(problems(observed(100), limit('b', 99))).toEqual([]); // either may be the shorter one
+    expect(problems(limit('b', 100), observed(200))).toEqual([]);
+  });
+
   it('is checked with the shortest delay that jitter allows', () => {
     const spread = retry({ initialDelayMs: 120, jitter: { ratio: 0.2 } });
     expect(problems(limit('total', 100), spread)).toEqual([]);

@@ -71,11 +71,12 @@ const UNKNOWN: PolicyDescription = { kind: 'policy' };
 function isDescription(value: unknown): value is PolicyDescription {
   if (!isObject(value)) return false;
   const description: { readonly [K in keyof PolicyDescription]?: unknown } = value;
-  const { kind, repeats, timeoutMs, attemptTimeoutMs, firstDelayMs, parts } = description;
+  const { kind, repeats, timeoutMs, attemptTimeoutMs, maxTimeoutMs, firstDelayMs, parts } =
+    description;
   return (
     typeof kind === 'string' &&
     (repeats === undefined || typeof repeats === 'boolean') &&
-    [timeoutMs, attemptTimeoutMs, firstDelayMs].every(
+    [timeoutMs, attemptTimeoutMs, maxTimeoutMs, firstDelayMs].every(
       (ms) => ms === undefined || typeof ms === 'number',
     ) &&
     (parts === undefined || (Array.isArray(parts) && parts.every(isObject)))
@@ -105,10 +106,12 @@ function pairs(layers: readonly Layer[]): Pair[] {
 }
 
 function clash(outer: Layer, inner: Layer, between: readonly Layer[]): string[] {
-  const { timeoutMs, attemptTimeoutMs } = outer.description;
-  const limit = timeoutMs ?? attemptTimeoutMs;
+  const { timeoutMs, attemptTimeoutMs, maxTimeoutMs } = outer.description;
+  const fixed = timeoutMs ?? attemptTimeoutMs;
+  const limit = fixed ?? maxTimeoutMs;
   if (limit === undefined) return [];
-  const within = `'${inner.name}' is inside '${outer.name}', which times out after ${limit} ms`;
+  const after = fixed === undefined ? `at most ${limit} ms` : `${limit} ms`;
+  const within = `'${inner.name}' is inside '${outer.name}', which times out after ${after}`;
   const { firstDelayMs, repeats } = inner.description;
   if (repeats === true && firstDelayMs !== undefined && firstDelayMs >= limit) {
     return [`${within}: its first delay is ${firstDelayMs} ms, so it can never retry.`];
@@ -121,7 +124,7 @@ function clash(outer: Layer, inner: Layer, between: readonly Layer[]): string[] 
   }
   if (problems.length > 0) return problems;
   const sideBySide = between.every(({ description }) => INERT.has(description.kind));
-  if (inner.description.timeoutMs !== undefined && sideBySide) {
+  if (fixed !== undefined && inner.description.timeoutMs !== undefined && sideBySide) {
     return [
       `${within}: nothing between them waits or retries, so only '${inner.name}' can ever time out.`,
     ];

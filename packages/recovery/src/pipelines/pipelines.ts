@@ -3,7 +3,7 @@ import {
   checkName,
   checkType,
   clockRule,
-  notify,
+  Listeners,
   type OptionRule,
   type Resolved,
   resolveOptions,
@@ -71,6 +71,8 @@ export interface Pipelines extends Disposable {
    * @throws {RangeError} when there is no pipeline of this name
    */
   reload(name: string, definition: PipelineDefinition): number;
+  /** Adds a listener as the option `onReload`; disposing of the result removes it. */
+  onReload(listener: (event: ReloadEvent) => unknown): Disposable;
   /** Lists every pipeline, for a health check or a page. */
   list(): readonly PipelineListing[];
 }
@@ -81,12 +83,12 @@ class Registry implements Pipelines {
   readonly #pipelines = new Map<string, NamedPipeline>();
   readonly #kinds: PolicyKinds;
   readonly #clock: Clock | undefined;
-  readonly #onReload: PipelinesOptions['onReload'];
+  readonly #reloads: Listeners<ReloadEvent>;
 
   constructor({ kinds, define, onReload, clock }: Resolved<PipelinesOptions, Option>) {
     this.#kinds = { ...BUILT_IN, ...kinds };
     this.#clock = clock;
-    this.#onReload = onReload;
+    this.#reloads = new Listeners('pipelines', 'onReload', onReload);
     for (const [name, definition] of Object.entries(define ?? {})) this.define(name, definition);
   }
 
@@ -121,12 +123,16 @@ class Registry implements Pipelines {
     return pipeline.revision;
   }
 
+  onReload(listener: (event: ReloadEvent) => unknown): Disposable {
+    return this.#reloads.add(listener);
+  }
+
   list(): readonly PipelineListing[] {
     return [...this.#pipelines.values()].map((pipeline) => pipeline.listing());
   }
 
   #notify({ name, revision }: NamedPipeline, error: PipelineReloadError | undefined): void {
-    notify(`pipelines: ${name}`, 'onReload', this.#onReload, { name, revision, error });
+    this.#reloads.emit({ name, revision, error });
   }
 
   [Symbol.dispose](): void {

@@ -23,7 +23,10 @@ export class FailedResultError extends TemperError {
 
   /** As the value, but always transient: a result that counts as failed may be better next time. */
   override get classification(): Classification {
-    return { ...classify(this.value), transient: true };
+    const status = statusOf(this.value);
+    // The user has said that the value is one to look at, which classification alone does not take it for.
+    const error = status === undefined ? this.value : Object.assign(new Error(), { status });
+    return { ...classify(error), transient: true };
   }
 }
 

@@ -10,6 +10,7 @@ import {
 import {
   ATTR_TIMEOUT_LIMIT,
   METRIC_TIMEOUT_CALLS,
+  METRIC_TIMEOUT_CUT_OFF,
   METRIC_TIMEOUT_LIMIT,
   TIMEOUT_OUTCOMES,
   type TimeoutOutcome,
@@ -17,12 +18,18 @@ import {
 import { instrumentation } from '../telemetry.ts';
 import type { ResolvedTimeoutOptions } from './options.ts';
 
-const telemetry = instrumentation([METRIC_TIMEOUT_CALLS, METRIC_TIMEOUT_LIMIT]);
+const telemetry = instrumentation([
+  METRIC_TIMEOUT_CALLS,
+  METRIC_TIMEOUT_LIMIT,
+  METRIC_TIMEOUT_CUT_OFF,
+]);
 const OUTCOMES = byOutcome(TIMEOUT_OUTCOMES);
 
 interface TimeoutLevel {
   readonly name: string;
   readonly timeoutMs: number;
+  /** `undefined` when the timeout is fixed. */
+  readonly cutOffShare: number | undefined;
 }
 
 /** What a timeout policy reports to OpenTelemetry. */
@@ -56,6 +63,7 @@ export class TimeoutObserver implements Disposable {
   }
 }
 
-function readLimit({ name, timeoutMs }: TimeoutLevel, emit: Emit): void {
+function readLimit({ name, timeoutMs, cutOffShare }: TimeoutLevel, emit: Emit): void {
   emit(METRIC_TIMEOUT_LIMIT, policyAttributes(name), timeoutMs / 1000);
+  if (cutOffShare !== undefined) emit(METRIC_TIMEOUT_CUT_OFF, policyAttributes(name), cutOffShare);
 }

@@ -236,6 +236,7 @@ describe('a timeout that follows the latencies', () => {
     expect(make({ timeoutMs: observed }).describe()).toEqual({
       kind: 'timeout',
       timeoutMs: undefined,
+      maxTimeoutMs: 1000,
     });
   });
 });

@@ -1,8 +1,8 @@
-import { type Operation, OperationTimeoutError, type Policy } from '@temper/core';
+import { type CallContext, type Operation, OperationTimeoutError, type Policy } from '@temper/core';
 import {
   type Call,
   type CallObservation,
-  notify,
+  Listeners,
   PolicyBase,
   type PolicyDescription,
   type TimeoutObserver as RunObserver,
@@ -15,6 +15,7 @@ import type { TimeoutOutcome } from '../semconv.ts';
 import {
   type ResolvedTimeoutOptions,
   resolveTimeoutOptions,
+  type TimeoutEvent,
   type TimeoutOptions,
 } from './options.ts';
 import { TimeoutObserver } from './telemetry.ts';
@@ -24,19 +25,25 @@ export interface TimeoutStats {
   readonly calls: Readonly<Record<TimeoutOutcome, number>>;
   /** Present timeout, in milliseconds. */
   readonly timeoutMs: number;
+  /**
+   * Share of the observed calls that were cut off, from 0 to 1; `undefined` when the timeout is fixed.
+   */
+  readonly cutOffShare: number | undefined;
 }
 
 /** A timeout policy. */
 export interface TimeoutPolicy extends Policy {
   /** Present timeout, in milliseconds. */
   readonly timeoutMs: number;
+  /** Adds a listener as the option `onTimeout`, for calls that begin from now on; disposing of the result removes it. */
+  onTimeout(listener: (event: TimeoutEvent, call: CallContext) => unknown): Disposable;
   stats(): TimeoutStats;
   /** What composers should know of this policy. */
   describe(): PolicyDescription;
 }
 
 class Timeout extends PolicyBase implements TimeoutPolicy {
-  readonly #options: ResolvedTimeoutOptions;
+  readonly #listeners: Listeners<TimeoutEvent, [CallContext]>;
   readonly #queues: DelayQueues;
   readonly #fixed: TimeoutQueue | undefined;
   readonly #observed: ObservedDuration | undefined;
@@ -45,7 +52,7 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
 
   constructor(options: ResolvedTimeoutOptions) {
     super(options.name, options.clock);
-    this.#options = options;
+    this.#listeners = new Listeners(options.name, 'onTimeout', options.onTimeout);
     const { timeoutMs, clock } = options;
     this.#queues = new DelayQueues(clock);
     this.#fixed = typeof timeoutMs === 'number' ? new TimeoutQueue(clock, timeoutMs) : undefined;
@@ -59,22 +66,34 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
     return this.#fixed?.durationMs ?? (this.#observed as ObservedDuration).current();
   }
 
+  onTimeout(listener: (event: TimeoutEvent, call: CallContext) => unknown): Disposable {
+    return this.#listeners.add(listener);
+  }
+
+  get cutOffShare(): number | undefined {
+    return this.#observed?.cutOffShare;
+  }
+
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const queue = this.#fixed ?? this.#queues.of(this.timeoutMs);
     const { durationMs } = queue;
     const spans = this.#observer.begin(call, durationMs);
     let timedOut = false;
-    const timeoutError = (): Error => {
-      timedOut = true;
-      this.#observer.calls.timeout++;
-      this.#observed?.recordCutOff();
-      return new OperationTimeoutError(this.name, durationMs);
+    const timeoutError = (): Error => new OperationTimeoutError(this.name, durationMs);
+    const { inTime } =
+      this.#observed === undefined ? this.#inTime : this.#timed(this.#observed, durationMs);
+    const observer: RunObserver = {
+      inTime,
+      timedOut: () => {
+        timedOut = true;
+        this.#observer.calls.timeout++;
+        this.#observed?.recordCutOff(durationMs);
+      },
     };
-    const inTime = this.#observed === undefined ? this.#inTime : this.#timed(this.#observed);
     const watched: Operation<T> =
       spans === undefined ? operation : (own) => spans.run(() => operation(own));
-    const result = runWithTimeout(watched, call, queue, timeoutError, inTime);
-    if (spans !== undefined || this.#options.onTimeout !== undefined) {
+    const result = runWithTimeout(watched, call, queue, timeoutError, observer);
+    if (spans !== undefined || !this.#listeners.empty) {
       void this.#watch(result, () => timedOut, durationMs, call, spans);
     }
     return result;
@@ -101,28 +120,35 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
       }
       spans?.end('timeout', { ok: false, error });
       const event = { policy: this.name, timeoutMs, operation: call.operation };
-      notify(this.name, 'onTimeout', this.#options.onTimeout, event, call);
+      this.#listeners.emit(event, call);
     }
   }
 
   /** Also tells the observed duration how long a call took that succeeded in time. */
-  #timed(observed: ObservedDuration): RunObserver {
+  #timed(observed: ObservedDuration, durationMs: number): RunObserver {
     const startedAt = this.clock.monotonic();
     return {
-      inTime: (ok) => {
-        // A failure does not tell how long an answer takes: a refused connection is quick.
-        if (ok) observed.record(this.clock.monotonic() - startedAt);
-        this.#inTime.inTime(ok);
+      inTime: (ok, timing) => {
+        // Neither a failure tells how long an answer takes (a refused connection is quick), nor an answer
+        // that is not the operation's.
+        if (timing === 'longer') observed.recordCutOff(durationMs);
+        else if (ok && timing === 'measured') observed.record(this.clock.monotonic() - startedAt);
+        this.#inTime.inTime(ok, timing);
       },
     };
   }
 
   override describe(): PolicyDescription {
-    return { kind: 'timeout', timeoutMs: this.#fixed?.durationMs };
+    return {
+      kind: 'timeout',
+      timeoutMs: this.#fixed?.durationMs,
+      maxTimeoutMs: this.#observed?.maxMs,
+    };
   }
 
   stats(): TimeoutStats {
-    return { calls: { ...this.#observer.calls }, timeoutMs: this.timeoutMs };
+    const { timeoutMs, cutOffShare } = this;
+    return { calls: { ...this.#observer.calls }, timeoutMs, cutOffShare };
   }
 
   [Symbol.dispose](): void {

@@ -157,3 +157,49 @@ describe('a call that was ended early, with an error that hides it,', () => {
     },
   );
 });
+
+describe('calls that are cancelled with the error of another one', () => {
+  it.each(['timeout', 'deadline', 'hedge'])(
+    'are cancelled, although that was ended by a %s',
+    async (by) => {
+      const clock = new ManualClock();
+      const first = {
+        timeout: () => timeout({ clock, timeoutMs: 100 }).execute(({ signal }) => hang(signal)),
+        deadline: () => retry({ clock }).execute(({ signal }) => hang(signal), { timeoutMs: 100 }),
+        hedge: async () => {
+          let inner: unknown;
+          const lost = async (signal: AbortSignal): Promise<never> => {
+            await timeout({ clock, timeoutMs: 20 })
+              .execute((own) => hang(own.signal))
+              .catch((error: unknown) => {
+                inner = error;
+              });
+            return hang(signal);
+          };
+          await hedge({ clock, delayMs: 50 }).execute(async ({ hedge: number, signal }) =>
+            number === 1 ? lost(signal) : undefined,
+          );
+          throw inner;
+        },
+      }[by] as () => Promise<unknown>;
+      const hang = (signal: AbortSignal): Promise<never> =>
+        clock.sleep(60_000, signal) as Promise<never>;
+      const breaker = circuitBreaker({ clock, failureThreshold: 1 });
+      const handler = vi.fn();
+      const policy = pipeline({ clock }, fallback({ clock, handler }), breaker);
+      const controller = new AbortController();
+      const { signal } = controller;
+      const others = Array.from({ length: 3 }, () =>
+        policy.tryExecute((call) => hang(call.signal), { signal }),
+      );
+      const cancelling = first().catch((error: unknown) => controller.abort(error));
+      await clock.advance(1000);
+      await cancelling;
+      for (const other of await Promise.all(others)) {
+        expect(other).toEqual({ ok: false, error: signal.reason });
+      }
+      expect(handler).not.toHaveBeenCalled();
+      expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { failure: 0, ignored: 3 } });
+    },
+  );
+});

@@ -1,6 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cached, chaos, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
+import { KINDS } from './catalogue.ts';
 import { ERROR, FOREIGN_PROMISES, type ForeignPromise, VALUE } from './foreign-promises.ts';
 
 const unhandled = vi.fn();
@@ -20,7 +21,7 @@ afterAll(async () => {
 const LATE_MS = 20;
 const LIMIT_MS = 500;
 
-/** The policies of this package; none of them answers for `ERROR`. */
+/** Every policy; none of them answers for `ERROR`. */
 const POLICIES = {
   timeout: (clock: ManualClock) => timeout({ clock, timeoutMs: 100 }),
   hedge: (clock: ManualClock) => hedge({ clock, delayMs: 200 }),
@@ -30,6 +31,22 @@ const POLICIES = {
   singleFlight: (clock: ManualClock) => cached({ clock, key: () => 'k', singleFlight: true }),
   chaos: (clock: ManualClock) => chaos({ clock }),
   pipeline: (clock: ManualClock) => pipeline({ clock }),
+  retry: KINDS.retry,
+  breaker: KINDS.breaker,
+  tokenBucket: KINDS.tokenBucket,
+  gcra: KINDS.gcra,
+  slidingWindow: KINDS.slidingWindow,
+  concurrency: KINDS.concurrency,
+  adaptive: KINDS.adaptive,
+  'a long pipeline': (clock: ManualClock) =>
+    pipeline(
+      { clock },
+      KINDS.tokenBucket(clock),
+      KINDS.retry(clock),
+      KINDS.concurrency(clock),
+      KINDS.breaker(clock),
+      KINDS.adaptive(clock),
+    ),
   'foreign policy': (clock: ManualClock) =>
     pipeline({ clock }, { execute: (operation) => operation(undefined as never) as never }),
 };

@@ -1,3 +1,5 @@
+import { runInNewContext } from 'node:vm';
+
 /** Ways in which a promise of another library can misbehave, and the result that it must have. */
 export interface ForeignPromise {
   readonly what: string;
@@ -123,6 +125,50 @@ export const FOREIGN_PROMISES: readonly ForeignPromise[] = [
     what: 'is a proxy of a promise',
     settles: 'error',
     create: () => new Proxy(Promise.resolve(VALUE), {}),
+  },
+  {
+    what: 'is a revoked proxy',
+    settles: 'error',
+    create: () => {
+      const { proxy, revoke } = Proxy.revocable(Promise.resolve(VALUE), {});
+      revoke();
+      return proxy;
+    },
+  },
+  {
+    what: 'is a native promise whose constructor throws when it is read',
+    settles: 'error',
+    create: () =>
+      Object.defineProperty(Promise.resolve(VALUE), 'constructor', {
+        get: () => {
+          throw ERROR;
+        },
+      }),
+  },
+  {
+    what: 'is a frozen promise',
+    settles: 'value',
+    create: () => Object.freeze(Promise.resolve(VALUE)),
+  },
+  {
+    what: 'is a promise of another realm',
+    settles: 'value',
+    create: () => runInNewContext('Promise.resolve(value)', { value: VALUE }),
+  },
+  {
+    what: 'fulfils with a thenable that never calls back',
+    settles: 'pending',
+    create: () => thenable((resolve) => resolve(thenable(() => {}))),
+  },
+  {
+    what: 'calls back later, twice, and throws at once',
+    settles: 'error',
+    create: (later) =>
+      thenable((resolve) => {
+        later(() => resolve(VALUE));
+        later(() => resolve('again'));
+        throw ERROR;
+      }),
   },
   {
     what: 'is a function with a then',

@@ -1,8 +1,8 @@
-import type { CallContext } from '@temper/core';
+import type { CallContext, Executor } from '@temper/core';
 import { concurrency, keyed, tokenBucket } from '@temper/ratelimit';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
-import { cached, pipeline } from '../../src/index.ts';
+import { cached, hedge, pipeline } from '../../src/index.ts';
 import { build, KIND_NAMES, KINDS, type Kind, PAIRS, SENSIBLE } from './catalogue.ts';
 
 const ORDERS: readonly (readonly Kind[])[] = [...PAIRS, ...SENSIBLE];
@@ -47,6 +47,31 @@ describe.each(KIND_NAMES.map((kind) => [kind]))('inside %s, at three depths,', (
     for (let i = 0; i < depth; i++) policy = pipeline({ clock }, policy);
     return policy;
   };
+
+  it('an attempt of a hedge around it knows its number, also through a policy of another library', async () => {
+    const foreign: Executor = {
+      execute: async (operation, options) => operation({ signal: options?.signal } as CallContext),
+    };
+    for (const between of [[], [foreign]]) {
+      for (const depth of depths) {
+        const clock = new ManualClock();
+        const around = hedge({ clock, delayMs: 50 });
+        const policy = pipeline({ clock }, around, ...between, nest(clock, depth));
+        const seen: number[] = [];
+        const outcome = policy.execute(async ({ hedge: number, signal }) => {
+          seen.push(number);
+          await clock.sleep(number === 1 ? 150 : 5, signal);
+        });
+        await clock.runUntil(outcome);
+        // Both attempts share one run of a single flight; a hedge inside has first attempts of its own.
+        const seenBy: Partial<Record<Kind, number[]>> = { singleFlight: [1], hedge: [1, 1] };
+        expect(seen).toEqual(seenBy[kind] ?? [1, 2]);
+      }
+    }
+    const clock = new ManualClock();
+    const alone = nest(clock, 0).execute(({ hedge: number }) => number);
+    expect(await clock.runUntil(alone)).toBe(1);
+  });
 
   it('a token bucket and a concurrency limit take the cost of the call', async () => {
     for (const depth of depths) {

@@ -1,129 +1,107 @@
 import { circuitBreaker } from '@temper/breaker';
 import type { Executor } from '@temper/core';
 import { concurrency, tokenBucket } from '@temper/ratelimit';
-import { retry } from '@temper/retry';
+import { retry, retryBudget } from '@temper/retry';
 import { seededRandom } from '@temper/testkit';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { hedge, pipeline, timeout } from '../../src/index.ts';
+import { describePhases, hang, Program, refuse } from './goodput.ts';
 
-const STEP_MS = 50;
+/** Every policy that counts, repeats, limits or ends calls. */
+const MEMBERS = {
+  retry: (clock: ManualClock) => retry({ clock, random: seededRandom(1) }),
+  hedge: (clock: ManualClock) => hedge({ clock, delayMs: 50 }),
+  breaker: (clock: ManualClock) => circuitBreaker({ clock, openDurationMs: 5000 }),
+  timeout: (clock: ManualClock) => timeout({ clock, timeoutMs: 1000 }),
+  limit: (clock: ManualClock) => concurrency({ clock, limit: 50 }),
+  rate: (clock: ManualClock) => tokenBucket({ clock, limit: 200, windowMs: 1000 }),
+} satisfies Record<string, (clock: ManualClock) => Executor>;
+type Member = keyof typeof MEMBERS;
 
-/** The share of calls that succeed before, during and after an outage, one call each 50 ms. */
-async function goodput(
-  clock: ManualClock,
-  policy: Executor,
-  dependency: {
-    readonly latencyMs: () => number;
-    readonly outage: (signal: AbortSignal) => unknown;
-  },
-) {
-  let down = false;
-  const operation = async ({ signal }: { signal: AbortSignal }): Promise<unknown> => {
-    if (down) return dependency.outage(signal);
-    await clock.sleep(dependency.latencyMs(), signal);
-    return 'answer';
-  };
-  const phase = async (seconds: number): Promise<number> => {
-    const calls: Promise<number>[] = [];
-    const run = async (): Promise<number> => {
-      try {
-        await policy.execute(operation);
-        return 1;
-      } catch {
-        return 0;
-      }
-    };
-    for (let ms = 0; ms < seconds * 1000; ms += STEP_MS) {
-      calls.push(run());
-      await clock.advance(STEP_MS);
-    }
-    await clock.advance(5000); // until the last ones have ended
-    const ended = await Promise.all(calls);
-    return ended.reduce((sum, ok) => sum + ok, 0) / ended.length;
-  };
-  const before = await phase(20);
-  down = true;
-  const during = await phase(20);
-  down = false;
-  const settling = await phase(10);
-  const after = await phase(60);
-  return { before, during, settling, after };
+/** Every order of every selection of these. */
+function orders(members: readonly Member[]): Member[][] {
+  return members.flatMap((first) => [
+    [first],
+    ...orders(members.filter((other) => other !== first)).map((rest) => [first, ...rest]),
+  ]);
 }
 
-const refuse = (clock: ManualClock) => async (signal: AbortSignal) => {
-  await clock.sleep(5, signal);
-  throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
-};
-const hang = (clock: ManualClock) => (signal: AbortSignal) => clock.sleep(600_000, signal);
+const ORDERS: readonly (readonly Member[])[] = [
+  ...orders(['retry', 'hedge', 'breaker', 'timeout']),
+  ['limit', 'hedge', 'breaker'],
+  ['hedge', 'limit', 'breaker'],
+  ['hedge', 'breaker', 'limit'],
+  ['hedge', 'rate', 'breaker', 'timeout'],
+  ['hedge', 'breaker', 'rate', 'timeout'],
+  ['breaker', 'limit', 'rate', 'timeout'],
+  ['limit', 'timeout', 'retry', 'hedge', 'breaker'],
+];
 
-const PIPELINES: Readonly<Record<string, (clock: ManualClock) => Executor>> = {
-  'hedge > breaker': (clock) =>
-    pipeline(
-      { clock },
-      hedge({ clock, delayMs: 50 }),
-      circuitBreaker({ clock, openDurationMs: 5000 }),
-    ),
-  'hedge > breaker > timeout': (clock) =>
-    pipeline(
-      { clock },
-      hedge({ clock, delayMs: 50 }),
-      circuitBreaker({ clock, openDurationMs: 5000 }),
-      timeout({ clock, timeoutMs: 1000 }),
-    ),
-  'breaker > limit > timeout': (clock) =>
-    pipeline(
-      { clock },
-      circuitBreaker({ clock, openDurationMs: 5000 }),
-      concurrency({ clock, limit: 50 }),
-      tokenBucket({ clock, limit: 100, windowMs: 1000 }),
-      timeout({ clock, timeoutMs: 1000 }),
-    ),
-  'timeout > retry > hedge > breaker': (clock) =>
-    pipeline(
-      { clock },
-      timeout({ clock, timeoutMs: 3000 }),
-      retry({ clock, random: seededRandom(1) }),
-      hedge({ clock, delayMs: 50 }),
-      circuitBreaker({ clock, openDurationMs: 5000 }),
-    ),
-  'timeout that follows the latencies': (clock) =>
-    timeout({ clock, timeoutMs: { quantile: 0.99, factor: 2, maxMs: 1000 } }),
-};
+/** The most calls of the dependency for each call, in an outage. */
+function mostDemand(kinds: readonly Member[]): number {
+  const hedged = kinds.includes('hedge') ? 1.15 : 1;
+  return (kinds.includes('retry') ? 3 : 1) * hedged;
+}
 
-describe.each(Object.entries(PIPELINES))('%s', (kind, build) => {
-  it.each([
+describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', (_, kinds) => {
+  it.for([
     ['refuses at once, healthy at 30 ms', 30, refuse],
     ['refuses at once, healthy at 80 ms', 80, refuse],
-    ['hangs, healthy at 80 ms', 80, hang],
-  ])('recovers from an outage of 20 s of a dependency that %s', async (_, latencyMs, outage) => {
-    if (outage === hang && !kind.includes('timeout')) return expect(outage).toBe(hang);
-    const clock = new ManualClock();
-    const random = seededRandom(3);
-    const { before, during, settling, after } = await goodput(clock, build(clock), {
-      latencyMs: () => latencyMs * (0.95 + 0.1 * random()),
-      outage: outage(clock),
-    });
-    expect(before).toBeGreaterThan(0.99);
-    expect(during).toBeLessThan(0.05);
-    expect(settling).toBeGreaterThan(0.4);
-    return expect(after).toBeGreaterThan(0.99);
-  });
+    ['hangs, healthy at 30 ms', 30, hang],
+  ] as const)(
+    'recovers from an outage of 20 s of a dependency that %s',
+    async ([, latencyMs, outage], { annotate }) => {
+      const clock = new ManualClock();
+      const random = seededRandom(3);
+      const policy = pipeline({ clock }, ...kinds.map((kind) => MEMBERS[kind](clock)));
+      const dependency = {
+        latencyMs: () => latencyMs * (0.95 + 0.1 * random()),
+        outage: outage(clock),
+      };
+      const program = new Program(clock, policy, dependency, 100, { timeoutMs: 3000 });
+      const before = await program.phase(10);
+      program.down = true;
+      const during = await program.phase(20);
+      program.down = false;
+      const settling = await program.phase(10);
+      const after = await program.phase(20);
+      await annotate(describePhases({ before, during, settling, after }));
+      expect(before.goodput).toBeGreaterThan(0.99);
+      expect(during.goodput).toBeLessThan(0.05);
+      expect(settling.goodput).toBeGreaterThan(0.4);
+      expect(after.goodput).toBeGreaterThan(0.99);
+      expect(during.demand).toBeLessThanOrEqual(mostDemand(kinds));
+    },
+  );
 });
 
-describe('a timeout that follows the latencies', () => {
-  it('recovers when the latency triples for good', async () => {
-    const clock = new ManualClock();
-    const random = seededRandom(3);
-    const policy = timeout({ clock, timeoutMs: { quantile: 0.95, maxMs: 1000 } });
-    let latencyMs = 21;
-    const dependency = {
-      latencyMs: () => latencyMs + random(),
-      outage: refuse(clock),
-    };
-    await goodput(clock, policy, dependency);
-    latencyMs = 70;
-    const { after } = await goodput(clock, policy, dependency);
-    expect(after).toBeGreaterThan(0.94);
-  });
+describe('a retry and a hedge with one budget', () => {
+  it.for([
+    ['retry > hedge', ['retry', 'hedge']],
+    ['hedge > retry', ['hedge', 'retry']],
+  ] as const)(
+    '%s: a dependency that is down gets little more than the calls',
+    async ([, order], { annotate }) => {
+      for (const outage of [refuse, hang]) {
+        const clock = new ManualClock();
+        const budget = retryBudget({ clock, ratio: 0.1, minPerSecond: 1 });
+        const parts = {
+          retry: retry({ clock, budget }),
+          hedge: hedge({ clock, delayMs: 50, budget, deposits: false }),
+        };
+        const policy = pipeline({ clock }, ...order.map((kind) => parts[kind]));
+        const dependency = { latencyMs: () => 30, outage: outage(clock) };
+        const program = new Program(clock, policy, dependency, 50, { timeoutMs: 3000 });
+        const before = await program.phase(20);
+        program.down = true;
+        const during = await program.phase(30);
+        program.down = false;
+        const after = await program.phase(20);
+        await annotate(describePhases({ before, during, after }));
+        expect([before.goodput, during.goodput, after.goodput]).toEqual([1, 0, 1]);
+        expect(during.demand).toBeLessThan(1.2);
+      }
+    },
+  );
 });

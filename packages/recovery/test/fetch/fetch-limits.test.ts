@@ -139,6 +139,38 @@ describe('the breaker of an origin', () => {
     expect(Object.keys(fetch.stats().breakers)).toHaveLength(3);
   });
 
+  it.each([
+    ['while requests to it are in flight', 10],
+    ['between requests that failed', 1],
+  ])('is kept %s, however many other origins are requested', async (_, atOnce) => {
+    let failDown = (): void => {};
+    const own = (url: unknown): Promise<Response> => {
+      if (new URL(String(url)).host !== 'down.example') return Promise.resolve(new Response(''));
+      return new Promise((_resolve, reject) => {
+        const earlier = failDown;
+        failDown = () => {
+          earlier();
+          reject(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
+        };
+      });
+    };
+    const fetch = resilientFetch({
+      maxOrigins: 3,
+      fetch: own as typeof globalThis.fetch,
+      retry: false,
+      breaker: { failureThreshold: 10 },
+    });
+    for (let sent = 0; sent < 10; sent += atOnce) {
+      const requests = Array.from({ length: atOnce }, () => fetch('http://down.example/'));
+      const ended = Promise.allSettled(requests);
+      for (let i = 0; i < 10; i++) await fetch(`http://fresh-${sent}-${i}.example/`);
+      failDown();
+      await ended;
+    }
+    await expect(fetch('http://down.example/')).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    expect(Object.keys(fetch.stats().breakers)).toHaveLength(3);
+  });
+
   it('is dropped although it is open when all the others are open too', async () => {
     const own = async (): Promise<Response> => new Response('', { status: 500 });
     const fetch = resilientFetch({

@@ -1,6 +1,6 @@
 import { context, type Span, SpanKind, trace } from '@opentelemetry/api';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
-import { InMemoryTelemetry } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { dispatcherInterceptor, resilientFetch } from '../../src/fetch/index.ts';

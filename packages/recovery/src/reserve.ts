@@ -1,0 +1,60 @@
+import { type Clock, DeadlineExceededError, type Operation } from '@temper/core';
+import { type Call, discardBody, invoke } from '@temper/core/policy';
+
+/** How an operation leaves time for another answer. */
+export interface Reserve {
+  /** How long before the call's deadline the operation is ended, in milliseconds. */
+  readonly reserveMs: number;
+  readonly clock: Clock;
+  /** Whether there is another answer. Where there is none, the operation keeps all of its time. */
+  readonly hasAnswer: () => boolean;
+}
+
+/**
+ * Runs an operation so that another answer can still be given in time: it is ended before the deadline of
+ * the call (its caller's `timeoutMs`, or a timeout around it), and the result is then a rejection with
+ * `DeadlineExceededError` at once. An operation that would get no time is not called.
+ */
+export function runWithReserve<T>(
+  operation: Operation<T>,
+  call: Call,
+  { reserveMs, clock, hasAnswer }: Reserve,
+): Promise<T> {
+  if (call.deadline === undefined || !hasAnswer()) return invoke(operation, call);
+  const dueMs = call.remainingMs(clock) - reserveMs;
+  const exceeded = (): Error => new DeadlineExceededError(call.operation);
+  if (dueMs <= 0) {
+    call.noteTiming('longer');
+    return Promise.reject(exceeded());
+  }
+  return new Promise<T>((resolve, reject) => {
+    let expired = false;
+    const scope = call.scope(clock.monotonic() + dueMs, undefined, clock);
+    const timer = clock.schedule(() => {
+      if (!hasAnswer()) return;
+      const error = exceeded();
+      expired = true;
+      call.noteTiming('longer');
+      scope.end('deadline', exceeded(), error);
+      scope.release();
+      reject(error);
+    }, dueMs);
+    const leave = (): void => {
+      timer.cancel();
+      scope.release();
+    };
+    const run = async (): Promise<void> => {
+      try {
+        const value = await operation(scope);
+        leave();
+        if (expired) discardBody(value); // nobody gets it
+        resolve(value);
+      } catch (error) {
+        leave();
+        if (expired) discardBody(error);
+        reject(error);
+      }
+    };
+    void run();
+  });
+}

@@ -1,0 +1,183 @@
+import { circuitBreaker } from '@temper/breaker';
+import { type CallOptions, type Executor, isRefusal, type Policy } from '@temper/core';
+import { concurrency, gcra, slidingWindow, tokenBucket } from '@temper/ratelimit';
+import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
+import { ManualClock, settle } from '@temper/testkit/clock';
+import { describe, expect, it, vi } from 'vitest';
+import { cached, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
+import { everyError, expectNothingLeft, KIND_NAMES, KINDS, SECOND_BEST } from './catalogue.ts';
+
+/** Takes all that a limiter has, for as long as the test lasts. */
+async function exhaust<P extends Policy>(policy: P, cost: number): Promise<P> {
+  void policy.execute(() => new Promise(() => {}), { cost });
+  await settle();
+  return policy;
+}
+
+const RATE = { limit: 10, windowMs: 1e9, maxWaitMs: 0 };
+
+/** Policies that refuse every call. */
+const REFUSING = {
+  'an isolated breaker': async (clock: ManualClock) => {
+    const breaker = circuitBreaker({ clock });
+    breaker.isolate();
+    return breaker;
+  },
+  'an open breaker': async (clock: ManualClock) => {
+    const breaker = circuitBreaker({ clock, failureThreshold: 1, openDurationMs: 1e9 });
+    await breaker.tryExecute(() => Promise.reject(new Error('down')));
+    return breaker;
+  },
+  'a token bucket': (clock: ManualClock) => exhaust(tokenBucket({ clock, ...RATE }), 10),
+  gcra: (clock: ManualClock) => exhaust(gcra({ clock, ...RATE }), 10),
+  'a sliding window': (clock: ManualClock) => exhaust(slidingWindow({ clock, ...RATE }), 10),
+  'a concurrency limit': (clock: ManualClock) =>
+    exhaust(concurrency({ clock, limit: 10, maxQueue: 0 }), 10),
+  'a full pipeline': async (clock: ManualClock) =>
+    pipeline({ clock }, await exhaust(concurrency({ clock, limit: 10, maxQueue: 0 }), 10)),
+} satisfies Record<string, (clock: ManualClock) => Promise<Executor>>;
+type Refusing = keyof typeof REFUSING;
+
+/** Ways to make a call. */
+const CALLS: Readonly<Record<string, (policy: Policy, operation: () => unknown) => unknown>> = {
+  plain: (policy, operation) => policy.tryExecute(operation),
+  'with cost, priority and key': (policy, operation) =>
+    policy.tryExecute(operation, { cost: 2, priority: 'critical-plus', key: 'tenant' }),
+  'with a deadline and a signal': (policy, operation) =>
+    policy.tryExecute(operation, { timeoutMs: 10_000, signal: new AbortController().signal }),
+  'with a parent': (policy, operation) => {
+    const parent = pipeline({});
+    const options: CallOptions = { cost: 2, key: 'tenant' };
+    return parent.execute((call) => policy.tryExecute(operation, { parent: call }), options);
+  },
+};
+
+const PAIRS = KIND_NAMES.flatMap((outer) =>
+  (Object.keys(REFUSING) as Refusing[]).map((inner) => [outer, inner] as const),
+);
+
+describe.each(PAIRS)('%s around %s that refuses', (outer, inner) => {
+  it.each(Object.entries(CALLS))(
+    'rejects with the refusal, or answers for it: a call %s',
+    async (_, call) => {
+      const clock = new ManualClock();
+      const refusing = await REFUSING[inner](clock);
+      const around = KINDS[outer](clock);
+      const policy = pipeline({ clock }, around, refusing);
+      const operation = vi.fn();
+      for (let i = 0; i < 30; i++) {
+        const outcome = (await clock.runUntil(call(policy, operation) as Promise<unknown>)) as {
+          ok: boolean;
+          value?: unknown;
+          error?: unknown;
+        };
+        if (outer === 'fallback') {
+          expect(outcome).toEqual({ ok: true, value: SECOND_BEST });
+        } else {
+          expect(outcome.ok).toBe(false);
+          expect(isRefusal(outcome.error)).toBe(true);
+          expect(everyError(outcome.error).some(isRefusal)).toBe(true);
+        }
+      }
+      expect(operation).not.toHaveBeenCalled();
+      await expectNothingLeft(clock);
+    },
+  );
+});
+
+describe.each(Object.keys(REFUSING) as Refusing[])('a refusal by %s', (inner) => {
+  /** A policy around the refusing one, which refuses when `refuses` says so. */
+  const setUp = async (clock: ManualClock, around: Executor) => {
+    const refusing = await REFUSING[inner](clock);
+    const state = { refuses: true };
+    const policy = pipeline({ clock }, around, {
+      execute: (operation, options) =>
+        state.refuses
+          ? refusing.execute(operation)
+          : pipeline({ clock }).execute(operation, { signal: options?.signal }),
+    });
+    return { policy, state };
+  };
+  const refuse = async (clock: ManualClock, policy: Policy, times = 30): Promise<void> => {
+    for (let i = 0; i < times; i++) await clock.runUntil(policy.tryExecute(() => 'answer'));
+  };
+
+  it('is not counted by a breaker around it, closed or half-open', async () => {
+    const clock = new ManualClock();
+    const breaker = circuitBreaker({ clock, failureThreshold: 3, openDurationMs: 1000 });
+    const { policy, state } = await setUp(clock, breaker);
+    await refuse(clock, policy);
+    expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { failure: 0, ignored: 30 } });
+    state.refuses = false;
+    for (let i = 0; i < 3; i++) await policy.tryExecute(() => Promise.reject(new Error('down')));
+    await clock.advance(1000);
+    state.refuses = true;
+    await refuse(clock, policy);
+    expect(breaker.state).toBe('half-open');
+    state.refuses = false;
+    for (let i = 0; i < 5; i++) await policy.tryExecute(() => 'answer');
+    expect(breaker.state).toBe('closed');
+  });
+
+  it('does not train an adaptive limit around it', async () => {
+    const clock = new ManualClock();
+    const adaptive = adaptiveConcurrency({ clock });
+    const { policy } = await setUp(clock, adaptive);
+    const before = adaptive.stats().limit;
+    await refuse(clock, policy, 200);
+    expect(adaptive.stats().limit).toBe(before);
+  });
+
+  it('trains neither a timeout nor the delay of a hedge', async () => {
+    const clock = new ManualClock();
+    const observed = { quantile: 0.95, maxMs: 1000 };
+    const limit = timeout({ clock, timeoutMs: observed });
+    const hedged = hedge({ clock, delayMs: observed, shouldHandle: () => false });
+    for (const around of [limit, hedged]) {
+      const { policy } = await setUp(clock, around);
+      await refuse(clock, policy, 100);
+    }
+    expect([limit.timeoutMs, hedged.stats().delayMs]).toEqual([1000, 1000]);
+    expect([limit.stats().cutOffShare, hedged.stats().cutOffShare]).toEqual([0, 0]);
+  });
+
+  it('does not end the attempt of a hedge that is running', async () => {
+    const clock = new ManualClock();
+    const hedged = hedge({ clock, delayMs: 50, maxAttempts: 5 });
+    const { policy, state } = await setUp(clock, hedged);
+    state.refuses = false;
+    const aborted: boolean[] = [];
+    const call = policy.execute(async ({ signal }) => {
+      await clock.sleep(1000);
+      aborted.push(signal.aborted);
+      return 'first';
+    });
+    state.refuses = true;
+    await expect(clock.runUntil(call)).resolves.toBe('first');
+    expect(aborted).toEqual([false]);
+    expect(hedged.stats().hedges).toBeGreaterThan(0);
+  });
+
+  it('is answered from a cache that has an old answer', async () => {
+    const clock = new ManualClock();
+    const { policy, state } = await setUp(clock, cached({ clock, key: () => 'k' }));
+    state.refuses = false;
+    await policy.execute(() => 'old');
+    state.refuses = true;
+    await expect(policy.execute(() => 'new')).resolves.toBe('old');
+  });
+
+  it('is what a fallback that fails too was called for', async () => {
+    const clock = new ManualClock();
+    const second = new Error('second');
+    const { policy } = await setUp(
+      clock,
+      fallback({ clock, handler: () => Promise.reject(second) }),
+    );
+    const outcome = await policy.tryExecute(() => 'answer');
+    expect(outcome).toMatchObject({
+      ok: false,
+      error: { code: 'FALLBACK_FAILED', fallbackError: second },
+    });
+  });
+});
