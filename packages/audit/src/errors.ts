@@ -112,6 +112,27 @@ export class AuditForkedError extends TemperError {
   }
 }
 
+/**
+ * Events were accepted without waiting, by `record` or with `degrade`, and will not be stored. Reported
+ * once, by the next `flush` or `close`; the log itself records the loss too.
+ */
+export class AuditLossError extends TemperError {
+  /** Number of lost events since the last report. */
+  readonly lost: number;
+
+  constructor(log: string, lost: number) {
+    super(
+      `Audit log '${log}' has lost ${lost} ${lost === 1 ? 'event' : 'events'} that were accepted during an outage or beyond a limit; see queueLimit and holdLimit.`,
+      { code: 'AUDIT_LOST', policy: log },
+    );
+    this.lost = lost;
+  }
+
+  override get name(): string {
+    return 'AuditLossError';
+  }
+}
+
 /** The log has been closed. */
 export class AuditClosedError extends TemperError {
   constructor(log: string) {

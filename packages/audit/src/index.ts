@@ -6,11 +6,14 @@ export {
   AuditCorruptError,
   AuditForkedError,
   AuditLockedError,
+  AuditLossError,
   AuditUnavailableError,
 } from './errors.ts';
 export type { AuditLog, AuditLogStats } from './log/audit-log.ts';
 export { auditLog } from './log/durable-log.ts';
-export { defaultRedactionRules, keyedHash, type RedactionRule } from './log/intake/redaction.ts';
+export { type HashContext, keyedHash } from './log/intake/redaction.ts';
+export { defaultRedactionRules, type RedactionRule } from './log/intake/redaction-rules.ts';
+export { type MigrationReport, migrateLog } from './log/migrate.ts';
 export type { AuditLogOptions } from './log/options.ts';
 export type { ExportOptions } from './read/export/export-events.ts';
 export type { AuditPage, AuditQuery } from './read/query.ts';

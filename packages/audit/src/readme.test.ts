@@ -1,15 +1,22 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../test/temporary-directory.ts';
+import { listening, logKey, runningWitness } from '../test/witnessed.ts';
+import * as erasure from './erasure/index.ts';
 import * as api from './index.ts';
 import { AUDIT_DEFAULTS, CHECKPOINT_DEFAULTS, DEFAULT_LIMITS } from './log/options.ts';
 import type { VerifyReport } from './read/verify-report.ts';
-import { AUDIT_METRICS, EVENT_OUTCOMES } from './semconv.ts';
-import { FILE_SINK_DEFAULTS, fileSink } from './sinks/file/file-sink.ts';
+import { AUDIT_METRICS, EVENT_OUTCOMES, SHIP_METRICS } from './semconv.ts';
+import * as shipping from './ship/index.ts';
+import { SHIP_DEFAULTS } from './ship/ship-options.ts';
+import { fileSink } from './sinks/file/file-sink.ts';
+import { FILE_SINK_DEFAULTS } from './sinks/file/file-sink-options.ts';
 import * as file from './sinks/file/index.ts';
 import { MEMORY_SINK_DEFAULTS } from './sinks/memory/memory-sink.ts';
 import { POSTGRES_SINK_DEFAULTS, postgresSink } from './sinks/postgres/postgres-sink.ts';
 import { SQLITE_SINK_DEFAULTS, sqliteSink } from './sinks/sqlite/sqlite-sink.ts';
+import * as witnesses from './witness/index.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -65,6 +72,77 @@ describe('README', () => {
     expect(report).toMatchObject({ ok: true, events: 1, checkpoints: { trusted: 1, covered: 1 } });
   });
 
+  it('has an example of witnesses that runs without error', async () => {
+    const example = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)]
+      .map(([, text = '']) => text)
+      .find((text) => text.includes('checkpointPublisher'));
+    using directory = temporaryDirectory();
+    await using running = await runningWitness();
+    const body = (example ?? '')
+      .replaceAll(/import \{(.*)\} from '(.*)';/g, 'const {$1} = imports;')
+      .replace("'/mnt/other-host/checkpoints'", JSON.stringify(join(directory.path, 'held')))
+      .replace("'./audit'", JSON.stringify(join(directory.path, 'audit')));
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...args: string[]
+    ) => (...args: unknown[]) => Promise<{ report: VerifyReport; witnessed: number }>;
+    const names = ['imports', 'verifierKey', 'secretKey', 'witnessUrl', 'witnessKey'];
+    const { report, witnessed } = await new AsyncFunction(
+      ...names,
+      `${body}; return { report, witnessed };`,
+    )(
+      { ...api, ...file, ...witnesses },
+      logKey.verifierKey,
+      logKey.secretKey,
+      running.url,
+      running.verifierKey,
+    );
+    expect(report).toMatchObject({ ok: true, checkpoints: { covered: 1 } });
+    expect(witnessed).toBe(1);
+  });
+
+  it('has an example of erasure that runs without error', async () => {
+    const example = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)]
+      .map(([, text = '']) => text)
+      .find((text) => text.includes('subjectKeys'));
+    using directory = temporaryDirectory();
+    const body = (example ?? '')
+      .replaceAll(/import \{(.*)\} from '(.*)';/g, 'const {$1} = imports;')
+      .replace("'./subject-keys'", JSON.stringify(join(directory.path, 'keys')))
+      .replace("'./audit'", JSON.stringify(join(directory.path, 'audit')));
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...args: string[]
+    ) => (imports: object) => Promise<object>;
+    const run = new AsyncFunction('imports', `${body}; return { before, destroyed, after };`);
+    expect(await run({ ...api, ...file, ...erasure })).toEqual({
+      before: { email: 'ann@example.com' },
+      destroyed: [expect.stringMatching(/^[0-9a-f]{32}$/)],
+      after: { email: expect.stringMatching(/^sealed:v1:/) },
+    });
+  });
+
+  it('has an example of shipping that runs without error', async () => {
+    const example = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)]
+      .map(([, text = '']) => text)
+      .find((text) => text.includes('httpCollector'));
+    using directory = temporaryDirectory();
+    await using server = await listening((request, response) => {
+      request.resume().on('end', () => response.end('{"text":"Success","code":0}'));
+    });
+    const body = (example ?? '')
+      .replaceAll(/import \{(.*)\} from '(.*)';/g, 'const {$1} = imports;')
+      .replace("'./audit.cursor'", JSON.stringify(join(directory.path, 'cursor')))
+      .replace("'./audit'", JSON.stringify(join(directory.path, 'audit')));
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...args: string[]
+    ) => (imports: object, url: string) => Promise<object>;
+    const run = new AsyncFunction('imports', 'collectorUrl', `${body}; return { shipped, lag };`);
+    const imports = { ...api, ...file, ...shipping };
+    expect(await run(imports, `${server.url}/services/collector/event`)).toEqual({
+      shipped: 1,
+      lag: 0,
+    });
+  });
+
   it.each([
     ['the log', 0, AUDIT_DEFAULTS, known(api.auditLog)],
     ['limits', 1, DEFAULT_LIMITS, known((limits) => api.auditLog({ limits }))],
@@ -72,6 +150,12 @@ describe('README', () => {
     ['files', 3, FILE_SINK_DEFAULTS, known(fileSink)],
     ['SQLite', 4, SQLITE_SINK_DEFAULTS, known(sqliteSink)],
     ['PostgreSQL', 5, POSTGRES_SINK_DEFAULTS, known(postgresSink)],
+    [
+      'shipping',
+      6,
+      SHIP_DEFAULTS,
+      known((options) => shipping.ship({} as never, { name: 't', send: async () => {} }, options)),
+    ],
   ])('lists every option of %s with its default', (_, at, defaults, names) => {
     const rows = tables('option')[at] ?? [];
     const options = new Map(
@@ -85,8 +169,9 @@ describe('README', () => {
 
   it('lists every entry point with the values it exports', async () => {
     const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-    const entries = Object.entries(manifest.exports as Record<string, { default?: string }>).filter(
-      ([, target]) => target.default !== undefined,
+    const targets = manifest.exports as Record<string, { import?: { default: string } }>;
+    const entries = Object.entries(targets).flatMap(([subpath, target]) =>
+      target.import === undefined ? [] : [[subpath, target.import.default] as const],
     );
     const listed = new Map(
       tables('entry point')[0]?.map(([name = '', names = '']) => [name, names]),
@@ -94,7 +179,7 @@ describe('README', () => {
     expect([...listed.keys()].sort()).toEqual(
       entries.map(([subpath]) => code(`@temper/audit${subpath.slice(1)}`)).sort(),
     );
-    for (const [subpath, { default: target = '' }] of entries) {
+    for (const [subpath, target] of entries) {
       if (subpath === './semconv') continue;
       const source = target.replace('./dist/', './').replace(/\.js$/, '.ts');
       const exported = Object.keys((await import(source)) as object);
@@ -111,7 +196,7 @@ describe('README', () => {
 
   it('lists every metric as the code defines it', () => {
     expect(tables('metric')[0]).toEqual(
-      AUDIT_METRICS.map(({ name, instrument, unit, attributes }) => [
+      [...AUDIT_METRICS, ...SHIP_METRICS].map(({ name, instrument, unit, attributes }) => [
         code(name),
         instrument,
         code(unit),
@@ -127,6 +212,7 @@ describe('README', () => {
       new api.AuditLockedError('sink', 'place'),
       new api.AuditCorruptError('sink', 'place', 1, 'what'),
       new api.AuditForkedError('sink', 'log', 1),
+      new api.AuditLossError('log', 1),
       new api.AuditClosedError('log'),
     ];
     const listed = tables('error')[0]?.map(([name, value]) => [name, value]);

@@ -109,3 +109,5 @@ export const RECORD_ATTRIBUTES: {
 
 /** Name of the log record that {@link otelLogsSink} writes for each event. */
 export const EVENT_AUDIT = 'temper.audit.event';
+
+export { ATTR_TARGET, SHIP_METRICS } from './ship/semconv.ts';

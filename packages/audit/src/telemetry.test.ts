@@ -1,5 +1,6 @@
 import { trace } from '@opentelemetry/api';
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ScriptedSink } from '../test/scripted-sink.ts';
 import type { AuditEventInput } from './chain/event.ts';
@@ -37,7 +38,7 @@ describe('metrics', () => {
     await clock.advance(30);
     sink.release();
     await appended;
-    await log.flush();
+    await expect(log.flush()).rejects.toMatchObject({ lost: 1 });
     sink.failWith = new Error('full');
     await expect(log.append(event)).rejects.toThrow();
     const outcome = (value: string): Promise<unknown> =>

@@ -1,18 +1,14 @@
-import {
-  type Context,
-  isSpanContextValid,
-  ROOT_CONTEXT,
-  SeverityNumber,
-  trace,
-} from '@opentelemetry/api';
+import { type Context, isSpanContextValid, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_POLICY_NAME,
+  activeContext,
   byOutcome,
   type Counts,
   type Emit,
   Instrumentation,
   policyAttributes,
+  SEVERITY,
   safeText,
 } from '@temper/core/policy';
 import type { AuditEvent } from './chain/event.ts';
@@ -86,8 +82,13 @@ export interface ActiveSpan {
 
 /** The active span, sampled or not; undefined if there is none. */
 export function activeSpan(): ActiveSpan | undefined {
-  const found = trace.getActiveSpan()?.spanContext();
+  const found = trace.getSpan(activeContext())?.spanContext();
   return found !== undefined && isSpanContextValid(found) ? found : undefined;
+}
+
+/** Whether a logger provider is registered, so that records are collected. */
+export function collectsRecords(): boolean {
+  return telemetry.scope.logger !== undefined;
 }
 
 /**
@@ -96,10 +97,10 @@ export function activeSpan(): ActiveSpan | undefined {
  */
 export function emitLogRecord({ event, line, traceFlags }: SealedEvent, log: string): void {
   const failed = event.error !== undefined || event.status === 'failure';
-  telemetry.scope.logger.emit({
+  telemetry.scope.logger?.emit({
     eventName: EVENT_AUDIT,
     timestamp: new Date(event.timestamp),
-    severityNumber: failed ? SeverityNumber.WARN : SeverityNumber.INFO,
+    severityNumber: failed ? SEVERITY.WARN : SEVERITY.INFO,
     severityText: failed ? 'WARN' : 'INFO',
     body: line,
     attributes: {

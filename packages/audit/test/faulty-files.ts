@@ -1,4 +1,9 @@
-import type { FilePort, ReadableFile, WritableFile } from '../src/sinks/file/file-port.ts';
+import type {
+  FilePort,
+  FileState,
+  ReadableFile,
+  WritableFile,
+} from '../src/sinks/file/file-port.ts';
 import { nodeFiles } from '../src/sinks/file/file-port.ts';
 
 /** Operations that can be made to fail. */
@@ -28,6 +33,8 @@ export class FaultyFiles implements FilePort {
     if (error !== undefined) throw error;
   }
 
+  realPath = nodeFiles.realPath;
+  stateOf: (path: string) => Promise<FileState | undefined> = nodeFiles.stateOf;
   makeDirectory = nodeFiles.makeDirectory;
   list = nodeFiles.list;
 
@@ -63,6 +70,7 @@ export class FaultyFiles implements FilePort {
 
   #wrap(file: WritableFile, path: string): WritableFile {
     return {
+      identity: file.identity,
       get size() {
         return file.size;
       },

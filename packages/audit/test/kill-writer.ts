@@ -9,6 +9,9 @@ import { SqliteSource } from '../src/sinks/sqlite/sqlite-source.ts';
 
 const WRITER = fileURLToPath(new URL('./programs/writer.mjs', import.meta.url));
 const LONGEST_LIFE_MS = 20_000;
+const NEWLINE = 10;
+/** Answers of a writer before its death: from the first (that the log is open) to some batches. */
+const MOST_ANSWERS = 40;
 const key = generateSigningKey('example.com/killed');
 
 /** Options of the writer. */
@@ -20,6 +23,16 @@ export interface WriterOptions {
   readonly faults?: number;
   /** Additional bytes of each event. */
   readonly fill?: number;
+  /** Files that retention leaves, of 4 KiB each, or a twentieth of the events in a database. */
+  readonly maxSegments?: number;
+  /** Longest duration of a signature, in milliseconds. */
+  readonly signMs?: number;
+  /** Whether the clock jumps ahead by a year and back, beside a retention of 30 days. */
+  readonly jumps?: boolean;
+  /** Whether the writer tries again when the log cannot be opened. */
+  readonly patient?: boolean;
+  /** Called every few milliseconds while the writer runs, with the number of its answers. */
+  readonly stranger?: (answers: number) => void;
 }
 
 /** Result of one run of the writer. */
@@ -29,28 +42,37 @@ interface RunResult {
   readonly wasReady: boolean;
 }
 
-/** Starts the writer and kills it some milliseconds after its start or its first acknowledgement. */
-function runWriter(
-  options: WriterOptions,
-  killAfterMs: number,
-  from: 'start' | 'answer',
-): Promise<RunResult> {
-  const settings = { secretKey: key.secretKey, appenders: 12, faults: 0, fill: 0, ...options };
+/** When a writer is killed: so many answers (and milliseconds) after its start. */
+interface Death {
+  /** Counted in answers, so that a slow machine does not write less before its death. */
+  readonly answers: number;
+  readonly thenMs: number;
+  /** Longest life, in milliseconds. */
+  readonly atMostMs?: number;
+}
+
+/** Starts the writer and kills it. */
+function runWriter(options: WriterOptions, death: Death): Promise<RunResult> {
+  const { stranger, ...told } = options;
+  const settings = { secretKey: key.secretKey, appenders: 12, faults: 0, fill: 0, ...told };
   const child = spawn(process.execPath, ['--no-warnings', WRITER, JSON.stringify(settings)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const kill = (): void => void child.kill('SIGKILL');
   let out = '';
   let err = '';
-  let armed = from === 'start';
-  if (armed) setTimeout(kill, killAfterMs);
+  let answers = 0;
+  let armed = death.answers === 0;
+  if (armed) setTimeout(kill, death.thenMs);
+  const visits = stranger && setInterval(() => stranger(answers), 3);
   // Upper bound, if the writer hangs.
-  const longest = setTimeout(kill, LONGEST_LIFE_MS);
-  child.stdout.on('data', (data) => {
+  const longest = setTimeout(kill, death.atMostMs ?? LONGEST_LIFE_MS);
+  child.stdout.on('data', (data: Buffer) => {
     out += data;
-    if (!armed && out.includes('\n')) {
+    for (const byte of data) if (byte === NEWLINE) answers++;
+    if (!armed && answers >= death.answers) {
       armed = true;
-      setTimeout(kill, killAfterMs);
+      setTimeout(kill, death.thenMs);
     }
   });
   child.stderr.on('data', (data) => {
@@ -60,6 +82,7 @@ function runWriter(
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(longest);
+      clearInterval(visits);
       if (signal !== 'SIGKILL') {
         reject(new Error(`The writer ended by itself with ${code ?? signal}: ${err}`));
         return;
@@ -94,17 +117,18 @@ export async function killRepeatedly(
   source: () => AuditSource,
   kills: number,
   random: () => number,
-  beforeEach: (kill: number) => void = () => undefined,
+  beforeEach: (kill: number, acknowledged: number) => void = () => undefined,
 ): Promise<KillReport> {
   const acknowledged = new Map<number, string>();
   const report: KillReport = { kills: 0, acknowledged: 0, refused: 0, killedEarly: 0 };
   for (let kill = 0; kill < kills; kill++) {
-    beforeEach(kill);
+    beforeEach(kill, acknowledged.size);
     // Most writers are killed while writing, some while opening and repairing the log.
     const early = random() < 0.15;
-    const run = early
-      ? await runWriter(options, 60 + random() * 120, 'start')
-      : await runWriter(options, random() * 50, 'answer');
+    const run = await runWriter(options, {
+      answers: early ? 0 : 1 + Math.floor(random() * MOST_ANSWERS),
+      thenMs: early ? 60 + random() * 120 : random() * 10,
+    });
     for (const [sequence, hash] of run.acknowledged) {
       const before = acknowledged.get(sequence);
       if (before !== undefined)
@@ -122,6 +146,20 @@ export async function killRepeatedly(
   return report;
 }
 
+/** Runs a writer once, beside a stranger, and kills it after so many answers or a second. */
+export async function runBeside(
+  options: WriterOptions,
+  answers: number,
+): Promise<{
+  readonly acknowledged: readonly (readonly [number, string])[];
+  readonly wasReady: boolean;
+}> {
+  return runWriter(options, { answers, thenMs: 0, atMostMs: 1_500 });
+}
+
+/** The verifier key of the logs. */
+export const verifierKey: string = key.verifierKey;
+
 async function check(
   source: AuditSource,
   acknowledged: ReadonlyMap<number, string>,
@@ -133,6 +171,8 @@ async function check(
   });
   expect(problem, when).toBeUndefined();
   const missing = new Map(acknowledged);
+  const removed = (await source.anchor())?.sequence ?? 0;
+  for (const sequence of missing.keys()) if (sequence <= removed) missing.delete(sequence);
   for await (const lines of source.read({})) {
     for (const line of lines) {
       const { sequence, hash } = parseLine(line);

@@ -46,10 +46,11 @@ export class ScriptedSink implements AuditSink {
     if (this.failOpenWith !== undefined) throw this.failOpenWith;
     const last = this.lines.at(-1);
     this.#head = last === undefined ? EMPTY_HEAD : (JSON.parse(last) as ChainHead);
-    return { head: { sequence: this.#head.sequence, hash: this.#head.hash } };
+    const { sequence, hash, log } = this.#head;
+    return { head: { sequence, hash, log } };
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<undefined> {
+  async write(batch: readonly SealedEvent[]): Promise<void> {
     await this.#gate;
     if (this.failWith !== undefined) throw this.failWith;
     this.batches.push(batch.length);

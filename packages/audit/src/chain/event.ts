@@ -22,7 +22,7 @@ export interface AuditError {
 
 /** An event as the caller passes it to the log. */
 export interface AuditEventInput {
-  /** Type of event, such as `operation` or `login`; 1 to 256 characters. */
+  /** Type of event, such as `operation` or `login`; 1 to 256 characters, but not `audit`. */
   readonly eventType: string;
   /** Action, such as `fetch_package`; 1 to 256 characters. */
   readonly action: string;
@@ -65,8 +65,15 @@ export interface AuditEvent {
   /** Ids of the active trace and span, as 32 and 16 hexadecimal digits. */
   readonly traceId?: string;
   readonly spanId?: string;
-  /** {@link hash} of the previous event; 64 zeros for the first. */
+  /** Version of the format: determines the fields, and the algorithm and domain of the hashes. */
+  readonly v: 2;
+  /** Identifier of the log. An event cannot be moved to another log. */
+  readonly log: string;
+  /** {@link hash} of the previous event; for the first, a hash of the log's identifier. */
   readonly prev: string;
-  /** SHA-256 of the canonical JSON of this event without `hash`, as 64 hexadecimal digits. */
+  /**
+   * SHA-256 of `temper-audit event v2`, a newline and the canonical JSON of this event without `hash`,
+   * as 64 hexadecimal digits.
+   */
   readonly hash: string;
 }

@@ -6,7 +6,7 @@ import { Redactor } from '../log/intake/redaction.ts';
 import { DEFAULT_LIMITS } from '../log/options.ts';
 import { canonicalize, type JsonObject } from './canonical-json.ts';
 import type { AuditEventInput } from './event.ts';
-import { checkLine, checkLink, EMPTY_HEAD, GENESIS_HASH, parseLine } from './hash-chain.ts';
+import { checkLine, checkLink, genesis, parseLine } from './hash-chain.ts';
 
 const intake = new Intake({
   now: () => 1_700_000_000_123,
@@ -40,12 +40,14 @@ const input: fc.Arbitrary<AuditEventInput> = fc.record(
 describe('Draft', () => {
   it('hashes the canonical JSON of the event without its hash', () => {
     fc.assert(
-      fc.property(input, fc.nat(), (given, sequence) => {
-        const head = { sequence, hash: 'ab'.repeat(32) };
+      fc.property(input, fc.integer({ min: 1 }), (given, sequence) => {
+        const head = { sequence, hash: 'ab'.repeat(32), log: 'a-log' };
         const { event, line } = intake.prepare(given).seal(head);
         const { hash, ...rest } = event;
         const canonical = canonicalize(rest as unknown as JsonObject);
-        expect(hash).toBe(createHash('sha256').update(canonical).digest('hex'));
+        expect(hash).toBe(
+          createHash('sha256').update(`temper-audit event v2\n${canonical}`).digest('hex'),
+        );
         expect(line).toBe(canonicalize(event as unknown as JsonObject));
         expect(event.sequence).toBe(sequence + 1);
         expect(event.prev).toBe(head.hash);
@@ -65,11 +67,13 @@ describe('Draft', () => {
         actor: 'ann',
         error: new Error('x'),
       })
-      .seal(EMPTY_HEAD);
+      .seal(genesis('a-log'));
     expect([event, event.details, event.actor, event.error].every(Object.isFrozen)).toBe(true);
     expect(event).toMatchObject({
       sequence: 1,
-      prev: GENESIS_HASH,
+      prev: genesis('a-log').hash,
+      log: 'a-log',
+      v: 2,
       timestamp: '2023-11-14T22:13:20.123Z',
       traceId: '0af7651916cd43dd8448eb211c80319c',
       spanId: 'b7ad6b7169203331',
@@ -87,7 +91,7 @@ describe('checkLine', () => {
       status: 'd',
       details: { n: 1, hash: 'x' },
     })
-    .seal(EMPTY_HEAD);
+    .seal(genesis('a-log'));
 
   it('detects any single changed byte', () => {
     fc.assert(
@@ -115,7 +119,12 @@ describe('checkLine', () => {
     ['{}', 'it has no sequence'],
     ['{"sequence":0}', 'it has no sequence'],
     ['{"sequence":1.5}', 'it has no sequence'],
-    ['{"sequence":1,"action":1}', 'it has no action'],
+    ['{"sequence":1,"action":1,"v":2}', 'it has no action'],
+    [
+      '{"sequence":1,"action":"a"}',
+      "it has the format 1; convert the log with 'temper-audit migrate'",
+    ],
+    ['{"sequence":1,"v":3}', 'it has a format that this version does not know'],
   ])('reports what is wrong with %j', (text, message) => {
     expect(checkLine(text)).toEqual({ fault: 'malformed', message });
     expect(() => parseLine(text)).toThrow(message);

@@ -3,17 +3,35 @@ import { messageOf } from '@temper/core/policy';
 import { canonicalize, type JsonObject, type JsonValue, quote } from './canonical-json.ts';
 import type { AuditActor, AuditEvent } from './event.ts';
 
-/** `prev` of the first event of a log. */
-export const GENESIS_HASH: string = '0'.repeat(64);
+/** Version of the format of events, which determines their fields and their hash. */
+export const FORMAT = 2;
+
+/** Prefix of what is hashed, so that no hash of one purpose can pass as one of another. */
+const EVENT_DOMAIN = 'temper-audit event v2\n';
+const GENESIS_DOMAIN = 'temper-audit genesis v2\n';
 
 /** Head of a chain: the last sequence (0 if the chain is empty) and the hash of that event. */
 export interface ChainHead {
   readonly sequence: number;
   readonly hash: string;
+  /** Identifier of the log; empty in the head of a store that has never held an event. */
+  readonly log: string;
 }
 
-/** The head of a log without events. */
-export const EMPTY_HEAD: ChainHead = Object.freeze({ sequence: 0, hash: GENESIS_HASH });
+/** The head of a store without events. */
+export const EMPTY_HEAD: ChainHead = Object.freeze({
+  sequence: 0,
+  hash: '0'.repeat(64),
+  log: '',
+});
+
+/**
+ * The head before the first event of a log. Its hash, the `prev` of the first event, depends on the
+ * identifier, so that the chain of one log is not a chain of another.
+ */
+export function genesis(log: string): ChainHead {
+  return { sequence: 0, hash: hash('sha256', GENESIS_DOMAIN + log), log };
+}
 
 /** An event with its place in the chain, and its canonical JSON. */
 export interface SealedEvent {
@@ -57,7 +75,8 @@ export class Draft implements SealedEvent {
     this.#resource = quote(event.resource);
     let tail = spanId === undefined ? '' : `,"spanId":"${spanId}"`;
     tail += `,"status":${quote(event.status)},"timestamp":"${event.timestamp}"`;
-    this.#tail = traceId === undefined ? `${tail}}` : `${tail},"traceId":"${traceId}"}`;
+    if (traceId !== undefined) tail += `,"traceId":"${traceId}"`;
+    this.#tail = `${tail},"v":${FORMAT}}`;
   }
 
   /** Appends the event to the chain after `head`. May be called only once. */
@@ -65,8 +84,9 @@ export class Draft implements SealedEvent {
     const event = this.event as OpenEvent;
     event.sequence = head.sequence + 1;
     event.prev = head.hash;
-    const rest = `,"id":"${event.id}","prev":"${head.hash}","resource":${this.#resource},"sequence":${event.sequence}${this.#tail}`;
-    event.hash = hash('sha256', this.#head + rest);
+    event.log = head.log;
+    const rest = `,"id":"${event.id}","log":${quote(head.log)},"prev":"${head.hash}","resource":${this.#resource},"sequence":${event.sequence}${this.#tail}`;
+    event.hash = hash('sha256', EVENT_DOMAIN + this.#head + rest);
     this.line = `${this.#head},"hash":"${event.hash}"${rest}`;
     Object.freeze(event);
     this.#head = this.#resource = this.#tail = '';
@@ -106,7 +126,7 @@ export function checkLine(line: string): ValidLine | LineFault {
   }
   if (!isIntact(line, event)) {
     const { head, rest } = aroundHash(event as unknown as JsonObject);
-    if (hash('sha256', head + rest) !== event.hash) {
+    if (hash('sha256', EVENT_DOMAIN + head + rest) !== event.hash) {
       return { fault: 'edited', event, message: 'its content does not match its hash' };
     }
     if (line !== `${head},"hash":"${event.hash}"${rest}`) {
@@ -126,7 +146,8 @@ function isIntact(line: string, event: AuditEvent): boolean {
   if (JSON.stringify(event) !== line || !inOrder(event)) return false;
   const field = `,"hash":"${event.hash}"`;
   const at = line.lastIndexOf(field);
-  return at > 0 && hash('sha256', line.slice(0, at) + line.slice(at + field.length)) === event.hash;
+  const text = EVENT_DOMAIN + line.slice(0, at) + line.slice(at + field.length);
+  return at > 0 && hash('sha256', text) === event.hash;
 }
 
 /** Whether the keys of a value are sorted, at every depth. */
@@ -161,6 +182,13 @@ export function parseLine(line: string): AuditEvent {
   if (!Number.isSafeInteger(event.sequence) || (event.sequence as number) < 1) {
     throw new TypeError('it has no sequence');
   }
+  if (event.v !== FORMAT) {
+    throw new TypeError(
+      event.v === undefined
+        ? "it has the format 1; convert the log with 'temper-audit migrate'"
+        : 'it has a format that this version does not know',
+    );
+  }
   for (const field of TEXT_FIELDS) {
     if (typeof event[field] !== 'string') throw new TypeError(`it has no ${field}`);
   }
@@ -172,6 +200,7 @@ const TEXT_FIELDS = [
   'eventType',
   'hash',
   'id',
+  'log',
   'prev',
   'resource',
   'status',
@@ -192,7 +221,12 @@ function aroundHash(event: JsonObject): { readonly head: string; readonly rest: 
 }
 
 /** The field by which an event does not continue the chain; undefined if it continues it. */
-export function checkLink(event: AuditEvent, head: ChainHead): 'sequence' | 'prev' | undefined {
+export function checkLink(
+  event: AuditEvent,
+  head: ChainHead,
+): 'sequence' | 'log' | 'prev' | undefined {
   if (event.sequence !== head.sequence + 1) return 'sequence';
-  return event.prev === head.hash ? undefined : 'prev';
+  if (head.log !== '' && event.log !== head.log) return 'log';
+  const expected = head.sequence === 0 ? genesis(event.log).hash : head.hash;
+  return event.prev === expected ? undefined : 'prev';
 }

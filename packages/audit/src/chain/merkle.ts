@@ -107,9 +107,11 @@ export function encodeFrontier({ nodes }: MerkleFrontier): readonly string[] {
 /**
  * A frontier from its stored form.
  *
- * @throws {RangeError} if the number of nodes does not match the size
+ * @throws {RangeError} if the number of nodes does not match the size, or one is not 64 hexadecimal digits
  */
 export function decodeFrontier(size: number, nodes: readonly string[]): MerkleFrontier {
+  const wrong = nodes.find((node) => !/^[0-9a-f]{64}$/.test(node));
+  if (wrong !== undefined) throw new RangeError('A node of the frontier is not a hash.');
   return new MerkleFrontier(
     size,
     nodes.map((node) => Buffer.from(node, 'hex')),

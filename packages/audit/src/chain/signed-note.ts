@@ -1,4 +1,5 @@
 import { safeText } from '@temper/core/policy';
+import { decodeBase64 } from './base64.ts';
 import type { NoteSigner, NoteVerifier } from './signing-key.ts';
 
 /** Maximum number of signatures of a note. */
@@ -8,10 +9,10 @@ const MAX_BYTES = 1024 * 1024;
 const LINE = /^— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})$/u;
 
 /** An unverified signature line of a note. */
-interface NoteSignature {
+export interface NoteSignature {
   readonly name: string;
   readonly keyId: number;
-  readonly signature: Buffer;
+  readonly signature: Uint8Array;
 }
 
 /** A parsed note. Its signatures are not verified, see {@link openNote}. */
@@ -26,12 +27,17 @@ export async function signNote(text: string, signers: readonly NoteSigner[]): Pr
   const bytes = Buffer.from(text);
   const lines: string[] = [];
   for (const signer of signers) {
-    const id = Buffer.alloc(4);
-    id.writeUInt32BE(signer.keyId);
-    const signature = Buffer.concat([id, await signer.sign(bytes)]);
-    lines.push(`— ${signer.name} ${signature.toString('base64')}\n`);
+    const { name, keyId } = signer;
+    lines.push(`${signatureLine({ name, keyId, signature: await signer.sign(bytes) })}\n`);
   }
   return `${text}\n${lines.join('')}`;
+}
+
+/** The line of a signature in a note, without a line break. */
+export function signatureLine({ name, keyId, signature }: NoteSignature): string {
+  const id = Buffer.alloc(4);
+  id.writeUInt32BE(keyId);
+  return `— ${name} ${Buffer.concat([id, signature]).toString('base64')}`;
 }
 
 /**
@@ -55,7 +61,7 @@ export function parseNote(note: string): ParsedNote {
 
 function parseSignature(line: string): NoteSignature {
   const [, name = '', data = ''] = LINE.exec(line) ?? [];
-  const bytes = Buffer.from(data, 'base64');
+  const bytes = decodeBase64(data);
   if (name === '' || bytes.length < 5)
     throw new TypeError('The note has a malformed signature line.');
   return { name, keyId: bytes.readUInt32BE(0), signature: bytes.subarray(4) };

@@ -8,6 +8,7 @@ import {
   verify,
 } from 'node:crypto';
 import { show } from '@temper/core/policy';
+import { decodeBase64 } from './base64.ts';
 
 /** Signature type byte of Ed25519 in signed notes. */
 const ED25519 = 0x01;
@@ -69,6 +70,26 @@ export function generateSigningKey(name: string): SigningKeyPair {
  * @throws {TypeError} if the text is malformed or its key id does not match
  */
 export function noteSigner(secretKey: string): NoteSigner {
+  const { name, id, raw, privateKey } = openSecretKey(secretKey);
+  return {
+    name,
+    keyId: id,
+    verifierKey: formatVerifierKey(name, raw),
+    sign: (data) => sign(null, data, privateKey),
+  };
+}
+
+/** A secret key of {@link generateSigningKey}, decoded. */
+interface OpenedSecretKey {
+  readonly name: string;
+  readonly id: number;
+  /** The public key. */
+  readonly raw: Buffer;
+  readonly privateKey: KeyObject;
+}
+
+/** @throws {TypeError} if the text is malformed or its key id does not match */
+export function openSecretKey(secretKey: string): OpenedSecretKey {
   if (typeof secretKey !== 'string' || !secretKey.startsWith(SECRET_PREFIX)) {
     throw new TypeError('A secret key must start with PRIVATE+KEY+.');
   }
@@ -80,12 +101,7 @@ export function noteSigner(secretKey: string): NoteSigner {
   });
   const raw = rawPublicKey(createPublicKey(privateKey));
   checkKeyId(name, id, raw, 'secret key');
-  return {
-    name,
-    keyId: id,
-    verifierKey: `${name}+${hexId(id)}+${typed(raw)}`,
-    sign: (data) => sign(null, data, privateKey),
-  };
+  return { name, id, raw, privateKey };
 }
 
 /**
@@ -94,14 +110,7 @@ export function noteSigner(secretKey: string): NoteSigner {
  * @throws {TypeError} if the text is malformed or its key id does not match
  */
 export function noteVerifier(verifierKey: string): NoteVerifier {
-  if (typeof verifierKey !== 'string') throw new TypeError('A verifier key must be a string.');
-  const { name, id, key } = parseKey(verifierKey, 'verifier key');
-  checkKeyId(name, id, key, 'verifier key');
-  const publicKey = createPublicKey({
-    key: Buffer.concat([SPKI_PREFIX, key]),
-    format: 'der',
-    type: 'spki',
-  });
+  const { name, id, publicKey } = openVerifierKey(verifierKey, ED25519);
   return {
     name,
     keyId: id,
@@ -110,21 +119,58 @@ export function noteVerifier(verifierKey: string): NoteVerifier {
   };
 }
 
+/** A verifier key, decoded. */
+interface OpenedVerifierKey {
+  readonly name: string;
+  readonly id: number;
+  readonly publicKey: KeyObject;
+}
+
+/**
+ * @param type - the signature type of the key
+ * @throws {TypeError} if the text is malformed or its key id does not match
+ */
+export function openVerifierKey(verifierKey: string, type: number): OpenedVerifierKey {
+  if (typeof verifierKey !== 'string') throw new TypeError('A verifier key must be a string.');
+  const { name, id, key } = parseKey(verifierKey, 'verifier key', type);
+  checkKeyId(name, id, key, 'verifier key', type);
+  const publicKey = createPublicKey({
+    key: Buffer.concat([SPKI_PREFIX, key]),
+    format: 'der',
+    type: 'spki',
+  });
+  return { name, id, publicKey };
+}
+
+/** The text of a verifier key, `name+id+data`. */
+export function formatVerifierKey(name: string, raw: Buffer, type: number = ED25519): string {
+  return `${name}+${hexId(typedKeyId(name, raw, type))}+${typed(raw, type)}`;
+}
+
 /** The key id of an Ed25519 public key, for implementations of {@link NoteSigner}. */
 export function keyIdOf(name: string, publicKey: Uint8Array): number {
-  const input = Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([ED25519]), publicKey]);
+  return typedKeyId(name, publicKey, ED25519);
+}
+
+/** The key id of a public key of a signature type. @see https://c2sp.org/signed-note */
+export function typedKeyId(name: string, publicKey: Uint8Array, type: number): number {
+  const input = Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([type]), publicKey]);
   return hash('sha256', input, 'buffer').readUInt32BE(0);
 }
 
-function parseKey(text: string, what: string): { name: string; id: number; key: Buffer } {
+function parseKey(
+  text: string,
+  what: string,
+  type: number = ED25519,
+): { name: string; id: number; key: Buffer } {
   const [name = '', id = '', data = '', ...rest] = splitKey(text);
-  const bytes = Buffer.from(data, 'base64');
+  const bytes = decodeBase64(data);
   if (
     rest.length > 0 ||
     !NAME.test(name) ||
     !/^[0-9a-f]{8}$/.test(id) ||
     bytes.length !== 33 ||
-    bytes[0] !== ED25519
+    bytes[0] !== type
   ) {
     throw new TypeError(`The ${what} is not of the form name+hex id+base64 Ed25519 key.`);
   }
@@ -140,8 +186,14 @@ function splitKey(text: string): readonly string[] {
     : [text.slice(0, first), text.slice(first + 1, second), text.slice(second + 1)];
 }
 
-function checkKeyId(name: string, id: number, publicKey: Uint8Array, what: string): void {
-  if (keyIdOf(name, publicKey) !== id) {
+function checkKeyId(
+  name: string,
+  id: number,
+  publicKey: Uint8Array,
+  what: string,
+  type: number = ED25519,
+): void {
+  if (typedKeyId(name, publicKey, type) !== id) {
     throw new TypeError(
       `The ${what} of ${show(name)} has id ${hexId(id)}, which does not match the key.`,
     );
@@ -161,8 +213,8 @@ function rawPublicKey(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' }).subarray(-32);
 }
 
-function typed(key: Uint8Array): string {
-  return Buffer.concat([Buffer.from([ED25519]), key]).toString('base64');
+function typed(key: Uint8Array, type: number = ED25519): string {
+  return Buffer.concat([Buffer.from([type]), key]).toString('base64');
 }
 
 function hexId(id: number): string {

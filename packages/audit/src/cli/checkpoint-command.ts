@@ -6,6 +6,7 @@ import type { AuditSource } from '../sinks/sink.ts';
 import { asUsageError, EXIT, type ExitCode, UnreadableError, UsageError } from './exit-codes.ts';
 import type { Values } from './filters.ts';
 import { type Io, verbatim } from './io.ts';
+import { textOf } from './text-of.ts';
 
 /** Environment variable with the secret key, as an alternative to a file. */
 const KEY_VARIABLE = 'TEMPER_AUDIT_KEY';
@@ -25,7 +26,16 @@ export async function checkpointCommand(
 
 async function signNew(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
   const signer = orUsage(noteSigner)(await secretKey(values, io));
-  const report = await verifyLog(source, { signal: io.signal });
+  const origin = (values.origin as string | undefined) ?? signer.name;
+  const checkpoints: string[] = [];
+  for (const path of (values.checkpoint as string[]) ?? []) checkpoints.push(await textOf(path));
+  const keys = [signer.verifierKey, ...((values.key as string[]) ?? [])];
+  const { signal } = io;
+  // The key of the operator must not sign what it has not signed before under this origin.
+  const held = { keys, checkpoints, origin, requireCheckpoint: false, signal };
+  const report = await verifyLog(source, held).catch((error: unknown) => {
+    throw asUsageError(error);
+  });
   if (report.problem !== undefined) {
     const { sequence, message } = report.problem;
     await io.stderr.write(
@@ -37,18 +47,18 @@ async function signNew(source: AuditSource, values: Values, io: Io): Promise<Exi
     throw new UnreadableError(
       'The log cannot be signed: retention has removed events without storing their Merkle frontier.',
     );
-  const origin = (values.origin as string | undefined) ?? signer.name;
   const body = { origin, size: report.last, root: Buffer.from(report.root, 'base64') };
   await io.stdout.write(await signCheckpoint(body, [signer]));
   return EXIT.ok;
 }
 
-async function secretKey(values: Values, io: Io): Promise<string> {
+/** The secret key of the options or the environment. @throws {UsageError} if there is none */
+export async function secretKey(values: Values, io: Io): Promise<string> {
   const path = values['key-file'] as string | undefined;
   if (path === undefined) {
     const key = io.env[KEY_VARIABLE];
     if (key !== undefined && key !== '') return key.trim();
-    throw new UsageError(`--sign requires --key-file or the secret key in ${KEY_VARIABLE}.`);
+    throw new UsageError(`Give --key-file, or the secret key in ${KEY_VARIABLE}.`);
   }
   try {
     return (await readFile(path, 'utf8')).trim();
@@ -65,10 +75,11 @@ export async function newKeyCommand(name: string, io: Io): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-function orUsage<T>(make: (text: string) => T): (text: string) => T {
-  return (text) => {
+/** A function whose argument errors are errors of usage. */
+export function orUsage<Input, T>(make: (input: Input) => T): (input: Input) => T {
+  return (input) => {
     try {
-      return make(text);
+      return make(input);
     } catch (error) {
       throw asUsageError(error);
     }

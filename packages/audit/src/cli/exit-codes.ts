@@ -8,9 +8,11 @@ export const EXIT: {
   readonly usage: 2;
   /** The log does not exist or cannot be read. */
   readonly unreadable: 3;
+  /** No problem was found, but the log was held to nothing: see the report for what was not shown. */
+  readonly unproven: 4;
   /** Interrupted by SIGINT. */
   readonly interrupted: 130;
-} = { ok: 0, invalidLog: 1, usage: 2, unreadable: 3, interrupted: 130 };
+} = { ok: 0, invalidLog: 1, usage: 2, unreadable: 3, unproven: 4, interrupted: 130 };
 
 /** An exit code. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

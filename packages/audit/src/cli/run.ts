@@ -9,10 +9,12 @@ import { exportCommand } from './export-command.ts';
 import { FILTER_OPTIONS, SOURCE_OPTIONS, type Values } from './filters.ts';
 import { COMMAND_NAMES, help } from './help.ts';
 import { type Io, styler } from './io.ts';
+import { migrateCommand } from './migrate-command.ts';
 import { openSource } from './open-source.ts';
 import { queryCommand } from './query-command.ts';
 import { tailCommand } from './tail-command.ts';
 import { verifyCommand } from './verify-command.ts';
+import { WITNESS_OPTIONS, witnessCommand } from './witness-command.ts';
 
 interface Command {
   readonly options: ParseArgsOptionsConfig;
@@ -25,6 +27,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       key: { type: 'string', multiple: true },
       'key-file': { type: 'string', multiple: true },
       checkpoint: { type: 'string', multiple: true },
+      origin: { type: 'string' },
+      log: { type: 'string' },
+      size: { type: 'string' },
+      witness: { type: 'string', multiple: true },
+      'witness-key': { type: 'string', multiple: true },
+      quorum: { type: 'string' },
       json: { type: 'boolean' },
     },
     run: verifyCommand,
@@ -58,10 +66,16 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     },
     run: (source, _, values, io) => exportCommand(source, values, io),
   },
+  migrate: {
+    options: { to: { type: 'string' }, id: { type: 'string' } },
+    run: (source, _, values, io) => migrateCommand(source, values, io),
+  },
   checkpoint: {
     options: {
       sign: { type: 'boolean' },
       'key-file': { type: 'string' },
+      key: { type: 'string', multiple: true },
+      checkpoint: { type: 'string', multiple: true },
       origin: { type: 'string' },
       'new-key': { type: 'string' },
     },
@@ -88,6 +102,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
 
 async function dispatch(args: readonly string[], io: Io): Promise<ExitCode> {
   const [name, ...rest] = args;
+  if (name === 'witness') return dispatchWitness(rest, io);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     await (name === undefined ? io.stderr : io.stdout).write(help(rest[0]));
     return name === undefined ? EXIT.usage : EXIT.ok;
@@ -115,6 +130,14 @@ async function dispatch(args: readonly string[], io: Io): Promise<ExitCode> {
   } finally {
     await opened.close();
   }
+}
+
+/** `witness` is the command that has no log. */
+async function dispatchWitness(args: readonly string[], io: Io): Promise<ExitCode> {
+  const { values, positionals } = parse(WITNESS_OPTIONS, args);
+  if (values.help !== true) return witnessCommand(positionals, values, io);
+  await io.stdout.write(help('witness'));
+  return EXIT.ok;
 }
 
 function parse(

@@ -169,7 +169,7 @@ describe('usage', () => {
         });
         child.on('close', (code) => resolve({ code: code ?? -1, out, err }));
       });
-    expect(await started(['verify', database])).toMatchObject({ code: 0, err: '' });
+    expect(await started(['verify', database])).toMatchObject({ code: 4, err: '' });
     expect(await started(['verify', '/nowhere'])).toMatchObject({ code: 3, out: '' });
     expect((await started(['export', files])).out.split('\n')).toHaveLength(21);
   });

@@ -1,13 +1,15 @@
-import { readFile } from 'node:fs/promises';
+import { AuditCorruptError } from '../errors.ts';
 import { verifyLog } from '../read/verify.ts';
 import type { VerifyReport } from '../read/verify-report.ts';
 import type { AuditSource } from '../sinks/sink.ts';
-import { asUsageError, EXIT, type ExitCode, UnreadableError } from './exit-codes.ts';
-import type { Values } from './filters.ts';
+import { asUsageError, EXIT, type ExitCode } from './exit-codes.ts';
+import { numberFrom, type Values } from './filters.ts';
 import { printable } from './format-event.ts';
 import { type Io, styler, verbatim } from './io.ts';
 import { Progress } from './progress.ts';
 import { lastSequence } from './tail-command.ts';
+import { textOf } from './text-of.ts';
+import { askWitnesses, describeHeld } from './witnesses.ts';
 
 /** `verify`: verifies the hash chain and the checkpoints of the whole log. */
 export async function verifyCommand(
@@ -20,12 +22,17 @@ export async function verifyCommand(
   for (const path of (values['key-file'] as string[]) ?? []) keys.push((await textOf(path)).trim());
   const checkpoints: string[] = [];
   for (const path of (values.checkpoint as string[]) ?? []) checkpoints.push(await textOf(path));
-  const progress = new Progress(io, await lastSequence(source));
+  const held = await askWitnesses(keys, values);
+  checkpoints.push(...(held?.checkpoints ?? []));
+  const progress = new Progress(io, await lastSequence(source).catch(unlessDamaged));
   let report: VerifyReport;
   try {
     report = await verifyLog(source, {
       ...(keys.length > 0 ? { keys } : {}),
       checkpoints,
+      ...(values.origin === undefined ? {} : { origin: values.origin as string }),
+      ...(values.log === undefined ? {} : { log: values.log as string }),
+      ...(values.size === undefined ? {} : { size: numberFrom('size', values.size as string) }),
       signal: io.signal,
       onProgress: (events) => progress.update(events),
     });
@@ -39,15 +46,18 @@ export async function verifyCommand(
       ? verbatim(io.stdout, `${JSON.stringify(report)}\n`)
       : describe(report, location, keys.length > 0, io),
   );
+  if (held !== undefined) {
+    await (values.json === true ? io.stderr : io.stdout).write(describeHeld(held));
+    if (held.witnessed === undefined) return EXIT.invalidLog;
+  }
+  if (report.verdict === 'unproven') return EXIT.unproven;
   return report.ok ? EXIT.ok : EXIT.invalidLog;
 }
 
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UnreadableError(`${path} cannot be read: ${(error as Error).message}.`);
-  }
+/** The damage of a log is for the report. */
+function unlessDamaged(error: unknown): number {
+  if (error instanceof AuditCorruptError) return 0;
+  throw error;
 }
 
 function describe(report: VerifyReport, location: string, keyed: boolean, io: Io): string {
@@ -58,7 +68,8 @@ function describe(report: VerifyReport, location: string, keyed: boolean, io: Io
   const count = events.toLocaleString('en');
   if (problem === undefined) {
     const range = events === 0 ? 'no events' : `${count} events, ${first} to ${last}`;
-    lines.push(`${style('green', 'valid')}  ${log}: ${range}`);
+    const verdict = report.ok ? style('green', 'valid') : style('yellow', 'unproven');
+    lines.push(`${verdict}  ${log}: ${range}`);
   } else {
     const { kind, sequence, message } = problem;
     lines.push(`${style('red', kind)}  ${log}, at event ${sequence}: ${printable(message)}`);
@@ -67,6 +78,7 @@ function describe(report: VerifyReport, location: string, keyed: boolean, io: Io
   if (anchor !== undefined)
     lines.push(`  events up to ${anchor.sequence} were removed by retention`);
   lines.push(`  ${coverage(checkpoints, last, keyed)}`);
+  for (const sentence of report.notShown) lines.push(`  not shown: ${sentence}`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -54,7 +54,7 @@ describe('record', () => {
     for (let i = 0; i < 12; i++) log.record(event(`n${i}`));
     expect(log.stats()).toMatchObject({ dropped: 7, pending: 5 });
     sink?.release();
-    await log.flush();
+    await expect(log.flush()).rejects.toMatchObject({ code: 'AUDIT_LOST', lost: 7 });
     await log.flush();
     expect(actions(sink?.lines ?? [])).toEqual(['n0', 'n1', 'n2', 'n3', 'n4', 'account']);
     expect(JSON.parse(sink?.lines.at(-1) ?? '').details).toMatchObject({ dropped: 7, refused: 0 });

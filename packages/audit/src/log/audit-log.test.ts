@@ -2,7 +2,7 @@ import { ManualClock, settle } from '@temper/testkit';
 import { describe, expect, it } from 'vitest';
 import { ScriptedSink } from '../../test/scripted-sink.ts';
 import type { AuditEvent, AuditEventInput } from '../chain/event.ts';
-import { GENESIS_HASH } from '../chain/hash-chain.ts';
+import { genesis } from '../chain/hash-chain.ts';
 import type { AuditUnavailableError } from '../errors.ts';
 import { verifyLog } from '../read/verify.ts';
 import type { AuditLog } from './audit-log.ts';
@@ -52,7 +52,9 @@ describe('append', () => {
     const second = await log.append(event('two', { error: new TypeError('bad') }));
     expect(first).toMatchObject({
       sequence: 1,
-      prev: GENESIS_HASH,
+      v: 2,
+      log: first.log,
+      prev: genesis(first.log).hash,
       timestamp: '2023-11-14T22:13:20.000Z',
       eventType: 'operation',
       action: 'one',

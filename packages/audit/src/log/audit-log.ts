@@ -4,6 +4,7 @@ import type { ExportOptions } from '../read/export/export-events.ts';
 import type { AuditPage, AuditQuery } from '../read/query.ts';
 import type { VerifyOptions, VerifyReport } from '../read/verify-report.ts';
 import type { AuditSource, SinkRecovery } from '../sinks/sink.ts';
+import type { RetentionState } from './retention-guard.ts';
 import type { SinkHealth } from './writer-queue.ts';
 
 /** State of one sink in {@link AuditLogStats}. */
@@ -42,6 +43,8 @@ export interface AuditLogStats {
   readonly pending: number;
   /** Number of events the last signed checkpoint covers; 0 without a checkpoint. */
   readonly checkpointed: number;
+  /** Message of the last failure to sign a checkpoint; undefined if the last attempt succeeded. */
+  readonly checkpointError: string | undefined;
   readonly sinks: readonly SinkStats[];
 }
 
@@ -89,7 +92,10 @@ export interface AuditLog extends AsyncDisposable {
   stream(query?: AuditQuery): AsyncIterable<AuditEvent>;
   /** Streams every matching event as a line of JSON, in the log's own or another format. */
   export(options?: ExportOptions): AsyncIterable<string>;
-  /** Verifies the hash chain and the checkpoints of the whole log. */
+  /**
+   * Verifies the hash chain and the checkpoints of the whole log. Unless `options.size` says otherwise, it is
+   * held to the number of events that this process knows it to have.
+   */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
   /**
    * Signs a checkpoint over all durable events and returns it.
@@ -97,12 +103,40 @@ export interface AuditLog extends AsyncDisposable {
    * @throws {TypeError} if the log has no signer
    */
   checkpoint(): Promise<SignedCheckpoint>;
+  /**
+   * Puts a legal hold into force: from then on retention removes nothing, in this and later processes,
+   * until {@link release}. States it in the log and resolves when the statement is durable and no removal
+   * is in progress. After a rejection the hold is in force until this process ends.
+   *
+   * @param name - of the hold, 1 to 256 characters
+   * @throws {TypeError} if the name or the reason is not such a text
+   * @throws {AuditUnavailableError} if the statement could not be stored
+   */
+  hold(name: string, reason?: string): Promise<AuditEvent>;
+  /**
+   * Ends a legal hold and states it in the log.
+   *
+   * @throws {RangeError} if no hold of this name is in force
+   * @throws {AuditUnavailableError} if the statement could not be stored: the hold stays in force
+   */
+  release(name: string, reason?: string): Promise<AuditEvent>;
+  /**
+   * States that the clock is right after a step that was not believed, so that events are removed for their
+   * age again. Look at the clock first: if it is wrong, fresh events are removed.
+   *
+   * @throws {RangeError} if no step is unconfirmed
+   * @throws {AuditUnavailableError} if the statement could not be stored
+   */
+  confirmClock(): Promise<AuditEvent>;
+  /** What keeps retention from removing events. Reads the log once. */
+  retention(): Promise<RetentionState>;
   /** The source this log is read from, for the functions of `@temper/audit/read`. */
   readonly source: AuditSource;
   /**
    * Waits until all events accepted so far are durable.
    *
    * @throws {AuditUnavailableError} if they cannot be stored
+   * @throws {AuditLossError} if events accepted since the last report are lost, with their number
    */
   flush(): Promise<void>;
   stats(): AuditLogStats;
@@ -110,6 +144,7 @@ export interface AuditLog extends AsyncDisposable {
    * Flushes, signs a last checkpoint and closes the sinks. Idempotent.
    *
    * @throws {AuditUnavailableError} after closing the sinks, if events could not be stored
+   * @throws {AuditLossError} after closing the sinks, if events were lost and not reported by `flush`
    */
   close(): Promise<void>;
 }

@@ -1,17 +1,21 @@
 import { type Clock, OperationTimeoutError } from '@temper/core';
-import { notify, reportCallbackError, type Scheduled, safeText } from '@temper/core/policy';
-import { openCheckpoint, type SignedCheckpoint, signCheckpoint } from '../chain/checkpoint.ts';
-import { type ChainHead, parseLine } from '../chain/hash-chain.ts';
-import { decodeFrontier, encodeFrontier, leafOf, type MerkleFrontier } from '../chain/merkle.ts';
+import {
+  messageOf,
+  notify,
+  reportCallbackError,
+  type Scheduled,
+  safeText,
+  timerEpoch,
+} from '@temper/core/policy';
+import { type SignedCheckpoint, signCheckpoint } from '../chain/checkpoint.ts';
+import type { ChainHead } from '../chain/hash-chain.ts';
+import { encodeFrontier, leafOf, type MerkleFrontier } from '../chain/merkle.ts';
 import { type NoteSigner, type NoteVerifier, noteVerifier } from '../chain/signing-key.ts';
-import { AuditCorruptError } from '../errors.ts';
-import type { AuditSource, StoredCheckpoint } from '../sinks/sink.ts';
+import type { AuditSource } from '../sinks/sink.ts';
+import { beginFrontier, extendFrontier } from './begin-frontier.ts';
 import type { ResolvedCheckpointOptions } from './options.ts';
 import { withinTime } from './time-limit.ts';
 import type { WriterQueue } from './writer-queue.ts';
-
-/** Maximum number of hashes kept while signing fails, in multiples of `everyEvents`. */
-const MAX_INTERVALS = 10;
 
 /**
  * Signs checkpoints over durable events, by number of events and by age. Only durable events are
@@ -25,17 +29,24 @@ export class Checkpointer {
   readonly #source: () => AuditSource;
   readonly #signers: readonly NoteSigner[];
   readonly #verifiers: readonly NoteVerifier[];
+  readonly #stored: () => number;
+  /** Undefined until the log has been read up to the last checkpoint. */
   #frontier: MerkleFrontier | undefined;
-  /** Hashes of durable events that are not in the frontier; the first has sequence {@link #tailStart}. */
-  #tail: string[] = [];
-  #tailStart = 0;
+  /** Durable events that are not in the last checkpoint. */
+  #uncovered = 0;
+  /** Number of events the last published checkpoint covers. */
+  #published = 0;
+  #publishing: Promise<void> = Promise.resolve();
   #last: SignedCheckpoint | undefined;
+  #error: unknown;
   #signing: Promise<unknown> = Promise.resolve();
   #waiting = false;
   #closed = false;
   /** Whether an event has become durable that no checkpoint covers, also when signing it has failed. */
   #unsigned = false;
   #timer: Scheduled | undefined;
+  /** Of the timer functions that armed the timer. */
+  #epoch: number | undefined;
 
   constructor(
     log: string,
@@ -43,12 +54,14 @@ export class Checkpointer {
     clock: Clock,
     queues: () => readonly WriterQueue[],
     source: () => AuditSource,
+    stored: () => number,
   ) {
     this.#log = log;
     this.#options = options;
     this.#clock = clock;
     this.#queues = queues;
     this.#source = source;
+    this.#stored = stored;
     this.#signers = options.signers.map((signer) => this.#limited(signer));
     this.#verifiers = options.signers.map(({ verifierKey }) => noteVerifier(verifierKey));
   }
@@ -56,12 +69,15 @@ export class Checkpointer {
   /** A signer that is not waited for beyond `signTimeoutMs`: its key may be in a remote service. */
   #limited(signer: NoteSigner): NoteSigner {
     const { name, keyId, verifierKey } = signer;
-    const { signTimeoutMs } = this.#options;
-    const timeoutError = (): Error =>
-      new OperationTimeoutError(this.#log, signTimeoutMs, `Signer '${safeText(name)}'`);
     const sign = (data: Uint8Array): Promise<Uint8Array> =>
-      withinTime(this.#clock, signTimeoutMs, () => signer.sign(data), timeoutError);
+      this.#within(() => signer.sign(data), `Signer '${safeText(name)}'`);
     return { name, keyId, verifierKey, sign };
+  }
+
+  #within<T>(work: () => T | PromiseLike<T>, what: string): Promise<T> {
+    const { signTimeoutMs } = this.#options;
+    const late = (): Error => new OperationTimeoutError(this.#log, signTimeoutMs, what);
+    return withinTime(this.#clock, signTimeoutMs, work, late);
   }
 
   /** Number of events the last checkpoint covers. */
@@ -71,19 +87,23 @@ export class Checkpointer {
 
   /** Adds an event that has become durable. */
   stored({ sequence, hash }: ChainHead): void {
-    const { everyEvents } = this.#options;
-    if (this.#tail.length >= everyEvents * MAX_INTERVALS) this.#tail = [];
-    if (this.#tail.length === 0) this.#tailStart = sequence;
-    this.#tail.push(hash);
+    // By sequence, not by position: a frontier that lags behind is extended from the source.
+    if (this.#frontier?.size === sequence - 1) this.#frontier.append(leafOf(hash));
     this.#unsigned = true;
-    if (this.#tail.length >= everyEvents) this.#due();
+    this.#uncovered++;
+    if (this.#uncovered >= this.#options.everyEvents) this.#due();
     else this.#arm();
   }
 
   /** The timer runs only while there are events without a checkpoint. */
   #arm(): void {
     const { everyMs } = this.#options;
-    if (this.#closed || this.#timer !== undefined || everyMs === Number.POSITIVE_INFINITY) return;
+    if (this.#closed || everyMs === Number.POSITIVE_INFINITY) return;
+    const epoch = timerEpoch(this.#clock);
+    if (this.#timer !== undefined && this.#epoch === epoch) return;
+    // A timer of functions that a test has replaced since, or put back, may never fire.
+    this.#timer?.cancel();
+    this.#epoch = epoch;
     this.#timer = this.#clock.schedule(() => {
       this.#timer = undefined;
       this.#due();
@@ -94,12 +114,12 @@ export class Checkpointer {
   #due(): void {
     if (this.#waiting) return;
     this.#waiting = true;
-    this.sign(this.#tailStart + this.#tail.length - 1).then(
+    this.sign().then(
       () => {
         this.#waiting = false;
         // Further events may have arrived while this checkpoint was being signed.
-        if (this.#tail.length >= this.#options.everyEvents) this.#due();
-        else if (this.#tail.length > 0) this.#arm();
+        if (this.#uncovered >= this.#options.everyEvents) this.#due();
+        else if (this.#uncovered > 0) this.#arm();
       },
       (error: unknown) => {
         this.#waiting = false;
@@ -109,24 +129,59 @@ export class Checkpointer {
     );
   }
 
-  /** Signs a checkpoint over the first `size` events, which must be durable. */
-  sign(size: number): Promise<SignedCheckpoint> {
-    const signed = this.#signing.then(() => this.#sign(size));
-    this.#signing = signed.catch(() => undefined);
+  /** Signs a checkpoint over all durable events. */
+  sign(): Promise<SignedCheckpoint> {
+    const signed = this.#signing.then(() => this.#sign());
+    this.#signing = signed.then(
+      () => {
+        this.#error = undefined;
+      },
+      (error: unknown) => {
+        this.#error = error;
+      },
+    );
     return signed;
   }
 
-  async #sign(size: number): Promise<SignedCheckpoint> {
+  /** Message of the last failure to sign; undefined if the last attempt succeeded. */
+  get error(): string | undefined {
+    return this.#error === undefined ? undefined : messageOf(this.#error);
+  }
+
+  /**
+   * Resolves when a published checkpoint covers the event with this sequence.
+   *
+   * @throws what the signer failed with, or an error if the checkpoint could not be published
+   */
+  async cover(sequence: number): Promise<void> {
+    const published = async (): Promise<boolean> => {
+      await this.#publishing.catch(() => undefined);
+      return this.#published >= sequence;
+    };
+    if (await published()) return;
+    const checkpoint = this.size >= sequence ? this.#last : await this.sign();
+    if (await published()) return;
+    // It was signed earlier, or could not be published.
+    if (checkpoint !== undefined) this.#publish(checkpoint);
+    if (await published()) return;
+    throw new Error(`no checkpoint over ${sequence} events could be published`);
+  }
+
+  async #sign(): Promise<SignedCheckpoint> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#frontier ??= await this.#restore(size);
-    await this.#grow(this.#frontier, size);
+    const durable = this.#stored();
+    this.#frontier ??= await this.#begin(durable);
+    await extendFrontier(this.#log, this.#source(), this.#frontier, this.#stored);
+    // A snapshot: events become durable while it is being signed.
+    const { size } = this.#frontier;
     if (this.#last !== undefined && this.#last.body.size >= size) return this.#last;
     const body = { origin: this.#options.origin, size, root: this.#frontier.root() };
     const frontier = encodeFrontier(this.#frontier);
     const note = await signCheckpoint(body, this.#signers);
     this.#last = { note, body };
-    this.#unsigned = this.#tail.length > 0;
+    this.#uncovered = Math.max(0, this.#stored() - size);
+    this.#unsigned = this.#uncovered > 0;
     await Promise.all(
       this.#queues().map((queue) =>
         queue
@@ -134,73 +189,52 @@ export class Checkpointer {
           .catch((error) => reportCallbackError(queue.sink.name, 'saveCheckpoint', error)),
       ),
     );
-    notify(this.#log, 'checkpoints.publish', this.#options.publish, note, body);
+    this.#publish(this.#last);
     return this.#last;
   }
 
-  /** Adds events to the frontier, from memory or, if they are no longer in memory, from the source. */
-  async #grow(frontier: MerkleFrontier, size: number): Promise<void> {
-    const remembered = this.#tail.length > 0 ? this.#tailStart - 1 : size;
-    if (frontier.size < Math.min(remembered, size)) {
-      const range = { from: frontier.size + 1, to: Math.min(remembered, size) };
-      for await (const lines of this.#source().read(range)) {
-        for (const line of lines) frontier.append(leafOf(parseLine(line).hash));
-      }
+  #publish({ note, body }: SignedCheckpoint): void {
+    const { publish } = this.#options;
+    let published: Promise<unknown> = Promise.resolve();
+    const failed = new Error('the checkpoint was not published');
+    if (publish !== undefined) {
+      published = Promise.reject(failed);
+      const call = (...args: Parameters<typeof publish>): unknown => {
+        published.catch(() => undefined);
+        const result = publish(...args);
+        published = Promise.resolve(result);
+        return result;
+      };
+      notify(this.#log, 'checkpoints.publish', call, note, body);
     }
-    const known = Math.max(0, frontier.size - (this.#tailStart - 1));
-    const wanted = size - (this.#tailStart - 1);
-    for (const hash of this.#tail.slice(known, Math.max(known, wanted)))
-      frontier.append(leafOf(hash));
-    if (frontier.size < size) {
-      throw new AuditCorruptError(
-        this.#log,
-        this.#log,
-        frontier.size + 1,
-        'the event cannot be read back',
-      );
-    }
-    if (wanted > 0) {
-      this.#tail = this.#tail.slice(wanted);
-      this.#tailStart = size + 1;
-    }
+    this.#publishing = published.then(() => {
+      this.#published = Math.max(this.#published, body.size);
+    });
+    this.#publishing.catch(() => undefined); // `notify` has logged it
   }
 
-  /** The frontier at the last checkpoint of an earlier run, if one of our keys signed it. */
-  async #restore(size: number): Promise<MerkleFrontier> {
-    const source = this.#source();
-    const anchor = await source.anchor();
-    // Throws if the anchor has no frontier.
-    const begin = decodeFrontier(anchor?.sequence ?? 0, anchor?.frontier ?? []);
-    const ours = (await source.checkpoints()).filter((stored) => this.#isOurs(stored));
-    const last = ours.at(-1);
-    if (last === undefined || last.size < begin.size) return begin;
-    if (last.size > size) {
-      const what = `a signed checkpoint covers ${last.size} events, but there are only ${size}`;
-      throw new AuditCorruptError(this.#log, source.name, size + 1, what);
-    }
-    const body = openCheckpoint(last.note, this.#verifiers);
-    this.#last = { note: last.note, body };
-    return decodeFrontier(last.size, last.frontier);
-  }
-
-  #isOurs({ note, size, frontier }: StoredCheckpoint): boolean {
-    try {
-      const body = openCheckpoint(note, this.#verifiers);
-      return (
-        body.origin === this.#options.origin &&
-        body.size === size &&
-        decodeFrontier(size, frontier).root().equals(body.root)
-      );
-    } catch {
-      return false;
-    }
+  /** The frontier to go on from, if the log continues its own last checkpoint and the published one. */
+  async #begin(durable: number): Promise<MerkleFrontier> {
+    const { origin, last, named } = this.#options;
+    const begun = await beginFrontier({
+      log: this.#log,
+      source: this.#source(),
+      durable,
+      origin,
+      named,
+      verifiers: this.#verifiers,
+      last: last && (() => this.#within(async () => last(origin), "'checkpoints.last'")),
+    });
+    // Whether it was published before the end of the earlier run is not known.
+    this.#last = begun.stored;
+    return begun.frontier;
   }
 
   /** Signs a checkpoint over the remaining events and stops the timer. */
-  async close(size: number): Promise<void> {
+  async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    if (this.#unsigned) await this.sign(size);
+    if (this.#unsigned) await this.sign();
     await this.#signing;
   }
 }

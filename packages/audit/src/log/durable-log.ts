@@ -1,8 +1,8 @@
-import { checkType } from '@temper/core/policy';
+import { checkType, reportCallbackError, show } from '@temper/core/policy';
 import type { SignedCheckpoint } from '../chain/checkpoint.ts';
 import type { AuditEvent, AuditEventInput } from '../chain/event.ts';
 import type { Draft } from '../chain/hash-chain.ts';
-import { AuditClosedError } from '../errors.ts';
+import { AuditClosedError, AuditLossError } from '../errors.ts';
 import { type ExportOptions, exportEvents } from '../read/export/export-events.ts';
 import {
   type AuditPage,
@@ -19,11 +19,16 @@ import { activeSpan, observePending } from '../telemetry.ts';
 import type { AuditLog, AuditLogStats, OpenReport } from './audit-log.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { Intake } from './intake/intake.ts';
+import { Redactor } from './intake/redaction.ts';
 import { LogWriter } from './log-writer.ts';
-import { type AuditLogOptions, type ResolvedAuditOptions, resolveAuditOptions } from './options.ts';
-
-/** `eventType` of events that the log writes itself. */
-const OWN_EVENT_TYPE = 'audit';
+import {
+  type AuditLogOptions,
+  DEFAULT_LIMITS,
+  type ResolvedAuditOptions,
+  resolveAuditOptions,
+} from './options.ts';
+import { OWN_EVENT_TYPE } from './own-events.ts';
+import type { RetentionState } from './retention-guard.ts';
 
 /**
  * Creates an audit log. Its sinks are opened by the first event, query or {@link AuditLog.ready}.
@@ -39,19 +44,27 @@ class DurableLog implements AuditLog {
   readonly name: string;
   readonly #sinks: readonly AuditSink[];
   readonly #intake: Intake;
+  /** Of the events that the log writes about itself. */
+  readonly #own: Intake;
   readonly #writer: LogWriter;
   readonly #checkpointer: Checkpointer | undefined;
   readonly #observed: Disposable;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedAuditOptions) {
-    const { name, clock, redactor, limits, checkpoints } = options;
+    const { name, clock, limits, checkpoints } = options;
     this.name = name;
     this.#sinks = options.sinks ?? [sqliteSink({ path: `${name}.db` })];
-    this.#intake = new Intake({ now: clock.now, activeSpan, redactor, limits });
+    // A statement of the log must not be redacted or cut, or a verification could not read it.
+    const now = (): number => clock.now();
+    this.#intake = new Intake({ now, activeSpan, redactor: options.redactor, limits });
+    const redactor = new Redactor({ rules: [] });
+    this.#own = new Intake({ now, activeSpan, redactor, limits: DEFAULT_LIMITS });
     this.#writer = new LogWriter(options, this.#sinks, {
       note: (action, status, details) => this.#note(action, status, details),
       stored: (event) => this.#checkpointer?.stored(event),
+      cover: async (sequence) => this.#checkpointer?.cover(sequence),
+      source: () => this.source,
     });
     const { queues } = this.#writer;
     this.#checkpointer =
@@ -62,12 +75,13 @@ class DurableLog implements AuditLog {
         clock,
         () => queues,
         () => this.source,
+        () => this.#writer.stored,
       );
     this.#observed = observePending(this);
   }
 
   #note(action: string, status: string, details: object): Draft {
-    return this.#intake.prepare({
+    return this.#own.prepare({
       eventType: OWN_EVENT_TYPE,
       action,
       resource: this.name,
@@ -76,11 +90,20 @@ class DurableLog implements AuditLog {
     });
   }
 
+  /** @throws {TypeError} if the event is invalid, or passes itself off as one of the log */
+  #prepare(input: AuditEventInput): Draft {
+    const draft = this.#intake.prepare(input);
+    if (draft.event.eventType !== OWN_EVENT_TYPE) return draft;
+    throw new TypeError(
+      `The eventType '${OWN_EVENT_TYPE}' is reserved for events that an audit log writes about itself.`,
+    );
+  }
+
   append(input: AuditEventInput): Promise<AuditEvent> {
     if (this.#closing !== undefined) return Promise.reject(new AuditClosedError(this.name));
     let draft: Draft;
     try {
-      draft = this.#intake.prepare(input);
+      draft = this.#prepare(input);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -89,7 +112,7 @@ class DurableLog implements AuditLog {
 
   record(input: AuditEventInput): void {
     if (this.#closing !== undefined) throw new AuditClosedError(this.name);
-    const draft = this.#intake.prepare(input);
+    const draft = this.#prepare(input);
     if (this.#writer.full) this.#writer.drop();
     else this.#writer.take(draft);
   }
@@ -134,7 +157,16 @@ class DurableLog implements AuditLog {
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     await this.#readable();
-    return verifyLog(this.source, options);
+    checkType('verify', 'options', options, 'object');
+    return verifyLog(this.source, { ...this.#known(), ...options });
+  }
+
+  /** What the writer itself knows of the log: the number of events that its source has stored. */
+  #known(): Pick<VerifyOptions, 'size'> {
+    const { source } = this;
+    const index = this.#sinks.findIndex((sink) => sink.source === source);
+    const size = this.#writer.queues[index]?.stored.sequence ?? 0;
+    return size === 0 ? {} : { size };
   }
 
   /** Opens and repairs the sinks before the first read. A failure to open does not prevent reading. */
@@ -151,11 +183,57 @@ class DurableLog implements AuditLog {
       );
     }
     await this.#writer.flush();
-    return this.#checkpointer.sign(this.#writer.stored);
+    return this.#checkpointer.sign();
   }
 
-  flush(): Promise<void> {
-    return this.#writer.state === 'idle' ? Promise.resolve() : this.#writer.flush();
+  async hold(name: string, reason?: string): Promise<AuditEvent> {
+    const details = holdDetails('hold', name, reason);
+    await this.#open();
+    const { guard } = this.#writer;
+    guard.hold(name);
+    await this.#writer.retentionSettled();
+    const stated = await this.#writer.announce('hold', details);
+    guard.state({ action: 'hold', details });
+    return stated;
+  }
+
+  async release(name: string, reason?: string): Promise<AuditEvent> {
+    const details = holdDetails('release', name, reason);
+    const { holds } = await this.retention();
+    if (!holds.includes(name)) {
+      throw new RangeError(`Audit log '${this.name}' has no hold ${show(name)}.`);
+    }
+    const stated = await this.#writer.announce('release', details);
+    this.#writer.guard.state({ action: 'release', details });
+    return stated;
+  }
+
+  async confirmClock(): Promise<AuditEvent> {
+    const { clockStepMs } = await this.retention();
+    if (clockStepMs === 0) {
+      throw new RangeError(`Audit log '${this.name}' has no step of its clock to confirm.`);
+    }
+    const details = { stepMs: -clockStepMs, confirmed: true };
+    const stated = await this.#writer.announce('clock', details);
+    this.#writer.guard.state({ action: 'clock', details });
+    return stated;
+  }
+
+  async retention(): Promise<RetentionState> {
+    await this.#open();
+    return this.#writer.guard.load();
+  }
+
+  /** @throws {AuditClosedError | AuditUnavailableError} if nothing can be stated */
+  async #open(): Promise<void> {
+    if (this.#closing !== undefined) throw new AuditClosedError(this.name);
+    await this.#writer.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#writer.state !== 'idle') await this.#writer.flush();
+    const lost = this.#writer.takeLost();
+    if (lost > 0) throw new AuditLossError(this.name, lost);
   }
 
   pending(): number {
@@ -163,7 +241,11 @@ class DurableLog implements AuditLog {
   }
 
   stats(): AuditLogStats {
-    return { ...this.#writer.stats(), checkpointed: this.#checkpointer?.size ?? 0 };
+    return {
+      ...this.#writer.stats(),
+      checkpointed: this.#checkpointer?.size ?? 0,
+      checkpointError: this.#checkpointer?.error,
+    };
   }
 
   close(): Promise<void> {
@@ -175,9 +257,18 @@ class DurableLog implements AuditLog {
     let failure: unknown;
     try {
       await this.flush();
-      await this.#checkpointer?.close(this.#writer.stored);
     } catch (error) {
       failure = error;
+    }
+    try {
+      if (failure === undefined || failure instanceof AuditLossError) {
+        await this.#writer.finishRetention().catch((error: unknown) => {
+          reportCallbackError(this.name, 'retention', error); // asked for again after the next start
+        });
+        await this.#checkpointer?.close();
+      }
+    } catch (error) {
+      failure ??= error;
     }
     this.#observed[Symbol.dispose]();
     await this.#writer.close();
@@ -187,4 +278,24 @@ class DurableLog implements AuditLog {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Longest name of a hold and longest reason, in UTF-16 code units. */
+const [MAX_HOLD, MAX_REASON] = [256, 2_048];
+
+/** Whether a text is stored as it is. */
+function isClean(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
+}
+
+function holdDetails(owner: string, name: unknown, reason: unknown): { readonly name: string } {
+  const check = (what: string, value: unknown, max: number): void => {
+    if (typeof value === 'string' && value !== '' && value.length <= max && isClean(value)) return;
+    throw new TypeError(
+      `${owner}: the ${what} must be 1 to ${max} characters, got ${show(value)}.`,
+    );
+  };
+  check('name', name, MAX_HOLD);
+  if (reason !== undefined) check('reason', reason, MAX_REASON);
+  return { name: name as string, ...(reason === undefined ? {} : { reason }) };
 }

@@ -120,7 +120,7 @@ describe('a sink that does not answer', () => {
       ...memorySink({ name: 'display' }),
       name: 'display',
       durable: false,
-      open: async () => ({ head: { sequence: 0, hash: '0'.repeat(64) } }),
+      open: async () => ({ head: { sequence: 0, hash: '0'.repeat(64), log: '' } }),
       write: never,
       close: async () => {
         closed = true;

@@ -1,24 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import { type Counts, messageOf } from '@temper/core/policy';
 import type { AuditEvent } from '../chain/event.ts';
-import { type ChainHead, type Draft, EMPTY_HEAD } from '../chain/hash-chain.ts';
+import { type Draft, EMPTY_HEAD, genesis } from '../chain/hash-chain.ts';
 import { AuditUnavailableError } from '../errors.ts';
 import type { EventOutcome } from '../semconv.ts';
-import type { AuditSink, SinkState, SinkWriteResult } from '../sinks/sink.ts';
+import type { AuditSink, SinkState } from '../sinks/sink.ts';
 import { eventCounts, measuresDurations, recordAppend, sinkCounts } from '../telemetry.ts';
 import type { AuditLogStats, OpenReport } from './audit-log.ts';
 import { Backlog, Entry } from './backlog.ts';
+import { LoopTurn } from './loop-turn.ts';
 import { LossCounter } from './loss-counter.ts';
 import type { ResolvedAuditOptions } from './options.ts';
+import { Retention } from './retention.ts';
+import { RetentionGuard } from './retention-guard.ts';
 import { countingSinks, requiredBy, storedBy } from './sink-rule.ts';
+import type { WriterHost } from './writer-host.ts';
 import { WriterQueue, type WriterQueueHost } from './writer-queue.ts';
-
-/** The part of the log that the writer uses. */
-export interface WriterHost {
-  /** Creates an event of the log itself. */
-  note(action: string, status: string, details: object): Draft;
-  /** Called when an event has become durable. */
-  stored(event: AuditEvent): void;
-}
 
 /**
  * Assigns every event its place in the chain, adds it to the queues of all sinks, and settles the
@@ -32,32 +29,45 @@ export interface WriterHost {
 export class LogWriter {
   readonly name: string;
   readonly queues: readonly WriterQueue[];
+  readonly guard: RetentionGuard;
   readonly #options: ResolvedAuditOptions;
   readonly #host: WriterHost;
   /** Queues of the sinks that count towards the rule. */
   readonly #counting: readonly WriterQueue[];
   readonly #required: number;
   readonly #losses: LossCounter;
+  readonly #retention: Retention;
   readonly #backlog: Backlog = new Backlog();
   /** Events that are not sealed: those before the log is open, and during an outage. */
   #waiting: Entry[] = [];
   /** Number of waiting entries whose callers are already settled. */
   #settledWaiting = 0;
-  #head: ChainHead = EMPTY_HEAD;
+  #head: SinkState['head'] = EMPTY_HEAD;
   #stored = 0;
   #queued = 0;
+  /** Events that no caller was told about and that will not be stored. */
+  #lost = 0;
   #state: AuditLogStats['state'] = 'idle';
   #opened = false;
   #opening = false;
   #found: readonly (SinkState | undefined)[];
   readonly #counts: Counts<EventOutcome>;
+  readonly #turn: LoopTurn = new LoopTurn();
 
   constructor(options: ResolvedAuditOptions, sinks: readonly AuditSink[], host: WriterHost) {
     this.#options = options;
     this.#host = host;
     this.name = options.name;
     this.#counts = eventCounts(this);
-    this.#losses = new LossCounter(options.clock.now);
+    this.#losses = new LossCounter(() => options.clock.now());
+    this.guard = new RetentionGuard(options.clock, options.maxClockStepMs, host.source);
+    this.#retention = new Retention({
+      log: this.name,
+      announce: (details) => this.announce('retire', details),
+      cover: (sequence) => host.cover(sequence),
+      observeClock: () => this.#observeClock(),
+      guard: this.guard,
+    });
     const queueHost = this.#queueHost();
     this.queues = sinks.map(
       (sink) => new WriterQueue(sink, queueHost, sinkCounts(this, sink.name)),
@@ -77,15 +87,14 @@ export class LogWriter {
       sinkRetryMs,
       holdLimit,
       head: () => this.#head,
+      genesis: () => genesis(this.#head.log),
       readableElsewhere: (queue) =>
         Math.max(0, ...this.#donors(queue).map(({ stored }) => stored.sequence)),
       donor: (queue, sequence) =>
         this.#donors(queue).find(({ stored }) => stored.sequence >= sequence)?.sink.source,
       changed: () => this.#evaluate(),
-      reported: (queue, { retired }: SinkWriteResult) => {
-        const { from, sequence, hash } = retired;
-        this.#note('retire', 'success', { sink: queue.sink.name, from, to: sequence, hash });
-      },
+      byAge: () => this.guard.known.clockStepMs === 0,
+      retirable: (queue, events) => this.#retention.retire(queue, events),
     };
   }
 
@@ -144,6 +153,7 @@ export class LogWriter {
 
   /** Counts an event beyond `queueLimit`. */
   drop(): void {
+    this.#lost++;
     this.#counts.dropped++;
     this.#losses.add('dropped');
   }
@@ -158,6 +168,13 @@ export class LogWriter {
     });
   }
 
+  /** Number of events lost without their callers' knowledge since the last call. */
+  takeLost(): number {
+    const lost = this.#lost;
+    this.#lost = 0;
+    return lost;
+  }
+
   /** Combined result of opening the sinks. */
   report(): OpenReport {
     return {
@@ -170,7 +187,7 @@ export class LogWriter {
     };
   }
 
-  stats(): Omit<AuditLogStats, 'checkpointed'> {
+  stats(): Omit<AuditLogStats, 'checkpointed' | 'checkpointError'> {
     return {
       state: this.#state,
       sequence: this.#head.sequence,
@@ -202,6 +219,11 @@ export class LogWriter {
     for (const result of closed) if (result.status === 'rejected') throw result.reason;
   }
 
+  /** Removes what is beyond the limits of the sinks before they are closed, for at most `sinkTimeoutMs`. */
+  finishRetention(): Promise<void> {
+    return this.#retention.finishAll(this.queues, this.#options);
+  }
+
   unavailable(): AuditUnavailableError {
     const failures = this.#counting
       .filter(({ health }) => health !== 'ready' && health !== 'new')
@@ -213,12 +235,26 @@ export class LogWriter {
   #seal(entry: Entry): void {
     const { draft } = entry;
     if (draft !== undefined) {
+      this.#observeClock();
       const sealed = draft.seal(this.#head);
       this.#head = sealed.event;
       for (const queue of this.queues) queue.push(sealed);
     }
     entry.sequence = this.#head.sequence;
     this.#backlog.push(entry);
+  }
+
+  /** Before the first event of a time that the clock has jumped to, so that a crash does not hide it. */
+  #observeClock(): void {
+    const stepMs = this.#opened ? this.guard.observe() : undefined;
+    if (stepMs === undefined) return;
+    this.guard.state({ action: 'clock', details: { stepMs } });
+    this.#note('clock', 'failure', { stepMs });
+  }
+
+  /** Resolves when no sink is removing events. */
+  retentionSettled(): Promise<void> {
+    return this.#retention.settled();
   }
 
   get #available(): boolean {
@@ -315,6 +351,7 @@ export class LogWriter {
         if (entry.resolve !== undefined) this.#settleUnstored(entry, 'held');
       } else {
         if (entry.queued) this.#queued--;
+        if (entry.queued || degrade) this.#lost++;
         this.#settleUnstored(entry, 'dropped');
       }
       entry.resolve = entry.reject = undefined;
@@ -329,14 +366,27 @@ export class LogWriter {
     const outcome = !degrade ? 'refused' : event === 'held' ? 'degraded' : 'dropped';
     this.#counts[outcome]++;
     this.#losses.add(outcome);
-    if (!degrade) reject?.(this.unavailable());
-    else if (draft !== undefined) resolve?.(Object.freeze({ ...draft.event }));
+    const error = degrade ? undefined : this.unavailable();
+    const settle = (): void => {
+      if (error !== undefined) reject?.(error);
+      else if (draft !== undefined) resolve?.(Object.freeze({ ...draft.event }));
+    };
+    const turn = this.#turn.step();
+    if (turn === undefined) settle();
+    else void turn.then(settle);
   }
 
   #note(action: string, status: string, details: object): void {
     // With a resolve function the entry does not count towards queueLimit.
     const draft = this.#host.note(action, status, details);
     this.#seal(new Entry(draft, 0, () => undefined));
+  }
+
+  /** States something in the log, and waits until the statement is durable. */
+  announce(action: string, details: object): Promise<AuditEvent> {
+    if (this.#state !== 'open') return Promise.reject(this.unavailable());
+    const draft = this.#host.note(action, 'success', details);
+    return new Promise((resolve, reject) => this.#seal(new Entry(draft, 0, resolve, reject)));
   }
 
   /** Opens the sinks that are not open, and the log if enough sinks are open. */
@@ -354,13 +404,15 @@ export class LogWriter {
   }
 
   /** Continues from the longest chain among the sinks. */
-  #join(heads: readonly ChainHead[]): void {
+  #join(heads: readonly SinkState['head'][]): void {
     for (const head of heads) if (head.sequence > this.#head.sequence) this.#head = head;
+    if (this.#head.sequence === 0) this.#head = genesis(this.#options.id ?? randomUUID());
+    this.guard.begin(this.#head);
     this.#opened = true;
     this.#state = 'unavailable';
     this.queues.forEach((queue, i) => {
       const state = this.#found[i];
-      if (state !== undefined) queue.join(state);
+      if (state !== undefined) queue.join(state, this.#options.id);
     });
     const { recovered } = this.report();
     if (!this.#available) return;

@@ -14,11 +14,12 @@ import {
   show,
   typeRule,
 } from '@temper/core/policy';
-import type { CheckpointBody } from '../chain/checkpoint.ts';
+import { type CheckpointBody, parseCheckpoint } from '../chain/checkpoint.ts';
 import type { NoteSigner } from '../chain/signing-key.ts';
 import type { AuditSink } from '../sinks/sink.ts';
 import type { AuditLimits } from './intake/details.ts';
-import { type RedactionOptions, Redactor } from './intake/redaction.ts';
+import { Redactor } from './intake/redaction.ts';
+import type { RedactionOptions } from './intake/redaction-rules.ts';
 import { checkRule, type SinkRule } from './sink-rule.ts';
 
 /** Options of signed checkpoints, which reveal a rewritten or truncated log. */
@@ -58,6 +59,23 @@ export interface CheckpointOptions {
    * cannot modify. An error thrown by the callback is logged and does not affect the log.
    */
   readonly publish?: (note: string, checkpoint: CheckpointBody) => unknown;
+  /**
+   * The last checkpoint that {@link publish} has stored, where the log's writer cannot change it: its text,
+   * a witness to ask, such as `httpWitness`, or a function that returns its text, or `undefined` if there is
+   * none. Asked for before the first signature after a start, for at most `signTimeoutMs`. While that fails,
+   * or the log is not consistent with it, nothing is signed: otherwise a log that was rewritten and whose
+   * own checkpoints were removed would be signed anew. A text is compared at every start, so renew it before
+   * retention removes events after it.
+   *
+   * @defaultValue none: only the checkpoints beside the log are compared
+   */
+  readonly last?: string | LastCheckpoint | LastCheckpoint['last'];
+}
+
+/** Something that knows the last published checkpoint of a log, such as a witness. */
+interface LastCheckpoint {
+  /** @param origin - of the log's checkpoints */
+  last(origin: string): string | undefined | PromiseLike<string | undefined>;
 }
 
 /** Options of {@link auditLog}. */
@@ -68,6 +86,14 @@ export interface AuditLogOptions {
    * @defaultValue 'audit'
    */
   readonly name?: string;
+  /**
+   * Identifier of a new log, which all its events, and so its hashes, are bound to: 1 to 128 characters
+   * of letters, digits and `._:/-`. A log that has events keeps its own, and is refused if it has
+   * another than is given here.
+   *
+   * @defaultValue a random UUID
+   */
+  readonly id?: string;
   /**
    * One to eight sinks that store the events. Queries read the first sink that can be read.
    *
@@ -123,6 +149,16 @@ export interface AuditLogOptions {
    * @throws {RangeError} at construction, unless >= 0
    */
   readonly sinkRetryMs?: number;
+  /**
+   * Longest step of the clock that is believed, in milliseconds: between two events against the monotonic
+   * clock, and against the last event at a start, where it is the longest pause of the log. A longer one is
+   * stated in the log, and after a step forward no event is removed for its age until the clock has gone
+   * back or {@link AuditLog.confirmClock} is called.
+   *
+   * @defaultValue 259_200_000 (three days)
+   * @throws {RangeError} at construction, unless >= 1_000 (`Infinity` allowed)
+   */
+  readonly maxClockStepMs?: number;
   /** Size limits of one event. */
   readonly limits?: AuditLimits;
   /** Values to drop, mask or hash. @defaultValue {@link defaultRedactionRules}, without a key */
@@ -141,7 +177,7 @@ export const DEFAULT_LIMITS: Defaults<AuditLimits> = {
   maxDepth: 8,
 };
 
-type UnsetAuditOptions = 'sinks' | 'limits' | 'redaction' | 'checkpoints';
+type UnsetAuditOptions = 'id' | 'sinks' | 'limits' | 'redaction' | 'checkpoints';
 
 /** The defaults of {@link AuditLogOptions}, as the README's table shows them. */
 export const AUDIT_DEFAULTS: Omit<Defaults<AuditLogOptions, UnsetAuditOptions>, 'clock'> = {
@@ -152,9 +188,10 @@ export const AUDIT_DEFAULTS: Omit<Defaults<AuditLogOptions, UnsetAuditOptions>, 
   holdLimit: 10_000,
   sinkTimeoutMs: 10_000,
   sinkRetryMs: 250,
+  maxClockStepMs: 259_200_000,
 };
 
-type UnsetCheckpointOptions = 'signer' | 'origin' | 'publish';
+type UnsetCheckpointOptions = 'signer' | 'origin' | 'publish' | 'last';
 
 /** The defaults of {@link CheckpointOptions}, as the README's table shows them. */
 export const CHECKPOINT_DEFAULTS: Defaults<CheckpointOptions, UnsetCheckpointOptions> = {
@@ -165,14 +202,18 @@ export const CHECKPOINT_DEFAULTS: Defaults<CheckpointOptions, UnsetCheckpointOpt
 
 /** Checked {@link CheckpointOptions} with defaults applied. */
 export interface ResolvedCheckpointOptions
-  extends Omit<Resolved<CheckpointOptions, UnsetCheckpointOptions>, 'signer' | 'origin'> {
+  extends Omit<Resolved<CheckpointOptions, UnsetCheckpointOptions>, 'signer' | 'origin' | 'last'> {
   readonly signers: readonly NoteSigner[];
   readonly origin: string;
+  readonly last: LastCheckpoint['last'] | undefined;
+  /** Whether the log was named by its identifier, so that it cannot be another one. */
+  readonly named: boolean;
 }
 
 /** Checked {@link AuditLogOptions} with defaults applied, except for the sinks. */
 export interface ResolvedAuditOptions
   extends Omit<Resolved<AuditLogOptions, UnsetAuditOptions>, UnsetAuditOptions> {
+  readonly id: string | undefined;
   readonly sinks: readonly AuditSink[] | undefined;
   readonly limits: Defaults<AuditLimits>;
   readonly redactor: Redactor;
@@ -186,7 +227,7 @@ const MAX_SINKS = 8;
 /** Checks the options and applies the defaults. */
 export function resolveAuditOptions(options: AuditLogOptions): ResolvedAuditOptions {
   const limit = numberRule({ min: 1, integer: true, infinite: false });
-  const { sinks, limits, redaction, checkpoints, ...all } = resolveOptions<
+  const { id, sinks, limits, redaction, checkpoints, ...all } = resolveOptions<
     AuditLogOptions,
     UnsetAuditOptions
   >(
@@ -195,6 +236,7 @@ export function resolveAuditOptions(options: AuditLogOptions): ResolvedAuditOpti
     { ...AUDIT_DEFAULTS, clock: systemClock },
     {
       name: nameRule,
+      id: checkId,
       rule: (owner, _option, value) => checkRule(owner, value, options.sinks),
       sinks: checkSinks,
       whenUnavailable: oneOfRule(['refuse', 'degrade']),
@@ -202,6 +244,7 @@ export function resolveAuditOptions(options: AuditLogOptions): ResolvedAuditOpti
       holdLimit: limit,
       sinkTimeoutMs: numberRule({ min: 1 }),
       sinkRetryMs: numberRule({ min: 0, infinite: false }),
+      maxClockStepMs: numberRule({ min: 1_000 }),
       limits: typeRule('object'),
       redaction: typeRule('object'),
       checkpoints: typeRule('object'),
@@ -210,12 +253,21 @@ export function resolveAuditOptions(options: AuditLogOptions): ResolvedAuditOpti
   );
   return {
     ...all,
+    id,
     sinks,
     limits: resolveLimits(limits ?? {}),
-    redactor: new Redactor(redaction),
-    checkpoints: checkpoints === undefined ? undefined : resolveCheckpoints(checkpoints),
+    redactor: new Redactor(redaction, all.name),
+    checkpoints:
+      checkpoints === undefined ? undefined : resolveCheckpoints(checkpoints, id !== undefined),
   };
 }
+
+const checkId: OptionRule = (owner, option, value) => {
+  if (typeof value === 'string' && /^[A-Za-z0-9._:/-]{1,128}$/.test(value)) return;
+  throw new TypeError(
+    `${owner}: ${option} must be 1 to 128 letters, digits and ._:/-, got ${show(value)}.`,
+  );
+};
 
 const sinkRule = methodsRule('open', 'write', 'close');
 
@@ -249,24 +301,40 @@ function resolveLimits(limits: AuditLimits): Defaults<AuditLimits> {
   });
 }
 
-function resolveCheckpoints(options: CheckpointOptions): ResolvedCheckpointOptions {
-  const { signer, origin, ...all } = resolveOptions<CheckpointOptions, UnsetCheckpointOptions>(
-    CHECKPOINTS,
-    options,
-    CHECKPOINT_DEFAULTS,
-    {
-      signer: checkSigners,
-      origin: checkOrigin,
-      everyEvents: numberRule({ min: 1, integer: true }),
-      everyMs: numberRule({ min: 1 }),
-      signTimeoutMs: numberRule({ min: 1 }),
-      publish: typeRule('function'),
-    },
-  );
+function resolveCheckpoints(options: CheckpointOptions, named: boolean): ResolvedCheckpointOptions {
+  const { signer, origin, last, ...all } = resolveOptions<
+    CheckpointOptions,
+    UnsetCheckpointOptions
+  >(CHECKPOINTS, options, CHECKPOINT_DEFAULTS, {
+    signer: checkSigners,
+    origin: checkOrigin,
+    everyEvents: numberRule({ min: 1, integer: true }),
+    everyMs: numberRule({ min: 1 }),
+    signTimeoutMs: numberRule({ min: 1 }),
+    publish: typeRule('function'),
+    last: checkLast,
+  });
   if (signer === undefined) checkSigners(CHECKPOINTS, 'signer', signer);
   const signers = [signer].flat() as readonly NoteSigner[];
-  return { ...all, signers, origin: origin ?? (signers[0] as NoteSigner).name };
+  return {
+    ...all,
+    signers,
+    origin: origin ?? (signers[0] as NoteSigner).name,
+    last: lastFrom(last),
+    named,
+  };
 }
+
+function lastFrom(last: CheckpointOptions['last']): LastCheckpoint['last'] | undefined {
+  if (typeof last === 'string') return () => last;
+  return typeof last === 'object' ? (origin) => last.last(origin) : last;
+}
+
+/** A signed note, a function, or an object with the method `last`. */
+const checkLast: OptionRule = (owner, option, value) => {
+  if (typeof value === 'string') parseCheckpoint(value);
+  else if (typeof value !== 'function') methodsRule('last')(owner, option, value);
+};
 
 const signerRule = methodsRule('sign');
 

@@ -1,14 +1,15 @@
 import { type Clock, OperationTimeoutError } from '@temper/core';
-import type { Counts, Scheduled } from '@temper/core/policy';
+import { type Counts, reportCallbackError, type Scheduled } from '@temper/core/policy';
 import { type ChainHead, EMPTY_HEAD, parseLine, type SealedEvent } from '../chain/hash-chain.ts';
 import { AuditCorruptError, AuditForkedError } from '../errors.ts';
 import type {
   AuditSink,
   AuditSource,
+  Retirable,
   SinkState,
-  SinkWriteResult,
   StoredCheckpoint,
 } from '../sinks/sink.ts';
+import { LoopTurn } from './loop-turn.ts';
 import { withinTime } from './time-limit.ts';
 
 /** Maximum number of events per write. */
@@ -28,14 +29,18 @@ export interface WriterQueueHost {
   readonly holdLimit: number;
   /** Last event of the log's chain. */
   head(): ChainHead;
+  /** The head before the first event of the log. */
+  genesis(): ChainHead;
   /** Last sequence that can be read from another sink. */
   readableElsewhere(queue: WriterQueue): number;
   /** A source of another sink that has stored `sequence`. */
   donor(queue: WriterQueue, sequence: number): AuditSource | undefined;
   /** Called when the sink has stored events, has failed or has recovered. */
   changed(queue: WriterQueue): void;
-  /** Called when the sink has done something that the log has to record. */
-  reported(queue: WriterQueue, result: SinkWriteResult): void;
+  /** Whether events may be removed for their age, as far as is known. */
+  byAge(): boolean;
+  /** Called when the sink has events beyond its limits. */
+  retirable(queue: WriterQueue, events: Retirable): void;
 }
 
 /** `ready`: stores events. `failed`: the last open or write failed. `stalled`: it exceeded `sinkTimeoutMs`. */
@@ -68,6 +73,7 @@ export class WriterQueue {
   #behind = false;
   #retryAt = 0;
   #timer: Scheduled | undefined;
+  readonly #turn: LoopTurn = new LoopTurn();
 
   constructor(sink: AuditSink, host: WriterQueueHost, counts: Counts<'failures'>) {
     this.sink = sink;
@@ -129,8 +135,13 @@ export class WriterQueue {
   }
 
   /** Continues from the state that {@link begin} returned, when the log has determined its head. */
-  join(state: SinkState): void {
+  join(state: SinkState, id: string | undefined): void {
     try {
+      const { log } = state.head;
+      if (id !== undefined && log !== '' && log !== id) {
+        const what = `it belongs to the log '${log}', not to '${id}'`;
+        throw new AuditCorruptError(this.sink.name, this.sink.name, undefined, what);
+      }
       this.#reconcile(state.head);
       this.health = 'ready';
       this.kick();
@@ -261,9 +272,22 @@ export class WriterQueue {
     if (this.#tracks && first.event.prev !== this.stored.hash) {
       throw new AuditForkedError(this.sink.name, this.#host.name, this.stored.sequence);
     }
-    const result = await this.#timed(() => this.sink.write(batch));
+    await this.#timed(() => this.sink.write(batch));
+    await this.#turn.step();
     this.stored = (batch[batch.length - 1] as SealedEvent).event;
-    if (result !== undefined) this.#host.reported(this, result);
+    if (this.sink.retirable !== undefined) await this.#askRetirable();
+  }
+
+  /** A failure is logged: the events are stored, and the sink is asked again after the next write. */
+  async #askRetirable(): Promise<void> {
+    try {
+      const events = await this.#limited(() =>
+        this.sink.retirable?.({ byAge: this.#host.byAge() }),
+      );
+      if (events !== undefined) this.#host.retirable(this, events);
+    } catch (error) {
+      reportCallbackError(this.sink.name, 'retirable', error);
+    }
   }
 
   /** Copies missing events from another sink, up to the first pending event. */
@@ -288,7 +312,8 @@ export class WriterQueue {
   }
 
   /** Compares the head of the sink with the chain of the log. */
-  #reconcile(head: ChainHead): void {
+  #reconcile(found: ChainHead): void {
+    const head = found.sequence === 0 ? this.#host.genesis() : found;
     if (!this.#tracks) {
       this.stored = this.#before(this.#pending[0]) ?? this.#host.head();
       return;
@@ -296,7 +321,7 @@ export class WriterQueue {
     const log = this.#host.head();
     const forked = (): AuditForkedError =>
       new AuditForkedError(this.sink.name, this.#host.name, head.sequence);
-    if (head.sequence > log.sequence) throw forked();
+    if (head.sequence > log.sequence || head.log !== log.log) throw forked();
     if (head.sequence < this.stored.sequence) {
       throw new AuditCorruptError(
         this.sink.name,
@@ -315,7 +340,13 @@ export class WriterQueue {
   }
 
   #before(sealed: SealedEvent | undefined): ChainHead | undefined {
-    return sealed && { sequence: sealed.event.sequence - 1, hash: sealed.event.prev };
+    return (
+      sealed && {
+        sequence: sealed.event.sequence - 1,
+        hash: sealed.event.prev,
+        log: sealed.event.log,
+      }
+    );
   }
 
   /** Waits for the sink and reports to the log when `sinkTimeoutMs` is exceeded. */

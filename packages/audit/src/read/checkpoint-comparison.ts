@@ -1,4 +1,4 @@
-import { messageOf } from '@temper/core/policy';
+import { messageOf, safeText } from '@temper/core/policy';
 import { type CheckpointBody, openCheckpoint, parseCheckpoint } from '../chain/checkpoint.ts';
 import type { MerkleFrontier } from '../chain/merkle.ts';
 import { parseNote } from '../chain/signed-note.ts';
@@ -43,6 +43,23 @@ export class CheckpointComparison {
         const message = `The checkpoint over ${checkpoint.size} events is invalid: ${messageOf(error)}`;
         this.problem ??= { kind: 'checkpoint', sequence: checkpoint.size, message };
       }
+    }
+    const origin = options.origin ?? kept[0]?.body.origin;
+    const foreign = [...kept, ...own].find(
+      ({ body, trusted }) => trusted && origin !== undefined && body.origin !== origin,
+    );
+    if (foreign !== undefined) {
+      const { body } = foreign;
+      const message = `The checkpoint over ${body.size} events is of another log: its origin is '${safeText(body.origin)}', not '${safeText(origin as string)}'.`;
+      this.problem ??= { kind: 'checkpoint', sequence: body.size, message };
+    }
+    const unreachable = kept.find(
+      ({ body }) => body.size < begin || begin === Number.POSITIVE_INFINITY,
+    );
+    if (unreachable !== undefined) {
+      const { size } = unreachable.body;
+      const message = `The given checkpoint over ${size} events cannot be compared, because retention has removed events after it; give a later one.`;
+      this.problem ??= { kind: 'unreachable', sequence: size, message };
     }
     const all = [...kept, ...own].sort((a, b) => a.body.size - b.body.size);
     this.#expected = all.filter(({ body }) => body.size >= begin);

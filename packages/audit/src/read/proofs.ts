@@ -1,4 +1,5 @@
-import { parseLine } from '../chain/hash-chain.ts';
+import { decodeBase64 } from '../chain/base64.ts';
+import { FORMAT, parseLine } from '../chain/hash-chain.ts';
 import { decodeFrontier, leafOf, MerkleFrontier, type NodeHash } from '../chain/merkle.ts';
 import {
   consistencyRanges,
@@ -10,11 +11,21 @@ import {
 } from '../chain/merkle-proof.ts';
 import type { AuditSource } from '../sinks/sink.ts';
 
+/** What a proof was made by. A verifier rejects what it does not know. */
+interface ProofFormat {
+  /** Version of the format. */
+  readonly v: 2;
+  /** Hash algorithm of the tree. */
+  readonly algorithm: 'sha256';
+  /** Identifier of the log; empty for the empty log. */
+  readonly log: string;
+}
+
 /**
  * Proves that an event is in a log to a verifier who has only a checkpoint and the hash of the event.
  * The log and the other events need not be disclosed.
  */
-export interface InclusionProof {
+export interface InclusionProof extends ProofFormat {
   /** Sequence of the event. */
   readonly sequence: number;
   /** Hash of the event, hexadecimal. */
@@ -28,7 +39,7 @@ export interface InclusionProof {
 }
 
 /** Proves that a log was only appended to between two checkpoints. */
-export interface ConsistencyProof {
+export interface ConsistencyProof extends ProofFormat {
   readonly from: number;
   readonly fromRoot: string;
   readonly to: number;
@@ -49,14 +60,24 @@ export async function proveInclusion(
   size: number,
 ): Promise<InclusionProof> {
   const ranges = inclusionRanges(sequence - 1, size);
-  const { nodes, roots, hash } = await hashRanges(source, ranges, [size], sequence);
-  return { sequence, hash, size, root: encode(roots[0] as NodeHash), nodes: nodes.map(encode) };
+  const { nodes, roots, hash, log } = await hashRanges(source, ranges, [size], sequence);
+  return {
+    ...format(log),
+    sequence,
+    hash,
+    size,
+    root: encode(roots[0] as NodeHash),
+    nodes: nodes.map(encode),
+  };
 }
 
 /** Whether a proof is valid for its own root. The caller must compare that root with a checkpoint. */
-export function checkInclusion({ sequence, hash, size, root, nodes }: InclusionProof): boolean {
-  if (!(sequence >= 1 && sequence <= size)) return false;
-  return verifyInclusion(sequence - 1, size, leafOf(hash), nodes.map(decode), decode(root));
+export function checkInclusion(proof: InclusionProof): boolean {
+  const { sequence, hash, size, root, nodes } = proof;
+  if (!isKnown(proof) || !(sequence >= 1 && sequence <= size)) return false;
+  return valid(() =>
+    verifyInclusion(sequence - 1, size, leafOf(hash), nodes.map(decodeBase64), decodeBase64(root)),
+  );
 }
 
 /**
@@ -70,15 +91,42 @@ export async function proveConsistency(
   from: number,
   to: number,
 ): Promise<ConsistencyProof> {
-  const { nodes, roots } = await hashRanges(source, consistencyRanges(from, to), [from, to]);
+  const { nodes, roots, log } = await hashRanges(source, consistencyRanges(from, to), [from, to]);
   const [fromRoot, toRoot] = roots.map(encode) as [string, string];
-  return { from, fromRoot, to, toRoot, nodes: nodes.map(encode) };
+  return { ...format(log), from, fromRoot, to, toRoot, nodes: nodes.map(encode) };
 }
 
 /** Whether a proof is valid for its own roots. The caller must compare them with checkpoints. */
-export function checkConsistency({ from, fromRoot, to, toRoot, nodes }: ConsistencyProof): boolean {
-  if (!(from >= 0 && from <= to)) return false;
-  return verifyConsistency(from, to, decode(fromRoot), decode(toRoot), nodes.map(decode));
+export function checkConsistency(proof: ConsistencyProof): boolean {
+  const { from, fromRoot, to, toRoot, nodes } = proof;
+  if (!isKnown(proof) || !(from >= 0 && from <= to)) return false;
+  return valid(() =>
+    verifyConsistency(
+      from,
+      to,
+      decodeBase64(fromRoot),
+      decodeBase64(toRoot),
+      nodes.map(decodeBase64),
+    ),
+  );
+}
+
+function format(log: string): ProofFormat {
+  return { v: FORMAT, algorithm: 'sha256', log };
+}
+
+function isKnown({ v, algorithm }: ProofFormat): boolean {
+  return v === FORMAT && algorithm === 'sha256';
+}
+
+/** A proof that cannot be decoded is not valid. */
+function valid(check: () => boolean): boolean {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 /** Computes, in one pass over the log, roots of ranges, roots at sizes, and the hash of one event. */
@@ -91,6 +139,7 @@ async function hashRanges(
   readonly nodes: readonly NodeHash[];
   readonly roots: readonly NodeHash[];
   readonly hash: string;
+  readonly log: string;
 }> {
   const anchor = await source.anchor();
   const pruned = decodeFrontier(anchor?.sequence ?? 0, anchor?.frontier ?? []);
@@ -100,9 +149,11 @@ async function hashRanges(
   roots.set(whole.size, whole.root());
   const last = Math.max(...sizes);
   let hash = '';
+  let log = anchor?.log ?? '';
   for await (const lines of source.read({ to: last })) {
     for (const line of lines) {
       const event = parseLine(line);
+      ({ log } = event);
       const leaf = leafOf(event.hash);
       hasher.append(leaf);
       whole.append(leaf);
@@ -114,6 +165,7 @@ async function hashRanges(
   return {
     nodes,
     hash,
+    log,
     roots: sizes.map((size) => {
       const root = roots.get(size);
       if (root === undefined) throw new RangeError(`The log has no state with ${size} events.`);
@@ -124,8 +176,4 @@ async function hashRanges(
 
 function encode(node: NodeHash): string {
   return node.toString('base64');
-}
-
-function decode(text: string): NodeHash {
-  return Buffer.from(text, 'base64');
 }

@@ -115,7 +115,7 @@ function matching(query: AuditQuery): number[] {
 const sequences = (events: readonly AuditEvent[]): number[] =>
   events.map(({ sequence }) => sequence);
 
-describe.each(stores)('queries of %s', { timeout: 30_000 }, (_, source) => {
+describe.each(stores)('queries of %s', { timeout: 180_000 }, (_, source) => {
   it('finds exactly the matching events', async () => {
     await fc.assert(
       fc.asyncProperty(anyQuery, async (query) => {

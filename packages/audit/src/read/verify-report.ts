@@ -9,6 +9,12 @@ export interface VerifyOptions {
    * was truncated together with its checkpoints, or rewritten by an owner of its key.
    */
   readonly checkpoints?: readonly string[];
+  /** The origin that checkpoints must have: another log's checkpoints may be signed by the same key. */
+  readonly origin?: string;
+  /** The identifier that the events must have: another log's chain is valid too. */
+  readonly log?: string;
+  /** A number of events that the log is known to have had. */
+  readonly size?: number;
   /**
    * Whether a log without a trusted checkpoint is reported as `unsigned`.
    *
@@ -42,8 +48,20 @@ type VerifyProblemKind =
   | 'rewritten'
   /** A checkpoint is malformed or has an invalid signature. */
   | 'checkpoint'
-  /** No trusted checkpoint covers the log. */
-  | 'unsigned';
+  /** No trusted checkpoint covers the log, or the statement by which it removed its first events. */
+  | 'unsigned'
+  /** A checkpoint stored elsewhere cannot be compared, because the events it covers were removed. */
+  | 'unreachable'
+  /** The log states the removal of events while a legal hold was in force. */
+  | 'held'
+  /** The events belong to another log. */
+  | 'foreign';
+
+/**
+ * `valid`: the log is what it was held to. `unproven`: no problem was found, but the log was held to
+ * nothing, so it may be a part of a log, another log or no log. `invalid`: there is a problem.
+ */
+type Verdict = 'valid' | 'unproven' | 'invalid';
 
 /** The first problem of a log. */
 export interface VerifyProblem {
@@ -55,7 +73,11 @@ export interface VerifyProblem {
 
 /** Result of a verification. */
 export interface VerifyReport {
+  /** Whether the verdict is `valid`. */
   readonly ok: boolean;
+  readonly verdict: Verdict;
+  /** What the verification did not show, in sentences; empty if nothing is missing. */
+  readonly notShown: readonly string[];
   /** The first problem; undefined if there is none. */
   readonly problem: VerifyProblem | undefined;
   /** Number of verified events. */

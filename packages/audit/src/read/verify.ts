@@ -1,12 +1,26 @@
-import { methodsRule, notify, type Resolved, resolveOptions, typeRule } from '@temper/core/policy';
+import {
+  methodsRule,
+  notify,
+  numberRule,
+  type Resolved,
+  resolveOptions,
+  safeText,
+  typeRule,
+} from '@temper/core/policy';
+import type { AuditEvent } from '../chain/event.ts';
 import { type ChainHead, checkLine, checkLink, EMPTY_HEAD } from '../chain/hash-chain.ts';
 import { decodeFrontier, leafOf, MerkleFrontier } from '../chain/merkle.ts';
 import { AuditCorruptError } from '../errors.ts';
-import { textsRule } from '../option-rules.ts';
-import type { Anchor, AuditSource } from '../sinks/sink.ts';
+import { Holds } from '../log/holds.ts';
+import { OWN_EVENT_TYPE } from '../log/own-events.ts';
+import { textRule, textsRule } from '../option-rules.ts';
+import type { Anchor, AuditSource, StoredCheckpoint } from '../sinks/sink.ts';
 import { CheckpointComparison } from './checkpoint-comparison.ts';
+import { isHeld, isStatement, shorter, unstated, whatIsNotShown } from './verdict.ts';
 import type { VerifyOptions, VerifyProblem, VerifyReport } from './verify-report.ts';
 
+/** Attempts to verify a log whose oldest events are being removed. */
+const MAX_ATTEMPTS = 20;
 /** Number of events between two calls of {@link VerifyOptions.onProgress}. */
 const PROGRESS_EVENTS = 8_192;
 
@@ -29,19 +43,76 @@ export async function verifyLog(
     {
       keys: textsRule,
       checkpoints: textsRule,
+      origin: textRule,
+      log: textRule,
+      size: numberRule({ min: 0, integer: true }),
       requireCheckpoint: typeRule('boolean'),
       signal: methodsRule('throwIfAborted'),
       onProgress: typeRule('function'),
     },
   );
-  const anchor = await source.anchor();
-  const run = new Verification(anchor);
-  const checkpoints = new CheckpointComparison(await source.checkpoints(), all, run.frontier?.size);
-  let problem = checkpoints.problem ?? checkpoints.at(run.frontier);
-  if (problem === undefined) problem = await run.read(source, checkpoints, all);
-  problem ??= checkpoints.end(run.head.sequence, all);
+  for (let attempt = 1; ; attempt++) {
+    const anchor = await anchorOf(source);
+    const report = await verifyOnce(source, anchor, all);
+    if (report.problem === undefined) return report;
+    // Retention may have removed events between the reads of the anchor and of the events. A problem
+    // counts only if it has not.
+    const now = await anchorOf(source);
+    if (now instanceof AuditCorruptError || sequenceOf(now) === sequenceOf(anchor)) return report;
+    if (attempt >= MAX_ATTEMPTS) {
+      throw new Error(
+        `Log ${safeText(source.name)} cannot be verified while retention removes its events faster than they are read.`,
+      );
+    }
+  }
+}
+
+type StoredAnchor = Anchor | AuditCorruptError | undefined;
+
+/** The anchor, or the error if it is malformed. */
+async function anchorOf(source: AuditSource): Promise<StoredAnchor> {
+  try {
+    return await source.anchor();
+  } catch (error) {
+    if (error instanceof AuditCorruptError) return error;
+    throw error;
+  }
+}
+
+function sequenceOf(anchor: StoredAnchor): number | undefined {
+  return anchor instanceof AuditCorruptError ? undefined : anchor?.sequence;
+}
+
+async function verifyOnce(
+  source: AuditSource,
+  found: StoredAnchor,
+  options: Resolved<VerifyOptions, keyof VerifyOptions>,
+): Promise<VerifyReport> {
+  const anchor = found instanceof AuditCorruptError ? undefined : found;
+  const run = new Verification(anchor, options.log);
+  let problem = found instanceof AuditCorruptError ? damage(found) : undefined;
+  let stored: readonly StoredCheckpoint[] = [];
+  try {
+    if (problem === undefined) stored = await source.checkpoints();
+  } catch (error) {
+    if (!(error instanceof AuditCorruptError)) throw error;
+    problem = damage(error);
+  }
+  const checkpoints = new CheckpointComparison(stored, options, run.frontier?.size);
+  problem ??= checkpoints.problem ?? checkpoints.at(run.frontier);
+  if (problem === undefined) problem = await run.read(source, checkpoints, options);
+  const { counts } = checkpoints;
+  problem ??= checkpoints.end(run.head.sequence, options);
+  problem ??= shorter(run.head.sequence, options);
+  problem ??= unstated(anchor, source, run.statement, counts, options);
+  const notShown =
+    problem === undefined ? whatIsNotShown(run, anchor, source, counts, options) : [];
+  const verdict =
+    problem !== undefined ? 'invalid' : isHeld(counts, options) ? 'valid' : 'unproven';
   return {
-    ok: problem === undefined,
+    ok: verdict === 'valid',
+    verdict,
+    notShown,
     problem,
     events: run.events,
     first: run.events === 0 ? 0 : run.head.sequence - run.events + 1,
@@ -49,8 +120,13 @@ export async function verifyLog(
     hash: run.head.hash,
     root: run.frontier?.root().toString('base64'),
     anchor,
-    checkpoints: checkpoints.counts,
+    checkpoints: counts,
   };
+}
+
+/** The store itself is damaged, before its first event. */
+function damage({ sequence = 1, message }: AuditCorruptError): VerifyProblem {
+  return { kind: 'malformed', sequence, message };
 }
 
 /** State of a verification. */
@@ -59,9 +135,15 @@ class Verification {
   /** Undefined if the anchor of the log has no frontier. */
   readonly frontier: MerkleFrontier | undefined;
   events = 0;
+  /** Sequence of the last statement of the log that it removes the events up to the anchor. */
+  statement: number | undefined;
+  readonly #anchor: Anchor | undefined;
+  readonly #holds: Holds = new Holds();
 
-  constructor(anchor: Anchor | undefined) {
+  constructor(anchor: Anchor | undefined, log: string | undefined) {
+    this.#anchor = anchor;
     this.head = anchor ?? EMPTY_HEAD;
+    if (log !== undefined) this.head = { ...this.head, log };
     this.frontier =
       anchor === undefined
         ? new MerkleFrontier()
@@ -120,13 +202,32 @@ class Verification {
       };
     }
     const { event } = checked;
-    const broken = checkLink(event, this.head);
-    if (broken === 'sequence') return outOfPlace(event.sequence, expected);
-    if (broken === 'prev') return this.#unlinked(event.sequence);
+    const unlinked = checkLink(event, this.head);
+    if (unlinked === 'sequence') return outOfPlace(event.sequence, expected);
+    if (unlinked === 'log') {
+      const message = `Event ${expected} belongs to another log, ${safeText(event.log)}.`;
+      return { kind: 'foreign', sequence: expected, message };
+    }
+    if (unlinked === 'prev') return this.#unlinked(event.sequence);
     this.head = event;
+    const broken = this.#holdBroken(event);
+    if (broken !== undefined) return broken;
+    if (this.#anchor !== undefined && isStatement(event, this.#anchor)) {
+      this.statement = event.sequence;
+    }
     this.frontier?.append(leafOf(event.hash));
     this.events++;
     return undefined;
+  }
+
+  /** A problem if the event states a removal that a legal hold forbids. */
+  #holdBroken({ eventType, action, details, sequence }: AuditEvent): VerifyProblem | undefined {
+    if (eventType !== OWN_EVENT_TYPE) return undefined;
+    this.#holds.apply(action, details);
+    const [hold] = this.#holds.names;
+    if (action !== 'retire' || hold === undefined) return undefined;
+    const message = `Event ${sequence} states that events are removed, but the hold '${safeText(hold)}' is in force.`;
+    return { kind: 'held', sequence, message };
   }
 
   #unlinked(sequence: number): VerifyProblem {

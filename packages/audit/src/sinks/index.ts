@@ -4,7 +4,7 @@ export type {
   AuditSink,
   AuditSource,
   ReadRange,
+  Retirable,
   SinkState,
-  SinkWriteResult,
   StoredCheckpoint,
 } from './sink.ts';

@@ -2,8 +2,8 @@ import type { ChainHead, SealedEvent } from '../chain/hash-chain.ts';
 
 /** State of a sink after opening. */
 export interface SinkState {
-  /** Head of the sink's chain. */
-  readonly head: ChainHead;
+  /** Head of the sink's chain, with the timestamp of that event if there is one. */
+  readonly head: ChainHead & { readonly timestamp?: string };
   /** A repair made at opening; undefined if none was needed. */
   readonly recovered?: SinkRecovery | undefined;
 }
@@ -16,13 +16,10 @@ export interface SinkRecovery {
   readonly location: string;
 }
 
-/** Result of a write that the log records as an event. */
-export interface SinkWriteResult {
-  /** Events removed by retention: sequence and hash of the last one. */
-  readonly retired: ChainHead & {
-    /** Sequence of the first one. */
-    readonly from: number;
-  };
+/** Events beyond the limits of a sink: sequence and hash of the last one. */
+export interface Retirable extends ChainHead {
+  /** Sequence of the first one. */
+  readonly from: number;
 }
 
 /** A signed checkpoint as a sink stores it. */
@@ -82,6 +79,13 @@ export type IndexedField =
 export interface AuditSource {
   /** Name in error messages. */
   readonly name: string;
+  /**
+   * Whether the source has only the last events by design, like a display. Then events before its anchor
+   * are missing without a statement of the log, and are not verified.
+   *
+   * @defaultValue false
+   */
+  readonly partial?: boolean;
   /** Lines in order of sequence, in batches. Lines are returned exactly as stored, so that verification works. */
   read(range: ReadRange): AsyncIterable<readonly string[]>;
   /** The last event removed by retention; undefined if none was removed. */
@@ -109,7 +113,23 @@ export interface AuditSink {
    * the chain. Resolves when the events are stored. After a rejection the log calls {@link open} before
    * the next write.
    */
-  write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined>;
+  write(batch: readonly SealedEvent[]): Promise<void>;
+  /**
+   * The oldest events, if they are beyond the limits of the sink. Asked after every write, and again
+   * until they are removed, so it must be quick. The log then states in an event that it removes them,
+   * has that event and the events to remove covered by a published checkpoint if it signs any, and calls
+   * {@link retire}.
+   *
+   * @param options.byAge - false while the clock is not trusted: then only those beyond a number or a size
+   *   are removed. Default true
+   */
+  retirable?(options?: { readonly byAge?: boolean }): Promise<Retirable | undefined>;
+  /**
+   * Removes the events up to `last` and stores their {@link Anchor}. Can be called during a write.
+   *
+   * @param last - sequence and hash of an event that {@link retirable} returned
+   */
+  retire?(last: ChainHead): Promise<void>;
   /** Stores a checkpoint. */
   saveCheckpoint?(checkpoint: StoredCheckpoint): Promise<void>;
   /** Closes the store. */

@@ -9,7 +9,8 @@ import {
   quote,
 } from '../../chain/canonical-json.ts';
 import { entriesOf, ownValue, specialValue } from './exotic-values.ts';
-import type { PathState, RedactionAction, Redactor } from './redaction.ts';
+import { type KeyInfo, MASK, type PathState, type Redactor } from './redaction.ts';
+import type { RedactionAction } from './redaction-rules.ts';
 
 /** Size limits of one event. */
 export interface AuditLimits {
@@ -54,6 +55,35 @@ export interface Sanitised {
 export const TRUNCATED = '[truncated]';
 /** Text beyond the truncation point that patterns still search, to find a secret that crosses it. */
 const PATTERN_MARGIN = 256;
+/** Longest text that is taken for a key, in UTF-16 code units. */
+const MAX_NAME = 64;
+/** Keys whose value may be the key that the other values of the object belong to. */
+const NAME_FIELDS: ReadonlySet<string> = new Set([
+  'name',
+  'key',
+  'field',
+  'header',
+  'param',
+  'parameter',
+  'path',
+  'property',
+  'attribute',
+]);
+/** Keys of those values. */
+const VALUE_FIELDS: ReadonlySet<string> = new Set([
+  'value',
+  'values',
+  'old',
+  'oldValue',
+  'new',
+  'newValue',
+  'from',
+  'to',
+  'before',
+  'after',
+  'previous',
+  'current',
+]);
 /** Smallest scale of the limits before all details are dropped. */
 const SMALLEST_SCALE = 1 / 64;
 
@@ -76,7 +106,7 @@ export function sanitise(
   const action = redactor.actionAt(state);
   // The limits are halved until the result fits.
   for (let scale = 1; scale >= SMALLEST_SCALE; scale /= 2) {
-    const walk = new Walk(redactor, limits, scale);
+    const walk = new Walk(field, redactor, limits, scale);
     const result = asObject(walk.start(value, state, action), walk);
     // UTF-8 needs at most three bytes per UTF-16 code unit.
     if (result.text.length * 3 <= limits.maxBytes) return result;
@@ -92,11 +122,16 @@ function asObject(value: JsonValue, { text }: Walk): Sanitised {
     : { value: Object.freeze({ value }), text: `{"value":${text}}` };
 }
 
-/** Truncates and redacts one string. */
-export function sanitiseText(text: string, redactor: Redactor, maxLength: number): string {
-  if (text.length <= maxLength && !redactor.hasPatterns && isPlain(text)) return text;
+/** Truncates and redacts one string, the value of `field`. */
+export function sanitiseText(
+  text: string,
+  redactor: Redactor,
+  maxLength: number,
+  field: string,
+): string {
+  if (text.length <= maxLength && isPlain(text) && !redactor.suspects(text)) return text;
   const start = text.length > maxLength ? text.slice(0, maxLength + PATTERN_MARGIN) : text;
-  const clean = redactor.text(cleanText(start));
+  const clean = redactor.text(cleanText(start), field, start.length < text.length);
   return clean.length > maxLength || text.length > maxLength
     ? `${cleanText(clean.slice(0, maxLength))}${TRUNCATED}`
     : clean;
@@ -111,8 +146,11 @@ class Walk {
   readonly #full: number;
   /** The enclosing objects, to detect circular references. */
   readonly #ancestors: object[] = [];
+  /** Keys from the event's root to the value at hand. */
+  readonly #path: string[];
 
-  constructor(redactor: Redactor, limits: Required<AuditLimits>, scale: number) {
+  constructor(field: string, redactor: Redactor, limits: Required<AuditLimits>, scale: number) {
+    this.#path = [field];
     this.#redactor = redactor;
     this.#limits =
       scale === 1
@@ -135,7 +173,7 @@ class Walk {
     if (types.isProxy(value)) return this.#string('[proxy]');
     if (this.#ancestors.includes(value)) return this.#string('[circular]');
     const special = specialValue(value);
-    if (special !== undefined) return this.#scalar(special);
+    if (special !== undefined) return this.#single(special, state);
     if (depth >= this.#limits.maxDepth) return this.#string('[too deep]');
     if (this.text.length > this.#full) return this.#verbatim(TRUNCATED);
     this.#ancestors.push(value);
@@ -168,9 +206,10 @@ class Walk {
     const copy: { [key: string]: JsonValue } = {};
     const before = this.text.length + 1;
     this.text += '{';
+    const named = this.#namedAction(keys, (key) => ownValue(value, key));
     for (const key of keys) {
       const item = ownValue(value, key);
-      if (item !== undefined) this.#entry(copy, key, item, state, depth, before);
+      if (item !== undefined) this.#entry(copy, key, item, state, depth, before, named);
     }
     this.text += '}';
     return Object.freeze(copy);
@@ -188,10 +227,12 @@ class Walk {
     this.text += '[';
     items.forEach((item, index) => {
       const below = this.#redactor.descend(state, String(index));
-      const action = this.#redactor.actionAt(below);
+      const action = this.#redactor.actionAt(below) ?? this.#pairedAction(items, index);
       if (action === 'drop') return;
       if (copy.length > 0) this.text += ',';
+      this.#path.push('*');
       copy.push(this.#value(item ?? null, below, action, depth));
+      this.#path.pop();
     });
     if (more > 0) {
       if (copy.length > 0) this.text += ',';
@@ -211,17 +252,54 @@ class Walk {
     const before = this.text.length + 1;
     let previous: string | undefined;
     this.text += '{';
+    const named = this.#namedAction(
+      entries.map(([key]) => key),
+      (key) => entries.find(([found]) => found === key)?.[1],
+    );
     for (const [key, value] of this.#inOrder(entries, more)) {
       // Cleaning or truncation can make two keys equal.
       if (value === undefined || key === previous) continue;
       previous = key;
-      this.#entry(copy, key, value, state, depth, before);
+      this.#entry(copy, key, value, state, depth, before, named);
     }
     this.text += '}';
     return Object.freeze(copy);
   }
 
-  /** @param before length of the text before the object's first entry */
+  /** The action of the key that an object names, as in `{ name: 'password', value: 'x' }`. */
+  #namedAction(
+    keys: readonly string[],
+    read: (key: string) => unknown,
+  ): RedactionAction | undefined {
+    for (const key of keys) {
+      if (!NAME_FIELDS.has(key)) continue;
+      const action = this.#nameAction(read(key));
+      if (action !== undefined) return action;
+    }
+    return undefined;
+  }
+
+  /** The action of a text that may be a key. */
+  #nameAction(name: unknown): RedactionAction | undefined {
+    if (typeof name !== 'string' || name.length > MAX_NAME) return undefined;
+    return this.#redactor.keyInfo(name).action;
+  }
+
+  /** The action of an item whose predecessor is its key: `['--password', 'x']`, `rawHeaders`, pairs. */
+  #pairedAction(items: readonly unknown[], index: number): RedactionAction | undefined {
+    const before = items[index - 1];
+    if (typeof before !== 'string') return undefined;
+    const inList = this.#path.at(-1);
+    const isPair = inList === '*' && items.length === 2;
+    const isHeader = index % 2 === 1 && /headers$/i.test(inList ?? '');
+    const isOption = before.startsWith('-') && !before.includes('=');
+    return isPair || isHeader || isOption ? this.#nameAction(before) : undefined;
+  }
+
+  /**
+   * @param before length of the text before the object's first entry
+   * @param named action of the key that the object names
+   */
   #entry(
     copy: { [key: string]: JsonValue },
     key: string,
@@ -229,13 +307,17 @@ class Walk {
     state: PathState,
     depth: number,
     before: number,
+    named: RedactionAction | undefined,
   ): void {
-    const { json, action: byKey } = this.#redactor.keyInfo(key);
+    const info = this.#redactor.keyInfo(key);
+    const forValue = named !== undefined && VALUE_FIELDS.has(key) ? named : undefined;
     const below = this.#redactor.descend(state, key);
-    const action = this.#redactor.actionAt(below) ?? byKey;
+    const action = this.#redactor.actionAt(below) ?? forValue ?? byKeyOf(info, value);
     if (action === 'drop') return;
-    this.text += this.text.length === before ? json : `,${json}`;
+    this.text += this.text.length === before ? info.json : `,${info.json}`;
+    this.#path.push(key);
     define(copy, key, this.#value(value, below, action, depth));
+    this.#path.pop();
   }
 
   /** Sorts the entries by key, as canonical JSON requires. */
@@ -261,10 +343,15 @@ class Walk {
     action: RedactionAction | undefined,
     depth: number,
   ): JsonValue {
-    if (action === 'mask') return this.#verbatim(this.#redactor.replacement('mask', ''));
+    if (action === 'mask') return this.#verbatim(this.#redactor.replacement('mask', '', ''));
     if (action === 'hash') return this.#hashed(value, depth);
     if (typeof value === 'object' && value !== null) return this.#object(value, state, depth + 1);
-    return this.#scalar(value);
+    return this.#single(value, state);
+  }
+
+  /** A value without parts. */
+  #single(value: unknown, state: PathState): JsonValue {
+    return this.#redactor.isClosed(state) ? this.#verbatim(MASK) : this.#scalar(value);
   }
 
   /** Hashes strings directly, and any other value by its canonical JSON. */
@@ -273,7 +360,7 @@ class Walk {
     const plain = this.#value(value, undefined, undefined, depth);
     const text = typeof value === 'string' ? value : canonicalize(plain);
     this.text = before;
-    return this.#verbatim(this.#redactor.replacement('hash', text));
+    return this.#verbatim(this.#redactor.replacement('hash', text, this.#path.join('.')));
   }
 
   #scalar(value: unknown): JsonValue {
@@ -282,6 +369,7 @@ class Walk {
         return this.#string(value);
       case 'number':
         if (!Number.isFinite(value)) return this.#string(String(value));
+        if (this.#redactor.masksNumber(value)) return this.#verbatim(MASK);
         this.text += String(value);
         return value === 0 ? 0 : value; // canonical JSON writes -0 as 0
       case 'boolean':
@@ -302,11 +390,11 @@ class Walk {
   #string(text: string): string {
     const { maxStringLength } = this.#limits;
     const room = this.text.length <= this.#full - MAX_PLAIN && text.length <= maxStringLength;
-    if (room && isPlain(text) && !this.#redactor.hasPatterns) {
+    if (room && isPlain(text) && !this.#redactor.suspects(text)) {
       this.text += `"${text}"`;
       return text;
     }
-    const clean = sanitiseText(text, this.#redactor, maxStringLength);
+    const clean = sanitiseText(text, this.#redactor, maxStringLength, this.#path.join('.'));
     const fits = this.text.length + clean.length <= this.#full || clean.length <= TRUNCATED.length;
     return this.#verbatim(fits ? clean : TRUNCATED);
   }
@@ -315,6 +403,11 @@ class Walk {
     this.text += quote(text);
     return text;
   }
+}
+
+/** The action of a key. A boolean or null says whether there is a secret, not what it is. */
+function byKeyOf({ action, partial }: KeyInfo, value: unknown): RedactionAction | undefined {
+  return partial && (value === null || typeof value === 'boolean') ? undefined : action;
 }
 
 function byKey([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {

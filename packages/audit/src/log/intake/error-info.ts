@@ -33,9 +33,12 @@ function describe(
 ): AuditError {
   const { name, message, code, cause } = read(thrown, redactor, limits);
   const clean = (field: string, text: string, max: number): string => {
-    const action = redactor.actionAt(redactor.descend(redactor.start('error'), field));
-    if (action !== undefined) return redactor.replacement(action, text);
-    return sanitiseText(safeLines(text, MAX_LINES, max + MARGIN), redactor, max);
+    const state = redactor.descend(redactor.start('error'), field);
+    const closed = field !== 'name' && redactor.isClosed(state);
+    const action = redactor.actionAt(state) ?? (closed ? 'mask' : undefined);
+    if (action !== undefined) return redactor.replacement(action, text, `error.${field}`);
+    const safe = safeLines(text, MAX_LINES, max + MARGIN);
+    return sanitiseText(safe, redactor, max, `error.${field}`);
   };
   return Object.freeze({
     name: clean('name', name, MAX_NAME),

@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { show } from '@temper/core/policy';
 import type { AuditActor, AuditEventInput } from '../../chain/event.ts';
-import { Draft, type OpenEvent } from '../../chain/hash-chain.ts';
+import { Draft, FORMAT, type OpenEvent } from '../../chain/hash-chain.ts';
 import type { ActiveSpan } from '../../telemetry.ts';
 import { type AuditLimits, type Sanitised, sanitise, sanitiseText } from './details.ts';
 import { errorInfo } from './error-info.ts';
@@ -22,6 +22,8 @@ const FIELDS: Readonly<Record<keyof AuditEventInput, true>> = {
   durationMs: true,
 };
 const ACTOR_FIELDS: Readonly<Record<keyof AuditActor, true>> = { id: true, type: true, name: true };
+/** The years 1 to 9999: beyond them a timestamp does not sort as text, and not every store has them. */
+const [FIRST_MS, LAST_MS] = [-62_135_596_800_000, 253_402_300_799_999];
 /** Maximum number of validated words to cache. */
 const MAX_WORDS = 1_000;
 
@@ -70,6 +72,8 @@ export class Intake {
       resource: this.#text('resource', checkText('resource', input.resource)),
       status: this.#word('status', input.status),
       details: sanitised.value,
+      v: FORMAT,
+      log: '',
       prev: '',
       hash: '',
     };
@@ -96,7 +100,7 @@ export class Intake {
     const now = this.#options.now();
     if (now !== this.#lastMs) {
       this.#lastMs = now;
-      this.#lastTimestamp = new Date(now).toISOString();
+      this.#lastTimestamp = new Date(Math.min(Math.max(now, FIRST_MS), LAST_MS)).toISOString();
     }
     return this.#lastTimestamp;
   }
@@ -105,9 +109,10 @@ export class Intake {
     const { redactor, limits } = this.#options;
     const state = redactor.start(field);
     const action = redactor.actionAt(key === undefined ? state : redactor.descend(state, key));
+    const path = key === undefined ? field : `${field}.${key}`;
     return action === undefined
-      ? sanitiseText(text, redactor, limits.maxStringLength)
-      : redactor.replacement(action, text);
+      ? sanitiseText(text, redactor, limits.maxStringLength, path)
+      : redactor.replacement(action, text, path);
   }
 
   #actor(actor: string | AuditActor): AuditActor {

@@ -4,11 +4,16 @@ import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../chain/canonical-json.ts';
 import { DEFAULT_LIMITS } from '../options.ts';
 import { sanitise } from './details.ts';
-import { keyedHash, MASK, type RedactionOptions, Redactor } from './redaction.ts';
+import { keyedHash, MASK, Redactor } from './redaction.ts';
+import type { RedactionOptions } from './redaction-rules.ts';
 
 const key = 'a key of more than sixteen bytes';
 const redact = (value: object, options?: RedactionOptions): JsonObject =>
   sanitise(value, 'details', new Redactor(options), DEFAULT_LIMITS).value;
+
+/** The hash of a value of `details` in a log with the default name. */
+const hashed = (field: string, text: string): string =>
+  keyedHash(key, { log: 'audit', field }, text);
 
 describe('redaction', () => {
   it('masks common secret keys in any spelling by default', () => {
@@ -41,18 +46,35 @@ describe('redaction', () => {
     };
     expect(redact({ a: 1, b: 2, c: '3', list: [{ a: 1, c: '3' }] }, options)).toEqual({
       b: MASK,
-      c: keyedHash(key, '3'),
-      list: [{ c: keyedHash(key, '3') }],
+      c: hashed('details.c', '3'),
+      list: [{ c: hashed('details.list.*.c', '3') }],
     });
   });
 
+  it('gives equal values of other fields, logs and keys other hashes, and tells the key', () => {
+    const one = hashed('details.a', 'x');
+    const others = [
+      hashed('details.b', 'x'),
+      keyedHash(key, { log: 'other', field: 'details.a' }, 'x'),
+      keyedHash('another key of 16 bytes', { log: 'audit', field: 'details.a' }, 'x'),
+      // Boundaries between the parts do not blur.
+      keyedHash(key, { log: 'audit', field: 'details' }, '.a'),
+    ];
+    expect(new Set([one, ...others]).size).toBe(5);
+    const ids = [one, ...others].map((text) => text.split(':')[1]);
+    expect(ids[0]).toBe(ids[1]);
+    expect(ids[0]).not.toBe(ids[3]);
+  });
+
   it('hashes with HMAC-SHA256, so that equal values can be queried', () => {
-    const expected = `hmac-sha256:${createHmac('sha256', key).update('ann@example.com').digest('hex')}`;
-    expect(keyedHash(key, 'ann@example.com')).toBe(expected);
+    const expected = hashed('details.email', 'ann@example.com');
+    const message = JSON.stringify(['audit', 'details.email', 'ann@example.com']);
+    const hmac = createHmac('sha256', key).update(`temper-audit redaction v2\n${message}`);
+    expect(expected).toMatch(new RegExp(`^hmac-sha256:[0-9a-f]{8}:${hmac.digest('hex')}$`));
     const options: RedactionOptions = { key, rules: [{ keys: ['email'], action: 'hash' }] };
     expect(redact({ email: 'ann@example.com' }, options)).toEqual({ email: expected });
     expect(redact({ email: { b: 1, a: 2 } }, options)).toEqual({
-      email: keyedHash(key, '{"a":2,"b":1}'),
+      email: hashed('details.email', '{"a":2,"b":1}'),
     });
   });
 
@@ -152,7 +174,7 @@ describe('redaction', () => {
     [
       'a rule without keys, paths or pattern',
       { rules: [{ action: 'mask' }] },
-      'needs keys, paths, or a pattern',
+      'needs keys, paths, values, or a pattern',
     ],
     ['drop for a pattern', { rules: [{ pattern: /x/, action: 'drop' }] }, 'to mask or hash'],
   ])('rejects %s', (_, options, message) => {

@@ -1,4 +1,5 @@
-import { oneOfRule, resolveOptions, typeRule } from '@temper/core/policy';
+import { type OptionRule, oneOfRule, resolveOptions, show, typeRule } from '@temper/core/policy';
+import { textRule } from '../../option-rules.ts';
 import type { AuditSource } from '../../sinks/sink.ts';
 import { type AuditQuery, streamEvents, streamLines } from '../query.ts';
 import { type CloudEventsOptions, toCloudEvent } from './cloudevents.ts';
@@ -19,6 +20,14 @@ export interface ExportOptions extends CloudEventsOptions, OcsfOptions {
   /** Name of the log in CloudEvents and OCSF. @defaultValue the name of the source */
   readonly log?: string;
 }
+
+/** A URI reference, which has no spaces and controls. */
+const sourceRule: OptionRule = (owner, option, value) => {
+  textRule(owner, option, value);
+  if (/^[!-~]+$/.test(value as string) && !/[<>"{}|\\^`]|%(?![\da-f]{2})/i.test(value as string))
+    return;
+  throw new TypeError(`${owner}: ${option} must be a URI reference, got ${show(value)}.`);
+};
 
 /** The options that may stay unset. */
 type Unset = 'query' | keyof CloudEventsOptions | keyof OcsfOptions;
@@ -44,8 +53,8 @@ export async function* exportEvents(
       format: oneOfRule(EXPORT_FORMATS),
       query: typeRule('object'),
       log: text,
-      source: text,
-      typePrefix: text,
+      source: sourceRule,
+      typePrefix: textRule,
       service: text,
     },
   );

@@ -1,11 +1,23 @@
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { realPathOf } from '../real-path.ts';
+
+/** What a path leads to. */
+export interface FileState {
+  /** Device and inode: tells a file from another one of the same name. */
+  readonly identity: string;
+  /** Size in bytes. */
+  readonly size: number;
+}
 
 /** A file open for writing at its end. */
 export interface WritableFile {
+  /** Device and inode. */
+  readonly identity: string;
   /** Size in bytes. */
   readonly size: number;
-  /** Writes all bytes at the end, or rejects. */
+  /** Writes all bytes at the end, wherever it is now, or rejects. */
   append(bytes: Uint8Array): Promise<void>;
   /** Makes written bytes durable. */
   sync(): Promise<void>;
@@ -24,6 +36,10 @@ export interface ReadableFile {
 
 /** The file system operations of the file sink, replaceable to inject faults in tests. */
 export interface FilePort {
+  /** The path without symbolic links. The file itself may be missing. */
+  realPath(path: string): Promise<string>;
+  /** Undefined if there is no file at the path. */
+  stateOf(path: string): Promise<FileState | undefined>;
   makeDirectory(path: string): Promise<void>;
   /** Sorted names in a directory. Empty if the directory does not exist. */
   list(path: string): Promise<readonly string[]>;
@@ -40,11 +56,13 @@ export interface FilePort {
 }
 
 class NodeFile implements WritableFile, ReadableFile {
+  readonly identity: string;
   readonly #handle: FileHandle;
   #size: number;
 
-  constructor(handle: FileHandle, size: number) {
+  constructor(handle: FileHandle, { identity, size }: FileState) {
     this.#handle = handle;
+    this.identity = identity;
     this.#size = size;
   }
 
@@ -58,7 +76,7 @@ class NodeFile implements WritableFile, ReadableFile {
         bytes,
         offset,
         bytes.length - offset,
-        this.#size + offset,
+        null, // the file is in append mode, so that no other program's bytes are overwritten
       );
       offset += bytesWritten;
     }
@@ -98,14 +116,26 @@ class NodeFile implements WritableFile, ReadableFile {
 async function opened(path: string, flags: number): Promise<NodeFile> {
   // Readable and writable by the owner only.
   const handle = await open(path, flags, 0o600);
-  const { size } = await handle.stat();
-  return new NodeFile(handle, size);
+  return new NodeFile(handle, toState(await handle.stat({ bigint: true })));
 }
 
-const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
+function toState({ dev, ino, size }: BigIntStats): FileState {
+  return { identity: `${dev}:${ino}`, size: Number(size) };
+}
+
+const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
 
 /** The local file system. */
 export const nodeFiles: FilePort = {
+  realPath: realPathOf,
+  stateOf: async (path) => {
+    try {
+      return toState(await stat(path, { bigint: true }));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  },
   makeDirectory: async (path) => {
     await mkdir(path, { recursive: true, mode: 0o700 });
   },
@@ -117,8 +147,8 @@ export const nodeFiles: FilePort = {
       throw error;
     }
   },
-  create: (path) => opened(path, O_RDWR | O_CREAT | O_EXCL),
-  openToAppend: (path) => opened(path, O_RDWR),
+  create: (path) => opened(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL),
+  openToAppend: (path) => opened(path, O_RDWR | O_APPEND),
   openToRead: (path) => opened(path, O_RDONLY),
   rename,
   remove: (path) => rm(path, { force: true }),
@@ -130,6 +160,16 @@ export const nodeFiles: FilePort = {
   },
 };
 
+/** A name for an unfinished file, which no other program uses. */
+export function temporaryName(): string {
+  return `.temper-${randomUUID()}.tmp`;
+}
+
+/** Whether a name was made by {@link temporaryName}. */
+export function isTemporary(name: string): boolean {
+  return /^\.temper-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/.test(name);
+}
+
 /** Replaces a small file atomically: after a crash the file has the old or the new content. */
 export async function replaceFile(
   files: FilePort,
@@ -137,16 +177,20 @@ export async function replaceFile(
   name: string,
   content: string,
 ): Promise<void> {
-  const temporary = `${directory}/${name}.tmp`;
-  await files.remove(temporary);
-  const file = await files.create(temporary);
+  const temporary = `${directory}/${temporaryName()}`;
   try {
-    await file.append(Buffer.from(content));
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await files.create(temporary);
+    try {
+      await file.append(Buffer.from(content));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await files.rename(temporary, `${directory}/${name}`);
+  } catch (error) {
+    await files.remove(temporary).catch(() => undefined); // the first error counts
+    throw error;
   }
-  await files.rename(temporary, `${directory}/${name}`);
   await files.syncDirectory(directory);
 }
 

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FaultyFiles, type FileOperation, systemError } from '../../../test/faulty-files.ts';
@@ -10,7 +10,8 @@ import { auditLog } from '../../log/durable-log.ts';
 import type { AuditLogOptions } from '../../log/options.ts';
 import { verifyLog } from '../../read/verify.ts';
 import type { VerifyOptions } from '../../read/verify-report.ts';
-import { type FileSinkOptions, fileSink } from './file-sink.ts';
+import { fileSink } from './file-sink.ts';
+import type { FileSinkOptions } from './file-sink-options.ts';
 import { FileSource } from './file-source.ts';
 
 let directory: TemporaryDirectory;
@@ -39,6 +40,7 @@ function open(
   const log = auditLog({
     sinks: [fileSink({ directory: directory.path, ...options })],
     sinkRetryMs: 0,
+    sinkTimeoutMs: 120_000, // a busy machine compresses slowly
     ...more,
   });
   openLogs.push(log);
@@ -62,7 +64,7 @@ async function actions(): Promise<string[]> {
   return found;
 }
 
-describe('fileSink after a torn write', { timeout: 30_000 }, () => {
+describe('fileSink after a torn write', { timeout: 180_000 }, () => {
   const COUNT = 5;
 
   async function written(): Promise<Buffer> {
@@ -83,8 +85,9 @@ describe('fileSink after a torn write', { timeout: 30_000 }, () => {
     const cuts = [...chosen.map((i) => from + i), 0, 1, 300];
     for (const cut of cuts) {
       writeFileSync(segment(1), whole.subarray(0, cut));
-      const kept = ends.filter((end) => end <= cut).length;
-      const tornBytes = cut - (ends[kept - 1] ?? 0);
+      // An event that lacks only its newline is complete.
+      const kept = ends.filter((end) => end - 1 <= cut).length;
+      const tornBytes = Math.max(0, cut - (ends[kept - 1] ?? 0));
       const log = open();
       const { recovered, sequence } = await log.ready();
       expect(sequence).toBe(kept);
@@ -147,7 +150,7 @@ describe('fileSink after a torn write', { timeout: 30_000 }, () => {
   });
 });
 
-describe('fileSink with failing file operations', { timeout: 30_000 }, () => {
+describe('fileSink with failing file operations', { timeout: 180_000 }, () => {
   it.each([
     ['a full disk', 'append', systemError('ENOSPC'), 0],
     ['a disk that fills up within a line', 'append', systemError('ENOSPC'), 100],
@@ -192,7 +195,7 @@ describe('fileSink with failing file operations', { timeout: 30_000 }, () => {
     files.fault = () => undefined;
     files.calls.length = 0;
     await log.append(event('d'));
-    expect(files.calls.slice(0, 2)).toEqual(['truncate', 'sync']);
+    expect(files.calls.slice(0, 3)).toEqual(['openToRead', 'truncate', 'sync']);
     expect(await actions()).toEqual(['a', 'b', 'account', 'd']);
     await verified();
   });
@@ -240,14 +243,4 @@ describe('fileSink with failing file operations', { timeout: 30_000 }, () => {
       );
     },
   );
-
-  it('recovers when the open file is truncated to zero bytes', async () => {
-    const log = open();
-    await log.append(event('a'));
-    truncateSync(segment(1), 0);
-    await log.append(event('b'));
-    await log.close();
-    const report = await verifyLog(source());
-    expect(report.ok).toBe(false); // it was tampered with while open, which no writer can prevent
-  });
 });

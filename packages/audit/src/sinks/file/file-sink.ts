@@ -1,14 +1,5 @@
-import { type Clock, systemClock } from '@temper/core';
-import {
-  clockRule,
-  type Defaults,
-  nameRule,
-  numberRule,
-  type Resolved,
-  reportCallbackError,
-  resolveOptions,
-  typeRule,
-} from '@temper/core/policy';
+import { randomUUID } from 'node:crypto';
+import { reportCallbackError } from '@temper/core/policy';
 import {
   type ChainHead,
   checkLine,
@@ -16,85 +7,35 @@ import {
   parseLine,
   type SealedEvent,
 } from '../../chain/hash-chain.ts';
-import { AuditCorruptError } from '../../errors.ts';
-import { textRule } from '../../option-rules.ts';
+import { AuditCorruptError, AuditLockedError } from '../../errors.ts';
+import { createPrivate } from '../real-path.ts';
 import type {
   AuditSink,
   AuditSource,
+  Retirable,
   SinkRecovery,
   SinkState,
-  SinkWriteResult,
   StoredCheckpoint,
 } from '../sink.ts';
 import { WriterLock } from '../writer-lock.ts';
-import { type FilePort, nodeFiles, type WritableFile } from './file-port.ts';
+import { type FilePort, readWhole, replaceFile, type WritableFile } from './file-port.ts';
+import {
+  type FileSinkOptions,
+  type ResolvedFileSinkOptions,
+  resolveFileSinkOptions,
+} from './file-sink-options.ts';
 import { CHECKPOINT_FILE, FileSource } from './file-source.ts';
 import {
   checkpointLine,
   compressSegment,
-  dropBelow,
-  removeOldSegments,
+  dropRetired,
+  dropUnfinished,
+  retirableEvents,
+  retireSegments,
   uncompressedSegments,
 } from './segment-retention.ts';
 import { listSegments, type Segment, segmentName } from './segments.ts';
 import { readTail } from './tail.ts';
-
-/** Options of {@link fileSink}. */
-export interface FileSinkOptions {
-  /** Directory of the files. Created with mode 0700 if it does not exist. */
-  readonly directory: string;
-  /** @defaultValue 'file' */
-  readonly name?: string;
-  /**
-   * Size at which a file is closed and a new one is started, in bytes.
-   *
-   * @defaultValue 33_554_432
-   * @throws {RangeError} at construction, unless an integer from 1_024 to 1_073_741_824
-   */
-  readonly maxSegmentBytes?: number;
-  /**
-   * Age at which a file is closed and a new one is started with the next event, in milliseconds.
-   *
-   * @defaultValue 86_400_000
-   * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
-   */
-  readonly maxSegmentAgeMs?: number;
-  /** Whether closed files are compressed in the background. @defaultValue true */
-  readonly gzip?: boolean;
-  /**
-   * Maximum number of files, the open one included.
-   *
-   * @defaultValue Infinity
-   * @throws {RangeError} at construction, unless an integer >= 2 (`Infinity` allowed)
-   */
-  readonly maxSegments?: number;
-  /**
-   * Closed files whose events are all older than this are removed, in milliseconds.
-   *
-   * @defaultValue Infinity
-   * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
-   */
-  readonly maxAgeMs?: number;
-  /** @defaultValue the system clock */
-  readonly clock?: Clock;
-  /** The file system. @defaultValue the local file system */
-  readonly files?: FilePort;
-}
-
-type Defaulted = Defaults<FileSinkOptions, 'directory'>;
-type ResolvedFileSinkOptions = Resolved<FileSinkOptions, 'directory'> & FileSinkOptions;
-
-/** The defaults of {@link FileSinkOptions}, as the README's table shows them. */
-export const FILE_SINK_DEFAULTS: Omit<Defaulted, 'clock' | 'files'> = {
-  name: 'file',
-  maxSegmentBytes: 33_554_432,
-  maxSegmentAgeMs: 86_400_000,
-  gzip: true,
-  maxSegments: Number.POSITIVE_INFINITY,
-  maxAgeMs: Number.POSITIVE_INFINITY,
-};
-
-const OWNER = 'fileSink';
 
 /**
  * Creates a sink that stores events in files of JSON lines.
@@ -105,28 +46,15 @@ const OWNER = 'fileSink';
  * @throws {TypeError | RangeError} if an option is invalid, see {@link FileSinkOptions}
  */
 export function fileSink(options: FileSinkOptions): AuditSink & { readonly source: AuditSource } {
-  const all = resolveOptions<FileSinkOptions, 'directory'>(
-    OWNER,
-    options,
-    { ...FILE_SINK_DEFAULTS, clock: systemClock, files: nodeFiles },
-    {
-      directory: textRule,
-      name: nameRule,
-      maxSegmentBytes: numberRule({ min: 1_024, max: 2 ** 30, integer: true }),
-      maxSegmentAgeMs: numberRule({ min: 1 }),
-      gzip: typeRule('boolean'),
-      maxSegments: numberRule({ min: 2, integer: true }),
-      maxAgeMs: numberRule({ min: 1 }),
-      clock: clockRule,
-      files: typeRule('object'),
-    },
-  );
-  textRule(OWNER, 'directory', all.directory);
-  return new FileSink(all as ResolvedFileSinkOptions);
+  return new FileSink(resolveFileSinkOptions(options));
 }
+
+/** Names the writer that has opened the log last; no other may write. */
+const WRITER_FILE = 'writer';
 
 /** The open file. */
 interface Current {
+  readonly path: string;
   readonly file: WritableFile;
   readonly segment: Segment;
   /** Wall time of its first event, or, if it is empty, of its opening. */
@@ -139,13 +67,17 @@ class FileSink implements AuditSink {
   readonly source: FileSource;
   readonly #options: ResolvedFileSinkOptions;
   #lock: WriterLock | undefined;
+  readonly #token: string = randomUUID();
   #current: Current | undefined;
   /** Durable bytes of the current file. */
   #durableBytes = 0;
+  /** Bytes of a write that has not been acknowledged. */
+  #attempt: Buffer = Buffer.alloc(0);
   #head: ChainHead = EMPTY_HEAD;
-  /** Compression, retention and checkpoints, run one after the other. */
+  /** Compression and retention, run one after the other. */
   #background: Promise<void> = Promise.resolve();
-  #result: SinkWriteResult | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #rotated = true;
 
   constructor(options: ResolvedFileSinkOptions) {
     this.name = options.name;
@@ -155,24 +87,69 @@ class FileSink implements AuditSink {
 
   async open(): Promise<SinkState> {
     const { files, directory } = this.#options;
-    if (this.#lock === undefined) {
-      await files.makeDirectory(directory);
-      this.#lock = new WriterLock(this.name, directory, `${directory}/lock`);
-    }
-    if (this.#current !== undefined) await this.#undo(this.#current);
-    else await dropBelow(files, directory, (await this.source.anchor())?.sequence ?? 0);
+    // Another program may have got a lock too, for example by removing the file of the lock. Whoever
+    // takes it anew finds out.
+    this.#lock?.release();
+    this.#lock = undefined;
+    if (this.#head.sequence === 0) await files.makeDirectory(directory);
+    const path = `${await files.realPath(directory)}/lock`;
+    await createPrivate(path);
+    this.#lock = new WriterLock(this.name, directory, path);
+    const current = this.#current;
+    if (current !== undefined) await this.#undo(current);
+    else await this.#tidy();
+    await replaceFile(files, directory, WRITER_FILE, this.#token);
     const segments = await listSegments(files, directory);
     const last = segments.at(-1);
-    if (last === undefined || last.compressed) {
-      this.#head = await this.#lastBefore(segments.length, segments);
-      await this.#begin();
-      return { head: this.#head };
-    }
-    return this.#goOn(last, segments);
+    if (last !== undefined && !last.compressed) return this.#goOn(last, segments);
+    this.#setHead(await this.#lastBefore(segments.length, segments));
+    await this.#begin();
+    return { head: this.#head };
   }
 
-  /** After a failed write: truncates the file to its durable bytes. */
-  async #undo({ file }: Current): Promise<void> {
+  /** Removes what an earlier process could not remove before it ended. */
+  async #tidy(): Promise<void> {
+    const { files, directory } = this.#options;
+    await dropUnfinished(files, directory);
+    const anchor = await this.source.anchor();
+    if (anchor !== undefined) await dropRetired(files, directory, anchor);
+  }
+
+  /** @throws {AuditCorruptError} if events that this sink has stored are gone */
+  #setHead(found: ChainHead): void {
+    if (found.sequence < this.#head.sequence) {
+      throw this.#corrupt(
+        found.sequence + 1,
+        `events up to ${this.#head.sequence} were stored and are missing`,
+      );
+    }
+    this.#head = found;
+  }
+
+  #corrupt(sequence: number, what: string, location = this.#options.directory): AuditCorruptError {
+    return new AuditCorruptError(this.name, location, sequence, what);
+  }
+
+  /**
+   * After a failed write: truncates the file to its durable bytes.
+   *
+   * @throws {AuditCorruptError} if there is anything after them but the failed write
+   */
+  async #undo({ file, path }: Current): Promise<void> {
+    const { files } = this.#options;
+    const state = await files.stateOf(path);
+    const sequence = this.#head.sequence + 1;
+    if (state?.identity !== file.identity) {
+      throw this.#corrupt(sequence, 'the file was renamed, replaced or removed', path);
+    }
+    const reader = await files.openToRead(path);
+    const rest = await reader
+      .read(this.#durableBytes, Math.max(0, reader.size - this.#durableBytes))
+      .finally(() => reader.close());
+    const ours = this.#attempt.subarray(0, rest.length).equals(rest);
+    if (state.size < this.#durableBytes || !ours) {
+      throw this.#corrupt(sequence, 'another program has changed the file', path);
+    }
     await file.truncate(this.#durableBytes);
     await file.sync();
     await file.close();
@@ -184,16 +161,18 @@ class FileSink implements AuditSink {
     const path = `${directory}/${segment.name}`;
     const reader = await files.openToRead(path);
     const tail = await readTail(reader, this.name, path).finally(() => reader.close());
+    this.#setHead(tail.head ?? (await this.#lastBefore(segments.length - 1, segments)));
     const file = await files.openToAppend(path);
     try {
       const tornBytes = file.size - tail.wholeBytes;
       if (tornBytes > 0) await file.truncate(tail.wholeBytes);
+      if (tail.unended) await file.append(Buffer.from('\n'));
       // Writes of an earlier process may not be on disk yet.
       await file.sync();
-      this.#head = tail.head ?? (await this.#lastBefore(segments.length - 1, segments));
       const begunAt = await this.#begunAt(segment);
-      this.#current = { file, segment, begunAt: begunAt ?? clock.now() };
-      this.#durableBytes = tail.wholeBytes;
+      this.#current = { path, file, segment, begunAt: begunAt ?? clock.now() };
+      this.#durableBytes = file.size;
+      this.#attempt = Buffer.alloc(0);
       const recovered: SinkRecovery | undefined =
         tornBytes > 0 ? { tornBytes, location: path } : undefined;
       return { head: this.#head, recovered };
@@ -222,12 +201,8 @@ class FileSink implements AuditSink {
     })) {
       const checked = checkLine(line as string);
       if (checked.fault === undefined) return checked.event;
-      throw new AuditCorruptError(
-        this.name,
-        `${this.#options.directory}/${before.name}`,
-        undefined,
-        checked.message,
-      );
+      const path = `${this.#options.directory}/${before.name}`;
+      throw new AuditCorruptError(this.name, path, undefined, checked.message);
     }
     return (await this.source.anchor()) ?? EMPTY_HEAD;
   }
@@ -236,7 +211,8 @@ class FileSink implements AuditSink {
   async #begin(): Promise<void> {
     const { files, directory, clock } = this.#options;
     const name = segmentName(this.#head.sequence + 1);
-    const file = await files.create(`${directory}/${name}`);
+    const path = `${directory}/${name}`;
+    const file = await files.create(path);
     try {
       await files.syncDirectory(directory);
     } catch (error) {
@@ -244,70 +220,114 @@ class FileSink implements AuditSink {
       throw error;
     }
     const segment = { name, first: this.#head.sequence + 1, compressed: false };
-    this.#current = { file, segment, begunAt: clock.now() };
+    this.#current = { path, file, segment, begunAt: clock.now() };
     this.#durableBytes = 0;
+    this.#attempt = Buffer.alloc(0);
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined> {
+  async write(batch: readonly SealedEvent[]): Promise<void> {
     await this.#rotateIfDue();
-    const { file } = this.#opened();
+    const { file, path } = this.#opened();
     let text = '';
     for (const { line } of batch) text += `${line}\n`;
-    await file.append(Buffer.from(text));
+    this.#attempt = Buffer.from(text);
+    await file.append(this.#attempt);
     await file.sync();
+    await this.#checkOurs(file, path, this.#durableBytes + this.#attempt.length);
     this.#durableBytes = file.size;
     this.#head = (batch[batch.length - 1] as SealedEvent).event;
-    const result = this.#result;
-    this.#result = undefined;
-    return result;
+  }
+
+  /** Looks at the files only after a rotation, until there is nothing to remove. */
+  async retirable({ byAge = true } = {}): Promise<Retirable | undefined> {
+    if (!this.#rotated) return undefined;
+    const { files, directory, maxSegments, maxAgeMs, clock } = this.#options;
+    const retention = { maxSegments, maxAgeMs: byAge ? maxAgeMs : Number.POSITIVE_INFINITY };
+    const found = await retirableEvents(files, directory, this.source, retention, clock);
+    if (found === undefined) this.#rotated = false;
+    return found;
+  }
+
+  retire(last: ChainHead): Promise<void> {
+    return this.#inBackground(async () => {
+      const { files, directory } = this.#options;
+      await retireSegments(files, directory, this.source, last);
+    });
+  }
+
+  /**
+   * Events in a file without its name are lost, and events of two writers in one file are no chain. So a
+   * batch is acknowledged only if the file is the one that was opened, has what was written and nothing
+   * else, and no other writer has opened the log before the batch was on disk.
+   */
+  async #checkOurs(file: WritableFile, path: string, size: number): Promise<void> {
+    const { files, directory } = this.#options;
+    const [state, token] = await Promise.all([
+      files.stateOf(path),
+      readWhole(files, `${directory}/${WRITER_FILE}`),
+    ]);
+    const sequence = this.#head.sequence + 1;
+    if (state?.identity !== file.identity) {
+      throw this.#corrupt(sequence, 'the file was renamed, replaced or removed', path);
+    }
+    if (token !== undefined && token !== this.#token) {
+      throw new AuditLockedError(this.name, directory);
+    }
+    if (state.size !== size) {
+      throw this.#corrupt(sequence, 'another program has changed the file', path);
+    }
+    if (token === undefined) throw this.#corrupt(sequence, `its file '${WRITER_FILE}' was removed`);
   }
 
   async #rotateIfDue(): Promise<void> {
     const { maxSegmentBytes, maxSegmentAgeMs, clock } = this.#options;
-    const { file, begunAt } = this.#opened();
+    const { file, path, begunAt } = this.#opened();
     if (file.size === 0) return;
     if (file.size < maxSegmentBytes && clock.now() - begunAt < maxSegmentAgeMs) return;
+    // A file that is gone must not be left behind for the next one.
+    await this.#checkOurs(file, path, this.#durableBytes);
     await this.#begin();
     await file.close();
-    this.#runInBackground(() => this.#retireAndCompress());
-  }
-
-  #runInBackground(work: () => Promise<void>): Promise<void> {
-    const done = this.#background.then(work);
-    this.#background = done.catch((error) =>
+    this.#rotated = true;
+    this.#inBackground(() => this.#compress()).catch((error) =>
       reportCallbackError(this.name, 'background work', error),
     );
+  }
+
+  #inBackground(work: () => Promise<void>): Promise<void> {
+    const done = this.#background.then(work);
+    this.#background = done.catch(() => undefined);
     return done;
   }
 
-  async #retireAndCompress(): Promise<void> {
-    const { files, directory, gzip, maxSegments, maxAgeMs, clock } = this.#options;
-    const retention = { maxSegments, maxAgeMs };
-    this.#result =
-      (await removeOldSegments(files, directory, this.source, retention, clock)) ?? this.#result;
+  async #compress(): Promise<void> {
+    const { files, directory, gzip } = this.#options;
     if (!gzip) return;
     for (const segment of await uncompressedSegments(files, directory)) {
       await compressSegment(files, directory, segment);
     }
   }
 
+  /** Not behind the compression, so that a checkpoint does not wait for it. */
   saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
-    return this.#runInBackground(async () => {
-      const { files, directory } = this.#options;
-      const path = `${directory}/${CHECKPOINT_FILE}`;
-      const exists = (await files.list(directory)).includes(CHECKPOINT_FILE);
-      const file = exists ? await files.openToAppend(path) : await files.create(path);
-      try {
-        // After the last newline there may be a partly written line of an earlier process.
-        const whole = exists ? await wholeLines(files, path) : 0;
-        if (whole < file.size) await file.truncate(whole);
-        await file.append(Buffer.from(checkpointLine(checkpoint)));
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      if (!exists) await files.syncDirectory(directory);
-    });
+    const done = this.#saving.then(() => this.#saveCheckpoint(checkpoint));
+    this.#saving = done.catch(() => undefined);
+    return done;
+  }
+
+  async #saveCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
+    const { files, directory } = this.#options;
+    const path = `${directory}/${CHECKPOINT_FILE}`;
+    const exists = (await files.stateOf(path)) !== undefined;
+    const file = exists ? await files.openToAppend(path) : await files.create(path);
+    try {
+      const begun = exists && !(await endsWithNewline(files, path));
+      await file.append(Buffer.from(`${begun ? '\n' : ''}${checkpointLine(checkpoint)}`));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    if (!exists) await files.syncDirectory(directory);
   }
 
   #opened(): Current {
@@ -316,7 +336,7 @@ class FileSink implements AuditSink {
   }
 
   async close(): Promise<void> {
-    await this.#background;
+    await Promise.all([this.#background, this.#saving]);
     await this.#current?.file.close();
     this.#current = undefined;
     this.#lock?.release();
@@ -324,10 +344,11 @@ class FileSink implements AuditSink {
   }
 }
 
-async function wholeLines(files: FilePort, path: string): Promise<number> {
+/** False if an earlier process has left a partly written line. */
+async function endsWithNewline(files: FilePort, path: string): Promise<boolean> {
   const file = await files.openToRead(path);
   try {
-    return (await file.read(0, file.size)).lastIndexOf(0x0a) + 1;
+    return file.size === 0 || (await file.read(file.size - 1, 1))[0] === 0x0a;
   } finally {
     await file.close();
   }

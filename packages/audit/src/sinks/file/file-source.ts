@@ -1,5 +1,6 @@
 import { lineSequence } from '../../chain/line-fields.ts';
 import type { Anchor, AuditSource, ReadRange, StoredCheckpoint } from '../sink.ts';
+import { storedAnchor, storedCheckpoint, storedJson } from '../stored-state.ts';
 import { type FilePort, nodeFiles, readWhole } from './file-port.ts';
 import { backwardLines, forwardLines } from './segment-lines.ts';
 import { listSegments, type Segment } from './segments.ts';
@@ -57,16 +58,27 @@ export class FileSource implements AuditSource {
   }
 
   async anchor(): Promise<Anchor | undefined> {
-    const text = await readWhole(this.#files, `${this.#directory}/${ANCHOR_FILE}`);
-    return text === undefined ? undefined : (JSON.parse(text) as Anchor);
+    const path = `${this.#directory}/${ANCHOR_FILE}`;
+    const text = await readWhole(this.#files, path);
+    if (text === undefined) return undefined;
+    return storedAnchor(this.name, path, storedJson(this.name, path, text));
   }
 
   async checkpoints(): Promise<readonly StoredCheckpoint[]> {
     const text = await readWhole(this.#files, `${this.#directory}/${CHECKPOINT_FILE}`);
-    const lines = (text ?? '').split('\n').slice(0, -1); // a partly written line may follow the last newline
-    return lines
-      .map((line) => JSON.parse(line) as StoredCheckpoint)
+    return (text ?? '')
+      .split('\n')
+      .flatMap((line) => parseCheckpointLine(line) ?? [])
       .sort((a, b) => a.size - b.size);
+  }
+}
+
+/** Undefined for a partly written line: a crash may have left one. */
+function parseCheckpointLine(line: string): StoredCheckpoint | undefined {
+  try {
+    return storedCheckpoint(JSON.parse(line));
+  } catch {
+    return undefined;
   }
 }
 

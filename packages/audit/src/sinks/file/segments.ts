@@ -16,7 +16,7 @@ export function segmentName(first: number): string {
 }
 
 /** Parses a file name; undefined if it is not the name of a segment. */
-export function parseSegment(name: string): Segment | undefined {
+function parseSegment(name: string): Segment | undefined {
   const [, first, gz] = NAME.exec(name) ?? [];
   return first === undefined
     ? undefined
@@ -24,8 +24,9 @@ export function parseSegment(name: string): Segment | undefined {
 }
 
 /**
- * The segments of a log in order. If compression was interrupted before the plain file was removed,
- * both files exist; the compressed one is complete and is used.
+ * The segments of a log in order. If there is also a compressed file of a segment, because its
+ * compression was interrupted or another program has compressed it, the plain file is used: it has all
+ * events.
  */
 export async function listSegments(
   files: FilePort,
@@ -34,7 +35,7 @@ export async function listSegments(
   const byFirst = new Map<number, Segment>();
   for (const name of await files.list(directory)) {
     const segment = parseSegment(name);
-    if (segment !== undefined && byFirst.get(segment.first)?.compressed !== true) {
+    if (segment !== undefined && byFirst.get(segment.first)?.compressed !== false) {
       byFirst.set(segment.first, segment);
     }
   }

@@ -13,6 +13,8 @@ export interface Tail {
   readonly head: ChainHead | undefined;
   /** Bytes of complete events. Bytes after them were torn by a crash. */
   readonly wholeBytes: number;
+  /** Whether the last event lacks its newline. */
+  readonly unended: boolean;
 }
 
 /** The file operations of {@link readTail}. */
@@ -25,9 +27,11 @@ export type TailFile = Pick<WritableFile, 'size'> & {
  *
  * A killed process can leave a partly written line, and a loss of power can leave blocks of zeros.
  * Both come after all acknowledged events, because those were synced. A complete line that does not
- * match its hash was modified, so it is reported and not removed.
+ * match its hash was modified, and text that is not the beginning of an event is somebody else's: both
+ * are reported and not removed.
  *
- * @throws {AuditCorruptError} if the last complete line does not match its hash
+ * @throws {AuditCorruptError} if the last complete line does not match its hash, or is followed by text
+ *   that the log did not write
  */
 export async function readTail(file: TailFile, sink: string, path: string): Promise<Tail> {
   let end = file.size;
@@ -42,22 +46,34 @@ export async function readTail(file: TailFile, sink: string, path: string): Prom
       );
     }
     const { text, start, whole } = line;
-    if (whole) {
-      const checked = checkLine(text);
-      if (checked.fault === undefined) return { head: checked.event, wholeBytes: end };
-      if (!text.includes('\0')) {
-        const sequence = checked.fault === 'edited' ? checked.event.sequence : undefined;
-        throw new AuditCorruptError(
-          sink,
-          path,
-          sequence,
-          `the last event is invalid: ${checked.message}`,
-        );
-      }
+    const checked = checkLine(text);
+    if (checked.fault === undefined) {
+      return { head: checked.event, wholeBytes: end, unended: !whole };
+    }
+    if (whole && !text.includes('\0')) {
+      const sequence = checked.fault === 'edited' ? checked.event.sequence : undefined;
+      throw new AuditCorruptError(
+        sink,
+        path,
+        sequence,
+        `the last event is invalid: ${checked.message}`,
+      );
+    }
+    if (!isTorn(text)) {
+      throw new AuditCorruptError(sink, path, undefined, 'it ends with text that is not an event');
     }
     end = start;
   }
-  return { head: undefined, wholeBytes: 0 };
+  return { head: undefined, wholeBytes: 0, unended: false };
+}
+
+/** How every event begins. */
+const BEGINNING = '{"action":"';
+
+/** Whether text can be what a crash has left of an event: its beginning, and zeros. */
+function isTorn(text: string): boolean {
+  const written = text.slice(0, BEGINNING.length).split('\0', 1)[0] as string;
+  return BEGINNING.startsWith(written);
 }
 
 interface LineBefore {

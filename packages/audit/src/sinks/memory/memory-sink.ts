@@ -3,7 +3,6 @@ import {
   type ChainHead,
   checkLine,
   EMPTY_HEAD,
-  GENESIS_HASH,
   parseLine,
   type SealedEvent,
 } from '../../chain/hash-chain.ts';
@@ -59,6 +58,7 @@ export function memorySink(
 class MemorySink implements AuditSink, AuditSource {
   readonly name: string;
   readonly durable = false;
+  readonly partial = true;
   readonly source: AuditSource = this;
   readonly #capacity: number;
   /** Trimmed to the capacity when it has grown to twice the capacity. */
@@ -73,7 +73,10 @@ class MemorySink implements AuditSink, AuditSource {
     this.name = name;
     this.#capacity = capacity;
     // Not validated: verification reports what is wrong with them.
-    this.#kept = lines.map((line, i) => ({ line, sequence: i + 1, hash: hashOf(line) }));
+    this.#kept = lines.map((line, i) => {
+      const { hash, log } = headOf(line);
+      return { line, sequence: i + 1, hash, log };
+    });
     const last = this.#kept.at(-1);
     if (last !== undefined) this.#head = last;
   }
@@ -84,18 +87,18 @@ class MemorySink implements AuditSink, AuditSource {
     if (checked?.fault !== undefined) {
       throw new AuditCorruptError(this.name, 'in memory', last?.sequence, checked.message);
     }
-    const { sequence, hash } = checked?.event ?? this.#head;
-    return { head: { sequence, hash } };
+    const { sequence, hash, log } = checked?.event ?? this.#head;
+    return { head: { sequence, hash, log } };
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<undefined> {
+  async write(batch: readonly SealedEvent[]): Promise<void> {
     for (const { line, event } of batch) {
-      const { sequence, prev, hash } = event;
+      const { sequence, prev, hash, log } = event;
       // A sink that missed events starts again at the first event it receives.
       if (sequence !== this.#head.sequence + 1)
-        this.#restart({ sequence: sequence - 1, hash: prev });
-      this.#head = { sequence, hash };
-      this.#kept.push({ line, sequence, hash });
+        this.#restart({ sequence: sequence - 1, hash: prev, log });
+      this.#head = { sequence, hash, log };
+      this.#kept.push({ line, sequence, hash, log });
     }
     if (this.#kept.length >= this.#capacity * 2) {
       this.#forget(this.#kept.length - this.#capacity);
@@ -109,9 +112,9 @@ class MemorySink implements AuditSink, AuditSource {
   }
 
   #forget(count: number): void {
-    for (const { sequence, hash } of this.#kept.slice(0, count)) {
+    for (const { sequence, hash, log } of this.#kept.slice(0, count)) {
       this.#frontier?.append(leafOf(hash));
-      this.#begin = { sequence, hash };
+      this.#begin = { sequence, hash, log };
     }
     this.#kept = this.#kept.slice(count);
   }
@@ -142,9 +145,9 @@ class MemorySink implements AuditSink, AuditSource {
   async anchor(): Promise<Anchor | undefined> {
     this.#trim();
     if (this.#begin.sequence === 0) return undefined;
-    const { sequence, hash } = this.#begin;
+    const { sequence, hash, log } = this.#begin;
     const frontier = this.#frontier && encodeFrontier(this.#frontier);
-    return { sequence, hash, ...(frontier === undefined ? {} : { frontier }) };
+    return { sequence, hash, log, ...(frontier === undefined ? {} : { frontier }) };
   }
 
   async checkpoints(): Promise<readonly StoredCheckpoint[]> {
@@ -154,10 +157,10 @@ class MemorySink implements AuditSink, AuditSource {
   async close(): Promise<void> {}
 }
 
-function hashOf(line: string): string {
+function headOf(line: string): ChainHead {
   try {
-    return parseLine(line).hash;
+    return parseLine(line);
   } catch {
-    return GENESIS_HASH;
+    return EMPTY_HEAD;
   }
 }

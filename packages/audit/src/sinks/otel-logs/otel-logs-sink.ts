@@ -33,7 +33,7 @@ class OtelLogsSink implements AuditSink {
     return { head: EMPTY_HEAD };
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<undefined> {
+  async write(batch: readonly SealedEvent[]): Promise<void> {
     for (const sealed of batch) emitLogRecord(sealed, this.#log);
   }
 

@@ -3,6 +3,8 @@ import type { IndexedField } from '../sink.ts';
 import { inTransaction, type PostgresClient } from './postgres-client.ts';
 
 const DAY_MS = 86_400_000;
+/** Start of the year 10000. */
+const END_OF_TIME = 253_402_300_800_000;
 
 /** Names of the tables of one schema, quoted. */
 export interface PostgresTables {
@@ -74,7 +76,10 @@ export async function createTables(
       `CREATE TABLE IF NOT EXISTS ${head} (
          writer text PRIMARY KEY, sequence bigint NOT NULL, hash text NOT NULL)`,
       `CREATE TABLE IF NOT EXISTS ${anchor} (
-         writer text PRIMARY KEY, sequence bigint NOT NULL, hash text NOT NULL, frontier jsonb NOT NULL)`,
+         writer text PRIMARY KEY, sequence bigint NOT NULL, hash text NOT NULL, log text NOT NULL,
+         frontier jsonb NOT NULL)`,
+      // Tables of the format 1, whose events this version does not append to.
+      `ALTER TABLE ${anchor} ADD COLUMN IF NOT EXISTS log text NOT NULL DEFAULT ''`,
       `CREATE TABLE IF NOT EXISTS ${checkpoint} (
          writer text NOT NULL, size bigint NOT NULL, note text NOT NULL, frontier jsonb NOT NULL,
          PRIMARY KEY (writer, size))`,
@@ -97,13 +102,17 @@ export async function createPartition(
   day: string,
 ): Promise<void> {
   const tables = tablesIn(schema);
+  const bound = (date: Date): string => {
+    // The year after 9999 would have a sign.
+    return date.getTime() >= END_OF_TIME ? 'MAXVALUE' : `'${date.toISOString()}'`;
+  };
   const start = startOf(day);
   const end = new Date(start.getTime() + DAY_MS);
   await inTransaction(client, async () => {
     await client.query(ddlLock(tables));
     await client.query(
       `CREATE TABLE IF NOT EXISTS "${schema}"."audit_event_${day}" PARTITION OF ${tables.event}
-       FOR VALUES FROM ('${start.toISOString()}') TO ('${end.toISOString()}')`,
+       FOR VALUES FROM (${bound(start)}) TO (${bound(end)})`,
     );
   });
 }

@@ -16,12 +16,12 @@ import type {
   AuditSink,
   AuditSource,
   IndexedField,
+  Retirable,
   SinkState,
-  SinkWriteResult,
   StoredCheckpoint,
 } from '../sink.ts';
 import type { PostgresClient, PostgresPool } from './postgres-client.ts';
-import { retireDays } from './postgres-retention.ts';
+import { type RetiringWriter, retirableEvents, retireEvents } from './postgres-retention.ts';
 import {
   createPartition,
   createTables,
@@ -48,7 +48,8 @@ export interface PostgresSinkOptions {
   /** Fields with an index, for queries by value. @defaultValue ['traceId'] */
   readonly indexes?: readonly IndexedField[];
   /**
-   * Days of all writers that ended longer ago than this are removed, in milliseconds.
+   * Days that ended longer ago than this are removed from the chain of this writer, in milliseconds. A
+   * day is dropped when no writer has an event of it.
    *
    * @defaultValue Infinity
    * @throws {RangeError} at construction, unless >= 86_400_000
@@ -174,30 +175,30 @@ class PostgresSink implements AuditSink {
       key: string | null;
       line: string | null;
     };
-    const stored = { sequence: Number(row.sequence), hash: row.hash };
+    const stored = Number(row.sequence);
     const checked = row.line === null ? undefined : checkLine(row.line);
     if (checked?.fault !== undefined) throw this.#corrupt(Number(row.key), checked.message);
     const last = checked?.event ?? (await this.source.anchor()) ?? EMPTY_HEAD;
-    if (last.sequence !== stored.sequence || last.hash !== stored.hash) {
+    if (last.sequence !== stored || last.hash !== row.hash) {
       throw this.#corrupt(
-        Math.min(last.sequence, stored.sequence) + 1,
-        `its head is ${stored.sequence}, but its last event is ${last.sequence}`,
+        Math.min(last.sequence, stored) + 1,
+        `its head is ${stored}, but its last event is ${last.sequence}`,
       );
     }
-    return stored;
+    return last;
   }
 
   #corrupt(sequence: number, what: string): AuditCorruptError {
     return new AuditCorruptError(this.name, `of writer '${this.#options.writer}'`, sequence, what);
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined> {
+  async write(batch: readonly SealedEvent[]): Promise<void> {
     const client = this.#client;
     if (client === undefined) throw new TypeError(`Sink '${this.name}' is not open.`);
     await this.#preparePartitions(client, batch);
     const { writer } = this.#options;
     const { event, head } = this.#tables;
-    const { sequence, hash } = (batch[batch.length - 1] as SealedEvent).event;
+    const { sequence, hash, log } = (batch[batch.length - 1] as SealedEvent).event;
     const { rowCount } = await client.query(
       `WITH moved AS (UPDATE ${head} SET sequence = $2, hash = $3
          WHERE writer = $1 AND sequence = $4 AND hash = $5 RETURNING writer)
@@ -218,8 +219,7 @@ class PostgresSink implements AuditSink {
     if (rowCount !== batch.length) {
       throw new AuditLockedError(this.name, `of writer '${writer}'`);
     }
-    this.#head = { sequence, hash };
-    return this.#retire(client);
+    this.#head = { sequence, hash, log };
   }
 
   async #preparePartitions(client: PostgresClient, batch: readonly SealedEvent[]): Promise<void> {
@@ -232,14 +232,29 @@ class PostgresSink implements AuditSink {
     }
   }
 
-  async #retire(client: PostgresClient): Promise<SinkWriteResult | undefined> {
-    const { clock, maxAgeMs, schema, writer } = this.#options;
+  async retirable({ byAge = true } = {}): Promise<Retirable | undefined> {
+    if (!byAge) return undefined;
+    const { clock, maxAgeMs, pool } = this.#options;
     if (maxAgeMs === Number.POSITIVE_INFINITY || clock.monotonic() < this.#retentionAt) return;
-    this.#retentionAt = clock.monotonic() + RETENTION_INTERVAL_MS;
-    const retired = await retireDays(client, schema, new Date(clock.now() - maxAgeMs));
+    const found = await retirableEvents(pool, this.#retiring, this.#cutoff);
+    // Asked again with the next write until the events are removed.
+    if (found === undefined) this.#retentionAt = clock.monotonic() + RETENTION_INTERVAL_MS;
+    return found;
+  }
+
+  async retire(last: ChainHead): Promise<void> {
+    await retireEvents(this.#options.pool, this.#retiring, last, this.#cutoff);
     this.#days.clear();
-    const own = retired.get(writer);
-    return own && { retired: own };
+  }
+
+  get #cutoff(): Date {
+    const { clock, maxAgeMs } = this.#options;
+    return new Date(clock.now() - maxAgeMs);
+  }
+
+  get #retiring(): RetiringWriter {
+    const { schema, writer } = this.#options;
+    return { sink: this.name, schema, writer };
   }
 
   async saveCheckpoint({ note, size, frontier }: StoredCheckpoint): Promise<void> {

@@ -2,6 +2,7 @@ import { lineSequence } from '../../chain/line-fields.ts';
 import { AuditCorruptError } from '../../errors.ts';
 import { KeyCheck, type KeyedLine } from '../key-check.ts';
 import type { Anchor, AuditSource, LineFilter, ReadRange, StoredCheckpoint } from '../sink.ts';
+import { storedAnchor, storedCheckpoint } from '../stored-state.ts';
 import type { PostgresPool } from './postgres-client.ts';
 import { fieldExpression, type PostgresTables, tablesIn } from './postgres-schema.ts';
 
@@ -78,11 +79,12 @@ export class PostgresSource implements AuditSource {
 
   async anchor(): Promise<Anchor | undefined> {
     const { rows } = await this.#pool.query(
-      `SELECT sequence, hash, frontier FROM ${this.#tables.anchor} WHERE writer = $1`,
+      `SELECT * FROM ${this.#tables.anchor} WHERE writer = $1`,
       [this.#writer],
     );
-    const row = rows[0] as { sequence: string; hash: string; frontier: string[] } | undefined;
-    return row && { sequence: Number(row.sequence), hash: row.hash, frontier: row.frontier };
+    const row = rows[0] as { readonly sequence: string } | undefined;
+    if (row === undefined) return undefined;
+    return storedAnchor(this.name, this.name, { ...row, sequence: Number(row.sequence) });
   }
 
   async checkpoints(): Promise<readonly StoredCheckpoint[]> {
@@ -90,9 +92,12 @@ export class PostgresSource implements AuditSource {
       `SELECT size, note, frontier FROM ${this.#tables.checkpoint} WHERE writer = $1 ORDER BY size`,
       [this.#writer],
     );
-    return (rows as { size: string; note: string; frontier: string[] }[]).map(
-      ({ size, note, frontier }) => ({ size: Number(size), note, frontier }),
-    );
+    return (rows as { readonly size: string }[]).map((row) => {
+      const checkpoint = storedCheckpoint({ ...row, size: Number(row.size) });
+      if (checkpoint !== undefined) return checkpoint;
+      const what = `its checkpoint ${row.size} is malformed`;
+      throw new AuditCorruptError(this.name, this.name, undefined, what);
+    });
   }
 }
 

@@ -1,10 +1,11 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { AuditCorruptError } from '../../errors.ts';
 import type { IndexedField } from '../sink.ts';
+import type { SqliteThread } from './sqlite-thread.ts';
+import type { SqlValue } from './sqlite-thread-program.ts';
 
 /** 'TmAu': identifies the database to `file` and other tools. */
 const APPLICATION_ID = 0x546d4175;
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /**
  * JSON paths of fields in a line. The fields have no columns of their own, which could differ from the
@@ -31,42 +32,48 @@ export function fieldExpression(field: keyof typeof FIELDS): string {
 }
 
 /** Creates the tables in a new database, and rejects a database of another application or version. */
-export function createSchema(
-  database: DatabaseSync,
+export async function createSchema(
+  thread: SqliteThread,
   path: string,
   sink: string,
   indexes: readonly string[],
-): void {
-  const pragma = (name: string): number =>
-    Object.values(database.prepare(`PRAGMA ${name}`).get() as object)[0] as number;
-  const tables = database.prepare('SELECT count(*) AS count FROM sqlite_schema').get();
-  if ((tables as { count: number }).count === 0) {
-    const columns = indexNames.map((name) => `${fieldExpression(name)} AS "${name}"`);
-    database.exec(`
-      BEGIN IMMEDIATE;
-      CREATE TABLE event (sequence INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT;
-      CREATE VIEW audit AS SELECT sequence, ${columns.join(', ')}, line FROM event;
-      CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL, frontier TEXT NOT NULL) STRICT;
-      CREATE TABLE anchor (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, hash TEXT NOT NULL, frontier TEXT NOT NULL) STRICT;
-      PRAGMA application_id = ${APPLICATION_ID};
-      PRAGMA user_version = ${SCHEMA_VERSION};
-      COMMIT;`);
-  } else if (pragma('application_id') !== APPLICATION_ID) {
-    throw new AuditCorruptError(sink, path, undefined, 'it is a database of another application');
-  } else if (pragma('user_version') !== SCHEMA_VERSION) {
-    throw new AuditCorruptError(
-      sink,
-      path,
-      undefined,
-      'it has the schema of another version of this package',
+): Promise<void> {
+  const [found] = await thread.all(
+    `SELECT (SELECT count(*) FROM sqlite_schema) AS tables, application_id AS application, user_version AS version
+       FROM pragma_application_id, pragma_user_version`,
+  );
+  const { tables, application, version } = found as Readonly<Record<string, SqlValue>>;
+  const corrupt = (what: string): AuditCorruptError =>
+    new AuditCorruptError(sink, path, undefined, what);
+  if (tables !== 0 && application !== APPLICATION_ID) {
+    throw corrupt('it is a database of another application');
+  }
+  if (tables !== 0 && version !== SCHEMA_VERSION) {
+    throw corrupt('it has the schema of another version of this package');
+  }
+  const statements = tables === 0 ? newTables() : [];
+  for (const name of indexNames) {
+    const index = `"event_${name}"`;
+    statements.push(
+      indexes.includes(name)
+        ? `CREATE INDEX IF NOT EXISTS ${index} ON event (${fieldExpression(name)})`
+        : `DROP INDEX IF EXISTS ${index}`,
     );
   }
-  for (const name of indexNames) {
-    const index = `event_${name}`;
-    if (indexes.includes(name)) {
-      database.exec(`CREATE INDEX IF NOT EXISTS "${index}" ON event (${fieldExpression(name)})`);
-    } else {
-      database.exec(`DROP INDEX IF EXISTS "${index}"`);
-    }
-  }
+  await thread.transact(statements.map((sql) => ({ sql, rows: [[]] })));
+}
+
+function newTables(): string[] {
+  const columns = indexNames.map((name) => `${fieldExpression(name)} AS "${name}"`);
+  return [
+    'CREATE TABLE event (sequence INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT',
+    `CREATE VIEW audit AS SELECT sequence, ${columns.join(', ')}, line FROM event`,
+    'CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL, frontier TEXT NOT NULL) STRICT',
+    `CREATE TABLE anchor (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL,
+       hash TEXT NOT NULL, log TEXT NOT NULL, frontier TEXT NOT NULL) STRICT`,
+    // Names the writer that has opened the database last; no other may write.
+    'CREATE TABLE writer (one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL) STRICT',
+    `PRAGMA application_id = ${APPLICATION_ID}`,
+    `PRAGMA user_version = ${SCHEMA_VERSION}`,
+  ];
 }

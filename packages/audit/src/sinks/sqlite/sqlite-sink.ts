@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Clock, systemClock } from '@temper/core';
 import {
   clockRule,
@@ -18,19 +19,15 @@ import {
   type SealedEvent,
 } from '../../chain/hash-chain.ts';
 import { decodeFrontier, encodeFrontier, leafOf } from '../../chain/merkle.ts';
-import { AuditCorruptError } from '../../errors.ts';
+import { AuditCorruptError, AuditLockedError } from '../../errors.ts';
 import { fieldsRule, textRule } from '../../option-rules.ts';
-import { openDatabase } from '../node-sqlite.ts';
-import type {
-  AuditSink,
-  AuditSource,
-  SinkState,
-  SinkWriteResult,
-  StoredCheckpoint,
-} from '../sink.ts';
+import { createPrivate, realPathOf } from '../real-path.ts';
+import type { AuditSink, AuditSource, Retirable, SinkState, StoredCheckpoint } from '../sink.ts';
 import { WriterLock } from '../writer-lock.ts';
 import { createSchema, fieldExpression, indexNames } from './sqlite-schema.ts';
 import { readAnchor, SqliteSource } from './sqlite-source.ts';
+import { FILES_CHANGED, GUARD_FAILED, SqliteThread } from './sqlite-thread.ts';
+import type { SqlGuard, SqlStep } from './sqlite-thread-program.ts';
 
 /** Options of {@link sqliteSink}. */
 export interface SqliteSinkOptions {
@@ -89,8 +86,9 @@ const RETENTION_INTERVAL_MS = 60_000;
 /**
  * Creates a sink that stores events in an SQLite database with `node:sqlite`: the default sink.
  *
- * Write-ahead log, `synchronous=FULL`, one transaction per batch. A commit blocks the calling thread
- * for one fdatasync.
+ * Write-ahead log, `synchronous=FULL`, one transaction per batch. The database is in a thread of its
+ * own, so neither a commit nor a query blocks the event loop; events that arrive during a commit are
+ * stored by the next one.
  *
  * @throws {TypeError | RangeError} if an option is invalid, see {@link SqliteSinkOptions}
  */
@@ -114,17 +112,31 @@ export function sqliteSink(
   return new SqliteSink(all as ResolvedSqliteSinkOptions);
 }
 
+const SETUP = 'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;';
+const INSERT = 'INSERT INTO event (sequence, line) VALUES (?, ?)';
+/** Whose database it is, and its last event: no other program may have changed either. */
+const STATE = `SELECT (SELECT token FROM writer),
+  coalesce((SELECT max(sequence) FROM event), (SELECT sequence FROM anchor), 0)`;
+/** Lines per query of retention. */
+const READ_LINES = 1_000;
+
+/** The open database. */
+interface Opened {
+  readonly thread: SqliteThread;
+  readonly lock: WriterLock;
+  readonly token: string;
+}
+
 class SqliteSink implements AuditSink {
   readonly name: string;
   readonly durable = true;
   readonly source: SqliteSource;
   readonly #options: ResolvedSqliteSinkOptions;
-  #lock: WriterLock | undefined;
-  #database: DatabaseSync | undefined;
-  #insert: StatementSync | undefined;
+  #opened: Opened | undefined;
   #head: ChainHead = EMPTY_HEAD;
   #first = 1;
   #retentionAt = 0;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: ResolvedSqliteSinkOptions) {
     this.name = options.name;
@@ -133,33 +145,45 @@ class SqliteSink implements AuditSink {
   }
 
   async open(): Promise<SinkState> {
-    const { path, indexes } = this.#options;
-    this.#lock ??= new WriterLock(this.name, path, `${path}-lock`);
-    this.#database?.close();
-    this.#database = undefined;
-    const database = openDatabase(path);
+    await this.#release();
+    const path = await realPathOf(this.#options.path);
+    if (this.#head.sequence > 0 && !existsSync(path)) {
+      throw new AuditCorruptError(this.name, path, 1, 'the database was removed or renamed');
+    }
+    // SQLite names the write-ahead log by the path, so a second name would have a second one.
+    if ((statSync(path, { throwIfNoEntry: false })?.nlink ?? 1) > 1) {
+      const what = 'the database has several names (hard links); remove all but one';
+      throw new AuditCorruptError(this.name, path, undefined, what);
+    }
+    await createPrivate(`${path}-lock`);
+    const lock = new WriterLock(this.name, this.#options.path, `${path}-lock`);
+    await createPrivate(path);
+    const thread = new SqliteThread();
     try {
-      database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;');
-      createSchema(database, path, this.name, indexes);
-      this.#head = this.#readHead(database);
-      this.#first = (readAnchor(database)?.sequence ?? 0) + 1;
-      this.#insert = database.prepare('INSERT INTO event (sequence, line) VALUES (?, ?)');
-      this.#database = database;
+      await thread.open(path, false, SETUP);
+      await createSchema(thread, path, this.name, this.#options.indexes);
+      const token = randomUUID();
+      const claim = 'INSERT OR REPLACE INTO writer (one, token) VALUES (1, ?)';
+      await thread.transact([{ sql: claim, rows: [[token]] }]);
+      this.#head = await this.#readHead(thread);
+      this.#first = ((await readAnchor(thread))?.sequence ?? 0) + 1;
+      // SQLite syncs the file but not its directory entry.
+      const directory = await open(dirname(path), 'r');
+      await directory.sync().finally(() => directory.close());
+      this.#opened = { thread, lock, token };
     } catch (error) {
-      database.close();
+      await thread.close();
+      lock.release();
       throw error;
     }
-    // SQLite syncs the file but not its directory entry.
-    const directory = await open(dirname(path), 'r');
-    await directory.sync().finally(() => directory.close());
     return { head: this.#head };
   }
 
-  #readHead(database: DatabaseSync): ChainHead {
-    const row = database
-      .prepare('SELECT sequence, line FROM event ORDER BY sequence DESC LIMIT 1')
-      .get() as { sequence: number; line: string } | undefined;
-    if (row === undefined) return readAnchor(database) ?? EMPTY_HEAD;
+  async #readHead(thread: SqliteThread): Promise<ChainHead> {
+    const [row] = (await thread.all(
+      'SELECT sequence, line FROM event ORDER BY sequence DESC LIMIT 1',
+    )) as readonly { sequence: number; line: string }[];
+    if (row === undefined) return (await readAnchor(thread)) ?? EMPTY_HEAD;
     const checked = checkLine(row.line);
     if (checked.fault !== undefined || checked.event.sequence !== row.sequence) {
       const what = checked.fault === undefined ? 'its sequence was changed' : checked.message;
@@ -168,100 +192,138 @@ class SqliteSink implements AuditSink {
     return checked.event;
   }
 
-  async write(batch: readonly SealedEvent[]): Promise<SinkWriteResult | undefined> {
-    const { database, insert } = this.#opened();
-    return inTransaction(database, () => {
-      for (const { event, line } of batch) insert.run(event.sequence, line);
-      const retired = this.#retire(database, batch);
-      return () => {
-        this.#head = (batch[batch.length - 1] as SealedEvent).event;
-        if (retired !== undefined) this.#first = retired.sequence + 1;
-        return retired && { retired };
-      };
+  async write(batch: readonly SealedEvent[]): Promise<void> {
+    const rows = batch.map(({ event, line }) => [event.sequence, line] as const);
+    await this.#alone(async () => {
+      await this.#transact([{ sql: INSERT, rows }]);
+      this.#head = (batch[batch.length - 1] as SealedEvent).event;
     });
   }
 
-  /** Removes events beyond `maxEvents` or `maxAgeMs` and stores the anchor. */
-  #retire(
-    database: DatabaseSync,
-    batch: readonly SealedEvent[],
-  ): SinkWriteResult['retired'] | undefined {
+  /** Runs a write or a removal after the other has ended, because both depend on the head. */
+  #alone(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #transact(steps: readonly SqlStep[]): Promise<void> {
+    const { thread, token } = this.#open();
+    const guard: SqlGuard = { sql: STATE, expect: [token, this.#head.sequence] };
+    try {
+      await thread.transact(steps, guard);
+    } catch (error) {
+      const { path } = this.#options;
+      const { code, message } = error as Error & { readonly code?: string };
+      if (code === GUARD_FAILED) throw new AuditLockedError(this.name, path, error);
+      if (code === FILES_CHANGED) {
+        throw new AuditCorruptError(this.name, path, this.#head.sequence + 1, message);
+      }
+      throw error;
+    }
+  }
+
+  async retirable({ byAge = true } = {}): Promise<Retirable | undefined> {
+    const to = await this.#lastRetirable(byAge);
+    if (to === undefined) return undefined;
+    const [row] = (await this.#open().thread.all(
+      'SELECT line FROM event WHERE sequence = ?',
+      to,
+    )) as readonly { line: string }[];
+    if (row === undefined) return undefined;
+    const { sequence, hash, log } = parseLine(row.line);
+    return { from: this.#first, sequence, hash, log };
+  }
+
+  /** Sequence of the last event beyond `maxEvents` or `maxAgeMs`; undefined if there is none. */
+  async #lastRetirable(byAge: boolean): Promise<number | undefined> {
     const { maxEvents, maxAgeMs, clock } = this.#options;
-    const last = (batch[batch.length - 1] as SealedEvent).event.sequence;
+    const last = this.#head.sequence;
     // In batches, because every removal is recorded as an event, which must not cause the next removal.
     const excess = last - this.#first + 1 - maxEvents;
     let to = excess >= Math.max(MIN_EXCESS, maxEvents / 10) ? last - maxEvents : 0;
-    if (maxAgeMs !== Number.POSITIVE_INFINITY && clock.monotonic() >= this.#retentionAt) {
+    if (byAge && maxAgeMs !== Number.POSITIVE_INFINITY && clock.monotonic() >= this.#retentionAt) {
       const cutoff = new Date(clock.now() - maxAgeMs).toISOString();
-      const young = database
-        .prepare(
-          `SELECT sequence FROM event WHERE ${fieldExpression('timestamp')} >= ? ORDER BY sequence LIMIT 1`,
-        )
-        .get(cutoff) as { sequence: number } | undefined;
+      const [young] = (await this.#open().thread.all(
+        `SELECT sequence FROM event WHERE ${fieldExpression('timestamp')} >= ? ORDER BY sequence LIMIT 1`,
+        cutoff,
+      )) as readonly { sequence: number }[];
       const old = Math.min((young?.sequence ?? last) - 1, this.#first + MAX_RETIRED - 1);
-      // Check again with the next write if this one could not remove all old events.
-      if (old < this.#first + MAX_RETIRED - 1) {
-        this.#retentionAt = clock.monotonic() + RETENTION_INTERVAL_MS;
-      }
+      // Checked again with the next write until all old events are removed.
+      if (old < this.#first) this.#retentionAt = clock.monotonic() + RETENTION_INTERVAL_MS;
       to = Math.max(to, old);
     }
     to = Math.min(to, this.#first + MAX_RETIRED - 1);
-    if (to < this.#first) return undefined;
-    return { ...this.#remove(database, to), from: this.#first };
+    return to < this.#first ? undefined : to;
   }
 
-  #remove(database: DatabaseSync, to: number): ChainHead {
-    const anchor = readAnchor(database);
+  async retire({ sequence: to, hash: last }: ChainHead): Promise<void> {
+    const { thread } = this.#open();
+    const anchor = await readAnchor(thread);
     const frontier = decodeFrontier(anchor?.sequence ?? 0, anchor?.frontier ?? []);
     let head: ChainHead = anchor ?? EMPTY_HEAD;
-    const rows = database.prepare('SELECT line FROM event WHERE sequence <= ? ORDER BY sequence');
-    for (const { line } of rows.iterate(to) as IterableIterator<{ line: string }>) {
-      const { sequence, hash } = parseLine(line);
-      frontier.append(leafOf(hash));
-      head = { sequence, hash };
+    while (head.sequence < to) {
+      const rows = (await thread.all(
+        `SELECT line FROM event WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ${READ_LINES}`,
+        head.sequence,
+        to,
+      )) as readonly { line: string }[];
+      for (const { line } of rows) {
+        const { sequence, hash, log } = parseLine(line);
+        frontier.append(leafOf(hash));
+        head = { sequence, hash, log };
+      }
+      if (rows.length === 0) {
+        throw new AuditCorruptError(
+          this.name,
+          this.#options.path,
+          head.sequence + 1,
+          'it is missing',
+        );
+      }
+    }
+    if (head.hash !== last) {
+      throw new AuditCorruptError(this.name, this.#options.path, to, 'it is another event');
     }
     const nodes = JSON.stringify(encodeFrontier(frontier));
-    database
-      .prepare('INSERT OR REPLACE INTO anchor (one, sequence, hash, frontier) VALUES (1, ?, ?, ?)')
-      .run(head.sequence, head.hash, nodes);
-    database.prepare('DELETE FROM event WHERE sequence <= ?').run(to);
-    database.prepare('DELETE FROM checkpoint WHERE size < ?').run(to);
-    return head;
+    const steps: readonly SqlStep[] = [
+      {
+        sql: 'INSERT OR REPLACE INTO anchor (one, sequence, hash, log, frontier) VALUES (1, ?, ?, ?, ?)',
+        rows: [[head.sequence, head.hash, head.log, nodes]],
+      },
+      { sql: 'DELETE FROM event WHERE sequence <= ?', rows: [[to]] },
+      { sql: 'DELETE FROM checkpoint WHERE size < ?', rows: [[to]] },
+    ];
+    await this.#alone(async () => {
+      await this.#transact(steps);
+      this.#first = to + 1;
+    });
   }
 
   async saveCheckpoint({ note, size, frontier }: StoredCheckpoint): Promise<void> {
-    const { database } = this.#opened();
-    database
-      .prepare('INSERT OR REPLACE INTO checkpoint (size, note, frontier) VALUES (?, ?, ?)')
-      .run(size, note, JSON.stringify(frontier));
+    // Without the guard: a batch may be on its way.
+    await this.#open().thread.transact([
+      {
+        sql: 'INSERT OR REPLACE INTO checkpoint (size, note, frontier) VALUES (?, ?, ?)',
+        rows: [[size, note, JSON.stringify(frontier)]],
+      },
+    ]);
   }
 
-  #opened(): { readonly database: DatabaseSync; readonly insert: StatementSync } {
-    if (this.#database === undefined || this.#insert === undefined) {
-      throw new TypeError(`Sink '${this.name}' is not open.`);
-    }
-    return { database: this.#database, insert: this.#insert };
+  #open(): Opened {
+    if (this.#opened === undefined) throw new TypeError(`Sink '${this.name}' is not open.`);
+    return this.#opened;
+  }
+
+  async #release(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    await opened?.thread.close();
+    opened?.lock.release();
   }
 
   async close(): Promise<void> {
-    this.source.close();
-    this.#database?.close();
-    this.#database = undefined;
-    this.#lock?.release();
-    this.#lock = undefined;
+    await this.source.close();
+    await this.#release();
   }
-}
-
-/** Runs `work` in a transaction, and the function it returns after the commit. */
-function inTransaction<T>(database: DatabaseSync, work: () => () => T): T {
-  database.exec('BEGIN IMMEDIATE');
-  let after: () => T;
-  try {
-    after = work();
-    database.exec('COMMIT');
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
-  return after();
 }
