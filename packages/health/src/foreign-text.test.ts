@@ -1,4 +1,5 @@
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { HealthCheck } from './check-options.ts';
 import { healthFetch } from './http/fetch-handler.ts';

@@ -34,6 +34,7 @@ describe('check report', () => {
         probedStatus: 'healthy',
         critical: true,
         groups: ['readiness'],
+        ageMs: 0,
         timestamp: 1_704_465_600_002.5,
         responseTimeMs: 2.5,
         consecutiveFailures: 0,

@@ -19,6 +19,7 @@ import {
 } from './check-options.ts';
 import { DuplicateCheckError } from './errors.ts';
 import {
+  BUDGET_RULE,
   type HealthMonitorOptions,
   type ResolvedHealthOptions,
   resolveHealthOptions,
@@ -44,6 +45,15 @@ interface ProbeOptions {
   readonly exclude?: readonly string[];
   /** Whether to probe even if a cached result is available. @defaultValue false */
   readonly fresh?: boolean;
+  /**
+   * How long to wait for checks before answering from what is known, in milliseconds; `Infinity` waits
+   * for all of them. The last result stands in for a check that takes longer, as long as it is not older
+   * than a probe in the background could be. If there is none, the check counts with its
+   * `failureStatus`, so that it makes the report unhealthy only if it is critical.
+   *
+   * @defaultValue the monitor's `budgetMs`; `Infinity` for {@link HealthMonitor.check} and with `fresh`
+   */
+  readonly budgetMs?: number;
 }
 
 /** Options of {@link HealthMonitor.check}. */
@@ -124,9 +134,12 @@ export interface HealthMonitor extends Disposable {
   setReady(ready: boolean, reason?: string): void;
   /** Marks the service as started; see {@link HealthMonitorOptions.started}. */
   setStarted(): void;
-  /** Starts background probes, which do not keep the process alive. Disposing of the result stops them. */
+  /**
+   * Starts background probes, which do not keep the process alive. They stop when the results of all
+   * calls of this method have been disposed of.
+   */
   start(): Disposable;
-  /** Stops background probes. */
+  /** Stops background probes, whoever started them. */
   stop(): void;
 }
 
@@ -136,9 +149,15 @@ const PROBE_RULES: { readonly [K in keyof ProbeOptions]-?: OptionRule } = {
     throw new TypeError(`${owner}: ${option} must be an array of names, got ${show(value)}.`);
   },
   fresh: typeRule('boolean'),
+  budgetMs: BUDGET_RULE,
 };
 const RUN_RULES = { group: typeRule('string'), ...PROBE_RULES };
 const RUN_DEFAULTS = { exclude: [], fresh: false } as const;
+
+/** How a run of the checks goes. */
+interface Run extends Required<Omit<ProbeOptions, 'budgetMs'>> {
+  readonly budgetMs: number;
+}
 
 /** The groups that exist without a check. */
 const BUILT_IN_GROUPS: readonly CheckGroup[] = [LIVENESS, READINESS, STARTUP];
@@ -152,7 +171,8 @@ class Monitor implements HealthMonitor {
   readonly #probes = new Map<string, Probe>();
   readonly #refresher: Refresher;
   readonly #telemetry: Disposable;
-  #refreshing = false;
+  /** One for each call of {@link start} whose result has not been disposed of. */
+  readonly #starts = new Set<object>();
   #run: Promise<HealthReport> | undefined;
   #ready = true;
   #notReadyReason = NOT_READY;
@@ -186,7 +206,7 @@ class Monitor implements HealthMonitor {
       onChange: (from, report) => this.#changed(from, report),
     });
     this.#probes.set(name, probe);
-    if (this.#refreshing) this.#refresher.add(probe);
+    if (this.#starts.size > 0) this.#refresher.add(probe);
     return {
       [Symbol.dispose]: () => {
         if (this.#probes.get(name) === probe) this.unregister(name);
@@ -208,7 +228,7 @@ class Monitor implements HealthMonitor {
     const { group, ...run } = resolveOptions<CheckOptions, 'group'>(
       this.#owner,
       options,
-      RUN_DEFAULTS,
+      { ...RUN_DEFAULTS, budgetMs: Number.POSITIVE_INFINITY },
       RUN_RULES,
     );
     if (group !== undefined) this.#checkGroup(group);
@@ -284,13 +304,18 @@ class Monitor implements HealthMonitor {
   }
 
   start(): Disposable {
-    this.#refreshing = true;
+    const start = {
+      [Symbol.dispose]: () => {
+        if (this.#starts.delete(start) && this.#starts.size === 0) this.#refresher.stop();
+      },
+    };
+    this.#starts.add(start);
     for (const probe of this.#probes.values()) this.#refresher.add(probe);
-    return { [Symbol.dispose]: () => this.stop() };
+    return start;
   }
 
   stop(): void {
-    this.#refreshing = false;
+    this.#starts.clear();
     this.#refresher.stop();
   }
 
@@ -314,22 +339,56 @@ class Monitor implements HealthMonitor {
     return `Health monitor '${this.name}'`;
   }
 
-  #resolve(options: ProbeOptions): Required<ProbeOptions> {
-    return resolveOptions<ProbeOptions>(this.#owner, options, RUN_DEFAULTS, PROBE_RULES);
+  #resolve(options: ProbeOptions): Run {
+    const { budgetMs, ...run } = resolveOptions<ProbeOptions, 'budgetMs'>(
+      this.#owner,
+      options,
+      RUN_DEFAULTS,
+      PROBE_RULES,
+    );
+    const byDefault = run.fresh ? Number.POSITIVE_INFINITY : this.#options.budgetMs;
+    return { ...run, budgetMs: budgetMs ?? byDefault };
   }
 
   /** @param group - `undefined` for all checks */
   async #runChecks(
     group: CheckGroup | undefined,
-    { exclude, fresh }: Required<ProbeOptions>,
+    { exclude, fresh, budgetMs }: Run,
   ): Promise<HealthReport> {
     const chosen = [...this.#probes.values()].filter(
       ({ check }) => group === undefined || check.groups.includes(group),
     );
-    const checks = await Promise.all(
-      chosen.map((probe) => probe.run(fresh ? 0 : this.#maxAgeMs(probe))),
+    const reports = chosen.map((probe) =>
+      fresh ? undefined : probe.current(this.#maxAgeMs(probe)),
+    );
+    if (reports.includes(undefined)) {
+      const runs = chosen.map(
+        async (probe, index) =>
+          (reports[index] ??= await probe.run(fresh ? 0 : this.#maxAgeMs(probe))),
+      );
+      await this.#within(budgetMs, Promise.all(runs));
+    }
+    const checks = chosen.map(
+      (probe, index) =>
+        reports[index] ?? probe.current(this.#refresher.maxAgeMs(probe)) ?? probe.unknown(budgetMs),
     );
     return reportOf(this.name, this.#options.clock.now(), checks, exclude);
+  }
+
+  /** Waits for `work`, but not longer than the budget. */
+  async #within(budgetMs: number, work: Promise<unknown>): Promise<void> {
+    if (budgetMs === Number.POSITIVE_INFINITY) {
+      await work;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const timer = this.#options.clock.schedule(resolve, budgetMs);
+      const leave = (): void => {
+        timer.cancel();
+        resolve();
+      };
+      work.then(leave, reject);
+    });
   }
 
   /** @throws {RangeError} when no check is in the group */

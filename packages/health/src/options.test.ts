@@ -15,6 +15,7 @@ const bad: readonly (readonly [object, string])[] = [
   [{ timeoutMs: Number.POSITIVE_INFINITY }, 'timeoutMs must be a finite number > 0, got Infinity'],
   [{ ttlMs: -1 }, 'healthMonitor: ttlMs must be a number >= 0, got -1.'],
   [{ refreshMs: 0 }, 'healthMonitor: refreshMs must be a number > 0, got 0.'],
+  [{ budgetMs: -1 }, 'healthMonitor: budgetMs must be a number >= 0, got -1.'],
   [{ refreshJitter: 1.1 }, 'healthMonitor: refreshJitter must be a number from 0 to 1, got 1.1.'],
   [
     { historySize: 1.5 },
@@ -102,7 +103,7 @@ describe('arguments of the methods', () => {
     [
       { groups: ['nightly'] },
       TypeError,
-      "unknown option 'groups'; known are group, exclude, fresh.",
+      "unknown option 'groups'; known are group, exclude, fresh, budgetMs.",
     ],
     [{ exclude: 'db' }, TypeError, "exclude must be an array of names, got 'db'."],
     [{ exclude: [1] }, TypeError, 'exclude must be an array of names'],

@@ -52,6 +52,14 @@ export interface HealthMonitorOptions {
    */
   readonly refreshMs?: number;
   /**
+   * How long the probes liveness, readiness and startup wait for checks before they answer from the last
+   * results, in milliseconds; `Infinity` waits for all. A kubelet waits for one second by default.
+   *
+   * @defaultValue 500
+   * @throws {RangeError} at construction, unless >= 0
+   */
+  readonly budgetMs?: number;
+  /**
    * Random deviation of the interval in either direction, as a share of it, so that many processes do
    * not probe the same dependency at the same time.
    *
@@ -101,6 +109,7 @@ export const HEALTH_DEFAULTS: {
   readonly timeoutMs: 5000;
   readonly ttlMs: 1000;
   readonly refreshMs: 10_000;
+  readonly budgetMs: 500;
   readonly refreshJitter: 0.1;
   readonly historySize: 100;
   readonly uptimeWindowsMs: readonly [60_000, 3_600_000, 86_400_000];
@@ -111,6 +120,7 @@ export const HEALTH_DEFAULTS: {
   timeoutMs: 5000,
   ttlMs: 1000,
   refreshMs: 10_000,
+  budgetMs: 500,
   refreshJitter: 0.1,
   historySize: 100,
   uptimeWindowsMs: [60_000, 3_600_000, 86_400_000],
@@ -121,9 +131,13 @@ export const HEALTH_DEFAULTS: {
 /** The options after validation. Only the callback stays optional. */
 export type ResolvedHealthOptions = Resolved<HealthMonitorOptions, 'onStatusChange'>;
 
+/** How long a probe waits for checks: milliseconds, `Infinity` included. */
+export const BUDGET_RULE: OptionRule = numberRule({ min: 0 });
+
 const RULES: { readonly [K in keyof HealthMonitorOptions]-?: OptionRule } = {
   name: nameRule,
   ...TIME_RULES,
+  budgetMs: BUDGET_RULE,
   refreshJitter: numberRule({ min: 0, max: 1 }),
   historySize: numberRule({ min: 0, max: 100_000, integer: true }),
   uptimeWindowsMs: checkWindows,

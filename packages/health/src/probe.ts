@@ -37,6 +37,8 @@ export class Probe {
   #reportedAt = 0;
   #consecutiveFailures = 0;
   #running: Promise<CheckReport> | undefined;
+  /** Monotonic start time of {@link #running}. */
+  #startedAt: number | undefined;
   /** Monotonic start time of a probe that timed out and has not settled. */
   #hangingSince: number | undefined;
   #timer: Scheduled | undefined;
@@ -51,9 +53,29 @@ export class Probe {
     this.meter = checkMeter(this, options.monitor, check.name);
   }
 
-  /** Report of the last probe; undefined before the first. */
+  /** Report of the last probe, with its present age; undefined before the first. */
   get report(): CheckReport | undefined {
-    return this.#report;
+    return this.current(Number.POSITIVE_INFINITY);
+  }
+
+  /** The last report, if it is younger than `maxAgeMs`. */
+  current(maxAgeMs: number): CheckReport | undefined {
+    if (this.#report === undefined) return undefined;
+    const ageMs = this.#clock.monotonic() - this.#reportedAt;
+    return ageMs < maxAgeMs ? { ...this.#report, ageMs } : undefined;
+  }
+
+  /** The report of a check of which nothing recent is known, and whose probe takes too long. */
+  unknown(waitedMs: number): CheckReport {
+    const { failureStatus } = this.check;
+    const startedAt = this.#startedAt ?? this.#clock.monotonic();
+    return {
+      ...this.#facts(failureStatus),
+      probedStatus: failureStatus,
+      timestamp: this.#clock.now(),
+      responseTimeMs: this.#clock.monotonic() - startedAt,
+      message: `no result within ${waitedMs} ms`,
+    };
   }
 
   history(limit?: number): HistoryEntry[] {
@@ -67,20 +89,19 @@ export class Probe {
   }
 
   /**
-   * Joins the probe in progress; otherwise returns the last report if it is younger than `maxAgeMs`;
+   * Returns the last report if it is younger than `maxAgeMs`; otherwise joins the probe in progress;
    * otherwise starts a probe.
    *
    * @param background - whether no caller waits for it, so that it need not keep the process alive
    */
   run(maxAgeMs: number, background = false): Promise<CheckReport> {
+    const current = this.current(maxAgeMs);
+    if (current !== undefined) return Promise.resolve(current);
     if (this.#running !== undefined) {
       if (!background) this.#timer?.ref();
       return this.#running;
     }
     const now = this.#clock.monotonic();
-    if (this.#report !== undefined && now - this.#reportedAt < maxAgeMs) {
-      return Promise.resolve(this.#report);
-    }
     if (this.#hangingSince !== undefined) {
       const error = new CheckHangingError(
         this.#options.monitor,
@@ -89,10 +110,20 @@ export class Probe {
       );
       return Promise.resolve(this.#conclude(failed(error, this.check.failureStatus), now));
     }
-    this.#running = this.#probe(now, background).finally(() => {
-      this.#running = undefined;
+    // Set before the check runs, which may ask its own monitor.
+    let settle: (report: Promise<CheckReport>) => void = () => {};
+    const running = new Promise<CheckReport>((resolve) => {
+      settle = resolve;
     });
-    return this.#running;
+    this.#running = running;
+    this.#startedAt = now;
+    settle(
+      this.#probe(now, background).finally(() => {
+        this.#running = undefined;
+        this.#startedAt = undefined;
+      }),
+    );
+    return running;
   }
 
   async #probe(startedAt: number, background: boolean): Promise<CheckReport> {
@@ -134,7 +165,7 @@ export class Probe {
 
   /** Updates report, history, uptime and metrics with an outcome. */
   #conclude(outcome: Outcome, startedAt: number): CheckReport {
-    const { name, critical, groups, flapping, componentType } = this.check;
+    const { flapping } = this.check;
     const now = this.#clock.monotonic();
     const timestamp = this.#clock.now();
     const before = this.#report;
@@ -148,15 +179,11 @@ export class Probe {
     const responseTimeMs = now - startedAt;
     const { message, observed, details, error } = outcome;
     const report: CheckReport = {
-      name,
-      status,
+      ...this.#facts(status),
       probedStatus: outcome.status,
-      critical,
-      groups,
       timestamp,
+      ageMs: 0,
       responseTimeMs,
-      consecutiveFailures: this.#consecutiveFailures,
-      componentType,
       ...(message === undefined ? {} : { message }),
       ...(observed === undefined ? {} : { observed }),
       ...(details === undefined ? {} : { details }),
@@ -173,5 +200,17 @@ export class Probe {
     });
     if (before?.status !== status) this.#options.onChange(before?.status, report);
     return report;
+  }
+
+  /** What every report of this check says. */
+  #facts(
+    status: HealthStatus,
+  ): Pick<
+    CheckReport,
+    'name' | 'status' | 'critical' | 'groups' | 'consecutiveFailures' | 'componentType'
+  > {
+    const { name, critical, groups, componentType } = this.check;
+    const consecutiveFailures = this.#consecutiveFailures;
+    return { name, status, critical, groups, consecutiveFailures, componentType };
   }
 }

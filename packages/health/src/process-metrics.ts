@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { systemClock } from '@temper/core';
 import { resolveOptions } from '@temper/core/policy';
-import { type CgroupPaths, cgroupMemoryLimit, cgroupRule } from './cgroup.ts';
+import { type CgroupPaths, cgroupMemory, cgroupRule } from './cgroup.ts';
 import {
   METRIC_EVENT_LOOP_UTILIZATION,
   METRIC_PROCESS_CPU_UTILIZATION,
@@ -24,7 +24,7 @@ class ProcessLevels {
   #loop: EventLoopUtilization = performance.eventLoopUtilization();
 
   constructor(cgroup: CgroupPaths) {
-    cgroupMemoryLimit(cgroup).then(
+    cgroupMemory(cgroup).then(
       (limit) => {
         if (limit !== undefined) this.#limitBytes = limit.limitBytes;
       },

@@ -40,10 +40,14 @@ export class Refresher {
     this.#timers.clear();
   }
 
-  /** Age in milliseconds from which a result shows that a background probe was missed. */
+  /**
+   * Age in milliseconds from which a result shows that a background probe was missed. Without such
+   * probes, the age up to which a result may stand in for a probe in progress.
+   */
   maxAgeMs(probe: Probe): number {
     const { refreshMs, timeoutMs, ttlMs } = probe.check;
-    return Math.max(ttlMs, refreshMs * (1 + this.#jitter) + timeoutMs);
+    const everyMs = refreshMs === Number.POSITIVE_INFINITY ? 0 : refreshMs * (1 + this.#jitter);
+    return Math.max(ttlMs, everyMs) + timeoutMs;
   }
 
   #arm(probe: Probe): void {

@@ -13,7 +13,12 @@ export interface CheckReport {
   readonly groups: readonly string[];
   /** When the last probe ended, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
-  /** Duration of the last probe, in milliseconds. */
+  /**
+   * Time since then on the monotonic clock, in milliseconds. Absent if no probe has ended recently: the
+   * status is then the check's `failureStatus`, because nothing better is known.
+   */
+  readonly ageMs?: number;
+  /** Duration of the last probe, or of the probe in progress without a result, in milliseconds. */
   readonly responseTimeMs: number;
   /** Number of consecutive probes, up to the last one, that were not healthy. */
   readonly consecutiveFailures: number;

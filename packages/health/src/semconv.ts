@@ -54,7 +54,21 @@ export const METRIC_STATUS: MetricDefinition = {
   unit: '1',
   description: '1 for the current status of a check, 0 for its other statuses.',
   attributes: [ATTR_POLICY_NAME, ATTR_CHECK_NAME, ATTR_STATUS],
+  states: { attribute: ATTR_STATUS.name, worstFirst: ['unhealthy', 'degraded', 'healthy'] },
   alert: '1 for unhealthy, for longer than the check needs to recover by itself.',
+};
+
+export const ATTR_STALL_DURATION: AttributeDefinition = {
+  name: 'temper.health.stall.duration',
+  description: 'How long the event loop was stuck, in seconds.',
+  example: '2.3',
+};
+
+/** Defined by OpenTelemetry. */
+export const ATTR_STACK: AttributeDefinition = {
+  name: 'code.stacktrace',
+  description: 'What the event loop was stuck in.',
+  example: 'at parse (file:///app/parser.js:12:5)',
 };
 
 /** The metrics of this package. */
@@ -72,6 +86,13 @@ export const HEALTH_SPANS: readonly SpanDefinition[] = [
     description: 'One probe of one check, the parent of the spans that the check creates.',
     attributes: [ATTR_POLICY_NAME, ATTR_CHECK_NAME, ATTR_PROBE_STATUS, ATTR_ERROR_TYPE],
     status: 'ERROR if the probe returned unhealthy, threw, or timed out.',
+  },
+  {
+    name: 'event loop stall',
+    kind: 'internal',
+    description: 'A stall of the event loop that a watchdog has seen, in a trace of its own.',
+    attributes: [ATTR_POLICY_NAME, ATTR_STALL_DURATION, ATTR_STACK],
+    status: 'not set.',
   },
 ];
 
@@ -125,3 +146,6 @@ export const PROCESS_METRICS: readonly MetricDefinition[] = [
 
 /** Name of the log record of a status change. */
 export const EVENT_STATUS_CHANGED = 'temper.health.status_changed';
+
+/** Name of the log record of a stall of the event loop. */
+export const EVENT_STALLED = 'temper.health.event_loop_stalled';

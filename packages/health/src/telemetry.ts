@@ -1,7 +1,8 @@
-import { type Context, context } from '@opentelemetry/api';
+import { type Context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Attributes, Clock } from '@temper/core';
 import {
   ATTR_POLICY_NAME,
+  activeContext,
   by,
   type Counts,
   type Emit,
@@ -18,7 +19,10 @@ import {
   ATTR_CHECK_NAME,
   ATTR_FROM,
   ATTR_PROBE_STATUS,
+  ATTR_STACK,
+  ATTR_STALL_DURATION,
   ATTR_STATUS,
+  EVENT_STALLED,
   EVENT_STATUS_CHANGED,
   HEALTH_METRICS,
   METRIC_CHECK_DURATION,
@@ -100,7 +104,7 @@ export class ProbeTrace {
     this.#check = check;
     this.#mode = telemetry.live.traces ? mode : 'none';
     this.#clock = clock;
-    this.#parent = context.active();
+    this.#parent = activeContext();
     this.#startedAt = clock.monotonic();
     if (this.#mode === 'all') this.#span = this.#open();
   }
@@ -176,3 +180,31 @@ function readProcess(levels: ProcessLevels, emit: Emit): void {
 }
 
 const NO_ATTRIBUTES: Attributes = {};
+
+/** Reports a stall of the event loop that is over: a span of its duration, and a log record in it. */
+export function reportStall(
+  watchdog: string,
+  stall: {
+    readonly durationMs: number;
+    readonly endedAt: number;
+    readonly stack: string | undefined;
+  },
+): void {
+  const { durationMs, endedAt, stack } = stall;
+  const attributes = {
+    [ATTR_POLICY_NAME.name]: watchdog,
+    [ATTR_STALL_DURATION.name]: durationMs / 1000,
+    ...(stack === undefined ? {} : { [ATTR_STACK.name]: stack }),
+  };
+  const first = stack?.trim().split('\n', 1)[0] ?? 'in native code';
+  const body = `The event loop was stuck for ${Math.round(durationMs)} ms ${first.trim()}`;
+  const log = (): void =>
+    telemetry.log({ event: EVENT_STALLED, severity: 'WARN', body: () => body, attributes });
+  if (!telemetry.live.traces) {
+    log();
+    return;
+  }
+  const span = telemetry.span('event loop stall', attributes, ROOT_CONTEXT, endedAt - durationMs);
+  span.run(log);
+  span.end(endedAt);
+}

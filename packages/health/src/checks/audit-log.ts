@@ -26,6 +26,8 @@ type AuditLogLevels = (AuditLogCounts | { readonly events: AuditLogCounts }) & {
   readonly pending: number;
   /** `unavailable` and `closed` mean that nothing is stored; any other value is healthy. */
   readonly state?: string;
+  /** The sinks, each with the message of its last failure, which is in the message of the check. */
+  readonly sinks?: readonly { readonly name: string; readonly error?: string | undefined }[];
 };
 
 /** Options of {@link auditLogCheck}. */
@@ -45,7 +47,7 @@ const LEVELS = ['refused', 'degraded', 'dropped', 'pending'] as const;
 /**
  * Checks whether an audit log stores its events. Unhealthy if it stores nothing, or has rejected or
  * lost events since the previous probe. Degraded if it has accepted events that are not durable, or if
- * too many are pending.
+ * too many are pending. The message says why a sink does not store.
  *
  * @throws {TypeError | RangeError} when `watched` is no audit log, or an option is unknown or out of range
  */
@@ -67,7 +69,7 @@ export function auditLogCheck(
     name: common.name ?? checkName(OWNER, watched.name),
     componentType: 'datastore',
     check: () => {
-      const { pending, state, counts: now } = levelsOf(watched);
+      const { pending, state, counts: now, reasons } = levelsOf(watched);
       const refused = now.refused - before.refused;
       const dropped = now.dropped - before.dropped;
       const degraded = now.degraded - before.degraded;
@@ -79,7 +81,7 @@ export function auditLogCheck(
           storesNothing || refused + dropped > 0,
           degraded > 0 || pending >= maxPending,
         ),
-        message: `${prefix}since the last probe ${refused} events rejected, ${dropped} lost, ${degraded} not durable; ${pending} pending`,
+        message: `${prefix}since the last probe ${refused} events rejected, ${dropped} lost, ${degraded} not durable; ${pending} pending${reasons}`,
         observed: { name: 'pending', value: pending },
       };
     },
@@ -96,9 +98,11 @@ function levelsOf(watched: AuditLogLike): {
   readonly counts: AuditLogCounts;
   readonly pending: number;
   readonly state: string | undefined;
+  /** Why sinks do not store, each after a semicolon; empty when all do. */
+  readonly reasons: string;
 } {
   const stats = snapshotOf(OWNER, watched);
-  const { pending, state } = stats;
+  const { pending, state, sinks = [] } = stats;
   const { refused, degraded, dropped } = 'events' in stats ? stats.events : stats;
   const levels = { refused, degraded, dropped, pending };
   if (LEVELS.some((level) => typeof levels[level] !== 'number')) {
@@ -106,5 +110,9 @@ function levelsOf(watched: AuditLogLike): {
       `${OWNER}: '${watched.name}' must return ${LEVELS.join(', ')} from stats().`,
     );
   }
-  return { counts: { refused, degraded, dropped }, pending, state };
+  const reasons = sinks
+    .filter(({ error }) => error !== undefined)
+    .map(({ name, error }) => `; sink '${name}': ${error}`)
+    .join('');
+  return { counts: { refused, degraded, dropped }, pending, state, reasons };
 }

@@ -40,10 +40,7 @@ describe('built-in checks', () => {
       () => eventLoopUtilizationCheck({ degraded: Number.NaN }),
       'eventLoopUtilizationCheck: degraded must be a number >= 0, got NaN.',
     ],
-    [
-      () => heapCheck({ unhealthy: 0.1 }),
-      'heapCheck: unhealthy must be a number >= 0.85, got 0.1.',
-    ],
+    [() => heapCheck({ unhealthy: 0.1 }), 'heapCheck: unhealthy must be a number >= 0.8, got 0.1.'],
     [
       () => memoryCheck({ cgroup: { mount: '/' } as never }),
       "memoryCheck: cgroup: unknown option 'mount'",

@@ -46,8 +46,10 @@ const OWNER = 'eventLoopDelayCheck';
 /**
  * Checks the delay of the event loop with `perf_hooks.monitorEventLoopDelay`. Sampling begins with the
  * first probe. Each probe covers the two preceding intervals, so that a stall appears in two probes and
- * is never missed. The default groups are `liveness` and `readiness`, because a restart repairs an
- * event loop that is blocked permanently.
+ * is never missed.
+ *
+ * Not meant for liveness: a stall that is over is no reason to restart, and during a stall nothing
+ * answers. `livenessWatchdog` of `@temper/health/watchdog` answers from a thread of its own.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
@@ -68,7 +70,7 @@ export function eventLoopDelayCheck(options: EventLoopDelayCheckOptions = {}): H
   let sampler: DelaySampler | undefined;
   return {
     name: 'event_loop_delay',
-    groups: ['liveness', 'readiness'],
+    groups: ['readiness'],
     componentType: 'system',
     check: () => {
       if (sampler === undefined) {

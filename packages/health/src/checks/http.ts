@@ -1,6 +1,7 @@
-import { request as requestHttp } from 'node:http';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { ask, type OptionRule, oneOfRule, show, typeRule } from '@temper/core/policy';
+import type { ConnectionOptions } from 'node:tls';
+import { ask, checkKnown, type OptionRule, oneOfRule, show, typeRule } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
 import type { CheckResult } from '../outcome.ts';
 import { type BuiltInCheckOptions, resolveCheckOptions } from './built-in.ts';
@@ -20,9 +21,23 @@ export interface HttpCheckOptions extends BuiltInCheckOptions {
    * @defaultValue status codes from 200 to 299
    */
   readonly accepts?: (status: number) => boolean;
+  /**
+   * For `https:`: certificate authorities instead of those of Node, a client certificate with its key,
+   * and the server name that the certificate must be for, as in `tls.connect`.
+   *
+   * @defaultValue none
+   */
+  readonly tls?: HttpCheckTls;
 }
 
+type HttpCheckTls = Pick<
+  ConnectionOptions,
+  'ca' | 'cert' | 'key' | 'passphrase' | 'pfx' | 'servername'
+>;
+
 const OWNER = 'httpCheck';
+
+const TLS_OPTIONS = ['ca', 'cert', 'key', 'passphrase', 'pfx', 'servername'] as const;
 
 const urlRule: OptionRule = (owner, option, value) => {
   const url = URL.parse(String(value));
@@ -42,16 +57,18 @@ export function httpCheck(options: HttpCheckOptions): HealthCheck {
     method,
     headers,
     accepts,
+    tls,
     ...common
   } = resolveCheckOptions<HttpCheckOptions, 'url'>(
     OWNER,
     options,
-    { method: 'GET', headers: {}, accepts: (status) => status >= 200 && status < 300 },
+    { method: 'GET', headers: {}, accepts: (status) => status >= 200 && status < 300, tls: {} },
     {
       url: urlRule,
       method: oneOfRule(['GET', 'HEAD']),
       headers: typeRule('object'),
       accepts: typeRule('function'),
+      tls: (owner, option, value) => checkKnown(`${owner}: ${option}`, value, TLS_OPTIONS),
     },
   );
   urlRule(OWNER, 'url', target);
@@ -62,7 +79,7 @@ export function httpCheck(options: HttpCheckOptions): HealthCheck {
     dependency: true,
     check: ({ signal }) =>
       new Promise<CheckResult>((resolve, reject) => {
-        const outgoing = request(url, { method, headers, signal, agent: false }, (response) => {
+        const answered = (response: IncomingMessage): void => {
           const status = response.statusCode ?? 0;
           response.destroy();
           const observed = { name: 'http_status', value: status };
@@ -70,8 +87,14 @@ export function httpCheck(options: HttpCheckOptions): HealthCheck {
           const message = `${url.origin}${url.pathname} responded with ${status}`;
           if (ask(OWNER, 'accepts', accepts, status)) resolve({ message, observed });
           else reject(new UnexpectedStatus(message, status));
-        });
+        };
+        const outgoing = request(url, { ...tls, method, headers, signal, agent: false }, answered);
         outgoing.on('error', reject);
+        // A server that switches protocols sends no response that Node would report otherwise.
+        outgoing.on('upgrade', (response, socket) => {
+          socket.destroy();
+          answered(response);
+        });
         outgoing.end();
       }),
     ...common,

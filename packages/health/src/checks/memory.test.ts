@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { cgroupMemoryLimit } from '../cgroup.ts';
+import { cgroupMemory } from '../cgroup.ts';
 import { healthMonitor } from '../monitor.ts';
 import { memoryCheck } from './memory.ts';
 
@@ -22,7 +22,7 @@ async function limitOf(membership: string, files: Readonly<Record<string, string
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), content);
   }
-  return cgroupMemoryLimit({ root, membership: join(root, 'membership') });
+  return cgroupMemory({ root, membership: join(root, 'membership') });
 }
 
 describe('cgroup version 2', () => {
@@ -30,16 +30,35 @@ describe('cgroup version 2', () => {
     const limit = await limitOf('0::/kubepods/pod1/c1\n', {
       'kubepods/pod1/c1/memory.max': '536870912\n',
     });
-    expect(limit).toEqual({ limitBytes: 512 * MIB, source: 'cgroup v2' });
+    expect(limit).toMatchObject({ limitBytes: 512 * MIB, source: 'cgroup v2' });
   });
 
-  it('uses the lowest limit of the cgroup and its ancestors', async () => {
+  it('uses the cgroup or ancestor that is nearest to its limit', async () => {
     const limit = await limitOf('0::/a/b/c\n', {
-      'a/memory.max': '300000000\n',
+      'a/memory.max': '900000000\n',
+      'a/memory.current': '890000000\n', // by other processes
       'a/b/memory.max': 'max\n',
+      'a/b/memory.current': '880000000\n',
       'a/b/c/memory.max': '500000000\n',
+      'a/b/c/memory.current': '100000000\n',
     });
-    expect(limit?.limitBytes).toBe(300_000_000);
+    expect(limit).toMatchObject({ limitBytes: 900_000_000, usedBytes: 890_000_000 });
+  });
+
+  it('does not count file pages that the kernel can drop, and reads the pressure', async () => {
+    const limit = await limitOf('0::/a\n', {
+      'a/memory.max': '1000\n',
+      'a/memory.current': '900\n',
+      'a/memory.stat': 'anon 200\nfile 700\ninactive_file 600\nactive_file 100\n',
+      'a/memory.pressure':
+        'some avg10=40.00 avg60=1.00 avg300=0.00 total=1\nfull avg10=12.50 avg60=0.50 avg300=0.00 total=1\n',
+    });
+    expect(limit).toEqual({
+      limitBytes: 1000,
+      usedBytes: 300,
+      source: 'cgroup v2',
+      pressure: 0.125,
+    });
   });
 
   it('reads the root of the mount if the path is that of the host', async () => {
@@ -65,7 +84,16 @@ describe('cgroup version 1', () => {
       'memory/memory.limit_in_bytes': V1_UNLIMITED,
       'init.scope/memory.max': '1\n', // the unified hierarchy does not control memory here
     });
-    expect(limit).toEqual({ limitBytes: 128 * MIB, source: 'cgroup v1' });
+    expect(limit).toMatchObject({ limitBytes: 128 * MIB, source: 'cgroup v1' });
+  });
+
+  it('does not count file pages that the kernel can drop', async () => {
+    const limit = await limitOf(membership, {
+      'memory/docker/c1/memory.limit_in_bytes': '1000\n',
+      'memory/docker/c1/memory.usage_in_bytes': '900\n',
+      'memory/docker/c1/memory.stat': 'inactive_file 1\ntotal_inactive_file 650\n',
+    });
+    expect(limit).toMatchObject({ usedBytes: 250, pressure: undefined });
   });
 
   it('finds a hierarchy that is shared with other controllers', async () => {
@@ -86,32 +114,45 @@ describe('cgroup version 1', () => {
 describe('no cgroup', () => {
   it('finds no limit without cgroups', async () => {
     const nowhere = join(root, 'nowhere');
-    expect(await cgroupMemoryLimit({ root: nowhere, membership: nowhere })).toBe(undefined);
+    expect(await cgroupMemory({ root: nowhere, membership: nowhere })).toBe(undefined);
     expect(await limitOf('', { 'memory.max': 'rubbish\n' })).toBe(undefined);
   });
 });
 
 describe('memoryCheck', () => {
-  const check = async (limitBytes: number | undefined, options = {}) => {
-    await writeFile(join(root, 'membership'), '0::/\n');
-    if (limitBytes !== undefined) await writeFile(join(root, 'memory.max'), `${limitBytes}\n`);
+  const check = async (files: Readonly<Record<string, string>>, options = {}) => {
+    await limitOf('0::/\n', files);
     const cgroup = { root, membership: join(root, 'membership') };
     const monitor = healthMonitor({ checks: [memoryCheck({ cgroup, ...options })] });
     return (await monitor.check()).checks[0];
   };
+  const used = (bytes: number) => ({ 'memory.max': '1000', 'memory.current': String(bytes) });
 
-  it('compares the resident memory with the cgroup limit', async () => {
-    const rss = process.memoryUsage.rss();
-    expect((await check(Math.round(rss * 4)))?.status).toBe('healthy');
-    expect((await check(Math.round(rss / 0.9)))?.status).toBe('degraded');
-    const full = await check(Math.round(rss / 2));
+  it('compares the memory of all processes of the cgroup with its limit', async () => {
+    expect((await check(used(849)))?.status).toBe('healthy');
+    expect((await check(used(850)))?.status).toBe('degraded');
+    const full = await check(used(996));
     expect(full?.status).toBe('unhealthy');
-    expect(full?.observed?.value).toBeGreaterThan(1.5);
-    expect(full?.message).toMatch(/^resident memory is .* MiB \(cgroup v2\)$/);
+    expect(full?.observed?.value).toBe(0.996);
+    expect(full?.message).toMatch(/^.* MiB of .* MiB are used \(cgroup v2\)$/);
+  });
+
+  it('is degraded when all processes wait for memory', async () => {
+    const pressure = (share: string) => ({
+      ...used(10),
+      'memory.pressure': `full avg10=${share} avg60=0 avg300=0 total=0\n`,
+    });
+    expect((await check(pressure('9.99')))?.status).toBe('healthy');
+    expect(await check(pressure('25.00'))).toMatchObject({
+      status: 'degraded',
+      message: expect.stringContaining('waited for memory 25 % of the time'),
+    });
+    const ignored = { degradedPressure: Number.POSITIVE_INFINITY };
+    expect((await check(pressure('25.00'), ignored))?.status).toBe('healthy');
   });
 
   it('compares the resident memory with the memory of the machine without a limit', async () => {
-    expect((await check(undefined))?.details).toMatchObject({
+    expect((await check({}))?.details).toMatchObject({
       limitBytes: totalmem(),
       source: 'machine',
     });
@@ -119,6 +160,8 @@ describe('memoryCheck', () => {
 
   it('reads the cgroup files of this machine by default', async () => {
     const report = (await healthMonitor({ checks: [memoryCheck()] }).check()).checks[0];
-    expect(report?.details?.limitBytes).toBeGreaterThan(process.memoryUsage.rss());
+    const { limitBytes, usedBytes } = (report?.details ?? {}) as Record<string, number>;
+    expect(limitBytes).toBeGreaterThan(usedBytes as number);
+    expect(usedBytes).toBeGreaterThan(1_000_000);
   });
 });

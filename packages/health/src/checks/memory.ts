@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os';
-import { type CgroupPaths, cgroupMemoryLimit, cgroupRule } from '../cgroup.ts';
+import { type CgroupPaths, cgroupMemory, cgroupRule } from '../cgroup.ts';
 import type { HealthCheck } from '../check-options.ts';
-import { judge } from '../status.ts';
+import { judge, worst } from '../status.ts';
 import {
   type BuiltInCheckOptions,
   checkOrder,
@@ -26,6 +26,14 @@ export interface MemoryCheckOptions extends BuiltInCheckOptions {
    * @throws {RangeError} at construction, unless >= `degraded`
    */
   readonly unhealthy?: number;
+  /**
+   * Share of the last ten seconds, 0 to 1, in which every process of the cgroup waited for memory, from
+   * which the check is degraded. Linux tells it with cgroup version 2 and pressure stall information.
+   *
+   * @defaultValue 0.1
+   * @throws {RangeError} at construction, unless >= 0; `Infinity` ignores it
+   */
+  readonly degradedPressure?: number;
   /** Files that describe the cgroup. @defaultValue those of the kernel */
   readonly cgroup?: CgroupPaths;
 }
@@ -33,36 +41,58 @@ export interface MemoryCheckOptions extends BuiltInCheckOptions {
 const OWNER = 'memoryCheck';
 
 /**
- * Checks the resident memory of the process against the limit of its cgroup (version 1 or 2), at which
- * the kernel kills it. Without a limit it is compared with the memory of the machine.
+ * Checks the memory of the cgroup (version 1 or 2) against its limit, at which the kernel kills one of its
+ * processes. All processes of the cgroup count, file pages that the kernel can drop do not. Of nested
+ * cgroups the one nearest to its limit decides. Without a limit the resident memory of this process is
+ * compared with the memory of the machine.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function memoryCheck(options: MemoryCheckOptions = {}): HealthCheck {
-  const { degraded, unhealthy, cgroup, ...common } = resolveCheckOptions<MemoryCheckOptions>(
-    OWNER,
-    options,
-    { degraded: 0.85, unhealthy: 0.95, cgroup: {} },
-    { degraded: thresholdRule, unhealthy: thresholdRule, cgroup: cgroupRule },
-  );
+  const { degraded, unhealthy, degradedPressure, cgroup, ...common } =
+    resolveCheckOptions<MemoryCheckOptions>(
+      OWNER,
+      options,
+      { degraded: 0.85, unhealthy: 0.95, degradedPressure: 0.1, cgroup: {} },
+      {
+        degraded: thresholdRule,
+        unhealthy: thresholdRule,
+        degradedPressure: thresholdRule,
+        cgroup: cgroupRule,
+      },
+    );
   checkOrder(OWNER, 'unhealthy', degraded, unhealthy);
   return {
     name: 'memory',
     componentType: 'system',
     check: async () => {
-      const { limitBytes, source } = (await cgroupMemoryLimit(cgroup)) ?? {
-        limitBytes: totalmem(),
-        source: 'machine',
-      };
-      const usedBytes = process.memoryUsage.rss();
+      const { limitBytes, usedBytes, source, pressure } =
+        (await cgroupMemory(cgroup)) ?? machineMemory();
       const ratio = usedBytes / limitBytes;
+      const isUnderPressure = pressure !== undefined && pressure >= degradedPressure;
+      const share = Math.round((pressure ?? 0) * 100);
+      const waits = isUnderPressure
+        ? `; all processes waited for memory ${share} % of the time`
+        : '';
       return {
-        status: judge(ratio, degraded, unhealthy),
-        message: `resident memory is ${mebibytes(usedBytes)} of ${mebibytes(limitBytes)} (${source})`,
+        status: worst([
+          judge(ratio, degraded, unhealthy),
+          isUnderPressure ? 'degraded' : 'healthy',
+        ]),
+        message: `${mebibytes(usedBytes)} of ${mebibytes(limitBytes)} are used (${source})${waits}`,
         observed: { name: 'utilization', value: ratio, unit: '1' },
-        details: { usedBytes, limitBytes, source },
+        details: { usedBytes, limitBytes, source, ...(pressure === undefined ? {} : { pressure }) },
       };
     },
     ...common,
+  };
+}
+
+function machineMemory() {
+  return {
+    limitBytes: totalmem(),
+    usedBytes: process.memoryUsage.rss(),
+    source: 'machine',
+    pressure: undefined,
   };
 }

@@ -1,8 +1,10 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import http from 'node:http';
+import https from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CERTIFICATE, PRIVATE_KEY } from '../../test/certificate.ts';
 import type { HealthCheck } from '../check-options.ts';
 import { healthMonitor } from '../monitor.ts';
 import { dnsCheck } from './dns.ts';
@@ -117,6 +119,60 @@ describe('HTTP', () => {
       response.writeHead(200).write('for ever');
     });
     expect((await look(httpCheck({ url: `http://127.0.0.1:${port}/` })))?.status).toBe('healthy');
+  });
+});
+
+describe('HTTPS', () => {
+  async function serveTls(): Promise<string> {
+    const options = {
+      cert: CERTIFICATE,
+      key: PRIVATE_KEY,
+      ca: CERTIFICATE,
+      requestCert: true,
+      rejectUnauthorized: true,
+    };
+    const server = https.createServer(options, (_request, response) => response.end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => server.close());
+    return `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  }
+
+  it('trusts the authority and sends the client certificate that it is given', async () => {
+    const url = await serveTls();
+    const tls = { ca: CERTIFICATE, servername: 'health.test' };
+    const client = { cert: CERTIFICATE, key: PRIVATE_KEY };
+    expect(
+      await look(httpCheck({ url, timeoutMs: 10_000, tls: { ...tls, ...client } })),
+    ).toMatchObject({ status: 'healthy' });
+    expect((await look(httpCheck({ url, tls })))?.status).toBe('unhealthy');
+    expect((await look(httpCheck({ url, tls: client })))?.errorType).toMatch(/SELF_SIGNED/);
+    expect(() => httpCheck({ url, tls: { rejectUnauthorized: false } as never })).toThrow(
+      "unknown option 'rejectUnauthorized'",
+    );
+  });
+});
+
+describe('a server that switches protocols', () => {
+  it('fails at once, and its connection is closed', async () => {
+    const closed = Promise.withResolvers<void>();
+    const server = createServer((socket) => {
+      socket.on('close', () => closed.resolve());
+      socket.on('data', () =>
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n',
+        ),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    closers.push(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    expect(await look(httpCheck({ url, timeoutMs: 20_000 }))).toMatchObject({
+      status: 'unhealthy',
+      errorType: '101',
+    });
+    await closed.promise;
+    const accepts = (status: number) => status === 101;
+    expect((await look(httpCheck({ url, accepts })))?.status).toBe('healthy');
   });
 });
 

@@ -108,6 +108,18 @@ describe('auditLogCheck', () => {
     expect((await look(monitorOf(auditLogCheck({ name: 'audit', stats }))))?.status).toBe(status);
   });
 
+  it('says why a sink of an audit log does not store', async () => {
+    const counts = { state: 'unavailable', refused: 0, degraded: 3, dropped: 0, pending: 3 };
+    const sinks = [
+      { name: 'sqlite', error: 'ENOSPC: no space left on device, write' },
+      { name: 'otel', error: undefined },
+    ];
+    const check = auditLogCheck({ name: 'audit', stats: () => ({ ...counts, sinks }) });
+    expect((await look(monitorOf(check)))?.message).toBe(
+      "log is unavailable; since the last probe 0 events rejected, 0 lost, 3 not durable; 3 pending; sink 'sqlite': ENOSPC: no space left on device, write",
+    );
+  });
+
   it('rejects an audit log whose stats() contain no counts', () => {
     const log = { name: 'odd', stats: () => ({ pending: 1 }) };
     expect(() => auditLogCheck(log as never)).toThrow(

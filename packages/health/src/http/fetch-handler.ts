@@ -30,6 +30,7 @@ export function healthFetch(
       method: request.method,
       accept: request.headers.get('accept'),
       details: detailsFor(resolved, request),
+      degradedStatus: resolved.degradedStatus,
     });
     return new Response(request.method === 'HEAD' ? null : body, { status, headers });
   };

@@ -41,6 +41,7 @@ export function healthHandler(
       method: request.method ?? 'GET',
       accept: request.headers.accept,
       details: detailsFor(resolved, request),
+      degradedStatus: resolved.degradedStatus,
     });
     void send(probe, response);
   };

@@ -1,6 +1,7 @@
 import {
   checkOneOf,
   methodsRule,
+  numberRule,
   type OptionRule,
   resolveOptions,
   show,
@@ -31,6 +32,14 @@ export interface HealthHandlerOptions<Request> {
    */
   readonly details?: 'never' | 'always' | ((request: Request) => boolean);
   /**
+   * Status code of a degraded service. With 200 it keeps its traffic; Consul shows 429 as a warning, a
+   * load balancer takes a code from 400 on for unhealthy.
+   *
+   * @defaultValue 200
+   * @throws {RangeError} at construction, unless an integer from 200 to 599
+   */
+  readonly degradedStatus?: number;
+  /**
    * Paths of the probes.
    *
    * @defaultValue { liveness: '/livez', readiness: '/readyz', startup: '/startupz' }
@@ -42,9 +51,11 @@ export interface HealthHandlerOptions<Request> {
 /** Default values. A test compares them with the README. */
 export const HANDLER_DEFAULTS: {
   readonly details: 'never';
+  readonly degradedStatus: 200;
   readonly paths: Required<HealthPaths>;
 } = {
   details: 'never',
+  degradedStatus: 200,
   paths: { liveness: '/livez', readiness: '/readyz', startup: '/startupz' },
 };
 
@@ -53,6 +64,7 @@ export interface ResolvedHandlerOptions<Request> {
   /** The factory that received the options, for messages. */
   readonly owner: string;
   readonly details: NonNullable<HealthHandlerOptions<Request>['details']>;
+  readonly degradedStatus: number;
   /** Maps a path to its probe. */
   readonly routes: ReadonlyMap<string, ProbeKind>;
 }
@@ -61,6 +73,7 @@ const RULES: { readonly [K in keyof HealthHandlerOptions<never>]-?: OptionRule }
   details: (owner, option, value) => {
     if (typeof value !== 'function') checkOneOf(owner, option, value, ['never', 'always']);
   },
+  degradedStatus: numberRule({ min: 200, max: 599, integer: true }),
   paths: typeRule('object'),
 };
 
@@ -89,12 +102,11 @@ export function resolveHandlerOptions<Request>(
   owner: string,
   options: HealthHandlerOptions<Request>,
 ): ResolvedHandlerOptions<Request> {
-  const { details, paths: given } = resolveOptions<HealthHandlerOptions<Request>>(
-    owner,
-    options,
-    HANDLER_DEFAULTS,
-    RULES,
-  );
+  const {
+    details,
+    degradedStatus,
+    paths: given,
+  } = resolveOptions<HealthHandlerOptions<Request>>(owner, options, HANDLER_DEFAULTS, RULES);
   const paths = resolveOptions(`${owner}: paths`, given, HANDLER_DEFAULTS.paths, PATH_RULES);
   const routes = new Map<string, ProbeKind>();
   for (const [kind, path] of Object.entries(paths)) {
@@ -103,5 +115,5 @@ export function resolveHandlerOptions<Request>(
     }
     routes.set(path, kind as ProbeKind);
   }
-  return { owner, details, routes };
+  return { owner, details, degradedStatus, routes };
 }

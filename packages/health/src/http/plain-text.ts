@@ -35,7 +35,9 @@ function line(check: CheckReport, excluded: boolean): string {
   if (excluded) return `[ ]${name} excluded: ${WORD[check.status]}`;
   const said =
     check.message === undefined || check.status === 'healthy' ? '' : `: ${safeText(check.message)}`;
-  return `[${MARK[check.status]}]${name} ${WORD[check.status]}${said}`;
+  const { ageMs = 0 } = check;
+  const age = ageMs < 1000 ? '' : ` (${Math.floor(ageMs / 1000)} s ago)`;
+  return `[${MARK[check.status]}]${name} ${WORD[check.status]}${age}${said}`;
 }
 
 /** How many names from the query are repeated. */

@@ -62,6 +62,10 @@ describe('without details', () => {
     expect(await ask(service(), '/livez')).toMatchObject({ status: 200, text: 'ok\n' });
     const degraded = healthMonitor({ checks: [{ name: 'a', check: () => 'degraded' as const }] });
     expect(await ask(degraded, '/readyz')).toMatchObject({ status: 200, text: 'degraded\n' });
+    const consul = { degradedStatus: 429 };
+    expect(await ask(degraded, '/readyz', consul)).toMatchObject({ status: 429 });
+    expect(await ask(service(), '/livez', consul)).toMatchObject({ status: 200 });
+    expect(await ask(service(), '/readyz', consul)).toMatchObject({ status: 503 });
   });
 });
 

@@ -1,6 +1,7 @@
 import { ask, reportCallbackError } from '@temper/core/policy';
 import type { HealthMonitor } from '../monitor.ts';
 import type { HealthReport } from '../report.ts';
+import type { HealthStatus } from '../status.ts';
 import { healthJson } from './health-json.ts';
 import { chooseMediaType } from './media-type.ts';
 import type { ProbeKind, ResolvedHandlerOptions } from './options.ts';
@@ -14,6 +15,7 @@ export interface ProbeRequest {
   readonly method: string;
   readonly accept: string | null | undefined;
   readonly details: boolean;
+  readonly degradedStatus: number;
 }
 
 /** The response to a probe. */
@@ -75,16 +77,29 @@ export async function respond(
   const body =
     mediaType === 'text/plain' ? plainText(request, report, exclude) : json(report, details);
   return {
-    // A degraded service still receives traffic.
-    status: report.status === 'unhealthy' ? 503 : 200,
+    status: statusCode(report.status, request.degradedStatus),
     headers: {
       ...COMMON,
       'content-type': mediaType === 'text/plain' ? 'text/plain; charset=utf-8' : mediaType,
       'content-length': String(Buffer.byteLength(body)),
+      age: String(ageOf(report)),
       vary: 'accept',
     },
     body: method === 'HEAD' ? '' : body,
   };
+}
+
+function statusCode(status: HealthStatus, degraded: number): number {
+  if (status === 'unhealthy') return 503;
+  return status === 'degraded' ? degraded : 200;
+}
+
+/** Age of the oldest result that counts, in whole seconds (RFC 9111, section 5.1). */
+function ageOf({ checks, excluded }: HealthReport): number {
+  const ages = checks
+    .filter(({ name }) => !excluded.includes(name))
+    .map(({ ageMs = 0 }) => Math.floor(ageMs / 1000));
+  return Math.max(0, ...ages);
 }
 
 /** If details are allowed, a failure is always verbose, as in the Kubernetes API server. */
