@@ -1,4 +1,5 @@
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { never, setUp } from '../test/virtual-shutdown.ts';
 import { enumerate } from './enumerate.ts';
@@ -134,7 +135,13 @@ describe('long lists', () => {
     const clock = new ManualClock();
     const log = vi.fn();
     const handles = () => Array.from({ length: 10_000 }, (_, at) => `socket ${at} ${HOSTILE}`);
-    const processExit = { exit: vi.fn(), setExitCode: vi.fn(), handles, log };
+    const processExit = {
+      exit: vi.fn(),
+      setExitCode: vi.fn(),
+      releaseChannel: vi.fn(),
+      handles,
+      log,
+    };
     exitWhenIdle(processExit, clock, 0, 500);
     await clock.advance(500);
     expectSafe(log.mock.calls[0]?.[0], 700);

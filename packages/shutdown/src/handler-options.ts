@@ -59,27 +59,41 @@ export interface ServerOptions {
    * Adds no time to the shutdown if `delayMs` is longer: during the delay every connection in use
    * receives `Connection: close`.
    *
-   * @defaultValue 1000
+   * @defaultValue 1000, or half of the time limit for open requests if that is less
    * @throws {RangeError} at registration, unless finite and >= 0
    */
   readonly idleGraceMs?: number;
   /**
+   * Whether other servers with the same request listener, such as the second one of Fastify on
+   * `localhost`, are closed too. A server that is registered itself keeps its own options.
+   *
+   * @defaultValue true
+   */
+  readonly siblings?: boolean;
+  /**
    * WebSocket servers attached to this server, such as those of `ws`. Their clients are closed with
-   * code 1001 (going away).
+   * code 1001 (going away), each when it is answered: see {@link closeUpgraded}.
    *
    * @defaultValue none
    */
   readonly webSockets?: WebSocketServerLike | readonly WebSocketServerLike[];
   /**
-   * Closes a connection that was upgraded to another protocol. An error that it throws is logged.
+   * Closes a connection that was upgraded to another protocol, as soon as the listener has closed. An
+   * error that it throws is logged.
    *
-   * @defaultValue sends a close frame with code 1001 to a WebSocket; ends any other socket
+   * @defaultValue sends a close frame with code 1001 to a WebSocket; ends any other socket. That happens
+   * when no tracked promise is pending, and the connection has been answered since it last received
+   * something, or has received nothing for `idleGraceMs`; at the latest 1 s before the time limit, or at
+   * half of one below 2 s
    */
   readonly closeUpgraded?: CloseUpgraded;
 }
 
 /** The defaults of {@link ServerOptions}, as the README's table shows them. */
-export const SERVER_DEFAULTS: { readonly idleGraceMs: 1000 } = { idleGraceMs: 1000 };
+export const SERVER_DEFAULTS: { readonly idleGraceMs: 1000; readonly siblings: true } = {
+  idleGraceMs: 1000,
+  siblings: true,
+};
 
 const OWNER = 'shutdown handler';
 
@@ -125,7 +139,10 @@ function nameOf({ run }: ShutdownHandler, number: number): string {
 export interface ResolvedServerOptions {
   readonly name: string;
   readonly timeoutMs: number;
+  /** The time limit within those of the phase and of the shutdown, in milliseconds. */
+  readonly limitMs: number;
   readonly idleGraceMs: number;
+  readonly siblings: boolean;
   readonly webSockets: readonly WebSocketServerLike[];
   readonly closeUpgraded: CloseUpgraded | undefined;
 }
@@ -134,6 +151,7 @@ const SERVER_RULES: { readonly [K in keyof ServerOptions]-?: OptionRule } = {
   name: nameRule,
   timeoutMs: timeoutRule,
   idleGraceMs: numberRule({ min: 0, infinite: false }),
+  siblings: typeRule('boolean'),
   webSockets: (owner, option, value) => {
     for (const server of Array.isArray(value) ? value : [value]) {
       checkType(owner, option, server, 'object');
@@ -146,10 +164,13 @@ const SERVER_RULES: { readonly [K in keyof ServerOptions]-?: OptionRule } = {
 /** Validates the options of a server and fills in the defaults. */
 export function resolveServerOptions(
   options: ServerOptions,
-  { handlerTimeoutMs }: ResolvedShutdownOptions,
+  { handlerTimeoutMs, timeoutMs, delayMs, flushTimeoutMs, phases }: ResolvedShutdownOptions,
   number: number,
 ): ResolvedServerOptions {
-  const { webSockets, closeUpgraded, ...rest } = resolveOptions<ServerOptions, 'closeUpgraded'>(
+  const { webSockets, closeUpgraded, idleGraceMs, ...rest } = resolveOptions<
+    ServerOptions,
+    'closeUpgraded'
+  >(
     'shutdown.server',
     options,
     {
@@ -161,5 +182,13 @@ export function resolveServerOptions(
     SERVER_RULES,
   );
   const list = Array.isArray(webSockets) ? webSockets : [webSockets];
-  return { ...rest, webSockets: list, closeUpgraded };
+  const drain = phases.find((phase) => phase.name === 'drain');
+  const limitMs = Math.min(
+    rest.timeoutMs,
+    timeoutMs - delayMs - flushTimeoutMs,
+    drain?.timeoutMs ?? Number.POSITIVE_INFINITY,
+  );
+  // A grace beyond the limit would destroy every connection that was used recently.
+  const graceMs = options.idleGraceMs ?? Math.min(idleGraceMs, limitMs / 2);
+  return { ...rest, limitMs, idleGraceMs: graceMs, webSockets: list, closeUpgraded };
 }

@@ -1,10 +1,28 @@
 import { ChildProcess } from 'node:child_process';
+import { subscribe } from 'node:diagnostics_channel';
 import { Server, Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { safeText } from '@temper/core/policy';
 
 /** The list of open handles is an undocumented API of Node, which may be absent. */
 interface ProcessInternals {
   _getActiveHandles?: () => unknown[];
+}
+
+/** Worker threads that run. Node lists them nowhere. */
+const workers = new Set<Worker>();
+let watching = false;
+
+/** Remembers the worker threads that start from now on, so that they can be named. */
+export function watchWorkers(): void {
+  if (watching) return;
+  watching = true;
+  subscribe('worker_threads', (message) => {
+    const { worker } = message as { worker?: unknown };
+    if (!(worker instanceof Worker)) return;
+    workers.add(worker);
+    worker.once('exit', () => workers.delete(worker));
+  });
 }
 
 /** Names in the documented list for which `_getActiveHandles` gives more detail. */
@@ -22,7 +40,8 @@ const HANDLE_TYPES: ReadonlySet<string> = new Set([
 /** Lists what keeps the event loop alive: a short description of each kind, with a count. */
 export function describeActiveHandles(): string[] {
   const handles = activeHandles();
-  const described = handles?.filter((handle) => !isStandardStream(handle)).map(describe) ?? [];
+  const described = handles?.filter((handle) => !isIdleStandardStream(handle)).map(describe) ?? [];
+  described.push(...[...workers].filter(keepsAlive).map(describeWorker));
   // The documented list has names only, but also covers timers and pending requests.
   const named = process
     .getActiveResourcesInfo()
@@ -35,10 +54,15 @@ export function describeActiveHandles(): string[] {
   return [...counts].map(([what, times]) => (times === 1 ? what : `${times} × ${what}`));
 }
 
-const NAMES: Readonly<Record<string, string>> = { Timeout: 'timer', Immediate: 'immediate' };
+const NAMES: Readonly<Record<string, string>> = {
+  Timeout: 'timer',
+  Immediate: 'immediate',
+  // To the parent process, or to a child process that was forked.
+  Pipe: 'IPC channel',
+};
 
-/** Undefined if this version of Node does not provide the list. */
-function activeHandles(): readonly unknown[] | undefined {
+/** The open handles. Undefined if this version of Node does not provide the list. */
+export function activeHandles(): readonly unknown[] | undefined {
   try {
     return (process as ProcessInternals)._getActiveHandles?.();
   } catch {
@@ -46,10 +70,24 @@ function activeHandles(): readonly unknown[] | undefined {
   }
 }
 
-/** Standard streams stay open for the lifetime of the process and do not keep it alive. */
-function isStandardStream(handle: unknown): boolean {
-  const fd = (handle as { fd?: unknown } | null)?.fd;
-  return fd === 0 || fd === 1 || fd === 2;
+/**
+ * Standard streams stay open for the lifetime of the process and do not keep it alive, except for an
+ * input that is being read.
+ */
+function isIdleStandardStream(handle: unknown): boolean {
+  const stream = handle as { fd?: unknown; _handle?: { reading?: unknown } | null } | null;
+  if (stream?.fd === 0) return stream._handle?.reading !== true;
+  return stream?.fd === 1 || stream?.fd === 2;
+}
+
+/** Node before version 24 does not say whether a worker was unreferenced. */
+function keepsAlive(worker: Worker & { hasRef?: () => boolean }): boolean {
+  return worker.hasRef?.() ?? true;
+}
+
+function describeWorker(worker: Worker & { readonly threadName?: string | null }): string {
+  const name = worker.threadName ? ` (${worker.threadName})` : '';
+  return `worker thread ${worker.threadId}${name}`;
 }
 
 function describe(handle: unknown): string {
@@ -57,12 +95,14 @@ function describe(handle: unknown): string {
     if (handle instanceof Server) return `server on ${addressOf(handle.address())}`;
     if (handle instanceof Socket) {
       const { remoteAddress, remotePort, localPort } = handle;
+      if ((handle as { fd?: unknown }).fd === 0) return 'standard input';
       return remoteAddress === undefined
         ? 'socket'
         : `socket to ${remoteAddress}:${remotePort} from port ${localPort}`;
     }
     if (handle instanceof ChildProcess) return `child process ${handle.pid} (${handle.spawnfile})`;
-    return (handle as object).constructor.name;
+    const { name } = (handle as object).constructor;
+    return NAMES[name] ?? name;
   } catch {
     return 'unknown handle';
   }

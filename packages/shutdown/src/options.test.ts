@@ -13,11 +13,12 @@ describe('option validation', () => {
     [{ delayMs: -1 }, 'gracefulShutdown: delayMs must be a finite number >= 0, got -1.'],
     [{ timeoutMs: 0 }, 'gracefulShutdown: timeoutMs must be a finite number > 0, got 0.'],
     [
-      { timeoutMs: 8000 },
+      { delayMs: 5000, flushTimeoutMs: 3000, timeoutMs: 8000 },
       'gracefulShutdown: timeoutMs must be greater than delayMs + flushTimeoutMs (8000), got 8000.',
     ],
     [{ handlerTimeoutMs: 0 }, 'gracefulShutdown: handlerTimeoutMs must be a number > 0, got 0.'],
-    [{ flushTimeoutMs: Number.NaN }, 'flushTimeoutMs must be a finite number >= 0, got NaN.'],
+    [{ flushTimeoutMs: Number.NaN }, 'flushTimeoutMs must be a finite number > 0, got NaN.'],
+    [{ flushTimeoutMs: 0 }, 'flushTimeoutMs must be a finite number > 0, got 0.'],
     [{ forceAfterMs: -1 }, 'gracefulShutdown: forceAfterMs must be a number >= 0, got -1.'],
     [
       { lingerMs: Number.POSITIVE_INFINITY },

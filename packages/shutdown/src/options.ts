@@ -14,6 +14,7 @@ import {
   show,
   typeRule,
 } from '@temper/core/policy';
+import { fitTimes, isDevelopment } from './default-times.ts';
 import { HANDLER_ORDERS, type HandlerOrder } from './phases.ts';
 import type { ProcessExit } from './process-exit.ts';
 import type { ShutdownReport } from './report.ts';
@@ -69,9 +70,12 @@ export interface GracefulShutdownOptions {
   /**
    * How long the service keeps serving after readiness is turned off, in milliseconds, so that load
    * balancers have time to stop sending requests. Responses during the delay carry
-   * `Connection: close`.
+   * `Connection: close`. There is no delay while none of the registered servers listens, such as after
+   * a failed start.
    *
-   * @defaultValue 5000
+   * @defaultValue 5000, or less if a short `timeoutMs` is given: defaults of `delayMs` and
+   * `flushTimeoutMs` together take at most half of the time that the given ones leave. 0 if `NODE_ENV`
+   * is `development` or `node --watch` runs the process
    * @throws {RangeError} at construction, unless >= 0 and less than `timeoutMs - flushTimeoutMs`
    */
   readonly delayMs?: number;
@@ -79,7 +83,7 @@ export interface GracefulShutdownOptions {
    * Time limit of the whole shutdown, in milliseconds. Keep it below the grace period of the process
    * manager (30 s in Kubernetes, 90 s in systemd, 10 s in Docker).
    *
-   * @defaultValue 25_000
+   * @defaultValue 25_000, or `delayMs + flushTimeoutMs + 10_000` if these leave none of it
    * @throws {RangeError} at construction, unless finite and > 0
    */
   readonly timeoutMs?: number;
@@ -91,11 +95,11 @@ export interface GracefulShutdownOptions {
    */
   readonly handlerTimeoutMs?: number;
   /**
-   * Part of `timeoutMs` that is reserved for closing the audit log and exporting telemetry, in
-   * milliseconds.
+   * Time limit of closing the audit log and exporting telemetry together, in milliseconds. The audit
+   * log gets at most half of it. This part of `timeoutMs` is reserved: the phases cannot use it.
    *
-   * @defaultValue 3000
-   * @throws {RangeError} at construction, unless finite and >= 0
+   * @defaultValue 3000, or less if a short `timeoutMs` is given, as for `delayMs`
+   * @throws {RangeError} at construction, unless finite and > 0
    */
   readonly flushTimeoutMs?: number;
   /**
@@ -130,6 +134,22 @@ export interface GracefulShutdownOptions {
   /** Whether an unhandled rejection begins the shutdown in the same way. @defaultValue false */
   readonly unhandledRejections?: boolean;
   /**
+   * Whether the shutdown begins when the event loop is empty, without the delay, so that the handlers of
+   * a process that ends by itself run too. A handler that can never settle, because nothing is pending,
+   * is given up immediately. The listener is added together with the signal listeners.
+   *
+   * @defaultValue true
+   */
+  readonly beforeExit?: boolean;
+  /**
+   * Messages from the parent process that begin the shutdown, such as `'shutdown'`, which PM2 sends with
+   * `shutdown_with_message`. The listener is added together with the signal listeners; Node delivers
+   * messages as soon as there is one.
+   *
+   * @defaultValue none
+   */
+  readonly messages?: readonly string[];
+  /**
    * A second signal within this time after the first, in milliseconds, counts as the same signal: a
    * terminal signals the whole process group, and `npm` forwards the signal again. A later one forces
    * the shutdown.
@@ -139,7 +159,9 @@ export interface GracefulShutdownOptions {
    */
   readonly forceAfterMs?: number;
   /**
-   * Whether a shutdown that begins with a signal or an uncaught error ends the process.
+   * Whether a shutdown that begins with a signal, a message or an uncaught error ends the process. If `false`, the
+   * listeners for signals and errors are removed when the shutdown is over: a later signal has Node's
+   * default effect.
    *
    * @defaultValue true
    */
@@ -182,6 +204,8 @@ export const SHUTDOWN_DEFAULTS: {
   readonly phases: readonly Required<Omit<PhaseOptions, 'timeoutMs'>>[];
   readonly uncaughtExceptions: false;
   readonly unhandledRejections: false;
+  readonly beforeExit: true;
+  readonly messages: readonly string[];
   readonly forceAfterMs: 200;
   readonly exit: true;
   readonly lingerMs: 500;
@@ -200,6 +224,8 @@ export const SHUTDOWN_DEFAULTS: {
   ],
   uncaughtExceptions: false,
   unhandledRejections: false,
+  beforeExit: true,
+  messages: [],
   forceAfterMs: 200,
   exit: true,
   lingerMs: 500,
@@ -244,13 +270,18 @@ const RULES: { readonly [K in keyof GracefulShutdownOptions]-?: OptionRule } = {
   delayMs: waitRule,
   timeoutMs: limitRule,
   handlerTimeoutMs: timeoutRule,
-  flushTimeoutMs: waitRule,
+  flushTimeoutMs: limitRule,
   phases: checkArray,
   readiness: anyMethodRule('setReady'),
   auditLog: anyMethodRule('close', 'flush'),
   telemetry: anyMethodRule('shutdown', 'forceFlush'),
   uncaughtExceptions: typeRule('boolean'),
   unhandledRejections: typeRule('boolean'),
+  beforeExit: typeRule('boolean'),
+  messages: (owner, option, value) => {
+    checkArray(owner, option, value);
+    for (const message of value) checkType(owner, option, message, 'string');
+  },
   forceAfterMs: numberRule({ min: 0 }),
   exit: typeRule('boolean'),
   lingerMs: waitRule,
@@ -264,12 +295,16 @@ export function resolveShutdownOptions(
   options: GracefulShutdownOptions,
   processExit: ProcessExit,
 ): ResolvedShutdownOptions {
-  const all = resolveOptions<GracefulShutdownOptions, Unset>(
+  const checked = resolveOptions<GracefulShutdownOptions, Unset>(
     OWNER,
     options,
     { ...SHUTDOWN_DEFAULTS, clock: systemClock },
     RULES,
   );
+  const defaults = isDevelopment(process.env)
+    ? { ...SHUTDOWN_DEFAULTS, delayMs: 0 }
+    : SHUTDOWN_DEFAULTS;
+  const all = { ...checked, ...fitTimes(options, defaults) };
   if (all.delayMs + all.flushTimeoutMs >= all.timeoutMs) {
     throw new RangeError(
       `${OWNER}: timeoutMs must be greater than delayMs + flushTimeoutMs (${all.delayMs + all.flushTimeoutMs}), got ${all.timeoutMs}.`,

@@ -5,6 +5,10 @@ export class PendingHandlers {
   readonly #phases = new Map<string, Handler[]>();
   readonly #closed = new Set<string>();
 
+  has(handler: Handler): boolean {
+    return this.#phases.get(handler.phase)?.includes(handler) ?? false;
+  }
+
   /** Adds a handler. @returns false if its phase is over */
   add(handler: Handler): boolean {
     if (this.#closed.has(handler.phase)) return false;
@@ -33,8 +37,13 @@ export class PendingHandlers {
     this.#closed.add(phase);
   }
 
+  /** All pending handlers. */
+  all(): readonly Handler[] {
+    return [...this.#phases.values()].flat();
+  }
+
   /** All pending handlers, as `phase/name`. */
   names(): string[] {
-    return [...this.#phases.values()].flat().map(({ phase, name }) => `${phase}/${name}`);
+    return this.all().map(({ phase, name }) => `${phase}/${name}`);
   }
 }

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { writeSync } from 'node:fs';
 import type { Clock } from '@temper/core';
 import { enumerate } from './enumerate.ts';
@@ -9,6 +10,8 @@ export interface ProcessExit {
   exit(code: number): void;
   /** Sets the exit code for when the event loop becomes empty. */
   setExitCode(code: number): void;
+  /** Lets the process end although its parent still holds the IPC channel. */
+  releaseChannel(): void;
   /** Descriptions of what keeps the event loop alive. */
   handles(): string[];
   /** Writes to standard error. */
@@ -20,6 +23,13 @@ export const nodeProcess: ProcessExit = {
   exit: (code) => process.exit(code),
   setExitCode: (code) => {
     process.exitCode = code;
+  },
+  releaseChannel: () => {
+    // The primary may have sent a connection that this worker has not received. It is told to give the
+    // connection to another worker, which the disconnection waits for.
+    if (cluster.worker?.isConnected()) cluster.worker.disconnect();
+    // Pending messages are still sent. The parent sees the channel close when the process ends.
+    else process.channel?.unref();
   },
   handles: describeActiveHandles,
   log: (text) => {
@@ -43,6 +53,8 @@ export function exitWhenIdle(
   lingerMs: number,
 ): void {
   processExit.setExitCode(code);
+  // In a forked child or a cluster worker, a listener for messages would keep the event loop alive.
+  processExit.releaseChannel();
   const timer = clock.schedule(() => {
     const handles = enumerate(processExit.handles(), '; ') || 'unknown';
     processExit.log(

@@ -9,7 +9,13 @@ export type ShutdownReason =
       /** The uncaught error, or the reason of the rejection. */
       readonly error: unknown;
     }
-  | { readonly kind: 'call'; readonly message?: string };
+  | { readonly kind: 'call'; readonly message?: string }
+  /** A message from the parent process. */
+  | { readonly kind: 'message'; readonly message: string }
+  /** The event loop was empty: the process was about to end by itself. */
+  | { readonly kind: 'beforeExit' }
+  /** The process ended without the shutdown, such as by `process.exit()`. */
+  | { readonly kind: 'exit'; readonly code: number };
 
 /** Describes a reason in a few words, on one line, bounded and scrubbed. */
 export function describeReason(reason: ShutdownReason): string {
@@ -18,6 +24,12 @@ export function describeReason(reason: ShutdownReason): string {
       return reason.signal;
     case 'call':
       return reason.message === undefined ? 'shutdown() was called' : safeText(reason.message);
+    case 'message':
+      return `message '${safeText(reason.message)}'`;
+    case 'beforeExit':
+      return 'empty event loop';
+    case 'exit':
+      return `process exit with code ${reason.code}`;
     case 'uncaughtException':
       return `uncaught exception (${messageOf(reason.error)})`;
     case 'unhandledRejection':

@@ -23,6 +23,8 @@ export interface Handler {
   /** In milliseconds. */
   readonly timeoutMs: number;
   readonly run: (context: HandlerContext) => unknown;
+  /** Whether this package has added it. */
+  readonly builtIn?: boolean;
 }
 
 /** Options of {@link HandlerRunner}. */
@@ -39,6 +41,8 @@ export class HandlerRunner {
   readonly #options: RunnerOptions;
   readonly #unsettled = new Set<Handler>();
   readonly #force = new AbortController();
+  /** Ends the wait for a handler at its time limit, for each one that runs. */
+  readonly #waits = new Set<() => void>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -59,6 +63,11 @@ export class HandlerRunner {
   /** Ends every wait immediately. Handlers that were not started are skipped. */
   force(): void {
     this.#force.abort(new ShutdownForcedError(this.#options.name));
+  }
+
+  /** Ends the wait for every handler that runs, as if its time limit had come. */
+  giveUp(): void {
+    for (const giveUp of [...this.#waits]) giveUp();
   }
 
   /**
@@ -120,28 +129,35 @@ export class HandlerRunner {
   ): Promise<Pick<HandlerResult, 'outcome' | 'error'>> {
     const { name, clock, reason } = this.#options;
     const controller = new AbortController();
-    const endsAt = clock.monotonic() + limitMs;
+    const startedAt = clock.monotonic();
+    const endsAt = startedAt + limitMs;
     const which = `${handler.phase}/${handler.name}`;
     return new Promise((resolve) => {
       let timer: Scheduled | undefined;
-      const giveUp = (error: unknown): void => {
+      const stop = (): void => {
         timer?.cancel();
         this.forced.removeEventListener('abort', onForce);
+        this.#waits.delete(onEmpty);
+      };
+      const giveUp = (error: unknown): void => {
+        stop();
         controller.abort(error);
         resolve({ outcome: 'timed_out', error });
       };
       const onForce = (): void => giveUp(this.forced.reason);
       const settle = (ended: Pick<HandlerResult, 'outcome' | 'error'>): void => {
         this.#unsettled.delete(handler);
-        timer?.cancel();
-        this.forced.removeEventListener('abort', onForce);
+        stop();
         resolve(ended);
       };
       this.forced.addEventListener('abort', onForce, { once: true });
-      timer = clock.schedule(
-        () => giveUp(new OperationTimeoutError(name, limitMs, `Handler '${which}'`)),
-        limitMs,
-      );
+      const timeOut = (afterMs: number): void =>
+        giveUp(new OperationTimeoutError(name, afterMs, `Handler '${which}'`));
+      const onEmpty = (): void => timeOut(clock.monotonic() - startedAt);
+      this.#waits.add(onEmpty);
+      timer = clock.schedule(() => timeOut(limitMs), limitMs);
+      // With an empty event loop the time limit does not matter: nothing else can settle the handler.
+      if (reason.kind === 'beforeExit') timer.unref();
       this.#unsettled.add(handler);
       const context: HandlerContext = {
         reason,

@@ -15,6 +15,8 @@ export interface Service {
   inFlight(): number;
   /** Requests whose connections were destroyed. */
   cutOff(): number;
+  /** Whether clients can reach it. */
+  serves(): boolean;
   /** Makes every connection close after its next response. */
   announce(): void;
 }
@@ -31,9 +33,11 @@ export class Sequence {
   readonly #begun: number;
   /** Deadline of the phases on the clock's monotonic scale, in milliseconds. */
   readonly #deadline: number;
-  readonly #late: Promise<unknown>[] = [];
+  /** Handlers whose phase was over when they were registered, and that have not ended. */
+  readonly #late = new Set<Promise<void>>();
   #forcedBy: NodeJS.Signals | undefined;
   #crashed = false;
+  #finished = false;
 
   constructor(
     options: ResolvedShutdownOptions,
@@ -72,8 +76,37 @@ export class Sequence {
   /** Runs a handler immediately, because its phase is over. */
   late(handler: Handler): void {
     const trace = this.#trace.phase(handler.phase);
-    const run = this.#runner.run(handler, this.#deadline, trace).then((r) => trace.end([r]));
-    this.#late.push(run);
+    const run = this.#runner.run(handler, this.#deadline, trace).then((result) => {
+      trace.end([result]);
+      this.#late.delete(run);
+    });
+    this.#late.add(run);
+  }
+
+  /** Gives up every handler that runs, because nothing is pending that could settle it. */
+  loopIsEmpty(): void {
+    if (this.#reason.kind === 'beforeExit') this.#runner.giveUp();
+  }
+
+  /** Ends the shutdown now, because the process does. What has not run is reported as skipped. */
+  abandon(exitCode: number): ShutdownReport {
+    const { auditLog, telemetry } = this.#options;
+    this.#finished = true;
+    const report = this.#report('forced', exitCode);
+    const listed = [...report.handlers.map(idOf), ...report.hung];
+    const rest = [...this.#waiting.all(), ...auditLog.map(closing), ...telemetry.map(flushing)];
+    const skipped = rest
+      .filter((handler) => !listed.includes(idOf(handler)))
+      .map(({ phase, name }) => ({ phase, name, outcome: 'skipped' as const, durationMs: 0 }));
+    const abandoned = { ...report, handlers: [...report.handlers, ...skipped] };
+    this.#trace.end('forced', formatReport(abandoned));
+    return abandoned;
+  }
+
+  /** Whether no time is left for another handler. */
+  get over(): boolean {
+    const { clock } = this.#options;
+    return this.#finished || this.#runner.forced.aborted || clock.monotonic() >= this.#deadline;
   }
 
   async run(): Promise<ShutdownReport> {
@@ -89,18 +122,28 @@ export class Sequence {
       }
       this.#waiting.close(phase.name);
     }
-    await Promise.all(this.#late);
+    await this.#lateHandlers();
+    // At most flushTimeoutMs from here, however much of timeoutMs the phases have left.
+    const phasesEnded = Math.min(clock.monotonic(), this.#deadline);
     if (auditLog.length > 0) {
       const trace = this.#trace.phase('audit');
-      // Half of the reserved time; the rest is for telemetry.
-      const deadline = this.#deadline + flushTimeoutMs / 2;
+      // Half of the time; the rest is for telemetry.
+      const deadline = phasesEnded + flushTimeoutMs / 2;
       await this.#runner.runPhase(auditLog.map(closing), 'parallel', deadline, trace);
+      await this.#lateHandlers();
     }
     const outcome = this.#outcome();
     recordDuration(name, outcome, (clock.monotonic() - this.#begun) / 1000);
     this.#trace.end(outcome, formatReport(this.#report(outcome)));
-    await this.#flushTelemetry();
+    await this.#flushTelemetry(phasesEnded);
+    await this.#lateHandlers();
+    this.#finished = true;
     return this.#report(this.#outcome());
+  }
+
+  /** Waits for late handlers, including those that late handlers register. */
+  async #lateHandlers(): Promise<void> {
+    while (this.#late.size > 0) await Promise.all(this.#late);
   }
 
   /** Turns readiness off and makes every connection close after its next response. */
@@ -114,16 +157,22 @@ export class Sequence {
 
   async #delay(): Promise<void> {
     const { clock, delayMs } = this.#options;
-    if (delayMs === 0) return;
+    if (delayMs === 0 || this.#reason.kind === 'beforeExit' || !this.#service.serves()) return;
     const trace = this.#trace.phase('delay');
     // Ends early if the shutdown is forced.
     await clock.sleep(delayMs, this.#runner.forced).catch(() => {});
     trace.end([]);
   }
 
-  async #flushTelemetry(): Promise<void> {
-    const flushes = this.#options.telemetry.map(flushing);
-    const deadline = this.#deadline + this.#options.flushTimeoutMs;
+  async #flushTelemetry(phasesEnded: number): Promise<void> {
+    const { clock, telemetry, flushTimeoutMs } = this.#options;
+    const flushes = telemetry.map(flushing);
+    // A late handler may have run since the phases ended. Telemetry keeps its half.
+    const half = clock.monotonic() + flushTimeoutMs / 2;
+    const deadline = Math.min(
+      this.#deadline + flushTimeoutMs,
+      Math.max(phasesEnded + flushTimeoutMs, half),
+    );
     await Promise.all(flushes.map((flush) => this.#runner.run(flush, deadline, undefined)));
   }
 
@@ -132,7 +181,8 @@ export class Sequence {
     return overallOutcome(outcomes, this.#runner.forced.aborted);
   }
 
-  #report(outcome: ShutdownOutcome): ShutdownReport {
+  /** @param exitCode - if the process has chosen it */
+  #report(outcome: ShutdownOutcome, exitCode?: number): ShutdownReport {
     const { name, clock, processExit } = this.#options;
     const reason = this.#reason;
     const report: ShutdownReport = {
@@ -146,9 +196,10 @@ export class Sequence {
       inFlight: this.#service.inFlight(),
       cutOff: this.#service.cutOff(),
       handles: outcome === 'timed_out' || outcome === 'forced' ? processExit.handles() : [],
-      exitCode: exitCodeOf(outcome, reason, this.#forcedBy) || (this.#crashed ? 1 : 0),
+      exitCode:
+        exitCode ?? (exitCodeOf(outcome, reason, this.#forcedBy) || (this.#crashed ? 1 : 0)),
     };
-    return { ...report, exitCode: this.#exitCode(report) };
+    return exitCode === undefined ? { ...report, exitCode: this.#exitCode(report) } : report;
   }
 
   /** The result of the user's `exitCode`, or the default if that is not a valid exit code. */
@@ -169,6 +220,10 @@ export class Sequence {
     });
     return chosen;
   }
+}
+
+function idOf({ phase, name }: { readonly phase: string; readonly name: string }): string {
+  return `${phase}/${name}`;
 }
 
 function isExitCode(value: unknown): value is number {

@@ -4,7 +4,13 @@ import { expect, it } from 'vitest';
 import { HANDLER_ORDERS, type HandlerOrder } from './phases.ts';
 import { shutdownOf } from './shutdown.ts';
 
-const silent = { exit: () => {}, setExitCode: () => {}, handles: () => [], log: () => {} };
+const silent = {
+  exit: () => {},
+  setExitCode: () => {},
+  releaseChannel: () => {},
+  handles: () => [],
+  log: () => {},
+};
 
 const phases = fc.tuple(
   ...['intake', 'drain', 'close'].map((name) =>

@@ -116,14 +116,50 @@ describe('end of the shutdown', () => {
     expect(report.hung).toEqual(['close/never', 'audit/audit log']);
   });
 
-  it('does not wait for hanging telemetry beyond timeoutMs', async () => {
+  const hangs = { audit: { close: never }, telemetry: { shutdown: never } };
+  it.each([
+    // handlers, audit log, telemetry, duration
+    ['end at once', undefined, hangs.telemetry, 1000],
+    ['end at once', hangs.audit, undefined, 500],
+    ['end at once', hangs.audit, hangs.telemetry, 1000],
+    ['take 300 ms', undefined, hangs.telemetry, 1300],
+    ['take 300 ms', hangs.audit, hangs.telemetry, 1300],
+    ['hang', undefined, hangs.telemetry, 5000],
+    ['hang', hangs.audit, undefined, 4500],
+    ['hang', hangs.audit, hangs.telemetry, 5000],
+  ])(
+    'waits at most flushTimeoutMs after handlers that %s (audit log: %o, telemetry: %o)',
+    async (what, auditLog, telemetry, durationMs) => {
+      const { clock, shutdown } = setUp({
+        timeoutMs: 5000,
+        flushTimeoutMs: 1000,
+        ...(auditLog === undefined ? {} : { auditLog }),
+        ...(telemetry === undefined ? {} : { telemetry }),
+      });
+      shutdown.register(() =>
+        what === 'hang' ? never() : clock.sleep(what === 'take 300 ms' ? 300 : 0),
+      );
+      const report = await clock.runUntil(shutdown.shutdown());
+      expect(report).toMatchObject({ outcome: 'timed_out', durationMs });
+    },
+  );
+
+  it('gives telemetry its half of flushTimeoutMs after a slow audit log and a late handler', async () => {
+    const exported = vi.fn();
     const { clock, shutdown } = setUp({
-      timeoutMs: 5000,
+      timeoutMs: 10_000,
       flushTimeoutMs: 1000,
-      telemetry: { shutdown: never },
+      auditLog: {
+        close: () => {
+          shutdown.register(() => clock.sleep(3000));
+          return never();
+        },
+      },
+      telemetry: { shutdown: () => clock.sleep(400).then(exported) },
     });
     const report = await clock.runUntil(shutdown.shutdown());
-    expect(report).toMatchObject({ outcome: 'timed_out', durationMs: 5000 });
+    expect(exported).toHaveBeenCalledTimes(1);
+    expect(report.durationMs).toBe(3400);
   });
 
   it('leaves no timer after the shutdown', async () => {

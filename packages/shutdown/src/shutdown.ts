@@ -1,7 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { Server as NetServer } from 'node:net';
-import { type Counts, notify, show } from '@temper/core/policy';
-import { enumerate } from './enumerate.ts';
+import { type Counts, show } from '@temper/core/policy';
 import { ShuttingDownError } from './errors.ts';
 import {
   resolveHandler,
@@ -9,6 +7,7 @@ import {
   type ServerOptions,
   type ShutdownHandler,
 } from './handler-options.ts';
+import { watchWorkers } from './handles.ts';
 import {
   type GracefulShutdownOptions,
   type ResolvedShutdownOptions,
@@ -17,15 +16,16 @@ import {
 } from './options.ts';
 import { PendingHandlers } from './pending-handlers.ts';
 import type { HandlerOutcome } from './phases.ts';
-import { exitWhenIdle, nodeProcess, type ProcessExit } from './process-exit.ts';
-import { inspectError, type ShutdownReason } from './reason.ts';
-import { exitCodeOf, formatReport, type ShutdownReport } from './report.ts';
+import { type InterruptibleShutdown, ProcessEvents } from './process-events.ts';
+import { nodeProcess, type ProcessExit } from './process-exit.ts';
+import type { ShutdownReason } from './reason.ts';
+import type { ShutdownReport } from './report.ts';
 import type { Handler, HandlerContext } from './runner.ts';
 import { Sequence, type Service } from './sequence.ts';
-import { ServerDrain } from './server/drain.ts';
-import { listenToProcess } from './signals.ts';
+import { ListenerGroup } from './server/listener-group.ts';
+import { type ServerTarget, serverOf } from './server/server-target.ts';
 import { handlerCounts, observeInFlight } from './telemetry.ts';
-import { TrackedPromises } from './tracked-promises.ts';
+import { TrackedWork } from './tracked-work.ts';
 
 /** State of a {@link GracefulShutdown}. */
 type ShutdownState = 'running' | 'stopping' | 'stopped';
@@ -68,11 +68,17 @@ export interface GracefulShutdown extends Disposable, AsyncDisposable {
    * phase `intake` and finishes its requests in the phase `drain`. Call it before the server listens,
    * so that every connection is tracked. Disposing of the result removes the server.
    *
+   * Other servers with the same request listener are closed in the same way, such as the second one
+   * of Fastify on `localhost`, unless they are registered themselves.
+   *
+   * @param server - the server, or an app that exposes it as `server` (Fastify, Restify), `listener`
+   * (Hapi) or `getHttpServer()` (Nest)
    * @throws {TypeError | RangeError} when `server` is no such server, or an option is unknown or out of range
    */
-  server(server: NetServer, options?: ServerOptions): Disposable;
+  server(server: ServerTarget, options?: ServerOptions): Disposable;
   /**
-   * Makes the phase `drain` wait for a promise.
+   * Makes the phase `drain` wait for a promise. A promise that is added during the drain, such as by a
+   * request in flight, extends the drain; one that is added later delays the end of the phases.
    *
    * @returns the same promise, whose rejection stays with the caller
    * @throws {TypeError} when `promise` is no promise
@@ -82,7 +88,7 @@ export interface GracefulShutdown extends Disposable, AsyncDisposable {
   inFlight(): number;
   /**
    * Adds listeners for signals, and for uncaught errors if the options ask for them. Disposing of the
-   * result removes all of them.
+   * result removes those that no other call of `listen()` and no option has asked for.
    *
    * @param signals - default: SIGTERM and SIGINT
    * @throws {TypeError} when `signals` is no array of signals that this platform knows
@@ -104,32 +110,35 @@ export interface GracefulShutdown extends Disposable, AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-class Shutdown implements GracefulShutdown, Service {
+class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
   readonly name: string;
   readonly handlers: Counts<HandlerOutcome>;
   readonly #options: ResolvedShutdownOptions;
   readonly #waiting = new PendingHandlers();
-  readonly #servers = new Set<ServerDrain>();
-  readonly #tracked = new TrackedPromises();
+  readonly #servers = new Set<ListenerGroup>();
+  readonly #tracked: TrackedWork;
   readonly #beginning = new AbortController();
-  readonly #listeners = new Map<NodeJS.Signals | 'errors', Disposable>();
+  readonly #events: ProcessEvents;
   readonly #gauge: Disposable;
   #registered = 0;
-  #waitsForTracked = false;
   #sequence: Sequence | undefined;
   #running: Promise<ShutdownReport> | undefined;
   #report: ShutdownReport | undefined;
-  /** Monotonic time of the first signal. */
-  #signalledAt: number | undefined;
-  #exiting = false;
 
   constructor(options: ResolvedShutdownOptions) {
     this.name = options.name;
     this.#options = options;
     // Any number of listeners is legitimate; Node's leak warning does not apply.
     setMaxListeners(0, this.#beginning.signal);
+    watchWorkers();
+    this.#tracked = new TrackedWork(options.handlerTimeoutMs, {
+      isOver: () => this.#sequence?.over ?? false,
+      add: (handler) => void this.#add(handler),
+      isWaiting: (handler) => this.#waiting.has(handler),
+    });
     this.handlers = handlerCounts(this);
     this.#gauge = observeInFlight(this);
+    this.#events = new ProcessEvents(options, this);
     if (options.signals.length > 0) this.listen(options.signals);
   }
 
@@ -150,12 +159,18 @@ class Shutdown implements GracefulShutdown, Service {
     return this.#add(resolveHandler(handler, this.#options, ++this.#registered));
   }
 
-  server(server: NetServer, options: ServerOptions = {}): Disposable {
+  server(target: ServerTarget, options: ServerOptions = {}): Disposable {
+    const server = serverOf(target);
     const resolved = resolveServerOptions(options, this.#options, this.#servers.size + 1);
-    const { name, timeoutMs, idleGraceMs, webSockets, closeUpgraded } = resolved;
-    const drain = new ServerDrain(server, {
+    const { name, timeoutMs, limitMs, idleGraceMs, siblings, webSockets, closeUpgraded } = resolved;
+    for (const group of this.#servers) group.release(server);
+    const drain = new ListenerGroup(server, {
+      siblings,
+      isRegistered: (each) => [...this.#servers].some((group) => group.server === each),
       clock: this.#options.clock,
       graceMs: idleGraceMs,
+      limitMs,
+      isBusy: () => this.#tracked.busy,
       webSockets,
       closeUpgraded,
       owner: this.name,
@@ -167,12 +182,14 @@ class Shutdown implements GracefulShutdown, Service {
       name,
       phase: 'intake',
       timeoutMs: handlerTimeoutMs,
+      builtIn: true,
       run: () => drain.stop(),
     });
     const empty = this.#add({
       name,
       phase: 'drain',
       timeoutMs,
+      builtIn: true,
       run: async ({ signal }) => {
         signal.addEventListener('abort', () => drain.destroy(), { once: true });
         await drain.drained();
@@ -192,15 +209,6 @@ class Shutdown implements GracefulShutdown, Service {
     if (typeof (promise as { then?: unknown } | null | undefined)?.then !== 'function') {
       throw new TypeError(`track: promise must be a promise, got ${show(promise)}.`);
     }
-    if (!this.#waitsForTracked) {
-      this.#waitsForTracked = true;
-      this.#add({
-        name: 'tracked work',
-        phase: 'drain',
-        timeoutMs: this.#options.handlerTimeoutMs,
-        run: () => this.#tracked.idle(),
-      });
-    }
     return this.#tracked.add(promise);
   }
 
@@ -216,38 +224,52 @@ class Shutdown implements GracefulShutdown, Service {
     return requests;
   }
 
+  serves(): boolean {
+    return this.#servers.size === 0 || [...this.#servers].some(({ listening }) => listening);
+  }
+
   announce(): void {
     for (const server of this.#servers) server.announce();
   }
 
   listen(signals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT']): Disposable {
     signalsRule('shutdown.listen', 'signals', signals);
-    const { uncaughtExceptions, unhandledRejections } = this.#options;
-    const crash = (kind: 'uncaughtException' | 'unhandledRejection') => (error: unknown) =>
-      this.#onCrash({ kind, error });
-    const fresh = signals.filter((signal) => !this.#listeners.has(signal));
-    const add = (key: NodeJS.Signals | 'errors', listeners: readonly NodeJS.Signals[]): void => {
-      const errors = key === 'errors';
-      const listening = listenToProcess({
-        signals: listeners,
-        onSignal: (signal) => this.#onSignal(signal),
-        onUncaughtException: errors && uncaughtExceptions ? crash('uncaughtException') : undefined,
-        onUnhandledRejection:
-          errors && unhandledRejections ? crash('unhandledRejection') : undefined,
-      });
-      this.#listeners.set(key, listening);
-    };
-    for (const signal of fresh) add(signal, [signal]);
-    if (!this.#listeners.has('errors')) add('errors', []);
-    return { [Symbol.dispose]: () => this.#stopListening() };
+    return this.#events.listen(signals);
   }
 
   shutdown(message?: string): Promise<ShutdownReport> {
-    return this.#begin({ kind: 'call', ...(message === undefined ? {} : { message }) });
+    return this.begin({ kind: 'call', ...(message === undefined ? {} : { message }) });
   }
 
-  force(): void {
-    this.#sequence?.force();
+  force(by?: NodeJS.Signals): void {
+    this.#sequence?.force(by);
+  }
+
+  get report(): ShutdownReport | undefined {
+    return this.#report;
+  }
+
+  get unsettled(): readonly string[] {
+    return this.#sequence?.unsettled ?? [];
+  }
+
+  crashed(): void {
+    this.#sequence?.crashed();
+  }
+
+  loopIsEmpty(): void {
+    this.#sequence?.loopIsEmpty();
+  }
+
+  abandon(exitCode: number): ShutdownReport | undefined {
+    if (this.#report !== undefined) return undefined;
+    if (this.#sequence === undefined) {
+      if (!this.#hasWork()) return undefined;
+      const reason: ShutdownReason = { kind: 'exit', code: exitCode };
+      this.#sequence = new Sequence(this.#options, reason, this.#waiting, this);
+    }
+    this.#report = this.#sequence.abandon(exitCode);
+    return this.#report;
   }
 
   stats(): ShutdownStats {
@@ -255,14 +277,14 @@ class Shutdown implements GracefulShutdown, Service {
       state: this.state,
       inFlight: this.inFlight(),
       waiting: this.#waiting.names(),
-      unsettled: this.#sequence?.unsettled ?? [],
+      unsettled: this.unsettled,
       handlers: { ...this.handlers },
       report: this.#report,
     };
   }
 
   [Symbol.dispose](): void {
-    this.#stopListening();
+    this.#events[Symbol.dispose]();
     this.#gauge[Symbol.dispose]();
     for (const server of this.#servers) server[Symbol.dispose]();
   }
@@ -272,16 +294,25 @@ class Shutdown implements GracefulShutdown, Service {
     this[Symbol.dispose]();
   }
 
+  /** Whether a process that exits now leaves anything undone. */
+  #hasWork(): boolean {
+    const { auditLog, telemetry } = this.#options;
+    if (auditLog.length + telemetry.length + this.inFlight() > 0) return true;
+    return this.#waiting.all().some((handler) => handler.builtIn !== true);
+  }
+
   #add(handler: Handler): Disposable {
     if (!this.#waiting.add(handler)) this.#sequence?.late(handler);
     return { [Symbol.dispose]: () => this.#waiting.remove(handler) };
   }
 
-  #begin(reason: ShutdownReason): Promise<ShutdownReport> {
+  begin(reason: ShutdownReason): Promise<ShutdownReport> {
     if (this.#running === undefined) {
-      const { promise, resolve } = Promise.withResolvers<ShutdownReport>();
+      let resolve: (report: Promise<ShutdownReport>) => void = () => {};
       // Set before user code runs, so that a call to `shutdown` from there joins this one.
-      this.#running = promise;
+      this.#running = new Promise((settle) => {
+        resolve = settle;
+      });
       this.#sequence = new Sequence(this.#options, reason, this.#waiting, this);
       resolve(this.#run(this.#sequence));
       this.#beginning.abort(new ShuttingDownError(this.name, reason));
@@ -292,52 +323,9 @@ class Shutdown implements GracefulShutdown, Service {
   async #run(sequence: Sequence): Promise<ShutdownReport> {
     const report = await sequence.run();
     this.#report = report;
-    const { onReport, processExit } = this.#options;
-    if (onReport !== undefined) notify(this.name, 'onReport', onReport, report);
-    else if (report.outcome !== 'completed') processExit.log(formatReport(report));
+    this.#events.ended();
+    this.#events.report(report);
     return report;
-  }
-
-  #onSignal(signal: NodeJS.Signals): void {
-    const now = this.#options.clock.monotonic();
-    if (this.#signalledAt === undefined) {
-      this.#signalledAt = now;
-      this.#exitAfter(this.#begin({ kind: 'signal', signal }));
-    } else if (now - this.#signalledAt >= this.#options.forceAfterMs) {
-      this.#onSecondSignal(signal);
-    }
-  }
-
-  #onSecondSignal(signal: NodeJS.Signals): void {
-    const { exit, processExit } = this.#options;
-    const running = enumerate(this.#sequence?.unsettled ?? []) || 'no handler';
-    const code = this.#report?.exitCode ?? exitCodeOf('forced', { kind: 'signal', signal }, signal);
-    if (this.#report === undefined) {
-      processExit.log(
-        `Shutdown '${this.name}' is forced by a second signal, ${signal}; still running: ${running}.`,
-      );
-    }
-    this.#sequence?.force(signal);
-    if (exit) processExit.exit(code);
-  }
-
-  #onCrash(reason: ShutdownReason & { readonly error: unknown }): void {
-    // Node does not print an error that has a listener.
-    this.#options.processExit.log(inspectError(reason.error));
-    this.#exitAfter(this.#begin(reason));
-    this.#sequence?.crashed();
-  }
-
-  #exitAfter(running: Promise<ShutdownReport>): void {
-    const { exit, processExit, clock, lingerMs } = this.#options;
-    if (!exit || this.#exiting) return;
-    this.#exiting = true;
-    void running.then(({ exitCode }) => exitWhenIdle(processExit, clock, exitCode, lingerMs));
-  }
-
-  #stopListening(): void {
-    for (const listening of this.#listeners.values()) listening[Symbol.dispose]();
-    this.#listeners.clear();
   }
 }
 

@@ -19,6 +19,7 @@ function setUp(options: GracefulShutdownOptions = {}) {
   const processExit = {
     exit: vi.fn(),
     setExitCode: vi.fn(),
+    releaseChannel: vi.fn(),
     handles: () => ['a leaked timer'],
     log: vi.fn(),
   } satisfies ProcessExit;
@@ -44,10 +45,84 @@ describe('signal listeners', () => {
     expect(listeners()).toEqual(before);
     const listening = shutdown.listen();
     expect(listeners()).toEqual(before.map((count, index) => count + (index < 3 ? 1 : 0)));
-    shutdown.listen();
+    const again = shutdown.listen();
     expect(listeners()).toEqual(before.map((count, index) => count + (index < 3 ? 1 : 0)));
     listening[Symbol.dispose]();
+    again[Symbol.dispose]();
     expect(listeners()).toEqual(before);
+  });
+});
+
+describe('several registrations of listeners', () => {
+  const count = (signal: NodeJS.Signals) => process.listenerCount(signal);
+
+  it.each([
+    ['first', 0],
+    ['second', 1],
+  ])('keep those of the others when the %s is disposed', (_which, index) => {
+    const { shutdown } = setUp({ signals: [] });
+    const registrations = [shutdown.listen([FIRST]), shutdown.listen([FIRST, OTHER])];
+    expect([count(FIRST), count(OTHER)]).toEqual([1, 1]);
+    registrations[index]?.[Symbol.dispose]();
+    registrations[index]?.[Symbol.dispose]();
+    expect([count(FIRST), count(OTHER)]).toEqual([1, index === 0 ? 1 : 0]);
+    registrations[1 - index]?.[Symbol.dispose]();
+    expect([count(FIRST), count(OTHER)]).toEqual([0, 0]);
+  });
+
+  it('keep the listeners of the option signals until the shutdown is disposed', () => {
+    const { shutdown } = setUp({ uncaughtExceptions: true });
+    const errors = process.listenerCount('uncaughtException');
+    shutdown.listen([FIRST])[Symbol.dispose]();
+    expect([count(FIRST), count(OTHER)]).toEqual([1, 1]);
+    expect(process.listenerCount('uncaughtException')).toBe(errors);
+    const late = shutdown.listen([FIRST]);
+    shutdown[Symbol.dispose]();
+    expect([count(FIRST), count(OTHER)]).toEqual([0, 0]);
+    expect(process.listenerCount('uncaughtException')).toBe(errors - 1);
+    // A registration of the past removes nothing that was added since.
+    shutdown.listen([FIRST]);
+    late[Symbol.dispose]();
+    expect(count(FIRST)).toBe(1);
+  });
+});
+
+describe('after a shutdown with exit: false', () => {
+  const count = () => process.listenerCount(FIRST);
+
+  it('leaves signals to Node once forceAfterMs has passed since the first', async () => {
+    const { clock, processExit } = setUp({ exit: false });
+    process.emit(FIRST, FIRST);
+    await clock.advance(199);
+    expect(count()).toBe(1);
+    expect(clock.pendingRefed).toBe(0);
+    await clock.advance(1);
+    expect(count()).toBe(0);
+    expect(processExit.releaseChannel).not.toHaveBeenCalled();
+  });
+
+  it('leaves signals and errors to Node at once if it began with a call or took longer', async () => {
+    const errors = process.listenerCount('uncaughtException');
+    const called = setUp({ exit: false, uncaughtExceptions: true });
+    await called.shutdown.shutdown();
+    expect(count()).toBe(0);
+    expect(process.listenerCount('uncaughtException')).toBe(errors);
+    const slow = setUp({ exit: false });
+    slow.shutdown.register(() => slow.clock.sleep(300));
+    process.emit(FIRST, FIRST);
+    await slow.clock.advance(300);
+    await settle();
+    expect(slow.shutdown.state).toBe('stopped');
+    expect(count()).toBe(0);
+  });
+
+  it('keeps the listeners with exit: true, so that a later signal ends the process', async () => {
+    const { processExit, shutdown } = setUp();
+    await shutdown.shutdown();
+    process.emit(FIRST, FIRST);
+    await settle();
+    expect(processExit.setExitCode).toHaveBeenCalledWith(0);
+    expect(processExit.releaseChannel).toHaveBeenCalledTimes(1);
   });
 });
 

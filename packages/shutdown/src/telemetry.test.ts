@@ -1,5 +1,6 @@
 import { SpanStatusCode } from '@opentelemetry/api';
-import { InMemoryTelemetry, ManualClock } from '@temper/testkit';
+import { ManualClock } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SHUTDOWN_METRICS, SHUTDOWN_SPANS } from './semconv.ts';
 import { shutdownOf } from './shutdown.ts';
@@ -11,7 +12,13 @@ beforeEach(() => {
 });
 afterEach(() => telemetry.close());
 
-const silent = { exit: () => {}, setExitCode: () => {}, handles: () => [], log: () => {} };
+const silent = {
+  exit: () => {},
+  setExitCode: () => {},
+  releaseChannel: () => {},
+  handles: () => [],
+  log: () => {},
+};
 
 function setUp(options = {}) {
   const clock = new ManualClock();

@@ -1,8 +1,8 @@
-import { context } from '@opentelemetry/api';
 import type { Attributes } from '@temper/core';
 import {
   ATTR_OUTCOME,
   ATTR_POLICY_NAME,
+  activeContext,
   byOutcome,
   type Counts,
   type Emit,
@@ -72,7 +72,7 @@ export class ShutdownTrace {
       [ATTR_REASON.name]: reason.kind === 'signal' ? reason.signal : reason.kind,
       [ATTR_IN_FLIGHT.name]: inFlight,
     };
-    this.#root = telemetry.span('shutdown', attributes, context.active());
+    this.#root = telemetry.span('shutdown', attributes, activeContext());
   }
 
   phase(phase: string): PhaseTrace {

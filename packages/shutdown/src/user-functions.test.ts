@@ -1,5 +1,5 @@
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
-import { settle } from '@temper/testkit';
+import { ManualClock, settle } from '@temper/testkit';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { setUp } from '../test/virtual-shutdown.ts';
 import type { GracefulShutdownOptions } from './options.ts';
@@ -97,9 +97,18 @@ it('closes the other upgraded sockets if the client list of a WebSocket server t
     },
   };
   const client = { close: vi.fn() };
-  const sockets = new UpgradedSockets('svc', [broken, { clients: [client] }], close);
+  const sockets = new UpgradedSockets({
+    owner: 'svc',
+    clock: new ManualClock(),
+    webSockets: [broken, { clients: [client] }],
+    closeUpgraded: close,
+    graceMs: 0,
+    limitMs: 1000,
+    isBusy: () => false,
+  });
   const socket = { once: () => {} };
   sockets.opened(socket as never, {} as never);
+  sockets.drain();
   sockets.drain();
   expect(error).toHaveBeenCalledTimes(1);
   expect(error.mock.calls.flat()).toContainEqual(new Error('no list'));

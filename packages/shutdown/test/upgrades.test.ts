@@ -1,5 +1,5 @@
 import http from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -81,6 +81,96 @@ describe('WebSockets', () => {
     while (webSockets.clients.size === 0) await sleep(2);
     expect((await shutdown.shutdown()).outcome).toBe('timed_out');
     await closed;
+  });
+
+  describe.each(['given', 'not given'])('whose server is %s', (which) => {
+    /** Answers each message with itself after the time that it names. */
+    async function answering(options: ServerOptions, track: boolean) {
+      const server = http.createServer();
+      const webSockets = new WebSocketServer({ server });
+      const { shutdown, port } = await serve(server, {
+        ...options,
+        ...(which === 'given' ? { webSockets } : {}),
+      });
+      const received: string[] = [];
+      webSockets.on('connection', (socket) => {
+        socket.on('message', (data) => {
+          const text = String(data);
+          if (socket.readyState === WebSocket.OPEN) received.push(text);
+          const answered = sleep(Number(text.split(' ')[0])).then(() => socket.send(text));
+          if (track) void shutdown.track(answered);
+        });
+      });
+      return { shutdown, received, client: await webSocket(port) };
+    }
+
+    it('answers the message under way before the close frame', async () => {
+      const { shutdown, client } = await answering({}, false);
+      client.socket.send('400');
+      await sleep(50);
+      const { outcome, durationMs } = await shutdown.shutdown();
+      expect(outcome).toBe('completed');
+      expect((await client.closed).code).toBe(1001);
+      expect(client.messages).toEqual(['400']);
+      // Soon after the answer.
+      expect(durationMs).toBeLessThan(1500);
+    });
+
+    it('answers several messages under way, however long that takes, if they are tracked', async () => {
+      const { shutdown, client } = await answering({ idleGraceMs: 200 }, true);
+      for (const ms of ['1100', '100', '600']) client.socket.send(ms);
+      await sleep(50);
+      expect((await shutdown.shutdown()).outcome).toBe('completed');
+      expect((await client.closed).code).toBe(1001);
+      expect(client.messages).toEqual(['100', '600', '1100']);
+    });
+
+    it('answers all that a client that never pauses had sent before the close frame', async () => {
+      const { shutdown, client, received } = await answering({ idleGraceMs: 300 }, false);
+      let sent = 0;
+      const next = () => client.socket.send(`${sent++ % 40} ${'x'.repeat(sent % 100)}`);
+      client.socket.on('message', next);
+      next();
+      await sleep(100);
+      expect((await shutdown.shutdown()).outcome).toBe('completed');
+      expect((await client.closed).code).toBe(1001);
+      expect(received.length).toBeGreaterThan(5);
+      expect(client.messages).toEqual(received.slice(0, client.messages.length));
+      // Without the WebSocket server, `ws` does not know of the close frame that is on its way, and
+      // counts the message that crosses it as received.
+      const crossed = received.length - client.messages.length;
+      expect(crossed).toBeLessThanOrEqual(which === 'given' ? 0 : 1);
+    });
+
+    it('closes one whose message is not answered after the grace', async () => {
+      const { shutdown, client } = await answering({ idleGraceMs: 300 }, false);
+      client.socket.send('60000');
+      await sleep(50);
+      const { outcome, durationMs } = await shutdown.shutdown();
+      expect(outcome).toBe('completed');
+      expect(durationMs).toBeGreaterThanOrEqual(240);
+    });
+
+    it('closes one with endless tracked work in time for the closing handshake', async () => {
+      const { shutdown, client } = await answering({ timeoutMs: 800 }, true);
+      client.socket.send('2000');
+      await sleep(50);
+      await shutdown.shutdown();
+      expect((await client.closed).code).toBe(1001);
+    });
+
+    it('restores the socket', async () => {
+      const server = http.createServer();
+      const webSockets = new WebSocketServer({ server });
+      const options = which === 'given' ? { webSockets } : {};
+      const { shutdown, port } = await serve(server, options);
+      const sockets: Socket[] = [];
+      server.on('upgrade', (_request, socket) => sockets.push(socket as Socket));
+      const { closed } = await webSocket(port);
+      await shutdown.shutdown();
+      await closed;
+      expect(sockets.map((socket) => Object.hasOwn(socket, 'write'))).toEqual([false]);
+    });
   });
 
   it('closes a WebSocket that is opened during the drain', async () => {

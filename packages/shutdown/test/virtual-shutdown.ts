@@ -14,6 +14,10 @@ export class FakeProcess implements ProcessExit {
     this.exitCode = code;
   };
   handles = (): string[] => ['a handle'];
+  released = false;
+  releaseChannel = (): void => {
+    this.released = true;
+  };
   log = (text: string): void => void this.lines.push(text);
 }
 

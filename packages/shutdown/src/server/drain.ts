@@ -2,26 +2,29 @@ import type { EventEmitter } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { Clock } from '@temper/core';
-import { show } from '@temper/core/policy';
+import { notify } from '@temper/core/policy';
 import { Http1Connections } from './http1.ts';
 import { Http2Sessions } from './http2.ts';
 import { addSecondaryListener } from './secondary-listener.ts';
-import { type CloseUpgraded, UpgradedSockets, type WebSocketServerLike } from './upgrades.ts';
+import { UpgradedSockets, type UpgradeOptions } from './upgrades.ts';
 
-/** Options of {@link ServerDrain}. */
-export interface DrainOptions {
-  /** The shutdown's name, for the log of errors thrown by user code and broken connections. */
-  readonly owner: string;
-  readonly clock: Clock;
-  /** How long a connection must have been idle before it is closed, in milliseconds. */
-  readonly graceMs: number;
-  readonly webSockets: readonly WebSocketServerLike[];
-  readonly closeUpgraded: CloseUpgraded | undefined;
-}
+/**
+ * Options of {@link ServerDrain}. `graceMs` is also how long a connection must have been idle before it
+ * is closed.
+ */
+export type DrainOptions = UpgradeOptions;
 
 /** Iterations of the event loop without a new connection after which the accept queue counts as empty. */
 const QUIET_TURNS = 3;
+
+/**
+ * Longest iteration of the event loop, in milliseconds, after which the listener is closed. Connections
+ * that arrive between the accepting of an iteration and the closing are reset by the kernel.
+ */
+const SHORT_TURN_MS = 0.5;
+
+/** Shortest interval of looking for untracked connections, in milliseconds. */
+const MIN_GRACE_MS = 50;
 
 /**
  * Closes a server of `node:http`, `node:https` or `node:http2` without losing a request: sends
@@ -41,21 +44,20 @@ export class ServerDrain implements Disposable {
   #accepted = 0;
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
+  #isClosed = false;
   #cutOff = 0;
+  /** The original method while the server's own does nothing. */
+  #closeIdle: (() => void) | undefined;
+  #restore: (() => void) | undefined;
 
   constructor(server: NetServer, options: DrainOptions) {
-    if (!(server instanceof NetServer)) {
-      throw new TypeError(
-        `shutdown.server: server must be a server of node:http, node:https or node:http2, got ${show(server)}.`,
-      );
-    }
     this.#server = server;
     this.#options = options;
     this.#late = server.listening;
-    const { owner, clock, graceMs, webSockets, closeUpgraded } = options;
+    const { owner, clock, graceMs } = options;
     this.#http1 = new Http1Connections(clock, graceMs);
     this.#http2 = new Http2Sessions(owner, clock, graceMs);
-    this.#upgrades = new UpgradedSockets(owner, webSockets, closeUpgraded);
+    this.#upgrades = new UpgradedSockets(options);
     this.#listeners = [...this.#watchConnections(), ...this.#watchRequests()];
   }
 
@@ -73,6 +75,7 @@ export class ServerDrain implements Disposable {
   announce(): void {
     this.#http1.sayClose();
     this.#http2.sayGoaway();
+    this.#upgrades.announce();
   }
 
   /** Stops accepting connections, and closes each connection as soon as it is idle. */
@@ -89,6 +92,7 @@ export class ServerDrain implements Disposable {
 
   async #stop(): Promise<void> {
     this.announce();
+    this.#keepIdleConnections();
     await this.#acceptWaiting();
     this.#closed = this.#close();
     this.#http1.drain();
@@ -97,12 +101,38 @@ export class ServerDrain implements Disposable {
     if (this.#late) this.#closeUnknown();
   }
 
-  /** Closes idle connections that are not tracked, after the same grace as the tracked ones. */
+  /**
+   * Disables `closeIdleConnections` of the server until it has closed. `http.Server.close` calls it, and
+   * so do frameworks that close their server meanwhile, such as Fastify when its first listener has
+   * closed. It would close connections whose next request may be in transit.
+   */
+  #keepIdleConnections(): void {
+    const server = this.#server as Partial<HttpServer>;
+    if (server.closeIdleConnections === undefined) return;
+    const own = Object.getOwnPropertyDescriptor(server, 'closeIdleConnections');
+    this.#closeIdle = server.closeIdleConnections.bind(server);
+    const value = (): void => {};
+    Object.defineProperty(server, 'closeIdleConnections', { value, configurable: true });
+    this.#restore = () => {
+      if (server.closeIdleConnections !== value) return;
+      if (own === undefined) Reflect.deleteProperty(server, 'closeIdleConnections');
+      else Object.defineProperty(server, 'closeIdleConnections', own);
+    };
+  }
+
+  /**
+   * Closes idle connections that are not tracked, after the same grace as the tracked ones, and again
+   * after each further grace for those whose request has ended meanwhile.
+   */
   #closeUnknown(): void {
     const { clock, graceMs } = this.#options;
-    const timer = clock.schedule(() => {
-      (this.#server as Partial<HttpServer>).closeIdleConnections?.();
-    }, graceMs);
+    const timer = clock.schedule(
+      () => {
+        this.#closeIdle?.();
+        if (!this.#isClosed) this.#closeUnknown();
+      },
+      Math.max(graceMs, MIN_GRACE_MS),
+    );
     timer.unref();
   }
 
@@ -119,20 +149,40 @@ export class ServerDrain implements Disposable {
   /** Removes its listeners from the server. */
   [Symbol.dispose](): void {
     for (const listener of this.#listeners) listener[Symbol.dispose]();
+    this.#restore?.();
   }
 
   /**
    * Accepts the connections in the kernel's accept queue, which closing the listener would reset. Node
-   * accepts a few per iteration of the event loop, so this repeats until iterations bring none.
+   * accepts once per iteration of the event loop, so this repeats until iterations bring none and the
+   * last one was short.
    */
   async #acceptWaiting(): Promise<void> {
     const { clock, graceMs } = this.#options;
     const until = clock.monotonic() + graceMs;
+    this.#shrinkAcceptQueue();
     for (let quiet = 0; quiet < QUIET_TURNS && clock.monotonic() <= until; quiet++) {
       const before = this.#accepted;
+      const began = clock.monotonic();
       await nextTurn();
       if (this.#accepted !== before) quiet = 0;
+      // One more iteration, as often as necessary.
+      else if (clock.monotonic() - began > SHORT_TURN_MS) quiet = Math.min(quiet, QUIET_TURNS - 2);
     }
+  }
+
+  /**
+   * Makes the kernel's accept queue as short as Linux allows: one connection. Others are not established
+   * meanwhile; their clients try again, and are refused once the listener has closed. A refused
+   * connection has carried no request, while one that is reset in the queue may have.
+   */
+  #shrinkAcceptQueue(): void {
+    if (process.platform !== 'linux' || !this.#server.listening) return;
+    const { _handle: handle } = this.#server as {
+      readonly _handle?: { listen?(backlog: number): unknown } | null;
+    };
+    // Not documented. Node itself calls it when the server begins to listen.
+    notify(this.#options.owner, 'server', () => handle?.listen?.(0));
   }
 
   /**
@@ -142,7 +192,11 @@ export class ServerDrain implements Disposable {
   #close(): Promise<void> {
     return new Promise((resolve) => {
       // The error of a server that is not listening is ignored; its connections are still awaited.
-      NetServer.prototype.close.call(this.#server, () => resolve());
+      NetServer.prototype.close.call(this.#server, () => {
+        this.#isClosed = true;
+        this.#restore?.();
+        resolve();
+      });
     });
   }
 

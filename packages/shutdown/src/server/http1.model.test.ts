@@ -11,6 +11,7 @@ const GRACE = 500;
 class FakeSocket extends EventEmitter {
   closed = false;
   bytesRead = 0;
+  isPaused = (): boolean => false;
   destroySoon(): void {
     if (this.closed) return;
     this.closed = true;

@@ -11,6 +11,15 @@ interface Connection {
   idleSince: number;
   /** Bytes received when `idleSince` was last set. */
   bytesRead: number;
+  /** Whether it has received a request before the response to the one before had ended. */
+  pipelines: boolean;
+  /**
+   * Whether Node has stopped reading it because its client reads slowly. Requests then wait in the
+   * kernel, so which of the responses is the last one is unknown.
+   */
+  pressed: boolean;
+  /** Whether the last response is chosen after the event loop has read its sockets. */
+  choosing: boolean;
 }
 
 /**
@@ -40,8 +49,14 @@ export class Http1Connections {
   /** Tracks a new connection. */
   readonly opened = (socket: Socket): void => {
     if (this.#connections.has(socket)) return;
-    const { bytesRead } = socket;
-    this.#connections.set(socket, { pending: [], idleSince: this.#clock.monotonic(), bytesRead });
+    this.#connections.set(socket, {
+      pending: [],
+      idleSince: this.#clock.monotonic(),
+      bytesRead: socket.bytesRead,
+      pipelines: false,
+      pressed: false,
+      choosing: false,
+    });
     socket.once('close', () => this.#connections.delete(socket));
     if (this.#draining) this.#arm(this.#graceMs);
   };
@@ -54,8 +69,10 @@ export class Http1Connections {
     const connection = this.#connections.get(socket) as Connection;
     connection.pending.push(response);
     this.#inFlight++;
+    if (connection.pending.length > 1) connection.pipelines = true;
+    else if (this.#saysClose && mayPipeline(request)) connection.pipelines = true;
     response.once('close', () => this.#ended(socket, connection, response));
-    if (this.#saysClose) sayClose(connection);
+    if (this.#saysClose) sayClose(socket, connection);
   };
 
   /** Stops tracking a connection that was upgraded to another protocol. */
@@ -66,7 +83,7 @@ export class Http1Connections {
   /** Makes every connection close after its next response. */
   sayClose(): void {
     this.#saysClose = true;
-    for (const connection of this.#connections.values()) sayClose(connection);
+    for (const [socket, connection] of this.#connections) sayClose(socket, connection);
   }
 
   /** Closes idle connections, and others as soon as they become idle. */
@@ -100,8 +117,8 @@ export class Http1Connections {
       let next = Number.POSITIVE_INFINITY;
       for (const [socket, connection] of this.#connections) {
         if (connection.pending.length > 0) continue;
-        // An incomplete request has arrived.
-        if (socket.bytesRead > connection.bytesRead) {
+        // An incomplete request has arrived, or requests may wait until the client reads.
+        if (socket.bytesRead > connection.bytesRead || socket.isPaused()) {
           connection.bytesRead = socket.bytesRead;
           connection.idleSince = now;
         }
@@ -127,13 +144,56 @@ export class Http1Connections {
 
 /**
  * Sets `Connection: close` on the last open response of a connection. On an earlier one it would make
- * Node close the connection and drop the responses to the pipelined requests behind it.
+ * Node close the connection and drop the responses to the pipelined requests behind it. Those of one
+ * packet arrive one after the other, so the last one is known after the event loop has read its
+ * sockets. A response that is sent before has no such header; the connection is closed when it is idle.
  */
-function sayClose({ pending }: Connection): void {
+function sayClose(socket: Socket, connection: Connection): void {
+  if (!connection.pipelines) {
+    markLast(connection.pending);
+    return;
+  }
+  unmark(connection.pending.slice(0, -1));
+  if (connection.choosing) return;
+  connection.choosing = true;
+  setImmediate(() => {
+    connection.choosing = false;
+    connection.pressed ||= socket.isPaused();
+    if (connection.pressed) unmark(connection.pending);
+    else markLast(connection.pending);
+  });
+}
+
+/** The parser of a socket, which is not documented. */
+interface Parsed {
+  readonly parser?: { getCurrentBuffer?(): Buffer } | null;
+}
+
+/**
+ * Whether the packet that a request ends in may contain another one, which Node has not parsed yet: the
+ * handler may answer before that. If in doubt the answer is yes; the connection is then closed when it
+ * is idle.
+ */
+function mayPipeline({ socket, headers }: IncomingMessage): boolean {
+  const packet = (socket as Parsed).parser?.getCurrentBuffer?.();
+  if (packet === undefined || packet.length === 0) return false;
+  const head = packet.indexOf('\r\n\r\n');
+  // It has begun in an earlier packet, which may have been cut anywhere.
+  if (head < 0 || packet[0] === 10 || packet[0] === 13) return packet.length > 4;
+  const length = Number(headers['content-length'] ?? 0);
+  if (headers['transfer-encoding'] !== undefined || Number.isNaN(length)) return true;
+  // Its body may be incomplete too, with the next request behind the rest of it.
+  return packet.length !== head + 4 + length;
+}
+
+function markLast(pending: readonly ServerResponse[]): void {
   const last = pending.at(-1);
-  for (const response of pending) {
+  if (last?.headersSent === false) last.setHeader('Connection', 'close');
+}
+
+function unmark(responses: readonly ServerResponse[]): void {
+  for (const response of responses) {
     if (response.headersSent) continue;
-    if (response === last) response.setHeader('Connection', 'close');
-    else if (response.getHeader('Connection') === 'close') response.removeHeader('Connection');
+    if (response.getHeader('Connection') === 'close') response.removeHeader('Connection');
   }
 }

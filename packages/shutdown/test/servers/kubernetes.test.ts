@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { Balancer } from './balancer.ts';
 import { Load } from './load.ts';
 import { Fixture } from './processes.ts';
@@ -9,6 +9,7 @@ it('loses no request in a rolling update behind a load balancer with stale endpo
   const balancer = new Balancer({ probeMs: 100, lagMs: 400 });
   const replica = async (): Promise<Fixture> => {
     const started = new Fixture('replica', { DELAY_MS: '2000' });
+    onTestFinished(() => started.kill('SIGKILL'));
     balancer.add(await started.port());
     return started;
   };

@@ -9,6 +9,16 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** Options of {@link Fixture}. */
+export interface FixtureOptions {
+  /** Whether it leads a process group of its own. */
+  readonly detached?: boolean;
+  /** Whether it has a channel to this process. */
+  readonly ipc?: boolean;
+  /** Flags of Node. */
+  readonly flags?: readonly string[];
+}
+
 /** A fixture in its own process. */
 export class Fixture {
   readonly child: ChildProcess;
@@ -17,12 +27,21 @@ export class Fixture {
   stderr = '';
   readonly #waiting: { pattern: RegExp; resolve: (match: RegExpExecArray) => void }[] = [];
 
-  constructor(name: string, env: Readonly<Record<string, string>> = {}, detached = false) {
+  constructor(
+    name: string,
+    env: Readonly<Record<string, string>> = {},
+    { detached = false, ipc = false, flags = [] }: FixtureOptions = {},
+  ) {
     const path = fileURLToPath(new URL(`fixtures/${name}.ts`, import.meta.url));
     this.child = spawn(
       process.execPath,
-      ['--experimental-strip-types', '--disable-warning=ExperimentalWarning', path],
-      { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached },
+      [...flags, '--experimental-strip-types', '--disable-warning=ExperimentalWarning', path],
+      {
+        // The runner's own value would say nothing about the fixture.
+        env: { ...process.env, NODE_ENV: 'production', ...env },
+        stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
+        detached,
+      },
     );
     this.child.stdout?.on('data', (data) => {
       this.stdout += data;

@@ -110,7 +110,7 @@ describe('second signal', () => {
 
 describe('SIGINT to the process group of a terminal', () => {
   it('reaches parent and child once each on SIGINT to the group, and the parent waits for the child', async () => {
-    const parent = new Fixture('parent', {}, true);
+    const parent = new Fixture('parent', {}, { detached: true });
     await parent.said(/child \d+/);
     process.kill(-parent.pid, 'SIGINT');
     const { code, stdout } = await parent.ended;
@@ -119,7 +119,7 @@ describe('SIGINT to the process group of a terminal', () => {
   });
 
   it('is not forced by a wrapper that forwards SIGINT again, as npm does', async () => {
-    const parent = new Fixture('parent', {}, true);
+    const parent = new Fixture('parent', {}, { detached: true });
     const child = Number((await parent.said(/child (\d+)/))[1]);
     process.kill(-parent.pid, 'SIGINT');
     process.kill(child, 'SIGINT');
@@ -130,7 +130,7 @@ describe('SIGINT to the process group of a terminal', () => {
   });
 
   it('forces parent and child on a second SIGINT to the group', async () => {
-    const parent = new Fixture('parent', { WORK_MS: '8000' }, true);
+    const parent = new Fixture('parent', { WORK_MS: '8000' }, { detached: true });
     await parent.said(/child \d+/);
     process.kill(-parent.pid, 'SIGINT');
     await sleep(600);

@@ -1,0 +1,78 @@
+import type { Socket } from 'node:net';
+import type { Clock } from '@temper/core';
+
+/** A connection that has been answered may have more to say for this long, in milliseconds. */
+const SETTLE_MS = 100;
+
+/** Notices whether what an upgraded connection has received is answered, whatever its protocol is. */
+export class UpgradedActivity {
+  readonly #socket: Socket;
+  readonly #clock: Clock;
+  /** Bytes received when looked last, and the monotonic time since when these have been all. */
+  #bytesRead: number;
+  #readAt: number;
+  /** Bytes received at the last write, and its monotonic time. */
+  #answered: number | undefined;
+  #wroteAt = 0;
+  #unwatch: (() => void) | undefined;
+
+  constructor(socket: Socket, clock: Clock) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#bytesRead = socket.bytesRead;
+    this.#readAt = clock.monotonic();
+  }
+
+  /**
+   * Notices writes from now on. A method of the socket itself is the only place where their order with
+   * reads is known.
+   *
+   * @param onWrite - called after each one
+   */
+  watch(onWrite: () => void): void {
+    this.#look();
+    const socket = this.#socket;
+    const own = Object.getOwnPropertyDescriptor(socket, 'write');
+    const { write } = socket;
+    const watched = (...args: Parameters<Socket['write']>): boolean => {
+      this.#look();
+      const result = write.apply(socket, args);
+      this.#answered = socket.bytesRead;
+      this.#wroteAt = this.#clock.monotonic();
+      // After the frame, which may be written in parts.
+      queueMicrotask(onWrite);
+      return result;
+    };
+    Object.defineProperty(socket, 'write', { value: watched, configurable: true, writable: true });
+    this.#unwatch = () => {
+      if (socket.write !== watched) return;
+      if (own === undefined) Reflect.deleteProperty(socket, 'write');
+      else Object.defineProperty(socket, 'write', own);
+    };
+  }
+
+  /** Restores the method of the socket. */
+  unwatch(): void {
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+
+  /**
+   * Whether the connection can be closed: it has received nothing for `graceMs`, or has been answered
+   * since. One that is always busy is closed right after an answer, once `graceMs` have passed.
+   *
+   * @param since - monotonic time of the beginning of the drain
+   */
+  isQuiet(graceMs: number, since: number): boolean {
+    this.#look();
+    const now = this.#clock.monotonic();
+    if (this.#answered !== this.#socket.bytesRead) return now - this.#readAt >= graceMs;
+    return now - since >= graceMs || now - Math.max(this.#readAt, this.#wroteAt) >= SETTLE_MS;
+  }
+
+  #look(): void {
+    if (this.#socket.bytesRead === this.#bytesRead) return;
+    this.#bytesRead = this.#socket.bytesRead;
+    this.#readAt = this.#clock.monotonic();
+  }
+}
