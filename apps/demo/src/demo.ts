@@ -4,7 +4,14 @@ import { ShutdownDrill } from './drills/shutdown.ts';
 import { TrafficSpike } from './drills/traffic-spike.ts';
 import { FaultBoard } from './faults/board.ts';
 import { drillSources } from './faults/drills.ts';
-import { auditDiskFull, lspCrash } from './faults/local.ts';
+import {
+  auditDiskFull,
+  eventLoopStall,
+  hungShutdown,
+  JobQueue,
+  lspCrash,
+  memoryLeak,
+} from './faults/local.ts';
 import { registryFaultSources } from './faults/registry.ts';
 import { ordinaryCallers, Traffic } from './load/traffic.ts';
 import { type Service, type ServiceOptions, startService } from './service/service.ts';
@@ -14,6 +21,8 @@ export interface Demo extends AsyncDisposable {
   readonly service: Service;
   readonly faults: FaultBoard;
   readonly traffic: Traffic;
+  /** Its `drain` is a handler of the shutdown. */
+  readonly jobs: JobQueue;
   /** Drills that call the service over HTTP, with their results. */
   readonly drills: {
     readonly endpoint: EndpointHolder;
@@ -34,11 +43,15 @@ export async function startDemo(options: ServiceOptions): Promise<Demo> {
     spike: new TrafficSpike(endpoint),
     shutdown: new ShutdownDrill(),
   };
+  const jobs = new JobQueue();
   const faults = new FaultBoard({
     ...registryFaultSources(service.registryFaults, options.log),
     ...drillSources(drills),
     'lsp-crash': lspCrash(service.lsp.process),
     'audit-disk-full': auditDiskFull(service.audit.disk),
+    'memory-leak': memoryLeak(),
+    'event-loop-stall': eventLoopStall(),
+    'hung-shutdown': hungShutdown(jobs),
   });
   const traffic = new Traffic(ordinaryCallers(service.hardening));
   const stop = async (): Promise<void> => {
@@ -47,5 +60,5 @@ export async function startDemo(options: ServiceOptions): Promise<Demo> {
     await faults.clear().catch(() => undefined);
     await service.stop();
   };
-  return { service, faults, traffic, drills, stop, [Symbol.asyncDispose]: stop };
+  return { service, faults, traffic, jobs, drills, stop, [Symbol.asyncDispose]: stop };
 }

@@ -67,27 +67,45 @@ export const ERROR_TABLES: Readonly<Record<OperationName, readonly Row[]>> = {
 /** How many errors deep a `cause` chain is asked for a kind. */
 const MAX_DEPTH = 8;
 
-/** What a subsystem says of its error, or of what that was caused by. Never throws. */
-function saidKind(error: unknown): ErrorKind | undefined {
+/** The first answer about an error or what it was caused by. Never throws. */
+function inChain<T>(
+  error: unknown,
+  ask: (fields: Readonly<Record<string, unknown>>) => T | undefined,
+): T | undefined {
   try {
     let at = error;
     for (let depth = 0; depth < MAX_DEPTH && typeof at === 'object' && at !== null; depth++) {
-      const { kind, cause } = at as { kind?: unknown; cause?: unknown };
-      if (
-        kind === 'invalid' ||
-        kind === 'unsupported' ||
-        kind === 'connection' ||
-        kind === 'timeout'
-      ) {
-        return kind;
-      }
-      at = cause;
+      const fields = at as Readonly<Record<string, unknown>>;
+      const answer = ask(fields);
+      if (answer !== undefined) return answer;
+      at = fields.cause;
     }
   } catch {
     // a hostile getter
   }
   return undefined;
 }
+
+/** What a subsystem says of its error, or of what that was caused by. */
+const saidKind = (error: unknown): ErrorKind | undefined =>
+  inChain(error, ({ kind }) =>
+    kind === 'invalid' || kind === 'unsupported' || kind === 'connection' || kind === 'timeout'
+      ? kind
+      : undefined,
+  );
+
+/**
+ * Core takes a `SyntaxError` for a bad answer, and an argument that Node refuses for a bug. A subsystem gets
+ * the caller's source and arguments as they are.
+ */
+const refusesInput = (error: unknown): boolean =>
+  inChain(
+    error,
+    ({ name, code }) =>
+      name === 'SyntaxError' ||
+      (typeof code === 'string' && /^ERR_(?:INVALID_ARG_|OUT_OF_RANGE$)/.test(code)) ||
+      undefined,
+  ) ?? false;
 
 /**
  * What kind of error this is. A subsystem can say so itself, with a `kind` of this name on the error
@@ -98,6 +116,7 @@ export function kindOf(error: unknown): ErrorKind {
   if (said !== undefined) return said;
   const { category } = classify(error);
   if (category === 'validation') return 'invalid';
+  if (category === 'internal' && refusesInput(error)) return 'invalid';
   if (category === 'network') return 'connection';
   if (category === 'timeout') return 'timeout';
   if (nameOf(error).startsWith('Unsupported')) return 'unsupported';

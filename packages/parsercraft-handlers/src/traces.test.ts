@@ -1,4 +1,4 @@
-import { InMemoryTelemetry } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, describe, expect, it } from 'vitest';
 import { failing, type Hardened, hardened } from '../test/subsystems.ts';
 

@@ -1,13 +1,9 @@
-/** A reference of a step. The tests of the repository verify that each one exists. */
+/** What a step looks at besides its command. The tests of the repository verify that it exists. */
 export type Reference =
-  /** A metric by its OTLP name, with a PromQL query on the scraped name (see docs/telemetry.md). */
-  | { readonly kind: 'metric'; readonly name: string; readonly query: string }
+  /** A metric by its OTLP name; see docs/telemetry.md. */
+  | { readonly kind: 'metric'; readonly name: string }
   /** A Grafana panel, by dashboard uid and panel title. */
-  | { readonly kind: 'panel'; readonly dashboard: string; readonly panel: string }
-  /** An endpoint of the service. */
-  | { readonly kind: 'endpoint'; readonly method: 'GET' | 'POST'; readonly path: string }
-  /** A command for a shell. */
-  | { readonly kind: 'command'; readonly command: string };
+  | { readonly kind: 'panel'; readonly dashboard: string; readonly panel: string };
 
 /** A step of a runbook. */
 export interface Step {
@@ -15,6 +11,16 @@ export interface Step {
   readonly action: string;
   /** How to interpret the result. */
   readonly expect?: string;
+  /** Commands for bash, after those of {@link Runbook.setup}. */
+  readonly run?: string;
+  /**
+   * What the commands print while nothing is wrong. In such a text `…` stands for anything, `N` for a
+   * number above 0, and `(nothing)` for no output. Its lines occur in the output in this order, possibly
+   * among others. Present if and only if there are commands.
+   */
+  readonly good?: string;
+  /** What they print in the incident. Absent if that is no different, as after a remedy. */
+  readonly bad?: string;
   readonly references?: readonly Reference[];
 }
 
@@ -22,9 +28,14 @@ export interface Step {
 export type RunbookId =
   | 'high_memory_usage'
   | 'slow_response'
+  | 'event_loop_stall'
   | 'circuit_breaker_open'
   | 'rate_limit_exceeded'
-  | 'persistent_errors';
+  | 'store_unreachable'
+  | 'persistent_errors'
+  | 'unhealthy_check'
+  | 'audit_loss'
+  | 'hung_shutdown';
 
 /** A runbook for one kind of incident. */
 export interface Runbook {
@@ -34,6 +45,8 @@ export interface Runbook {
   /** Observable symptoms. */
   readonly symptoms: readonly string[];
   readonly rootCauses: readonly string[];
+  /** Commands for bash that set the addresses and paths for the commands of the steps. */
+  readonly setup: string;
   /** In order of execution. */
   readonly steps: readonly Step[];
   /** Measures that prevent a recurrence. */

@@ -14,14 +14,19 @@ import {
 const IDS = [
   'high_memory_usage',
   'slow_response',
+  'event_loop_stall',
   'circuit_breaker_open',
   'rate_limit_exceeded',
+  'store_unreachable',
   'persistent_errors',
+  'unhealthy_check',
+  'audit_loss',
+  'hung_shutdown',
 ];
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
 describe('the catalog', () => {
-  it('listRunbooks returns the five runbooks in order', () => {
+  it('listRunbooks returns the runbooks in order', () => {
     expect(listRunbooks()).toEqual(IDS);
   });
 
@@ -31,7 +36,15 @@ describe('the catalog', () => {
     for (const part of ['symptoms', 'rootCauses', 'steps', 'prevention', 'alerts'] as const) {
       expect(runbook?.[part].length, part).toBeGreaterThan(0);
     }
-    expect(runbook?.steps.some(({ references = [] }) => references.length > 0)).toBe(true);
+  });
+
+  it.each(IDS)('runbook %s has commands with their outputs, and one that shows the cause', (id) => {
+    const steps = getRunbook(id)?.steps ?? [];
+    for (const { action, run, good } of steps) {
+      expect(run === undefined, action).toBe(good === undefined);
+    }
+    expect(steps.filter(({ bad }) => bad !== undefined).length).toBeGreaterThan(0);
+    expect(getRunbook(id)?.setup).toContain('SERVICE=');
   });
 
   it('getRunbook returns undefined for an unknown id', () => {
@@ -55,7 +68,19 @@ describe('as Markdown', () => {
     runbook.steps.forEach((step, index) => {
       expect(page).toContain(`${index + 1}. ${step.action}.`);
     });
-    for (const heading of ['## Symptoms', '## Root causes', '## Steps', '## Prevention']) {
+    for (const { run, good, bad } of runbook.steps) {
+      for (const text of [run, good, bad]) {
+        if (text !== undefined) expect(page.replace(/^ {3}/gm, '')).toContain(`\n${text}\n`);
+      }
+    }
+    expect(page).toContain(runbook.setup);
+    for (const heading of [
+      '## Symptoms',
+      '## Root causes',
+      '## Setup',
+      '## Steps',
+      '## Prevention',
+    ]) {
       expect(page).toContain(`\n${heading}\n`);
     }
   });

@@ -39,7 +39,7 @@ export function alarmsOf(recent: Recent): readonly Alarm[] {
   if (last !== undefined) {
     if (last.lsp.state !== 'running') {
       const text = `Language server is down: ${last.lsp.state}`;
-      alarms.push({ id: 'lsp', text, runbook: 'persistent_errors' });
+      alarms.push({ id: 'lsp', text, runbook: 'unhealthy_check' });
     }
     if (last.memory.rss > MUCH_MEMORY) {
       const text = `Memory: ${Math.round(last.memory.rss / 1e6)} MB in use`;
@@ -49,7 +49,8 @@ export function alarmsOf(recent: Recent): readonly Alarm[] {
   for (const check of Object.values(recent.health?.checks ?? {})) {
     if (check.status === 'healthy') continue;
     const text = `Health check ${check.name.replaceAll('_', ' ')}: ${check.status}`;
-    alarms.push({ id: `health-${check.name}`, text, runbook: 'persistent_errors' });
+    const runbook = check.name === 'audit' ? 'audit_loss' : 'unhealthy_check';
+    alarms.push({ id: `health-${check.name}`, text, runbook });
   }
   return alarms;
 }

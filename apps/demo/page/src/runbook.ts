@@ -33,18 +33,24 @@ function contents(runbook: Runbook): readonly HTMLElement[] {
       el('h3', {}, title),
       el('ul', {}, ...lines.map((line) => el('li', {}, line))),
     );
-  const steps = runbook.steps.map(({ action, expect, references = [] }) =>
+  const output = (title: string, text: string | undefined): readonly HTMLElement[] =>
+    text === undefined ? [] : [el('span', { class: 'muted' }, title), el('pre', {}, text)];
+  const steps = runbook.steps.map(({ action, expect, run, good, bad, references = [] }) =>
     el(
       'li',
       {},
       `${action}. `,
       expect === undefined ? undefined : el('span', { class: 'muted' }, expect),
       el('ul', { class: 'references' }, ...references.map((one) => el('li', {}, reference(one)))),
+      ...(run === undefined ? [] : [el('pre', {}, run)]),
+      ...output('Good:', good),
+      ...output('Bad:', bad),
     ),
   );
   return [
     el('p', { class: 'lead' }, runbook.description),
     list('Symptoms', runbook.symptoms),
+    el('section', {}, el('h3', {}, 'Setup'), el('pre', {}, runbook.setup)),
     el('section', {}, el('h3', {}, 'Steps'), el('ol', {}, ...steps)),
     list('Root causes', runbook.rootCauses),
     list('Prevention', runbook.prevention),
@@ -52,13 +58,7 @@ function contents(runbook: Runbook): readonly HTMLElement[] {
 }
 
 function reference(one: Readonly<Record<string, string>>): Node {
-  const { kind, method, path, query, name, dashboard, panel, command } = one;
-  if (kind === 'endpoint' && path !== undefined) {
-    const plain = method === 'GET' && !path.includes(':') && !path.includes('{');
-    return plain
-      ? el('a', { href: path, target: '_blank' }, `${method} ${path}`)
-      : el('code', {}, `${method} ${path}`);
-  }
+  const { kind, name, dashboard, panel } = one;
   if (kind === 'panel') return el('span', {}, `Dashboard ${dashboard}, panel “${panel}”`);
-  return el('code', {}, command ?? query ?? name ?? '');
+  return el('code', {}, name ?? '');
 }

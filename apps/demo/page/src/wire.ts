@@ -194,9 +194,13 @@ export interface Runbook {
   readonly description: string;
   readonly symptoms: readonly string[];
   readonly rootCauses: readonly string[];
+  readonly setup: string;
   readonly steps: readonly {
     readonly action: string;
     readonly expect?: string;
+    readonly run?: string;
+    readonly good?: string;
+    readonly bad?: string;
     readonly references?: readonly Readonly<Record<string, string>>[];
   }[];
   readonly prevention: readonly string[];

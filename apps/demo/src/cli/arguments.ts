@@ -15,6 +15,8 @@ export interface CommandLine {
   /** Path of a YAML file whose settings override those of the demo. */
   readonly settings: string | undefined;
   readonly dataDir: string;
+  /** URL of a Redis or Valkey server that shares the client limit; undefined for none. */
+  readonly store: string | undefined;
   /** Requests allowed per client and minute; undefined for the default. */
   readonly clientLimit: number | undefined;
   /** Whether the service generates background load, so that the page has data to show. */
@@ -42,6 +44,7 @@ export const USAGE = `A ParserCraft service, protected by Temper.
   --settings FILE     YAML file that overrides settings of the policies
   --data-dir DIR      directory for the registry and the audit log (default: .demo-data)
   --client-limit N    requests allowed per client and minute (default: 1200)
+  --store URL         redis:// URL of a store that shares the client limit between instances
   --no-load           do not generate background load
   --help              show this help
 
@@ -62,6 +65,7 @@ const OPTIONS = {
   'allow-host': { type: 'string', multiple: true },
   settings: { type: 'string' },
   'client-limit': { type: 'string' },
+  store: { type: 'string' },
   'data-dir': { type: 'string', default: '.demo-data' },
   load: { type: 'boolean', default: true },
 } as const;
@@ -93,6 +97,7 @@ export function parseCommandLine(
     settings: values.settings,
     clientLimit: limitOf(values['client-limit']),
     dataDir: values['data-dir'],
+    store: storeOf(values.store),
     load: values.load,
   };
 }
@@ -110,6 +115,11 @@ function portOf(flag: string | undefined, variable: string | undefined): number 
   if (text === undefined || text === '') return DEFAULT_PORT;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw new UsageError(`${name} must be a port from 0 to 65535, got '${text}'.`);
+}
+
+function storeOf(text: string | undefined): string | undefined {
+  if (text === undefined || /^rediss?:\/\/./.test(text)) return text;
+  throw new UsageError(`--store must be a redis:// or rediss:// URL, got '${text}'.`);
 }
 
 function limitOf(text: string | undefined): number | undefined {

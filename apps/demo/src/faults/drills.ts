@@ -36,7 +36,7 @@ export function drillSources(drills: {
     shutdown: {
       title: 'Shutdown under load',
       about: 'Starts a second service, puts it under load and sends it SIGTERM.',
-      runbook: 'persistent_errors',
+      runbook: 'hung_shutdown',
       kind: 'burst',
       begin: async (signal) => {
         const { sent, failed, endedAfterMs } = await drills.shutdown.run(signal);

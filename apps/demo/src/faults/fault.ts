@@ -3,12 +3,16 @@ export const FAULT_NAMES = [
   'registry-outage',
   'registry-refused',
   'slow-registry',
+  'corrupt-packages',
   'flapping',
   'lsp-crash',
   'hostile-input',
   'traffic-spike',
   'audit-disk-full',
   'shutdown',
+  'memory-leak',
+  'event-loop-stall',
+  'hung-shutdown',
 ] as const;
 
 export type FaultName = (typeof FAULT_NAMES)[number];

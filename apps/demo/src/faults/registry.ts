@@ -27,7 +27,12 @@ const OUTAGE: readonly Fault[] = [
   { kind: 'error', status: 503, routes: ['/health'] },
 ];
 
-type RegistryFaultName = 'registry-outage' | 'registry-refused' | 'slow-registry' | 'flapping';
+type RegistryFaultName =
+  | 'registry-outage'
+  | 'registry-refused'
+  | 'slow-registry'
+  | 'corrupt-packages'
+  | 'flapping';
 
 /** Faults that the registry process injects into its own responses. */
 export function registryFaultSources(
@@ -78,6 +83,14 @@ export function registryFaultSources(
       about: `Every response takes ${SLOW_MS / 1000} s; an attempt times out after 2 s.`,
       runbook: 'slow_response',
       ...lasting('slow-registry', [{ kind: 'latency', latencyMs: SLOW_MS, routes: FETCHING }]),
+    },
+    'corrupt-packages': {
+      title: 'Corrupt packages',
+      about: 'One byte of every downloaded package is wrong, so that its checksum does not match.',
+      runbook: 'persistent_errors',
+      ...lasting('corrupt-packages', [
+        { kind: 'corrupt', routes: ['/packages/:name/:version/download'] },
+      ]),
     },
     flapping: {
       title: 'Flapping registry',

@@ -1,3 +1,4 @@
+import type { LivenessWatchdog } from '@temper/health/watchdog';
 import type { Demo } from '../demo.ts';
 import type { Feed } from '../live/feed.ts';
 import type { EventHub } from '../live/hub.ts';
@@ -15,6 +16,10 @@ export interface HttpContext {
   readonly hub: EventHub;
   readonly feed: Feed;
   readonly scenarios: ScenarioHost;
+  /** Undefined in a scenario. */
+  readonly watchdog: LivenessWatchdog | undefined;
+  /** Folder for heap snapshots. */
+  readonly dataDir: string;
   /** Base URL of Jaeger for links to traces, if configured. */
   readonly jaegerUrl: string | undefined;
 }

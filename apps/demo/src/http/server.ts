@@ -1,7 +1,10 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { healthHandler } from '@temper/health';
+import type { LivenessWatchdog } from '@temper/health/watchdog';
+import type { RateLimitStore } from '@temper/ratelimit/shared';
 import type { FastifyInstance } from 'fastify';
 import type { Demo } from '../demo.ts';
 import { Feed } from '../live/feed.ts';
@@ -16,6 +19,7 @@ import { addGuards, clientOf } from './guards.ts';
 import { methodsNotAllowed } from './methods.ts';
 import { addOpenApi } from './openapi.ts';
 import { addPageFiles } from './page-files.ts';
+import { RefusalLog } from './refusals.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { demonstrationRoutes } from './routes/demonstration.ts';
 import { liveRoutes } from './routes/live.ts';
@@ -32,6 +36,12 @@ interface HttpOptions {
   readonly jaegerUrl?: string | undefined;
   /** Requests allowed per client and minute. @defaultValue 1200 */
   readonly clientLimit?: number | undefined;
+  /** Shares the client limit with other instances. */
+  readonly store?: RateLimitStore | undefined;
+  /** Its stalls are in the answer of `/v1/health`. */
+  readonly watchdog?: LivenessWatchdog | undefined;
+  /** Folder for heap snapshots. @defaultValue the folder for temporary files */
+  readonly dataDir?: string | undefined;
 }
 
 /** The HTTP server of a demo. */
@@ -63,18 +73,28 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
   const hub = new EventHub();
   const feed = new Feed(demo, telemetry, hub);
   const access = new Access({ hosts: [host, ...options.allowedHosts] });
+  const refusals = new RefusalLog(demo.service.audit.log);
   const context: HttpContext = {
     demo,
     telemetry,
     access,
-    clients: new ClientLimit((request) => clientOf({ access }, request), options.clientLimit),
+    clients: new ClientLimit({
+      clientOf: (request) => clientOf({ access }, request),
+      limit: options.clientLimit,
+      store: options.store,
+      onRefusal: (limiter, client) => refusals.add(limiter, client),
+    }),
+    watchdog: options.watchdog,
+    dataDir: options.dataDir ?? tmpdir(),
     hub,
     feed,
     scenarios: new ScenarioHost(demo, (news) => hub.publish('scenario', news)),
     jaegerUrl: options.jaegerUrl,
   };
   addGuards(app, context);
-  const probes = healthHandler(demo.service.monitor);
+  const probes = healthHandler(demo.service.monitor, {
+    details: ({ headers }) => access.hasToken(headers),
+  });
   app.addHook('onRequest', (request, reply, done) => {
     if (!/^\/(?:livez|readyz|startupz)(?:\?|$)/.test(request.url)) {
       done();
@@ -105,6 +125,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
     feed[Symbol.dispose]();
     hub.close();
     context.clients[Symbol.dispose]();
+    refusals[Symbol.dispose]();
   };
   return {
     server: app.server,

@@ -41,7 +41,7 @@ interface LspAccessOptions {
 
 const REQUEST_TIMEOUT_MS = 10_000;
 /** High, because the demo crashes the server on purpose. */
-const RESTARTS_PER_MINUTE = 300;
+const RESTARTS_PER_MINUTE = 2_000;
 
 /** Runs the language server as a child process that is restarted, and keeps the last valid texts. */
 export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAccess {

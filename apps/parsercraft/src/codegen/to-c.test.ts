@@ -161,7 +161,8 @@ describe.runIf(hasCompiler())('compiled C', () => {
       const binary = workshop.compile(`floats${start}`, toC(program));
       expect(workshop.run(binary).output).toBe(output);
     }
-  });
+    // The compiler is given thousands of lines, and may share its processor.
+  }, 120_000);
 });
 
 describe('C code', () => {

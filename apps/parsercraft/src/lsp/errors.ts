@@ -12,6 +12,15 @@ export class LspTimeoutError extends Error {
   }
 }
 
+interface Exit {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+function inWords({ exitCode, signal }: Exit): string {
+  return signal === null ? `with code ${exitCode}` : `on ${signal}`;
+}
+
 /** The server process exited during a request. */
 export class LspExitError extends Error {
   override readonly name = 'LspExitError';
@@ -19,13 +28,9 @@ export class LspExitError extends Error {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
 
-  constructor(
-    exit: { readonly exitCode: number | null; readonly signal: NodeJS.Signals | null },
-    lastLines: readonly string[],
-  ) {
-    const how = exit.signal === null ? `with code ${exit.exitCode}` : `on ${exit.signal}`;
+  constructor(exit: Exit, lastLines: readonly string[]) {
     const log = lastLines.length === 0 ? '' : `\n${lastLines.join('\n')}`;
-    super(`The language server exited ${how}.${log}`);
+    super(`The language server exited ${inWords(exit)}.${log}`);
     this.exitCode = exit.exitCode;
     this.signal = exit.signal;
   }
@@ -37,9 +42,11 @@ export class LspUnavailableError extends Error {
   readonly code = 'ERR_PARSERCRAFT_LSP_UNAVAILABLE';
   readonly retryAfterMs: number;
 
-  constructor(restarts: number, windowMs: number, retryAfterMs: number) {
+  /** @param last - the last exit, where it is known */
+  constructor(restarts: number, windowMs: number, retryAfterMs: number, last: Exit | undefined) {
+    const how = last === undefined ? '' : `, the last time ${inWords(last)}`;
     super(
-      `The language server exited ${restarts} times within ${windowMs} ms; it can be restarted in ${retryAfterMs} ms.`,
+      `The language server exited ${restarts} times within ${windowMs} ms${how}; it can be restarted in ${retryAfterMs} ms.`,
     );
     this.retryAfterMs = retryAfterMs;
   }

@@ -258,7 +258,12 @@ describe('the language server as a process', () => {
     await expect.poll(() => lsp.state, { timeout: 20_000 }).toBe('down');
     const refused = lsp.start();
     await expect(refused).rejects.toThrow(LspUnavailableError);
-    await expect(refused).rejects.toMatchObject({ retryAfterMs: 600 });
+    await expect(refused).rejects.toMatchObject({
+      retryAfterMs: 600,
+      message: expect.stringMatching(
+        /exited \d+ times within 1000 ms, the last time (on|with) \S+;/,
+      ),
+    });
     now = 999;
     await expect(lsp.start()).rejects.toMatchObject({ retryAfterMs: 1 });
     now = 1000;

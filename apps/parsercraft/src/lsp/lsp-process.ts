@@ -84,6 +84,7 @@ export class LspProcess implements AsyncDisposable {
   #run: Run | undefined;
   #state: LspState = 'idle';
   #starts = 0;
+  #lastExit: LspExitError | undefined;
 
   constructor(options: LspProcessOptions = {}) {
     const { requestTimeoutMs, maxStarts, restartWindowMs, closeTimeoutMs } = {
@@ -209,7 +210,8 @@ export class LspProcess implements AsyncDisposable {
     if (this.#run !== undefined) return this.#run;
     const waitMs = this.#budget.waitMs();
     if (waitMs > 0) {
-      throw new LspUnavailableError(this.#budget.max, this.#budget.windowMs, waitMs);
+      const { max, windowMs } = this.#budget;
+      throw new LspUnavailableError(max, windowMs, waitMs, this.#lastExit);
     }
     this.#budget.take();
     this.#starts += 1;
@@ -245,6 +247,7 @@ export class LspProcess implements AsyncDisposable {
     run.server.connection.dispose();
     if (this.#run !== run) return;
     this.#run = undefined;
+    this.#lastExit = error;
     this.#state = 'down';
     this.#options.onExit?.(error);
     // Restart immediately while the budget allows it; otherwise the next request restarts the server.

@@ -1,4 +1,5 @@
 import type { Runbook } from '../runbook.ts';
+import { SETUP } from '../setup.ts';
 
 export const SLOW_RESPONSE: Runbook = {
   id: 'slow_response',
@@ -15,50 +16,45 @@ export const SLOW_RESPONSE: Runbook = {
     'The event loop is blocked by synchronous work',
     'Calls that wait at a limiter',
   ],
+  setup: SETUP,
   steps: [
     {
-      action: 'Find the slow operation and when it began',
+      action: 'Find the dependency whose calls take more than one second at the 99th percentile',
+      run: `query 'histogram_quantile(0.99, sum by (le, temper_policy_name) (rate(temper_breaker_call_duration_bucket[5m]))) > 1'`,
+      good: '(nothing)',
+      bad: 'registry_fetch N',
       references: [
+        { kind: 'metric', name: 'temper.breaker.call.duration' },
         { kind: 'panel', dashboard: 'temper-parsercraft', panel: 'Operation duration, p99' },
-        {
-          kind: 'metric',
-          name: 'temper.breaker.call.duration',
-          query:
-            'histogram_quantile(0.99, sum by (le, temper_policy_name) (rate(temper_breaker_call_duration_bucket[5m])))',
-        },
       ],
     },
     {
-      action: 'Open a slow trace and find the span that takes the time',
+      action: 'Check whether attempts time out',
+      run: `query 'sum by (temper_policy_name) (increase(temper_timeout_calls_total{temper_outcome="timeout"}[5m])) > 0'`,
+      good: '(nothing)',
+      bad: 'fetch_package_attempt N',
+      references: [{ kind: 'metric', name: 'temper.timeout.calls' }],
+    },
+    {
+      action: 'Find the spans of the last traces that took more than one second',
       expect:
-        'A long attempt points to the dependency, a gap between attempts to the backoff, a ratelimit span to a wait at a limiter.',
-      references: [{ kind: 'endpoint', method: 'GET', path: '/v1/traces' }],
+        'A long GET points to the dependency, a gap between attempts to the backoff, a ratelimit span to a wait at a limiter.',
+      run: `ask '/v1/traces?limit=200' | jq -r '.traces[].spans[] | select(.durationMs > 1000) | "\\(.name): \\(.durationMs | round) ms, \\(.attributes["url.full"] // .message // "")"'`,
+      good: '(nothing)',
+      bad: 'GET: N ms, http://127.0.0.1:…/packages/…',
     },
     {
-      action: 'Check the health of the subsystem and of the event loop',
-      references: [{ kind: 'endpoint', method: 'GET', path: '/v1/health' }],
+      action: 'Check the event loop',
+      expect: 'If it was stuck, follow the runbook event_loop_stall.',
+      run: `ask /v1/health | jq -r '.checks.event_loop_delay.message, "\\(.eventLoop.stalls) stalls"'`,
+      good: `event loop delay was N ms
+… stalls`,
     },
     {
-      action: 'Check whether calls wait at a limiter',
-      references: [
-        {
-          kind: 'metric',
-          name: 'temper.ratelimit.wait.duration',
-          query:
-            'histogram_quantile(0.99, sum by (le, temper_policy_name) (rate(temper_ratelimit_wait_duration_bucket[5m])))',
-        },
-      ],
-    },
-    {
-      action: 'Check whether attempts time out, and compare the timeout with normal durations',
-      references: [
-        {
-          kind: 'metric',
-          name: 'temper.timeout.calls',
-          query:
-            'sum by (temper_policy_name, temper_outcome) (rate(temper_timeout_calls_total[5m]))',
-        },
-      ],
+      action: 'Check whether calls wait at a limiter for more than 100 ms',
+      run: `query 'histogram_quantile(0.99, sum by (le, temper_policy_name) (rate(temper_ratelimit_wait_duration_bucket[5m]))) > 0.1'`,
+      good: '(nothing)',
+      references: [{ kind: 'metric', name: 'temper.ratelimit.wait.duration' }],
     },
   ],
   prevention: [

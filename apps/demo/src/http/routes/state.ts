@@ -1,7 +1,10 @@
+import { join } from 'node:path';
+import { writeHeapSnapshot } from 'node:v8';
 import type { FastifyInstance } from 'fastify';
 import { errorView, healthView, policiesView } from '../../live/views.ts';
 import type { HttpContext } from '../context.ts';
 import { documented } from '../documented.ts';
+import { withToken } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { SCHEMAS } from '../schemas.ts';
 
@@ -17,10 +20,11 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
         summary: 'Health of the service and its parts',
         description: 'Returns 200 also when the service is unhealthy. Load balancers use /readyz.',
         tag: 'operations',
-        answer: 'All checks with their uptimes, and the child processes.',
+        answer:
+          'All checks with their uptimes, the child processes, and the stalls of the event loop.',
       }),
     },
-    () => healthView(service),
+    async () => ({ ...(await healthView(service)), eventLoop: context.watchdog?.stats() }),
   );
 
   app.get<{ Querystring: { limit?: number } }>(
@@ -50,6 +54,26 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
       }),
     },
     async () => policiesView(service),
+  );
+
+  app.post(
+    '/v1/heap-snapshot',
+    {
+      onRequest: withToken(context),
+      schema: documented({
+        summary: 'Write a heap snapshot into the data directory',
+        description:
+          'Blocks the service for seconds, and needs as much memory again as the heap. Replaces the previous snapshot.',
+        tag: 'operations',
+        status: 201,
+        answer: 'Path of the file.',
+        needsToken: true,
+      }),
+    },
+    async (_request, reply) => {
+      const path = join(context.dataDir, 'service.heapsnapshot');
+      return reply.code(201).send({ path: writeHeapSnapshot(path) });
+    },
   );
 
   app.get<{ Querystring: { limit?: number } }>(
