@@ -1,0 +1,237 @@
+// Test runners and their fake timers: every policy, used before the timers are replaced, while they are, and
+// after they are restored. See fixtures/fake-timers.cjs.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const group = 'Test runners';
+const NAMES = ['retry', 'breaker', 'ratelimit', 'recovery', 'health'];
+const PACKAGES = NAMES.map((name) => `@temper/${name}`);
+const API = '@opentelemetry/api@1';
+const SCENARIOS = readFileSync(join(import.meta.dirname, '../fixtures/fake-timers.cjs'), 'utf8');
+const TELEMETRY = readFileSync(
+  join(import.meta.dirname, '../fixtures/testkit-telemetry.cjs'),
+  'utf8',
+);
+const COUNT = 15;
+
+const REQUIRED = `
+const { define } = require('./fake-timers.cjs');
+const packages = {
+${NAMES.map((name) => `  ${name}: require('@temper/${name}'),`).join('\n')}
+};
+`;
+
+const IMPORTED = `
+${NAMES.map((name) => `import * as ${name} from '@temper/${name}';`).join('\n')}
+import { createRequire } from 'node:module';
+const { define } = createRequire(import.meta.url)('./fake-timers.cjs');
+const packages = { ${NAMES.join(', ')} };
+`;
+
+const ASSERTED = [
+  `${COUNT} kinds of waits end at their time, and not before, under fake timers and in real time`,
+  'policies used before the timers were replaced, and policies made while they were',
+];
+
+async function prepare(env, others, manifest) {
+  await env.install([...PACKAGES, API], others, manifest);
+  env.write('fake-timers.cjs', SCENARIOS);
+}
+
+const sayVersion = (stdout) => `Node ${stdout.trim().slice(1)}`;
+
+const nodeTest = (version, apis) => ({
+  id: `runner-node-test-${version}${apis === undefined ? '' : `-${apis.join('-').toLowerCase()}`}`,
+  group,
+  title: `node:test of Node ${version}, mock.timers of ${apis?.join(' and ') ?? 'everything'}`,
+  short: version === '24' && apis === undefined,
+  async run(env) {
+    const node = await env.node(version);
+    await prepare(env);
+    env.write(
+      'waits.test.cjs',
+      `const { it, mock } = require('node:test');${REQUIRED}
+define(packages, {
+  it,
+  install: () => mock.timers.enable(${JSON.stringify(
+    // The timers of Node 20 cannot be enabled without a list.
+    apis && { apis },
+  )} ?? { apis: ['setInterval', 'setTimeout', 'setImmediate', 'Date'] }),
+  advance: (ms) => mock.timers.tick(ms),
+  restore: () => mock.timers.reset(),
+});
+`,
+    );
+    const { stdout } = await env.exec(node, ['--test', 'waits.test.cjs']);
+    assert.match(stdout, new RegExp(`^(?:#|ℹ) pass ${COUNT}$`, 'm'));
+    assert.match(stdout, /^(?:#|ℹ) fail 0$/m);
+    return { loaded: [sayVersion((await env.exec(node, ['-v'])).stdout)], asserted: ASSERTED };
+  },
+});
+
+const vitest = (major, options, what) => ({
+  id: `runner-vitest-${major}${what === undefined ? '' : '-timers-alone'}`,
+  group,
+  title: `Vitest ${major}${what ?? ''}`,
+  short: major === 5,
+  async run(env) {
+    await prepare(env, [`vitest@${major}`], { type: 'module' });
+    env.write(
+      'waits.test.js',
+      `import { it, vi } from 'vitest';${IMPORTED}
+define(packages, {
+  it,
+  install: () => vi.useFakeTimers(${options ?? ''}),
+  advance: (ms) => vi.advanceTimersByTime(ms),
+  restore: () => vi.useRealTimers(),
+});
+`,
+    );
+    const { stdout } = await env.exec('npx', ['vitest', 'run', '--testTimeout=30000']);
+    assert.match(stdout, new RegExp(`Tests +${COUNT} passed \\(${COUNT}\\)`));
+    return { loaded: [env.versionOf('vitest')], asserted: ASSERTED };
+  },
+});
+
+/** Legacy timers have no clock: what passes before Temper first reads the time is not seen. */
+const LEGACY_INSTALL = `{
+    jest.useFakeTimers({ legacyFakeTimers: true });
+    require('@temper/core').systemClock.monotonic();
+  }`;
+
+const jest = (major, kind, environment, install) => ({
+  id: `runner-jest-${major}-${kind}`,
+  group,
+  title: `Jest ${major}, ${kind === 'jsdom' ? 'jsdom, whose timers are numbers' : `${kind} timers`}`,
+  short: major === 30 && kind === 'modern',
+  async run(env) {
+    const extra = environment === 'jsdom' ? [`jest-environment-jsdom@${major}`] : [];
+    await prepare(env, [`jest@${major}`, ...extra]);
+    env.write(
+      'waits.test.js',
+      `/** @jest-environment ${environment} */${REQUIRED}
+jest.setTimeout(30000);
+define(packages, {
+  it,
+  install: () => ${install},
+  advance: (ms) => jest.advanceTimersByTime(ms),
+  restore: () => jest.useRealTimers(),
+});
+`,
+    );
+    const { stderr } = await env.exec('npx', ['jest']);
+    assert.match(stderr, new RegExp(`Tests: +${COUNT} passed, ${COUNT} total`));
+    assert.doesNotMatch(stderr, /did not exit/);
+    const asserted =
+      kind === 'legacy' ? [...ASSERTED, 'time counts from its first reading'] : ASSERTED;
+    return { loaded: [env.versionOf('jest')], asserted };
+  },
+});
+
+const sinon = (name, version, install) => ({
+  id: `runner-${name.replace('@sinonjs/', 'sinonjs-')}`,
+  group,
+  title: `${name} ${version}`,
+  async run(env) {
+    await prepare(env, [`${name}@${version}`]);
+    env.write(
+      'waits.test.cjs',
+      `const { it } = require('node:test');${REQUIRED}
+const fake = require('${name}');
+let clock;
+define(packages, {
+  it,
+  install: () => { clock = ${install}; },
+  advance: (ms) => clock.tick(ms),
+  restore: () => { clock?.${name === 'sinon' ? 'restore' : 'uninstall'}(); clock = undefined; },
+});
+`,
+    );
+    const { stdout } = await env.exec('node', ['--test', 'waits.test.cjs']);
+    assert.match(stdout, new RegExp(`^(?:#|ℹ) pass ${COUNT}$`, 'm'));
+    assert.match(stdout, /^(?:#|ℹ) fail 0$/m);
+    return { loaded: [env.versionOf(name)], asserted: ASSERTED };
+  },
+});
+
+const bun = {
+  id: 'runner-bun-test',
+  group,
+  title: 'bun:test',
+  async run(env) {
+    await prepare(env);
+    env.write(
+      'waits.test.js',
+      `import { it, jest } from 'bun:test';${IMPORTED}
+define(packages, {
+  it: (title, test) => it(title, test, 30000),
+  install: () => jest.useFakeTimers(),
+  advance: (ms) => jest.advanceTimersByTime(ms),
+  restore: () => jest.useRealTimers(),
+});
+`,
+    );
+    const { stdout, stderr } = await env.exec('npx', ['--yes', 'bun@1', 'test']);
+    assert.match(stdout + stderr, new RegExp(`^ *${COUNT} pass$`, 'm'));
+    assert.match(stdout + stderr, /^ *0 fail$/m);
+    const { stdout: version } = await env.exec('npx', ['--yes', 'bun@1', '--version']);
+    return { loaded: [`Bun ${version.trim()}`], asserted: ASSERTED };
+  },
+};
+
+/** An SDK of each major version, with the packages of its time. */
+const testkit = (major, packages) => ({
+  id: `runner-testkit-sdk-${major}`,
+  group,
+  title: `@temper/testkit with OpenTelemetry SDK ${major}`,
+  async run(env) {
+    const names = packages.map((spec) => `@opentelemetry/${spec}`);
+    await env.install(['@temper/retry', '@temper/testkit', ...names]);
+    env.write('telemetry.cjs', TELEMETRY);
+    const variables = packages.some((name) => name.startsWith('api-logs')) ? { LOGS_API: '1' } : {};
+    const { stdout } = await env.exec('node', ['telemetry.cjs'], { variables });
+    assert.equal(stdout, 'as expected\n');
+    return {
+      loaded: packages.map((spec) => env.versionOf(`@opentelemetry/${spec.split('@')[0]}`)),
+      asserted: [
+        'spans with parents, metrics and log records are found; no SDK is loaded before it is asked for',
+        "the repository's own helpers are not in the package",
+      ],
+    };
+  },
+});
+
+const TIMERS_ALONE = "{ toFake: ['setTimeout', 'clearTimeout'] }";
+
+export default [
+  ...['20.19', '22.15', '24', '26'].map((version) => nodeTest(version)),
+  nodeTest('24', ['setTimeout']),
+  ...[2, 3, 4, 5].map((major) => vitest(major)),
+  vitest(5, TIMERS_ALONE, ', nothing but timers replaced'),
+  ...[29, 30].flatMap((major) => [
+    jest(major, 'modern', 'node', 'jest.useFakeTimers()'),
+    jest(major, 'legacy', 'node', LEGACY_INSTALL),
+    jest(major, 'jsdom', 'jsdom', 'jest.useFakeTimers()'),
+  ]),
+  sinon('sinon', '21', 'fake.useFakeTimers()'),
+  sinon('@sinonjs/fake-timers', '15', 'fake.install()'),
+  bun,
+  testkit('1.30', [
+    'api@1.9',
+    'api-logs@0.57',
+    'sdk-trace-base@~1.30.0',
+    'sdk-metrics@~1.30.0',
+    'sdk-logs@0.57',
+    'context-async-hooks@~1.30.0',
+  ]),
+  testkit('2', [
+    'api@1.9',
+    'api-logs@0.200',
+    'sdk-trace-base@2',
+    'sdk-metrics@2',
+    'sdk-logs@0.200',
+    'context-async-hooks@2',
+  ]),
+  testkit('3', ['api@1.10', 'sdk-trace@3', 'sdk-metrics@3', 'sdk-logs@3', 'context-async-hooks@3']),
+];
