@@ -1,4 +1,4 @@
-import { AUDIT_METRICS } from '@temper/audit/semconv';
+import { AUDIT_METRICS, SHIP_METRICS } from '@temper/audit/semconv';
 import { BREAKER_METRICS, BREAKER_SPANS } from '@temper/breaker/semconv';
 import {
   type AttributeDefinition,
@@ -26,7 +26,7 @@ export const CATALOG: readonly PackageTelemetry[] = [
   { name: 'breaker', metrics: BREAKER_METRICS, spans: BREAKER_SPANS },
   { name: 'ratelimit', metrics: RATELIMIT_METRICS, spans: RATELIMIT_SPANS },
   { name: 'recovery', metrics: RECOVERY_METRICS, spans: RECOVERY_SPANS },
-  { name: 'audit', metrics: AUDIT_METRICS, spans: [] },
+  { name: 'audit', metrics: [...AUDIT_METRICS, ...SHIP_METRICS], spans: [] },
   { name: 'health', metrics: [...HEALTH_METRICS, ...PROCESS_METRICS], spans: HEALTH_SPANS },
   { name: 'shutdown', metrics: SHUTDOWN_METRICS, spans: SHUTDOWN_SPANS },
 ];

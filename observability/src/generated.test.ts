@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { getRunbook, listRunbooks, type Reference, type Runbook } from '@temper/runbooks';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { attributes, CATALOG, METRICS } from './catalog.ts';
 import { grafanaDashboard, panelQueries } from './dashboards/grafana.ts';
 import { DASHBOARDS } from './dashboards/index.ts';
@@ -8,6 +9,7 @@ import { generatedFiles } from './generated-files.ts';
 import { Names } from './names.ts';
 import { NAME_STYLES, prometheusName } from './prometheus-names.ts';
 import { ALERTS } from './rules/alerts.ts';
+import { rulesYaml } from './rules/files.ts';
 
 const root = new URL('../../', import.meta.url);
 const runbooks = listRunbooks().map((id) => getRunbook(id) as Runbook);
@@ -20,6 +22,16 @@ const ofKind = <K extends Reference['kind']>(kind: K) =>
       ? [{ id, reference: reference as Extract<Reference, { kind: K }> }]
       : [],
   );
+
+/** The part of a rule that is read here. */
+interface RuleYaml {
+  readonly annotations?: { readonly runbook_url: string };
+}
+
+/** Labels of all metrics. */
+const LABELS: ReadonlySet<string> = new Set(
+  [...attributes().keys()].map((name) => name.replaceAll('.', '_')),
+);
 
 describe('generated files', () => {
   it.each([...generatedFiles().keys()])('%s is up to date with the constants', (path) => {
@@ -146,23 +158,60 @@ describe('alerts and runbooks', () => {
     }
   });
 
+  it('have a page for the URL of every alert, and an alert for every page', () => {
+    const pages = readdirSync(new URL('docs/runbooks', root)).filter(
+      (name) => name !== 'README.md',
+    );
+    for (const style of NAME_STYLES) {
+      const { groups } = parse(rulesYaml(style)) as { groups: { rules: RuleYaml[] }[] };
+      const linked = groups
+        .flatMap(({ rules }) => rules)
+        .flatMap(({ annotations }) => (annotations === undefined ? [] : [annotations.runbook_url]))
+        .map((url) => url.slice(url.lastIndexOf('/') + 1));
+      expect(linked).toHaveLength(ALERTS.length);
+      expect([...new Set(linked)].sort()).toEqual(pages.sort());
+    }
+  });
+
   it.each(ofKind('metric'))(
     'the runbook $id queries $reference.name by its scraped name',
-    ({ reference }) => {
+    ({ id, reference }) => {
       const metric = METRICS.get(reference.name);
       expect(metric, reference.name).toBeDefined();
       if (metric === undefined) return;
-      expect(reference.query).toContain(prometheusName(metric, 'scrape'));
-      const labels = new Set([
-        'le',
-        ...metric.attributes.map(({ name }) => name.replaceAll('.', '_')),
-      ]);
-      for (const [, list = ''] of reference.query.matchAll(/by \(([^)]*)\)/g)) {
-        for (const label of list.split(','))
-          expect(labels, reference.query).toContain(label.trim());
-      }
+      const commands = getRunbook(id)
+        ?.steps.map(({ run = '' }) => run)
+        .join('\n');
+      expect(commands).toContain(prometheusName(metric, 'scrape'));
     },
   );
+
+  it('query only metrics, labels and label values that a package emits', () => {
+    const metrics = new Map(
+      [...METRICS.values()].map((metric) => [prometheusName(metric, 'scrape'), metric] as const),
+    );
+    for (const { id, steps } of runbooks) {
+      for (const { run = '' } of steps) {
+        for (const [, name = '', matchers = ''] of run.matchAll(
+          /\b((?:temper|process|nodejs)_[a-z_]+)(?:\{([^}]*)\})?/g,
+        )) {
+          const metric = metrics.get(name.replace(/_bucket$/, ''));
+          if (metric === undefined) {
+            // Between metrics there are labels only.
+            expect(LABELS.has(name), `${name} of ${id}`).toBe(true);
+            continue;
+          }
+          for (const [, label, value = ''] of matchers.matchAll(/(\w+)(?:=|!=|=~)"([^"]*)"/g)) {
+            const found = metric.attributes.find((one) => one.name.replaceAll('.', '_') === label);
+            expect(found, `${label} of ${name} in ${id}`).toBeDefined();
+            for (const one of value.split('|')) {
+              if (found?.values !== undefined) expect(found.values, label).toContain(one);
+            }
+          }
+        }
+      }
+    }
+  });
 
   it.each(ofKind('panel'))(
     'the runbook $id references the existing panel $reference.panel',
@@ -170,20 +219,6 @@ describe('alerts and runbooks', () => {
       const dashboard = DASHBOARDS.find(({ uid }) => uid === reference.dashboard);
       const titles = dashboard?.rows.flatMap(({ panels }) => panels.map(({ title }) => title));
       expect(titles, reference.dashboard).toContain(reference.panel);
-    },
-  );
-
-  it.each(ofKind('command'))(
-    'the runbook $id references the existing command $reference.command',
-    ({ reference }) => {
-      const [program, name] = reference.command.split(' ');
-      if (program !== 'npx') {
-        expect(['ps', 'kill', 'top']).toContain(program);
-        return;
-      }
-      const folder = name?.replace('@temper/', 'packages/');
-      const { bin } = JSON.parse(readFileSync(new URL(`${folder}/package.json`, root), 'utf8'));
-      expect(Object.keys(bin ?? {}).length, name).toBeGreaterThan(0);
     },
   );
 });

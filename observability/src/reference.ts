@@ -14,6 +14,15 @@ namespace \`temper.\`. Existing OpenTelemetry names are used where they apply.
   JavaScript; **OTLP** names are stored by the OTLP receiver of Prometheus and by the Collector.
   Histograms add \`_bucket\`, \`_sum\` and \`_count\`. Dots in attribute names become underscores.
 - Limiter keys, URLs, users and package names are never attributes of a metric.
+- By default a policy creates a span only when something goes wrong in a call (\`spans: 'failures'\`), dated back
+  to the beginning of the call. The policies around it then create theirs first, so that the trace shows the
+  call as it was nested: an inner span is the child of the attempt or call that it ran in, starts after it, and
+  is never the root of another trace. A span that was started in between, such as that of an HTTP client, keeps
+  the parent it began with.
+- \`trace.disable()\` and \`metrics.disable()\` end what Temper sends, and registering another provider resumes it
+  with all counts.
+- Log records go to the logs API of \`@opentelemetry/api\`, or before version 1.10 to that of
+  \`@opentelemetry/api-logs\`.
 `;
 
 /** The content of docs/telemetry.md. */

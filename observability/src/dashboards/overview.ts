@@ -29,7 +29,7 @@ export const OVERVIEW: DashboardDefinition = {
           description: 'Health checks that are currently unhealthy or degraded.',
           kind: 'stat',
           unit: 'short',
-          runbook: 'persistent_errors',
+          runbook: 'unhealthy_check',
           queries: [
             {
               expr: (n) =>
@@ -60,6 +60,7 @@ export const OVERVIEW: DashboardDefinition = {
           description: 'Events that were dropped or refused in the selected time range. Must be 0.',
           kind: 'stat',
           unit: 'short',
+          runbook: 'audit_loss',
           queries: [
             {
               expr: (n) =>
@@ -160,7 +161,7 @@ export const OVERVIEW: DashboardDefinition = {
             'Share of time in which the event loop is busy. Near 100 %, all requests are delayed.',
           kind: 'timeseries',
           unit: 'percentunit',
-          runbook: 'slow_response',
+          runbook: 'event_loop_stall',
           span: 8,
           queries: [{ expr: (n) => n.of('nodejs.eventloop.utilization'), legend: '{{instance}}' }],
         },
@@ -169,7 +170,7 @@ export const OVERVIEW: DashboardDefinition = {
           description: 'Status of every health check.',
           kind: 'states',
           unit: 'short',
-          runbook: 'persistent_errors',
+          runbook: 'unhealthy_check',
           span: 24,
           queries: [
             {

@@ -320,6 +320,7 @@ export const RATELIMIT: DashboardDefinition = {
             'Failed calls of the shared store. Limits then apply per process, or as configured.',
           kind: 'timeseries',
           unit: 'ops',
+          runbook: 'store_unreachable',
           emptyWhen: 'no limiter uses a shared store, or the store has never failed',
           queries: [
             {

@@ -87,6 +87,25 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
+          title: 'Cut off by a limit that follows the latencies',
+          description:
+            'Share of the observed calls of which only is known that they take longer. While it is above its quantile, the limit rises.',
+          kind: 'timeseries',
+          unit: 'percentunit',
+          span: 8,
+          emptyWhen: unused('timeout or hedge that follows the latencies'),
+          queries: [
+            {
+              expr: levelBy('max', 'temper.timeout.cut_off', [POLICY]),
+              legend: 'timeout {{temper_policy_name}}',
+            },
+            {
+              expr: levelBy('max', 'temper.hedge.cut_off', [POLICY]),
+              legend: 'hedge {{temper_policy_name}}',
+            },
+          ],
+        },
+        {
           title: 'Cache size',
           description: 'Cached answers, and answers evicted because the maximum was reached.',
           kind: 'timeseries',
@@ -255,6 +274,40 @@ export const AUDIT: DashboardDefinition = {
             {
               expr: rateBy('temper.audit.sink.errors', [POLICY, 'temper.audit.sink']),
               legend: '{{temper_policy_name}} {{temper_audit_sink}}',
+            },
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Shipping',
+      panels: [
+        {
+          title: 'Shipping lag',
+          description:
+            'Events that a target has not stored yet. A steady rise means that it is too slow or down.',
+          kind: 'timeseries',
+          unit: 'short',
+          runbook: 'audit_loss',
+          emptyWhen: 'no log is shipped',
+          queries: [
+            {
+              expr: levelBy('sum', 'temper.audit.ship.lag', [POLICY, 'temper.audit.target']),
+              legend: '{{temper_policy_name}} {{temper_audit_target}}',
+            },
+          ],
+        },
+        {
+          title: 'Shipping errors',
+          description: 'Failures by target. A batch that failed is sent again.',
+          kind: 'timeseries',
+          unit: 'cps',
+          runbook: 'audit_loss',
+          emptyWhen: 'no log is shipped',
+          queries: [
+            {
+              expr: rateBy('temper.audit.ship.errors', [POLICY, 'temper.audit.target']),
+              legend: '{{temper_policy_name}} {{temper_audit_target}}',
             },
           ],
         },

@@ -137,7 +137,66 @@ export const ALERTS: readonly AlertRule[] = [
       `sum by (${BY_JOB_AND_POLICY}) (increase(${n.of('temper.audit.events', { [OUTCOME]: ['dropped', 'refused'] })}[5m])) > 0`,
     summary: `The audit log '${POLICY}' loses events`,
     description: '{{ $value | humanize }} events were refused or dropped in the last five minutes.',
-    runbook: 'persistent_errors',
+    runbook: 'audit_loss',
+  },
+  {
+    alert: 'TemperAuditNotDurable',
+    severity: 'page',
+    for: '1m',
+    expr: (n) =>
+      `sum by (${BY_JOB_AND_POLICY}) (increase(${n.of('temper.audit.events', { [OUTCOME]: 'degraded' })}[5m])) > 0`,
+    summary: `The audit log '${POLICY}' holds events that are not durable`,
+    description:
+      '{{ $value | humanize }} events were accepted in the last five minutes and are lost if the process ends before its sink recovers.',
+    runbook: 'audit_loss',
+  },
+  {
+    alert: 'TemperStoreUnreachable',
+    severity: 'ticket',
+    for: '1m',
+    expr: (n) =>
+      `sum by (${BY_JOB_AND_POLICY}) (increase(${n.of('temper.ratelimit.store.errors')}[5m])) > 0`,
+    summary: `Limiter '${POLICY}' cannot reach its store`,
+    description:
+      '{{ $value | humanize }} requests to the store failed in the last five minutes. Limits apply per process, or as configured.',
+    runbook: 'store_unreachable',
+  },
+  {
+    alert: 'TemperEventLoopBusy',
+    severity: 'ticket',
+    for: '2m',
+    expr: (n) => `max by (job, instance) (${n.of('nodejs.eventloop.utilization')}) > 0.9`,
+    summary: `The event loop of ${JOB} is busy`,
+    description:
+      '{{ $labels.instance }} is at {{ $value | humanizePercentage }} utilization: all requests are delayed.',
+    runbook: 'event_loop_stall',
+  },
+  {
+    alert: 'TemperShutdownIncomplete',
+    severity: 'ticket',
+    for: '0s',
+    expr: (n) =>
+      // The counter of a process that ends: its increase is seen once or not at all, its value longer.
+      `sum by (${BY_JOB_AND_POLICY}) (max_over_time(${n.of('temper.shutdown.handlers', { [OUTCOME]: ['timed_out', 'failed', 'skipped'] })}[15m])) > 0`,
+    summary: `A shutdown of ${JOB} was incomplete`,
+    description:
+      '{{ $value | humanize }} handlers failed, timed out or were skipped in the last 15 minutes.',
+    runbook: 'hung_shutdown',
+  },
+  {
+    alert: 'TemperAuditBehind',
+    severity: 'ticket',
+    for: '10m',
+    expr: (n) => {
+      const by = `sum by (${BY_JOB_AND_POLICY}, temper_audit_target)`;
+      const lag = `${by} (${n.of('temper.audit.ship.lag')})`;
+      const errors = `${by} (increase(${n.of('temper.audit.ship.errors')}[5m]))`;
+      return `((${lag}) > 0 and (${errors}) > 0) or (${lag}) > 10000`;
+    },
+    summary: `The audit log '${POLICY}' is not shipped to '{{ $labels.temper_audit_target }}'`,
+    description:
+      '{{ $value | humanize }} events have not been stored by the target, for ten minutes.',
+    runbook: 'audit_loss',
   },
   {
     alert: 'TemperUnhealthy',
@@ -147,6 +206,6 @@ export const ALERTS: readonly AlertRule[] = [
       `max by (job, temper_health_check_name) (${n.of('temper.health.status', { 'temper.health.status': 'unhealthy' })}) == 1`,
     summary: `Health check '{{ $labels.temper_health_check_name }}' of ${JOB} is unhealthy`,
     description: 'It has been unhealthy for one minute.',
-    runbook: 'persistent_errors',
+    runbook: 'unhealthy_check',
   },
 ];

@@ -1,7 +1,7 @@
 import { systemClock } from '@temper/core';
 import { parserCraftHardening } from '@temper/parsercraft-handlers';
 import { keyed, tokenBucket } from '@temper/ratelimit';
-import { InMemoryTelemetry } from '@temper/testkit';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const MILLION = 1_000_000;

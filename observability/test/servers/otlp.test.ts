@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
-import { getRunbook, listRunbooks } from '@temper/runbooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRICS } from '../../src/catalog.ts';
 import { type DemoService, eventually, freePort, startDemo, temporaryFolder } from './programs.ts';
@@ -106,21 +105,4 @@ describe('metrics exported over OTLP', () => {
       }
     }
   });
-
-  const endpoints = listRunbooks().flatMap((id) =>
-    (getRunbook(id)?.steps ?? []).flatMap(({ references = [] }) =>
-      references.flatMap((one) =>
-        one.kind === 'endpoint' ? [{ id, method: one.method, path: one.path }] : [],
-      ),
-    ),
-  );
-
-  it.each(endpoints)(
-    'the service answers $method $path, which the runbook $id references',
-    async ({ method, path }) => {
-      const response = await fetch(`${demo.url}${path}`, { method });
-      expect(response.status).toBe(200);
-      await response.body?.cancel();
-    },
-  );
 });

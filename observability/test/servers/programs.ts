@@ -47,6 +47,9 @@ export const ALERTMANAGER: string | undefined = findProgram(
   'prometheus-alertmanager',
   'alertmanager',
 );
+export const REDIS: string | undefined = findProgram(
+  process.env.TEMPER_REDIS_SERVER ?? 'redis-server',
+);
 export const JAEGER: string | undefined = findProgram(
   join(process.env.TEMPER_BIN ?? join(homedir(), '.cache/temper/bin'), 'jaeger'),
   'jaeger',

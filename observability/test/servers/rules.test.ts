@@ -152,6 +152,52 @@ const CASES: Readonly<Record<string, Case>> = {
     labels: POLICY,
     at: 4,
   },
+  TemperAuditNotDurable: {
+    firing: [level('temper.audit.events', `${ON},temper_outcome="degraded"`, '0 0 5+5x10')],
+    quiet: [
+      level('temper.audit.events', `${ON},temper_outcome="degraded"`, '7x12'),
+      level('temper.audit.events', `${ON},temper_outcome="stored"`, '0+9x12'),
+    ],
+    labels: POLICY,
+    at: 6,
+  },
+  TemperStoreUnreachable: {
+    firing: [level('temper.ratelimit.store.errors', `${ON},error_type="ECONNREFUSED"`, '0 0+3x10')],
+    quiet: [level('temper.ratelimit.store.errors', `${ON},error_type="ECONNREFUSED"`, '0x12')],
+    labels: POLICY,
+    at: 6,
+  },
+  TemperEventLoopBusy: {
+    firing: [level('nodejs.eventloop.utilization', 'job="demo",instance="a"', '0.95x9')],
+    quiet: [level('nodejs.eventloop.utilization', 'job="demo",instance="a"', '0.95x1 0.4x9')],
+    labels: { job: 'demo', instance: 'a' },
+    at: 5,
+  },
+  TemperShutdownIncomplete: {
+    // The process ends with the sample that shows it.
+    firing: [level('temper.shutdown.handlers', `${ON},temper_outcome="timed_out"`, '0 0 1 _x9')],
+    quiet: [level('temper.shutdown.handlers', `${ON},temper_outcome="completed"`, '0 0 4 _x9')],
+    labels: POLICY,
+    at: 5,
+  },
+  TemperAuditBehind: {
+    firing: [
+      level('temper.audit.ship.lag', `${ON},temper_audit_target="t"`, '0 5x20'),
+      level('temper.audit.ship.errors', `${ON},temper_audit_target="t"`, '0+1x20'),
+    ],
+    // A target that fails now and then and catches up, and one that is behind without failing.
+    quiet: [
+      level(
+        'temper.audit.ship.lag',
+        `${ON},temper_audit_target="t"`,
+        '0 5 0 5 0 5 0 5 0 5 0 5 0 5 0 5',
+      ),
+      level('temper.audit.ship.errors', `${ON},temper_audit_target="t"`, '0+1x15'),
+      level('temper.audit.ship.lag', `${ON},temper_audit_target="u"`, '0 5x20'),
+    ],
+    labels: { ...POLICY, temper_audit_target: 't' },
+    at: 15,
+  },
   TemperUnhealthy: {
     firing: [
       level(
