@@ -101,7 +101,25 @@ function aims(summary: Summary): string {
     show(aim.measured),
     aim.met ? 'met' : '**missed**',
   ]);
-  return [verdicts.join('\n\n'), table(['what', 'aim', 'measured', ''], rows)].join('\n\n');
+  return [
+    verdicts.join('\n\n'),
+    table(['what', 'aim', 'measured', ''], rows),
+    ...bounds(summary.rows),
+  ].join('\n\n');
+}
+
+/** What bounds the rows that miss their aim: where their time goes. */
+function bounds(rows: readonly RowSummary[]): string[] {
+  const missed = rows.filter(({ aim, profile }) => aim?.met === false && profile !== undefined);
+  if (missed.length === 0) return [];
+  return [
+    '### Where the time of a missed row goes',
+    "Shares of V8's sampling profiler, the function itself without what it calls, taken after the row was measured.",
+    ...missed.map(
+      ({ group, name, profile = [] }) =>
+        `- ${group}: **${name}**: ${profile.map(({ where, share }) => `${Math.round(share * 100)} % ${where}`).join('; ')}.`,
+    ),
+  ];
 }
 
 /** Our plain rows that a peer beats. */

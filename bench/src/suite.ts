@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { interleave, type Run, type Turns } from './interleave.ts';
+import { interleave, type Run, type Timed, type Turns } from './interleave.ts';
+import { profile, type Share } from './profile.ts';
 import { median } from './statistics.ts';
 import type { Bench, Measure, Overhead } from './types.ts';
 
@@ -21,6 +22,8 @@ export interface RowResult {
   readonly ns: number;
   /** Allocated heap bytes per operation; undefined when it could not be measured. */
   readonly bytes?: number | undefined;
+  /** Where its time goes; taken only where the aim is missed. */
+  readonly profile?: readonly Share[] | undefined;
 }
 
 /** Result of one figure in one process. */
@@ -89,14 +92,40 @@ async function runGroup(group: readonly Bench[], turns: Turns): Promise<RowResul
   const marked = group.findIndex((row) => row.floor === true);
   const floor = group[Math.max(0, marked)];
   const results: RowResult[] = [];
+  const runs = new Map<string, Pick<Timed, 'row' | 'run'>>();
   for (const { row, run, samples } of await interleave(group, turns)) {
     const { name, aim, against } = row;
     const ns = median(samples);
     const bytes = await bytesPerOperation(row, run, ns);
     results.push({ group: row.group, name, floor: row === floor, aim, against, ns, bytes });
+    runs.set(name, { row, run });
   }
+  const profiled = turns.short ? results : await withProfiles(results, runs);
   for (const row of group) await row.teardown?.();
-  return results;
+  return profiled;
+}
+
+/** How long a row that misses its aim runs under the profiler, in milliseconds. */
+const PROFILE_MS = 500;
+
+async function withProfiles(
+  results: readonly RowResult[],
+  runs: ReadonlyMap<string, Pick<Timed, 'row' | 'run'>>,
+): Promise<RowResult[]> {
+  const found: RowResult[] = [];
+  for (const result of results) {
+    const { name, aim = Number.POSITIVE_INFINITY, against, ns } = result;
+    const other = results.find((one) => (against === undefined ? one.floor : one.name === against));
+    const timed = runs.get(name);
+    if (timed === undefined || other === undefined || ns / other.ns <= aim) {
+      found.push(result);
+      continue;
+    }
+    const { row, run } = timed;
+    const times = Math.ceil((PROFILE_MS * 1e6) / (ns * (row.operations ?? 1)));
+    found.push({ ...result, profile: await profile(() => run(row.fn, times)) });
+  }
+  return found;
 }
 
 async function bytesPerOperation(row: Bench, run: Run, ns: number): Promise<number | undefined> {

@@ -89,7 +89,10 @@ describe('report', () => {
           'retry',
           [
             row('floor', 100),
-            row('temper', 140, { aim: 1.3 }),
+            row('temper', 140, {
+              aim: 1.3,
+              profile: [{ where: 'execute, call.js', share: 0.614 }],
+            }),
             row('cockatiel', 130),
             row('a wish', 1),
           ],
@@ -101,6 +104,7 @@ describe('report', () => {
       { ...setting, failures: ['`audit/append`: the process ended with 1'] },
     );
     expect(page).toContain('1 of 2 aims are met. Missed: work: temper (1.40, aim 1.30 × floor).');
+    expect(page).toContain('- work: **temper**: 61 % execute, call.js.');
     expect(page).toContain('Slower than a peer: work: 1.40, cockatiel 1.30.');
     expect(page).not.toContain('a wish 0');
     expect(page).toContain('- `audit/append`: the process ended with 1');

@@ -1,3 +1,4 @@
+import type { Share } from './profile.ts';
 import { median } from './statistics.ts';
 import type { FigureResult, SuiteResult } from './suite.ts';
 import type { RowName } from './types.ts';
@@ -15,6 +16,8 @@ export interface RowSummary {
   readonly ns: number;
   readonly bytes: number | undefined;
   readonly aim: Aim | undefined;
+  /** Where its time goes, from the last process that missed the aim. */
+  readonly profile: readonly Share[] | undefined;
 }
 
 /** An aim and its measured value. */
@@ -93,6 +96,7 @@ function summarizeRows(taken: readonly Taken[]): RowSummary[] {
       ns: median(all.map((one) => one.row.ns)),
       bytes: bytes.length === 0 ? undefined : median(bytes),
       aim: aimOf(against, row.aim, median(all.map((one) => one.of))),
+      profile: all.findLast((one) => one.row.profile !== undefined)?.row.profile,
     };
   });
 }

@@ -60,12 +60,11 @@ export const openRows: readonly Bench[] = [
   {
     group,
     name: 'temper',
-    aim: 1 / 3,
-    against: 'opossum',
+    aim: 0.3,
     fn: caught(() => temper.execute(answer)),
   },
   { group, name: 'temper, with a stack', fn: caught(() => temperWithStack.execute(answer)) },
-  { group, name: 'temper, tryExecute', fn: () => temper.tryExecute(answer) },
+  { group, name: 'temper, tryExecute', aim: 0.06, fn: () => temper.tryExecute(answer) },
   { group, name: 'cockatiel', fn: caught(() => consecutive.execute(answer)) },
   {
     group,

@@ -54,7 +54,7 @@ const flexibleEmpty = new RateLimiterMemory({ points: 1, duration: 3600 });
 /** Synchronous acquisition. rate-limiter-flexible is asynchronous only. */
 export const asked: readonly Bench[] = [
   { group: ASK, name: 'floor', floor: true, fn: floorFull },
-  { group: ASK, name: 'temper', aim: 1.3, fn: () => full.tryAcquire() },
+  { group: ASK, name: 'temper', aim: 1.1, fn: () => full.tryAcquire() },
   { group: ASK, name: 'temper, gcra', fn: () => fullGcra.tryAcquire() },
   { group: ASK, name: 'temper, fixed window', fn: () => fullFixed.tryAcquire() },
   { group: ASK, name: 'temper, sliding window', fn: () => fullSliding.tryAcquire() },

@@ -30,8 +30,8 @@ export const pipelineRows: readonly Bench[] = [
   { group: GROUP, name: 'floor', floor: true, fn: () => floor(answer) },
   { group: GROUP, name: 'floor, timer shared', fn: () => sharedTimer(answer) },
   { group: GROUP, name: 'naive: three functions', fn: () => simple(answer) },
-  { group: GROUP, name: 'temper', aim: 1.5, fn: () => standard.execute(answer) },
-  { group: GROUP, name: 'temper, signal read', fn: () => standard.execute(answerBy) },
+  { group: GROUP, name: 'temper', aim: 1.4, fn: () => standard.execute(answer) },
+  { group: GROUP, name: 'temper, signal read', aim: 1.55, fn: () => standard.execute(answerBy) },
   { group: GROUP, name: 'cockatiel', fn: () => byDefault.execute(answer) },
   { group: GROUP, name: 'cockatiel, abortOnReturn: false', fn: () => tuned.execute(answer) },
 ];

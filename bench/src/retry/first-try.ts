@@ -26,7 +26,7 @@ const effect = Effect.retry(
 
 export const retryRows: readonly Bench[] = [
   { group, name: 'floor', floor: true, fn: () => retryFloor(answer) },
-  { group, name: 'temper', aim: 1.3, fn: () => plain.execute(answer) },
+  { group, name: 'temper', aim: 1.15, fn: () => plain.execute(answer) },
   { group, name: 'temper, wrapped', fn: () => wrapped() },
   { group, name: 'temper, with a signal', fn: () => plain.execute(answer, { signal }) },
   { group, name: 'temper, attempt timeout', fn: () => timed.execute(answer) },

@@ -1,50 +1,52 @@
-import { Instrumentation, type MetricDefinition } from '@temper/core/policy';
-import { registerPrometheus } from '../prometheus.ts';
-import { median } from '../statistics.ts';
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { Measure } from '../types.ts';
 
-const group = 'one scrape of our counters, on the event loop';
-const METRICS = 50;
+const WAYS = ['OpenTelemetry: counters', 'temper', 'temper, metric producer'] as const;
+type Way = (typeof WAYS)[number];
 
-const definitions = Array.from(
-  { length: METRICS },
-  (_, index): MetricDefinition => ({
-    name: `bench.metric${index}`,
-    instrument: 'counter',
-    unit: '{call}',
-    description: 'Calls of this benchmark.',
-    attributes: [],
-  }),
-);
-const exporter = registerPrometheus();
-const { scope } = new Instrumentation({
-  name: '@temper/bench',
-  version: '0',
-  metrics: definitions,
-});
-let perMetric = 0;
+const CHILD = fileURLToPath(new URL('./scrape-child.js', import.meta.url));
 
-/** Median time of a scrape with the given number of series, in milliseconds. */
-async function scrape(series: number): Promise<number> {
-  for (; perMetric < series / METRICS; perMetric++) {
-    const attributes = { 'temper.policy.name': `policy-${perMetric}`, 'temper.outcome': 'success' };
-    for (const definition of definitions) scope.counter(definition, attributes).value++;
-  }
-  const took: number[] = [];
-  for (let i = 0; i < 10 + 100_000 / series; i++) {
-    const start = performance.now();
-    await new Promise<void>((resolve) => {
-      exporter.getMetricsRequestHandler({} as never, { setHeader() {}, end: resolve } as never);
-    });
-    took.push(performance.now() - start);
-  }
-  return median(took);
+/** A figure of `scrape-child.ts`. */
+function inChild(what: 'scrape' | 'collect' | 'bytes', way: Way, series: number): number {
+  const args = ['--expose-gc', CHILD, what, way, String(series)];
+  return Number(execFileSync(process.execPath, args, { encoding: 'utf8' }));
 }
 
-export const scrapes: readonly Measure[] = [1_000, 10_000, 50_000].map((series) => ({
-  group,
-  name: `${series.toLocaleString('en').replaceAll(',', ' ')} series`,
-  unit: 'ms',
-  long: series > 1_000,
-  measure: () => scrape(series),
-}));
+const SIZES = [1_000, 10_000, 50_000];
+const inWords = (series: number): string => series.toLocaleString('en').replaceAll(',', ' ');
+
+/** The next aims of the plan: a producer collects 10 000 series in 10 ms, at 550 bytes each. */
+const AIMS: Record<string, number> = { collect: 10, bytes: 550 };
+const aimOf = (what: string, way: Way, series: number): { aim?: number } => {
+  const aim = way === 'temper, metric producer' && series === 10_000 ? AIMS[what] : undefined;
+  return aim === undefined ? {} : { aim };
+};
+
+export const scrapes: readonly Measure[] = SIZES.flatMap((series) =>
+  WAYS.flatMap((way): Measure[] => [
+    {
+      group: `one scrape of ${inWords(series)} series, on the event loop`,
+      name: way,
+      unit: 'ms',
+      long: series > 1_000,
+      measure: () => inChild('scrape', way, series),
+    },
+    {
+      group: `the same without the text: collecting ${inWords(series)} series`,
+      name: way,
+      unit: 'ms',
+      long: series > 1_000,
+      measure: () => inChild('collect', way, series),
+      ...aimOf('collect', way, series),
+    },
+    {
+      group: `memory of ${inWords(series)} series`,
+      name: way,
+      unit: 'bytes/series',
+      long: series > 1_000,
+      measure: () => inChild('bytes', way, series),
+      ...aimOf('bytes', way, series),
+    },
+  ]),
+);
