@@ -23,6 +23,17 @@ export default {
       ],
       project: ['src/**/*.ts', 'test/**/*.{ts,mjs}'],
     },
+    'packages/recovery': {
+      entry: [
+        'src/**/*.test.ts',
+        'test/**/*.test.ts',
+        'test/programs/*',
+        'test/servers/fixtures/*.ts',
+      ],
+      project: ['src/**/*.ts', 'test/**/*.{ts,mjs}'],
+      // Under a Node that Undici 8 does not support, vitest.config.ts takes it for `undici`.
+      ignoreDependencies: ['undici-7'],
+    },
     'apps/*': {
       entry: [
         'src/main.ts',
@@ -59,6 +70,16 @@ export default {
       ],
       project: ['src/**/*.ts', 'test/**/*.ts'],
     },
+    clients: {
+      entry: ['test/**/*.test.ts'],
+      project: ['test/**/*.ts'],
+    },
+    compat: {
+      // Run by .ci/run, and the environments that it finds by their place.
+      entry: ['run.mjs', 'environments/*.mjs', 'test/**/*.test.mjs'],
+      // The programs in fixtures are copied into the environments, and import what is installed there.
+      project: ['**/*.mjs', '!fixtures/**'],
+    },
     observability: {
       // generate.ts is run by package.json.
       entry: ['src/generate.ts', 'src/**/*.test.ts', 'test/**/*.test.ts'],
@@ -68,5 +89,5 @@ export default {
   // One list of patterns serves all packages, and not each package has a file for each pattern.
   treatConfigHintsAsErrors: false,
   // System programs that tests start; .ci/run installs what a machine lacks.
-  ignoreBinaries: ['cc', 'mount', 'umount', 'openssl'],
+  ignoreBinaries: ['cc', 'mount', 'umount', 'openssl', 'redis-server'],
 };

@@ -1,4 +1,9 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+/** Undici 8 needs Node 22.19. */
+const undici = major < 22 || (major === 22 && minor < 19) ? 'undici-7' : 'undici';
 
 // Every package runs its unit tests with this file, from its own folder.
 export default defineConfig({
@@ -11,5 +16,7 @@ export default defineConfig({
     maxWorkers: 2,
     reporters: ['default', ['json', { outputFile: 'test-results/unit.json' }]],
     typecheck: { enabled: false },
+    alias: [{ find: /^undici$/, replacement: undici }],
+    setupFiles: major < 22 ? [join(import.meta.dirname, 'scripts/older-node.ts')] : [],
   },
 });

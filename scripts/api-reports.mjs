@@ -26,12 +26,12 @@ if (!['check', 'update', 'count'].includes(task)) {
 
 const entries = readPackages()
   .filter(({ published }) => published)
-  .flatMap(({ name, id, folder, entries }) =>
-    Object.entries(entries).map(([subpath, source]) => ({
+  .flatMap(({ name, id, folder, entries, doors }) =>
+    doors.map((subpath) => ({
       name,
       id: subpath === '.' ? id : `${id}/${subpath.slice(2)}`,
       folder,
-      declarations: source.replace('/src/', '/dist/').replace(/\.ts$/, '.d.ts'),
+      declarations: entries[subpath].replace('/src/', '/dist/').replace(/\.ts$/, '.d.ts'),
       report: `${folder}/etc/${subpath === '.' ? 'index' : subpath.slice(2).replaceAll('/', '.')}.api.md`,
     })),
   );

@@ -90,7 +90,7 @@ const TASKS = {
       ...turbo('build', ...BUILD_CHECKS, '--concurrency=2', '--continue'),
     ]);
     await step('checking types, testing (cached when nothing changed)', 'pnpm', [
-      ...turbo('typecheck', 'test', '--concurrency=2'),
+      ...turbo('typecheck', 'test', '--concurrency=2', '--continue'),
       ...args,
     ]);
     await step('counting', 'node', ['scripts/count-tests.mjs', '--only', 'unit']);

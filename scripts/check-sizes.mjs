@@ -24,10 +24,10 @@ const peers = new Set(
 
 /** Built file of each entry point by the name that an application imports. */
 const builtFiles = new Map(
-  published.flatMap(({ id, entries }) =>
-    Object.entries(entries).map(([subpath, source]) => [
+  published.flatMap(({ id, entries, doors }) =>
+    doors.map((subpath) => [
       subpath === '.' ? id : `${id}/${subpath.slice(2)}`,
-      join(ROOT, source.replace('/src/', '/dist/').replace(/\.ts$/, '.js')),
+      join(ROOT, entries[subpath].replace('/src/', '/dist/').replace(/\.ts$/, '.js')),
     ]),
   ),
 );

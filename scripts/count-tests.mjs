@@ -12,7 +12,7 @@ let passed = 0;
 let skipped = 0;
 let failed = Number(values.failed);
 const files = globSync(
-  `{packages/*,apps/*,bench,observability,scripts}/test-results/${values.only}.json`,
+  `{packages/*,apps/*,bench,clients,compat,observability,scripts}/test-results/${values.only}.json`,
 );
 for (const file of files) {
   const result = JSON.parse(readFileSync(file, 'utf8'));

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { lowestOf } from './rules/engines.mjs';
 import { ROOT, readPackages } from './rules/workspace.mjs';
 
 const readJson = (file) => JSON.parse(readFileSync(join(ROOT, file), 'utf8'));
@@ -26,5 +27,67 @@ it('runs every check in `pnpm check` and in the tests', () => {
     expect(scripts.check.split(' ')).toContain(check);
     expect(bootstrap).toContain(`'${check}'`);
     expect(tasks).toHaveProperty([`//#${check}`]);
+  }
+});
+
+it.each(published.map(({ id, folder }) => [id, folder]))(
+  '%s has an ESM and a CommonJS build of every entry point, each with its own types',
+  (_, folder) => {
+    const manifest = readJson(`${folder}/package.json`);
+    expect(manifest).toMatchObject({ type: 'module', sideEffects: false });
+    expect(manifest.scripts.build).toBe('tsc -b && node ../../scripts/build-commonjs.mjs');
+    // What the repository alone imports is not published.
+    const exported = manifest.publishConfig.exports ?? manifest.exports;
+    for (const [subpath, target] of Object.entries(exported)) {
+      expect(manifest.exports[subpath]).toEqual(target);
+      if (subpath === './package.json') continue;
+      const path = /^\.\/dist\/(.*)\.js$/.exec(target.import.default)[1];
+      // In this order: the first condition that matches wins.
+      expect(JSON.stringify(target)).toBe(
+        JSON.stringify({
+          import: { types: `./dist/${path}.d.ts`, default: `./dist/${path}.js` },
+          require: { types: `./dist/cjs/${path}.d.ts`, default: `./dist/cjs/${path}.js` },
+        }),
+      );
+    }
+  },
+);
+
+describe('the workflow', () => {
+  const workflow = readFileSync(join(ROOT, '.github/workflows/ci.yml'), 'utf8');
+
+  it('pins every action to a commit, and names its version', () => {
+    const used = [...workflow.matchAll(/uses: (.*)/g)].map(([, action]) => action);
+    expect(used.length).toBeGreaterThan(0);
+    for (const action of used)
+      expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  });
+
+  it('gives its jobs nothing but reading the repository', () => {
+    expect(workflow).toMatch(/^permissions: \{\}$/m);
+    const granted = [...workflow.matchAll(/permissions:\n((?: {6}.*\n)+)/g)].map(
+      ([, list]) => list,
+    );
+    expect(new Set(granted)).toEqual(new Set(['      contents: read\n']));
+    expect(workflow.match(/persist-credentials: false/g)?.length).toBe(
+      workflow.match(/actions\/checkout@/g)?.length,
+    );
+  });
+
+  it('tests the packages under the lowest Node that they claim, and with the pnpm of the repository', () => {
+    const lowest = published.map(({ folder }) => readJson(`${folder}/package.json`).engines.node);
+    for (const range of new Set(lowest)) expect(workflow).toContain(`"${lowestOf(range)}"`);
+    const { packageManager } = readJson('package.json');
+    expect(workflow).toContain(`--package=${packageManager} `);
+  });
+});
+
+it('gives each decision in docs/adr a number of its own, which its title has too', () => {
+  const folder = join(ROOT, 'docs/adr');
+  const files = readdirSync(folder).sort();
+  expect(files.map((file) => Number(file.slice(0, 4)))).toEqual(files.map((_, index) => index + 1));
+  for (const file of files) {
+    const title = readFileSync(join(folder, file), 'utf8').split('\n')[0];
+    expect(title, file).toMatch(new RegExp(`^# ${Number(file.slice(0, 4))}\\. `));
   }
 });

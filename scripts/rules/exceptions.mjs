@@ -17,6 +17,25 @@ export const EXCEPTIONS = [
     reason: 'It is the system clock that every package is given.',
   },
   {
+    rule: 'source-time',
+    files: 'packages/core/src/time-{source,readings}.ts',
+    reason:
+      'They find out what the system clock is: the functions of the process, or those of a test.',
+  },
+  {
+    rule: 'source-time',
+    files: 'packages/testkit/src/faults/faults.ts',
+    what: ['setTimeout'],
+    reason:
+      'The test kit stands below no clock; without the one of its option it waits in real time.',
+  },
+  {
+    rule: 'source-time',
+    files: 'packages/health/src/watchdog/{program,watchdog}.ts',
+    what: ['performance.now', 'setInterval'],
+    reason: 'They watch the real event loop, from a thread that has no clock of a test.',
+  },
+  {
     rule: 'source-chance',
     files: 'packages/core/src/random.ts',
     reason: 'It is the system random source that every package is given.',
@@ -24,15 +43,14 @@ export const EXCEPTIONS = [
   {
     rule: 'source-time',
     files: 'packages/testkit/src/manual-clock.ts',
-    what: ['setImmediate'],
+    what: ['setImmediate', 'setTimeout'],
     reason: '`settle` waits until all pending promise callbacks of the event loop have run.',
   },
   {
     rule: 'source-time',
-    files: 'packages/audit/src/**/sqlite-source.ts',
-    what: ['node:timers/promises'],
-    reason:
-      '`setImmediate` lets other work run between two synchronous reads. It waits for no time.',
+    files: 'packages/audit/src/log/loop-turn.ts',
+    what: ['node:timers'],
+    reason: '`setImmediate` lets timers and I/O run between two steps. It waits for no time.',
   },
   {
     rule: 'source-time',
@@ -42,7 +60,7 @@ export const EXCEPTIONS = [
   },
   {
     rule: 'otel',
-    files: 'packages/testkit/src/in-memory-telemetry.ts',
+    files: 'packages/testkit/src/repository/in-memory-telemetry.ts',
     reason: 'It is an OpenTelemetry SDK in memory: that is its purpose.',
   },
   {
@@ -55,6 +73,11 @@ export const EXCEPTIONS = [
     rule: 'test-time',
     files: 'packages/core/src/clock.test.ts',
     reason: 'It tests the system clock.',
+  },
+  {
+    rule: 'test-time',
+    files: 'packages/core/src/time-source.test.ts',
+    reason: 'It tests what happens to the system clock when timer functions are replaced.',
   },
   {
     rule: 'test-time',
@@ -78,6 +101,18 @@ export const EXCEPTIONS = [
   },
   {
     rule: 'test-time',
+    files: 'packages/audit/test/retention.test.ts',
+    what: ['setImmediate'],
+    reason: 'Its signer takes turns of the event loop, as one in a thread or a service does.',
+  },
+  {
+    rule: 'test-time',
+    files: 'packages/shutdown/test/listeners.test.ts',
+    what: ['node:timers/promises'],
+    reason: 'It tests real servers with real connections.',
+  },
+  {
+    rule: 'test-time',
     files: 'packages/redis/test/redis-server.ts',
     reason: 'Suites in test/servers use it to run a real server.',
   },
@@ -96,6 +131,11 @@ export const EXCEPTIONS = [
     rule: 'test-time',
     files: 'apps/parsercraft/src/lsp/lsp-process.test.ts',
     reason: 'It kills a real child process at varied moments.',
+  },
+  {
+    rule: 'test-time',
+    files: 'clients/test/cases/*.ts',
+    reason: 'Real client libraries run in real time, whose timeouts are what is provoked.',
   },
   {
     rule: 'test-time',

@@ -16,7 +16,7 @@ export const FLOORS = [
   ['recovery', 'redis'],
   ['parsercraft-handlers'],
   ['parsercraft', 'registry'],
-  ['demo', 'bench', 'observability'],
+  ['demo', 'bench', 'observability', 'clients'],
 ];
 
 /** Floor of a package by its folder name, or -1. */
@@ -30,24 +30,28 @@ export const floorOf = (name) => FLOORS.findIndex((floor) => floor.includes(name
  * @property {boolean} published
  * @property {Record<string, string>} entries subpath of each entry point to its source file, relative
  *   to the root: `{ '.': 'packages/retry/src/index.ts' }`
+ * @property {string[]} doors the subpaths that its tarball has, which may be fewer
  */
 
-/** @returns {Package[]} the packages, apps, bench and observability, sorted by folder */
+/** @returns {Package[]} the packages, apps, bench, clients and observability, sorted by folder */
 export function readPackages(root = ROOT) {
-  return globSync('{packages/*,apps/*,bench,observability}/package.json', { cwd: root })
+  return globSync('{packages/*,apps/*,bench,clients,observability}/package.json', { cwd: root })
     .map((manifest) => dirname(manifest).replaceAll('\\', '/'))
     .sort()
     .map((folder) => {
       const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
       const entries = Object.entries(manifest.exports ?? {})
         .filter(([, target]) => typeof target === 'object')
-        .map(([subpath, { default: built }]) => [subpath, sourceOf(folder, built)]);
+        .map(([subpath, target]) => [subpath, sourceOf(folder, (target.import ?? target).default)]);
       return {
         name: basename(folder),
         id: manifest.name,
         folder,
         published: manifest.private !== true,
         entries: Object.fromEntries(entries),
+        doors: entries
+          .map(([subpath]) => subpath)
+          .filter((subpath) => subpath in (manifest.publishConfig?.exports ?? manifest.exports)),
       };
     });
 }
@@ -66,7 +70,7 @@ export const isTest = (file) => file.endsWith('.test.ts') || file.includes('/tes
 
 /** Every TypeScript file of the packages, relative to the root, sorted. */
 export function listFiles(root = ROOT) {
-  return globSync('{packages/*,apps/*,bench,observability}/{src,test,page}/**/*.ts', {
+  return globSync('{packages/*,apps/*,bench,clients,observability}/{src,test,page}/**/*.ts', {
     cwd: root,
     exclude: (name) => name === 'node_modules' || name === 'dist',
   })

@@ -1,0 +1,37 @@
+// How the CommonJS build of a package follows from its manifest and its sources.
+
+/**
+ * The modules that are built for CommonJS, by their path under `src` without an extension: all but
+ * tests and the programs of `bin`, which nobody loads.
+ *
+ * @param {{ bin?: Record<string, string> }} manifest
+ * @param {string[]} files paths from the folder of the package
+ */
+export function sourcesOf({ bin = {} }, files) {
+  const programs = new Set(
+    Object.values(bin).map((file) => file.replace(/^(?:\.\/)?dist\/(.*)\.js$/, '$1')),
+  );
+  return files
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => !/\.(?:test|type-test|d)\.ts$/.test(file))
+    .map((file) => file.replace(/^src\/(.*)\.ts$/, '$1'))
+    .filter((module) => !programs.has(module))
+    .sort();
+}
+
+/**
+ * The manifest in `dist/cjs`. Node and bundlers read the nearest one, so it repeats what of the
+ * package's manifest concerns single files, with targets in the CommonJS build.
+ *
+ * @param {{ sideEffects?: boolean, imports?: object }} manifest
+ */
+export function commonJsManifest({ sideEffects, imports }) {
+  const text = JSON.stringify({ type: 'commonjs', sideEffects, imports }, undefined, 2);
+  return `${text.replaceAll('"./dist/', '"./')}\n`;
+}
+
+/** A source map whose sources are reached from another folder. */
+export function moveSources(map, prefix) {
+  const parsed = JSON.parse(map);
+  return JSON.stringify({ ...parsed, sources: parsed.sources.map((source) => prefix + source) });
+}
