@@ -1,7 +1,9 @@
 // Adds up the results that vitest left in every package, and prints the line that CI reads.
 // With `--failed N`, N steps that are not tests (a server missing, a build that broke) count as failed;
-// with `--only unit`, results of that name alone are read.
+// with `--only unit`, results of that name alone are read. Tests that failed, and those that passed
+// only when repeated, are named before the line: the end of a long log says what to look at.
 import { globSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({
@@ -11,6 +13,7 @@ const { values } = parseArgs({
 let passed = 0;
 let skipped = 0;
 let failed = Number(values.failed);
+const named = [];
 const files = globSync(
   `{packages/*,apps/*,bench,clients,compat,observability,scripts}/test-results/${values.only}.json`,
 );
@@ -19,11 +22,35 @@ for (const file of files) {
   passed += result.numPassedTests;
   failed += result.numFailedTests;
   skipped += result.numPendingTests;
+  for (const suite of result.testResults) {
+    const where = relative('.', suite.name);
+    for (const { status, fullName, failureMessages } of suite.assertionResults) {
+      // A test that was run again keeps what it failed with at first.
+      if (status === 'failed')
+        named.push(`FAILED ${where}: ${fullName}\n  ${first(failureMessages)}`);
+      else if (failureMessages.length > 0) {
+        named.push(`UNSTEADY ${where}: ${fullName}\n  ${first(failureMessages)}`);
+      }
+    }
+    if (
+      suite.status === 'failed' &&
+      suite.assertionResults.every(({ status }) => status !== 'failed')
+    ) {
+      named.push(`FAILED ${where}\n  ${first([suite.message])}`);
+    }
+  }
   // A file that cannot even be loaded has failed without having a test.
   failed += result.testResults.filter(
     (suite) => suite.status === 'failed' && suite.assertionResults.length === 0,
   ).length;
 }
+for (const text of named) console.log(text);
 if (skipped > 0) console.log(`${skipped} skipped`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
+
+function first(messages) {
+  return String(messages[0] ?? '')
+    .split('\n', 1)[0]
+    .slice(0, 300);
+}
