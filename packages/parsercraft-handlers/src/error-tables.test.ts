@@ -28,6 +28,7 @@ describe('the error tables', () => {
     ['check_protocol', of('invalid'), 'validation/low'],
     ['check_protocol', new Error('x'), 'unknown/medium'],
     ['fetch_package', refused, 'network/high'],
+    ['fetch_package', new SyntaxError('Unexpected token <'), 'unknown/high'],
     ['fetch_package', late, 'timeout/medium'],
     ['fetch_package', new Error('x'), 'unknown/high'],
     ['lsp_operation', of('invalid'), 'validation/low'],
@@ -41,24 +42,41 @@ describe('the error tables', () => {
   it.each(['invalid', 'unsupported', 'connection', 'timeout'])(
     'take %s from an error, or from its cause',
     (kind) => {
-      expect(kindOf(of(kind))).toBe(kind);
-      expect(kindOf(new Error('exhausted', { cause: of(kind) }))).toBe(kind);
+      expect(kindOf('ast_codegen', of(kind))).toBe(kind);
+      expect(kindOf('ast_codegen', new Error('exhausted', { cause: of(kind) }))).toBe(kind);
     },
   );
 
   it.each([new TypeError('x'), new RangeError('x')])('take a bare %o for a bug', (error) => {
-    expect(kindOf(error)).toBe('other');
-    expect(isCallersFault(error)).toBe(false);
-    expect(isWorthRetrying(error)).toBe(false);
-    expect(isCallersFault(invalid(error))).toBe(true);
+    expect(kindOf('ast_codegen', error)).toBe('other');
+    expect(isCallersFault('ast_codegen', error)).toBe(false);
+    expect(isWorthRetrying('ast_codegen', error)).toBe(false);
+    expect(isCallersFault('ast_codegen', invalid(error))).toBe(true);
+  });
+
+  it.each([
+    [new SyntaxError('Unexpected token <'), ['ast_codegen', 'lsp_operation'], ['fetch_package']],
+    [
+      Object.assign(new Error('no access'), { status: 403 }),
+      ['fetch_package', 'lsp_operation'],
+      [],
+    ],
+    [Object.assign(new Error('no access'), { status: 401 }), ['fetch_package'], []],
+    [Object.assign(new Error('slow down'), { status: 429 }), [], ['fetch_package']],
+    [new Error('bad', { cause: { kind: 'invalid' } }), [], ['fetch_package', 'check_protocol']],
+  ] as const)('tell whose fault %o is', (error, callers, subsystems) => {
+    for (const each of callers) expect(isCallersFault(each, error)).toBe(true);
+    for (const each of subsystems) expect(isCallersFault(each, error)).toBe(false);
   });
 
   it('retry a connection error, and nothing that is the caller’s fault', () => {
-    expect(isWorthRetrying(of('connection'))).toBe(true);
-    expect(isWorthRetrying(refused)).toBe(true);
-    expect(isWorthRetrying(new Error('x'))).toBe(false);
-    expect(isWorthRetrying(Object.assign(of('invalid'), { code: 'ECONNRESET' }))).toBe(false);
-    expect(isCallersFault(unsupported)).toBe(true);
+    expect(isWorthRetrying('ast_codegen', of('connection'))).toBe(true);
+    expect(isWorthRetrying('ast_codegen', refused)).toBe(true);
+    expect(isWorthRetrying('ast_codegen', new Error('x'))).toBe(false);
+    expect(
+      isWorthRetrying('ast_codegen', Object.assign(of('invalid'), { code: 'ECONNRESET' })),
+    ).toBe(false);
+    expect(isCallersFault('ast_codegen', unsupported)).toBe(true);
   });
 
   it('survive a hostile error and a cycle', () => {
@@ -70,9 +88,9 @@ describe('the error tables', () => {
         },
       },
     );
-    expect(kindOf(hostile)).toBe('other');
+    expect(kindOf('ast_codegen', hostile)).toBe('other');
     const cycle = new Error('a');
     cycle.cause = cycle;
-    expect(kindOf(cycle)).toBe('other');
+    expect(kindOf('ast_codegen', cycle)).toBe('other');
   });
 });

@@ -2,9 +2,11 @@ import {
   classify,
   type ErrorCategory,
   type ErrorSeverity,
+  isFailure,
   isRefusal,
   isTemperError,
 } from '@temper/core';
+import { isError } from '@temper/core/policy';
 
 /** The guarded operations. */
 export type OperationName =
@@ -67,7 +69,10 @@ export const ERROR_TABLES: Readonly<Record<OperationName, readonly Row[]>> = {
 /** How many errors deep a `cause` chain is asked for a kind. */
 const MAX_DEPTH = 8;
 
-/** The first answer about an error or what it was caused by. Never throws. */
+/**
+ * The first answer about what was thrown, of whatever type, or an error that it was caused by. Another cause
+ * may be anything, such as a parsed body. Never throws.
+ */
 function inChain<T>(
   error: unknown,
   ask: (fields: Readonly<Record<string, unknown>>) => T | undefined,
@@ -78,7 +83,7 @@ function inChain<T>(
       const fields = at as Readonly<Record<string, unknown>>;
       const answer = ask(fields);
       if (answer !== undefined) return answer;
-      at = fields.cause;
+      at = isError(fields.cause) ? fields.cause : undefined;
     }
   } catch {
     // a hostile getter
@@ -95,28 +100,34 @@ const saidKind = (error: unknown): ErrorKind | undefined =>
   );
 
 /**
- * Core takes a `SyntaxError` for a bad answer, and an argument that Node refuses for a bug. A subsystem gets
- * the caller's source and arguments as they are.
+ * Whether a subsystem refused what the caller gave it. Core takes an argument that Node refuses for a bug, and
+ * a `SyntaxError` for a bad answer: so it is of the registry, and of a subsystem that is given the caller's
+ * source it is a mistake in that.
  */
-const refusesInput = (error: unknown): boolean =>
+const refusesInput = (operation: OperationName, error: unknown): boolean =>
   inChain(
     error,
     ({ name, code }) =>
-      name === 'SyntaxError' ||
+      (name === 'SyntaxError' && takesSource(operation)) ||
       (typeof code === 'string' && /^ERR_(?:INVALID_ARG_|OUT_OF_RANGE$)/.test(code)) ||
       undefined,
   ) ?? false;
+
+/** Whether an operation is given source that can be wrong: then its table has a row for that. */
+function takesSource(operation: OperationName): boolean {
+  return ERROR_TABLES[operation].some(({ kind }) => kind === 'invalid');
+}
 
 /**
  * What kind of error this is. A subsystem can say so itself, with a `kind` of this name on the error
  * or on one of its causes; otherwise core's classification of it decides, causes and codes included.
  */
-export function kindOf(error: unknown): ErrorKind {
+export function kindOf(operation: OperationName, error: unknown): ErrorKind {
   const said = saidKind(error);
   if (said !== undefined) return said;
   const { category } = classify(error);
   if (category === 'validation') return 'invalid';
-  if (category === 'internal' && refusesInput(error)) return 'invalid';
+  if (category === 'internal' && refusesInput(operation, error)) return 'invalid';
   if (category === 'network') return 'connection';
   if (category === 'timeout') return 'timeout';
   if (nameOf(error).startsWith('Unsupported')) return 'unsupported';
@@ -135,8 +146,8 @@ function nameOf(error: unknown): string {
  * Whether trying again may help: core's classification says so, or the subsystem calls it a
  * connection or a timeout. Our own refusals and what is the caller's fault are never worth it.
  */
-export function isWorthRetrying(error: unknown): boolean {
-  if (isCallersFault(error)) return false;
+export function isWorthRetrying(operation: OperationName, error: unknown): boolean {
+  if (isCallersFault(operation, error)) return false;
   if (classify(error).transient) return true;
   return !isTemperError(error) && ['connection', 'timeout'].includes(saidKind(error) ?? '');
 }
@@ -150,17 +161,19 @@ export function verdictOf(operation: OperationName, error: unknown): Verdict {
     const { category, severity } = classify(error);
     return { category, severity };
   }
-  const kind = kindOf(error);
+  const kind = kindOf(operation, error);
   const table = ERROR_TABLES[operation];
   const found = table.find((one) => one.kind === kind) ?? (table.at(-1) as Row);
   return { category: found.category, severity: found.severity };
 }
 
 /**
- * Whether an error is the caller's own (an invalid program, say) and says nothing against the
- * subsystem: such an error neither opens a breaker nor is worth a retry or a degraded answer.
+ * Whether an error is the caller's own (an invalid program, say, or a package that it may not read) and says
+ * nothing against the subsystem: such an error neither opens a breaker nor is worth a retry or a degraded
+ * answer.
  */
-export function isCallersFault(error: unknown): boolean {
-  const kind = kindOf(error);
-  return kind === 'invalid' || kind === 'unsupported';
+export function isCallersFault(operation: OperationName, error: unknown): boolean {
+  const kind = kindOf(operation, error);
+  if (kind === 'invalid' || kind === 'unsupported') return true;
+  return saidKind(error) === undefined && !isFailure({ ok: false, error });
 }

@@ -75,9 +75,9 @@ export interface GuardedOperationOptions<T> {
   /** Time for the whole operation, in milliseconds. */
   readonly timeoutMs: number;
   /** A degraded answer for when there is no real one; `undefined` when there is none either. */
-  readonly degrade?: (error: unknown) => Guarded<T> | undefined;
+  readonly degrade?: (error: unknown, key: string | undefined) => Guarded<T> | undefined;
   /** Keeps a real answer for later. */
-  readonly remember?: (value: T) => void;
+  readonly remember?: (value: T, key: string | undefined) => void;
 }
 
 /**
@@ -97,6 +97,7 @@ export async function runGuarded<T>(
 ): Promise<Guarded<T>> {
   const callOptions = callOptionsOf(guard.operation, options);
   const { actor } = options;
+  const key = callOptions.key ?? callOptions.parent?.key;
   const startedAt = services.clock.monotonic();
   let attempts = 0;
   const settle = async (
@@ -147,11 +148,14 @@ export async function runGuarded<T>(
       ...verdictOf(guard.operation, error),
       context: { operation: guard.operation, resource, errorType: errorType(error) },
     });
-    const rejected = isTemperError(error, 'RATE_LIMIT_EXCEEDED');
+    // By our own limiter, before the subsystem was called: it may have limiters of its own.
+    const rejected = attempts === 0 && isTemperError(error, 'RATE_LIMIT_EXCEEDED');
     const degraded =
-      rejected || isCallersFault(error) || callOptions.parent?.endedBy !== undefined
+      rejected ||
+      isCallersFault(guard.operation, error) ||
+      callOptions.parent?.endedBy !== undefined
         ? undefined
-        : degradedAnswer(guard, error);
+        : degradedAnswer(guard, error, key);
     const status = degraded !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure';
     await settle(
       status,
@@ -161,7 +165,7 @@ export async function runGuarded<T>(
     if (degraded !== undefined) return degraded;
     throw error;
   }
-  guard.remember?.(value);
+  guard.remember?.(value, key);
   await settle('success', { ok: true, value });
   return { value };
 }
@@ -215,11 +219,12 @@ function isCancelled({ signal, parent }: CallOptions): boolean {
 function degradedAnswer<T>(
   guard: GuardedOperationOptions<T>,
   error: unknown,
+  key: string | undefined,
 ): Guarded<T> | undefined {
   const option = 'degraded answer';
   let degraded: Guarded<T> | undefined;
   notify(guard.operation, option, () => {
-    const found = guard.degrade?.(error);
+    const found = guard.degrade?.(error, key);
     const value: unknown = found?.value;
     if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') {
       const mistake = new TypeError('It must answer at once, and returned a promise.');

@@ -229,20 +229,23 @@ export function parserCraftHardening<
     },
     registry: {
       fetchPackage: (name, range, own) => {
-        const key = `${name}@${range}`;
+        // An answer may depend on whom the call is for.
+        const idOf = (key: string | undefined): string => JSON.stringify([name, range, key]);
+        let asked = 0;
         return runGuarded(
           services,
           guard<Package>('fetch_package', {
-            remember: (value) => packages.remember(key, value),
-            degrade: (error) => {
-              const stale = packages.recall(key);
+            remember: (value, key) => packages.remember(idOf(key), value, asked),
+            degrade: (error, key) => {
+              const stale = packages.recall(idOf(key));
               return stale === undefined
                 ? undefined
                 : { value: stale.value, degraded: { by: 'stale', ageMs: stale.ageMs, error } };
             },
           }),
-          key,
+          `${name}@${range}`,
           async (context) => {
+            asked = packages.ask();
             const value = await registry.fetchPackage(name, range, context);
             const failed = ask(
               'fetch_package',
@@ -262,8 +265,8 @@ export function parserCraftHardening<
         runGuarded(
           services,
           guard<Answer>('lsp_operation', {
-            degrade: (error) => {
-              const value = lsp.lastGood?.(method, params);
+            degrade: (error, key) => {
+              const value = lsp.lastGood?.(method, params, key);
               return value === undefined
                 ? undefined
                 : { value, degraded: { by: 'last-good', error } };

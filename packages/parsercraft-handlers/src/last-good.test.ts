@@ -6,12 +6,22 @@ describe('last good answers', () => {
   it('are dropped when they are older than the limit, and not before', () => {
     let now = 0;
     const answers = new LastGood<string>(10, 100, () => now);
-    answers.remember('a', 'A');
+    answers.remember('a', 'A', answers.ask());
     now = 100;
     expect(answers.recall('a')).toEqual({ value: 'A', ageMs: 100 });
     now = 101;
     expect(answers.recall('a')).toBeUndefined();
     expect(answers.size).toBe(0);
+  });
+
+  it('are those to the latest questions, in whatever order they come', () => {
+    const answers = new LastGood<string>(10, 100, () => 0);
+    const [first, second, third] = [answers.ask(), answers.ask(), answers.ask()];
+    answers.remember('a', 'second', second);
+    answers.remember('a', 'first', first);
+    expect(answers.recall('a')?.value).toBe('second');
+    answers.remember('a', 'third', third);
+    expect(answers.recall('a')?.value).toBe('third');
   });
 
   it('are, of any sequence of uses, the most recently used ones', () => {
@@ -22,7 +32,7 @@ describe('last good answers', () => {
         let recent: string[] = [];
         for (const { write, key } of steps) {
           if (write) {
-            answers.remember(key, key);
+            answers.remember(key, key, answers.ask());
             recent = [...recent.filter((one) => one !== key), key].slice(-max);
             if (max === 0) recent = [];
           } else {

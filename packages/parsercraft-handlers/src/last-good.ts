@@ -5,12 +5,20 @@ export interface Remembered<T> {
   readonly ageMs: number;
 }
 
+interface Entry<T> {
+  readonly value: T;
+  readonly at: number;
+  /** Number of the question that it answers. */
+  readonly asked: number;
+}
+
 /** The last good answers, by key, of bounded number and age: the least recently used goes first. */
 export class LastGood<T> {
-  readonly #entries = new Map<string, { readonly value: T; readonly at: number }>();
+  readonly #entries = new Map<string, Entry<T>>();
   readonly #maxEntries: number;
   readonly #maxAgeMs: number;
   readonly #monotonic: () => number;
+  #questions = 0;
 
   constructor(maxEntries: number, maxAgeMs: number, monotonic: () => number) {
     this.#maxEntries = maxEntries;
@@ -22,10 +30,21 @@ export class LastGood<T> {
     return this.#entries.size;
   }
 
-  remember(key: string, value: T): void {
+  /** A question is asked now. @returns its number, for {@link remember} */
+  ask(): number {
+    return ++this.#questions;
+  }
+
+  /**
+   * Keeps an answer, unless one to a later question is kept already.
+   *
+   * @param asked - number of its question
+   */
+  remember(key: string, value: T, asked: number): void {
+    const kept = this.#entries.get(key);
+    if (this.#maxEntries === 0 || (kept !== undefined && kept.asked > asked)) return;
     this.#entries.delete(key);
-    if (this.#maxEntries === 0) return;
-    this.#entries.set(key, { value, at: this.#monotonic() });
+    this.#entries.set(key, { value, at: this.#monotonic(), asked });
     if (this.#entries.size > this.#maxEntries) {
       const [oldest] = this.#entries.keys();
       this.#entries.delete(oldest as string);

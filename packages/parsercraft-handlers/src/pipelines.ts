@@ -1,9 +1,9 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import type { Executor, Outcome } from '@temper/core';
+import type { Executor, ShouldHandle } from '@temper/core';
 import { type RateLimiter, type TokenBucketStats, tokenBucket } from '@temper/ratelimit';
 import { pipeline, timeout } from '@temper/recovery';
 import { type RetryPolicy, retry } from '@temper/retry';
-import { isCallersFault, isWorthRetrying, type OperationName } from './error-tables.ts';
+import { isCallersFault, isWorthRetrying, OPERATIONS, type OperationName } from './error-tables.ts';
 import type { HardeningRuntime, HardeningSettings } from './options.ts';
 
 /** Every policy of a hardened ParserCraft, by its name in the report. */
@@ -35,31 +35,50 @@ export function makePolicies(
   settings: HardeningSettings,
   { clock, random, spans }: Required<HardeningRuntime>,
 ): HardeningPolicies {
-  const atFault = (outcome: Outcome<unknown>): boolean =>
-    !outcome.ok && !isCallersFault(outcome.error);
-  const worthRetrying = (outcome: Outcome<unknown>): boolean =>
-    !outcome.ok && isWorthRetrying(outcome.error);
   const breakers = mapValues(settings.breakers, (name, { failureThreshold, openDurationMs }) =>
-    circuitBreaker({ name, failureThreshold, openDurationMs, shouldHandle: atFault, clock, spans }),
+    circuitBreaker({
+      name,
+      failureThreshold,
+      openDurationMs,
+      shouldHandle: handles(isAtFault, behind(name)),
+      clock,
+      spans,
+    }),
   );
   const limiters = mapValues(settings.limiters, (name, { limit, windowMs, burst }) =>
     // Refused at once rather than queued: an editor asks again by itself.
     tokenBucket({ name, limit, windowMs, burst, maxQueue: 0, clock, spans }),
   );
   const retries: Partial<Record<OperationName, RetryPolicy>> = {};
-  for (const [name, plan] of Object.entries(settings.plans)) {
+  for (const name of OPERATIONS) {
+    const plan = settings.plans[name];
     if (plan.maxAttempts === 1) continue;
-    retries[name as OperationName] = retry({
+    retries[name] = retry({
       name,
       maxAttempts: plan.maxAttempts,
       initialDelayMs: plan.retryDelayMs,
-      shouldHandle: worthRetrying,
+      shouldHandle: handles(isWorthRetrying, name),
       clock,
       random,
       spans,
     });
   }
   return { breakers, limiters, retries };
+}
+
+/** An operation behind a breaker. What is at fault is the same for all of them. */
+function behind(breaker: keyof HardeningSettings['breakers']): OperationName {
+  return OPERATIONS.find((name) => PIPELINE_PARTS[name].breaker === breaker) as OperationName;
+}
+
+const isAtFault = (operation: OperationName, error: unknown): boolean =>
+  !isCallersFault(operation, error);
+
+function handles(
+  counts: (operation: OperationName, error: unknown) => boolean,
+  operation: OperationName,
+): ShouldHandle {
+  return (outcome) => !outcome.ok && counts(operation, outcome.error);
 }
 
 /** The one path of an operation: limiter, retry, breaker, attempt timeout; the deadline is the call's. */

@@ -62,8 +62,10 @@ export interface LspSubsystem<Params = unknown, Answer = unknown> {
   /**
    * An answer from what was understood last, without the server; undefined when there is none.
    * It is given to the user marked as degraded.
+   *
+   * @param key - of the call: whose answer it may be
    */
-  lastGood?(method: string, params: Params): Answer | undefined;
+  lastGood?(method: string, params: Params, key: string | undefined): Answer | undefined;
   /** Asks the server for as little as shows that it answers. */
   probe(context: PortContext): unknown;
 }

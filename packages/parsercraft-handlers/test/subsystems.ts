@@ -18,7 +18,7 @@ export interface Script {
   isFailure: (value: unknown) => unknown;
   registryProbe: () => unknown;
   request: (context: PortContext) => unknown;
-  lastGood: () => unknown;
+  lastGood: (method: string, params: unknown, key: string | undefined) => unknown;
   lspProbe: () => unknown;
 }
 
@@ -72,7 +72,7 @@ export function fakeSubsystems(): FakeSubsystems {
       },
       lsp: {
         request: (_, __, context) => run('request', context),
-        lastGood: () => run('lastGood'),
+        lastGood: (...asked) => run('lastGood', ...asked),
         probe: () => run('lspProbe'),
       },
     },
