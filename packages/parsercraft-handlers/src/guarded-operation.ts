@@ -6,6 +6,7 @@ import {
   type Executor,
   isTemperError,
   type Operation,
+  OperationTimeoutError,
   type Outcome,
 } from '@temper/core';
 import {
@@ -16,7 +17,6 @@ import {
   errorType,
   isCall,
   type Listeners,
-  notify,
   reportCallbackError,
 } from '@temper/core/policy';
 import { isCallersFault, type OperationName, verdictOf } from './error-tables.ts';
@@ -74,8 +74,13 @@ export interface GuardedOperationOptions<T> {
   readonly pipeline: Executor;
   /** Time for the whole operation, in milliseconds. */
   readonly timeoutMs: number;
-  /** A degraded answer for when there is no real one; `undefined` when there is none either. */
-  readonly degrade?: (error: unknown, key: string | undefined) => Guarded<T> | undefined;
+  /**
+   * A degraded answer for when there is no real one; `undefined` when there is none either. It may take as
+   * long as an attempt.
+   */
+  readonly degrade?: (error: unknown, key: string | undefined) => Promise<Guarded<T> | undefined>;
+  /** Time for {@link degrade}, in milliseconds. */
+  readonly degradeTimeoutMs: number;
   /** Keeps a real answer for later. */
   readonly remember?: (value: T, key: string | undefined) => void;
 }
@@ -155,7 +160,7 @@ export async function runGuarded<T>(
       isCallersFault(guard.operation, error) ||
       callOptions.parent?.endedBy !== undefined
         ? undefined
-        : degradedAnswer(guard, error, key);
+        : await degradedAnswer(services.clock, guard, error, key);
     const status = degraded !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure';
     await settle(
       status,
@@ -213,26 +218,27 @@ function isCancelled({ signal, parent }: CallOptions): boolean {
 }
 
 /**
- * The degraded answer. A port that throws, or returns a promise, has none, and the operation keeps its
- * own error.
+ * The degraded answer. A port that throws, or does not answer in time, has none, and the operation keeps
+ * its own error.
  */
-function degradedAnswer<T>(
-  guard: GuardedOperationOptions<T>,
+async function degradedAnswer<T>(
+  clock: Clock,
+  { operation, degrade, degradeTimeoutMs: timeoutMs }: GuardedOperationOptions<T>,
   error: unknown,
   key: string | undefined,
-): Guarded<T> | undefined {
-  const option = 'degraded answer';
-  let degraded: Guarded<T> | undefined;
-  notify(guard.operation, option, () => {
-    const found = guard.degrade?.(error, key);
-    const value: unknown = found?.value;
-    if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') {
-      const mistake = new TypeError('It must answer at once, and returned a promise.');
-      reportCallbackError(guard.operation, option, mistake);
-    } else {
-      degraded = found;
-    }
-    return value;
+): Promise<Guarded<T> | undefined> {
+  if (degrade === undefined) return undefined;
+  const late = new AbortController();
+  const tooLate = clock.sleep(timeoutMs, late.signal).then(() => {
+    throw new OperationTimeoutError(operation, timeoutMs, `The degraded answer of '${operation}'`);
   });
-  return degraded;
+  try {
+    return await Promise.race([degrade(error, key), tooLate]);
+  } catch (mistake) {
+    reportCallbackError(operation, 'degraded answer', mistake);
+    return undefined;
+  } finally {
+    tooLate.catch(() => undefined);
+    late.abort();
+  }
 }

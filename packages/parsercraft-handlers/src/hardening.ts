@@ -163,6 +163,7 @@ export function parserCraftHardening<
     operation,
     pipeline: pipelines[operation],
     timeoutMs: settings.plans[operation].timeoutMs,
+    degradeTimeoutMs: settings.plans[operation].attemptTimeoutMs,
     ...answers,
   });
   const pipelines = {
@@ -182,8 +183,8 @@ export function parserCraftHardening<
   shutdown.register({
     name: 'release policies',
     run: () => {
-      const { breakers, limiters, retries } = policies;
-      for (const group of [breakers, limiters, retries]) {
+      const { breakers, limiters, bulkheads, shares, retries } = policies;
+      for (const group of [breakers, limiters, bulkheads, shares, retries]) {
         for (const policy of Object.values(group)) policy[Symbol.dispose]();
       }
       if (options.health === undefined) monitor[Symbol.dispose]();
@@ -214,11 +215,11 @@ export function parserCraftHardening<
         runGuarded(
           services,
           guard<Report>('check_protocol', {
-            degrade: (error) =>
+            degrade: async (error) =>
               protocols.unchecked === undefined
                 ? undefined
                 : {
-                    value: protocols.unchecked(request, error),
+                    value: await protocols.unchecked(request, error),
                     degraded: { by: 'unchecked', error },
                   },
           }),
@@ -236,7 +237,7 @@ export function parserCraftHardening<
           services,
           guard<Package>('fetch_package', {
             remember: (value, key) => packages.remember(idOf(key), value, asked),
-            degrade: (error, key) => {
+            degrade: async (error, key) => {
               const stale = packages.recall(idOf(key));
               return stale === undefined
                 ? undefined
@@ -265,8 +266,8 @@ export function parserCraftHardening<
         runGuarded(
           services,
           guard<Answer>('lsp_operation', {
-            degrade: (error, key) => {
-              const value = lsp.lastGood?.(method, params, key);
+            degrade: async (error, key) => {
+              const value = await lsp.lastGood?.(method, params, key);
               return value === undefined
                 ? undefined
                 : { value, degraded: { by: 'last-good', error } };

@@ -1,3 +1,4 @@
+export type { Bulkhead, BulkheadStats, KeyShare } from './bulkhead.ts';
 export {
   ERROR_TABLES,
   type ErrorKind,
@@ -23,6 +24,7 @@ export {
 } from './hardening.ts';
 export {
   type BreakerSetting,
+  type BulkheadSetting,
   HARDENING_DEFAULTS,
   type HardeningOverrides,
   type HardeningRuntime,

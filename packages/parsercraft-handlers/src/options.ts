@@ -15,6 +15,24 @@ export interface LimiterSetting {
   readonly windowMs: number;
   /** Depth of the bucket. */
   readonly burst: number;
+  /**
+   * The largest part of the limit, and of the burst, that calls with the same `key` may use; 1 is all of
+   * it. Calls without a key are bounded by the limit alone.
+   */
+  readonly share: number;
+}
+
+/** How many calls a subsystem gets at the same time. The others wait for their turn, in fair order by `key`. */
+export interface BulkheadSetting {
+  /** Calls at the same time. A subsystem that works on one call at a time has 1. */
+  readonly limit: number;
+  /**
+   * The largest part of the limit that calls with the same `key` may use, but at least one call; 1 is all
+   * of it. Calls without a key are bounded by the limit alone.
+   */
+  readonly share: number;
+  /** Calls that may wait: of each key, and together. One more is refused. */
+  readonly maxQueue: number;
 }
 
 /** A plan of the table. */
@@ -37,6 +55,7 @@ export interface HardeningSettings {
   readonly limiters: Readonly<
     Record<'ast_analysis' | 'registry_query' | 'lsp_requests', LimiterSetting>
   >;
+  readonly bulkheads: Readonly<Record<'ast' | 'protocols' | 'registry' | 'lsp', BulkheadSetting>>;
   readonly plans: Readonly<
     Record<
       'ast_codegen' | 'type_inference' | 'fetch_package' | 'check_protocol' | 'lsp_operation',
@@ -74,7 +93,18 @@ const plan = (maxAttempts: number, attemptTimeoutMs = 5000): PlanSetting => ({
   attemptTimeoutMs,
 });
 
-/** The report's values. A limiter's bucket is as deep as its limit, as the original's was. */
+const limiter = (limit: number): LimiterSetting => ({
+  limit,
+  windowMs: MINUTE,
+  burst: limit,
+  share: 1,
+});
+const bulkhead = (limit: number): BulkheadSetting => ({ limit, share: 1, maxQueue: 1000 });
+
+/**
+ * The report's values. A limiter's bucket is as deep as its limit, as the original's was. The report has no
+ * bulkheads: a compiler and a checker that run in the calling process work on one call at a time.
+ */
 export const HARDENING_DEFAULTS: HardeningSettings = {
   breakers: {
     ast_codegen: { failureThreshold: 10, openDurationMs: MINUTE },
@@ -82,9 +112,15 @@ export const HARDENING_DEFAULTS: HardeningSettings = {
     registry_fetch: { failureThreshold: 5, openDurationMs: 2 * MINUTE },
   },
   limiters: {
-    ast_analysis: { limit: 1000, windowMs: MINUTE, burst: 1000 },
-    registry_query: { limit: 500, windowMs: MINUTE, burst: 500 },
-    lsp_requests: { limit: 2000, windowMs: MINUTE, burst: 2000 },
+    ast_analysis: limiter(1000),
+    registry_query: limiter(500),
+    lsp_requests: limiter(2000),
+  },
+  bulkheads: {
+    ast: bulkhead(1),
+    protocols: bulkhead(1),
+    registry: bulkhead(16),
+    lsp: bulkhead(4),
   },
   plans: {
     ast_codegen: plan(1),
@@ -119,6 +155,8 @@ const RANGES: Readonly<
   failureThreshold: { min: 1, integer: true },
   openDurationMs: { min: 0, aboveMin: true },
   limit: { min: 1 },
+  share: { min: 0, max: 1, aboveMin: true },
+  maxQueue: { min: 0, integer: true },
   windowMs: { min: 0, aboveMin: true },
   burst: { min: 1 },
   maxAttempts: { min: 1, integer: true },

@@ -3,6 +3,7 @@ import type { Executor, ShouldHandle } from '@temper/core';
 import { type RateLimiter, type TokenBucketStats, tokenBucket } from '@temper/ratelimit';
 import { pipeline, timeout } from '@temper/recovery';
 import { type RetryPolicy, retry } from '@temper/retry';
+import { Bulkhead, KeyShare, wasCutShort } from './bulkhead.ts';
 import { isCallersFault, isWorthRetrying, OPERATIONS, type OperationName } from './error-tables.ts';
 import type { HardeningRuntime, HardeningSettings } from './options.ts';
 
@@ -12,22 +13,26 @@ export interface HardeningPolicies {
   readonly limiters: Readonly<
     Record<keyof HardeningSettings['limiters'], RateLimiter<TokenBucketStats>>
   >;
+  readonly bulkheads: Readonly<Record<keyof HardeningSettings['bulkheads'], Bulkhead>>;
+  /** For limiters of which a key may use only a share. */
+  readonly shares: Readonly<Partial<Record<keyof HardeningSettings['limiters'], KeyShare>>>;
   readonly retries: Readonly<Partial<Record<OperationName, RetryPolicy>>>;
 }
 
 /** What an operation is guarded with, outermost first. */
 export interface PipelineParts {
   readonly limiter?: keyof HardeningSettings['limiters'];
+  readonly bulkhead: keyof HardeningSettings['bulkheads'];
   readonly breaker?: keyof HardeningSettings['breakers'];
 }
 
-/** Which limiter and breaker guard which operation. */
+/** Which limiter, bulkhead and breaker guard which operation. */
 export const PIPELINE_PARTS: Readonly<Record<OperationName, PipelineParts>> = {
-  ast_codegen: { limiter: 'ast_analysis', breaker: 'ast_codegen' },
-  type_inference: { limiter: 'ast_analysis', breaker: 'ast_codegen' },
-  check_protocol: { breaker: 'protocol_check' },
-  fetch_package: { limiter: 'registry_query', breaker: 'registry_fetch' },
-  lsp_operation: { limiter: 'lsp_requests' },
+  ast_codegen: { limiter: 'ast_analysis', bulkhead: 'ast', breaker: 'ast_codegen' },
+  type_inference: { limiter: 'ast_analysis', bulkhead: 'ast', breaker: 'ast_codegen' },
+  check_protocol: { bulkhead: 'protocols', breaker: 'protocol_check' },
+  fetch_package: { limiter: 'registry_query', bulkhead: 'registry', breaker: 'registry_fetch' },
+  lsp_operation: { limiter: 'lsp_requests', bulkhead: 'lsp' },
 };
 
 /** Creates the policies of the settings. */
@@ -49,6 +54,17 @@ export function makePolicies(
     // Refused at once rather than queued: an editor asks again by itself.
     tokenBucket({ name, limit, windowMs, burst, maxQueue: 0, clock, spans }),
   );
+  const bulkheads = mapValues(
+    settings.bulkheads,
+    (name, setting) => new Bulkhead({ name, ...setting, clock, spans }),
+  );
+  const shares: Partial<Record<keyof HardeningSettings['limiters'], KeyShare>> = {};
+  for (const [name, { share, ...rule }] of Object.entries(settings.limiters)) {
+    if (share === 1) continue;
+    const own = { limit: Math.max(1, rule.limit * share), burst: Math.max(1, rule.burst * share) };
+    const { windowMs } = rule;
+    shares[name as keyof typeof shares] = new KeyShare({ name, windowMs, ...own, clock, spans });
+  }
   const retries: Partial<Record<OperationName, RetryPolicy>> = {};
   for (const name of OPERATIONS) {
     const plan = settings.plans[name];
@@ -63,7 +79,7 @@ export function makePolicies(
       spans,
     });
   }
-  return { breakers, limiters, retries };
+  return { breakers, limiters, bulkheads, shares, retries };
 }
 
 /** An operation behind a breaker. What is at fault is the same for all of them. */
@@ -78,20 +94,26 @@ function handles(
   counts: (operation: OperationName, error: unknown) => boolean,
   operation: OperationName,
 ): ShouldHandle {
-  return (outcome) => !outcome.ok && counts(operation, outcome.error);
+  return (outcome, call) => !outcome.ok && !wasCutShort(call) && counts(operation, outcome.error);
 }
 
-/** The one path of an operation: limiter, retry, breaker, attempt timeout; the deadline is the call's. */
+/**
+ * The one path of an operation: limiter, bulkhead, retry, breaker, attempt timeout; the deadline is the
+ * call's. The bulkhead is outside the breaker and the attempt's timeout, which therefore measure the
+ * subsystem alone and never a wait for its turn.
+ */
 export function makePipeline(
   operation: OperationName,
   settings: HardeningSettings,
   policies: HardeningPolicies,
   { clock, spans }: Pick<Required<HardeningRuntime>, 'clock' | 'spans'>,
 ): Executor {
-  const { limiter, breaker } = PIPELINE_PARTS[operation];
+  const { limiter, bulkhead, breaker } = PIPELINE_PARTS[operation];
   const { attemptTimeoutMs } = settings.plans[operation];
   const parts: (Executor | undefined)[] = [
+    limiter === undefined ? undefined : policies.shares[limiter],
     limiter === undefined ? undefined : policies.limiters[limiter],
+    policies.bulkheads[bulkhead],
     policies.retries[operation],
     breaker === undefined ? undefined : policies.breakers[breaker],
     timeout({

@@ -29,9 +29,9 @@ export interface ProtocolSubsystem<Request = unknown, Report = unknown> {
   check(request: Request, context: PortContext): Report | PromiseLike<Report>;
   /**
    * The report for when no check can run: it says that these parts were not checked, and why.
-   * Without it an operation that fails has no degraded answer.
+   * Without it an operation that fails has no degraded answer. It gets as long as an attempt.
    */
-  unchecked?(request: Request, reason: unknown): Report;
+  unchecked?(request: Request, reason: unknown): Report | PromiseLike<Report>;
   /** A request that must pass, for the health check. */
   readonly probe: Request;
 }
@@ -61,11 +61,13 @@ export interface LspSubsystem<Params = unknown, Answer = unknown> {
   request(method: string, params: Params, context: PortContext): Answer | PromiseLike<Answer>;
   /**
    * An answer from what was understood last, without the server; undefined when there is none.
-   * It is given to the user marked as degraded.
-   *
-   * @param key - of the call: whose answer it may be
+   * It is given to the user marked as degraded. It gets as long as an attempt.
    */
-  lastGood?(method: string, params: Params, key: string | undefined): Answer | undefined;
+  lastGood?(
+    method: string,
+    params: Params,
+    key: string | undefined,
+  ): Answer | undefined | PromiseLike<Answer | undefined>;
   /** Asks the server for as little as shows that it answers. */
   probe(context: PortContext): unknown;
 }

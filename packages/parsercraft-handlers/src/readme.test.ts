@@ -123,11 +123,11 @@ it('lists every setting with its value', () => {
 });
 
 it('lists the pipelines and the error tables', () => {
-  expect(table('operation', 'limiter').map((row) => row.slice(0, 4))).toEqual(
+  expect(table('operation', 'limiter').map((row) => row.slice(0, 5))).toEqual(
     api.OPERATIONS.map((operation) => {
-      const { limiter = 'none', breaker = 'none' } = api.PIPELINE_PARTS[operation];
+      const { limiter = 'none', bulkhead, breaker = 'none' } = api.PIPELINE_PARTS[operation];
       const { maxAttempts } = api.HARDENING_DEFAULTS.plans[operation];
-      return [operation, limiter, String(maxAttempts), breaker];
+      return [operation, limiter, bulkhead, String(maxAttempts), breaker];
     }),
   );
   expect(table('operation', 'kind')).toEqual(

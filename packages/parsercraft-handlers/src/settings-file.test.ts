@@ -19,6 +19,9 @@ const walk = (value: object, path: string[]): void => {
 };
 walk(HARDENING_DEFAULTS, []);
 
+/** The setting has a range up to 1. */
+const isShare = (path: readonly string[]): boolean => path.at(-1) === 'share';
+
 const nested = (path: readonly string[], value: number): object =>
   path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
 const at = (value: unknown, path: readonly string[]): unknown =>
@@ -29,18 +32,28 @@ describe('settings', () => {
     '%s can be overridden by an object and by YAML',
     (_, path) => {
       const expected = structuredClone(HARDENING_DEFAULTS);
-      (at(expected, path.slice(0, -1)) as Record<string, number>)[path.at(-1) as string] = 7;
-      expect(resolveSettings(nested(path, 7))).toEqual(expected);
+      const other = isShare(path) ? 0.7 : 7;
+      (at(expected, path.slice(0, -1)) as Record<string, number>)[path.at(-1) as string] = other;
+      expect(resolveSettings(nested(path, other))).toEqual(expected);
       const yaml = path.map((key, depth) => `${'  '.repeat(depth)}${key}:`).join('\n');
-      expect(resolveSettings(parseSettings(`${yaml} 7\n`))).toEqual(expected);
+      expect(resolveSettings(parseSettings(`${yaml} ${other}\n`))).toEqual(expected);
     },
   );
 
   it('make a hardening of any valid part of them, and keep it', async () => {
-    const values = fc.dictionary(
-      fc.constantFrom(...PATHS.map((path) => path.join('.'))),
-      fc.integer({ min: 1, max: 1_000_000 }),
-    );
+    const values = fc
+      .dictionary(
+        fc.constantFrom(...PATHS.map((path) => path.join('.'))),
+        fc.integer({ min: 1, max: 1_000_000 }),
+      )
+      .map((given) =>
+        Object.fromEntries(
+          Object.entries(given).map(([name, value]) => [
+            name,
+            isShare(name.split('.')) ? 1 / value : value,
+          ]),
+        ),
+      );
     await fc.assert(
       fc.asyncProperty(values, async (given) => {
         const overrides: Record<string, unknown> = {};
