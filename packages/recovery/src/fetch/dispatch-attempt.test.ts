@@ -41,22 +41,32 @@ function make(overrides: Partial<DispatchHandler> = {}) {
   const aborts: Error[] = [];
   const relay = new RelayController((reason) => aborts.push(reason));
   const begun: unknown[] = [];
+  const route = {
+    asked: 'http://a',
+    last: undefined,
+    arrived: false,
+    announced: false,
+    sent: false,
+  };
   const settled: unknown[] = [];
   const attempt = new DispatchAttempt(
     { handler, relay, begun: (context) => begun.push(context) },
+    route,
     () => settled.push('head'),
     (error) => settled.push((error as Error).message),
   );
   const connection = new Connection();
-  return { told, relay, aborts, begun, settled, attempt, connection };
+  return { told, relay, aborts, begun, route, settled, attempt, connection };
 }
 
 const why = new Error('why');
 
 describe('an attempt', () => {
   it('holds its response and all later events until it is adopted', () => {
-    const { told, relay, begun, settled, attempt, connection } = make();
+    const { told, relay, begun, route, settled, attempt, connection } = make();
+    expect(route).toMatchObject({ announced: true, sent: false });
     attempt.onRequestStart(connection, 'context');
+    expect(route.sent).toBe(true);
     attempt.onResponseStarted();
     attempt.onBodySent('chunk');
     attempt.onRequestSent();

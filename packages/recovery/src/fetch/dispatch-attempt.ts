@@ -1,5 +1,6 @@
 import type { DispatchController, DispatchHandler, DispatchHeaders } from './dispatch-types.ts';
 import type { RelayController } from './relay.ts';
+import type { Route } from './route.ts';
 
 /** The exchange that an attempt is part of. */
 export interface AttemptHost {
@@ -21,6 +22,7 @@ interface Head {
  */
 export class DispatchAttempt implements DispatchHandler {
   readonly #host: AttemptHost;
+  readonly #route: Route;
   readonly #settle: {
     resolve: (attempt: DispatchAttempt) => void;
     reject: (error: unknown) => void;
@@ -32,12 +34,16 @@ export class DispatchAttempt implements DispatchHandler {
   #held: (() => void)[] = [];
   #state: 'waiting' | 'held' | 'adopted' | 'dropped' = 'waiting';
 
+  /** @param route - is told when the request is written */
   constructor(
     host: AttemptHost,
+    route: Route,
     resolve: (attempt: DispatchAttempt) => void,
     reject: (error: unknown) => void,
   ) {
     this.#host = host;
+    this.#route = route;
+    route.announced = true;
     this.#settle = { resolve, reject };
   }
 
@@ -94,6 +100,7 @@ export class DispatchAttempt implements DispatchHandler {
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller = controller;
+    this.#route.sent = true;
     if (this.#aborted !== undefined) controller.abort(this.#aborted.reason);
     else this.#host.begun(context);
   }

@@ -1,3 +1,5 @@
+import type { HttpCallOptions } from './call-options.ts';
+
 /**
  * The part of undici's dispatcher that an interceptor uses, by shape, so that this package works with
  * undici 7 and 8, and without either. Tests compile it against undici's own types.
@@ -47,7 +49,12 @@ export interface DispatchOptions {
   readonly method: string;
   readonly body?: unknown;
   readonly upgrade?: unknown;
+  /** `true`: the request may be done twice, whatever its method; `false`: it may not. */
   readonly idempotent?: boolean;
+  readonly path?: string;
+  readonly headers?: unknown;
+  /** Options of the call, as `fetch` has them. */
+  readonly call?: HttpCallOptions;
 }
 
 /** Sends one request. */

@@ -1,12 +1,19 @@
-import type { CallContext } from '@temper/core';
 import { listenForAbort, notify, safeText, stopListening } from '@temper/core/policy';
 import { resending } from '../telemetry.ts';
+import { resolveCallOptions } from './call-options.ts';
 import { type AttemptHost, DispatchAttempt } from './dispatch-attempt.ts';
 import type { Dispatch, DispatchHandler, DispatchOptions } from './dispatch-types.ts';
-import { HttpGuard, type HttpStats } from './http-guard.ts';
-import { type HttpResilienceOptions, resolveHttpOptions } from './options.ts';
+import { type HttpAttempt, HttpGuard, type HttpStats, type Repeat } from './http-guard.ts';
+import {
+  type HttpResilienceOptions,
+  type ResolvedHttpOptions,
+  resolveHttpOptions,
+} from './options.ts';
 import { RelayController } from './relay.ts';
-import { isRepeatable } from './target.ts';
+import { isSource, Replay } from './replay.ts';
+import { isKeyed, isRepeatable, isSafe } from './target.ts';
+
+const OWNER = 'dispatcherInterceptor';
 
 /** An interceptor for undici's `compose`. */
 export interface ResilientInterceptor extends Disposable {
@@ -28,7 +35,7 @@ export interface ResilientInterceptor extends Disposable {
  * @throws {TypeError | RangeError | PipelineOrderError} when an option is unknown or out of range
  */
 export function dispatcherInterceptor(options: HttpResilienceOptions = {}): ResilientInterceptor {
-  const resolved = resolveHttpOptions('dispatcherInterceptor', options);
+  const resolved = resolveHttpOptions(OWNER, options);
   const guard = new HttpGuard(resolved, (response) =>
     (response as DispatchAttempt).drop(new Error('The request is sent again.')),
   );
@@ -36,7 +43,7 @@ export function dispatcherInterceptor(options: HttpResilienceOptions = {}): Resi
     (dispatch: Dispatch): Dispatch =>
     (request: DispatchOptions, handler: DispatchHandler) => {
       if (!isGuarded(request, handler)) return dispatch(request, handler);
-      const exchange = new Exchange(resolved.name, guard, dispatch, request, handler);
+      const exchange = new Exchange(resolved, guard, dispatch, request, handler);
       void exchange.run();
       return true;
     };
@@ -63,21 +70,24 @@ class Exchange implements AttemptHost {
   readonly handler: DispatchHandler;
   readonly relay: RelayController;
   readonly #name: string;
+  readonly #maxReplayBytes: number;
   readonly #guard: HttpGuard;
   readonly #dispatch: Dispatch;
   readonly #request: DispatchOptions;
   readonly #abort = new AbortController();
   #begun = false;
   #latest: DispatchAttempt | undefined;
+  #replay: Replay | undefined;
 
   constructor(
-    name: string,
+    { name, maxReplayBytes }: ResolvedHttpOptions,
     guard: HttpGuard,
     dispatch: Dispatch,
     request: DispatchOptions,
     handler: DispatchHandler,
   ) {
     this.#name = name;
+    this.#maxReplayBytes = maxReplayBytes;
     this.#guard = guard;
     this.#dispatch = dispatch;
     this.#request = request;
@@ -87,16 +97,36 @@ class Exchange implements AttemptHost {
 
   /** Never rejects: what goes wrong is passed to the request's handler. */
   async run(): Promise<void> {
-    const { method, origin } = this.#request;
     try {
-      const pipeline = this.#guard.pipelineFor(originOf(origin), this.#repeatable());
       const { signal } = this.#abort;
-      const options = { operation: method, signal };
-      const attempt = await pipeline.execute((call) => this.#attempt(call), options);
+      const { method, origin, path, call, body } = this.#request;
+      const { retry: word, ...options } = resolveCallOptions(OWNER, call, { method, signal });
+      const verb = method.toUpperCase();
+      const request = {
+        origin: originOf(origin),
+        path: String(path ?? '').split('?', 1)[0] as string,
+        method: verb,
+        repeat: this.#repeats(verb, word),
+        safe: word !== false && isSafe(verb, (body ?? null) !== null),
+      };
+      if (request.repeat !== 'never' && !isRepeatable(body) && isSource(body)) {
+        this.#replay = new Replay(body, this.#maxReplayBytes);
+      }
+      const repeatable = (): boolean => this.#replay?.repeatable ?? true;
+      const send = (attempt: HttpAttempt): Promise<DispatchAttempt> =>
+        this.#attempt(attempt, request.origin);
+      const attempt = await this.#guard.execute(request, send, options, repeatable);
       attempt.adopt();
     } catch (error) {
+      this.#replay?.release();
       this.#failed(error as Error);
     }
+  }
+
+  #repeats(method: string, word: boolean | undefined): Repeat {
+    const { idempotent, headers } = this.#request;
+    const repeat = this.#guard.repeats(method, word ?? (idempotent || undefined), isKeyed(headers));
+    return idempotent === false && word === undefined && repeat === 'always' ? 'unsent' : repeat;
   }
 
   #failed(error: Error): void {
@@ -110,16 +140,18 @@ class Exchange implements AttemptHost {
     this.handler.onRequestStart?.(this.relay, context);
   }
 
-  #repeatable(): boolean {
-    const { method, body, idempotent } = this.#request;
-    return isRepeatable(body) && (idempotent ?? true) && this.#guard.retries(method);
-  }
-
-  #attempt({ signal, attempt: number }: CallContext): Promise<DispatchAttempt> {
+  #attempt({ call, route, origin }: HttpAttempt, asked: string): Promise<DispatchAttempt> {
+    const { signal, attempt: number } = call;
+    const request = {
+      ...this.#request,
+      ...(origin === asked ? {} : { origin }),
+      ...(this.#replay === undefined ? {} : { body: this.#replay.open() }),
+    };
     return new Promise<DispatchAttempt>((resolve, reject) => {
       const off = (): void => stopListening(signal, onAbort);
       const attempt = new DispatchAttempt(
         this,
+        route,
         (head) => {
           off();
           resolve(head);
@@ -133,7 +165,7 @@ class Exchange implements AttemptHost {
       const onAbort = (): void => attempt.giveUp(signal.reason as Error);
       listenForAbort(signal, onAbort);
       try {
-        resending(number - 1, () => this.#dispatch(this.#request, attempt));
+        resending(number - 1, () => this.#dispatch(request, attempt));
       } catch (error) {
         off();
         reject(error);

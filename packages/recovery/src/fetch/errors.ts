@@ -5,9 +5,14 @@ export class TooManyInFlightError extends TemperError {
   /** Most requests in flight at one time. */
   readonly limit: number;
 
-  constructor(policy: string, limit: number) {
+  /** @param option - the limit that was reached */
+  constructor(
+    policy: string,
+    limit: number,
+    option: 'maxInFlight' | 'maxInFlightPerOrigin' = 'maxInFlight',
+  ) {
     super(
-      `HTTP policy '${policy}' has ${limit} requests in flight, its maxInFlight; this one was not sent.`,
+      `HTTP policy '${policy}' has ${limit} requests in flight, its ${option}; this one was not sent.`,
       { code: 'TOO_MANY_IN_FLIGHT', policy },
     );
     this.limit = limit;

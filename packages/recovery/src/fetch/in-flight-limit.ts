@@ -2,28 +2,35 @@ import type { Operation } from '@temper/core';
 import { type Call, type Counts, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import { TooManyInFlightError } from './errors.ts';
 import type { ResolvedHttpOptions } from './options.ts';
-import { rejectedCounts } from './telemetry.ts';
+
+/** The limit, in requests, and what its errors say of it. */
+interface Limit {
+  readonly limit: number;
+  /** The option that it was set by. */
+  readonly option: 'maxInFlight' | 'maxInFlightPerOrigin';
+  /** Where rejected requests are counted. */
+  readonly counts: Counts<'rejected'>;
+}
 
 /**
  * Limits the requests in flight, without a queue. For more than that (a queue, rates, adaptive limits)
  * there are the limiters of `@temper/ratelimit`.
  */
 export class InFlightLimit extends PolicyBase {
-  readonly #limit: number;
-  readonly #counts: Counts<'rejected'>;
+  readonly #limit: Limit;
   #inFlight = 0;
 
-  constructor({ name, maxInFlight, clock }: ResolvedHttpOptions) {
+  constructor({ name, clock }: ResolvedHttpOptions, limit: Limit) {
     super(name, clock);
-    this.#limit = maxInFlight;
-    this.#counts = rejectedCounts(this);
+    this.#limit = limit;
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const { cost } = call;
-    if (this.#inFlight + cost > this.#limit) {
-      this.#counts.rejected++;
-      throw new TooManyInFlightError(this.name, this.#limit);
+    const { limit, option, counts } = this.#limit;
+    if (this.#inFlight + cost > limit) {
+      counts.rejected++;
+      throw new TooManyInFlightError(this.name, limit, option);
     }
     this.#inFlight += cost;
     try {
@@ -38,7 +45,8 @@ export class InFlightLimit extends PolicyBase {
   }
 
   stats(): { readonly limit: number; readonly inFlight: number; readonly rejected: number } {
-    return { limit: this.#limit, inFlight: this.#inFlight, rejected: this.#counts.rejected };
+    const { limit, counts } = this.#limit;
+    return { limit, inFlight: this.#inFlight, rejected: counts.rejected };
   }
 
   [Symbol.dispose](): void {

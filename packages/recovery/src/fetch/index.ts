@@ -1,3 +1,4 @@
+export type { HttpCallOptions } from './call-options.ts';
 export type {
   Dispatch,
   DispatchController,
@@ -10,6 +11,8 @@ export { TooManyInFlightError } from './errors.ts';
 export type { HttpStats } from './http-guard.ts';
 export {
   type HttpBreakerOptions,
+  type HttpHedgeOptions,
+  type HttpRequestInfo,
   type HttpResilienceOptions,
   type HttpRetryOptions,
   isFailedResponse,

@@ -24,6 +24,7 @@ import {
   typeRule,
 } from '@temper/core/policy';
 import type { RetryOptions } from '@temper/retry';
+import type { HedgeOptions } from '../hedge/options.ts';
 import { checkReserved } from '../reserved-options.ts';
 
 /** Options of the retry of a request. */
@@ -31,6 +32,28 @@ export type HttpRetryOptions = Omit<RetryOptions, keyof typeof RETRY_RESERVED>;
 
 /** Options of the circuit breaker of an origin. */
 export type HttpBreakerOptions = Omit<CircuitBreakerOptions, keyof typeof BREAKER_RESERVED>;
+
+/** Options of the hedge of safe requests. */
+export interface HttpHedgeOptions extends Omit<HedgeOptions, keyof typeof HEDGE_RESERVED> {
+  /**
+   * Origins that serve the same resources, such as `https://replica.example`: the second attempt goes to the
+   * first of them, and so on, around. They get the whole request, its credentials included.
+   *
+   * @defaultValue none: all attempts go to the origin of the request
+   * @throws {TypeError} at construction, unless all are origins of HTTP
+   */
+  readonly endpoints?: readonly string[];
+}
+
+/** A request, as far as the options decide by it. */
+export interface HttpRequestInfo {
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** Of the URL, without its query. */
+  readonly path: string;
+  /** In upper case. */
+  readonly method: string;
+}
 
 const RETRY_RESERVED = {
   name: 'set name beside it',
@@ -43,6 +66,12 @@ const BREAKER_RESERVED = {
   shouldHandle: 'set shouldHandle beside it',
   clock: 'set clock beside it',
   shared: 'each origin has a breaker of its own',
+} as const;
+const HEDGE_RESERVED = {
+  name: 'set name beside it',
+  shouldHandle: 'set shouldHandle beside it',
+  onDiscard: 'discarded responses are cancelled',
+  clock: 'set clock beside it',
 } as const;
 
 /**
@@ -68,6 +97,27 @@ export interface HttpResilienceOptions {
   /** A limiter in place of `maxInFlight`: anything with `execute`. @defaultValue none */
   readonly limiter?: Executor;
   /**
+   * Most attempts in flight at the same time for each origin (or {@link HttpResilienceOptions.keyOf | key}).
+   *
+   * @defaultValue Infinity
+   * @throws {RangeError} at construction, unless an integer >= 1 (`Infinity` allowed)
+   */
+  readonly maxInFlightPerOrigin?: number;
+  /**
+   * Makes the limiter of an origin (or key) in place of `maxInFlightPerOrigin`: anything with `execute`.
+   * It is dropped with the breaker; see `maxOrigins`.
+   *
+   * @defaultValue none
+   */
+  readonly limiterOf?: (key: string) => Executor;
+  /**
+   * What a request shares its breaker and its limit with. An error, and what is no text, is logged and
+   * counts as the origin.
+   *
+   * @defaultValue the origin
+   */
+  readonly keyOf?: (request: HttpRequestInfo) => string;
+  /**
    * Longest time until the headers of the response have arrived, in milliseconds: all attempts, and the
    * waits between them. A request that cannot be retried has `attemptTimeoutMs`.
    *
@@ -76,14 +126,23 @@ export interface HttpResilienceOptions {
    */
   readonly totalTimeoutMs?: number;
   /**
-   * The retry, or `false` for none. Only requests are retried whose method is one of `methods` and whose
-   * body can be sent again. Its own `shouldHandle` says which of the outcomes that count as failed are
+   * The retry, or `false` for none. A request is retried after any failure when its method is one of
+   * `methods`, it has an `Idempotency-Key`, or its options say so; any other one only where its origin has
+   * not got it, as after a refused connection. Its own `shouldHandle` says which of the outcomes that count as failed are
    * retried: by default responses, and errors that are transient.
    *
    * @defaultValue { maxAttempts: 4, initialDelayMs: 2000, jitter: 'equal' }
    * @throws {TypeError} at construction, when an option is unknown or set here already
    */
   readonly retry?: HttpRetryOptions | false;
+  /**
+   * Hedges requests without a body whose method is safe (GET, HEAD, OPTIONS, TRACE): when an attempt is slow
+   * or fails, another one starts beside it, and the first answer wins. A budget of the retry is shared.
+   *
+   * @defaultValue false
+   * @throws {TypeError | RangeError} at construction, when an option is unknown, out of range or set here
+   */
+  readonly hedge?: HttpHedgeOptions | false;
   /**
    * The breaker of each origin, or `false` for none.
    *
@@ -92,15 +151,31 @@ export interface HttpResilienceOptions {
    */
   readonly breaker?: HttpBreakerOptions | false;
   /**
-   * Longest time until the headers of one attempt's response have arrived, in milliseconds. The body is
-   * not timed.
+   * Longest time until an attempt is written to a connection, in milliseconds: name resolution, connect, TLS
+   * and the wait for a free connection. Known of undici and of the `fetch` of Node; others are not timed.
+   * What has not been written may be retried, whatever its method.
+   *
+   * @defaultValue 5000
+   * @throws {RangeError} at construction, unless finite and > 0
+   */
+  readonly connectTimeoutMs?: number;
+  /**
+   * Most bytes of a request body that are kept for another attempt, where the body is a stream, an iterable
+   * or that of a `Request`. A larger one is sent once.
+   *
+   * @defaultValue 1_048_576
+   * @throws {RangeError} at construction, unless an integer >= 0
+   */
+  readonly maxReplayBytes?: number;
+  /**
+   * Longest time until the headers of one attempt's response have arrived, in milliseconds.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless > 0 and less than `totalTimeoutMs`
    */
   readonly attemptTimeoutMs?: number;
   /**
-   * Methods that may be retried.
+   * Methods that may be retried although the origin may have got the request.
    *
    * @defaultValue GET, HEAD, OPTIONS, TRACE, PUT, DELETE: the idempotent ones of RFC 9110, section 9.2.2
    */
@@ -131,7 +206,7 @@ export interface HttpResilienceOptions {
 }
 
 /** The options that may stay unset. */
-type Unset = 'limiter' | 'shouldHandle';
+type Unset = 'limiter' | 'limiterOf' | 'keyOf' | 'shouldHandle';
 
 /** The defaults, as the README's table shows them. */
 export const HTTP_DEFAULTS: Omit<Defaults<HttpResilienceOptions, Unset>, 'retry' | 'breaker'> & {
@@ -140,6 +215,7 @@ export const HTTP_DEFAULTS: Omit<Defaults<HttpResilienceOptions, Unset>, 'retry'
 } = {
   name: 'http',
   maxInFlight: 1000,
+  maxInFlightPerOrigin: Number.POSITIVE_INFINITY,
   totalTimeoutMs: 30_000,
   retry: { maxAttempts: 4, initialDelayMs: 2000, jitter: 'equal' },
   breaker: {
@@ -149,6 +225,9 @@ export const HTTP_DEFAULTS: Omit<Defaults<HttpResilienceOptions, Unset>, 'retry'
     openDurationMs: 5000,
     successThreshold: 1,
   },
+  hedge: false,
+  connectTimeoutMs: 5000,
+  maxReplayBytes: 1_048_576,
   attemptTimeoutMs: 10_000,
   methods: ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'],
   maxOrigins: 1000,
@@ -168,9 +247,18 @@ const RULES: { readonly [K in keyof HttpResilienceOptions]-?: OptionRule } = {
   name: nameRule,
   maxInFlight: COUNT,
   limiter: methodsRule('execute'),
+  maxInFlightPerOrigin: COUNT,
+  limiterOf: typeRule('function'),
+  keyOf: typeRule('function'),
   totalTimeoutMs: DURATION,
   retry: partRule(RETRY_RESERVED),
+  hedge: (owner, option, value) => {
+    partRule(HEDGE_RESERVED)(owner, option, value);
+    if (value !== false) checkEndpoints(owner, (value as HttpHedgeOptions).endpoints);
+  },
   breaker: partRule(BREAKER_RESERVED),
+  connectTimeoutMs: DURATION,
+  maxReplayBytes: numberRule({ min: 0, integer: true, infinite: false }),
   attemptTimeoutMs: DURATION,
   methods: (owner, option, methods) => {
     if (Array.isArray(methods) && methods.every((method) => typeof method === 'string')) return;
@@ -181,6 +269,21 @@ const RULES: { readonly [K in keyof HttpResilienceOptions]-?: OptionRule } = {
   clock: clockRule,
   random: typeRule('function'),
 };
+
+function checkEndpoints(owner: string, endpoints: unknown): void {
+  if (endpoints === undefined) return;
+  if (Array.isArray(endpoints) && endpoints.length > 0 && endpoints.every(isOrigin)) return;
+  throw new TypeError(
+    `${owner}: hedge.endpoints must be an array of origins like 'https://replica.example', got ${show(endpoints)}.`,
+  );
+}
+
+function isOrigin(value: unknown): boolean {
+  if (typeof value !== 'string' || !URL.canParse(value)) return false;
+  const { protocol, pathname, search, hash, username, password } = new URL(value);
+  const bare = pathname === '/' && search + hash + username + password === '';
+  return bare && (protocol === 'http:' || protocol === 'https:');
+}
 
 function partRule(reserved: Readonly<Record<string, string>>): OptionRule {
   return (owner, option, value) => {

@@ -1,12 +1,12 @@
-import type { CallContext, CallOptions } from '@temper/core';
-import { checkCallOptions, checkKnown, checkType } from '@temper/core/policy';
-import { checkReserved } from '../reserved-options.ts';
+import { checkKnown, checkType } from '@temper/core/policy';
 import { resending } from '../telemetry.ts';
-import { HttpGuard, type HttpStats } from './http-guard.ts';
+import { type HttpCallOptions, resolveCallOptions } from './call-options.ts';
+import { type HttpAttempt, HttpGuard, type HttpStats } from './http-guard.ts';
 import { type HttpResilienceOptions, resolveHttpOptions } from './options.ts';
-import { arrived, routed } from './redirects.ts';
+import { RequestBody } from './request-body.ts';
 import { discard, ResponsesOfRequest } from './responses.ts';
-import { ownFields, type Target, targetOf } from './target.ts';
+import { arrived } from './route.ts';
+import { isRequest, isSafe, ownFields, targetOf } from './target.ts';
 
 type Fetch = typeof globalThis.fetch;
 type Input = Parameters<Fetch>[0];
@@ -21,10 +21,10 @@ export interface ResilientFetchOptions extends HttpResilienceOptions {
 /** Options of one request: those of `fetch`, and those of the call. */
 export interface ResilientRequestInit extends Init {
   /**
-   * Options of the call: `timeoutMs`, `cost`, `priority`, `key`, `parent`, … The signal is the
+   * Options of the call: `timeoutMs`, `retry`, `cost`, `priority`, `key`, `parent`, … The signal is the
    * request's. Unknown keys, `null` and wrong types reject with a `TypeError`.
    */
-  readonly call?: Omit<CallOptions, 'signal'>;
+  readonly call?: HttpCallOptions;
 }
 
 /** A `fetch` with retries, timeouts, a limit and breakers. */
@@ -68,28 +68,41 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
     const { call, ...request } = ownFields(init ?? {});
     const target = targetOf(input, request);
     if (target === undefined) return send(input, request); // not HTTP, or not valid: fetch decides
-    const callOptions = callOptionsOf(resolved.name, call, target);
+    const { retry: word, ...callOptions } = resolveCallOptions(OWNER, call, target);
+    const repeat = guard.repeats(target.method, word, target.keyed);
+    const body =
+      repeat === 'never' || !target.hasBody
+        ? undefined
+        : new RequestBody(input, request.body, resolved.maxReplayBytes);
     const callers = [target.signal, callOptions.parent?.signal].filter((one) => one !== undefined);
     const responses = new ResponsesOfRequest();
-    const attempt = async (context: CallContext): Promise<Response> => {
+    const attempt = async ({ call: context, route, origin }: HttpAttempt): Promise<Response> => {
       // The attempt's own signal is released when its headers have arrived; those of the callers
       // must abort the body for as long as it streams.
       const signal =
         callers.length === 0 ? context.signal : AbortSignal.any([...callers, context.signal]);
+      const own = { ...request, ...(await body?.next()), signal };
       const response = await resending(context.attempt - 1, () =>
-        send(input, { ...request, signal }),
+        send(origin === target.url.origin ? input : elsewhere(input, target.url, origin), own),
       );
-      arrived(response);
+      arrived(route, response);
       responses.add(response, context);
       return response;
     };
-    const repeatable = target.repeatable && guard.retries(target.method);
     let returned: Response | undefined;
     try {
-      const policy = guard.pipelineFor(target.origin, repeatable);
-      returned = await routed(() => policy.execute(attempt, callOptions));
+      const guardedRequest = {
+        origin: target.url.origin,
+        path: target.url.pathname,
+        method: target.method,
+        repeat,
+        safe: word !== false && isSafe(target.method, target.hasBody),
+      };
+      const repeatable = (): boolean => body?.repeatable ?? true;
+      returned = await guard.execute(guardedRequest, attempt, callOptions, repeatable);
       return returned;
     } finally {
+      if (returned === undefined) body?.release();
       responses.end(returned);
     }
   };
@@ -99,16 +112,13 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
   });
 }
 
-/** The options of a request's call, with its signal and method. */
-function callOptionsOf(
-  owner: string,
-  call: Omit<CallOptions, 'signal'> | undefined,
-  { signal, method }: Target,
-): CallOptions {
-  if (call === undefined) return { operation: method, signal };
-  checkCallOptions(owner, call);
-  checkReserved(owner, 'call', call, { signal: 'set signal of the request' });
-  // By name, so that accessors of a class count too.
-  const { operation = method, timeoutMs, attributes, cost, priority, key, parent } = call;
-  return { operation, signal, timeoutMs, attributes, cost, priority, key, parent };
+/** The same request to another origin. */
+function elsewhere(input: Input, url: URL, origin: string): Input {
+  const target = new URL(url);
+  const { protocol, host } = new URL(origin);
+  // In this order, as a port may be the default one of the protocol before.
+  target.protocol = protocol;
+  target.host = host;
+  if (new URL(origin).port === '') target.port = '';
+  return isRequest(input) ? new Request(target, input) : target;
 }

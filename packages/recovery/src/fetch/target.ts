@@ -4,10 +4,12 @@ type Init = NonNullable<Parameters<Fetch>[1]>;
 
 /** What of a request decides how it is guarded. */
 export interface Target {
-  readonly origin: string;
+  readonly url: URL;
+  /** In upper case. */
   readonly method: string;
-  /** Whether the body, if there is one, can be sent again. */
-  readonly repeatable: boolean;
+  readonly hasBody: boolean;
+  /** Whether the request has an `Idempotency-Key`. */
+  readonly keyed: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -19,20 +21,55 @@ export function targetOf(input: Input, init: Init): Target | undefined {
   const request = isRequest(input) ? input : undefined;
   const url = request === undefined ? String(input) : request.url;
   if (!URL.canParse(url)) return undefined;
-  const { origin, protocol } = new URL(url);
-  if (protocol !== 'http:' && protocol !== 'https:') return undefined;
+  const parsed = new URL(url);
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') return undefined;
   const method: unknown = init.method ?? request?.method ?? 'GET';
   if (typeof method !== 'string' || !METHOD.test(method)) return undefined;
   const signal = init.signal === undefined ? request?.signal : init.signal;
   return {
-    origin,
+    url: parsed,
     method: method.toUpperCase(),
-    repeatable: isRepeatable(init.body ?? request?.body),
+    hasBody: (init.body ?? request?.body ?? null) !== null,
+    keyed: isKeyed(init.headers ?? request?.headers),
     signal: signal ?? undefined,
   };
 }
 
-function isRequest(input: unknown): input is Request {
+const KEY = 'idempotency-key';
+
+/** Whether headers, in any of the forms that clients accept, have an `Idempotency-Key` that is not empty. */
+export function isKeyed(headers: unknown): boolean {
+  if (typeof headers !== 'object' || headers === null) return false;
+  const { get } = headers as { get?: unknown };
+  if (typeof get === 'function') return !isEmpty(get.call(headers, KEY));
+  if (!Array.isArray(headers)) {
+    return Object.entries(headers).some(([name, value]) => isKey(name) && !isEmpty(value));
+  }
+  // Pairs, or names and values in turn, as undici has them.
+  return headers.some((each: unknown, index) =>
+    Array.isArray(each)
+      ? isKey(each[0]) && !isEmpty(each[1])
+      : index % 2 === 0 && isKey(each) && !isEmpty(headers[index + 1]),
+  );
+}
+
+function isKey(name: unknown): boolean {
+  return String(name).toLowerCase() === KEY;
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || String(value) === '';
+}
+
+/** The methods that change nothing: RFC 9110, section 9.2.1. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+/** Whether a request may be hedged. */
+export function isSafe(method: string, hasBody: boolean): boolean {
+  return SAFE.has(method) && !hasBody;
+}
+
+export function isRequest(input: unknown): input is Request {
   return typeof input === 'object' && input !== null && 'method' in input && 'url' in input;
 }
 

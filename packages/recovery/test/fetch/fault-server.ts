@@ -99,6 +99,11 @@ export class FaultServer implements AsyncDisposable {
     }
   }
 
+  /** Waits until this many requests have begun to arrive. */
+  async connected(count: number): Promise<void> {
+    while (this.responses.length < count) await once(this.#server, 'request');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();

@@ -158,29 +158,4 @@ describe('a body', () => {
     expect(server.seen).toHaveLength(3);
     for (const { body } of server.seen) expect(body).toMatch(expected);
   });
-
-  it('that is a stream is sent once', async () => {
-    const server = await serve(status(503), ok());
-    const body = new Blob(['stream']).stream();
-    const init = { method: 'PUT', body, duplex: 'half' } as RequestInit;
-    expect((await quick()(server.url(), init)).status).toBe(503);
-    expect(server.seen).toMatchObject([{ body: 'stream' }]);
-  });
-
-  it('of a Request is sent once', async () => {
-    const server = await serve(status(503), ok());
-    const request = new Request(server.url(), { method: 'PUT', body: 'text' });
-    expect((await quick()(request)).status).toBe(503);
-    expect(server.seen).toMatchObject([{ body: 'text' }]);
-  });
-
-  it('that is an async iterable is sent once', async () => {
-    const server = await serve(status(503), ok());
-    async function* parts(): AsyncGenerator<Uint8Array> {
-      yield new TextEncoder().encode('parts');
-    }
-    const init = { method: 'PUT', body: parts(), duplex: 'half' } as unknown as RequestInit;
-    expect((await quick()(server.url(), init)).status).toBe(503);
-    expect(server.seen).toMatchObject([{ body: 'parts' }]);
-  });
 });

@@ -1,0 +1,49 @@
+import { OperationTimeoutError } from '@temper/core';
+import { type Call, discardBody, TimeoutQueue } from '@temper/core/policy';
+import type { ResolvedHttpOptions } from './options.ts';
+import type { Route } from './route.ts';
+
+/**
+ * Ends attempts whose request has not been written to a connection in time. Only those are timed whose
+ * sender tells when that is done: undici, and so the `fetch` of Node.
+ */
+export class ConnectionTimeout {
+  readonly #name: string;
+  readonly #queue: TimeoutQueue;
+
+  constructor({ name, clock, connectTimeoutMs }: ResolvedHttpOptions) {
+    this.#name = `${name} connection`;
+    this.#queue = new TimeoutQueue(clock, connectTimeoutMs);
+  }
+
+  run<T>(attempt: (call: Call) => Promise<T>, call: Call, route: Route): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const scope = call.scope();
+      let ended = false;
+      const error = (): Error => new OperationTimeoutError(this.#name, this.#queue.durationMs);
+      const entry = this.#queue.add(() => {
+        if (!route.announced || route.sent) return;
+        ended = true;
+        const rejection = error();
+        scope.end('timeout', error(), rejection);
+        scope.release();
+        reject(rejection);
+      });
+      const end = (): void => {
+        this.#queue.remove(entry);
+        scope.release();
+      };
+      attempt(scope).then(
+        (value) => {
+          end();
+          if (ended) discardBody(value);
+          else resolve(value);
+        },
+        (failure: unknown) => {
+          end();
+          reject(failure);
+        },
+      );
+    });
+  }
+}

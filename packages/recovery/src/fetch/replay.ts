@@ -1,0 +1,138 @@
+type Chunk = Uint8Array | string;
+type Source = AsyncIterable<Chunk> | Iterable<Chunk>;
+
+/**
+ * A body that can be read only once, for several attempts. What an attempt has read is kept, up to a
+ * bound; the next attempt gets it again, and goes on with the rest.
+ */
+export class Replay {
+  readonly #iterator: AsyncIterator<Chunk> | Iterator<Chunk>;
+  readonly #maxBytes: number;
+  /** The chunks from number `#from` on. */
+  #kept: Chunk[] = [];
+  #from = 0;
+  #bytes = 0;
+  #reading: Promise<void> | undefined;
+  #end: { readonly error?: unknown } | undefined;
+
+  constructor(source: Source, maxBytes: number) {
+    const { [Symbol.asyncIterator]: asynchronous } = source as Partial<AsyncIterable<Chunk>>;
+    this.#iterator =
+      asynchronous === undefined
+        ? (source as Iterable<Chunk>)[Symbol.iterator]()
+        : asynchronous.call(source);
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Whether another attempt can have the whole body. */
+  get repeatable(): boolean {
+    return this.#from === 0 && !(this.#end !== undefined && 'error' in this.#end);
+  }
+
+  /** The whole body for an attempt. Only the latest one may be read. */
+  async *open(): AsyncGenerator<Chunk, void> {
+    for (let next = 0; ; ) {
+      const chunk = this.#kept[next - this.#from];
+      if (chunk !== undefined) {
+        next++;
+        yield chunk;
+      } else if (this.#end === undefined) {
+        // An attempt before may still wait for a chunk, which is then for this one.
+        this.#reading ??= this.#read();
+        await this.#reading;
+      } else {
+        if ('error' in this.#end) throw this.#end.error;
+        return;
+      }
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const { done, value } = await this.#iterator.next();
+      if (done === true) this.#end = {};
+      else this.#keep(value);
+    } catch (error) {
+      this.#end = { error };
+    } finally {
+      this.#reading = undefined;
+    }
+  }
+
+  #keep(chunk: Chunk): void {
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#maxBytes) {
+      this.#from += this.#kept.length;
+      this.#kept = [];
+    }
+    this.#kept.push(chunk);
+  }
+
+  /** No attempt needs the body any more: its source is ended, unless it was read to the end. Never throws. */
+  release(): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error: new Error('The request has failed.') };
+    this.#kept = [];
+    void this.#return();
+  }
+
+  async #return(): Promise<void> {
+    try {
+      await this.#iterator.return?.();
+    } catch {
+      // A source that cannot be ended: there is nothing else to release.
+    }
+  }
+}
+
+/** Whether a body is read by iterating over it, so that it is used up. */
+export function isSource(body: unknown): body is Source {
+  const { [Symbol.asyncIterator]: asynchronous, [Symbol.iterator]: synchronous } = (body ??
+    {}) as Partial<AsyncIterable<Chunk> & Iterable<Chunk>>;
+  return (
+    typeof body === 'object' &&
+    (typeof asynchronous === 'function' || typeof synchronous === 'function')
+  );
+}
+
+/** What a body of `fetch` reads from an attempt's generator. */
+export function streamOf(chunks: AsyncGenerator<Chunk, void>): ReadableStream {
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = await chunks.next();
+        if (done === true) controller.close();
+        else controller.enqueue(value);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** The body of a `Request` as bytes; `undefined` when it is larger than `maxBytes`. */
+export async function bytesOf(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const reader = body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > maxBytes) {
+      // Not awaited: a clone is only cancelled when the original is too.
+      void reader.cancel();
+      return undefined;
+    }
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
