@@ -60,6 +60,7 @@ export function rateLimitStoreLaws(
       'never lets through more than the larger rule, whatever rules, clock and losses',
       envelope,
     ),
+    random('lets through no more than the larger of two rules asked for all the time', saturated),
     random('refuses no key for longer than its rule can mean', bounded),
     law('lets a raised limit take effect at once, and a lowered one', raised),
     law('uses units up under every rule of a key', together),
@@ -181,6 +182,36 @@ async function envelope(test: StoreUnderTest, chance: Chance): Promise<void> {
       assert(sum <= most + EPSILON, `${sum} units within ${to.at - from.at} ms, at most ${most}`);
     }
   }
+}
+
+/** Two rules whose callers take all they can get, for many windows: the rules' windows begin at any time. */
+async function saturated(test: StoreUnderTest, chance: Chance): Promise<void> {
+  const one = (limit: number): StoreRule => {
+    const kind = chance.of(['token-bucket', 'sliding-window', 'fixed-window'] as const);
+    const windowMs = chance.of([500, 1000, 3000]);
+    if (kind === 'token-bucket') return { kind, limit, windowMs, burst: chance.of([1, 5, 10]) };
+    if (kind === 'sliding-window') return { kind, limit, windowMs, segments: chance.of([1, 4]) };
+    return { kind, limit, windowMs };
+  };
+  const rules = [one(chance.of([2, 5, 10])), one(chance.of([4, 10, 20]))];
+  const call = { cost: 1, maxWaitMs: 0 };
+  const ask = async (rule: StoreRule): Promise<number> => {
+    const { answers } = await test.store.take({ ...KEY, rule, calls: new Array(8).fill(call) });
+    return answers.filter(({ taken }) => taken).length;
+  };
+  let through = await ask(rules[0]!);
+  let time = 0;
+  for (let step = 0; step < 120; step++) {
+    const ms = chance.of([40, 90, 130]);
+    await test.pass(ms);
+    time += ms;
+    if (step > 3) through += await ask(rules[step % 2]!);
+    if (chance.next() < 0.5) through += await ask(chance.of(rules));
+  }
+  const burst = Math.max(...rules.map(burstOf));
+  const perMs = Math.max(...rules.map(({ limit, windowMs }) => limit / windowMs));
+  const most = burst + time * perMs;
+  assert(through <= most + EPSILON, `${through} units within ${time} ms, at most ${most}`);
 }
 
 async function bounded(test: StoreUnderTest, chance: Chance): Promise<void> {
@@ -337,6 +368,9 @@ async function adjusted(test: StoreUnderTest, chance: Chance): Promise<void> {
   const { store } = test;
   let last = rule(chance);
   let blockedMs = 0;
+  /** The longest that the block can last. What has passed since the last write is lost with a set-back clock. */
+  let longestMs = 0;
+  let wholeMs = 0;
   for (let step = 0; step < 40; step++) {
     const request = { ...KEY, rule: last };
     const what = chance.next();
@@ -346,8 +380,11 @@ async function adjusted(test: StoreUnderTest, chance: Chance): Promise<void> {
       const ms = chance.of([-HOUR, 10, 5000, HOUR]);
       await test.pass(ms);
       blockedMs = Math.max(0, blockedMs - Math.max(0, ms));
+      longestMs = ms < 0 ? wholeMs : Math.max(0, longestMs - ms);
     } else if (what < 0.5) {
       blockedMs = chance.of([0, 500, 20_000]);
+      longestMs = blockedMs;
+      wholeMs = blockedMs;
       await store.change({ ...request, change: { kind: 'block', durationMs: blockedMs } });
     } else if (what < 0.65) {
       const units = chance.of([-1000, -3, -0.5, 0.5, 2, 1000]);
@@ -355,6 +392,8 @@ async function adjusted(test: StoreUnderTest, chance: Chance): Promise<void> {
     } else if (what < 0.7) {
       await store.change({ ...request, change: { kind: 'reset' } });
       blockedMs = 0;
+      longestMs = 0;
+      wholeMs = 0;
       const { remaining } = await store.take({ ...request, calls: [] });
       assert(remaining === capacityOf(last), `${remaining} units left after a reset`);
     }
@@ -367,11 +406,12 @@ async function adjusted(test: StoreUnderTest, chance: Chance): Promise<void> {
       assert(blockedMs < 1, `a call passes ${blockedMs} ms before the end of a block`);
       continue;
     }
-    const most = Math.max(recoveryOf(last) + AHEAD_MS, blockedMs);
+    const most = Math.max(recoveryOf(last) + AHEAD_MS, longestMs);
     assert(answer.retryAfterMs <= most + 1, `a wait of ${answer.retryAfterMs} ms, at most ${most}`);
     if (chance.next() < 0.7) continue;
     await test.pass(Math.ceil(answer.retryAfterMs));
     blockedMs = 0;
+    longestMs = 0;
     const again = await store.take({ ...KEY, rule: last, calls: [call] });
     // A block says when it ends, and not what is left of the limit then.
     const due = again.answers[0]!;

@@ -191,7 +191,9 @@ local window, extra = tonumber(ARGV[3]), tonumber(ARGV[4])
 local mine = nil
 for i = 1, #states do if same(states[i], kind, limit, window, extra) then mine = states[i] end end
 
--- The state of the rule asked for, and whether it is new. Rules no longer in use are dropped.
+-- The state of the rule asked for, and whether it is new. Rules no longer in use are dropped. That a rule
+-- is in use is written now and then, when there are others, though nothing is taken.
+local untold = false
 local function ask()
   local created = mine == nil
   if created then mine = derive(kind, limit, window, extra) end
@@ -201,10 +203,47 @@ local function ask()
     if s ~= mine and now - s[ASKED] <= recovery(s) then others[#others + 1] = s end
   end
   table.sort(others, function(a, b) return a[ASKED] > b[ASKED] end)
+  local before = mine[ASKED]
   mine[ASKED] = now
   states = { mine }
-  for i = 1, math.min(#others, MAX_RULES - 1) do states[#states + 1] = others[i] end
+  local shortest = recovery(mine)
+  for i = 1, math.min(#others, MAX_RULES - 1) do
+    states[#states + 1] = others[i]
+    shortest = math.min(shortest, recovery(others[i]))
+  end
+  untold = #states > 1 and now - before > shortest / 8
   return created
+end
+
+-- Rules in use together: a call has to fit the larger ones as well, so that all of them let through no more
+-- than the largest. They bind for no longer after their last use than the rule asked for can mean.
+local larger = {}
+-- An order of all rules: by rate, then by what is granted at once, then any that never ties.
+local function isLarger(s)
+  local theirs = { s[LIMIT] / s[WINDOW], capacity(s), s[KIND], s[WINDOW], s[EXTRA] }
+  local ours = { mine[LIMIT] / mine[WINDOW], capacity(mine), mine[KIND], mine[WINDOW], mine[EXTRA] }
+  for i = 1, #ours do
+    if theirs[i] ~= ours[i] then return theirs[i] > ours[i] end
+  end
+  return false
+end
+local function compare()
+  for i = 2, #states do
+    local s = states[i]
+    if now - s[ASKED] <= recovery(mine) and isLarger(s) then
+      larger[#larger + 1] = s
+      larger[s] = true
+    end
+  end
+end
+local function heldBack(s, cost)
+  local us = wait(s, math.min(cost, capacity(s)))
+  return math.min(us, recovery(mine) - (now - s[ASKED]) + 1)
+end
+local function waitAll(cost)
+  local us = wait(mine, cost)
+  for i = 1, #larger do us = math.max(us, heldBack(larger[i], cost)) end
+  return us
 end
 local function save()
   local longest = blocked
@@ -227,6 +266,7 @@ end
  */
 export const TAKE: Script = script(`${STATE}
 local created = ask()
+compare()
 local queued = 0
 local taken = false
 local answers = {}
@@ -234,10 +274,17 @@ for i = 5, #ARGV, 2 do
   local cost, most = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
   local ahead = cost + queued
   if kind ~= 1 then ahead = math.min(ahead, limit) end
-  local us = math.max(wait(mine, ahead), blocked)
+  local us = math.max(waitAll(ahead), blocked)
   local may = kind == 1 and math.min(most, AHEAD) or 0
+  -- A place can only be taken ahead where there are places.
+  for j = 1, #larger do
+    if larger[j][KIND] ~= 1 and heldBack(larger[j], ahead) > 0 then may = -1 end
+  end
   if queued == 0 and blocked == 0 and us <= may then
-    for j = 2, #states do chargeForeign(states[j], cost) end
+    for j = 2, #states do
+      local s = states[j]
+      if larger[s] and cost <= capacity(s) then charge(s, cost) else chargeForeign(s, cost) end
+    end
     answers[#answers + 1] = math.ceil(us)
     answers[#answers + 1] = charge(mine, cost)
     taken = true
@@ -247,10 +294,14 @@ for i = 5, #ARGV, 2 do
     answers[#answers + 1] = ''
   end
 end
-if taken or setBack or (created and used(mine) > 0) then save() end
-local left = math.max(0, math.floor(capacity(mine) - used(mine) + 0.000001))
-local growth = 0
-if busy(mine) > 0 then growth = math.ceil(wait(mine, math.min(capacity(mine), left + 1))) end
+if taken or setBack or untold or (created and used(mine) > 0) then save() end
+local free, inUse = capacity(mine) - used(mine), busy(mine) > 0
+for i = 1, #larger do
+  free = math.min(free, capacity(larger[i]) - used(larger[i]))
+  inUse = inUse or busy(larger[i]) > 0
+end
+local left = math.max(0, math.floor(free + 0.000001))
+local growth = inUse and math.ceil(waitAll(math.min(capacity(mine), left + 1))) or 0
 if blocked > 0 then left, growth = 0, math.ceil(blocked) end
 return { left, growth, unpack(answers) }
 `);
