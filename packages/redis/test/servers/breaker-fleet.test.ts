@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const FAILURE = new Error('The bank does not answer.');
-const OPEN_MS = 600;
+/** Long beside what a slow machine needs to ask every node. */
+const OPEN_MS = 3000;
 
 /** A node with its own connection, store and breaker. */
 interface Node {
@@ -113,7 +114,7 @@ function suite(kind: (typeof CLIENT_KINDS)[number]): void {
       return answer;
     };
     while (running === 0) {
-      expect(performance.now() - opened).toBeLessThan(10_000);
+      expect(performance.now() - opened).toBeLessThan(30_000);
       for (const node of nodes) for (let i = 0; i < 4; i++) void call(node, trial);
       await pause(20);
     }
@@ -126,7 +127,7 @@ function suite(kind: (typeof CLIENT_KINDS)[number]): void {
 
     end.resolve('ok');
     await expect
-      .poll(() => traffic(20).then(states), { timeout: 10_000 })
+      .poll(() => traffic(20).then(states), { timeout: 20_000 })
       .toEqual(Array.from({ length: 5 }, () => 'closed'));
     for (const node of nodes) expect(await succeed(node)).toBe('ok');
   });

@@ -23,9 +23,12 @@ export interface DeployOrders {
   readonly everyMs: number;
 }
 
-/** What it reports, with times in milliseconds since the epoch. */
+/**
+ * What it reports, with times in milliseconds since the epoch: each call for a busy key, `passed` or `held`
+ * back, each call `refused` that should pass, and errors.
+ */
 export interface DeployReport {
-  readonly kind: 'ready' | 'passed' | 'refused' | 'error';
+  readonly kind: 'ready' | 'passed' | 'held' | 'refused' | 'error';
   readonly name: string;
   readonly key: string;
   readonly sent: number;

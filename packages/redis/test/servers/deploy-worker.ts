@@ -30,9 +30,8 @@ async function ask(name: string, limiter: SharedRateLimiter, key: string): Promi
   try {
     const { allowed } = await limiter.take({ key });
     const quiet = key.startsWith('quiet');
-    if (quiet ? !allowed : allowed) {
-      report({ kind: quiet ? 'refused' : 'passed', name, key, sent, at: now() });
-    }
+    if (!quiet) report({ kind: allowed ? 'passed' : 'held', name, key, sent, at: now() });
+    else if (!allowed) report({ kind: 'refused', name, key, sent, at: now() });
   } catch (error) {
     const code = isTemperError(error) ? error.code : String(error);
     report({ kind: 'error', name, key: code, sent, at: now() });

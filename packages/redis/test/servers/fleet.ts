@@ -66,3 +66,19 @@ export function mostWithin(times: readonly number[], spanMs: number): number {
   }
   return most;
 }
+
+/** What callers could have had between two moments: of their calls, second by second, as many as a limit allows. */
+export function wanted(
+  calls: readonly number[],
+  from: number,
+  to: number,
+  perSecond: number,
+): number {
+  let sum = 0;
+  for (let at = from; at < to; at += 1000) {
+    const end = Math.min(to, at + 1000);
+    const asked = calls.filter((call) => call >= at && call < end).length;
+    sum += Math.min(asked, (perSecond * (end - at)) / 1000);
+  }
+  return sum;
+}

@@ -11,12 +11,13 @@ import { type RedisStore, redisStore } from '../../src/index.ts';
 import { CLIENT_KINDS, type ClientKind, type Connection, connectTo } from '../clients.ts';
 import { describeWithRedis, RedisServer } from '../redis-server.ts';
 import { mostWithin } from './fleet.ts';
+import { Stalls } from './stalls.ts';
 
 const LIMIT = 100;
 const BURST = 10;
 const OPEN_MS = 200;
 const TIMEOUT_MS = 150;
-/** How late the machine that runs the tests can be. */
+/** How late timers and a store that is not there may make an answer, on a machine that does not stall. */
 const SLACK_MS = 400;
 
 let server: RedisServer;
@@ -66,6 +67,7 @@ interface Call {
 
 /** Starts callers that acquire all the time, each call with a longest wait, until `stop`. */
 function storm(limiter: SharedRateLimiter, maxWaitMs: number) {
+  const stalls = new Stalls();
   const calls: Call[] = [];
   let going = true;
   const caller = async (): Promise<void> => {
@@ -83,9 +85,12 @@ function storm(limiter: SharedRateLimiter, maxWaitMs: number) {
   const callers = Array.from({ length: 30 }, caller);
   return {
     calls,
-    stop: async (): Promise<void> => {
+    /** @returns how late anything can be: as late as this process was, and some more */
+    stop: async (): Promise<number> => {
       going = false;
       await Promise.all(callers);
+      using watch = stalls;
+      return SLACK_MS + watch.worstMs;
     },
   };
 }
@@ -93,9 +98,17 @@ function storm(limiter: SharedRateLimiter, maxWaitMs: number) {
 const kindsOf = (calls: readonly Call[]): string[] =>
   [...new Set(calls.map(({ outcome }) => outcome))].sort();
 
-function expectInTime(calls: readonly Call[], maxWaitMs: number): void {
+function expectInTime(calls: readonly Call[], maxWaitMs: number, slackMs: number): void {
   const longest = Math.max(...calls.map(({ began, ended }) => ended - began));
-  expect(longest).toBeLessThan(maxWaitMs + SLACK_MS);
+  expect(longest).toBeLessThan(maxWaitMs + slackMs);
+}
+
+/** What a limit says that needs its store. A slow machine's first answer is a command that took too long. */
+async function whyUnavailable(): Promise<string> {
+  const error = await limiterOf({ onStoreFailure: 'closed' })
+    .acquire()
+    .catch((e: unknown) => e);
+  return isTemperError(error, 'STORE_UNAVAILABLE') ? error.message : String(error);
 }
 
 /** Waits until the store answers again. */
@@ -133,9 +146,9 @@ function suite(kind: ClientKind): void {
     await server.up();
     await expect.poll(() => limiter.stats().storeAvailable, { timeout: 10_000 }).toBe(true);
     await pause(1000);
-    await stop();
+    const slackMs = await stop();
 
-    expectInTime(calls, maxWaitMs);
+    expectInTime(calls, maxWaitMs, slackMs);
     // With a local share, no call fails because of the store.
     expect(kindsOf(calls)).toEqual(['RATE_LIMIT_EXCEEDED', 'ok']);
     const granted = calls.filter(({ outcome }) => outcome === 'ok').map(({ ended }) => ended);
@@ -143,10 +156,10 @@ function suite(kind: ClientKind): void {
     // The local share starts with a burst of its own, and keeps to the limit.
     expect(during.length).toBeGreaterThan(LIMIT);
     expect(mostWithin(during, 1000)).toBeLessThanOrEqual(
-      LIMIT + 2 * BURST + (LIMIT * SLACK_MS) / 1000,
+      LIMIT + 2 * BURST + (LIMIT * slackMs) / 1000,
     );
     expect(during.length).toBeLessThanOrEqual(
-      2 * BURST + (LIMIT * (restarting - killed + SLACK_MS)) / 1000,
+      2 * BURST + (LIMIT * (restarting - killed + slackMs)) / 1000,
     );
   }, 60_000);
 
@@ -158,8 +171,7 @@ function suite(kind: ClientKind): void {
     await pause(1000);
     await server.up();
     await expect.poll(() => limiter.stats().storeAvailable, { timeout: 10_000 }).toBe(true);
-    await stop();
-    expectInTime(calls, 1000);
+    expectInTime(calls, 1000, await stop());
     expect(kindsOf(calls)).toEqual(['STORE_UNAVAILABLE', 'ok']);
     expect(limiter.stats()).toMatchObject({ rejected: 0 });
     expect(limiter.stats().unavailable).toBeGreaterThan(10);
@@ -169,11 +181,7 @@ function suite(kind: ClientKind): void {
     const limiter = limiterOf();
     await limiter.acquire();
     await operator.command('REPLICAOF', '127.0.0.1', '1');
-    const unavailable = await limiterOf({ onStoreFailure: 'closed' })
-      .acquire()
-      .catch((e: unknown) => e);
-    expect(unavailable).toMatchObject({ code: 'STORE_UNAVAILABLE' });
-    expect((unavailable as Error).message).toContain('READONLY');
+    await expect.poll(whyUnavailable).toContain('READONLY');
     expect(await limiter.tryAcquire()).toBeDefined();
     expect(limiter.stats()).toMatchObject({ storeAvailable: false });
     await operator.command('REPLICAOF', 'NO', 'ONE');
@@ -183,11 +191,7 @@ function suite(kind: ClientKind): void {
   it(`for lack of memory, and gets more (${kind})`, async () => {
     const limiter = limiterOf();
     await operator.command('CONFIG', 'SET', 'maxmemory', '1');
-    const unavailable = await limiterOf({ onStoreFailure: 'closed' })
-      .acquire()
-      .catch((e: unknown) => e);
-    expect(unavailable).toMatchObject({ code: 'STORE_UNAVAILABLE' });
-    expect((unavailable as Error).message).toContain('OOM');
+    await expect.poll(whyUnavailable).toContain('OOM');
     expect(await limiter.tryAcquire()).toBeDefined();
     await operator.command('CONFIG', 'SET', 'maxmemory', '0');
     await recovered(limiter);
@@ -215,9 +219,9 @@ function suite(kind: ClientKind): void {
       await pause(50);
       const { calls, stop } = storm(limiter, 400);
       await pause(1000);
-      await stop();
+      const slackMs = await stop();
       await pausing;
-      expectInTime(calls, 400);
+      expectInTime(calls, 400, slackMs);
       for (const code of kindsOf(calls)) expect(['RATE_LIMIT_EXCEEDED', 'ok']).toContain(code);
       expect(calls.filter(({ outcome }) => outcome === 'ok').length).toBeGreaterThan(LIMIT / 2);
       expect(store.stats().calls.rejected).toBeGreaterThan(10);
