@@ -7,8 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/servers/**/*.test.ts'],
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 20_000 } },
     retry: 1,
     passWithNoTests: false,

@@ -113,7 +113,7 @@ exporters:
     } catch (error) {
       throw new Error(`${(error as Error).message}\n${jaeger.output()}`);
     }
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await Promise.all(programs.map((program) => program.stop()));
@@ -196,7 +196,7 @@ exporters:
     beforeAll(async () => {
       demo = await startDemo(join(folder.path, 'demo'), { OTEL_EXPORTER_OTLP_ENDPOINT: otlp });
       programs.push(demo);
-    }, 60_000);
+    });
 
     const get = async (path: string): Promise<void> => {
       await (await fetch(`${demo.url}${path}`)).text();

@@ -22,7 +22,7 @@ const AT_A_TIME = 2;
 /** How many services are tried until one is without an incident. */
 const CALM_TRIES = 2;
 /** How long an operator repeats a command until it shows what the page says. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 90_000;
 /** Most of this is the wait for a turn. */
 const LIMIT_MS = 600_000;
 

@@ -30,7 +30,7 @@ async function keyUntilFocus(page: Page, key: string, selector: string): Promise
   throw new Error(`${selector} was not reached by pressing ${key} 80 times.`);
 }
 
-describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
+describe.runIf(hasBrowser)('the page', { timeout: 360_000 }, () => {
   it('loads less than 150 KB, only from the service, and shows live calls', async () => {
     const { page, url, errors, requested, weights } = await openPage();
     await page.locator('.dot').first().waitFor({ state: 'attached' });
@@ -60,7 +60,7 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     // Covers alarms, active switches and degraded answers.
     await page.locator('#first-fault').click();
     for (const one of [page, dark, phone]) {
-      await one.locator('[data-alarm=breaker-registry_fetch]').waitFor({ timeout: 20_000 });
+      await one.locator('[data-alarm=breaker-registry_fetch]').waitFor({ timeout: 90_000 });
       for (const tab of TABS) {
         await one.locator(`#tab-${tab}`).click();
         await one.locator(`#panel-${tab} > *`).first().waitFor();
@@ -86,7 +86,7 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     await keyUntilFocus(page, 'Tab', '[data-fault=registry-refused]');
     await page.keyboard.press('Space');
     await page.locator('[data-fault=registry-refused][aria-checked=true]').waitFor();
-    await page.locator('[data-subsystem=registry][data-breaker=open]').waitFor({ timeout: 20_000 });
+    await page.locator('[data-subsystem=registry][data-breaker=open]').waitFor({ timeout: 90_000 });
     // The focus stays on the switch, so the same key switches it off.
     await page.keyboard.press('Space');
     await page.locator('[data-fault=registry-refused][aria-checked=false]').waitFor();
@@ -141,8 +141,8 @@ describe.runIf(hasBrowser)('the page', { timeout: 120_000 }, () => {
     await page.locator('#tab-scenarios').click();
     await page.locator('#scenario-registry-outage-run').click();
     const row = page.locator('[data-scenario=registry-outage]');
-    await row.locator('.phases [data-at=now]').waitFor({ timeout: 20_000 });
-    await row.locator('.promises li:last-child[data-state]').waitFor({ timeout: 60_000 });
+    await row.locator('.phases [data-at=now]').waitFor({ timeout: 90_000 });
+    await row.locator('.promises li:last-child[data-state]').waitFor({ timeout: 120_000 });
     expect(await row.locator('.promises [data-state=kept]').count()).toBe(
       await row.locator('.promises li').count(),
     );

@@ -31,7 +31,7 @@ export function openShell(env: Readonly<Record<string, string>>): Shell {
   });
   child.stdin.write('exec 2>&1\n');
   return {
-    type: async (block, limitMs = 30_000) => {
+    type: async (block, limitMs = 90_000) => {
       const mark = randomUUID();
       printed = '';
       const done = new Promise<number>((resolve, reject) => {

@@ -47,7 +47,7 @@ beforeAll(async () => {
     'cluster-node-timeout': '1000',
   });
   fleet = new DeployFleet();
-}, 60_000);
+});
 afterAll(async () => {
   await fleet.stop();
   await cluster.stop();

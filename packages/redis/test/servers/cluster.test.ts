@@ -13,7 +13,7 @@ let cluster: RedisCluster;
 describeWithRedis('a cluster of three nodes', () => {
   beforeAll(async () => {
     cluster = await RedisCluster.start();
-  }, 60_000);
+  });
   afterAll(() => cluster.stop());
 
   it.each(CLIENT_KINDS)(
@@ -83,6 +83,5 @@ describeWithRedis('a cluster of three nodes', () => {
         await close();
       }
     },
-    60_000,
   );
 });

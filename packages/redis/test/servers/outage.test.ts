@@ -161,7 +161,7 @@ function suite(kind: ClientKind): void {
     expect(during.length).toBeLessThanOrEqual(
       2 * BURST + (LIMIT * (restarting - killed + slackMs)) / 1000,
     );
-  }, 60_000);
+  });
 
   it(`by SIGKILL, in mode closed: every error is STORE_UNAVAILABLE, none is a refusal (${kind})`, async () => {
     const limiter = limiterOf({ name: 'closed', onStoreFailure: 'closed', limit: 1e6, burst: 1e6 });
@@ -175,7 +175,7 @@ function suite(kind: ClientKind): void {
     expect(kindsOf(calls)).toEqual(['STORE_UNAVAILABLE', 'ok']);
     expect(limiter.stats()).toMatchObject({ rejected: 0 });
     expect(limiter.stats().unavailable).toBeGreaterThan(10);
-  }, 60_000);
+  });
 
   it(`by becoming read-only, and is promoted again (${kind})`, async () => {
     const limiter = limiterOf();
@@ -186,7 +186,7 @@ function suite(kind: ClientKind): void {
     expect(limiter.stats()).toMatchObject({ storeAvailable: false });
     await operator.command('REPLICAOF', 'NO', 'ONE');
     await recovered(limiter);
-  }, 30_000);
+  });
 
   it(`for lack of memory, and gets more (${kind})`, async () => {
     const limiter = limiterOf();
@@ -195,7 +195,7 @@ function suite(kind: ClientKind): void {
     expect(await limiter.tryAcquire()).toBeDefined();
     await operator.command('CONFIG', 'SET', 'maxmemory', '0');
     await recovered(limiter);
-  }, 30_000);
+  });
 
   it(`by losing its data: limits start anew and scripts are sent again, without an error (${kind})`, async () => {
     const limiter = limiterOf({ limit: 1, burst: 3, windowMs: 60_000 });
@@ -205,7 +205,7 @@ function suite(kind: ClientKind): void {
     await operator.command('SCRIPT', 'FLUSH');
     expect(await limiter.tryAcquire()).toBeDefined();
     expect(limiter.stats()).toMatchObject({ storeErrors: 0, storeAvailable: true });
-  }, 30_000);
+  });
 
   it.each([
     ['DEBUG', 'SLEEP', '1.5'],
@@ -227,7 +227,6 @@ function suite(kind: ClientKind): void {
       expect(store.stats().calls.rejected).toBeGreaterThan(10);
       await recovered(limiter);
     },
-    30_000,
   );
 
   it(`while permits are in use: the local share holds, and the permits come back (${kind})`, async () => {
@@ -264,7 +263,7 @@ function suite(kind: ClientKind): void {
     const all = await Promise.all([1, 2, 3, 4].map(() => permits.acquire({ maxWaitMs: 5000 })));
     expect(await permits.tryAcquire()).toBeUndefined();
     for (const one of all) one.release();
-  }, 30_000);
+  });
 
   it(`that forgets its leases: permits that are free are registered again, and operations whose permits others have are told (${kind})`, async () => {
     const reports = (): SharedConcurrencyLimiter =>
@@ -297,5 +296,5 @@ function suite(kind: ClientKind): void {
     expect(await theirs.tryAcquire()).toBeUndefined();
     expect(store.state).toBe('closed');
     other?.release();
-  }, 30_000);
+  });
 }
