@@ -4,9 +4,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
 import { compareWithBudgets, formatTable } from './rules/budgets.mjs';
+import { bundleSize } from './rules/bundle-size.mjs';
 import { ROOT, readPackages } from './rules/workspace.mjs';
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' } } });
@@ -32,22 +31,6 @@ const builtFiles = new Map(
   ),
 );
 
-/** Bytes of a module that exports what `code` says. */
-async function sizeOf(code) {
-  const { outputFiles } = await build({
-    stdin: { contents: code, resolveDir: ROOT },
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22',
-    external: ['node:*', ...peers],
-    write: false,
-    logLevel: 'silent',
-  });
-  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
-}
-
 /** A module that exports some names of each entry point. */
 function moduleOf(names) {
   return Object.entries(names)
@@ -63,7 +46,7 @@ const measured = new Map();
 const broken = new Set();
 async function measure(name, code) {
   try {
-    measured.set(name, await sizeOf(code));
+    measured.set(name, await bundleSize(code, [...peers]));
   } catch (error) {
     broken.add(name);
     const { text, location } = error.errors?.[0] ?? { text: error.message };

@@ -1,20 +1,20 @@
-// What each entry point weighs, beside what others weigh: size of everything it exports, bundled, minified
-// and gzipped without its peers; time and heap of its import and require() in a process of its own.
-//   node scripts/weigh.mjs [--runs 9] [--write]
-// Build first. --write writes docs/weight.md. Times depend on the machine: compare rows of one run.
+// What each entry point weighs, beside what others weigh. See scripts/rules/weight.mjs for what is measured.
+//   node scripts/weigh.mjs [--runs 11] [--write]
+// Build first. --write writes scripts/weight.json and docs/weight.md. Fails where an entry point loads what it must
+// not; no figure of time fails anything.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { bundleSize } from './rules/bundle-size.mjs';
+import { faultsOf, pageOf, tableOf } from './rules/weight.mjs';
 import { ROOT, readPackages } from './rules/workspace.mjs';
 
 const { values } = parseArgs({
   options: {
-    runs: { type: 'string', default: '9' },
+    runs: { type: 'string', default: '11' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -22,97 +22,121 @@ const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1)
   throw new RangeError('--runs must be an integer from 1 on');
 
-/** What every Temper package needs anyway, and the libraries that people compare us with. */
+/** What Temper's applications have loaded with their SDK, and the libraries that people compare us with. */
 const OTHERS = ['@opentelemetry/api', 'cockatiel', 'opossum', 'p-retry', 'rate-limiter-flexible'];
 
-const bench = createRequire(join(ROOT, 'bench/package.json'));
+const bench = join(ROOT, 'bench');
+const others = OTHERS.map((name) => ({
+  name,
+  version: versionOf(name),
+  measured: name !== '@opentelemetry/api',
+  bundled: name,
+  imported: name,
+  required: createRequire(join(bench, 'package.json')).resolve(name),
+  peers: [],
+}));
 const entries = readPackages()
   .filter(({ published }) => published)
-  .flatMap(({ id, folder, entries }) => {
-    const require = createRequire(join(ROOT, folder, 'package.json'));
-    const { exports, peerDependencies = {} } = require('./package.json');
-    return Object.keys(entries).map((subpath) => ({
+  .flatMap(({ id, folder, doors }) => {
+    const { exports, peerDependencies = {} } = createRequire(join(ROOT, folder, 'package.json'))(
+      './package.json',
+    );
+    return doors.map((subpath) => ({
       name: id + subpath.slice(1),
-      imported: join(ROOT, folder, (exports[subpath].import ?? exports[subpath]).default),
-      required: exports[subpath].require && join(ROOT, folder, exports[subpath].require.default),
+      measured: true,
+      bundled: join(ROOT, folder, exports[subpath].import.default),
+      imported: join(ROOT, folder, exports[subpath].import.node),
+      required: join(ROOT, folder, exports[subpath].require.default),
       peers: Object.keys(peerDependencies),
     }));
   });
-const others = OTHERS.map((name) => {
-  const required = bench.resolve(name);
-  return { name, imported: name, required, peers: [], from: join(ROOT, 'bench') };
-});
 
-async function sizeOf({ imported, peers, from = ROOT }) {
-  const { outputFiles } = await build({
-    stdin: { contents: `export * from ${JSON.stringify(imported)};`, resolveDir: from },
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22',
-    external: ['node:*', '@opentelemetry/*', ...peers],
-    write: false,
-    logLevel: 'silent',
-  });
-  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+function versionOf(name) {
+  return JSON.parse(readFileSync(join(bench, 'node_modules', name, 'package.json'), 'utf8'))
+    .version;
 }
 
-const PROGRAM = {
+const sizeOf = ({ bundled, peers }) =>
+  bundleSize(`export * from ${JSON.stringify(bundled)};`, ['@opentelemetry/*', ...peers], bench);
+
+const folder = mkdtempSync(join(tmpdir(), 'temper-weight-'));
+/** Loaded first, so that the start of Node's loaders is not counted. */
+const first = {
+  imported: join(folder, 'first.mjs'),
+  required: join(folder, 'first.cjs'),
+};
+for (const file of Object.values(first)) writeFileSync(file, '');
+
+const LOAD = {
   imported: (target) => ['module', `await import(${JSON.stringify(target)});`],
   required: (target) => ['commonjs', `require(${JSON.stringify(target)});`],
 };
-/** Median over processes of the time, in milliseconds, and heap, in megabytes, of loading this. */
-function loadOf(kind, { [kind]: target, from = ROOT }) {
-  if (target === undefined) return undefined;
-  const [type, load] = PROGRAM[kind](target);
-  const before = 'const before = process.memoryUsage().heapUsed, since = performance.now();';
-  const after = 'console.log(performance.now() - since, process.memoryUsage().heapUsed - before);';
-  const program = `${before}${load}${after}`;
-  const samples = [];
-  for (let run = 0; run < runs; run++) {
-    const args = [`--input-type=${type}`, '--eval', program];
-    samples.push(
-      execFileSync(process.execPath, args, { cwd: from, encoding: 'utf8' }).split(' ').map(Number),
-    );
-  }
-  const median = (index) => samples.map((sample) => sample[index]).sort((a, b) => a - b)[runs >> 1];
-  return { ms: median(0), megabytes: median(1) / 1e6 };
+
+function run(kind, target, before, after) {
+  const [type, load] = LOAD[kind](target);
+  const program = `${LOAD[kind](first[kind])[1]}${before}${load}${after}`;
+  const args = ['--expose-gc', `--input-type=${type}`, '--eval', program];
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: bench, encoding: 'utf8' }));
 }
 
-const rows = [];
-for (const one of [...others, ...entries]) {
-  const size = one.name.startsWith('@opentelemetry/') ? undefined : await sizeOf(one);
-  const imported = loadOf('imported', one);
-  const required = loadOf('required', one);
-  rows.push([
-    one.name,
-    size === undefined ? '' : (size / 1000).toFixed(1),
-    imported.ms.toFixed(1),
-    required === undefined ? '' : required.ms.toFixed(1),
-    imported.megabytes.toFixed(1),
-  ]);
-}
-
-const table = [
-  ['entry point', 'KB gzipped', 'import ms', 'require ms', 'heap MB'],
-  ['---', '---:', '---:', '---:', '---:'],
-  ...rows,
-]
-  .map((cells) => `| ${cells.join(' | ')} |`)
-  .join('\n');
-console.log(table);
-if (values.write) {
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'packages/core/package.json'), 'utf8'));
-  writeFileSync(
-    join(ROOT, 'docs/weight.md'),
-    `# Weight
-
-Generated by \`node scripts/weigh.mjs --write\`; do not edit. Version ${version}, Node ${process.versions.node}, ${cpus().length} CPUs, median of ${runs} processes.
-Sizes are of everything that an entry point exports, minified, with its dependencies and without its peers. Times
-and heap are those of loading it in a process of its own, \`@opentelemetry/api\` included where it is used.
-
-${table}
-`,
+/** CPU time in milliseconds, and bytes that stay on the heap. */
+function load(kind, { [kind]: target }) {
+  return run(
+    kind,
+    target,
+    'gc();const heap=process.memoryUsage().heapUsed,cpu=process.cpuUsage();',
+    `const{user,system}=process.cpuUsage(cpu);gc();console.log(JSON.stringify({ms:(user+system)/1000,heap:process.memoryUsage().heapUsed-heap}));`,
   );
 }
+
+/** URLs of the files that `import` reads. */
+function filesOf({ imported }) {
+  const before = `const{registerHooks}=process.getBuiltinModule('node:module');const read=[];registerHooks({load(url,context,next){if(url.startsWith('file:'))read.push(url);return next(url,context);}});`;
+  return run('imported', imported, before, 'console.log(JSON.stringify(read));');
+}
+
+const all = [...others, ...entries];
+const samples = all.map(() => ({ importMs: [], requireMs: [], heapBytes: [] }));
+// In turns, so that a change of the machine's speed meets every row alike.
+for (let turn = 0; turn < runs; turn++) {
+  for (const [index, one] of all.entries()) {
+    const imported = load('imported', one);
+    samples[index].importMs.push(imported.ms);
+    samples[index].heapBytes.push(imported.heap);
+    samples[index].requireMs.push(load('required', one).ms);
+  }
+}
+const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
+
+const weights = [];
+for (const [index, one] of all.entries()) {
+  const files = filesOf(one);
+  const { name, version } = one;
+  weights.push({
+    name,
+    version,
+    bytes: one.measured ? await sizeOf(one) : undefined,
+    files: files.length,
+    ownFiles: files.filter((url) => !url.includes('/node_modules/')).length,
+    loadsApi: files.some((url) => url.includes('/@opentelemetry/api/')),
+    importMs: median(samples[index].importMs),
+    requireMs: median(samples[index].requireMs),
+    heapBytes: median(samples[index].heapBytes),
+  });
+}
+rmSync(folder, { recursive: true });
+
+const measured = {
+  node: process.versions.node,
+  runs,
+  others: weights.slice(0, others.length),
+  entries: weights.slice(others.length),
+};
+console.log(tableOf(weights));
+const faults = faultsOf(measured.entries);
+for (const fault of faults) console.error(fault);
+if (values.write) {
+  writeFileSync(join(ROOT, 'scripts/weight.json'), `${JSON.stringify(measured, null, 2)}\n`);
+  writeFileSync(join(ROOT, 'docs/weight.md'), pageOf(measured));
+}
+process.exitCode = faults.length === 0 ? 0 : 1;

@@ -31,11 +31,11 @@ it('runs every check in `pnpm check` and in the tests', () => {
 });
 
 it.each(published.map(({ id, folder }) => [id, folder]))(
-  '%s has an ESM and a CommonJS build of every entry point, each with its own types',
+  '%s has ES modules, a bundle for Node and a CommonJS build of every entry point, with types',
   (_, folder) => {
     const manifest = readJson(`${folder}/package.json`);
     expect(manifest).toMatchObject({ type: 'module', sideEffects: false });
-    expect(manifest.scripts.build).toBe('tsc -b && node ../../scripts/build-commonjs.mjs');
+    expect(manifest.scripts.build).toBe('tsc -b && node ../../scripts/build-bundles.mjs');
     // What the repository alone imports is not published.
     const exported = manifest.publishConfig.exports ?? manifest.exports;
     for (const [subpath, target] of Object.entries(exported)) {
@@ -45,7 +45,11 @@ it.each(published.map(({ id, folder }) => [id, folder]))(
       // In this order: the first condition that matches wins.
       expect(JSON.stringify(target)).toBe(
         JSON.stringify({
-          import: { types: `./dist/${path}.d.ts`, default: `./dist/${path}.js` },
+          import: {
+            types: `./dist/${path}.d.ts`,
+            node: `./dist/node/${path}.js`,
+            default: `./dist/${path}.js`,
+          },
           require: { types: `./dist/cjs/${path}.d.ts`, default: `./dist/cjs/${path}.js` },
         }),
       );

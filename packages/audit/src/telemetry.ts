@@ -1,4 +1,4 @@
-import { type Context, isSpanContextValid, ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_POLICY_NAME,
@@ -7,9 +7,13 @@ import {
   type Counts,
   type Emit,
   Instrumentation,
+  isValid,
   policyAttributes,
+  ROOT_CONTEXT,
   SEVERITY,
   safeText,
+  spanOf,
+  withSpanContext,
 } from '@temper/core/policy';
 import type { AuditEvent } from './chain/event.ts';
 import type { SealedEvent } from './chain/hash-chain.ts';
@@ -82,8 +86,8 @@ export interface ActiveSpan {
 
 /** The active span, sampled or not; undefined if there is none. */
 export function activeSpan(): ActiveSpan | undefined {
-  const found = trace.getSpan(activeContext())?.spanContext();
-  return found !== undefined && isSpanContextValid(found) ? found : undefined;
+  const found = spanOf(activeContext())?.spanContext();
+  return found !== undefined && isValid(found) ? found : undefined;
 }
 
 /** Whether a logger provider is registered, so that records are collected. */
@@ -127,5 +131,5 @@ export function emitLogRecord({ event, line, traceFlags }: SealedEvent, log: str
 function contextOf({ traceId, spanId }: AuditEvent, traceFlags: number): Context {
   return traceId === undefined || spanId === undefined
     ? ROOT_CONTEXT
-    : trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags });
+    : withSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags });
 }

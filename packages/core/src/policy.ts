@@ -44,6 +44,12 @@ export {
 } from './retry-details.ts';
 export { isNeutral, transientByDefault } from './should-handle.ts';
 export {
+  isValid,
+  ROOT_CONTEXT,
+  spanOf,
+  withSpanContext,
+} from './telemetry/api-values.ts';
+export {
   CallObservation,
   CallObserver,
   type CallObserverOptions,

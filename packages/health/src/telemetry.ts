@@ -1,4 +1,4 @@
-import { type Context, ROOT_CONTEXT } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
 import type { Attributes, Clock } from '@temper/core';
 import {
   ATTR_POLICY_NAME,
@@ -10,6 +10,7 @@ import {
   type HistogramSeries,
   Instrumentation,
   type MetricDefinition,
+  ROOT_CONTEXT,
   type SpanMode,
   type Variants,
 } from '@temper/core/policy';

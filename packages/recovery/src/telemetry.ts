@@ -1,4 +1,4 @@
-import { type Context, type Span, SpanKind } from '@opentelemetry/api';
+import type { Context, Span } from '@opentelemetry/api';
 import type { Attributes } from '@temper/core';
 import {
   ATTR_OPERATION,
@@ -85,10 +85,13 @@ class ResendContext implements Context {
   }
 }
 
+/** `SpanKind.CLIENT` of the API, which is not loaded for it. */
+const CLIENT = 2;
+
 function isClientSpan(value: unknown): value is Span {
   if (typeof value !== 'object' || value === null) return false;
   const { kind, setAttribute } = value as { kind?: unknown; setAttribute?: unknown };
-  return kind === SpanKind.CLIENT && typeof setAttribute === 'function';
+  return kind === CLIENT && typeof setAttribute === 'function';
 }
 
 /**

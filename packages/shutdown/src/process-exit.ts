@@ -1,4 +1,3 @@
-import cluster from 'node:cluster';
 import { writeSync } from 'node:fs';
 import type { Clock } from '@temper/core';
 import { enumerate } from './enumerate.ts';
@@ -27,7 +26,8 @@ export const nodeProcess: ProcessExit = {
   releaseChannel: () => {
     // The primary may have sent a connection that this worker has not received. It is told to give the
     // connection to another worker, which the disconnection waits for.
-    if (cluster.worker?.isConnected()) cluster.worker.disconnect();
+    const { worker } = process.getBuiltinModule('node:cluster');
+    if (worker?.isConnected()) worker.disconnect();
     // Pending messages are still sent. The parent sees the channel close when the process ends.
     else process.channel?.unref();
   },

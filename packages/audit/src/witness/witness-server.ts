@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { reportCallbackError } from '@temper/core/policy';
 import { type WitnessAnswer, WitnessState } from './witness.ts';
 import type { WitnessOptions } from './witness-options.ts';
@@ -31,6 +31,8 @@ export interface WitnessServer extends AsyncDisposable {
 export async function witness(options: WitnessOptions): Promise<WitnessServer> {
   const state = new WitnessState(options);
   await state.open();
+  // Loaded here, since a publisher of checkpoints needs no server.
+  const { createServer } = process.getBuiltinModule('node:http');
   const server = createServer((request, response) => {
     answer(state, request).then(
       (answered) => send(response, answered),

@@ -1,8 +1,9 @@
-import { type Context, type Span, trace } from '@opentelemetry/api';
+import type { Context, Span } from '@opentelemetry/api';
 import type { Call } from '../call/context.ts';
 import type { Clock } from '../clock.ts';
 import type { Outcome } from '../contract.ts';
 import { safeText } from '../text.ts';
+import { spanOf } from './api-values.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import type { Instrumentation } from './instrumentation.ts';
 import { type LazySpan, openedContext, runWithin } from './lazy-span.ts';
@@ -120,7 +121,7 @@ export class CallObservation<K extends string> implements LazySpan {
 
   /** @internal See {@link LazySpan}. */
   get around(): Span | undefined {
-    return this.#parent === undefined ? undefined : trace.getSpan(this.#parent);
+    return this.#parent === undefined ? undefined : spanOf(this.#parent);
   }
 
   /** @internal See {@link LazySpan}. */

@@ -1,5 +1,5 @@
 import { systemClock } from '../clock.ts';
-import { CopyNotice } from './api-copies.ts';
+import { MajorNotice } from './api-majors.ts';
 import { watchProviders } from './globals.ts';
 import type { ApiGlobal } from './process-api.ts';
 import type { Producers } from './producers.ts';
@@ -48,21 +48,17 @@ class ProcessHub implements Hub {
   #producers: Producers | undefined;
 
   constructor() {
-    const copies = new CopyNotice();
+    const notice = new MajorNotice();
     watchProviders(
       {
-        metrics: () => {
-          copies.check();
-          this.#bindAll();
-        },
-        trace: () => copies.check(),
-        diag: () => copies.deliver(),
+        metrics: () => this.#bindAll(),
+        diag: () => notice.deliver(),
       },
       (api) => {
         this.#live.api = api;
       },
     );
-    copies.watchOtherMajors();
+    notice.watchOtherMajors();
   }
 
   scope(options: ScopeOptions): InstrumentationScope {

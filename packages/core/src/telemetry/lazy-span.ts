@@ -1,4 +1,5 @@
-import { type Context, createContextKey, type Span, trace } from '@opentelemetry/api';
+import type { Context, Span } from '@opentelemetry/api';
+import { contextKey, spanOf } from './api-values.ts';
 import { activeContext, runInContext } from './process-api.ts';
 
 /**
@@ -19,7 +20,7 @@ export interface LazySpan {
 }
 
 /** Shared by all copies of core; the number is that of {@link LazySpan}. */
-const KEY = createContextKey('temper.lazy-span.1');
+const KEY = /* @__PURE__ */ contextKey('temper.lazy-span.1');
 
 /** A context with a lazy span. Setting a value in the API's own contexts copies all their values. */
 class LazyContext implements Context {
@@ -57,5 +58,5 @@ export function runWithin<T>(lazy: LazySpan, parent: Context, work: () => T): T 
  */
 export function openedContext(context: Context = activeContext()): Context {
   const lazy = context.getValue(KEY) as LazySpan | undefined;
-  return lazy === undefined || trace.getSpan(context) !== lazy.around ? context : lazy.open();
+  return lazy === undefined || spanOf(context) !== lazy.around ? context : lazy.open();
 }

@@ -1,12 +1,13 @@
-import { type Context, ROOT_CONTEXT } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
+import { ROOT_CONTEXT } from './api-values.ts';
 import type { Attributes } from './definitions.ts';
 
 /**
  * The object through which every installed copy of the OpenTelemetry API finds what is registered.
  *
- * A copy of the API ignores this object when it was made by an older minor version than its own. Core
- * reads it directly: what core calls of it has not changed since 1.3, and a service that has two copies
- * still gets its spans, in their context. See docs/adr/0002-hearing-a-provider-arrive.md.
+ * Core reads it directly and loads no copy of the API: a copy takes longer to load than core does, and
+ * ignores this object when an older minor version made it. What core calls of it has not changed since
+ * 1.3. See docs/adr/0002-hearing-a-provider-arrive.md and 0026-import-time.md.
  */
 export interface ApiGlobal {
   readonly version?: unknown;

@@ -1,7 +1,8 @@
-import { type Context, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { Context, Span } from '@opentelemetry/api';
 import { errorType, statusOf } from '../classify.ts';
 import type { Outcome } from '../contract.ts';
 import { messageOf } from '../text.ts';
+import { STATUS_ERROR, withSpan } from './api-values.ts';
 import type { Attributes } from './definitions.ts';
 import { openedContext } from './lazy-span.ts';
 import { activeContext, runInContext } from './process-api.ts';
@@ -60,7 +61,7 @@ export class GuardedSpan {
 
   /** The context in which this span is the active one. */
   get context(): Context {
-    return this.#span === undefined ? this.#parent : trace.setSpan(this.#parent, this.#span);
+    return this.#span === undefined ? this.#parent : withSpan(this.#parent, this.#span);
   }
 
   /**
@@ -90,7 +91,7 @@ export class GuardedSpan {
     this.#scope.safely(() => {
       this.#span?.setAttribute(ATTR_ERROR_TYPE.name, failureType(outcome));
       const message = outcome.ok ? 'The result counts as a failure.' : messageOf(outcome.error);
-      this.#span?.setStatus({ code: SpanStatusCode.ERROR, message });
+      this.#span?.setStatus({ code: STATUS_ERROR, message });
     });
   }
 

@@ -1,5 +1,4 @@
-import { type IncomingMessage, request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import type { ConnectionOptions } from 'node:tls';
 import { ask, checkKnown, type OptionRule, oneOfRule, show, typeRule } from '@temper/core/policy';
 import type { HealthCheck } from '../check-options.ts';
@@ -73,7 +72,10 @@ export function httpCheck(options: HttpCheckOptions): HealthCheck {
   );
   urlRule(OWNER, 'url', target);
   const url = new URL(target);
-  const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+  // Loaded only for such a check, since they take longer to load than all checks together.
+  const { request } = process.getBuiltinModule(
+    url.protocol === 'https:' ? 'node:https' : 'node:http',
+  );
   return {
     name: 'http',
     dependency: true,

@@ -1,4 +1,3 @@
-import { metrics, trace } from '@opentelemetry/api';
 import { safeText } from '../text.ts';
 import { watchProviders } from './globals.ts';
 import { type ApiGlobal, processApi } from './process-api.ts';
@@ -6,29 +5,15 @@ import { type ApiGlobal, processApi } from './process-api.ts';
 /** Major versions of the API whose providers Temper cannot use, but whose presence explains silence. */
 const OTHER_MAJORS = [0, 2, 3];
 
-const CURE =
-  'Install one version of @opentelemetry/api: `npm ls @opentelemetry/api` shows who asks for which, ' +
-  'and an "overrides" entry in package.json decides.';
-
 /**
- * Warns on `diag`, once per process, when a provider is registered through a copy of the API that the
- * copy of this package does not accept. The warning waits until `diag` has a logger.
+ * Warns on `diag`, once per process, when providers are registered for another major version of the API
+ * alone. The warning waits until `diag` has a logger. Another copy of the same major version is no reason
+ * to warn: what it registers is found, and no copy is loaded here that would not accept it.
  */
-export class CopyNotice {
+export class MajorNotice {
   readonly #apis = new Set<ApiGlobal>();
   #said = false;
   #pending: string | undefined;
-
-  /** To be called when a provider has been registered. */
-  check(): void {
-    const api = processApi();
-    if (this.#said || api === undefined || accepts(api)) return;
-    this.#say(
-      `@temper/core: OpenTelemetry was registered by @opentelemetry/api ${versionOf(api)}, and Temper ` +
-        'loaded a newer copy, which does not accept it. Temper uses what is registered nevertheless; ' +
-        `spans, metrics and log records that others send through that copy are lost. ${CURE}`,
-    );
-  }
 
   /** To be called when `diag` has got a logger. */
   deliver(): void {
@@ -77,14 +62,6 @@ export class CopyNotice {
     this.#pending = message;
     this.deliver();
   }
-}
-
-/** Whether the copy of the API that this package loaded finds what is registered. */
-function accepts(api: ApiGlobal): boolean {
-  return (
-    (api.metrics === undefined || metrics.getMeterProvider() === api.metrics) &&
-    (api.trace === undefined || trace.getTracerProvider() === api.trace)
-  );
 }
 
 function versionOf(api: ApiGlobal): string {

@@ -1,8 +1,19 @@
-// How the CommonJS build of a package follows from its manifest and its sources.
+// How the bundles of a package follow from its manifest and its sources.
 
 /**
- * The modules that are built for CommonJS, by their path under `src` without an extension: all but
- * tests and the programs of `bin`, which nobody loads.
+ * The modules that `exports` names for both module systems, by their path under `src` without an extension.
+ *
+ * @param {{ exports: Record<string, unknown> }} manifest
+ */
+export function entriesOf({ exports }) {
+  return Object.values(exports)
+    .filter((target) => target.import?.default && target.require?.default)
+    .map((target) => target.import.default.replace(/^\.\/dist\/(.*)\.js$/, '$1'))
+    .sort();
+}
+
+/**
+ * The modules that have declarations: all but tests and the programs of `bin`, which nobody loads.
  *
  * @param {{ bin?: Record<string, string> }} manifest
  * @param {string[]} files paths from the folder of the package
@@ -21,13 +32,12 @@ export function sourcesOf({ bin = {} }, files) {
 
 /**
  * The manifest in `dist/cjs`. Node and bundlers read the nearest one, so it repeats what of the
- * package's manifest concerns single files, with targets in the CommonJS build.
+ * package's manifest concerns single files.
  *
- * @param {{ sideEffects?: boolean, imports?: object }} manifest
+ * @param {{ sideEffects?: boolean }} manifest
  */
-export function commonJsManifest({ sideEffects, imports }) {
-  const text = JSON.stringify({ type: 'commonjs', sideEffects, imports }, undefined, 2);
-  return `${text.replaceAll('"./dist/', '"./')}\n`;
+export function commonJsManifest({ sideEffects }) {
+  return `${JSON.stringify({ type: 'commonjs', sideEffects }, undefined, 2)}\n`;
 }
 
 /** A source map whose sources are reached from another folder. */
