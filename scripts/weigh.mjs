@@ -106,7 +106,8 @@ for (let turn = 0; turn < runs; turn++) {
     samples[index].requireMs.push(load('required', one).ms);
   }
 }
-const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
+// What other work on the machine adds is never negative.
+const least = (list) => Math.min(...list);
 
 const weights = [];
 for (const [index, one] of all.entries()) {
@@ -119,9 +120,9 @@ for (const [index, one] of all.entries()) {
     files: files.length,
     ownFiles: files.filter((url) => !url.includes('/node_modules/')).length,
     loadsApi: files.some((url) => url.includes('/@opentelemetry/api/')),
-    importMs: median(samples[index].importMs),
-    requireMs: median(samples[index].requireMs),
-    heapBytes: median(samples[index].heapBytes),
+    importMs: least(samples[index].importMs),
+    requireMs: least(samples[index].requireMs),
+    heapBytes: least(samples[index].heapBytes),
   });
 }
 rmSync(folder, { recursive: true });

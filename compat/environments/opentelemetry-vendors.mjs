@@ -1,16 +1,26 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
+import { decode } from '../telemetry/message-pack.mjs';
 import { startCollector } from '../telemetry/otlp.mjs';
-import { expectTree, SCENARIO, TEMPER } from '../telemetry/scenario.mjs';
+import { expectLog, expectMetrics, expectTree, SCENARIO, TEMPER } from '../telemetry/scenario.mjs';
 
-const sentry = (version) => ({
+const ITEMS = `sent.flatMap((envelope) => envelope.split('\\n')).flatMap((line) => { try { return [JSON.parse(line)]; } catch { return []; } })`;
+
+/** Sentry registers no provider of metrics or logs. One of the SDK has its place beside it. */
+const sentry = (version, sdk) => ({
   id: `otel-sentry-${version.split('.')[0]}`,
   group: 'OpenTelemetry',
   title: `Sentry ${version.split('.')[0]} for Node`,
   async run(env) {
-    await env.install([...TEMPER, '@opentelemetry/api', `@sentry/node@${version}`], [], {
-      type: 'module',
-    });
+    const packages = [
+      `@opentelemetry/api@${sdk.api}`,
+      `@opentelemetry/sdk-metrics@${sdk.stable}`,
+      `@opentelemetry/sdk-logs@${sdk.logs}`,
+      ...(sdk.apiLogs ? [`@opentelemetry/api-logs@${sdk.logs}`] : []),
+      `@opentelemetry/exporter-metrics-otlp-http@${sdk.experimental}`,
+      `@opentelemetry/exporter-logs-otlp-http@${sdk.experimental}`,
+    ];
+    await env.install([...TEMPER, ...packages, `@sentry/node@${version}`], [], { type: 'module' });
     env.write('scenario.mjs', SCENARIO);
     env.write(
       'main.mjs',
@@ -19,24 +29,75 @@ const sent = [];
 Sentry.init({
   dsn: 'https://key@sentry.invalid/1',
   tracesSampleRate: 1,
+  enableLogs: true,
   // Sentry 11 records the spans of OpenTelemetry's API on request.
   enableOpenTelemetrySetup: true,
   transport: (options) => Sentry.createTransport(options, async ({ body }) => { sent.push(String(body)); return { statusCode: 200 }; }),
 });
 const { scenario } = await import('./scenario.mjs');
+const registered = globalThis[Symbol.for('opentelemetry.js.api.1')];
+const providers = {
+  trace: registered.trace !== undefined,
+  metrics: registered.metrics !== undefined,
+  logs: registered.logs !== undefined || globalThis[Symbol.for('io.opentelemetry.js.api.logs')] !== undefined,
+};
+const end = process.env.OTLP === undefined ? () => {} : (await import('./beside.mjs')).end;
 await scenario((work) => Sentry.startSpan({ name: 'caller', op: 'test' }, work));
+await end();
 await Sentry.close(5000);
-const items = sent.flatMap((envelope) => envelope.split('\\n')).flatMap((line) => { try { return [JSON.parse(line)]; } catch { return []; } });
-process.stdout.write(JSON.stringify(items));
+process.stdout.write(JSON.stringify({ providers, items: ${ITEMS} }));
 `,
     );
-    const { stdout } = await env.exec('node', ['main.mjs']);
-    const spans = JSON.parse(stdout).flatMap(spansOfSentry);
-    assert.equal(spans.filter(({ name }) => name === 'caller').length, 1);
-    const asserted = expectTree(spans);
+    env.write(
+      'beside.mjs',
+      `import { metrics } from '@opentelemetry/api';
+import { logs } from '@opentelemetry/api${sdk.apiLogs ? '-logs' : ''}';
+import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-http';
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
+import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
+import { suppressTracing } from '@sentry/node';
+import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+const url = (signal) => ({ url: process.env.OTLP + '/v1/' + signal });
+const readers = [new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter(url('metrics')) })];
+const processors = [new BatchLogRecordProcessor({ exporter: new OTLPLogExporter(url('logs')) })];
+const meterProvider = new MeterProvider({ readers });
+const loggerProvider = new LoggerProvider({ processors });
+metrics.setGlobalMeterProvider(meterProvider);
+logs.setGlobalLoggerProvider(loggerProvider);
+// Sentry traces the requests of exporters unless it is told not to.
+export const end = () => suppressTracing(() => Promise.all([meterProvider.shutdown(), loggerProvider.shutdown()]));
+`,
+    );
+    const run = async (variables) => {
+      const { stdout } = await env.exec('node', ['main.mjs'], { variables });
+      const { providers, items } = JSON.parse(stdout);
+      assert.deepEqual(providers, { trace: true, metrics: false, logs: false });
+      const spans = items.flatMap(spansOfSentry);
+      assert.equal(spans.filter(({ name }) => name === 'caller').length, 1);
+      return { items, spans, asserted: expectTree(spans) };
+    };
+    const alone = await run({});
+    // The envelopes hold spans, and nothing that Temper counts or logs.
+    const types = new Set(alone.items.map(({ type }) => type).filter((type) => type !== undefined));
+    for (const type of ['log', 'metric', 'trace_metric', 'statsd'])
+      assert.ok(!types.has(type), type);
+    assert.doesNotMatch(JSON.stringify(alone.items), /temper\.retry\.(?:operations|exhausted)/);
+    const collector = await startCollector();
+    env.onEnd(() => collector.close());
+    const beside = await run({ OTLP: collector.url });
     return {
-      loaded: [env.versionOf('@opentelemetry/api'), env.versionOf('@sentry/node')],
-      asserted: ['what Sentry is sent:', ...asserted],
+      loaded: [
+        ...['@opentelemetry/api', '@sentry/node'].map((name) => env.versionOf(name)),
+        `beside it: ${env.versionOf('@opentelemetry/sdk-metrics')}, ${env.versionOf('@opentelemetry/sdk-logs')}`,
+      ],
+      asserted: [
+        'what Sentry is sent:',
+        ...alone.asserted,
+        'Sentry registers no provider of metrics or logs with OpenTelemetry, and is sent none',
+        'what arrives at providers of the SDK that are registered beside Sentry:',
+        ...expectMetrics(collector.metrics()).asserted,
+        ...expectLog(collector.logs(), beside.spans),
+      ],
     };
   },
 });
@@ -104,118 +165,80 @@ const datadog = {
       'main.mjs',
       `import tracer from 'dd-trace';
 tracer.init({ service: 'compat', flushInterval: 50, startupLogs: false, telemetry: { enabled: false } });
-const ended = [];
 const provider = new tracer.TracerProvider();
 provider.register();
 const { scenario } = await import('./scenario.mjs');
 await scenario();
-await new Promise((resolve) => setTimeout(resolve, 1500));
-process.exit(0);
+// Until the row has what it waits for.
+setInterval(() => {}, 60_000);
 `,
     );
     const agent = await startAgent(env);
+    const collector = await startCollector();
+    env.onEnd(() => collector.close());
     const variables = {
       DD_TRACE_AGENT_URL: agent.url,
       DD_INSTRUMENTATION_TELEMETRY_ENABLED: 'false',
       DD_REMOTE_CONFIGURATION_ENABLED: 'false',
+      // Its own pipes of metrics and logs, to an OTLP port as the agent has one.
+      DD_METRICS_OTEL_ENABLED: 'true',
+      DD_LOGS_OTEL_ENABLED: 'true',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${collector.url}/v1/metrics`,
+      OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: `${collector.url}/v1/logs`,
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'cumulative',
+      OTEL_METRIC_EXPORT_INTERVAL: '500',
+      OTEL_BSP_SCHEDULE_DELAY: '200',
     };
-    await env.exec('node', ['main.mjs'], { variables });
-    const payloads = agent.requests.filter(({ url }) => /\/v0\.\d\/traces/.test(url));
-    const spans = payloads.flatMap(({ text }) => decode(Buffer.from(text, 'latin1'))).flat(2);
-    const asserted = expectTree(
-      spans.map((span) => ({
-        scope: span.resource === 'caller' ? 'app' : '@temper/',
-        name: span.resource,
-        traceId: String(span.trace_id),
-        spanId: String(span.span_id),
-        parentSpanId: String(span.parent_id),
-        start: BigInt(span.start),
-        end: BigInt(span.start) + BigInt(span.duration),
-        status: span.error === 1 ? 2 : 0,
-        attributes: { ...span.meta, ...span.metrics },
-      })),
+    const program = env.serve('node', ['main.mjs'], { variables });
+    const spans = await eventually(() => {
+      const arrived = spansOfAgent(agent);
+      expectTree(arrived);
+      return arrived;
+    }, program);
+    const metrics = await eventually(() => expectMetrics(collector.metrics()), program);
+    const logs = await eventually(
+      () => expectLog(collector.logs().map(shortTraceId), spans),
+      program,
     );
     return {
       loaded: [env.versionOf('@opentelemetry/api'), env.versionOf('dd-trace')],
-      asserted: ['what the agent receives:', ...asserted],
+      asserted: [
+        'what the agent receives:',
+        ...expectTree(spans),
+        'what its OTLP port receives, with `DD_METRICS_OTEL_ENABLED` and `DD_LOGS_OTEL_ENABLED`:',
+        ...metrics.asserted,
+        ...logs,
+      ],
     };
   },
 };
 
-/** MessagePack, as far as the agent's traces need it. */
-function decode(bytes) {
-  let at = 0;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = (length) => {
-    at += length;
-    return bytes.subarray(at - length, at).toString();
-  };
-  const list = (length) => Array.from({ length }, read);
-  const map = (length) => Object.fromEntries(Array.from({ length }, () => [read(), read()]));
-  const number = (method, size) => {
-    const value = view[method](at);
-    at += size;
-    return value;
-  };
-  function read() {
-    const type = bytes[at++];
-    if (type <= 0x7f) return type;
-    if (type <= 0x8f) return map(type & 0x0f);
-    if (type <= 0x9f) return list(type & 0x0f);
-    if (type <= 0xbf) return text(type & 0x1f);
-    if (type >= 0xe0) return type - 256;
-    switch (type) {
-      case 0xc0:
-        return null;
-      case 0xc2:
-        return false;
-      case 0xc3:
-        return true;
-      case 0xc4:
-        return text(number('getUint8', 1));
-      case 0xc5:
-        return text(number('getUint16', 2));
-      case 0xc6:
-        return text(number('getUint32', 4));
-      case 0xca:
-        return number('getFloat32', 4);
-      case 0xcb:
-        return number('getFloat64', 8);
-      case 0xcc:
-        return number('getUint8', 1);
-      case 0xcd:
-        return number('getUint16', 2);
-      case 0xce:
-        return number('getUint32', 4);
-      case 0xcf:
-        return number('getBigUint64', 8);
-      case 0xd0:
-        return number('getInt8', 1);
-      case 0xd1:
-        return number('getInt16', 2);
-      case 0xd2:
-        return number('getInt32', 4);
-      case 0xd3:
-        return number('getBigInt64', 8);
-      case 0xd9:
-        return text(number('getUint8', 1));
-      case 0xda:
-        return text(number('getUint16', 2));
-      case 0xdb:
-        return text(number('getUint32', 4));
-      case 0xdc:
-        return list(number('getUint16', 2));
-      case 0xdd:
-        return list(number('getUint32', 4));
-      case 0xde:
-        return map(number('getUint16', 2));
-      case 0xdf:
-        return map(number('getUint32', 4));
-      default:
-        throw new Error(`MessagePack type ${type}`);
-    }
-  }
-  return read();
+const hex = (id) => BigInt(id).toString(16).padStart(16, '0');
+
+/** Its JSON has ids as bytes. Of a trace id it sends the lower half with each span. */
+const hexOf = (id) =>
+  typeof id === 'string' ? id : Buffer.from(Object.values(id.data ?? id)).toString('hex');
+const shortTraceId = (record) => ({
+  ...record,
+  traceId: hexOf(record.traceId).slice(-16),
+  spanId: hexOf(record.spanId),
+});
+
+function spansOfAgent({ requests }) {
+  const payloads = requests.filter(({ url }) => /\/v0\.\d\/traces/.test(url));
+  const spans = payloads.flatMap(({ text }) => decode(Buffer.from(text, 'latin1'))).flat(2);
+  return spans.map((span) => ({
+    scope: span.resource === 'caller' ? 'app' : '@temper/',
+    name: span.resource,
+    traceId: hex(span.trace_id),
+    spanId: hex(span.span_id),
+    parentSpanId: hex(span.parent_id),
+    start: BigInt(span.start),
+    end: BigInt(span.start) + BigInt(span.duration),
+    status: span.error === 1 ? 2 : 0,
+    attributes: { ...span.meta, ...span.metrics },
+  }));
 }
 
 const vercel = {
@@ -227,6 +250,10 @@ const vercel = {
       ...TEMPER,
       '@opentelemetry/api@1.9',
       '@opentelemetry/api-logs@0.223.1',
+      '@opentelemetry/sdk-logs@0.223.1',
+      '@opentelemetry/sdk-metrics@2',
+      '@opentelemetry/exporter-logs-otlp-http@0.223',
+      '@opentelemetry/exporter-metrics-otlp-http@0.223',
       '@vercel/otel@2.1',
       'next@16',
       'react@19',
@@ -246,10 +273,26 @@ export async function GET() { await scenario(); return new Response('done'); }
     );
     env.write(
       'instrumentation.js',
-      `import { OTLPHttpJsonTraceExporter, registerOTel } from '@vercel/otel';
-export function register() {
-  registerOTel({ serviceName: 'compat', traceExporter: new OTLPHttpJsonTraceExporter({ url: process.env.OTLP + '/v1/traces' }) });
+      `export async function register() {
+  if (process.env.NEXT_RUNTIME === 'nodejs') await import('./instrumentation-node.js');
 }
+`,
+    );
+    env.write(
+      'instrumentation-node.js',
+      `import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-http';
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
+import { SimpleLogRecordProcessor } from '@opentelemetry/sdk-logs';
+import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { OTLPHttpJsonTraceExporter, registerOTel } from '@vercel/otel';
+const url = (signal) => ({ url: process.env.OTLP + '/v1/' + signal });
+const exporter = new OTLPMetricExporter(url('metrics'));
+registerOTel({
+  serviceName: 'compat',
+  traceExporter: new OTLPHttpJsonTraceExporter(url('traces')),
+  metricReaders: [new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 500, exportTimeoutMillis: 500 })],
+  logRecordProcessors: [new SimpleLogRecordProcessor({ exporter: new OTLPLogExporter(url('logs')) })],
+});
 `,
     );
     const collector = await startCollector();
@@ -273,9 +316,17 @@ export function register() {
       assert.ok(all.some(({ name }) => name === 'caller'));
       return all;
     }, server);
+    const metrics = await eventually(() => expectMetrics(collector.metrics()), server);
+    const logs = await eventually(() => expectLog(collector.logs(), spans), server);
     return {
       loaded: ['@opentelemetry/api', '@vercel/otel', 'next'].map((name) => env.versionOf(name)),
-      asserted: ['`next build`', 'a route handler, whose spans arrive:', ...expectTree(spans)],
+      asserted: [
+        '`next build`',
+        'a route handler, of which arrive:',
+        ...expectTree(spans),
+        ...metrics.asserted,
+        ...logs,
+      ],
     };
   },
 };
@@ -291,4 +342,13 @@ async function eventually(work, server) {
   }
 }
 
-export default [sentry('10.78.0'), sentry('11.12.0'), datadog, vercel];
+const SDK_2 = {
+  api: '1.9.1',
+  stable: '2.12.1',
+  experimental: '0.223.0',
+  logs: '0.223.1',
+  apiLogs: true,
+};
+const SDK_3 = { api: '1.10.0', stable: '3.1.1', experimental: '0.301.0', logs: '3.1.1' };
+
+export default [sentry('10.78.0', SDK_2), sentry('11.12.0', SDK_3), datadog, vercel];

@@ -5,38 +5,69 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const group = 'Test runners';
-const NAMES = ['retry', 'breaker', 'ratelimit', 'recovery', 'health'];
-const PACKAGES = NAMES.map((name) => `@temper/${name}`);
+/** What the scenarios use, by the name that they know it under. */
+const EVERYWHERE = {
+  retry: '@temper/retry',
+  breaker: '@temper/breaker',
+  ratelimit: '@temper/ratelimit',
+  recovery: '@temper/recovery',
+  health: '@temper/health',
+  limits: '@temper/ratelimit/shared',
+  fleet: '@temper/breaker/shared',
+};
+/** Packages for Node alone. */
+const IN_NODE = {
+  ...EVERYWHERE,
+  audit: '@temper/audit',
+  memory: '@temper/audit/memory',
+  shipping: '@temper/audit/ship',
+  watchdog: '@temper/health/watchdog',
+  shutdown: '@temper/shutdown',
+  http: 'node:http',
+};
+const PACKAGES = [
+  ...new Set(
+    Object.values(IN_NODE)
+      .filter((name) => name.startsWith('@temper/'))
+      .map((name) => name.split('/').slice(0, 2).join('/')),
+  ),
+];
 const API = '@opentelemetry/api@1';
-const SCENARIOS = readFileSync(join(import.meta.dirname, '../fixtures/fake-timers.cjs'), 'utf8');
-const TELEMETRY = readFileSync(
-  join(import.meta.dirname, '../fixtures/testkit-telemetry.cjs'),
-  'utf8',
-);
-const COUNT = 15;
+const fixture = (name) => readFileSync(join(import.meta.dirname, '../fixtures', name), 'utf8');
+const TELEMETRY = fixture('testkit-telemetry.cjs');
+/** Of the scenarios of all platforms, and of those of Node besides. */
+const COUNT = { everywhere: 19, inNode: 25 };
 
-const REQUIRED = `
+const requiring = (packages) => `
 const { define } = require('./fake-timers.cjs');
 const packages = {
-${NAMES.map((name) => `  ${name}: require('@temper/${name}'),`).join('\n')}
+${Object.entries(packages)
+  .map(([name, from]) => `  ${name}: require('${from}'),`)
+  .join('\n')}
 };
 `;
 
-const IMPORTED = `
-${NAMES.map((name) => `import * as ${name} from '@temper/${name}';`).join('\n')}
+const importing = (packages) => `
+${Object.entries(packages)
+  .map(([name, from]) => `import * as ${name} from '${from}';`)
+  .join('\n')}
 import { createRequire } from 'node:module';
 const { define } = createRequire(import.meta.url)('./fake-timers.cjs');
-const packages = { ${NAMES.join(', ')} };
+const packages = { ${Object.keys(packages).join(', ')} };
 `;
 
-const ASSERTED = [
-  `${COUNT} kinds of waits end at their time, and not before, under fake timers and in real time`,
+const asserted = (count) => [
+  `${count} kinds of waits end at their time, and not before, under fake timers and in real time`,
   'policies used before the timers were replaced, and policies made while they were',
+  count === COUNT.inNode
+    ? 'policies, shared limits, a fleet of breakers, shipping of an audit log, health checks, watchdog, shutdown'
+    : 'policies, shared limits, a fleet of breakers, health checks',
 ];
 
 async function prepare(env, others, manifest) {
   await env.install([...PACKAGES, API], others, manifest);
-  env.write('fake-timers.cjs', SCENARIOS);
+  for (const name of ['fake-timers.cjs', 'fake-timers-services.cjs'])
+    env.write(name, fixture(name));
 }
 
 const sayVersion = (stdout) => `Node ${stdout.trim().slice(1)}`;
@@ -51,7 +82,7 @@ const nodeTest = (version, apis) => ({
     await prepare(env);
     env.write(
       'waits.test.cjs',
-      `const { it, mock } = require('node:test');${REQUIRED}
+      `const { it, mock } = require('node:test');${requiring(IN_NODE)}
 define(packages, {
   it,
   install: () => mock.timers.enable(${JSON.stringify(
@@ -64,9 +95,12 @@ define(packages, {
 `,
     );
     const { stdout } = await env.exec(node, ['--test', 'waits.test.cjs']);
-    assert.match(stdout, new RegExp(`^(?:#|ℹ) pass ${COUNT}$`, 'm'));
+    assert.match(stdout, new RegExp(`^(?:#|ℹ) pass ${COUNT.inNode}$`, 'm'));
     assert.match(stdout, /^(?:#|ℹ) fail 0$/m);
-    return { loaded: [sayVersion((await env.exec(node, ['-v'])).stdout)], asserted: ASSERTED };
+    return {
+      loaded: [sayVersion((await env.exec(node, ['-v'])).stdout)],
+      asserted: asserted(COUNT.inNode),
+    };
   },
 });
 
@@ -79,7 +113,7 @@ const vitest = (major, options, what) => ({
     await prepare(env, [`vitest@${major}`], { type: 'module' });
     env.write(
       'waits.test.js',
-      `import { it, vi } from 'vitest';${IMPORTED}
+      `import { it, vi } from 'vitest';${importing(IN_NODE)}
 define(packages, {
   it,
   install: () => vi.useFakeTimers(${options ?? ''}),
@@ -89,8 +123,8 @@ define(packages, {
 `,
     );
     const { stdout } = await env.exec('npx', ['vitest', 'run', '--testTimeout=30000']);
-    assert.match(stdout, new RegExp(`Tests +${COUNT} passed \\(${COUNT}\\)`));
-    return { loaded: [env.versionOf('vitest')], asserted: ASSERTED };
+    assert.match(stdout, new RegExp(`Tests +${COUNT.inNode} passed \\(${COUNT.inNode}\\)`));
+    return { loaded: [env.versionOf('vitest')], asserted: asserted(COUNT.inNode) };
   },
 });
 
@@ -107,10 +141,12 @@ const jest = (major, kind, environment, install) => ({
   short: major === 30 && kind === 'modern',
   async run(env) {
     const extra = environment === 'jsdom' ? [`jest-environment-jsdom@${major}`] : [];
+    const packages = environment === 'jsdom' ? EVERYWHERE : IN_NODE;
+    const count = environment === 'jsdom' ? COUNT.everywhere : COUNT.inNode;
     await prepare(env, [`jest@${major}`, ...extra]);
     env.write(
       'waits.test.js',
-      `/** @jest-environment ${environment} */${REQUIRED}
+      `/** @jest-environment ${environment} */${requiring(packages)}
 jest.setTimeout(30000);
 define(packages, {
   it,
@@ -121,11 +157,10 @@ define(packages, {
 `,
     );
     const { stderr } = await env.exec('npx', ['jest']);
-    assert.match(stderr, new RegExp(`Tests: +${COUNT} passed, ${COUNT} total`));
+    assert.match(stderr, new RegExp(`Tests: +${count} passed, ${count} total`));
     assert.doesNotMatch(stderr, /did not exit/);
-    const asserted =
-      kind === 'legacy' ? [...ASSERTED, 'time counts from its first reading'] : ASSERTED;
-    return { loaded: [env.versionOf('jest')], asserted };
+    const more = kind === 'legacy' ? ['time counts from its first reading'] : [];
+    return { loaded: [env.versionOf('jest')], asserted: [...asserted(count), ...more] };
   },
 });
 
@@ -137,7 +172,7 @@ const sinon = (name, version, install) => ({
     await prepare(env, [`${name}@${version}`]);
     env.write(
       'waits.test.cjs',
-      `const { it } = require('node:test');${REQUIRED}
+      `const { it } = require('node:test');${requiring(IN_NODE)}
 const fake = require('${name}');
 let clock;
 define(packages, {
@@ -149,9 +184,9 @@ define(packages, {
 `,
     );
     const { stdout } = await env.exec('node', ['--test', 'waits.test.cjs']);
-    assert.match(stdout, new RegExp(`^(?:#|ℹ) pass ${COUNT}$`, 'm'));
+    assert.match(stdout, new RegExp(`^(?:#|ℹ) pass ${COUNT.inNode}$`, 'm'));
     assert.match(stdout, /^(?:#|ℹ) fail 0$/m);
-    return { loaded: [env.versionOf(name)], asserted: ASSERTED };
+    return { loaded: [env.versionOf(name)], asserted: asserted(COUNT.inNode) };
   },
 });
 
@@ -163,7 +198,7 @@ const bun = {
     await prepare(env);
     env.write(
       'waits.test.js',
-      `import { it, jest } from 'bun:test';${IMPORTED}
+      `import { it, jest } from 'bun:test';${importing(EVERYWHERE)}
 define(packages, {
   it: (title, test) => it(title, test, 30000),
   install: () => jest.useFakeTimers(),
@@ -173,10 +208,10 @@ define(packages, {
 `,
     );
     const { stdout, stderr } = await env.exec('npx', ['--yes', 'bun@1', 'test']);
-    assert.match(stdout + stderr, new RegExp(`^ *${COUNT} pass$`, 'm'));
+    assert.match(stdout + stderr, new RegExp(`^ *${COUNT.everywhere} pass$`, 'm'));
     assert.match(stdout + stderr, /^ *0 fail$/m);
     const { stdout: version } = await env.exec('npx', ['--yes', 'bun@1', '--version']);
-    return { loaded: [`Bun ${version.trim()}`], asserted: ASSERTED };
+    return { loaded: [`Bun ${version.trim()}`], asserted: asserted(COUNT.everywhere) };
   },
 };
 

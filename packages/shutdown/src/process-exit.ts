@@ -1,5 +1,7 @@
+import type cluster from 'node:cluster';
 import { writeSync } from 'node:fs';
 import type { Clock } from '@temper/core';
+import { builtinModule } from '@temper/core/policy';
 import { enumerate } from './enumerate.ts';
 import { describeActiveHandles } from './handles.ts';
 
@@ -26,7 +28,7 @@ export const nodeProcess: ProcessExit = {
   releaseChannel: () => {
     // The primary may have sent a connection that this worker has not received. It is told to give the
     // connection to another worker, which the disconnection waits for.
-    const { worker } = process.getBuiltinModule('node:cluster');
+    const worker = builtinModule<typeof cluster>('node:cluster')?.worker;
     if (worker?.isConnected()) worker.disconnect();
     // Pending messages are still sent. The parent sees the channel close when the process ends.
     else process.channel?.unref();

@@ -1,4 +1,7 @@
-import { setImmediate } from 'node:timers';
+import * as timers from 'node:timers';
+
+/** Of the event loop that I/O runs in, although a test may have replaced the timers since. */
+const { setImmediate: nextTurn } = timers;
 
 /** Number of steps without a turn of the event loop after which one is waited for. */
 const MAX_STEPS = 32;
@@ -15,7 +18,7 @@ export class LoopTurn {
   /** Counts a step. The promise of the next turn if too many steps have been counted in this one. */
   step(): Promise<void> | undefined {
     this.#turn ??= new Promise((resolve) => {
-      setImmediate(() => {
+      nextTurn(() => {
         this.#turn = undefined;
         this.#steps = 0;
         resolve();

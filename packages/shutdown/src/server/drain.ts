@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { notify } from '@temper/core/policy';
 import { Http1Connections } from './http1.ts';
 import { Http2Sessions } from './http2.ts';
+import { nextTurn } from './loop-turn.ts';
 import { addSecondaryListener } from './secondary-listener.ts';
 import { UpgradedSockets, type UpgradeOptions } from './upgrades.ts';
 
@@ -164,7 +165,7 @@ export class ServerDrain implements Disposable {
     for (let quiet = 0; quiet < QUIET_TURNS && clock.monotonic() <= until; quiet++) {
       const before = this.#accepted;
       const began = clock.monotonic();
-      await nextTurn();
+      await turn();
       if (this.#accepted !== before) quiet = 0;
       // One more iteration, as often as necessary.
       else if (clock.monotonic() - began > SHORT_TURN_MS) quiet = Math.min(quiet, QUIET_TURNS - 2);
@@ -255,6 +256,6 @@ function listen<Args extends unknown[]>(
 }
 
 /** Waits for one iteration of the event loop. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+function turn(): Promise<void> {
+  return new Promise((resolve) => nextTurn(resolve));
 }

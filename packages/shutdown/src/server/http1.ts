@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '@temper/core';
 import type { Scheduled } from '@temper/core/policy';
+import { nextTurn } from './loop-turn.ts';
 
 /** State of one connection. */
 interface Connection {
@@ -112,7 +113,7 @@ export class Http1Connections {
   /** Closes connections that have been idle for the grace, and arms the timer for the next one. */
   #closeIdle(): void {
     // After the event loop has read its sockets: after a stall, requests wait in the kernel.
-    setImmediate(() => {
+    nextTurn(() => {
       const now = this.#clock.monotonic();
       let next = Number.POSITIVE_INFINITY;
       for (const [socket, connection] of this.#connections) {
@@ -156,7 +157,7 @@ function sayClose(socket: Socket, connection: Connection): void {
   unmark(connection.pending.slice(0, -1));
   if (connection.choosing) return;
   connection.choosing = true;
-  setImmediate(() => {
+  nextTurn(() => {
     connection.choosing = false;
     connection.pressed ||= socket.isPaused();
     if (connection.pressed) unmark(connection.pending);

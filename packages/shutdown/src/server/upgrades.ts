@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '@temper/core';
 import { notify, type Scheduled } from '@temper/core/policy';
+import { nextTurn } from './loop-turn.ts';
 import { UpgradedActivity } from './upgraded-activity.ts';
 
 interface WebSocketClientLike {
@@ -76,7 +77,7 @@ export class UpgradedSockets {
     socket.once('close', () => this.#sockets.delete(socket));
     if (this.#announced) activity.watch(this.#close);
     // Deferred, so that the user's listener has answered the upgrade.
-    if (this.#since !== undefined) setImmediate(() => this.drain());
+    if (this.#since !== undefined) nextTurn(() => this.drain());
   };
 
   /** Notices from now on which messages are answered. */
