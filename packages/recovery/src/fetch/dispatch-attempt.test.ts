@@ -1,3 +1,4 @@
+import { Call } from '@temper/core/policy';
 import { describe, expect, it } from 'vitest';
 import { DispatchAttempt } from './dispatch-attempt.ts';
 import type { DispatchController, DispatchHandler } from './dispatch-types.ts';
@@ -50,8 +51,15 @@ function make(overrides: Partial<DispatchHandler> = {}) {
   };
   const settled: unknown[] = [];
   const attempt = new DispatchAttempt(
-    { handler, relay, begun: (context) => begun.push(context) },
-    route,
+    {
+      handler,
+      relay,
+      begun: (context) => begun.push(context),
+      data: (chunk) => handler.onResponseData?.(relay, chunk),
+      ended: (trailers) => handler.onResponseEnd?.(relay, trailers),
+      broken: (error) => handler.onResponseError?.(relay, error),
+    },
+    { call: new Call(), origin: route.asked, route },
     () => settled.push('head'),
     (error) => settled.push((error as Error).message),
   );
@@ -77,7 +85,7 @@ describe('an attempt', () => {
     expect([settled, connection.paused]).toEqual([['head'], true]);
     expect([attempt.status, attempt.headers]).toEqual([200, { a: '1' }]);
 
-    attempt.adopt();
+    attempt.adopt('response');
     attempt.onResponseData(connection, 'two');
     attempt.onResponseEnd(connection, { t: '2' });
     expect(told.slice(3)).toEqual([
@@ -97,7 +105,7 @@ describe('an attempt', () => {
     const { relay, attempt, connection } = make({ onResponseStart: (own) => own.pause() });
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});
-    attempt.adopt();
+    attempt.adopt('response');
     expect([connection.paused, relay.paused]).toEqual([true, true]);
     relay.resume();
     expect([connection.paused, relay.paused]).toEqual([false, false]);
@@ -109,7 +117,7 @@ describe('an attempt', () => {
     attempt.onResponseStart(connection, 200, {});
     attempt.onResponseError(connection, new Error('cut'));
     expect([settled, told]).toEqual([['head'], []]);
-    attempt.adopt();
+    attempt.adopt('response');
     expect(told).toEqual([
       ['start', 200, {}, undefined],
       ['error', 'cut'],
@@ -143,7 +151,7 @@ describe('an attempt', () => {
     const { told, attempt, connection } = make();
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});
-    attempt.adopt();
+    attempt.adopt('response');
     attempt.drop(why);
     attempt.giveUp(why);
     expect(connection.aborted).toBe(false);
@@ -189,7 +197,7 @@ describe('an attempt', () => {
     });
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});
-    attempt.adopt();
+    attempt.adopt('response');
     expect(connection.reason).toBe(why);
     expect(connection.paused).toBe(true);
   });
@@ -206,7 +214,7 @@ describe('the controller of a handler', () => {
     expect([relay.aborted, relay.reason, relay.rawHeaders]).toEqual([false, null, null]);
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});
-    attempt.adopt();
+    attempt.adopt('response');
     relay.abort(why);
     expect([aborts, connection.reason, relay.aborted]).toEqual([[], why, true]);
   });
@@ -215,7 +223,7 @@ describe('the controller of a handler', () => {
     const { relay, attempt, connection } = make();
     attempt.onRequestStart(connection, null);
     attempt.onResponseStart(connection, 200, {});
-    attempt.adopt();
+    attempt.adopt('response');
     connection.abort(why);
     expect([relay.aborted, relay.reason]).toEqual([true, why]);
   });

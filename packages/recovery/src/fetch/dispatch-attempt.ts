@@ -1,6 +1,6 @@
 import type { DispatchController, DispatchHandler, DispatchHeaders } from './dispatch-types.ts';
+import type { HttpAttempt } from './http-guard.ts';
 import type { RelayController } from './relay.ts';
-import type { Route } from './route.ts';
 
 /** The exchange that an attempt is part of. */
 export interface AttemptHost {
@@ -8,6 +8,11 @@ export interface AttemptHost {
   readonly relay: RelayController;
   /** The first attempt has begun. */
   begun(context: unknown): void;
+  /** A piece of the body of the adopted attempt. */
+  data(chunk: unknown): void;
+  ended(trailers: DispatchHeaders): void;
+  /** The body of the adopted attempt has broken. */
+  broken(error: Error): void;
 }
 
 interface Head {
@@ -22,7 +27,8 @@ interface Head {
  */
 export class DispatchAttempt implements DispatchHandler {
   readonly #host: AttemptHost;
-  readonly #route: Route;
+  /** The attempt of the pipeline. */
+  readonly from: HttpAttempt;
   readonly #settle: {
     resolve: (attempt: DispatchAttempt) => void;
     reject: (error: unknown) => void;
@@ -34,16 +40,16 @@ export class DispatchAttempt implements DispatchHandler {
   #held: (() => void)[] = [];
   #state: 'waiting' | 'held' | 'adopted' | 'dropped' = 'waiting';
 
-  /** @param route - is told when the request is written */
+  /** @param from - whose route is told when the request is written */
   constructor(
     host: AttemptHost,
-    route: Route,
+    from: HttpAttempt,
     resolve: (attempt: DispatchAttempt) => void,
     reject: (error: unknown) => void,
   ) {
     this.#host = host;
-    this.#route = route;
-    route.announced = true;
+    this.from = from;
+    from.route.announced = true;
     this.#settle = { resolve, reject };
   }
 
@@ -56,14 +62,14 @@ export class DispatchAttempt implements DispatchHandler {
     return this.#head?.headers;
   }
 
-  /** The request's handler gets this attempt's response. */
-  adopt(): void {
+  /** The request's handler gets this attempt's response, or what is left of it. */
+  adopt(what: 'response' | 'rest'): void {
     const { handler, relay } = this.#host;
     const { status, headers, message } = this.#head as Head;
     this.#state = 'adopted';
     if (this.#controller !== undefined) relay.attach(this.#controller);
     try {
-      handler.onResponseStart?.(relay, status, headers, message);
+      if (what === 'response') handler.onResponseStart?.(relay, status, headers, message);
       for (const event of this.#held.splice(0)) event();
     } catch (error) {
       this.#abort(error as Error); // as undici does with a handler that throws
@@ -77,6 +83,12 @@ export class DispatchAttempt implements DispatchHandler {
     if (this.#state === 'adopted' || this.#state === 'dropped') return;
     this.#state = 'dropped';
     this.#held = [];
+    this.#abort(reason);
+  }
+
+  /** The body of the adopted response is given up: nothing more is passed on. */
+  cutOff(reason: Error): void {
+    this.#state = 'dropped';
     this.#abort(reason);
   }
 
@@ -100,7 +112,7 @@ export class DispatchAttempt implements DispatchHandler {
 
   onRequestStart(controller: DispatchController, context: unknown): void {
     this.#controller = controller;
-    this.#route.sent = true;
+    this.from.route.sent = true;
     if (this.#aborted !== undefined) controller.abort(this.#aborted.reason);
     else this.#host.begun(context);
   }
@@ -124,19 +136,16 @@ export class DispatchAttempt implements DispatchHandler {
   }
 
   onResponseData(_: DispatchController, chunk: unknown): void {
-    const { handler, relay } = this.#host;
-    this.#pass(() => handler.onResponseData?.(relay, chunk));
+    this.#pass(() => this.#host.data(chunk));
   }
 
   onResponseEnd(_: DispatchController, trailers: DispatchHeaders): void {
-    const { handler, relay } = this.#host;
-    this.#pass(() => handler.onResponseEnd?.(relay, trailers));
+    this.#pass(() => this.#host.ended(trailers));
   }
 
   onResponseError(_: DispatchController, error: Error): void {
-    const { handler, relay } = this.#host;
     if (this.#state === 'waiting') this.#settle.reject(error);
-    else this.#pass(() => handler.onResponseError?.(relay, error));
+    else this.#pass(() => this.#host.broken(error));
   }
 
   onResponseStarted(): void {

@@ -128,15 +128,18 @@ export class HttpGuard implements Disposable {
    * Makes the attempts of a request.
    *
    * @param repeatable - whether the request can be sent once more
+   * @param failed - what an attempt has failed with that was made before, so that the retry goes on
    */
   execute<T>(
     request: GuardedRequest,
     attempt: (attempt: HttpAttempt) => Promise<T>,
     options: CallOptions,
     repeatable: () => boolean,
+    failed?: { readonly error: unknown },
   ): Promise<T> {
     return this.#outerOf(request).execute((context) => {
       const call = context as Call;
+      if (failed !== undefined && call.attempt === 1) throw failed.error;
       const origin = this.#originOf(request, call);
       const { inner } = this.#guardOf(this.#keyOf({ ...request, origin }));
       return routed(origin, async (route) => {
@@ -227,6 +230,13 @@ export class HttpGuard implements Disposable {
     return [new InFlightLimit(this.#options, { limit, option: 'maxInFlightPerOrigin', counts })];
   }
 
+  /** The body of a response has failed: the circuit, which has counted a success, is told. */
+  bodyFailed(from: HttpRequestInfo, error: unknown): void {
+    this.#count(this.#keyOf(from), () => {
+      throw error;
+    });
+  }
+
   /** Tells the circuit of an origin how a request ended that it did not let through. */
   tell(origin: string, outcome: Outcome<unknown>, call: Call): void {
     if (call.cancelled) return;
@@ -235,8 +245,12 @@ export class HttpGuard implements Disposable {
       if (outcome.ok) return outcome.value;
       throw outcome.error;
     };
+    this.#count(origin, given);
+  }
+
+  #count(key: string, outcome: () => unknown): void {
     // In a route of its own, as this is no attempt that was redirected.
-    void routed(origin, () => this.#guardOf(origin).breaker?.tryExecute(given));
+    void routed(key, () => this.#guardOf(key).breaker?.tryExecute(outcome));
   }
 
   stats(): HttpStats {

@@ -175,6 +175,21 @@ export interface HttpResilienceOptions {
    */
   readonly attemptTimeoutMs?: number;
   /**
+   * Longest wait for the next piece of a response's body, in milliseconds, while its reader wants one.
+   *
+   * @defaultValue 30_000
+   * @throws {RangeError} at construction, unless > 0 (`Infinity` allowed)
+   */
+  readonly bodyIdleTimeoutMs?: number;
+  /**
+   * Longest time from the beginning of the request to the last byte of the response, in milliseconds. The
+   * `timeoutMs` of a call holds as long.
+   *
+   * @defaultValue 300_000
+   * @throws {RangeError} at construction, unless > 0 (`Infinity` allowed)
+   */
+  readonly exchangeTimeoutMs?: number;
+  /**
    * Methods that may be retried although the origin may have got the request.
    *
    * @defaultValue GET, HEAD, OPTIONS, TRACE, PUT, DELETE: the idempotent ones of RFC 9110, section 9.2.2
@@ -229,6 +244,8 @@ export const HTTP_DEFAULTS: Omit<Defaults<HttpResilienceOptions, Unset>, 'retry'
   connectTimeoutMs: 5000,
   maxReplayBytes: 1_048_576,
   attemptTimeoutMs: 10_000,
+  bodyIdleTimeoutMs: 30_000,
+  exchangeTimeoutMs: 300_000,
   methods: ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'],
   maxOrigins: 1000,
   clock: systemClock,
@@ -260,6 +277,8 @@ const RULES: { readonly [K in keyof HttpResilienceOptions]-?: OptionRule } = {
   connectTimeoutMs: DURATION,
   maxReplayBytes: numberRule({ min: 0, integer: true, infinite: false }),
   attemptTimeoutMs: DURATION,
+  bodyIdleTimeoutMs: numberRule({ min: 0, aboveMin: true }),
+  exchangeTimeoutMs: numberRule({ min: 0, aboveMin: true }),
   methods: (owner, option, methods) => {
     if (Array.isArray(methods) && methods.every((method) => typeof method === 'string')) return;
     throw new TypeError(`${owner}: ${option} must be an array of strings, got ${show(methods)}.`);

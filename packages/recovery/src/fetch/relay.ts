@@ -6,6 +6,8 @@ import type { DispatchController } from './dispatch-types.ts';
  */
 export class RelayController implements DispatchController {
   readonly #onAbort: (reason: Error) => void;
+  /** Called when the handler pauses or resumes. */
+  onFlow: ((flows: boolean) => void) | undefined;
   #target: DispatchController | undefined;
   #paused = false;
   #reason: Error | null = null;
@@ -15,9 +17,13 @@ export class RelayController implements DispatchController {
     this.#onAbort = onAbort;
   }
 
-  /** Sets the connection of the attempt whose response the handler gets. */
-  attach(target: DispatchController): void {
+  /** Sets the connection of the attempt whose response the handler gets; `undefined`: it has broken. */
+  attach(target: DispatchController | undefined): void {
     this.#target = target;
+  }
+
+  get abortedByHandler(): boolean {
+    return this.#reason !== null;
   }
 
   get aborted(): boolean {
@@ -49,11 +55,13 @@ export class RelayController implements DispatchController {
 
   pause(): void {
     this.#paused = true;
+    this.onFlow?.(false);
     this.#target?.pause();
   }
 
   resume(): void {
     this.#paused = false;
+    this.onFlow?.(true);
     this.#target?.resume();
   }
 }

@@ -1,12 +1,10 @@
 import { checkKnown, checkType } from '@temper/core/policy';
-import { resending } from '../telemetry.ts';
 import { type HttpCallOptions, resolveCallOptions } from './call-options.ts';
-import { type HttpAttempt, HttpGuard, type HttpStats } from './http-guard.ts';
+import { FetchExchange } from './fetch-exchange.ts';
+import { HttpGuard, type HttpStats } from './http-guard.ts';
 import { type HttpResilienceOptions, resolveHttpOptions } from './options.ts';
-import { RequestBody } from './request-body.ts';
-import { discard, ResponsesOfRequest } from './responses.ts';
-import { arrived } from './route.ts';
-import { isRequest, isSafe, ownFields, targetOf } from './target.ts';
+import { discard } from './responses.ts';
+import { hasHeader, IDEMPOTENCY_KEY, isSafe, ownFields, targetOf } from './target.ts';
 
 type Fetch = typeof globalThis.fetch;
 type Input = Parameters<Fetch>[0];
@@ -45,8 +43,9 @@ const OWNER = 'resilientFetch';
  *
  * The last response is returned even when it counts as failed; the bodies of those before it are
  * cancelled. It rejects with the errors of `fetch`, unchanged, or with errors of Temper. Redirects and
- * bodies are handled by `fetch`; the caller's signal aborts the body too. Timeouts end when the headers
- * have arrived.
+ * bodies are handled by `fetch`; the caller's signal aborts the body too. The body is timed until its last
+ * byte. That of a GET which breaks is asked for again: the rest of it by `Range`, or all of it while nobody
+ * has read from it.
  *
  * ```ts
  * const fetch = resilientFetch({ name: 'registry' });
@@ -69,56 +68,27 @@ export function resilientFetch(options: ResilientFetchOptions = {}): ResilientFe
     const target = targetOf(input, request);
     if (target === undefined) return send(input, request); // not HTTP, or not valid: fetch decides
     const { retry: word, ...callOptions } = resolveCallOptions(OWNER, call, target);
-    const repeat = guard.repeats(target.method, word, target.keyed);
-    const body =
-      repeat === 'never' || !target.hasBody
-        ? undefined
-        : new RequestBody(input, request.body, resolved.maxReplayBytes);
-    const callers = [target.signal, callOptions.parent?.signal].filter((one) => one !== undefined);
-    const responses = new ResponsesOfRequest();
-    const attempt = async ({ call: context, route, origin }: HttpAttempt): Promise<Response> => {
-      // The attempt's own signal is released when its headers have arrived; those of the callers
-      // must abort the body for as long as it streams.
-      const signal =
-        callers.length === 0 ? context.signal : AbortSignal.any([...callers, context.signal]);
-      const own = { ...request, ...(await body?.next()), signal };
-      const response = await resending(context.attempt - 1, () =>
-        send(origin === target.url.origin ? input : elsewhere(input, target.url, origin), own),
-      );
-      arrived(route, response);
-      responses.add(response, context);
-      return response;
-    };
-    let returned: Response | undefined;
-    try {
-      const guardedRequest = {
-        origin: target.url.origin,
-        path: target.url.pathname,
-        method: target.method,
-        repeat,
-        safe: word !== false && isSafe(target.method, target.hasBody),
-      };
-      const repeatable = (): boolean => body?.repeatable ?? true;
-      returned = await guard.execute(guardedRequest, attempt, callOptions, repeatable);
-      return returned;
-    } finally {
-      if (returned === undefined) body?.release();
-      responses.end(returned);
-    }
+    const { method, url, hasBody, headers } = target;
+    const exchange = new FetchExchange({
+      options: resolved,
+      guard,
+      send,
+      input,
+      init: request,
+      target,
+      request: {
+        origin: url.origin,
+        path: url.pathname,
+        method,
+        repeat: guard.repeats(method, word, hasHeader(headers, IDEMPOTENCY_KEY)),
+        safe: word !== false && isSafe(method, hasBody),
+      },
+      call: callOptions,
+    });
+    return exchange.run();
   };
   return Object.assign(guarded, {
     stats: () => guard.stats(),
     [Symbol.dispose]: () => guard[Symbol.dispose](),
   });
-}
-
-/** The same request to another origin. */
-function elsewhere(input: Input, url: URL, origin: string): Input {
-  const target = new URL(url);
-  const { protocol, host } = new URL(origin);
-  // In this order, as a port may be the default one of the protocol before.
-  target.protocol = protocol;
-  target.host = host;
-  if (new URL(origin).port === '') target.port = '';
-  return isRequest(input) ? new Request(target, input) : target;
 }

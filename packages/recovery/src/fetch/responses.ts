@@ -1,23 +1,26 @@
-import type { CallContext } from '@temper/core';
+import type { HttpAttempt } from './http-guard.ts';
 
 /** The responses that the attempts of one request got. All but the returned one are cancelled. */
 export class ResponsesOfRequest {
-  readonly #open: Response[] = [];
+  readonly #open = new Map<Response, HttpAttempt>();
   #ended = false;
 
-  /** @param call - the attempt that got the response */
-  add(response: Response, call: CallContext): void {
+  /** @param attempt - that got the response */
+  add(response: Response, attempt: HttpAttempt): void {
     // The attempt was ended, and its sender did not react: nobody will read the response.
-    if (this.#ended || call.endedBy !== undefined) discard(response);
-    else this.#open.push(response);
+    if (this.#ended || attempt.call.endedBy !== undefined) discard(response);
+    else this.#open.set(response, attempt);
+  }
+
+  attemptOf(response: Response): HttpAttempt | undefined {
+    return this.#open.get(response);
   }
 
   /** @param returned - what the caller gets; `undefined` when the request failed */
   end(returned: Response | undefined): void {
     this.#ended = true;
-    for (const response of this.#open.splice(0)) {
-      if (response !== returned) discard(response);
-    }
+    for (const response of this.#open.keys()) if (response !== returned) discard(response);
+    this.#open.clear();
   }
 }
 

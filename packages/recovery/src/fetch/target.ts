@@ -8,8 +8,8 @@ export interface Target {
   /** In upper case. */
   readonly method: string;
   readonly hasBody: boolean;
-  /** Whether the request has an `Idempotency-Key`. */
-  readonly keyed: boolean;
+  /** In one of the forms that `fetch` accepts. */
+  readonly headers: unknown;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -30,39 +30,51 @@ export function targetOf(input: Input, init: Init): Target | undefined {
     url: parsed,
     method: method.toUpperCase(),
     hasBody: (init.body ?? request?.body ?? null) !== null,
-    keyed: isKeyed(init.headers ?? request?.headers),
+    headers: init.headers ?? request?.headers,
     signal: signal ?? undefined,
   };
 }
 
-const KEY = 'idempotency-key';
-
-/** Whether headers, in any of the forms that clients accept, have an `Idempotency-Key` that is not empty. */
-export function isKeyed(headers: unknown): boolean {
+/** Whether headers, in any of the forms that clients accept, have this field, and it is not empty. */
+export function hasHeader(headers: unknown, field: string): boolean {
   if (typeof headers !== 'object' || headers === null) return false;
   const { get } = headers as { get?: unknown };
-  if (typeof get === 'function') return !isEmpty(get.call(headers, KEY));
+  if (typeof get === 'function') return !isEmpty(get.call(headers, field));
+  const is = (name: unknown): boolean => String(name).toLowerCase() === field;
   if (!Array.isArray(headers)) {
-    return Object.entries(headers).some(([name, value]) => isKey(name) && !isEmpty(value));
+    return Object.entries(headers).some(([name, value]) => is(name) && !isEmpty(value));
   }
   // Pairs, or names and values in turn, as undici has them.
   return headers.some((each: unknown, index) =>
     Array.isArray(each)
-      ? isKey(each[0]) && !isEmpty(each[1])
-      : index % 2 === 0 && isKey(each) && !isEmpty(headers[index + 1]),
+      ? is(each[0]) && !isEmpty(each[1])
+      : index % 2 === 0 && is(each) && !isEmpty(headers[index + 1]),
   );
-}
-
-function isKey(name: unknown): boolean {
-  return String(name).toLowerCase() === KEY;
 }
 
 function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || String(value) === '';
 }
 
+/** Adds fields to headers of any of those forms. */
+export function withHeaders(headers: unknown, fields: Readonly<Record<string, string>>): unknown {
+  const added = Object.entries(fields);
+  if (added.length === 0) return headers;
+  if (Array.isArray(headers)) {
+    return [...headers, ...(Array.isArray(headers[0]) ? added : added.flat())];
+  }
+  const { [Symbol.iterator]: iterator } = (headers ?? {}) as Partial<Iterable<unknown>>;
+  if (typeof iterator === 'function') return [...(headers as Iterable<unknown>), ...added];
+  return { ...(headers as object | undefined), ...fields };
+}
+
 /** The methods that change nothing: RFC 9110, section 9.2.1. */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
+/** Whether the body of the response can be asked for again, in whole or in part. */
+export function isResumable(method: string, hasBody: boolean, headers: unknown): boolean {
+  return method === 'GET' && !hasBody && !hasHeader(headers, 'range');
+}
 
 /** Whether a request may be hedged. */
 export function isSafe(method: string, hasBody: boolean): boolean {
@@ -121,3 +133,6 @@ export function ownFields<T extends Init>(init: T): T {
   if (typeof headers?.next === 'function') own.headers = Array.from(headers as never);
   return own as T;
 }
+
+/** The field that says that a request may be done twice. */
+export const IDEMPOTENCY_KEY = 'idempotency-key';

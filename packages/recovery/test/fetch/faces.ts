@@ -1,10 +1,12 @@
-import { type Dispatcher, request } from 'undici';
+import * as undici from 'undici';
+import * as undici7 from 'undici-7';
+import { onTestFinished } from 'vitest';
 import {
+  dispatcherInterceptor,
   type HttpCallOptions,
   type HttpResilienceOptions,
   resilientFetch,
 } from '../../src/fetch/index.ts';
-import { agentWith } from './guarded.ts';
 
 /** A request, in the words that both faces understand. */
 interface Ask {
@@ -30,7 +32,22 @@ interface Face {
   stats(): ReturnType<ReturnType<typeof resilientFetch>['stats']>;
 }
 
-/** The two faces of the engine. */
+/** The interceptor, on one release of undici. */
+function onUndici({ Agent, request }: typeof undici, options: HttpResilienceOptions): Face {
+  const guard = dispatcherInterceptor(options);
+  const own = new Agent();
+  onTestFinished(() => own.destroy());
+  const dispatcher = own.compose(guard);
+  return {
+    send: async (url, ask = {}) => {
+      const { statusCode, headers, body } = await request(url, { ...ask, dispatcher } as object);
+      return { status: statusCode, headers: headers as Record<string, string>, body };
+    },
+    stats: () => guard.stats(),
+  };
+}
+
+/** The two faces of the engine, one of them on two releases. */
 export const FACES: readonly [string, (options?: HttpResilienceOptions) => Face][] = [
   [
     'resilientFetch',
@@ -48,19 +65,10 @@ export const FACES: readonly [string, (options?: HttpResilienceOptions) => Face]
       };
     },
   ],
+  ['dispatcherInterceptor on undici 8', (options = {}) => onUndici(undici, options)],
   [
-    'dispatcherInterceptor',
-    (options = {}) => {
-      const { agent, guard } = agentWith({ retry: {}, ...options });
-      return {
-        send: async (url, ask = {}) => {
-          const own = { ...ask, dispatcher: agent } as { dispatcher: Dispatcher };
-          const { statusCode, headers, body } = await request(url, own);
-          return { status: statusCode, headers: headers as Record<string, string>, body };
-        },
-        stats: () => guard.stats(),
-      };
-    },
+    'dispatcherInterceptor on undici 7',
+    (options = {}) => onUndici(undici7 as never as typeof undici, options),
   ],
 ];
 
