@@ -42,12 +42,9 @@ function answer(
       response.end(rest);
       return;
     }
-    const broken = fault ?? ((one: ServerResponse) => one.socket?.destroy());
-    if (cut === 0) {
-      response.flushHeaders();
-      setImmediate(() => broken(response));
-      return;
-    }
-    response.write(rest.subarray(0, cut), () => setImmediate(() => broken(response)));
+    const broken = fault ?? ((one: ServerResponse) => one.socket?.end());
+    if (cut === 0) response.flushHeaders();
+    else response.write(rest.subarray(0, cut));
+    broken(response);
   };
 }
