@@ -8,7 +8,6 @@ import {
   type Policy,
   type ShouldHandle,
   systemClock,
-  type WrapOptions,
 } from '@temper/core';
 import {
   ask,
@@ -18,6 +17,8 @@ import {
   clockRule,
   decide,
   enterCall,
+  guardIteration,
+  isGeneratorFunction,
   methodsRule,
   oneOfRule,
   PolicyBase,
@@ -25,7 +26,6 @@ import {
   type Resolved,
   resolveOptions,
   typeRule,
-  wrapWith,
 } from '@temper/core/policy';
 import type { AuditActor } from './chain/event.ts';
 import { AuditUnavailableError } from './errors.ts';
@@ -137,12 +137,6 @@ export function audited(log: AuditLog, options: AuditedOptions): AuditedPolicy {
   return new Audited(log, all as ResolvedAuditedOptions);
 }
 
-/** A call of a wrapped function: its arguments, which the hooks are given, and the function's work. */
-interface PreparedCall {
-  readonly args: readonly unknown[];
-  work(): unknown;
-}
-
 const NO_ARGUMENTS: readonly unknown[] = [];
 
 class Audited extends PolicyBase implements AuditedPolicy {
@@ -161,39 +155,28 @@ class Audited extends PolicyBase implements AuditedPolicy {
     return this.#run(NO_ARGUMENTS, () => operation(call), call);
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: see Policy.wrap
-  override wrap<F extends (...args: any[]) => PromiseLike<unknown>>(
-    fn: F,
-    options?: WrapOptions<Parameters<F>>,
-  ): F;
-  override wrap<This, Args extends readonly unknown[], R>(
-    fn: (this: This, ...args: Args) => R,
-    options?: WrapOptions<Args>,
-  ): (this: This, ...args: Args) => Promise<Awaited<R>>;
-  override wrap(fn: (...args: unknown[]) => unknown, options?: WrapOptions<never>): unknown {
-    if (typeof fn !== 'function') return wrapWith(this, fn);
-    // The arguments have to leave the wrapped function before it runs, as the hooks are given them.
-    const prepare = function (this: unknown, ...args: unknown[]): PreparedCall {
-      return { args, work: () => fn.apply(this, args) };
-    };
-    Object.defineProperty(prepare, 'name', { value: fn.name });
-    Object.defineProperty(prepare, 'length', { value: fn.length });
-    const inCall = {
-      runInCall: <T>(operation: Operation<T>, call: Call): Promise<T> => {
-        const { args, work } = operation(call) as PreparedCall;
-        return this.#run(args, work as () => T, call);
-      },
-    };
-    const executor: Executor & { readonly name: string } = {
-      name: this.name,
-      execute: (operation, given) => enterCall(inCall, operation, given, this.name, this.clock),
-    };
-    return wrapWith(executor, prepare, options as WrapOptions | undefined);
+  /** @param args - of a wrapped function, which the hooks are given */
+  override execute<T>(
+    operation: Operation<T>,
+    options?: CallOptions,
+    args: readonly unknown[] = NO_ARGUMENTS,
+  ): Promise<T> {
+    const runInCall = <U>(work: Operation<U>, call: Call): Promise<U> =>
+      this.#run(args, () => work(call), call);
+    return enterCall({ runInCall }, operation, options, this.name, this.clock);
   }
 
   around(policy: Executor): Executor {
     checkType(OWNER, 'policy', policy?.execute, 'function');
-    return { execute: (operation, options) => this.#runAround(policy, operation, options) };
+    return {
+      execute: async <T>(operation: Operation<T>, options?: CallOptions): Promise<T> => {
+        if (options !== undefined) checkCallOptions(this.name, options);
+        if (!isGeneratorFunction(operation)) return this.#runAround(policy, operation, options);
+        const execute = (items: Operation<unknown>): Promise<unknown> =>
+          this.#runAround(policy, items, options);
+        return guardIteration(execute, operation) as T;
+      },
+    };
   }
 
   async #runAround<T>(
@@ -201,7 +184,6 @@ class Audited extends PolicyBase implements AuditedPolicy {
     operation: Operation<T>,
     options: CallOptions | undefined,
   ): Promise<T> {
-    if (options !== undefined) checkCallOptions(this.name, options);
     // Replaced by the context of the call that the policy opens, unless the policy opens none.
     let call: CallContext = new Call();
     const observed: Operation<T> = (context) => {

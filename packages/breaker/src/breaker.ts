@@ -5,6 +5,7 @@ import {
   checkType,
   enterCall,
   invoke,
+  isGeneratorFunction,
   PolicyBase,
   type PolicyDescription,
 } from '@temper/core/policy';
@@ -94,7 +95,10 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
   /** An open circuit answers without a throw, and with nothing asynchronous but the promise. */
   override tryExecute<T>(operation: Operation<T>, options?: CallOptions): Promise<Outcome<T>> {
     const live = this.#circuit;
-    if (live.current.state === 'closed') return super.tryExecute(operation, options);
+    // A generator is called with its first `next()`, which the circuit then permits or rejects.
+    if (live.current.state === 'closed' || isGeneratorFunction(operation)) {
+      return super.tryExecute(operation, options);
+    }
     const at = this.clock.monotonic();
     if (!live.rejects(at) || live.queue !== undefined || isInTrial(live.current.trials)) {
       return super.tryExecute(operation, options);

@@ -1,5 +1,5 @@
 import type { Outcome } from '@temper/core';
-import { Listeners, retryAfterOf, type Scheduled } from '@temper/core/policy';
+import { Listeners, notify, retryAfterOf, type Scheduled } from '@temper/core/policy';
 import type { Trial } from './begun.ts';
 import type { Circuit, RunningTrial } from './circuit/circuit.ts';
 import * as circuits from './circuit/circuit.ts';
@@ -331,8 +331,11 @@ export class LiveCircuit {
     // To the microsecond: a difference of two times can be too large by a rounding error, and the system's
     // timers would wait for another millisecond because of it.
     const waitMs = Math.round((dueAt - this.#options.clock.monotonic()) * 1000) / 1000;
-    this.#timer = this.#options.clock.schedule(onDue, Math.max(1, waitMs));
-    this.#timer.unref();
+    // Without a timer the change is noticed when somebody looks.
+    notify(this.#options.name, 'clock.schedule', () => {
+      this.#timer = this.#options.clock.schedule(onDue, Math.max(1, waitMs));
+      this.#timer.unref();
+    });
   }
 
   dispose(): void {

@@ -1,18 +1,17 @@
 import { isObject } from './is-object.ts';
+import { processState } from './process-state.ts';
 
 /** Values that several callers have, such as the answers that a cache keeps. */
-let shared: WeakSet<object> | undefined;
+const shared: () => WeakSet<object> = /* @__PURE__ */ processState('shared.1', () => new WeakSet());
 
 /** Others have this value too, or will: whoever does not need it must leave it as it is. */
 export function share(value: unknown): void {
-  if (!isObject(value)) return;
-  shared ??= new WeakSet();
-  shared.add(value);
+  if (isObject(value)) shared().add(value);
 }
 
 /** Whether others have this value too; see {@link share}. */
 export function isShared(value: unknown): boolean {
-  return shared !== undefined && isObject(value) && shared.has(value);
+  return isObject(value) && shared().has(value);
 }
 
 /**

@@ -3,7 +3,7 @@ export { type AbortListener, listenForAbort, stopListening } from './abort-liste
 export { type AsyncScope, asyncScope, builtinModule, inCurrentContext } from './async-context.ts';
 export { Call, type CallLabels, CallScope, isCall } from './call/context.ts';
 export { enterCall, type InCallExecutor, PolicyBase, wrapWith } from './call/enter.ts';
-export { isCommitted } from './call/iteration.ts';
+export { guardIteration, isCommitted, isGeneratorFunction } from './call/iteration.ts';
 export { checkCallOptions, PRIORITIES } from './call/options.ts';
 export { invoke, runWithTimeout, type TimeoutObserver } from './call/timeout.ts';
 export { type TimeoutEntry, TimeoutQueue } from './call/timeout-queue.ts';

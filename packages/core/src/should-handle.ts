@@ -5,7 +5,7 @@ import type { CallContext, Outcome } from './contract.ts';
 import { isRefusal } from './errors.ts';
 import { warn } from './telemetry/diagnostics.ts';
 import { messageOf } from './text.ts';
-import { DENIED, UNKNOWN } from './verdicts.ts';
+import { isDenied, UNKNOWN } from './verdicts.ts';
 
 /**
  * Which outcomes a policy acts on: a retry repeats them, a breaker and an adaptive limit count them
@@ -41,7 +41,7 @@ export function isFailure(outcome: Outcome<unknown>): boolean {
   if (outcome.ok) return false;
   const verdict = classify(outcome.error);
   const { category, transient } = verdict;
-  if (category === 'validation' || verdict === DENIED) return false;
+  if (category === 'validation' || isDenied(verdict)) return false;
   const status = verdict === UNKNOWN ? undefined : statusOf(outcome.error);
   return transient || status === undefined || status < 400 || status >= 500;
 }

@@ -36,8 +36,20 @@ export const LIMITED: Classification = of('resource', 'medium', true);
 export const EXHAUSTED: Classification = of('resource', 'critical');
 export const MISSING: Classification = of('resource', 'medium');
 export const FORBIDDEN: Classification = of('resource', 'high');
+
+const DENIAL: unique symbol = Symbol.for('temper.denied.1');
+
 /** HTTP 401 and 403 and their like: the caller's own mistake, which the category does not tell. */
-export const DENIED: Classification = of('resource', 'high');
+export const DENIED: Classification = /* @__PURE__ */ Object.defineProperty(
+  of('resource', 'high'),
+  DENIAL,
+  { value: true },
+);
+
+/** Whether this is {@link DENIED}, of any installed copy of core. */
+export function isDenied(verdict: Classification): boolean {
+  return (verdict as { readonly [DENIAL]?: unknown })[DENIAL] === true;
+}
 export const INVALID: Classification = of('validation', 'medium');
 /** HTTP 4xx. */
 export const REFUSED: Classification = of('validation', 'low');

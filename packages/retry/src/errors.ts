@@ -49,7 +49,9 @@ export class RetryExhaustedError extends TemperError implements RetryDetails {
 
   /** As its cause, but never transient: an outer retry must not multiply the attempts. */
   override get classification(): Classification {
-    return { ...classify(this.cause), transient: false };
+    const verdict = classify(this.cause);
+    // The object itself tells more than its copy: whose mistake it was.
+    return verdict.transient ? { ...verdict, transient: false } : verdict;
   }
 }
 

@@ -4,6 +4,7 @@ import {
   type Listeners,
   listenForAbort,
   messageOf,
+  type Scheduled,
   stopListening,
   warn,
 } from '@temper/core/policy';
@@ -260,13 +261,14 @@ export class StoreFleet implements Fleet {
         this.#storeFailed(error);
         resolve(undefined);
       };
-      const timer = clock.schedule(() => {
-        fail(new OperationTimeoutError(name, timeoutMs));
-        late = true;
-      }, timeoutMs);
-      if (onLate === undefined) timer.unref();
+      let timer: Scheduled | undefined;
       const run = async (): Promise<void> => {
         try {
+          timer = clock.schedule(() => {
+            fail(new OperationTimeoutError(name, timeoutMs));
+            late = true;
+          }, timeoutMs);
+          if (onLate === undefined) timer.unref();
           const answer = decodeReply(name, method, await question(), read);
           if (late) onLate?.(answer);
           else {
@@ -276,7 +278,7 @@ export class StoreFleet implements Fleet {
         } catch (error) {
           fail(error);
         } finally {
-          timer.cancel();
+          timer?.cancel();
         }
       };
       void run();

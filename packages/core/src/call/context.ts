@@ -3,6 +3,7 @@ import { inCurrentContext } from '../async-context.ts';
 import type { Clock } from '../clock.ts';
 import type { CallContext, EndedBy, Priority } from '../contract.ts';
 import { isRefusal } from '../errors.ts';
+import { processState } from '../process-state.ts';
 import type { Attributes } from '../telemetry/definitions.ts';
 import { awaitCapacity, goOn, isWaiting } from './capacity.ts';
 import { endedByReason, noteEnding } from './endings.ts';
@@ -27,7 +28,10 @@ const CALL: unique symbol = Symbol.for('temper.call.1');
 export type Timing = 'measured' | 'unknown' | 'longer';
 
 /** The calls around contexts that do not derive from them; see {@link Call.continues}. */
-let around: WeakMap<Call, Call> | undefined;
+const around: () => { calls?: WeakMap<Call, Call> } = /* @__PURE__ */ processState(
+  'call.around.1',
+  () => ({}),
+);
 
 /**
  * One call on its way through the policies. The root belongs to the call, a derived one to an attempt.
@@ -51,7 +55,7 @@ export class Call implements CallContext {
 
   /** The context that this one derives from, or is a part of. */
   get outer(): Call | undefined {
-    return isCall(this.source) ? this.source : around?.get(this);
+    return isCall(this.source) ? this.source : around().calls?.get(this);
   }
 
   /**
@@ -64,8 +68,8 @@ export class Call implements CallContext {
     for (let each: Call | undefined = call; each !== undefined; each = each.outer) {
       if (each === root) return; // it is a part of it already
     }
-    around ??= new WeakMap();
-    around.set(root, call);
+    around().calls ??= new WeakMap();
+    around().calls?.set(root, call);
   }
 
   get hedge(): number {

@@ -4,7 +4,6 @@ import type { Clock, Scheduled } from '../clock.ts';
 import type {
   CallContext,
   CallOptions,
-  Executor,
   Operation,
   Outcome,
   Policy,
@@ -16,7 +15,7 @@ import { DeadlineExceededError } from '../errors.ts';
 import { show } from '../options.ts';
 import { tracesCalls, withCallSite } from './call-sites.ts';
 import { beginPart, endPart } from './capacity.ts';
-import { Call, CallScope } from './context.ts';
+import { Call, type CallScope } from './context.ts';
 import { endedByReason } from './endings.ts';
 import { guardIteration, isGeneratorFunction } from './iteration.ts';
 import { checkCallOptions, labelsOf, onlySignal } from './options.ts';
@@ -91,6 +90,16 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
   }
 }
 
+/** What {@link wrapWith} needs of a policy. */
+interface WrapExecutor {
+  /** @param args - what the wrapped function was called with */
+  execute<T>(
+    operation: Operation<T>,
+    options: CallOptions | undefined,
+    args: readonly unknown[],
+  ): Promise<T>;
+}
+
 /**
  * Wraps `fn` so that each call of it runs under `executor`, with `this`, name and arity kept.
  *
@@ -98,7 +107,7 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
  * @throws {TypeError} when `fn` is not a function, or fixed options are not {@link CallOptions}
  */
 export function wrapWith(
-  executor: Executor,
+  executor: WrapExecutor,
   fn: (...args: unknown[]) => unknown,
   options?: WrapOptions,
 ): (...args: unknown[]) => unknown {
@@ -120,15 +129,15 @@ export function wrapWith(
     ? function (this: unknown, ...args: unknown[]): unknown {
         // The call begins with the first `next()`, which also rejects with what the options throw.
         const execute = async (operation: Operation<unknown>): Promise<unknown> =>
-          executor.execute(operation, ownOptions(this, args));
+          executor.execute(operation, ownOptions(this, args), args);
         return guardIteration(execute, () => fn.apply(this, args as never));
       }
     : typeof options === 'function'
       ? async function (this: unknown, ...args: unknown[]): Promise<unknown> {
-          return executor.execute(() => fn.apply(this, args), ownOptions(this, args));
+          return executor.execute(() => fn.apply(this, args), ownOptions(this, args), args);
         }
       : function (this: unknown, ...args: unknown[]): Promise<unknown> {
-          return executor.execute(() => fn.apply(this, args), options);
+          return executor.execute(() => fn.apply(this, args), options, args);
         };
   Object.defineProperty(wrapped, 'name', { value: fn.name, configurable: true });
   Object.defineProperty(wrapped, 'length', { value: fn.length, configurable: true });
@@ -152,7 +161,7 @@ export function enterCall<T>(
   owner: string,
   clock: Clock,
 ): Promise<T> {
-  if (typeof operation === 'function' && isGeneratorFunction(operation)) {
+  if (isGeneratorFunction(operation)) {
     return openIteration(policy, operation, options, owner, clock) as Promise<T>;
   }
   return tracesCalls()
@@ -227,15 +236,14 @@ async function joinCall<T>(
   const limitMs = joined === 'late' ? Math.min(timeoutMs, remainingMs) : timeoutMs;
   const bounded = limitMs !== Number.POSITIVE_INFINITY || signal !== undefined;
   // A call of its own, as others may join the same parent at the same time.
-  const call = bounded
-    ? parent.scope(clock.monotonic() + limitMs, labels, clock)
-    : parent.labelled(labels);
+  const scope = bounded ? parent.scope(clock.monotonic() + limitMs, labels, clock) : undefined;
+  const call = scope ?? parent.labelled(labels);
   let failure: { readonly error: unknown } | undefined;
   beginPart(call);
   try {
-    if (!(call instanceof CallScope)) return await policy.runInCall(operation, call);
+    if (scope === undefined) return await policy.runInCall(operation, call);
     const told = limitMs === timeoutMs ? timeoutMs : undefined;
-    return await runInScope(policy, operation, call, { timeoutMs: told, signal, limitMs }, clock);
+    return await runInScope(policy, operation, scope, { timeoutMs: told, signal, limitMs }, clock);
   } catch (error) {
     failure = { error };
     throw error;

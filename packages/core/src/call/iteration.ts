@@ -12,8 +12,9 @@ type Create<T, R, N> = (call: CallContext) => AsyncGenerator<T, R, N>;
 /** Whether `fn` is written `async function*`, in whatever realm. */
 export function isGeneratorFunction(fn: unknown): fn is Create<unknown, unknown, unknown> {
   return (
+    typeof fn === 'function' &&
     (fn as { readonly [Symbol.toStringTag]?: string })[Symbol.toStringTag] ===
-    'AsyncGeneratorFunction'
+      'AsyncGeneratorFunction'
   );
 }
 

@@ -125,8 +125,9 @@ class Cached extends PolicyBase implements CachedPolicy {
         return given.value;
       },
     };
-    await enterCall(observing, operation, options, this.name, this.clock);
-    return answer as Answer<T>;
+    const value = await enterCall(observing, operation, options, this.name, this.clock);
+    // Without one, it is a generator, which is called with its first `next()`.
+    return (answer ?? { value, source: 'call', ageMs: 0 }) as Answer<T>;
   }
 
   forget(key: string): void {

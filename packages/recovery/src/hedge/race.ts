@@ -134,7 +134,10 @@ export class Race<T> {
    */
   async #hedgeWhenSlow(attempt: Attempt): Promise<void> {
     await new Promise<void>((due) => {
-      this.#wait = this.#host.wait(this.#event(), due);
+      // Without a timer the attempts that run are all there will be.
+      notify(this.#host.options.name, 'delayMs', () => {
+        this.#wait = this.#host.wait(this.#event(), due);
+      });
     });
     // An attempt whose items are being delivered is not slow.
     if (isCommitted(attempt.scope)) return;

@@ -1,5 +1,13 @@
 import type { CallOptions, Clock, Operation } from '@temper/core';
-import { Call, type CallObservation, enterCall, safeText, show } from '@temper/core/policy';
+import {
+  Call,
+  type CallObservation,
+  enterCall,
+  guardIteration,
+  isGeneratorFunction,
+  safeText,
+  show,
+} from '@temper/core/policy';
 import type { RecoveryOutcomeName } from '../semconv.ts';
 import { executionOptions } from './call-options.ts';
 import type { RecoverOptions, RecoveryResult } from './contract.ts';
@@ -58,6 +66,7 @@ export class Executions {
     options: RecoverOptions | undefined,
     steps: Steps,
   ): Promise<RecoveryResult<Awaited<T>>> {
+    if (isGeneratorFunction(fn)) return this.#iterate(operation, fn, options, steps);
     const { clock } = this.#log;
     const startedAt = clock.now();
     const begunAt = clock.monotonic();
@@ -89,6 +98,21 @@ export class Executions {
       elapsedMs: clock.monotonic() - begunAt,
     });
     return result;
+  }
+
+  /** @returns the guarded generator at once: the execution lasts from its first `next()` to its end */
+  #iterate<T>(
+    operation: string,
+    create: Operation<unknown>,
+    options: RecoverOptions | undefined,
+    steps: Steps,
+  ): RecoveryResult<Awaited<T>> {
+    const execute = async (items: Operation<unknown>): Promise<unknown> => {
+      const result = await this.execute(operation, items, options, steps);
+      if (result.ok) return result.value;
+      throw result.error;
+    };
+    return { ok: true, value: guardIteration(execute, create as never) as Awaited<T> };
   }
 
   #begin<T>(work: Operation<T>, call: Call, execution: Execution, steps: Steps): Promise<T> {
