@@ -1,5 +1,5 @@
 import { type Clock, DeadlineExceededError, type Operation } from '@temper/core';
-import { type Call, discardBody, invoke } from '@temper/core/policy';
+import { type Call, CallScope, discardBody, invoke } from '@temper/core/policy';
 
 /** How an operation leaves time for another answer. */
 export interface Reserve {
@@ -8,6 +8,13 @@ export interface Reserve {
   readonly clock: Clock;
   /** Whether there is another answer. Where there is none, the operation keeps all of its time. */
   readonly hasAnswer: () => boolean;
+}
+
+/** The time that an operation has before the deadline of its call: with a later one, it would have more. */
+class ReserveScope extends CallScope {
+  protected override get hasOwnDeadline(): boolean {
+    return false;
+  }
 }
 
 /**
@@ -29,7 +36,8 @@ export function runWithReserve<T>(
   }
   return new Promise<T>((resolve, reject) => {
     let expired = false;
-    const scope = call.scope(clock.monotonic() + dueMs, undefined, clock);
+    const until = clock.monotonic() + dueMs;
+    const scope = new ReserveScope(call.attempt, until, call.labels, call, clock);
     const timer = clock.schedule(() => {
       if (!hasAnswer()) return;
       const error = exceeded();

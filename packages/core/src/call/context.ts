@@ -317,8 +317,12 @@ export class CallScope extends Call {
     // It may be a call that has joined that is answered from elsewhere, while the operation goes on.
     if (timing === 'unknown' && this.#joined > 0) return;
     if (this.#timing !== 'longer') this.#timing = timing;
-    // The deadline of this scope tells nothing about a later one.
-    super.noteTiming(this.deadline === this.outer?.deadline ? timing : 'unknown');
+    super.noteTiming(this.hasOwnDeadline ? 'unknown' : timing);
+  }
+
+  /** Whether the deadline says nothing about a later one around: it does not follow from that. */
+  protected get hasOwnDeadline(): boolean {
+    return this.deadline !== this.outer?.deadline;
   }
 
   override get signal(): AbortSignal {

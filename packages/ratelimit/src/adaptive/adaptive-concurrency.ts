@@ -19,6 +19,7 @@ import {
   type ResolvedAdaptiveOptions,
   resolveAdaptiveOptions,
 } from './options.ts';
+import { UsualLatency } from './usual-latency.ts';
 
 /**
  * A lease whose end trains the limit. {@link release} reports that the call went well; only the first
@@ -38,18 +39,20 @@ export interface AdaptiveConcurrencyLimiter extends Limiter<AdaptiveLease>, Refu
   stats(): ConcurrencyStats;
 }
 
-type Ending = 'well' | 'overloaded' | 'ignored';
+/** `cut-short`: too little of its time was left when its turn came; see {@link Sample.cutShort}. */
+type Ending = 'well' | 'overloaded' | 'cut-short' | 'ignored';
 
 class TrainingLease implements AdaptiveLease {
   readonly cost: number;
   #limiter: AdaptivePolicy | undefined;
-  readonly #startedAt: number;
+  /** On the monotonic scale, in milliseconds. */
+  readonly startedAt: number;
   readonly #inFlight: number;
 
   constructor(limiter: AdaptivePolicy, cost: number, startedAt: number, inFlight: number) {
     this.cost = cost;
     this.#limiter = limiter;
-    this.#startedAt = startedAt;
+    this.startedAt = startedAt;
     this.#inFlight = inFlight;
   }
 
@@ -58,9 +61,7 @@ class TrainingLease implements AdaptiveLease {
     if (limiter === undefined) return;
     this.#limiter = undefined;
     // The limit moves first: the calls that the returned permits let in count under the new one.
-    if (ending !== 'ignored') {
-      limiter.train(this.#startedAt, this.#inFlight, ending === 'overloaded');
-    }
+    if (ending !== 'ignored') limiter.train(this.startedAt, this.#inFlight, ending);
     limiter.giveBack(this.cost);
   }
 
@@ -86,6 +87,7 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
   readonly #changes: Listeners<LimitChange>;
   readonly #gate: PermitGate;
   readonly #levels: Disposable;
+  readonly #usual = new UsualLatency();
 
   constructor(adaptive: ResolvedAdaptiveOptions, options: ResolvedQueueOptions) {
     super(options.name, options.clock);
@@ -131,7 +133,8 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const { turns } = this.#gate;
-    if (!turns.enter(call.cost)) await turns.wait(call);
+    const waits = !turns.enter(call.cost);
+    if (waits) await turns.wait(call);
     const lease = this.#lease(call.cost);
     if (call.aborted) {
       lease.end('ignored');
@@ -143,16 +146,26 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
     } catch (error) {
       outcome = { ok: false, error };
     }
-    lease.end(this.#endingOf(outcome, call));
+    lease.end(this.#endingOf(outcome, call, lease.startedAt, waits));
     if (outcome.ok) return outcome.value;
     throw outcome.error;
   }
 
-  #endingOf(outcome: Outcome<unknown>, call: Call): Ending {
+  /** @param waited - whether the call has waited for its turn */
+  #endingOf(outcome: Outcome<unknown>, call: Call, startedAt: number, waited: boolean): Ending {
     if (isNeutral(outcome, call)) return 'ignored';
-    if (decide(this.name, this.#adaptive.shouldHandle, outcome, call)) return 'overloaded';
+    const now = this.clock.monotonic();
+    const tookMs = now - startedAt;
+    const cutOff = call.endedBy !== undefined;
+    // A value that comes after the end is too late.
+    if ((cutOff && outcome.ok) || decide(this.name, this.#adaptive.shouldHandle, outcome, call)) {
+      if (!cutOff || !this.#usual.cutShort(tookMs, waited, now)) return 'overloaded';
+      return waited ? 'cut-short' : 'ignored';
+    }
     // Errors may come sooner or later than real answers: their latency means nothing.
-    return outcome.ok ? 'well' : 'ignored';
+    if (!outcome.ok) return 'ignored';
+    this.#usual.answered(tookMs, now);
+    return 'well';
   }
 
   #lease(cost: number): TrainingLease {
@@ -163,9 +176,17 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
     this.#gate.giveBack(cost);
   }
 
-  train(startedAt: number, inFlight: number, overloaded: boolean): void {
+  train(startedAt: number, inFlight: number, ending: Exclude<Ending, 'ignored'>): void {
     const { algorithm } = this.#adaptive;
-    algorithm.observe({ startedAt, endedAt: this.clock.monotonic(), inFlight, overloaded });
+    const overloaded = ending === 'overloaded';
+    const cutShort = ending === 'cut-short';
+    algorithm.observe({
+      startedAt,
+      endedAt: this.clock.monotonic(),
+      inFlight,
+      overloaded,
+      cutShort,
+    });
     const from = this.#gate.limit;
     const to = Math.floor(algorithm.limit);
     if (from === to) return;

@@ -31,16 +31,16 @@ export class Aimd implements LimitAlgorithm {
     return this.#limit;
   }
 
-  observe({ startedAt, endedAt, inFlight, overloaded }: Sample): void {
+  observe({ startedAt, endedAt, inFlight, overloaded, cutShort = false }: Sample): void {
     const { minLimit, maxLimit, backoffRatio, latencyThresholdMs } = this.#parameters;
-    if (overloaded || endedAt - startedAt > latencyThresholdMs) {
+    if (overloaded || (!cutShort && endedAt - startedAt > latencyThresholdMs)) {
       if (startedAt < this.#cutAt) return;
       this.#slowStart = false;
       this.#cutAt = endedAt;
       this.#limit = Math.max(minLimit, this.#limit * backoffRatio);
     } else if (inFlight * 2 >= this.#limit) {
       // A limit that is not reached is not tested, and must not grow.
-      const step = this.#slowStart ? 1 : 1 / this.#limit;
+      const step = this.#slowStart && !cutShort ? 1 : 1 / this.#limit;
       this.#limit = Math.min(maxLimit, this.#limit + step);
     }
   }

@@ -114,8 +114,11 @@ export class Gradient implements LimitAlgorithm {
   }
 
   #judge(window: SampleWindow, now: number): void {
-    const { latency, overloadRatio } = window;
-    if (latency === undefined || overloadRatio > OVERLOAD_RATIO) {
+    const { latency, overloadRatio, isCutShort } = window;
+    if (isCutShort) {
+      this.#leave(now);
+      this.#moveTo(this.#limit + SMOOTHING * Math.sqrt(this.#limit));
+    } else if (latency === undefined || overloadRatio > OVERLOAD_RATIO) {
       this.#leave(now);
       this.#moveTo(this.#limit * (latency === undefined ? 0.5 : 0.8));
     } else if (this.#phase === 'drain') {

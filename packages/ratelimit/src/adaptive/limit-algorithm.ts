@@ -7,6 +7,11 @@ export interface Sample {
   readonly inFlight: number;
   /** Whether it was refused or timed out because of overload. */
   readonly overloaded: boolean;
+  /**
+   * Whether it was ended from outside before it can be told how long it takes: it had waited for its turn, and
+   * too little of its time was left. Such calls are a sign of too low a limit, and of nothing else.
+   */
+  readonly cutShort?: boolean;
 }
 
 /** Finds how many calls a dependency can take at the same time from how they end. Knows no clock. */

@@ -8,6 +8,7 @@ export class SampleWindow {
   readonly #latencies = new Float64Array(KEPT);
   #completed = 0;
   #overloaded = 0;
+  #cutShort = 0;
   #maxInFlight = 0;
   #beganAt: number;
 
@@ -17,7 +18,17 @@ export class SampleWindow {
 
   /** Calls that ended in the window, well or not. */
   get size(): number {
+    return this.#known + this.#cutShort;
+  }
+
+  /** Those that tell about the dependency. */
+  get #known(): number {
     return this.#completed + this.#overloaded;
+  }
+
+  /** Whether most of the calls were cut short: the rest are the quick ones among them. */
+  get isCutShort(): boolean {
+    return this.#cutShort > this.#known;
   }
 
   get beganAt(): number {
@@ -30,7 +41,7 @@ export class SampleWindow {
 
   /** Share of the calls that met overload. */
   get overloadRatio(): number {
-    return this.size === 0 ? 0 : this.#overloaded / this.size;
+    return this.#known === 0 ? 0 : this.#overloaded / this.#known;
   }
 
   /**
@@ -45,8 +56,12 @@ export class SampleWindow {
     return middle.reduce((sum, one) => sum + one, 0) / middle.length;
   }
 
-  add({ startedAt, endedAt, inFlight, overloaded }: Sample): void {
+  add({ startedAt, endedAt, inFlight, overloaded, cutShort = false }: Sample): void {
     this.#maxInFlight = Math.max(this.#maxInFlight, inFlight);
+    if (cutShort) {
+      this.#cutShort++;
+      return;
+    }
     if (overloaded) {
       this.#overloaded++;
       return;
@@ -59,6 +74,7 @@ export class SampleWindow {
   reset(now: number): void {
     this.#completed = 0;
     this.#overloaded = 0;
+    this.#cutShort = 0;
     this.#maxInFlight = 0;
     this.#beganAt = now;
   }

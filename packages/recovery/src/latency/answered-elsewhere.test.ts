@@ -1,5 +1,6 @@
 import { circuitBreaker } from '@temper/breaker';
 import type { Executor, Operation, Policy } from '@temper/core';
+import { seededRandom } from '@temper/testkit';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { cached } from '../cached/cached.ts';
@@ -20,6 +21,20 @@ const standIns: readonly [string, (clock: ManualClock) => readonly Executor[]][]
   ],
   ['cached', (clock) => [cached({ clock, key: () => 'k', maxAgeMs: 30_000 })]],
   ['cached with a reserve', (clock) => [cached({ clock, key: () => 'k', reserveMs: 50 })]],
+  [
+    'two fallbacks with reserves',
+    (clock) => [
+      fallback({ clock, handler: () => 'other', reserveMs: 20 }),
+      fallback({ clock, handler: () => 'another', reserveMs: 20 }),
+    ],
+  ],
+  [
+    'fallback and cached, with reserves',
+    (clock) => [
+      fallback({ clock, handler: () => 'other', reserveMs: 20 }),
+      cached({ clock, key: () => 'k', reserveMs: 20 }),
+    ],
+  ],
   [
     'fallback in a shared run',
     (clock) => [
@@ -82,5 +97,27 @@ describe.each(['refuses', 'hangs'] as const)(
         expect(shortestMs).toBeGreaterThan(25);
       },
     );
+  },
+);
+
+it.each(standIns)(
+  'a timeout that follows the latencies leaves the operation the time that it takes, behind %s',
+  async (_, inside) => {
+    const clock = new ManualClock();
+    const random = seededRandom(1);
+    const outer = timeout({ clock, timeoutMs: observed });
+    const policy = pipeline({ clock }, outer, ...inside(clock));
+    const answers: Promise<unknown>[] = [];
+    const latencyMs = (): number => 50 + 30 * random();
+    const operation: Operation<string> = ({ signal }) =>
+      clock.sleep(latencyMs(), signal).then(() => 'own');
+    for (let i = 0; i < 2000; i++) {
+      answers.push(policy.tryExecute(operation));
+      await clock.advance(200);
+    }
+    const own = (await Promise.all(answers)).filter(
+      (one) => (one as { value?: unknown }).value === 'own',
+    );
+    expect(own.length / answers.length).toBeGreaterThan(0.8);
   },
 );
