@@ -34,6 +34,17 @@ interface MachineLimits {
   readonly maxOutputBytes: number;
 }
 
+/*
+ * What operations cost that take longer than a step, so that the step limit bounds the time of a program.
+ * Each is at least the time that it takes by that of a step.
+ */
+/** One step for each 16 units of a string. */
+const STEP_LENGTH_BITS = 4;
+/** The text of a float is computed from its exact value, with integers of a thousand bits. */
+const FLOAT_TEXT_STEPS = 80;
+/** For each bit of an exponent there is a multiplication or two. */
+const POWER_BIT_STEPS = 2;
+
 /**
  * A stack machine. It keeps its call frames in an array, so a program cannot exhaust the JavaScript
  * stack, and execution can be suspended between any two steps.
@@ -128,6 +139,7 @@ export class Machine {
         const right = this.#pop() as Scalar;
         const left = this.#pop() as Scalar;
         this.#spendOnText(left, right);
+        if (instruction.meaning === 'power') this.#spendOnPower(right as bigint);
         stack.push(binaryOperation(instruction.meaning, left, right));
         break;
       }
@@ -160,6 +172,7 @@ export class Machine {
   ): Value {
     const [first, second, third] = list as readonly [Scalar, Scalar, Scalar];
     this.#spendOnText(...list);
+    if (meaning === 'print' || meaning === 'string') this.#spendOnFloats(list);
     switch (meaning) {
       case 'print':
         this.#print(`${list.map((value) => textOf(value, words)).join(' ')}\n`);
@@ -206,11 +219,19 @@ export class Machine {
     return this.#stack.pop() as Value;
   }
 
-  /**
-   * Operations on long strings cost more than one step, so that the step limit bounds the run time.
-   */
+  /** Operations on long strings cost as many steps as take the time that they take. */
   #spendOnText(...values: readonly Scalar[]): void {
-    for (const value of values) if (typeof value === 'string') this.#spend(value.length >> 5);
+    for (const value of values) {
+      if (typeof value === 'string') this.#spend(value.length >> STEP_LENGTH_BITS);
+    }
+  }
+
+  #spendOnPower(exponent: bigint): void {
+    this.#spend(POWER_BIT_STEPS * Math.ceil(Math.log2(Math.abs(Number(exponent)) + 1)));
+  }
+
+  #spendOnFloats(values: readonly Scalar[]): void {
+    for (const value of values) if (typeof value === 'number') this.#spend(FLOAT_TEXT_STEPS);
   }
 
   #spend(steps: number): void {

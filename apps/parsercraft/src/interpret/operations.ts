@@ -97,16 +97,29 @@ export function floor(value: number): bigint {
 
 /** Length in code points. */
 export function lengthOf(text: string): bigint {
-  let count = 0;
-  for (const _ of text) count += 1;
+  let count = text.length;
+  // A string has no lone surrogates, so each pair is one code point.
+  for (let at = 0; at < text.length; at += 1) if (isHighSurrogate(text.charCodeAt(at))) count -= 1;
   return BigInt(count);
 }
 
 /** Returns `count` code points from `start`; both are clamped to the string. */
 export function substring(text: string, start: bigint, count: bigint): string {
-  const points = Array.from(text);
-  const from = clamp(start, points.length);
-  return points.slice(from, from + clamp(count, points.length)).join('');
+  const from = skip(text, 0, clamp(start, text.length));
+  return text.slice(from, skip(text, from, clamp(count, text.length)));
+}
+
+/** The index that is `points` code points after `from`, or the end of the text. */
+function skip(text: string, from: number, points: number): number {
+  let at = from;
+  for (let left = points; left > 0 && at < text.length; left -= 1) {
+    at += isHighSurrogate(text.charCodeAt(at)) ? 2 : 1;
+  }
+  return at;
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
 }
 
 /** Compares by code point, which is also the order of the UTF-8 bytes that C compares. */

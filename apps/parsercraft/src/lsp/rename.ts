@@ -34,10 +34,9 @@ export function rename(
 
   const places = placesOf(main, symbol);
   const text = document.getText();
-  const after = places.reduceRight(
-    (changed, { span }) => changed.slice(0, span.start) + wanted + changed.slice(span.end),
-    text,
-  );
+  const ends = [0, ...places.map(({ span }) => span.end)];
+  const kept = places.map(({ span }, index) => text.slice(ends[index], span.start));
+  const after = [...kept, text.slice(ends.at(-1))].join(wanted);
   const renamed = workspace.analyseText(document, after);
   const clash = renamed.diagnostics.length > diagnostics.length;
   if (clash || !sameMeanings(main, renamed.main)) {

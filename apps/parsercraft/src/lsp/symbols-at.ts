@@ -66,9 +66,30 @@ export function describe(symbol: AnySymbol, definition: LanguageDefinition): str
   }
 }
 
-/** The import that the text before the cursor refers to, as in `math.`. */
+const WORD_START = /^[\p{ID_Start}_]/u;
+const WORD_PART = /^\p{ID_Continue}$/u;
+
+/** Where the word that ends at `end` begins. */
+function wordStart(text: string, end: number): number {
+  let at = end;
+  while (at > 0) {
+    // A code point outside the basic plane is two units.
+    const before = at > 1 && text.codePointAt(at - 2)! > 0xffff ? at - 2 : at - 1;
+    if (!WORD_PART.test(text.slice(before, at))) break;
+    at = before;
+  }
+  return at;
+}
+
+/**
+ * The import that the text before the cursor refers to, as in `math.`. Reads the two words before the
+ * cursor and no more: an expression that is tried at every place of the text would take the square of its
+ * length.
+ */
 export function importBefore(module: CheckedModule, before: string): Import | undefined {
-  const found = /([\p{ID_Start}_][\p{ID_Continue}]*)\.[\p{ID_Continue}]*$/u.exec(before);
-  const alias = found?.[1];
-  return alias === undefined ? undefined : module.imports.get(alias.normalize('NFC'));
+  const dot = wordStart(before, before.length) - 1;
+  if (before[dot] !== '.') return undefined;
+  const alias = before.slice(wordStart(before, dot), dot);
+  if (!WORD_START.test(alias)) return undefined;
+  return module.imports.get(alias.normalize('NFC'));
 }

@@ -200,7 +200,8 @@ export class RegistryClient {
     for (const [name, version] of resolution) {
       const fetched = await this.download(name, version, options);
       const { integrity, dependencies } = fetched.metadata;
-      const before = options.lock?.packages[name];
+      const { packages: known = {} } = options.lock ?? {};
+      const before = Object.hasOwn(known, name) ? known[name] : undefined;
       if (before?.version === version && before.integrity !== integrity) {
         const message = 'the checksum from the registry does not match the lock file';
         throw new IntegrityError(`${name}@${version}`, message);

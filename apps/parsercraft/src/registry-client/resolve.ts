@@ -107,7 +107,8 @@ class Search {
     const fitting = available
       .filter((version) => wanted.every(({ range }) => semver.satisfies(version, range)))
       .sort(semver.rcompare);
-    const preferred = this.#options.preferred?.[name];
+    const { preferred: all = {} } = this.#options;
+    const preferred = Object.hasOwn(all, name) ? all[name] : undefined;
     if (preferred === undefined || !fitting.includes(preferred)) return fitting;
     return [preferred, ...fitting.filter((version) => version !== preferred)];
   }
