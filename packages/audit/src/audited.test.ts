@@ -1,5 +1,6 @@
-import type { Outcome } from '@temper/core';
-import { ManualClock } from '@temper/testkit/clock';
+import { isRefusal, isTransient, type Outcome } from '@temper/core';
+import { Call, isNeutral, MeasuredCall } from '@temper/core/policy';
+import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { ScriptedSink } from '../test/scripted-sink.ts';
 import { type AuditedOptions, audited } from './audited.ts';
@@ -196,6 +197,73 @@ describe('audited', () => {
       code: 'AUDIT_UNAVAILABLE',
       outcome: { ok: false, error },
     });
+  });
+
+  it.each(['after', 'around'] as const)(
+    'refuses calls that it does not make, and is not transient after one that it made: %s',
+    async (write) => {
+      const { policy, sink, log } = bench({ write });
+      await log.ready();
+      let calls = 0;
+      const attempt = async () => {
+        const outcome = await policy.tryExecute(() => {
+          calls++;
+          sink.failWith = new Error('disk full');
+        });
+        const error = outcome.ok ? undefined : outcome.error;
+        return { calls, refused: isRefusal(error), transient: isTransient(outcome), error };
+      };
+      const code = 'AUDIT_UNAVAILABLE';
+      expect(await attempt()).toMatchObject({
+        ...{ calls: 1, refused: false, transient: false },
+        error: { code, outcome: { ok: true } },
+      });
+      expect(await attempt()).toMatchObject({
+        ...{ calls: 1, refused: true, transient: true },
+        error: { code, outcome: undefined },
+      });
+    },
+  );
+
+  it('is no failure of the dependency when the log fails, and the log’s time is not the dependency’s', async () => {
+    const { policy, sink, log, clock } = bench({ write: 'around' });
+    await log.ready();
+    const judge = async (operation: () => unknown) => {
+      const call = new MeasuredCall(new Call());
+      const outcome = await policy.tryExecute(operation, { parent: call });
+      const error = outcome.ok ? undefined : outcome.error;
+      return { error, neutral: isNeutral(outcome, call), waitedMs: call.waitedMs };
+    };
+    sink.hold();
+    const slow = judge(() => clock.sleep(10));
+    await clock.advance(1000);
+    sink.release();
+    await clock.advance(10);
+    expect(await slow).toEqual({ error: undefined, neutral: false, waitedMs: 1000 });
+    const failure = new Error('operation failed');
+    const failed = await judge(() => Promise.reject(failure));
+    expect(failed).toEqual({ error: failure, neutral: false, waitedMs: 0 });
+    const full = await judge(() => {
+      sink.failWith = new Error('disk full');
+    });
+    expect(full).toMatchObject({ error: { code: 'AUDIT_UNAVAILABLE' }, neutral: true });
+    await log.close().catch(() => undefined);
+    expect(await judge(() => 1)).toMatchObject({ error: { code: 'AUDIT_CLOSED' }, neutral: true });
+  });
+
+  it('does not call an operation that was cancelled while its first event was stored', async () => {
+    const { policy, sink, log, events } = bench({ write: 'around' });
+    await log.ready();
+    sink.hold();
+    const controller = new AbortController();
+    let calls = 0;
+    const call = policy.tryExecute(() => ++calls, { signal: controller.signal });
+    await settle();
+    controller.abort('gone');
+    sink.release();
+    expect(await call).toEqual({ ok: false, error: 'gone' });
+    expect(calls).toBe(0);
+    expect(events().map(({ status }) => status)).toEqual(['started', 'failure']);
   });
 
   it("stores a 'started' event before the operation with write: around", async () => {

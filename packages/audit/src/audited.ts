@@ -107,7 +107,8 @@ const logRule = methodsRule('append', 'assertAvailable');
  * the operation ends.
  *
  * If the event cannot be stored, the call rejects with {@link AuditUnavailableError}, whose `outcome` is
- * the outcome of the operation.
+ * the outcome of the operation. To policies around, the log is capacity of our own: neither that error nor the
+ * time for the log says anything about the dependency, and an operation that was called is not called again.
  *
  * @throws {TypeError} if an option is invalid, see {@link AuditedOptions}
  */
@@ -191,38 +192,51 @@ class Audited extends PolicyBase implements AuditedPolicy {
       return operation(context);
     };
     const work = (): Promise<T> => policy.execute(observed, options);
-    return this.#run(NO_ARGUMENTS, work, () => call);
+    const around = options?.parent as Call | undefined;
+    return this.#run(NO_ARGUMENTS, work, around ?? new Call(), () => call);
   }
 
   async #run<T>(
     args: readonly unknown[],
     work: () => T | PromiseLike<T>,
-    context: CallContext | (() => CallContext),
+    around: Call,
+    ownContext: () => CallContext = () => around,
   ): Promise<T> {
-    if (this.#options.write === 'around') await this.#write({ args }, 'started', undefined);
-    else this.#log.assertAvailable();
+    await this.#begin(args, around);
     const startedAt = this.clock.monotonic();
     let outcome: Outcome<T>;
     try {
+      if (around.aborted) throw around.reason; // while the log was waited for
       outcome = { ok: true, value: await work() };
     } catch (error) {
       outcome = { ok: false, error };
     }
     const durationMs = this.clock.monotonic() - startedAt;
-    const failed = this.#isFailed(outcome, typeof context === 'function' ? context() : context);
+    const failed = this.#isFailed(outcome, ownContext());
     if (failed) this.#failed++;
     else this.#succeeded++;
     const call: AuditedCall = outcome.ok
       ? { args, value: outcome.value }
       : { args, error: outcome.error };
-    try {
-      await this.#write(call, failed ? 'failure' : 'success', durationMs);
-    } catch (error) {
-      if (!(error instanceof AuditUnavailableError)) throw error;
-      throw new AuditUnavailableError(error.policy, error.required, error.failures, outcome);
-    }
+    const store = (): Promise<void> =>
+      this.#write(call, failed ? 'failure' : 'success', durationMs, outcome);
+    await around.awaitCapacity(store, this.clock);
     if (outcome.ok) return outcome.value;
     throw outcome.error;
+  }
+
+  /** @throws what the log refuses the call with, whose operation is not called then */
+  async #begin(args: readonly unknown[], around: Call): Promise<void> {
+    if (this.#options.write === 'around') {
+      const store = (): Promise<void> => this.#write({ args }, 'started', undefined, 'not called');
+      await around.awaitCapacity(store, this.clock);
+      return;
+    }
+    try {
+      this.#log.assertAvailable();
+    } catch (refusal) {
+      await around.awaitCapacity(() => Promise.reject(because(refusal, 'not called')));
+    }
   }
 
   #isFailed(outcome: Outcome<unknown>, call: CallContext): boolean {
@@ -232,12 +246,17 @@ class Audited extends PolicyBase implements AuditedPolicy {
       : decide(this.name, shouldHandle, outcome, call);
   }
 
-  async #write(call: AuditedCall, status: string, durationMs: number | undefined): Promise<void> {
+  async #write(
+    call: AuditedCall,
+    status: string,
+    durationMs: number | undefined,
+    operation: Outcome<unknown> | 'not called',
+  ): Promise<void> {
     const { action, eventType, actor, details, resource } = this.#options;
     const found =
       typeof resource === 'function' ? this.#answer('resource', resource, call) : resource;
     const kept = details && this.#answer('details', details, call);
-    await this.#log.append({
+    const event = {
       eventType,
       action,
       status,
@@ -247,6 +266,9 @@ class Audited extends PolicyBase implements AuditedPolicy {
       details: kept === undefined || typeof kept === 'object' ? kept : { value: kept },
       durationMs,
       error: call.error,
+    };
+    await this.#log.append(event).catch((refusal: unknown) => {
+      throw because(refusal, operation);
     });
   }
 
@@ -277,6 +299,12 @@ class Audited extends PolicyBase implements AuditedPolicy {
   }
 
   [Symbol.dispose](): void {}
+}
+
+/** The refusal of a log, with what became of the operation. */
+function because(refusal: unknown, operation: Outcome<unknown> | 'not called'): unknown {
+  if (!(refusal instanceof AuditUnavailableError)) return refusal;
+  return new AuditUnavailableError(refusal.policy, refusal.required, refusal.failures, operation);
 }
 
 /** A plain copy of what a hook returned as actor, without invalid fields; undefined if `value` is not an actor. */

@@ -21,12 +21,14 @@ export class AuditUnavailableError extends TemperError {
   readonly required: number;
   /** Outcome of the operation whose event could not be stored. Set by {@link audited}. */
   readonly outcome: Outcome<unknown> | undefined;
+  readonly #notCalled: boolean;
 
+  /** @param operation - the outcome of the operation whose event could not be stored, if it had one */
   constructor(
     log: string,
     required: number,
     failures: readonly SinkFailure[],
-    outcome?: Outcome<unknown>,
+    operation?: Outcome<unknown> | 'not called',
   ) {
     const reasons = failures
       .map(({ sink, error }) => `${sink}: ${messageOf(error, MAX_REASON)}`)
@@ -37,15 +39,23 @@ export class AuditUnavailableError extends TemperError {
     );
     this.failures = failures;
     this.required = required;
-    this.outcome = outcome;
+    this.#notCalled = operation === 'not called';
+    this.outcome = operation === 'not called' ? undefined : operation;
   }
 
   override get name(): string {
     return 'AuditUnavailableError';
   }
 
+  /** Whether {@link audited} did not call the operation, as its event could not have been stored. */
+  override get refused(): boolean {
+    return this.#notCalled;
+  }
+
+  /** Not transient after an operation: what it has done would be done again. */
   override get classification(): Classification {
-    return { category: 'resource', severity: 'critical', transient: true };
+    const transient = this.outcome === undefined;
+    return { category: 'resource', severity: 'critical', transient };
   }
 }
 

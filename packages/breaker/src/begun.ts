@@ -1,4 +1,4 @@
-import type { CallObservation } from '@temper/core/policy';
+import type { CallObservation, MeasuredCall } from '@temper/core/policy';
 import type { Circuit, RunningTrial } from './circuit/circuit.ts';
 import type { CallOutcome } from './verdict.ts';
 
@@ -16,6 +16,8 @@ export interface Begun {
   readonly circuit: Circuit;
   /** When it began, where slow calls count; 0 otherwise. */
   readonly startedAt: number;
+  /** Its context, where slow calls count. */
+  readonly measured: MeasuredCall | undefined;
   readonly trial: Trial | undefined;
   readonly observed: CallObservation<CallOutcome> | undefined;
 }

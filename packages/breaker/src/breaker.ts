@@ -6,6 +6,7 @@ import {
   enterCall,
   invoke,
   isGeneratorFunction,
+  MeasuredCall,
   PolicyBase,
   type PolicyDescription,
 } from '@temper/core/policy';
@@ -125,12 +126,12 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
   }
 
   async #run<T>(operation: Operation<T>, call: Call, begun: Begun): Promise<T> {
-    const { observed } = begun;
+    const { observed, measured = call } = begun;
     let value: T;
     try {
       value = await (observed?.traced === true
-        ? watch(observed, operation, call)
-        : operation(call));
+        ? watch(observed, operation, measured)
+        : operation(measured));
     } catch (error) {
       this.#ended(begun, call, false, error);
       throw error;
@@ -145,12 +146,14 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
     if (observed === undefined && trial === undefined && slowCallDurationMs === undefined) {
       // Nothing distinguishes this call from the others that this circuit lets through.
       if (this.#plain?.circuit === circuit) return this.#plain;
-      this.#plain = { circuit, startedAt: 0, trial, observed };
+      this.#plain = { circuit, startedAt: 0, measured: undefined, trial, observed };
       return this.#plain;
     }
     // Reading the clock is a large part of the cost of a call: it is read where it is needed.
-    const startedAt = slowCallDurationMs === undefined ? 0 : this.clock.monotonic();
-    return { circuit, startedAt, trial, observed };
+    const timed = slowCallDurationMs !== undefined;
+    const startedAt = timed ? this.clock.monotonic() : 0;
+    const measured = timed ? new MeasuredCall(call) : undefined;
+    return { circuit, startedAt, measured, trial, observed };
   }
 
   #runTrial<T>(operation: Operation<T>, call: Call, at: number): Promise<T> {
@@ -172,7 +175,7 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
 
   /** @param result - the value, or the error unless `ok` */
   #ended(begun: Begun, call: Call, ok: boolean, result: unknown): void {
-    const { circuit, startedAt, trial, observed } = begun;
+    const { circuit, startedAt, measured, trial, observed } = begun;
     const { slowCallDurationMs, shouldHandle } = this.#options;
     // By default a value in time is a success: there is nothing to judge.
     const plain = ok && shouldHandle === undefined && call.endedBy === undefined;
@@ -180,7 +183,10 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
     const verdict = outcome === undefined ? 'success' : judge(outcome, call, this.#options);
     const timed = this.#timed || trial !== undefined || verdict !== 'success';
     const at = timed ? this.clock.monotonic() : 0;
-    const slow = slowCallDurationMs !== undefined && at - startedAt > slowCallDurationMs;
+    // What it waited for our own limits and retries is not the dependency's time.
+    const slow =
+      slowCallDurationMs !== undefined &&
+      at - startedAt - (measured?.waitedMs ?? 0) > slowCallDurationMs;
     // A trial that was given up has proved to be slow, or nothing.
     const provesSlow =
       slow &&

@@ -60,12 +60,14 @@ export class HalfOpenQueue {
   wait<T>(call: Call, enter: () => Promise<T>, giveUp: () => Promise<T>): Promise<T> {
     if (call.aborted) return Promise.reject(call.reason);
     const signal = call.abortable;
+    const since = this.#clock.monotonic();
     const inContext = inCurrentContext();
     return new Promise<T>((resolve, reject) => {
       const leave = (): void => {
         timer.cancel();
         stopListening(signal, onAbort);
         this.#waiting.delete(turn);
+        call.noteWait(this.#clock.monotonic() - since);
         this.#host.onSize();
       };
       const onAbort = (): void => {

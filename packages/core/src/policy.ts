@@ -4,6 +4,7 @@ export { type AsyncScope, asyncScope, builtinModule, inCurrentContext } from './
 export { Call, type CallLabels, CallScope, isCall } from './call/context.ts';
 export { enterCall, type InCallExecutor, PolicyBase, wrapWith } from './call/enter.ts';
 export { guardIteration, isCommitted, isGeneratorFunction } from './call/iteration.ts';
+export { MeasuredCall } from './call/measured.ts';
 export { checkCallOptions, PRIORITIES } from './call/options.ts';
 export { invoke, runWithTimeout, type TimeoutObserver } from './call/timeout.ts';
 export { type TimeoutEntry, TimeoutQueue } from './call/timeout-queue.ts';

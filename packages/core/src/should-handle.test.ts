@@ -108,6 +108,27 @@ describe('isFailure, isTransient and isOverload', () => {
   );
 });
 
+describe('isOverload, given the context of the call', () => {
+  it.each<[EndedBy, boolean]>([
+    ['deadline', true],
+    ['timeout', true],
+    ['caller', false],
+    ['hedge', false],
+  ])('of a call that ended by %s is %s, whatever came out of it', (by, expected) => {
+    const call = new Call().scope();
+    call.end(by, 'reason');
+    for (const error of [named('CanceledError'), new Error('closed'), 'text', undefined]) {
+      expect(isOverload({ ok: false, error }, call)).toBe(expected);
+    }
+    expect(isOverload({ ok: true, value: 'late' }, call)).toBe(expected);
+  });
+
+  it('of a call that runs goes by the outcome', () => {
+    expect(isOverload({ ok: true, value: 1 }, new Call())).toBe(false);
+    expect(isOverload({ ok: false, error: status(503) }, new Call())).toBe(true);
+  });
+});
+
 describe('a hostile proxy', () => {
   it('is a failure, and neither transient, nor an overload, nor a refusal', () => {
     for (const error of [hostile, wrapped(hostile)]) {

@@ -24,7 +24,8 @@ import { isDenied, UNKNOWN } from './verdicts.ts';
  * | {@link isTransient} | those that the same call may well avoid a little later   | retry, hedge             |
  * | {@link isOverload}  | those that say that the dependency has too much to do    | throttle, adaptive limit |
  *
- * Compose them: `shouldHandle: (o) => isTransient(o) || (o.ok && o.value === 'pending')`. A lambda with
+ * Compose them: `shouldHandle: (o) => isTransient(o) || (o.ok && o.value === 'pending')`, and hand the context on
+ * to those that read it: `(o, call) => isOverload(o, call) || …`. A lambda with
  * a typed parameter, such as `(o: Outcome<Response>) => …`, is accepted by every policy.
  */
 export type ShouldHandle = {
@@ -82,10 +83,14 @@ export function transientByDefault(owner: string, verb: string): ShouldHandle {
 }
 
 /**
- * Whether an outcome is an error that says that the dependency has more to do than it can: a timeout,
- * a refusal for lack of resources, a connection that broke or was not accepted.
+ * Whether an outcome says that the dependency has more to do than it can: a timeout, a refusal for lack of
+ * resources, a connection that broke or was not accepted.
+ *
+ * @param call - the context of the call. Where a timeout or the deadline has ended it, the dependency was too
+ * slow, whatever the client makes of that: many have an error of their own for every abort.
  */
-export function isOverload(outcome: Outcome<unknown>): boolean {
+export function isOverload(outcome: Outcome<unknown>, call?: CallContext): boolean {
+  if (call?.endedBy === 'deadline' || call?.endedBy === 'timeout') return true;
   if (outcome.ok) return false;
   const { category, transient } = classify(outcome.error);
   return (
@@ -96,7 +101,7 @@ export function isOverload(outcome: Outcome<unknown>): boolean {
 /**
  * Whether an outcome tells nothing about the dependency, whatever a predicate would say: the caller
  * cancelled the call, another try of a hedge answered it, a Temper policy inside refused it, or it ended while
- * it waited for capacity of such a policy, and never reached the dependency.
+ * it waited for capacity of such a policy, or failed because of that wait.
  */
 export function isNeutral(outcome: Outcome<unknown>, call: Call): boolean {
   if (call.cancelled) return true;

@@ -123,12 +123,16 @@ export async function runGuarded<T>(
       details: { attempts },
       ...(error === undefined ? {} : { error }),
     };
-    await services.audit.append(event).catch((refusal: unknown) => {
-      // The caller must learn how the operation ended, besides that the event was not stored.
-      throw refusal instanceof AuditUnavailableError
-        ? new AuditUnavailableError(refusal.policy, refusal.required, refusal.failures, outcome)
-        : refusal;
-    });
+    const store = (): Promise<unknown> =>
+      services.audit.append(event).catch((refusal: unknown) => {
+        // The caller must learn how the operation ended, besides that the event was not stored.
+        throw refusal instanceof AuditUnavailableError
+          ? new AuditUnavailableError(refusal.policy, refusal.required, refusal.failures, outcome)
+          : refusal;
+      });
+    // To policies around, neither the log nor its time is the subsystem.
+    const around = callOptions.parent as Call | undefined;
+    await (around === undefined ? store() : around.awaitCapacity(store, services.clock));
   };
 
   let value: T;

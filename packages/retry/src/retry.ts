@@ -300,6 +300,7 @@ class Retry extends PolicyBase implements RetryPolicy {
   /** Waits before the next attempt; an abort ends the wait, and with it the call. */
   async #wait(failing: FailingCall<unknown>): Promise<End | undefined> {
     const { call, attempt, delayMs, outcome } = failing;
+    const since = delayMs > 0 ? this.clock.monotonic() : 0;
     try {
       const pause = delayMs > 0 || attempt.attempt % IMMEDIATE_RETRIES === 0;
       const wait = pause ? this.clock.sleep(delayMs, call.abortable) : undefined;
@@ -312,6 +313,8 @@ class Retry extends PolicyBase implements RetryPolicy {
       return undefined;
     } catch (error) {
       return { outcome: 'aborted', error };
+    } finally {
+      if (delayMs > 0) call.noteWait(this.clock.monotonic() - since);
     }
   }
 

@@ -131,7 +131,7 @@ export class StoreFleet implements Fleet {
   async runTrial<T>(call: Call, trial: FleetTrial<T>): Promise<T> {
     let permit: TrialPermit = { refused: true, lease: undefined };
     try {
-      permit = await call.awaitCapacity(() => this.takeTrial(call.abortable));
+      permit = await call.awaitCapacity(() => this.takeTrial(call.abortable), this.#node.clock);
     } finally {
       if (permit.refused) trial.withdraw();
     }

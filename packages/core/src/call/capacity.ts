@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { isRefusal } from '../errors.ts';
 import { processState } from '../process-state.ts';
 import { errorOfEnding } from './endings.ts';
@@ -9,6 +10,7 @@ interface Waiter {
   readonly hedge: number;
   readonly aborted: boolean;
   readonly reason: unknown;
+  noteWait(ms: number): void;
 }
 
 /** Causes of an error that are looked at: a chain may be endless. */
@@ -80,8 +82,13 @@ export function endPart(call: Waiter, failure?: { readonly error: unknown }): vo
 }
 
 /** See {@link Call.awaitCapacity}. */
-export async function awaitCapacity<T>(call: Waiter, turn: () => Promise<T>): Promise<T> {
+export async function awaitCapacity<T>(
+  call: Waiter,
+  turn: () => Promise<T>,
+  clock?: Clock,
+): Promise<T> {
   for (const each of sameAttempt(call)) waiting().add(each);
+  const since = clock?.monotonic() ?? 0;
   try {
     const granted = await turn();
     goOn(call);
@@ -90,20 +97,27 @@ export async function awaitCapacity<T>(call: Waiter, turn: () => Promise<T>): Pr
     // Whatever a call does after the wait inside it tells of its dependency again: only what the wait
     // ended with does not.
     for (const each of sameAttempt(call)) if (!each.aborted) waiting().delete(each);
-    if (call.aborted) {
-      for (const each of around(call)) if (!each.aborted) noteWaited(each, call.reason);
-    }
+    noteEnd(call, error);
     throw error;
+  } finally {
+    if (clock !== undefined) call.noteWait(clock.monotonic() - since);
   }
 }
 
-function noteWaited(call: Waiter, reason: unknown): void {
-  const reasons = waited().get(call) ?? [];
-  reasons.push(reason);
-  const error = errorOfEnding(reason);
-  if (error !== reason) reasons.push(error);
-  while (reasons.length > MAX_KEPT) reasons.shift();
-  waited().set(call, reasons);
+/** What a wait has ended with says nothing about the dependency, wherever it comes out. */
+function noteEnd(call: Waiter, error: unknown): void {
+  const ends = isRefusal(error) ? [] : [error]; // a refusal is known as one
+  if (call.aborted) ends.push(call.reason, errorOfEnding(call.reason));
+  if (ends.length === 0) return;
+  for (const each of [call, ...around(call)]) if (!each.aborted) noteWaited(each, ends);
+}
+
+function noteWaited(call: Waiter, ends: readonly unknown[]): void {
+  const noted = waited().get(call) ?? [];
+  // Every error without a cause has `undefined` as one.
+  for (const end of ends) if (end !== undefined && !noted.includes(end)) noted.push(end);
+  while (noted.length > MAX_KEPT) noted.shift();
+  waited().set(call, noted);
 }
 
 /** The call waits no longer, and goes on. */

@@ -176,10 +176,22 @@ export class Call implements CallContext {
   /**
    * Waits for capacity of our own, such as the call's turn at a limiter. A call that ends meanwhile tells
    * nothing about its dependency, which was not called: see `isNeutral`. So it is for the calls around, up to
-   * one that makes other attempts.
+   * one that makes other attempts. Nor does an error that the wait itself ends with.
+   *
+   * @param clock - that the wait is measured on, for {@link noteWait}, where it can take time
    */
-  awaitCapacity<T>(turn: () => Promise<T>): Promise<T> {
-    return awaitCapacity(this, turn);
+  awaitCapacity<T>(turn: () => Promise<T>, clock?: Clock): Promise<T> {
+    return awaitCapacity(this, turn, clock);
+  }
+
+  /** The call has waited by our own doing, for its turn or between two attempts, for so many milliseconds. */
+  noteWait(ms: number): void {
+    this.outer?.noteWait(ms);
+  }
+
+  /** Attempts of the call run at the same time: when one of them waits, the others need not. */
+  noteParallel(): void {
+    this.outer?.noteParallel();
   }
 
   /** Whether the call waits for capacity of our own, or has ended while it did. */

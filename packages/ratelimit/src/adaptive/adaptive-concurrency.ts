@@ -4,6 +4,7 @@ import {
   decide,
   isNeutral,
   Listeners,
+  MeasuredCall,
   PolicyBase,
   type PolicyDescription,
 } from '@temper/core/policy';
@@ -56,12 +57,13 @@ class TrainingLease implements AdaptiveLease {
     this.#inFlight = inFlight;
   }
 
-  end(ending: Ending): void {
+  /** @param waitedMs - how much of its time the call has waited by our own doing */
+  end(ending: Ending, waitedMs = 0): void {
     const limiter = this.#limiter;
     if (limiter === undefined) return;
     this.#limiter = undefined;
     // The limit moves first: the calls that the returned permits let in count under the new one.
-    if (ending !== 'ignored') limiter.train(this.startedAt, this.#inFlight, ending);
+    if (ending !== 'ignored') limiter.train(this.startedAt + waitedMs, this.#inFlight, ending);
     limiter.giveBack(this.cost);
   }
 
@@ -140,30 +142,41 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
       lease.end('ignored');
       throw call.reason;
     }
+    const measured = new MeasuredCall(call);
     let outcome: Outcome<T>;
     try {
-      outcome = { ok: true, value: await operation(call) };
+      outcome = { ok: true, value: await operation(measured) };
     } catch (error) {
       outcome = { ok: false, error };
     }
-    lease.end(this.#endingOf(outcome, call, lease.startedAt, waits));
+    const { waitedMs } = measured;
+    const tookMs = this.clock.monotonic() - lease.startedAt - waitedMs;
+    lease.end(this.#endingOf(outcome, measured, tookMs, waits), waitedMs);
     if (outcome.ok) return outcome.value;
     throw outcome.error;
   }
 
-  /** @param waited - whether the call has waited for its turn */
-  #endingOf(outcome: Outcome<unknown>, call: Call, startedAt: number, waited: boolean): Ending {
+  /**
+   * @param tookMs - without what it waited by our own doing
+   * @param waited - whether the call has waited for its turn
+   */
+  #endingOf(
+    outcome: Outcome<unknown>,
+    call: MeasuredCall,
+    tookMs: number,
+    waited: boolean,
+  ): Ending {
     if (isNeutral(outcome, call)) return 'ignored';
     const now = this.clock.monotonic();
-    const tookMs = now - startedAt;
     const cutOff = call.endedBy !== undefined;
     // A value that comes after the end is too late.
     if ((cutOff && outcome.ok) || decide(this.name, this.#adaptive.shouldHandle, outcome, call)) {
       if (!cutOff || !this.#usual.cutShort(tookMs, waited, now)) return 'overloaded';
       return waited ? 'cut-short' : 'ignored';
     }
-    // Errors may come sooner or later than real answers: their latency means nothing.
-    if (!outcome.ok) return 'ignored';
+    // Errors, and answers from elsewhere, may come sooner or later than real answers: their latency means
+    // nothing.
+    if (!outcome.ok || call.timing !== 'measured') return 'ignored';
     this.#usual.answered(tookMs, now);
     return 'well';
   }

@@ -1,4 +1,4 @@
-import type { Operation, Outcome } from '@temper/core';
+import { isRefusal, type Operation, type Outcome } from '@temper/core';
 import {
   Call,
   decide,
@@ -69,9 +69,14 @@ class ServerLease implements ClientLease {
     this.#limiter.learn(this.#number, outcome, call);
   }
 
-  /** Ends the call. The server has counted it: there is nothing to give back. */
+  /** Ends the call. The server may have counted it: there is nothing to give back. */
   release(): void {
-    this.#limiter.settle(this.#number);
+    this.#limiter.settle(this.#number, true);
+  }
+
+  /** Ends the call, which was not made. */
+  withdraw(): void {
+    this.#limiter.settle(this.#number, false);
   }
 
   [Symbol.dispose](): void {
@@ -125,7 +130,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     if (!this.#turns.enter(call.cost)) await this.#turns.wait(call);
     const lease = this.#lease(call.cost);
     if (call.aborted) {
-      lease.release();
+      lease.withdraw();
       throw call.reason;
     }
     let value: T;
@@ -160,7 +165,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
   /** Takes over the limits in the outcome of a call. Never throws. */
   learn(number: number, outcome: Outcome<unknown>, call: Call): void {
     if (isNeutral(outcome, call)) {
-      this.settle(number);
+      this.settle(number, !(call.awaitsCapacity || (!outcome.ok && isRefusal(outcome.error))));
       return;
     }
     const { shouldHandle } = this.#options;
@@ -170,8 +175,10 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     this.#turns.wake();
   }
 
-  settle(number: number): void {
-    this.#limits.settle(number);
+  /** @param sent - whether the server may have received the call */
+  settle(number: number, sent: boolean): void {
+    this.#limits.settle(number, sent);
+    this.#turns.wake();
   }
 
   #announcedIn(outcome: Outcome<unknown>): AnnouncedLimit[] {

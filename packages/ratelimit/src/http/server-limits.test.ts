@@ -85,7 +85,7 @@ describe('ServerLimits', () => {
   it('includes a call again that got no response, and one that is in flight for long', () => {
     const limits = new ServerLimits();
     for (let i = 0; i < 4; i++) limits.take(1, 0);
-    limits.settle(1);
+    limits.settle(1, true);
     limits.update(2, [announce(9, 1000)], 10);
     expect(limits.remaining(10)).toBe(7);
     // Calls 3 and 4 never get a response: after ten seconds they have reached the server.
@@ -102,10 +102,41 @@ describe('ServerLimits', () => {
     expect(limits.take(1, 1000)).toBe(1000);
     expect(limits.take(1, 1999)).toBe(1);
     expect(limits.take(1, 2000)).toBe(0);
-    limits.settle(2); // the first probe got no response
+    limits.settle(2, true); // the first probe got no response
     limits.update(3, [announce(7, 1000)], 2000);
     expect(limits.remaining(2000)).toBe(7);
   });
+
+  it('gets back what a call had that was not sent, from every limit announced meanwhile', () => {
+    const limits = new ServerLimits();
+    for (let i = 0; i < 3; i++) limits.take(1, 0);
+    limits.take(2, 0);
+    limits.update(3, [announce(9, 1000), announce(5, 1000, 'b')], 10);
+    expect(limits.remaining(10)).toBe(1);
+    limits.settle(4, false);
+    expect(limits.remaining(10)).toBe(3);
+    limits.settle(4, false);
+    limits.settle(1, true);
+    expect(limits.remaining(10)).toBe(3);
+    limits.settle(2, false);
+    expect(limits.remaining(10)).toBe(4);
+  });
+
+  it.each([true, false])(
+    'sends another probe when one is over without a response, sent: %s',
+    (sent) => {
+      const limits = new ServerLimits();
+      limits.take(1, 0);
+      limits.update(1, [announce(0, 1000)], 0);
+      expect(limits.take(3, 1000)).toBe(0);
+      expect(limits.take(1, 1000)).toBe(1000);
+      limits.settle(2, sent);
+      expect(limits.take(1, 1001)).toBe(0);
+      expect(limits.take(1, 1001)).toBe(1000);
+      limits.update(3, [announce(7, 1000)], 1002);
+      expect(limits.remaining(1002)).toBe(7);
+    },
+  );
 
   it('removes a limit that is not announced any more', () => {
     const limits = new ServerLimits();

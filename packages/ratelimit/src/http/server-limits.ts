@@ -16,8 +16,8 @@ interface ServerLimit {
   readonly announced: number;
   /** Costs of earlier calls without a response then: perhaps not included in what was announced. */
   readonly uncertain: Map<number, number>;
-  /** The reset has passed, and one call is in flight to find out what is left now. */
-  probing: boolean;
+  /** The reset has passed, and this call is in flight to find out what is left now. */
+  probe: number | undefined;
 }
 
 /** A call that is in flight for longer than this, in milliseconds, has certainly reached the server. */
@@ -48,16 +48,17 @@ export class ServerLimits {
   take(cost: number, now: number): number {
     const wait = this.wait(now);
     if (wait > 0) return wait;
+    this.#calls++;
     for (const limit of this.#limits.values()) {
       if (now >= limit.resetAt) {
-        limit.probing = true;
+        limit.probe = this.#calls;
         // More than before, by an unknown amount.
         limit.remaining = Math.max(1, limit.remaining);
         limit.resetAt = now + limit.resetMs;
       }
       limit.remaining -= cost;
     }
-    this.#inFlight.set(++this.#calls, { cost, since: now });
+    this.#inFlight.set(this.#calls, { cost, since: now });
     return 0;
   }
 
@@ -77,14 +78,15 @@ export class ServerLimits {
    * @param call - number of the call, from 1, in the order in which calls passed
    */
   update(call: number, announced: readonly AnnouncedLimit[], now: number): void {
-    this.settle(call);
+    this.#inFlight.delete(call);
     for (const [other, { since }] of this.#inFlight) {
       if (now - since < IN_FLIGHT_MS) break;
       this.#inFlight.delete(other);
     }
     const keys = new Set(announced.map(({ key }) => key));
     for (const [key, limit] of this.#limits) {
-      if (limit.probing && call >= limit.call && !keys.has(key)) this.#limits.delete(key);
+      if (limit.probe !== undefined && call >= limit.call && !keys.has(key))
+        this.#limits.delete(key);
     }
     for (const { key, remaining, resetMs } of announced) {
       const before = this.#limits.get(key);
@@ -109,9 +111,19 @@ export class ServerLimits {
     return oldest ?? '';
   }
 
-  /** A call is over without a response that was read. */
-  settle(call: number): void {
+  /**
+   * A call is over without a response that was read. If it was a probe, the next call is another one.
+   *
+   * @param sent - whether the server may have received it. Of what it has not, it has counted nothing.
+   */
+  settle(call: number, sent: boolean): void {
+    const cost = sent ? 0 : (this.#inFlight.get(call)?.cost ?? 0);
     this.#inFlight.delete(call);
+    for (const limit of this.#limits.values()) {
+      limit.remaining += cost;
+      if (!sent) limit.uncertain.delete(call);
+      if (limit.probe === call) limit.resetAt = Number.NEGATIVE_INFINITY;
+    }
   }
 
   #replace(key: string, announced: number, resetMs: number, call: number, now: number): void {
@@ -130,7 +142,7 @@ export class ServerLimits {
       call,
       announced,
       uncertain,
-      probing: false,
+      probe: undefined,
     });
   }
 

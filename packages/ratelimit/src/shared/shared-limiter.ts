@@ -99,7 +99,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     const { key: caller = '', cost, deadline = Number.POSITIVE_INFINITY } = call;
     this.#backend.checkCost(cost);
     const request = { key: this.#limitOf(caller), caller, cost, deadline, signal: call.abortable };
-    const lease = await call.awaitCapacity(() => this.#turn(request, call));
+    const lease = await call.awaitCapacity(() => this.#turn(request, call), this.clock);
     try {
       return isLosable(lease)
         ? await this.#runWhileHeld(operation, call, lease)

@@ -3,6 +3,7 @@ import {
   type Call,
   decide,
   isNeutral,
+  MeasuredCall,
   PolicyBase,
   type PolicyDescription,
   PRIORITIES,
@@ -134,14 +135,15 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const { priority = DEFAULT_PRIORITY } = call;
     if (!this.#admit(priority)) throw this.#shed(call);
+    const measured = new MeasuredCall(call);
     let value: T;
     try {
-      value = await operation(call);
+      value = await operation(measured);
     } catch (error) {
-      this.#learn({ ok: false, error }, call, priority);
+      this.#learn({ ok: false, error }, call, measured, priority);
       throw error;
     }
-    this.#learn({ ok: true, value }, call, priority);
+    this.#learn({ ok: true, value }, call, measured, priority);
     return value;
   }
 
@@ -178,11 +180,16 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
     return error;
   }
 
-  #learn(outcome: Outcome<unknown>, call: Call, priority: Priority): void {
+  #learn(
+    outcome: Outcome<unknown>,
+    call: Call,
+    { timing }: MeasuredCall,
+    priority: Priority,
+  ): void {
     if (isNeutral(outcome, call)) return;
     if (decide(this.name, this.#options.shouldHandle, outcome, call)) this.ended(priority, false);
-    // Of a call that was ended early, by a deadline for instance, it is not known that it was accepted.
-    else if (!call.aborted) this.ended(priority, true);
+    // Of a call that was ended early, or answered from elsewhere, it is not known that it was accepted.
+    else if (!call.aborted && timing === 'measured') this.ended(priority, true);
   }
 
   /**

@@ -72,8 +72,9 @@ export class Turns {
    * even if the call has been aborted in the same moment.
    */
   async wait(call: Call): Promise<void> {
-    const longestMs = call.remainingMs(this.#options.clock);
-    await call.awaitCapacity(() => this.#wait(call.cost, call.key, longestMs, call));
+    const { clock } = this.#options;
+    const longestMs = call.remainingMs(clock);
+    await call.awaitCapacity(() => this.#wait(call.cost, call.key, longestMs, call), clock);
   }
 
   /** Units have come back, or the limit has changed: serves the calls whose turn has come. */

@@ -104,6 +104,7 @@ export class Race<T> {
     };
     this.#attempts.push(attempt);
     this.#running++;
+    if (this.#running > 1) this.#call.noteParallel();
     void this.#run(attempt);
     const waits = attempt.running && !this.#over && attempt.number < maxAttempts;
     if (waits) void this.#hedgeWhenSlow(attempt);
