@@ -13,6 +13,7 @@ export default defineConfig({
     // Patience for machines that do other things besides; nothing waits for this on purpose.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
     reporters: ['default', ['json', { outputFile: 'test-results/unit.json' }]],
     typecheck: { enabled: false },

@@ -1,3 +1,5 @@
+import { circuitBreaker } from '@temper/breaker';
+import type { CallContext } from '@temper/core';
 import { ManualClock, settle } from '@temper/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import type { HealthCheck } from './check-options.ts';
@@ -103,6 +105,24 @@ describe('hanging probe', () => {
       errorType: 'OPERATION_TIMEOUT',
       responseTimeMs: 200,
     });
+  });
+
+  it('tells a policy that has its signal that a timeout has ended it', async () => {
+    const clock = new ManualClock();
+    const breaker = circuitBreaker({ clock, failureThreshold: 1 });
+    const client = ({ signal }: CallContext) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('canceled')));
+      });
+    const monitor = healthMonitor({ clock });
+    const check: HealthCheck['check'] = async ({ signal }) => {
+      await breaker.execute(client, { signal });
+    };
+    monitor.register({ name: 'database', timeoutMs: 200, check });
+    const asked = monitor.check();
+    await clock.advance(200);
+    expect((await asked).status).toBe('unhealthy');
+    expect(breaker.stats()).toMatchObject({ state: 'open', calls: { failure: 1, ignored: 0 } });
   });
 
   it('does not start a check again while a timed-out probe has not settled', async () => {

@@ -1,5 +1,5 @@
 import { type Clock, OperationTimeoutError } from '@temper/core';
-import { errorType, type Scheduled, type SpanMode } from '@temper/core/policy';
+import { Call, errorType, type Scheduled, type SpanMode } from '@temper/core/policy';
 import type { ResolvedCheck } from './check-options.ts';
 import { CheckHangingError } from './errors.ts';
 import { steadyStatus } from './flapping.ts';
@@ -136,16 +136,15 @@ export class Probe {
 
   #outcome(trace: ProbeTrace, startedAt: number, background: boolean): Promise<Outcome> {
     const { check, name, timeoutMs, failureStatus } = this.check;
-    const controller = new AbortController();
+    // A policy that is given the signal knows by it that a timeout has ended the check.
+    const scope = new Call().scope();
+    const timeoutError = (): Error =>
+      new OperationTimeoutError(this.#options.monitor, timeoutMs, `Check '${name}'`);
     return new Promise((resolve) => {
       this.#timer = this.#clock.schedule(() => {
         this.#hangingSince = startedAt;
-        const error = new OperationTimeoutError(
-          this.#options.monitor,
-          timeoutMs,
-          `Check '${name}'`,
-        );
-        controller.abort(error);
+        const error = timeoutError();
+        scope.end('timeout', timeoutError(), error);
         resolve(failed(error, failureStatus));
       }, timeoutMs);
       if (background) this.#timer.unref();
@@ -157,7 +156,7 @@ export class Probe {
       // The async function turns a synchronous throw into a rejection, including a throw of a getter
       // of the returned object.
       const probing = trace.run(async () =>
-        outcomeOf(await check({ name, signal: controller.signal }), failureStatus),
+        outcomeOf(await check({ name, signal: scope.signal }), failureStatus),
       );
       probing.then(settle, (error: unknown) => settle(failed(error, failureStatus)));
     });

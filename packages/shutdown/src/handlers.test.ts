@@ -1,3 +1,4 @@
+import { Call } from '@temper/core/policy';
 import { describe, expect, it, vi } from 'vitest';
 import { never, setUp } from '../test/virtual-shutdown.ts';
 
@@ -83,6 +84,8 @@ describe('handlers', () => {
     const report = await running;
     expect(left).toBe(300);
     expect(signal?.aborted).toBe(true);
+    // A policy that is given the signal must know that.
+    expect(new Call(1, undefined, undefined, signal).endedBy).toBe('timeout');
     expect(report).toMatchObject({
       outcome: 'timed_out',
       exitCode: 124,

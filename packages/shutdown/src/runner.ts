@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { type Clock, OperationTimeoutError } from '@temper/core';
-import type { Counts, Scheduled } from '@temper/core/policy';
+import { type Clock, type EndedBy, OperationTimeoutError } from '@temper/core';
+import { Call, type Counts, type Scheduled } from '@temper/core/policy';
 import { ShutdownForcedError } from './errors.ts';
 import { type HandlerOrder, type HandlerOutcome, nextBatch, timeLeft } from './phases.ts';
 import type { ShutdownReason } from './reason.ts';
@@ -128,7 +128,8 @@ export class HandlerRunner {
     inSpan: <T>(work: () => T) => T,
   ): Promise<Pick<HandlerResult, 'outcome' | 'error'>> {
     const { name, clock, reason } = this.#options;
-    const controller = new AbortController();
+    // A policy that is given the signal knows by it what has ended the handler.
+    const scope = new Call().scope();
     const startedAt = clock.monotonic();
     const endsAt = startedAt + limitMs;
     const which = `${handler.phase}/${handler.name}`;
@@ -139,20 +140,22 @@ export class HandlerRunner {
         this.forced.removeEventListener('abort', onForce);
         this.#waits.delete(onEmpty);
       };
-      const giveUp = (error: unknown): void => {
+      const giveUp = (by: EndedBy, error: unknown, reason: unknown = error): void => {
         stop();
-        controller.abort(error);
+        scope.end(by, reason, error);
         resolve({ outcome: 'timed_out', error });
       };
-      const onForce = (): void => giveUp(this.forced.reason);
+      const onForce = (): void => giveUp('caller', this.forced.reason);
       const settle = (ended: Pick<HandlerResult, 'outcome' | 'error'>): void => {
         this.#unsettled.delete(handler);
         stop();
         resolve(ended);
       };
       this.forced.addEventListener('abort', onForce, { once: true });
-      const timeOut = (afterMs: number): void =>
-        giveUp(new OperationTimeoutError(name, afterMs, `Handler '${which}'`));
+      const timeOut = (afterMs: number): void => {
+        const create = (): Error => new OperationTimeoutError(name, afterMs, `Handler '${which}'`);
+        giveUp('timeout', create(), create());
+      };
       const onEmpty = (): void => timeOut(clock.monotonic() - startedAt);
       this.#waits.add(onEmpty);
       timer = clock.schedule(() => timeOut(limitMs), limitMs);
@@ -161,7 +164,7 @@ export class HandlerRunner {
       this.#unsettled.add(handler);
       const context: HandlerContext = {
         reason,
-        signal: controller.signal,
+        signal: scope.signal,
         timeLeftMs: () => timeLeft(limitMs, clock.monotonic(), endsAt),
       };
       // The async function turns a synchronous throw into a rejection.

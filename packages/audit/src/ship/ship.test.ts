@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { logs } from '@opentelemetry/api';
+import { Call } from '@temper/core/policy';
 import { ManualClock, settle } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -164,6 +165,8 @@ describe('ship', () => {
     await setup.clock.advance(1_000);
     await failed;
     expect(signals[0]?.aborted).toBe(true);
+    // A policy that the target gives the signal to must know that.
+    expect(new Call(1, undefined, undefined, signals[0]).endedBy).toBe('timeout');
     hang = false;
     await shipping.flush();
     expect(setup.sequences).toEqual([1, 2]);
@@ -186,6 +189,7 @@ describe('ship', () => {
     await shipping.close();
     await flushed;
     expect(aborted.aborted).toBe(true);
+    expect(new Call(1, undefined, undefined, aborted).endedBy).toBe('caller');
     await expect(shipping.flush()).rejects.toThrow('closed');
   });
 

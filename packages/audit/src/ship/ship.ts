@@ -1,5 +1,12 @@
 import { OperationTimeoutError } from '@temper/core';
-import { checkName, messageOf, methodsRule, notify, type Scheduled } from '@temper/core/policy';
+import {
+  Call,
+  checkName,
+  messageOf,
+  methodsRule,
+  notify,
+  type Scheduled,
+} from '@temper/core/policy';
 import { type ChainHead, parseLine } from '../chain/hash-chain.ts';
 import { lineSequence } from '../chain/line-fields.ts';
 import type { AuditLog } from '../log/audit-log.ts';
@@ -246,9 +253,10 @@ class LogShipping implements Shipping, ObservedShipping {
 
   async #send(batch: readonly ShippedEvent[]): Promise<void> {
     const { clock, timeoutMs, cursor } = this.#options;
-    const late = new AbortController();
-    const signal = AbortSignal.any([late.signal, this.#closed.signal]);
+    // A policy that the target gives the signal to knows by it what has ended the sending.
+    const scope = new Call(1, undefined, undefined, this.#closed.signal).scope();
     const what = `Target '${this.target}'`;
+    const tooLate = (): Error => new OperationTimeoutError(this.name, timeoutMs, what);
     let rejectClosed = (_: unknown): void => undefined;
     const closed = new Promise<never>((_, reject) => {
       rejectClosed = reject;
@@ -257,14 +265,14 @@ class LogShipping implements Shipping, ObservedShipping {
     this.#closed.signal.addEventListener('abort', onClose, { once: true });
     try {
       this.#closed.signal.throwIfAborted();
-      const send = async (): Promise<unknown> => this.#target.send(batch, signal);
-      const tooLate = (): Error => new OperationTimeoutError(this.name, timeoutMs, what);
+      const send = async (): Promise<unknown> => this.#target.send(batch, scope.signal);
       await Promise.race([withinTime(clock, timeoutMs, send, tooLate), closed]);
     } catch (error) {
-      late.abort(error);
+      scope.end('timeout', tooLate(), error);
       throw this.#error('target', messageOf(error), error);
     } finally {
       this.#closed.signal.removeEventListener('abort', onClose);
+      scope.release();
     }
     const { sequence, hash, log } = (batch.at(-1) as ShippedEvent).event;
     await cursor.write({ log, sequence, hash });

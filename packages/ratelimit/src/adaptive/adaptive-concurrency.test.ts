@@ -146,15 +146,29 @@ describe('adaptiveConcurrency', () => {
     expect(limiter.stats().limit).toBe(2);
   });
 
-  it('queues a cost above the present limit, and refuses one above the largest', async () => {
+  it('lets a cost above the present limit pass alone, and refuses one above the largest', async () => {
     const limiter = aimd({ maxLimit: 8 });
     await expect(limiter.acquire({ cost: 9 })).rejects.toThrow(RateLimitExceededError);
+    const small = await limiter.acquire();
     const big = limiter.acquire({ cost: 6 });
     await settle();
-    expect(limiter.stats().queued).toBe(1);
+    expect(limiter.stats()).toMatchObject({ queued: 1, inFlight: 1 });
     expect(limiter.take().allowed).toBe(false);
-    await Promise.race([big, settle()]);
-    expect(limiter.stats().queued).toBe(1);
+    small.ignore();
+    const alone = await big;
+    expect(limiter.stats()).toMatchObject({ queued: 0, inFlight: 6, limit: 4 });
+    expect(limiter.take().allowed).toBe(false);
+    alone.ignore();
+    expect(limiter.take().allowed).toBe(true);
+  });
+
+  it('does not leave calls waiting when its limit falls below their cost', async () => {
+    const limiter = aimd({ minLimit: 1, initialLimit: 4, backoffRatio: 0.1 });
+    const busy = () => Promise.reject(Object.assign(new Error('busy'), { status: 503 }));
+    const calls = Array.from({ length: 10 }, () => limiter.tryExecute(busy, { cost: 2 }));
+    const outcomes = await Promise.all(calls);
+    expect(outcomes.map(({ ok }) => ok)).toEqual(Array(10).fill(false));
+    expect(limiter.stats()).toMatchObject({ limit: 1, inFlight: 0, queued: 0 });
   });
 
   it('follows the gradient by default', async () => {

@@ -62,7 +62,7 @@ export class PermitGate implements Gate {
   }
 
   tryTake(cost: number): boolean {
-    return this.#permits.take(cost);
+    return this.#permits.take(cost, this.capacity);
   }
 
   giveBack(cost: number): void {

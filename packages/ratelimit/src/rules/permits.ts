@@ -30,9 +30,16 @@ export class Permits {
     return this.#limit - this.#used;
   }
 
-  /** @returns whether `cost` permits were taken */
-  take(cost: number): boolean {
-    if (this.#used + cost > this.#limit + TOLERANCE) return false;
+  /**
+   * A cost above a limit that was lowered passes alone: it would wait for ever for a limit that may only rise as
+   * calls end, and with it all behind it.
+   *
+   * @param most - that may be taken while nothing is in use
+   * @returns whether `cost` permits were taken
+   */
+  take(cost: number, most: number = this.#limit): boolean {
+    const limit = this.#used === 0 ? Math.max(most, this.#limit) : this.#limit;
+    if (this.#used + cost > limit + TOLERANCE) return false;
     this.#used += cost;
     return true;
   }

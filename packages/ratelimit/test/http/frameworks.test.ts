@@ -38,6 +38,9 @@ afterEach(() => diag.disable());
 
 const hello: Handle = async () => 'hello';
 
+/** Nothing comes back while the machine is slow. */
+const still = new ManualClock();
+
 describe.each(frameworks)('%s', (_, start) => {
   it('announces the limits, and refuses with a problem detail when one is exceeded', async () => {
     const clock = new ManualClock();
@@ -77,7 +80,7 @@ describe.each(frameworks)('%s', (_, start) => {
     const limits = () => [
       {
         name: 'per-client',
-        limiter: keyed({ template: tokenBucket({ burst: 1 }) }),
+        limiter: keyed({ template: tokenBucket({ clock: still, burst: 1 }) }),
         key: 'address' as const,
       },
     ];
@@ -156,9 +159,9 @@ describe.each(frameworks)('%s', (_, start) => {
   });
 
   it('announces several limits side by side, of one middleware or of two', async () => {
-    const burst = tokenBucket({ limit: 50, windowMs: 1000, burst: 5 });
+    const burst = tokenBucket({ clock: still, limit: 50, windowMs: 1000, burst: 5 });
     const daily = keyed({
-      template: tokenBucket({ limit: 1000, windowMs: 86_400_000, burst: 1000 }),
+      template: tokenBucket({ clock: still, limit: 1000, windowMs: 86_400_000, burst: 1000 }),
     });
     const url = await start(
       {
@@ -168,7 +171,7 @@ describe.each(frameworks)('%s', (_, start) => {
         ],
       },
       hello,
-      { limits: [{ name: 'other', limiter: tokenBucket({ burst: 3 }) }] },
+      { limits: [{ name: 'other', limiter: tokenBucket({ clock: still, burst: 3 }) }] },
     );
     const { headers } = await fetch(url);
     // Which comes first depends on the framework, and means nothing.
@@ -186,7 +189,7 @@ describe.each(frameworks)('%s', (_, start) => {
   });
 
   it('uses key, cost and partitionKey, and skips the requests that skip selects', async () => {
-    const perUser = keyed({ template: tokenBucket({ burst: 10 }) });
+    const perUser = keyed({ template: tokenBucket({ clock: still, burst: 10 }) });
     const url = await start(
       {
         limits: [
@@ -262,7 +265,7 @@ describe.each(frameworks)('%s', (_, start) => {
   });
 
   it('awaits a cost and a key that are promises', async () => {
-    const limiter = keyed({ template: tokenBucket({ burst: 5 }) });
+    const limiter = keyed({ template: tokenBucket({ clock: still, burst: 5 }) });
     const url = await start(
       { limits: [{ name: 'a', limiter, key: async () => 'ann', cost: async () => 2 }] },
       hello,
@@ -277,7 +280,7 @@ describe.each(frameworks)('%s', (_, start) => {
     ['returns a promise', async () => true],
   ])('does not skip the request and logs it when skip %s', async (_, skip) => {
     const messages = recordErrors();
-    const limits = [{ name: 'a', limiter: tokenBucket({ burst: 1 }) }];
+    const limits = [{ name: 'a', limiter: tokenBucket({ clock: still, burst: 1 }) }];
     const url = await start({ limits, skip: skip as () => boolean }, hello);
     const response = await fetch(url);
     expect(response.headers.get('ratelimit')).toContain('r=0');
@@ -305,7 +308,7 @@ describe.each(frameworks)('%s', (_, start) => {
   });
 
   it('limits requests with an empty key together', async () => {
-    const limiter = keyed({ template: tokenBucket({ burst: 1 }) });
+    const limiter = keyed({ template: tokenBucket({ clock: still, burst: 1 }) });
     const key = (request: HttpRequest) => request.header('x-user');
     const url = await start({ limits: [{ name: 'a', limiter, key }] }, hello);
     const ask = (user: string) =>
@@ -319,7 +322,7 @@ describe.each(frameworks)('%s', (_, start) => {
     };
     const limits = [
       { name: 'shared', limiter: away },
-      { name: 'local', limiter: tokenBucket({ burst: 1 }) },
+      { name: 'local', limiter: tokenBucket({ clock: still, burst: 1 }) },
     ];
     const url = await start({ limits, onStoreUnavailable: 'allow' }, hello);
     expect((await fetch(url)).headers.get('ratelimit')).toMatch(/^"local";r=0/);
@@ -337,7 +340,7 @@ describe('Hono without a server', () => {
           { name: 'at-a-time', limiter },
           {
             name: 'per-client',
-            limiter: keyed({ template: tokenBucket({ burst: 1 }) }),
+            limiter: keyed({ template: tokenBucket({ clock: still, burst: 1 }) }),
             key: 'address',
           },
         ],
@@ -358,7 +361,7 @@ describe('remoteAddress of Hono', () => {
     ['returns a promise', async () => '203.0.113.7'],
   ])('counts as unknown when it %s', async (_, remoteAddress) => {
     const messages = recordErrors();
-    const limiter = keyed({ template: tokenBucket({ burst: 1 }) });
+    const limiter = keyed({ template: tokenBucket({ clock: still, burst: 1 }) });
     const app = new Hono();
     app.use(
       honoRateLimit({
@@ -381,7 +384,7 @@ describe('a cost that can never pass', () => {
         limits: [
           {
             name: 'size',
-            limiter: tokenBucket({ burst: 2 }),
+            limiter: tokenBucket({ clock: still, burst: 2 }),
             cost: () => 3,
             problem: 'quota-exceeded',
           },
