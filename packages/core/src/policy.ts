@@ -2,6 +2,7 @@
 export { type AbortListener, listenForAbort, stopListening } from './abort-listener.ts';
 export { type AsyncScope, asyncScope, builtinModule, inCurrentContext } from './async-context.ts';
 export { Call, type CallLabels, CallScope, isCall } from './call/context.ts';
+export { noteEnding } from './call/endings.ts';
 export { enterCall, type InCallExecutor, PolicyBase, wrapWith } from './call/enter.ts';
 export { guardIteration, isCommitted, isGeneratorFunction } from './call/iteration.ts';
 export { MeasuredCall } from './call/measured.ts';

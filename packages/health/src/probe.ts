@@ -1,5 +1,5 @@
 import { type Clock, OperationTimeoutError } from '@temper/core';
-import { Call, errorType, type Scheduled, type SpanMode } from '@temper/core/policy';
+import { errorType, noteEnding, type Scheduled, type SpanMode } from '@temper/core/policy';
 import type { ResolvedCheck } from './check-options.ts';
 import { CheckHangingError } from './errors.ts';
 import { steadyStatus } from './flapping.ts';
@@ -136,15 +136,17 @@ export class Probe {
 
   #outcome(trace: ProbeTrace, startedAt: number, background: boolean): Promise<Outcome> {
     const { check, name, timeoutMs, failureStatus } = this.check;
-    // A policy that is given the signal knows by it that a timeout has ended the check.
-    const scope = new Call().scope();
+    const controller = new AbortController();
     const timeoutError = (): Error =>
       new OperationTimeoutError(this.#options.monitor, timeoutMs, `Check '${name}'`);
     return new Promise((resolve) => {
       this.#timer = this.#clock.schedule(() => {
         this.#hangingSince = startedAt;
         const error = timeoutError();
-        scope.end('timeout', timeoutError(), error);
+        const reason = timeoutError();
+        // A policy that is given the signal knows by it that a timeout has ended the check.
+        noteEnding(reason, 'timeout', error);
+        controller.abort(reason);
         resolve(failed(error, failureStatus));
       }, timeoutMs);
       if (background) this.#timer.unref();
@@ -156,7 +158,7 @@ export class Probe {
       // The async function turns a synchronous throw into a rejection, including a throw of a getter
       // of the returned object.
       const probing = trace.run(async () =>
-        outcomeOf(await check({ name, signal: scope.signal }), failureStatus),
+        outcomeOf(await check({ name, signal: controller.signal }), failureStatus),
       );
       probing.then(settle, (error: unknown) => settle(failed(error, failureStatus)));
     });

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
-import { type Clock, type EndedBy, OperationTimeoutError } from '@temper/core';
-import { Call, type Counts, type Scheduled } from '@temper/core/policy';
+import { type Clock, OperationTimeoutError } from '@temper/core';
+import { type Counts, noteEnding, type Scheduled } from '@temper/core/policy';
 import { ShutdownForcedError } from './errors.ts';
 import { type HandlerOrder, type HandlerOutcome, nextBatch, timeLeft } from './phases.ts';
 import type { ShutdownReason } from './reason.ts';
@@ -128,8 +128,7 @@ export class HandlerRunner {
     inSpan: <T>(work: () => T) => T,
   ): Promise<Pick<HandlerResult, 'outcome' | 'error'>> {
     const { name, clock, reason } = this.#options;
-    // A policy that is given the signal knows by it what has ended the handler.
-    const scope = new Call().scope();
+    const controller = new AbortController();
     const startedAt = clock.monotonic();
     const endsAt = startedAt + limitMs;
     const which = `${handler.phase}/${handler.name}`;
@@ -140,12 +139,12 @@ export class HandlerRunner {
         this.forced.removeEventListener('abort', onForce);
         this.#waits.delete(onEmpty);
       };
-      const giveUp = (by: EndedBy, error: unknown, reason: unknown = error): void => {
+      const giveUp = (error: unknown, reason: unknown = error): void => {
         stop();
-        scope.end(by, reason, error);
+        controller.abort(reason);
         resolve({ outcome: 'timed_out', error });
       };
-      const onForce = (): void => giveUp('caller', this.forced.reason);
+      const onForce = (): void => giveUp(this.forced.reason);
       const settle = (ended: Pick<HandlerResult, 'outcome' | 'error'>): void => {
         this.#unsettled.delete(handler);
         stop();
@@ -154,7 +153,11 @@ export class HandlerRunner {
       this.forced.addEventListener('abort', onForce, { once: true });
       const timeOut = (afterMs: number): void => {
         const create = (): Error => new OperationTimeoutError(name, afterMs, `Handler '${which}'`);
-        giveUp('timeout', create(), create());
+        const error = create();
+        const reason = create();
+        // A policy that is given the signal knows by it that a timeout has ended the handler.
+        noteEnding(reason, 'timeout', error);
+        giveUp(error, reason);
       };
       const onEmpty = (): void => timeOut(clock.monotonic() - startedAt);
       this.#waits.add(onEmpty);
@@ -164,7 +167,7 @@ export class HandlerRunner {
       this.#unsettled.add(handler);
       const context: HandlerContext = {
         reason,
-        signal: scope.signal,
+        signal: controller.signal,
         timeLeftMs: () => timeLeft(limitMs, clock.monotonic(), endsAt),
       };
       // The async function turns a synchronous throw into a rejection.

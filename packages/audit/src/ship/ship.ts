@@ -1,9 +1,9 @@
 import { OperationTimeoutError } from '@temper/core';
 import {
-  Call,
   checkName,
   messageOf,
   methodsRule,
+  noteEnding,
   notify,
   type Scheduled,
 } from '@temper/core/policy';
@@ -253,10 +253,17 @@ class LogShipping implements Shipping, ObservedShipping {
 
   async #send(batch: readonly ShippedEvent[]): Promise<void> {
     const { clock, timeoutMs, cursor } = this.#options;
-    // A policy that the target gives the signal to knows by it what has ended the sending.
-    const scope = new Call(1, undefined, undefined, this.#closed.signal).scope();
+    const late = new AbortController();
+    const signal = AbortSignal.any([late.signal, this.#closed.signal]);
     const what = `Target '${this.target}'`;
-    const tooLate = (): Error => new OperationTimeoutError(this.name, timeoutMs, what);
+    const tooLate = (): Error => {
+      const error = new OperationTimeoutError(this.name, timeoutMs, what);
+      const reason = new OperationTimeoutError(this.name, timeoutMs, what);
+      // A policy that the target gives the signal to knows by it that a timeout has ended the sending.
+      noteEnding(reason, 'timeout', error);
+      late.abort(reason);
+      return error;
+    };
     let rejectClosed = (_: unknown): void => undefined;
     const closed = new Promise<never>((_, reject) => {
       rejectClosed = reject;
@@ -265,14 +272,12 @@ class LogShipping implements Shipping, ObservedShipping {
     this.#closed.signal.addEventListener('abort', onClose, { once: true });
     try {
       this.#closed.signal.throwIfAborted();
-      const send = async (): Promise<unknown> => this.#target.send(batch, scope.signal);
+      const send = async (): Promise<unknown> => this.#target.send(batch, signal);
       await Promise.race([withinTime(clock, timeoutMs, send, tooLate), closed]);
     } catch (error) {
-      scope.end('timeout', tooLate(), error);
       throw this.#error('target', messageOf(error), error);
     } finally {
       this.#closed.signal.removeEventListener('abort', onClose);
-      scope.release();
     }
     const { sequence, hash, log } = (batch.at(-1) as ShippedEvent).event;
     await cursor.write({ log, sequence, hash });

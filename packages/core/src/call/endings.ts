@@ -18,7 +18,13 @@ const endings: () => WeakMap<object, Ending> = /* @__PURE__ */ processState(
   () => new WeakMap(),
 );
 
-/** A part of a call was ended. What follows its signal is ended by the same. */
+/**
+ * A part of a call, or other work of ours that has a signal, was ended. What follows its signal is ended by the
+ * same.
+ *
+ * @param reason - of the signal
+ * @param error - what the work fails with: another object than `reason`, as programs hand it on
+ */
 export function noteEnding(reason: unknown, by: EndedBy, error: unknown): void {
   if (!isObject(reason) || endings().has(reason)) return;
   endings().set(reason, { by, error });
