@@ -6,6 +6,7 @@ import {
   type MetricDefinition,
   type SpanDefinition,
 } from '@temper/core/policy';
+import { FORECAST_METRICS } from '@temper/forecast/semconv';
 import { HEALTH_METRICS, HEALTH_SPANS, PROCESS_METRICS } from '@temper/health/semconv';
 import { RATELIMIT_METRICS, RATELIMIT_SPANS } from '@temper/ratelimit/semconv';
 import { RECOVERY_METRICS, RECOVERY_SPANS } from '@temper/recovery/semconv';
@@ -28,6 +29,7 @@ export const CATALOG: readonly PackageTelemetry[] = [
   { name: 'recovery', metrics: RECOVERY_METRICS, spans: RECOVERY_SPANS },
   { name: 'audit', metrics: [...AUDIT_METRICS, ...SHIP_METRICS], spans: [] },
   { name: 'health', metrics: [...HEALTH_METRICS, ...PROCESS_METRICS], spans: HEALTH_SPANS },
+  { name: 'forecast', metrics: FORECAST_METRICS, spans: [] },
   { name: 'shutdown', metrics: SHUTDOWN_METRICS, spans: SHUTDOWN_SPANS },
 ];
 

@@ -12,7 +12,7 @@ export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
  */
 export const FLOORS = [
   ['core', 'testkit'],
-  ['retry', 'breaker', 'ratelimit', 'audit', 'health', 'shutdown', 'runbooks'],
+  ['retry', 'breaker', 'ratelimit', 'audit', 'health', 'shutdown', 'runbooks', 'forecast'],
   ['recovery', 'redis'],
   ['parsercraft-handlers'],
   ['parsercraft', 'registry'],

@@ -169,20 +169,17 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
-          title: 'Forecast and demand',
+          title: 'Predicted failures',
           description:
-            'The forecast failure ratio, and the average number of calls in flight as an input for autoscaling.',
+            'Probability that an incident of the dependency is under way, of each failure predictor.',
           kind: 'timeseries',
-          unit: 'short',
-          emptyWhen: unused('recovery plan'),
+          unit: 'percentunit',
+          runbook: 'slow_response',
+          emptyWhen: unused('failure predictor'),
           queries: [
             {
-              expr: levelBy('max', 'temper.recovery.failure.forecast', [POLICY]),
-              legend: 'forecast {{temper_policy_name}}',
-            },
-            {
-              expr: levelBy('sum', 'temper.recovery.demand', [POLICY]),
-              legend: 'demand {{temper_policy_name}}',
+              expr: levelBy('max', 'temper.forecast.failure.probability', [POLICY]),
+              legend: '{{temper_policy_name}}',
             },
           ],
         },

@@ -199,6 +199,16 @@ export const ALERTS: readonly AlertRule[] = [
     runbook: 'audit_loss',
   },
   {
+    alert: 'TemperFailurePredicted',
+    severity: 'ticket',
+    for: '30s',
+    expr: (n) => `max by (${BY_JOB_AND_POLICY}) (${n.of('temper.forecast.failure.warning')}) == 1`,
+    summary: `The dependency '${POLICY}' behaves unlike its usual`,
+    description:
+      'Its predictor warns, perhaps before users notice. The log record temper.forecast.warning says why.',
+    runbook: 'slow_response',
+  },
+  {
     alert: 'TemperUnhealthy',
     severity: 'page',
     for: '1m',

@@ -198,6 +198,14 @@ const CASES: Readonly<Record<string, Case>> = {
     labels: { ...POLICY, temper_audit_target: 't' },
     at: 15,
   },
+  TemperFailurePredicted: {
+    firing: [
+      level('temper.forecast.failure.warning', 'job="demo",temper_policy_name="p"', '0 1x9'),
+    ],
+    quiet: [level('temper.forecast.failure.warning', 'job="demo",temper_policy_name="p"', '0x9')],
+    labels: POLICY,
+    at: 5,
+  },
   TemperUnhealthy: {
     firing: [
       level(

@@ -291,25 +291,6 @@ export const METRIC_RECOVERY_DURATION: MetricDefinition = {
   attributes: [ATTR_POLICY_NAME, ATTR_STRATEGY, ATTR_RECOVERY_OUTCOME],
 };
 
-export const METRIC_RECOVERY_FORECAST: MetricDefinition = {
-  name: 'temper.recovery.failure.forecast',
-  instrument: 'gauge',
-  unit: '1',
-  description: 'Failure ratio a minute from now if the present trend continues.',
-  attributes: [ATTR_POLICY_NAME],
-  alert: "Above the ratio at which the operation's breaker opens.",
-};
-
-export const METRIC_RECOVERY_DEMAND: MetricDefinition = {
-  name: 'temper.recovery.demand',
-  instrument: 'gauge',
-  unit: '{call}',
-  description:
-    "Mean number of calls in flight: arrivals per second times mean duration. Divided by one replica's capacity it is the number of replicas.",
-  attributes: [ATTR_POLICY_NAME],
-  merge: 'sum',
-};
-
 /** The metrics of this package. */
 export const RECOVERY_METRICS: readonly MetricDefinition[] = [
   METRIC_TIMEOUT_CALLS,
@@ -329,8 +310,6 @@ export const RECOVERY_METRICS: readonly MetricDefinition[] = [
   METRIC_FETCH_REJECTED,
   METRIC_RECOVERY_EXECUTIONS,
   METRIC_RECOVERY_DURATION,
-  METRIC_RECOVERY_FORECAST,
-  METRIC_RECOVERY_DEMAND,
 ];
 
 /** The spans of this package. */

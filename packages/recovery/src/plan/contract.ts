@@ -1,6 +1,5 @@
 import type { CallOptions, Operation } from '@temper/core';
 import type { RecoveryOutcomeName } from '../semconv.ts';
-import type { Forecast } from './forecast.ts';
 import type { HistoryQuery, RecoveryRecord } from './history.ts';
 import type { RecoveryPlan, RecoveryStrategy } from './plan.ts';
 import type { Suggestion } from './tuning.ts';
@@ -60,13 +59,6 @@ export interface Recovery extends Disposable {
   /** The latest executions that match the query, the oldest first. */
   history(query?: HistoryQuery): readonly RecoveryRecord[];
   stats(): RecoveryStats;
-  /**
-   * The present failure ratio, its trend and the demand.
-   *
-   * @param threshold - the failure ratio that the forecast looks for, from 0 to 1. @defaultValue 0.5
-   * @throws {RangeError} when the threshold is out of range
-   */
-  forecast(threshold?: number): Forecast;
   /** Durations for the plan, from observed latencies; `undefined` before 100 calls succeeded. */
   suggest(): Suggestion | undefined;
 }

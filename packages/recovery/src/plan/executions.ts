@@ -11,7 +11,6 @@ import {
 import type { RecoveryOutcomeName } from '../semconv.ts';
 import { executionOptions } from './call-options.ts';
 import type { RecoverOptions, RecoveryResult } from './contract.ts';
-import type { FailureTrend } from './forecast.ts';
 import { errorRecord, type RecoveryHistory } from './history.ts';
 import type { PlanObserver } from './telemetry.ts';
 
@@ -26,8 +25,8 @@ export class Execution {
   /** The call, once it has begun. */
   call: Call | undefined;
   observed: CallObservation<RecoveryOutcomeName> | undefined;
-  /** What the operation failed with after all calls, and whether that counts as a failure. */
-  failure: { readonly error: unknown; readonly counts: boolean } | undefined;
+  /** What the operation failed with after all calls. */
+  failure: { readonly error: unknown } | undefined;
   recoveredBy: 'fallback' | undefined;
   degraded: { readonly value: unknown } | undefined;
 }
@@ -42,8 +41,6 @@ export interface ExecutionLog {
   readonly clock: Clock;
   readonly history: RecoveryHistory;
   readonly observer: PlanObserver;
-  /** @defaultValue none is followed */
-  readonly trend?: FailureTrend;
 }
 
 /** Runs executions: each ends in a result, is counted, and is kept in the history. */
@@ -131,12 +128,8 @@ export class Executions {
     outcome: RecoveryOutcomeName,
     times: { readonly startedAt: number; readonly elapsedMs: number },
   ): void {
-    const { strategy, history, observer, trend } = this.#log;
+    const { strategy, history, observer } = this.#log;
     observer.executions[outcome]++;
-    // A call that never began, or was ended from outside, tells nothing about the operation.
-    if (call !== undefined && outcome !== 'aborted') {
-      trend?.record(failure?.counts ?? false, times.elapsedMs);
-    }
     const error = failure?.error ?? (result.ok ? undefined : result.error);
     const recoveredBy = result.ok ? result.recoveredBy : undefined;
     history.add({

@@ -8,7 +8,6 @@ export {
   type PlanProblem,
   UnregisteredOperationError,
 } from './errors.ts';
-export type { Forecast } from './forecast.ts';
 export type { HistoryQuery, RecoveryRecord } from './history.ts';
 export type {
   PlanEnvironment,

@@ -20,17 +20,6 @@ function failing(times: number, make: () => unknown = reset) {
   };
 }
 
-describe('the forecast of a plan', () => {
-  it('counts an operation that a fallback answered for as failed, and one that a retry recovered as succeeded', async () => {
-    const { recovery } = make({ strategy: 'fallback', fallback: () => 1 });
-    for (let i = 0; i < 10; i++) await recovery.execute(failing(1));
-    expect(recovery.forecast().failureRatio).toBe(1);
-    const other = make({ retryDelayMs: 0 });
-    for (let i = 0; i < 10; i++) await other.clock.runUntil(other.recovery.execute(failing(1)));
-    expect(other.recovery.forecast().failureRatio).toBe(0);
-  });
-});
-
 describe('the history of a recovery', () => {
   it('has one record per execution, and can be queried', async () => {
     const { clock, recovery } = make();

@@ -146,23 +146,6 @@ describe('recoveries', () => {
     expect(make({ historySize: 0 }).manager.history()).toEqual([]);
   });
 
-  it('forecast by operation', async () => {
-    const { clock, manager } = make({ plans: [{ operation: 'a', maxRetries: 0 }] });
-    for (let i = 0; i < 60; i++) {
-      await manager.execute('a', () => (i > 30 ? Promise.reject(reset()) : 1));
-      await clock.advance(1000);
-    }
-    const forecast = manager.get('a')?.forecast(0.9);
-    expect(forecast?.failureRatio).toBeGreaterThan(0.5);
-    expect(forecast?.trendPerMinute).toBeGreaterThan(0);
-  });
-
-  it('leave a call that was cancelled out of the forecast', async () => {
-    const { manager } = make({ plans: [{ operation: 'a' }] });
-    await manager.execute('a', () => 1, { signal: AbortSignal.abort() });
-    expect(manager.get('a')?.forecast().calls).toBe(0);
-  });
-
   it('give their random source to their plans', async () => {
     for (const [random, waitMs] of [
       [() => 0, 80],

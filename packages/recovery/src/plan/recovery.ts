@@ -1,11 +1,10 @@
 import type { Operation, Outcome } from '@temper/core';
-import { type Call, checkNumber, decide } from '@temper/core/policy';
+import { type Call, decide } from '@temper/core/policy';
 import { FallbackFailedError } from '../errors.ts';
 import { type TimeoutPolicy, timeout } from '../timeout/timeout.ts';
 import type { RecoverOptions, Recovery, RecoveryResult, RecoveryStats } from './contract.ts';
 import { DegradedResultError, FailedResultError } from './errors.ts';
 import { type Execution, Executions } from './executions.ts';
-import { FailureTrend, type Forecast } from './forecast.ts';
 import { type Guard, guardOf } from './guard.ts';
 import { type HistoryQuery, RecoveryHistory, type RecoveryRecord } from './history.ts';
 import {
@@ -15,7 +14,7 @@ import {
   type ResolvedPlan,
   resolvePlan,
 } from './plan.ts';
-import { observeForecast, PlanObserver } from './telemetry.ts';
+import { PlanObserver } from './telemetry.ts';
 import { type Suggestion, Tuning } from './tuning.ts';
 
 /** Records that are kept by default. */
@@ -30,10 +29,8 @@ export class PlannedRecovery implements Recovery {
   readonly #handlerTimeout: TimeoutPolicy;
   readonly #history: RecoveryHistory;
   readonly #tuning: Tuning;
-  readonly #trend: FailureTrend;
   readonly #observer: PlanObserver;
   readonly #executions: Executions;
-  readonly #levels: Disposable;
 
   constructor(
     plan: RecoveryPlan,
@@ -50,16 +47,13 @@ export class PlannedRecovery implements Recovery {
     this.#handlerTimeout = timeout({ name: `${operation} handler`, timeoutMs, clock });
     this.#history = history;
     this.#tuning = new Tuning(clock);
-    this.#trend = new FailureTrend(clock);
     this.#observer = new PlanObserver(operation, strategy, spans, clock);
     this.#executions = new Executions({
       strategy,
       clock,
       history,
       observer: this.#observer,
-      trend: this.#trend,
     });
-    this.#levels = observeForecast(this);
   }
 
   execute<T>(fn: Operation<T>, options?: RecoverOptions): Promise<RecoveryResult<Awaited<T>>> {
@@ -87,7 +81,7 @@ export class PlannedRecovery implements Recovery {
       error = thrown;
     }
     const counts = this.#guard.countsAsFailure({ ok: false, error }, call);
-    execution.failure = { error, counts };
+    execution.failure = { error };
     // Facts first: nobody waits for the answer to a call that was ended from outside.
     if (call.endedBy !== undefined || !counts) throw error;
     for (const strategy of this.#plan.strategies) {
@@ -157,11 +151,6 @@ export class PlannedRecovery implements Recovery {
     };
   }
 
-  forecast(threshold = 0.5): Forecast {
-    checkNumber(`recovery '${this.operation}'`, 'threshold', threshold, { min: 0, max: 1 });
-    return this.#trend.forecast(threshold);
-  }
-
   suggest(): Suggestion | undefined {
     return this.#tuning.suggest();
   }
@@ -169,7 +158,6 @@ export class PlannedRecovery implements Recovery {
   [Symbol.dispose](): void {
     this.#guard[Symbol.dispose]();
     this.#handlerTimeout[Symbol.dispose]();
-    this.#levels[Symbol.dispose]();
   }
 }
 

@@ -102,25 +102,6 @@ describe('a recovery', () => {
     expect(telemetry.spans.filter((one) => one.name.startsWith('recovery'))).toEqual([]);
   });
 
-  it('reports the forecast of its failure ratio, and its demand', async () => {
-    const operation = unique();
-    const plan = recover({ operation, maxRetries: 0 }, { clock });
-    expect(await count('temper.recovery.failure.forecast', operation)).toBeUndefined();
-    for (let i = 0; i < 60; i++) {
-      await clock.runUntil(
-        plan.execute(async () => {
-          await clock.sleep(500);
-          if (i > 40) throw new TypeError('rising');
-        }),
-      );
-      await clock.advance(500);
-    }
-    expect(await count('temper.recovery.failure.forecast', operation)).toBeGreaterThan(0.3);
-    expect(await count('temper.recovery.demand', operation)).toBeCloseTo(0.5, 1);
-    plan[Symbol.dispose]();
-    expect(await count('temper.recovery.failure.forecast', operation)).toBe(0);
-  });
-
   it('removes its gauges when it is disposed of', async () => {
     const operation = unique();
     const plan = recover({ operation }, { clock });

@@ -5,29 +5,19 @@ import {
   type CallObservation,
   CallObserver,
   type Counts,
-  type Emit,
-  policyAttributes,
   type Variants,
 } from '@temper/core/policy';
 import {
   ATTR_RECOVERED_BY,
   ATTR_STRATEGY,
-  METRIC_RECOVERY_DEMAND,
   METRIC_RECOVERY_DURATION,
   METRIC_RECOVERY_EXECUTIONS,
-  METRIC_RECOVERY_FORECAST,
   RECOVERY_OUTCOMES,
   type RecoveryOutcomeName,
 } from '../semconv.ts';
 import { instrumentation } from '../telemetry.ts';
-import type { Forecast } from './forecast.ts';
 
-const telemetry = instrumentation([
-  METRIC_RECOVERY_EXECUTIONS,
-  METRIC_RECOVERY_DURATION,
-  METRIC_RECOVERY_FORECAST,
-  METRIC_RECOVERY_DEMAND,
-]);
+const telemetry = instrumentation([METRIC_RECOVERY_EXECUTIONS, METRIC_RECOVERY_DURATION]);
 
 /** What one plan reports to OpenTelemetry. */
 export class PlanObserver {
@@ -79,22 +69,4 @@ export class PlanObserver {
     const by = recoveredBy === undefined ? {} : { [ATTR_RECOVERED_BY.name]: recoveredBy };
     observed.end(outcome, failure, by);
   }
-}
-
-interface Forecasting {
-  readonly operation: string;
-  forecast(threshold: number): Forecast;
-}
-
-/** Reads the forecast of a plan at each collection. */
-export function observeForecast(plan: Forecasting): Disposable {
-  return telemetry.observe(plan, readForecast);
-}
-
-function readForecast(plan: Forecasting, emit: Emit): void {
-  const { calls, inOneMinute, demand } = plan.forecast(1);
-  if (calls === 0) return;
-  const attributes = policyAttributes(plan.operation);
-  emit(METRIC_RECOVERY_FORECAST, attributes, inOneMinute);
-  emit(METRIC_RECOVERY_DEMAND, attributes, demand);
 }

@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import * as healthApi from '@temper/health';
+import * as retryApi from '@temper/retry';
+import { ManualClock } from '@temper/testkit';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import * as api from '../src/index.ts';
+import { PREDICTOR_DEFAULTS } from '../src/predict/options.ts';
+import { FORECAST_METRICS } from '../src/semconv.ts';
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, block]) => block as string);
+
+const AsyncFunction = (async () => {}).constructor as new (
+  ...args: string[]
+) => (...args: unknown[]) => Promise<unknown>;
+
+/** Runs a block with its imports taken from the packages, and returns the names it declares. */
+function run(index: number, returned: string, given: Readonly<Record<string, unknown>> = {}) {
+  const body = (blocks[index] as string).replaceAll(
+    /import \{ (.*) \} from '@temper\/(\w+)';/g,
+    (_, names: string, from: string) => `const { ${names} } = $${from};`,
+  );
+  const modules = { $forecast: api, $retry: retryApi, $health: healthApi, ...given };
+  const names = Object.keys(modules);
+  return new AsyncFunction(...names, `${body}; return ${returned};`)(...Object.values(modules));
+}
+
+/** First and second cells of the rows of the table with this first header cell. */
+function rows(header: string): [string, string][] {
+  const [, table = ''] = readme.split(new RegExp(`\\n\\| ${header} +\\|.*\\n\\|[ -|]*\\n`));
+  return table
+    .split('\n')
+    .slice(
+      0,
+      table.split('\n').findIndex((line) => !line.startsWith('|')),
+    )
+    .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+    .map(([, first = '', second = '']) => [first, second]);
+}
+
+describe('the README', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it('has an example that runs, against a dependency that answers and one that fails', async () => {
+    vi.stubGlobal('fetch', async () => new Response('ok'));
+    expect(await run(0, '[response.status, status, drivers]')).toEqual([200, 'learning', []]);
+    const down = new TypeError('fetch failed');
+    vi.stubGlobal('fetch', () => Promise.reject(down));
+    await expect(run(0, 'response')).rejects.toBe(down);
+  });
+
+  it('shows how retries are read', async () => {
+    const load = vi
+      .fn()
+      .mockRejectedValueOnce(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))
+      .mockResolvedValue('loaded');
+    const [retries, outlook] = (await run(1, '[retries, outlook]', { load })) as [
+      retryApi.RetryPolicy,
+      api.FailurePredictor,
+    ];
+    expect(retries.stats().retries).toBe(1);
+    expect(outlook.stats().calls).toBe(1);
+  });
+
+  it('shows the predictor as a health check', async () => {
+    const health = (await run(2, 'health')) as healthApi.HealthMonitor;
+    expect((await health.getHealthSummary()).checks['registry']).toMatchObject({
+      status: 'healthy',
+    });
+  });
+
+  it('names every option with its default', () => {
+    const said = Object.fromEntries(rows('option'));
+    const { clock: _, shouldHandle: __, sources: ___, ...plain } = PREDICTOR_DEFAULTS;
+    expect(said).toEqual({
+      ...Object.fromEntries(
+        Object.entries(plain).map(([name, value]) => [
+          name,
+          typeof value === 'string' ? `'${value}'` : String(value),
+        ]),
+      ),
+      shouldHandle: 'isFailure',
+      sources: '{}',
+      onWarning: 'none',
+      clock: 'the system clock',
+    });
+  });
+
+  it('names every field of a prediction, and every metric', () => {
+    const clock = new ManualClock();
+    const fields = Object.keys(api.predictFailure({ clock }).prediction());
+    expect(
+      rows('field')
+        .map(([name]) => name)
+        .sort(),
+    ).toEqual(fields.filter((name) => name !== 'name').sort());
+    expect(rows('metric').map(([name]) => name)).toEqual(FORECAST_METRICS.map(({ name }) => name));
+  });
+});
