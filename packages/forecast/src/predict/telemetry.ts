@@ -1,4 +1,3 @@
-import { trace } from '@opentelemetry/api';
 import type { Attributes } from '@temper/core';
 import {
   ATTR_POLICY_NAME,
@@ -6,6 +5,7 @@ import {
   type Emit,
   Instrumentation,
   policyAttributes,
+  spanOf,
 } from '@temper/core/policy';
 import {
   ATTR_DRIVER,
@@ -59,9 +59,7 @@ export function reportWarning(prediction: Prediction): void {
     [ATTR_PROBABILITY.name]: prediction.probability,
   };
   if (telemetry.live.traces) {
-    telemetry.scope.safely(
-      () => void trace.getSpan(activeContext())?.addEvent(EVENT_WARNING, attributes),
-    );
+    telemetry.scope.safely(() => void spanOf(activeContext())?.addEvent(EVENT_WARNING, attributes));
   }
   const body = (): string => `Predictor '${prediction.name}' warns: ${prediction.reason}`;
   telemetry.log({ event: EVENT_WARNING, severity: 'WARN', body, attributes });

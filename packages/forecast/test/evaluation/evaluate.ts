@@ -1,3 +1,4 @@
+import type { Method } from './detector.ts';
 import { fitLogistic, probability } from './logistic.ts';
 import {
   type Figures,
@@ -11,7 +12,6 @@ import {
   tune,
 } from './measure.ts';
 import { BASELINES, DEFAULT, methods, samplesOf } from './methods.ts';
-import type { Method } from './detector.ts';
 import { measurePetShop, type PetShopFigures, petShop } from './petshop.ts';
 import { CALMS, INCIDENTS, type Kind, type Run, STEP_S, simulate } from './simulator.ts';
 

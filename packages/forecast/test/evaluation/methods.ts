@@ -1,7 +1,7 @@
 import { EarlyWarning, SIGNALS } from '../../src/predict/signals.ts';
 import type { Step } from '../../src/predict/step.ts';
-import type { Detector, Method } from './detector.ts';
 import { LevelCusum, RateCusum } from './cusum.ts';
+import type { Detector, Method } from './detector.ts';
 import { fitLogistic, type Logistic, predict, type Sample } from './logistic.ts';
 import { AFTERGLOW_STEPS } from './measure.ts';
 import { type Run, STEP_S } from './simulator.ts';
