@@ -181,6 +181,23 @@ export const RECOVERY: DashboardDefinition = {
               expr: levelBy('max', 'temper.forecast.failure.probability', [POLICY]),
               legend: '{{temper_policy_name}}',
             },
+            {
+              expr: levelBy('max', 'temper.forecast.failure.warning', [POLICY]),
+              legend: 'warning {{temper_policy_name}}',
+            },
+          ],
+        },
+        {
+          title: 'Signals above their usual',
+          description: 'Standard deviations above the usual, by signal. A predictor warns from 8.4.',
+          kind: 'timeseries',
+          unit: 'short',
+          emptyWhen: unused('failure predictor'),
+          queries: [
+            {
+              expr: levelBy('max', 'temper.forecast.failure.score', [POLICY, 'temper.forecast.signal']),
+              legend: '{{temper_policy_name}} {{temper_forecast_signal}}',
+            },
           ],
         },
         {
