@@ -189,13 +189,17 @@ export const RECOVERY: DashboardDefinition = {
         },
         {
           title: 'Signals above their usual',
-          description: 'Standard deviations above the usual, by signal. A predictor warns from 8.4.',
+          description:
+            'Standard deviations above the usual, by signal. A predictor warns from 8.4.',
           kind: 'timeseries',
           unit: 'short',
           emptyWhen: unused('failure predictor'),
           queries: [
             {
-              expr: levelBy('max', 'temper.forecast.failure.score', [POLICY, 'temper.forecast.signal']),
+              expr: levelBy('max', 'temper.forecast.failure.score', [
+                POLICY,
+                'temper.forecast.signal',
+              ]),
               legend: '{{temper_policy_name}} {{temper_forecast_signal}}',
             },
           ],

@@ -199,10 +199,8 @@ const CASES: Readonly<Record<string, Case>> = {
     at: 15,
   },
   TemperFailurePredicted: {
-    firing: [
-      level('temper.forecast.failure.warning', 'job="demo",temper_policy_name="p"', '0 1x9'),
-    ],
-    quiet: [level('temper.forecast.failure.warning', 'job="demo",temper_policy_name="p"', '0x9')],
+    firing: [level('temper.forecast.failure.warning', ON, '0 1x9')],
+    quiet: [level('temper.forecast.failure.warning', ON, '0x9')],
     labels: POLICY,
     at: 5,
   },
