@@ -345,7 +345,7 @@ function httpRetry(
 
 function httpHedge(
   options: ResolvedHttpOptions,
-  { endpoints: _, ...own }: HttpHedgeOptions,
+  { endpoints, ...own }: HttpHedgeOptions,
   discard: (response: unknown) => void,
 ): HedgePolicy {
   const { name, clock, retry: retries } = options;
@@ -356,7 +356,8 @@ function httpHedge(
     ...own,
     name,
     clock,
-    shouldHandle: repeatPredicate(options),
+    // At the same origin, another attempt at once would be a retry that does not wait.
+    shouldHandle: endpoints === undefined ? () => false : repeatPredicate(options),
     onDiscard: discard,
   });
 }

@@ -136,8 +136,9 @@ export interface HttpResilienceOptions {
    */
   readonly retry?: HttpRetryOptions | false;
   /**
-   * Hedges requests without a body whose method is safe (GET, HEAD, OPTIONS, TRACE): when an attempt is slow
-   * or fails, another one starts beside it, and the first answer wins. A budget of the retry is shared.
+   * Hedges requests without a body whose method is safe (GET, HEAD, OPTIONS, TRACE): when an attempt is slow,
+   * another one starts beside it, and the first answer wins. With `endpoints`, also when it fails. A budget of
+   * the retry is shared.
    *
    * @defaultValue false
    * @throws {TypeError | RangeError} at construction, when an option is unknown, out of range or set here

@@ -98,7 +98,12 @@ export function bytesToSkip(
   return isStrong(first.etag) ? delivered : undefined;
 }
 
-function isRest({ etag, length }: Representation, delivered: number, head: ResponseHead): boolean {
+/** A server may ignore `If-Range`: that the rest is of the same version is believed only when it says so. */
+function isRest(
+  { etag, validator, length }: Representation,
+  delivered: number,
+  head: ResponseHead,
+): boolean {
   const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(head.header('content-range') ?? '');
   if (range === null) return false;
   const [, from, to, total] = range;
@@ -106,7 +111,7 @@ function isRest({ etag, length }: Representation, delivered: number, head: Respo
     Number(from) === delivered &&
     Number(to) + 1 === length &&
     (total === '*' || Number(total) === length) &&
-    (head.header('etag') ?? etag) === etag &&
+    head.header(etag === undefined ? 'last-modified' : 'etag') === validator &&
     head.header('content-encoding') === undefined
   );
 }

@@ -196,6 +196,14 @@ describe.each(FACES)('a body that breaks, through %s,', (_, make) => {
     ['another tag', { text: TEXT.toUpperCase(), headers: { etag: '"2"' } }],
     ['another length and no ranges', { text: `${TEXT}!`, ranges: false }],
     ['the whole, and no tag', { text: TEXT, headers: {} }],
+    [
+      'a range of another tag, by a server that ignores If-Range',
+      { text: TEXT.toUpperCase(), headers: { etag: '"2"' }, deaf: true },
+    ],
+    [
+      'a range without a tag, by a server that ignores If-Range',
+      { text: TEXT.toUpperCase(), headers: {}, deaf: true },
+    ],
   ])('never mixes two representations: the next response has %s', async (__, second) => {
     const [first] = document({ text: TEXT, cuts: [10] });
     const [other] = document(second);

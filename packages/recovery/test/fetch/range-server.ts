@@ -13,6 +13,8 @@ interface Served {
   readonly fault?: (response: ServerResponse) => void;
   /** Whether the server knows ranges. @defaultValue true */
   readonly ranges?: boolean;
+  /** Whether it serves ranges whatever `If-Range` says. @defaultValue false */
+  readonly deaf?: boolean;
   /** Whether the answers have a length. @defaultValue true */
   readonly length?: boolean;
 }
@@ -23,14 +25,14 @@ export function document({ cuts = [], ...served }: Served): Answer[] {
 }
 
 function answer(
-  { text, headers = { etag: '"1"' }, fault, ranges = true, length = true }: Served,
+  { text, headers = { etag: '"1"' }, fault, ranges = true, deaf = false, length = true }: Served,
   cut: number | undefined,
 ): Answer {
   return (response: ServerResponse, request: IncomingMessage) => {
     const bytes = Buffer.from(text);
     const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
     const validator = headers.etag ?? headers['last-modified'];
-    const partial = ranges && range !== null && request.headers['if-range'] === validator;
+    const partial = ranges && range !== null && (deaf || request.headers['if-range'] === validator);
     const from = partial ? Number(range?.[1]) : 0;
     const rest = bytes.subarray(from);
     response.writeHead(partial ? 206 : 200, {

@@ -297,6 +297,13 @@ describe.each(FACES)('a hedge of %s', (_, make) => {
     expect([first.seen.length, second.seen.length]).toEqual([2, 2]);
   });
 
+  it('leaves a failure to the retry when there is no other endpoint', async () => {
+    const server = await serve(status(503), ok());
+    const { send } = make({ hedge: { delayMs: 60_000 }, retry: false });
+    expect((await read(send(server.url())))[0]).toBe(503);
+    expect(server.seen).toHaveLength(1);
+  });
+
   it.each([
     ['a method that is not safe', { method: 'PUT', body: 'x' }],
     ['a request that is to be sent once', { call: { retry: false } }],
