@@ -74,6 +74,17 @@ export default {
       entry: ['test/**/*.test.ts'],
       project: ['test/**/*.ts'],
     },
+    drain: {
+      entry: [
+        // Run by package.json, and started by run.ts as a process of its own.
+        'src/{table,service}.ts',
+        'src/**/*.test.ts',
+        'test/**/*.test.ts',
+      ],
+      project: ['src/**/*.ts', 'test/**/*.ts'],
+      // Next loads them.
+      ignoreDependencies: ['react', 'react-dom'],
+    },
     compat: {
       // Run by .ci/run, and the environments that it finds by their place.
       entry: ['run.mjs', 'environments/*.mjs', 'test/**/*.test.mjs'],

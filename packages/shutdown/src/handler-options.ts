@@ -72,7 +72,7 @@ export interface ServerOptions {
   readonly siblings?: boolean;
   /**
    * WebSocket servers attached to this server, such as those of `ws`. Their clients are closed with
-   * code 1001 (going away), each when it is answered: see {@link closeUpgraded}.
+   * code 1001 (going away), each after an answer or when idle: see {@link closeUpgraded}.
    *
    * @defaultValue none
    */
@@ -82,9 +82,9 @@ export interface ServerOptions {
    * error that it throws is logged.
    *
    * @defaultValue sends a close frame with code 1001 to a WebSocket; ends any other socket. That happens
-   * when no tracked promise is pending, and the connection has been answered since it last received
-   * something, or has received nothing for `idleGraceMs`; at the latest 1 s before the time limit, or at
-   * half of one below 2 s
+   * when no tracked promise is pending, and nothing was received or sent for `idleGraceMs`, or right after
+   * an answer once that time has passed; at the latest 1 s before the time limit, or at half of one below
+   * 2 s
    */
   readonly closeUpgraded?: CloseUpgraded;
 }

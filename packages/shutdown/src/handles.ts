@@ -1,13 +1,18 @@
 import { ChildProcess } from 'node:child_process';
+import type { Socket as UdpSocket } from 'node:dgram';
 import { subscribe } from 'node:diagnostics_channel';
 import { Server, Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
-import { safeText } from '@temper/core/policy';
+import { builtinModule, safeText } from '@temper/core/policy';
+import { placeOf, placesOfTimers } from './creation-stacks.ts';
 
 /** The list of open handles is an undocumented API of Node, which may be absent. */
 interface ProcessInternals {
   _getActiveHandles?: () => unknown[];
 }
+
+/** Between a description and its place. */
+export const CREATED_AT = ', created at ';
 
 /** Worker threads that run. Node lists them nowhere. */
 const workers = new Set<Worker>();
@@ -37,21 +42,44 @@ const HANDLE_TYPES: ReadonlySet<string> = new Set([
   'UDPWrap',
 ]);
 
-/** Lists what keeps the event loop alive: a short description of each kind, with a count. */
+/** Longest description, in UTF-16 code units. */
+const MAX_LENGTH = 160;
+/** With the place of creation. */
+export const MAX_PLACED_LENGTH: number = 600;
+
+/**
+ * Lists what keeps the event loop alive: a short description of each kind, with a count, and with the
+ * place of creation where it was recorded.
+ */
 export function describeActiveHandles(): string[] {
   const handles = activeHandles();
-  const described = handles?.filter((handle) => !isIdleStandardStream(handle)).map(describe) ?? [];
-  described.push(...[...workers].filter(keepsAlive).map(describeWorker));
+  const described =
+    handles
+      ?.filter((handle) => !isIdleStandardStream(handle))
+      .map((handle) => withPlace(describe(handle), placeOf(handle))) ?? [];
+  for (const worker of [...workers].filter(keepsAlive)) {
+    described.push(withPlace(describeWorker(worker), placeOf(worker)));
+  }
+  const places = placesOfTimers().filter((place) => place !== undefined);
   // The documented list has names only, but also covers timers and pending requests.
   const named = process
     .getActiveResourcesInfo()
     .filter((resource) => handles === undefined || !HANDLE_TYPES.has(resource))
-    .map((resource) => NAMES[resource] ?? resource);
+    .map((resource) => {
+      const place = resource === 'Timeout' ? places.pop() : undefined;
+      return withPlace(NAMES[resource] ?? resource, place);
+    });
   const counts = new Map<string, number>();
-  for (const what of [...described, ...named].map((each) => safeText(each, 160))) {
+  for (const what of [...described, ...named]) {
     counts.set(what, (counts.get(what) ?? 0) + 1);
   }
   return [...counts].map(([what, times]) => (times === 1 ? what : `${times} × ${what}`));
+}
+
+function withPlace(what: string, place: string | undefined): string {
+  return place === undefined
+    ? safeText(what, MAX_LENGTH)
+    : safeText(`${safeText(what, MAX_LENGTH)}${CREATED_AT}${place}`, MAX_PLACED_LENGTH);
 }
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -100,6 +128,8 @@ function describe(handle: unknown): string {
         ? 'socket'
         : `socket to ${remoteAddress}:${remotePort} from port ${localPort}`;
     }
+    const dgram = builtinModule<{ readonly Socket: typeof UdpSocket }>('node:dgram');
+    if (dgram !== undefined && handle instanceof dgram.Socket) return 'UDP socket';
     if (handle instanceof ChildProcess) return `child process ${handle.pid} (${handle.spawnfile})`;
     const { name } = (handle as object).constructor;
     return NAMES[name] ?? name;

@@ -189,6 +189,14 @@ export interface GracefulShutdownOptions {
    * @defaultValue writes the report to standard error unless the outcome is `completed`
    */
   readonly onReport?: (report: ShutdownReport) => void;
+  /**
+   * Whether to remember where timers, sockets, servers, child processes, worker threads and handlers are
+   * created, so that report and log name the lines of code that keep the event loop alive. Costs a stack
+   * trace for each of them, so it is meant for finding a fault. What was created before is not known.
+   *
+   * @defaultValue false
+   */
+  readonly creationStacks?: boolean;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
@@ -209,6 +217,7 @@ export const SHUTDOWN_DEFAULTS: {
   readonly forceAfterMs: 200;
   readonly exit: true;
   readonly lingerMs: 500;
+  readonly creationStacks: false;
 } = {
   name: 'shutdown',
   signals: [],
@@ -229,6 +238,7 @@ export const SHUTDOWN_DEFAULTS: {
   forceAfterMs: 200,
   exit: true,
   lingerMs: 500,
+  creationStacks: false,
 };
 
 type Lists = 'phases' | 'readiness' | 'auditLog' | 'telemetry';
@@ -287,6 +297,7 @@ const RULES: { readonly [K in keyof GracefulShutdownOptions]-?: OptionRule } = {
   lingerMs: waitRule,
   exitCode: typeRule('function'),
   onReport: typeRule('function'),
+  creationStacks: typeRule('boolean'),
   clock: clockRule,
 };
 

@@ -2,8 +2,8 @@ import type cluster from 'node:cluster';
 import { writeSync } from 'node:fs';
 import type { Clock } from '@temper/core';
 import { builtinModule } from '@temper/core/policy';
-import { enumerate } from './enumerate.ts';
 import { describeActiveHandles } from './handles.ts';
+import { formatHandles } from './report.ts';
 
 /** How a shutdown acts on the process. Tests replace it. */
 export interface ProcessExit {
@@ -58,9 +58,11 @@ export function exitWhenIdle(
   // In a forked child or a cluster worker, a listener for messages would keep the event loop alive.
   processExit.releaseChannel();
   const timer = clock.schedule(() => {
-    const handles = enumerate(processExit.handles(), '; ') || 'unknown';
+    const handles = processExit.handles();
+    const text = handles.length === 0 ? ' unknown' : formatHandles(handles, '  ');
+    const end = text.startsWith('\n') ? '\n' : '. ';
     processExit.log(
-      `Shutdown finished, but ${lingerMs} ms later the event loop is still kept alive by: ${handles}. Exiting with code ${code}.`,
+      `Shutdown finished, but ${lingerMs} ms later the event loop is still kept alive by:${text}${end}Exiting with code ${code}.`,
     );
     processExit.exit(code);
   }, lingerMs);

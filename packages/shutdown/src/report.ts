@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { messageOf, safeText } from '@temper/core/policy';
 import { enumerate } from './enumerate.ts';
+import { CREATED_AT, MAX_PLACED_LENGTH } from './handles.ts';
 import type { HandlerOutcome, ShutdownOutcome } from './phases.ts';
 import { describeReason, isCrash, type ShutdownReason } from './reason.ts';
 
@@ -13,6 +14,8 @@ export interface HandlerResult {
   readonly durationMs: number;
   /** The error that it threw, or the timeout error. */
   readonly error?: unknown;
+  /** Where it was registered, if it did not complete and `creationStacks` is set. */
+  readonly registeredAt?: string;
 }
 
 /** Report of a shutdown. */
@@ -71,6 +74,9 @@ export function formatReport(report: ShutdownReport): string {
     const why = handler.error === undefined ? '' : `: ${messageOf(handler.error)}`;
     const which = safeText(`${handler.phase}/${handler.name}`);
     lines.push(`  ${handler.outcome.replace('_', ' ')}  ${which}${why}`);
+    if (handler.registeredAt !== undefined) {
+      lines.push(`    registered at ${safeText(handler.registeredAt)}`);
+    }
   }
   if (problems.length > MAX_PROBLEMS) {
     lines.push(`  and ${problems.length - MAX_PROBLEMS} more handlers that did not complete`);
@@ -78,8 +84,23 @@ export function formatReport(report: ShutdownReport): string {
   if (hung.length > 0) lines.push(`  still running: ${enumerate(hung)}`);
   if (cutOff > 0) lines.push(`  requests cut off: ${cutOff}`);
   if (inFlight > 0) lines.push(`  still in flight: ${inFlight}`);
-  if (handles.length > 0) lines.push(`  event loop kept alive by: ${enumerate(handles, '; ')}`);
+  if (handles.length > 0)
+    lines.push(`  event loop kept alive by:${formatHandles(handles, '    ')}`);
   return lines.join('\n');
+}
+
+/** How many handles with a place get a line of their own. */
+const MAX_PLACES = 20;
+
+/**
+ * What keeps the event loop alive, to be put behind a colon: on the same line, or on a line each with the
+ * places of creation.
+ */
+export function formatHandles(handles: readonly string[], indent: string): string {
+  const lines = handles.slice(0, MAX_PLACES).map((handle) => safeText(handle, MAX_PLACED_LENGTH));
+  if (!lines.some((line) => line.includes(CREATED_AT))) return ` ${enumerate(handles, '; ')}`;
+  if (handles.length > MAX_PLACES) lines.push(`and ${handles.length - MAX_PLACES} more`);
+  return lines.map((line) => `\n${indent}${line}`).join('');
 }
 
 const PAST: Readonly<Record<ShutdownOutcome, string>> = {

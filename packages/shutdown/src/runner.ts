@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { type Clock, OperationTimeoutError } from '@temper/core';
 import { type Counts, noteEnding, type Scheduled } from '@temper/core/policy';
+import { placeOf } from './creation-stacks.ts';
 import { ShutdownForcedError } from './errors.ts';
 import { type HandlerOrder, type HandlerOutcome, nextBatch, timeLeft } from './phases.ts';
 import type { ShutdownReason } from './reason.ts';
@@ -113,7 +114,14 @@ export class HandlerRunner {
       ? { outcome: 'skipped' as const }
       : this.#attempt(handler, limitMs, span?.run ?? ((work) => work())));
     const durationMs = clock.monotonic() - startedAt;
-    const result: HandlerResult = { phase, name, durationMs, ...ended };
+    const registeredAt = ended.outcome === 'completed' ? undefined : placeOf(handler);
+    const result: HandlerResult = {
+      phase,
+      name,
+      durationMs,
+      ...ended,
+      ...(registeredAt === undefined ? {} : { registeredAt }),
+    };
     this.results.push(result);
     if (span !== undefined) {
       counts[result.outcome] += 1;

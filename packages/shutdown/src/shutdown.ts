@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { type Counts, show } from '@temper/core/policy';
+import { recordCreation, recordPlace } from './creation-stacks.ts';
 import { ShuttingDownError } from './errors.ts';
 import {
   resolveHandler,
@@ -120,6 +121,7 @@ class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
   readonly #beginning = new AbortController();
   readonly #events: ProcessEvents;
   readonly #gauge: Disposable;
+  readonly #creation: Disposable | undefined;
   #registered = 0;
   #sequence: Sequence | undefined;
   #running: Promise<ShutdownReport> | undefined;
@@ -131,6 +133,7 @@ class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
     // Any number of listeners is legitimate; Node's leak warning does not apply.
     setMaxListeners(0, this.#beginning.signal);
     watchWorkers();
+    this.#creation = options.creationStacks ? recordCreation() : undefined;
     this.#tracked = new TrackedWork(options.handlerTimeoutMs, {
       isOver: () => this.#sequence?.over ?? false,
       add: (handler) => void this.#add(handler),
@@ -156,7 +159,9 @@ class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
   }
 
   register(handler: ShutdownHandler | ((context: HandlerContext) => unknown)): Disposable {
-    return this.#add(resolveHandler(handler, this.#options, ++this.#registered));
+    const resolved = resolveHandler(handler, this.#options, ++this.#registered);
+    recordPlace(resolved, this.register);
+    return this.#add(resolved);
   }
 
   server(target: ServerTarget, options: ServerOptions = {}): Disposable {
@@ -170,6 +175,7 @@ class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
       clock: this.#options.clock,
       graceMs: idleGraceMs,
       limitMs,
+      patienceMs: Math.max(idleGraceMs, Math.min(limitMs, this.#options.handlerTimeoutMs) / 2),
       isBusy: () => this.#tracked.busy,
       webSockets,
       closeUpgraded,
@@ -286,6 +292,7 @@ class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
   [Symbol.dispose](): void {
     this.#events[Symbol.dispose]();
     this.#gauge[Symbol.dispose]();
+    this.#creation?.[Symbol.dispose]();
     for (const server of this.#servers) server[Symbol.dispose]();
   }
 

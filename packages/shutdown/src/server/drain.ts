@@ -2,10 +2,9 @@ import type { EventEmitter } from 'node:events';
 import type { Server as HttpServer } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { notify } from '@temper/core/policy';
+import { closeListener } from './accept-queue.ts';
 import { Http1Connections } from './http1.ts';
 import { Http2Sessions } from './http2.ts';
-import { nextTurn } from './loop-turn.ts';
 import { addSecondaryListener } from './secondary-listener.ts';
 import { UpgradedSockets, type UpgradeOptions } from './upgrades.ts';
 
@@ -13,16 +12,10 @@ import { UpgradedSockets, type UpgradeOptions } from './upgrades.ts';
  * Options of {@link ServerDrain}. `graceMs` is also how long a connection must have been idle before it
  * is closed.
  */
-export type DrainOptions = UpgradeOptions;
-
-/** Iterations of the event loop without a new connection after which the accept queue counts as empty. */
-const QUIET_TURNS = 3;
-
-/**
- * Longest iteration of the event loop, in milliseconds, after which the listener is closed. Connections
- * that arrive between the accepting of an iteration and the closing are reset by the kernel.
- */
-const SHORT_TURN_MS = 0.5;
+export interface DrainOptions extends UpgradeOptions {
+  /** How long the listener may stay open while connections keep arriving, in milliseconds. */
+  readonly patienceMs: number;
+}
 
 /** Shortest interval of looking for untracked connections, in milliseconds. */
 const MIN_GRACE_MS = 50;
@@ -94,8 +87,14 @@ export class ServerDrain implements Disposable {
   async #stop(): Promise<void> {
     this.announce();
     this.#keepIdleConnections();
-    await this.#acceptWaiting();
-    this.#closed = this.#close();
+    const { clock, graceMs, patienceMs } = this.#options;
+    await closeListener(
+      this.#server,
+      () => {
+        this.#closed = this.#close();
+      },
+      { clock, graceMs, patienceMs, accepted: () => this.#accepted },
+    );
     this.#http1.drain();
     this.#http2.drain();
     this.#upgrades.drain();
@@ -151,39 +150,6 @@ export class ServerDrain implements Disposable {
   [Symbol.dispose](): void {
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     this.#restore?.();
-  }
-
-  /**
-   * Accepts the connections in the kernel's accept queue, which closing the listener would reset. Node
-   * accepts once per iteration of the event loop, so this repeats until iterations bring none and the
-   * last one was short.
-   */
-  async #acceptWaiting(): Promise<void> {
-    const { clock, graceMs } = this.#options;
-    const until = clock.monotonic() + graceMs;
-    this.#shrinkAcceptQueue();
-    for (let quiet = 0; quiet < QUIET_TURNS && clock.monotonic() <= until; quiet++) {
-      const before = this.#accepted;
-      const began = clock.monotonic();
-      await turn();
-      if (this.#accepted !== before) quiet = 0;
-      // One more iteration, as often as necessary.
-      else if (clock.monotonic() - began > SHORT_TURN_MS) quiet = Math.min(quiet, QUIET_TURNS - 2);
-    }
-  }
-
-  /**
-   * Makes the kernel's accept queue as short as Linux allows: one connection. Others are not established
-   * meanwhile; their clients try again, and are refused once the listener has closed. A refused
-   * connection has carried no request, while one that is reset in the queue may have.
-   */
-  #shrinkAcceptQueue(): void {
-    if (process.platform !== 'linux' || !this.#server.listening) return;
-    const { _handle: handle } = this.#server as {
-      readonly _handle?: { listen?(backlog: number): unknown } | null;
-    };
-    // Not documented. Node itself calls it when the server begins to listen.
-    notify(this.#options.owner, 'server', () => handle?.listen?.(0));
   }
 
   /**
@@ -253,9 +219,4 @@ function listen<Args extends unknown[]>(
   const ours = listener as (...args: unknown[]) => void;
   emitter.on(event, ours);
   return { [Symbol.dispose]: () => void emitter.off(event, ours) };
-}
-
-/** Waits for one iteration of the event loop. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => nextTurn(resolve));
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '@temper/core';
 import type { Scheduled } from '@temper/core/policy';
+import { markClose, unmarkClose } from './close-header.ts';
 import { nextTurn } from './loop-turn.ts';
 
 /** State of one connection. */
@@ -189,12 +190,9 @@ function mayPipeline({ socket, headers }: IncomingMessage): boolean {
 
 function markLast(pending: readonly ServerResponse[]): void {
   const last = pending.at(-1);
-  if (last?.headersSent === false) last.setHeader('Connection', 'close');
+  if (last?.headersSent === false) markClose(last);
 }
 
 function unmark(responses: readonly ServerResponse[]): void {
-  for (const response of responses) {
-    if (response.headersSent) continue;
-    if (response.getHeader('Connection') === 'close') response.removeHeader('Connection');
-  }
+  for (const response of responses) unmarkClose(response);
 }

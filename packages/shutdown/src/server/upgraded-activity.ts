@@ -1,9 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '@temper/core';
 
-/** A connection that has been answered may have more to say for this long, in milliseconds. */
-const SETTLE_MS = 100;
-
 /** Notices whether what an upgraded connection has received is answered, whatever its protocol is. */
 export class UpgradedActivity {
   readonly #socket: Socket;
@@ -36,11 +33,16 @@ export class UpgradedActivity {
     const { write } = socket;
     const watched = (...args: Parameters<Socket['write']>): boolean => {
       this.#look();
+      // What `onWrite` sends leaves together with this: the peer has no time to send something in between.
+      socket.cork();
       const result = write.apply(socket, args);
       this.#answered = socket.bytesRead;
       this.#wroteAt = this.#clock.monotonic();
       // After the frame, which may be written in parts.
-      queueMicrotask(onWrite);
+      queueMicrotask(() => {
+        onWrite();
+        socket.uncork();
+      });
       return result;
     };
     Object.defineProperty(socket, 'write', { value: watched, configurable: true, writable: true });
@@ -58,16 +60,19 @@ export class UpgradedActivity {
   }
 
   /**
-   * Whether the connection can be closed: it has received nothing for `graceMs`, or has been answered
-   * since. One that is always busy is closed right after an answer, once `graceMs` have passed.
+   * Whether the connection can be closed: nothing was received or sent for `graceMs`, or, once `graceMs`
+   * have passed, it has just been answered. Between an answer and that, the next message may be in
+   * transit, and would not be answered after the close frame.
    *
    * @param since - monotonic time of the beginning of the drain
+   * @param wrote - whether something has just been sent
    */
-  isQuiet(graceMs: number, since: number): boolean {
+  isQuiet(graceMs: number, since: number, wrote: boolean): boolean {
     this.#look();
     const now = this.#clock.monotonic();
     if (this.#answered !== this.#socket.bytesRead) return now - this.#readAt >= graceMs;
-    return now - since >= graceMs || now - Math.max(this.#readAt, this.#wroteAt) >= SETTLE_MS;
+    if (wrote && now - since >= graceMs) return true;
+    return now - Math.max(this.#readAt, this.#wroteAt) >= graceMs;
   }
 
   #look(): void {

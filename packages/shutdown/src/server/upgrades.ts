@@ -53,7 +53,7 @@ interface Upgraded {
 /**
  * Tracks the sockets that a server has handed over to other protocols. None of these protocols can say
  * "finish what you have sent" as HTTP does: after the close frame of a WebSocket no answer may be sent.
- * So a connection is closed when it is answered or idle, and no tracked work is pending.
+ * So a connection is closed right after an answer or when it is idle, and no tracked work is pending.
  */
 export class UpgradedSockets {
   readonly #options: UpgradeOptions;
@@ -75,7 +75,7 @@ export class UpgradedSockets {
     const activity = new UpgradedActivity(socket, this.#options.clock);
     this.#sockets.set(socket, { request, activity, closing: false });
     socket.once('close', () => this.#sockets.delete(socket));
-    if (this.#announced) activity.watch(this.#close);
+    if (this.#announced) activity.watch(() => this.#wrote(activity));
     // Deferred, so that the user's listener has answered the upgrade.
     if (this.#since !== undefined) nextTurn(() => this.drain());
   };
@@ -84,7 +84,9 @@ export class UpgradedSockets {
   announce(): void {
     if (this.#announced) return;
     this.#announced = true;
-    for (const { activity } of this.#sockets.values()) activity.watch(this.#close);
+    for (const { activity } of this.#sockets.values()) {
+      activity.watch(() => this.#wrote(activity));
+    }
   }
 
   /** Closes every WebSocket client and every tracked socket, including later ones. */
@@ -111,8 +113,22 @@ export class UpgradedSockets {
     this.#timer.unref();
   }
 
-  /** Closes what is due. @returns whether anything is left to close */
-  readonly #close = (): boolean => {
+  /** Closes a connection on which something has just been sent, if that was the last it waited for. */
+  #wrote(activity: UpgradedActivity): void {
+    const { clock, graceMs } = this.#options;
+    // It is called for every message.
+    if (this.#since !== undefined && clock.monotonic() - this.#since >= graceMs) {
+      this.#close(activity);
+    }
+  }
+
+  /**
+   * Closes what is due.
+   *
+   * @param wrote - looks at this connection only, on which something has just been sent
+   * @returns whether anything is left to close
+   */
+  #close(wrote?: UpgradedActivity): boolean {
     const { owner, webSockets } = this.#options;
     if (this.#since === undefined) return false;
     let left = false;
@@ -121,7 +137,8 @@ export class UpgradedSockets {
       // Not documented by `ws`. Without it the client is closed after the grace.
       const { _socket: socket } = client as { readonly _socket?: Socket };
       const activity = socket && this.#sockets.get(socket)?.activity;
-      if (!this.#isDue(activity)) {
+      if (wrote !== undefined && activity !== wrote) continue;
+      if (!this.#isDue(activity, wrote)) {
         left = true;
         continue;
       }
@@ -130,12 +147,12 @@ export class UpgradedSockets {
       notify(owner, 'webSockets', () => client.close(GOING_AWAY, 'going away'));
     }
     for (const [socket, upgraded] of this.#sockets) {
-      if (upgraded.closing) continue;
-      upgraded.closing = this.#closeSocket(socket, upgraded);
+      if (upgraded.closing || (wrote !== undefined && upgraded.activity !== wrote)) continue;
+      upgraded.closing = this.#closeSocket(socket, upgraded, wrote);
       left ||= !upgraded.closing;
     }
     return left;
-  };
+  }
 
   /** The list of clients is foreign code too: reading or iterating it may throw. */
   #clientsOf(server: WebSocketServerLike): WebSocketClientLike[] {
@@ -149,17 +166,23 @@ export class UpgradedSockets {
     return clients;
   }
 
-  #isDue(activity: UpgradedActivity | undefined): boolean {
+  #isDue(activity: UpgradedActivity | undefined, wrote: UpgradedActivity | undefined): boolean {
     const { clock, graceMs, limitMs, isBusy } = this.#options;
     const since = this.#since as number;
     const now = clock.monotonic();
     if (now - since >= limitMs - Math.min(HANDSHAKE_MS, limitMs / 2)) return true;
     if (isBusy()) return false;
-    return activity === undefined ? now - since >= graceMs : activity.isQuiet(graceMs, since);
+    return activity === undefined
+      ? now - since >= graceMs
+      : activity.isQuiet(graceMs, since, activity === wrote);
   }
 
   /** Closes a socket if it is due. @returns false if it must be asked again */
-  #closeSocket(socket: Socket, { request, activity }: Upgraded): boolean {
+  #closeSocket(
+    socket: Socket,
+    { request, activity }: Upgraded,
+    wrote: UpgradedActivity | undefined,
+  ): boolean {
     const { owner, closeUpgraded, webSockets } = this.#options;
     if (closeUpgraded !== undefined) {
       activity.unwatch();
@@ -170,7 +193,7 @@ export class UpgradedSockets {
     const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket';
     // Its client is closed through its WebSocket server.
     if (isWebSocket && webSockets.length > 0) return true;
-    if (!this.#isDue(activity)) return false;
+    if (!this.#isDue(activity, wrote)) return false;
     activity.unwatch();
     // After a close frame the peer sends one too, and the library ends the connection.
     if (isWebSocket) socket.write(CLOSE_FRAME);

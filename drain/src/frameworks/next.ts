@@ -1,0 +1,19 @@
+import type { RequestListener } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import createNext from 'next';
+import { appOf, type Framework, serverOf } from './app.ts';
+
+/** The app of Next, with a route handler for each path. */
+export const NEXT_APP: string = fileURLToPath(new URL('../../next-app', import.meta.url));
+
+/** A custom server of Next, built before. It does not speak HTTP/2. */
+export const next: Framework = async (transport, certificate) => {
+  // An export of CommonJS, which its types describe as a module.
+  const create = createNext as unknown as typeof createNext.default;
+  const app = create({ dev: false, dir: NEXT_APP });
+  await app.prepare();
+  return {
+    ...appOf(serverOf(transport, certificate, app.getRequestHandler() as RequestListener)),
+    close: () => app.close(),
+  };
+};

@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type LoadOptions, Tally } from './client/tally.ts';
+import { PROTOCOLS, type Protocol, type ProtocolName, ROWS } from './protocols.ts';
+import { LIMIT_MS } from './tools.ts';
+
+/** What one run measures. */
+export interface Cell {
+  readonly tool: string;
+  readonly row: string;
+  readonly protocol: ProtocolName;
+}
+
+/** Result of one run. */
+export interface Run {
+  readonly sent: number;
+  readonly lost: number;
+  /** Why requests were lost, each reason with its count. */
+  readonly reasons: Readonly<Record<string, number>>;
+  /** Connections, or streams of HTTP/2, that were refused. */
+  readonly refused: number;
+  /** Requests in flight when SIGTERM was sent. */
+  readonly inFlight: number;
+  /** Time from SIGTERM to the end of the process, in milliseconds. */
+  readonly endedMs: number;
+  /** Exit code, or the signal that ended the process. */
+  readonly end: string;
+}
+
+/** Time from SIGTERM to SIGKILL, in milliseconds. */
+const KILL_MS = LIMIT_MS + 3000;
+
+const SERVICE = fileURLToPath(new URL('../dist/service.js', import.meta.url));
+
+/** Starts a service and 240 clients, and sends it SIGTERM at a random moment. */
+export async function run(cell: Cell, whenTold: LoadOptions['whenTold']): Promise<Run> {
+  const row = ROWS[cell.row];
+  if (row === undefined) throw new Error(`no row ${cell.row}`);
+  const protocol: Protocol = PROTOCOLS[cell.protocol];
+  const transport = row.fallback ? 'h2' : protocol.transport;
+  const service = spawn(process.execPath, [SERVICE], {
+    env: {
+      ...process.env,
+      NODE_ENV: 'production',
+      FRAMEWORK: row.framework,
+      TRANSPORT: transport,
+      TOOL: cell.tool,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  service.stderr.on('data', (data) => {
+    said += data;
+  });
+  const ended = once(service, 'exit') as Promise<[number | null, string | null]>;
+  try {
+    const port = await portOf(service.stdout, ended, () => said);
+    const tally = new Tally();
+    const load = protocol.load({ port, tally, workers: 240, whenTold }, transport !== 'plain');
+    // Every client has connected.
+    while (tally.answered < 240 || tally.inFlight < 190) await sleep(2);
+    await sleep(Math.random() * 300);
+    // A random moment, but not one in which the machine has kept the clients from sending.
+    while (tally.inFlight < 190) await sleep(1);
+    const { inFlight } = tally;
+    const before = performance.now();
+    service.kill('SIGTERM');
+    const killing = setTimeout(() => service.kill('SIGKILL'), KILL_MS);
+    const [code, signal] = await ended;
+    clearTimeout(killing);
+    const endedMs = Math.round(performance.now() - before);
+    load.stop();
+    await load.done;
+    const reasons: Record<string, number> = {};
+    for (const reason of tally.lost) reasons[reason] = (reasons[reason] ?? 0) + 1;
+    const { sent, refused, lost } = tally;
+    const end = String(code ?? signal);
+    return { sent, lost: lost.length, reasons, refused, inFlight, endedMs, end };
+  } finally {
+    service.kill('SIGKILL');
+  }
+}
+
+async function portOf(
+  output: NodeJS.ReadableStream,
+  ended: Promise<unknown>,
+  errors: () => string,
+): Promise<number> {
+  let text = '';
+  const found = new Promise<number>((resolve) => {
+    output.on('data', (data) => {
+      text += data;
+      const port = /listening (\d+)/.exec(text)?.[1];
+      if (port !== undefined) resolve(Number(port));
+    });
+  });
+  const port = await Promise.race([found, ended]);
+  if (typeof port === 'number') return port;
+  throw new Error(`The service did not start: ${errors()}`);
+}
