@@ -78,10 +78,8 @@ export default {
       entry: [
         // Run by package.json, and started by run.ts as a process of its own.
         'src/{table,service}.ts',
-        'src/**/*.test.ts',
-        'test/**/*.test.ts',
       ],
-      project: ['src/**/*.ts', 'test/**/*.ts'],
+      project: ['src/**/*.ts'],
       // Next loads them.
       ignoreDependencies: ['react', 'react-dom'],
     },

@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
 
+const SIGNAL_EXIT = import.meta.resolve('signal-exit');
+
 /** Listens with the real `signal-exit` too, which many command-line tools bring along. */
 const SERVICE = (first: string, second: string) => `
   import http from 'node:http';
   import { gracefulShutdown } from '@temper/shutdown';
-  import { onExit } from 'signal-exit';
+  import { onExit } from '${SIGNAL_EXIT}';
   let shutdown;
   const ours = () => { shutdown = gracefulShutdown({ signals: ['SIGTERM'], delayMs: 0 }); };
   const theirs = () => onExit((code, signal) => console.log('cleaned up', code, signal));
