@@ -8,6 +8,7 @@ import fastify, {
 import { entityTag, noneMatchNames } from './conditional.ts';
 import { MAX_NAME_LENGTH, MAX_VERSION_LENGTH } from './names.ts';
 import { PROBLEM_MEDIA_TYPE, Problem, type ProblemCode, problemBody } from './problem.ts';
+import { isLocked } from './store.ts';
 import { nameRoute, traceIdOf } from './trace.ts';
 
 /** Default maximum size of a request body, in bytes. */
@@ -117,7 +118,7 @@ function answer(
   log: ErrorLog,
 ): void {
   const traceId = traceIdOf(request.headers.traceparent as string | undefined);
-  const known = error instanceof Problem ? error : problemOf(error);
+  const known = error instanceof Problem ? error : (lockedProblem(error) ?? problemOf(error));
   if (known === undefined) {
     log({
       level: 'error',
@@ -135,6 +136,13 @@ function answer(
     .header('content-type', PROBLEM_MEDIA_TYPE)
     .header('cache-control', 'no-store')
     .send(JSON.stringify(body));
+}
+
+function lockedProblem(error: unknown): Problem | undefined {
+  if (!isLocked(error)) return undefined;
+  return new Problem('locked', 'Another process uses the database. Nothing was changed.', {
+    headers: { 'retry-after': '1' },
+  });
 }
 
 /** Converts an error of Fastify to a problem. */

@@ -37,6 +37,7 @@ export const PROBLEMS = {
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
   'headers-too-large': { status: 431, title: 'Request headers too large' },
   internal: { status: 500, title: 'Internal server error' },
+  locked: { status: 503, title: 'The database is in use' },
 } as const;
 
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -1,4 +1,5 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manifest } from './manifest.ts';
 import { migrate } from './schema.ts';
 import type { TarballDigest } from './tarball.ts';
@@ -38,6 +39,38 @@ interface VersionRow {
   readonly published_at: string;
   readonly yanked_at: string | null;
   readonly yanked_reason: string | null;
+}
+
+/** Primary result codes of SQLite for a database that another process has locked. */
+const BUSY: readonly unknown[] = [5, 6];
+/** Longest wait for a lock of another process, and between two tries, in milliseconds. */
+const LOCK_WAIT_MS = 2_000;
+const LOCK_RETRY_MS = 50;
+
+/** Whether the database is locked by another process. */
+export function isLocked(error: unknown): boolean {
+  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
+  return (
+    code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' && BUSY.includes(errcode & 0xff)
+  );
+}
+
+/**
+ * Runs a change, again and again while another process has the database locked, for up to 2 s. Other
+ * requests are served meanwhile.
+ *
+ * @throws the error of SQLite when it is still locked then
+ */
+export async function whenFree<T>(work: () => T): Promise<T> {
+  const endsAt = performance.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isLocked(error) || performance.now() > endsAt) throw error;
+      await sleep(LOCK_RETRY_MS);
+    }
+  }
 }
 
 function prepareAll(database: DatabaseSync): Record<StatementName, StatementSync> {
@@ -91,6 +124,8 @@ export class PackageStore implements Disposable {
         PRAGMA busy_timeout = 2000;`);
       migrate(this.#database);
       this.#sql = prepareAll(this.#database);
+      // From here on a wait for a lock would block every request: see `whenFree`.
+      this.#database.exec('PRAGMA busy_timeout = 0;');
     } catch (error) {
       this.#database.close();
       throw error;
@@ -105,7 +140,7 @@ export class PackageStore implements Disposable {
       this.#database.exec('COMMIT');
       return result;
     } catch (error) {
-      this.#database.exec('ROLLBACK');
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
   }

@@ -5,7 +5,7 @@ import { checkContentDigest } from '../content-digest.ts';
 import { versionMetadata, versionPath } from '../metadata.ts';
 import { Problem } from '../problem.ts';
 import { ROUTES } from '../route-patterns.ts';
-import type { PackageStore } from '../store.ts';
+import { type PackageStore, whenFree } from '../store.ts';
 import { MAX_TARBALL_BYTES } from '../tarball.ts';
 import { requireVersion } from './read.ts';
 
@@ -43,7 +43,8 @@ export function writeRoutes(
           });
         }
         const { name, version } = admitted.entry.manifest;
-        const created = store.publish(admitted.entry);
+        const { entry } = admitted;
+        const created = await whenFree(() => store.publish(entry));
         const stored = store.find(name, version)!;
         if (!created) {
           // The digest lets a client that lost the first response detect that its publish succeeded.
@@ -74,14 +75,16 @@ export function writeRoutes(
   });
 }
 
-function setYanked(
+async function setYanked(
   store: PackageStore,
   request: FastifyRequest,
   yank: { readonly reason: string | undefined } | undefined,
-): unknown {
+): Promise<unknown> {
   const { name, version } = requireVersion(store, request).manifest;
   const at = new Date().toISOString();
-  store.setYanked(name, version, yank === undefined ? undefined : { at, reason: yank.reason });
+  await whenFree(() =>
+    store.setYanked(name, version, yank === undefined ? undefined : { at, reason: yank.reason }),
+  );
   return versionMetadata(store.find(name, version)!);
 }
 
