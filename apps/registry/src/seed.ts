@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { admitTarball } from './admission.ts';
-import type { NewVersion, PackageStore } from './store.ts';
+import { type NewVersion, type PackageStore, whenFree } from './store.ts';
 import { packTarball } from './tarball.ts';
 
 /** The same relative path works from `src` and `dist`. */
@@ -37,7 +37,7 @@ export async function seedOnce(store: PackageStore, dir: string = SEED_DIR): Pro
     }
     entries.push({ entry: admitted.entry, yanked });
   }
-  return store.transaction(() => {
+  const publishAll = (): number => {
     let published = 0;
     for (const { entry, yanked } of entries) {
       const { name, version } = entry.manifest;
@@ -49,7 +49,8 @@ export async function seedOnce(store: PackageStore, dir: string = SEED_DIR): Pro
     }
     store.setSetting(SEEDED, new Date().toISOString());
     return published;
-  });
+  };
+  return whenFree(() => store.transaction(publishAll));
 }
 
 async function readFiles(dir: string): Promise<Record<string, Uint8Array>> {

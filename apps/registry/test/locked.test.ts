@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { RegistryProcess } from '../src/launcher.ts';
+import { seedOnce } from '../src/seed.ts';
 import { DATABASE_FILE } from '../src/serve.ts';
-import { ask, json, publish, registryForTest } from './fixture.ts';
+import { PackageStore } from '../src/store.ts';
+import { ask, json, publish, registryForTest, temporaryDir } from './fixture.ts';
 
 /** Locks the database as another process would, for reading too. */
 function lock(dataDir: string): Disposable {
@@ -56,4 +58,16 @@ it('publishes once a short lock is over', async () => {
   await sleep(300);
   locked[Symbol.dispose]();
   expect((await waiting).status).toBe(201);
+}, 90_000);
+
+it('publishes the standard library once another process has released its lock', async () => {
+  const dataDir = temporaryDir();
+  using store = new PackageStore(join(dataDir, DATABASE_FILE));
+  const tries = vi.spyOn(store, 'transaction');
+  const locked = lock(dataDir);
+  const seeding = seedOnce(store);
+  await vi.waitFor(() => expect(tries.mock.results.length).toBeGreaterThan(0), { timeout: 60_000 });
+  expect(tries.mock.results[0]?.type).toBe('throw');
+  locked[Symbol.dispose]();
+  expect(await seeding).toBeGreaterThan(0);
 }, 90_000);
