@@ -77,6 +77,31 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
     { source: 'let f = fn(n: int): int { return n }\nprint(f(1))' },
     [422],
   ),
+  post(
+    'a package with the name of a member of Object.prototype',
+    '/v1/run',
+    { source: 'use constructor\nprint(1)' },
+    [404],
+  ),
+  post(
+    'protocols with names of Object.prototype',
+    '/v1/check',
+    {
+      protocols: [{ name: 'constructor', extends: ['toString'] }],
+      against: ['valueOf'],
+      structure: {},
+    },
+    [422],
+  ),
+  post(
+    'a type with members of Object.prototype',
+    '/v1/check',
+    {
+      protocols: [{ name: 'P', methods: { toString: { parameters: [] } } }],
+      structure: { methods: { valueOf: { parameters: [] } } },
+    },
+    [200],
+  ),
   post('an infinite loop', '/v1/run', { source: 'while true { }' }, [422]),
   post(
     'unbounded output',

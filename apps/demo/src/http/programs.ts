@@ -62,7 +62,9 @@ export async function readyProgram(
   }
   const fetched = await Promise.all(
     [...names].map(async (name) => {
-      const answer = await hardening.registry.fetchPackage(name, ranges[name] ?? '*', options);
+      // A name is chosen by the caller: `constructor` is not a range, though every object has it.
+      const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined;
+      const answer = await hardening.registry.fetchPackage(name, range ?? '*', options);
       return { name, ...answer };
     }),
   );

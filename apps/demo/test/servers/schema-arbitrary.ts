@@ -18,6 +18,27 @@ export interface Schema {
   readonly maximum?: number;
 }
 
+/** Names that every plain object seems to have. */
+const PROTOTYPE_NAMES = Object.getOwnPropertyNames(Object.prototype);
+/** Numbers at the edges of what their types can hold. */
+const EDGES = [
+  -1,
+  -0,
+  0,
+  1,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53 - 1,
+  2 ** 53,
+  1e21,
+  1e308,
+  -1e308,
+  5e-324,
+  0.1,
+  1.5,
+] as const;
+
 /** Strings that have a meaning for the service, used in addition to random ones. */
 const TEXTS = [
   '',
@@ -33,8 +54,12 @@ const TEXTS = [
   'Reader',
   'name: x\noperators: []\nfunctions: []\n',
   '\u0000\uFFFF😀',
+  ...PROTOTYPE_NAMES,
+  ...PROTOTYPE_NAMES.map((name) => `use ${name}\nprint(${name}.f(1))`),
+  ...PROTOTYPE_NAMES.map((name) => `let ${name} = 1\nprint(${name})`),
+  ...PROTOTYPE_NAMES.map((name) => `fn ${name}(n: int): int { return n }\nprint(${name}(1))`),
 ] as const;
-const MEMBERS = ['std.math', 'main.pc', 'read', '__proto__', 'constructor', 'a'] as const;
+const MEMBERS = ['std.math', 'main.pc', 'read', 'a', ...PROTOTYPE_NAMES] as const;
 /** Maximum size of generated lists and objects. */
 const MOST = 5;
 
@@ -64,7 +89,10 @@ function allowedBy(schema: Schema): fc.Arbitrary<unknown> {
     case 'string':
       return textOf(schema);
     case 'integer':
-      return fc.integer({ min: schema.minimum ?? 0, max: schema.maximum ?? 1_000 });
+      return fc.oneof(
+        fc.integer({ min: schema.minimum ?? 0, max: schema.maximum ?? 1_000 }),
+        fc.constantFrom(schema.minimum ?? 0, schema.maximum ?? 1_000),
+      );
     case 'boolean':
       return fc.boolean();
     default:
@@ -88,20 +116,48 @@ export function nearly(schema: Schema): fc.Arbitrary<unknown> {
   return fc.oneof(
     { weight: 6, arbitrary: allowedBy(schema) },
     { weight: 2, arbitrary: allowedBy(schema).chain(broken) },
-    { weight: 1, arbitrary: fc.jsonValue() },
+    { weight: 1, arbitrary: fc.oneof(fc.jsonValue(), fc.constantFrom(...EDGES), deep, wide) },
   );
 }
+
+/** Values that are nested deeply. */
+const deep: fc.Arbitrary<unknown> = fc
+  .tuple(fc.nat(2_000), fc.constantFrom('', 'methods', 'structure', '__proto__', 'source'))
+  .map(([depth, name]) => {
+    let value: unknown = 1;
+    for (let level = 0; level < depth; level += 1)
+      value = name === '' ? [value] : { [name]: value };
+    return value;
+  });
+
+/** Values with many members. */
+const wide: fc.Arbitrary<unknown> = fc
+  .tuple(fc.nat(5_000), fc.boolean())
+  .map(([width, asList]) =>
+    asList
+      ? Array.from({ length: width }, (_, index) => index)
+      : Object.fromEntries(Array.from({ length: width }, (_, index) => [`m${index}`, '*'])),
+  );
 
 /** Removes, replaces or adds one member. */
 function broken(value: unknown): fc.Arbitrary<unknown> {
   if (typeof value !== 'object' || value === null) return fc.jsonValue();
   const names = Object.keys(value);
-  return fc.tuple(fc.nat(), fc.jsonValue(), fc.nat(2)).map(([at, strange, how]) => {
+  const unlike = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom(...EDGES, ...PROTOTYPE_NAMES),
+    deep,
+    wide,
+  );
+  return fc.tuple(fc.nat(), unlike, fc.nat(3)).map(([at, strange, how]) => {
     const copy: Record<string, unknown> = { ...value };
     const name = names[at % Math.max(1, names.length)];
     if (how === 0 && name !== undefined) delete copy[name];
     else if (how === 1 && name !== undefined) copy[name] = strange;
-    else copy[`x${at}`] = strange;
-    return copy;
+    else if (how === 2) copy[`x${at}`] = strange;
+    if (how < 3) return copy;
+    // An own member even when it is `__proto__`.
+    const inherited = PROTOTYPE_NAMES[at % PROTOTYPE_NAMES.length] as string;
+    return Object.fromEntries([...Object.entries(copy), [inherited, strange]]);
   });
 }
