@@ -95,7 +95,7 @@ export const COMMAND_NAMES: readonly string[] = Object.keys(USAGE);
 
 /** Help for one command, or an overview. */
 export function help(command?: string): string {
-  const usage = command === undefined ? undefined : USAGE[command];
+  const usage = command !== undefined && Object.hasOwn(USAGE, command) ? USAGE[command] : undefined;
   return usage === undefined
     ? `temper-audit <command> <log> [options]\n\n  ${COMMANDS}\n\n${LOG}\n\nRun 'temper-audit <command> --help' for the options of a command. ${CODES}\n`
     : `${usage}\n\n${LOG}\n\n${CODES}\n`;

@@ -111,7 +111,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<ExitCode> {
     await io.stdout.write(`${VERSION}\n`);
     return EXIT.ok;
   }
-  const command = COMMANDS[name];
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     throw new UsageError(`Unknown command '${name}'; known are ${COMMAND_NAMES.join(', ')}.`);
   }

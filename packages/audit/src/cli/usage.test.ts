@@ -120,6 +120,16 @@ describe('checkpoint', () => {
 });
 
 describe('usage', () => {
+  it.each(Object.getOwnPropertyNames(Object.prototype))(
+    'takes %s, which every object has, for no command',
+    async (name) => {
+      const unknown = await command([name, database]);
+      expect(unknown.code).toBe(2);
+      expect(unknown.err).toContain(`Unknown command '${name}'`);
+      expect(await command(['help', name])).toEqual(await command(['help']));
+    },
+  );
+
   it.each([
     [[], 2],
     [['nothing'], 2],
