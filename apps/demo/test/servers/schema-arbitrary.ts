@@ -55,10 +55,24 @@ const TEXTS = [
   'name: x\noperators: []\nfunctions: []\n',
   '\u0000\uFFFF😀',
   ...PROTOTYPE_NAMES,
-  ...PROTOTYPE_NAMES.map((name) => `use ${name}\nprint(${name}.f(1))`),
-  ...PROTOTYPE_NAMES.map((name) => `let ${name} = 1\nprint(${name})`),
-  ...PROTOTYPE_NAMES.map((name) => `fn ${name}(n: int): int { return n }\nprint(${name}(1))`),
 ] as const;
+
+/**
+ * Programs with a name that every object has. `constructor` is the only one that is a package name too, so it
+ * is as frequent as all others.
+ */
+const inheritedNames: fc.Arbitrary<string> = fc
+  .tuple(
+    fc.oneof(fc.constant('constructor'), fc.constantFrom(...PROTOTYPE_NAMES)),
+    fc.constantFrom<(name: string) => string>(
+      (name) => `use ${name}\nprint(1)`,
+      (name) => `use ${name}\nprint(${name}.f(1))`,
+      (name) => `let ${name} = 1\nprint(${name})`,
+      (name) => `fn ${name}(n: int): int { return n }\nprint(${name}(1))`,
+    ),
+  )
+  .map(([name, program]) => program(name));
+
 const MEMBERS = ['std.math', 'main.pc', 'read', 'a', ...PROTOTYPE_NAMES] as const;
 /** Maximum size of generated lists and objects. */
 const MOST = 5;
@@ -107,6 +121,7 @@ function textOf({ pattern, format, minLength = 0, maxLength = 100 }: Schema): fc
   const random = fc.string({ minLength, maxLength: Math.min(maxLength, 200), unit: 'binary' });
   return fc.oneof(
     fc.constantFrom(...TEXTS).filter((text) => text.length >= minLength),
+    inheritedNames,
     random,
   );
 }
