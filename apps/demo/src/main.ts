@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
   // Must run before the modules that it instruments are loaded.
-  const telemetry = await startTelemetry(process.env, log);
+  const telemetry = await startTelemetry(process.env, log, line.allowedHosts);
   if (line.command === 'scenario') {
     const { scenarioCommand } = await import('./cli/scenario-command.ts');
     await scenarioCommand(line, telemetry, log);

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { Hosts } from './hosts.ts';
 import { Problem } from './problem.ts';
 
 interface AccessOptions {
@@ -9,7 +10,6 @@ interface AccessOptions {
   readonly token?: string;
 }
 
-const OF_THIS_MACHINE = ['localhost', '127.0.0.1', '[::1]'];
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
@@ -18,19 +18,25 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
  */
 export class Access {
   readonly token: string;
-  readonly #hosts: ReadonlySet<string>;
+  readonly #hosts: Hosts;
   readonly #digest: Buffer;
 
   constructor(options: AccessOptions) {
     this.token = options.token ?? randomBytes(32).toString('base64url');
-    this.#hosts = new Set([...OF_THIS_MACHINE, ...options.hosts].map((host) => host.toLowerCase()));
+    this.#hosts = new Hosts(options.hosts);
     this.#digest = digestOf(this.token);
   }
 
-  /** @throws {Problem} 421 unless the `Host` header names an accepted host */
-  checkHost(headers: IncomingHttpHeaders): void {
-    const host = (headers.host ?? '').toLowerCase().replace(/:\d+$/, '');
-    if (this.#hosts.has(host)) return;
+  /**
+   * @param rawHeaders - names and values in turn
+   * @throws {Problem} 421 unless the `Host` header names an accepted host, 400 when there are several
+   */
+  checkHost(rawHeaders: readonly string[]): void {
+    const verdict = this.#hosts.judge(rawHeaders);
+    if (verdict === 'repeated') {
+      throw new Problem('bad-request', 'A request must have one Host header.');
+    }
+    if (verdict === 'accepted') return;
     throw new Problem(
       'misdirected-request',
       'This service does not accept that host name. Start it with --allow-host to add one.',

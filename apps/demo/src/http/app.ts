@@ -19,6 +19,7 @@ import { nameRoute, traceIdOf } from './trace-id.ts';
 const MAX_PARAM_LENGTH = 3 * 100;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 20_000;
+const TIMEOUT_CHECK_MS = 1_000;
 
 /** Logs unexpected errors. The response contains only the trace id. */
 type FailureLog = (failure: {
@@ -44,7 +45,8 @@ export function createApp(logFailure: FailureLog): FastifyInstance {
     logger: false,
     bodyLimit: LIMITS.bodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    // Node checks the two timeouts in this interval, which is 30 s by default.
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
     // Idle connections must not delay the shutdown.
     forceCloseConnections: 'idle',
     return503OnClosing: false,

@@ -11,7 +11,7 @@ export function clientOf({ access }: Pick<HttpContext, 'access'>, request: Fasti
 export function addGuards(app: FastifyInstance, context: HttpContext): void {
   const { access, clients } = context;
   app.addHook('onRequest', async (request, reply) => {
-    access.checkHost(request.headers);
+    access.checkHost(request.raw.rawHeaders);
     access.checkOrigin(request.method, request.headers);
     // Only the API is rate-limited; page files and health probes are cheap.
     if (request.url.startsWith('/v1/')) {

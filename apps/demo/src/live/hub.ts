@@ -4,8 +4,10 @@ import type { ServerResponse } from 'node:http';
 interface HubOptions {
   /** Total length of the events kept for reconnecting listeners, in characters. @defaultValue 1_000_000 */
   readonly keptLength?: number;
-  /** Maximum number of concurrent listeners. @defaultValue 32 */
+  /** Maximum number of concurrent listeners. @defaultValue 256 */
   readonly maxListeners?: number;
+  /** Maximum number of concurrent listeners of one client. @defaultValue 8 */
+  readonly maxPerClient?: number;
   /** Bytes buffered for one listener before it is disconnected. @defaultValue 524_288 */
   readonly maxWaitingBytes?: number;
   /** Interval of the heartbeat comments, in milliseconds. @defaultValue 15_000 */
@@ -30,7 +32,8 @@ export class EventHub {
   /** Prefix of event ids, so that ids of an earlier process are recognised as unknown. */
   readonly #run = randomBytes(4).toString('hex');
   readonly #kept: Frame[] = [];
-  readonly #listeners = new Set<ServerResponse>();
+  /** The listeners, with their clients. */
+  readonly #listeners = new Map<ServerResponse, string>();
   #keptLength = 0;
   #sequence = 0;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -39,7 +42,8 @@ export class EventHub {
   constructor(options: HubOptions = {}) {
     this.#limits = {
       keptLength: 1_000_000,
-      maxListeners: 32,
+      maxListeners: 256,
+      maxPerClient: 8,
       maxWaitingBytes: 512 * 1024,
       heartbeatMs: 15_000,
       ...options,
@@ -50,8 +54,12 @@ export class EventHub {
     return this.#listeners.size;
   }
 
-  get full(): boolean {
-    return this.#closed || this.#listeners.size >= this.#limits.maxListeners;
+  /** Whether a client can have no more listeners: there are too many, of its own or of all. */
+  isFullFor(client: string): boolean {
+    const { maxListeners, maxPerClient } = this.#limits;
+    if (this.#closed || this.#listeners.size >= maxListeners) return true;
+    const own = [...this.#listeners.values()].filter((one) => one === client);
+    return own.length >= maxPerClient;
   }
 
   /** Sends an event to all listeners and keeps it for reconnecting ones. */
@@ -64,16 +72,22 @@ export class EventHub {
     while (this.#keptLength > this.#limits.keptLength) {
       this.#keptLength -= this.#kept.shift()?.text.length ?? 0;
     }
-    for (const listener of this.#listeners) this.#send(listener, frame.text);
+    for (const listener of this.#listeners.keys()) this.#send(listener, frame.text);
   }
 
   /**
    * Turns a response into an event stream. It starts with the missed events, or with a `hello` event
    * that has the full state.
    *
+   * @param client - whose listener it is
    * @param lastEventId - the `Last-Event-ID` header of a reconnecting listener
    */
-  connect(response: ServerResponse, lastEventId: string | undefined, hello: () => unknown): void {
+  connect(
+    client: string,
+    response: ServerResponse,
+    lastEventId: string | undefined,
+    hello: () => unknown,
+  ): void {
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
@@ -84,7 +98,7 @@ export class EventHub {
     const missed = this.#missedSince(lastEventId);
     if (missed === undefined) response.write(this.#frame('hello', hello()));
     else for (const { text } of missed) response.write(text);
-    this.#listeners.add(response);
+    this.#listeners.set(response, client);
     const gone = (): void => this.#remove(response);
     response.once('close', gone).once('error', gone);
     this.#heartbeat ??= setInterval(() => this.#beat(), this.#limits.heartbeatMs).unref();
@@ -93,7 +107,7 @@ export class EventHub {
   /** Closes all streams and accepts no more. */
   close(): void {
     this.#closed = true;
-    for (const listener of this.#listeners) {
+    for (const listener of this.#listeners.keys()) {
       listener.end();
       this.#remove(listener);
     }
@@ -118,7 +132,7 @@ export class EventHub {
   }
 
   #beat(): void {
-    for (const listener of this.#listeners) this.#send(listener, ': heartbeat\n\n');
+    for (const listener of this.#listeners.keys()) this.#send(listener, ': heartbeat\n\n');
   }
 
   #remove(listener: ServerResponse): void {

@@ -40,12 +40,13 @@ const NOTHING: Telemetry = {
 export async function startTelemetry(
   env: Environment,
   log: (line: string) => void,
+  allowedHosts: readonly string[] = [],
 ): Promise<Telemetry> {
   const plan = telemetryPlan(env);
   for (const warning of plan.warnings) log(`telemetry: ${warning}.`);
   if (plan.disabled) return NOTHING;
   try {
-    return await start(plan, env, log);
+    return await start(plan, env, log, allowedHosts);
   } catch (error) {
     log(`telemetry: not started: ${messageOf(error)}`);
     return NOTHING;
@@ -56,6 +57,7 @@ async function start(
   plan: TelemetryPlan,
   env: Environment,
   log: (line: string) => void,
+  allowedHosts: readonly string[],
 ): Promise<Telemetry> {
   const [
     { diag, DiagLogLevel },
@@ -90,7 +92,8 @@ async function start(
     traces,
     ...(await exportingProcessors(plan.traceExporters)),
   ];
-  const prometheus = plan.metrics === 'ours' ? await openPrometheus(plan, log) : undefined;
+  const prometheus =
+    plan.metrics === 'ours' ? await openPrometheus(plan, log, allowedHosts) : undefined;
   const sdk = new NodeSDK({
     // Resource detectors override this name, so that OTEL_SERVICE_NAME wins.
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': SERVICE_NAME })),
@@ -128,6 +131,7 @@ async function start(
 async function openPrometheus(
   plan: TelemetryPlan,
   log: (line: string) => void,
+  allowedHosts: readonly string[],
 ): Promise<{
   readonly exporter: import('@opentelemetry/exporter-prometheus').PrometheusExporter;
   readonly endpoint: MetricsEndpoint | undefined;
@@ -143,7 +147,7 @@ async function openPrometheus(
   });
   const { host, port } = plan.prometheus;
   try {
-    return { exporter, endpoint: await serveMetrics(exporter, plan.prometheus) };
+    return { exporter, endpoint: await serveMetrics(exporter, plan.prometheus, allowedHosts) };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === 'EADDRINUSE' ? 'is in use' : `is not available (${messageOf(error)})`;

@@ -1,5 +1,7 @@
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { EventHub } from '../../src/live/hub.ts';
 import { until } from './demo-process.ts';
 import { type RunningService, runService } from './running-service.ts';
 
@@ -17,10 +19,17 @@ interface Listener {
 }
 
 /** Opens the event stream as a browser does. */
-function listen({ url }: RunningService, lastEventId?: string): Listener {
+function listen(
+  { url }: Pick<RunningService, 'url'>,
+  lastEventId?: string,
+  given: Readonly<Record<string, string>> = {},
+): Listener {
   const events: ServerEvent[] = [];
   let [text, comments, closed] = ['', 0, false];
-  const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+  const headers = {
+    ...given,
+    ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
+  };
   const sent = request(`${url}/v1/events`, { headers }, (response) => {
     response.setEncoding('utf8').on('data', (part: string) => {
       text += part;
@@ -109,11 +118,16 @@ describe('the event stream', () => {
     for (const one of [witness, second, stranger]) one.close();
   });
 
-  it('rejects the 33rd listener with 503 and closes all streams on shutdown', async () => {
+  it('rejects the ninth listener of a client with 503, has places for another, and closes all on shutdown', async () => {
     const service = await runService(['--no-load']);
-    const listeners = Array.from({ length: 32 }, () => listen(service));
-    await until(() => listeners.every(({ events }) => events.length > 0), 10_000, '32 listeners');
+    const listeners = Array.from({ length: 8 }, () => listen(service));
+    await until(() => listeners.every(({ events }) => events.length > 0), 10_000, '8 listeners');
     expect((await service.call({ path: '/v1/events' })).status).toBe(503);
+    // Requests with the token are another client.
+    const others = Array.from({ length: 8 }, () => listen(service, undefined, service.withToken));
+    await until(() => others.every(({ events }) => events.length > 0), 10_000, '8 others');
+    const headers = service.withToken;
+    expect((await service.call({ path: '/v1/events', headers })).status).toBe(503);
     listeners[0]?.close();
     await until(
       async () => {
@@ -128,6 +142,36 @@ describe('the event stream', () => {
     );
     service.demo.child.kill('SIGTERM');
     expect(await service.demo.exited).toEqual({ code: 0, signal: null });
-    await until(() => listeners.every(({ closed }) => closed()), 5_000, 'the end of all');
+    const all = [...listeners, ...others];
+    await until(() => all.every(({ closed }) => closed()), 5_000, 'the end of all');
   });
+});
+
+it('an event hub is full for everybody when it has its most listeners', async () => {
+  const hub = new EventHub({ maxListeners: 3, maxPerClient: 2 });
+  const server = createServer((request, response) => {
+    const client = request.headers['x-client'] as string;
+    if (hub.isFullFor(client)) response.writeHead(503).end();
+    else hub.connect(client, response, undefined, () => ({}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  const listener = async (client: string): Promise<Listener | undefined> => {
+    const one = listen({ url }, undefined, { 'x-client': client });
+    await until(() => one.events.length > 0 || one.closed(), 10_000, 'an answer');
+    return one.events.length > 0 ? one : undefined;
+  };
+  expect(await listener('a')).toBeDefined();
+  const second = await listener('a');
+  expect(second).toBeDefined();
+  expect(await listener('a')).toBeUndefined();
+  expect(await listener('b')).toBeDefined();
+  expect(await listener('c')).toBeUndefined();
+  second?.close();
+  await until(() => hub.listeners === 2, 10_000, 'the end of a listener');
+  expect(await listener('c')).toBeDefined();
+  hub.close();
+  expect(await listener('d')).toBeUndefined();
+  await new Promise((resolve) => server.close(resolve));
 });

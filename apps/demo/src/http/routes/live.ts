@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { policiesView } from '../../live/views.ts';
 import type { HttpContext } from '../context.ts';
 import { documented } from '../documented.ts';
+import { clientOf } from '../guards.ts';
 import { Problem } from '../problem.ts';
 
 /** Routes for the page: the event stream and the token. */
@@ -30,10 +31,18 @@ export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
       }),
     },
     (request, reply) => {
-      if (hub.full) throw new Problem('too-many-listeners', 'Too many event streams are open.');
+      const client = clientOf(context, request);
+      if (hub.isFullFor(client)) {
+        throw new Problem('too-many-listeners', 'Too many event streams are open.');
+      }
       const lastEventId = request.headers['last-event-id'];
       reply.hijack();
-      hub.connect(reply.raw, typeof lastEventId === 'string' ? lastEventId : undefined, hello);
+      hub.connect(
+        client,
+        reply.raw,
+        typeof lastEventId === 'string' ? lastEventId : undefined,
+        hello,
+      );
     },
   );
 
