@@ -14,13 +14,13 @@ import type { RefusalListener, Refusing } from '../refusals.ts';
 import { type Levels, observeLevels } from '../telemetry.ts';
 import { readPeek } from '../wait/acquire-options.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
+import { UsualLatency } from '../wait/usual-latency.ts';
 import {
   type AdaptiveConcurrencyOptions,
   type LimitChange,
   type ResolvedAdaptiveOptions,
   resolveAdaptiveOptions,
 } from './options.ts';
-import { UsualLatency } from './usual-latency.ts';
 
 /**
  * A lease whose end trains the limit. {@link release} reports that the call went well; only the first
@@ -135,8 +135,7 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const { turns } = this.#gate;
-    const waits = !turns.enter(call.cost);
-    if (waits) await turns.wait(call);
+    const answered = turns.enter(call.cost) ? undefined : await turns.wait(call);
     const lease = this.#lease(call.cost);
     if (call.aborted) {
       lease.end('ignored');
@@ -151,7 +150,8 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
     }
     const { waitedMs } = measured;
     const tookMs = this.clock.monotonic() - lease.startedAt - waitedMs;
-    lease.end(this.#endingOf(outcome, measured, tookMs, waits), waitedMs);
+    lease.end(this.#endingOf(outcome, measured, tookMs, answered !== undefined), waitedMs);
+    if (outcome.ok) answered?.();
     if (outcome.ok) return outcome.value;
     throw outcome.error;
   }

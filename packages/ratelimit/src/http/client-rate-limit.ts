@@ -127,7 +127,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    if (!this.#turns.enter(call.cost)) await this.#turns.wait(call);
+    const answered = this.#turns.enter(call.cost) ? undefined : await this.#turns.wait(call);
     const lease = this.#lease(call.cost);
     if (call.aborted) {
       lease.withdraw();
@@ -140,6 +140,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
       lease.settle({ ok: false, error }, call);
       throw error;
     }
+    answered?.();
     lease.settle({ ok: true, value }, call);
     return value;
   }

@@ -4,6 +4,7 @@ import type { LimiterObserver } from '../telemetry.ts';
 import { Forecast } from '../wait/forecast.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { Turns } from '../wait/turns.ts';
+import type { UsualLatency } from '../wait/usual-latency.ts';
 import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
 
 /** The keys' states, by slot. */
@@ -35,11 +36,12 @@ export class KeyGate implements Gate {
     slot: number,
     options: ResolvedQueueOptions,
     observer: LimiterObserver,
+    usual: UsualLatency,
   ) {
     this.#slots = slots;
     this.#slot = slot;
     this.#forecast = new Forecast(slots.ruleOf(slot));
-    this.turns = new Turns(this, options, observer);
+    this.turns = new Turns(this, options, observer, usual);
   }
 
   get name(): string {

@@ -15,6 +15,7 @@ import { checkCapacity } from '../wait/acquire-options.ts';
 import type { Forecast } from '../wait/forecast.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import type { Turns } from '../wait/turns.ts';
+import { UsualLatency } from '../wait/usual-latency.ts';
 import type { WaitQueue } from '../wait/wait-queue.ts';
 import { FormerRules } from './former-rules.ts';
 import { KeyGate } from './key-gate.ts';
@@ -58,6 +59,8 @@ export class RateTable implements KeyTable {
   /** The rules of keys whose plan has another one than the limiter. */
   readonly #rules = new Map<number, Rule>();
   readonly #formers = new FormerRules();
+  /** Of all keys, as a gate only lives while calls wait. */
+  readonly #usual = new UsualLatency();
 
   constructor({ rule, plans, queue, maxKeys, idleMs }: RateTableOptions) {
     this.name = queue.name;
@@ -102,9 +105,14 @@ export class RateTable implements KeyTable {
   }
 
   async #runInTurn<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
-    await this.#admit(key, call.cost, (turns) => turns.wait(call));
+    let answered: (() => void) | undefined;
+    await this.#admit(key, call.cost, async (turns) => {
+      answered = await turns.wait(call);
+    });
     if (call.aborted) throw call.reason;
-    return await operation(call);
+    const value = await operation(call);
+    answered?.();
+    return value;
   }
 
   /** Takes units of a slot if they are available and no call waits for them. */
@@ -155,7 +163,7 @@ export class RateTable implements KeyTable {
   #pin(slot: number): KeyGate {
     let gate = this.#waiting.get(slot);
     if (gate === undefined) {
-      gate = new KeyGate(this, slot, this.#queue, this.#observer);
+      gate = new KeyGate(this, slot, this.#queue, this.#observer, this.#usual);
       this.#index.pin(slot);
       this.#waiting.set(slot, gate);
     }

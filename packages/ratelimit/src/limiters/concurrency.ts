@@ -81,10 +81,12 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const gate = this.#gate;
     const { cost } = call;
-    if (!gate.turns.enter(cost)) await gate.turns.wait(call);
+    const answered = gate.turns.enter(cost) ? undefined : await gate.turns.wait(call);
     try {
       if (call.aborted) throw call.reason;
-      return await operation(call);
+      const value = await operation(call);
+      answered?.();
+      return value;
     } finally {
       gate.giveBack(cost);
     }

@@ -120,9 +120,11 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   async #runInTurn<T>(operation: Operation<T>, call: Call): Promise<T> {
-    await this.#turns.wait(call);
+    const answered = await this.#turns.wait(call);
     if (call.aborted) throw call.reason;
-    return await operation(call);
+    const value = await operation(call);
+    answered();
+    return value;
   }
 
   get capacity(): number {

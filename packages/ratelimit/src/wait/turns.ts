@@ -5,6 +5,7 @@ import type { LimiterObserver } from '../telemetry.ts';
 import { checkCapacity, readOptions } from './acquire-options.ts';
 import { fairLine } from './fairness.ts';
 import type { ResolvedQueueOptions } from './options.ts';
+import { UsualLatency } from './usual-latency.ts';
 import { type Gate, refusal, WaitQueue } from './wait-queue.ts';
 
 /** Decides for each call at a gate whether it passes at once, waits or is refused, and counts it. */
@@ -14,9 +15,18 @@ export class Turns {
   readonly #observer: LimiterObserver;
   /** Created when the first call has to wait. */
   #queue: WaitQueue | undefined;
+  /** Of the calls that have waited. */
+  #usual: UsualLatency | undefined;
 
-  constructor(gate: Gate, options: ResolvedQueueOptions, observer: LimiterObserver) {
+  /** @param usual - shared with other gates; by default it is of the calls at this one */
+  constructor(
+    gate: Gate,
+    options: ResolvedQueueOptions,
+    observer: LimiterObserver,
+    usual?: UsualLatency,
+  ) {
     this.#gate = gate;
+    this.#usual = usual;
     this.#options = options;
     this.#observer = observer;
     this.#queue = undefined;
@@ -69,12 +79,23 @@ export class Turns {
 
   /**
    * Waits for the turn of a call that did not pass at once. The units are taken when this resolves,
-   * even if the call has been aborted in the same moment.
+   * even if the call has been aborted in the same moment. It does not wait longer than leaves its operation as
+   * much time as others take.
+   *
+   * @returns to be called when the operation has returned a value
    */
-  async wait(call: Call): Promise<void> {
+  async wait(call: Call): Promise<() => void> {
     const { clock } = this.#options;
-    const longestMs = call.remainingMs(clock);
+    const neededMs = this.#usual?.neededMs(clock.monotonic()) ?? 0;
+    const longestMs = call.remainingMs(clock) - neededMs;
     await call.awaitCapacity(() => this.#wait(call.cost, call.key, longestMs, call), clock);
+    const since = clock.monotonic();
+    return () => {
+      if (call.endedBy !== undefined) return; // too late
+      const now = clock.monotonic();
+      this.#usual ??= new UsualLatency();
+      this.#usual.answered(now - since, now);
+    };
   }
 
   /** Units have come back, or the limit has changed: serves the calls whose turn has come. */
