@@ -84,8 +84,8 @@ export default {
       ignoreDependencies: ['react', 'react-dom'],
     },
     compat: {
-      // Run by .ci/run, and the environments that it finds by their place.
-      entry: ['run.mjs', 'environments/*.mjs', 'test/**/*.test.mjs'],
+      // Run by .ci/run and the workflow, and the environments that run.mjs finds by their place.
+      entry: ['run.mjs', 'built.mjs', 'environments/*.mjs', 'test/**/*.test.mjs'],
       // The programs in fixtures are copied into the environments, and import what is installed there.
       project: ['**/*.mjs', '!fixtures/**'],
     },

@@ -23,7 +23,10 @@ what it prints, sends or compiles. The rows that CI runs on every change are tho
 \`node compat/run.mjs --short\`.
 
 To repeat a row, run its command in a checkout under Node 24 with pnpm:
-\`npx -p node@24 -p pnpm@12 -c '<command>'\`. It builds and packs first.`;
+\`npx -p node@24 -p pnpm@12 -c '<command>'\`. It builds and packs first.
+
+All rows were run on Linux. macOS and Windows have legs of the workflow (\`.github/workflows/ci.yml\`) and nothing else:
+nothing on this page says that Temper works there.`;
 
 /** The page for these results. */
 export function tableOf(results) {

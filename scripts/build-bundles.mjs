@@ -3,7 +3,7 @@
 // declarations of every module. Runs in the folder of the package, after `tsc -b`. Only what has changed is
 // written, so that a build under way never shows a half-written file that nobody changed.
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { build, transform } from 'esbuild';
 import { commonJsManifest, entriesOf, moveSources, sourcesOf } from './rules/bundles.mjs';
 
@@ -52,7 +52,7 @@ for (const [path, text] of bundles) {
     },
   );
   const target = join(COMMON_JS, relative(ESM, path));
-  files.set(target, `${converted.code}//# sourceMappingURL=${target.split('/').pop()}.map\n`);
+  files.set(target, `${converted.code}//# sourceMappingURL=${basename(target)}.map\n`);
   files.set(`${target}.map`, converted.map);
 }
 for (const module of sourcesOf(manifest, globSync('src/**/*.ts'))) {

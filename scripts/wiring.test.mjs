@@ -78,6 +78,19 @@ describe('the workflow', () => {
     );
   });
 
+  it('runs the unit tests and what was built under the Node that a leg names, after the one that builds', () => {
+    const job = workflow.slice(workflow.indexOf('\n  packages:'), workflow.indexOf('\n  servers:'));
+    const steps = [...job.matchAll(/^ +(?:- run|node-version): (.*)$/gm)].map(([, value]) => value);
+    expect(steps.filter((step) => !/pnpm/.test(step))).toEqual([
+      '24',
+      `\${{ matrix.node }}`,
+      'node scripts/test-packages.mjs',
+      'node compat/built.mjs',
+    ]);
+    expect(job).toContain('os: [ubuntu-latest, macos-latest, windows-latest]');
+    for (const node of ['20.19', '22.15', '24', '26']) expect(job).toContain(`"${node}"`);
+  });
+
   it('tests the packages under the lowest Node that they claim, and with the pnpm of the repository', () => {
     const lowest = published.map(({ folder }) => readJson(`${folder}/package.json`).engines.node);
     for (const range of new Set(lowest)) expect(workflow).toContain(`"${lowestOf(range)}"`);

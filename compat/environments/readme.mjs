@@ -4,24 +4,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXAMPLES } from '../fixtures/readme/examples.mjs';
-import { ROOT } from '../pack.mjs';
 import { freePort } from '../processes.mjs';
+import { blocksOf, importLines, installed, partsOf, readText } from '../readme-text.mjs';
 import { startRedis } from '../telemetry/servers.mjs';
 
 const PRELOAD = readFileSync(join(import.meta.dirname, '../fixtures/readme/preload.mjs'), 'utf8');
-
-const readText = (folder, file) => readFileSync(join(ROOT, folder, file), 'utf8');
-
-/** All that a README says to install, in blocks and in sentences. */
-function installed(readme) {
-  const words = [...readme.matchAll(/npm install ([^\n`]+)/g)].flatMap(([, list]) =>
-    list.split(' '),
-  );
-  return [...new Set(words.filter((word) => !word.startsWith('--')))];
-}
-
-const blocksOf = (readme) =>
-  [...readme.matchAll(/^```(?:ts|js)\n([\s\S]*?)^```$/gm)].map(([, code]) => code);
 
 const packageOf = (specifier) =>
   specifier
@@ -36,11 +23,8 @@ function programs(code, { imports = {}, replace = [], before = '', after = '', e
     assert.ok(text.includes(from), `the example has no ${from}`);
     text = text.replaceAll(from, to);
   }
-  const own = [...text.matchAll(/^import [\s\S]*?;$/gm)].map(([line]) => line);
-  const more = Object.entries(imports).map(
-    ([from, names]) => `import { ${names} } from '${from}';`,
-  );
-  const body = text.replaceAll(/^import [\s\S]*?;\n/gm, '');
+  const { imports: own, body } = partsOf(text);
+  const more = importLines(imports);
   const end = ends ? '' : "console.log('done');\nprocess.exit(0);";
   const required = [...own, ...more]
     .filter((line) => !line.startsWith('import type'))

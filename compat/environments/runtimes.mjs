@@ -194,7 +194,7 @@ const system = (id, platform, title, leg) => ({
   async run(env) {
     if (process.platform !== platform)
       throw env.cannotRun(
-        `this machine is none; CI runs the tests of the packages on it (job packages, ${leg})`,
+        `this machine is none. The workflow has a leg for it (job packages, ${leg}: unit tests, and what was built); what that leg finds is not part of this page`,
       );
     await prepare(env);
     env.write('main.mjs', main(await failingServer(env)));

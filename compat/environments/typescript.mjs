@@ -7,7 +7,7 @@ import { ENTRY_POINTS, PACKAGES } from '../entry-points.mjs';
 const USAGE = readFileSync(join(import.meta.dirname, '../fixtures/typescript-usage.ts'), 'utf8');
 
 /** Compilers, with the oldest types of Node that are tried, and the module modes that they have. */
-const COMPILERS = [
+export const COMPILERS = [
   { version: '5.1', node: '18', modes: ['node16', 'nodenext', 'bundler'] },
   { version: '5.4', node: '20', modes: ['node16', 'nodenext', 'bundler'] },
   { version: '5.9', node: '22', modes: ['node16', 'node20', 'nodenext', 'bundler'] },
@@ -19,7 +19,7 @@ const COMPILERS = [
 const everything = () =>
   ENTRY_POINTS.map((entry, index) => `export * as entry${index} from '${entry}';`).join('\n');
 
-function configOf(mode, exact, files, extra = {}) {
+export function configOf(mode, exact, files, extra = {}) {
   const module =
     mode === 'bundler'
       ? { module: 'esnext', moduleResolution: 'bundler' }
