@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareWithBudgets, formatTable } from './rules/budgets.mjs';
-import { bundleSize } from './rules/bundle-size.mjs';
+import { builtFiles, bundleSize, moduleOf } from './rules/bundle-size.mjs';
 import { ROOT, readPackages } from './rules/workspace.mjs';
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' } } });
@@ -21,26 +21,7 @@ const peers = new Set(
   ),
 );
 
-/** Built file of each entry point by the name that an application imports. */
-const builtFiles = new Map(
-  published.flatMap(({ id, entries, doors }) =>
-    doors.map((subpath) => [
-      subpath === '.' ? id : `${id}/${subpath.slice(2)}`,
-      join(ROOT, entries[subpath].replace('/src/', '/dist/').replace(/\.ts$/, '.js')),
-    ]),
-  ),
-);
-
-/** A module that exports some names of each entry point. */
-function moduleOf(names) {
-  return Object.entries(names)
-    .map(([entry, list]) => {
-      const file = builtFiles.get(entry);
-      if (file === undefined) throw new Error(`${entry} is no published entry point.`);
-      return `export { ${list.join(', ')} } from ${JSON.stringify(file)};`;
-    })
-    .join('\n');
-}
+const files = builtFiles(published);
 
 const measured = new Map();
 const broken = new Set();
@@ -53,14 +34,14 @@ async function measure(name, code) {
     console.error(`${name} cannot be bundled: ${text}${location ? ` (${location.file})` : ''}`);
   }
 }
-for (const [entry, file] of builtFiles) {
+for (const [entry, file] of files) {
   if (existsSync(file)) await measure(entry, `export * from ${JSON.stringify(file)};`);
   else {
     broken.add(entry);
     console.error(`${file} is missing.\n  Run \`pnpm build\` first.`);
   }
 }
-for (const { name, exports } of scenarios) await measure(name, moduleOf(exports));
+for (const { name, exports } of scenarios) await measure(name, moduleOf(files, exports));
 
 if (values.json) console.log(JSON.stringify(Object.fromEntries(measured), undefined, 2));
 else {

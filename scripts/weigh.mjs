@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { bundleSize } from './rules/bundle-size.mjs';
+import { builtFiles, bundleSize, moduleOf } from './rules/bundle-size.mjs';
 import { faultsOf, pageOf, tableOf } from './rules/weight.mjs';
 import { ROOT, readPackages } from './rules/workspace.mjs';
 
@@ -127,11 +127,20 @@ for (const [index, one] of all.entries()) {
 }
 rmSync(folder, { recursive: true });
 
+const { scenarios } = JSON.parse(readFileSync(join(ROOT, 'scripts/size-budgets.json'), 'utf8'));
+const published = builtFiles(readPackages().filter((one) => one.published));
+const uses = [];
+for (const { name, exports, aim } of scenarios) {
+  const bytes = await bundleSize(moduleOf(published, exports), ['@opentelemetry/*'], bench);
+  uses.push({ name, bytes, aim });
+}
+
 const measured = {
   node: process.versions.node,
   runs,
   others: weights.slice(0, others.length),
   entries: weights.slice(others.length),
+  uses,
 };
 console.log(tableOf(weights));
 const faults = faultsOf(measured.entries);

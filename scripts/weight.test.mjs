@@ -37,3 +37,20 @@ it('names what must not be: the API loaded, and too many files', () => {
   expect(faultsOf([{ ...light, name: '@temper/testkit', loadsApi: true }])).toEqual([]);
   expect(faultsOf([{ ...light, ownFiles: 60 }])).toEqual([expect.stringContaining('60 files')]);
 });
+
+it('says of each aim whether it is missed', () => {
+  const row = (name, importMs) => ({ name, bytes: 1, files: 1, importMs, heapBytes: 1 });
+  const page = pageOf({
+    node: '24.0.0',
+    runs: 1,
+    others: [row('@opentelemetry/api', 20)],
+    entries: [row('quick', 30), row('slow', 30.1)],
+    uses: [
+      { name: 'small', bytes: 1000, aim: 1000 },
+      { name: 'large', bytes: 1001, aim: 1000 },
+    ],
+  });
+  expect(page).toContain('1 of 2 do; these take longer: `slow` (30.1).');
+  expect(page).toContain('small, bundled alone, should have at most 1.0 KB, and has 1.0: met.');
+  expect(page).toContain('large, bundled alone, should have at most 1.0 KB, and has 1.0: missed.');
+});

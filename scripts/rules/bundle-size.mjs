@@ -1,4 +1,5 @@
 import { builtinModules } from 'node:module';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { ROOT } from './workspace.mjs';
@@ -26,4 +27,32 @@ export async function bundleSize(code, external, resolveDir = ROOT) {
     logLevel: 'silent',
   });
   return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+}
+
+/** Single module of each published entry point by the name that an application imports. */
+export function builtFiles(packages) {
+  return new Map(
+    packages.flatMap(({ id, entries, doors }) =>
+      doors.map((subpath) => [
+        id + subpath.slice(1),
+        join(ROOT, entries[subpath].replace('/src/', '/dist/').replace(/\.ts$/, '.js')),
+      ]),
+    ),
+  );
+}
+
+/**
+ * A module that exports some names of entry points.
+ *
+ * @param {Map<string, string>} files of `builtFiles`
+ * @param {Record<string, string[]>} names by entry point
+ */
+export function moduleOf(files, names) {
+  return Object.entries(names)
+    .map(([entry, list]) => {
+      const file = files.get(entry);
+      if (file === undefined) throw new Error(`${entry} is no published entry point.`);
+      return `export { ${list.join(', ')} } from ${JSON.stringify(file)};`;
+    })
+    .join('\n');
 }

@@ -396,6 +396,21 @@ describe('a producer', () => {
     },
   );
 
+  it('sends the scale of the SDK for a histogram of zeros', async () => {
+    const aggregation = { type: AggregationType.EXPONENTIAL_HISTOGRAM } as const;
+    const { reader } = readerOf('producer', 'cumulative', [
+      { instrumentName: DURATION.name, aggregation },
+    ]);
+    register(reader, []);
+    const { scope } = newPackage();
+    const scaleAfter = async (value: number): Promise<unknown> => {
+      scope.histogram(DURATION, {}).record(value);
+      return (await reader.points(scope.name, DURATION.name)).get('');
+    };
+    expect(await scaleAfter(0)).toMatchObject({ scale: 0, zeroCount: 1 });
+    expect(await scaleAfter(1)).toMatchObject({ scale: 20, zeroCount: 1 });
+  });
+
   it('takes the largest number there is', async () => {
     const aggregation = { type: AggregationType.EXPONENTIAL_HISTOGRAM } as const;
     const { reader } = readerOf('producer', 'cumulative', [

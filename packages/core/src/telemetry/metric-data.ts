@@ -106,7 +106,8 @@ function sdkValue(buckets: Buckets, summary: Summary): HistogramValue | Exponent
   const { scale, zeroCount, offset, counts } = buckets as ExponentialBuckets;
   return {
     ...summary,
-    scale,
+    // Of zeros alone any scale is right, and the SDK sends this one.
+    scale: zeroCount === summary.count ? 0 : scale,
     zeroCount,
     positive: { offset, bucketCounts: [...counts] },
     negative: { offset: 0, bucketCounts: [] },
