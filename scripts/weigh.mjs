@@ -108,6 +108,8 @@ for (let turn = 0; turn < runs; turn++) {
 }
 // What other work on the machine adds is never negative.
 const least = (list) => Math.min(...list);
+// A collection takes more or less of what Node itself has left behind.
+const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
 
 const weights = [];
 for (const [index, one] of all.entries()) {
@@ -122,7 +124,7 @@ for (const [index, one] of all.entries()) {
     loadsApi: files.some((url) => url.includes('/@opentelemetry/api/')),
     importMs: least(samples[index].importMs),
     requireMs: least(samples[index].requireMs),
-    heapBytes: least(samples[index].heapBytes),
+    heapBytes: median(samples[index].heapBytes),
   });
 }
 rmSync(folder, { recursive: true });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lowestOf } from './rules/engines.mjs';
-import { ROOT, readPackages } from './rules/workspace.mjs';
+import { isTest, listFiles, ROOT, readPackages } from './rules/workspace.mjs';
 
 const readJson = (file) => JSON.parse(readFileSync(join(ROOT, file), 'utf8'));
 const { tasks } = readJson('turbo.json');
@@ -56,6 +56,17 @@ it.each(published.map(({ id, folder }) => [id, folder]))(
     }
   },
 );
+
+it('takes microtasks and turns of the event loop when a module loads, as test runners replace them later', () => {
+  const late = listFiles()
+    .filter((file) => file.startsWith('packages/') && !isTest(file) && !file.includes('/testkit/'))
+    .filter((file) =>
+      /(?<![.\w])(?:queueMicrotask|setImmediate|process\.nextTick)\(/.test(
+        readFileSync(join(ROOT, file), 'utf8'),
+      ),
+    );
+  expect(late).toEqual([]);
+});
 
 describe('the workflow', () => {
   const workflow = readFileSync(join(ROOT, '.github/workflows/ci.yml'), 'utf8');

@@ -18,6 +18,7 @@ const EVERYWHERE = {
 /** Packages for Node alone. */
 const IN_NODE = {
   ...EVERYWHERE,
+  middleware: '@temper/ratelimit/http',
   audit: '@temper/audit',
   memory: '@temper/audit/memory',
   shipping: '@temper/audit/ship',
@@ -36,7 +37,7 @@ const API = '@opentelemetry/api@1';
 const fixture = (name) => readFileSync(join(import.meta.dirname, '../fixtures', name), 'utf8');
 const TELEMETRY = fixture('testkit-telemetry.cjs');
 /** Of the scenarios of all platforms, and of those of Node besides. */
-const COUNT = { everywhere: 19, inNode: 25 };
+const COUNT = { everywhere: 19, inNode: 26 };
 
 const requiring = (packages) => `
 const { define } = require('./fake-timers.cjs');

@@ -12,6 +12,9 @@ import type {
 import { LoopTurn } from './loop-turn.ts';
 import { withinTime } from './time-limit.ts';
 
+/** Although a test may have replaced it since, as Jest does. */
+const { queueMicrotask: defer } = globalThis;
+
 /** Maximum number of events per write. */
 const MAX_BATCH = 4_096;
 /**
@@ -183,7 +186,7 @@ export class WriterQueue {
     if (this.#open && this.#pending.length === 0 && !this.#behind) return;
     this.#busy = true;
     this.#scheduled = true;
-    queueMicrotask(this.#start);
+    defer(this.#start);
   }
 
   readonly #start = (): void => {

@@ -78,7 +78,7 @@ describe.each(frameworks)('%s', (_, start) => {
       if (status !== 200) refused++;
       return { user, status };
     });
-    await expect.poll(() => begun + refused).toBe(users.length);
+    await expect.poll(() => begun + refused, { timeout: 20_000 }).toBe(users.length);
     gate.resolve('done');
     const answers = await Promise.all(requests);
     return [...new Set(users)].map(

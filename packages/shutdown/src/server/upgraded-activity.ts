@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '@temper/core';
 
+/** Although a test may have replaced it since, as Jest does. */
+const { queueMicrotask: defer } = globalThis;
+
 /** Notices whether what an upgraded connection has received is answered, whatever its protocol is. */
 export class UpgradedActivity {
   readonly #socket: Socket;
@@ -39,7 +42,7 @@ export class UpgradedActivity {
       this.#answered = socket.bytesRead;
       this.#wroteAt = this.#clock.monotonic();
       // After the frame, which may be written in parts.
-      queueMicrotask(() => {
+      defer(() => {
         onWrite();
         socket.uncork();
       });
