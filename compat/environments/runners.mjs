@@ -183,7 +183,7 @@ const sinon = (name, version, install) => ({
 const fake = require('${name}');
 let clock;
 let passed = 0;
-// Reporters write with `process.nextTick` and lose what they report meanwhile.
+// Reporters write with nextTick and lose what they report meanwhile.
 process.on('exit', () => require('node:fs').writeSync(1, 'passed: ' + passed + '\\n'));
 define(packages, {
   it: (title, test) => it(title, async () => {
