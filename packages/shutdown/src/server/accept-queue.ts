@@ -5,6 +5,9 @@ import type { Clock } from '@temper/core';
 import { builtinModule } from '@temper/core/policy';
 import { nextTurn } from './loop-turn.ts';
 
+/** Although a test may have replaced it since, as Jest does. */
+const { nextTick: afterThis } = process;
+
 /** Options of {@link closeListener}. */
 export interface AcceptQueueOptions {
   readonly clock: Clock;
@@ -154,7 +157,7 @@ class Plug {
   /** Resolves when Node has begun to connect, in the same turn of the event loop. */
   async connected(): Promise<void> {
     // Node begins in `process.nextTick`, for an address in digits.
-    await new Promise<void>((resolve) => process.nextTick(resolve));
+    await new Promise<void>((resolve) => afterThis(resolve));
   }
 
   /**
