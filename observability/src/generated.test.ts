@@ -4,14 +4,17 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { attributes, CATALOG, METRICS } from './catalog.ts';
 import { grafanaDashboard, panelQueries } from './dashboards/grafana.ts';
-import { DASHBOARDS } from './dashboards/index.ts';
+import { DASHBOARDS as OF_PACKAGES } from './dashboards/index.ts';
+import { PARSERCRAFT } from './dashboards/parsercraft.ts';
 import { generatedFiles } from './generated-files.ts';
+import { DEFAULT_CONFIG } from './mixin/config.ts';
 import { Names } from './names.ts';
 import { NAME_STYLES, prometheusName } from './prometheus-names.ts';
-import { ALERTS } from './rules/alerts.ts';
+import { ALERTS } from './rules/alerts/index.ts';
 import { rulesYaml } from './rules/files.ts';
 
 const root = new URL('../../', import.meta.url);
+const DASHBOARDS = [...OF_PACKAGES, PARSERCRAFT];
 const runbooks = listRunbooks().map((id) => getRunbook(id) as Runbook);
 const references = runbooks.flatMap(({ id, steps }) =>
   steps.flatMap((step) => (step.references ?? []).map((reference) => ({ id, reference }))),
@@ -85,20 +88,63 @@ describe('Names', () => {
   });
 
   it.each([
-    ['temper.retry.attempts', 'temper_retry_attempts_total', 'temper_retry_attempts_total'],
-    ['temper.retry.delay', 'temper_retry_delay', 'temper_retry_delay_seconds'],
+    [
+      'temper.retry.attempts',
+      'temper_retry_attempts_total',
+      'temper_retry_attempts_total',
+      'temper.retry.attempts_total',
+    ],
+    [
+      'temper.retry.delay',
+      'temper_retry_delay',
+      'temper_retry_delay_seconds',
+      'temper.retry.delay_seconds',
+    ],
     [
       'temper.breaker.failure.ratio',
       'temper_breaker_failure_ratio',
       'temper_breaker_failure_ratio',
+      'temper.breaker.failure.ratio',
     ],
-    ['temper.breaker.state', 'temper_breaker_state', 'temper_breaker_state_ratio'],
-    ['process.memory.usage', 'process_memory_usage', 'process_memory_usage_bytes'],
-  ])('the metric %s is named %s when scraped and %s over OTLP', (metric, scrape, otlp) => {
-    const definition = METRICS.get(metric);
-    if (definition === undefined) throw new Error(metric);
-    expect(prometheusName(definition, 'scrape')).toBe(scrape);
-    expect(prometheusName(definition, 'otlp')).toBe(otlp);
+    [
+      'temper.breaker.state',
+      'temper_breaker_state',
+      'temper_breaker_state',
+      'temper.breaker.state',
+    ],
+    [
+      'process.memory.usage',
+      'process_memory_usage',
+      'process_memory_usage_bytes',
+      'process.memory.usage_bytes',
+    ],
+  ])(
+    'the metric %s is named %s when scraped, %s over OTLP and %s in UTF-8',
+    (metric, scrape, otlp, utf8) => {
+      const definition = METRICS.get(metric);
+      if (definition === undefined) throw new Error(metric);
+      expect(prometheusName(definition, 'scrape')).toBe(scrape);
+      expect(prometheusName(definition, 'otlp')).toBe(otlp);
+      expect(prometheusName(definition, 'utf8')).toBe(utf8);
+    },
+  );
+
+  it('end in _ratio over OTLP only where they are shares', () => {
+    const ratios = [...METRICS.values()].filter(
+      (metric) =>
+        metric.instrument === 'gauge' && prometheusName(metric, 'otlp').endsWith('_ratio'),
+    );
+    expect(ratios.map(({ name }) => name).sort()).toEqual([
+      'nodejs.eventloop.utilization',
+      'process.cpu.utilization',
+      'process.memory.utilization',
+      'temper.breaker.failure.ratio',
+      'temper.breaker.slow_call.ratio',
+      'temper.hedge.cut_off',
+      'temper.ratelimit.rejection.ratio',
+      'temper.recovery.failure.forecast',
+      'temper.timeout.cut_off',
+    ]);
   });
 });
 
@@ -109,7 +155,9 @@ describe('dashboards', () => {
       const titles = definition.rows.flatMap(({ panels }) => panels.map(({ title }) => title));
       expect(new Set(titles).size).toBe(titles.length);
       for (const style of NAME_STYLES) {
-        const dashboard = JSON.parse(JSON.stringify(grafanaDashboard(definition, style)));
+        const dashboard = JSON.parse(
+          JSON.stringify(grafanaDashboard(definition, { ...DEFAULT_CONFIG, nameStyle: style })),
+        );
         const cells = new Set<string>();
         for (const { gridPos, title } of dashboard.panels) {
           for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
@@ -121,14 +169,23 @@ describe('dashboards', () => {
           expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24);
         }
         const variables = dashboard.templating.list.map(({ name }: { name: string }) => name);
-        expect(variables).toEqual(['datasource', 'service', 'policy']);
+        expect(variables).toEqual([
+          'datasource',
+          'cluster',
+          'namespace',
+          'service',
+          'instance',
+          'policy',
+        ]);
         expect(dashboard.annotations.list).toHaveLength(1);
       }
       for (const { panels } of definition.rows) {
         for (const panel of panels) {
           expect(panel.description.length, panel.title).toBeGreaterThan(15);
-          for (const expr of panelQueries(panel, 'scrape'))
-            expect(expr).toContain('job=~"$service"');
+          for (const expr of panelQueries(panel, DEFAULT_CONFIG))
+            expect(expr).toContain(
+              'cluster=~"$cluster",namespace=~"$namespace",job=~"$service",instance=~"$instance"',
+            );
         }
       }
     },
@@ -136,7 +193,7 @@ describe('dashboards', () => {
 
   it('show every metric on at least one panel', () => {
     const shown = DASHBOARDS.flatMap(({ rows }) =>
-      rows.flatMap(({ panels }) => panels.flatMap((panel) => panelQueries(panel, 'scrape'))),
+      rows.flatMap(({ panels }) => panels.flatMap((panel) => panelQueries(panel, DEFAULT_CONFIG))),
     ).join('\n');
     const unseen = [...METRICS.values()]
       .filter(
@@ -158,12 +215,32 @@ describe('alerts and runbooks', () => {
     }
   });
 
+  it('hold for at least a minute', () => {
+    for (const style of NAME_STYLES) {
+      const { groups } = parse(rulesYaml({ ...DEFAULT_CONFIG, nameStyle: style })) as {
+        groups: { rules: { alert?: string; for?: string }[] }[];
+      };
+      for (const { alert, for: minimum } of groups.flatMap(({ rules }) => rules)) {
+        if (alert !== undefined) expect(minimum, alert).toMatch(/^[1-9]\d*m$/);
+      }
+    }
+  });
+
+  it('name no policy, job or check of a service', () => {
+    const rules = rulesYaml(DEFAULT_CONFIG);
+    for (const name of ['ast_codegen', 'protocol_check', 'registry_fetch', 'fetch_package']) {
+      expect(rules).not.toContain(name);
+    }
+  });
+
   it('have a page for the URL of every alert, and an alert for every page', () => {
     const pages = readdirSync(new URL('docs/runbooks', root)).filter(
       (name) => name !== 'README.md',
     );
     for (const style of NAME_STYLES) {
-      const { groups } = parse(rulesYaml(style)) as { groups: { rules: RuleYaml[] }[] };
+      const { groups } = parse(rulesYaml({ ...DEFAULT_CONFIG, nameStyle: style })) as {
+        groups: { rules: RuleYaml[] }[];
+      };
       const linked = groups
         .flatMap(({ rules }) => rules)
         .flatMap(({ annotations }) => (annotations === undefined ? [] : [annotations.runbook_url]))

@@ -69,8 +69,8 @@ describe('the operations guide', () => {
     const named = [...guide.matchAll(/^\|[^|]*\| `(Temper\w+)` +\| (\d+) % for (\w+)/gm)];
     expect(named.length).toBeGreaterThanOrEqual(4);
     for (const [, alert, percent, duration] of named) {
-      const rule = new RegExp(`- alert: ${alert}\\n +expr: (.*)\\n +for: (\\w+)`).exec(rules);
-      expect(rule?.[1], alert).toMatch(new RegExp(`> ${Number(percent) / 100}'?$`));
+      const rule = new RegExp(`- alert: ${alert}\\n +expr: ([^]*?)\\n +for: (\\w+)`).exec(rules);
+      expect(rule?.[1], alert).toMatch(new RegExp(`> ${Number(percent) / 100}(?: and |$)`));
       expect(rule?.[2], alert).toBe(duration);
     }
     for (const [alert] of guide.matchAll(/\bTemper[A-Z]\w+/g)) {

@@ -18,36 +18,77 @@ import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as StateTimelineBuilder } from '@grafana/grafana-foundation-sdk/statetimeline';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
+import { attributes } from '../catalog.ts';
+import type { MixinConfig } from '../mixin/config.ts';
 import { Names } from '../names.ts';
-import type { NameStyle } from '../prometheus-names.ts';
-import { DASHBOARDS } from './index.ts';
+import { prometheusLabel, quotedLabel } from '../prometheus-names.ts';
 import type { DashboardDefinition, Panel } from './panel.ts';
 
-/** Matchers that are added to every selector of a dashboard. */
-const MATCHERS = ['job=~"$service"', 'temper_policy_name=~"$policy"'];
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own variable
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
-const RUNBOOKS = 'https://github.com/temper-js/temper/blob/main/docs/runbooks';
+const POLICY = 'temper.policy.name';
 const PANEL_HEIGHT = 8;
 const STAT_HEIGHT = 4;
 
-/** The uid of a dashboard in the given name style. */
-function dashboardUid({ uid }: DashboardDefinition, style: NameStyle): string {
-  return style === 'scrape' ? uid : `${uid}-otlp`;
+/** A variable of a dashboard: its name, title, label and the query for its values. */
+interface Variable {
+  readonly name: string;
+  readonly title: string;
+  readonly label: string;
+}
+
+/** The variables that select where a series comes from, from the widest to the narrowest. */
+function scopeVariables({ labels }: MixinConfig): readonly Variable[] {
+  return [
+    { name: 'cluster', title: 'Cluster', label: labels.cluster },
+    { name: 'namespace', title: 'Namespace', label: labels.namespace },
+    { name: 'service', title: 'Service', label: labels.job },
+    { name: 'instance', title: 'Instance', label: labels.instance },
+  ].flatMap(({ label, ...rest }) => (label === null ? [] : [{ ...rest, label }]));
+}
+
+const matcher = ({ name, label }: Variable): string => `${quotedLabel(label)}=~"$${name}"`;
+
+/** Builds selectors with the variables of a dashboard. */
+function dashboardNames(config: MixinConfig): Names {
+  const policy = quotedLabel(prometheusLabel(POLICY, config.nameStyle));
+  return new Names(
+    config.nameStyle,
+    [...(config.selector === '' ? [] : [config.selector]), ...scopeVariables(config).map(matcher)],
+    [`${policy}=~"$policy"`],
+  );
 }
 
 /** The queries of a panel, with Grafana's variables unresolved. */
-export function panelQueries(panel: Panel, style: NameStyle): readonly string[] {
-  const names = new Names(style, MATCHERS);
+export function panelQueries(panel: Panel, config: MixinConfig): readonly string[] {
+  const names = dashboardNames(config);
   return panel.queries.map(({ expr }) => expr(names));
 }
 
+/** A legend in the labels of the configuration. The definitions use those of the style `scrape`. */
+function legend(text: string, { nameStyle, labels }: MixinConfig): string {
+  const known = new Map(
+    [...attributes().keys()].map((one) => [prometheusLabel(one, 'scrape'), one]),
+  );
+  return text.replace(/\{\{(\w+)\}\}/g, (_, label: string) => {
+    const attribute = known.get(label);
+    if (attribute !== undefined) return `{{${prometheusLabel(attribute, nameStyle)}}}`;
+    return `{{${label === 'instance' ? labels.instance : label}}}`;
+  });
+}
+
+/** What is added to the titles of dashboards whose names are not those of the exporter. */
+const SUFFIXES: Readonly<Record<MixinConfig['nameStyle'], string>> = {
+  scrape: '',
+  otlp: ' (OTLP names)',
+  utf8: ' (UTF-8 names)',
+};
+
 /** A dashboard in Grafana's JSON model. */
-export function grafanaDashboard(definition: DashboardDefinition, style: NameStyle): Dashboard {
-  const builder = new DashboardBuilder(
-    style === 'scrape' ? definition.title : `${definition.title} (OTLP names)`,
-  )
-    .uid(dashboardUid(definition, style))
+export function grafanaDashboard(definition: DashboardDefinition, config: MixinConfig): Dashboard {
+  const style = config.nameStyle;
+  const builder = new DashboardBuilder(`${definition.title}${SUFFIXES[style]}`)
+    .uid(style === 'scrape' ? definition.uid : `${definition.uid}-${style}`)
     .description(definition.description)
     .tags(['temper', style])
     .refresh('10s')
@@ -57,8 +98,6 @@ export function grafanaDashboard(definition: DashboardDefinition, style: NameSty
     .withVariable(
       new DatasourceVariableBuilder('datasource').label('Prometheus').type('prometheus'),
     )
-    .withVariable(variable('service', 'Service', serviceValues(style)))
-    .withVariable(variable('policy', 'Policy', policyValues(style)))
     .link(
       new DashboardLinkBuilder('Temper')
         .type(DashboardLinkType.Dashboards)
@@ -67,19 +106,36 @@ export function grafanaDashboard(definition: DashboardDefinition, style: NameSty
         .includeVars(true)
         .keepTime(true),
     )
-    .annotation(transitions(style));
+    .annotation(transitions(config));
+  const wider: Variable[] = [];
+  const policy = {
+    name: 'policy',
+    title: 'Policy',
+    label: prometheusLabel(POLICY, style),
+  };
+  for (const one of [...scopeVariables(config), policy]) {
+    builder.withVariable(variable(one, wider, config));
+    wider.push(one);
+  }
   for (const row of definition.rows) {
     builder.withRow(new RowBuilder(row.title));
-    for (const panel of row.panels) builder.withPanel(grafanaPanel(panel, style));
+    for (const panel of row.panels) builder.withPanel(grafanaPanel(panel, config));
   }
   return builder.build();
 }
 
-function variable(name: string, label: string, query: string): QueryVariableBuilder {
-  return new QueryVariableBuilder(name)
-    .label(label)
+/** @param wider - the variables before it, which narrow its values */
+function variable(
+  one: Variable,
+  wider: readonly Variable[],
+  { nameStyle, selector }: MixinConfig,
+): QueryVariableBuilder {
+  const ours = `__name__=~"${nameStyle === 'utf8' ? 'temper[.]' : 'temper_'}.+"`;
+  const matchers = [ours, ...(selector === '' ? [] : [selector]), ...wider.map(matcher)];
+  return new QueryVariableBuilder(one.name)
+    .label(one.title)
     .datasource(DATASOURCE)
-    .query(query)
+    .query(`label_values({${matchers.join(',')}}, ${one.label})`)
     .refresh(VariableRefresh.OnTimeRangeChanged)
     .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
@@ -87,34 +143,22 @@ function variable(name: string, label: string, query: string): QueryVariableBuil
     .allValue('.*');
 }
 
-function serviceValues(style: NameStyle): string {
-  return `label_values(${new Names(style).of('process.memory.usage')}, job)`;
-}
-
-function policyValues(style: NameStyle): string {
-  const names = new Names(style);
-  return `label_values({__name__=~"temper_.+",job=~"$service"}, ${names.label('temper.errors', 'temper.policy.name')})`;
-}
-
 /** Annotates each state change of a circuit on every panel. */
-function transitions(style: NameStyle): AnnotationQueryBuilder {
-  const names = new Names(style, MATCHERS);
+function transitions(config: MixinConfig): AnnotationQueryBuilder {
   const metric = 'temper.breaker.transitions';
   return new AnnotationQueryBuilder()
     .name('Circuit transitions')
     .datasource(DATASOURCE)
     .enable(true)
     .iconColor('orange')
-    .expr(`changes(${names.of(metric)}[$__interval]) > 0`)
-    .titleFormat(`Circuit {{${names.label(metric, 'temper.policy.name')}}}`)
-    .textFormat(
-      `{{${names.label(metric, 'temper.breaker.from')}}} → {{${names.label(metric, 'temper.breaker.to')}}}`,
-    );
+    .expr(`changes(${dashboardNames(config).of(metric)}[$__interval]) > 0`)
+    .titleFormat(legend('Circuit {{temper_policy_name}}', config))
+    .textFormat(legend('{{temper_breaker_from}} → {{temper_breaker_to}}', config));
 }
 
 function grafanaPanel(
   panel: Panel,
-  style: NameStyle,
+  config: MixinConfig,
 ): StatBuilder | TimeseriesBuilder | StateTimelineBuilder {
   const builder =
     panel.kind === 'stat'
@@ -132,10 +176,10 @@ function grafanaPanel(
     .height(stats ? STAT_HEIGHT : PANEL_HEIGHT)
     .span(panel.span ?? (stats ? 6 : 12));
   if (panel.emptyWhen !== undefined) builder.noValue(`No data: ${panel.emptyWhen}`);
-  panelQueries(panel, style).forEach((expr, index) => {
+  panelQueries(panel, config).forEach((expr, index) => {
     const query = new DataqueryBuilder()
       .expr(expr)
-      .legendFormat(panel.queries[index]?.legend ?? '')
+      .legendFormat(legend(panel.queries[index]?.legend ?? '', config))
       .refId(String.fromCharCode(65 + index));
     builder.withTarget(stats ? query.instant() : query.range());
   });
@@ -143,7 +187,7 @@ function grafanaPanel(
     builder.links([
       new DashboardLinkBuilder(`Runbook: ${panel.runbook}`)
         .type(DashboardLinkType.Link)
-        .url(`${RUNBOOKS}/${panel.runbook}.md`)
+        .url(`${config.runbooks.replace(/\/$/, '')}/${panel.runbook}.md`)
         .targetBlank(true),
       new DashboardLinkBuilder('Traces of the service')
         .type(DashboardLinkType.Link)
@@ -183,24 +227,4 @@ function states(panel: Panel): StateTimelineBuilder {
       ),
     },
   ] as Parameters<StateTimelineBuilder['mappings']>[0]);
-}
-
-/** The path of a dashboard file, relative to the root of the repository. */
-function dashboardPath(definition: DashboardDefinition, style: NameStyle): string {
-  return `observability/dashboards/${style}/${definition.uid}.json`;
-}
-
-/** Path and JSON of every dashboard in each style. */
-export function dashboardFiles(
-  styles: readonly NameStyle[],
-): readonly (readonly [string, string])[] {
-  return styles.flatMap((style) =>
-    DASHBOARDS.map(
-      (definition) =>
-        [
-          dashboardPath(definition, style),
-          `${JSON.stringify(grafanaDashboard(definition, style), null, 2)}\n`,
-        ] as const,
-    ),
-  );
 }

@@ -1,10 +1,10 @@
+import { HEALTH } from './health.ts';
 import { OVERVIEW } from './overview.ts';
 import type { DashboardDefinition } from './panel.ts';
-import { PARSERCRAFT } from './parsercraft.ts';
 import { BREAKER, RATELIMIT, RETRY } from './policies.ts';
-import { AUDIT, HEALTH, RECOVERY } from './services.ts';
+import { AUDIT, RECOVERY } from './services.ts';
 
-/** All dashboards, the overview first. */
+/** The dashboards of the packages, the overview first. */
 export const DASHBOARDS: readonly DashboardDefinition[] = [
   OVERVIEW,
   RETRY,
@@ -13,5 +13,4 @@ export const DASHBOARDS: readonly DashboardDefinition[] = [
   RECOVERY,
   AUDIT,
   HEALTH,
-  PARSERCRAFT,
 ];

@@ -3,6 +3,7 @@ import { type DashboardDefinition, levelBy, OUTCOME, POLICY, quantileBy, rateBy 
 const SUBSYSTEM_BREAKERS = ['ast_codegen', 'protocol_check', 'registry_fetch'];
 const SUBSYSTEM_LIMITERS = ['ast_analysis', 'registry_query', 'lsp_requests'];
 
+/** The dashboard of the ParserCraft service. */
 export const PARSERCRAFT: DashboardDefinition = {
   uid: 'temper-parsercraft',
   title: 'ParserCraft',

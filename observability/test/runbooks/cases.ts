@@ -2,7 +2,7 @@ import type { RunbookId } from '@temper/runbooks';
 
 /** How a runbook is proven. */
 interface Case {
-  /** The fault of the demo that causes the incident, or `stop the store`. */
+  /** The fault of the demo that causes the incident, `stop the store` or `kill the service`. */
   readonly fault: string;
   /** What the output of the commands must contain. */
   readonly cause: RegExp;
@@ -53,4 +53,6 @@ export const CASES: Readonly<Record<RunbookId, Case>> = {
   },
   // The process ends within a moment of its last handler, mostly before it is scraped again.
   hung_shutdown: { fault: 'hung-shutdown', cause: /still running: flush\/drain the job queue/ },
+  // Its alerts wait for five minutes, which is more than a shell should.
+  target_absent: { fault: 'kill the service', cause: /down .*connection refused/ },
 };

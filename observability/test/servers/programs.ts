@@ -43,6 +43,11 @@ export function findProgram(...names: readonly string[]): string | undefined {
 
 export const PROMETHEUS: string | undefined = findProgram('prometheus');
 export const PROMTOOL: string | undefined = findProgram('promtool');
+/** Programs that `.ci/run` builds. */
+const built = (name: string): string =>
+  join(process.env.TEMPER_BIN ?? join(homedir(), '.cache/temper/bin'), name);
+export const PROMTOOL_3: string | undefined = findProgram(built('promtool3'));
+export const PINT: string | undefined = findProgram(built('pint'), 'pint');
 export const ALERTMANAGER: string | undefined = findProgram(
   'prometheus-alertmanager',
   'alertmanager',
@@ -50,10 +55,7 @@ export const ALERTMANAGER: string | undefined = findProgram(
 export const REDIS: string | undefined = findProgram(
   process.env.TEMPER_REDIS_SERVER ?? 'redis-server',
 );
-export const JAEGER: string | undefined = findProgram(
-  join(process.env.TEMPER_BIN ?? join(homedir(), '.cache/temper/bin'), 'jaeger'),
-  'jaeger',
-);
+export const JAEGER: string | undefined = findProgram(built('jaeger'), 'jaeger');
 
 /**
  * Whether the programs of a suite are installed. If not, throws under CI; elsewhere logs a warning, and

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { panelQueries } from '../../src/dashboards/grafana.ts';
 import { DASHBOARDS } from '../../src/dashboards/index.ts';
+import { PARSERCRAFT } from '../../src/dashboards/parsercraft.ts';
+import { parserCraftConfig } from '../../src/generated-files.ts';
 import { rulesYaml } from '../../src/rules/files.ts';
 import {
   ALERTMANAGER,
@@ -79,8 +81,7 @@ describe.runIf(run)('the rules and dashboards in a real Prometheus', () => {
   };
   const filled = (expr: string): string =>
     expr
-      .replaceAll('$service', '.*')
-      .replaceAll('$policy', '.*')
+      .replace(/\$(?:cluster|namespace|service|instance|policy)\b/g, '.*')
       .replaceAll('$__rate_interval', '30s')
       .replaceAll('$__range', '5m');
   const fault = async (name: string, on: boolean): Promise<void> => {
@@ -101,7 +102,7 @@ describe.runIf(run)('the rules and dashboards in a real Prometheus', () => {
     // The shipped rules with a shorter interval and with the runbook URLs of the service.
     writeFileSync(
       join(folder.path, 'rules.yaml'),
-      rulesYaml('scrape', `${demo.url}/v1/runbooks`)
+      rulesYaml({ ...parserCraftConfig(), runbooks: `${demo.url}/v1/runbooks` })
         .replaceAll('.md', '')
         .replaceAll('interval: 15s', 'interval: 1s'),
     );
@@ -169,18 +170,16 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
       'the circuit to open',
       20_000,
     );
-    const opened = performance.now();
     const page = await eventually(
       async () =>
         pager.heard
           .flatMap(({ alerts }) => alerts)
           .find((one) => one.labels.alertname === 'TemperCircuitOpen' && one.status === 'firing'),
       'the page',
-      40_000,
+      120_000,
     );
-    // `for: 15s`; one second each for scrape, evaluation and group wait; and tolerance.
-    expect(performance.now() - opened).toBeLessThan(30_000);
-    expect(performance.now() - begun).toBeGreaterThan(15_000);
+    // `for: 1m`, not earlier.
+    expect(performance.now() - begun).toBeGreaterThan(60_000);
     expect(page.labels).toMatchObject({ severity: 'page', temper_policy_name: 'registry_fetch' });
     const runbook = await fetch(page.annotations.runbook_url as string);
     expect(runbook.status).toBe(200);
@@ -195,16 +194,16 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
       'the resolved page',
       100_000,
     );
-  }, 180_000);
+  }, 300_000);
 
   it.each(
-    DASHBOARDS.flatMap((dashboard) =>
+    [...DASHBOARDS, PARSERCRAFT].flatMap((dashboard) =>
       dashboard.rows.flatMap(({ panels }) =>
         panels.map((panel) => [dashboard.uid, panel.title, panel] as const),
       ),
     ),
   )('return data for the panel %s: "%s" unless it may be empty', async (_, __, panel) => {
-    for (const expr of panelQueries(panel, 'scrape')) {
+    for (const expr of panelQueries(panel, parserCraftConfig())) {
       const ask = () => query(filled(expr));
       if (panel.emptyWhen === undefined) {
         await eventually(

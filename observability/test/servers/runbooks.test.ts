@@ -82,6 +82,7 @@ async function follow(
 
 async function begin(world: World, fault: string): Promise<void> {
   if (fault === 'stop the store') await world.store?.stop();
+  else if (fault === 'kill the service') process.kill(world.demo.pid, 'SIGKILL');
   else await switchOn(world, fault);
 }
 

@@ -90,7 +90,7 @@ export const METRIC_CALL_DURATION: MetricDefinition = {
 export const METRIC_STATE: MetricDefinition = {
   name: 'temper.breaker.state',
   instrument: 'gauge',
-  unit: '1',
+  unit: '{state}',
   description: '1 for the state that the circuit is in, 0 for the others.',
   attributes: [ATTR_POLICY_NAME, ATTR_STATE],
   states: { attribute: ATTR_STATE.name, worstFirst: ['isolated', 'open', 'half-open', 'closed'] },

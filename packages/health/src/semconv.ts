@@ -51,7 +51,7 @@ export const METRIC_CHECK_DURATION: MetricDefinition = {
 export const METRIC_STATUS: MetricDefinition = {
   name: 'temper.health.status',
   instrument: 'gauge',
-  unit: '1',
+  unit: '{status}',
   description: '1 for the current status of a check, 0 for its other statuses.',
   attributes: [ATTR_POLICY_NAME, ATTR_CHECK_NAME, ATTR_STATUS],
   states: { attribute: ATTR_STATUS.name, worstFirst: ['unhealthy', 'degraded', 'healthy'] },

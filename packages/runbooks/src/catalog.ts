@@ -8,6 +8,7 @@ import { PERSISTENT_ERRORS } from './runbooks/persistent-errors.ts';
 import { RATE_LIMIT_EXCEEDED } from './runbooks/rate-limit-exceeded.ts';
 import { SLOW_RESPONSE } from './runbooks/slow-response.ts';
 import { STORE_UNREACHABLE } from './runbooks/store-unreachable.ts';
+import { TARGET_ABSENT } from './runbooks/target-absent.ts';
 import { UNHEALTHY_CHECK } from './runbooks/unhealthy-check.ts';
 
 const RUNBOOKS: readonly Runbook[] = [
@@ -21,6 +22,7 @@ const RUNBOOKS: readonly Runbook[] = [
   UNHEALTHY_CHECK,
   AUDIT_LOSS,
   HUNG_SHUTDOWN,
+  TARGET_ABSENT,
 ];
 
 /** The ids of all runbooks. */

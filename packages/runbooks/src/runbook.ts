@@ -35,7 +35,8 @@ export type RunbookId =
   | 'persistent_errors'
   | 'unhealthy_check'
   | 'audit_loss'
-  | 'hung_shutdown';
+  | 'hung_shutdown'
+  | 'target_absent';
 
 /** A runbook for one kind of incident. */
 export interface Runbook {

@@ -22,6 +22,7 @@ const IDS = [
   'unhealthy_check',
   'audit_loss',
   'hung_shutdown',
+  'target_absent',
 ];
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 

@@ -71,11 +71,21 @@ export const METRIC_IN_FLIGHT: MetricDefinition = {
   attributes: [ATTR_POLICY_NAME],
 };
 
+export const METRIC_STOPPING: MetricDefinition = {
+  name: 'temper.shutdown.stopping',
+  instrument: 'updowncounter',
+  unit: '{shutdown}',
+  description: 'Shutdowns that have begun and not ended.',
+  attributes: [ATTR_POLICY_NAME],
+  alert: 'Not 0 for longer than a shutdown may take: it hangs.',
+};
+
 /** The metrics of this package. */
 export const SHUTDOWN_METRICS: readonly MetricDefinition[] = [
   METRIC_HANDLERS,
   METRIC_DURATION,
   METRIC_IN_FLIGHT,
+  METRIC_STOPPING,
 ];
 
 /** The spans of this package. */

@@ -25,7 +25,7 @@ import type { Handler, HandlerContext } from './runner.ts';
 import { Sequence, type Service } from './sequence.ts';
 import { ListenerGroup } from './server/listener-group.ts';
 import { type ServerTarget, serverOf } from './server/server-target.ts';
-import { handlerCounts, observeInFlight } from './telemetry.ts';
+import { handlerCounts, observeShutdown } from './telemetry.ts';
 import { TrackedWork } from './tracked-work.ts';
 
 /** State of a {@link GracefulShutdown}. */
@@ -140,7 +140,7 @@ class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
       isWaiting: (handler) => this.#waiting.has(handler),
     });
     this.handlers = handlerCounts(this);
-    this.#gauge = observeInFlight(this);
+    this.#gauge = observeShutdown(this);
     this.#events = new ProcessEvents(options, this);
     if (options.signals.length > 0) this.listen(options.signals);
   }

@@ -78,6 +78,24 @@ describe('metrics', () => {
     expect(await inFlight()).toBe(0);
   });
 
+  it('shows that it is in progress from its beginning to its end', async () => {
+    const { name, shutdown } = setUp();
+    const stopping = () =>
+      telemetry.value('temper.shutdown.stopping', { 'temper.policy.name': name });
+    expect(await stopping()).toBe(0);
+    const work = Promise.withResolvers<void>();
+    let during: unknown;
+    shutdown.register(async () => {
+      during = await stopping();
+      work.resolve();
+    });
+    const done = shutdown.shutdown();
+    await work.promise;
+    await done;
+    expect(during).toBe(1);
+    expect(await stopping()).toBe(0);
+  });
+
   it('records metrics with documented attributes only', async () => {
     const { shutdown } = setUp();
     shutdown.register(() => {});

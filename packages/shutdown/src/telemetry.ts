@@ -23,6 +23,7 @@ import {
   METRIC_DURATION,
   METRIC_HANDLERS,
   METRIC_IN_FLIGHT,
+  METRIC_STOPPING,
   SHUTDOWN_METRICS,
 } from './semconv.ts';
 import { VERSION } from './version.ts';
@@ -38,6 +39,7 @@ const OUTCOMES = byOutcome(HANDLER_OUTCOMES);
 /** A shutdown as read at each metric collection. */
 export interface ObservableShutdown {
   readonly name: string;
+  readonly state: string;
   inFlight(): number;
 }
 
@@ -51,13 +53,15 @@ export function recordDuration(name: string, outcome: ShutdownOutcome, seconds: 
   telemetry.histogram(METRIC_DURATION, name, { [ATTR_OUTCOME]: outcome }).record(seconds);
 }
 
-/** Reports the work in flight at each metric collection. */
-export function observeInFlight(shutdown: ObservableShutdown): Disposable {
-  return telemetry.observe(shutdown, readInFlight);
+/** Reports the work in flight, and whether the shutdown is in progress, at each metric collection. */
+export function observeShutdown(shutdown: ObservableShutdown): Disposable {
+  return telemetry.observe(shutdown, readLevels);
 }
 
-function readInFlight(shutdown: ObservableShutdown, emit: Emit): void {
-  emit(METRIC_IN_FLIGHT, policyAttributes(shutdown.name), shutdown.inFlight());
+function readLevels(shutdown: ObservableShutdown, emit: Emit): void {
+  const attributes = policyAttributes(shutdown.name);
+  emit(METRIC_IN_FLIGHT, attributes, shutdown.inFlight());
+  emit(METRIC_STOPPING, attributes, shutdown.state === 'stopping' ? 1 : 0);
 }
 
 /** The spans of one shutdown: its phases, and their handlers below them. Never throws. */

@@ -69,5 +69,5 @@ ask /v1/policies | jq -c .settings.breakers.registry_fetch`,
     'Use a failure rate and a minimum throughput as thresholds where traffic is high',
     'Rehearse: switch on the fault registry-outage in the demo and follow this runbook',
   ],
-  alerts: ['TemperCircuitOpen', 'TemperCircuitFlapping'],
+  alerts: ['TemperCircuitOpen', 'TemperCircuitOpenOnInstance', 'TemperCircuitFlapping'],
 };

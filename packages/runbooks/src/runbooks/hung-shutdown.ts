@@ -61,5 +61,5 @@ cat "$DATA/shutdown.txt"`,
     'Set the grace period of the process manager above timeoutMs, and test it under load',
     'Rehearse: switch on the fault hung-shutdown in the demo and follow this runbook',
   ],
-  alerts: ['TemperShutdownIncomplete'],
+  alerts: ['TemperShutdownHung', 'TemperShutdownIncomplete'],
 };

@@ -78,5 +78,6 @@ export const PERSISTENT_ERRORS: Runbook = {
     'TemperErrorBudgetBurn',
     'TemperErrorBudgetBurnSlow',
     'TemperRetriesExhausted',
+    'TemperRetryBudgetSpent',
   ],
 };

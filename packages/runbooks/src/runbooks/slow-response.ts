@@ -63,10 +63,5 @@ export const SLOW_RESPONSE: Runbook = {
     'Keep the event-loop delay check enabled',
     'Alert on the objective of each operation, not on averages',
   ],
-  alerts: [
-    'TemperLatencyHigh',
-    'TemperRegistryLatencyHigh',
-    'TemperCpuHigh',
-    'TemperFailurePredicted',
-  ],
+  alerts: ['TemperLatencyHigh', 'TemperCpuHigh', 'TemperFailurePredicted'],
 };

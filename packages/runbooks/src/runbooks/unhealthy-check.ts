@@ -70,5 +70,5 @@ ps -o pid,rss,etime,args --ppid "$PID"`,
     'Mark a check as critical only if the instance cannot work without what it tests',
     'Keep dependencies out of liveness: a restart does not repair them',
   ],
-  alerts: ['TemperUnhealthy'],
+  alerts: ['TemperUnhealthy', 'TemperUnhealthyOnInstance'],
 };

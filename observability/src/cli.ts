@@ -1,0 +1,7 @@
+#!/usr/bin/env node
+import { run } from './mixin/command.ts';
+
+process.exitCode = run(process.argv.slice(2), {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+});
