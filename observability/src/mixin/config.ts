@@ -1,7 +1,7 @@
 import type { NameStyle } from '../prometheus-names.ts';
 
 /** Names of the labels that say where a series comes from. */
-export interface ScopeLabels {
+interface ScopeLabels {
   /** The service. @defaultValue 'job' */
   readonly job: string;
   /** One process of the service. @defaultValue 'instance' */
@@ -22,7 +22,7 @@ export interface BurnWindows {
 }
 
 /** The objective of the calls through a circuit breaker. */
-export interface Slo {
+interface Slo {
   /** Share of calls that must not fail or be rejected, from 0 to below 1. @defaultValue 0.99 */
   readonly objective: number;
   /** Of the alert that pages. @defaultValue 14.4 times over 1h and 5m */
@@ -32,7 +32,7 @@ export interface Slo {
 }
 
 /** Traffic below which shares and quantiles mean nothing, and no alert fires on them. */
-export interface Minimum {
+interface Minimum {
   /** Calls in the window of the alert, from 1. @defaultValue 50 */
   readonly calls: number;
   /** Failed ones among them, from 1. @defaultValue 5 */
@@ -54,7 +54,7 @@ export interface PolicyThresholds {
 }
 
 /** Thresholds of all policies and processes. */
-export interface Thresholds extends Omit<PolicyThresholds, 'objective'> {
+interface Thresholds extends Omit<PolicyThresholds, 'objective'> {
   /** As the three shares above, of a single instance. @defaultValue 0.5 */
   readonly instanceRatio: number;
   /** Share of the instances with an open circuit or an unhealthy check that pages. @defaultValue 0.25 */
@@ -72,7 +72,7 @@ export interface Thresholds extends Omit<PolicyThresholds, 'objective'> {
 }
 
 /** What may be changed of one alert. */
-export interface AlertOverride {
+interface AlertOverride {
   readonly severity?: 'page' | 'ticket';
   /** How long the condition must hold, as a Prometheus duration. */
   readonly for?: string;

@@ -2,7 +2,7 @@ import { NAME_STYLES } from '../prometheus-names.ts';
 import { DEFAULT_CONFIG, type MixinConfig, type PolicyThresholds } from './config.ts';
 
 /** A configuration that cannot be used. The message names the setting and what it may be. */
-export class ConfigError extends Error {
+class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 

@@ -2,7 +2,7 @@ import type { RunbookId } from '@temper/runbooks';
 import type { Queries } from './queries.ts';
 
 /** Required reaction. `page`: immediately. `ticket`: within the working day. */
-export type AlertSeverity = 'page' | 'ticket';
+type AlertSeverity = 'page' | 'ticket';
 
 /** A recording rule, whose series is shared by several alerts. */
 export interface RecordingRule {

@@ -246,7 +246,7 @@ describe.runIf(available({ promtool: PROMTOOL }))('the alerts', () => {
   });
 });
 
-describe.runIf(available({ 'promtool 3': PROMTOOL_3 }))('the alerts in UTF-8 names', () => {
+describe.runIf(PROMTOOL_3 !== undefined)('the alerts in UTF-8 names', () => {
   forTheirFault(PROMTOOL_3, 'utf8');
 });
 
