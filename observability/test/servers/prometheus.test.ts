@@ -138,7 +138,7 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
       async () => ((await query('up == 1')).length > 0 ? true : undefined),
       'Prometheus to scrape the service',
     );
-  }, 90_000);
+  }, 300_000);
 
   afterAll(async () => {
     await Promise.all(programs.map((program) => program.stop()));
