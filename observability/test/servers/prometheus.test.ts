@@ -221,7 +221,9 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
     for (const record of [
       'temper:breaker_calls:error_ratio_rate5m',
       'temper:breaker_call_duration:p99_rate5m',
-      'temper:retry_operations:exhausted_ratio_rate5m',
+      'temper:breaker_calls:increase1h',
+      'temper:breaker_failures:increase6h',
+      'temper:instances:count',
     ]) {
       expect((await query(record)).length, record).toBeGreaterThan(0);
     }
