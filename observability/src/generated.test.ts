@@ -140,9 +140,9 @@ describe('Names', () => {
       'process.memory.utilization',
       'temper.breaker.failure.ratio',
       'temper.breaker.slow_call.ratio',
+      'temper.forecast.failure.probability',
       'temper.hedge.cut_off',
       'temper.ratelimit.rejection.ratio',
-      'temper.recovery.failure.forecast',
       'temper.timeout.cut_off',
     ]);
   });

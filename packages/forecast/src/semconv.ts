@@ -40,7 +40,7 @@ export const METRIC_PROBABILITY: MetricDefinition = {
 export const METRIC_SCORE: MetricDefinition = {
   name: 'temper.forecast.failure.score',
   instrument: 'gauge',
-  unit: '1',
+  unit: '{deviation}',
   description: 'Standard deviations of a signal above its usual.',
   attributes: [ATTR_POLICY_NAME, ATTR_SIGNAL],
 };
@@ -48,7 +48,7 @@ export const METRIC_SCORE: MetricDefinition = {
 export const METRIC_WARNING: MetricDefinition = {
   name: 'temper.forecast.failure.warning',
   instrument: 'gauge',
-  unit: '1',
+  unit: '{warning}',
   description: '1 while the predictor warns, 0 otherwise.',
   attributes: [ATTR_POLICY_NAME],
   alert: '1: the dependency behaves unlike its usual, before or while users notice.',
