@@ -71,6 +71,16 @@ export function available(programs: Readonly<Record<string, string | undefined>>
   return false;
 }
 
+/**
+ * As {@link available}, for a program whose suite is further evidence: where it is not installed the suite
+ * is skipped under CI too, with a warning.
+ */
+export function optional(name: string, found: string | undefined): boolean {
+  if (found === undefined)
+    console.warn(`Tests skipped. Not installed: ${name}, which is optional.`);
+  return found !== undefined;
+}
+
 /** A running child process. */
 export interface Program extends AsyncDisposable {
   readonly pid: number;

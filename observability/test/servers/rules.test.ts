@@ -11,6 +11,7 @@ import {
   ALERTMANAGER,
   available,
   findProgram,
+  optional,
   PINT,
   PROMTOOL,
   root,
@@ -78,7 +79,7 @@ describe.runIf(run)('the Prometheus rules', () => {
   });
 });
 
-describe.runIf(available({ pint: PINT }))('the Prometheus rules by pint', () => {
+describe.runIf(optional('pint', PINT))('the Prometheus rules by pint', () => {
   it.each(
     CONFIGS.map((config, index) => [
       `${config.nameStyle}, ${index % 2 === 0 ? 'defaults' : 'everything else'}`,
