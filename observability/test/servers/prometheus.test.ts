@@ -225,7 +225,11 @@ receivers: [{ name: pager, webhook_configs: [{ url: 'http://127.0.0.1:${pager.po
       'temper:breaker_failures:increase6h',
       'temper:instances:count',
     ]) {
-      expect((await query(record)).length, record).toBeGreaterThan(0);
+      await eventually(
+        async () => ((await query(record)).length > 0 ? true : undefined),
+        record,
+        60_000,
+      );
     }
   });
 
