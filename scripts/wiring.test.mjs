@@ -8,12 +8,15 @@ const readJson = (file) => JSON.parse(readFileSync(join(ROOT, file), 'utf8'));
 const { tasks } = readJson('turbo.json');
 const { scripts } = readJson('package.json');
 const published = readPackages().filter((one) => one.published);
+const isLibrary = ({ doors }) => doors.length > 0;
+const libraries = published.filter(isLibrary);
+const commands = published.filter((one) => !isLibrary(one));
 
 it.each(['//#check:sizes', '//#api:check'])(
-  '%s waits for the build of every published package',
+  '%s waits for the build of every published package that can be imported',
   (task) => {
     expect(tasks[task].dependsOn.toSorted()).toEqual(
-      published.map(({ id }) => `${id}#build`).sort(),
+      libraries.map(({ id }) => `${id}#build`).sort(),
     );
   },
 );
@@ -30,7 +33,7 @@ it('runs every check in `pnpm check` and in the tests', () => {
   }
 });
 
-it.each(published.map(({ id, folder }) => [id, folder]))(
+it.each(libraries.map(({ id, folder }) => [id, folder]))(
   '%s has ES modules, a bundle for Node and a CommonJS build of every entry point, with types',
   (_, folder) => {
     const manifest = readJson(`${folder}/package.json`);
@@ -67,6 +70,23 @@ it('takes microtasks and turns of the event loop when a module loads, as test ru
     );
   expect(late).toEqual([]);
 });
+
+it.each(commands.map(({ id, folder }) => [id, folder]))(
+  '%s cannot be imported, and is a command with nothing to install beside it',
+  (_, folder) => {
+    const manifest = readJson(`${folder}/package.json`);
+    const files = Object.values(manifest.bin);
+    expect(files).not.toHaveLength(0);
+    for (const file of files) {
+      expect(file).toMatch(/^\.\/dist\/.*\.mjs$/);
+      expect(manifest.files).toContain(file.slice('./'.length));
+    }
+    expect(manifest.type).toBe('module');
+    expect(Object.keys(manifest.exports)).toEqual(['./package.json']);
+    expect(manifest).not.toHaveProperty('dependencies');
+    expect(manifest).not.toHaveProperty('peerDependencies');
+  },
+);
 
 describe('the workflow', () => {
   const workflow = readFileSync(join(ROOT, '.github/workflows/ci.yml'), 'utf8');
