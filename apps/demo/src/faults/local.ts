@@ -28,14 +28,9 @@ export function auditDiskFull(disk: FillableSink): FaultSource {
     title: 'Audit disk full',
     about: 'Every write of the audit log fails with ENOSPC.',
     runbook: 'audit_loss',
-    kind: 'switch',
-    begin: async () => {
-      disk.full = true;
-      return undefined;
-    },
-    end: async () => {
-      disk.full = false;
-    },
+    ...switching((on) => {
+      disk.full = on;
+    }),
   };
 }
 
@@ -111,13 +106,20 @@ export function hungShutdown(queue: JobQueue): FaultSource {
     title: 'Hung shutdown',
     about: 'At the next shutdown the handler of the job queue hangs until its time limit.',
     runbook: 'hung_shutdown',
+    ...switching((on) => {
+      queue.hung = on;
+    }),
+  };
+}
+
+/** The part of a fault that is on from its begin to its end, and measures nothing. */
+function switching(set: (on: boolean) => void): Pick<FaultSource, 'kind' | 'begin' | 'end'> {
+  return {
     kind: 'switch',
     begin: async () => {
-      queue.hung = true;
+      set(true);
       return undefined;
     },
-    end: async () => {
-      queue.hung = false;
-    },
+    end: async () => set(false),
   };
 }

@@ -151,9 +151,9 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
     const { waitedMs } = measured;
     const tookMs = this.clock.monotonic() - lease.startedAt - waitedMs;
     lease.end(this.#endingOf(outcome, measured, tookMs, answered !== undefined), waitedMs);
-    if (outcome.ok) answered?.();
-    if (outcome.ok) return outcome.value;
-    throw outcome.error;
+    if (!outcome.ok) throw outcome.error;
+    answered?.();
+    return outcome.value;
   }
 
   /**

@@ -105,10 +105,7 @@ export class RateTable implements KeyTable {
   }
 
   async #runInTurn<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
-    let answered: (() => void) | undefined;
-    await this.#admit(key, call.cost, async (turns) => {
-      answered = await turns.wait(call);
-    });
+    const answered = await this.#admit(key, call.cost, (turns) => turns.wait(call));
     if (call.aborted) throw call.reason;
     const value = await operation(call);
     answered?.();
@@ -136,14 +133,19 @@ export class RateTable implements KeyTable {
     return false;
   }
 
-  async #admit(key: string, cost: number, wait: (turns: Turns) => Promise<unknown>): Promise<void> {
+  /** @returns what the wait resolves with; `undefined` when the units were there at once */
+  async #admit<T>(
+    key: string,
+    cost: number,
+    wait: (turns: Turns) => Promise<T>,
+  ): Promise<T | undefined> {
     const now = this.#queue.clock.monotonic();
     const slot = this.#use(key, now);
     if (slot === NONE) throw this.#refuse(cost);
-    if (this.#enter(slot, cost, now)) return;
+    if (this.#enter(slot, cost, now)) return undefined;
     const gate = this.#pin(slot);
     try {
-      await wait(gate.turns);
+      return await wait(gate.turns);
     } finally {
       if (gate.turns.queued === 0) this.#unpin(slot, gate);
     }
