@@ -78,8 +78,9 @@ export default {
       entry: [
         // Run by package.json, and started by run.ts as a process of its own.
         'src/{table,service}.ts',
+        'test/**/*.test.ts',
       ],
-      project: ['src/**/*.ts'],
+      project: ['src/**/*.ts', 'test/**/*.ts'],
       // Next loads them.
       ignoreDependencies: ['react', 'react-dom'],
     },

@@ -79,7 +79,14 @@ export class Connection {
 
   #parse(): void {
     while (this.#waiting.length > 0) {
-      const parsed = parseResponse(this.#received);
+      let parsed: ReturnType<typeof parseResponse>;
+      try {
+        parsed = parseResponse(this.#received);
+      } catch (error) {
+        this.#fail(error as Error);
+        this.destroy();
+        return;
+      }
       if (parsed === undefined) return;
       this.#received = this.#received.subarray(parsed.length);
       this.#waiting.shift()?.resolve(parsed.response);
@@ -87,7 +94,10 @@ export class Connection {
   }
 }
 
-/** @returns undefined if the response is not complete */
+/**
+ * @returns undefined if the response is not complete
+ * @throws {Error} if its end is not marked, so that nobody could tell whether it is complete
+ */
 function parseResponse(bytes: Buffer): { response: Response; length: number } | undefined {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return undefined;
