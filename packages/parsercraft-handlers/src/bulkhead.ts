@@ -4,6 +4,7 @@ import {
   type ConcurrencyLimiter,
   type ConcurrencyStats,
   concurrency,
+  fairQueue,
   type KeyedLimiter,
   type KeyedStats,
   keyed,
@@ -54,7 +55,7 @@ export class Bulkhead extends PolicyBase {
 
   constructor({ name, limit, share, maxQueue, clock, spans }: BulkheadSetting & Named) {
     super(name, clock);
-    const queue = { maxQueue, fair: true, clock, spans };
+    const queue = { maxQueue, queue: fairQueue(), clock, spans };
     this.#clock = clock;
     this.#all = concurrency({ name, limit, ...queue });
     const perKey = Math.max(1, Math.floor(limit * share));

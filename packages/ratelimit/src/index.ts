@@ -43,4 +43,5 @@ export {
   type ThrottleStats,
   throttle,
 } from './throttle/throttle.ts';
-export type { FairOptions } from './wait/fairness.ts';
+export { type FairQueueOptions, fairQueue } from './wait/fair-queue.ts';
+export type { QueueOrder } from './wait/queue-order.ts';

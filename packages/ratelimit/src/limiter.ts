@@ -1,5 +1,4 @@
 import type { Policy, Priority } from '@temper/core';
-import type { Refusing } from './refusals.ts';
 
 /** The right to go ahead. Give it back when done, by `using` or {@link release}. */
 export interface Lease extends Disposable {
@@ -86,20 +85,6 @@ export interface Limiter<L extends Lease = Lease> extends Policy {
   take(options?: AcquireOptions): Decision<L>;
   /** The state of the limit. Takes nothing, and does not count as a use. */
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState;
-}
-
-/**
- * A limiter whose limit several processes share through a store. Keyed by itself: each `key` has the
- * whole limit, and so have all calls without one together. Errors as of {@link Limiter}, as rejections,
- * and besides:
- *
- * @throws {StoreUnavailableError} when the store is away and `onStoreFailure` is `closed`
- */
-export interface SharedLimiter extends Policy, Refusing {
-  tryAcquire(options?: AcquireOptions): Promise<Lease | undefined>;
-  acquire(options?: AcquireOptions): Promise<Lease>;
-  take(options?: AcquireOptions): Promise<Decision>;
-  peek(options?: Pick<AcquireOptions, 'key'>): Promise<LimitState>;
 }
 
 /** What a limiter has answered since it was created. */

@@ -81,8 +81,8 @@ function known(make: (options: never) => unknown): string[] {
   throw new Error('It accepts anything.');
 }
 
-const { maxQueue, maxWaitMs, spans, fair } = QUEUE_DEFAULTS;
-const queue = { maxQueue, maxWaitMs, spans, fair };
+const { maxQueue, maxWaitMs, spans } = QUEUE_DEFAULTS;
+const queue = { maxQueue, maxWaitMs, spans };
 const { limit, windowMs } = RATE_DEFAULTS;
 const rate = { ...queue, limit, windowMs, burst: DEFAULT_BURST, segments: DEFAULT_SEGMENTS };
 /** The defaults that the tables show as such: no functions, and no objects. */

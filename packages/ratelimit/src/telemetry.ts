@@ -12,7 +12,7 @@ import {
   type Variants,
 } from '@temper/core/policy';
 import type { RateLimitExceededError, RejectionReason } from './errors.ts';
-import type { RequestCounts } from './limiter.ts';
+import type { Answer, Levelled, LimiterObserver, Observation, WaitOutcome } from './observer.ts';
 import { Refusals } from './refusals.ts';
 import {
   ATTR_COST,
@@ -25,7 +25,6 @@ import {
   METRIC_REQUESTS,
   METRIC_WAIT_DURATION,
   REQUEST_METRICS,
-  type RequestOutcome,
 } from './request-semconv.ts';
 import { VERSION } from './version.ts';
 import type { ResolvedQueueOptions } from './wait/options.ts';
@@ -36,12 +35,7 @@ const telemetry = new Instrumentation({
   metrics: REQUEST_METRICS,
 });
 
-/** How a wait ends. */
-type WaitOutcome = Extract<RequestOutcome, 'delayed' | 'rejected' | 'aborted'>;
 const WAITS: Variants<WaitOutcome> = byOutcome(['delayed', 'rejected', 'aborted']);
-
-/** What a limiter counts: calls that passed or ended, and refusals by their reason. */
-type Answer = 'allowed' | 'delayed' | 'aborted' | Exclude<RejectionReason, 'keys' | 'shed'>;
 
 /** The attributes of a refusal for this reason. */
 export function rejected(reason: RejectionReason): Readonly<Record<string, string>> {
@@ -57,25 +51,21 @@ const ANSWERS: Variants<Answer> = {
 };
 
 /** Reports a limiter to OpenTelemetry. Its counts are the metric, and the limiter's own statistics. */
-export class LimiterObserver {
+export class LimiterTelemetry implements LimiterObserver {
   readonly #policy: { readonly name: string };
   readonly #options: ResolvedQueueOptions;
-  readonly #silent: boolean;
   #counts: Counts<Answer> | undefined;
   #calls: CallObserver<WaitOutcome> | undefined;
   #refusals: Refusals | undefined;
 
-  /** @param silent - for a limiter inside another one, which reports for both */
-  constructor(policy: { readonly name: string }, options: ResolvedQueueOptions, silent = false) {
+  constructor(policy: { readonly name: string }, options: ResolvedQueueOptions) {
     this.#policy = policy;
     this.#options = options;
-    this.#silent = silent;
     this.#calls = undefined;
     this.#counts = undefined;
     this.#refusals = undefined;
   }
 
-  /** Who hears of refusals. */
   get refusals(): Refusals {
     this.#refusals ??= new Refusals(this.#policy.name, this.#options.onReject);
     return this.#refusals;
@@ -83,21 +73,11 @@ export class LimiterObserver {
 
   /** Opened when they are first needed, so that an idle limiter is small. */
   get counts(): Counts<Answer> {
-    this.#counts ??= this.#silent
-      ? { allowed: 0, delayed: 0, aborted: 0, limit: 0, 'queue-full': 0, deadline: 0, cost: 0 }
-      : telemetry.counts(this.#policy, METRIC_REQUESTS, ANSWERS);
+    this.#counts ??= telemetry.counts(this.#policy, METRIC_REQUESTS, ANSWERS);
     return this.#counts;
   }
 
-  get totals(): RequestCounts {
-    const { allowed, delayed, aborted, limit, deadline, cost } = this.counts;
-    const rejected = limit + this.counts['queue-full'] + deadline + cost;
-    return { allowed, delayed, rejected, aborted };
-  }
-
-  /** @returns `undefined` while no span would be recorded */
   begin(call: Call, cost: number): CallObservation<WaitOutcome> | undefined {
-    if (this.#silent) return undefined;
     const { spans, clock } = this.#options;
     const policy = this.#policy.name;
     this.#calls ??= new CallObserver({
@@ -111,19 +91,13 @@ export class LimiterObserver {
     return this.#calls.begin(call, { [ATTR_COST.name]: cost });
   }
 
-  /**
-   * Ends the observation of a wait.
-   *
-   * @param ms - how long the call has waited; a refusal at once is not a wait
-   * @param error - of a refusal
-   */
   ended(
     observed: CallObservation<WaitOutcome> | undefined,
     outcome: WaitOutcome,
     ms: number,
     error?: RateLimitExceededError,
   ): void {
-    if (!this.#silent && telemetry.live.metrics && (ms > 0 || outcome === 'delayed')) {
+    if (telemetry.live.metrics && (ms > 0 || outcome === 'delayed')) {
       telemetry
         .histogram(METRIC_WAIT_DURATION, this.#policy.name, WAITS[outcome])
         .record(ms / 1000);
@@ -141,24 +115,16 @@ export function refusalAttributes(error: RateLimitExceededError): Attributes {
     : { [ATTR_REASON.name]: reason, [ATTR_RETRY_AFTER.name]: retryAfterMs / 1000 };
 }
 
-/** The levels that a limiter has; those that it has not are left out of the metrics. */
-export interface Levels {
-  readonly available?: number;
-  readonly limit?: number;
-  readonly queued?: number;
-  readonly inFlight?: number;
-}
-
-/** A limiter whose levels can be observed. */
-interface Levelled {
-  readonly name: string;
-  levels(): Levels;
-}
-
 /** Reads a limiter's levels at each collection, until disposed of. */
 export function observeLevels(limiter: Levelled): Disposable {
   return telemetry.observe(limiter, readLevels);
 }
+
+/** Reports to OpenTelemetry. */
+export const REPORTED: Observation = {
+  observe: (policy, options) => new LimiterTelemetry(policy, options),
+  observeLevels,
+};
 
 function readLevels(limiter: Levelled, emit: Emit): void {
   const policy = policyAttributes(limiter.name);

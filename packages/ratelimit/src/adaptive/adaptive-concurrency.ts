@@ -10,8 +10,9 @@ import {
 } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import { type ConcurrencyStats, PermitGate } from '../limiters/permit-gate.ts';
+import type { Levels } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
-import { type Levels, observeLevels } from '../telemetry.ts';
+import { REPORTED } from '../telemetry.ts';
 import { readPeek } from '../wait/acquire-options.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { UsualLatency } from '../wait/usual-latency.ts';
@@ -95,9 +96,14 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
     super(options.name, options.clock);
     this.#adaptive = adaptive;
     // A cost above the present limit may fit later.
-    this.#gate = new PermitGate(options, Math.floor(adaptive.initialLimit), adaptive.maxLimit);
+    this.#gate = new PermitGate(
+      options,
+      REPORTED,
+      Math.floor(adaptive.initialLimit),
+      adaptive.maxLimit,
+    );
     this.#changes = new Listeners(this.name, 'onLimitChange', adaptive.onLimitChange);
-    this.#levels = observeLevels(this);
+    this.#levels = REPORTED.observeLevels(this);
   }
 
   override describe(): PolicyDescription {

@@ -12,6 +12,7 @@ import {
   QUEUE_DEFAULTS,
   QUEUE_RULES,
   type QueueOptions,
+  type QueueUnset,
   type ResolvedQueueOptions,
 } from '../wait/options.ts';
 import { Aimd, type AimdParameters } from './aimd.ts';
@@ -113,7 +114,7 @@ export interface AdaptiveConcurrencyOptions extends QueueOptions {
 }
 
 type Unset =
-  | 'onReject'
+  | QueueUnset
   | 'onLimitChange'
   | 'tolerance'
   | 'windowMs'

@@ -35,19 +35,9 @@ export interface RateControls<Result = void> {
   reward(units: number, options?: KeyOptions): Result;
 }
 
-/** A change of a limit's state that is not a call. */
-export type RateChange =
-  /** Everything is forgotten: nothing is used, and nothing is blocked. */
-  | { readonly kind: 'reset' }
-  /** Every call is refused for so long. */
-  | { readonly kind: 'block'; readonly durationMs: number }
-  /** Units are used without a call, at most all of them; negative ones are given back. */
-  | { readonly kind: 'charge'; readonly units: number };
-
 /** @throws {TypeError | RangeError} unless it is a time for which a key can be blocked */
-export function blockFor(owner: string, durationMs: number): RateChange {
-  checkNumber(owner, 'durationMs', durationMs, { min: 0, max: MAX_BLOCK_MS });
-  return { kind: 'block', durationMs };
+export function blockTime(owner: string, durationMs: number): number {
+  return checkNumber(owner, 'durationMs', durationMs, { min: 0, max: MAX_BLOCK_MS });
 }
 
 /** @throws {TypeError | RangeError} unless it is a number of units */

@@ -7,7 +7,12 @@ import {
   show,
   typeRule,
 } from '@temper/core/policy';
-import { QUEUE_DEFAULTS, QUEUE_RULES, type QueueOptions } from '../wait/options.ts';
+import {
+  QUEUE_DEFAULTS,
+  QUEUE_RULES,
+  type QueueOptions,
+  type QueueUnset,
+} from '../wait/options.ts';
 import type { ResponseLike } from './response-fields.ts';
 
 /** Options of {@link clientRateLimit}. */
@@ -46,7 +51,7 @@ export interface ClientRateLimitOptions extends QueueOptions {
   readonly maxBlockMs?: number;
 }
 
-type Unset = 'onReject' | 'shouldHandle' | 'responseOf' | 'partitionKey';
+type Unset = QueueUnset | 'shouldHandle' | 'responseOf' | 'partitionKey';
 
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedClientOptions = Resolved<ClientRateLimitOptions, Unset>;

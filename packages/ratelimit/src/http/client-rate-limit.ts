@@ -17,11 +17,13 @@ import type {
   LimitState,
   RequestCounts,
 } from '../limiter.ts';
+import { type Levels, type LimiterObserver, totalsOf } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
-import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
+import type { Queued } from '../rules/rule.ts';
+import { LimiterTelemetry, observeLevels } from '../telemetry.ts';
 import { readPeek } from '../wait/acquire-options.ts';
 import { Turns } from '../wait/turns.ts';
-import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
+import type { Gate } from '../wait/wait-queue.ts';
 import {
   type ClientRateLimitOptions,
   type ResolvedClientOptions,
@@ -98,7 +100,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     super(options.name, options.clock);
     this.#options = options;
     this.#announcements = new ServerAnnouncements(options.partitionKey, options.maxBlockMs);
-    this.#observer = new LimiterObserver(this, options);
+    this.#observer = new LimiterTelemetry(this, options);
     this.#turns = new Turns(this, options, this.#observer);
     this.#levels = observeLevels(this);
   }
@@ -159,7 +161,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
   }
 
   /** Calls behind the first may be served earlier, after another announcement: only its turn is known. */
-  forecast(_queue: WaitQueue, _cost: number, _deadline: number, now: number): number {
+  forecast(_queue: Queued, _cost: number, _deadline: number, now: number): number {
     return now + this.#limits.wait(now);
   }
 
@@ -226,7 +228,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
   }
 
   stats(): RequestCounts & { readonly queued: number } {
-    return { queued: this.#turns.queued, ...this.#observer.totals };
+    return { queued: this.#turns.queued, ...totalsOf(this.#observer) };
   }
 
   [Symbol.dispose](): void {

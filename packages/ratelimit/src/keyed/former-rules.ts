@@ -1,4 +1,5 @@
-import { adjust, equalRules, replay, unitsIn } from '../rules/adjust.ts';
+import { adjust } from '../rules/adjust.ts';
+import { equalRules, replay, unitsIn } from '../rules/replay.ts';
 import type { Rule, Usage } from '../rules/rule.ts';
 
 /** The state of a key under a rule that it had before. */

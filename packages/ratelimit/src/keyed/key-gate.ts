@@ -1,11 +1,11 @@
 import type { LimitState } from '../limiter.ts';
-import type { Rule } from '../rules/rule.ts';
-import type { LimiterObserver } from '../telemetry.ts';
-import { Forecast } from '../wait/forecast.ts';
+import type { LimiterObserver } from '../observer.ts';
+import { forecastOf } from '../rules/forecast.ts';
+import type { Forecast, Queued, Rule } from '../rules/rule.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { Turns } from '../wait/turns.ts';
 import type { UsualLatency } from '../wait/usual-latency.ts';
-import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
+import type { Gate } from '../wait/wait-queue.ts';
 
 /** The keys' states, by slot. */
 interface Slots {
@@ -17,7 +17,7 @@ interface Slots {
   forecast(
     forecast: Forecast,
     slot: number,
-    queue: WaitQueue,
+    queue: Queued,
     cost: number,
     deadline: number,
     now: number,
@@ -40,7 +40,7 @@ export class KeyGate implements Gate {
   ) {
     this.#slots = slots;
     this.#slot = slot;
-    this.#forecast = new Forecast(slots.ruleOf(slot));
+    this.#forecast = forecastOf(slots.ruleOf(slot));
     this.turns = new Turns(this, options, observer, usual);
   }
 
@@ -64,9 +64,9 @@ export class KeyGate implements Gate {
     return this.#slots.peekAt(this.#slot);
   }
 
-  forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
+  forecast(queue: Queued, cost: number, deadline: number, now: number): number {
     const rule = this.#slots.ruleOf(this.#slot);
-    if (this.#forecast.rule !== rule) this.#forecast = new Forecast(rule);
+    if (this.#forecast.rule !== rule) this.#forecast = forecastOf(rule);
     return this.#slots.forecast(this.#forecast, this.#slot, queue, cost, deadline, now);
   }
 }

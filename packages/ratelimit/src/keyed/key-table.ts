@@ -1,7 +1,7 @@
 import type { Operation } from '@temper/core';
 import type { Call } from '@temper/core/policy';
 import type { KeyDump } from '../changes/limit-dump.ts';
-import type { RateChange } from '../changes/rate-controls.ts';
+import type { RateChange } from '../changes/rate-change.ts';
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
 import type { Refusing } from '../refusals.ts';

@@ -1,14 +1,15 @@
 import { type Clock, type Operation, systemClock } from '@temper/core';
 import { type Call, checkType, PolicyBase, type PolicyDescription } from '@temper/core/policy';
-import { dumpOf, type LimitDump, readDump } from '../changes/limit-dump.ts';
+import { dumpOf, type LimitDump } from '../changes/limit-dump.ts';
+import type { RateChange } from '../changes/rate-change.ts';
 import {
-  blockFor,
+  blockTime,
   type KeyOptions,
-  type RateChange,
   type RateControls,
   unitsOf,
 } from '../changes/rate-controls.ts';
 import { RatePlans, rulesOfPlan } from '../changes/rate-plans.ts';
+import { readDump } from '../changes/read-dump.ts';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import type { RefusalListener } from '../refusals.ts';
 import { readOptions, readPeek } from '../wait/acquire-options.ts';
@@ -99,7 +100,7 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter {
   }
 
   block(durationMs: number, options?: KeyOptions): void {
-    this.#change(options, blockFor(this.name, durationMs));
+    this.#change(options, { kind: 'block', durationMs: blockTime(this.name, durationMs) });
   }
 
   penalty(units: number, options?: KeyOptions): void {

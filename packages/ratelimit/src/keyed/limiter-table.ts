@@ -1,7 +1,7 @@
 import type { Clock, Operation } from '@temper/core';
 import { type Call, type Counts, type InCallExecutor, notify, show } from '@temper/core/policy';
 import { dumpOf, type KeyDump } from '../changes/limit-dump.ts';
-import type { RateChange } from '../changes/rate-controls.ts';
+import type { RateChange } from '../changes/rate-change.ts';
 import type {
   AcquireOptions,
   Decision,

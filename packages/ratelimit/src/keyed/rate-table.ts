@@ -1,22 +1,22 @@
 import type { Operation } from '@temper/core';
 import type { Call, Counts } from '@temper/core/policy';
 import type { KeyDump } from '../changes/limit-dump.ts';
-import type { RateChange } from '../changes/rate-controls.ts';
+import type { RateChange } from '../changes/rate-change.ts';
 import type { RatePlans } from '../changes/rate-plans.ts';
 import type { RateLimitExceededError } from '../errors.ts';
 import { leaseOf } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
+import { type LimiterObserver, totalsOf } from '../observer.ts';
 import { pass } from '../pass.ts';
 import type { RefusalListener } from '../refusals.ts';
-import { adjust, equalRules, replay } from '../rules/adjust.ts';
-import { type Rule, TOLERANCE } from '../rules/rule.ts';
-import { LimiterObserver } from '../telemetry.ts';
+import { adjust } from '../rules/adjust.ts';
+import { equalRules, replay } from '../rules/replay.ts';
+import { type Forecast, type Queued, type Rule, TOLERANCE } from '../rules/rule.ts';
+import { LimiterTelemetry } from '../telemetry.ts';
 import { checkCapacity } from '../wait/acquire-options.ts';
-import type { Forecast } from '../wait/forecast.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import type { Turns } from '../wait/turns.ts';
 import { UsualLatency } from '../wait/usual-latency.ts';
-import type { WaitQueue } from '../wait/wait-queue.ts';
 import { FormerRules } from './former-rules.ts';
 import { KeyGate } from './key-gate.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
@@ -69,7 +69,7 @@ export class RateTable implements KeyTable {
     this.#queue = queue;
     this.#idleMs = idleTime(queue.name, idleMs, rule.freshAfterMs);
     this.#index = new LruIndex(maxKeys);
-    this.#observer = new LimiterObserver(this, queue);
+    this.#observer = new LimiterTelemetry(this, queue);
     this.#refused = countRefusedKeys(this);
     this.#evicted = countEvictions(this);
     this.#state = new Float64Array(this.#index.capacity * rule.slots);
@@ -306,7 +306,7 @@ export class RateTable implements KeyTable {
   forecast(
     forecast: Forecast,
     slot: number,
-    ...call: [queue: WaitQueue, cost: number, deadline: number, now: number]
+    ...call: [queue: Queued, cost: number, deadline: number, now: number]
   ): number {
     const [, , , now] = call;
     const readyAt = forecast.next(this.#state, slot * this.#rule.slots, ...call);
@@ -399,7 +399,7 @@ export class RateTable implements KeyTable {
     this.#removeIdle(this.#queue.clock.monotonic(), Number.POSITIVE_INFINITY);
     let queued = 0;
     for (const { turns } of this.#waiting.values()) queued += turns.queued;
-    const { totals } = this.#observer;
+    const totals = totalsOf(this.#observer);
     return {
       keys: this.#index.size,
       evictions: this.#evicted.evictions,

@@ -7,13 +7,15 @@ import {
   resolveOptions,
 } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
+import type { Levels, Observation } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
-import { type Levels, observeLevels } from '../telemetry.ts';
+import { REPORTED } from '../telemetry.ts';
 import { readPeek } from '../wait/acquire-options.ts';
 import {
   QUEUE_DEFAULTS,
   QUEUE_RULES,
   type QueueOptions,
+  type QueueUnset,
   type ResolvedQueueOptions,
 } from '../wait/options.ts';
 import { type ConcurrencyStats, PermitGate, PermitLease } from './permit-gate.ts';
@@ -40,13 +42,12 @@ export interface ConcurrencyLimiter extends Limiter, Refusing {
 /** A limit on how many calls run at the same time: permits, a queue, and an observer. */
 export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter {
   readonly #gate: PermitGate;
-  readonly #levels: Disposable | undefined;
+  readonly #levels: Disposable;
 
-  /** @param silent - for a limiter inside another one, which reports for both */
-  constructor(limit: number, options: ResolvedQueueOptions, silent = false) {
+  constructor(limit: number, options: ResolvedQueueOptions, observation: Observation) {
     super(options.name, options.clock);
-    this.#gate = new PermitGate(options, limit, limit, silent);
-    this.#levels = silent ? undefined : observeLevels(this);
+    this.#gate = new PermitGate(options, observation, limit);
+    this.#levels = observation.observeLevels(this);
   }
 
   override describe(): PolicyDescription {
@@ -101,7 +102,7 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
   }
 
   [Symbol.dispose](): void {
-    this.#levels?.[Symbol.dispose]();
+    this.#levels[Symbol.dispose]();
   }
 }
 
@@ -117,11 +118,11 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function concurrency(options: ConcurrencyOptions = {}): ConcurrencyLimiter {
-  const all = resolveOptions<ConcurrencyOptions, 'onReject'>(
+  const all = resolveOptions<ConcurrencyOptions, QueueUnset>(
     'concurrency',
     options,
     { ...QUEUE_DEFAULTS, name: 'concurrency', limit: DEFAULT_CONCURRENCY },
     { ...QUEUE_RULES, limit: numberRule({ min: 1, infinite: false }) },
   );
-  return new ConcurrencyPolicy(all.limit, all);
+  return new ConcurrencyPolicy(all.limit, all, REPORTED);
 }

@@ -1,8 +1,10 @@
 import { resolveOptions } from '@temper/core/policy';
 import { FixedWindowRule } from '../rules/fixed-window.ts';
 import type { WindowLevels } from '../rules/window.ts';
+import type { QueueUnset } from '../wait/options.ts';
 import { RATE_DEFAULTS, RATE_RULES, type RateOptions } from './options.ts';
 import { type RateCounts, type RateLimiter, RuleLimiter } from './rate-limiter.ts';
+import { REPORTED_RATE } from './rate-parts.ts';
 
 /** A snapshot of a sliding or fixed window. */
 export type WindowStats = RateCounts & WindowLevels;
@@ -14,6 +16,6 @@ export type WindowStats = RateCounts & WindowLevels;
  */
 export function fixedWindow(options: RateOptions = {}): RateLimiter<WindowStats> {
   const defaults = { ...RATE_DEFAULTS, name: 'fixed-window' };
-  const all = resolveOptions<RateOptions, 'onReject'>('fixedWindow', options, defaults, RATE_RULES);
-  return new RuleLimiter(new FixedWindowRule(all.limit, all.windowMs), all);
+  const all = resolveOptions<RateOptions, QueueUnset>('fixedWindow', options, defaults, RATE_RULES);
+  return new RuleLimiter(new FixedWindowRule(all.limit, all.windowMs), all, REPORTED_RATE);
 }

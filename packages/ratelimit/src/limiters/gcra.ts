@@ -1,6 +1,7 @@
 import { GcraRule } from '../rules/gcra.ts';
 import { type BurstOptions, resolveBurstOptions } from './options.ts';
 import { type RateLimiter, RuleLimiter, type TokenBucketStats } from './rate-limiter.ts';
+import { REPORTED_RATE } from './rate-parts.ts';
 
 /**
  * Creates a limiter by the generic cell rate algorithm. Decides as {@link tokenBucket} does, with half
@@ -10,5 +11,5 @@ import { type RateLimiter, RuleLimiter, type TokenBucketStats } from './rate-lim
  */
 export function gcra(options: BurstOptions = {}): RateLimiter<TokenBucketStats> {
   const all = resolveBurstOptions('gcra', options, 'gcra');
-  return new RuleLimiter(new GcraRule(all.limit, all.windowMs, all.burst), all);
+  return new RuleLimiter(new GcraRule(all.limit, all.windowMs, all.burst), all, REPORTED_RATE);
 }

@@ -1,5 +1,10 @@
 import { numberRule, type OptionRule, type Resolved, resolveOptions } from '@temper/core/policy';
-import { QUEUE_DEFAULTS, QUEUE_RULES, type QueueOptions } from '../wait/options.ts';
+import {
+  QUEUE_DEFAULTS,
+  QUEUE_RULES,
+  type QueueOptions,
+  type QueueUnset,
+} from '../wait/options.ts';
 
 /** Options of the limiters that count units in time. */
 export interface RateOptions extends QueueOptions {
@@ -31,7 +36,7 @@ export interface BurstOptions extends RateOptions {
 }
 
 /** The defaults of {@link RateOptions}, apart from the name. */
-export const RATE_DEFAULTS: Omit<Required<RateOptions>, 'name' | 'onReject'> = {
+export const RATE_DEFAULTS: Omit<Required<RateOptions>, 'name' | QueueUnset> = {
   ...QUEUE_DEFAULTS,
   limit: 100,
   windowMs: 60_000,
@@ -52,8 +57,8 @@ export function resolveBurstOptions(
   owner: string,
   options: BurstOptions,
   name: string,
-): Resolved<BurstOptions, 'onReject'> {
-  const all = resolveOptions<BurstOptions, 'onReject' | 'burst'>(
+): Resolved<BurstOptions, QueueUnset> {
+  const all = resolveOptions<BurstOptions, QueueUnset | 'burst'>(
     owner,
     options,
     { ...RATE_DEFAULTS, name },

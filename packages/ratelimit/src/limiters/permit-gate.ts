@@ -1,8 +1,8 @@
 import type { LimitState, RequestCounts } from '../limiter.ts';
+import { type Levels, type LimiterObserver, type Observation, totalsOf } from '../observer.ts';
 import type { Refusals } from '../refusals.ts';
 import { Permits } from '../rules/permits.ts';
 import { TOLERANCE } from '../rules/rule.ts';
-import { type Levels, LimiterObserver } from '../telemetry.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { Turns } from '../wait/turns.ts';
 import type { Gate } from '../wait/wait-queue.ts';
@@ -25,20 +25,17 @@ export class PermitGate implements Gate {
   readonly #permits: Permits;
   readonly #observer: LimiterObserver;
 
-  /**
-   * @param capacity - most that the limit can become, where it moves
-   * @param silent - for a limiter inside another one, which reports for both
-   */
+  /** @param capacity - most that the limit can become, where it moves */
   constructor(
     options: ResolvedQueueOptions,
+    { observe }: Observation,
     limit: number,
     capacity: number = limit,
-    silent = false,
   ) {
     this.name = options.name;
     this.capacity = capacity;
     this.#permits = new Permits(limit);
-    this.#observer = new LimiterObserver(this, options, silent);
+    this.#observer = observe(this, options);
     this.turns = new Turns(this, options, this.#observer);
   }
 
@@ -93,7 +90,7 @@ export class PermitGate implements Gate {
 
   stats(): ConcurrencyStats {
     const { limit, used } = this.#permits;
-    return { inFlight: used, queued: this.turns.queued, limit, ...this.#observer.totals };
+    return { inFlight: used, queued: this.turns.queued, limit, ...totalsOf(this.#observer) };
   }
 }
 

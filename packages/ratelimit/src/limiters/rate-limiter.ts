@@ -1,7 +1,12 @@
 import type { Operation } from '@temper/core';
 import { type Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
-import { type Dumpable, dumpOf, type LimitDump, readDump } from '../changes/limit-dump.ts';
-import { blockFor, type KeyOptions, type RateControls, unitsOf } from '../changes/rate-controls.ts';
+import { type Dumpable, dumpOf, type LimitDump } from '../changes/limit-dump.ts';
+import {
+  blockTime,
+  type KeyOptions,
+  type RateControls,
+  unitsOf,
+} from '../changes/rate-controls.ts';
 import { WITH_RULE } from '../keyed/brand.ts';
 import { leaseOf } from '../lease.ts';
 import type {
@@ -12,17 +17,23 @@ import type {
   LimitState,
   RequestCounts,
 } from '../limiter.ts';
+import { type Levels, type LimiterObserver, type Observation, totalsOf } from '../observer.ts';
 import { pass } from '../pass.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
-import { adjust, replay } from '../rules/adjust.ts';
+import { adjust } from '../rules/adjust.ts';
+import { forecastOf } from '../rules/forecast.ts';
 import { RollingCount } from '../rules/rolling-count.ts';
-import { type Rule, TOLERANCE, type TokenLevels } from '../rules/rule.ts';
-import { type Levels, LimiterObserver, observeLevels } from '../telemetry.ts';
+import {
+  type Forecast,
+  type Queued,
+  type Rule,
+  TOLERANCE,
+  type TokenLevels,
+} from '../rules/rule.ts';
 import { readPeek } from '../wait/acquire-options.ts';
-import { Forecast } from '../wait/forecast.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { Turns } from '../wait/turns.ts';
-import type { Gate, WaitQueue } from '../wait/wait-queue.ts';
+import type { Gate } from '../wait/wait-queue.ts';
 
 /** What every rate limiter reports about itself, besides its limit. */
 export interface RateCounts extends RequestCounts {
@@ -44,6 +55,12 @@ export interface RateLimiter<Stats extends RateCounts = RateCounts>
   stats(): Stats;
 }
 
+/** What a rate limiter is built with that is not its algorithm. */
+export interface RateParts extends Observation {
+  /** Writes the state from a dump; throws on anything else. @returns the milliseconds of its block */
+  loadDump(dump: LimitDump, options: ResolvedQueueOptions, rule: Rule, state: Float64Array): number;
+}
+
 /** A limiter of units per time: a rule with its state, a queue, and an observer. */
 export class RuleLimiter<L extends object> extends PolicyBase implements RateLimiter, Gate {
   readonly rule: Rule<L>;
@@ -55,20 +72,21 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   #blockedUntil = 0;
   readonly #observer: LimiterObserver;
   readonly #turns: Turns;
-  readonly #levels: Disposable | undefined;
+  readonly #levels: Disposable;
+  readonly #parts: RateParts;
   #forecast: Forecast | undefined;
 
-  /** @param silent - for a limiter inside another one, which reports for both */
-  constructor(rule: Rule<L>, options: ResolvedQueueOptions, silent = false) {
+  constructor(rule: Rule<L>, options: ResolvedQueueOptions, parts: RateParts) {
     super(options.name, options.clock);
     this.rule = rule;
     this.options = options;
     this.#state = new Float64Array(rule.slots);
     rule.reset(this.#state, 0, this.clock.monotonic());
     this.#recent = undefined;
-    this.#observer = new LimiterObserver(this, options, silent);
+    this.#parts = parts;
+    this.#observer = parts.observe(this, options);
     this.#turns = new Turns(this, options, this.#observer);
-    this.#levels = silent ? undefined : observeLevels(this);
+    this.#levels = parts.observeLevels(this);
     this.#forecast = undefined;
   }
 
@@ -143,8 +161,8 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
     return Math.max(this.#blockedUntil - now, this.rule.delay(this.#state, 0, now, cost));
   }
 
-  forecast(queue: WaitQueue, cost: number, deadline: number, now: number): number {
-    this.#forecast ??= new Forecast(this.rule);
+  forecast(queue: Queued, cost: number, deadline: number, now: number): number {
+    this.#forecast ??= forecastOf(this.rule);
     const readyAt = this.#forecast.next(this.#state, 0, queue, cost, deadline, now);
     return Math.max(readyAt, this.#blockedUntil);
   }
@@ -157,7 +175,7 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   block(durationMs: number, options?: KeyOptions): void {
-    blockFor(this.name, durationMs);
+    blockTime(this.name, durationMs);
     this.#ignoreKey(options);
     this.#blockedUntil = this.clock.monotonic() + durationMs;
     this.#turns.changed();
@@ -189,10 +207,8 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
   }
 
   restore(dump: LimitDump): void {
-    const [own] = readDump(this.name, dump, this.clock, false);
-    const now = this.clock.monotonic();
-    replay(this.rule, this.#state, 0, now, own?.used ?? []);
-    this.#blockedUntil = now + (own?.blockedMs ?? 0);
+    const blockedMs = this.#parts.loadDump(dump, this.options, this.rule, this.#state);
+    this.#blockedUntil = this.clock.monotonic() + blockedMs;
     this.#turns.changed();
   }
 
@@ -212,12 +228,12 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
       ...this.rule.levels(this.rule.available(this.#state, 0, now)),
       requestsInWindow: this.#recent?.within(now, this.#passed) ?? 0,
       queued: this.#turns.queued,
-      ...this.#observer.totals,
+      ...totalsOf(this.#observer),
     };
   }
 
   [Symbol.dispose](): void {
-    this.#levels?.[Symbol.dispose]();
+    this.#levels[Symbol.dispose]();
   }
 }
 

@@ -1,8 +1,10 @@
 import { numberRule, resolveOptions } from '@temper/core/policy';
 import { SlidingWindowRule } from '../rules/sliding-window.ts';
+import type { QueueUnset } from '../wait/options.ts';
 import type { WindowStats } from './fixed-window.ts';
 import { RATE_DEFAULTS, RATE_RULES, type RateOptions } from './options.ts';
 import { type RateLimiter, RuleLimiter } from './rate-limiter.ts';
+import { REPORTED_RATE } from './rate-parts.ts';
 
 /** Options of {@link slidingWindow}. */
 export interface SlidingWindowOptions extends RateOptions {
@@ -25,11 +27,15 @@ export const DEFAULT_SEGMENTS = 10;
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function slidingWindow(options: SlidingWindowOptions = {}): RateLimiter<WindowStats> {
-  const all = resolveOptions<SlidingWindowOptions, 'onReject'>(
+  const all = resolveOptions<SlidingWindowOptions, QueueUnset>(
     'slidingWindow',
     options,
     { ...RATE_DEFAULTS, name: 'sliding-window', segments: DEFAULT_SEGMENTS },
     { ...RATE_RULES, segments: numberRule({ min: 1, max: 10_000, integer: true }) },
   );
-  return new RuleLimiter(new SlidingWindowRule(all.limit, all.windowMs, all.segments), all);
+  return new RuleLimiter(
+    new SlidingWindowRule(all.limit, all.windowMs, all.segments),
+    all,
+    REPORTED_RATE,
+  );
 }

@@ -1,6 +1,7 @@
 import { TokenBucketRule } from '../rules/token-bucket.ts';
 import { type BurstOptions, resolveBurstOptions } from './options.ts';
 import { type RateLimiter, RuleLimiter, type TokenBucketStats } from './rate-limiter.ts';
+import { REPORTED_RATE } from './rate-parts.ts';
 
 /**
  * Creates a token bucket: `burst` units deep, refilled evenly with `limit` units per window.
@@ -15,5 +16,9 @@ import { type RateLimiter, RuleLimiter, type TokenBucketStats } from './rate-lim
  */
 export function tokenBucket(options: BurstOptions = {}): RateLimiter<TokenBucketStats> {
   const all = resolveBurstOptions('tokenBucket', options, 'token-bucket');
-  return new RuleLimiter(new TokenBucketRule(all.limit, all.windowMs, all.burst), all);
+  return new RuleLimiter(
+    new TokenBucketRule(all.limit, all.windowMs, all.burst),
+    all,
+    REPORTED_RATE,
+  );
 }

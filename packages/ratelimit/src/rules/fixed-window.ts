@@ -1,4 +1,5 @@
 import { type Rule, type RuleChange, TOLERANCE, type Usage } from './rule.ts';
+import { SimulatedForecast } from './simulated-forecast.ts';
 import { positive, type WindowLevels, windowLevels } from './window.ts';
 
 const STARTED_AT = 0;
@@ -10,7 +11,6 @@ const USED = 1;
  */
 export class FixedWindowRule implements Rule<WindowLevels> {
   readonly kind = 'fixed-window';
-  readonly linear = false;
   readonly slots = 2;
   readonly limit: number;
   readonly windowMs: number;
@@ -72,6 +72,10 @@ export class FixedWindowRule implements Rule<WindowLevels> {
     const started = this.#startOf(state, at, now);
     const used = started === state[at + STARTED_AT] ? state[at + USED]! : 0;
     return used > 0 ? [[now - started, used]] : [];
+  }
+
+  createForecast(): SimulatedForecast {
+    return new SimulatedForecast(this);
   }
 
   levels(available: number): WindowLevels {

@@ -10,7 +10,6 @@ import { type Rule, type RuleChange, TOLERANCE, type TokenLevels, type Usage } f
  */
 export class GcraRule implements Rule<TokenLevels> {
   readonly kind = 'gcra';
-  readonly linear = true;
   readonly slots = 1;
   readonly limit: number;
   readonly windowMs: number;

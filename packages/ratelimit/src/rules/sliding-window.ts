@@ -1,4 +1,5 @@
 import { type Rule, type RuleChange, TOLERANCE, type Usage } from './rule.ts';
+import { SimulatedForecast } from './simulated-forecast.ts';
 import { positive, type WindowLevels, windowLevels } from './window.ts';
 
 const SEGMENT = 0;
@@ -18,7 +19,6 @@ const LAST_MOMENT = 1e-3;
  */
 export class SlidingWindowRule implements Rule<WindowLevels> {
   readonly kind = 'sliding-window';
-  readonly linear = false;
   readonly slots: number;
   readonly limit: number;
   readonly windowMs: number;
@@ -112,6 +112,10 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
       if (used > 0) found.push([Math.max(0, now - ended), used]);
     }
     return found;
+  }
+
+  createForecast(): SimulatedForecast {
+    return new SimulatedForecast(this);
   }
 
   levels(available: number): WindowLevels {

@@ -13,7 +13,6 @@ const FILLED_AT = 1;
  */
 export class TokenBucketRule implements Rule<TokenLevels> {
   readonly kind = 'token-bucket';
-  readonly linear = true;
   readonly slots = 2;
   readonly limit: number;
   readonly windowMs: number;

@@ -1,6 +1,6 @@
 import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
 import type { Decision, Lease, LimitState } from '../limiter.ts';
-import type { Levels } from '../telemetry.ts';
+import type { Levels } from '../observer.ts';
 import type { LeaseLostError } from './errors.ts';
 import type { LocalLimits } from './local-limits.ts';
 import { NodeCount } from './node-count.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '@temper/core';
 import { listenForAbort, stopListening } from '@temper/core/policy';
-import type { FairLine } from '../wait/fair-line.ts';
 import type { Linked } from '../wait/line.ts';
+import type { CallerLine } from '../wait/queue-order.ts';
 import type { QueueSlots } from './queue-slots.ts';
 import type { TimerEntry, TimerHeap } from './timer-heap.ts';
 
@@ -76,7 +76,7 @@ export class BatchQueue<T> {
   readonly #slots: QueueSlots;
   readonly #handler: BatchHandler<T>;
   /** In fair order: all calls that are not settled. */
-  readonly #line: FairLine<QueuedCall<T>> | undefined;
+  readonly #line: CallerLine<QueuedCall<T>> | undefined;
   /** Calls that nobody has been asked about yet. They are behind those that wait. */
   #arrived: QueuedCall<T>[] = [];
   /** Calls that were told to wait, in order. Each holds a slot. */
@@ -94,7 +94,7 @@ export class BatchQueue<T> {
     timers: TimerHeap,
     slots: QueueSlots,
     handler: BatchHandler<T>,
-    line?: FairLine<QueuedCall<T>>,
+    line?: CallerLine<QueuedCall<T>>,
   ) {
     this.#line = line;
     this.#clock = clock;

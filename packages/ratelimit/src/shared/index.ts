@@ -1,8 +1,8 @@
 export type { KeyOptions, RateControls } from '../changes/rate-controls.ts';
 export type { PermitPlan, PlanOf, RatePlan } from '../changes/rate-plans.ts';
-export type { SharedLimiter } from '../limiter.ts';
 export type { RuleKind } from '../rules/rule.ts';
-export type { FairOptions } from '../wait/fairness.ts';
+export type { QueueOrder } from '../wait/queue-order.ts';
+export type { SharedLimiter } from './contract.ts';
 export { LeaseLostError, StoreUnavailableError } from './errors.ts';
 export { MemoryRateLimitStore } from './memory-store.ts';
 export type {

@@ -12,6 +12,7 @@ import type { ResolvedQueueOptions } from '../wait/options.ts';
 import type { NodeCount } from './node-count.ts';
 import type { ResolvedSharedOptions } from './options.ts';
 import type { StoreRule } from './store.ts';
+import { UNREPORTED } from './unreported.ts';
 
 /** How many keys are looked at in search of one to remove. */
 const MAX_SEEN = 64;
@@ -130,7 +131,7 @@ export function localRate(
   nodes: number,
   options: ResolvedQueueOptions,
 ): LocalLimiter {
-  return new RuleLimiter(shareOf(rule, nodes), options, true);
+  return new RuleLimiter(shareOf(rule, nodes), options, UNREPORTED);
 }
 
 /** One process's share of a concurrency limit, likewise. */
@@ -139,7 +140,7 @@ export function localConcurrency(
   nodes: number,
   options: ResolvedQueueOptions,
 ): LocalLimiter {
-  return new ConcurrencyPolicy(Math.max(1, Math.floor(limit / nodes)), options, true);
+  return new ConcurrencyPolicy(Math.max(1, Math.floor(limit / nodes)), options, UNREPORTED);
 }
 
 function shareOf(rule: StoreRule, nodes: number): Rule {

@@ -18,7 +18,12 @@ import {
 } from '../limiters/options.ts';
 import { DEFAULT_SEGMENTS } from '../limiters/sliding-window.ts';
 import type { RuleKind } from '../rules/rule.ts';
-import { QUEUE_DEFAULTS, QUEUE_RULES, type QueueOptions } from '../wait/options.ts';
+import {
+  QUEUE_DEFAULTS,
+  QUEUE_RULES,
+  type QueueOptions,
+  type QueueUnset,
+} from '../wait/options.ts';
 import type { RateLimitStore, StoreRule } from './store.ts';
 
 /**
@@ -161,7 +166,7 @@ export interface SharedConcurrencyOptions extends SharedLimiterOptions {
 export const LIMIT_RULE: OptionRule = numberRule({ min: 1, integer: true, infinite: false });
 
 /** The options that may stay unset. */
-type Unset = 'store' | 'onReject' | 'nodes' | 'name' | 'plan';
+type Unset = 'store' | QueueUnset | 'nodes' | 'name' | 'plan';
 
 const SHARED_LIMITER_DEFAULTS = {
   onStoreFailure: 'local',
@@ -215,7 +220,7 @@ const KINDS: readonly RuleKind[] = ['token-bucket', 'gcra', 'sliding-window', 'f
 const BUCKETS: ReadonlySet<RuleKind> = new Set(['token-bucket', 'gcra']);
 
 /** {@link SharedLimiterOptions} that were checked, with their defaults filled in. */
-export type ResolvedSharedOptions = Resolved<SharedLimiterOptions, 'onReject' | 'nodes'>;
+export type ResolvedSharedOptions = Resolved<SharedLimiterOptions, QueueUnset | 'nodes'>;
 
 /** The options of {@link sharedRateLimit} that were checked, with their defaults filled in. */
 export type ResolvedSharedRateLimit = ResolvedSharedOptions & {

@@ -3,9 +3,8 @@ import { MAX_BLOCK_MS } from '../changes/rate-controls.ts';
 import { boundedKey } from '../keyed/bounded-key.ts';
 import { leaseOf } from '../lease.ts';
 import type { LimitState } from '../limiter.ts';
+import type { Levels } from '../observer.ts';
 import { TOLERANCE } from '../rules/rule.ts';
-import type { Levels } from '../telemetry.ts';
-import { fairLine } from '../wait/fairness.ts';
 import {
   type Answer,
   ignoringFailure,
@@ -121,7 +120,7 @@ export class RateBackend implements SharedBackend {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       const { timers, slots, options } = this.#parts;
-      const line = fairLine<QueuedCall<Grant>>(options.name, options.fair);
+      const line = options.queue?.createLine<QueuedCall<Grant>>(options.name);
       queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(key), line);
       this.#queues.set(key, queue);
     }

@@ -1,8 +1,7 @@
 import { checkNumber, randomId } from '@temper/core/policy';
 import { type PermitPlan, RatePlans } from '../changes/rate-plans.ts';
 import { boundedKey } from '../keyed/bounded-key.ts';
-import type { LimitState, SharedLimiter } from '../limiter.ts';
-import { fairLine } from '../wait/fairness.ts';
+import type { LimitState } from '../limiter.ts';
 import {
   type Answer,
   ignoringFailure,
@@ -14,6 +13,7 @@ import {
   type TurnRequest,
 } from './backend.ts';
 import { type BatchHandler, BatchQueue, type QueuedCall, type Reply } from './batch-queue.ts';
+import type { SharedLimiter } from './contract.ts';
 import type { LeaseLostError } from './errors.ts';
 import { type HeldLease, LeaseRenewal } from './lease-renewal.ts';
 import { LocalLimits, localConcurrency } from './local-limits.ts';
@@ -135,7 +135,7 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       const { timers, slots, options } = this.#parts;
-      const line = fairLine<QueuedCall<StoreLease>>(options.name, options.fair);
+      const line = options.queue?.createLine<QueuedCall<StoreLease>>(options.name);
       queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(given, key), line);
       this.#queues.set(key, queue);
     }

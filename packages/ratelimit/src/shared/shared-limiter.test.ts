@@ -1,7 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FaultyStore } from '../../test/faulty-store.ts';
-import type { SharedLimiter } from '../limiter.ts';
+import type { SharedLimiter } from './contract.ts';
 import { MemoryRateLimitStore } from './memory-store.ts';
 import { sharedConcurrency } from './shared-concurrency.ts';
 import { sharedRateLimit } from './shared-rate-limit.ts';

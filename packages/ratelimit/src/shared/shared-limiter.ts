@@ -3,10 +3,11 @@ import { Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import { leaseOf } from '../lease.ts';
-import type { AcquireOptions, Decision, Lease, LimitState, SharedLimiter } from '../limiter.ts';
+import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
+import type { Levels } from '../observer.ts';
 import type { RefusalListener } from '../refusals.ts';
 import { TOLERANCE } from '../rules/rule.ts';
-import { type Levels, observeLevels } from '../telemetry.ts';
+import { observeLevels } from '../telemetry.ts';
 import { readOptions, readPeek } from '../wait/acquire-options.ts';
 import {
   type Answer,
@@ -18,6 +19,7 @@ import {
   type Turn,
   type TurnRequest,
 } from './backend.ts';
+import type { SharedLimiter } from './contract.ts';
 import { StoreUnavailableError } from './errors.ts';
 import { SharedObserver, type SharedStats } from './telemetry.ts';
 
@@ -153,7 +155,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
 
   /** The key of the limit that a call is for: in fair order, all keys share one. */
   #limitOf(key = ''): string {
-    return this.#parts.options.fair === false ? key : '';
+    return this.#parts.options.queue === undefined ? key : '';
   }
 
   /** Makes a request that nothing can decide but the store. @throws {StoreUnavailableError} */

@@ -1,13 +1,13 @@
+import type { RateChange } from '../changes/rate-change.ts';
 import {
-  blockFor,
+  blockTime,
   type KeyOptions,
-  type RateChange,
   type RateControls,
   unitsOf,
 } from '../changes/rate-controls.ts';
-import type { SharedLimiter } from '../limiter.ts';
-import type { Levels } from '../telemetry.ts';
+import type { Levels } from '../observer.ts';
 import { SharedParts } from './backend.ts';
+import type { SharedLimiter } from './contract.ts';
 import { resolveSharedRateLimit, type SharedRateLimitOptions } from './options.ts';
 import { RateBackend } from './rate-backend.ts';
 import { SharedPolicy } from './shared-limiter.ts';
@@ -35,7 +35,10 @@ class SharedRatePolicy extends SharedPolicy<Levels> implements SharedRateLimiter
   }
 
   async block(durationMs: number, options?: KeyOptions): Promise<void> {
-    await this.#change(options, blockFor(this.name, durationMs));
+    await this.#change(options, {
+      kind: 'block',
+      durationMs: blockTime(this.name, durationMs),
+    });
   }
 
   async penalty(units: number, options?: KeyOptions): Promise<void> {

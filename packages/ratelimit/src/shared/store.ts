@@ -1,4 +1,4 @@
-import type { RateChange } from '../changes/rate-controls.ts';
+import type { RateChange } from '../changes/rate-change.ts';
 
 export type { RateChange };
 

@@ -1,7 +1,7 @@
 import type { Clock } from '@temper/core';
 import { type Scheduled, timerEpoch } from '@temper/core/policy';
+import { wholeMs } from '../rules/rule.ts';
 import { IndexedHeap } from '../wait/indexed-heap.ts';
-import { wholeMs } from '../wait/wait-queue.ts';
 
 /** One pending callback of a {@link TimerHeap}. */
 export interface TimerEntry {

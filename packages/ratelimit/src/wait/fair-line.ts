@@ -1,12 +1,13 @@
 import { IndexedHeap } from './indexed-heap.ts';
-import { type Line, type Linked, LinkedList } from './line.ts';
+import { ArrivalLine, type Linked } from './line.ts';
+import type { CallerLine } from './queue-order.ts';
 
 /** The calls of one caller, in order of arrival. */
 interface Flow<T extends Linked<T>> {
   readonly caller: string;
   readonly weight: number;
   readonly order: number;
-  readonly items: LinkedList<T>;
+  readonly items: ArrivalLine<T>;
   /** The virtual time at which its first call starts. */
   start: number;
   /** Costs that wait, by weight. */
@@ -30,7 +31,7 @@ const MAX_REMEMBERED = 10_000;
  * Integrated Services Packet Switching Networks", SIGCOMM 1996. Whom to drop: P. E. McKenney,
  * "Stochastic Fairness Queueing", INFOCOM 1990.
  */
-export class FairLine<T extends Linked<T>> implements Line<T> {
+export class FairLine<T extends Linked<T>> implements CallerLine<T> {
   readonly #weightOf: (caller: string) => number;
   readonly #flows = new Map<string, Flow<T>>();
   readonly #byStart = new IndexedHeap<Flow<T>>(earlier);
@@ -73,7 +74,7 @@ export class FairLine<T extends Linked<T>> implements Line<T> {
       caller,
       weight: this.#weightOf(caller),
       order: this.#order++,
-      items: new LinkedList(),
+      items: new ArrivalLine(),
       start: Math.max(this.#now, this.#ends.get(caller) ?? 0),
       backlog: 0,
     };
@@ -146,7 +147,7 @@ export class FairLine<T extends Linked<T>> implements Line<T> {
     return longest.backlog > (own?.backlog ?? 0) + cost / weight ? longest.items.tail : undefined;
   }
 
-  /** Whom one that stands here displaces; `undefined` when no caller waits with more than its own. */
+  /** `undefined` when no caller waits with more than its own. */
   behind({ caller }: T): T | undefined {
     const longest = this.#byBacklog.first!;
     return longest.backlog > this.#flows.get(caller)!.backlog ? longest.items.tail : undefined;

@@ -17,15 +17,13 @@ export interface Line<T> {
   served(item: T): void;
   /** Removes one that leaves by itself. */
   remove(item: T): void;
-  /** The first ones in order, at most so many. */
-  first(most: number): T[];
   /** Whom a newcomer displaces when there is no room; `undefined` when it is the newcomer that goes. */
   victim(newcomer: T): T | undefined;
   [Symbol.iterator](): Iterator<T>;
 }
 
-/** A list that everything can leave in constant time. */
-export class LinkedList<T extends Linked<T>> {
+/** In order of arrival: a list that everything can leave in constant time. */
+export class ArrivalLine<T extends Linked<T>> implements Line<T> {
   head: T | undefined;
   tail: T | undefined;
   size = 0;
@@ -39,6 +37,10 @@ export class LinkedList<T extends Linked<T>> {
     this.size++;
   }
 
+  served(item: T): void {
+    this.remove(item);
+  }
+
   remove({ previous, next }: T): void {
     if (previous === undefined) this.head = next;
     else previous.next = next;
@@ -47,28 +49,12 @@ export class LinkedList<T extends Linked<T>> {
     this.size--;
   }
 
+  victim(): undefined {
+    return undefined;
+  }
+
   *[Symbol.iterator](): Generator<T> {
     // One that has left still knows who came next.
     for (let item = this.head; item !== undefined; item = item.next) yield item;
-  }
-}
-
-/** In order of arrival. */
-export class ArrivalLine<T extends Linked<T>> extends LinkedList<T> implements Line<T> {
-  served(item: T): void {
-    this.remove(item);
-  }
-
-  first(most: number): T[] {
-    const found: T[] = [];
-    for (const item of this) {
-      if (found.length === most) break;
-      found.push(item);
-    }
-    return found;
-  }
-
-  victim(): undefined {
-    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { describe, expect, it } from 'vitest';
 import { RuleLimiter } from '../limiters/rate-limiter.ts';
+import { REPORTED_RATE } from '../limiters/rate-parts.ts';
 import { FixedWindowRule } from '../rules/fixed-window.ts';
 import { GcraRule } from '../rules/gcra.ts';
 import type { Rule } from '../rules/rule.ts';
@@ -36,7 +37,7 @@ describe.each<[string, Rule]>([
     const clock = new ManualClock();
     const { rule, asked } = counting(plain);
     const options = { ...QUEUE_DEFAULTS, name: 'test', clock, maxQueue: 1e6 };
-    const limiter = new RuleLimiter(rule, options);
+    const limiter = new RuleLimiter(rule, options, REPORTED_RATE);
     const maxWaitMs = 10_000_000;
     const join = (signal?: AbortSignal): void => {
       void limiter.acquire({ maxWaitMs, signal }).catch(() => undefined);
@@ -63,7 +64,7 @@ describe.each<[string, Rule]>([
   it('refuses nobody whose turn comes in time', async () => {
     const clock = new ManualClock();
     const options = { ...QUEUE_DEFAULTS, name: 'test', clock, maxQueue: 1e6 };
-    const limiter = new RuleLimiter(plain, options);
+    const limiter = new RuleLimiter(plain, options, REPORTED_RATE);
     for (let i = 0; i < 500; i++) void limiter.acquire();
     clock.jump(137);
     await clock.advance(0);

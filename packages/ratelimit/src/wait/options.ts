@@ -11,7 +11,7 @@ import {
   typeRule,
 } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
-import { type FairOptions, fairRule } from './fairness.ts';
+import { type QueueOrder, queueRule } from './queue-order.ts';
 
 /** Options of every limiter. */
 export interface QueueOptions {
@@ -49,29 +49,28 @@ export interface QueueOptions {
    */
   readonly spans?: SpanMode;
   /**
-   * Serves calls that wait in fair order: the `key` of a call names its caller, and each caller gets the
-   * same share by cost, or one by its weight, however many calls it has waiting. When the queue is full,
-   * the caller that waits with most loses its last call. A call whose turn would come too late is refused
-   * at its deadline, and at once only when it could not pass even as the next one. A shared limiter then
-   * has one limit for all keys together; calls without a key are one caller. Without effect in a keyed
-   * limiter, where a key is a limit of its own.
+   * In which order calls that wait are served. With `fairQueue()` the `key` of a call names its caller,
+   * and each caller gets the same share; a shared limiter then has one limit for all keys together. Calls
+   * without a key are one caller. Without effect in a keyed limiter, where a key is a limit of its own.
    *
-   * @defaultValue false
+   * @defaultValue in order of arrival
    */
-  readonly fair?: boolean | FairOptions;
+  readonly queue?: QueueOrder;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
+/** The options without a default. */
+export type QueueUnset = 'onReject' | 'queue';
+
 /** Options that were checked, with their defaults filled in. */
-export type ResolvedQueueOptions = Resolved<QueueOptions, 'onReject'>;
+export type ResolvedQueueOptions = Resolved<QueueOptions, QueueUnset>;
 
 /** The defaults of {@link QueueOptions}, apart from the name. */
-export const QUEUE_DEFAULTS: Omit<Required<QueueOptions>, 'name' | 'onReject'> = {
+export const QUEUE_DEFAULTS: Omit<Required<QueueOptions>, 'name' | QueueUnset> = {
   maxQueue: 1000,
   maxWaitMs: Number.POSITIVE_INFINITY,
   spans: DEFAULT_SPANS,
-  fair: false,
   clock: systemClock,
 };
 
@@ -82,6 +81,6 @@ export const QUEUE_RULES: { readonly [K in keyof Required<QueueOptions>]: Option
   maxWaitMs: numberRule({ min: 0 }),
   onReject: typeRule('function'),
   spans: oneOfRule(SPAN_MODES),
-  fair: fairRule,
+  queue: queueRule,
   clock: clockRule,
 };

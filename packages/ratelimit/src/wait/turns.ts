@@ -1,12 +1,11 @@
 import { Call } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions } from '../limiter.ts';
-import type { LimiterObserver } from '../telemetry.ts';
+import type { LimiterObserver } from '../observer.ts';
 import { checkCapacity, readOptions } from './acquire-options.ts';
-import { fairLine } from './fairness.ts';
 import type { ResolvedQueueOptions } from './options.ts';
 import { UsualLatency } from './usual-latency.ts';
-import { type Gate, refusal, WaitQueue } from './wait-queue.ts';
+import { type Gate, refusal, type Waiter, WaitQueue } from './wait-queue.ts';
 
 /** Decides for each call at a gate whether it passes at once, waits or is refused, and counts it. */
 export class Turns {
@@ -114,14 +113,16 @@ export class Turns {
     longestMs: number,
     call: Call,
   ): Promise<void> {
-    const { maxQueue, maxWaitMs, clock, fair } = this.#options;
+    const { maxQueue, maxWaitMs, clock, queue } = this.#options;
     const { counts } = this.#observer;
     const since = clock.monotonic();
     const observed = this.#observer.begin(call, cost);
     try {
       checkCapacity(this.#gate.name, this.#gate.capacity, cost);
       if (maxQueue === 0 || maxWaitMs === 0) throw refusal(this.#gate, 'limit', cost);
-      this.#queue ??= new WaitQueue(clock, this.#gate, maxQueue, fairLine(this.#gate.name, fair));
+      const line =
+        this.#queue === undefined ? queue?.createLine<Waiter>(this.#gate.name) : undefined;
+      this.#queue ??= new WaitQueue(clock, this.#gate, maxQueue, line);
       const deadline = since + Math.min(longestMs, maxWaitMs);
       await this.#queue.join(cost, deadline, call.abortable, caller);
     } catch (error) {

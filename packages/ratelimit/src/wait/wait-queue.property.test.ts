@@ -5,6 +5,7 @@ import { RateLimitExceededError } from '../errors.ts';
 import type { Lease } from '../limiter.ts';
 import { concurrency } from '../limiters/concurrency.ts';
 import { RuleLimiter } from '../limiters/rate-limiter.ts';
+import { REPORTED_RATE } from '../limiters/rate-parts.ts';
 import { FixedWindowRule } from '../rules/fixed-window.ts';
 import { GcraRule } from '../rules/gcra.ts';
 import type { Rule } from '../rules/rule.ts';
@@ -130,7 +131,7 @@ class PlainQueue {
   turnOf(one: Waiting): number {
     const state = this.state.slice();
     let at = this.now;
-    if (this.rule.linear) {
+    if (this.rule.createForecast === undefined) {
       const units = this.waiting.reduce((sum, { cost: ahead }) => sum + ahead, one.cost);
       return at + Math.ceil(this.rule.delay(state, 0, at, units) - 1e-6);
     }
@@ -145,7 +146,7 @@ class PlainQueue {
 async function play(rule: Rule, script: Step[]): Promise<void> {
   const clock = new ManualClock();
   const options = { ...QUEUE_DEFAULTS, name: 'test', clock, maxQueue: MAX_QUEUE };
-  const limiter = new RuleLimiter(rule, options);
+  const limiter = new RuleLimiter(rule, options, REPORTED_RATE);
   const model = new PlainQueue(rule);
   const log: string[] = [];
   const controllers: AbortController[] = [];

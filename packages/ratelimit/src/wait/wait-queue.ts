@@ -2,7 +2,7 @@ import type { Clock } from '@temper/core';
 import { listenForAbort, type Scheduled, stopListening, timerEpoch } from '@temper/core/policy';
 import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
 import type { LimitState } from '../limiter.ts';
-import { TOLERANCE } from '../rules/rule.ts';
+import { type Queued, TOLERANCE, wholeMs } from '../rules/rule.ts';
 import { ArrivalLine, type Line, type Linked } from './line.ts';
 
 /** What calls wait at: a limiter, or one key of a keyed limiter. */
@@ -26,7 +26,7 @@ export interface Gate {
    * When a call that joins the end of the queue gets its turn at the earliest, on the clock's monotonic
    * scale. Asked once for each call that joins, in order. Absent when unknown.
    */
-  forecast?(queue: WaitQueue, cost: number, deadline: number, now: number): number;
+  forecast?(queue: Queued, cost: number, deadline: number, now: number): number;
 }
 
 /** The error for a call that a gate refuses. */
@@ -52,10 +52,10 @@ export interface Waiter extends Linked<Waiter> {
 }
 
 /**
- * Calls that wait for their turn, in order of arrival or in fair order, behind one timer, which exists only while a call
- * waits and its turn or deadline will come by itself. Leaving takes constant time at any place.
+ * Calls that wait for their turn, in order of arrival or that of their line, behind one timer, which exists
+ * only while a call waits and its turn or deadline will come by itself. Leaving takes constant time at any place.
  */
-export class WaitQueue {
+export class WaitQueue implements Queued {
   readonly #clock: Clock;
   readonly #gate: Gate;
   readonly #max: number;
@@ -79,22 +79,18 @@ export class WaitQueue {
     this.#inOrder = line === undefined;
   }
 
-  /** How many calls wait. */
   get size(): number {
     return this.#line.size;
   }
 
-  /** The costs of the waiting calls together. */
   get cost(): number {
     return this.#cost;
   }
 
-  /** Grows with each event that no forecast includes: a call leaves, or is served late. */
   get deviations(): number {
     return this.#deviations;
   }
 
-  /** The costs of the waiting calls, in order. */
   *costs(): Generator<number> {
     for (const { cost } of this.#line) yield cost;
   }
@@ -128,7 +124,7 @@ export class WaitQueue {
     await turn;
   }
 
-  /** When a call gets its turn at the earliest. In fair order, it may be the next one. */
+  /** When a call gets its turn at the earliest. In another order, it may be the next one. */
   #readyAt(cost: number, deadline: number, now: number): number {
     if (this.#inOrder) return this.#gate.forecast?.(this, cost, deadline, now) ?? now;
     return now + (this.#gate.delay(cost) ?? 0);
@@ -269,9 +265,4 @@ export class WaitQueue {
       wholeMs(at - now),
     );
   }
-}
-
-/** A wait in whole milliseconds: timers drop fractions, and would fire too early. */
-export function wholeMs(ms: number): number {
-  return Math.max(1, Math.ceil(ms - 1e-6));
 }

@@ -1,7 +1,7 @@
 import { circuitBreaker } from '@temper/breaker';
 import { MemoryBreakerStore, sharedCircuit } from '@temper/breaker/shared';
 import type { CallContext, Policy } from '@temper/core';
-import { concurrency, keyed, tokenBucket } from '@temper/ratelimit';
+import { concurrency, fairQueue, keyed, tokenBucket } from '@temper/ratelimit';
 import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
 import { MemoryRateLimitStore, sharedConcurrency, sharedRateLimit } from '@temper/ratelimit/shared';
 import { retry } from '@temper/retry';
@@ -23,7 +23,7 @@ const RATE = { limit: 5, windowMs: 1000, burst: 1 };
 /** Policies inside which calls wait longer than is slow, while their operations are quick. */
 const WAITS: Readonly<Record<string, Make>> = {
   concurrency: (clock) => concurrency({ clock, limit: 1 }),
-  'fair concurrency': (clock) => concurrency({ clock, limit: 1, fair: true }),
+  'fair concurrency': (clock) => concurrency({ clock, limit: 1, queue: fairQueue() }),
   'a token bucket': (clock) => tokenBucket({ clock, ...RATE }),
   'one key of a limiter': (clock) => keyed({ template: tokenBucket({ clock, ...RATE }) }).for('a'),
   'a limiter per key': (clock) => keyed({ clock, limiter: () => concurrency({ clock, limit: 1 }) }),

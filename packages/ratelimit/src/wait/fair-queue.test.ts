@@ -9,7 +9,8 @@ import { tokenBucket } from '../limiters/token-bucket.ts';
 import { MemoryRateLimitStore } from '../shared/memory-store.ts';
 import { sharedConcurrency } from '../shared/shared-concurrency.ts';
 import { sharedRateLimit } from '../shared/shared-rate-limit.ts';
-import type { FairOptions } from './fairness.ts';
+import { fairQueue } from './fair-queue.ts';
+import type { QueueOrder } from './queue-order.ts';
 
 let clock: ManualClock;
 let store: FaultyStore;
@@ -21,29 +22,32 @@ beforeEach(() => {
 interface Acquires {
   acquire(options?: AcquireOptions): Promise<Lease>;
 }
-type Fair = boolean | FairOptions;
+interface Order {
+  readonly queue?: QueueOrder;
+}
+const fair: Order = { queue: fairQueue() };
 const more = { name: 'api', maxQueue: 1000 };
 /** One unit or permit at a time. */
 const one = { limit: 1, windowMs: 100 };
 
-const limiters: Record<string, (fair: Fair) => Acquires> = {
-  'a token bucket': (fair) => tokenBucket({ ...more, ...one, clock, burst: 1, fair }),
-  'a sliding window': (fair) => slidingWindow({ ...more, ...one, clock, segments: 1, fair }),
-  'a bulkhead': (fair) => concurrency({ ...more, clock, limit: 1, fair }),
-  'an adaptive bulkhead': (fair) =>
-    adaptiveConcurrency({ ...more, clock, initialLimit: 1, maxLimit: 1, fair }),
-  'a shared token bucket': (fair) =>
-    sharedRateLimit({ ...more, ...one, clock, store, burst: 1, nodes: 1, fair }),
-  'a shared window': (fair) =>
+const limiters: Record<string, (order: Order) => Acquires> = {
+  'a token bucket': (order) => tokenBucket({ ...more, ...one, clock, burst: 1, ...order }),
+  'a sliding window': (order) => slidingWindow({ ...more, ...one, clock, segments: 1, ...order }),
+  'a bulkhead': (order) => concurrency({ ...more, clock, limit: 1, ...order }),
+  'an adaptive bulkhead': (order) =>
+    adaptiveConcurrency({ ...more, clock, initialLimit: 1, maxLimit: 1, ...order }),
+  'a shared token bucket': (order) =>
+    sharedRateLimit({ ...more, ...one, clock, store, burst: 1, nodes: 1, ...order }),
+  'a shared window': (order) =>
     sharedRateLimit({
-      ...{ ...more, ...one, clock, store, nodes: 1, fair },
+      ...{ ...more, ...one, clock, store, nodes: 1, ...order },
       ...{ algorithm: 'fixed-window' as const },
     }),
-  'a shared bulkhead': (fair) =>
-    sharedConcurrency({ ...more, clock, store, limit: 1, nodes: 1, fair }),
-  'the local share of a shared limit': (fair) => {
+  'a shared bulkhead': (order) =>
+    sharedConcurrency({ ...more, clock, store, limit: 1, nodes: 1, ...order }),
+  'the local share of a shared limit': (order) => {
     store.fail();
-    return sharedRateLimit({ ...more, ...one, clock, store, burst: 1, nodes: 1, fair });
+    return sharedRateLimit({ ...more, ...one, clock, store, burst: 1, nodes: 1, ...order });
   },
 };
 
@@ -67,16 +71,16 @@ describe.each(Object.keys(limiters))('%s', (name) => {
     const callers = `${'a'.repeat(40)}bb`;
     // In a shared limiter that is not fair, each key has a limit of its own.
     const alone = name.includes('share') ? 1 : 40;
-    expect((await order(limiters[name]!(false), callers)).indexOf('b')).toBe(alone);
-    const fair = await order(limiters[name]!(true), callers);
-    expect(fair).toHaveLength(42);
+    expect((await order(limiters[name]!({}), callers)).indexOf('b')).toBe(alone);
+    const served = await order(limiters[name]!(fair), callers);
+    expect(served).toHaveLength(42);
     // A shared bucket has granted places for a second by then.
-    expect(fair.lastIndexOf('b')).toBeLessThan(name === 'a shared token bucket' ? 20 : 6);
+    expect(served.lastIndexOf('b')).toBeLessThan(name === 'a shared token bucket' ? 20 : 6);
   });
 
   it('serves callers by weight', async () => {
     const weight = (caller: string): number => (caller === 'b' ? 3 : 1);
-    const served = await order(limiters[name]!({ weight }), 'ab'.repeat(20));
+    const served = await order(limiters[name]!({ queue: fairQueue({ weight }) }), 'ab'.repeat(20));
     const middle = served.slice(name === 'a shared token bucket' ? 12 : 0, 24);
     const share = [...middle].filter((caller) => caller === 'b').length / middle.length;
     expect(share).toBeGreaterThan(0.6);
@@ -85,16 +89,24 @@ describe.each(Object.keys(limiters))('%s', (name) => {
 });
 
 describe('a full queue', () => {
-  const full: [string, (fair: Fair) => Acquires][] = [
-    ['a bulkhead', (fair) => concurrency({ clock, limit: 1, maxQueue: 10, fair })],
+  const full: [string, (order: Order) => Acquires][] = [
+    ['a bulkhead', (order) => concurrency({ clock, limit: 1, maxQueue: 10, ...order })],
     [
       'a shared bulkhead',
-      (fair) =>
-        sharedConcurrency({ name: 'api', clock, store, limit: 1, nodes: 1, maxQueue: 10, fair }),
+      (order) =>
+        sharedConcurrency({
+          name: 'api',
+          clock,
+          store,
+          limit: 1,
+          nodes: 1,
+          maxQueue: 10,
+          ...order,
+        }),
     ],
   ];
   it.each(full)('of %s refuses the caller that fills it', async (_, make) => {
-    const limiter = make(true);
+    const limiter = make(fair);
     const held = await limiter.acquire();
     const outcomes: string[] = [];
     const call = (key: string): void => {
@@ -123,7 +135,7 @@ describe('a full queue', () => {
 
 describe('a fair limiter', () => {
   it('refuses a call at its deadline, and at once what could not pass as the next one', async () => {
-    const limiter = tokenBucket({ clock, limit: 1, windowMs: 1000, burst: 1, fair: true });
+    const limiter = tokenBucket({ clock, limit: 1, windowMs: 1000, burst: 1, ...fair });
     limiter.take();
     const others = Array.from({ length: 3 }, () => limiter.acquire({ key: 'a' }));
     await expect(limiter.acquire({ key: 'b', maxWaitMs: 500 })).rejects.toMatchObject({
@@ -138,7 +150,7 @@ describe('a fair limiter', () => {
   });
 
   it('serves on when calls abort anywhere', async () => {
-    const pool = concurrency({ clock, limit: 1, fair: true });
+    const pool = concurrency({ clock, limit: 1, ...fair });
     const held = await pool.acquire();
     const controller = new AbortController();
     const gone = [...'aab'].map((key) => pool.acquire({ key, signal: controller.signal }));
@@ -153,7 +165,7 @@ describe('a fair limiter', () => {
   });
 
   it('has one limit for all keys when it is shared', async () => {
-    const limiter = sharedRateLimit({ ...more, clock, store, limit: 5, burst: 2, fair: true });
+    const limiter = sharedRateLimit({ ...more, clock, store, limit: 5, burst: 2, ...fair });
     expect((await limiter.take({ key: 'a' })).allowed).toBe(true);
     expect((await limiter.take({ key: 'b' })).allowed).toBe(true);
     expect((await limiter.take({ key: 'c' })).allowed).toBe(false);
@@ -161,8 +173,12 @@ describe('a fair limiter', () => {
     expect((await limiter.peek({ key: 'c' })).remaining).toBe(2);
   });
 
-  it.each([null, 'yes', 1, { weight: 5 }, { weights: () => 1 }])('is not made by %s', (fair) => {
-    expect(() => concurrency({ fair: fair as never })).toThrow(TypeError);
+  it.each([null, true, 'fair', {}, fairQueue])('is not made by %s', (queue) => {
+    expect(() => concurrency({ queue: queue as never })).toThrow(/queue must be made by fairQueue/);
+  });
+
+  it.each([null, { weight: 5 }, { weights: () => 1 }])('is not ordered by %s', (options) => {
+    expect(() => fairQueue(options as never)).toThrow(TypeError);
   });
 
   it('takes a weight that is none for 1', async () => {
@@ -170,7 +186,10 @@ describe('a fair limiter', () => {
       if (caller === 'b') throw new Error('unknown');
       return caller === 'c' ? Number.NaN : 0;
     };
-    const served = await order(limiters['a bulkhead']!({ weight }), 'aaabbbccc');
+    const served = await order(
+      limiters['a bulkhead']!({ queue: fairQueue({ weight }) }),
+      'aaabbbccc',
+    );
     expect([...served.slice(0, 4)].sort().join('')).toMatch(/^aabc$/);
   });
 });

@@ -1,17 +1,15 @@
-import type { Rule } from '../rules/rule.ts';
-import { type WaitQueue, wholeMs } from './wait-queue.ts';
+import { type Forecast, type Queued, type Rule, wholeMs } from './rule.ts';
 
 /** Longest queue that is simulated anew. */
 const MAX_SIMULATED = 64;
 
 /**
- * Computes when a call that joins a queue gets its turn: for a bucket from the units that wait, for a
- * window by simulating the queue on a copy of the limiter's state. The copy is kept, so that each further
+ * The forecast of a window: simulates the queue on a copy of the limiter's state. The copy is kept, so that each further
  * call costs one step. It is made anew when the queue has deviated from it, as a call has left or was
  * served late; for a long queue the earliest possible time is returned then, and a call that was let in
  * for that is refused at its deadline. So joining takes bounded time at any length of the queue.
  */
-export class Forecast {
+export class SimulatedForecast implements Forecast {
   readonly rule: Rule;
   readonly #ahead: Float64Array;
   #at = 0;
@@ -22,11 +20,10 @@ export class Forecast {
     this.#ahead = new Float64Array(rule.slots);
   }
 
-  /** @returns when `cost` could be taken after all calls in the queue, on the scale of `now` */
   next(
     state: Float64Array,
     offset: number,
-    queue: WaitQueue,
+    queue: Queued,
     cost: number,
     deadline: number,
     now: number,
@@ -34,10 +31,6 @@ export class Forecast {
     const stale = queue.size === 0 || queue.deviations !== this.#deviations;
     // A call without a deadline needs no forecast; one that is kept must know of it all the same.
     if (queue.size > 0 && stale && deadline === Number.POSITIVE_INFINITY) return now;
-    if (this.rule.linear) {
-      const delay = this.rule.delay(state, offset, now, queue.cost + cost);
-      return delay === 0 ? now : now + wholeMs(delay);
-    }
     if (stale) {
       if (queue.size > MAX_SIMULATED) return now + this.#atLeast(queue.cost + cost);
       this.#ahead.set(state.subarray(offset, offset + this.rule.slots));
