@@ -10,6 +10,7 @@ import { mongodbCases } from './cases/mongodb.ts';
 import { mysqlCases } from './cases/mysql.ts';
 import { nodeCases } from './cases/node.ts';
 import { pgCases } from './cases/pg.ts';
+import { prismaCases } from './cases/prisma.ts';
 import { redisCases } from './cases/redis.ts';
 import { itJudges } from './judge.ts';
 import { renderErrors } from './table.ts';
@@ -74,7 +75,12 @@ describe('a call that its caller cancels', () => {
 const unprovoked = (): never => {
   throw new Error('A server is needed, and is had in test/servers.');
 };
-const all: readonly ErrorCase[] = [...faked, ...pgCases(unprovoked), ...redisCases(unprovoked)];
+const all: readonly ErrorCase[] = [
+  ...faked,
+  ...pgCases(unprovoked),
+  ...prismaCases(unprovoked),
+  ...redisCases(unprovoked),
+];
 
 describe('docs/errors.md', () => {
   it('has the cases of the suites', async () => {

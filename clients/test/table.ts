@@ -76,7 +76,7 @@ To pass a server's \`Retry-After\` on, put the response's \`headers\` on the err
 
 Only instances of \`Error\` and \`DOMException\`, of any realm, and a thrown \`Response\`. A parsed JSON body with a field \`code\`, \`status\`, \`cause\` or \`classification\` is \`unknown\`, whether it is thrown or kept as a \`cause\`. Of an \`AggregateError\` the first transient error counts, else the first that is known. Causes are followed eight deep.
 
-Prisma is missing in the tables: its generator downloads a program. Its errors count as \`unknown\`.
+Of Prisma, the client of version 7 is tested with its adapter for \`pg\`. Older versions and other adapters give errors of the same class with the same codes, which are judged alike.
 
 ## By client
 `;

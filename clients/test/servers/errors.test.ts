@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { closedPort } from '../case.ts';
 import { pgCases } from '../cases/pg.ts';
+import { prismaCases } from '../cases/prisma.ts';
 import { type RedisPorts, redisCases } from '../cases/redis.ts';
 import { itJudges } from '../judge.ts';
 import { isInstalled, startPostgres, startRedis } from './processes.ts';
@@ -16,6 +17,7 @@ describe.runIf(isInstalled('PostgreSQL'))('errors of PostgreSQL', () => {
   });
   afterAll(() => server.stop());
 
+  itJudges(prismaCases(() => server));
   itJudges(pgCases(() => ({ port: server.port, shutDown: () => server.process.kill('SIGTERM') })));
 });
 

@@ -1,5 +1,12 @@
-import { BY_GRPC_STATUS, BY_MONGO, byCode, bySqlState, byStatus } from './error-codes.ts';
-import { BROKEN, BUSY, type Classification, NETWORK } from './verdicts.ts';
+import {
+  BY_GRPC_STATUS,
+  BY_MONGO,
+  BY_PRISMA,
+  byCode,
+  bySqlState,
+  byStatus,
+} from './error-codes.ts';
+import { BROKEN, BUSY, type Classification, NETWORK, TIMEOUT } from './verdicts.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -8,8 +15,9 @@ type Fields = Readonly<Record<string, unknown>>;
  * only this library's errors have, as a number alone may mean anything.
  */
 export function clientError(error: Error): Classification | undefined {
-  const { code, severity, sqlState, retriable, name } = error as unknown as Fields;
+  const { code, severity, sqlState, retriable, name, clientVersion } = error as unknown as Fields;
   if (typeof code === 'number') return byNumber(error as unknown as Fields, code);
+  if (typeof clientVersion === 'string') return prisma(error as unknown as Fields);
   // pg and Postgres.js
   if (typeof severity === 'string' && typeof code === 'string') return bySqlState(code);
   // mysql, mysql2 and mariadb
@@ -40,6 +48,26 @@ function labelled(error: Fields): Classification | undefined {
     if (verdict !== undefined) return verdict;
   }
   return undefined;
+}
+
+/** Prisma's: what its code says, else what the database has said to its driver adapter. */
+function prisma({ code, errorCode, meta, message }: Fields): Classification | undefined {
+  const given = String(code ?? errorCode); // the latter of an error that no query has caused
+  const known = BY_PRISMA.get(given);
+  if (known !== undefined) return known;
+  const { driverAdapterError, timeTaken } = asFields(meta);
+  if (given === 'P2028') {
+    // Of the errors with this code, only those of a transaction that had to wait, or took too long.
+    const late = typeof timeTaken === 'number' || /in the given time\.?$/.test(String(message));
+    return late ? TIMEOUT : undefined;
+  }
+  const { kind, code: ofPostgres, state } = asFields(asFields(driverAdapterError).cause);
+  if (kind === 'postgres') return bySqlState(String(ofPostgres));
+  return kind === 'mysql' ? bySqlState(String(state)) : BY_PRISMA.get(String(kind));
+}
+
+function asFields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
 /** Version 3 of the SDK of AWS. */
