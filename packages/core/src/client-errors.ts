@@ -1,11 +1,4 @@
-import {
-  BY_GRPC_STATUS,
-  BY_MONGO,
-  BY_PRISMA,
-  byCode,
-  bySqlState,
-  byStatus,
-} from './error-codes.ts';
+import { BY_GRPC_STATUS, BY_MONGO, byCode, byPrisma, bySqlState, byStatus } from './error-codes.ts';
 import { BROKEN, BUSY, type Classification, NETWORK, TIMEOUT } from './verdicts.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -53,21 +46,21 @@ function labelled(error: Fields): Classification | undefined {
 /** Prisma's: what its code says, else what the database has said to its driver adapter. */
 function prisma({ code, errorCode, meta, message }: Fields): Classification | undefined {
   const given = String(code ?? errorCode); // the latter of an error that no query has caused
-  const known = BY_PRISMA.get(given);
-  if (known !== undefined) return known;
-  const { driverAdapterError, timeTaken } = asFields(meta);
-  if (given === 'P2028') {
-    // Of the errors with this code, only those of a transaction that had to wait, or took too long.
-    const late = typeof timeTaken === 'number' || /in the given time\.?$/.test(String(message));
-    return late ? TIMEOUT : undefined;
-  }
-  const { kind, code: ofPostgres, state } = asFields(asFields(driverAdapterError).cause);
-  if (kind === 'postgres') return bySqlState(String(ofPostgres));
-  return kind === 'mysql' ? bySqlState(String(state)) : BY_PRISMA.get(String(kind));
+  // Of those with this code, only the errors of a transaction that had to wait, or took too long.
+  if (given === 'P2028')
+    return /in the given|timeout for this/.test(`${message}`) ? TIMEOUT : undefined;
+  const {
+    kind,
+    code: ofPostgres,
+    state,
+  } = (meta as Adapted | undefined)?.driverAdapterError?.cause ?? {};
+  if (kind === 'postgres' || kind === 'mysql') return bySqlState(String(state ?? ofPostgres));
+  return byPrisma(given) ?? byPrisma(String(kind));
 }
 
-function asFields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+/** What a driver adapter of Prisma has told. */
+interface Adapted {
+  readonly driverAdapterError?: { readonly cause?: Fields };
 }
 
 /** Version 3 of the SDK of AWS. */

@@ -143,20 +143,20 @@ export const BY_MONGO: ReadonlyMap<string, Classification> = table(
   [CONFLICT, 'TransientTransactionError'],
 );
 
-/** Codes of Prisma, and the kinds that its driver adapters tell of a failed query that has none. */
-export const BY_PRISMA: ReadonlyMap<string, Classification> = table(
-  [NETWORK, 'P1001 P1017 P6008 DatabaseNotReachable ConnectionClosed'],
-  [NETWORK_SETUP, 'P1011'],
-  [TIMEOUT, 'P1002 P1008 P2024 P6004 SocketTimeout'],
+/** Codes of Prisma, and kinds that its driver adapters tell of a failed query that has none. */
+const BY_PRISMA = table(
+  [NETWORK, 'P1001 P1017 ConnectionClosed'],
+  [TIMEOUT, 'P1002 P1008 P2024'],
   [BUSY, 'P2037 TooManyConnections'],
-  [LIMITED, 'P5011'],
   [CONFLICT, 'P2034 TransactionWriteConflict'],
   [DENIED, 'P1000 P1010'],
-  [
-    INVALID,
-    'P1003 P1009 P2000 P2001 P2002 P2003 P2004 P2005 P2006 P2007 P2008 P2009 P2011 P2012 P2013 P2014 P2015 P2016 P2017 P2018 P2019 P2020 P2021 P2022 P2023 P2025 P2026 P2029 P2030 P2033',
-  ],
 );
+/** Its codes of what the schema or the database refuses. */
+const PRISMA_INVALID = /^P(?:100[39]|20(?:0|1[1-9]|2[0-3569]|3[03]))/;
+
+export function byPrisma(code: string): Classification | undefined {
+  return BY_PRISMA.get(code) ?? (PRISMA_INVALID.test(code) ? INVALID : undefined);
+}
 
 export function byStatus(status: number): Classification | undefined {
   if (status < 400) return undefined;
