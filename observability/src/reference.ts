@@ -9,6 +9,11 @@ OpenTelemetry has no semantic conventions for resilience yet. These names follow
 namespace \`temper.\`. Existing OpenTelemetry names are used where they apply.
 
 - Counters are cumulative since the start of the process, independent of when a provider was registered.
+- The series of a policy end after it was disposed of and every reader has exported them once more; other
+  policies of its name keep them. A policy made again under the name goes on from where they stood. Only after
+  more than 1000 other policies have ended does it begin at 0, with a new start time. Prometheus sees a series
+  that is stale and then goes on, or a counter reset. Through the instruments of the SDK, which forgets no
+  series, they stay.
 - Durations are histograms in seconds. They are recorded only while a meter provider is registered.
 - Names in Prometheus: **scrape** names are served by the Prometheus exporter of OpenTelemetry for
   JavaScript; **OTLP** names are stored by the OTLP receiver of Prometheus and by the Collector.

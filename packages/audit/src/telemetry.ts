@@ -54,6 +54,11 @@ export function sinkCounts(log: Named, sink: string): Counts<'failures'> {
   return telemetry.counts(log, METRIC_SINK_ERRORS, { failures: { [ATTR_SINK.name]: sink } });
 }
 
+/** Ends the series of a log that is closed. */
+export function release(log: Named): void {
+  telemetry.release(log);
+}
+
 /** Whether durations are recorded, so that the clock has to be read. */
 export function measuresDurations(): boolean {
   return telemetry.live.metrics;

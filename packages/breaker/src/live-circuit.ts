@@ -41,6 +41,7 @@ export class LiveCircuit {
   #opening = false;
   // Created when they are needed: an idle breaker is to take less than 1 KB.
   #observer: BreakerObserver | undefined;
+  #isDisposed = false;
   #listeners: Listeners<StateChange> | undefined;
   #isolation: Isolation | undefined;
   #queue: HalfOpenQueue | undefined;
@@ -75,7 +76,10 @@ export class LiveCircuit {
   }
 
   get observer(): BreakerObserver {
-    this.#observer ??= this.#parts.observe(this, this.#options);
+    if (this.#observer === undefined) {
+      this.#observer = this.#parts.observe(this, this.#options);
+      if (this.#isDisposed) this.#observer[Symbol.dispose]();
+    }
     return this.#observer;
   }
 
@@ -341,5 +345,7 @@ export class LiveCircuit {
   dispose(): void {
     this.#timer?.cancel();
     this.#timerAt = undefined;
+    this.#isDisposed = true;
+    this.#observer?.[Symbol.dispose]();
   }
 }

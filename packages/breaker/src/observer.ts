@@ -5,7 +5,7 @@ import type { StateChange } from './events.ts';
 import type { CallOutcome } from './verdict.ts';
 
 /** What a breaker tells about its calls and changes of state. */
-export interface BreakerObserver {
+export interface BreakerObserver extends Disposable {
   readonly calls: Record<CallOutcome, number>;
   /** @returns `undefined` while nobody watches */
   begin(call: Call, state: CircuitState): CallObservation<CallOutcome> | undefined;

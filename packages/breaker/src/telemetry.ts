@@ -51,6 +51,7 @@ const STATES = by(ATTR_STATE.name, CIRCUIT_STATES);
 /** What a breaker reports to OpenTelemetry about its calls and changes of state. */
 export class TelemetryObserver implements BreakerObserver {
   readonly calls: Counts<CallOutcome>;
+  readonly #breaker: { readonly name: string };
   readonly #name: string;
   readonly #live: Live = telemetry.live;
   readonly #runs: CallObserver<CallOutcome>;
@@ -61,6 +62,7 @@ export class TelemetryObserver implements BreakerObserver {
     breaker: { readonly name: string },
     { spans, clock }: Pick<ResolvedBreakerOptions, 'spans' | 'clock'>,
   ) {
+    this.#breaker = breaker;
     this.#name = breaker.name;
     this.calls = telemetry.counts(breaker, METRIC_CALLS, OUTCOMES);
     this.#runs = new CallObserver({
@@ -87,6 +89,10 @@ export class TelemetryObserver implements BreakerObserver {
     this.#rejections ??= new CallObserver(options);
     const observed = this.#rejections.begin(call ?? new Call(), STATES[state]);
     observed?.end('rejected', { ok: false, error: error() });
+  }
+
+  [Symbol.dispose](): void {
+    telemetry.release(this.#breaker);
   }
 
   changed(change: StateChange, failure: Outcome<unknown> | undefined): void {

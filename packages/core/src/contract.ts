@@ -152,7 +152,10 @@ export interface Policy extends Executor, Disposable {
   ): (this: This, ...args: Args) => Promise<Awaited<R>>;
   /** A plain snapshot of the policy's counts and state, safe to serialise. */
   stats(): object;
-  /** Removes the policy's gauges from telemetry. Its totals stay, and the policy keeps working. */
+  /**
+   * Ends the policy's telemetry: gauges at once, counters and histograms after one more export, unless
+   * other policies of its name live. The policy keeps working, and what it counts is exported.
+   */
   [Symbol.dispose](): void;
 }
 

@@ -56,10 +56,12 @@ export {
   CallObserver,
   type CallObserverOptions,
 } from './telemetry/call-observer.ts';
+export type { Counts, Variants } from './telemetry/counters.ts';
 export {
   type AttributeDefinition,
   type AttributeValue,
   DURATION_BOUNDARIES,
+  FAST_DURATION_BOUNDARIES,
   type MetricDefinition,
   type SpanDefinition,
 } from './telemetry/definitions.ts';
@@ -86,11 +88,9 @@ export {
 } from './telemetry/semconv.ts';
 export {
   type Cell,
-  type Counts,
   type HistogramSeries,
   joinAttributes,
   type Live,
-  type Variants,
 } from './telemetry/series.ts';
 export {
   DEFAULT_SPANS,
@@ -99,5 +99,6 @@ export {
   SPAN_MODES,
   type SpanMode,
 } from './telemetry/spans.ts';
+export { telemetryRule } from './telemetry/telemetry-scope.ts';
 export { messageOf, safeLines, safeText } from './text.ts';
 export { UNKNOWN } from './verdicts.ts';

@@ -68,7 +68,7 @@ describe('the built package', () => {
         console.log('[' + added() + ']');
       `;
       const apis = [0, 1, 2, 3].map((major) => `Symbol(opentelemetry.js.api.${major})`);
-      const after = `[${[...apis, 'Symbol(temper.telemetry.4)'].join()}]`;
+      const after = `[${[...apis, 'Symbol(temper.telemetry.5)'].join()}]`;
       expect(run(type, program).split('\n')).toEqual(['[]', after, after]);
     },
   );

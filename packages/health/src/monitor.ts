@@ -36,7 +36,7 @@ import {
   summaryOf,
 } from './report.ts';
 import type { HealthStatus } from './status.ts';
-import { type CheckMeter, logStatusChange, observeMonitor } from './telemetry.ts';
+import { type CheckMeter, logStatusChange, observeMonitor, releaseProbe } from './telemetry.ts';
 import type { Uptime } from './uptime.ts';
 
 /** Options of {@link HealthMonitor.liveness}, {@link HealthMonitor.readiness} and {@link HealthMonitor.startup}. */
@@ -220,6 +220,7 @@ class Monitor implements HealthMonitor {
     if (probe === undefined) return false;
     this.#refresher.remove(probe);
     this.#probes.delete(name);
+    releaseProbe(probe);
     notify(this.name, 'dispose', probe.check.dispose);
     return true;
   }
@@ -329,8 +330,9 @@ class Monitor implements HealthMonitor {
     this.stop();
     this.#telemetry[Symbol.dispose]();
     // The checks stay registered: a monitor without checks would report healthy.
-    for (const { check } of this.#probes.values()) {
-      notify(this.name, 'dispose', check.dispose);
+    for (const probe of this.#probes.values()) {
+      releaseProbe(probe);
+      notify(this.name, 'dispose', probe.check.dispose);
     }
   }
 

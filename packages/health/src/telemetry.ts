@@ -62,9 +62,14 @@ export function checkMeter(probe: object, monitor: string, check: string): Check
   const levels = HEALTH_STATUSES.map((status) => [status, { ...base, ...STATUSES[status] }]);
   return {
     probes: telemetry.scope.counts(probe, METRIC_CHECKS, base, STATUSES),
-    duration: telemetry.scope.histogram(METRIC_CHECK_DURATION, base),
+    duration: telemetry.scope.histogram(METRIC_CHECK_DURATION, base, base),
     levels: Object.fromEntries(levels) as Variants<HealthStatus>,
   };
+}
+
+/** Ends the series of a check that is no longer run. */
+export function releaseProbe(probe: object): void {
+  telemetry.scope.release(probe);
 }
 
 function attributesOf(monitor: string, check: string): Attributes {
@@ -73,6 +78,7 @@ function attributesOf(monitor: string, check: string): Attributes {
 
 /** A monitor as read at each metric collection. */
 export interface ObservableMonitor {
+  readonly name: string;
   levels(): Iterable<{ readonly meter: CheckMeter; readonly status: HealthStatus }>;
 }
 
@@ -173,7 +179,7 @@ interface ProcessLevels {
 
 /** Reports the values of the process at each metric collection. */
 export function observeProcess(levels: ProcessLevels): Disposable {
-  return telemetry.observe(levels, readProcess);
+  return telemetry.observeUnnamed(levels, readProcess);
 }
 
 function readProcess(levels: ProcessLevels, emit: Emit): void {

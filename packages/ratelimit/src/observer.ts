@@ -11,7 +11,7 @@ export type WaitOutcome = 'delayed' | 'rejected' | 'aborted';
 export type Answer = 'allowed' | 'delayed' | 'aborted' | Exclude<RejectionReason, 'keys' | 'shed'>;
 
 /** What a limiter tells about its calls. */
-export interface LimiterObserver {
+export interface LimiterObserver extends Disposable {
   readonly counts: Counts<Answer>;
   /** Who hears of refusals. */
   readonly refusals: Refusals;

@@ -77,6 +77,10 @@ export class LimiterTelemetry implements LimiterObserver {
     return this.#counts;
   }
 
+  [Symbol.dispose](): void {
+    telemetry.release(this.#policy);
+  }
+
   begin(call: Call, cost: number): CallObservation<WaitOutcome> | undefined {
     const { spans, clock } = this.#options;
     const policy = this.#policy.name;

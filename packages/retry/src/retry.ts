@@ -38,7 +38,7 @@ import {
   type RetryWait,
   resolveRetryOptions,
 } from './options.ts';
-import { type Observed, RetryObserver } from './telemetry.ts';
+import { type Observed, RetryObserver, release } from './telemetry.ts';
 
 /** After this many immediate retries in a row the event loop gets a turn. */
 const IMMEDIATE_RETRIES = 10;
@@ -386,7 +386,7 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 
   [Symbol.dispose](): void {
-    // A retry policy has no levels, and its totals stay.
+    release(this);
   }
 }
 

@@ -42,6 +42,11 @@ const FAILED = byOutcome(['failure']).failure;
 /** A call that somebody watches. */
 export type Observed = CallObservation<OperationOutcome>;
 
+/** Ends the series of a policy that is disposed of. */
+export function release(policy: { readonly name: string }): void {
+  telemetry.release(policy);
+}
+
 /** What a retry policy reports to OpenTelemetry. Nothing in here throws. */
 export class RetryObserver {
   readonly operations: Counts<OperationOutcome>;

@@ -5,7 +5,7 @@ import { type Draft, EMPTY_HEAD, genesis } from '../chain/hash-chain.ts';
 import { AuditUnavailableError } from '../errors.ts';
 import type { EventOutcome } from '../semconv.ts';
 import type { AuditSink, SinkState } from '../sinks/sink.ts';
-import { eventCounts, measuresDurations, recordAppend, sinkCounts } from '../telemetry.ts';
+import { eventCounts, measuresDurations, recordAppend, release, sinkCounts } from '../telemetry.ts';
 import type { AuditLogStats, OpenReport } from './audit-log.ts';
 import { Backlog, Entry } from './backlog.ts';
 import { LoopTurn } from './loop-turn.ts';
@@ -214,8 +214,12 @@ export class LogWriter {
   async close(): Promise<void> {
     const opened = this.#state !== 'idle';
     this.#state = 'closed';
-    if (!opened) return;
+    if (!opened) {
+      release(this);
+      return;
+    }
     const closed = await Promise.allSettled(this.queues.map((queue) => queue.close()));
+    release(this);
     for (const result of closed) if (result.status === 'rejected') throw result.reason;
   }
 

@@ -4,12 +4,13 @@ import type { Clock } from '../clock.ts';
 import type { Outcome } from '../contract.ts';
 import { safeText } from '../text.ts';
 import { spanOf } from './api-values.ts';
+import type { Variants } from './counters.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import type { Instrumentation } from './instrumentation.ts';
 import { type LazySpan, openedContext, runWithin } from './lazy-span.ts';
 import { activeContext } from './process-api.ts';
 import { ATTR_OPERATION, ATTR_POLICY_NAME } from './semconv.ts';
-import type { HistogramSeries, Variants } from './series.ts';
+import type { HistogramSeries } from './series.ts';
 import { adopted, type GuardedSpan, type SpanMode } from './spans.ts';
 
 /** What {@link CallObserver} needs to know of a policy. */

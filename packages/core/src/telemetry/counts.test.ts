@@ -6,9 +6,9 @@ import { settle } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Counts } from './counters.ts';
 import type { MetricDefinition } from './definitions.ts';
 import { by, byOutcome, Instrumentation, policyAttributes } from './instrumentation.ts';
-import type { Counts } from './series.ts';
 
 const CALLS: MetricDefinition = {
   name: 'test.calls',

@@ -4,6 +4,9 @@ export type AttributeValue = string | number | boolean;
 /** Attributes of a series or span. */
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
+/** OpenTelemetry's attribute of the series that counts what is beyond a limit of series. */
+export const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
+
 /** An attribute, as reference pages, dashboards and tests read it. */
 export interface AttributeDefinition {
   readonly name: string;
@@ -62,4 +65,18 @@ export interface SpanDefinition {
  */
 export const DURATION_BOUNDARIES: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+/**
+ * Bucket boundaries in seconds for what may take microseconds, such as a decision or an answer from
+ * memory: 10 microseconds to ten seconds.
+ */
+export const FAST_DURATION_BOUNDARIES: readonly number[] = [
+  0.00001,
+  0.000025,
+  0.00005,
+  0.0001,
+  0.00025,
+  0.0005,
+  ...DURATION_BOUNDARIES,
 ];

@@ -5,6 +5,7 @@ import {
   type ErrorSeverity,
 } from '../classify.ts';
 import { VERSION } from '../version.ts';
+import type { Counts, Variants } from './counters.ts';
 import type { Attributes } from './definitions.ts';
 import { Instrumentation } from './instrumentation.ts';
 import {
@@ -13,7 +14,6 @@ import {
   CORE_METRICS,
   METRIC_ERRORS,
 } from './semconv.ts';
-import type { Counts, Variants } from './series.ts';
 
 /** What an error log counts: errors of a category and severity. */
 export type ErrorKind = `${ErrorCategory} ${ErrorSeverity}`;

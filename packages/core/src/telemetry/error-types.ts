@@ -1,6 +1,5 @@
 import { errorType } from '../classify.ts';
 import type { Outcome } from '../contract.ts';
-import { processState } from '../process-state.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import type { InstrumentationScope } from './scope.ts';
 import { ATTR_ERROR_TYPE } from './semconv.ts';
@@ -10,22 +9,28 @@ import { failureType } from './spans.ts';
 /** Most values of `error.type` that policies of one name count apart, `_OTHER` for the rest included. */
 const MAX_ERROR_TYPES = 12;
 
-/** By scope, then by metric and attributes: policies of one name share a bound as they share series. */
-type Opened = WeakMap<InstrumentationScope, Map<string, Map<string, Cell>>>;
-
-/** One bound per process, as there is one scope for all installed copies of core. */
-const opened: () => Opened = /* @__PURE__ */ processState('error-types.1', () => new WeakMap());
-
 /** The series of a counter split by `error.type`, of bounded number. */
 export class ErrorTypeCells {
   readonly #scope: InstrumentationScope;
   readonly #definition: MetricDefinition;
+  readonly #base: Attributes;
   readonly #attributes: Attributes;
-  #cells: Map<string, Cell> | undefined;
+  /** By type, so that the key of each is computed once. */
+  readonly #byType = new Map<string, Attributes>();
 
-  constructor(scope: InstrumentationScope, definition: MetricDefinition, attributes: Attributes) {
+  /**
+   * @param base - attributes that all series of the policy have
+   * @param attributes - those of these series, with them
+   */
+  constructor(
+    scope: InstrumentationScope,
+    definition: MetricDefinition,
+    base: Attributes,
+    attributes: Attributes,
+  ) {
     this.#scope = scope;
     this.#definition = definition;
+    this.#base = base;
     this.#attributes = attributes;
   }
 
@@ -40,29 +45,32 @@ export class ErrorTypeCells {
   }
 
   #of(type: string): Cell {
-    const cells = this.#shared();
-    return cells.get(type) ?? this.#open(cells, cells.size < MAX_ERROR_TYPES - 1 ? type : '_OTHER');
+    const types = this.#shared();
+    const isKnown = types.has(type);
+    const counted = isKnown || types.size < MAX_ERROR_TYPES - 1 ? type : '_OTHER';
+    if (!isKnown) types.add(counted);
+    return this.#scope.counter(this.#definition, this.#with(counted), this.#base);
   }
 
-  #shared(): Map<string, Cell> {
-    if (this.#cells === undefined) {
-      const byScope = opened();
-      const families = byScope.get(this.#scope) ?? new Map<string, Map<string, Cell>>();
-      byScope.set(this.#scope, families);
-      const key = `${this.#definition.name} ${seriesKey(this.#attributes)}`;
-      this.#cells = families.get(key) ?? new Map();
-      families.set(key, this.#cells);
+  /** Policies of one name share a bound as they share series. */
+  #shared(): Set<string> {
+    const life = this.#scope.life(this.#base);
+    life.errorTypes ??= new Map();
+    const key = `${this.#definition.name} ${seriesKey(this.#attributes)}`;
+    let types = life.errorTypes.get(key);
+    if (types === undefined) {
+      types = new Set();
+      life.errorTypes.set(key, types);
     }
-    return this.#cells;
+    return types;
   }
 
-  #open(cells: Map<string, Cell>, type: string): Cell {
-    let cell = cells.get(type);
-    if (cell === undefined) {
-      const attributes = { ...this.#attributes, [ATTR_ERROR_TYPE.name]: type };
-      cell = this.#scope.counter(this.#definition, attributes);
-      cells.set(type, cell);
+  #with(type: string): Attributes {
+    let attributes = this.#byType.get(type);
+    if (attributes === undefined) {
+      attributes = { ...this.#attributes, [ATTR_ERROR_TYPE.name]: type };
+      this.#byType.set(type, attributes);
     }
-    return cell;
+    return attributes;
   }
 }

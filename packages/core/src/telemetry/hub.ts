@@ -39,7 +39,7 @@ interface Hub {
 }
 
 /** The number is that of the protocol between copies of core; it changes when {@link Hub} does. */
-const HUB_KEY = Symbol.for('temper.telemetry.4');
+const HUB_KEY = Symbol.for('temper.telemetry.5');
 
 class ProcessHub implements Hub {
   readonly scopes = new Map<string, Scope>();

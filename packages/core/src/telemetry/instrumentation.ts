@@ -1,5 +1,6 @@
 import type { Context } from '@opentelemetry/api';
 import { safeLines, safeText } from '../text.ts';
+import type { Counts, Variants } from './counters.ts';
 import type { Attributes, MetricDefinition } from './definitions.ts';
 import { ErrorTypeCells } from './error-types.ts';
 import { instrumentationScope } from './hub.ts';
@@ -7,8 +8,9 @@ import type { ReadLevels } from './levels.ts';
 import { activeContext, SEVERITY } from './process-api.ts';
 import type { InstrumentationScope, ScopeOptions } from './scope.ts';
 import { ATTR_OUTCOME, ATTR_POLICY_NAME } from './semconv.ts';
-import type { Cell, Counts, HistogramSeries, Live, Variants } from './series.ts';
+import { type Cell, type HistogramSeries, joinAttributes, type Live } from './series.ts';
 import { GuardedSpan } from './spans.ts';
+import type { TelemetryScope } from './telemetry-scope.ts';
 
 /** A log record for one of the few events that deserve one. */
 export interface LogEvent {
@@ -30,15 +32,44 @@ export interface LogEvent {
  */
 export class Instrumentation {
   readonly #options: ScopeOptions;
+  readonly #within: TelemetryScope | undefined;
+  readonly #others = new WeakMap<TelemetryScope, Instrumentation>();
+  readonly #reads = new Map<ReadLevels<never>, ReadLevels<never>>();
+  readonly #ended = (owner: object): void => this.release(owner as { readonly name: string });
   #scope: InstrumentationScope | undefined;
 
-  constructor(options: ScopeOptions) {
+  /** @param within - see {@link Instrumentation.of} */
+  constructor(options: ScopeOptions, within?: TelemetryScope) {
     this.#options = options;
+    this.#within = within;
   }
 
   get scope(): InstrumentationScope {
-    this.#scope ??= instrumentationScope(this.#options);
+    this.#scope ??=
+      this.#within === undefined
+        ? instrumentationScope(this.#options)
+        : this.#within.scope(this.#options);
     return this.#scope;
+  }
+
+  /**
+   * The telemetry of the package for a policy with this option `telemetry`: with the providers and
+   * attributes of the scope.
+   */
+  of(within: TelemetryScope | undefined): Instrumentation {
+    if (within === undefined) return this;
+    let other = this.#others.get(within);
+    if (other === undefined) {
+      other = new Instrumentation(this.#options, within);
+      this.#others.set(within, other);
+    }
+    return other;
+  }
+
+  /** Attributes of a series with those of the scope; the same object for the same attributes. */
+  attributes(own: Attributes): Attributes {
+    const more = this.#within?.metricAttributes;
+    return more === undefined ? own : joinAttributes(own, more);
   }
 
   get live(): Live {
@@ -51,27 +82,62 @@ export class Instrumentation {
     metric: MetricDefinition,
     variants: Variants<K>,
   ): Counts<K> {
-    return this.scope.counts(owner, metric, policyAttributes(owner.name), variants);
+    return this.scope.counts(owner, metric, this.#base(owner.name), variants);
   }
 
   /** The series of a counter, with these attributes besides the policy's name. */
   counter(metric: MetricDefinition, policy: string, attributes?: Attributes): Cell {
-    return this.scope.counter(metric, { ...policyAttributes(policy), ...attributes });
+    const base = this.#base(policy);
+    return this.scope.counter(metric, { ...base, ...attributes }, base);
   }
 
   /** The series of a counter by `error.type`. */
   errorTypes(metric: MetricDefinition, policy: string, attributes?: Attributes): ErrorTypeCells {
-    return new ErrorTypeCells(this.scope, metric, { ...policyAttributes(policy), ...attributes });
+    const base = this.#base(policy);
+    return new ErrorTypeCells(this.scope, metric, base, { ...base, ...attributes });
   }
 
   /** The series of a histogram, with these attributes besides the policy's name. */
   histogram(metric: MetricDefinition, policy: string, attributes?: Attributes): HistogramSeries {
-    return this.scope.histogram(metric, { ...policyAttributes(policy), ...attributes });
+    const base = this.#base(policy);
+    return this.scope.histogram(metric, { ...base, ...attributes }, base);
   }
 
-  /** Reads levels of `owner` at each collection; see {@link InstrumentationScope.observe}. */
-  observe<T extends object>(owner: T, read: ReadLevels<T>): Disposable {
-    return this.scope.observe(owner, read);
+  /**
+   * Ends the series of a policy that is disposed of: with the last of its name they are exported once
+   * more, and then no longer.
+   */
+  release(owner: object & { readonly name: string }): void {
+    this.scope.release(owner);
+    byName.delete(owner.name);
+  }
+
+  /**
+   * Reads levels of `owner` at each collection, until disposed of, which also ends the series of the
+   * owner; see {@link release}.
+   */
+  observe<T extends object & { readonly name: string }>(owner: T, read: ReadLevels<T>): Disposable {
+    return this.scope.observe(owner, this.#withAttributes(read), this.#ended);
+  }
+
+  /** Reads levels of an owner that is no policy. */
+  observeUnnamed<T extends object>(owner: T, read: ReadLevels<T>): Disposable {
+    return this.scope.observe(owner, this.#withAttributes(read));
+  }
+
+  #withAttributes<T extends object>(read: ReadLevels<T>): ReadLevels<T> {
+    if (this.#within?.metricAttributes === undefined) return read;
+    let reads = this.#reads.get(read as ReadLevels<never>) as ReadLevels<T> | undefined;
+    if (reads === undefined) {
+      reads = (owner, emit) =>
+        read(owner, (metric, own, value) => emit(metric, this.attributes(own), value));
+      this.#reads.set(read as ReadLevels<never>, reads as ReadLevels<never>);
+    }
+    return reads;
+  }
+
+  #base(policy: string): Attributes {
+    return this.attributes(policyAttributes(policy));
   }
 
   /** Starts a span; see {@link GuardedSpan}. */

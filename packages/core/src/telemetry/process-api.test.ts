@@ -63,7 +63,7 @@ describe('metrics.disable()', () => {
   it('ends counters, levels and histograms of a reader that lives on', async () => {
     sdk = new InMemoryTelemetry();
     const where = { test: 'disable' };
-    const owner = { level: 3 };
+    const owner = { name: 'p', level: 3 };
     using _ = telemetry.observe(owner, readLevel);
     telemetry.counter(CALLS, 'p', where).value = 2;
     telemetry.histogram(DURATION, 'p', where).record(1);

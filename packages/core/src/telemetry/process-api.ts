@@ -28,7 +28,8 @@ interface DiagnosticLogger {
   warn(message: string, ...details: unknown[]): void;
 }
 
-interface LoggerProvider {
+/** What gives loggers: a provider of the logs API, of whichever version. */
+export interface LoggerProvider {
   getLogger(name: string, version?: string): RecordLogger;
 }
 
@@ -91,7 +92,16 @@ export function runInContext<T>(context: Context, work: () => T): T {
  */
 export function processLogger(name: string, version: string): RecordLogger | undefined {
   const provider = processApi()?.logs ?? separateLogs();
-  const logger = provider?.getLogger(name, version);
+  return provider && loggerOf(provider, name, version);
+}
+
+/** The logger of a provider, which may be of an older SDK. */
+export function loggerOf(
+  provider: LoggerProvider,
+  name: string,
+  version: string,
+): RecordLogger | undefined {
+  const logger: RecordLogger | undefined = provider.getLogger(name, version);
   if (logger === undefined || typeof logger.enabled === 'function') return logger;
   // SDKs as old as this one drop the event's name.
   return {

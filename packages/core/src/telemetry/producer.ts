@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { checkKnown, checkNumber, checkOneOf } from '../options.ts';
-import type { Attributes, MetricDefinition } from './definitions.ts';
+import type { MetricDefinition } from './definitions.ts';
 import { hub } from './hub.ts';
 import { type Levels, mergeLevel, onlyWorst } from './levels.ts';
 import {
@@ -21,6 +21,7 @@ import {
   type TemperMetricProducer,
 } from './metric-data.ts';
 import { checkView, type MetricView, type Stream, streamsOf } from './metric-views.ts';
+import { COUNTS, type Output, Produced, recordings } from './produced.ts';
 import { type ProducerEntry, Producers, type ScopeName } from './producers.ts';
 import type { Scope } from './scope.ts';
 import { type BucketShape, type Buckets, seriesKey } from './series.ts';
@@ -47,8 +48,6 @@ export interface MetricProducerOptions {
 }
 
 const OWNER = 'temperMetricProducer';
-const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
-const OVERFLOW_KEY: string = seriesKey(OVERFLOW);
 
 /**
  * All metrics of Temper, read from its own counts. Pass one to each metric reader before the SDK starts:
@@ -75,26 +74,6 @@ export function temperMetricProducer(options: MetricProducerOptions = {}): Tempe
   return new Producer(temporality === 'delta', views, cardinalityLimit);
 }
 
-/** What the series of a metric that fall into one series of a stream come to. */
-interface Output<T> {
-  readonly attributes: Attributes;
-  value: T;
-}
-
-/** A stream with what it needs between collections. */
-interface Produced {
-  readonly stream: Stream;
-  /** What was reported of each series by then, where differences are reported. */
-  before: Map<string, Output<number | Buckets>>;
-  /** Remaining attributes and their key, by the attributes of the metric's own series. */
-  readonly remaining: WeakMap<Attributes, Remaining>;
-}
-
-interface Remaining {
-  readonly key: string;
-  readonly attributes: Attributes;
-}
-
 class Producer implements TemperMetricProducer {
   readonly #temporality: typeof DELTA | typeof CUMULATIVE;
   readonly #views: readonly MetricView[];
@@ -111,10 +90,18 @@ class Producer implements TemperMetricProducer {
     this.#views = views;
     this.#limit = limit;
     const producers = hub().producers((rebind, current) => new Producers(rebind, current));
-    this.#entry = producers.add((scope, definition) =>
-      definition.instrument === 'histogram'
-        ? this.#streamsOf(scope, definition).flatMap(({ stream: { shape } }) => shape ?? [])
-        : [],
+    this.#entry = producers.add(
+      (scope, definition) =>
+        definition.instrument === 'histogram'
+          ? this.#streamsOf(scope, definition).flatMap(({ stream: { shape } }) => shape ?? [])
+          : [],
+      (scope, definition, series) => {
+        for (const produced of this.#streamsOf(scope, definition)) {
+          const { shape } = produced.stream;
+          if ('cell' in series) produced.carry(series, COUNTS);
+          else if (shape !== undefined) produced.carry(series, recordings(shape));
+        }
+      },
     );
   }
 
@@ -126,6 +113,7 @@ class Producer implements TemperMetricProducer {
       for (const scope of shared.scopes.values()) {
         const metrics = this.#collectScope(scope, now);
         const { name, version } = scope;
+        scope.collected(this.#entry);
         if (metrics.length > 0) scopeMetrics.push({ scope: { name, version }, metrics });
       }
       if (this.#temporality === DELTA) this.#since = now;
@@ -138,24 +126,14 @@ class Producer implements TemperMetricProducer {
     scope.readTotals();
     for (const { definition, series } of scope.counters.values()) {
       for (const produced of this.#streamsOf(scope, definition)) {
-        const sums = new Map<string, Output<number>>();
-        for (const [key, { attributes, total }] of series) {
-          const output = outputOf(produced, sums, key, attributes, () => 0);
-          output.value += total;
-        }
-        this.#push(metrics, this.#sum(produced, sums, now));
+        this.#push(metrics, this.#sum(produced, produced.gather(series, COUNTS), now));
       }
     }
     for (const { definition, series } of scope.histograms.values()) {
       for (const produced of this.#streamsOf(scope, definition)) {
         const { shape } = produced.stream;
         if (shape === undefined) continue;
-        const outputs = new Map<string, Output<Buckets>>();
-        for (const [key, { attributes, buckets }] of series) {
-          const own = buckets?.get(shape.key);
-          if (own === undefined || own.count === 0) continue;
-          outputOf(produced, outputs, key, attributes, () => shape.create()).value.merge(own);
-        }
+        const outputs = produced.gather(series, recordings(shape));
         this.#push(metrics, this.#histogram(produced, outputs, now));
       }
     }
@@ -190,7 +168,7 @@ class Producer implements TemperMetricProducer {
           levels = new Map();
           all.set(produced, levels);
         }
-        const own = remainingOf(produced, levels, seriesKey(attributes), attributes);
+        const own = produced.place(attributes, seriesKey(attributes), attributes, levels);
         mergeLevel(levels, definition, own.key, own.attributes, value);
       }
     });
@@ -218,7 +196,7 @@ class Producer implements TemperMetricProducer {
     const { stream } = produced;
     if (stream.kind === 'sum') {
       const sums = new Map(
-        [...outputs].map(([key, { attributes, value }]) => [key, { attributes, value: value.sum }]),
+        [...outputs].map(([key, output]) => [key, { ...output, value: output.value.sum }]),
       );
       return this.#sum(produced, sums, now);
     }
@@ -248,14 +226,15 @@ class Producer implements TemperMetricProducer {
     since: (value: T, before: T) => T | undefined,
   ): Point<T>[] {
     const isDelta = this.#temporality === DELTA;
-    const startTime = this.#since;
     const points: Point<T>[] = [];
-    for (const [key, { attributes, value }] of outputs) {
+    for (const [key, output] of outputs) {
+      const { attributes, value, isLiving } = output;
       const before = isDelta ? (produced.before.get(key)?.value as T | undefined) : undefined;
+      if (!isLiving && before === undefined) continue;
       const reported = before === undefined ? value : since(value, before);
-      if (reported !== undefined) {
-        points.push({ startTime, endTime, attributes, value: reported });
-      }
+      if (reported === undefined) continue;
+      const startTime = isDelta || output.since === undefined ? this.#since : hrTime(output.since);
+      points.push({ startTime, endTime, attributes, value: reported });
     }
     if (isDelta) produced.before = outputs;
     return points;
@@ -276,51 +255,11 @@ class Producer implements TemperMetricProducer {
     }
     let streams = metrics.get(definition.name);
     if (streams === undefined) {
-      streams = streamsOf(this.#views, this.#limit, scope, definition).map((stream) => ({
-        stream,
-        before: new Map(),
-        remaining: new WeakMap(),
-      }));
+      streams = streamsOf(this.#views, this.#limit, scope, definition).map(
+        (stream) => new Produced(stream),
+      );
       metrics.set(definition.name, streams);
     }
     return streams;
   }
-}
-
-/** The series of a stream that a series of the metric falls into, made when it is the first. */
-function outputOf<T>(
-  produced: Produced,
-  outputs: Map<string, Output<T>>,
-  ownKey: string,
-  ownAttributes: Attributes,
-  empty: () => T,
-): Output<T> {
-  const { key, attributes } = remainingOf(produced, outputs, ownKey, ownAttributes);
-  let output = outputs.get(key);
-  if (output === undefined) {
-    output = { attributes, value: empty() };
-    outputs.set(key, output);
-  }
-  return output;
-}
-
-function remainingOf(
-  { stream, remaining }: Produced,
-  outputs: ReadonlyMap<string, unknown>,
-  ownKey: string,
-  ownAttributes: Attributes,
-): Remaining {
-  const { attributesOf, limit } = stream;
-  let own = { key: ownKey, attributes: ownAttributes };
-  if (attributesOf !== undefined) {
-    const known = remaining.get(ownAttributes);
-    if (known === undefined) {
-      const attributes = { ...attributesOf(ownAttributes) };
-      own = { key: seriesKey(attributes), attributes };
-      remaining.set(ownAttributes, own);
-    } else own = known;
-  }
-  // As in the SDK, one of the places is that of the overflow.
-  const isFull = outputs.size >= limit - 1 && !outputs.has(own.key);
-  return isFull ? { key: OVERFLOW_KEY, attributes: OVERFLOW } : own;
 }

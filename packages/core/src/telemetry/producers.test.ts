@@ -22,7 +22,11 @@ function setUp(provider: object | undefined = first) {
     () => state.rebound++,
     () => state.provider,
   );
-  const add = (): ProducerEntry => producers.add(() => []);
+  const add = (): ProducerEntry =>
+    producers.add(
+      () => [],
+      () => {},
+    );
   return { state, producers, add };
 }
 

@@ -1,6 +1,7 @@
+import type { CounterSeries } from './counters.ts';
 import type { MetricDefinition } from './definitions.ts';
 import { warn } from './diagnostics.ts';
-import type { BucketShape } from './series.ts';
+import type { BucketShape, HistogramSeries } from './series.ts';
 
 /** A scope's name and version. */
 export interface ScopeName {
@@ -11,20 +12,29 @@ export interface ScopeName {
 /** The shapes of buckets in which a producer wants a histogram; none when it leaves it out. */
 export type ShapesOf = (scope: ScopeName, definition: MetricDefinition) => readonly BucketShape[];
 
+/** Hears that a series was dropped, as its policy is gone. */
+export type Dropped = (
+  scope: ScopeName,
+  definition: MetricDefinition,
+  series: CounterSeries | HistogramSeries,
+) => void;
+
 /** Collections without a question to a producer after which it is taken for forgotten. */
 const PATIENCE = 2;
 
 /** A metric producer, and the provider whose reader reads it. */
 export class ProducerEntry {
   readonly shapesOf: ShapesOf;
+  readonly dropped: Dropped;
   readonly #current: () => object | undefined;
   /** `null` when no provider was registered at its first question: its reader is somebody's own. */
   #owner: object | null | undefined;
   #isForgotten = false;
   #warned = false;
 
-  constructor(shapesOf: ShapesOf, current: () => object | undefined) {
+  constructor(shapesOf: ShapesOf, dropped: Dropped, current: () => object | undefined) {
     this.shapesOf = shapesOf;
+    this.dropped = dropped;
     this.#current = current;
   }
 
@@ -88,8 +98,8 @@ export class Producers {
   }
 
   /** Adds a producer, which then reads in place of the provider's instruments. */
-  add(shapesOf: ShapesOf): ProducerEntry {
-    const entry = new ProducerEntry(shapesOf, this.#current);
+  add(shapesOf: ShapesOf, dropped: Dropped): ProducerEntry {
+    const entry = new ProducerEntry(shapesOf, dropped, this.#current);
     this.#entries.add(entry);
     this.#collected.clear();
     this.#rebind();
@@ -101,13 +111,23 @@ export class Producers {
     return [...this.#entries].some((entry) => entry.replaces(provider));
   }
 
+  /** The producers that read while this provider is registered. */
+  reading(provider: object | undefined): ProducerEntry[] {
+    return [...this.#entries].filter((entry) => entry.isReading(provider));
+  }
+
+  /** Tells all producers that a series was dropped. */
+  dropped(...dropped: Parameters<Dropped>): void {
+    for (const entry of this.#entries) entry.dropped(...dropped);
+  }
+
   /** The shapes in which a histogram is kept; `undefined` without a producer. */
   shapesOf(
     provider: object | undefined,
     scope: ScopeName,
     definition: MetricDefinition,
   ): BucketShape[] | undefined {
-    const reading = [...this.#entries].filter((entry) => entry.isReading(provider));
+    const reading = this.reading(provider);
     return reading.length === 0
       ? undefined
       : reading.flatMap((entry) => entry.shapesOf(scope, definition));

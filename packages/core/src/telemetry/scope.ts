@@ -1,20 +1,26 @@
 import type { MeterProvider, Tracer, TracerProvider } from '@opentelemetry/api';
-import type { Attributes, MetricDefinition } from './definitions.ts';
+import {
+  CounterFamily,
+  type CounterSeries,
+  type Counts,
+  Tally,
+  type Variants,
+} from './counters.ts';
+import { type Attributes, type MetricDefinition, OVERFLOW } from './definitions.ts';
 import { reportTelemetryError } from './diagnostics.ts';
 import { type Emit, type ReadLevels, readLevels } from './levels.ts';
+import type { Life } from './life.ts';
+import { Lives, type SeriesOfLives } from './lives.ts';
 import { Owners } from './owners.ts';
 import { type ApiGlobal, processLogger, type RecordLogger } from './process-api.ts';
 import type { Producers } from './producers.ts';
 import { Received, SdkInstruments } from './sdk-instruments.ts';
 import {
   type Cell,
-  CounterFamily,
-  type Counts,
   HistogramFamily,
   type HistogramSeries,
   type Live,
-  Tally,
-  type Variants,
+  seriesKey,
 } from './series.ts';
 
 /** What describes an instrumentation scope. */
@@ -47,6 +53,8 @@ export interface InstrumentationScope {
   /**
    * Counts of `owner`, one for each key of `variants`, at 0: the owner adds to them, and they are read
    * at collection. What an owner has counted stays in the totals when it is garbage collected.
+   *
+   * @param base - attributes of all series of the owner, which end together; see {@link release}
    */
   counts<K extends string>(
     owner: object,
@@ -55,14 +63,40 @@ export interface InstrumentationScope {
     variants: Variants<K>,
   ): Counts<K>;
   /**
-   * The series of a counter with these attributes: the same for everybody who asks, for as long as
-   * the process lives, so that a total never goes down.
+   * The series of a counter with these attributes: the same for everybody who asks, so that a total
+   * never goes down.
+   *
+   * @param base - of owners that the series ends with; it lives as long as the process without
    */
-  counter(definition: MetricDefinition, attributes: Attributes): Cell;
-  /** The series of a histogram with these attributes. */
-  histogram(definition: MetricDefinition, attributes: Attributes): HistogramSeries;
-  /** Reads levels of `owner` at each collection, until disposed of or until the owner is gone. */
-  observe<T extends object>(owner: T, read: ReadLevels<T>): Disposable;
+  counter(definition: MetricDefinition, attributes: Attributes, base?: Attributes): Cell;
+  /**
+   * The series of a histogram with these attributes.
+   *
+   * @param base - as for a counter
+   */
+  histogram(
+    definition: MetricDefinition,
+    attributes: Attributes,
+    base?: Attributes,
+  ): HistogramSeries;
+  /**
+   * Ends the series of `owner`, which is disposed of. When it is the last with its base attributes, all
+   * series with these are exported once more, and then no longer. What the owner counts after that opens
+   * them again.
+   */
+  release(owner: object): void;
+  /** What the series of owners with these attributes end with. */
+  life(base: Attributes): Life;
+  /**
+   * Reads levels of `owner` at each collection, until disposed of or until the owner is gone.
+   *
+   * @param ended - called with an owner whose observation is disposed of; the same for all with `read`
+   */
+  observe<T extends object>(
+    owner: T,
+    read: ReadLevels<T>,
+    ended?: (owner: object) => void,
+  ): Disposable;
   /**
    * Runs telemetry whose failure a call must not notice: what a sampler, a processor or an exporter
    * throws is logged on `diag`, and goes no further.
@@ -70,8 +104,16 @@ export interface InstrumentationScope {
   safely(work: () => void): void;
 }
 
+/** What is kept of an owner of counts. */
+interface Held {
+  readonly tallies: Tally[];
+  /** `undefined` until it has counts. */
+  life: Life | undefined;
+  isReleased: boolean;
+}
+
 /** @internal The one implementation; the hub creates and binds it. */
-export class Scope implements InstrumentationScope {
+export class Scope implements InstrumentationScope, SeriesOfLives {
   readonly name: string;
   readonly version: string;
   readonly live: Registered;
@@ -79,12 +121,15 @@ export class Scope implements InstrumentationScope {
   readonly counters: Map<string, CounterFamily> = new Map();
   readonly histograms: Map<string, HistogramFamily> = new Map();
   readonly #tallies = new Set<Tally>();
-  readonly #gone = new FinalizationRegistry<Tally>((tally) => {
-    tally.retire();
-    this.#tallies.delete(tally);
-  });
+  /** Of owners that were disposed of and still exist. */
+  readonly #settled = new Set<Tally>();
+  readonly #held = new WeakMap<object, Held>();
+  readonly #gone = new FinalizationRegistry<Held>((held) => this.#forget(held));
+  readonly #lives = new Map<string, Life>();
+  readonly #ends: Lives = new Lives(this);
   readonly #owners = new Map<ReadLevels<never>, Owners>();
   #instruments: SdkInstruments | undefined;
+  #producers: Producers | undefined;
   readonly #received = new WeakMap<MeterProvider, Received>();
   #tracer: Tracer | undefined;
   /** What {@link #tracer} was taken from. */
@@ -140,18 +185,79 @@ export class Scope implements InstrumentationScope {
     base: Attributes,
     variants: Variants<K>,
   ): Counts<K> {
-    const tally = new Tally(this.#counterFamily(definition), base, variants);
+    const held = this.#hold(owner);
+    const life = this.life(base);
+    const tally = new Tally(this.#counterFamily(definition), base, variants, life);
     this.#tallies.add(tally);
-    this.#gone.register(owner, tally);
+    held.tallies.push(tally);
+    if (held.isReleased) {
+      this.#settled.add(tally);
+    } else if (held.life === undefined) {
+      held.life = life;
+      this.#ends.enter(life);
+    }
     return tally.counts as Counts<K>;
   }
 
-  counter(definition: MetricDefinition, attributes: Attributes): Cell {
-    return this.#counterFamily(definition).of(attributes).cell;
+  counter(definition: MetricDefinition, attributes: Attributes, base?: Attributes): Cell {
+    return this.#counterFamily(definition).of(attributes, base && this.life(base)).cell;
   }
 
-  histogram(definition: MetricDefinition, attributes: Attributes): HistogramSeries {
-    return this.histogramFamily(definition).of(attributes);
+  histogram(
+    definition: MetricDefinition,
+    attributes: Attributes,
+    base?: Attributes,
+  ): HistogramSeries {
+    return this.histogramFamily(definition).of(attributes, base && this.life(base));
+  }
+
+  release(owner: object): void {
+    const held = this.#hold(owner);
+    if (held.isReleased) return;
+    held.isReleased = true;
+    for (const tally of held.tallies) {
+      tally.settle();
+      this.#settled.add(tally);
+    }
+    if (held.life !== undefined) this.#ends.leave(held.life);
+  }
+
+  life(base: Attributes): Life {
+    const key = seriesKey(base);
+    let life = this.#lives.get(key);
+    if (life === undefined) {
+      life = this.#ends.create(base);
+      this.#lives.set(key, life);
+    }
+    return life;
+  }
+
+  #hold(owner: object): Held {
+    let held = this.#held.get(owner);
+    if (held === undefined) {
+      held = { tallies: [], life: undefined, isReleased: false };
+      this.#held.set(owner, held);
+      this.#gone.register(owner, held);
+    }
+    return held;
+  }
+
+  /** The owner no longer exists. Unless it was disposed of, its series stay. */
+  #forget({ tallies, life, isReleased }: Held): void {
+    for (const tally of tallies) {
+      if (isReleased) this.#countOn(tally);
+      tally.retire();
+      this.#tallies.delete(tally);
+      this.#settled.delete(tally);
+    }
+    if (life !== undefined && !isReleased) life.owners--;
+  }
+
+  /** Opens the series of a policy that counts although it was disposed of, until the next export. */
+  #countOn(tally: Tally): void {
+    if (!tally.countsOn()) return;
+    tally.life = this.life(tally.base);
+    this.#ends.end(tally.life);
   }
 
   #counterFamily(definition: MetricDefinition): CounterFamily {
@@ -173,21 +279,82 @@ export class Scope implements InstrumentationScope {
     return family;
   }
 
-  observe<T extends object>(owner: T, read: ReadLevels<T>): Disposable {
+  observe<T extends object>(
+    owner: T,
+    read: ReadLevels<T>,
+    ended?: (owner: object) => void,
+  ): Disposable {
     let owners = this.#owners.get(read as ReadLevels<never>);
     if (owners === undefined) {
-      owners = new Owners();
+      owners = new Owners(ended);
       this.#owners.set(read as ReadLevels<never>, owners);
     }
     return owners.add(owner);
   }
 
-  /** Totals of every counter series as of now. */
+  /** Brings the total of every counter series up to date. */
   readTotals(): void {
+    for (const tally of this.#settled) this.#countOn(tally);
     for (const { series } of this.counters.values()) {
       for (const each of series.values()) each.total = each.cell.value;
     }
     for (const tally of this.#tallies) tally.collect();
+  }
+
+  overflow(lives: ReadonlySet<Life>): void {
+    this.readTotals();
+    this.#eachSeries(
+      lives,
+      (family, series) => {
+        family.of(OVERFLOW).cell.value += series.total;
+      },
+      (family, series) => family.of(OVERFLOW).merge(series),
+    );
+  }
+
+  drop(lives: ReadonlySet<Life>, read: boolean): void {
+    const producers = read ? this.#producers : undefined;
+    this.#eachSeries(
+      lives,
+      ({ definition, series }, each, key) => {
+        series.delete(key);
+        producers?.dropped(this, definition, each);
+      },
+      ({ definition, series }, each, key, { base }) => {
+        series.delete(key);
+        each.successor = () => this.histogram(definition, each.attributes, base);
+        producers?.dropped(this, definition, each);
+      },
+    );
+    for (const { base } of lives) this.#lives.delete(seriesKey(base));
+    for (const tally of this.#settled) if (lives.has(tally.life)) tally.drop();
+  }
+
+  #eachSeries(
+    lives: Iterable<Life>,
+    counter: (family: CounterFamily, series: CounterSeries, key: string) => void,
+    histogram: (family: HistogramFamily, series: HistogramSeries, key: string, life: Life) => void,
+  ): void {
+    for (const life of lives) {
+      for (const key of life.keys) {
+        for (const family of this.counters.values()) {
+          const series = family.series.get(key);
+          if (series?.life === life) counter(family, series, key);
+        }
+        for (const family of this.histograms.values()) {
+          const series = family.series.get(key);
+          if (series?.life === life) histogram(family, series, key, life);
+        }
+      }
+    }
+  }
+
+  /** To be called when a reader has read all metrics. */
+  collected(reader: object): void {
+    const { api } = this.live;
+    const readers: object[] = this.#producers?.reading(api?.metrics as object | undefined) ?? [];
+    if (this.#instruments?.isReplaced === false) readers.push(this.#instruments);
+    this.#ends.collected(reader, readers);
   }
 
   /** Calls `emit` with every level of every living owner. */
@@ -197,6 +364,7 @@ export class Scope implements InstrumentationScope {
 
   /** Creates this scope's instruments anew on the registered provider, and leaves the previous ones. */
   bind(producers: Producers | undefined): void {
+    this.#producers = producers;
     const provider = this.live.api?.metrics as MeterProvider | undefined;
     const previous = this.#instruments;
     this.#instruments = undefined;

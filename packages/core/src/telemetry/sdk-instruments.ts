@@ -6,17 +6,13 @@ import type {
   Observable,
   UpDownCounter,
 } from '@opentelemetry/api';
+import type { CounterFamily, CounterSeries } from './counters.ts';
 import type { MetricDefinition } from './definitions.ts';
 import { warn } from './diagnostics.ts';
 import { type Emit, type Level, type Levels, mergeLevel, onlyWorst } from './levels.ts';
 import type { ApiGlobal } from './process-api.ts';
 import type { Producers } from './producers.ts';
-import {
-  type CounterFamily,
-  type CounterSeries,
-  type HistogramFamily,
-  seriesKey,
-} from './series.ts';
+import { type HistogramFamily, seriesKey } from './series.ts';
 
 /** Where we warn: three quarters of the SDK's default limit of attribute sets of a metric. */
 const MANY_SERIES = 1_500;
@@ -31,11 +27,12 @@ export interface ExportedScope {
   histogramFamily(definition: MetricDefinition): HistogramFamily;
   readTotals(): void;
   readLevels(emit: Emit): void;
+  collected(reader: object): void;
 }
 
 /** What the instruments of a provider have received from a scope. It adds up, so it outlives them. */
 export class Received {
-  readonly counters: Map<CounterSeries, number> = new Map();
+  readonly counters: WeakMap<CounterSeries, number> = new WeakMap();
   levels: ReadonlyMap<string, Levels> = new Map();
 }
 
@@ -55,6 +52,8 @@ export class SdkInstruments {
   readonly #gauges = new Map<string, Observable>();
   readonly #received: Received;
   readonly #warned = new Set<string>();
+  /** Whether metric producers read in place of the instruments. */
+  readonly isReplaced: boolean;
   #leave: () => void = () => {};
 
   /** @param producers - what may read the metrics in place of instruments */
@@ -67,8 +66,8 @@ export class SdkInstruments {
     this.#scope = scope;
     this.#received = received;
     const meter = provider.getMeter(scope.name, scope.version);
-    const isReplaced = producers?.replace(provider) === true;
-    if (!isReplaced) {
+    this.isReplaced = producers?.replace(provider) === true;
+    if (!this.isReplaced) {
       for (const definition of scope.definitions.values()) this.#create(meter, definition);
     }
     const observables = [...this.#gauges.values()];
@@ -78,7 +77,7 @@ export class SdkInstruments {
     const collect = (result: BatchObservableResult): void => {
       // `metrics.disable()` ends it, although the reader of the provider may live on.
       if (scope.live.api?.metrics !== provider) return;
-      if (isReplaced) producers.collected(provider, scope.name);
+      if (this.isReplaced) producers?.collected(provider, scope.name);
       else this.#collect(result);
     };
     meter.addBatchObservableCallback(collect, observables);
@@ -121,6 +120,8 @@ export class SdkInstruments {
       for (const each of series.values()) {
         const before = this.#received.counters.get(each);
         if (before === each.total) continue;
+        // Another provider has received what ended before this one was registered.
+        if (before === undefined && each.life?.hasEnded) continue;
         this.#received.counters.set(each, each.total);
         counter.add(each.total - (before ?? 0), each.attributes);
       }
@@ -138,6 +139,7 @@ export class SdkInstruments {
       }
     }
     this.#received.levels = present;
+    this.#scope.collected(this);
   }
 
   #levels(): Map<string, Levels> {

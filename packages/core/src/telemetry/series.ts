@@ -1,4 +1,5 @@
 import { type Attributes, DURATION_BOUNDARIES, type MetricDefinition } from './definitions.ts';
+import type { Life } from './life.ts';
 
 /** One counted series. Adding to {@link value} is all there is to it. */
 export interface Cell {
@@ -45,79 +46,6 @@ export function joinAttributes(base: Attributes, variant: Attributes): Attribute
   return both;
 }
 
-/** One exported series of a counter. */
-export interface CounterSeries {
-  readonly attributes: Attributes;
-  /** What is counted in directly, and what policies that no longer exist have counted. */
-  readonly cell: Cell;
-  /** The value of the present collection. */
-  total: number;
-}
-
-/** A counted metric with its series, which live as long as the process. */
-export class CounterFamily {
-  readonly definition: MetricDefinition;
-  readonly series: Map<string, CounterSeries> = new Map();
-
-  constructor(definition: MetricDefinition) {
-    this.definition = definition;
-  }
-
-  of(attributes: Attributes): CounterSeries {
-    const key = seriesKey(attributes);
-    let series = this.series.get(key);
-    if (series === undefined) {
-      series = { attributes, cell: { value: 0 }, total: 0 };
-      this.series.set(key, series);
-    }
-    return series;
-  }
-}
-
-/** For each thing that a policy counts, the attributes of the series that it counts in. */
-export type Variants<K extends string> = Readonly<Record<K, Attributes>>;
-
-/** Plain integers that one policy counts in, read at collection. */
-export type Counts<K extends string> = Record<K, number>;
-
-/** The counts of one policy, and the series that they add to. */
-export class Tally {
-  readonly family: CounterFamily;
-  readonly counts: Counts<string>;
-  readonly #base: Attributes;
-  readonly #variants: Variants<string>;
-  /** Looked up at the first collection, so that creating a policy stays cheap. */
-  #series: readonly (readonly [key: string, series: CounterSeries])[] | undefined;
-
-  constructor(family: CounterFamily, base: Attributes, variants: Variants<string>) {
-    this.family = family;
-    this.#base = base;
-    this.#variants = variants;
-    this.counts = {};
-    for (const key in variants) this.counts[key] = 0;
-  }
-
-  /** Adds the counts to the totals of the present collection. */
-  collect(): void {
-    for (const [key, series] of this.#resolve()) series.total += this.counts[key] as number;
-  }
-
-  /** Moves the counts into the series: their policy no longer exists. */
-  retire(): void {
-    for (const [key, { cell }] of this.#resolve()) {
-      cell.value += this.counts[key] as number;
-      this.counts[key] = 0;
-    }
-  }
-
-  #resolve(): readonly (readonly [string, CounterSeries])[] {
-    this.#series ??= Object.entries(this.#variants).map(
-      ([key, attributes]) => [key, this.family.of(joinAttributes(this.#base, attributes))] as const,
-    );
-    return this.#series;
-  }
-}
-
 /** What a histogram series needs of OpenTelemetry's own. */
 export interface Recorder {
   record(value: number, attributes: Attributes): void;
@@ -160,6 +88,9 @@ export interface HistogramTarget {
 /** One series of a histogram. Records nothing while there is no reader. */
 export class HistogramSeries {
   readonly attributes: Attributes;
+  readonly life: Life | undefined;
+  /** Once the series is dropped: the one that takes its place. */
+  successor: (() => HistogramSeries) | undefined;
   readonly #target: HistogramTarget;
   /** Own buckets by the key of their shape, made on first use. */
   buckets: Map<string, Buckets> | undefined;
@@ -167,8 +98,10 @@ export class HistogramSeries {
   #shapes: readonly BucketShape[] = [];
   #filled: readonly Buckets[] = [];
 
-  constructor(attributes: Attributes, target: HistogramTarget) {
+  constructor(attributes: Attributes, target: HistogramTarget, life: Life | undefined) {
     this.attributes = attributes;
+    this.life = life;
+    this.successor = undefined;
     this.#target = target;
   }
 
@@ -178,6 +111,10 @@ export class HistogramSeries {
    * @param value - in the metric's unit; durations in seconds
    */
   record(value: number): void {
+    if (this.successor !== undefined) {
+      this.successor().record(value);
+      return;
+    }
     const target = this.#target;
     if (target.shapes !== undefined) {
       if (this.#shapes !== target.shapes) this.#fill(target.shapes);
@@ -189,6 +126,16 @@ export class HistogramSeries {
       } catch (error) {
         target.onError(error);
       }
+    }
+  }
+
+  /** Adds the own buckets of another series. */
+  merge(other: HistogramSeries): void {
+    for (const [key, buckets] of other.buckets ?? []) {
+      this.buckets ??= new Map();
+      const own = this.buckets.get(key);
+      if (own === undefined) this.buckets.set(key, buckets);
+      else own.merge(buckets);
     }
   }
 
@@ -225,12 +172,14 @@ export class HistogramFamily {
     return this.definition.boundaries ?? DURATION_BOUNDARIES;
   }
 
-  of(attributes: Attributes): HistogramSeries {
+  /** @param life - what the series ends with; it lives as long as the process without */
+  of(attributes: Attributes, life?: Life): HistogramSeries {
     const key = seriesKey(attributes);
     let series = this.series.get(key);
     if (series === undefined) {
-      series = new HistogramSeries(attributes, this.target);
+      series = new HistogramSeries(attributes, this.target, life);
       this.series.set(key, series);
+      life?.keys.add(key);
     }
     return series;
   }

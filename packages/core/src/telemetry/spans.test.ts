@@ -148,7 +148,7 @@ describe('ErrorTypeCells', () => {
 
   it('open at most twelve series, _OTHER included', async () => {
     const base = { test: 'dozen' };
-    const cells = new ErrorTypeCells(scope, FAILURES, base);
+    const cells = new ErrorTypeCells(scope, FAILURES, base, base);
     for (let i = 0; i < 100; i++) cells.of(coded(`E_${i}`)).value++;
     cells.of(coded('E_3')).value++;
     const points = await telemetry.points('test.failures', base);
@@ -162,10 +162,10 @@ describe('ErrorTypeCells', () => {
   it('share that bound among policies of one name', async () => {
     const base = { test: 'shared' };
     for (let i = 0; i < 100; i++) {
-      new ErrorTypeCells(scope, FAILURES, { ...base }).of(coded(`E_${i}`)).value++;
+      new ErrorTypeCells(scope, FAILURES, { ...base }, { ...base }).of(coded(`E_${i}`)).value++;
     }
     expect(await telemetry.points('test.failures', base)).toHaveLength(12);
-    const other = new ErrorTypeCells(scope, FAILURES, { test: 'other' });
+    const other = new ErrorTypeCells(scope, FAILURES, { test: 'other' }, { test: 'other' });
     other.of(coded('E_99')).value++;
     expect(await telemetry.value('test.failures', { test: 'other', 'error.type': 'E_99' })).toBe(1);
   });

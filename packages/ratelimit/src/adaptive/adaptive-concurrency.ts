@@ -223,6 +223,7 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
 
   [Symbol.dispose](): void {
     this.#levels[Symbol.dispose]();
+    this.#gate[Symbol.dispose]();
   }
 }
 

@@ -8,7 +8,7 @@ import type { Refusing } from '../refusals.ts';
 import type { KeyedStats } from './options.ts';
 
 /** Keeps the limits of the keys. `cost` is the one in the options, which were checked. */
-export interface KeyTable extends Refusing {
+export interface KeyTable extends Refusing, Disposable {
   tryAcquire(key: string, cost: number, options: AcquireOptions): Lease | undefined;
   acquire(key: string, cost: number, options: AcquireOptions): Promise<Lease>;
   take(key: string, cost: number, options: AcquireOptions): Decision;

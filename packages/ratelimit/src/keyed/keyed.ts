@@ -143,6 +143,7 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter {
 
   [Symbol.dispose](): void {
     this.#levels[Symbol.dispose]();
+    this.#table[Symbol.dispose]();
   }
 }
 

@@ -17,7 +17,7 @@ import { KEYED_BY_ITSELF } from './brand.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
 import { idleTime, type KeyedStats } from './options.ts';
-import { countEvictions, countRefusedKeys } from './telemetry.ts';
+import { countEvictions, countRefusedKeys, release } from './telemetry.ts';
 
 /** Parameters of a {@link LimiterTable}. */
 interface LimiterTableOptions {
@@ -58,6 +58,10 @@ export class LimiterTable implements KeyTable {
     this.#idleMs = idleTime(name, idleMs, 0);
     this.#refused = countRefusedKeys(this);
     this.#evicted = countEvictions(this);
+  }
+
+  [Symbol.dispose](): void {
+    release(this);
   }
 
   onReject(listener: RefusalListener): Disposable {

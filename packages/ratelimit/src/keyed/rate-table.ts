@@ -22,7 +22,7 @@ import { KeyGate } from './key-gate.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
 import { idleTime, type KeyedStats } from './options.ts';
-import { countEvictions, countRefusedKeys } from './telemetry.ts';
+import { countEvictions, countRefusedKeys, release } from './telemetry.ts';
 
 /** Parameters of a {@link RateTable}. */
 interface RateTableOptions {
@@ -73,6 +73,10 @@ export class RateTable implements KeyTable {
     this.#refused = countRefusedKeys(this);
     this.#evicted = countEvictions(this);
     this.#state = new Float64Array(this.#index.capacity * rule.slots);
+  }
+
+  [Symbol.dispose](): void {
+    release(this);
   }
 
   onReject(listener: RefusalListener): Disposable {

@@ -23,6 +23,11 @@ export function countEvictions(table: { readonly name: string }): Counts<'evicti
   return telemetry.counts(table, METRIC_EVICTIONS, EVICTIONS);
 }
 
+/** Ends the series of a table that is disposed of. */
+export function release(table: { readonly name: string }): void {
+  telemetry.release(table);
+}
+
 interface Keyed {
   readonly name: string;
   stats(): { readonly keys: number; readonly queued: number };

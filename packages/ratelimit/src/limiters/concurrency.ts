@@ -103,6 +103,7 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
 
   [Symbol.dispose](): void {
     this.#levels[Symbol.dispose]();
+    this.#gate[Symbol.dispose]();
   }
 }
 

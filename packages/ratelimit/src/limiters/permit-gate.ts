@@ -18,7 +18,7 @@ export interface ConcurrencyStats extends RequestCounts {
 }
 
 /** Permits and the calls that wait for them: what fixed and adaptive concurrency limits share. */
-export class PermitGate implements Gate {
+export class PermitGate implements Gate, Disposable {
   readonly name: string;
   readonly capacity: number;
   readonly turns: Turns;
@@ -37,6 +37,10 @@ export class PermitGate implements Gate {
     this.#permits = new Permits(limit);
     this.#observer = observe(this, options);
     this.turns = new Turns(this, options, this.#observer);
+  }
+
+  [Symbol.dispose](): void {
+    this.#observer[Symbol.dispose]();
   }
 
   /** Who hears of refusals. */

@@ -11,7 +11,7 @@ import {
 import { ChaosFaultError } from '../errors.ts';
 import type { ChaosKind } from '../semconv.ts';
 import { type ChaosOptions, type ResolvedChaosOptions, resolveChaosOptions } from './options.ts';
-import { countInjections, injectionSpan } from './telemetry.ts';
+import { countInjections, injectionSpan, release } from './telemetry.ts';
 
 /** What a chaos policy has done since it was created. */
 export interface ChaosStats {
@@ -94,7 +94,7 @@ class Chaos extends PolicyBase implements ChaosPolicy {
   }
 
   [Symbol.dispose](): void {
-    // A chaos policy has no levels, and its totals stay.
+    release(this);
   }
 }
 

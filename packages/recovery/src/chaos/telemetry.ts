@@ -16,6 +16,11 @@ export function countInjections(policy: { readonly name: string }): Counts<Chaos
   return telemetry.counts(policy, METRIC_CHAOS_INJECTIONS, KINDS);
 }
 
+/** Ends the series of a policy that is disposed of. */
+export function release(policy: { readonly name: string }): void {
+  telemetry.release(policy);
+}
+
 /** @returns the span of an injection; `undefined` when it gets none */
 export function injectionSpan(
   kind: ChaosKind,

@@ -28,7 +28,7 @@ import {
   type ResolvedFallbackOptions,
   resolveFallbackOptions,
 } from './options.ts';
-import { countCalls, observeCalls } from './telemetry.ts';
+import { countCalls, observeCalls, release } from './telemetry.ts';
 
 /** What a fallback has done since it was created. */
 export interface FallbackStats {
@@ -154,7 +154,7 @@ class Fallback extends PolicyBase implements FallbackPolicy {
   }
 
   [Symbol.dispose](): void {
-    // A fallback has no levels, and its totals stay.
+    release(this);
   }
 }
 

@@ -11,6 +11,11 @@ export function countCalls(policy: { readonly name: string }): Counts<FallbackOu
   return telemetry.counts(policy, METRIC_FALLBACK_CALLS, OUTCOMES);
 }
 
+/** Ends the series of a policy that is disposed of. */
+export function release(policy: { readonly name: string }): void {
+  telemetry.release(policy);
+}
+
 /** Creates the spans of a fallback. */
 export function observeCalls(options: {
   readonly name: string;

@@ -25,7 +25,7 @@ import {
 } from './options.ts';
 import { RedirectedOutcomes } from './redirected-outcomes.ts';
 import { type Route, redirectedFrom, routed } from './route.ts';
-import { rejectedCounts } from './telemetry.ts';
+import { rejectedCounts, release } from './telemetry.ts';
 
 /** After which failures a request is sent again: after any, only where the origin has not got it, or never. */
 export type Repeat = 'always' | 'unsent' | 'never';
@@ -69,6 +69,7 @@ export interface HttpStats {
  * the breaker of its origin, and the timeouts of the attempt.
  */
 export class HttpGuard implements Disposable {
+  readonly name: string;
   readonly #options: ResolvedHttpOptions;
   readonly #limiter: Executor;
   readonly #rejected: Counts<'rejected'>;
@@ -85,7 +86,8 @@ export class HttpGuard implements Disposable {
   constructor(options: ResolvedHttpOptions, discard: (response: unknown) => void) {
     this.#options = options;
     const { name, clock, maxInFlight } = options;
-    this.#rejected = rejectedCounts({ name });
+    this.name = name;
+    this.#rejected = rejectedCounts(this);
     this.#limiter =
       options.limiter ??
       new InFlightLimit(options, {
@@ -270,9 +272,12 @@ export class HttpGuard implements Disposable {
 
   [Symbol.dispose](): void {
     for (const [, { breaker }] of this.#origins.entries()) breaker?.[Symbol.dispose]();
+    this.#retries?.always[Symbol.dispose]();
+    this.#retries?.unsent[Symbol.dispose]();
     this.#hedge?.[Symbol.dispose]();
     this.#total[Symbol.dispose]();
     this.#attempt[Symbol.dispose]();
+    release(this);
   }
 }
 

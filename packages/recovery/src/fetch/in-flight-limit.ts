@@ -50,6 +50,6 @@ export class InFlightLimit extends PolicyBase {
   }
 
   [Symbol.dispose](): void {
-    // There are no levels, and the totals stay.
+    // There are no levels, and its counts are those of the whole policy.
   }
 }

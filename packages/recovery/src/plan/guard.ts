@@ -1,5 +1,11 @@
 import { type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import { type Executor, isFailure, isTransient, type ShouldHandle } from '@temper/core';
+import {
+  type Executor,
+  isFailure,
+  isTransient,
+  type Policy,
+  type ShouldHandle,
+} from '@temper/core';
 import { decide } from '@temper/core/policy';
 import { retry } from '@temper/retry';
 import { type PipelinePolicy, pipeline } from '../pipeline/pipeline.ts';
@@ -27,17 +33,23 @@ export function guardOf(plan: ResolvedPlan): Guard {
   const countsAsFailure = failurePredicate(plan);
   let breaker: CircuitBreaker | undefined;
   const policies: Executor[] = [];
+  const disposables: Disposable[] = [];
   for (const strategy of plan.strategies) {
-    if (strategy === 'retry') policies.push(plannedRetry(plan, countsAsFailure));
+    if (strategy === 'retry') {
+      const retries = plannedRetry(plan, countsAsFailure);
+      policies.push(retries);
+      disposables.push(retries);
+    }
     if (strategy === 'circuit_break') {
       // Without a predicate the breaker's own default is the same, and counts timeouts by fact.
       const own = plan.shouldHandle === undefined ? {} : { shouldHandle: countsAsFailure };
       breaker = circuitBreaker({ ...plan.breaker, ...own, name, clock });
       policies.push(breaker);
+      disposables.push(breaker);
     }
   }
   const total = timeout({ name, timeoutMs: plan.timeoutMs, clock });
-  const disposables: Disposable[] = breaker === undefined ? [total] : [total, breaker];
+  disposables.push(total);
   if (plan.attemptTimeoutMs !== undefined) {
     const timeoutMs = plan.attemptTimeoutMs;
     const attempt = timeout({ name: `${name} attempt`, timeoutMs, clock });
@@ -67,7 +79,7 @@ function failurePredicate({ operation, shouldHandle }: ResolvedPlan): ShouldHand
 }
 
 /** Retries what counts as a failure and is transient, or what the user's own predicate picks of it. */
-function plannedRetry(plan: ResolvedPlan, countsAsFailure: ShouldHandle): Executor {
+function plannedRetry(plan: ResolvedPlan, countsAsFailure: ShouldHandle): Policy {
   const { operation: name, clock, random } = plan;
   const { shouldHandle, ...options } = plan.retry ?? {};
   // Without any predicate, the retry's own default is left to it: it warns of unknown errors.

@@ -158,6 +158,7 @@ export class PlannedRecovery implements Recovery {
   [Symbol.dispose](): void {
     this.#guard[Symbol.dispose]();
     this.#handlerTimeout[Symbol.dispose]();
+    this.#observer[Symbol.dispose]();
   }
 }
 

@@ -20,7 +20,7 @@ import { instrumentation } from '../telemetry.ts';
 const telemetry = instrumentation([METRIC_RECOVERY_EXECUTIONS, METRIC_RECOVERY_DURATION]);
 
 /** What one plan reports to OpenTelemetry. */
-export class PlanObserver {
+export class PlanObserver implements Disposable {
   readonly name: string;
   readonly executions: Counts<RecoveryOutcomeName>;
   readonly #strategy: string;
@@ -46,6 +46,10 @@ export class PlanObserver {
       duration: METRIC_RECOVERY_DURATION,
       outcomes,
     });
+  }
+
+  [Symbol.dispose](): void {
+    telemetry.release(this);
   }
 
   /** @returns `undefined` while nobody watches */
