@@ -50,6 +50,9 @@ export default {
         'src/**/*.test.ts',
         'test/**/*.test.ts',
         'test/servers/*.mjs',
+        // Forked by worker-process.ts, and by its tests.
+        'src/workers/main.ts',
+        'test/programs/*.ts',
         // Loaded by page/index.html.
         'page/src/{main,theme}.ts',
         // Run by package.json.

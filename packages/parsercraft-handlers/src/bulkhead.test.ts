@@ -1,6 +1,7 @@
+import { ManualClock } from '@temper/testkit';
 import { describe, expect, it } from 'vitest';
-import { type Hardened, hardened } from '../test/subsystems.ts';
-import type { OperationOptions } from './index.ts';
+import { fakeSubsystems, type Hardened, hardened } from '../test/subsystems.ts';
+import { type OperationOptions, parserCraftHardening } from './index.ts';
 
 /** What a call ended with: its value or the code of its error. */
 const ends = (call: Promise<unknown>): Promise<unknown> =>
@@ -93,6 +94,52 @@ describe('a healthy subsystem that works on one call at a time', () => {
     expect(results.slice(0, 10)).toEqual(Array(10).fill('OPERATION_TIMEOUT'));
     expect(results.slice(10)).toEqual(['CIRCUIT_OPEN', 'CIRCUIT_OPEN']);
   });
+});
+
+/** A clock that can be ahead of its timers, as after a stall of the event loop. */
+function lateClock() {
+  const manual = new ManualClock();
+  const late = {
+    manual,
+    aheadMs: 0,
+    now: () => manual.now(),
+    monotonic: () => manual.monotonic() + late.aheadMs,
+    sleep: manual.sleep.bind(manual),
+    schedule: manual.schedule.bind(manual),
+  };
+  return late;
+}
+
+describe('a call that gets no turn in time', () => {
+  it('is refused, before its deadline ends it', async () => {
+    const it = hardened();
+    it.script.generate = () => new Promise(() => {});
+    const first = ends(it.made.ast.generateCode('p'));
+    await it.clock.advance(10);
+    const second = ends(it.made.ast.generateCode('p', 'p', { timeoutMs: 1_000 }));
+    expect(await it.clock.runUntil(second)).toMatch(/^RATE_LIMIT_EXCEEDED /);
+    expect(await it.clock.runUntil(first)).not.toBe('ok');
+  });
+
+  it.each(Array.from({ length: 30 }, (_, microtasks) => microtasks))(
+    'is never an error of an option: its deadline passes %i microtasks after a turn is free',
+    async (microtasks) => {
+      const { subsystems, script } = fakeSubsystems();
+      const clock = lateClock();
+      const bulkheads = { lsp: { limit: 2, share: 0.5 } };
+      const made = parserCraftHardening(subsystems, { clock, settings: { bulkheads } });
+      const open: (() => void)[] = [];
+      script.request = () => new Promise<void>((resolve) => open.push(resolve));
+      const [first, second] = [1, 2].map(() => ends(made.lsp.request('hover', {}, { key: 'ann' })));
+      await clock.manual.advance(0);
+      open[0]?.();
+      for (let at = 0; at < microtasks; at += 1) await undefined;
+      clock.aheadMs = 6_000;
+      expect(await first).toBe('ok');
+      await clock.manual.advance(6_000);
+      expect(await second).toMatch(/^(RATE_LIMIT|DEADLINE)_EXCEEDED/);
+    },
+  );
 });
 
 describe('a key', () => {

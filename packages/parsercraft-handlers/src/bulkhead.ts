@@ -17,6 +17,12 @@ import type { BulkheadSetting } from './options.ts';
 /** Most keys whose use is remembered. */
 const MAX_KEYS = 10_000;
 
+/**
+ * Part of the time of a call that it may wait. A turn at its very end would be of no use, and the call is
+ * refused rather than ended by its deadline.
+ */
+const USEFUL = 0.99;
+
 interface Named {
   readonly name: string;
   readonly clock: Clock;
@@ -99,7 +105,7 @@ export class Bulkhead extends PolicyBase {
       limiter.acquire({
         ...(key === undefined ? {} : { key }),
         ...(abortable === undefined ? {} : { signal: abortable }),
-        maxWaitMs: call.remainingMs(this.#clock),
+        maxWaitMs: Math.max(0, call.remainingMs(this.#clock) * USEFUL),
       }),
     );
   }

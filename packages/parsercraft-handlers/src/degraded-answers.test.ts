@@ -1,8 +1,9 @@
 import { RateLimitExceededError } from '@temper/ratelimit';
 import { pipeline } from '@temper/recovery';
-import { settle } from '@temper/testkit';
+import { ManualClock, settle } from '@temper/testkit';
 import { describe, expect, it } from 'vitest';
-import { hardened } from '../test/subsystems.ts';
+import { fakeSubsystems, hardened } from '../test/subsystems.ts';
+import { parserCraftHardening } from './index.ts';
 
 const down = (): never => {
   throw Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
@@ -30,6 +31,20 @@ describe('a stale package', () => {
       expect(await own).toMatchObject({ value: `for ${key}`, degraded: { by: 'stale' } });
     },
   );
+
+  it('is given to other keys by a registry whose packages are public', async () => {
+    const { subsystems, script } = fakeSubsystems();
+    const clock = new ManualClock();
+    const registry = { ...subsystems.registry, isPublic: true };
+    const made = parserCraftHardening({ ...subsystems, registry }, { clock });
+    script.fetch = (context) => `for ${context.key}`;
+    await made.registry.fetchPackage('p', '^1', { key: 'ann' });
+    script.fetch = down;
+    const others = ['bob', undefined].map((key) => made.registry.fetchPackage('p', '^1', { key }));
+    await clock.advance(10_000);
+    const stale = { value: 'for ann', degraded: { by: 'stale' } };
+    expect(await Promise.all(others)).toMatchObject([stale, stale]);
+  });
 
   it('belongs to the key of the parent call where the call has none', async () => {
     const { script, made, clock } = hardened();

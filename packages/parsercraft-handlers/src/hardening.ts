@@ -231,7 +231,8 @@ export function parserCraftHardening<
     registry: {
       fetchPackage: (name, range, own) => {
         // An answer may depend on whom the call is for.
-        const idOf = (key: string | undefined): string => JSON.stringify([name, range, key]);
+        const idOf = (key: string | undefined): string =>
+          JSON.stringify([name, range, registry.isPublic === true ? undefined : key]);
         let asked = 0;
         return runGuarded(
           services,

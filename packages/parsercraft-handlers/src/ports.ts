@@ -43,6 +43,13 @@ export interface ProtocolSubsystem<Request = unknown, Report = unknown> {
  */
 export interface RegistrySubsystem<Package = unknown> {
   fetchPackage(name: string, range: string, context: PortContext): Package | PromiseLike<Package>;
+  /**
+   * Whether everybody may have every package, so that a stale one that was fetched for one `key` may be
+   * given to another.
+   *
+   * @defaultValue false
+   */
+  readonly isPublic?: boolean;
   /** Asks the registry for as little as shows that it answers. */
   probe(context: PortContext): unknown;
   /** Whether a returned value means failure, for a client that returns errors as values. */

@@ -10,7 +10,8 @@ export async function askHealth(): Promise<Health | undefined> {
 
 /** Shows the health checks and the child processes. */
 export function showHealth({ status, ready, checks, children }: Health): void {
-  const { registry, lsp } = children;
+  const { registry, lsp, workers } = children;
+  const killed = Object.values(workers.replaced).reduce((sum, count) => sum + count, 0);
   byId('panel-health').replaceChildren(
     el(
       'p',
@@ -20,7 +21,7 @@ export function showHealth({ status, ready, checks, children }: Health): void {
       },
       `The service is ${status} and ${ready ? 'ready' : 'not ready'} for traffic. Registry: process ${registry.pid}. Language server: ${
         lsp.pid === undefined ? 'no process' : `process ${lsp.pid}`
-      }, ${lsp.state}, restarted ${lsp.restarts} times.`,
+      }, ${lsp.state}, restarted ${lsp.restarts} times. Workers: ${workers.busy} of ${workers.size} busy, ${killed} replaced.`,
     ),
     el('ul', { class: 'checks' }, ...Object.values(checks).map(checkOf)),
   );

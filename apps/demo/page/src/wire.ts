@@ -112,6 +112,11 @@ export interface Health {
   readonly children: {
     readonly registry: { readonly pid: number };
     readonly lsp: { readonly pid?: number; readonly state: string; readonly restarts: number };
+    readonly workers: {
+      readonly size: number;
+      readonly busy: number;
+      readonly replaced: Readonly<Record<string, number>>;
+    };
   };
 }
 

@@ -1,3 +1,4 @@
+import type { OperationOptions } from '@temper/parsercraft-handlers';
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { HttpContext } from './context.ts';
 import { Problem } from './problem.ts';
@@ -45,6 +46,15 @@ export function signalOf(request: FastifyRequest): AbortSignal {
     }
   });
   return gone.signal;
+}
+
+/** Options of the operations of a request: they end with it, and count for its client's share. */
+export function callerOf(
+  context: Pick<HttpContext, 'access'>,
+  request: FastifyRequest,
+): OperationOptions {
+  const actor = clientOf(context, request);
+  return { signal: signalOf(request), actor, key: actor };
 }
 
 /** Whether the request has a body. A POST without one fails its schema. */

@@ -14,6 +14,7 @@ import {
   VersionConflictError,
 } from '@temper/parsercraft';
 import { retryDetails } from '@temper/retry';
+import { WorkLimitError } from '../workers/errors.ts';
 import { MAX_DETAIL, Problem } from './problem.ts';
 
 /** Converts an error of the guarded operations to a problem; undefined for an unexpected error. */
@@ -42,7 +43,11 @@ function ofCaller(error: unknown): Problem | undefined {
   if (error instanceof ProtocolValidationError) {
     return new Problem('invalid-protocols', detail, { extensions: { issues: error.issues } });
   }
-  if (error instanceof StepBudgetError || error instanceof OutputLimitError) {
+  if (
+    error instanceof StepBudgetError ||
+    error instanceof OutputLimitError ||
+    error instanceof WorkLimitError
+  ) {
     return new Problem('program-limit-exceeded', detail);
   }
   if (error instanceof PackageNotFoundError) return new Problem('package-not-found', detail);

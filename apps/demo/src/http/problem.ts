@@ -21,7 +21,7 @@ export const PROBLEMS = {
   'invalid-protocols': { status: 422, title: 'The protocols are invalid' },
   'program-limit-exceeded': {
     status: 422,
-    title: 'The program exceeds the limit of its steps or its output',
+    title: 'The program exceeds a limit of its steps, output, time or memory',
   },
   'unresolvable-packages': { status: 422, title: 'No compatible versions of the packages exist' },
   'invalid-package': { status: 422, title: 'The registry rejected the package' },

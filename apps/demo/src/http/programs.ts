@@ -1,15 +1,13 @@
 import {
   bundledDefinition,
   isBundledLanguage,
-  type LanguageDefinition,
-  loadDefinition,
+  type PackageSources,
   packageSources,
-  parse,
 } from '@temper/parsercraft';
 import type { Degradation, OperationOptions } from '@temper/parsercraft-handlers';
 import type { Hardening } from '../service/service.ts';
-import type { ProgramSource } from '../subsystems/ast.ts';
 import { marking } from '../subsystems/error-marks.ts';
+import type { Language, PackageText, Program } from '../workers/jobs.ts';
 import { type DegradationView, degradationView } from './degradation.ts';
 import { isPackageName } from './package-name.ts';
 import { Problem } from './problem.ts';
@@ -25,19 +23,27 @@ export interface ProgramBody {
 
 /** A program with its fetched packages, ready for the toolchain. */
 interface ReadyProgram {
-  readonly program: Omit<ProgramSource, 'target'>;
+  readonly program: Program;
   /** Versions of the packages by name, and why a package is a stale copy, if it is. */
   readonly packages: Readonly<
     Record<string, { readonly version: string; readonly degraded: DegradationView | undefined }>
   >;
 }
 
-/** @throws {LanguageDefinitionError} when the definition is invalid */
-function definitionOf({ language, definition }: ProgramBody): LanguageDefinition {
-  if (definition !== undefined) return loadDefinition(definition);
-  const name = language ?? 'core';
-  if (!isBundledLanguage(name)) throw new Problem('bad-request', `Unknown language '${name}'.`);
-  return bundledDefinition(name);
+function languageOf({ language, definition }: ProgramBody): Language {
+  if (definition !== undefined) return { definition };
+  const bundled = language ?? 'core';
+  if (!isBundledLanguage(bundled)) {
+    throw new Problem('bad-request', `Unknown language '${bundled}'.`);
+  }
+  return { bundled };
+}
+
+/** Whether a program cannot use packages, because the keyword for it is nowhere in its text. */
+function usesNothing(language: Language, source: string): boolean {
+  return (
+    'bundled' in language && !source.includes(bundledDefinition(language.bundled).keywords.use)
+  );
 }
 
 /**
@@ -49,19 +55,14 @@ export async function readyProgram(
   body: ProgramBody,
   options: OperationOptions,
 ): Promise<ReadyProgram> {
-  const definition = await marking(() => definitionOf(body));
   const { source, packages: ranges = {} } = body;
-  // Names that the registry cannot have are left to the type checker, which reports them.
-  const names = new Set(
-    parse(definition, source).program.body.flatMap((item) =>
-      item.kind === 'UseDeclaration' && isPackageName(item.packageName) ? [item.packageName] : [],
-    ),
-  );
-  if (names.size > LIMITS.packages) {
+  const language = languageOf(body);
+  const names = await packagesOf(hardening, { source, language, packages: new Map() }, options);
+  if (names.length > LIMITS.packages) {
     throw new Problem('bad-request', `A program may use at most ${LIMITS.packages} packages.`);
   }
   const fetched = await Promise.all(
-    [...names].map(async (name) => {
+    names.map(async (name) => {
       // A name is chosen by the caller: `constructor` is not a range, though every object has it.
       const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined;
       const answer = await hardening.registry.fetchPackage(name, range ?? '*', options);
@@ -69,8 +70,9 @@ export async function readyProgram(
     }),
   );
   const all = fetched.flatMap(({ value }) => [...value.packages]);
+  const packages = await marking(() => textsOf(packageSources(all)));
   return {
-    program: { definition, source, packages: await marking(() => packageSources(all)) },
+    program: { language, source, packages },
     packages: Object.fromEntries(
       fetched.map(({ name, value, degraded }) => [
         name,
@@ -78,6 +80,30 @@ export async function readyProgram(
       ]),
     ),
   };
+}
+
+/** The packages that a program uses. Names that the registry cannot have are left to the type checker. */
+async function packagesOf(
+  hardening: Hardening,
+  program: Program,
+  options: OperationOptions,
+): Promise<readonly string[]> {
+  if (usesNothing(program.language, program.source)) return [];
+  const { value } = await hardening.ast.inferTypes(
+    { ...program, target: 'imports' },
+    'imports',
+    options,
+  );
+  return value.imports.filter(isPackageName);
+}
+
+/** The sources as a worker gets them: with the name of their language. */
+function textsOf(sources: PackageSources): ReadonlyMap<string, PackageText> {
+  const texts = [...sources].map(([name, { source, definition }]) => {
+    const language = definition.name as PackageText['language'];
+    return [name, { source, language }] as const;
+  });
+  return new Map(texts);
 }
 
 const viewOf = (degraded: Degradation | undefined): DegradationView | undefined =>

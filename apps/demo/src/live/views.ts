@@ -12,6 +12,7 @@ import type { LimitState, TokenBucketStats } from '@temper/ratelimit';
 import type { RetryPolicy, RetryStats } from '@temper/retry';
 import type { Service } from '../service/service.ts';
 import { type ChangedSetting, changedSettings } from '../service/settings.ts';
+import type { PoolStats } from '../workers/pool.ts';
 
 /** A finished operation as the page shows it. */
 export interface OperationView {
@@ -98,13 +99,24 @@ interface HealthView extends HealthSummary {
       readonly state: LspState;
       readonly restarts: number;
     };
+    /** The processes that work on programs. */
+    readonly workers: PoolStats;
   };
 }
 
-export async function healthView({ hardening, lsp, registry }: Service): Promise<HealthView> {
+export async function healthView({
+  hardening,
+  lsp,
+  registry,
+  workers,
+}: Service): Promise<HealthView> {
   const { pid, state, restarts } = lsp.process;
   return {
     ...(await hardening.health()),
-    children: { registry: { pid: registry.pid }, lsp: { pid, state, restarts } },
+    children: {
+      registry: { pid: registry.pid },
+      lsp: { pid, state, restarts },
+      workers: workers.stats(),
+    },
   };
 }

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bundledDefinition } from '@temper/parsercraft';
 import type { Hardening } from '../service/service.ts';
 
 /** The kinds of background calls. */
@@ -41,7 +40,7 @@ export function ordinaryCallers(hardening: Hardening): Callers {
   let turn = 0;
   const next = <T>(list: readonly T[]): T => list[turn++ % list.length] as T;
   const program = (target: 'c' | 'output') => ({
-    definition: bundledDefinition('core'),
+    language: { bundled: 'core' } as const,
     source: next(PROGRAMS),
     packages: new Map(),
     target,

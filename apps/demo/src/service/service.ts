@@ -18,16 +18,14 @@ import {
   type ProgramSource,
 } from '../subsystems/ast.ts';
 import { type LspAccess, type LspQuestion, lspAccess } from '../subsystems/lsp.ts';
-import {
-  type ProtocolAnswer,
-  type ProtocolQuestion,
-  protocolSubsystem,
-} from '../subsystems/protocols.ts';
+import { type ProtocolAnswer, protocolSubsystem } from '../subsystems/protocols.ts';
 import { type PackageTree, type RegistryAccess, registryAccess } from '../subsystems/registry.ts';
 import { WireTap } from '../subsystems/wire-tap.ts';
+import type { ProtocolQuestion } from '../workers/jobs.ts';
+import { WorkerPool } from '../workers/pool.ts';
 import { type AuditTrail, auditTrail } from './audit-trail.ts';
 import { type RegistryFaults, registryFaults } from './registry-faults.ts';
-import { DEMO_SETTINGS, mergeSettings } from './settings.ts';
+import { DEMO_SETTINGS, mergeSettings, WORK_BUDGET, WORKERS } from './settings.ts';
 import { standardLibrary } from './standard-library.ts';
 
 export type Hardening = ParserCraftHardening<
@@ -63,6 +61,8 @@ export interface Service extends AsyncDisposable {
   readonly registryFaults: RegistryFaults;
   readonly tap: WireTap;
   readonly lsp: LspAccess;
+  /** The processes that parse, check, compile and run programs. */
+  readonly workers: WorkerPool;
   readonly audit: AuditTrail;
   readonly monitor: HealthMonitor;
   /** Stops policies, child processes and audit log, and removes a temporary folder. Idempotent. */
@@ -91,6 +91,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   };
   if (own) undo.push(() => rmSync(dataDir, { recursive: true, force: true }));
   try {
+    const workers = new WorkerPool({ size: WORKERS, budget: WORK_BUDGET, log });
+    undo.push(() => workers.close());
+    const working = workers.start();
+    // It is awaited below, after the registry.
+    working.catch(() => undefined);
     const registry = await startRegistry({
       dataDir: join(dataDir, 'registry'),
       faults: true,
@@ -109,6 +114,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     undo.push(() => lsp.process.close());
     await lsp.process.start();
+    await working;
     options.signal?.throwIfAborted();
 
     const audit = auditTrail({
@@ -127,8 +133,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const overrides = mergeSettings(DEMO_SETTINGS, options.settings ?? {});
     const hardening = parserCraftHardening(
       {
-        ast: astSubsystem(),
-        protocols: protocolSubsystem(systemClock),
+        ast: astSubsystem(workers),
+        protocols: protocolSubsystem(workers, systemClock, WORK_BUDGET.timeMs),
         registry: access.subsystem,
         lsp: lsp.subsystem,
       },
@@ -147,6 +153,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       registryFaults: registryFaults(registry),
       tap,
       lsp,
+      workers,
       audit,
       monitor,
       stop,

@@ -1,14 +1,42 @@
+import { availableParallelism } from 'node:os';
 import { HARDENING_DEFAULTS, type HardeningOverrides } from '@temper/parsercraft-handlers';
 
+/** Compilations at the same time: one per core, and at least two, so that one client never has all. */
+const COMPILERS = Math.min(8, Math.max(2, availableParallelism()));
+/** Protocol checks at the same time. */
+const CHECKERS = 1;
+
+/** Processes that work on programs: one for each call that the bulkheads let through. */
+export const WORKERS: number = COMPILERS + CHECKERS;
+
+/** What one job may use: time in milliseconds from its start, and heap of its process in mebibytes. */
+export const WORK_BUDGET = { timeMs: 3_000, memoryMb: 128 } as const;
+
+/** The largest part of each limit, and of the calls at the same time, that one client may use. */
+const SHARE = 0.5;
+/** Calls of one client that may wait for a subsystem. */
+const MAX_QUEUE = 100;
+
 /**
- * The demo's changes to the default settings, which shorten an outage enough to watch it: the
- * registry's circuit stays open for 3 s instead of 120 s, the others for 5 s instead of 60 s.
+ * The demo's changes to the default settings. Circuits stay open short enough to watch an outage: that of
+ * the registry for 3 s instead of 120 s, the others for 5 s instead of 60 s. Limits are shared by strangers.
  */
 export const DEMO_SETTINGS: HardeningOverrides = {
   breakers: {
     registry_fetch: { openDurationMs: 3_000 },
     ast_codegen: { openDurationMs: 5_000 },
     protocol_check: { openDurationMs: 5_000 },
+  },
+  limiters: {
+    ast_analysis: { share: SHARE },
+    registry_query: { share: SHARE },
+    lsp_requests: { share: SHARE },
+  },
+  bulkheads: {
+    ast: { limit: COMPILERS, share: SHARE, maxQueue: MAX_QUEUE },
+    protocols: { limit: CHECKERS, share: SHARE, maxQueue: MAX_QUEUE },
+    registry: { share: SHARE, maxQueue: MAX_QUEUE },
+    lsp: { share: SHARE, maxQueue: MAX_QUEUE },
   },
 };
 

@@ -1,23 +1,14 @@
-import {
-  bundledDefinition,
-  createToolchain,
-  type InferredName,
-  type LanguageDefinition,
-  type PackageSources,
-  type RunResult,
-  type Structure,
-  structureOf,
-} from '@temper/parsercraft';
+import type { InferredName, RunResult, Structure } from '@temper/parsercraft';
 import type { AstSubsystem } from '@temper/parsercraft-handlers';
+import type { Program } from '../workers/jobs.ts';
+import type { WorkerPool } from '../workers/pool.ts';
 import { marking } from './error-marks.ts';
+import { workerCall } from './worker-call.ts';
 
-/** A program with its language definition and its packages. */
-export interface ProgramSource {
-  readonly definition: LanguageDefinition;
-  readonly source: string;
-  readonly packages: PackageSources;
-  /** Whether to generate C or to run the program. */
-  readonly target: 'c' | 'output';
+/** A program with its packages, and what to do with it. */
+export interface ProgramSource extends Program {
+  /** For code: generate C, or run the program. For types: infer them, or only find the packages it uses. */
+  readonly target: 'c' | 'output' | 'types' | 'imports';
 }
 
 export type GeneratedCode =
@@ -28,33 +19,36 @@ export interface InferredTypes {
   readonly names: readonly InferredName[];
   /** The functions of the program as methods, for protocol checks. */
   readonly structure: Structure;
+  /** The names of the packages that the program uses, when only they were asked for. */
+  readonly imports: readonly string[];
 }
 
-/** Step limit of the interpreter: well below a second of work. */
-const MAX_STEPS = 2_000_000;
-const MAX_OUTPUT_BYTES = 64 * 1024;
+const NO_TYPES = { names: [], structure: {} } as const;
 
-/** Code generation, interpretation and type inference in this process. */
-export function astSubsystem(): AstSubsystem<ProgramSource, GeneratedCode, InferredTypes> {
-  const toolchainOf = ({ definition, packages }: ProgramSource) =>
-    createToolchain(definition, { packages });
+/** Code generation, interpretation and type inference on the workers. */
+export function astSubsystem(
+  pool: WorkerPool,
+): AstSubsystem<ProgramSource, GeneratedCode, InferredTypes> {
   return {
-    generateCode: (program, { signal }) =>
+    generateCode: ({ target, ...program }, context) =>
       marking(async (): Promise<GeneratedCode> => {
-        const toolchain = toolchainOf(program);
-        if (program.target === 'c') return { target: 'c', c: toolchain.toC(program.source) };
-        const limits = { maxSteps: MAX_STEPS, maxOutputBytes: MAX_OUTPUT_BYTES };
-        const result = await toolchain.run(program.source, { signal, ...limits });
-        return { target: 'output', result };
+        if (target === 'output') {
+          const result = await pool.run('run', () => program, workerCall(context));
+          return { target, result };
+        }
+        return { target: 'c', ...(await pool.run('c', () => program, workerCall(context))) };
       }),
-    inferTypes: (program) =>
-      marking(() => {
-        const toolchain = toolchainOf(program);
-        const names = toolchain.infer(program.source);
-        return { names, structure: structureOf(toolchain.check(program.source).main) };
+    inferTypes: ({ target, ...program }, context) =>
+      marking(async () => {
+        if (target === 'imports') {
+          const { language, source } = program;
+          const used = () => ({ language, source });
+          return { ...NO_TYPES, imports: await pool.run('imports', used, workerCall(context)) };
+        }
+        return { ...(await pool.run('types', () => program, workerCall(context))), imports: [] };
       }),
     probe: {
-      definition: bundledDefinition('core'),
+      language: { bundled: 'core' },
       source: 'fn twice(n: int): int { return n * 2 }\nprint(twice(21))\n',
       packages: new Map(),
       target: 'c',

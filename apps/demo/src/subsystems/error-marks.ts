@@ -21,6 +21,7 @@ import {
   VersionConflictError,
 } from '@temper/parsercraft';
 import type { ErrorKind } from '@temper/parsercraft-handlers';
+import { WorkersUnavailableError, WorkLimitError } from '../workers/errors.ts';
 
 interface Mark {
   readonly kind: ErrorKind;
@@ -58,6 +59,7 @@ const MARKS: readonly (readonly [Mark, readonly ErrorClass[]])[] = [
       // An endless program is an error of its author.
       StepBudgetError,
       OutputLimitError,
+      WorkLimitError,
       PackageNotFoundError,
       VersionConflictError,
       DependencyCycleError,
@@ -75,6 +77,7 @@ const MARKS: readonly (readonly [Mark, readonly ErrorClass[]])[] = [
       LspExitError,
       LspUnavailableError,
       LspClosedError,
+      WorkersUnavailableError,
     ],
   ],
 ];

@@ -1,22 +1,11 @@
 import type { Clock } from '@temper/core';
 import { messageOf } from '@temper/core/policy';
-import {
-  type ConformanceReport,
-  type ProtocolDefinition,
-  ProtocolSet,
-  type Structure,
-} from '@temper/parsercraft';
+import type { ConformanceReport, ProtocolDefinition } from '@temper/parsercraft';
 import type { ProtocolSubsystem } from '@temper/parsercraft-handlers';
+import type { ProtocolQuestion } from '../workers/jobs.ts';
+import type { WorkerPool } from '../workers/pool.ts';
 import { marking } from './error-marks.ts';
-
-/** A type and the protocols to check it against. */
-export interface ProtocolQuestion {
-  readonly name: string;
-  readonly structure: Structure;
-  readonly definitions: readonly ProtocolDefinition[];
-  /** Names of protocols among the definitions. */
-  readonly against: readonly string[];
-}
+import { workerCall } from './worker-call.ts';
 
 export interface ProtocolAnswer {
   readonly reports: readonly ConformanceReport[];
@@ -27,17 +16,24 @@ export interface ProtocolAnswer {
 /** Time reserved before the deadline to return the result, in milliseconds. */
 const RESERVE_MS = 250;
 
-/** Structural checks in this process. A check near its deadline stops and returns a partial report. */
+/**
+ * Structural checks on the workers. A check near its deadline, or the time limit of a job, stops and
+ * returns a partial report.
+ *
+ * @param timeMs - time limit of a job
+ */
 export function protocolSubsystem(
+  pool: WorkerPool,
   clock: Clock,
+  timeMs: number,
 ): ProtocolSubsystem<ProtocolQuestion, ProtocolAnswer> {
   return {
-    check: ({ name, structure, definitions, against }, { deadline = Number.POSITIVE_INFINITY }) =>
-      marking(() => {
-        const protocols = new ProtocolSet(definitions);
-        const isOver = (): boolean => clock.monotonic() > deadline - RESERVE_MS;
-        const reports = against.map((one) => protocols.check(name, structure, one, { isOver }));
-        return { reports };
+    check: (question, context) =>
+      marking(async () => {
+        const { deadline = Number.POSITIVE_INFINITY } = context;
+        const leftMs = (): number => Math.min(timeMs, deadline - clock.monotonic()) - RESERVE_MS;
+        const job = () => ({ ...question, timeMs: leftMs() });
+        return { reports: await pool.run('protocols', job, workerCall(context)) };
       }),
     unchecked: ({ definitions, against }, reason) => ({
       reports: against.map((protocol) => ({

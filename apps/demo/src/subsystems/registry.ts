@@ -40,6 +40,7 @@ export function registryAccess(url: string, tap: WireTap): RegistryAccess {
   return {
     client,
     subsystem: {
+      isPublic: true,
       fetchPackage: (name, range, { signal }) =>
         tap.attempt(() =>
           marking(async () => {

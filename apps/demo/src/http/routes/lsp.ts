@@ -3,7 +3,7 @@ import type { LspMethod } from '../../subsystems/lsp.ts';
 import type { HttpContext } from '../context.ts';
 import { degradedMember } from '../degradation.ts';
 import { documented } from '../documented.ts';
-import { clientOf, signalOf } from '../guards.ts';
+import { callerOf, clientOf } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { SCHEMAS } from '../schemas.ts';
 
@@ -60,7 +60,7 @@ export function lspRoutes(app: FastifyInstance, context: HttpContext): void {
           ...(position === undefined ? {} : { position }),
           ...(newName === undefined ? {} : { newName }),
         },
-        { signal: signalOf(request), actor },
+        callerOf(context, request),
       );
       return { result: answer.value, ...degradedMember(answer) };
     },

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { HttpContext } from '../context.ts';
 import { degradedMember } from '../degradation.ts';
 import { documented } from '../documented.ts';
-import { clientOf, signalOf, withToken } from '../guards.ts';
+import { callerOf, clientOf, signalOf, withToken } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { SCHEMAS } from '../schemas.ts';
 
@@ -40,10 +40,11 @@ export function packageRoutes(app: FastifyInstance, context: HttpContext): void 
     },
     async (request, reply) => {
       const { range = '*', source = false } = request.query;
-      const answer = await hardening.registry.fetchPackage(request.params.name, range, {
-        signal: signalOf(request),
-        actor: clientOf(context, request),
-      });
+      const answer = await hardening.registry.fetchPackage(
+        request.params.name,
+        range,
+        callerOf(context, request),
+      );
       const { root, lock } = answer.value;
       const ageMs = answer.degraded?.ageMs;
       if (ageMs !== undefined) reply.header('age', String(Math.floor(ageMs / 1_000)));

@@ -1,10 +1,11 @@
 import type { ProtocolDefinition } from '@temper/parsercraft';
 import { ParseError, type Structure, TypeCheckError } from '@temper/parsercraft';
+import type { OperationOptions } from '@temper/parsercraft-handlers';
 import type { FastifyInstance } from 'fastify';
 import type { HttpContext } from '../context.ts';
 import { degradedMember } from '../degradation.ts';
 import { documented } from '../documented.ts';
-import { clientOf, signalOf } from '../guards.ts';
+import { callerOf } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { type ProgramBody, readyProgram } from '../programs.ts';
 import { SCHEMAS } from '../schemas.ts';
@@ -45,7 +46,7 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
       }),
     },
     async (request) => {
-      const options = { signal: signalOf(request), actor: clientOf(context, request) };
+      const options = callerOf(context, request);
       const { program, packages } = await readyProgram(hardening, request.body, options);
       const { value } = await hardening.ast.generateCode(
         { ...program, target: 'c' },
@@ -69,7 +70,7 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
       }),
     },
     async (request) => {
-      const options = { signal: signalOf(request), actor: clientOf(context, request) };
+      const options = callerOf(context, request);
       const { program, packages } = await readyProgram(hardening, request.body, options);
       const { value } = await hardening.ast.generateCode(
         { ...program, target: 'output' },
@@ -94,7 +95,7 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
     },
     async (request) => {
       const { source, protocols = [], against, structure: given, ...rest } = request.body;
-      const options = { signal: signalOf(request), actor: clientOf(context, request) };
+      const options = callerOf(context, request);
       const types =
         source === undefined ? undefined : await typesOf(context, { source, ...rest }, options);
       const structure = given ?? types?.structure;
@@ -122,15 +123,15 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
 }
 
 /** Infers the types. Errors of the program are part of the result and do not fail the request. */
-async function typesOf(
-  { demo }: HttpContext,
-  body: ProgramBody,
-  options: { readonly signal: AbortSignal; readonly actor: string },
-) {
+async function typesOf({ demo }: HttpContext, body: ProgramBody, options: OperationOptions) {
   const { hardening } = demo.service;
   const { program } = await readyProgram(hardening, body, options);
   try {
-    const { value } = await hardening.ast.inferTypes({ ...program, target: 'c' }, 'check', options);
+    const { value } = await hardening.ast.inferTypes(
+      { ...program, target: 'types' },
+      'check',
+      options,
+    );
     return { diagnostics: [], ...value };
   } catch (error) {
     if (!(error instanceof ParseError || error instanceof TypeCheckError)) throw error;

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { json, type RunningService, runService } from './running-service.ts';
+
+const DEFINITIONS = 40;
+const DEFINITION_LENGTH = 65_536;
+/** Liveness may be so many times slower than on the idle service, and so many milliseconds. */
+const SLOWER = { times: 4, ms: 200 } as const;
+
+/** A definition of the greatest length that is read to its end before it turns out to be invalid. */
+function hugeDefinition(seed: number): string {
+  const lines = ['name: huge', 'operators:'];
+  for (let at = 0; lines.join('\n').length < DEFINITION_LENGTH - 100; at += 100) {
+    for (let one = 0; one < 100; one += 1)
+      lines.push(`  - { meaning: x${seed}, symbol: s${at + one} }`);
+  }
+  return lines.join('\n').slice(0, DEFINITION_LENGTH);
+}
+
+/** The longest answer to `/livez` until `during` has ended, one question after the other. */
+async function slowestLiveness({ url }: RunningService, during: Promise<unknown>): Promise<number> {
+  let [slowest, isOver] = [0, false];
+  const end = during.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    const since = performance.now();
+    expect((await fetch(`${url}/livez`)).status).toBe(200);
+    slowest = Math.max(slowest, performance.now() - since);
+  }
+  await end;
+  return slowest;
+}
+
+describe('the event loop of the service', () => {
+  it(`answers liveness while ${DEFINITIONS} definitions of 64 KiB are read`, async () => {
+    const service = await runService();
+    const bodies = Array.from({ length: DEFINITIONS }, (_, at) => ({
+      source: 'print(1)',
+      definition: hugeDefinition(at),
+    }));
+    await service.post('/v1/compile', { source: 'print(1)' });
+    // This process and its machine are a part of what is measured.
+    const idle = await slowestLiveness(
+      service,
+      new Promise((resolve) => setTimeout(resolve, 2_000)),
+    );
+    const answers = Promise.all(bodies.map((body) => service.post('/v1/compile', body)));
+    const busy = await slowestLiveness(service, answers);
+    expect(busy).toBeLessThan(Math.max(SLOWER.ms, idle * SLOWER.times));
+    // Read, or turned away by the share of a client; a few are ended at their deadline while they are read.
+    const statuses = new Set((await answers).map(({ status }) => status));
+    expect(statuses).toContain(422);
+    expect([...statuses].filter((status) => ![422, 429, 504].includes(status))).toEqual([]);
+    const { breakers } = json<{ breakers: { ast_codegen: { state: string } } }>(
+      await service.call({ path: '/v1/policies' }),
+    );
+    expect(breakers.ast_codegen.state).toBe('closed');
+  });
+});
