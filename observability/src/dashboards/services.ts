@@ -205,6 +205,27 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
+          title: 'Changes of settings',
+          description:
+            'What autotuners propose, and what became of the changes that they made: on trial, kept, undone or not applied.',
+          kind: 'timeseries',
+          unit: 'short',
+          emptyWhen: unused('autotuner'),
+          queries: [
+            {
+              expr: levelBy('max', 'temper.forecast.tuning.proposals', [POLICY]),
+              legend: 'proposed {{temper_policy_name}}',
+            },
+            {
+              expr: rateBy('temper.forecast.tuning.changes', [
+                POLICY,
+                'temper.forecast.tuning.change',
+              ]),
+              legend: '{{temper_policy_name}} {{temper_forecast_tuning_change}}',
+            },
+          ],
+        },
+        {
           title: 'Reloads',
           description:
             'Reloads of running pipelines. After a rejected reload the previous definition stays active.',

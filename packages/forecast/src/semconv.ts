@@ -4,6 +4,8 @@ import {
   type MetricDefinition,
 } from '@temper/core/policy';
 import { SIGNALS } from './predict/signals.ts';
+import { CHANGE_OUTCOMES } from './tuning/change.ts';
+import { TUNING_SETTINGS } from './tuning/setting-names.ts';
 
 export const ATTR_SIGNAL: AttributeDefinition = {
   name: 'temper.forecast.signal',
@@ -54,11 +56,41 @@ export const METRIC_WARNING: MetricDefinition = {
   alert: '1: the dependency behaves unlike its usual, before or while users notice.',
 };
 
+export const ATTR_SETTING: AttributeDefinition = {
+  name: 'temper.forecast.tuning.setting',
+  description: 'The setting that a change is of.',
+  values: TUNING_SETTINGS,
+};
+
+export const ATTR_CHANGE: AttributeDefinition = {
+  name: 'temper.forecast.tuning.change',
+  description: 'What became of a change: applied for a trial, kept, undone, or not applied.',
+  values: CHANGE_OUTCOMES,
+};
+
+export const METRIC_PROPOSALS: MetricDefinition = {
+  name: 'temper.forecast.tuning.proposals',
+  instrument: 'gauge',
+  unit: '{proposal}',
+  description: 'Changes of settings that the observations speak for.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
+export const METRIC_CHANGES: MetricDefinition = {
+  name: 'temper.forecast.tuning.changes',
+  instrument: 'counter',
+  unit: '{change}',
+  description: 'Changes of settings by an autotuner.',
+  attributes: [ATTR_POLICY_NAME, ATTR_CHANGE],
+};
+
 /** The metrics of this package. */
 export const FORECAST_METRICS: readonly MetricDefinition[] = [
   METRIC_PROBABILITY,
   METRIC_SCORE,
   METRIC_WARNING,
+  METRIC_PROPOSALS,
+  METRIC_CHANGES,
 ];
 
 /** Name of the span event and of the log record when a warning begins. */
@@ -66,3 +98,6 @@ export const EVENT_WARNING = 'temper.forecast.warning';
 
 /** Name of the log record when a warning ends. */
 export const EVENT_CLEARED = 'temper.forecast.cleared';
+
+/** Name of the log record of a change of settings. */
+export const EVENT_TUNING = 'temper.forecast.tuning';

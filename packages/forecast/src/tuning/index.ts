@@ -1,0 +1,11 @@
+export { autotune } from './autotune.ts';
+export type { ChangeOutcome, TuningAuditLog, TuningChange } from './change.ts';
+export type { Autotuner, CircuitChange, TuningReview } from './contract.ts';
+export type { Usual } from './guard.ts';
+export type { AutotuneOptions } from './options.ts';
+export { type ReloadablePipelines, reloadPipeline } from './pipeline.ts';
+export type { RecordedCall, RecordedTry, TryResult } from './recorded-call.ts';
+export type { Missing } from './rules/finding.ts';
+export type { Proposal, Waiting } from './rules/rules.ts';
+export type { TuningSetting } from './setting-names.ts';
+export type { TuningBounds, TuningSettings } from './settings.ts';
