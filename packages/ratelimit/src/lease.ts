@@ -1,22 +1,41 @@
+import { checkNumber } from '@temper/core/policy';
 import type { Lease } from './limiter.ts';
 
-/** A lease of units that do not come back: those of a rate limiter. */
-class SpentLease implements Lease {
-  readonly cost: number;
+/** Who has given units, and corrects how many. */
+export interface UnitSource {
+  /** In messages. */
+  readonly name: string;
+  /**
+   * @param difference - units to take in addition, at most all that are left; negative to give back, as far as
+   * they still count
+   * @param takenAt - when the lease was given, on the clock's monotonic scale
+   */
+  correct(difference: number, takenAt: number): void | Promise<void>;
+}
 
-  constructor(cost: number) {
+/** A lease of units that do not come back by themselves: those of a rate limiter. */
+export class UnitLease implements Lease {
+  readonly cost: number;
+  readonly #source: UnitSource;
+  readonly #takenAt: number;
+  #settled: boolean;
+
+  constructor(cost: number, source: UnitSource, takenAt: number) {
     this.cost = cost;
+    this.#source = source;
+    this.#takenAt = takenAt;
+    this.#settled = false;
+  }
+
+  settle(cost: number): void | Promise<void> {
+    checkNumber(this.#source.name, 'cost', cost, { min: 0, infinite: false });
+    if (this.#settled) return undefined;
+    this.#settled = true;
+    const difference = cost - this.cost;
+    return difference === 0 ? undefined : this.#source.correct(difference, this.#takenAt);
   }
 
   release(): void {}
 
   [Symbol.dispose](): void {}
-}
-
-/** The lease of one unit. Shared by all calls, as it knows nothing of its holder. */
-const ONE: Lease = new SpentLease(1);
-
-/** The lease of units that are spent. Allocates nothing for a cost of 1. */
-export function leaseOf(cost: number): Lease {
-  return cost === 1 ? ONE : new SpentLease(cost);
 }

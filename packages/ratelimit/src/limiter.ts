@@ -13,6 +13,16 @@ export interface Lease extends Disposable {
    * Gives permits back; a second time does nothing. The units of a rate limiter are spent either way.
    */
   release(): void;
+  /**
+   * Says what the call turned out to cost, in place of {@link cost}: what was taken too much is given
+   * back, as far as it still counts, and what was taken too little is taken, at most all that is left.
+   * A second call does nothing. Only leases of rate limiters have it; that of a shared one returns a
+   * promise, which rejects when the store is unavailable.
+   *
+   * @param cost - in units; finite and >= 0
+   * @throws {TypeError | RangeError} when it is anything else
+   */
+  settle?(cost: number): void | Promise<void>;
 }
 
 /** How a call by hand asks a limiter. Unknown keys, `null` and wrong types are refused. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ClientAddress, type ClientAddressOptions } from './client-address.ts';
 
 const find = (
@@ -6,9 +6,10 @@ const find = (
   forwarded: string | undefined,
   options: ClientAddressOptions = {},
 ): string | undefined =>
-  new ClientAddress('test', options).of(remote, (name) =>
-    name === 'x-forwarded-for' ? forwarded : undefined,
-  );
+  new ClientAddress('test', options).of({
+    remote,
+    header: (name) => (name === 'x-forwarded-for' ? forwarded : undefined),
+  });
 
 describe('ClientAddress', () => {
   it('is the address of the connection, whatever the headers say', () => {
@@ -105,18 +106,118 @@ describe('ClientAddress', () => {
     }
   });
 
+  it.each([
+    ['loopback', ['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'], ['128.0.0.1', '::2']],
+    ['linklocal', ['169.254.1.1', 'fe80::1%eth0'], ['169.255.1.1', 'fec0::1']],
+    [
+      'uniquelocal',
+      ['10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.4.5', 'fc00::1', 'fdff::1'],
+      ['11.0.0.1', '172.32.0.1', '192.169.0.1', 'fe00::1'],
+    ],
+  ])('knows the range %s', (range, inside, outside) => {
+    const options = { trustedProxies: [range] };
+    for (const proxy of inside) expect(find(proxy, '5.6.7.8', options)).toBe('5.6.7.8');
+    for (const other of outside) expect(find(other, '5.6.7.8', options)).not.toBe('5.6.7.8');
+  });
+
+  it('is so many hops away as there are proxies', () => {
+    const chain = '1.1.1.1, 2.2.2.2, 3.3.3.3';
+    expect(find('4.4.4.4', chain, { trustedProxies: 1 })).toBe('3.3.3.3');
+    expect(find('4.4.4.4', chain, { trustedProxies: 2 })).toBe('2.2.2.2');
+    expect(find('4.4.4.4', chain, { trustedProxies: 3 })).toBe('1.1.1.1');
+    // A request that passed fewer of them has the farthest address there is.
+    expect(find('4.4.4.4', chain, { trustedProxies: 9 })).toBe('1.1.1.1');
+    expect(find('4.4.4.4', undefined, { trustedProxies: 2 })).toBe('4.4.4.4');
+    expect(find('4.4.4.4', 'unknown, 3.3.3.3', { trustedProxies: 2 })).toBe('3.3.3.3');
+    expect(find(undefined, chain, { trustedProxies: 1 })).toBe('3.3.3.3');
+  });
+
+  it.each([[0], [-1], [1.5], [33], [Number.NaN]])('refuses %d proxies', (trustedProxies) => {
+    expect(() => find('4.4.4.4', undefined, { trustedProxies })).toThrow(RangeError);
+  });
+
+  it.each([
+    ['for=192.0.2.60', '192.0.2.60'],
+    ['For="192.0.2.60:4711";proto=http;by=203.0.113.43', '192.0.2.60'],
+    ['proto=https; for = "[2001:db8:cafe::17]:4711"', '2001:db8:cafe:0:0:0:0:0/64'],
+    ['for=1.1.1.1, for=192.0.2.60', '192.0.2.60'],
+    ['for=1.1.1.1, by="a, for=6.6.6.6";for=192.0.2.60', '192.0.2.60'],
+    ['for="1.1.1.1\\"", for=192.0.2.60', '192.0.2.60'],
+    // Names that hide an address, and elements without one, end what is trusted.
+    ['for=1.1.1.1, for=_hidden', '10.0.0.1'],
+    ['for=1.1.1.1, for=unknown', '10.0.0.1'],
+    ['for=1.1.1.1, proto=https', '10.0.0.1'],
+    ['for="1.1.1.1, for=2.2.2.2', '10.0.0.1'],
+    ['', '10.0.0.1'],
+  ])('reads the Forwarded field %s', (field, client) => {
+    const options = { trustedProxies: ['10.0.0.0/8'], forwardedHeader: 'Forwarded' };
+    const address = new ClientAddress('test', options);
+    const header = (name: string) => (name === 'forwarded' ? field : undefined);
+    expect(address.of({ remote: '10.0.0.1', header })).toBe(client);
+  });
+
+  it('trusts no field that is longer than any that Node lets through', () => {
+    const long = `${'1.1.1.1, '.repeat(2000)}1.1.1.1`;
+    expect(find('10.0.0.1', long, { trustedProxies: ['10.0.0.0/8'] })).toBe('10.0.0.1');
+  });
+
+  it("is the framework's own unless proxies are named", () => {
+    const header = (name: string) => (name === 'x-forwarded-for' ? '9.9.9.9' : undefined);
+    const of = (options: ClientAddressOptions, framework: string | undefined) =>
+      new ClientAddress('test', options).of({ remote: '10.0.0.1', framework, header });
+    expect(of({}, '5.6.7.8')).toBe('5.6.7.8');
+    expect(of({}, '::ffff:5.6.7.8')).toBe('5.6.7.8');
+    expect(of({}, '2001:db8::1')).toBe('2001:db8:0:0:0:0:0:0/64');
+    // Express under `trust proxy: true` takes whatever a client has written.
+    expect(of({}, '<script>')).toBeUndefined();
+    expect(of({ trustedProxies: ['10.0.0.1'] }, '5.6.7.8')).toBe('9.9.9.9');
+    expect(of({ trustedProxies: [] }, '5.6.7.8')).toBe('10.0.0.1');
+  });
+
+  describe('where forwarded fields come and nobody is trusted', () => {
+    const warnings = vi.spyOn(process, 'emitWarning');
+    beforeEach(() => warnings.mockReset().mockReturnValue());
+    afterAll(() => warnings.mockRestore());
+
+    const ask = (address: ClientAddress, field: string | undefined, framework?: string) =>
+      address.of({
+        remote: '10.0.0.1',
+        framework,
+        header: (name) => (name === field ? '5.6.7.8' : undefined),
+      });
+
+    it.each(['x-forwarded-for', 'forwarded'])('warns once of %s', (field) => {
+      const address = new ClientAddress('rateLimitMiddleware', {});
+      ask(address, undefined);
+      expect(warnings).not.toHaveBeenCalled();
+      for (let i = 0; i < 3; i++) ask(address, field, '10.0.0.1');
+      expect(warnings).toHaveBeenCalledTimes(1);
+      const [message, options] = warnings.mock.calls[0]!;
+      expect(message).toContain(`the header '${field}'`);
+      expect(message).toContain('trustedProxies');
+      expect(options).toEqual({ type: 'TemperWarning', code: 'TEMPER_UNTRUSTED_PROXY' });
+    });
+
+    it('says nothing where the user has said who is trusted, or the framework knows', () => {
+      for (const trustedProxies of [[], ['10.0.0.1'], 1]) {
+        ask(new ClientAddress('test', { trustedProxies }), 'x-forwarded-for');
+      }
+      ask(new ClientAddress('test', {}), 'x-forwarded-for', '5.6.7.8');
+      expect(warnings).not.toHaveBeenCalled();
+    });
+  });
+
   it('can be read from another header', () => {
     const address = new ClientAddress('test', { trustedProxies, forwardedHeader: 'X-Real-IP' });
-    expect(address.of('10.0.0.1', (name) => (name === 'x-real-ip' ? '1.2.3.4' : undefined))).toBe(
-      '1.2.3.4',
-    );
+    const header = (name: string) => (name === 'x-real-ip' ? '1.2.3.4' : undefined);
+    expect(address.of({ remote: '10.0.0.1', header })).toBe('1.2.3.4');
   });
 
   it.each([['10.0.0.0/33'], ['localhost'], ['10.0.0.0/'], ['fd00::/129'], ['10.0.0.0/x']])(
     'refuses to trust %s',
     (proxy) => {
       expect(() => find('10.0.0.1', undefined, { trustedProxies: [proxy] })).toThrow(
-        `test: trustedProxies must be addresses, networks or 'unix', got '${proxy}'.`,
+        `test: trustedProxies must be addresses, networks, 'loopback', 'linklocal', 'uniquelocal' or 'unix', got '${proxy}'.`,
       );
     },
   );
@@ -125,11 +226,11 @@ describe('ClientAddress', () => {
     expect(() => find('10.0.0.1', undefined, { ipv6Prefix: 0 })).toThrow(RangeError);
   });
 
-  it.each([['10.0.0.0/8'], [null], [[5]], [{}]])(
+  it.each([['10.0.0.0/8'], [null], [[5]], [{}], [true]])(
     'refuses %j as trustedProxies',
     (trustedProxies) => {
       expect(() => find('10.0.0.1', undefined, { trustedProxies } as never)).toThrow(
-        /^test: trustedProxies must be a list of strings, got /,
+        /^test: trustedProxies must be a list of strings or a number, got /,
       );
     },
   );

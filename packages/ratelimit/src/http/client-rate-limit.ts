@@ -64,10 +64,10 @@ class ServerLease implements ClientLease {
     const outcome: Outcome<unknown> = isError(result)
       ? { ok: false, error: result }
       : { ok: true, value: result };
-    this.settle(outcome, call);
+    this.end(outcome, call);
   }
 
-  settle(outcome: Outcome<unknown>, call: Call): void {
+  end(outcome: Outcome<unknown>, call: Call): void {
     this.#limiter.learn(this.#number, outcome, call);
   }
 
@@ -139,11 +139,11 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     try {
       value = await operation(call);
     } catch (error) {
-      lease.settle({ ok: false, error }, call);
+      lease.end({ ok: false, error }, call);
       throw error;
     }
     answered?.();
-    lease.settle({ ok: true, value }, call);
+    lease.end({ ok: true, value }, call);
     return value;
   }
 

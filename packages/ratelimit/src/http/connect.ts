@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type GuardAnswer, HttpGuard, type ResponseFields } from './guard.ts';
+import { isListField, type ResponseFields } from './announcement.ts';
+import type { RefusalResponse } from './custom-response.ts';
+import { type GuardAnswer, HttpGuard } from './guard.ts';
+import { headerOf } from './node-headers.ts';
 import type { HttpRateLimitOptions } from './options.ts';
-import { PROBLEM_TYPE, type Problem } from './problem.ts';
 
 /** A middleware for `node:http`, Connect and Express. */
 export type ConnectMiddleware = (
@@ -13,7 +15,7 @@ export type ConnectMiddleware = (
 /**
  * Creates a middleware for `node:http`, Connect and Express. It announces the limits on every response,
  * and responds in place of the handler when one is exceeded. Several of them announce their limits side
- * by side.
+ * by side. Without `trustedProxies` the address of a client is Express' own `req.ip`.
  *
  * ```ts
  * const perClient = keyed({ template: tokenBucket({ limit: 100, burst: 20 }) });
@@ -29,10 +31,15 @@ export function rateLimitMiddleware(options: HttpRateLimitOptions): ConnectMiddl
   const guard = new HttpGuard('rateLimitMiddleware', options);
   return (request, response, next) => {
     const { method = '', url = '', headers, socket } = request;
-    const seen = guard.request(request, method, url, socket.remoteAddress, (name) => {
-      const value = headers[name];
-      return Array.isArray(value) ? value.join(', ') : value;
-    });
+    const { ip } = request as { ip?: unknown };
+    const seen = {
+      raw: request,
+      method,
+      url,
+      remote: socket.remoteAddress,
+      framework: typeof ip === 'string' ? ip : undefined,
+      header: headerOf(headers),
+    };
     void pass(guard.ask(seen), response, next);
   };
 }
@@ -60,33 +67,42 @@ async function pass(
 /** @returns whether the request may pass */
 function apply({ refusal, fields, release }: GuardAnswer, response: ServerResponse): boolean {
   try {
-    appendFields(response, fields);
+    setFields(response, fields);
     if (refusal !== undefined) {
-      respond(response, refusal.status, refusal.problem);
+      respond(response, refusal);
       return false;
     }
   } catch (error) {
-    release(false); // the headers may have been sent already
+    release(UNSERVED); // the headers may have been sent already
     throw error;
   }
-  // A connection that is closed already emits no further event.
-  if (response.closed || response.destroyed) release(false);
-  else response.once('close', () => release(response.writableFinished));
+  releaseAtEnd(response, release);
   return true;
 }
 
-/** Adds fields to those of other middlewares; `Retry-After` is not a list, and the later one holds. */
-function appendFields(response: ServerResponse, fields: ResponseFields): void {
+const UNSERVED = { status: undefined, served: false };
+
+/** Calls `release` when the response is over. */
+export function releaseAtEnd(response: ServerResponse, release: GuardAnswer['release']): void {
+  const end = (): void => {
+    release({ status: response.statusCode, served: response.writableFinished });
+  };
+  // A connection that is closed already emits no further event.
+  if (response.closed || response.destroyed) end();
+  else response.once('close', end);
+}
+
+/** Adds fields to those of other middlewares. Where the field is not a list, the later one holds. */
+export function setFields(response: ServerResponse, fields: ResponseFields): void {
   for (const [name, value] of Object.entries(fields)) {
-    if (name === 'Retry-After') response.setHeader(name, value);
-    else response.appendHeader(name, value);
+    if (isListField(name)) response.appendHeader(name, value);
+    else response.setHeader(name, value);
   }
 }
 
-function respond(response: ServerResponse, status: number, problem: Problem): void {
-  const body = JSON.stringify(problem);
+function respond(response: ServerResponse, { status, headers, body }: RefusalResponse): void {
   response.statusCode = status;
-  response.setHeader('Content-Type', PROBLEM_TYPE);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.setHeader('Content-Length', Buffer.byteLength(body));
   response.end(body);
 }

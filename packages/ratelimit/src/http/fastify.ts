@@ -1,13 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isListField } from './announcement.ts';
+import { releaseAtEnd } from './connect.ts';
 import { HttpGuard } from './guard.ts';
+import { headerOf } from './node-headers.ts';
 import type { HttpRateLimitOptions } from './options.ts';
-import { PROBLEM_TYPE } from './problem.ts';
 
 /** The part of a Fastify request that is read. */
 export interface FastifyRequestLike {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
+  readonly ip?: string | undefined;
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
@@ -38,7 +41,7 @@ export interface FastifyLike {
  * });
  * ```
  *
- * The address comes from the connection and `trustedProxies`; Fastify's own `trustProxy` is ignored.
+ * Without `trustedProxies` the address of a client is Fastify's own `request.ip`, by its `trustProxy`.
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
@@ -49,24 +52,25 @@ export function fastifyRateLimit(
 ): void {
   const guard = new HttpGuard('fastifyRateLimit', withoutPluginOptions(options));
   fastify.addHook('onRequest', async (request, reply) => {
-    const { method, url, headers, socket } = request;
-    const seen = guard.request(request, method, url, socket.remoteAddress, (name) => {
-      const value = headers[name];
-      return Array.isArray(value) ? value.join(', ') : value;
+    const { method, url, headers, socket, ip } = request;
+    const { refusal, fields, release } = await guard.ask({
+      raw: request,
+      method,
+      url,
+      remote: socket.remoteAddress,
+      framework: ip,
+      header: headerOf(headers),
     });
-    const { refusal, fields, release } = await guard.ask(seen);
     for (const [name, value] of Object.entries(fields)) {
-      const before = name === 'Retry-After' ? undefined : reply.getHeader(name);
+      const before = isListField(name) ? reply.getHeader(name) : undefined;
       reply.header(name, before === undefined ? value : `${before}, ${value}`);
     }
     if (refusal !== undefined) {
-      reply.header('content-type', PROBLEM_TYPE);
+      for (const [name, value] of Object.entries(refusal.headers)) reply.header(name, value);
       // As bytes: to text Fastify adds a charset parameter, which JSON does not have.
-      return reply.code(refusal.status).send(Buffer.from(JSON.stringify(refusal.problem)));
+      return reply.code(refusal.status).send(Buffer.from(refusal.body));
     }
-    const { raw } = reply;
-    if (raw.closed || raw.destroyed) release(false);
-    else raw.once('close', () => release(raw.writableFinished));
+    releaseAtEnd(reply.raw, release);
     return undefined;
   });
   done();

@@ -1,7 +1,7 @@
 import { checkType, listenForAbort, notify, stopListening } from '@temper/core/policy';
-import { HttpGuard, type ResponseFields } from './guard.ts';
+import { isListField, type ResponseFields } from './announcement.ts';
+import { type GuardAnswer, HttpGuard } from './guard.ts';
 import type { HttpRateLimitOptions } from './options.ts';
-import { PROBLEM_TYPE } from './problem.ts';
 
 /** What answers the requests that may pass. */
 export type FetchNext = (request: Request) => Response | PromiseLike<Response>;
@@ -49,16 +49,21 @@ export function fetchRateLimit(options: FetchRateLimitOptions): FetchMiddleware 
     const header = (name: string): string | undefined => request.headers.get(name) ?? undefined;
     const { pathname, search } = new URL(request.url);
     const remote = remoteAddress && addressOf(remoteAddress, request);
-    const seen = guard.request(request, request.method, pathname + search, remote, header);
-    const { refusal, fields, release } = await guard.ask(seen);
+    const { refusal, fields, release } = await guard.ask({
+      raw: request,
+      method: request.method,
+      url: pathname + search,
+      remote,
+      header,
+    });
     if (refusal !== undefined) {
-      const headers = new Headers({ ...fields, 'Content-Type': PROBLEM_TYPE });
-      return new Response(JSON.stringify(refusal.problem), { status: refusal.status, headers });
+      const headers = { ...fields, ...refusal.headers };
+      return new Response(refusal.body, { status: refusal.status, headers });
     }
     try {
       return announce(await next(request), fields, request.signal, release);
     } catch (error) {
-      release(false);
+      release({ status: undefined, served: false });
       throw error;
     }
   };
@@ -81,22 +86,26 @@ function announce(
   response: Response,
   fields: ResponseFields,
   signal: AbortSignal | undefined,
-  release: (served: boolean) => void,
+  release: GuardAnswer['release'],
 ): Response {
   // An upgrade cannot be copied, and what follows it is not a response.
-  if (response.status < 200) {
-    release(true);
+  const { body, status, statusText } = response;
+  const end = (served: boolean): void => release({ status, served });
+  if (status < 200) {
+    end(true);
     return response;
   }
-  const { body, status, statusText } = response;
   const headers = new Headers(response.headers);
-  for (const [name, value] of Object.entries(fields)) headers.append(name, value);
-  const answer = new Response(body && released(body, signal, release), {
+  for (const [name, value] of Object.entries(fields)) {
+    if (isListField(name)) headers.append(name, value);
+    else headers.set(name, value);
+  }
+  const answer = new Response(body && released(body, signal, end), {
     status,
     statusText,
     headers,
   });
-  if (body === null) release(true);
+  if (body === null) end(true);
   return answer;
 }
 

@@ -1,38 +1,50 @@
-import { isTemperError } from '@temper/core';
-import { ask, isError, messageOf, notify, reportCallbackError, show } from '@temper/core/policy';
+import { isTemperError, systemClock } from '@temper/core';
+import { isError, messageOf, notify, reportCallbackError, show } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
-import type { Decision, Lease } from '../limiter.ts';
+import type { Decision } from '../limiter.ts';
+import { Announcement, type ResponseFields, resetSeconds } from './announcement.ts';
+import { BlockedKeys } from './blocked-keys.ts';
 import { ClientAddress } from './client-address.ts';
+import { customResponse, type RefusalResponse } from './custom-response.ts';
 import {
-  formatRateLimit,
-  formatRateLimitPolicy,
-  type QuotaPolicy,
-  type ServiceLimit,
-} from './fields.ts';
-import {
+  checkLimiter,
+  type HttpAnswer,
   type HttpLimit,
+  type HttpLimiter,
   type HttpRateLimitOptions,
   type HttpRequest,
   type ResolvedHttpOptions,
   resolveHttpOptions,
 } from './options.ts';
-import { type Problem, type ProblemName, problemOf } from './problem.ts';
-
-/** Header fields of a response, by their names. */
-export type ResponseFields = Readonly<Record<string, string>>;
+import { type ProblemName, problemOf } from './problem.ts';
+import { Taken } from './taken.ts';
 
 /** What to do with a request. */
 export interface GuardAnswer {
   /** The response to send in place of the handler's; `undefined` when the request may pass. */
-  readonly refusal: { readonly status: number; readonly problem: Problem } | undefined;
+  readonly refusal: RefusalResponse | undefined;
   /** Fields for the response, whatever it is. */
   readonly fields: ResponseFields;
   /**
-   * To be called when the response is over: gives permits back. A second call does nothing.
-   *
-   * @param served - whether the whole response was sent; otherwise limits that learn learn nothing
+   * To be called when the response is over: gives permits back, and units that were not used. A second
+   * call does nothing.
    */
-  readonly release: (served: boolean) => void;
+  readonly release: (answer: HttpAnswer) => void;
+}
+
+/** What an adapter knows about a request. */
+export interface RawRequest {
+  /** As {@link HttpRequest.raw}. */
+  readonly raw: unknown;
+  readonly method: string;
+  /** Path and query, as the client sent them. */
+  readonly url: string;
+  /** Address of the other end of the connection; `undefined` when unknown. */
+  readonly remote: string | undefined;
+  /** The client's address by the framework's own settings, where it has any. */
+  readonly framework?: string | undefined;
+  /** Reads a header, by its lower-case name. */
+  readonly header: (name: string) => string | undefined;
 }
 
 /** The key of requests whose address is unknown, or whose key is empty. */
@@ -43,6 +55,8 @@ export class HttpGuard {
   readonly #owner: string;
   readonly #options: ResolvedHttpOptions;
   readonly #address: ClientAddress;
+  readonly #blocked = new BlockedKeys();
+  readonly #checked = new WeakSet<HttpLimiter>();
 
   /**
    * @param owner - who refuses bad options, in messages
@@ -54,72 +68,133 @@ export class HttpGuard {
     this.#address = new ClientAddress(owner, options);
   }
 
-  /** Creates what the functions of a limit receive. */
-  request(
-    raw: unknown,
-    method: string,
-    url: string,
-    remote: string | undefined,
-    header: (name: string) => string | undefined,
-  ): HttpRequest {
-    return { raw, method, url, header, address: this.#address.of(remote, header) };
-  }
-
   /**
-   * @throws what `key`, `cost` or a limiter throws (as a rejection), with all permits given back. It is
-   * always an `Error`: frameworks take `undefined` and some texts for a request that may pass.
+   * Decides about a request.
+   *
+   * @throws what `key`, `cost`, a choice of a limiter, or a limiter throws (as a rejection), with
+   * everything given back. It is always an `Error`: frameworks take `undefined` and some texts for a
+   * request that may pass.
    */
-  async ask(request: HttpRequest): Promise<GuardAnswer> {
-    const { skip, limits, onStoreUnavailable } = this.#options;
-    const announced = new Announced();
-    const leases: Lease[] = [];
-    const release = (served: boolean): void => {
-      for (const lease of leases.splice(0)) giveBack(lease, served);
-    };
-    const pass: GuardAnswer = { refusal: undefined, fields: {}, release };
-    if (skip !== undefined && ask(this.#owner, 'skip', skip, request)) return pass;
+  async ask(asked: RawRequest): Promise<GuardAnswer> {
+    const request = new SeenRequest(asked, this.#address);
+    const taken = new Taken(this.#owner, request);
+    const announcement = new Announcement();
     try {
-      for (const limit of limits) {
-        const key = await keyOf(this.#owner, limit, request);
-        if (limit.key !== undefined && key === undefined) continue;
-        const answer = await this.#take(limit, key, request);
-        if (answer === 'unavailable') {
-          if (onStoreUnavailable === 'allow') continue;
-          release(false);
-          return refuse('temporary-reduced-capacity', [], 1, announced.fields);
-        }
-        if (answer instanceof Error) {
-          release(false);
-          const seconds = secondsOf(answer.retryAfterMs);
-          return refuse(problemFor(limit), [limit.name], seconds, announced.fields);
-        }
-        if (answer.lease !== undefined) leases.push(answer.lease);
-        announced.add(limit.name, answer, this.#partitionOf(limit, key));
-        if (answer.allowed) continue;
-        release(false);
-        const seconds = retryAfterSeconds(answer);
-        return refuse(problemFor(limit), [limit.name], seconds, announced.fields);
+      if (await this.#skips(request)) {
+        return { refusal: undefined, fields: {}, release: () => undefined };
+      }
+      for (const limit of this.#options.limits) {
+        const refused = await this.#pass(limit, request, taken, announcement);
+        if (refused === undefined) continue;
+        taken.undo();
+        return await this.#refuse(refused, request, announcement);
       }
     } catch (error) {
-      release(false);
+      taken.undo();
       throw errorOf(this.#owner, error);
     }
-    return { ...pass, fields: announced.fields };
+    this.#attach(asked.raw, announcement);
+    const release = (answer: HttpAnswer): void => taken.close(answer);
+    return { refusal: undefined, fields: this.#fieldsOf(announcement), release };
   }
 
-  /** A cost that can never pass, and a key that there is no room for, are refusals like any other here. */
-  async #take(
-    limit: HttpLimit,
-    key: string | undefined,
-    request: HttpRequest,
-  ): Promise<Decision | RateLimitExceededError | 'unavailable'> {
-    const cost = limit.cost === undefined ? undefined : await limit.cost(request);
+  async #skips(request: HttpRequest): Promise<boolean> {
+    const { skip } = this.#options;
+    if (skip === undefined) return false;
     try {
-      return await limit.limiter.take({ key, cost });
+      return Boolean(await skip(request));
     } catch (error) {
-      if (isTemperError(error, 'RATE_LIMIT_EXCEEDED')) return error as RateLimitExceededError;
-      if (isTemperError(error, 'STORE_UNAVAILABLE')) return 'unavailable';
-      throw error;
+      reportCallbackError(this.#owner, 'skip', error);
+      return false;
+    }
+  }
+
+  /** @returns why the request is refused; `undefined` when it passes this limit */
+  async #pass(
+    limit: HttpLimit,
+    request: HttpRequest,
+    taken: Taken,
+    announcement: Announcement,
+  ): Promise<Refused | undefined> {
+    const key = await keyOf(this.#owner, limit, request);
+    if (limit.key !== undefined && key === undefined) return undefined;
+    const limiter = await this.#limiterOf(limit, request);
+    const answer = await take(limit, limiter, key, request);
+    if (answer === 'unavailable') {
+      if (this.#options.onStoreUnavailable === 'allow') return undefined;
+      return { limit, problem: 'temporary-reduced-capacity', violated: false, seconds: 1 };
+    }
+    const problem = problemFor(limit);
+    if (answer instanceof Error) {
+      return { limit, problem, violated: true, seconds: secondsOf(answer.retryAfterMs) };
+    }
+    announcement.add(limit.name, key, answer, this.#partitionOf(limit, key));
+    if (answer.lease !== undefined) taken.add(limit, answer.lease);
+    if (answer.allowed) {
+      this.#blocked.remove(limit.name, key);
+      return undefined;
+    }
+    const blockMs = await this.#block(limit, limiter, key);
+    const seconds = Math.max(retryAfterSeconds(answer), Math.ceil(blockMs / 1000));
+    return { limit, problem, violated: true, seconds };
+  }
+
+  async #limiterOf(limit: HttpLimit, request: HttpRequest): Promise<HttpLimiter> {
+    if (typeof limit.limiter !== 'function') return limit.limiter;
+    const limiter = await limit.limiter(request);
+    if (!this.#checked.has(limiter)) {
+      checkLimiter(this.#owner, limit, limiter);
+      this.#checked.add(limiter);
+    }
+    return limiter;
+  }
+
+  /** @returns for how long the key is blocked from now on; 0 when nothing was changed */
+  async #block(
+    { name, blockDurationMs = 0 }: HttpLimit,
+    limiter: HttpLimiter,
+    key: string | undefined,
+  ): Promise<number> {
+    if (blockDurationMs === 0 || !this.#blocked.add(name, key)) return 0;
+    try {
+      await limiter.block?.(blockDurationMs, key === undefined ? undefined : { key });
+      return blockDurationMs;
+    } catch (error) {
+      this.#blocked.remove(name, key);
+      reportCallbackError(this.#owner, `blocking a key of '${name}'`, error);
+      return 0;
+    }
+  }
+
+  async #refuse(
+    { limit, problem: name, violated, seconds }: Refused,
+    request: HttpRequest,
+    announcement: Announcement,
+  ): Promise<GuardAnswer> {
+    const problem = problemOf(name, violated ? [limit.name] : [], seconds);
+    const { status } = problem;
+    const refusal = { status, problem, limit: limit.name, retryAfterSeconds: seconds };
+    const fields = this.#fieldsOf(announcement);
+    return {
+      refusal: await customResponse(this.#owner, this.#options.respond, refusal, request),
+      fields: seconds === undefined ? fields : { ...fields, 'Retry-After': String(seconds) },
+      release: () => undefined,
+    };
+  }
+
+  #fieldsOf(announcement: Announcement): ResponseFields {
+    const { fields, legacyFields } = this.#options;
+    return announcement.fields(fields, legacyFields, systemClock.now());
+  }
+
+  #attach(raw: unknown, announcement: Announcement): void {
+    const { requestProperty } = this.#options;
+    if (requestProperty === undefined) return;
+    const state = announcement.tightest(systemClock.now());
+    try {
+      if (state !== undefined) (raw as Record<string, unknown>)[requestProperty] = state;
+    } catch (error) {
+      reportCallbackError(this.#owner, 'requestProperty', error);
     }
   }
 
@@ -141,10 +216,56 @@ export class HttpGuard {
   }
 }
 
-/** A lease that trains its limit must not report a success of a request that was not served. */
-function giveBack(lease: Lease & { ignore?: unknown }, served: boolean): void {
-  if (!served && typeof lease.ignore === 'function') lease.ignore();
-  else lease.release();
+/** What the user's functions receive. The address is looked for when it is asked for. */
+class SeenRequest implements HttpRequest {
+  readonly raw: unknown;
+  readonly method: string;
+  readonly url: string;
+  readonly header: RawRequest['header'];
+  #address: string | undefined;
+  #find: (() => string | undefined) | undefined;
+
+  constructor(asked: RawRequest, address: ClientAddress) {
+    this.raw = asked.raw;
+    this.method = asked.method;
+    this.url = asked.url;
+    this.header = asked.header;
+    this.#address = undefined;
+    this.#find = () => address.of(asked);
+  }
+
+  get address(): string | undefined {
+    if (this.#find !== undefined) this.#address = this.#find();
+    this.#find = undefined;
+    return this.#address;
+  }
+}
+
+/** Why a request is refused. */
+interface Refused {
+  readonly limit: HttpLimit;
+  readonly problem: ProblemName;
+  /** Whether the limit is exceeded; otherwise it could not be asked. */
+  readonly violated: boolean;
+  /** When to try again; `undefined` for never, or when it is unknown. */
+  readonly seconds: number | undefined;
+}
+
+/** A cost that can never pass, and a key that there is no room for, are refusals like any other here. */
+async function take(
+  limit: HttpLimit,
+  limiter: HttpLimiter,
+  key: string | undefined,
+  request: HttpRequest,
+): Promise<Decision | RateLimitExceededError | 'unavailable'> {
+  const cost = limit.cost === undefined ? undefined : await limit.cost(request);
+  try {
+    return await limiter.take({ key, cost });
+  } catch (error) {
+    if (isTemperError(error, 'RATE_LIMIT_EXCEEDED')) return error as RateLimitExceededError;
+    if (isTemperError(error, 'STORE_UNAVAILABLE')) return 'unavailable';
+    throw error;
+  }
 }
 
 /** An error as it is; anything else that was thrown as the cause of an error. */
@@ -175,43 +296,6 @@ async function keyOf(
   return own === '' ? UNKNOWN : own;
 }
 
-/** The limits that a response announces. */
-class Announced {
-  readonly #policies: QuotaPolicy[] = [];
-  readonly #limits: ServiceLimit[] = [];
-
-  add(name: string, state: Decision, partitionKey: Uint8Array | undefined): void {
-    this.#policies.push(policyOf(name, state, partitionKey));
-    const { remaining } = state;
-    this.#limits.push({ name, remaining, resetSeconds: resetSeconds(state), partitionKey });
-  }
-
-  get fields(): ResponseFields {
-    if (this.#policies.length === 0) return {};
-    return {
-      'RateLimit-Policy': formatRateLimitPolicy(this.#policies),
-      RateLimit: formatRateLimit(this.#limits),
-    };
-  }
-}
-
-function policyOf(
-  name: string,
-  { limit, windowMs }: Decision,
-  partitionKey: Uint8Array | undefined,
-): QuotaPolicy {
-  if (windowMs === undefined) {
-    return { name, quota: limit, unit: 'concurrent-requests', partitionKey };
-  }
-  // The window is announced in whole seconds; the quota is that of the announced window.
-  const windowSeconds = Math.max(1, Math.round(windowMs / 1000));
-  return { name, quota: (limit * windowSeconds * 1000) / windowMs, windowSeconds, partitionKey };
-}
-
-function resetSeconds({ resetMs }: Decision): number | undefined {
-  return resetMs === undefined || resetMs === 0 ? undefined : Math.ceil(resetMs / 1000);
-}
-
 /** Never earlier than the reset, as the draft asks, and at least 1, as clients would retry at once. */
 function retryAfterSeconds(state: Decision): number {
   return Math.max(1, secondsOf(state.retryAfterMs) ?? 1, resetSeconds(state) ?? 0);
@@ -224,18 +308,4 @@ function secondsOf(ms: number | undefined): number | undefined {
 
 function problemFor({ problem, key }: HttpLimit): ProblemName {
   return problem ?? (key === undefined ? 'temporary-reduced-capacity' : 'quota-exceeded');
-}
-
-function refuse(
-  name: ProblemName,
-  violated: readonly string[],
-  retryAfter: number | undefined,
-  fields: ResponseFields,
-): GuardAnswer {
-  const problem = problemOf(name, violated, retryAfter);
-  return {
-    refusal: { status: problem.status, problem },
-    fields: retryAfter === undefined ? fields : { ...fields, 'Retry-After': String(retryAfter) },
-    release: () => undefined,
-  };
 }

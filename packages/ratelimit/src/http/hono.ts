@@ -1,7 +1,7 @@
 import { checkType, notify } from '@temper/core/policy';
+import { isListField } from './announcement.ts';
 import { HttpGuard } from './guard.ts';
 import type { HttpRateLimitOptions } from './options.ts';
-import { PROBLEM_TYPE } from './problem.ts';
 
 /** The part of a Hono context that is used. */
 export interface HonoContextLike {
@@ -11,6 +11,7 @@ export interface HonoContextLike {
     header(name: string): string | undefined;
   };
   readonly env: unknown;
+  readonly res?: { readonly status: number };
   header(name: string, value?: string, options?: { append?: boolean }): void;
 }
 
@@ -64,24 +65,30 @@ export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
   return async (context, next) => {
     const { method, path } = context.req;
     const remote = addressOf(remoteAddress, context);
-    const seen = guard.request(context, method, path, remote, (name) => context.req.header(name));
-    const { refusal, fields, release } = await guard.ask(seen);
+    const { refusal, fields, release } = await guard.ask({
+      raw: context,
+      method,
+      url: path,
+      remote,
+      header: (name) => context.req.header(name),
+    });
     if (refusal !== undefined) {
-      const headers = new Headers({ ...fields, 'Content-Type': PROBLEM_TYPE });
-      return new Response(JSON.stringify(refusal.problem), { status: refusal.status, headers });
+      const headers = { ...fields, ...refusal.headers };
+      return new Response(refusal.body, { status: refusal.status, headers });
     }
     const { outgoing } = (context.env ?? {}) as NodeBindings;
     const held = outgoing?.once !== undefined && outgoing.closed !== true;
-    if (held) outgoing.once?.('close', () => release(outgoing.writableFinished !== false));
+    const end = (served: boolean): void => release({ status: context.res?.status, served });
+    if (held) outgoing.once?.('close', () => end(outgoing.writableFinished !== false));
     let returned = false;
     try {
       await next();
       returned = true;
       for (const [name, value] of Object.entries(fields)) {
-        context.header(name, value, { append: true });
+        context.header(name, value, { append: isListField(name) });
       }
     } finally {
-      if (!held) release(returned);
+      if (!held) end(returned);
     }
     return undefined;
   };

@@ -1,7 +1,9 @@
+export type { RequestLimit, ResponseFields } from './announcement.ts';
 export type { ClientAddressOptions } from './client-address.ts';
 export type { ClientRateLimitOptions } from './client-options.ts';
 export { type ClientLease, type ClientRateLimit, clientRateLimit } from './client-rate-limit.ts';
 export { type ConnectMiddleware, rateLimitMiddleware } from './connect.ts';
+export type { RefusalResponse } from './custom-response.ts';
 export {
   type FastifyLike,
   type FastifyReplyLike,
@@ -14,13 +16,24 @@ export {
   type FetchRateLimitOptions,
   fetchRateLimit,
 } from './fetch.ts';
-export { type GuardAnswer, HttpGuard, type ResponseFields } from './guard.ts';
+export { type GuardAnswer, HttpGuard, type RawRequest } from './guard.ts';
 export {
   type HonoContextLike,
   type HonoMiddleware,
   type HonoRateLimitOptions,
   honoRateLimit,
 } from './hono.ts';
-export type { HttpLimit, HttpLimiter, HttpRateLimitOptions, HttpRequest } from './options.ts';
+export { type NestGuard, type NestRateLimitOptions, nestRateLimitGuard } from './nest.ts';
+export type {
+  AnnouncedFields,
+  CustomResponse,
+  HttpAnswer,
+  HttpLimit,
+  HttpLimiter,
+  HttpRateLimitOptions,
+  HttpRefusal,
+  HttpRequest,
+} from './options.ts';
 export type { Problem, ProblemName } from './problem.ts';
 export type { HeadersLike, ResponseLike } from './response-fields.ts';
+export { rateLimitUpgrade, type UpgradeListener } from './upgrade.ts';

@@ -11,10 +11,11 @@ import {
   show,
   typeRule,
 } from '@temper/core/policy';
+import { blockFor } from '../changes/rate-controls.ts';
 import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import type { Decision } from '../limiter.ts';
 import type { ClientAddressOptions } from './client-address.ts';
-import { PROBLEM_NAMES, type ProblemName } from './problem.ts';
+import { PROBLEM_NAMES, type Problem, type ProblemName } from './problem.ts';
 
 /** What the functions of a limit receive. */
 export interface HttpRequest {
@@ -35,6 +36,16 @@ export interface HttpLimiter {
     readonly key: string | undefined;
     readonly cost: number | undefined;
   }): Decision | Promise<Decision>;
+  /** As of rate limiters; only `blockDurationMs` needs it. */
+  block?(durationMs: number, options?: { readonly key?: string | undefined }): unknown;
+}
+
+/** How a request that had passed was answered. */
+export interface HttpAnswer {
+  /** Status of the response; `undefined` when it is not known, as of a handler that failed. */
+  readonly status: number | undefined;
+  /** Whether the whole response was sent. */
+  readonly served: boolean;
 }
 
 /** One limit that requests have to pass. */
@@ -46,12 +57,14 @@ export interface HttpLimit {
    */
   readonly name: string;
   /**
-   * The limiter. Without {@link key} it is one limit for all requests together.
+   * The limiter, or a function that chooses one for each request, such as by the plan of a customer.
+   * Without {@link key} it is one limit for all requests together. An error of the function is passed
+   * on to the framework, which answers 500.
    *
-   * @throws {TypeError} at construction, when it has no `take`; is made by `keyed` and there is no
-   * {@link key}; or has no keys and there is one
+   * @throws {TypeError} at construction (of a chosen one: to the framework), when it has no `take`; is
+   * made by `keyed` and there is no {@link key}; or has no keys and there is one
    */
-  readonly limiter: HttpLimiter;
+  readonly limiter: HttpLimiter | ((request: HttpRequest) => MaybePromise<HttpLimiter>);
   /**
    * Whose limit it is, for a keyed or shared limiter: the client's address, or what the function
    * returns. A request for which it returns `undefined` is not limited. Requests with an empty key, or
@@ -68,6 +81,31 @@ export interface HttpLimit {
    * @defaultValue 1
    */
   readonly cost?: (request: HttpRequest) => MaybePromise<number>;
+  /**
+   * Which requests count, by how they were answered: `({ status }) => status === 401` counts failed
+   * logins only. A request takes its units when it comes, so that no more than the limit are under way
+   * at once, and gets them back when it turns out not to count. One whose client did not wait for the
+   * answer counts. An error and a promise are logged; the request counts.
+   *
+   * @defaultValue every request
+   */
+  readonly countOnly?: (answer: HttpAnswer, request: HttpRequest) => boolean;
+  /**
+   * What a request turned out to cost, such as bytes that were sent or tokens that were used: finite and
+   * >= 0. Less than it took is given back; more is taken, at most all that is left. As with
+   * {@link countOnly}, of which it takes the place; an error, a promise and any other value are logged.
+   *
+   * @defaultValue what was taken
+   */
+  readonly settle?: (answer: HttpAnswer, request: HttpRequest) => number;
+  /**
+   * How long a key is blocked when a request of it is refused, in milliseconds, from 0 to 7 days. Requests
+   * while it is blocked do not prolong that.
+   *
+   * @defaultValue 0: a key may go on as soon as its limit allows
+   * @throws {RangeError | TypeError} at construction, when out of range, or the limiter has no `block`
+   */
+  readonly blockDurationMs?: number;
   /**
    * The partition key (`pk`) that is announced, so that a client can distinguish several. Must not
    * contain anything that the client must not know. An error and a promise are logged; no `pk` is
@@ -86,16 +124,42 @@ export interface HttpLimit {
 
 type MaybePromise<T> = T | Promise<T>;
 
+/** A request that was refused. */
+export interface HttpRefusal {
+  readonly status: number;
+  /** The problem detail that is sent by default. */
+  readonly problem: Problem;
+  /** Name of the limit that refused it. */
+  readonly limit: string;
+  /** When to try again, in whole seconds; `undefined` when that is not known, or never. */
+  readonly retryAfterSeconds: number | undefined;
+}
+
+/** A response of the user's own to a refused request. What is left out stays as it would be. */
+export interface CustomResponse {
+  /** From 200 to 599. */
+  readonly status?: number;
+  /** In addition to the fields of the limits. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Text, sent as `text/plain`, or a value that is sent as JSON, unless `headers` name a type. */
+  readonly body?: unknown;
+}
+
+/** How limits are announced: the draft whose fields are sent. */
+export type AnnouncedFields = 'current' | 'draft-7' | 'draft-6' | 'none';
+
+const ANNOUNCED_FIELDS: readonly AnnouncedFields[] = ['current', 'draft-7', 'draft-6', 'none'];
+
 /** Options of the middlewares. */
 export interface HttpRateLimitOptions extends ClientAddressOptions {
   /** The limits, in the order in which they are asked. The first refusal is the answer. */
   readonly limits: readonly HttpLimit[];
   /**
-   * Requests that are not limited at all. An error and a promise are logged and count as `false`.
+   * Requests that are not limited at all. An error is logged and counts as `false`.
    *
    * @defaultValue none
    */
-  readonly skip?: (request: HttpRequest) => boolean;
+  readonly skip?: (request: HttpRequest) => MaybePromise<boolean>;
   /**
    * What happens to a request when the store of a shared limit is unavailable and the limiter fails
    * (`onStoreFailure: 'closed'`): a response with status 503, or no limit of that name.
@@ -103,16 +167,50 @@ export interface HttpRateLimitOptions extends ClientAddressOptions {
    * @defaultValue 'refuse'
    */
   readonly onStoreUnavailable?: 'allow' | 'refuse';
+  /**
+   * The response to a refused request; `undefined` for the problem detail. An error, and a response that
+   * is not one, are logged, and the problem detail is sent.
+   *
+   * @defaultValue none
+   */
+  readonly respond?: (
+    refusal: HttpRefusal,
+    request: HttpRequest,
+  ) => MaybePromise<CustomResponse | undefined>;
+  /**
+   * The fields that announce the limits, of draft-ietf-httpapi-ratelimit-headers: those of drafts 8 to
+   * 11, which name every limit, or those of an older one, which know one: the limit of which the
+   * smallest part is left.
+   *
+   * @defaultValue 'current'
+   */
+  readonly fields?: AnnouncedFields;
+  /**
+   * Whether to send `X-RateLimit-Limit`, `X-RateLimit-Remaining` and `X-RateLimit-Reset` too, the last in
+   * seconds since 1970, for the limit of which the smallest part is left.
+   *
+   * @defaultValue false
+   */
+  readonly legacyFields?: boolean;
+  /**
+   * Property of the framework's request under which handlers find a {@link RequestLimit}, such as
+   * `rateLimit`.
+   *
+   * @defaultValue none
+   */
+  readonly requestProperty?: string;
 }
 
-type Unset = 'limits' | 'skip' | 'trustedProxies';
+type Unset = 'limits' | 'skip' | 'trustedProxies' | 'respond' | 'requestProperty';
 
 /** Options that were checked, with their defaults filled in. */
-export type ResolvedHttpOptions = Resolved<HttpRateLimitOptions, 'skip' | 'trustedProxies'>;
+export type ResolvedHttpOptions = Resolved<HttpRateLimitOptions, Exclude<Unset, 'limits'>>;
 
 /** The defaults, as the README's table shows them. */
 export const HTTP_DEFAULTS: Defaults<HttpRateLimitOptions, Unset> = {
   onStoreUnavailable: 'refuse',
+  fields: 'current',
+  legacyFields: false,
   forwardedHeader: 'x-forwarded-for',
   ipv6Prefix: 64,
 };
@@ -122,6 +220,9 @@ const LIMIT_OPTIONS: readonly (keyof HttpLimit)[] = [
   'limiter',
   'key',
   'cost',
+  'countOnly',
+  'settle',
+  'blockDurationMs',
   'partitionKey',
   'problem',
 ];
@@ -135,7 +236,11 @@ export function resolveHttpOptions(
     limits: checkLimits,
     skip: typeRule('function'),
     onStoreUnavailable: oneOfRule(['allow', 'refuse']),
-    trustedProxies: typeRule('object'),
+    respond: typeRule('function'),
+    fields: oneOfRule(ANNOUNCED_FIELDS),
+    legacyFields: typeRule('boolean'),
+    requestProperty: typeRule('string'),
+    trustedProxies: () => undefined,
     forwardedHeader: typeRule('string'),
     ipv6Prefix: () => undefined,
   });
@@ -163,21 +268,41 @@ function checkLimits(owner: string, _option: string, limits: unknown): void {
 
 function checkLimit(owner: string, limit: HttpLimit): void {
   checkKnown(`${owner}: limits`, limit, LIMIT_OPTIONS);
-  const { name, limiter, key, cost, partitionKey, problem } = limit;
+  const { name, limiter, problem } = limit;
   checkName(`${owner}: limits`, name);
   if (!/^[ -~]+$/.test(name)) {
     throw new TypeError(`${owner}: limits must have printable ASCII names, got ${show(name)}.`);
   }
   const where = `${owner}: limit '${name}'`;
-  methodsRule('take')(where, 'limiter', limiter);
-  if (key !== undefined && key !== 'address') checkType(where, 'key', key, 'function');
-  if (cost !== undefined) checkType(where, 'cost', cost, 'function');
-  if (partitionKey !== undefined) checkType(where, 'partitionKey', partitionKey, 'function');
+  checkFunctions(where, limit);
   if (problem !== undefined) checkOneOf(where, 'problem', problem, PROBLEM_NAMES);
+  if (limit.blockDurationMs !== undefined) blockFor(where, limit.blockDurationMs);
+  if (typeof limiter !== 'function') checkLimiter(owner, limit, limiter);
+}
+
+function checkFunctions(where: string, limit: HttpLimit): void {
+  const { key, partitionKey, countOnly, settle } = limit;
+  for (const option of ['cost', 'countOnly', 'settle', 'partitionKey'] as const) {
+    if (limit[option] !== undefined) checkType(where, option, limit[option], 'function');
+  }
+  if (key !== undefined && key !== 'address') checkType(where, 'key', key, 'function');
   if (partitionKey !== undefined && key === undefined) {
     throw new TypeError(`${where}: partitionKey has no meaning without key.`);
   }
-  checkKeys(where, limiter, key !== undefined);
+  if (countOnly !== undefined && settle !== undefined) {
+    throw new TypeError(`${where}: settle says what countOnly says and more; give one of them.`);
+  }
+}
+
+/**
+ * @param limiter - that of the limit, or the one that was chosen for a request
+ * @throws {TypeError} when it cannot do what the limit asks of it
+ */
+export function checkLimiter(owner: string, limit: HttpLimit, limiter: HttpLimiter): void {
+  const where = `${owner}: limit '${limit.name}'`;
+  methodsRule('take')(where, 'limiter', limiter);
+  if ((limit.blockDurationMs ?? 0) > 0) methodsRule('block')(where, 'limiter', limiter);
+  checkKeys(where, limiter, limit.key !== undefined);
 }
 
 /** Refuses a limiter that would be one limit for all keys, and one that needs a key and gets none. */

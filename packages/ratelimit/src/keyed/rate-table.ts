@@ -4,7 +4,7 @@ import type { KeyDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
 import type { RatePlans } from '../changes/rate-plans.ts';
 import type { RateLimitExceededError } from '../errors.ts';
-import { leaseOf } from '../lease.ts';
+import { UnitLease } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
 import { type LimiterObserver, totalsOf } from '../observer.ts';
 import { pass } from '../pass.ts';
@@ -84,21 +84,28 @@ export class RateTable implements KeyTable {
   }
 
   tryAcquire(key: string, cost: number): Lease | undefined {
-    return this.#tryEnter(key, cost) ? leaseOf(cost) : undefined;
+    return this.#tryEnter(key, cost) ? this.#leaseOf(key, cost) : undefined;
   }
 
   take(key: string, cost: number): Decision {
     const allowed = this.#tryEnter(key, cost);
     const slot = this.#index.find(key);
     const retryAfterMs = allowed ? 0 : slot === NONE ? undefined : this.delay(slot, cost);
-    return { ...this.peek(key), allowed, retryAfterMs, lease: allowed ? leaseOf(cost) : undefined };
+    const lease = allowed ? this.#leaseOf(key, cost) : undefined;
+    return { ...this.peek(key), allowed, retryAfterMs, lease };
   }
 
   async acquire(key: string, cost: number, options: AcquireOptions): Promise<Lease> {
     const { signal } = options;
     if (signal?.aborted === true) throw signal.reason;
     await this.#admit(key, cost, (turns) => turns.acquire(options));
-    return leaseOf(cost);
+    return this.#leaseOf(key, cost);
+  }
+
+  #leaseOf(key: string, cost: number): Lease {
+    const correct = (difference: number, takenAt: number): void =>
+      this.#correct(key, difference, takenAt);
+    return new UnitLease(cost, { name: this.name, correct }, this.#queue.clock.monotonic());
   }
 
   runInCall<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
@@ -352,23 +359,35 @@ export class RateTable implements KeyTable {
 
   change(key: string, change: RateChange): void {
     const now = this.#queue.clock.monotonic();
-    const needless = change.kind === 'reset' || (change.kind === 'charge' && change.units < 0);
-    // Of a key that is not kept, nothing can be forgotten or given back.
-    if (needless && this.#index.find(key) === NONE) return;
+    if (change.kind === 'charge') {
+      this.#correct(key, change.units);
+      return;
+    }
+    // Of a key that is not kept, nothing can be forgotten.
+    if (change.kind === 'reset' && this.#index.find(key) === NONE) return;
     const slot = this.#use(key, now);
     if (slot === NONE) throw this.#refuse(1);
     if (change.kind === 'reset') {
       this.#clear(slot);
       this.#fresh(slot, key, now);
-    } else if (change.kind === 'charge') {
-      const rule = this.ruleOf(slot);
-      adjust(rule, this.#state, slot * rule.slots, now, change.units);
-      this.#formers.adjust(slot, now, change.units);
     } else if (change.durationMs > 0) {
       this.#blocked.set(slot, now + change.durationMs);
     } else {
       this.#blocked.delete(slot);
     }
+    this.#waiting.get(slot)?.turns.changed();
+  }
+
+  /** Uses units of a key without a call, or gives back what it took then. */
+  #correct(key: string, units: number, takenAt?: number): void {
+    const now = this.#queue.clock.monotonic();
+    // Of a key that is not kept, nothing can be given back.
+    if (units < 0 && this.#index.find(key) === NONE) return;
+    const slot = this.#use(key, now);
+    if (slot === NONE) throw this.#refuse(1);
+    const rule = this.ruleOf(slot);
+    adjust(rule, this.#state, slot * rule.slots, now, units, takenAt);
+    this.#formers.adjust(slot, now, units);
     this.#waiting.get(slot)?.turns.changed();
   }
 

@@ -8,7 +8,7 @@ import {
   unitsOf,
 } from '../changes/rate-controls.ts';
 import { WITH_RULE } from '../keyed/brand.ts';
-import { leaseOf } from '../lease.ts';
+import { UnitLease, type UnitSource } from '../lease.ts';
 import type {
   AcquireOptions,
   Decision,
@@ -62,7 +62,10 @@ export interface RateParts extends Observation {
 }
 
 /** A limiter of units per time: a rule with its state, a queue, and an observer. */
-export class RuleLimiter<L extends object> extends PolicyBase implements RateLimiter, Gate {
+export class RuleLimiter<L extends object>
+  extends PolicyBase
+  implements RateLimiter, Gate, UnitSource
+{
   readonly rule: Rule<L>;
   readonly options: ResolvedQueueOptions;
   readonly #state: Float64Array;
@@ -100,11 +103,20 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
 
   tryAcquire(options?: AcquireOptions): Lease | undefined {
     const cost = options === undefined ? 1 : this.#turns.costOf(options);
-    return this.#turns.tryEnter(cost) ? leaseOf(cost) : undefined;
+    return this.#turns.tryEnter(cost) ? this.#leaseOf(cost) : undefined;
   }
 
   async acquire(options?: AcquireOptions): Promise<Lease> {
-    return leaseOf(await this.#turns.acquire(options));
+    return this.#leaseOf(await this.#turns.acquire(options));
+  }
+
+  #leaseOf(cost: number): Lease {
+    return new UnitLease(cost, this, this.clock.monotonic());
+  }
+
+  correct(difference: number, takenAt: number): void {
+    adjust(this.rule, this.#state, 0, this.clock.monotonic(), difference, takenAt);
+    this.#turns.changed();
   }
 
   take(options: AcquireOptions = {}): Decision {
@@ -114,7 +126,7 @@ export class RuleLimiter<L extends object> extends PolicyBase implements RateLim
       ...this.peek(),
       allowed,
       retryAfterMs: allowed ? 0 : this.delay(cost),
-      lease: allowed ? leaseOf(cost) : undefined,
+      lease: allowed ? this.#leaseOf(cost) : undefined,
     };
   }
 

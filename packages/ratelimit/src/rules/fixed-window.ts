@@ -63,8 +63,9 @@ export class FixedWindowRule implements Rule<WindowLevels> {
     state[at + USED] = used + units;
   }
 
-  credit(state: Float64Array, at: number, now: number, units: number): void {
-    if (this.#startOf(state, at, now) !== state[at + STARTED_AT]) return;
+  credit(state: Float64Array, at: number, now: number, units: number, takenAt: number = now): void {
+    const started = state[at + STARTED_AT]!;
+    if (this.#startOf(state, at, now) !== started || takenAt < started) return;
     state[at + USED] = Math.max(0, state[at + USED]! - units);
   }
 

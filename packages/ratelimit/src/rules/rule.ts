@@ -44,8 +44,13 @@ export interface Rule<Levels extends object = object> {
    * up; a window counts all of them.
    */
   charge(state: Float64Array, at: number, now: number, units: number): void;
-  /** Gives back units, whoever has used them; at most all of them. */
-  credit(state: Float64Array, at: number, now: number, units: number): void;
+  /**
+   * Gives back units, whoever has used them; at most all of them.
+   *
+   * @param takenAt - when they were taken, where that is known: a window gives them back only while it
+   * still counts them. By default the last ones
+   */
+  credit(state: Float64Array, at: number, now: number, units: number, takenAt?: number): void;
   /** Creates the forecast of a queue, where it takes more than `delay`. */
   createForecast?(): Forecast;
   /** What is in use, oldest first: charged again at these times, it is in use as long as here. */

@@ -90,12 +90,15 @@ export class SlidingWindowRule implements Rule<WindowLevels> {
     this.#add(state, at, this.#advance(state, at, now), units);
   }
 
-  credit(state: Float64Array, at: number, now: number, units: number): void {
+  credit(state: Float64Array, at: number, now: number, units: number, takenAt?: number): void {
     const newest = this.#advance(state, at, now);
+    const from = takenAt === undefined ? newest : Math.floor(takenAt / this.#segmentMs);
+    const oldest = takenAt === undefined ? newest - this.#counted + 1 : from;
     let left = units;
-    for (let age = 0; age < this.#counted && left > 0; age++) {
-      const count = state[at + this.#place(newest - age)]!;
-      this.#add(state, at, newest - age, -Math.min(count, left));
+    for (let segment = from; segment >= oldest && left > 0; segment--) {
+      if (newest - segment >= this.#counted) break; // it counts no more
+      const count = state[at + this.#place(segment)]!;
+      this.#add(state, at, segment, -Math.min(count, left));
       left -= count;
     }
     // Fractions leave rounding behind; of a window of which nothing is used, nothing is left.

@@ -1,8 +1,8 @@
 import { listenForAbort, stopListening } from '@temper/core/policy';
 import { MAX_BLOCK_MS } from '../changes/rate-controls.ts';
 import { boundedKey } from '../keyed/bounded-key.ts';
-import { leaseOf } from '../lease.ts';
-import type { LimitState } from '../limiter.ts';
+import { UnitLease } from '../lease.ts';
+import type { Lease, LimitState } from '../limiter.ts';
 import type { Levels } from '../observer.ts';
 import { TOLERANCE } from '../rules/rule.ts';
 import {
@@ -15,6 +15,7 @@ import {
   type TurnRequest,
 } from './backend.ts';
 import { type BatchHandler, BatchQueue, type QueuedCall, type Reply } from './batch-queue.ts';
+import { StoreUnavailableError } from './errors.ts';
 import { LocalBudgets } from './local-budgets.ts';
 import { LocalLimits, localRate } from './local-limits.ts';
 import type { ResolvedSharedRateLimit } from './options.ts';
@@ -83,16 +84,14 @@ export class RateBackend implements SharedBackend {
   async acquire({ key, cost, deadline, signal, caller }: TurnRequest): Promise<Turn> {
     const rule = this.#plans.of(key);
     if (!this.#contended(key) && this.#budgets?.take(key, rule, cost) === true) {
-      const undo = (): void => this.#budgets?.putBack(key, rule, cost);
-      return { lease: leaseOf(cost), waited: false, undo };
+      const undo = (units = cost): void => this.#budgets?.putBack(key, rule, units);
+      return { lease: this.#leaseOf(key, cost, undo), waited: false, undo };
     }
     const { grant, waited } = await this.#queueOf(key).join(cost, deadline, signal, caller);
     if (grant.waitMs > 0) await this.#hold(key, cost, grant, signal);
-    return {
-      lease: leaseOf(cost),
-      waited: waited || grant.waitMs > 0,
-      undo: () => this.#giveBack(key, cost, grant),
-    };
+    const undo = (): void => this.#giveBack(key, cost, grant);
+    const lease = this.#leaseOf(key, cost, (units) => this.#return(key, units, grant));
+    return { lease, waited: waited || grant.waitMs > 0, undo };
   }
 
   /** Waits until units that are taken already may be used. */
@@ -212,11 +211,28 @@ export class RateBackend implements SharedBackend {
     return result;
   }
 
-  #giveBack(key: string, cost: number, { rule, receipt }: Omit<Grant, 'waitMs'>): void {
+  #giveBack(key: string, cost: number, grant: Omit<Grant, 'waitMs'>): void {
+    void ignoringFailure(async () => this.#return(key, cost, grant));
+  }
+
+  #return(key: string, cost: number, { rule, receipt }: Omit<Grant, 'waitMs'>): Promise<void> {
     const { store, name: limiter } = this.#parts.options;
-    void ignoringFailure(async () =>
-      store.giveBack({ limiter, key: boundedKey(key), rule, cost, receipt }),
-    );
+    return store.giveBack({ limiter, key: boundedKey(key), rule, cost, receipt });
+  }
+
+  /** @param giveBack - gives some of the units back */
+  #leaseOf(key: string, cost: number, giveBack: (units: number) => void | Promise<void>): Lease {
+    const { name } = this.#parts.options;
+    const correct = async (difference: number): Promise<void> => {
+      try {
+        if (difference < 0) await giveBack(-difference);
+        else await this.change(key, { kind: 'charge', units: difference });
+      } catch (error) {
+        throw new StoreUnavailableError(name, error instanceof StoreFailure ? error.cause : error);
+      }
+      this.#queues.get(key)?.wake();
+    };
+    return new UnitLease(cost, { name, correct }, 0);
   }
 
   async take(key: string, cost: number): Promise<Answer> {
@@ -246,9 +262,11 @@ export class RateBackend implements SharedBackend {
       const decision = { ...state, allowed: false, retryAfterMs, lease: undefined };
       return { decision, undo: () => undefined };
     }
+    const grant = { rule, receipt: answer.receipt };
+    const lease = this.#leaseOf(key, cost, (units) => this.#return(key, units, grant));
     return {
-      decision: { ...state, allowed: true, retryAfterMs: 0, lease: leaseOf(cost) },
-      undo: () => this.#giveBack(key, cost, { rule, receipt: answer.receipt }),
+      decision: { ...state, allowed: true, retryAfterMs: 0, lease },
+      undo: () => this.#giveBack(key, cost, grant),
     };
   }
 
@@ -260,10 +278,11 @@ export class RateBackend implements SharedBackend {
     const remaining = Math.floor(budgets.left(key));
     const state = { limit, windowMs, remaining, resetMs: undefined };
     if (budgets.take(key, rule, cost)) {
-      const lease = leaseOf(cost);
+      const undo = (units = cost): void => budgets.putBack(key, rule, units);
+      const lease = this.#leaseOf(key, cost, undo);
       const left = Math.floor(budgets.left(key));
       const decision = { ...state, remaining: left, allowed: true, retryAfterMs: 0, lease };
-      return { decision, undo: () => budgets.putBack(key, rule, cost) };
+      return { decision, undo };
     }
     const retryAfterMs = budgets.refusedFor(key, rule, cost);
     if (retryAfterMs === 0) return undefined;

@@ -2,7 +2,7 @@ import type { Operation } from '@temper/core';
 import { Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
-import { leaseOf } from '../lease.ts';
+import { UnitLease } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
 import type { Levels } from '../observer.ts';
 import type { RefusalListener } from '../refusals.ts';
@@ -183,7 +183,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
         {
           store: () => this.#backend.acquire(limited),
           local: () => this.#acquireLocally(limited),
-          open: () => turnOf(leaseOf(cost), false),
+          open: () => turnOf(this.#uncounted(cost), false),
         },
         call,
       );
@@ -258,9 +258,14 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
   }
 
   #passUnchecked(key: string, cost: number): Answer {
-    const lease = leaseOf(cost);
+    const lease = this.#uncounted(cost);
     const decision = { ...this.#backend.unused(key), allowed: true, retryAfterMs: 0, lease };
     return { decision, undo: () => undefined };
+  }
+
+  /** The lease of units that nobody has counted. */
+  #uncounted(cost: number): Lease {
+    return new UnitLease(cost, { name: this.name, correct: () => undefined }, 0);
   }
 
   get #queued(): number {

@@ -12,14 +12,19 @@ import {
   rateLimitMiddleware,
 } from '../../src/http/index.ts';
 
-/** Handles a request that passed. */
-export type Handle = () => Promise<string>;
+/** Handles a request that passed; the status is 200 by default. */
+export type Handle = (path: string) => Promise<string | readonly [status: number, text: string]>;
 /** Starts a server behind one middleware, or two. @returns its address */
 export type Serve = (
   options: HttpRateLimitOptions,
   handle: Handle,
   more?: HttpRateLimitOptions,
 ) => Promise<string>;
+
+const answerOf = async (handle: Handle, path: string): Promise<readonly [number, string]> => {
+  const answer = await handle(path);
+  return typeof answer === 'string' ? [200, answer] : answer;
+};
 
 const closing: (() => Promise<unknown>)[] = [];
 
@@ -56,7 +61,10 @@ export const frameworks: [string, Serve][] = [
       return listen((request, response) => {
         const end = async (error?: unknown): Promise<void> => {
           if (error !== undefined) response.writeHead(500).end((error as Error).message);
-          else response.end(await handle());
+          else {
+            const [status, text] = await answerOf(handle, request.url ?? '');
+            response.writeHead(status).end(text);
+          }
         };
         first(request, response, (error) => {
           if (error === undefined && second !== undefined) second(request, response, end);
@@ -71,7 +79,10 @@ export const frameworks: [string, Serve][] = [
       const app = express();
       app.use(rateLimitMiddleware(options));
       if (more !== undefined) app.use(rateLimitMiddleware(more));
-      app.get('/', async (_, response) => void response.send(await handle()));
+      app.get('/{*path}', async (request, response) => {
+        const [status, text] = await answerOf(handle, request.path);
+        response.status(status).send(text);
+      });
       app.use(((error, _request, response, _next) => {
         response.status(500).send((error as Error).message);
       }) as express.ErrorRequestHandler);
@@ -85,7 +96,10 @@ export const frameworks: [string, Serve][] = [
       closing.push(() => app.close());
       await app.register(fastifyRateLimit, options);
       if (more !== undefined) await app.register(fastifyRateLimit, more);
-      app.get('/', handle);
+      app.get('*', async (request, reply) => {
+        const [status, text] = await answerOf(handle, request.url);
+        return reply.code(status).send(text);
+      });
       return app.listen({ host: '127.0.0.1', port: 0 });
     },
   ],
@@ -95,7 +109,10 @@ export const frameworks: [string, Serve][] = [
       const app = new Hono();
       app.use(honoRateLimit(options));
       if (more !== undefined) app.use(honoRateLimit(more));
-      app.get('/', async (context) => context.text(await handle()));
+      app.get('*', async (context) => {
+        const [status, text] = await answerOf(handle, context.req.path);
+        return context.text(text, status as 200);
+      });
       app.onError((error, context) => context.text(error.message, 500));
       const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }) as Server;
       closeLater(server);
