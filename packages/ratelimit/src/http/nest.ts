@@ -19,13 +19,12 @@ export interface NestGuard {
 /** Options of {@link nestRateLimitGuard}. */
 export interface NestRateLimitOptions extends HttpRateLimitOptions {
   /**
-   * Creates what is thrown for a refused request, such as `(body, status) => new HttpException(body,
-   * status)`, so that Nest's exception filters answer. The fields of the limits are set by then.
+   * Creates what is thrown for a refused request, so that Nest's exception filters answer:
+   * `(body, status) => new HttpException(body, status)`. The fields of the limits are set by then.
    *
    * @param body - the problem detail, or the body that `respond` asked for
-   * @defaultValue an error with the `statusCode` and a message, of which Nest's own filter makes the body
    */
-  readonly exception?: (body: unknown, status: number) => unknown;
+  readonly exception: (body: object | string, status: number) => unknown;
 }
 
 const OWNER = 'nestRateLimitGuard';
@@ -51,14 +50,14 @@ type NestResponse = ServerResponse | { readonly raw: ServerResponse };
  * ```ts
  * app.useGlobalGuards(nestRateLimitGuard({
  *   limits: [{ name: 'per-client', limiter: perClient, key: 'address' }],
- *   exception: (body, status) => new HttpException(body as object, status),
+ *   exception: (body, status) => new HttpException(body, status),
  * }));
  * ```
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function nestRateLimitGuard(options: NestRateLimitOptions): NestGuard {
-  const { exception = refused, ...rest } = options ?? {};
+  const { exception, ...rest } = options ?? ({} as NestRateLimitOptions);
   const guard = new HttpGuard(OWNER, rest);
   checkType(OWNER, 'exception', exception, 'function');
   return {
@@ -91,10 +90,3 @@ export function nestRateLimitGuard(options: NestRateLimitOptions): NestGuard {
 
 const rawOf = (response: NestResponse): ServerResponse =>
   'raw' in response ? response.raw : response;
-
-/** Nest's base filter makes a response of `statusCode` and `message`. */
-function refused(body: unknown, statusCode: number): Error {
-  const { title } = body as { title?: unknown };
-  const message = typeof title === 'string' ? title : String(body);
-  return Object.assign(new Error(message), { statusCode });
-}

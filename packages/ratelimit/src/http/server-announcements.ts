@@ -1,6 +1,7 @@
 import { parseRetryAfter } from '@temper/core/policy';
 import { encodeBase64 } from './base64.ts';
 import { parseRateLimit, parseRateLimitPolicy, type QuotaPolicy } from './fields.ts';
+import { olderLimit } from './older-announcements.ts';
 import { fieldOf, type ResponseLike } from './response-fields.ts';
 import type { AnnouncedLimit } from './server-limits.ts';
 
@@ -8,10 +9,15 @@ import type { AnnouncedLimit } from './server-limits.ts';
 const DEFAULT_RESET_MS = 1000;
 /** Key of the limit that `Retry-After` sets; no name from a field can be equal to it. */
 const RETRY_AFTER = '\n';
+/** Key of the limit that the fields of older drafts announce. */
+const OLDER = '\n\n';
 /** Most policies that are kept. */
 const MAX_POLICIES = 64;
 
-/** Reads the limits that a server announces in `RateLimit-Policy`, `RateLimit` and `Retry-After`. */
+/**
+ * Reads the limits that a server announces in `RateLimit-Policy`, `RateLimit` and `Retry-After`, or in the
+ * fields of older drafts and `X-RateLimit-*`.
+ */
 export class ServerAnnouncements {
   readonly #policies = new Map<string, QuotaPolicy>();
   /** In base64; `undefined` for all. */
@@ -41,7 +47,15 @@ export class ServerAnnouncements {
     const retryAfterMs = retryAfterOf(response, now);
     if (retryAfterMs !== undefined) limits.push(this.#limit(RETRY_AFTER, 0, retryAfterMs));
     this.#readPolicies(fieldOf(response, 'ratelimit-policy') ?? '');
-    for (const limit of parseRateLimit(fieldOf(response, 'ratelimit') ?? '') ?? []) {
+    const named = parseRateLimit(fieldOf(response, 'ratelimit') ?? '');
+    const older = named === undefined ? olderLimit(response, now) : undefined;
+    if (older !== undefined) {
+      const { remaining, resetMs = DEFAULT_RESET_MS } = older;
+      limits.push(
+        this.#limit(OLDER, remaining, remaining === 0 ? (retryAfterMs ?? resetMs) : resetMs),
+      );
+    }
+    for (const limit of named ?? []) {
       const { name, remaining, partitionKey } = limit;
       const partition = partitionKey === undefined ? '' : encodeBase64(partitionKey);
       if (this.#partition !== undefined && partition !== this.#partition) continue;
