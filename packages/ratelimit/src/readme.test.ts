@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import * as nodeHttp from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { stripTypes } from '@temper/testkit/repository/strip-types';
 import { describe, expect, it } from 'vitest';
+import { withFrameworks } from '../test/http/readme-applications.ts';
 import * as adaptive from './adaptive/index.ts';
 import { ADAPTIVE_DEFAULTS } from './adaptive/options.ts';
 import { CLIENT_DEFAULTS } from './http/client-options.ts';
@@ -43,7 +45,7 @@ function tables(...header: readonly string[]): string[][][] {
 /** The blocks of code, with their imports replaced by {@link DOORS}. */
 const BLOCKS = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) =>
   stripTypes(code).replace(
-    /import (\{.*\}) from '(.*)';/g,
+    /import (\{[^}]*\}) from '(.*)';/g,
     (_, names, door) => `const ${names} = doors['${door}'];`,
   ),
 );
@@ -60,7 +62,7 @@ async function run(block: number, names: string): ReturnType<Block> {
   return new AsyncFunction('doors', `${BLOCKS[block]}; return { ${names} };`)(DOORS);
 }
 // biome-ignore lint/suspicious/noExplicitAny: the variables of a block have the types of the package
-type Block = (doors: typeof DOORS) => Promise<any>;
+type Block = (doors: typeof DOORS, yours?: never) => Promise<any>;
 const AsyncFunction = (async () => {}).constructor as new (...args: string[]) => Block;
 
 const bare = (cell = ''): string => cell.replaceAll('`', '');
@@ -179,8 +181,62 @@ describe('the README', () => {
     }
   });
 
+  it('has an example that counts failed logins', async () => {
+    const { login, failures } = await run(6, 'login, failures');
+    const server = nodeHttp.createServer((request, response) => {
+      login(request, response, () =>
+        response.writeHead(request.url === '/right' ? 200 : 401).end(),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      // Behind a proxy in a private network, and not: then no header is believed.
+      const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+      const left = () => failures.peek({ key: '127.0.0.1' }).remaining;
+      for (let wrong = 1; wrong <= 5; wrong++) {
+        expect((await ask('/right')).status).toBe(200);
+        await expect.poll(left).toBe(6 - wrong);
+        expect((await ask('/wrong')).status).toBe(401);
+        await expect.poll(left).toBe(5 - wrong);
+      }
+      const refused = await ask('/right');
+      expect(refused.status).toBe(429);
+      expect(await refused.json()).toEqual({
+        error: 'Too many attempts.',
+        retryAfterSeconds: 3600,
+      });
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it('has an example for each framework, which limits in it', async () => {
+    const make = () => root.keyed({ template: root.fixedWindow({ limit: 1 }) });
+    const limits = [{ name: 'client', limiter: make(), key: () => 'ann' }];
+    await withFrameworks(async (yours, ask) => {
+      const values = { ...yours, limits };
+      const names = Object.keys(values).join(', ');
+      const code = `const { ${names} } = yours; ${BLOCKS[7]}; return { serve };`;
+      const { serve } = await new AsyncFunction('doors', 'yours', code)(DOORS, values as never);
+      expect((await serve(new Request('https://a.example/'))).status).toBe(200);
+      // All of them ask one limit, which is used up.
+      expect((await serve(new Request('https://a.example/'))).status).toBe(429);
+      expect(await ask()).toEqual({
+        express: 429,
+        fastify: 429,
+        hono: 429,
+        nest: 429,
+        upgrade: 429,
+      });
+      limits[0]!.limiter.reset({ key: 'ann' });
+      expect((await ask()).express).toBe(200);
+    });
+  });
+
   it('has no block of code that is not executed here', () => {
-    expect(BLOCKS).toHaveLength(6);
+    expect(BLOCKS).toHaveLength(8);
   });
 
   it('has a table of options for every function', () => {

@@ -67,6 +67,7 @@ export function rateLimitStoreLaws(
     law('serves no call behind one that can wait, and holds none up for one that cannot', order),
     law('grants places one second ahead, and no further', reservation),
     random('takes units back in any order', returned),
+    law('takes a part of the units back, while it counts', partlyReturned),
     random('refuses no key for longer than its rule or its block can mean', adjusted),
     law('blocks, charges, credits and resets a key', changed),
     random('never grants more permits than the limit, and frees expired ones', permits),
@@ -323,6 +324,37 @@ async function returned(test: StoreUnderTest, chance: Chance): Promise<void> {
   for (const receipt of receipts) await store.giveBack({ ...KEY, rule: each, cost: 1, receipt });
   const { remaining } = await store.take({ ...KEY, rule: each, calls: [] });
   assert(remaining === capacityOf(each), `${remaining} of ${capacityOf(each)} left`);
+}
+
+async function partlyReturned(test: StoreUnderTest): Promise<void> {
+  const { store } = test;
+  const kinds: StoreRule[] = [
+    { kind: 'token-bucket', limit: 10, windowMs: HOUR, burst: 10 },
+    { kind: 'sliding-window', limit: 10, windowMs: HOUR, segments: 2 },
+    { kind: 'fixed-window', limit: 10, windowMs: HOUR },
+  ];
+  for (const each of kinds) {
+    const request = { limiter: `part ${each.kind}`, key: 'k', rule: each };
+    const take = async (cost: number): Promise<string> => {
+      const [answer] = (await store.take({ ...request, calls: [{ cost, maxWaitMs: 0 }] })).answers;
+      if (answer?.taken !== true) throw new Error(`${each.kind}: ${cost} units were refused`);
+      return answer.receipt;
+    };
+    const expectLeft = async (expected: number, after: string): Promise<void> => {
+      const { remaining } = await store.take({ ...request, calls: [] });
+      assert(remaining === expected, `${each.kind}: ${remaining} left after ${after}`);
+    };
+    const first = await take(4);
+    await store.giveBack({ ...request, cost: 3, receipt: first });
+    await expectLeft(9, 'all but one of 4 units came back');
+    // Longer than any window counts: what was taken then is no part of what is used now.
+    await test.pass(2 * HOUR);
+    await take(6);
+    if (each.kind !== 'token-bucket') {
+      await store.giveBack({ ...request, cost: 1, receipt: first });
+      await expectLeft(4, 'a unit of a window that is over came back');
+    }
+  }
 }
 
 async function changed(test: StoreUnderTest): Promise<void> {

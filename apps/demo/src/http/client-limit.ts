@@ -53,7 +53,13 @@ export class ClientLimit implements Disposable {
       const value = headers[name];
       return Array.isArray(value) ? value.join(', ') : value;
     };
-    const { refusal, fields } = await this.#guard.ask({ raw: request, method, url, remote: ip, header });
+    const { refusal, fields } = await this.#guard.ask({
+      raw: request,
+      method,
+      url,
+      remote: ip,
+      header,
+    });
     if (refusal === undefined) return fields;
     this.#options.onRefusal(NAME, this.#options.clientOf(request));
     const seconds = Number(fields['Retry-After'] ?? 1);

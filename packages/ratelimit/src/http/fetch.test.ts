@@ -34,6 +34,29 @@ describe('fetchRateLimit', () => {
     expect(await second.json()).toMatchObject({ 'violated-policies': ['per-client'] });
   });
 
+  it('counts by the answer, once its body has been read', async () => {
+    const limiter = tokenBucket({ clock, limit: 1, windowMs: 10_000, burst: 2 });
+    const limits = [
+      {
+        name: 'a',
+        limiter,
+        countOnly: ({ status }: { status: number | undefined }) => status === 401,
+      },
+    ];
+    const limit = fetchRateLimit({ limits });
+    const answer = (status: number) => () => new Response('text', { status });
+    const ok = await limit(request(), answer(200));
+    expect(limiter.peek().remaining).toBe(1);
+    await ok.text();
+    expect(limiter.peek().remaining).toBe(2);
+    await (await limit(request(), answer(401))).text();
+    expect(limiter.peek().remaining).toBe(1);
+    await (await limit(request(), () => new Response(null, { status: 204 }))).text();
+    expect(limiter.peek().remaining).toBe(1);
+    await expect(limit(request(), () => Promise.reject(new Error('a bug')))).rejects.toThrow();
+    expect(limiter.peek().remaining).toBe(0);
+  });
+
   it('limits by the address that it is told', async () => {
     const limit = perClient({ remoteAddress: ({ headers }) => headers.get('x-real') ?? undefined });
     for (const address of ['192.0.2.1', '192.0.2.2']) {

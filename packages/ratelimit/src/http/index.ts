@@ -23,7 +23,12 @@ export {
   type HonoRateLimitOptions,
   honoRateLimit,
 } from './hono.ts';
-export { type NestGuard, type NestRateLimitOptions, nestRateLimitGuard } from './nest.ts';
+export {
+  type NestContextLike,
+  type NestGuard,
+  type NestRateLimitOptions,
+  nestRateLimitGuard,
+} from './nest.ts';
 export type {
   AnnouncedFields,
   CustomResponse,

@@ -83,6 +83,8 @@ export class BatchQueue<T> {
   readonly #waiting = new Set<QueuedCall<T>>();
   #waitingCost = 0;
   #requesting = false;
+  /** Units may have come back since the request under way was made. */
+  #woken = false;
   /** The first call that waits, and when its turn is expected. */
   #head: QueuedCall<T> | undefined;
   #headTurn = 0;
@@ -163,6 +165,7 @@ export class BatchQueue<T> {
 
   /** Units may have come back: asks again without waiting until the time that the store gave. */
   wake(): void {
+    this.#woken = this.#requesting;
     this.#retryAt = Number.NEGATIVE_INFINITY;
     this.#flush();
   }
@@ -249,9 +252,9 @@ export class BatchQueue<T> {
       }
     }
     // Those behind a call that can never be served were told to wait for it.
-    if (replies.some((reply) => reply.kind === 'refused' && reply.reason === 'cost')) {
-      this.#retryAt = Number.NEGATIVE_INFINITY;
-    }
+    const freed = replies.some((reply) => reply.kind === 'refused' && reply.reason === 'cost');
+    if (freed || this.#woken) this.#retryAt = Number.NEGATIVE_INFINITY;
+    this.#woken = false;
     this.#requesting = false;
     this.#flush();
     this.#whenEmpty();
@@ -318,6 +321,7 @@ export class BatchQueue<T> {
   #failed(asked: readonly QueuedCall<T>[], error: unknown): void {
     const all = new Set([...this.#waiting, ...asked, ...this.#arrived.splice(0)]);
     this.#requesting = false;
+    this.#woken = false;
     for (const call of all) if (!call.done) call.reject(error);
     this.#whenEmpty();
   }

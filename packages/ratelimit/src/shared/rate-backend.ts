@@ -311,6 +311,8 @@ export class RateBackend implements SharedBackend {
   /** Changes the state of a key, and asks again for the calls of this process that wait for it. */
   async change(key: string, change: RateChange): Promise<void> {
     const { store, name: limiter } = this.#parts.options;
+    // What this process holds has to be there to be used up.
+    if (change.kind === 'charge' && change.units > 0) this.#budgets?.forget(key);
     try {
       await store.change({ limiter, key: boundedKey(key), rule: this.#plans.of(key), change });
     } catch (error) {
