@@ -1,6 +1,7 @@
 import {
   checkKnown,
   checkName,
+  checkNumber,
   checkOneOf,
   checkType,
   type Defaults,
@@ -11,7 +12,7 @@ import {
   show,
   typeRule,
 } from '@temper/core/policy';
-import { blockFor } from '../changes/rate-controls.ts';
+import { MAX_BLOCK_MS } from '../changes/rate-controls.ts';
 import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import type { Decision } from '../limiter.ts';
 import type { ClientAddressOptions } from './client-address.ts';
@@ -276,7 +277,9 @@ function checkLimit(owner: string, limit: HttpLimit): void {
   const where = `${owner}: limit '${name}'`;
   checkFunctions(where, limit);
   if (problem !== undefined) checkOneOf(where, 'problem', problem, PROBLEM_NAMES);
-  if (limit.blockDurationMs !== undefined) blockFor(where, limit.blockDurationMs);
+  if (limit.blockDurationMs !== undefined) {
+    checkNumber(where, 'blockDurationMs', limit.blockDurationMs, { min: 0, max: MAX_BLOCK_MS });
+  }
   if (typeof limiter !== 'function') checkLimiter(owner, limit, limiter);
 }
 
