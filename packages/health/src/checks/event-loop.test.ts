@@ -1,22 +1,25 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Bracket } from '../../test/bounds.ts';
 import { type HealthMonitor, healthMonitor } from '../monitor.ts';
 import { eventLoopDelayCheck } from './event-loop-delay.ts';
 import { eventLoopUtilizationCheck } from './event-loop-utilization.ts';
 
-/** Blocks the event loop. */
-function stall(ms: number): void {
-  const until = performance.now() + ms;
-  while (performance.now() < until);
+/** Blocks the event loop. @returns for how long, in milliseconds, which a busy machine prolongs */
+function stall(ms: number): number {
+  const began = performance.now();
+  while (performance.now() - began < ms);
+  return performance.now() - began;
 }
 
-const monitors: HealthMonitor[] = [];
+const cleanups: (() => void)[] = [];
 afterEach(() => {
-  for (const monitor of monitors.splice(0)) monitor[Symbol.dispose]();
+  for (const clean of cleanups.splice(0)) clean();
 });
 function monitorOf(...checks: Parameters<HealthMonitor['register']>[0][]): HealthMonitor {
   const monitor = healthMonitor({ ttlMs: 0, checks });
-  monitors.push(monitor);
+  cleanups.push(() => monitor[Symbol.dispose]());
   return monitor;
 }
 
@@ -25,24 +28,51 @@ const observed = async (monitor: HealthMonitor) => {
   return { status: checks[0]?.status, value: checks[0]?.observed?.value as number };
 };
 
+/** Interval of the samples, in milliseconds. */
+const RESOLUTION_MS = 10;
+
+/** A sampler of the test's own: whatever else delays the event loop, it delays both. */
+class Control {
+  readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+
+  constructor() {
+    this.#histogram.enable();
+    cleanups.push(() => this.#histogram.disable());
+  }
+
+  /** Longest delay since the construction or the last reset, in milliseconds. */
+  max(): number {
+    return Math.max(0, this.#histogram.max / 1e6 - RESOLUTION_MS);
+  }
+
+  percentile(percentile: number): number {
+    return Math.max(0, this.#histogram.percentile(percentile) / 1e6 - RESOLUTION_MS);
+  }
+
+  reset(): void {
+    this.#histogram.reset();
+  }
+}
+
+/** The least delay that a sample shows after a stall: it was due up to one interval after its beginning. */
+const shownAfter = (stalledMs: number): number => stalledMs - 2 * RESOLUTION_MS;
+
 describe('event-loop delay', () => {
-  it('reports a small delay of an idle event loop and the duration of a real stall', async () => {
+  it('reports the delay of the event loop, and is degraded or unhealthy by it', async () => {
     const monitor = monitorOf(eventLoopDelayCheck({ degradedMs: 400, unhealthyMs: 1200 }));
+    const control = new Control();
     expect((await monitor.check()).checks[0]?.message).toBe('sampling started');
-    await sleep(100);
-    expect((await observed(monitor)).value).toBeLessThan(400);
-
-    stall(700);
-    await sleep(30);
-    const degraded = await observed(monitor);
-    expect(degraded.value).toBeGreaterThan(600);
-    expect(degraded.status).toBe(degraded.value < 1200 ? 'degraded' : 'unhealthy');
-
-    stall(1500);
-    await sleep(30);
-    const stuck = await observed(monitor);
-    expect(stuck.value).toBeGreaterThan(1400);
-    expect(stuck.status).toBe('unhealthy');
+    const judged = (value: number): string =>
+      value < 400 ? 'healthy' : value < 1200 ? 'degraded' : 'unhealthy';
+    for (const stallMs of [0, 700, 1500]) {
+      await sleep(100);
+      const stalledMs = stall(stallMs);
+      await sleep(30);
+      const { value, status } = await observed(monitor);
+      expect(value).toBeGreaterThanOrEqual(shownAfter(stalledMs));
+      expect(value).toBeLessThanOrEqual(control.max());
+      expect(status).toBe(judged(value));
+    }
   });
 
   it('detects a stall that begins in the same tick as a probe', async () => {
@@ -51,25 +81,26 @@ describe('event-loop delay', () => {
     await sleep(50);
     for (let round = 0; round < 3; round++) {
       await monitor.check();
-      stall(500);
+      const stalledMs = stall(500);
       await sleep(30);
-      expect((await observed(monitor)).value).toBeGreaterThan(400);
+      expect((await observed(monitor)).value).toBeGreaterThanOrEqual(shownAfter(stalledMs));
     }
   });
 
   it('no longer reports a stall two probes later', async () => {
     const monitor = monitorOf(eventLoopDelayCheck({ degradedMs: 150 }));
+    const control = new Control();
     await monitor.check();
     await sleep(30);
-    stall(2000);
+    const stalledMs = stall(1000);
     await sleep(30);
-    const seen: string[] = [];
-    for (let round = 0; round < 3; round++) {
-      // Only the stall takes that long; a busy machine delays the loop by less.
-      seen.push((await observed(monitor)).value > 1800 ? 'late' : 'in time');
-      await sleep(50);
-    }
-    expect(seen).toEqual(['late', 'late', 'in time']);
+    expect((await observed(monitor)).value).toBeGreaterThanOrEqual(shownAfter(stalledMs));
+    control.reset();
+    await sleep(50);
+    expect((await observed(monitor)).value).toBeGreaterThanOrEqual(shownAfter(stalledMs));
+    await sleep(50);
+    // What has delayed the loop since is the machine, and the control has seen it too.
+    expect((await observed(monitor)).value).toBeLessThanOrEqual(control.max());
   });
 
   it('is in readiness by default and supports percentiles', async () => {
@@ -77,30 +108,34 @@ describe('event-loop delay', () => {
     expect(check.groups).toEqual(['readiness']);
     const monitor = monitorOf(check);
     await monitor.check();
+    const control = new Control();
     await sleep(200);
-    stall(300);
+    const stalledMs = stall(1000);
     await sleep(200);
-    expect((await observed(monitor)).value).toBeLessThan(250);
+    const { value } = await observed(monitor);
+    // Both sample about thirty times, and may differ in the first and the last.
+    expect(value).toBeLessThan(stalledMs / 2);
+    expect(value).toBeLessThanOrEqual(control.percentile(75) * 1.01 + 1);
+    expect(value).toBeGreaterThanOrEqual(control.percentile(25) * 0.99 - 1);
   });
 });
 
 describe('event-loop utilization', () => {
-  it('reports event loop utilization since the previous probe', async () => {
-    const monitor = monitorOf(eventLoopUtilizationCheck({ degraded: 0.7, unhealthy: 2 }));
-    await monitor.check();
-    let idle: Awaited<ReturnType<typeof observed>>;
-    // Other work on the machine also makes a loop look busy that has nothing to do.
-    do {
-      await sleep(200);
-      idle = await observed(monitor);
-    } while (idle.value >= 0.7);
-    expect(idle.status).toBe('healthy');
-    for (let turn = 0; turn < 10; turn++) {
-      stall(20);
-      await sleep(0);
+  it('reports the utilization since the previous probe, and is degraded by it', async () => {
+    // All of the time, so that any pause suffices to be healthy, on a busy machine too.
+    const monitor = monitorOf(eventLoopUtilizationCheck({ degraded: 1, unhealthy: 2 }));
+    const bracket = new Bracket();
+    const probe = () => bracket.around(() => observed(monitor));
+    await probe();
+    await sleep(200);
+    const idle = await probe();
+    expect(idle.value.status).toBe('healthy');
+    stall(100);
+    const busy = await probe();
+    expect(busy.value).toEqual({ status: 'degraded', value: 1 });
+    for (const { value, loop } of [idle, busy]) {
+      expect(value.value).toBeGreaterThanOrEqual(loop.min);
+      expect(value.value).toBeLessThanOrEqual(loop.max);
     }
-    const busy = await observed(monitor);
-    expect(busy.value).toBeGreaterThan(0.7);
-    expect(busy.status).toBe('degraded');
   });
 });
