@@ -84,8 +84,8 @@ export default {
         'test/**/*.test.ts',
       ],
       project: ['src/**/*.ts', 'test/**/*.ts'],
-      // Next loads them.
-      ignoreDependencies: ['react', 'react-dom'],
+      // Next loads React; the suite starts PM2 by its path.
+      ignoreDependencies: ['react', 'react-dom', 'pm2'],
     },
     compat: {
       // Run by .ci/run and the workflow, and the environments that run.mjs finds by their place.
@@ -102,5 +102,5 @@ export default {
   // One list of patterns serves all packages, and not each package has a file for each pattern.
   treatConfigHintsAsErrors: false,
   // System programs that tests start; .ci/run installs what a machine lacks.
-  ignoreBinaries: ['cc', 'mount', 'umount', 'openssl', 'redis-server'],
+  ignoreBinaries: ['cc', 'mount', 'umount', 'unshare', 'openssl', 'redis-server'],
 };

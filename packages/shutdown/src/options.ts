@@ -126,7 +126,7 @@ export interface GracefulShutdownOptions {
   readonly telemetry?: TelemetryLike | readonly TelemetryLike[];
   /**
    * Whether an uncaught exception begins the shutdown instead of ending the process immediately. The
-   * listener is added together with the signal listeners.
+   * listener is there from the beginning, with or without `signals`.
    *
    * @defaultValue false
    */
@@ -143,8 +143,9 @@ export interface GracefulShutdownOptions {
   readonly beforeExit?: boolean;
   /**
    * Messages from the parent process that begin the shutdown, such as `'shutdown'`, which PM2 sends with
-   * `shutdown_with_message`. The listener is added together with the signal listeners; Node delivers
-   * messages as soon as there is one.
+   * `shutdown_with_message`. PM2 7 sends SIGINT nevertheless when it reloads a cluster, so listen to that
+   * as well. The listener is there from the beginning, with or without `signals`; Node delivers messages
+   * as soon as there is one.
    *
    * @defaultValue none
    */

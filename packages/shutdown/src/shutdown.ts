@@ -88,8 +88,8 @@ export interface GracefulShutdown extends Disposable, AsyncDisposable {
   /** Open requests and pending tracked promises. */
   inFlight(): number;
   /**
-   * Adds listeners for signals, and for uncaught errors if the options ask for them. Disposing of the
-   * result removes those that no other call of `listen()` and no option has asked for.
+   * Adds listeners for signals and for the end of the event loop. Disposing of the result removes those
+   * that no other call of `listen()` and no option has asked for.
    *
    * @param signals - default: SIGTERM and SIGINT
    * @throws {TypeError} when `signals` is no array of signals that this platform knows
@@ -109,6 +109,12 @@ export interface GracefulShutdown extends Disposable, AsyncDisposable {
   [Symbol.dispose](): void;
   /** Waits for the complete shutdown, then disposes. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Whether an option asks for listeners that are there from the beginning. */
+function asksToListen(options: ResolvedShutdownOptions): boolean {
+  const { signals, messages, uncaughtExceptions, unhandledRejections } = options;
+  return signals.length + messages.length > 0 || uncaughtExceptions || unhandledRejections;
 }
 
 class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
@@ -142,7 +148,7 @@ class Shutdown implements GracefulShutdown, InterruptibleShutdown, Service {
     this.handlers = handlerCounts(this);
     this.#gauge = observeShutdown(this);
     this.#events = new ProcessEvents(options, this);
-    if (options.signals.length > 0) this.listen(options.signals);
+    if (asksToListen(options)) this.listen(options.signals);
   }
 
   get state(): ShutdownState {

@@ -34,22 +34,47 @@ function setUp(options: GracefulShutdownOptions = {}) {
 const never = () => new Promise<never>(() => {});
 
 describe('signal listeners', () => {
-  it('adds process listeners only when listen() is called', () => {
-    const listeners = () =>
-      ['SIGTERM', 'SIGINT', 'uncaughtException', 'unhandledRejection'].map((event) =>
-        process.listenerCount(event),
-      );
-    const before = listeners();
-    const shutdown = gracefulShutdown({ uncaughtExceptions: true });
+  const EVENTS = ['SIGTERM', 'SIGINT', 'message', 'uncaughtException', 'unhandledRejection'];
+  const listeners = () => EVENTS.filter((event) => process.listenerCount(event) > before(event));
+  const present = new Map(EVENTS.map((event) => [event, process.listenerCount(event)]));
+  const before = (event: string): number => present.get(event) ?? 0;
+
+  it('adds process listeners only when listen() is called, unless an option asks for them', () => {
+    const shutdown = gracefulShutdown();
     made.push(shutdown);
-    expect(listeners()).toEqual(before);
+    expect(listeners()).toEqual([]);
     const listening = shutdown.listen();
-    expect(listeners()).toEqual(before.map((count, index) => count + (index < 3 ? 1 : 0)));
+    expect(listeners()).toEqual(['SIGTERM', 'SIGINT']);
     const again = shutdown.listen();
-    expect(listeners()).toEqual(before.map((count, index) => count + (index < 3 ? 1 : 0)));
     listening[Symbol.dispose]();
+    expect(listeners()).toEqual(['SIGTERM', 'SIGINT']);
     again[Symbol.dispose]();
-    expect(listeners()).toEqual(before);
+    expect(listeners()).toEqual([]);
+  });
+
+  it.each<[GracefulShutdownOptions, string]>([
+    [{ messages: ['shutdown'] }, 'message'],
+    [{ uncaughtExceptions: true }, 'uncaughtException'],
+    [{ unhandledRejections: true }, 'unhandledRejection'],
+  ])('adds the listener that %o asks for, without signals', (options, event) => {
+    const shutdown = gracefulShutdown(options);
+    expect(listeners()).toEqual([event]);
+    shutdown.listen()[Symbol.dispose]();
+    expect(listeners()).toEqual([event]);
+    shutdown[Symbol.dispose]();
+    expect(listeners()).toEqual([]);
+  });
+
+  it('begins the shutdown with a message of the parent process, without signals', async () => {
+    const { shutdown, processExit } = setUp({ signals: [], messages: ['shutdown'] });
+    process.emit('message', 'something else', undefined);
+    process.emit('message', { type: 'shutdown' }, undefined);
+    expect(shutdown.state).toBe('running');
+    process.emit('message', 'shutdown', undefined);
+    expect(shutdown.state).toBe('stopping');
+    await settle();
+    expect(shutdown.stats().report?.reason).toEqual({ kind: 'message', message: 'shutdown' });
+    expect(processExit.setExitCode).toHaveBeenCalledWith(0);
   });
 });
 

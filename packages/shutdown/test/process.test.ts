@@ -38,15 +38,16 @@ it('does not keep the process alive for a tracked promise that can never settle,
   });
 }, 30_000);
 
-it('adds no listener to the process before listen() is called', async () => {
+it('adds no listener to the process before listen() is called or an option asks for it', async () => {
   const { stdout } = await node(`
     import { gracefulShutdown } from '@temper/shutdown';
     const names = ['SIGTERM', 'exit', 'beforeExit', 'uncaughtException', 'unhandledRejection'];
     const counts = () => names.map((name) => process.listenerCount(name));
     const all = JSON.stringify(process.eventNames());
     const before = counts(); // Node 20 itself listens to 'exit' here
-    globalThis.kept = gracefulShutdown({ uncaughtExceptions: true, unhandledRejections: true });
+    globalThis.quiet = gracefulShutdown();
     console.log(JSON.stringify([process.eventNames(), counts()]) === JSON.stringify([JSON.parse(all), before]));
+    globalThis.kept = gracefulShutdown({ uncaughtExceptions: true, unhandledRejections: true });
     kept.listen(['SIGTERM']);
     console.log(process.eventNames().filter((name) => !JSON.parse(all).concat(names).includes(name)).join());
     console.log(counts().map((count, i) => count - before[i]).join());`);

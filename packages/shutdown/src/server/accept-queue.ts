@@ -4,6 +4,7 @@ import { connect, type Server, type Socket } from 'node:net';
 import type { Clock } from '@temper/core';
 import { builtinModule } from '@temper/core/policy';
 import { nextTurn } from './loop-turn.ts';
+import { SynCookies } from './syn-cookies.ts';
 
 /** Although a test may have replaced it since, as Jest does. */
 const { nextTick: afterThis } = process;
@@ -31,6 +32,12 @@ const SHORT_TURN_MS = 0.5;
 /** Share of the time that may be spent on looking for connections, on a machine that has very many. */
 const LOOK_SHARE = 0.5;
 
+/**
+ * How long the queue keeps its length after a SYN cookie, in milliseconds. Until then its client has
+ * sent its first packet again, if it was dropped: after 200 ms, as it knows the time of a round trip.
+ */
+const COOKIE_MS = 500;
+
 /** The length of the queue with which Node listens by default. */
 const DEFAULT_BACKLOG = 511;
 
@@ -54,6 +61,10 @@ const MAX_TRIES = 100;
  * this process takes the only place: until the listener has closed no other one is established, and its
  * client is refused when it tries again, before it has sent anything.
  *
+ * A queue that is full of open handshakes makes the kernel answer with SYN cookies: it forgets a client
+ * that takes its connection for established. If it has sent any, the queue gets its length back until
+ * those clients have sent their requests again.
+ *
  * While connections keep arriving, the queue is kept short, so that most of their clients try again
  * later. Where nothing of this is possible, the listener is closed after iterations of the event loop that
  * brought no connection, and in any case after `patienceMs` and `graceMs`.
@@ -70,9 +81,10 @@ export async function closeListener(
   const isOver = isLater(1);
   const queue = acceptQueueOf(server);
   if (queue) await quiet(options, isLater(FULL_LENGTH_SHARE), Number.POSITIVE_INFINITY);
+  const cookies = new SynCookies(clock);
   let lookedMs = 0;
   for (let tries = 0; queue && tries < MAX_TRIES && lookedMs < patienceMs * LOOK_SHARE; tries++) {
-    const short = isLater(FULL_LENGTH_SHARE)();
+    const short = isLater(FULL_LENGTH_SHARE)() && cookies.quietForMs() >= COOKIE_MS;
     if (short) {
       queue.setLength(0);
       await quiet(options, isOver, Number.POSITIVE_INFINITY);
@@ -85,15 +97,19 @@ export async function closeListener(
     await plug.connected();
     const lookedAt = clock.monotonic();
     const state = plug.look();
+    const waitMs = COOKIE_MS - cookies.quietForMs();
     lookedMs += clock.monotonic() - lookedAt;
-    if (state === 'in place') close();
+    const isSafe = state === 'in place' && waitMs <= 0;
+    if (isSafe) close();
     plug.remove();
-    if (state === 'in place') return;
-    if (!short) queue.setLength(DEFAULT_BACKLOG);
+    if (isSafe) return;
+    if (!short || waitMs > 0) queue.setLength(DEFAULT_BACKLOG);
     if (state === 'unknown') break;
+    if (waitMs > 0) await clock.sleep(waitMs);
     await quiet(options, isOver, Number.POSITIVE_INFINITY);
   }
-  queue?.setLength(0);
+  // A short queue would bring further cookies.
+  queue?.setLength(cookies.quietForMs() < COOKIE_MS ? DEFAULT_BACKLOG : 0);
   const guessedFrom = clock.monotonic();
   await quiet(options, () => clock.monotonic() - guessedFrom > graceMs, SHORT_TURN_MS);
   close();
