@@ -36,6 +36,12 @@ export type { RateLimiter, TokenBucketStats } from './limiters/rate-limiter.ts';
 export { type SlidingWindowOptions, slidingWindow } from './limiters/sliding-window.ts';
 export { tokenBucket } from './limiters/token-bucket.ts';
 export type { RefusalListener, Refusing } from './refusals.ts';
+export {
+  type SettleableLimiter,
+  type SettledLimiter,
+  type SettledOptions,
+  settled,
+} from './settled.ts';
 export type { ThrottleOptions } from './throttle/options.ts';
 export {
   type Throttle,

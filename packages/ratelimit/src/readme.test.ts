@@ -159,6 +159,14 @@ describe('the README', () => {
     expect(keys).toEqual(['ann', 'mallory']);
   });
 
+  it('has an example of a limit that is charged after the answer', async () => {
+    const { reply, remaining } = await run(5, 'reply, remaining');
+    expect(reply).toEqual({ text: 'hello', used: 120 });
+    // The example runs by the system clock, which refills the bucket meanwhile.
+    expect(remaining).toBeGreaterThanOrEqual(19_880);
+    expect(remaining).toBeLessThan(20_000);
+  });
+
   it('names every change', () => {
     const [rows] = tables('change', 'effect');
     const api = root.keyed({ template: root.tokenBucket() });
@@ -168,7 +176,7 @@ describe('the README', () => {
   });
 
   it('has an example of an HTTP server that limits', async () => {
-    const { server } = await run(5, 'server');
+    const { server } = await run(6, 'server');
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const url = `http://127.0.0.1:${server.address().port}/`;
@@ -182,7 +190,7 @@ describe('the README', () => {
   });
 
   it('has an example that counts failed logins', async () => {
-    const { login, failures } = await run(6, 'login, failures');
+    const { login, failures } = await run(7, 'login, failures');
     const server = nodeHttp.createServer((request, response) => {
       login(request, response, () =>
         response.writeHead(request.url === '/right' ? 200 : 401).end(),
@@ -218,7 +226,7 @@ describe('the README', () => {
     await withFrameworks(async (yours, ask) => {
       const values = { ...yours, limits };
       const names = Object.keys(values).join(', ');
-      const code = `const { ${names} } = yours; ${BLOCKS[7]}; return { serve };`;
+      const code = `const { ${names} } = yours; ${BLOCKS[8]}; return { serve };`;
       const { serve } = await new AsyncFunction('doors', 'yours', code)(DOORS, values as never);
       expect((await serve(new Request('https://a.example/'))).status).toBe(200);
       // All of them ask one limit, which is used up.
@@ -236,7 +244,7 @@ describe('the README', () => {
   });
 
   it('has no block of code that is not executed here', () => {
-    expect(BLOCKS).toHaveLength(8);
+    expect(BLOCKS).toHaveLength(9);
   });
 
   it('has a table of options for every function', () => {
