@@ -50,9 +50,26 @@ export function outcomeOf(returned: unknown, failureStatus: HealthStatus): Outco
   return failed(new TypeError(`check returned an invalid value: ${show(returned)}`), failureStatus);
 }
 
-/** The outcome of a probe that threw or timed out. */
+/**
+ * The outcome of a probe that threw or timed out. The `causes` of an error, such as those of a
+ * `HealthCheckError` of terminus, are the details.
+ */
 export function failed(error: unknown, failureStatus: HealthStatus): Outcome {
-  return { status: failureStatus, message: messageOf(error), error };
+  const causes = causesOf(error);
+  return {
+    status: failureStatus,
+    message: messageOf(error),
+    error,
+    ...(causes === undefined ? {} : { details: { causes } }),
+  };
+}
+
+function causesOf(error: unknown): unknown {
+  try {
+    return isRecord(error) ? error.causes : undefined;
+  } catch {
+    return undefined; // a getter that throws
+  }
 }
 
 /**

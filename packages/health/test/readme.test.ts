@@ -6,6 +6,7 @@ import { CHECK_DEFAULTS } from '../src/check-options.ts';
 import { HANDLER_DEFAULTS } from '../src/http/options.ts';
 import { HEALTH_DEFAULTS } from '../src/options.ts';
 import { HEALTH_METRICS } from '../src/semconv.ts';
+import { TERMINUS_DEFAULTS } from '../src/terminus/options.ts';
 
 const folder = new URL('..', import.meta.url);
 const readme = readFileSync(new URL('README.md', folder), 'utf8');
@@ -32,6 +33,7 @@ describe('README', () => {
     ['`healthMonitor(options)`:', HEALTH_DEFAULTS],
     ['A check:', CHECK_DEFAULTS],
     ['`healthHandler(monitor, options)` and `healthFetch(monitor, options)`:', HANDLER_DEFAULTS],
+    ['`terminusHandler(monitor, options)`:', TERMINUS_DEFAULTS],
   ])('states the same defaults of %s in the README as in the code', (heading, defaults) => {
     const stated = Object.fromEntries(
       table(heading).map(([option, value]) => [code(option), code(value)]),
@@ -51,6 +53,41 @@ describe('README', () => {
         attributes.map((attribute) => attribute.name).join(', '),
       ]),
     );
+  });
+
+  it('answers as terminus with the example for its users', async () => {
+    const example = /```ts\n(import \{ terminusHandler[\s\S]+?)```/.exec(readme)?.[1] ?? '';
+    const script = `import { createServer } from 'node:http';
+      import { healthMonitor } from '@temper/health';
+      const health = healthMonitor({ ttlMs: 0 });
+      let onHealthCheck = async () => ({ postgres: 'up' });
+      ${example}
+      const server = createServer(probes).listen(0, '127.0.0.1');
+      await new Promise((resolve) => server.on('listening', resolve));
+      const ask = async (path) => {
+        const response = await fetch('http://127.0.0.1:' + server.address().port + path);
+        console.log(path, response.status, await response.text());
+      };
+      await ask('/healthcheck');
+      onHealthCheck = async () => { throw Object.assign(new Error('no'), { causes: ['postgres is down'] }); };
+      await ask('/healthcheck');
+      health.setReady(false, 'shutting down');
+      await ask('/healthcheck');
+      await ask('/livez');
+      server.close();
+      server.closeAllConnections();`;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '--eval', script],
+      { cwd: folder },
+    );
+    expect(stdout.split('\n')).toEqual([
+      '/healthcheck 200 {"status":"ok","info":{"postgres":"up"},"details":{"postgres":"up"}}',
+      '/healthcheck 503 {"status":"error","error":["postgres is down"],"details":["postgres is down"]}',
+      '/healthcheck 503 {"status":"error"}',
+      '/livez 200 {"status":"ok"}',
+      '',
+    ]);
   });
 
   it('runs the example of the README unchanged', async () => {

@@ -29,33 +29,49 @@ export function healthHandler(
 ): NodeHealthHandler {
   checkMonitor('healthHandler', monitor);
   const resolved = resolveHandlerOptions('healthHandler', options);
-  return (request, response, next) => {
+  return nodeHandler('healthHandler', (request) => {
     const route = routeOf(resolved, request.url ?? '/');
-    if (route === undefined) {
-      if (next !== undefined) next();
-      else response.writeHead(404, { 'content-length': '0' }).end();
-      return;
-    }
-    const probe = respond(monitor, {
+    if (route === undefined) return undefined;
+    return respond(monitor, {
       ...route,
       method: request.method ?? 'GET',
       accept: request.headers.accept,
       details: detailsFor(resolved, request),
       degradedStatus: resolved.degradedStatus,
     });
-    void send(probe, response);
+  });
+}
+
+/**
+ * Creates a handler of `node:http`.
+ *
+ * @param answer - the response to a probe; undefined for any other request
+ */
+export function nodeHandler(
+  owner: string,
+  answer: (request: IncomingMessage) => Promise<ProbeResponse> | undefined,
+): NodeHealthHandler {
+  return (request, response, next) => {
+    const probe = answer(request);
+    if (probe !== undefined) void send(owner, probe, response);
+    else if (next !== undefined) next();
+    else response.writeHead(404, { 'content-length': '0' }).end();
   };
 }
 
 /** Never rejects: a rejection would end the process. */
-async function send(probe: Promise<ProbeResponse>, response: ServerResponse): Promise<void> {
+async function send(
+  owner: string,
+  probe: Promise<ProbeResponse>,
+  response: ServerResponse,
+): Promise<void> {
   try {
     const { status, headers, body } = await probe;
     // Other code, such as a timeout middleware, may have responded during the probe.
     if (!response.headersSent) response.writeHead(status, headers).end(body);
   } catch (error) {
-    reportCallbackError('healthHandler', 'response', error);
-    notify('healthHandler', 'response', sendUnavailable, response);
+    reportCallbackError(owner, 'response', error);
+    notify(owner, 'response', sendUnavailable, response);
   }
 }
 

@@ -69,7 +69,10 @@ export interface ResolvedHandlerOptions<Request> {
   readonly routes: ReadonlyMap<string, ProbeKind>;
 }
 
-const RULES: { readonly [K in keyof HealthHandlerOptions<never>]-?: OptionRule } = {
+/** Rules of {@link HealthHandlerOptions}. */
+export const HANDLER_RULES: {
+  readonly [K in keyof HealthHandlerOptions<never>]-?: OptionRule;
+} = {
   details: (owner, option, value) => {
     if (typeof value !== 'function') checkOneOf(owner, option, value, ['never', 'always']);
   },
@@ -106,14 +109,33 @@ export function resolveHandlerOptions<Request>(
     details,
     degradedStatus,
     paths: given,
-  } = resolveOptions<HealthHandlerOptions<Request>>(owner, options, HANDLER_DEFAULTS, RULES);
+  } = resolveOptions<HealthHandlerOptions<Request>>(
+    owner,
+    options,
+    HANDLER_DEFAULTS,
+    HANDLER_RULES,
+  );
+  return { owner, details, degradedStatus, routes: routesOf(owner, given) };
+}
+
+/**
+ * Maps each path to its probe.
+ *
+ * @throws {TypeError} when a path does not start with '/', or two are the same
+ */
+export function routesOf(
+  owner: string,
+  given: HealthPaths,
+  ignoreCase = false,
+): Map<string, ProbeKind> {
   const paths = resolveOptions(`${owner}: paths`, given, HANDLER_DEFAULTS.paths, PATH_RULES);
   const routes = new Map<string, ProbeKind>();
   for (const [kind, path] of Object.entries(paths)) {
-    if (routes.has(path)) {
+    const key = ignoreCase ? path.toLowerCase() : path;
+    if (routes.has(key)) {
       throw new TypeError(`${owner}: paths must be different, got ${show(path)} twice.`);
     }
-    routes.set(path, kind as ProbeKind);
+    routes.set(key, kind as ProbeKind);
   }
-  return { owner, details, degradedStatus, routes };
+  return routes;
 }

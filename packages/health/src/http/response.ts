@@ -26,15 +26,23 @@ export interface ProbeResponse {
   readonly body: string;
 }
 
-const COMMON = {
+/** Headers of every response. */
+export const COMMON = {
   // A cached response would not describe the current state.
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
 } as const;
 
+/** The response to other methods than GET and HEAD. */
+export const NOT_ALLOWED: ProbeResponse = {
+  status: 405,
+  headers: { ...COMMON, allow: 'GET, HEAD' },
+  body: '',
+};
+
 /** The probe that a URL refers to; undefined if it refers to none. */
 export function routeOf<R>(
-  options: ResolvedHandlerOptions<R>,
+  options: Pick<ResolvedHandlerOptions<R>, 'routes'>,
   target: string,
 ): { readonly kind: ProbeKind; readonly url: URL } | undefined {
   // The origin is only needed to parse a relative target. An invalid URL refers to no probe.
@@ -47,7 +55,10 @@ export function routeOf<R>(
  * Whether the response to this request may contain details. As details may be secret, only the value
  * `true` means yes: a truthy value of another type, such as a user object, does not.
  */
-export function detailsFor<R>(options: ResolvedHandlerOptions<R>, request: R): boolean {
+export function detailsFor<R>(
+  options: Pick<ResolvedHandlerOptions<R>, 'owner' | 'details'>,
+  request: R,
+): boolean {
   const { owner, details } = options;
   if (typeof details !== 'function') return details === 'always';
   let isTrue = false;
@@ -66,9 +77,7 @@ export async function respond(
   request: ProbeRequest,
 ): Promise<ProbeResponse> {
   const { kind, url, method, details } = request;
-  if (method !== 'GET' && method !== 'HEAD') {
-    return { status: 405, headers: { ...COMMON, allow: 'GET, HEAD' }, body: '' };
-  }
+  if (method !== 'GET' && method !== 'HEAD') return NOT_ALLOWED;
   const exclude = details
     ? url.searchParams.getAll('exclude').flatMap((names) => names.split(','))
     : [];

@@ -24,7 +24,8 @@ export function safeDetails(details: unknown): unknown {
     const { toJSON } = value as { toJSON?: unknown };
     if (typeof toJSON === 'function') return copy(toJSON.call(value, ''), depth);
     if (depth === MAX_DEPTH) return '[nested too deeply]';
-    return Array.isArray(value) ? copyArray(value, depth) : copyObject(value, depth);
+    if (Array.isArray(value)) return copyArray(value, depth);
+    return copyObject(value, value instanceof Error ? namesOf(value) : Object.keys(value), depth);
   };
   const copyArray = (values: readonly unknown[], depth: number): unknown[] => {
     const copied: unknown[] = [];
@@ -34,9 +35,9 @@ export function safeDetails(details: unknown): unknown {
     }
     return copied;
   };
-  const copyObject = (values: object, depth: number): object => {
+  const copyObject = (values: object, names: readonly string[], depth: number): object => {
     const copied: [string, unknown][] = [];
-    for (const name of Object.keys(values)) {
+    for (const name of names) {
       if (left-- <= 0) {
         copied.push(['…', LEFT_OUT]);
         break;
@@ -49,5 +50,9 @@ export function safeDetails(details: unknown): unknown {
   };
   return copy(details, 0);
 }
+
+/** The message of an error is not enumerable. Its stack is left out. */
+const namesOf = (error: Error): string[] =>
+  Object.getOwnPropertyNames(error).filter((name) => name !== 'stack');
 
 const LEFT_OUT = '[more values were left out]';
