@@ -226,6 +226,39 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
+          title: 'Desired replicas',
+          description:
+            'By the scaling signals: the sum of shares of instances. Of signals of the scope service, the sum is a multiple; see the setting scaling of the mixin.',
+          kind: 'timeseries',
+          unit: 'short',
+          emptyWhen: unused('scaling signal'),
+          queries: (['desired', 'lower', 'upper'] as const).map((bound) => ({
+            expr: levelBy('sum', `temper.forecast.replicas.${bound}`, [POLICY]),
+            legend: `${bound} {{temper_policy_name}}`,
+          })),
+        },
+        {
+          title: 'Forecasts of the demand',
+          description:
+            'Instances by mode of their scaling signal, and the mean error of the forecasts: from 1.1 on they are not used.',
+          kind: 'timeseries',
+          unit: 'short',
+          emptyWhen: unused('scaling signal'),
+          queries: [
+            {
+              expr: levelBy('sum', 'temper.forecast.scaling.mode', [
+                POLICY,
+                'temper.forecast.scaling.mode',
+              ]),
+              legend: '{{temper_policy_name}} {{temper_forecast_scaling_mode}}',
+            },
+            {
+              expr: levelBy('max', 'temper.forecast.scaling.error', [POLICY]),
+              legend: 'error {{temper_policy_name}}',
+            },
+          ],
+        },
+        {
           title: 'Reloads',
           description:
             'Reloads of running pipelines. After a rejected reload the previous definition stays active.',

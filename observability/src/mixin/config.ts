@@ -78,6 +78,28 @@ interface AlertOverride {
   readonly for?: string;
 }
 
+/** Which service is scaled by the signal of `@temper/forecast`, and how. */
+export interface ScalingTarget {
+  /** Name of the Deployment, and of the manifests. */
+  readonly deployment: string;
+  /** Value of the label of the service. @defaultValue that of `deployment` */
+  readonly job?: string;
+  /** Namespace of the manifests. @defaultValue none: that of `kubectl` */
+  readonly namespace?: string;
+  /** Name of one signal. @defaultValue all: the one that needs most decides */
+  readonly policy?: string;
+  /** The option of the signal: shares are added up, numbers of the whole are not. @defaultValue 'instance' */
+  readonly scope?: 'instance' | 'service';
+  /** Which gauge is followed. @defaultValue 'desired' */
+  readonly bound?: 'lower' | 'desired' | 'upper';
+  /** @defaultValue 1 */
+  readonly minReplicas?: number;
+  /** @defaultValue 100 */
+  readonly maxReplicas?: number;
+  /** Address of Prometheus, for KEDA. @defaultValue 'http://prometheus:9090' */
+  readonly prometheus?: string;
+}
+
 /** The configuration of the mixin. Every setting is optional in the file. */
 export interface MixinConfig {
   /** Names of the metrics, by the way they take into Prometheus. @defaultValue 'scrape' */
@@ -106,6 +128,8 @@ export interface MixinConfig {
   readonly alerts: Readonly<Record<string, false | AlertOverride>>;
   /** URL of the folder with the runbook pages. */
   readonly runbooks: string;
+  /** Manifests for autoscalers; `null` for none. @defaultValue null */
+  readonly scaling: ScalingTarget | null;
 }
 
 /** The configuration whose output is in this repository. */
@@ -139,4 +163,5 @@ export const DEFAULT_CONFIG: MixinConfig = {
   shutdown: '1m',
   alerts: {},
   runbooks: 'https://github.com/temper-js/temper/blob/main/docs/runbooks',
+  scaling: null,
 };

@@ -3,6 +3,7 @@ import { grafanaDashboard } from '../dashboards/grafana.ts';
 import { DASHBOARDS } from '../dashboards/index.ts';
 import type { DashboardDefinition } from '../dashboards/panel.ts';
 import { rulesYaml } from '../rules/files.ts';
+import { scalingFiles } from '../scaling/manifests.ts';
 import type { MixinConfig } from './config.ts';
 
 /** The JSON of a dashboard. */
@@ -16,5 +17,6 @@ export function mixinFiles(config: MixinConfig): ReadonlyMap<string, string> {
     ['rules.yaml', rulesYaml(config)],
     ['alertmanager.yaml', alertmanagerYaml(config)],
     ...DASHBOARDS.map((one) => [`dashboards/${one.uid}.json`, dashboardJson(one, config)] as const),
+    ...scalingFiles(config),
   ]);
 }

@@ -43,6 +43,14 @@ describe('readConfig', () => {
     [{ alerts: { TemperCpuHigh: { severity: 'info' } } }, 'must be one of page, ticket'],
     [{ alerts: { TemperCpuHigh: true } }, 'alerts.TemperCpuHigh must be an object, not true.'],
     [{ jobs: 'shop' }, 'jobs must be a list, not "shop".'],
+    [{ scaling: {} }, 'scaling.deployment must be given, not null.'],
+    [{ scaling: { deployment: 'Shop' } }, 'scaling.deployment must be a name of Kubernetes'],
+    [{ scaling: { deployment: 'shop', scope: 'all' } }, 'scaling.scope must be one of instance, '],
+    [{ scaling: { deployment: 'shop', replicas: 3 } }, 'There is no setting scaling.replicas.'],
+    [
+      { scaling: { deployment: 'shop', minReplicas: 9, maxReplicas: 8 } },
+      'scaling.maxReplicas must be at least 1 and minReplicas, not 8.',
+    ],
     [{ constructor: 1 }, 'There is no setting constructor.'],
   ])('throws for %j', (given, message) => {
     expect(() => read(given)).toThrow(message);
@@ -51,8 +59,9 @@ describe('readConfig', () => {
 
 describe('the README', () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const settingsOfAll = readme.slice(0, readme.indexOf('## Autoscaling'));
   const rows = new Map(
-    [...readme.matchAll(/^\| `([\w.]+)`(?:, `([\w.]+)`)? +\| (.*?) +\|/gm)].flatMap(
+    [...settingsOfAll.matchAll(/^\| `([\w.]+)`(?:, `([\w.]+)`)? +\| (.*?) +\|/gm)].flatMap(
       ([, first = '', second, value = '']) =>
         [first, second].flatMap((key) => (key === undefined ? [] : [[key, value] as const])),
     ),

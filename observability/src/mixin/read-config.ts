@@ -1,5 +1,10 @@
 import { NAME_STYLES } from '../prometheus-names.ts';
-import { DEFAULT_CONFIG, type MixinConfig, type PolicyThresholds } from './config.ts';
+import {
+  DEFAULT_CONFIG,
+  type MixinConfig,
+  type PolicyThresholds,
+  type ScalingTarget,
+} from './config.ts';
 
 /** A configuration that cannot be used. The message names the setting and what it may be. */
 class ConfigError extends Error {
@@ -13,6 +18,8 @@ type Settings = Readonly<Record<string, Json>>;
 type Check = (path: string, value: Json) => void;
 
 const DURATION = /^(?:\d+(?:ms|[smhdwy]))+$/;
+/** Names that Kubernetes and its labels accept. */
+const RESOURCE = /^[a-z0-9](?:[-a-z0-9.]{0,61}[a-z0-9])?$/;
 const LABEL = /^[^\0"\\\n]+$/;
 
 const expect = (path: string, ok: boolean, wanted: string, value: Json): void => {
@@ -99,6 +106,27 @@ const override: Check = (path, value) => {
   settings({ severity: oneOf(['page', 'ticket']), for: duration })(path, value);
 };
 
+const resourceName: Check = matching(RESOURCE, 'a name of Kubernetes');
+const replicas: Check = number(0, 10_000, 'a whole number from 0 to 10000', true);
+const scalingTarget: Check = (path, value) => {
+  if (value === null) return;
+  settings({
+    deployment: resourceName,
+    job: text,
+    namespace: resourceName,
+    policy: text,
+    scope: oneOf(['instance', 'service']),
+    bound: oneOf(['lower', 'desired', 'upper']),
+    minReplicas: replicas,
+    maxReplicas: replicas,
+    prometheus: matching(/^https?:\/\/\S+$/, 'an http address'),
+  })(path, value);
+  const { deployment, minReplicas = 1, maxReplicas = 100 } = value as Partial<ScalingTarget>;
+  expect(`${path}.deployment`, deployment !== undefined, 'given', deployment ?? null);
+  const ordered = maxReplicas >= Math.max(1, minReplicas);
+  expect(`${path}.maxReplicas`, ordered, 'at least 1 and minReplicas', maxReplicas);
+};
+
 /** Checks of every setting. */
 function checks(alerts: ReadonlySet<string>): Readonly<Record<keyof MixinConfig, Check>> {
   return {
@@ -129,6 +157,7 @@ function checks(alerts: ReadonlySet<string>): Readonly<Record<keyof MixinConfig,
     shutdown: duration,
     alerts: byName(override, alerts),
     runbooks: text,
+    scaling: scalingTarget,
   };
 }
 

@@ -4,6 +4,7 @@ import {
   type MetricDefinition,
 } from '@temper/core/policy';
 import { SIGNALS } from './predict/signals.ts';
+import { MODES } from './scaling/modes.ts';
 import { CHANGE_OUTCOMES } from './tuning/change.ts';
 import { TUNING_SETTINGS } from './tuning/setting-names.ts';
 
@@ -84,6 +85,57 @@ export const METRIC_CHANGES: MetricDefinition = {
   attributes: [ATTR_POLICY_NAME, ATTR_CHANGE],
 };
 
+export const ATTR_MODE: AttributeDefinition = {
+  name: 'temper.forecast.scaling.mode',
+  description:
+    'How the demand ahead is known: predictive by the season, otherwise it is taken to stay as it is.',
+  values: MODES,
+};
+
+export const METRIC_DESIRED: MetricDefinition = {
+  name: 'temper.forecast.replicas.desired',
+  instrument: 'gauge',
+  unit: '{replica}',
+  description:
+    "Replicas for the demand at the end of the lead time: of the service, or this instance's share of them.",
+  attributes: [ATTR_POLICY_NAME],
+};
+
+export const METRIC_LOWER: MetricDefinition = {
+  name: 'temper.forecast.replicas.lower',
+  instrument: 'gauge',
+  unit: '{replica}',
+  description: 'Replicas for the lower end of the interval of the demand.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
+export const METRIC_UPPER: MetricDefinition = {
+  name: 'temper.forecast.replicas.upper',
+  instrument: 'gauge',
+  unit: '{replica}',
+  description: 'Replicas for the upper end of the interval of the demand.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
+export const METRIC_MODE: MetricDefinition = {
+  name: 'temper.forecast.scaling.mode',
+  instrument: 'gauge',
+  unit: '{mode}',
+  description: '1 for the mode that the scaling signal is in, 0 for the others.',
+  attributes: [ATTR_POLICY_NAME, ATTR_MODE],
+  states: { attribute: ATTR_MODE.name, worstFirst: MODES },
+  alert: 'mode="no-data" at 1: the sources of the signal do not answer.',
+};
+
+export const METRIC_FORECAST_ERROR: MetricDefinition = {
+  name: 'temper.forecast.scaling.error',
+  instrument: 'gauge',
+  unit: '{error}',
+  description:
+    'Mean error of the forecasts of the demand, in those of the forecast that it stays as it is.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
 /** The metrics of this package. */
 export const FORECAST_METRICS: readonly MetricDefinition[] = [
   METRIC_PROBABILITY,
@@ -91,6 +143,11 @@ export const FORECAST_METRICS: readonly MetricDefinition[] = [
   METRIC_WARNING,
   METRIC_PROPOSALS,
   METRIC_CHANGES,
+  METRIC_DESIRED,
+  METRIC_LOWER,
+  METRIC_UPPER,
+  METRIC_MODE,
+  METRIC_FORECAST_ERROR,
 ];
 
 /** Name of the span event and of the log record when a warning begins. */
@@ -101,3 +158,6 @@ export const EVENT_CLEARED = 'temper.forecast.cleared';
 
 /** Name of the log record of a change of settings. */
 export const EVENT_TUNING = 'temper.forecast.tuning';
+
+/** Name of the log record when a scaling signal changes its mode. */
+export const EVENT_MODE = 'temper.forecast.scaling';

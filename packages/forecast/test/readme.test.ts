@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import * as healthApi from '@temper/health';
+import * as ratelimitApi from '@temper/ratelimit';
 import * as retryApi from '@temper/retry';
 import { ManualClock } from '@temper/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as api from '../src/index.ts';
 import { PREDICTOR_DEFAULTS } from '../src/predict/options.ts';
+import * as scalingApi from '../src/scaling/index.ts';
+import { SCALING_DEFAULTS } from '../src/scaling/options.ts';
 import { FORECAST_METRICS } from '../src/semconv.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -17,10 +20,17 @@ const AsyncFunction = (async () => {}).constructor as new (
 /** Runs a block with its imports taken from the packages, and returns the names it declares. */
 function run(index: number, returned: string, given: Readonly<Record<string, unknown>> = {}) {
   const body = (blocks[index] as string).replaceAll(
-    /import \{ (.*) \} from '@temper\/(\w+)';/g,
-    (_, names: string, from: string) => `const { ${names} } = $${from};`,
+    /import \{ (.*) \} from '@temper\/(\w+)(?:\/(\w+))?';/g,
+    (_, names: string, from: string, part = '') => `const { ${names} } = $${from}${part};`,
   );
-  const modules = { $forecast: api, $retry: retryApi, $health: healthApi, ...given };
+  const modules = {
+    $forecast: api,
+    $forecastscaling: scalingApi,
+    $ratelimit: ratelimitApi,
+    $retry: retryApi,
+    $health: healthApi,
+    ...given,
+  };
   const names = Object.keys(modules);
   return new AsyncFunction(...names, `${body}; return ${returned};`)(...Object.values(modules));
 }
@@ -67,6 +77,49 @@ describe('the README', () => {
     expect((await health.getHealthSummary()).checks['registry']).toMatchObject({
       status: 'healthy',
     });
+  });
+
+  it('shows how a scaling signal reads a limit, idle and rejecting', async () => {
+    const [scaling, calls] = (await run(5, '[scaling, calls]')) as [
+      scalingApi.ScalingSignal,
+      ratelimitApi.ConcurrencyLimiter,
+    ];
+    expect(scaling.recommendation()).toMatchObject({ mode: 'learning', desired: undefined });
+    const sources = scalingApi.limiterSources(calls);
+    const read = (): (number | undefined)[] =>
+      [sources.arrivals, sources.inFlight, sources.queued, sources.rejected].map((ask) => ask?.());
+    expect(read()).toEqual([0, 0, 0, 0]);
+    const release = Promise.withResolvers<void>();
+    const running = Array.from({ length: 150 }, () =>
+      calls.tryExecute(() => release.promise).then(({ ok }) => ok),
+    );
+    // 20 run, 100 wait, 30 are rejected.
+    await vi.waitFor(() => expect(read()).toEqual([150, 20, 100, 30]));
+    expect(sources.concurrency?.()).toBe(20);
+    release.resolve();
+    expect((await Promise.all(running)).filter((ok) => ok)).toHaveLength(120);
+    expect(read()).toEqual([150, 0, 0, 30]);
+  });
+
+  it('names every option of the scaling signal with its default', () => {
+    const { clock: _, ...plain } = SCALING_DEFAULTS;
+    const { sources, concurrency, state, clock, ...said } = Object.fromEntries(
+      rows('scaling option'),
+    );
+    expect(said).toEqual(
+      Object.fromEntries(
+        Object.entries(plain).map(([name, value]) => [
+          name,
+          typeof value === 'string' ? `'${value}'` : String(value),
+        ]),
+      ),
+    );
+    expect([sources, concurrency, state, clock]).toEqual([
+      'must be given',
+      'the source concurrency',
+      'none',
+      'the system clock',
+    ]);
   });
 
   it('names every option with its default', () => {

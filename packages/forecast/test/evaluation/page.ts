@@ -97,7 +97,7 @@ const percent = (value: number): string => `${Math.round(100 * value)} %`;
 const name = (method: string): string => (method === DEFAULT ? `**${method}**` : method);
 
 /** Columns of equal width, as the formatter of this repository writes them. */
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const widths = header.map((cell, i) =>
     Math.max(cell.length, ...rows.map((row) => (row[i] as string).length)),

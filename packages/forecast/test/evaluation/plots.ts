@@ -1,7 +1,7 @@
 import type { Evaluation, MethodFigures } from './evaluate.ts';
 
 /** Colours that are told apart on white and on black. */
-const COLOURS = [
+export const COLOURS = [
   '#8a8f98',
   '#b58900',
   '#cb4b16',
@@ -12,10 +12,10 @@ const COLOURS = [
   '#d33682',
   '#dc322f',
 ];
-const WIDTH = 720;
+export const WIDTH = 720;
 const HEIGHT = 380;
-const LEFT = 70;
-const RIGHT = 210;
+export const LEFT = 70;
+export const RIGHT = 210;
 const TOP = 36;
 const BOTTOM = 50;
 /** Plots show false alarms from this rate to {@link MOST}, in seconds per day. */
@@ -87,23 +87,23 @@ export function plotCalibration({ calibration }: Evaluation): string {
 
 const colourOf = (methods: readonly MethodFigures[], one: MethodFigures): string =>
   COLOURS[methods.indexOf(one)] as string;
-const fixed = (value: number): string => value.toFixed(1);
-const scale =
+export const fixed = (value: number): string => value.toFixed(1);
+export const scale =
   (low: number, high: number) =>
   (value: number): number =>
     TOP + ((high - Math.min(high, Math.max(low, value))) / (high - low)) * (HEIGHT - TOP - BOTTOM);
 const text = (x: number, y: number, anchor: string, content: string): string =>
   `<text x="${fixed(x)}" y="${fixed(y)}" text-anchor="${anchor}">${content}</text>`;
-const tickX = (x: number, content: string): string =>
+export const tickX = (x: number, content: string): string =>
   text(x, HEIGHT - BOTTOM + 18, 'middle', content);
-const tickY = (y: number, content: string): string =>
+export const tickY = (y: number, content: string): string =>
   `<line x1="${LEFT}" y1="${fixed(y)}" x2="${WIDTH - RIGHT}" y2="${fixed(y)}" stroke="#d8dade"/>${text(LEFT - 8, y + 4, 'end', content)}`;
-const label = (content: string): string =>
+export const label = (content: string): string =>
   text(LEFT + (WIDTH - LEFT - RIGHT) / 2, HEIGHT - 10, 'middle', content);
-const legend = (method: string, colour: number, row: number = colour): string =>
+export const legend = (method: string, colour: number, row: number = colour): string =>
   `<rect x="${WIDTH - RIGHT + 14}" y="${TOP + row * 20}" width="12" height="12" fill="${COLOURS[colour]}"/>${text(WIDTH - RIGHT + 32, TOP + 10 + row * 20, 'start', method)}`;
 
-function svg(title: string, content: readonly string[]): string {
+export function svg(title: string, content: readonly string[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" font-family="system-ui, sans-serif" font-size="12" fill="#30343a">
 <title>${title}</title>
 <rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>
