@@ -2,7 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Measure } from '../types.ts';
 
-const WAYS = ['OpenTelemetry: counters', 'temper', 'temper, metric producer'] as const;
+const WAYS = [
+  'prom-client',
+  'OpenTelemetry: counters',
+  'temper',
+  'temper, metric producer',
+] as const;
 type Way = (typeof WAYS)[number];
 
 const CHILD = fileURLToPath(new URL('./scrape-child.js', import.meta.url));
