@@ -24,6 +24,9 @@ namespace \`temper.\`. Existing OpenTelemetry names are used where they apply.
   call as it was nested: an inner span is the child of the attempt or call that it ran in, starts after it, and
   is never the root of another trace. A span that was started in between, such as that of an HTTP client, keeps
   the parent it began with.
+- Policies with the option \`telemetry: telemetryScope(…)\` report to other providers, or with further metric
+  attributes such as a tenant. Sets of these beyond 100 are replaced by \`otel.metric.overflow\`.
+- A call that its caller has aborted has the outcome \`aborted\` in every policy, and is no failure.
 - \`trace.disable()\` and \`metrics.disable()\` end what Temper sends, and registering another provider resumes it
   with all counts.
 - Log records go to the logs API of \`@opentelemetry/api\`, or before version 1.10 to that of

@@ -1,4 +1,4 @@
-import type { CallOptions, Operation, Outcome } from '@temper/core';
+import type { CallOptions, Operation, Outcome, TelemetryScope } from '@temper/core';
 import {
   type Call,
   checkNumber,
@@ -25,7 +25,7 @@ import { judge, outcomeOf, wasGivenUp } from './verdict.ts';
 /** What a breaker is built with that is not its algorithm. */
 export interface BreakerParts extends CircuitParts {
   /** Has the levels read at each collection of metrics, until disposed of. */
-  observeLevels(breaker: Breaker): Disposable;
+  observeLevels(breaker: Breaker, within: TelemetryScope | undefined): Disposable;
   takeSnapshot(circuit: Circuit, window: Window, at: number, now: number): BreakerSnapshot;
   /** Throws on anything but a snapshot. */
   loadSnapshot(
@@ -61,7 +61,7 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
     this.#circuit = new LiveCircuit(options, parts);
     const { kind } = this.#circuit.window;
     this.#timed = kind === 'time' || options.slowCallDurationMs !== undefined;
-    this.#levels = parts.observeLevels(this);
+    this.#levels = parts.observeLevels(this, options.telemetry);
     if (onStateChange !== undefined) this.onStateChange(onStateChange);
   }
 
@@ -192,7 +192,8 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
       slow &&
       (verdict === 'success' ||
         (trial !== undefined && outcome !== undefined && wasGivenUp(outcome, call)));
-    const counted = provesSlow ? 'slow' : verdict;
+    const given = verdict === 'ignored' && call.cancelled ? 'aborted' : verdict;
+    const counted = provesSlow ? 'slow' : given;
     this.#circuit.observer.calls[counted]++;
     if (verdict === 'failure') this.#lastFailureAt = this.clock.now();
     observed?.end(counted, verdict === 'failure' ? outcome : undefined);

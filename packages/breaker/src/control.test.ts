@@ -234,7 +234,7 @@ describe('statistics', () => {
     expect(breaker.stats()).toEqual({
       state: 'closed',
       mode: 'enabled',
-      calls: { success: 0, failure: 0, slow: 0, ignored: 0, rejected: 0 },
+      calls: { success: 0, failure: 0, slow: 0, ignored: 0, aborted: 0, rejected: 0 },
       window: { calls: 0, failures: 0, slow: 0 },
       openings: 0,
       trials: { running: 0, successes: 0, failures: 0 },

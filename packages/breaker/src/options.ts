@@ -1,4 +1,4 @@
-import type { Clock, ShouldHandle, SpanMode } from '@temper/core';
+import type { Clock, ShouldHandle, SpanMode, TelemetryScope } from '@temper/core';
 import { oneOfRule, type Resolved } from '@temper/core/policy';
 import type { OpenDurationEvent } from './circuit/open-duration.ts';
 import type { WindowOptions } from './circuit/window.ts';
@@ -173,6 +173,13 @@ export interface CircuitBreakerOptions {
    */
   readonly spans?: SpanMode;
   /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
+  /**
    * Whether `CircuitOpenError` has a stack trace, which costs microseconds per rejection.
    *
    * @defaultValue false
@@ -195,6 +202,7 @@ export interface CircuitBreakerOptions {
 
 /** The options that may stay unset. */
 export type Unset =
+  | 'telemetry'
   | 'window'
   | 'slowCallDurationMs'
   | 'stableAfterMs'

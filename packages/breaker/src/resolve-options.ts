@@ -12,6 +12,7 @@ import {
   oneOfRule,
   resolveOptions,
   SPAN_MODES,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import { DEFAULT_BUCKETS } from './circuit/windows.ts';
@@ -76,6 +77,7 @@ export function resolveBreakerOptions(options: CircuitBreakerOptions): ResolvedB
     shouldHandle: CALLBACK,
     mode: modeRule,
     spans: oneOfRule(SPAN_MODES),
+    telemetry: telemetryRule,
     errorStack: typeRule('boolean'),
     shared: methodsRule('join'),
     onStateChange: CALLBACK,

@@ -4,6 +4,7 @@ import {
   ATTR_OUTCOME,
   ATTR_POLICY_NAME,
   type AttributeDefinition,
+  FAST_DURATION_BOUNDARIES,
   type MetricDefinition,
   type SpanDefinition,
 } from '@temper/core/policy';
@@ -22,6 +23,7 @@ export const CALL_OUTCOMES: readonly CallOutcome[] = [
   'failure',
   'slow',
   'ignored',
+  'aborted',
   'rejected',
 ];
 
@@ -83,6 +85,7 @@ export const METRIC_CALL_DURATION: MetricDefinition = {
   name: 'temper.breaker.call.duration',
   instrument: 'histogram',
   unit: 's',
+  boundaries: FAST_DURATION_BOUNDARIES,
   description: 'Time that the guarded operation took.',
   attributes: [ATTR_POLICY_NAME, ATTR_RUN_OUTCOME],
 };

@@ -59,6 +59,7 @@ describe('the metrics of a breaker', () => {
     ).toEqual({
       success: 2,
       ignored: 1,
+      aborted: 0,
       slow: 1,
       failure: 1,
       rejected: 2,

@@ -1,4 +1,4 @@
-import type { Outcome } from '@temper/core';
+import type { Outcome, TelemetryScope } from '@temper/core';
 import {
   ATTR_ERROR_TYPE,
   ATTR_POLICY_NAME,
@@ -53,20 +53,24 @@ export class TelemetryObserver implements BreakerObserver {
   readonly calls: Counts<CallOutcome>;
   readonly #breaker: { readonly name: string };
   readonly #name: string;
-  readonly #live: Live = telemetry.live;
+  readonly #telemetry: Instrumentation;
+  readonly #live: Live;
   readonly #runs: CallObserver<CallOutcome>;
   /** Rejections have spans, but no duration. */
   #rejections: CallObserver<CallOutcome> | undefined;
 
   constructor(
     breaker: { readonly name: string },
-    { spans, clock }: Pick<ResolvedBreakerOptions, 'spans' | 'clock'>,
+    options: Pick<ResolvedBreakerOptions, 'spans' | 'clock' | 'telemetry'>,
   ) {
+    const { spans, clock } = options;
+    this.#telemetry = telemetry.of(options.telemetry);
+    this.#live = this.#telemetry.live;
     this.#breaker = breaker;
     this.#name = breaker.name;
-    this.calls = telemetry.counts(breaker, METRIC_CALLS, OUTCOMES);
+    this.calls = this.#telemetry.counts(breaker, METRIC_CALLS, OUTCOMES);
     this.#runs = new CallObserver({
-      telemetry,
+      telemetry: this.#telemetry,
       policy: breaker.name,
       kind: 'breaker',
       spans,
@@ -92,13 +96,13 @@ export class TelemetryObserver implements BreakerObserver {
   }
 
   [Symbol.dispose](): void {
-    telemetry.release(this.#breaker);
+    this.#telemetry.release(this.#breaker);
   }
 
   changed(change: StateChange, failure: Outcome<unknown> | undefined): void {
     const states = { [ATTR_FROM.name]: change.from, [ATTR_TO.name]: change.to };
-    telemetry.counter(METRIC_TRANSITIONS, this.#name, states).value++;
-    telemetry.log({
+    this.#telemetry.counter(METRIC_TRANSITIONS, this.#name, states).value++;
+    this.#telemetry.log({
       event: EVENT_TRANSITION,
       severity: change.to === 'open' || change.to === 'isolated' ? 'WARN' : 'INFO',
       body: () => describeChange(change),
@@ -120,8 +124,11 @@ interface BreakerLevels {
 }
 
 /** Reads a breaker's levels at each collection, until disposed of. */
-export function observeLevels(breaker: BreakerLevels): Disposable {
-  return telemetry.observe(breaker, readLevels);
+export function observeLevels(
+  breaker: BreakerLevels,
+  within: TelemetryScope | undefined,
+): Disposable {
+  return telemetry.of(within).observe(breaker, readLevels);
 }
 
 function readLevels(breaker: BreakerLevels, emit: Emit): void {

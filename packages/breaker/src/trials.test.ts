@@ -119,6 +119,6 @@ describe('a trial that was given up', () => {
     await clock.advance(200);
     expect(codeOf(await trial)).toBe(code);
     scope.release();
-    expect(breaker.stats()).toMatchObject({ state: 'half-open', calls: { slow: 0, ignored: 1 } });
+    expect(breaker.stats()).toMatchObject({ state: 'half-open', calls: { slow: 0, aborted: 1 } });
   });
 });

@@ -6,9 +6,10 @@ export type Verdict = 'success' | 'failure' | 'ignored';
 
 /**
  * How a call ended. `slow`: it took longer than `slowCallDurationMs`, and did not fail; `ignored`: it
- * tells nothing about the dependency; `rejected`: the operation was not called.
+ * tells nothing about the dependency; `aborted`: nor does it, as nobody wanted the result any more;
+ * `rejected`: the operation was not called.
  */
-export type CallOutcome = Verdict | 'slow' | 'rejected';
+export type CallOutcome = Verdict | 'slow' | 'aborted' | 'rejected';
 
 /** Judges by the facts first, then by the predicate. Never throws. */
 export function judge(

@@ -107,9 +107,9 @@ const REACTIONS: readonly [string, (reason: unknown) => unknown][] = [
   ['a value', () => 'late'],
 ];
 
-const ENDS: readonly [EndedBy, 'ignored' | 'failure'][] = [
-  ['caller', 'ignored'],
-  ['hedge', 'ignored'],
+const ENDS: readonly [EndedBy, 'aborted' | 'failure'][] = [
+  ['caller', 'aborted'],
+  ['hedge', 'aborted'],
   ['timeout', 'failure'],
   ['deadline', 'failure'],
 ];
@@ -142,7 +142,7 @@ describe('a call that was ended early', () => {
     await endEarly(breaker, row.by, row.react);
     expect(breaker.stats()).toMatchObject({
       state: row.verdict === 'failure' ? 'open' : 'closed',
-      calls: { success: 0, failure: 0, ignored: 0, [row.verdict]: 1 },
+      calls: { success: 0, failure: 0, ignored: 0, aborted: 0, [row.verdict]: 1 },
     });
   });
 
@@ -159,19 +159,19 @@ describe('a call that was ended early', () => {
   );
 
   it.each(CASES)('by $by with $what obeys shouldHandle, unless it is neutral', async (row) => {
-    const neutral = row.verdict === 'ignored';
+    const neutral = row.verdict === 'aborted';
     const handled = make({ shouldHandle: () => true });
     await endEarly(handled, row.by, row.react);
-    expect(handled.stats().calls).toMatchObject(neutral ? { ignored: 1 } : { failure: 1 });
+    expect(handled.stats().calls).toMatchObject(neutral ? { aborted: 1 } : { failure: 1 });
     const unhandled = make({ shouldHandle: () => false });
     await endEarly(unhandled, row.by, row.react);
     const value = row.what === 'a value';
     expect(unhandled.stats().calls).toMatchObject(
-      neutral || !value ? { ignored: 1 } : { success: 1 },
+      neutral ? { aborted: 1 } : value ? { success: 1 } : { ignored: 1 },
     );
   });
 
-  it('by the signal of its caller is ignored', async () => {
+  it('by the signal of its caller is counted as aborted', async () => {
     const breaker = make();
     for (const reason of [undefined, new Error('user left'), boom]) {
       const controller = new AbortController();
@@ -184,7 +184,7 @@ describe('a call that was ended early', () => {
       );
       await expect(call).rejects.toBe(controller.signal.reason);
     }
-    expect(breaker.stats().calls).toMatchObject({ ignored: 3, failure: 0 });
+    expect(breaker.stats().calls).toMatchObject({ aborted: 3, failure: 0 });
   });
 
   it('by its own timeoutMs is a failure once the operation settles', async () => {

@@ -39,8 +39,5 @@ export type { Attributes } from './telemetry/definitions.ts';
 export type { MetricView } from './telemetry/metric-views.ts';
 export { type MetricProducerOptions, temperMetricProducer } from './telemetry/producer.ts';
 export type { SpanMode } from './telemetry/spans.ts';
-export {
-  type TelemetryScope,
-  type TelemetryScopeOptions,
-  telemetryScope,
-} from './telemetry/telemetry-scope.ts';
+export { type TelemetryScopeOptions, telemetryScope } from './telemetry/telemetry-scope.ts';
+export type { TelemetryScope } from './telemetry/within.ts';

@@ -99,6 +99,6 @@ export {
   SPAN_MODES,
   type SpanMode,
 } from './telemetry/spans.ts';
-export { telemetryRule } from './telemetry/telemetry-scope.ts';
+export { telemetryRule } from './telemetry/within.ts';
 export { messageOf, safeLines, safeText } from './text.ts';
 export { UNKNOWN } from './verdicts.ts';

@@ -29,8 +29,8 @@ const PROGRAM = `async ({ seed, calls, producer }, require) => {
   const base = { unit: '1', description: 'x', attributes: [] };
   const CALLS = { ...base, name: 'threads.calls', instrument: 'counter' };
   const DURATION = { ...base, name: 'threads.duration', instrument: 'histogram' };
-  const scope = { name: '@test/threads', version: '1.0.0', metrics: [CALLS, DURATION] };
-  const telemetry = new Instrumentation(scope);
+  const name = '@test/threads-' + producer;
+  const telemetry = new Instrumentation({ name, version: '1.0.0', metrics: [CALLS, DURATION] });
   class Reader extends MetricReader {
     async onForceFlush() {}
     async onShutdown() {}
@@ -45,7 +45,7 @@ const PROGRAM = `async ({ seed, calls, producer }, require) => {
   const collect = async (index) => {
     const { resourceMetrics } = await readers[index].collect();
     for (const { scope, metrics } of resourceMetrics.scopeMetrics) {
-      if (scope.name !== '@test/threads') continue;
+      if (scope.name !== name) continue;
       for (const { descriptor, dataPoints } of metrics) {
         for (const { attributes, value } of dataPoints) {
           const key = [descriptor.name, ...Object.values(attributes).sort()].join(' ');
@@ -63,10 +63,10 @@ const PROGRAM = `async ({ seed, calls, producer }, require) => {
   const counted = {};
   const add = (key) => { counted[key] = (counted[key] ?? 0) + 1; };
   const outcomes = ['success', 'failure'];
-  const make = (name) => {
-    const owner = { name };
+  const make = (policy) => {
+    const owner = { name: policy };
     owner.counts = telemetry.counts(owner, CALLS, byOutcome(outcomes));
-    owner.duration = telemetry.histogram(DURATION, name);
+    owner.duration = telemetry.histogram(DURATION, policy);
     return owner;
   };
   const policies = ['a', 'b', 'c'].map(make);

@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import type { Call, CallObservation, Counts } from '@temper/core/policy';
 import type { RateLimitExceededError, RejectionReason } from './errors.ts';
 import type { RequestCounts } from './limiter.ts';
@@ -49,7 +50,7 @@ export interface Levelled {
 export interface Observation {
   observe(policy: { readonly name: string }, options: ResolvedQueueOptions): LimiterObserver;
   /** Has the levels read at each collection of metrics, until disposed of. */
-  observeLevels(limiter: Levelled): Disposable;
+  observeLevels(limiter: Levelled, within: TelemetryScope | undefined): Disposable;
 }
 
 /** The counts in the words of a limiter's statistics. */

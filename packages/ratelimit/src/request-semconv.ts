@@ -2,6 +2,7 @@ import {
   ATTR_OUTCOME,
   ATTR_POLICY_NAME,
   type AttributeDefinition,
+  FAST_DURATION_BOUNDARIES,
   type MetricDefinition,
 } from '@temper/core/policy';
 import type { RejectionReason } from './errors.ts';
@@ -66,6 +67,7 @@ export const METRIC_WAIT_DURATION: MetricDefinition = {
   name: 'temper.ratelimit.wait.duration',
   instrument: 'histogram',
   unit: 's',
+  boundaries: FAST_DURATION_BOUNDARIES,
   description:
     'Time that calls spent waiting for their turn. Calls that did not wait are not in it.',
   attributes: [ATTR_POLICY_NAME, ATTR_REQUEST_OUTCOME],

@@ -1,4 +1,4 @@
-import type { Attributes } from '@temper/core';
+import type { Attributes, TelemetryScope } from '@temper/core';
 import {
   ATTR_OUTCOME,
   byOutcome,
@@ -58,6 +58,10 @@ export class LimiterTelemetry implements LimiterObserver {
   #calls: CallObserver<WaitOutcome> | undefined;
   #refusals: Refusals | undefined;
 
+  get #telemetry(): Instrumentation {
+    return telemetry.of(this.#options.telemetry);
+  }
+
   constructor(policy: { readonly name: string }, options: ResolvedQueueOptions) {
     this.#policy = policy;
     this.#options = options;
@@ -73,19 +77,19 @@ export class LimiterTelemetry implements LimiterObserver {
 
   /** Opened when they are first needed, so that an idle limiter is small. */
   get counts(): Counts<Answer> {
-    this.#counts ??= telemetry.counts(this.#policy, METRIC_REQUESTS, ANSWERS);
+    this.#counts ??= this.#telemetry.counts(this.#policy, METRIC_REQUESTS, ANSWERS);
     return this.#counts;
   }
 
   [Symbol.dispose](): void {
-    telemetry.release(this.#policy);
+    this.#telemetry.release(this.#policy);
   }
 
   begin(call: Call, cost: number): CallObservation<WaitOutcome> | undefined {
     const { spans, clock } = this.#options;
     const policy = this.#policy.name;
     this.#calls ??= new CallObserver({
-      telemetry,
+      telemetry: this.#telemetry,
       policy,
       kind: 'ratelimit',
       spans,
@@ -101,8 +105,8 @@ export class LimiterTelemetry implements LimiterObserver {
     ms: number,
     error?: RateLimitExceededError,
   ): void {
-    if (telemetry.live.metrics && (ms > 0 || outcome === 'delayed')) {
-      telemetry
+    if (this.#telemetry.live.metrics && (ms > 0 || outcome === 'delayed')) {
+      this.#telemetry
         .histogram(METRIC_WAIT_DURATION, this.#policy.name, WAITS[outcome])
         .record(ms / 1000);
     }
@@ -120,8 +124,8 @@ export function refusalAttributes(error: RateLimitExceededError): Attributes {
 }
 
 /** Reads a limiter's levels at each collection, until disposed of. */
-export function observeLevels(limiter: Levelled): Disposable {
-  return telemetry.observe(limiter, readLevels);
+export function observeLevels(limiter: Levelled, within: TelemetryScope | undefined): Disposable {
+  return telemetry.of(within).observe(limiter, readLevels);
 }
 
 /** Reports to OpenTelemetry. */

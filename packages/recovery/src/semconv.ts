@@ -4,13 +4,22 @@ import {
   ATTR_OUTCOME,
   ATTR_POLICY_NAME,
   type AttributeDefinition,
+  FAST_DURATION_BOUNDARIES,
   type MetricDefinition,
   type SpanDefinition,
 } from '@temper/core/policy';
 
-/** `success` and `failure`: the operation ended in time; `timeout`: it was aborted. */
-export type TimeoutOutcome = 'success' | 'failure' | 'timeout';
-export const TIMEOUT_OUTCOMES: readonly TimeoutOutcome[] = ['success', 'failure', 'timeout'];
+/**
+ * `success` and `failure`: the operation ended in time; `timeout`: it was cut off; `aborted`: nobody wanted
+ * the result any more, and it failed.
+ */
+export type TimeoutOutcome = 'success' | 'failure' | 'timeout' | 'aborted';
+export const TIMEOUT_OUTCOMES: readonly TimeoutOutcome[] = [
+  'success',
+  'failure',
+  'timeout',
+  'aborted',
+];
 
 /**
  * `success`: the first attempt won; `hedged`: a later one did; `failure`: none did; `aborted`: the
@@ -23,20 +32,26 @@ export const HEDGE_OUTCOMES: readonly HedgeOutcome[] = ['success', 'hedged', 'fa
  * `success`: the operation succeeded; `fallback`: the handler answered; `failure`: the handler failed
  * too, or was not called.
  */
-export type FallbackOutcome = 'success' | 'fallback' | 'failure';
-export const FALLBACK_OUTCOMES: readonly FallbackOutcome[] = ['success', 'fallback', 'failure'];
+export type FallbackOutcome = 'success' | 'fallback' | 'failure' | 'aborted';
+export const FALLBACK_OUTCOMES: readonly FallbackOutcome[] = [
+  'success',
+  'fallback',
+  'failure',
+  'aborted',
+];
 
 /**
  * `success`: by the operation; `hit`: from the cache, fresh; `stale`: from the cache, because the
  * operation failed; `shared`: by the operation of a concurrent call; `failure`: there was no answer.
  */
-export type CacheOutcome = 'success' | 'hit' | 'stale' | 'shared' | 'failure';
+export type CacheOutcome = 'success' | 'hit' | 'stale' | 'shared' | 'failure' | 'aborted';
 export const CACHE_OUTCOMES: readonly CacheOutcome[] = [
   'success',
   'hit',
   'stale',
   'shared',
   'failure',
+  'aborted',
 ];
 
 /** What chaos injected: an error, a delay, or another result. */
@@ -287,6 +302,7 @@ export const METRIC_RECOVERY_DURATION: MetricDefinition = {
   name: 'temper.recovery.execution.duration',
   instrument: 'histogram',
   unit: 's',
+  boundaries: FAST_DURATION_BOUNDARIES,
   description: 'Time from the start of the operation to its answer, recovery included.',
   attributes: [ATTR_POLICY_NAME, ATTR_STRATEGY, ATTR_RECOVERY_OUTCOME],
 };

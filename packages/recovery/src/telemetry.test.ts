@@ -323,6 +323,35 @@ describe('a fetch', () => {
   });
 });
 
+describe('a call that shares the run of another', () => {
+  it.each(['all', 'failures'] as const)(
+    "has a span that links to the span of the work, where it has one, with spans: '%s'",
+    async (spans) => {
+      const policy = cached({ name: unique(), clock, spans, singleFlight: true, key: () => 'k' });
+      const tracer = trace.getTracer('test');
+      const callers = ['first', 'second'].map((name) => tracer.startSpan(name));
+      const calls = callers.map((caller) =>
+        context.with(trace.setSpan(context.active(), caller), () =>
+          policy.execute(async () => {
+            const work = tracer.startSpan('work');
+            await clock.sleep(10);
+            work.end();
+            return 1;
+          }),
+        ),
+      );
+      await clock.advance(10);
+      await Promise.all(calls);
+      const found = telemetry.spans.filter(({ name }) => name === `cache ${policy.name}`);
+      const work = telemetry.spans.filter(({ name }) => name === 'work').at(-1);
+      const links = found.map((span) => span.links.map(({ context: to }) => to.spanId));
+      expect(links.toSorted((a, b) => a.length - b.length)).toEqual(
+        spans === 'all' ? [[], [work?.parentSpanContext?.spanId]] : [],
+      );
+    },
+  );
+});
+
 describe('onTimeout', () => {
   it('is called below the span of its own caller', async () => {
     const seen: (string | undefined)[] = [];

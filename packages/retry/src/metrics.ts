@@ -30,7 +30,7 @@ export const ATTR_OPERATION_OUTCOME: AttributeDefinition = {
 export const ATTR_ATTEMPT_OUTCOME: AttributeDefinition = {
   name: ATTR_OUTCOME,
   description: 'How the single attempt ended.',
-  values: ['success', 'failure'],
+  values: ['success', 'failure', 'aborted'],
 };
 
 export const ATTR_ATTEMPT: AttributeDefinition = {

@@ -6,6 +6,7 @@ import {
   type ShouldHandle,
   type SpanMode,
   systemClock,
+  type TelemetryScope,
 } from '@temper/core';
 import {
   checkKnown,
@@ -22,6 +23,7 @@ import {
   SPAN_MODES,
   show,
   systemRandom,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 
@@ -183,6 +185,13 @@ export interface RetryOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
@@ -190,7 +199,14 @@ export interface RetryOptions {
 }
 
 /** The options that may stay unset. */
-type Unset = 'delay' | 'shouldHandle' | 'attemptTimeoutMs' | 'budget' | 'onRetry' | 'onGiveUp';
+type Unset =
+  | 'telemetry'
+  | 'delay'
+  | 'shouldHandle'
+  | 'attemptTimeoutMs'
+  | 'budget'
+  | 'onRetry'
+  | 'onGiveUp';
 
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedRetryOptions = Resolved<RetryOptions, Unset>;
@@ -235,6 +251,7 @@ export function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions
     onRetry: callback,
     onGiveUp: callback,
     spans: oneOfRule(SPAN_MODES),
+    telemetry: telemetryRule,
     clock: clockRule,
     random: callback,
   });

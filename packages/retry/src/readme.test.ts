@@ -196,7 +196,9 @@ describe('the README', () => {
     const without = [...(options ?? [])].filter(([name]) => !(name in plain));
     expect(new Map(without)).toEqual(
       new Map([
-        ...['delay', 'attemptTimeoutMs', 'budget'].map((name) => [name, 'none'] as const),
+        ...['delay', 'attemptTimeoutMs', 'budget', 'telemetry'].map(
+          (name) => [name, 'none'] as const,
+        ),
         ['shouldHandle', 'isTransient'],
         ['onRetry', 'none'],
         ['onGiveUp', 'none'],

@@ -38,7 +38,7 @@ import {
   type RetryWait,
   resolveRetryOptions,
 } from './options.ts';
-import { type Observed, RetryObserver, release } from './telemetry.ts';
+import { type Observed, RetryObserver } from './telemetry.ts';
 
 /** After this many immediate retries in a row the event loop gets a turn. */
 const IMMEDIATE_RETRIES = 10;
@@ -243,7 +243,7 @@ class Retry extends PolicyBase implements RetryPolicy {
     if (errors.length === KEPT_ERRORS) errors.splice(1, 1);
     errors.push(failureOf(outcome));
     this.#failedAttempts++;
-    this.#observe().attemptFailed(observed, attempt.attempt, delayMs, outcome);
+    this.#observe().attemptFailed(observed, attempt, delayMs, outcome);
   }
 
   /**
@@ -386,7 +386,7 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 
   [Symbol.dispose](): void {
-    release(this);
+    this.#observe()[Symbol.dispose]();
   }
 }
 

@@ -74,6 +74,7 @@ describe('metrics', () => {
       ['success', 1],
     ]);
     expect(await byOutcome('temper.retry.attempts')).toEqual([
+      ['aborted', 0],
       ['failure', 'ECONNREFUSED', 6],
       ['failure', 'TypeError', 1],
       ['success', 2],

@@ -36,33 +36,33 @@ const telemetry = new Instrumentation({
 });
 
 const OUTCOMES = byOutcome(OPERATION_OUTCOMES);
-const SUCCEEDED = byOutcome(['success']);
+const ATTEMPTS = byOutcome(['success', 'aborted']);
 const FAILED = byOutcome(['failure']).failure;
 
 /** A call that somebody watches. */
 export type Observed = CallObservation<OperationOutcome>;
 
-/** Ends the series of a policy that is disposed of. */
-export function release(policy: { readonly name: string }): void {
-  telemetry.release(policy);
-}
-
 /** What a retry policy reports to OpenTelemetry. Nothing in here throws. */
-export class RetryObserver {
+export class RetryObserver implements Disposable {
   readonly operations: Counts<OperationOutcome>;
-  readonly attempts: Counts<'success'>;
+  readonly attempts: Counts<'success' | 'aborted'>;
+  readonly #owner: { readonly name: string };
+  readonly #telemetry: Instrumentation;
   readonly #policy: string;
   readonly #failedAttempts: ErrorTypeCells;
   readonly #calls: CallObserver<OperationOutcome>;
   #delays: HistogramSeries | undefined;
 
-  constructor(policy: { readonly name: string }, { name, spans, clock }: ResolvedRetryOptions) {
-    this.operations = telemetry.counts(policy, METRIC_OPERATIONS, OUTCOMES);
-    this.attempts = telemetry.counts(policy, METRIC_ATTEMPTS, SUCCEEDED);
+  constructor(policy: { readonly name: string }, options: ResolvedRetryOptions) {
+    const { name, spans, clock } = options;
+    this.#owner = policy;
+    this.#telemetry = telemetry.of(options.telemetry);
+    this.operations = this.#telemetry.counts(policy, METRIC_OPERATIONS, OUTCOMES);
+    this.attempts = this.#telemetry.counts(policy, METRIC_ATTEMPTS, ATTEMPTS);
     this.#policy = name;
-    this.#failedAttempts = telemetry.errorTypes(METRIC_ATTEMPTS, name, FAILED);
+    this.#failedAttempts = this.#telemetry.errorTypes(METRIC_ATTEMPTS, name, FAILED);
     this.#calls = new CallObserver({
-      telemetry,
+      telemetry: this.#telemetry,
       policy: name,
       kind: 'retry',
       spans,
@@ -70,6 +70,10 @@ export class RetryObserver {
       duration: METRIC_OPERATION_DURATION,
       outcomes: OUTCOMES,
     });
+  }
+
+  [Symbol.dispose](): void {
+    this.#telemetry.release(this.#owner);
   }
 
   /** @returns `undefined` while nobody watches */
@@ -97,18 +101,19 @@ export class RetryObserver {
 
   attemptFailed(
     observed: Observed | undefined,
-    attempt: number,
+    attempt: Call,
     delayMs: number,
     outcome: Outcome<unknown>,
   ): void {
-    this.#failedAttempts.ofOutcome(outcome).value++;
-    observed?.partFailed('attempt', () => this.#attributes(attempt, delayMs), outcome);
+    if (attempt.cancelled) this.attempts.aborted++;
+    else this.#failedAttempts.ofOutcome(outcome).value++;
+    observed?.partFailed('attempt', () => this.#attributes(attempt.attempt, delayMs), outcome);
   }
 
   /** @param ms - a wait before an attempt, as planned */
   delayed(ms: number): void {
-    if (!telemetry.live.metrics) return;
-    this.#delays ??= telemetry.histogram(METRIC_DELAY, this.#policy);
+    if (!this.#telemetry.live.metrics) return;
+    this.#delays ??= this.#telemetry.histogram(METRIC_DELAY, this.#policy);
     this.#delays.record(ms / 1000);
   }
 
@@ -118,7 +123,7 @@ export class RetryObserver {
     details: ExhaustedDetails,
     outcome: Outcome<unknown>,
   ): void {
-    telemetry.log({
+    this.#telemetry.log({
       event: EVENT_EXHAUSTED,
       severity: 'WARN',
       body: () => describeExhausted(details),

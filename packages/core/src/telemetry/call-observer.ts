@@ -1,4 +1,4 @@
-import type { Context, Span } from '@opentelemetry/api';
+import type { Context, Span, SpanContext } from '@opentelemetry/api';
 import type { Call } from '../call/context.ts';
 import type { Clock } from '../clock.ts';
 import type { Outcome } from '../contract.ts';
@@ -79,6 +79,7 @@ export class CallObservation<K extends string> implements LazySpan {
   #began: number | undefined;
   #span: GuardedSpan | undefined;
   #part: Part | undefined;
+  #link: SpanContext | undefined;
   #ended = false;
 
   constructor(
@@ -118,6 +119,12 @@ export class CallObservation<K extends string> implements LazySpan {
       this.#span = this.#create(openedContext(this.#parent), this.began);
     }
     return this.#span;
+  }
+
+  /** Has the call's span, if it gets one, link to the span that did the work. */
+  link(context: SpanContext): void {
+    if (this.#span === undefined) this.#link = context;
+    else this.#span.link(context);
   }
 
   /** @internal See {@link LazySpan}. */
@@ -213,7 +220,9 @@ export class CallObservation<K extends string> implements LazySpan {
       [ATTR_POLICY_NAME.name]: policy,
     };
     if (operation !== undefined) all[ATTR_OPERATION.name] = safeText(operation, 128);
-    return telemetry.span(`${kind} ${policy}`, all, parent, startTime);
+    const span = telemetry.span(`${kind} ${policy}`, all, parent, startTime);
+    if (this.#link !== undefined) span.link(this.#link);
+    return span;
   }
 }
 

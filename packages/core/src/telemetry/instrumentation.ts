@@ -10,7 +10,7 @@ import type { InstrumentationScope, ScopeOptions } from './scope.ts';
 import { ATTR_OUTCOME, ATTR_POLICY_NAME } from './semconv.ts';
 import { type Cell, type HistogramSeries, joinAttributes, type Live } from './series.ts';
 import { GuardedSpan } from './spans.ts';
-import type { TelemetryScope } from './telemetry-scope.ts';
+import type { TelemetryScope } from './within.ts';
 
 /** A log record for one of the few events that deserve one. */
 export interface LogEvent {

@@ -74,7 +74,10 @@ export interface TemperMetricProducer {
   collect(): Promise<{
     resourceMetrics: {
       resource: EmptyResource;
-      scopeMetrics: { scope: { name: string; version: string }; metrics: ProducedMetric[] }[];
+      scopeMetrics: {
+        scope: { name: string; version: string; schemaUrl: string };
+        metrics: ProducedMetric[];
+      }[];
     };
     errors: unknown[];
   }>;

@@ -3,6 +3,7 @@ import { explicitShape, exponentialShape } from './buckets.ts';
 import { type Attributes, DURATION_BOUNDARIES, type MetricDefinition } from './definitions.ts';
 import { warn } from './diagnostics.ts';
 import type { ScopeName } from './producers.ts';
+import { SCHEMA_URL } from './semconv.ts';
 import type { BucketShape } from './series.ts';
 
 /** Alters the metrics that it selects. The SDK's own `ViewOptions`, as a `MeterProvider` takes them. */
@@ -112,14 +113,16 @@ export function checkView(owner: string, index: number, view: unknown): void {
 }
 
 function selects(view: MetricView, scope: ScopeName, { name, unit, instrument }: MetricDefinition) {
-  const { instrumentName, instrumentType, instrumentUnit, meterName, meterVersion } = view;
+  const { instrumentName, instrumentType, instrumentUnit } = view;
+  const { meterName, meterVersion, meterSchemaUrl } = view;
   return (
     (instrumentName === undefined || matches(instrumentName, name)) &&
     (instrumentType === undefined ||
       instrumentType.replace('OBSERVABLE_', '') === TYPES[instrument]) &&
     (instrumentUnit === undefined || instrumentUnit === unit) &&
     (meterName === undefined || meterName === scope.name) &&
-    (meterVersion === undefined || meterVersion === scope.version)
+    (meterVersion === undefined || meterVersion === scope.version) &&
+    (meterSchemaUrl === undefined || meterSchemaUrl === SCHEMA_URL)
   );
 }
 

@@ -5,6 +5,7 @@ import type { ReadLevels } from './levels.ts';
 import type { Life } from './life.ts';
 import { type LoggerProvider, loggerOf, type RecordLogger } from './process-api.ts';
 import type { InstrumentationScope, ScopeOptions } from './scope.ts';
+import { SCHEMA_URL } from './semconv.ts';
 import type { Cell, HistogramSeries, Live } from './series.ts';
 
 /** Where the signals of a scope go. */
@@ -45,7 +46,9 @@ export class OwnScope implements InstrumentationScope {
     const { shared, tracerProvider } = this.#destinations;
     if (tracerProvider === undefined) return shared.tracer;
     this.safely(() => {
-      this.#tracer ??= tracerProvider.getTracer(this.name, this.#version);
+      this.#tracer ??= tracerProvider.getTracer(this.name, this.#version, {
+        schemaUrl: SCHEMA_URL,
+      });
     });
     return this.#tracer;
   }

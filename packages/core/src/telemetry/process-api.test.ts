@@ -5,6 +5,8 @@ import { ROOT_CONTEXT as OWN_ROOT } from './api-values.ts';
 import type { MetricDefinition } from './definitions.ts';
 import { Instrumentation } from './instrumentation.ts';
 import { activeContext, type LogRecordFields, processLogger, runInContext } from './process-api.ts';
+import { temperMetricProducer } from './producer.ts';
+import { SCHEMA_URL } from './semconv.ts';
 
 const API_KEY = Symbol.for('opentelemetry.js.api.1');
 const LOGS_KEY = Symbol.for('io.opentelemetry.js.api.logs');
@@ -223,5 +225,43 @@ describe('log records', () => {
     sdk = new InMemoryTelemetry({ logs: false });
     root[LOGS_KEY] = registry;
     expect(log).not.toThrow();
+  });
+});
+
+describe('the schema URL of the semantic conventions', () => {
+  it('is that of the scope of metrics, spans and log records, and selects metrics in views', async () => {
+    sdk = new InMemoryTelemetry();
+    telemetry.counter(CALLS, 'p', { test: 'schema' }).value = 1;
+    telemetry.span('one', {}).end();
+    telemetry.log({ event: 'one', severity: 'INFO', body: 'one', attributes: {} });
+    const { resourceMetrics } = await sdk.collect();
+    const meter = resourceMetrics.scopeMetrics.find(
+      ({ scope }) => scope.name === telemetry.scope.name,
+    );
+    const producers = [{}, { views: [{ meterSchemaUrl: SCHEMA_URL, name: 'renamed' }] }].map(
+      (options) => temperMetricProducer(options),
+    );
+    const [produced, renamed] = await Promise.all(
+      producers.map(async (producer) => {
+        const collected = await producer.collect();
+        return collected.resourceMetrics.scopeMetrics.find(
+          ({ scope }) => scope.name === telemetry.scope.name,
+        );
+      }),
+    );
+    const scopes = [
+      meter?.scope,
+      produced?.scope,
+      sdk.spans[0]?.instrumentationScope,
+      sdk.logs[0]?.instrumentationScope,
+    ];
+    expect(scopes.map((scope) => scope?.schemaUrl)).toEqual(scopes.map(() => SCHEMA_URL));
+    expect(SCHEMA_URL).toMatch(/^https:\/\/opentelemetry\.io\/schemas\/1\.\d+\.0$/);
+    expect(renamed?.metrics.map(({ descriptor }) => descriptor.name)).toContain('renamed');
+    const other = temperMetricProducer({ views: [{ meterSchemaUrl: 'other', name: 'renamed' }] });
+    const names = (await other.collect()).resourceMetrics.scopeMetrics.flatMap(({ metrics: all }) =>
+      all.map(({ descriptor }) => descriptor.name),
+    );
+    expect(names).not.toContain('renamed');
   });
 });

@@ -1,6 +1,7 @@
 import type { Context } from '@opentelemetry/api';
 import { ROOT_CONTEXT } from './api-values.ts';
 import type { Attributes } from './definitions.ts';
+import { SCHEMA_URL } from './semconv.ts';
 
 /**
  * The object through which every installed copy of the OpenTelemetry API finds what is registered.
@@ -30,7 +31,7 @@ interface DiagnosticLogger {
 
 /** What gives loggers: a provider of the logs API, of whichever version. */
 export interface LoggerProvider {
-  getLogger(name: string, version?: string): RecordLogger;
+  getLogger(name: string, version?: string, options?: { schemaUrl?: string }): RecordLogger;
 }
 
 /** A log record, as the logs API of every version takes it. */
@@ -101,7 +102,9 @@ export function loggerOf(
   name: string,
   version: string,
 ): RecordLogger | undefined {
-  const logger: RecordLogger | undefined = provider.getLogger(name, version);
+  const logger: RecordLogger | undefined = provider.getLogger(name, version, {
+    schemaUrl: SCHEMA_URL,
+  });
   if (logger === undefined || typeof logger.enabled === 'function') return logger;
   // SDKs as old as this one drop the event's name.
   return {

@@ -24,6 +24,7 @@ import { checkView, type MetricView, type Stream, streamsOf } from './metric-vie
 import { COUNTS, type Output, Produced, recordings } from './produced.ts';
 import { type ProducerEntry, Producers, type ScopeName } from './producers.ts';
 import type { Scope } from './scope.ts';
+import { SCHEMA_URL } from './semconv.ts';
 import { type BucketShape, type Buckets, seriesKey } from './series.ts';
 
 /** Options of {@link temperMetricProducer}. */
@@ -112,9 +113,10 @@ class Producer implements TemperMetricProducer {
       const now = hrTime(systemClock.now());
       for (const scope of shared.scopes.values()) {
         const metrics = this.#collectScope(scope, now);
-        const { name, version } = scope;
         scope.collected(this.#entry);
-        if (metrics.length > 0) scopeMetrics.push({ scope: { name, version }, metrics });
+        if (metrics.length === 0) continue;
+        const { name, version } = scope;
+        scopeMetrics.push({ scope: { name, version, schemaUrl: SCHEMA_URL }, metrics });
       }
       if (this.#temporality === DELTA) this.#since = now;
     }

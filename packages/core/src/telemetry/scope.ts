@@ -15,6 +15,7 @@ import { Owners } from './owners.ts';
 import { type ApiGlobal, processLogger, type RecordLogger } from './process-api.ts';
 import type { Producers } from './producers.ts';
 import { Received, SdkInstruments } from './sdk-instruments.ts';
+import { SCHEMA_URL } from './semconv.ts';
 import {
   type Cell,
   HistogramFamily,
@@ -148,7 +149,7 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
       this.#tracedBy = provider;
       this.#tracer = undefined;
       this.safely(() => {
-        this.#tracer = provider?.getTracer(this.name, this.version);
+        this.#tracer = provider?.getTracer(this.name, this.version, { schemaUrl: SCHEMA_URL });
       });
     }
     return this.#tracer;

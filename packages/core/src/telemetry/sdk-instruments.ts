@@ -12,6 +12,7 @@ import { warn } from './diagnostics.ts';
 import { type Emit, type Level, type Levels, mergeLevel, onlyWorst } from './levels.ts';
 import type { ApiGlobal } from './process-api.ts';
 import type { Producers } from './producers.ts';
+import { SCHEMA_URL } from './semconv.ts';
 import { type HistogramFamily, seriesKey } from './series.ts';
 
 /** Where we warn: three quarters of the SDK's default limit of attribute sets of a metric. */
@@ -65,7 +66,7 @@ export class SdkInstruments {
   ) {
     this.#scope = scope;
     this.#received = received;
-    const meter = provider.getMeter(scope.name, scope.version);
+    const meter = provider.getMeter(scope.name, scope.version, { schemaUrl: SCHEMA_URL });
     this.isReplaced = producers?.replace(provider) === true;
     if (!this.isReplaced) {
       for (const definition of scope.definitions.values()) this.#create(meter, definition);

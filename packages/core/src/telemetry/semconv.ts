@@ -1,6 +1,12 @@
 import { ERROR_CATEGORIES, ERROR_SEVERITIES } from '../classify.ts';
 import type { AttributeDefinition, MetricDefinition } from './definitions.ts';
 
+/**
+ * Version of OpenTelemetry's semantic conventions that the names which are not Temper's own are taken
+ * from.
+ */
+export const SCHEMA_URL: string = 'https://opentelemetry.io/schemas/1.37.0';
+
 /** On every series and span. */
 export const ATTR_POLICY_NAME: AttributeDefinition = {
   name: 'temper.policy.name',

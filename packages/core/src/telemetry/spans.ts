@@ -1,4 +1,4 @@
-import type { Context, Span } from '@opentelemetry/api';
+import type { Context, Span, SpanContext } from '@opentelemetry/api';
 import { errorType, statusOf } from '../classify.ts';
 import type { Outcome } from '../contract.ts';
 import { messageOf } from '../text.ts';
@@ -76,6 +76,11 @@ export class GuardedSpan {
   /** Adds a child span, dated back to `startTime` where it began in the past. */
   child(name: string, attributes: Attributes, startTime?: number): GuardedSpan {
     return new GuardedSpan(this.#scope, name, attributes, this.context, startTime);
+  }
+
+  /** Links to a span of another trace; without effect before version 1.9 of the API. */
+  link(context: SpanContext): void {
+    this.#scope.safely(() => void this.#span?.addLink?.({ context }));
   }
 
   set(attributes: Attributes): void {

@@ -4,9 +4,10 @@ import { processState } from '../process-state.ts';
 import { type Attributes, OVERFLOW } from './definitions.ts';
 import { instrumentationScope } from './hub.ts';
 import { OwnScope } from './own-scope.ts';
-import type { LoggerProvider } from './process-api.ts';
+import { type LoggerProvider, processApi } from './process-api.ts';
 import { type InstrumentationScope, Scope, type ScopeOptions } from './scope.ts';
 import { seriesKey } from './series.ts';
+import type { TelemetryScope } from './within.ts';
 
 /** Options of {@link telemetryScope}. */
 export interface TelemetryScopeOptions {
@@ -35,21 +36,14 @@ export interface TelemetryScopeOptions {
   readonly maxAttributeSets?: number | undefined;
   /**
    * Upper boundaries of the buckets of histograms, by the name of the metric, in ascending order and in
-   * the metric's unit. Needs a `meterProvider`: for the registered one, use its views.
+   * the metric's unit. Needs a `meterProvider`, of which the first scope decides: for the registered one,
+   * use its views.
    *
    * @defaultValue 1 ms to 10 s; for metrics of what may take microseconds, 10 µs to 10 s
    * @throws {TypeError} at construction, without a `meterProvider`
    * @throws {RangeError} at construction, unless finite and ascending
    */
   readonly bucketBoundaries?: Readonly<Record<string, readonly number[]>> | undefined;
-}
-
-/** Where the telemetry of the policies that are given it goes, and what their metrics have besides. */
-export interface TelemetryScope {
-  /** Attributes of all metrics besides Temper's own. */
-  readonly metricAttributes: Attributes | undefined;
-  /** @internal The telemetry of a package within this scope. */
-  scope(options: ScopeOptions): InstrumentationScope;
 }
 
 const OWNER = 'telemetryScope';
@@ -101,15 +95,10 @@ export function telemetryScope(options: TelemetryScopeOptions): TelemetryScope {
   return new OwnTelemetry(options, maxAttributeSets);
 }
 
-/** Holds the option `telemetry` of a policy to what {@link telemetryScope} returns. */
-export const telemetryRule: ReturnType<typeof methodsRule> = /* @__PURE__ */ methodsRule('scope');
-
 class OwnTelemetry implements TelemetryScope {
   readonly metricAttributes: Attributes | undefined;
   readonly #options: TelemetryScopeOptions;
   readonly #scopes = new Map<string, InstrumentationScope>();
-  /** Of metrics, for an own provider. */
-  readonly #metrics = new Map<string, Scope>();
 
   constructor(options: TelemetryScopeOptions, maxAttributeSets: number) {
     this.#options = { ...options };
@@ -121,7 +110,8 @@ class OwnTelemetry implements TelemetryScope {
   scope(options: ScopeOptions): InstrumentationScope {
     const { meterProvider, tracerProvider, loggerProvider } = this.#options;
     const shared = instrumentationScope(options);
-    const metrics = meterProvider === undefined ? shared : this.#ownMetrics(options, meterProvider);
+    const isRegistered = meterProvider === undefined || processApi()?.metrics === meterProvider;
+    const metrics = isRegistered ? shared : this.#ownMetrics(options, meterProvider);
     if (metrics === shared && tracerProvider === undefined && loggerProvider === undefined) {
       return shared;
     }
@@ -139,11 +129,13 @@ class OwnTelemetry implements TelemetryScope {
       const boundaries = bucketBoundaries[definition.name];
       return boundaries === undefined ? definition : { ...definition, boundaries: [...boundaries] };
     });
-    let scope = this.#metrics.get(options.name);
+    const byName = ownScopes().get(provider) ?? new Map<string, Scope>();
+    ownScopes().set(provider, byName);
+    let scope = byName.get(options.name);
     if (scope === undefined) {
       const live = { api: { metrics: provider }, metrics: true, traces: false };
       scope = new Scope({ ...options, metrics: definitions }, live);
-      this.#metrics.set(options.name, scope);
+      byName.set(options.name, scope);
       scope.bind(undefined);
     } else if (scope.define(definitions)) {
       scope.bind(undefined);
@@ -151,6 +143,12 @@ class OwnTelemetry implements TelemetryScope {
     return scope;
   }
 }
+
+/** The packages' metrics by their provider, which all scopes with it share. */
+const ownScopes: () => WeakMap<MeterProvider, Map<string, Scope>> = /* @__PURE__ */ processState(
+  'own-metrics.1',
+  () => new WeakMap(),
+);
 
 function checkAttributes(attributes: Attributes): void {
   checkType(OWNER, 'metricAttributes', attributes, 'object');

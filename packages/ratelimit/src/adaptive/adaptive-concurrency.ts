@@ -103,7 +103,7 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
       adaptive.maxLimit,
     );
     this.#changes = new Listeners(this.name, 'onLimitChange', adaptive.onLimitChange);
-    this.#levels = REPORTED.observeLevels(this);
+    this.#levels = REPORTED.observeLevels(this, options.telemetry);
   }
 
   override describe(): PolicyDescription {

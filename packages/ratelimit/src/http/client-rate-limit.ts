@@ -102,7 +102,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     this.#announcements = new ServerAnnouncements(options.partitionKey, options.maxBlockMs);
     this.#observer = new LimiterTelemetry(this, options);
     this.#turns = new Turns(this, options, this.#observer);
-    this.#levels = observeLevels(this);
+    this.#levels = observeLevels(this, options.telemetry);
   }
 
   override describe(): PolicyDescription {

@@ -39,8 +39,10 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter {
     const name = options.name ?? template?.name ?? 'keyed';
     const clock = options.clock ?? template?.options.clock ?? systemClock;
     super(name, clock);
+    const telemetry = template?.options.telemetry;
     if (template === undefined) {
-      this.#table = new LimiterTable({ name, create: options.limiter, maxKeys, idleMs, clock });
+      const create = options.limiter;
+      this.#table = new LimiterTable({ name, create, maxKeys, idleMs, clock, telemetry });
     } else {
       const queue = { ...template.options, name, clock };
       const { rule } = template;
@@ -50,7 +52,7 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter {
       // The template itself is not in use, and must not be reported as an unused limiter.
       template[Symbol.dispose]();
     }
-    this.#levels = observeKeys(this);
+    this.#levels = observeKeys(this, telemetry);
   }
 
   get [KEYED_BY_ITSELF](): boolean {

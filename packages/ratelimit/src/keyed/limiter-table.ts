@@ -1,5 +1,5 @@
-import type { Clock, Operation } from '@temper/core';
-import { type Call, type Counts, type InCallExecutor, notify, show } from '@temper/core/policy';
+import type { Clock, Operation, TelemetryScope } from '@temper/core';
+import { type Call, type InCallExecutor, notify, show } from '@temper/core/policy';
 import { dumpOf, type KeyDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
 import type {
@@ -17,7 +17,7 @@ import { KEYED_BY_ITSELF } from './brand.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
 import { idleTime, type KeyedStats } from './options.ts';
-import { countEvictions, countRefusedKeys, release } from './telemetry.ts';
+import { TableCounts } from './telemetry.ts';
 
 /** Parameters of a {@link LimiterTable}. */
 interface LimiterTableOptions {
@@ -26,6 +26,7 @@ interface LimiterTableOptions {
   readonly maxKeys: number;
   readonly idleMs: number | undefined;
   readonly clock: Clock;
+  readonly telemetry: TelemetryScope | undefined;
 }
 
 /** How many keys are looked at in search of one to remove. */
@@ -43,25 +44,23 @@ export class LimiterTable implements KeyTable {
   readonly #limiters: (Limiter | undefined)[] = [];
   /** The key of each limiter that was created, as one limiter must not serve two keys. */
   readonly #owners = new WeakMap<Limiter, string>();
-  readonly #refused: Counts<'keys'>;
-  readonly #evicted: Counts<'evictions'>;
+  readonly #counts: TableCounts;
   /** What the limiters of removed keys had counted. */
   readonly #removed = { allowed: 0, delayed: 0, rejected: 0, aborted: 0 };
   #idleMs: number;
   #refusals: Refusals | undefined;
 
   constructor(options: LimiterTableOptions) {
-    const { name, maxKeys, idleMs } = options;
+    const { name, maxKeys, idleMs, telemetry } = options;
     this.name = name;
     this.#options = options;
     this.#index = new LruIndex(maxKeys);
     this.#idleMs = idleTime(name, idleMs, 0);
-    this.#refused = countRefusedKeys(this);
-    this.#evicted = countEvictions(this);
+    this.#counts = new TableCounts(this, telemetry);
   }
 
   [Symbol.dispose](): void {
-    release(this);
+    this.#counts[Symbol.dispose]();
   }
 
   onReject(listener: RefusalListener): Disposable {
@@ -136,7 +135,7 @@ export class LimiterTable implements KeyTable {
     const limiter = this.#create(key);
     this.#removeIdle(now, 2);
     if (this.#index.full && !this.#makeRoom(now)) {
-      this.#refused.keys++;
+      this.#counts.refused.keys++;
       return undefined;
     }
     this.#limiters[this.#index.add(key, now)] = limiter;
@@ -196,7 +195,7 @@ export class LimiterTable implements KeyTable {
     }
     if (victim === NONE) return false;
     this.#remove(victim);
-    this.#evicted.evictions++;
+    this.#counts.evicted.evictions++;
     return true;
   }
 
@@ -279,8 +278,8 @@ export class LimiterTable implements KeyTable {
     for (const limiter of this.#limiters) {
       if (limiter !== undefined) queued += addCounts(counts, statsOf(this.name, limiter));
     }
-    counts.rejected += this.#refused.keys;
-    return { keys: this.#index.size, evictions: this.#evicted.evictions, queued, ...counts };
+    counts.rejected += this.#counts.refused.keys;
+    return { keys: this.#index.size, evictions: this.#counts.evicted.evictions, queued, ...counts };
   }
 }
 

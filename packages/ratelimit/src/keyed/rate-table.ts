@@ -1,5 +1,5 @@
 import type { Operation } from '@temper/core';
-import type { Call, Counts } from '@temper/core/policy';
+import type { Call } from '@temper/core/policy';
 import type { KeyDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
 import type { RatePlans } from '../changes/rate-plans.ts';
@@ -22,7 +22,7 @@ import { KeyGate } from './key-gate.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
 import { idleTime, type KeyedStats } from './options.ts';
-import { countEvictions, countRefusedKeys, release } from './telemetry.ts';
+import { TableCounts } from './telemetry.ts';
 
 /** Parameters of a {@link RateTable}. */
 interface RateTableOptions {
@@ -48,8 +48,7 @@ export class RateTable implements KeyTable {
   #idleMs: number;
   readonly #index: LruIndex;
   readonly #observer: LimiterObserver;
-  readonly #refused: Counts<'keys'>;
-  readonly #evicted: Counts<'evictions'>;
+  readonly #counts: TableCounts;
   #state: Float64Array;
   /** The keys that calls wait for. They cannot be removed. */
   readonly #waiting = new Map<number, KeyGate>();
@@ -70,13 +69,13 @@ export class RateTable implements KeyTable {
     this.#idleMs = idleTime(queue.name, idleMs, rule.freshAfterMs);
     this.#index = new LruIndex(maxKeys);
     this.#observer = new LimiterTelemetry(this, queue);
-    this.#refused = countRefusedKeys(this);
-    this.#evicted = countEvictions(this);
+    this.#counts = new TableCounts(this, queue.telemetry);
     this.#state = new Float64Array(this.#index.capacity * rule.slots);
   }
 
   [Symbol.dispose](): void {
-    release(this);
+    this.#observer[Symbol.dispose]();
+    this.#counts[Symbol.dispose]();
   }
 
   onReject(listener: RefusalListener): Disposable {
@@ -139,7 +138,7 @@ export class RateTable implements KeyTable {
     const slot = this.#use(key, now);
     if (cost !== 1 && slot !== NONE) checkCapacity(this.name, this.ruleOf(slot).capacity, cost);
     if (this.#enter(slot, cost, now)) return true;
-    if (slot === NONE) this.#refused.keys++;
+    if (slot === NONE) this.#counts.refused.keys++;
     else this.#observer.counts.limit++;
     return false;
   }
@@ -164,7 +163,7 @@ export class RateTable implements KeyTable {
 
   #refuse(cost: number): RateLimitExceededError {
     const error = noRoom(this.name, this.#index.size, cost);
-    this.#refused.keys++;
+    this.#counts.refused.keys++;
     this.#observer.refusals.tell(error);
     return error;
   }
@@ -228,7 +227,7 @@ export class RateTable implements KeyTable {
       const victim = this.#victim(now);
       if (victim === NONE) return NONE;
       this.#remove(victim);
-      this.#evicted.evictions++;
+      this.#counts.evicted.evictions++;
     }
     const slot = index.add(key, now);
     const { slots } = this.#rule;
@@ -425,10 +424,10 @@ export class RateTable implements KeyTable {
     const totals = totalsOf(this.#observer);
     return {
       keys: this.#index.size,
-      evictions: this.#evicted.evictions,
+      evictions: this.#counts.evicted.evictions,
       queued,
       ...totals,
-      rejected: totals.rejected + this.#refused.keys,
+      rejected: totals.rejected + this.#counts.refused.keys,
     };
   }
 }

@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import { type Counts, type Emit, Instrumentation, policyAttributes } from '@temper/core/policy';
 import { METRIC_QUEUED, METRIC_REQUESTS } from '../request-semconv.ts';
 import { rejected } from '../telemetry.ts';
@@ -13,19 +14,24 @@ const telemetry = new Instrumentation({
 const NO_ROOM = { keys: rejected('keys') };
 const EVICTIONS = { evictions: {} };
 
-/** Calls refused because all keys were in use. */
-export function countRefusedKeys(table: { readonly name: string }): Counts<'keys'> {
-  return telemetry.counts(table, METRIC_REQUESTS, NO_ROOM);
-}
+/** What a table of keys counts. */
+export class TableCounts implements Disposable {
+  /** Calls refused because all keys were in use. */
+  readonly refused: Counts<'keys'>;
+  /** Keys removed to make room for others. */
+  readonly evicted: Counts<'evictions'>;
+  readonly #release: () => void;
 
-/** Keys removed to make room for others. */
-export function countEvictions(table: { readonly name: string }): Counts<'evictions'> {
-  return telemetry.counts(table, METRIC_EVICTIONS, EVICTIONS);
-}
+  constructor(table: { readonly name: string }, within: TelemetryScope | undefined) {
+    const own = telemetry.of(within);
+    this.refused = own.counts(table, METRIC_REQUESTS, NO_ROOM);
+    this.evicted = own.counts(table, METRIC_EVICTIONS, EVICTIONS);
+    this.#release = () => own.release(table);
+  }
 
-/** Ends the series of a table that is disposed of. */
-export function release(table: { readonly name: string }): void {
-  telemetry.release(table);
+  [Symbol.dispose](): void {
+    this.#release();
+  }
 }
 
 interface Keyed {
@@ -34,8 +40,8 @@ interface Keyed {
 }
 
 /** Reads the number of keys and of waiting calls at each collection, until disposed of. */
-export function observeKeys(limiter: Keyed): Disposable {
-  return telemetry.observe(limiter, readKeys);
+export function observeKeys(limiter: Keyed, within: TelemetryScope | undefined): Disposable {
+  return telemetry.of(within).observe(limiter, readKeys);
 }
 
 function readKeys(limiter: Keyed, emit: Emit): void {

@@ -47,7 +47,7 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
   constructor(limit: number, options: ResolvedQueueOptions, observation: Observation) {
     super(options.name, options.clock);
     this.#gate = new PermitGate(options, observation, limit);
-    this.#levels = observation.observeLevels(this);
+    this.#levels = observation.observeLevels(this, options.telemetry);
   }
 
   override describe(): PolicyDescription {

@@ -89,7 +89,7 @@ export class RuleLimiter<L extends object>
     this.#parts = parts;
     this.#observer = parts.observe(this, options);
     this.#turns = new Turns(this, options, this.#observer);
-    this.#levels = parts.observeLevels(this);
+    this.#levels = parts.observeLevels(this, options.telemetry);
     this.#forecast = undefined;
   }
 

@@ -45,7 +45,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     this.#backend = backend;
     this.#parts = parts;
     this.#observer = new SharedObserver(this, parts.options);
-    this.#levels = observeLevels(this);
+    this.#levels = observeLevels(this, parts.options.telemetry);
   }
 
   override describe(): PolicyDescription {

@@ -76,6 +76,7 @@ export interface OpenCall {
 /** Counts the answers of a shared limiter, and reports them to OpenTelemetry. */
 export class SharedObserver {
   readonly #options: ResolvedQueueOptions;
+  readonly #telemetry: Instrumentation;
   /** Who hears of refusals. */
   readonly refusals: Refusals;
   readonly #counts: Counts<Answer>;
@@ -87,13 +88,14 @@ export class SharedObserver {
 
   constructor(policy: { readonly name: string }, options: ResolvedQueueOptions) {
     const { name } = policy;
+    this.#telemetry = telemetry.of(options.telemetry);
     this.#options = options;
     this.refusals = new Refusals(name, options.onReject);
-    this.#counts = telemetry.counts(policy, METRIC_REQUESTS, ANSWERS);
-    this.#fallbacks = telemetry.counts(policy, METRIC_STORE_FALLBACKS, FALLBACKS);
-    this.#errors = telemetry.errorTypes(METRIC_STORE_ERRORS, name);
+    this.#counts = this.#telemetry.counts(policy, METRIC_REQUESTS, ANSWERS);
+    this.#fallbacks = this.#telemetry.counts(policy, METRIC_STORE_FALLBACKS, FALLBACKS);
+    this.#errors = this.#telemetry.errorTypes(METRIC_STORE_ERRORS, name);
     this.#calls = new CallObserver({
-      telemetry,
+      telemetry: this.#telemetry,
       policy: name,
       kind: 'ratelimit',
       // Whether a call waits is known only after the store's answer: no span is created before it.
@@ -167,11 +169,11 @@ export class SharedObserver {
   }
 
   #record(outcome: Ending, { since }: OpenCall): void {
-    if (!telemetry.live.metrics) return;
+    if (!this.#telemetry.live.metrics) return;
     const ms = this.#options.clock.monotonic() - since;
     // A refusal at once is not a wait.
     if (ms === 0 && outcome !== 'delayed') return;
-    telemetry
+    this.#telemetry
       .histogram(METRIC_WAIT_DURATION, this.#options.name, { [ATTR_OUTCOME]: outcome })
       .record(ms / 1000);
   }

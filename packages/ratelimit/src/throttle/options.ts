@@ -5,6 +5,7 @@ import {
   type ShouldHandle,
   type SpanMode,
   systemClock,
+  type TelemetryScope,
 } from '@temper/core';
 import {
   clockRule,
@@ -17,6 +18,7 @@ import {
   resolveOptions,
   SPAN_MODES,
   systemRandom,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
@@ -74,6 +76,13 @@ export interface ThrottleOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
@@ -81,10 +90,10 @@ export interface ThrottleOptions {
 }
 
 /** Options that were checked, with their defaults filled in. */
-export type ResolvedThrottleOptions = Resolved<ThrottleOptions, 'onReject'>;
+export type ResolvedThrottleOptions = Resolved<ThrottleOptions, 'onReject' | 'telemetry'>;
 
 /** The defaults, as the README's table shows them. */
-export const THROTTLE_DEFAULTS: Defaults<ThrottleOptions, 'onReject'> = {
+export const THROTTLE_DEFAULTS: Defaults<ThrottleOptions, 'onReject' | 'telemetry'> = {
   name: 'throttle',
   multiplier: 2,
   maxRejectionRatio: 0.9,
@@ -98,15 +107,21 @@ export const THROTTLE_DEFAULTS: Defaults<ThrottleOptions, 'onReject'> = {
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveThrottleOptions(options: ThrottleOptions): ResolvedThrottleOptions {
   const callback = typeRule('function');
-  return resolveOptions<ThrottleOptions, 'onReject'>('throttle', options, THROTTLE_DEFAULTS, {
-    name: nameRule,
-    multiplier: numberRule({ min: 1, aboveMin: true, infinite: false }),
-    maxRejectionRatio: numberRule({ min: 0, max: 1 }),
-    windowMs: numberRule({ min: 24, infinite: false }),
-    shouldHandle: callback,
-    onReject: callback,
-    spans: oneOfRule(SPAN_MODES),
-    clock: clockRule,
-    random: callback,
-  });
+  return resolveOptions<ThrottleOptions, 'onReject' | 'telemetry'>(
+    'throttle',
+    options,
+    THROTTLE_DEFAULTS,
+    {
+      name: nameRule,
+      multiplier: numberRule({ min: 1, aboveMin: true, infinite: false }),
+      maxRejectionRatio: numberRule({ min: 0, max: 1 }),
+      windowMs: numberRule({ min: 24, infinite: false }),
+      shouldHandle: callback,
+      onReject: callback,
+      spans: oneOfRule(SPAN_MODES),
+      telemetry: telemetryRule,
+      clock: clockRule,
+      random: callback,
+    },
+  );
 }

@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import {
   byOutcome,
   type Call,
@@ -28,10 +29,12 @@ export class ThrottleObserver {
   readonly counts: Counts<'allowed' | 'shed'>;
   readonly #calls: CallObserver<'rejected'>;
 
-  constructor(policy: { readonly name: string }, { spans, clock }: ResolvedThrottleOptions) {
-    this.counts = telemetry.counts<'allowed' | 'shed'>(policy, METRIC_REQUESTS, ANSWERS);
+  constructor(policy: { readonly name: string }, options: ResolvedThrottleOptions) {
+    const { spans, clock } = options;
+    const own = telemetry.of(options.telemetry);
+    this.counts = own.counts<'allowed' | 'shed'>(policy, METRIC_REQUESTS, ANSWERS);
     this.#calls = new CallObserver({
-      telemetry,
+      telemetry: own,
       policy: policy.name,
       kind: 'ratelimit',
       spans,
@@ -54,8 +57,8 @@ interface Shedding {
 }
 
 /** Reads a throttle's ratio at each collection, until disposed of. */
-export function observeRatio(policy: Shedding): Disposable {
-  return telemetry.observe(policy, readRatio);
+export function observeRatio(policy: Shedding, within: TelemetryScope | undefined): Disposable {
+  return telemetry.of(within).observe(policy, readRatio);
 }
 
 function readRatio(policy: Shedding, emit: Emit): void {

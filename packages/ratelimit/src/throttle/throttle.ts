@@ -116,7 +116,7 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
     this.#sums = new RollingSums(options.windowMs, ACCEPTS + 1, this.clock.monotonic());
     this.#observer = new ThrottleObserver(this, options);
     this.#refusals = new Refusals(options.name, options.onReject);
-    this.#ratio = observeRatio(this);
+    this.#ratio = observeRatio(this, options.telemetry);
   }
 
   override describe(): PolicyDescription {

@@ -1,4 +1,4 @@
-import { type Clock, type SpanMode, systemClock } from '@temper/core';
+import { type Clock, type SpanMode, systemClock, type TelemetryScope } from '@temper/core';
 import {
   clockRule,
   DEFAULT_SPANS,
@@ -8,6 +8,7 @@ import {
   oneOfRule,
   type Resolved,
   SPAN_MODES,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
@@ -49,6 +50,13 @@ export interface QueueOptions {
    */
   readonly spans?: SpanMode;
   /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
+  /**
    * In which order calls that wait are served. With `fairQueue()` the `key` of a call names its caller,
    * and each caller gets the same share; a shared limiter then has one limit for all keys together. Calls
    * without a key are one caller. Without effect in a keyed limiter, where a key is a limit of its own.
@@ -61,7 +69,7 @@ export interface QueueOptions {
 }
 
 /** The options without a default. */
-export type QueueUnset = 'onReject' | 'queue';
+export type QueueUnset = 'telemetry' | 'onReject' | 'queue';
 
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedQueueOptions = Resolved<QueueOptions, QueueUnset>;
@@ -81,6 +89,7 @@ export const QUEUE_RULES: { readonly [K in keyof Required<QueueOptions>]: Option
   maxWaitMs: numberRule({ min: 0 }),
   onReject: typeRule('function'),
   spans: oneOfRule(SPAN_MODES),
+  telemetry: telemetryRule,
   queue: queueRule,
   clock: clockRule,
 };

@@ -20,7 +20,7 @@ describe('cached', () => {
     await clock.advance(60_000);
     await expect(policy.execute(down, { key })).resolves.toBe('two');
     expect(policy.stats()).toEqual({
-      calls: { success: 2, hit: 0, stale: 1, shared: 0, failure: 0 },
+      calls: { success: 2, hit: 0, stale: 1, shared: 0, failure: 0, aborted: 0 },
       keys: 1,
       evictions: 0,
     });

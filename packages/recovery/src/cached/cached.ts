@@ -33,7 +33,7 @@ import {
   type StaleEvent,
 } from './options.ts';
 import { type Generation, Runs } from './runs.ts';
-import { CacheObserver } from './telemetry.ts';
+import { CacheObserver, workSpan } from './telemetry.ts';
 
 /** An answer, its origin and its age. */
 export interface Answer<T> {
@@ -154,9 +154,13 @@ class Cached extends PolicyBase implements CachedPolicy {
       this.#end('hit', observed);
       return fresh;
     }
-    const shared = this.#options.singleFlight && this.#runs.peek(key)?.flight !== undefined;
+    const running = this.#options.singleFlight ? this.#runs.peek(key) : undefined;
+    const shared = running?.flight !== undefined;
     const source = shared ? 'shared' : 'call';
-    if (shared) call.noteTiming('unknown'); // a part of the time of the run
+    if (shared) {
+      call.noteTiming('unknown'); // a part of the time of the run
+      if (running.work !== undefined) observed?.link(running.work);
+    }
     let outcome: Outcome<T>;
     try {
       const run = (): Promise<T> => this.#runInTime(key, operation, call);
@@ -173,7 +177,7 @@ class Cached extends PolicyBase implements CachedPolicy {
     const stale = this.#mayServe(outcome, call) ? this.#stale<T>(key, outcome, call) : undefined;
     if (!ended && call.aborted) {
       // The predicate or a listener has ended the call.
-      this.#end('failure', observed);
+      this.#end(call.cancelled ? 'aborted' : 'failure', observed);
       throw call.reason;
     }
     if (stale !== undefined) {
@@ -185,7 +189,7 @@ class Cached extends PolicyBase implements CachedPolicy {
       this.#end('stale', observed);
       return stale;
     }
-    this.#end('failure', observed);
+    this.#end(call.cancelled ? 'aborted' : 'failure', observed);
     if (outcome.ok) return { value: outcome.value, source, ageMs: 0 };
     throw outcome.error;
   }
@@ -253,6 +257,7 @@ class Cached extends PolicyBase implements CachedPolicy {
     call: Call,
   ): Promise<T> {
     const run = this.#runs.start(generation);
+    if (this.#options.singleFlight) generation.work = workSpan();
     try {
       const value = await operation(call);
       const keeps = this.#isWorthKeeping(value, call) && this.#runs.mayKeep(generation, run);

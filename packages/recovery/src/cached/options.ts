@@ -5,6 +5,7 @@ import {
   type ShouldHandle,
   type SpanMode,
   systemClock,
+  type TelemetryScope,
 } from '@temper/core';
 import {
   checkNumber,
@@ -17,6 +18,7 @@ import {
   type Resolved,
   resolveOptions,
   SPAN_MODES,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 
@@ -112,11 +114,18 @@ export interface CachedOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-type Unset = 'key' | 'shouldHandle' | 'reserveMs' | 'isCacheable' | 'onStale';
+type Unset = 'telemetry' | 'key' | 'shouldHandle' | 'reserveMs' | 'isCacheable' | 'onStale';
 
 /** The defaults, as the README's table shows them. */
 export const CACHED_DEFAULTS: Defaults<CachedOptions, Unset> = {
@@ -147,6 +156,7 @@ export function resolveCachedOptions(options: CachedOptions): ResolvedCachedOpti
     isCacheable: callback,
     onStale: callback,
     spans: oneOfRule(SPAN_MODES),
+    telemetry: telemetryRule,
     clock: clockRule,
   });
   const { freshMs, maxAgeMs } = all;

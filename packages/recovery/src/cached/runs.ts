@@ -1,4 +1,5 @@
 import type { Flight } from './flight.ts';
+import type { WorkSpan } from './telemetry.ts';
 
 /** The runs of an operation that are in progress for one key. */
 export interface Generation {
@@ -12,6 +13,8 @@ export interface Generation {
   forgotten: boolean;
   /** The run that concurrent calls can join. */
   flight: Flight<unknown> | undefined;
+  /** The span in which the flight works, for the spans of the calls that join it. */
+  work: WorkSpan | undefined;
 }
 
 /**
@@ -31,7 +34,14 @@ export class Runs {
   of(key: string): Generation {
     let generation = this.#generations.get(key);
     if (generation === undefined) {
-      generation = { running: 0, started: 0, kept: 0, forgotten: false, flight: undefined };
+      generation = {
+        running: 0,
+        started: 0,
+        kept: 0,
+        forgotten: false,
+        flight: undefined,
+        work: undefined,
+      };
       this.#generations.set(key, generation);
     }
     return generation;

@@ -1,9 +1,12 @@
+import type { SpanContext } from '@opentelemetry/api';
 import {
+  activeContext,
   byOutcome,
   CallObserver,
   type Counts,
   type Emit,
   policyAttributes,
+  spanOf,
 } from '@temper/core/policy';
 import {
   CACHE_OUTCOMES,
@@ -19,6 +22,14 @@ const telemetry = instrumentation([METRIC_CACHE_CALLS, METRIC_CACHE_EVICTIONS, M
 const OUTCOMES = byOutcome(CACHE_OUTCOMES);
 const EVICTIONS = { evictions: {} };
 
+/** The span in which a shared run works. */
+export type WorkSpan = SpanContext;
+
+/** The active span, in which a run begins; `undefined` without one. */
+export function workSpan(): WorkSpan | undefined {
+  return spanOf(activeContext())?.spanContext();
+}
+
 interface CacheLevel {
   readonly name: string;
   /** Answers in the cache. */
@@ -32,18 +43,20 @@ export class CacheObserver implements Disposable {
   readonly spans: CallObserver<CacheOutcome>;
   readonly #level: Disposable;
 
-  constructor(policy: CacheLevel, { name, spans, clock }: ResolvedCachedOptions) {
-    this.calls = telemetry.counts(policy, METRIC_CACHE_CALLS, OUTCOMES);
-    this.removed = telemetry.counts(policy, METRIC_CACHE_EVICTIONS, EVICTIONS);
+  constructor(policy: CacheLevel, options: ResolvedCachedOptions) {
+    const { name, spans, clock } = options;
+    const own = telemetry.of(options.telemetry);
+    this.calls = own.counts(policy, METRIC_CACHE_CALLS, OUTCOMES);
+    this.removed = own.counts(policy, METRIC_CACHE_EVICTIONS, EVICTIONS);
     this.spans = new CallObserver({
-      telemetry,
+      telemetry: own,
       policy: name,
       kind: 'cache',
       spans,
       clock,
       outcomes: OUTCOMES,
     });
-    this.#level = telemetry.observe(policy, readKeys);
+    this.#level = own.observe(policy, readKeys);
   }
 
   [Symbol.dispose](): void {

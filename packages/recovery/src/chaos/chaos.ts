@@ -3,7 +3,6 @@ import {
   ask,
   askNumber,
   type Call,
-  type Counts,
   type GuardedSpan,
   PolicyBase,
   type PolicyDescription,
@@ -11,7 +10,7 @@ import {
 import { ChaosFaultError } from '../errors.ts';
 import type { ChaosKind } from '../semconv.ts';
 import { type ChaosOptions, type ResolvedChaosOptions, resolveChaosOptions } from './options.ts';
-import { countInjections, injectionSpan, release } from './telemetry.ts';
+import { ChaosTelemetry } from './telemetry.ts';
 
 /** What a chaos policy has done since it was created. */
 export interface ChaosStats {
@@ -29,13 +28,13 @@ export interface ChaosPolicy extends Policy {
 
 class Chaos extends PolicyBase implements ChaosPolicy {
   readonly #options: ResolvedChaosOptions;
-  readonly #injections: Counts<ChaosKind>;
+  readonly #telemetry: ChaosTelemetry;
   #calls = 0;
 
   constructor(options: ResolvedChaosOptions) {
     super(options.name, options.clock);
     this.#options = options;
-    this.#injections = countInjections(this);
+    this.#telemetry = new ChaosTelemetry(this, options);
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -77,8 +76,8 @@ class Chaos extends PolicyBase implements ChaosPolicy {
   }
 
   #inject(kind: ChaosKind, call: Call): GuardedSpan | undefined {
-    this.#injections[kind]++;
-    return injectionSpan(kind, call, this.#options);
+    this.#telemetry.injections[kind]++;
+    return this.#telemetry.span(kind, call);
   }
 
   override describe(): PolicyDescription {
@@ -89,12 +88,12 @@ class Chaos extends PolicyBase implements ChaosPolicy {
     return {
       enabled: this.#enabled(),
       calls: this.#calls,
-      injections: { ...this.#injections },
+      injections: { ...this.#telemetry.injections },
     };
   }
 
   [Symbol.dispose](): void {
-    release(this);
+    this.#telemetry[Symbol.dispose]();
   }
 }
 

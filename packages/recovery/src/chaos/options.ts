@@ -1,4 +1,10 @@
-import { type Clock, type Random, type SpanMode, systemClock } from '@temper/core';
+import {
+  type Clock,
+  type Random,
+  type SpanMode,
+  systemClock,
+  type TelemetryScope,
+} from '@temper/core';
 import {
   checkKnown,
   checkNumber,
@@ -14,6 +20,7 @@ import {
   SPAN_MODES,
   show,
   systemRandom,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 
@@ -62,13 +69,20 @@ export interface ChaosOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
   readonly random?: Random;
 }
 
-type Unset = 'latency' | 'fault' | 'result';
+type Unset = 'telemetry' | 'latency' | 'fault' | 'result';
 
 /** The defaults, as the README's table shows them. */
 export const CHAOS_DEFAULTS: Defaults<ChaosOptions, Unset> = {
@@ -91,6 +105,7 @@ export function resolveChaosOptions(options: ChaosOptions): ResolvedChaosOptions
     fault: checkFault,
     result: checkResult,
     spans: oneOfRule(SPAN_MODES),
+    telemetry: telemetryRule,
     clock: clockRule,
     random: typeRule('function'),
   });

@@ -1,4 +1,10 @@
-import { by, type Call, type Counts, type GuardedSpan } from '@temper/core/policy';
+import {
+  by,
+  type Call,
+  type Counts,
+  type GuardedSpan,
+  type Instrumentation,
+} from '@temper/core/policy';
 import {
   ATTR_CHAOS_KIND,
   CHAOS_KINDS,
@@ -11,22 +17,29 @@ import type { ResolvedChaosOptions } from './options.ts';
 const telemetry = instrumentation([METRIC_CHAOS_INJECTIONS]);
 const KINDS = by(ATTR_CHAOS_KIND.name, CHAOS_KINDS);
 
-/** The counts of a chaos policy, which are its metric. */
-export function countInjections(policy: { readonly name: string }): Counts<ChaosKind> {
-  return telemetry.counts(policy, METRIC_CHAOS_INJECTIONS, KINDS);
-}
+/** What a chaos policy reports to OpenTelemetry. */
+export class ChaosTelemetry implements Disposable {
+  readonly injections: Counts<ChaosKind>;
+  readonly #telemetry: Instrumentation;
+  readonly #policy: { readonly name: string };
+  readonly #options: ResolvedChaosOptions;
 
-/** Ends the series of a policy that is disposed of. */
-export function release(policy: { readonly name: string }): void {
-  telemetry.release(policy);
-}
+  constructor(policy: { readonly name: string }, options: ResolvedChaosOptions) {
+    this.#telemetry = telemetry.of(options.telemetry);
+    this.#policy = policy;
+    this.#options = options;
+    this.injections = this.#telemetry.counts(policy, METRIC_CHAOS_INJECTIONS, KINDS);
+  }
 
-/** @returns the span of an injection; `undefined` when it gets none */
-export function injectionSpan(
-  kind: ChaosKind,
-  call: Call,
-  { name: policy, spans, clock }: ResolvedChaosOptions,
-): GuardedSpan | undefined {
-  if (!telemetry.live.traces || spans === 'none') return undefined;
-  return eventSpan({ telemetry, policy, kind: 'chaos' }, call, KINDS[kind], clock.now());
+  /** @returns the span of an injection; `undefined` when it gets none */
+  span(kind: ChaosKind, call: Call): GuardedSpan | undefined {
+    const { name: policy, spans, clock } = this.#options;
+    if (!this.#telemetry.live.traces || spans === 'none') return undefined;
+    const owner = { telemetry: this.#telemetry, policy, kind: 'chaos' };
+    return eventSpan(owner, call, KINDS[kind], clock.now());
+  }
+
+  [Symbol.dispose](): void {
+    this.#telemetry.release(this.#policy);
+  }
 }

@@ -13,7 +13,7 @@ describe('fallback', () => {
     const policy = fallback({ handler });
     await expect(policy.execute(async () => 'own')).resolves.toBe('own');
     expect(handler).not.toHaveBeenCalled();
-    expect(policy.stats().calls).toEqual({ success: 1, fallback: 0, failure: 0 });
+    expect(policy.stats().calls).toEqual({ success: 1, fallback: 0, failure: 0, aborted: 0 });
   });
 
   it('passes the error, the operation and the call to the handler', async () => {
@@ -33,7 +33,7 @@ describe('fallback', () => {
       { policy: 'prices', operation: 'price', outcome: { ok: false, error: { message: 'down' } } },
     ]);
     expect(deadlines).toEqual([expect.any(Number)]);
-    expect(policy.stats().calls).toEqual({ success: 0, fallback: 1, failure: 0 });
+    expect(policy.stats().calls).toEqual({ success: 0, fallback: 1, failure: 0, aborted: 0 });
   });
 
   it('calls the handler for a synchronous throw', async () => {
@@ -64,7 +64,7 @@ describe('fallback', () => {
     );
     await expect(call).resolves.toBe('bad');
     expect(handler).not.toHaveBeenCalled();
-    expect(policy.stats().calls).toEqual({ success: 0, fallback: 0, failure: 1 });
+    expect(policy.stats().calls).toEqual({ success: 0, fallback: 0, failure: 0, aborted: 1 });
   });
 
   it('calls the handler for a value that counts as a failure', async () => {
@@ -88,7 +88,7 @@ describe('fallback', () => {
       cause: { message: 'down' },
       message: "Fallback policy 'prices' failed (worse) after the operation had failed: down",
     });
-    expect(policy.stats().calls).toEqual({ success: 0, fallback: 0, failure: 1 });
+    expect(policy.stats().calls).toEqual({ success: 0, fallback: 0, failure: 1, aborted: 0 });
   });
 
   it('rejects with a transient error when the operation’s own error is transient', async () => {
@@ -134,7 +134,7 @@ describe('fallback', () => {
     await outcome;
     expect(shouldHandle).not.toHaveBeenCalled();
     expect(handler).not.toHaveBeenCalled();
-    expect(policy.stats().calls.failure).toBe(1);
+    expect(policy.stats().calls).toMatchObject({ failure: 0, aborted: 1 });
   });
 
   it('rejects with both errors when the handler fails for its own reason after an abort', async () => {

@@ -9,8 +9,6 @@ import {
   ATTR_ERROR_TYPE,
   type Call,
   type CallObservation,
-  type CallObserver,
-  type Counts,
   decide,
   discardBody,
   failureType,
@@ -28,7 +26,7 @@ import {
   type ResolvedFallbackOptions,
   resolveFallbackOptions,
 } from './options.ts';
-import { countCalls, observeCalls, release } from './telemetry.ts';
+import { FallbackTelemetry } from './telemetry.ts';
 
 /** What a fallback has done since it was created. */
 export interface FallbackStats {
@@ -46,16 +44,14 @@ export interface FallbackPolicy extends Policy {
 
 class Fallback extends PolicyBase implements FallbackPolicy {
   readonly #options: ResolvedFallbackOptions;
-  readonly #calls: Counts<FallbackOutcome>;
-  readonly #observer: CallObserver<FallbackOutcome>;
+  readonly #telemetry: FallbackTelemetry;
   readonly #reserve: Reserve | undefined;
   readonly #listeners: Listeners<FallbackEvent, [CallContext]>;
 
   constructor(options: ResolvedFallbackOptions) {
     super(options.name, options.clock);
     this.#options = options;
-    this.#calls = countCalls(this);
-    this.#observer = observeCalls(options);
+    this.#telemetry = new FallbackTelemetry(this, options);
     this.#listeners = new Listeners(options.name, 'onFallback', options.onFallback);
     const { reserveMs, clock } = options;
     this.#reserve =
@@ -68,7 +64,7 @@ class Fallback extends PolicyBase implements FallbackPolicy {
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const { shouldHandle } = this.#options;
-    const observed = this.#observer.begin(call);
+    const observed = this.#telemetry.spans.begin(call);
     let outcome: Outcome<T>;
     try {
       const value = await (observed === undefined
@@ -85,8 +81,7 @@ class Fallback extends PolicyBase implements FallbackPolicy {
     const handles = answerable && this.#handles(outcome, call);
     if (handles && !call.aborted) return this.#answer(outcome, call, observed);
     if (outcome.ok && !handles) return this.#succeeded(outcome.value, observed);
-    this.#calls.failure++;
-    observed?.end('failure');
+    this.#failed(call, observed);
     if (outcome.ok) return outcome.value;
     // The predicate has ended a call that would have been answered: the abort takes precedence.
     throw answerable && call.aborted ? call.reason : outcome.error;
@@ -105,9 +100,20 @@ class Fallback extends PolicyBase implements FallbackPolicy {
   }
 
   #succeeded<T>(value: T, observed: CallObservation<FallbackOutcome> | undefined): T {
-    this.#calls.success++;
+    this.#telemetry.calls.success++;
     observed?.end('success');
     return value;
+  }
+
+  /** @param failure - what the handler failed with; that of a call that nobody wants any more is none */
+  #failed(
+    call: Call,
+    observed: CallObservation<FallbackOutcome> | undefined,
+    failure?: Outcome<unknown>,
+  ): void {
+    const outcome = call.cancelled ? 'aborted' : 'failure';
+    this.#telemetry.calls[outcome]++;
+    observed?.end(outcome, call.cancelled ? undefined : failure);
   }
 
   async #answer<T>(
@@ -121,8 +127,7 @@ class Fallback extends PolicyBase implements FallbackPolicy {
     this.#listeners.emit(event, call);
     if (call.aborted) {
       // A listener has ended the call.
-      this.#calls.failure++;
-      observed?.end('failure');
+      this.#failed(call, observed);
       throw call.reason;
     }
     observed?.span()?.set({ [ATTR_ERROR_TYPE.name]: failureType(outcome) });
@@ -130,14 +135,13 @@ class Fallback extends PolicyBase implements FallbackPolicy {
       const answer = await (observed === undefined
         ? handler(event, call)
         : observed.run(() => handler(event, call)));
-      this.#calls.fallback++;
+      this.#telemetry.calls.fallback++;
       observed?.end('fallback');
       const replaced = outcome.ok ? outcome.value : outcome.error;
       if (!holds(answer, replaced)) discardBody(replaced);
       return answer as T;
     } catch (error) {
-      this.#calls.failure++;
-      observed?.end('failure', { ok: false, error });
+      this.#failed(call, observed, { ok: false, error });
       // An abort during the fallback is the caller's own, and passes unchanged.
       if (call.aborted && error === call.reason) throw error;
       const failure = outcome.ok ? outcome.value : outcome.error;
@@ -150,11 +154,11 @@ class Fallback extends PolicyBase implements FallbackPolicy {
   }
 
   stats(): FallbackStats {
-    return { calls: { ...this.#calls } };
+    return { calls: { ...this.#telemetry.calls } };
   }
 
   [Symbol.dispose](): void {
-    release(this);
+    this.#telemetry[Symbol.dispose]();
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type ShouldHandle,
   type SpanMode,
   systemClock,
+  type TelemetryScope,
 } from '@temper/core';
 import {
   checkType,
@@ -17,6 +18,7 @@ import {
   type Resolved,
   resolveOptions,
   SPAN_MODES,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 
@@ -73,11 +75,18 @@ export interface FallbackOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-type Unset = 'handler' | 'shouldHandle' | 'reserveMs' | 'onFallback';
+type Unset = 'telemetry' | 'handler' | 'shouldHandle' | 'reserveMs' | 'onFallback';
 
 /** The defaults, as the README's table shows them. */
 export const FALLBACK_DEFAULTS: Defaults<FallbackOptions, Unset> = {
@@ -100,6 +109,7 @@ export function resolveFallbackOptions(options: FallbackOptions): ResolvedFallba
     reserveMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
     onFallback: callback,
     spans: oneOfRule(SPAN_MODES),
+    telemetry: telemetryRule,
     clock: clockRule,
   });
   checkType('fallback', 'handler', all.handler, 'function');

@@ -4,6 +4,7 @@ import {
   type ShouldHandle,
   type SpanMode,
   systemClock,
+  type TelemetryScope,
 } from '@temper/core';
 import {
   clockRule,
@@ -17,6 +18,7 @@ import {
   type Resolved,
   resolveOptions,
   SPAN_MODES,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import {
@@ -122,11 +124,18 @@ export interface HedgeOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-type Unset = 'budget' | 'shouldHandle' | 'onDiscard' | 'onHedge';
+type Unset = 'telemetry' | 'budget' | 'shouldHandle' | 'onDiscard' | 'onHedge';
 
 /** The defaults, as the README's table shows them. */
 export const HEDGE_DEFAULTS: Defaults<HedgeOptions, Unset> = {
@@ -158,6 +167,7 @@ export function resolveHedgeOptions(options: HedgeOptions): ResolvedHedgeOptions
     onDiscard: callback,
     onHedge: callback,
     spans: oneOfRule(SPAN_MODES),
+    telemetry: telemetryRule,
     clock: clockRule,
   });
   const { delayMs, clock } = all;

@@ -5,6 +5,7 @@ import {
   type Counts,
   type Emit,
   type GuardedSpan,
+  type Instrumentation,
   policyAttributes,
 } from '@temper/core/policy';
 import {
@@ -43,22 +44,24 @@ export interface HedgeLevel {
 export class HedgeObserver implements Disposable {
   readonly calls: Counts<HedgeOutcome>;
   readonly attempts: Counts<HedgeAttemptOutcome>;
+  readonly #telemetry: Instrumentation;
   readonly #options: ResolvedHedgeOptions;
   readonly #level: Disposable;
 
   constructor(policy: HedgeLevel, options: ResolvedHedgeOptions) {
-    this.calls = telemetry.counts(policy, METRIC_HEDGE_CALLS, OUTCOMES);
-    this.attempts = telemetry.counts(policy, METRIC_HEDGE_ATTEMPTS, ATTEMPTS);
+    this.#telemetry = telemetry.of(options.telemetry);
+    this.calls = this.#telemetry.counts(policy, METRIC_HEDGE_CALLS, OUTCOMES);
+    this.attempts = this.#telemetry.counts(policy, METRIC_HEDGE_ATTEMPTS, ATTEMPTS);
     this.#options = options;
-    this.#level = telemetry.observe(policy, readDelay);
+    this.#level = this.#telemetry.observe(policy, readDelay);
   }
 
   /** @returns the span of an attempt; `undefined` when it gets none */
   begin(attempt: number, call: Call): GuardedSpan | undefined {
     const { name: policy, spans, clock } = this.#options;
-    if (!telemetry.live.traces || spans === 'none') return undefined;
+    if (!this.#telemetry.live.traces || spans === 'none') return undefined;
     if (spans === 'failures' && attempt === 1) return undefined;
-    const owner = { telemetry, policy, kind: 'hedge' };
+    const owner = { telemetry: this.#telemetry, policy, kind: 'hedge' };
     return eventSpan(owner, call, { [ATTR_HEDGE_ATTEMPT.name]: attempt }, clock.now());
   }
 

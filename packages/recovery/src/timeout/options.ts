@@ -1,4 +1,10 @@
-import { type CallContext, type Clock, type SpanMode, systemClock } from '@temper/core';
+import {
+  type CallContext,
+  type Clock,
+  type SpanMode,
+  systemClock,
+  type TelemetryScope,
+} from '@temper/core';
 import {
   clockRule,
   DEFAULT_SPANS,
@@ -8,6 +14,7 @@ import {
   type Resolved,
   resolveOptions,
   SPAN_MODES,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import {
@@ -56,12 +63,19 @@ export interface TimeoutOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the policy goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
 /** The defaults, as the README's table shows them. */
-export const TIMEOUT_DEFAULTS: Defaults<TimeoutOptions, 'onTimeout'> = {
+export const TIMEOUT_DEFAULTS: Defaults<TimeoutOptions, 'onTimeout' | 'telemetry'> = {
   name: 'timeout',
   timeoutMs: 5000,
   spans: DEFAULT_SPANS,
@@ -69,19 +83,28 @@ export const TIMEOUT_DEFAULTS: Defaults<TimeoutOptions, 'onTimeout'> = {
 };
 
 /** Options that were checked, with their defaults filled in. */
-export type ResolvedTimeoutOptions = Omit<Resolved<TimeoutOptions, 'onTimeout'>, 'timeoutMs'> & {
+export type ResolvedTimeoutOptions = Omit<
+  Resolved<TimeoutOptions, 'onTimeout' | 'telemetry'>,
+  'timeoutMs'
+> & {
   readonly timeoutMs: number | ObservedDuration;
 };
 
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveTimeoutOptions(options: TimeoutOptions): ResolvedTimeoutOptions {
-  const all = resolveOptions<TimeoutOptions, 'onTimeout'>('timeout', options, TIMEOUT_DEFAULTS, {
-    name: nameRule,
-    timeoutMs: durationRule({ min: 0, aboveMin: true, infinite: false }),
-    onTimeout: typeRule('function'),
-    spans: oneOfRule(SPAN_MODES),
-    clock: clockRule,
-  });
+  const all = resolveOptions<TimeoutOptions, 'onTimeout' | 'telemetry'>(
+    'timeout',
+    options,
+    TIMEOUT_DEFAULTS,
+    {
+      name: nameRule,
+      timeoutMs: durationRule({ min: 0, aboveMin: true, infinite: false }),
+      onTimeout: typeRule('function'),
+      spans: oneOfRule(SPAN_MODES),
+      telemetry: telemetryRule,
+      clock: clockRule,
+    },
+  );
   const { timeoutMs, clock } = all;
   return {
     ...all,

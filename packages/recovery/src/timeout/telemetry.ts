@@ -5,6 +5,7 @@ import {
   CallObserver,
   type Counts,
   type Emit,
+  type Instrumentation,
   policyAttributes,
 } from '@temper/core/policy';
 import {
@@ -35,25 +36,28 @@ interface TimeoutLevel {
 /** What a timeout policy reports to OpenTelemetry. */
 export class TimeoutObserver implements Disposable {
   readonly calls: Counts<TimeoutOutcome>;
+  readonly #telemetry: Instrumentation;
   readonly #spans: CallObserver<TimeoutOutcome>;
   readonly #level: Disposable;
 
-  constructor(policy: TimeoutLevel, { name, spans, clock }: ResolvedTimeoutOptions) {
-    this.calls = telemetry.counts(policy, METRIC_TIMEOUT_CALLS, OUTCOMES);
+  constructor(policy: TimeoutLevel, options: ResolvedTimeoutOptions) {
+    const { name, spans, clock } = options;
+    this.#telemetry = telemetry.of(options.telemetry);
+    this.calls = this.#telemetry.counts(policy, METRIC_TIMEOUT_CALLS, OUTCOMES);
     this.#spans = new CallObserver({
-      telemetry,
+      telemetry: this.#telemetry,
       policy: name,
       kind: 'timeout',
       spans,
       clock,
       outcomes: OUTCOMES,
     });
-    this.#level = telemetry.observe(policy, readLimit);
+    this.#level = this.#telemetry.observe(policy, readLimit);
   }
 
   /** @returns `undefined` while nobody watches */
   begin(call: Call, timeoutMs: number): CallObservation<TimeoutOutcome> | undefined {
-    return telemetry.live.traces
+    return this.#telemetry.live.traces
       ? this.#spans.begin(call, { [ATTR_TIMEOUT_LIMIT.name]: timeoutMs / 1000 })
       : undefined;
   }

@@ -14,7 +14,7 @@ describe('timeout', () => {
     const policy = make();
     await expect(policy.execute(async () => 7)).resolves.toBe(7);
     await expect(policy.execute(() => 8)).resolves.toBe(8);
-    expect(policy.stats().calls).toEqual({ success: 2, failure: 0, timeout: 0 });
+    expect(policy.stats().calls).toEqual({ success: 2, failure: 0, timeout: 0, aborted: 0 });
     expect(clock.pendingRefed).toBe(0);
   });
 
@@ -26,7 +26,7 @@ describe('timeout', () => {
       throw error;
     };
     await expect(policy.execute(atOnce)).rejects.toBe(error);
-    expect(policy.stats().calls).toEqual({ success: 0, failure: 2, timeout: 0 });
+    expect(policy.stats().calls).toEqual({ success: 0, failure: 2, timeout: 0, aborted: 0 });
   });
 
   it('rejects although the operation ignores its signal, and drops its late result', async () => {
@@ -41,7 +41,7 @@ describe('timeout', () => {
     await clock.advance(100);
     await outcome;
     await clock.advance(500);
-    expect(policy.stats().calls).toEqual({ success: 0, failure: 0, timeout: 1 });
+    expect(policy.stats().calls).toEqual({ success: 0, failure: 0, timeout: 1, aborted: 0 });
   });
 
   it('aborts the operation with its error as the reason', async () => {

@@ -48,7 +48,6 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
   readonly #fixed: TimeoutQueue | undefined;
   readonly #observed: ObservedDuration | undefined;
   readonly #observer: TimeoutObserver;
-  readonly #inTime: RunObserver;
 
   constructor(options: ResolvedTimeoutOptions) {
     super(options.name, options.clock);
@@ -58,8 +57,6 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
     this.#fixed = typeof timeoutMs === 'number' ? new TimeoutQueue(clock, timeoutMs) : undefined;
     this.#observed = typeof timeoutMs === 'number' ? undefined : timeoutMs;
     this.#observer = new TimeoutObserver(this, options);
-    const { calls } = this.#observer;
-    this.#inTime = { inTime: (ok) => void calls[ok ? 'success' : 'failure']++ };
   }
 
   get timeoutMs(): number {
@@ -80,13 +77,17 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
     const spans = this.#observer.begin(call, durationMs);
     let timedOut = false;
     const timeoutError = (): Error => new OperationTimeoutError(this.name, durationMs);
-    const { inTime } =
-      this.#observed === undefined ? this.#inTime : this.#timed(this.#observed, durationMs);
+    const timed =
+      this.#observed === undefined ? undefined : this.#timed(this.#observed, durationMs);
+    const { calls } = this.#observer;
     const observer: RunObserver = {
-      inTime,
+      inTime: (ok, timing) => {
+        timed?.(ok, timing);
+        calls[ok ? 'success' : inTimeFailure(call)]++;
+      },
       timedOut: () => {
         timedOut = true;
-        this.#observer.calls.timeout++;
+        calls.timeout++;
         this.#observed?.recordCutOff(durationMs);
       },
     };
@@ -115,7 +116,7 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
       spans?.end('success');
     } catch (error) {
       if (!timedOut()) {
-        spans?.end('failure');
+        spans?.end(inTimeFailure(call));
         return;
       }
       spans?.end('timeout', { ok: false, error });
@@ -125,16 +126,13 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
   }
 
   /** Also tells the observed duration how long a call took that succeeded in time. */
-  #timed(observed: ObservedDuration, durationMs: number): RunObserver {
+  #timed(observed: ObservedDuration, durationMs: number): RunObserver['inTime'] {
     const startedAt = this.clock.monotonic();
-    return {
-      inTime: (ok, timing) => {
-        // Neither a failure tells how long an answer takes (a refused connection is quick), nor an answer
-        // that is not the operation's.
-        if (timing === 'longer') observed.recordCutOff(durationMs);
-        else if (ok && timing === 'measured') observed.record(this.clock.monotonic() - startedAt);
-        this.#inTime.inTime(ok, timing);
-      },
+    return (ok, timing) => {
+      // Neither a failure tells how long an answer takes (a refused connection is quick), nor an answer
+      // that is not the operation's.
+      if (timing === 'longer') observed.recordCutOff(durationMs);
+      else if (ok && timing === 'measured') observed.record(this.clock.monotonic() - startedAt);
     };
   }
 
@@ -154,6 +152,11 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
   [Symbol.dispose](): void {
     this.#observer[Symbol.dispose]();
   }
+}
+
+/** How a call counts that failed before its time was up. */
+function inTimeFailure(call: Call): 'failure' | 'aborted' {
+  return call.cancelled ? 'aborted' : 'failure';
 }
 
 /**

@@ -153,7 +153,7 @@ describe('a call that was ended early, with an error that hides it,', () => {
       expect(handler).not.toHaveBeenCalled();
       expect(onStale).not.toHaveBeenCalled();
       expect(retries.stats().retries).toBe(0);
-      expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { failure: 0, ignored: 1 } });
+      expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { failure: 0, aborted: 1 } });
     },
   );
 });
@@ -199,7 +199,7 @@ describe('calls that are cancelled with the error of another one', () => {
         expect(other).toEqual({ ok: false, error: signal.reason });
       }
       expect(handler).not.toHaveBeenCalled();
-      expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { failure: 0, ignored: 3 } });
+      expect(breaker.stats()).toMatchObject({ state: 'closed', calls: { failure: 0, aborted: 3 } });
     },
   );
 });

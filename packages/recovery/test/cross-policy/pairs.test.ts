@@ -185,7 +185,7 @@ describe('an operation that was ended early', () => {
     expect(calls).toBe(3);
     expect(breaker.stats()).toMatchObject({
       state: 'closed',
-      calls: { success: 1, failure: 0, ignored: 2 },
+      calls: { success: 1, failure: 0, aborted: 2 },
     });
   });
 
@@ -199,11 +199,11 @@ describe('an operation that was ended early', () => {
     await clock.advance(20);
     watched.abort('left');
     await left;
-    expect(breaker.stats().calls).toMatchObject({ failure: 0, ignored: 1 });
+    expect(breaker.stats().calls).toMatchObject({ failure: 0, aborted: 1 });
     await clock.runUntil(policy.tryExecute(slow));
     await clock.runUntil(policy.tryExecute(slow, { timeoutMs: 20 }));
     await settle();
-    expect(breaker.stats().calls).toMatchObject({ failure: 2, ignored: 1 });
+    expect(breaker.stats().calls).toMatchObject({ failure: 2, aborted: 1 });
   });
 
   it('returns its permit to the limiter, however the call ended', async () => {
