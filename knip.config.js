@@ -29,6 +29,8 @@ export default {
         'test/**/*.test.ts',
         'test/programs/*',
         'test/servers/fixtures/*.ts',
+        // Run by package.json and the suite beside it, and in its worker.
+        'test/servers/soak/{main,faults}.ts',
       ],
       project: ['src/**/*.ts', 'test/**/*.{ts,mjs}'],
       // Under a Node that Undici 8 does not support, vitest.config.ts takes it for `undici`.

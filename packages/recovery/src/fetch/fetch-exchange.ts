@@ -100,7 +100,7 @@ export class FetchExchange {
       resumable: isResumable(target.method, target.hasBody, target.headers),
     };
     reader.watch(new BodyGuard(exchange, face, response, route.last ?? origin, attempt));
-    return withBody(response, reader.stream);
+    return withBody(response, reader.open());
   }
 }
 

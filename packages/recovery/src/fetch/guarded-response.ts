@@ -12,14 +12,27 @@ export function hasWebBody(response: Response): boolean {
   }
 }
 
-/** Reads the bodies of an exchange's responses, one after the other, as one body. */
+/** Ends bodies whose stream was collected: `fetch` does it by itself, but only for streams without a reader. */
+const forgotten =
+  typeof FinalizationRegistry === 'undefined'
+    ? undefined
+    : /* @__PURE__ */ new FinalizationRegistry<ResponseReader>((reader) => reader.release());
+
+/** Strongly, where the platform has no weak references. */
+function weakly<T extends object>(target: T): { deref(): T | undefined } {
+  return typeof WeakRef === 'undefined' ? { deref: () => target } : new WeakRef(target);
+}
+
+/**
+ * Reads the bodies of an exchange's responses, one after the other, as one body. It does not hold the stream
+ * that it makes of them, so that one which nobody reads any more can be collected, and its connection released.
+ */
 export class ResponseReader {
-  readonly stream: ReadableStream;
   /** Ends what is under way for the rest of a body that nobody reads any more. */
   readonly #over = new AbortController();
   readonly #callers: readonly AbortSignal[];
   #guard: BodyGuard<Response> | undefined;
-  #controller: ReadableByteStreamController | undefined;
+  #controller: { deref(): ReadableByteStreamController | undefined } | undefined;
   #reader: Reader;
   #skip = 0;
   #broken: Error | undefined;
@@ -29,14 +42,25 @@ export class ResponseReader {
   constructor(response: Response, callers: readonly AbortSignal[]) {
     this.#callers = callers;
     this.#reader = readerOf(response);
-    this.stream = new ReadableStream({
+  }
+
+  /** The body, for one reader. */
+  open(): ReadableStream {
+    const stream = new ReadableStream({
       type: 'bytes',
       start: (controller) => {
-        this.#controller = controller;
+        this.#controller = weakly(controller);
       },
       pull: (controller) => this.#pull(controller),
       cancel: (reason) => this.#cancel(reason),
     });
+    forgotten?.register(stream, this, this);
+    return stream;
+  }
+
+  /** Nobody can read the body any more. */
+  release(): void {
+    void this.#cancel(new Error('Nobody has read the body.'));
   }
 
   /** What the reader does when a timer ends a body. */
@@ -47,7 +71,7 @@ export class ResponseReader {
     },
     expired: (error) => {
       this.#expired = true;
-      this.#controller?.error(error);
+      this.#controller?.deref()?.error(error);
       void this.#cancel(error);
     },
   };
@@ -68,7 +92,7 @@ export class ResponseReader {
       }
       if (this.#expired) return;
       if (chunk === undefined) {
-        guard.timers.stop();
+        this.#ended();
         controller.close();
         controller.byobRequest?.respond(0);
         return;
@@ -111,16 +135,22 @@ export class ResponseReader {
       this.#skip = skip;
       if (this.#over.signal.aborted) void this.#giveUp(failure);
     } catch (error) {
-      guard.timers.stop();
+      this.#ended();
       const caller = this.#callers.find(({ aborted }) => aborted);
       throw caller === undefined ? error : caller.reason;
     }
   }
 
   async #cancel(reason: unknown): Promise<void> {
-    this.#guard?.timers.stop();
+    this.#ended();
     this.#over.abort(reason);
     await this.#giveUp(reason);
+  }
+
+  /** Must let go of the stream's registration: an error that is kept may hold the stream by its stack trace. */
+  #ended(): void {
+    this.#guard?.timers.stop();
+    forgotten?.unregister(this);
   }
 
   async #giveUp(reason: unknown): Promise<void> {
