@@ -136,6 +136,25 @@ export const RECOVERY: DashboardDefinition = {
             { expr: rateBy('temper.fetch.rejected', [POLICY]), legend: '{{temper_policy_name}}' },
           ],
         },
+        {
+          title: 'Bounds of HTTP exchanges',
+          description:
+            'Connections and bodies that took too long, request bodies too large to be sent again, origins that were dropped, and bodies that broke.',
+          kind: 'timeseries',
+          unit: 'ops',
+          span: 8,
+          emptyWhen: unused('resilient fetch'),
+          queries: [
+            {
+              expr: rateBy('temper.fetch.limits', [POLICY, 'temper.fetch.limit']),
+              legend: '{{temper_fetch_limit}} {{temper_policy_name}}',
+            },
+            {
+              expr: rateBy('temper.fetch.resumptions', [POLICY, 'temper.outcome']),
+              legend: 'body resumed: {{temper_outcome}} {{temper_policy_name}}',
+            },
+          ],
+        },
       ],
     },
     {

@@ -79,6 +79,25 @@ export const HEDGE_ATTEMPT_OUTCOMES: readonly HedgeAttemptOutcome[] = ['started'
 export type ReloadOutcome = 'applied' | 'rejected';
 export const RELOAD_OUTCOMES: readonly ReloadOutcome[] = ['applied', 'rejected'];
 
+/** A bound of an HTTP exchange; each but `origins` and `replay_bytes` is the option of that name. */
+export type FetchLimit =
+  | 'connect_timeout'
+  | 'body_idle_timeout'
+  | 'exchange_timeout'
+  | 'replay_bytes'
+  | 'origins';
+export const FETCH_LIMITS: readonly FetchLimit[] = [
+  'connect_timeout',
+  'body_idle_timeout',
+  'exchange_timeout',
+  'replay_bytes',
+  'origins',
+];
+
+/** Whether the rest of a body that broke was got. */
+export type FetchResumption = 'success' | 'failure';
+export const FETCH_RESUMPTIONS: readonly FetchResumption[] = ['success', 'failure'];
+
 // Literals only, so that a bundler drops the definitions that a program does not use.
 const ATTR_TIMEOUT_OUTCOME: AttributeDefinition = {
   name: ATTR_OUTCOME,
@@ -114,6 +133,18 @@ const ATTR_RELOAD_OUTCOME: AttributeDefinition = {
   name: ATTR_OUTCOME,
   description: 'Whether the new definition is in force.',
   values: RELOAD_OUTCOMES,
+};
+
+export const ATTR_FETCH_LIMIT: AttributeDefinition = {
+  name: 'temper.fetch.limit',
+  description: 'The bound that took effect.',
+  values: FETCH_LIMITS,
+};
+
+const ATTR_FETCH_RESUMPTION: AttributeDefinition = {
+  name: ATTR_OUTCOME,
+  description: 'Whether the reader got the rest.',
+  values: FETCH_RESUMPTIONS,
 };
 
 const ATTR_RECOVERY_OUTCOME: AttributeDefinition = {
@@ -289,6 +320,25 @@ export const METRIC_FETCH_REJECTED: MetricDefinition = {
   alert: 'Any: the limit is too low, or the origins are slow.',
 };
 
+export const METRIC_FETCH_LIMITS: MetricDefinition = {
+  name: 'temper.fetch.limits',
+  instrument: 'counter',
+  unit: '{event}',
+  description:
+    'Times that a bound of an HTTP exchange took effect: a connection or body that took too long, a request body too large to be kept for another attempt, an origin whose breaker was dropped.',
+  attributes: [ATTR_POLICY_NAME, ATTR_FETCH_LIMIT],
+  alert: 'Of origins: maxOrigins is too low, or requests go wherever somebody asks.',
+};
+
+export const METRIC_FETCH_RESUMPTIONS: MetricDefinition = {
+  name: 'temper.fetch.resumptions',
+  instrument: 'counter',
+  unit: '{resumption}',
+  description: 'Bodies of responses that broke, by whether their reader got the rest.',
+  attributes: [ATTR_POLICY_NAME, ATTR_FETCH_RESUMPTION],
+  alert: 'The share of failures: readers get half an answer.',
+};
+
 export const METRIC_RECOVERY_EXECUTIONS: MetricDefinition = {
   name: 'temper.recovery.executions',
   instrument: 'counter',
@@ -324,6 +374,8 @@ export const RECOVERY_METRICS: readonly MetricDefinition[] = [
   METRIC_PIPELINE_RELOADS,
   METRIC_PIPELINE_IN_FLIGHT,
   METRIC_FETCH_REJECTED,
+  METRIC_FETCH_LIMITS,
+  METRIC_FETCH_RESUMPTIONS,
   METRIC_RECOVERY_EXECUTIONS,
   METRIC_RECOVERY_DURATION,
 ];

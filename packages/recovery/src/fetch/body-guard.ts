@@ -83,9 +83,14 @@ export class BodyGuard<R> {
     const { timeoutMs = Number.POSITIVE_INFINITY } = call;
     this.#deadline = startedAt + Math.min(exchangeTimeoutMs, timeoutMs);
     this.timers = new BodyTimers(clock, bodyIdleTimeoutMs, this.#deadline, (why) => {
-      if (why === 'idle')
+      const { limits } = exchange.guard.counts;
+      if (why === 'idle') {
+        limits.body_idle_timeout++;
         face.idle(new OperationTimeoutError(`${options.name} body`, bodyIdleTimeoutMs));
-      else face.expired(this.#expiry());
+      } else {
+        limits.exchange_timeout++;
+        face.expired(this.#expiry());
+      }
     });
   }
 
@@ -104,6 +109,18 @@ export class BodyGuard<R> {
    * @throws `failure`, when there is none
    */
   async recover(failure: unknown, signal: AbortSignal): Promise<Continuation<R>> {
+    const { resumptions } = this.#exchange.guard.counts;
+    try {
+      const rest = await this.#resume(failure, signal);
+      resumptions.success++;
+      return rest;
+    } catch (error) {
+      if (!signal.aborted) resumptions.failure++;
+      throw error;
+    }
+  }
+
+  async #resume(failure: unknown, signal: AbortSignal): Promise<Continuation<R>> {
     const { guard, request, call, options } = this.#exchange;
     guard.bodyFailed({ ...request, origin: this.#origin }, failure);
     const first = this.#first;

@@ -1,5 +1,5 @@
 import { OperationTimeoutError } from '@temper/core';
-import { type Call, discardBody, TimeoutQueue } from '@temper/core/policy';
+import { type Call, type Counts, discardBody, TimeoutQueue } from '@temper/core/policy';
 import type { ResolvedHttpOptions } from './options.ts';
 import type { Route } from './route.ts';
 
@@ -10,9 +10,14 @@ import type { Route } from './route.ts';
 export class ConnectionTimeout {
   readonly #name: string;
   readonly #queue: TimeoutQueue;
+  readonly #counts: Counts<'connect_timeout'>;
 
-  constructor({ name, clock, connectTimeoutMs }: ResolvedHttpOptions) {
+  constructor(
+    { name, clock, connectTimeoutMs }: ResolvedHttpOptions,
+    counts: Counts<'connect_timeout'>,
+  ) {
     this.#name = `${name} connection`;
+    this.#counts = counts;
     this.#queue = new TimeoutQueue(clock, connectTimeoutMs);
   }
 
@@ -24,6 +29,7 @@ export class ConnectionTimeout {
       const entry = this.#queue.add(() => {
         if (!route.announced || route.sent) return;
         ended = true;
+        this.#counts.connect_timeout++;
         const rejection = error();
         scope.end('timeout', error(), rejection);
         scope.release();

@@ -73,7 +73,8 @@ export class DispatchExchange implements AttemptHost {
         safe: retry !== false && isSafe(verb, (body ?? null) !== null),
       };
       if (request.repeat !== 'never' && !isRepeatable(body) && isSource(body)) {
-        this.#replay = new Replay(body, options.maxReplayBytes);
+        const { limits } = guard.counts;
+        this.#replay = new Replay(body, options.maxReplayBytes, () => limits.replay_bytes++);
       }
       const repeatable = (): boolean => this.#replay?.repeatable ?? true;
       const send = (from: HttpAttempt): Promise<DispatchAttempt> =>

@@ -39,7 +39,12 @@ export class FetchExchange {
     this.#callers = [target.signal, call.parent?.signal].filter((one) => one !== undefined);
     this.#startedAt = options.clock.monotonic();
     if (request.repeat !== 'never' && target.hasBody) {
-      this.#body = new RequestBody(input, init.body, options.maxReplayBytes);
+      this.#body = new RequestBody(
+        input,
+        init.body,
+        options.maxReplayBytes,
+        given.guard.counts.limits,
+      );
     }
   }
 

@@ -7,7 +7,7 @@ import {
   type Policy,
   type ShouldHandle,
 } from '@temper/core';
-import { type Call, type Counts, decide, notify, show } from '@temper/core/policy';
+import { type Call, decide, notify, show } from '@temper/core/policy';
 import { type RetryPolicy, type RetryStats, retry } from '@temper/retry';
 import { BoundedMap, type Worth } from '../bounded-map.ts';
 import { type HedgePolicy, hedge } from '../hedge/hedge.ts';
@@ -25,7 +25,7 @@ import {
 } from './options.ts';
 import { RedirectedOutcomes } from './redirected-outcomes.ts';
 import { type Route, redirectedFrom, routed } from './route.ts';
-import { rejectedCounts, release } from './telemetry.ts';
+import { type HttpCounts, httpCounts, release } from './telemetry.ts';
 
 /** After which failures a request is sent again: after any, only where the origin has not got it, or never. */
 export type Repeat = 'always' | 'unsent' | 'never';
@@ -72,7 +72,7 @@ export class HttpGuard implements Disposable {
   readonly name: string;
   readonly #options: ResolvedHttpOptions;
   readonly #limiter: Executor;
-  readonly #rejected: Counts<'rejected'>;
+  readonly counts: HttpCounts;
   readonly #total: TimeoutPolicy;
   readonly #retries: { readonly always: RetryPolicy; readonly unsent: RetryPolicy } | undefined;
   readonly #hedge: HedgePolicy | undefined;
@@ -87,13 +87,13 @@ export class HttpGuard implements Disposable {
     this.#options = options;
     const { name, clock, maxInFlight } = options;
     this.name = name;
-    this.#rejected = rejectedCounts(this);
+    this.counts = httpCounts(this);
     this.#limiter =
       options.limiter ??
       new InFlightLimit(options, {
         limit: maxInFlight,
         option: 'maxInFlight',
-        counts: this.#rejected,
+        counts: this.counts.rejected,
       });
     this.#total = timeout({ name, timeoutMs: options.totalTimeoutMs, clock });
     this.#attempt = timeout({
@@ -101,7 +101,7 @@ export class HttpGuard implements Disposable {
       timeoutMs: options.attemptTimeoutMs,
       clock,
     });
-    this.#connection = new ConnectionTimeout(options);
+    this.#connection = new ConnectionTimeout(options, this.counts.limits);
     if (options.retry !== false) {
       this.#retries = {
         always: httpRetry(options, options.retry, discard, 'always'),
@@ -111,7 +111,10 @@ export class HttpGuard implements Disposable {
     if (options.hedge !== false) this.#hedge = httpHedge(options, options.hedge, discard);
     this.#origins = new BoundedMap<string, OriginGuard>(
       options.maxOrigins,
-      ({ breaker }) => breaker?.[Symbol.dispose](),
+      ({ breaker }) => {
+        breaker?.[Symbol.dispose]();
+        this.counts.limits.origins++;
+      },
       worthOf,
     );
     // An invalid option, or an order that cannot work, is an error now, and not at the first request.
@@ -228,7 +231,7 @@ export class HttpGuard implements Disposable {
     const { limiterOf, maxInFlightPerOrigin: limit } = this.#options;
     if (limiterOf !== undefined) return key === '' ? [] : [limiterOf(key)];
     if (limit === Number.POSITIVE_INFINITY) return [];
-    const counts = this.#rejected;
+    const counts = this.counts.rejected;
     return [new InFlightLimit(this.#options, { limit, option: 'maxInFlightPerOrigin', counts })];
   }
 

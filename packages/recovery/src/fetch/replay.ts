@@ -8,25 +8,30 @@ type Source = AsyncIterable<Chunk> | Iterable<Chunk>;
 export class Replay {
   readonly #iterator: AsyncIterator<Chunk> | Iterator<Chunk>;
   readonly #maxBytes: number;
+  readonly #tooLarge: () => void;
   /** The chunks from number `#from` on. */
   #kept: Chunk[] = [];
   #from = 0;
   #bytes = 0;
+  /** The bound was reached, so that the beginning is not kept any more. */
+  #full = false;
   #reading: Promise<void> | undefined;
   #end: { readonly error?: unknown } | undefined;
 
-  constructor(source: Source, maxBytes: number) {
+  /** @param tooLarge - called when what was read is no longer kept */
+  constructor(source: Source, maxBytes: number, tooLarge: () => void) {
     const { [Symbol.asyncIterator]: asynchronous } = source as Partial<AsyncIterable<Chunk>>;
     this.#iterator =
       asynchronous === undefined
         ? (source as Iterable<Chunk>)[Symbol.iterator]()
         : asynchronous.call(source);
     this.#maxBytes = maxBytes;
+    this.#tooLarge = tooLarge;
   }
 
   /** Whether another attempt can have the whole body. */
   get repeatable(): boolean {
-    return this.#from === 0 && !(this.#end !== undefined && 'error' in this.#end);
+    return !this.#full && !(this.#end !== undefined && 'error' in this.#end);
   }
 
   /** The whole body for an attempt. Only the latest one may be read. */
@@ -62,6 +67,8 @@ export class Replay {
   #keep(chunk: Chunk): void {
     this.#bytes += chunk.length;
     if (this.#bytes > this.#maxBytes) {
+      if (!this.#full) this.#tooLarge();
+      this.#full = true;
       this.#from += this.#kept.length;
       this.#kept = [];
     }

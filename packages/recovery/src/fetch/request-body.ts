@@ -1,3 +1,4 @@
+import type { Counts } from '@temper/core/policy';
 import { bytesOf, isSource, Replay, streamOf } from './replay.ts';
 import { isRepeatable } from './target.ts';
 
@@ -16,6 +17,7 @@ export class RequestBody {
   readonly #request: Request | undefined;
   readonly #replay: Replay | undefined;
   readonly #maxBytes: number;
+  readonly #counts: Counts<'replay_bytes'>;
   #bytes: Promise<Uint8Array<ArrayBuffer> | undefined> | undefined;
   #tooLarge = false;
 
@@ -23,10 +25,13 @@ export class RequestBody {
    * @param input - what `fetch` gets; the body of a `Request` counts when the options have none
    * @param body - of the options
    * @param maxBytes - most bytes that are kept
+   * @param counts - of bodies that have more
    */
-  constructor(input: unknown, body: unknown, maxBytes: number) {
+  constructor(input: unknown, body: unknown, maxBytes: number, counts: Counts<'replay_bytes'>) {
     this.#maxBytes = maxBytes;
-    if (isSource(body) && !isRepeatable(body)) this.#replay = new Replay(body, maxBytes);
+    this.#counts = counts;
+    if (isSource(body) && !isRepeatable(body))
+      this.#replay = new Replay(body, maxBytes, () => counts.replay_bytes++);
     else if (body === undefined || body === null) this.#request = withBody(input);
   }
 
@@ -47,6 +52,7 @@ export class RequestBody {
     const copy = request.clone().body as ReadableStream<Uint8Array<ArrayBuffer>>;
     const bytes = await bytesOf(copy, this.#maxBytes);
     this.#tooLarge = bytes === undefined;
+    if (this.#tooLarge) this.#counts.replay_bytes++;
     if (bytes !== undefined) await request.body?.cancel();
     return bytes;
   }
