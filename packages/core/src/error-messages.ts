@@ -39,6 +39,8 @@ const NETWORK_MESSAGES: readonly RegExp[] = [
   // Bun, before it gave its errors the codes of Node
   /^Unable to connect\. Is the computer able to access the url\?$/,
   /^The socket connection was closed unexpectedly\./,
+  // undici, whose code for it says nothing
+  /^HTTP\/2: /,
   // axios
   /^stream has been aborted$/,
   // pg

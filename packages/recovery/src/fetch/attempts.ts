@@ -30,12 +30,18 @@ export function isUnsent(failure: unknown): boolean {
 function neverSent(error: unknown, { sent, announced }: Route): boolean {
   for (let each: unknown = error, depth = 0; isError(each) && depth < MAX_DEPTH; depth++) {
     const { code, message, cause } = each as Error & { readonly code?: unknown };
-    // RFC 9113, section 8.7: no application has seen the request.
-    if (code === 'ERR_HTTP2_STREAM_ERROR' && message.includes('NGHTTP2_REFUSED_STREAM'))
-      return true;
+    if (refusedStream(code, message)) return true;
     each = cause;
   }
   return !sent && (announced || failedToConnect(error, 0));
+}
+
+/** RFC 9113, section 8.7: no application has seen the request. */
+function refusedStream(code: unknown, message: string): boolean {
+  // undici 8 says this only of streams above the last one that the server has taken. undici 7 says it of any
+  // stream, but with another code; so does undici 8 when the server gives a reason other than its own end.
+  if (code === 'UND_ERR_INFO') return message.startsWith('HTTP/2: "GOAWAY" frame received');
+  return code === 'ERR_HTTP2_STREAM_ERROR' && message.includes('NGHTTP2_REFUSED_STREAM');
 }
 
 /** Whether the error is of a connection that was never there. Of a broken one, `syscall` is another. */
