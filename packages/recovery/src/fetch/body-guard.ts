@@ -50,7 +50,9 @@ export interface Continuation<R> {
 export class BodyGuard<R> {
   readonly timers: BodyTimers;
   /** Bytes that the reader has got. */
-  delivered = 0;
+  #delivered = 0;
+  /** Why the body was resumed, the last time: from then on its length is checked here. */
+  #resumedAfter: { readonly failure: unknown } | undefined;
   readonly #exchange: ExchangeOfBody;
   readonly #face: BodyFace<R>;
   readonly #origin: string;
@@ -103,6 +105,31 @@ export class BodyGuard<R> {
   }
 
   /**
+   * The reader gets so many bytes.
+   *
+   * @throws what the body broke with before, when the rest of it is longer than was announced
+   */
+  deliver(bytes: number): void {
+    this.#delivered += bytes;
+    this.#checkLength((length) => this.#delivered <= length);
+  }
+
+  /** The body is at its end. @throws what it broke with before, when the rest of it is shorter than announced */
+  end(): void {
+    this.#checkLength((length) => this.#delivered === length);
+  }
+
+  #checkLength(fits: (length: number) => boolean): void {
+    const length = this.#first?.length;
+    if (this.#resumedAfter === undefined || length === undefined || fits(length)) return;
+    const { failure } = this.#resumedAfter;
+    this.timers.stop();
+    const { guard, request } = this.#exchange;
+    guard.bodyFailed({ ...request, origin: this.#origin }, failure);
+    throw failure;
+  }
+
+  /**
    * The body has broken, and nobody has asked for that.
    *
    * @returns a response that goes on with it
@@ -112,6 +139,7 @@ export class BodyGuard<R> {
     const { resumptions } = this.#exchange.guard.counts;
     try {
       const rest = await this.#resume(failure, signal);
+      this.#resumedAfter = { failure };
       resumptions.success++;
       return rest;
     } catch (error) {
@@ -124,7 +152,7 @@ export class BodyGuard<R> {
     const { guard, request, call, options } = this.#exchange;
     guard.bodyFailed({ ...request, origin: this.#origin }, failure);
     const first = this.#first;
-    const headers = first && headersForRest(first, this.delivered);
+    const headers = first && headersForRest(first, this.#delivered);
     if (first === undefined || headers === undefined || this.#attempts >= this.#maxAttempts) {
       throw failure;
     }
@@ -146,7 +174,7 @@ export class BodyGuard<R> {
     } catch {
       throw failure;
     }
-    const skip = bytesToSkip(first, this.delivered, this.#face.headOf(response));
+    const skip = bytesToSkip(first, this.#delivered, this.#face.headOf(response));
     if (skip === undefined) {
       this.#face.discard(response);
       throw failure;

@@ -36,6 +36,7 @@ export class DispatchAttempt implements DispatchHandler {
   #controller: DispatchController | undefined;
   #aborted: { readonly reason: Error } | undefined;
   #head: Head | undefined;
+  #headers: DispatchHeaders | undefined;
   /** What came after the headers while the response was held. */
   #held: (() => void)[] = [];
   #state: 'waiting' | 'held' | 'adopted' | 'dropped' = 'waiting';
@@ -58,8 +59,11 @@ export class DispatchAttempt implements DispatchHandler {
     return this.#head?.status;
   }
 
+  /** The fields by name, and by `get` as a `Headers` has it, for those that read `Retry-After`. */
   get headers(): DispatchHeaders | undefined {
-    return this.#head?.headers;
+    if (this.#head === undefined) return undefined;
+    this.#headers ??= asHeaders(this.#head.headers);
+    return this.#headers;
   }
 
   /** The request's handler gets this attempt's response, or what is left of it. */
@@ -159,4 +163,18 @@ export class DispatchAttempt implements DispatchHandler {
   onRequestSent(): void {
     if (this.#state !== 'dropped') this.#host.handler.onRequestSent?.();
   }
+}
+
+/** The value of a field that may have come several times. */
+export function fieldOf(headers: DispatchHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+function asHeaders(headers: DispatchHeaders): DispatchHeaders {
+  const copy: DispatchHeaders = Object.assign(Object.create(null), headers);
+  return Object.defineProperties(copy, {
+    get: { value: (name: string) => fieldOf(headers, name.toLowerCase()) ?? null },
+    [Symbol.toStringTag]: { value: 'Headers' },
+  });
 }

@@ -3,7 +3,7 @@ import { listenForAbort, notify, safeText, stopListening } from '@temper/core/po
 import { resending } from '../telemetry.ts';
 import { type BodyFace, BodyGuard } from './body-guard.ts';
 import { resolveCallOptions } from './call-options.ts';
-import { type AttemptHost, DispatchAttempt } from './dispatch-attempt.ts';
+import { type AttemptHost, DispatchAttempt, fieldOf } from './dispatch-attempt.ts';
 import type {
   Dispatch,
   DispatchHandler,
@@ -137,7 +137,7 @@ export class DispatchExchange implements AttemptHost {
     const bytes = chunk as Uint8Array;
     const skip = Math.min(this.#skip, bytes.length);
     this.#skip -= skip;
-    body.delivered += bytes.length - skip;
+    if (!this.#counts(() => body.deliver(bytes.length - skip))) return;
     if (skip < bytes.length) {
       this.#tell(() => this.handler.onResponseData?.(this.relay, bytes.subarray(skip)));
     }
@@ -145,8 +145,21 @@ export class DispatchExchange implements AttemptHost {
   }
 
   ended(trailers: DispatchHeaders): void {
+    if (!this.#counts(() => this.#body?.end())) return;
     this.#body?.timers.stop();
     this.#tell(() => this.handler.onResponseEnd?.(this.relay, trailers));
+  }
+
+  /** @returns `false` when the rest of the body was not what had been announced: the request has failed */
+  #counts(check: () => void): boolean {
+    try {
+      check();
+      return true;
+    } catch (error) {
+      this.#latest?.cutOff(error as Error);
+      this.#fail(error as Error);
+      return false;
+    }
   }
 
   broken(error: Error): void {
@@ -245,10 +258,7 @@ export class DispatchExchange implements AttemptHost {
 function headOf({ status = 0, headers = {} }: DispatchAttempt): ResponseHead {
   return {
     status,
-    header: (name) => {
-      const value = headers[name];
-      return Array.isArray(value) ? value.join(', ') : value;
-    },
+    header: (name) => fieldOf(headers, name),
   };
 }
 

@@ -76,7 +76,7 @@ export class FetchExchange {
       this.#callers.length === 0
         ? context.signal
         : AbortSignal.any([...this.#callers, context.signal]);
-    const own: Init = { ...init, ...(await this.#body?.next()), signal };
+    const own: Init = { ...init, ...(await this.#body?.next(signal)), signal };
     if (fields !== undefined) own.headers = added(target.headers, fields);
     const to = origin === target.url.origin ? input : elsewhere(input, target.url, origin);
     const response = await resending(context.attempt - 1, () => send(to, own));

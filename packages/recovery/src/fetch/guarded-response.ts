@@ -93,13 +93,14 @@ export class ResponseReader {
       if (this.#expired) return;
       if (chunk === undefined) {
         this.#ended();
+        guard.end();
         controller.close();
         controller.byobRequest?.respond(0);
         return;
       }
       chunk = this.#skipped(chunk);
       if (chunk.length === 0) continue;
-      guard.delivered += chunk.length;
+      this.#deliver(guard, chunk.length);
       controller.enqueue(chunk);
       return;
     }
@@ -116,6 +117,15 @@ export class ResponseReader {
       return done ? undefined : value;
     } finally {
       timers.received();
+    }
+  }
+
+  #deliver(guard: BodyGuard<Response>, bytes: number): void {
+    try {
+      guard.deliver(bytes);
+    } catch (error) {
+      void this.#cancel(error);
+      throw error;
     }
   }
 

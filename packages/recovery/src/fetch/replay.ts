@@ -118,12 +118,11 @@ export function streamOf(chunks: AsyncGenerator<Chunk, void>): ReadableStream {
 
 /** The body of a `Request` as bytes; `undefined` when it is larger than `maxBytes`. */
 export async function bytesOf(
-  body: ReadableStream<Uint8Array>,
+  reader: ReadableStreamDefaultReader<Uint8Array>,
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader = body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;

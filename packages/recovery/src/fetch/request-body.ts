@@ -1,4 +1,4 @@
-import type { Counts } from '@temper/core/policy';
+import { type Counts, listenForAbort, stopListening } from '@temper/core/policy';
 import { bytesOf, isSource, Replay, streamOf } from './replay.ts';
 import { isRepeatable } from './target.ts';
 
@@ -19,6 +19,8 @@ export class RequestBody {
   readonly #maxBytes: number;
   readonly #counts: Counts<'replay_bytes'>;
   #bytes: Promise<Uint8Array<ArrayBuffer> | undefined> | undefined;
+  /** Reads the body of the `Request`. */
+  #copy: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
   #tooLarge = false;
 
   /**
@@ -39,18 +41,21 @@ export class RequestBody {
     return !this.#tooLarge && (this.#replay?.repeatable ?? true);
   }
 
-  async next(): Promise<AttemptBody> {
+  /** @param signal - of the attempt, which does not wait longer for the body of a `Request` */
+  async next(signal: AbortSignal): Promise<AttemptBody> {
     if (this.#replay !== undefined) return { body: streamOf(this.#replay.open()), duplex: 'half' };
     if (this.#request === undefined) return UNCHANGED;
     this.#bytes ??= this.#read(this.#request);
-    const body = await this.#bytes;
+    const body = await unlessAborted(this.#bytes, signal);
     return body === undefined ? UNCHANGED : { body };
   }
 
   async #read(request: Request): Promise<Uint8Array<ArrayBuffer> | undefined> {
     // The original is sent when the copy shows that there is too much of it.
     const copy = request.clone().body as ReadableStream<Uint8Array<ArrayBuffer>>;
-    const bytes = await bytesOf(copy, this.#maxBytes);
+    this.#copy = copy.getReader();
+    const bytes = await bytesOf(this.#copy, this.#maxBytes);
+    this.#copy = undefined;
     this.#tooLarge = bytes === undefined;
     if (this.#tooLarge) this.#counts.replay_bytes++;
     if (bytes !== undefined) await request.body?.cancel();
@@ -60,7 +65,31 @@ export class RequestBody {
   /** The request has failed: what is left of its body is not read. */
   release(): void {
     this.#replay?.release();
+    if (this.#copy === undefined) return;
+    // Not awaited: the source of both is ended when both are.
+    ignoreRejection(this.#copy.cancel());
+    ignoreRejection(this.#request?.body?.cancel());
   }
+}
+
+function ignoreRejection(promise: Promise<void> | undefined): void {
+  promise?.catch(() => {});
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    const settle = (end: () => void): void => {
+      stopListening(signal, onAbort);
+      end();
+    };
+    if (signal.aborted) onAbort();
+    else listenForAbort(signal, onAbort);
+    promise.then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    );
+  });
 }
 
 function withBody(input: unknown): Request | undefined {

@@ -110,6 +110,7 @@ function isRest(
   return (
     Number(from) === delivered &&
     Number(to) + 1 === length &&
+    [undefined, String(length - delivered)].includes(head.header('content-length')) &&
     (total === '*' || Number(total) === length) &&
     head.header(etag === undefined ? 'last-modified' : 'etag') === validator &&
     head.header('content-encoding') === undefined
