@@ -7,6 +7,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { settle } from '@temper/testkit/clock';
 import * as undici from 'undici';
 import * as undici7 from 'undici-7';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -140,7 +141,7 @@ describe.each(FACES)('over HTTP/2, %s', (name, make) => {
   it('does not send a POST again that the server had taken when it went away', async () => {
     const server = new Server((stream) => {
       session(stream).goaway(NGHTTP2_NO_ERROR, stream.id);
-      setImmediate(() => session(stream).destroy());
+      void settle().then(() => session(stream).destroy());
     });
     const origin = await server.listen();
     await expect(make(origin)(`${origin}/`, 'POST')).rejects.toThrow();
