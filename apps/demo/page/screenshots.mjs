@@ -21,7 +21,7 @@ const address = await new Promise((resolve, reject) => {
   let said = '';
   service.stderr.on('data', (chunk) => {
     said += chunk;
-    const url = /ParserCraft: (http:\S+)/.exec(said)?.[1];
+    const url = /page: +(http:\S+)/.exec(said)?.[1];
     if (url !== undefined) resolve(url);
   });
   service.once('exit', () => reject(new Error(said)));

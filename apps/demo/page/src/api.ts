@@ -1,3 +1,5 @@
+import { credentials, forgetToken } from './operator.ts';
+
 /** A response of the service: its data, or its problem document. */
 export type Answer<T> =
   | { readonly ok: true; readonly status: number; readonly data: T; readonly traceId: string }
@@ -31,24 +33,6 @@ const KEPT_SPANS = 60;
 /** Browser spans of the traces that this page started, by trace id. */
 export const browserSpans: Map<string, BrowserSpan> = new Map();
 
-let token: Promise<string> | undefined;
-
-/** Fetches the token once. A failed request is repeated on the next call. */
-async function bearer(): Promise<string> {
-  token ??= fetch('/v1/session')
-    .then(async (response) => ((await response.json()) as { token: string }).token)
-    .catch((error: unknown) => {
-      token = undefined;
-      throw error;
-    });
-  return `Bearer ${await token}`;
-}
-
-/** Discards the token, for example because a new process has a new one. */
-export function forgetToken(): void {
-  token = undefined;
-}
-
 function randomHex(bytes: number): string {
   const values = crypto.getRandomValues(new Uint8Array(bytes));
   return [...values].map((value) => value.toString(16).padStart(2, '0')).join('');
@@ -77,7 +61,7 @@ export async function call<T>(
       headers: {
         traceparent: `00-${traceId}-${spanId}-${traced ? '01' : '00'}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(withToken ? { authorization: await bearer() } : {}),
+        ...(withToken ? credentials() : {}),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

@@ -1,11 +1,11 @@
 import { AlarmList, alarmsOf } from './alarms.ts';
-import { forgetToken } from './api.ts';
 import { AuditPanel } from './audit.ts';
 import { Charts } from './charts.ts';
 import { byId, el, setText } from './dom.ts';
 import { FaultPanel } from './faults.ts';
 import { Announcer, Headline } from './headline.ts';
 import { askHealth, showHealth } from './health.ts';
+import { isOperator } from './operator.ts';
 import { markOf, OUTCOMES } from './outcomes.ts';
 import { ProgramPanel } from './program.ts';
 import { Recent } from './recent.ts';
@@ -45,6 +45,7 @@ byId('lanes').append(...lanes.map(({ lane }) => lane.element));
 byId('outcomes').append(...OUTCOMES.map((outcome) => el('li', {}, markOf(outcome), outcome.label)));
 themeSwitch(() => charts.draw());
 closeRunbookFromOutside();
+byId('visitor').hidden = isOperator();
 
 function show(): void {
   headline.show(recent);
@@ -72,7 +73,6 @@ function connection(state: 'live' | 'lost'): void {
 const stream = new Stream();
 stream.on('connection', connection);
 stream.on('hello', (hello) => {
-  forgetToken();
   recent.reset(hello.history);
   for (const fault of hello.faults) recent.faults.set(fault.name, fault);
   faults.show(hello.faults);

@@ -41,6 +41,16 @@ describe('parseCommandLine', () => {
     expect(() => parseCommandLine(args)).toThrow(message);
   });
 
+  it('reads the token of the operator from PARSERCRAFT_TOKEN, and refuses one that can be guessed', () => {
+    const token = (PARSERCRAFT_TOKEN?: string) => parseCommandLine([], { PARSERCRAFT_TOKEN }).token;
+    expect(token()).toBeUndefined();
+    expect(token('')).toBeUndefined();
+    expect(token('0123456789abcdef')).toBe('0123456789abcdef');
+    for (const bad of ['0123456789abcde', 'with a space in it', 'x'.repeat(257)]) {
+      expect(() => token(bad)).toThrow(/PARSERCRAFT_TOKEN must have 16 to 256/);
+    }
+  });
+
   it('names the variable PORT in the error when its value is not a port', () => {
     expect(() => parseCommandLine([], { PORT: '-1' })).toThrow(/PORT must be a port/);
   });

@@ -19,6 +19,8 @@ export interface CommandLine {
   readonly store: string | undefined;
   /** Requests allowed per client and minute; undefined for the default. */
   readonly clientLimit: number | undefined;
+  /** Token of the operator; undefined for a random one. */
+  readonly token: string | undefined;
   /** Whether the service generates background load, so that the page has data to show. */
   readonly load: boolean;
 }
@@ -51,7 +53,7 @@ export const USAGE = `A ParserCraft service, protected by Temper.
 The standard OpenTelemetry variables apply: OTEL_EXPORTER_OTLP_ENDPOINT exports traces,
 OTEL_EXPORTER_PROMETHEUS_PORT changes the metrics port (default: 9464), and OTEL_SDK_DISABLED=true
 disables both. Set PARSERCRAFT_JAEGER_URL, for example to http://127.0.0.1:16686, to link traces
-from the page to Jaeger.
+from the page to Jaeger. PARSERCRAFT_TOKEN sets the token of the operator, which is random otherwise.
 `;
 
 const OPTIONS = {
@@ -99,6 +101,7 @@ export function parseCommandLine(
     dataDir: values['data-dir'],
     store: storeOf(values.store),
     load: values.load,
+    token: tokenOf(env.PARSERCRAFT_TOKEN),
   };
 }
 
@@ -115,6 +118,14 @@ function portOf(flag: string | undefined, variable: string | undefined): number 
   if (text === undefined || text === '') return DEFAULT_PORT;
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
   throw new UsageError(`${name} must be a port from 0 to 65535, got '${text}'.`);
+}
+
+function tokenOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (/^[A-Za-z0-9._~-]{16,256}$/.test(text)) return text;
+  throw new UsageError(
+    'PARSERCRAFT_TOKEN must have 16 to 256 of the characters A-Z, a-z, 0-9, ".", "_", "~" and "-".',
+  );
 }
 
 function storeOf(text: string | undefined): string | undefined {

@@ -72,12 +72,20 @@ export async function serveCommand(
       telemetry,
       log: tell,
       jaegerUrl,
+      token: line.token,
     });
     shutdown.server(http.server, { name: 'http' });
     const address = await http.listen(line.port, true);
     if (line.load) demo.traffic.set(LOAD);
     log(`ParserCraft: ${address}`);
-    log(`token:       ${http.token} (required for changes; the page has it)`);
+    if (line.token === undefined) {
+      log(`page:        ${address}/#token=${http.token} (may switch faults)`);
+      log(`token:       ${http.token} (required for changes)`);
+    } else {
+      // One that is chosen is a secret of whoever chose it, and logs are read by others.
+      log('page:        add /#token= and the token to the address, to switch faults');
+      log('token:       that of PARSERCRAFT_TOKEN (required for changes)');
+    }
     if (telemetry.metricsUrl !== undefined) log(`metrics:     ${telemetry.metricsUrl}`);
     const liveness = `http://${host.includes(':') ? `[${host}]` : host}:${watchdog.port}/livez`;
     log(`liveness:    ${liveness} (answers also while the event loop is stuck)`);

@@ -193,7 +193,7 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
     'sec-fetch-site': 'cross-site',
   }),
   get('a DNS rebinding attack', '/v1/policies', [421], { host: 'evil.example' }),
-  get('a request for the token from outside the page', '/v1/session', [403]),
+  get('a request for the token', '/v1/session', [404], { 'sec-fetch-site': 'same-origin' }),
   get('path traversal in a package name', '/v1/packages/..%2f..%2fetc%2fpasswd', [400, 404]),
   get('path traversal in a file path', '/../../../../etc/passwd', [404]),
   get('a null byte in a package name', '/v1/packages/std%00.math', [400]),

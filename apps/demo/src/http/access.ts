@@ -7,7 +7,7 @@ interface AccessOptions {
   /** Host names and addresses, without port, that the service accepts. */
   readonly hosts: readonly string[];
   /** Token that changes require. @defaultValue a new random token of 256 bits */
-  readonly token?: string;
+  readonly token?: string | undefined;
 }
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -74,22 +74,11 @@ export class Access {
     if (this.hasToken(headers)) return;
     throw new Problem(
       'unauthorized',
-      'Changes require the token that the service printed at startup.',
+      'Changes require the token of the operator. The address of the page that the service printed at startup contains it.',
       {
         headers: { 'www-authenticate': 'Bearer realm="parsercraft"' },
       },
     );
-  }
-
-  /**
-   * Restricts a route to the service's own page. `Sec-Fetch-Site` is a forbidden header name: only the
-   * browser sets it, never a script.
-   *
-   * @throws {Problem} 403 unless the browser marks the request as same-origin
-   */
-  requireOwnPage(headers: IncomingHttpHeaders): void {
-    if (headers['sec-fetch-site'] === 'same-origin') return;
-    throw new Problem('forbidden', 'Only the page of this service can read the token.');
   }
 }
 

@@ -1,5 +1,6 @@
 import { errorType, messageOf } from '@temper/core/policy';
 import type { Degradation, Guarded } from '@temper/parsercraft-handlers';
+import { withoutInnerPlacesInText } from './inner-places.ts';
 
 /** Why and how an answer is degraded, as responses include it. */
 export interface DegradationView {
@@ -16,7 +17,7 @@ export function degradationView({ by, ageMs, error }: Degradation): DegradationV
   return {
     by,
     ageMs: ageMs === undefined ? undefined : Math.round(ageMs),
-    reason: messageOf(error, MAX_REASON),
+    reason: withoutInnerPlacesInText(messageOf(error, MAX_REASON)),
     errorType: errorType(error),
   };
 }

@@ -104,7 +104,8 @@ describe('a problem', () => {
     const escapeCode = String.fromCharCode(0x1b);
     const text = `connect to http://admin:secret@registry.example/ failed ${escapeCode}[31m${'x'.repeat(5_000)}`;
     const detail = bodyOf(Object.assign(new Error(text), { code: 'ECONNREFUSED' }))?.detail ?? '';
-    expect(detail).toContain('//***@registry.example');
+    expect(detail).toMatch(/^connect to \(inner\) failed/);
+    expect(detail).not.toMatch(/secret|admin|registry\.example/);
     expect(detail).not.toContain(escapeCode);
     expect(detail.length).toBeLessThanOrEqual(1_000);
   });

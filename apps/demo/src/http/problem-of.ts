@@ -15,6 +15,7 @@ import {
 } from '@temper/parsercraft';
 import { retryDetails } from '@temper/retry';
 import { WorkLimitError } from '../workers/errors.ts';
+import { withoutInnerPlacesInText } from './inner-places.ts';
 import { MAX_DETAIL, Problem } from './problem.ts';
 
 /** Converts an error of the guarded operations to a problem; undefined for an unexpected error. */
@@ -61,7 +62,7 @@ function ofCaller(error: unknown): Problem | undefined {
 }
 
 function ofGuard(error: unknown): Problem | undefined {
-  const detail = messageOf(error, MAX_DETAIL);
+  const detail = withoutInnerPlacesInText(messageOf(error, MAX_DETAIL));
   if (isTemperError(error, 'CIRCUIT_OPEN')) {
     return new Problem('circuit-open', detail, retryAfter(error, { breaker: error.policy }));
   }
@@ -77,7 +78,7 @@ function ofGuard(error: unknown): Problem | undefined {
 function ofSubsystem(error: unknown): Problem | undefined {
   const { category } = classify(error);
   const retries = retryDetails(error);
-  const message = messageOf(error, MAX_DETAIL);
+  const message = withoutInnerPlacesInText(messageOf(error, MAX_DETAIL));
   const detail =
     retries === undefined
       ? message

@@ -34,6 +34,8 @@ interface HttpOptions {
   readonly telemetry: Telemetry;
   readonly log: (line: string) => void;
   readonly jaegerUrl?: string | undefined;
+  /** Token of the operator. @defaultValue a new random token of 256 bits */
+  readonly token?: string | undefined;
   /** Requests allowed per client and minute. @defaultValue 1200 */
   readonly clientLimit?: number | undefined;
   /** Shares the client limit with other instances. */
@@ -72,7 +74,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
   const app = createApp(({ traceId, route, stack }) => log(`error ${traceId} ${route}: ${stack}`));
   const hub = new EventHub();
   const feed = new Feed(demo, telemetry, hub);
-  const access = new Access({ hosts: [host, ...options.allowedHosts] });
+  const access = new Access({ hosts: [host, ...options.allowedHosts], token: options.token });
   const refusals = new RefusalLog(demo.service.audit.log);
   const context: HttpContext = {
     demo,

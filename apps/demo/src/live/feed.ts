@@ -1,10 +1,11 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Demo } from '../demo.ts';
+import { withoutInnerPlaces } from '../http/inner-places.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import type { TraceView } from '../telemetry/trace-ring.ts';
 import type { EventHub } from './hub.ts';
 import { OperationMeter } from './operation-meter.ts';
-import { healthView, type OperationView, operationView } from './views.ts';
+import { auditView, healthView, type OperationView, operationView } from './views.ts';
 
 const BATCH_MS = 200;
 const SECOND_MS = 1_000;
@@ -159,10 +160,10 @@ export class Feed implements Disposable {
           order: 'asc',
           limit: MAX_AUDIT_EVENTS,
         });
-        if (events.length > 0) this.#hub.publish('audit', { events });
+        if (events.length > 0) this.#hub.publish('audit', { events: events.map(auditView) });
       })(),
       (async () => {
-        const health = await healthView(service);
+        const health = withoutInnerPlaces(await healthView(service));
         const key = JSON.stringify([
           health.status,
           health.ready,

@@ -1,3 +1,4 @@
+import type { AuditEvent } from '@temper/audit';
 import type { BreakerStats } from '@temper/breaker';
 import type { ErrorContext } from '@temper/core';
 import { errorType, safeText } from '@temper/core/policy';
@@ -10,6 +11,7 @@ import {
 } from '@temper/parsercraft-handlers';
 import type { LimitState, TokenBucketStats } from '@temper/ratelimit';
 import type { RetryPolicy, RetryStats } from '@temper/retry';
+import { withoutInnerPlaces } from '../http/inner-places.ts';
 import type { Service } from '../service/service.ts';
 import { type ChangedSetting, changedSettings } from '../service/settings.ts';
 import type { PoolStats } from '../workers/pool.ts';
@@ -90,6 +92,11 @@ export function errorView(error: ErrorContext): ReturnType<ErrorContext['toJSON'
   return { ...view, message: safeText(view.message, MAX_MESSAGE) };
 }
 
+/** An event of the audit log as everybody may read it. */
+export function auditView(event: AuditEvent): AuditEvent {
+  return event.error === undefined ? event : { ...event, error: withoutInnerPlaces(event.error) };
+}
+
 /** Health as returned by `GET /v1/health` and published to the page. */
 interface HealthView extends HealthSummary {
   readonly children: {
@@ -111,8 +118,9 @@ export async function healthView({
   workers,
 }: Service): Promise<HealthView> {
   const { pid, state, restarts } = lsp.process;
+  const summary = await hardening.health();
   return {
-    ...(await hardening.health()),
+    ...summary,
     children: {
       registry: { pid: registry.pid },
       lsp: { pid, state, restarts },

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { getPriority, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Job } from './jobs.ts';
 import type { Assignment, Report, WireOutcome } from './messages.ts';
@@ -13,6 +14,9 @@ export interface WorkerEnd {
 /** Memory of a worker that its programs cannot use up, in mebibytes: short-lived objects. */
 const YOUNG_MB = 16;
 const KEPT_LOG = 4_096;
+/** Of the niceness of the service, whose greatest value is that of the system. */
+const LESS_PRIORITY = 5;
+const LOWEST_PRIORITY = 19;
 const MAIN = fileURLToPath(
   new URL(`./main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
 );
@@ -23,6 +27,16 @@ export interface WorkerProgram {
   readonly file?: string;
   /** Limit of the heap, in mebibytes. */
   readonly memoryMb: number;
+}
+
+/** On a busy machine the service comes before the programs of its clients. */
+function yieldTo(pid: number | undefined): void {
+  try {
+    if (pid !== undefined)
+      setPriority(pid, Math.min(LOWEST_PRIORITY, getPriority() + LESS_PRIORITY));
+  } catch {
+    // It has ended already, or the system does not allow it.
+  }
 }
 
 /** One worker: a child process that does one job at a time. */
@@ -54,13 +68,15 @@ export class WorkerProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child = child;
-    let log = '';
+    yieldTo(child.pid);
+    let [log, outOfMemory] = ['', false];
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      // A stack of any length follows.
+      outOfMemory ||= /heap out of memory/.test(log + text);
       log = (log + text).slice(-KEPT_LOG);
     });
     this.ended = new Promise((resolve) => {
-      const end = (how: string): void =>
-        resolve({ outOfMemory: /heap out of memory/.test(log), text: `${how}\n${log}`.trim() });
+      const end = (how: string): void => resolve({ outOfMemory, text: `${how}\n${log}`.trim() });
       child.once('error', (error) => end(error.message));
       // Not `exit`: what it has written last is read to its end.
       child.once('close', (code, signal) => end(String(signal ?? code)));

@@ -36,6 +36,25 @@ describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 360_000 
     },
   );
 
+  it('a page that was opened without the token shows the faults, and switches none', async () => {
+    const { page, url, token } = await openPage();
+    // The address has lost the token, which a reload still knows.
+    expect(page.url()).toBe(`${url}/`);
+    await page.reload();
+    await page.locator('[data-fault=memory-leak]').waitFor();
+    expect(await page.locator('#visitor').isVisible()).toBe(false);
+    const visitor = await page.context().newPage();
+    await visitor.goto(url);
+    await visitor.locator('#visitor').waitFor();
+    await visitor.locator('[data-fault=memory-leak]').click();
+    await visitor.getByText('Changes require the token').waitFor();
+    expect(await visitor.content()).not.toContain(token);
+    const { faults } = (await (await fetch(`${url}/v1/faults`)).json()) as {
+      faults: { on: boolean }[];
+    };
+    expect(faults.some(({ on }) => on)).toBe(false);
+  });
+
   it('the fault lsp-crash marks the language server as down until it has restarted', async () => {
     const session = await openPage();
     const { page, errors } = session;

@@ -69,7 +69,7 @@ export async function openPage(
       }));
       weights.set(request.url(), responseBodySize + responseHeadersSize);
     });
-    await page.goto(url);
+    await page.goto(`${url}/#token=${token}`);
     await page.locator('#connection[data-state=live]').waitFor();
     await page.locator('[data-fault=registry-outage]').waitFor();
     return page;

@@ -117,15 +117,27 @@ describe('the HTTP API', () => {
     expect(other.headers['ratelimit-policy']).toBe('"client";q=120;w=60');
   });
 
-  it('returns the token only to its own page', async () => {
-    const { call, token } = await runService();
-    const page = await call({ path: '/v1/session', headers: { 'sec-fetch-site': 'same-origin' } });
-    expect(json(page)).toEqual({ token });
-    for (const site of ['cross-site', 'same-site', 'none']) {
-      const other = await call({ path: '/v1/session', headers: { 'sec-fetch-site': site } });
-      expect(other.status).toBe(403);
-      expect(other.body).not.toContain(token);
+  it('gives the token to nobody, whatever a request says of itself', async () => {
+    const { call, token, demo } = await runService();
+    for (const site of ['same-origin', 'same-site', 'none', 'cross-site']) {
+      for (const path of ['/v1/session', '/', '/v1/openapi.json', '/v1/policies']) {
+        const { body, headers } = await call({ path, headers: { 'sec-fetch-site': site } });
+        expect(body + JSON.stringify(headers), path).not.toContain(token);
+      }
     }
+    // The operator alone reads it, as a part of the address of the page.
+    expect(demo.stderr()).toContain(`/#token=${token}`);
+  });
+
+  it('has the token of PARSERCRAFT_TOKEN, and does not print it', async () => {
+    const own = 'a-token-of-the-operator';
+    const { post, demo } = await runService(['--no-load'], { PARSERCRAFT_TOKEN: own });
+    const fault = { name: 'memory-leak', on: false };
+    const status = async (token: string): Promise<number> =>
+      (await post('/v1/faults', fault, { authorization: `Bearer ${token}` })).status;
+    expect(await status(own)).toBe(200);
+    expect(await status(`${own}x`)).toBe(401);
+    expect(demo.stderr()).not.toContain(own);
   });
 });
 
@@ -212,6 +224,33 @@ describe('the HTTP API during the failure of a subsystem', () => {
     const answer = await call({ path: '/v1/packages/std.report' });
     expect(json(answer)).toMatchObject({ status: 504, code: 'timed-out' });
     expect(answer.durationMs).toBeLessThan(6_500);
+  });
+
+  it('tells nobody the addresses inside, in problems, errors, health and traces', async () => {
+    const { call, post, fault, withToken } = await runService();
+    await fault('registry-refused', true);
+    const failed = await post('/v1/run', { source: 'use std.math\nprint(math.gcd(4, 6))\n' });
+    expect(failed.status).toBeGreaterThanOrEqual(500);
+    await until(
+      async () => (await call({ path: '/v1/health' })).body.includes('ECONNREFUSED'),
+      20_000,
+      'the health check of the registry',
+    );
+    const { traceId } = json<{ traceId: string }>(failed);
+    const bodies = [failed.body];
+    for (const path of ['/v1/errors', '/v1/health', '/readyz?verbose', `/v1/traces/${traceId}`]) {
+      const { body, status } = await call({ path });
+      expect(status, path).toBeLessThan(504);
+      bodies.push(body);
+    }
+    bodies.push((await call({ path: '/v1/packages/std.math', headers: withToken })).body);
+    const audit = await call({ path: '/v1/audit?status=failure' });
+    const { events } = json<{ events: { error: unknown }[] }>(audit);
+    expect(events.length).toBeGreaterThan(0);
+    // The actor of an event is a client, whose address is not one inside.
+    bodies.push(JSON.stringify(events.map(({ error }) => error)));
+    const inner = /.{0,80}(?:\d+\.\d+\.\d+\.\d+|localhost|::1|file:|[a-z]+:\/\/|\/work\/|\/tmp\/)/;
+    for (const body of bodies) expect(inner.exec(body)?.[0]).toBeUndefined();
   });
 
   it('answers editors from the last valid text while the language server is down', async () => {

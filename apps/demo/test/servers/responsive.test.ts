@@ -1,20 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { EXPENSIVE_REQUESTS, hugeDefinition } from '../../src/drills/expensive-requests.ts';
 import { json, type RunningService, runService } from './running-service.ts';
 
 const DEFINITIONS = 40;
-const DEFINITION_LENGTH = 65_536;
 /** Liveness may be so many times slower than on the idle service, and so many milliseconds. */
 const SLOWER = { times: 4, ms: 200 } as const;
-
-/** A definition of the greatest length that is read to its end before it turns out to be invalid. */
-function hugeDefinition(seed: number): string {
-  const lines = ['name: huge', 'operators:'];
-  for (let at = 0; lines.join('\n').length < DEFINITION_LENGTH - 100; at += 100) {
-    for (let one = 0; one < 100; one += 1)
-      lines.push(`  - { meaning: x${seed}, symbol: s${at + one} }`);
-  }
-  return lines.join('\n').slice(0, DEFINITION_LENGTH);
-}
 
 /** The longest answer to `/livez` until `during` has ended, one question after the other. */
 async function slowestLiveness({ url }: RunningService, during: Promise<unknown>): Promise<number> {
@@ -55,5 +45,17 @@ describe('the event loop of the service', () => {
       await service.call({ path: '/v1/policies' }),
     );
     expect(breakers.ast_codegen.state).toBe('closed');
+  });
+
+  it('answers each of the most expensive requests, and its circuits stay closed', async () => {
+    const service = await runService();
+    for (const question of EXPENSIVE_REQUESTS) {
+      const { status, body } = await service.call(question);
+      expect([200, 404, 422], `${question.body?.slice(0, 80)}: ${body}`).toContain(status);
+    }
+    const { breakers } = json<{ breakers: Record<string, { state: string }> }>(
+      await service.call({ path: '/v1/policies' }),
+    );
+    expect(new Set(Object.values(breakers).map(({ state }) => state))).toEqual(new Set(['closed']));
   });
 });

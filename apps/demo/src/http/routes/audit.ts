@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { auditView } from '../../live/views.ts';
 import type { HttpContext } from '../context.ts';
 import { documented } from '../documented.ts';
 import { SCHEMAS } from '../schemas.ts';
@@ -27,7 +28,7 @@ export function auditRoutes(app: FastifyInstance, context: HttpContext): void {
           'Events, newest first; statistics of the log; and the result of verifying the whole chain and its signed checkpoints, at most 3 s old.',
       }),
     },
-    async ({ query: { limit = 50, before, ...filter } }) => {
+    async ({ headers, query: { limit = 50, before, ...filter } }) => {
       const { events } = await audit.log.query({
         ...filter,
         ...(before === undefined ? {} : { toSequence: before - 1 }),
@@ -35,7 +36,12 @@ export function auditRoutes(app: FastifyInstance, context: HttpContext): void {
         limit,
       });
       const { sinks: _sinks, ...stats } = audit.log.stats();
-      return { events, stats, durable: audit.durable, verification: await verifier.verify() };
+      return {
+        events: context.access.hasToken(headers) ? events : events.map(auditView),
+        stats,
+        durable: audit.durable,
+        verification: await verifier.verify(),
+      };
     },
   );
 }

@@ -5,9 +5,9 @@ import { documented } from '../documented.ts';
 import { clientOf } from '../guards.ts';
 import { Problem } from '../problem.ts';
 
-/** Routes for the page: the event stream and the token. */
+/** The event stream of the page. */
 export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
-  const { hub, feed, demo, access, scenarios } = context;
+  const { hub, feed, demo, scenarios } = context;
   const hello = () => ({
     faults: demo.faults.list(),
     policies: policiesView(demo.service),
@@ -43,22 +43,6 @@ export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
         typeof lastEventId === 'string' ? lastEventId : undefined,
         hello,
       );
-    },
-  );
-
-  app.get(
-    '/v1/session',
-    {
-      schema: documented({
-        summary: 'Get the token; only for the service’s own page',
-        tag: 'operations',
-        answer: 'The token.',
-        problems: ['forbidden'],
-      }),
-    },
-    async (request) => {
-      access.requireOwnPage(request.headers);
-      return { token: access.token };
     },
   );
 }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { writeHeapSnapshot } from 'node:v8';
 import type { FastifyInstance } from 'fastify';
@@ -5,6 +6,7 @@ import { errorView, healthView, policiesView } from '../../live/views.ts';
 import type { HttpContext } from '../context.ts';
 import { documented } from '../documented.ts';
 import { withToken } from '../guards.ts';
+import { withoutInnerPlaces } from '../inner-places.ts';
 import { Problem } from '../problem.ts';
 import { SCHEMAS } from '../schemas.ts';
 
@@ -12,6 +14,9 @@ import { SCHEMAS } from '../schemas.ts';
 export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
   const { service } = context.demo;
   const { hardening } = service;
+  /** The operator sees addresses, paths and stacks. */
+  const forReader = <T>(headers: IncomingHttpHeaders, view: T): T =>
+    context.access.hasToken(headers) ? view : withoutInnerPlaces(view);
 
   app.get(
     '/v1/health',
@@ -24,7 +29,10 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
           'All checks with their uptimes, the child processes, and the stalls of the event loop.',
       }),
     },
-    async () => ({ ...(await healthView(service)), eventLoop: context.watchdog?.stats() }),
+    async ({ headers }) => {
+      const view = { ...(await healthView(service)), eventLoop: context.watchdog?.stats() };
+      return forReader(headers, view);
+    },
   );
 
   app.get<{ Querystring: { limit?: number } }>(
@@ -37,9 +45,9 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
         answer: 'Totals since startup and the last errors, oldest first.',
       }),
     },
-    async ({ query: { limit = 50 } }) => ({
+    async ({ query: { limit = 50 }, headers }) => ({
       stats: hardening.errorStats(),
-      errors: hardening.errors(limit).map(errorView),
+      errors: forReader(headers, hardening.errors(limit).map(errorView)),
     }),
   );
 
