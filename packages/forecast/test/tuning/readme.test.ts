@@ -30,12 +30,18 @@ const AsyncFunction = (async () => {}).constructor as new (
 ) => (...args: unknown[]) => Promise<unknown>;
 
 /** Runs a block with its imports taken from the packages, and returns the names it declares. */
-function run(index: number, returned: string): Promise<unknown> {
+function run(
+  index: number,
+  returned: string,
+  given: Readonly<Record<string, unknown>> = {},
+): Promise<unknown> {
   const body = (blocks[index] as string).replaceAll(
     /import \{ (.*) \} from '(@temper\/[\w/]+)';/g,
     (_, names: string, from: string) => `const { ${names} } = $modules['${from}'];`,
   );
-  return new AsyncFunction('$modules', `${body}; return ${returned};`)(MODULES);
+  const names = Object.keys(given);
+  const block = new AsyncFunction('$modules', ...names, `${body}; return ${returned};`);
+  return block(MODULES, ...Object.values(given));
 }
 
 /** Cells of the rows of the table whose header begins so. */
@@ -89,6 +95,25 @@ describe('the README on tuning', () => {
     expect(registry.list()[0]).toMatchObject({ revision: 1 });
     expect(tuner.review()).toMatchObject({ settings: { maxAttempts: 3 }, changes: [] });
     await log.close();
+  });
+
+  it('shows how calls are recorded and replayed, those that succeed and those that fail', async () => {
+    const tuner = autotune({ settings: { maxAttempts: 3 }, bounds: {} });
+    const registry = recoveryApi.pipeline(
+      {},
+      tuner.calls,
+      retryApi.retry({ maxAttempts: 3, initialDelayMs: 0 }),
+      tuner.tries,
+    );
+    let calls = 0;
+    vi.stubGlobal('fetch', async () => {
+      if (++calls < 3) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+      return new Response('ok');
+    });
+    const ratio = await run(2, '[failureRatio.value, load.value, unseen]', { tuner, registry });
+    expect(ratio).toEqual([1, 2, 0]);
+    calls = 2;
+    expect(await run(2, 'failureRatio.value', { tuner, registry })).toBe(0);
   });
 
   it('names every setting with the samples that its rule needs, and every option with its default', () => {

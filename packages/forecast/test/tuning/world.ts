@@ -132,7 +132,7 @@ export interface Totals {
 export interface WorldOptions {
   readonly scenario: Scenario;
   readonly seed: number;
-  readonly settings: TuningSettings & typeof USUAL_SETTINGS;
+  readonly settings: { readonly [S in keyof typeof USUAL_SETTINGS]: number };
   /** Options of the tuner; `undefined` for none. */
   readonly tuning?: Partial<AutotuneOptions> & { readonly applies?: boolean };
   readonly onCall?: (call: RecordedCall) => void;
