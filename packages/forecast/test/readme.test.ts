@@ -80,7 +80,7 @@ describe('the README', () => {
   });
 
   it('shows how a scaling signal reads a limit, idle and rejecting', async () => {
-    const [scaling, calls] = (await run(5, '[scaling, calls]')) as [
+    const [scaling, calls] = (await run(6, '[scaling, calls]')) as [
       scalingApi.ScalingSignal,
       ratelimitApi.ConcurrencyLimiter,
     ];
