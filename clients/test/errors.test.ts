@@ -12,12 +12,14 @@ import { nodeCases } from './cases/node.ts';
 import { pgCases } from './cases/pg.ts';
 import { prismaCases } from './cases/prisma.ts';
 import { redisCases } from './cases/redis.ts';
+import { undiciCases } from './cases/undici.ts';
 import { itJudges } from './judge.ts';
 import { renderErrors } from './table.ts';
 
 /** Those that need no server but what the test itself fakes. */
 const faked: readonly ErrorCase[] = [
   ...httpCases,
+  ...undiciCases,
   ...nodeCases,
   ...awsCases,
   ...grpcCases,

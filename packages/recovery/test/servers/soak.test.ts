@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
 /** The soak of 100 000 requests in short: `pnpm --filter @temper/recovery soak` runs it in full. */
-const REQUESTS = 4000;
+const REQUESTS = 3000;
 
 it('holds no socket, response, listener, stream or signal when requests have failed in every way', async () => {
   const program = fileURLToPath(new URL('soak/main.ts', import.meta.url));
