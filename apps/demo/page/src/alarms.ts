@@ -9,6 +9,8 @@ interface Alarm {
 }
 
 const SLOW_MS = 1_500;
+/** Name of the health check of the failure predictor. */
+const OUTLOOK = 'registry_outlook';
 const MUCH_MEMORY = 1_000_000_000;
 
 /** The current alarms, by the same symptoms as the Prometheus alert rules. */
@@ -48,6 +50,11 @@ export function alarmsOf(recent: Recent): readonly Alarm[] {
   }
   for (const check of Object.values(recent.health?.checks ?? {})) {
     if (check.status === 'healthy') continue;
+    if (check.name === OUTLOOK) {
+      const text = `Early warning, registry: ${check.message ?? 'unlike its usual'}`;
+      alarms.push({ id: 'early-warning', text, runbook: 'slow_response' });
+      continue;
+    }
     const text = `Health check ${check.name.replaceAll('_', ' ')}: ${check.status}`;
     const runbook = check.name === 'audit' ? 'audit_loss' : 'unhealthy_check';
     alarms.push({ id: `health-${check.name}`, text, runbook });

@@ -3,6 +3,7 @@ export const FAULT_NAMES = [
   'registry-outage',
   'registry-refused',
   'slow-registry',
+  'slow-leak',
   'corrupt-packages',
   'flapping',
   'lsp-crash',

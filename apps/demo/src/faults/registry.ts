@@ -27,7 +27,24 @@ const OUTAGE: readonly Fault[] = [
   { kind: 'error', status: 503, routes: ['/health'] },
 ];
 
+/** Time between two steps of the slow leak, in milliseconds. */
+const LEAK_STEP_MS = 500;
+/** After so many steps the leak has its full size: 25 s. */
+const LEAK_STEPS = 50;
+/** Full size: share of the requests that fail, and latency of the others in milliseconds. */
+const LEAK = { failing: 0.2, latencyMs: 30 } as const;
+
+/** The longer it lasts, the more requests fail and the slower the others are. */
+function leakAt(step: number): readonly Fault[] {
+  const size = Math.min(step, LEAK_STEPS) / LEAK_STEPS;
+  return [
+    { kind: 'latency', latencyMs: Math.round(LEAK.latencyMs * size), routes: FETCHING },
+    { kind: 'error', status: 503, probability: LEAK.failing * size, routes: FETCHING },
+  ];
+}
+
 type RegistryFaultName =
+  | 'slow-leak'
   | 'registry-outage'
   | 'registry-refused'
   | 'slow-registry'
@@ -83,6 +100,30 @@ export function registryFaultSources(
       about: `Every response takes ${SLOW_MS / 1000} s; an attempt times out after 2 s.`,
       runbook: 'slow_response',
       ...lasting('slow-registry', [{ kind: 'latency', latencyMs: SLOW_MS, routes: FETCHING }]),
+    },
+    'slow-leak': {
+      title: 'Slow leak',
+      about:
+        'Over 25 s the registry becomes slower and fails more often. Retries hide it at first.',
+      runbook: 'slow_response',
+      kind: 'switch',
+      begin: async (signal) => {
+        const leak = async (): Promise<void> => {
+          for (let step = 1; step <= LEAK_STEPS && !signal.aborted; step += 1) {
+            on.set('slow-leak', leakAt(step));
+            await apply();
+            await sleep(LEAK_STEP_MS, undefined, { signal });
+          }
+        };
+        leak().catch((error: Error) => {
+          if (!signal.aborted) log(`slow leak: ${messageOf(error)}`);
+        });
+        return undefined;
+      },
+      end: async () => {
+        on.delete('slow-leak');
+        await apply();
+      },
     },
     'corrupt-packages': {
       title: 'Corrupt packages',

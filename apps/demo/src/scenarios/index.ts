@@ -5,6 +5,7 @@ import { lspCrash } from './lsp-crash.ts';
 import { registryOutage } from './registry-outage.ts';
 import type { Scenario } from './scenario.ts';
 import { shutdown } from './shutdown.ts';
+import { slowLeak } from './slow-leak.ts';
 import { slowRegistry } from './slow-registry.ts';
 import { trafficSpike } from './traffic-spike.ts';
 
@@ -12,6 +13,7 @@ import { trafficSpike } from './traffic-spike.ts';
 export const SCENARIOS: readonly Scenario[] = [
   registryOutage,
   slowRegistry,
+  slowLeak,
   flapping,
   lspCrash,
   hostileInput,

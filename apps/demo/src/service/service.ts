@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type SpanMode, systemClock } from '@temper/core';
 import { messageOf, safeText } from '@temper/core/policy';
+import type { FailurePredictor } from '@temper/forecast';
 import { type HealthMonitor, healthMonitor } from '@temper/health';
 import { auditLogCheck, eventLoopDelayCheck } from '@temper/health/checks';
 import {
@@ -25,6 +26,7 @@ import type { ProtocolQuestion } from '../workers/jobs.ts';
 import { WorkerPool } from '../workers/pool.ts';
 import { type AuditTrail, auditTrail } from './audit-trail.ts';
 import { type RegistryFaults, registryFaults } from './registry-faults.ts';
+import { registryOutlook } from './registry-outlook.ts';
 import { DEMO_SETTINGS, mergeSettings, WORK_BUDGET, WORKERS } from './settings.ts';
 import { standardLibrary } from './standard-library.ts';
 
@@ -65,6 +67,8 @@ export interface Service extends AsyncDisposable {
   readonly workers: WorkerPool;
   readonly audit: AuditTrail;
   readonly monitor: HealthMonitor;
+  /** The early warning of failures of the registry. */
+  readonly outlook: FailurePredictor;
   /** Stops policies, child processes and audit log, and removes a temporary folder. Idempotent. */
   stop(): Promise<void>;
 }
@@ -141,6 +145,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       { settings: overrides, audit: audit.log, health: monitor, spans: SPANS },
     );
     undo.push(() => hardening.shutdown());
+    const outlook = registryOutlook(hardening, tap, monitor);
+    undo.push(() => outlook[Symbol.dispose]());
     monitor.setStarted();
     // Without background checks the health metrics stay empty.
     monitor.start();
@@ -156,6 +162,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       workers,
       audit,
       monitor,
+      outlook,
       stop,
       [Symbol.asyncDispose]: stop,
     };

@@ -7,6 +7,8 @@ interface WireCounts {
   readonly requests: number;
   /** The part of {@link requests} that got no response. */
   readonly broken: number;
+  /** The part of {@link requests} that the registry answered with a status of 500 or more. */
+  readonly failed: number;
   /** Requests outside guarded calls, such as health checks. */
   readonly probes: number;
 }
@@ -24,6 +26,7 @@ export class WireTap {
   readonly #listeners = new Set<(request: WireRequest) => void>();
   #requests = 0;
   #broken = 0;
+  #failed = 0;
   #probes = 0;
 
   constructor(send: typeof fetch = (...list) => fetch(...list)) {
@@ -36,7 +39,9 @@ export class WireTap {
       this.#requests += 1;
       for (const listener of this.#listeners) listener(attempt);
       try {
-        return await send(...list);
+        const response = await send(...list);
+        if (response.status >= 500) this.#failed += 1;
+        return response;
       } catch (error) {
         this.#broken += 1;
         throw error;
@@ -50,7 +55,12 @@ export class WireTap {
   }
 
   counts(): WireCounts {
-    return { requests: this.#requests, broken: this.#broken, probes: this.#probes };
+    return {
+      requests: this.#requests,
+      broken: this.#broken,
+      failed: this.#failed,
+      probes: this.#probes,
+    };
   }
 
   /** Calls `listener` at the start of each request of a guarded call until the result is disposed. */
