@@ -23,6 +23,9 @@ export interface AcceptQueueOptions {
 /** Iterations of the event loop without a new connection after which the accept queue counts as empty. */
 const QUIET_TURNS = 3;
 
+/** The same before a look at a short queue, in a stream of connections with few such iterations. */
+const SHORT_QUIET_TURNS = 1;
+
 /**
  * Longest iteration of the event loop, in milliseconds, after which the queue is taken for empty without
  * a look. A connection may arrive in a longer one.
@@ -87,7 +90,7 @@ export async function closeListener(
     const short = isLater(FULL_LENGTH_SHARE)() && cookies.quietForMs() >= COOKIE_MS;
     if (short) {
       queue.setLength(0);
-      await quiet(options, isOver, Number.POSITIVE_INFINITY);
+      await quiet(options, isOver, Number.POSITIVE_INFINITY, SHORT_QUIET_TURNS);
     }
     // Frameworks close a listener too, such as Fastify when another one of its listeners has closed.
     if (isOver() || !server.listening) break;
@@ -106,10 +109,11 @@ export async function closeListener(
     if (!short || waitMs > 0) queue.setLength(DEFAULT_BACKLOG);
     if (state === 'unknown') break;
     if (waitMs > 0) await clock.sleep(waitMs);
-    await quiet(options, isOver, Number.POSITIVE_INFINITY);
+    // While clients keep connecting, only a short queue becomes quiet.
+    const isTooLate = short && waitMs <= 0 ? isOver : isLater(FULL_LENGTH_SHARE);
+    await quiet(options, isTooLate, Number.POSITIVE_INFINITY);
   }
-  // A short queue would bring further cookies.
-  queue?.setLength(cookies.quietForMs() < COOKIE_MS ? DEFAULT_BACKLOG : 0);
+  queue?.setLength(0);
   const guessedFrom = clock.monotonic();
   await quiet(options, () => clock.monotonic() - guessedFrom > graceMs, SHORT_TURN_MS);
   close();
@@ -119,19 +123,21 @@ export async function closeListener(
  * Waits for iterations of the event loop that accept nothing.
  *
  * @param shortMs - how long the last two may have been, in milliseconds
+ * @param enough - number of such iterations
  */
 async function quiet(
   { clock, accepted }: AcceptQueueOptions,
   isOver: () => boolean,
   shortMs: number,
+  enough: number = QUIET_TURNS,
 ): Promise<void> {
-  for (let turns = 0; turns < QUIET_TURNS && !isOver(); turns++) {
+  for (let turns = 0; turns < enough && !isOver(); turns++) {
     const before = accepted();
     const began = clock.monotonic();
     await new Promise((resolve) => nextTurn(resolve));
     // Node accepts one connection per iteration.
     if (accepted() !== before) turns = -1;
-    else if (clock.monotonic() - began > shortMs) turns = Math.min(turns, QUIET_TURNS - 2);
+    else if (clock.monotonic() - began > shortMs) turns = Math.min(turns, enough - 2);
   }
 }
 
@@ -182,8 +188,7 @@ class Plug {
    */
   look(): 'in place' | 'not in place' | 'unknown' {
     try {
-      const connections = readConnections();
-      const ours = connections.filter(({ local }) => local === this.#port);
+      const ours = connectionsTo(this.#port);
       // Another process listens on the port too: the kernel chooses who gets a connection.
       const listeners = ours.filter(({ state }) => state === State.Listen);
       if (new Set(listeners.map(({ address }) => address)).size < listeners.length)
@@ -209,20 +214,22 @@ const State = { Established: '01', Handshake: '03', Listen: '0A' } as const;
 
 interface Connection {
   readonly address: string;
-  /** Ports. */
-  readonly local: number;
+  /** Port. */
   readonly remote: number;
   readonly state: string;
 }
 
-/** The TCP connections of this network namespace. */
-function readConnections(): Connection[] {
-  const lines = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
-    readFileSync(path, 'latin1').split('\n').slice(1, -1),
+/** The TCP connections of this network namespace whose local port it is. There may be very many others. */
+function connectionsTo(port: number): Connection[] {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  const line = new RegExp(`^ *\\d+: (\\w+:${hex}) \\w+:(\\w{4}) (\\w\\w) `, 'gm');
+  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) =>
+    [...readFileSync(path, 'latin1').matchAll(line)].map(
+      ([, address = '', remote = '', state = '']) => ({
+        address,
+        remote: Number.parseInt(remote, 16),
+        state,
+      }),
+    ),
   );
-  return lines.map((line) => {
-    const [, address = '', to = '', state = ''] = line.trim().split(/ +/);
-    const port = (text: string): number => Number.parseInt(text.slice(text.indexOf(':') + 1), 16);
-    return { address, local: port(address), remote: port(to), state };
-  });
 }
