@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { isRefusal } from '../errors.ts';
+import { isRefusal, isTemperError } from '../errors.ts';
 import { processState } from '../process-state.ts';
 import { errorOfEnding } from './endings.ts';
 
@@ -15,6 +15,18 @@ interface Waiter {
 
 /** Causes of an error that are looked at: a chain may be endless. */
 const MAX_CAUSES = 10;
+
+/** Errors that calls with several parts were ended with, and whether all that ran then waited. */
+const endedParts: () => WeakMap<object, boolean> = /* @__PURE__ */ processState(
+  'call.ended-parts.1',
+  () => new WeakMap(),
+);
+
+/** Calls that wait for what another one does. */
+const followed: () => WeakMap<Waiter, Waiter> = /* @__PURE__ */ processState(
+  'call.followed.1',
+  () => new WeakMap(),
+);
 
 /** The calls that wait for capacity of our own, or have ended while they did. */
 const waiting: () => WeakSet<Waiter> = /* @__PURE__ */ processState(
@@ -51,10 +63,14 @@ const waited: () => WeakMap<Waiter, unknown[]> = /* @__PURE__ */ processState(
   () => new WeakMap(),
 );
 
-/** `call` runs as a part of the call around it. */
+/**
+ * `call` runs as a part of the call around it: one that has joined it, or one of several attempts at the same
+ * time. Whether the calls around wait is told by their parts from now on.
+ */
 export function beginPart(call: Waiter): void {
   joined().add(call);
   for (const each of around(call)) {
+    waiting().delete(each);
     let of = parts().get(each);
     if (of === undefined) {
       of = { running: new Set(), failures: [] };
@@ -79,6 +95,23 @@ export function endPart(call: Waiter, failure?: { readonly error: unknown }): vo
     if (!each.aborted) of.running.delete(call);
     if (own && of.failures.push(failure.error) > MAX_KEPT) of.failures.shift();
   }
+}
+
+/**
+ * `call` is about to be ended. The parts of it that run end one after the other; whether the call waited is told
+ * by what they do now.
+ *
+ * @param errors - made for this end, and no other: the reason of its signal, and what the call fails with
+ */
+export function noteEndOfParts(call: Waiter, errors: readonly object[]): void {
+  if ((parts().get(call)?.running.size ?? 0) === 0) return;
+  const waits = failedWaiting(call, errors.at(-1));
+  for (const error of errors) endedParts().set(error, waits);
+}
+
+/** `call` does nothing but wait for `other`, which is no part of it. */
+export function followWaits(call: Waiter, other: Waiter): void {
+  followed().set(call, other);
 }
 
 /** See {@link Call.awaitCapacity}. */
@@ -128,6 +161,8 @@ export function goOn(call: Waiter): void {
 /** See {@link Call.awaitsCapacity}. A call whose parts run at the same time waits when all of them do. */
 export function isWaiting(call: Waiter): boolean {
   if (waiting().has(call)) return true;
+  const other = followed().get(call);
+  if (other !== undefined) return isWaiting(other);
   const running = parts().get(call)?.running;
   return running !== undefined && running.size > 0 && [...running].every(isWaiting);
 }
@@ -137,24 +172,34 @@ export function isWaiting(call: Waiter): boolean {
  * a wait inside it ended with this error or with a cause of it. Never throws.
  */
 export function failedWaiting(call: Waiter, error: unknown): boolean {
+  const ended = inCauses(error, (each) => endedParts().get(each as object));
+  if (ended !== undefined) return ended;
   if (isWaiting(call)) return !isCausedBy(error, parts().get(call)?.failures ?? []);
   return isCausedBy(error, waited().get(call) ?? []);
 }
 
-/** Whether an error or a cause of it is one of these. Never throws. */
+/** Whether an error or a cause of it is one of these. */
 function isCausedBy(error: unknown, causes: readonly unknown[]): boolean {
   if (causes.length === 0) return false;
+  return inCauses(error, (each) => causes.includes(each) || undefined) ?? false;
+}
+
+/** What is found first of an error and its causes. Never throws. */
+function inCauses<T>(error: unknown, find: (each: unknown) => T | undefined): T | undefined {
   try {
     let current = error;
     for (let depth = 0; depth < MAX_CAUSES; depth++) {
-      if (causes.includes(current)) return true;
-      if (typeof current !== 'object' || current === null) return false;
+      const found = find(current);
+      if (found !== undefined) return found;
+      if (typeof current !== 'object' || current === null) return undefined;
+      // Its cause is what an attempt failed with before, not why the call ended.
+      if (isTemperError(current, 'DEADLINE_EXCEEDED')) return undefined;
       current = (current as { cause?: unknown }).cause;
     }
   } catch {
     // a hostile getter
   }
-  return false;
+  return undefined;
 }
 
 /** The call and those around it, up to one that makes other attempts, or that it is a part of. */
@@ -168,11 +213,12 @@ function sameAttempt(call: Waiter): Waiter[] {
   return calls;
 }
 
-/** The calls around, up to one that makes other attempts. */
+/** The calls around, up to one that makes other attempts, unless these are parts of it. */
 function around(call: Waiter): Waiter[] {
   const calls: Waiter[] = [];
-  for (let { outer } = call; outer !== undefined && isSameAttempt(outer, call); { outer } = outer) {
-    calls.push(outer);
+  for (let each = call; each.outer !== undefined; each = each.outer) {
+    if (!isSameAttempt(each.outer, each) && !joined().has(each)) break;
+    calls.push(each.outer);
   }
   return calls;
 }

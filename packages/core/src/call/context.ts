@@ -3,9 +3,10 @@ import { inCurrentContext } from '../async-context.ts';
 import type { Clock } from '../clock.ts';
 import type { CallContext, EndedBy, Priority } from '../contract.ts';
 import { isRefusal } from '../errors.ts';
+import { isObject } from '../is-object.ts';
 import { processState } from '../process-state.ts';
 import type { Attributes } from '../telemetry/definitions.ts';
-import { awaitCapacity, goOn, isWaiting } from './capacity.ts';
+import { awaitCapacity, goOn, isWaiting, noteEndOfParts } from './capacity.ts';
 import { endedByReason, noteEnding } from './endings.ts';
 
 /** What the caller said about a call, apart from when it ends. */
@@ -396,6 +397,10 @@ export class CallScope extends Call {
   end(by: EndedBy, reason: unknown, error: unknown = reason): void {
     if (this.aborted) return;
     if (by !== 'caller') noteEnding(reason, by, error);
+    // Others may have been ended with a reason that is handed on.
+    if (error !== reason && isObject(reason) && isObject(error)) {
+      noteEndOfParts(this, [reason, error]);
+    }
     this.#endedBy = by;
     this.#reason = reason;
     this.#own?.abort(reason);

@@ -7,10 +7,12 @@ import {
 } from '@temper/core';
 import {
   ask,
+  beginPart,
   type Call,
   CallScope,
   decide,
   discardBody,
+  endPart,
   isCommitted,
   type Listeners,
   notify,
@@ -105,9 +107,16 @@ export class Race<T> {
     this.#attempts.push(attempt);
     this.#running++;
     if (this.#running > 1) this.#call.noteParallel();
+    if (number > 1) this.#partAttempts();
     void this.#run(attempt);
     const waits = attempt.running && !this.#over && attempt.number < maxAttempts;
     if (waits) void this.#hedgeWhenSlow(attempt);
+  }
+
+  /** From the second attempt on, each waits for itself: the call waits when all that run do. */
+  #partAttempts(): void {
+    const running = this.#attempts.filter((attempt) => attempt.running);
+    for (const { scope } of running) beginPart(scope);
   }
 
   async #run(attempt: Attempt): Promise<void> {
@@ -185,7 +194,7 @@ export class Race<T> {
       this.#failed(attempt, outcome);
       return;
     }
-    this.#settle(attempt);
+    this.#settle(attempt, outcome);
     const first = attempt.number === 1;
     if (first) this.#observe(attempt);
     this.#host.answered();
@@ -200,7 +209,7 @@ export class Race<T> {
       if (!outcome.ok) discardBody(outcome.error); // it has lost
       return;
     }
-    this.#settle(attempt);
+    this.#settle(attempt, outcome);
     this.#failures.push(outcome);
     if (!outcome.ok) attempt.scope.noteFailure(outcome.error);
     if (this.#call.aborted) {
@@ -247,9 +256,10 @@ export class Race<T> {
     else this.#reject(verdict.error);
   }
 
-  #settle(attempt: Attempt): void {
+  #settle(attempt: Attempt, outcome: Outcome<T>): void {
     attempt.running = false;
     this.#running--;
+    if (this.#attempts.length > 1) endPart(attempt.scope, outcome.ok ? undefined : outcome);
     attempt.scope.release();
   }
 
@@ -264,6 +274,7 @@ export class Race<T> {
       if (!running) continue;
       if (number === 1) this.#host.observed?.recordCutOff(this.#elapsedMs(attempt));
       scope.end('hedge', lost);
+      endPart(scope); // an attempt that is running has lost against another one
       scope.release();
     }
     this.#host.observer.calls[outcome]++;
