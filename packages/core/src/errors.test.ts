@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import {
   DeadlineExceededError,
@@ -33,15 +34,18 @@ describe('TemperError', () => {
     expect(new Error('mine').stack).toMatch(/errors\.test/);
   });
 
-  it('is recognised by its shape, so that two installed copies of core agree', () => {
+  it('is recognised by its mark, which other errors with the same fields do not have', () => {
     const error = new OperationTimeoutError('p', 1);
     const foreign = Object.assign(new Error('x'), { code: 'OPERATION_TIMEOUT', policy: 'p' });
     expect(isTemperError(error)).toBe(true);
-    expect(isTemperError(foreign, 'OPERATION_TIMEOUT')).toBe(true);
+    expect(isTemperError(error, 'OPERATION_TIMEOUT')).toBe(true);
     expect(isTemperError(error, 'DEADLINE_EXCEEDED')).toBe(false);
-    expect(isTemperError(Object.assign(new Error('x'), { code: 'ENOENT' }))).toBe(false);
-    expect(isTemperError({ code: 'X', policy: 'p' })).toBe(false);
+    expect(isTemperError(foreign)).toBe(false);
+    expect(isTemperError({ ...error, code: 'X', policy: 'p' })).toBe(false);
     expect(isTemperError(undefined)).toBe(false);
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(isTemperError(proxy)).toBe(false);
   });
 
   it('counts instances of a class and of its subclasses, and nothing else', () => {
@@ -119,6 +123,32 @@ describe('isRefusal', () => {
   }
   const refused = new Refused('Full', { code: 'FULL', policy: 'p' });
   const failed = new Error('reset');
+
+  it('is not said by the fields of an error of somebody else', () => {
+    const fields = { code: 'CIRCUIT_OPEN', policy: 'payments', refused: true };
+    class Lookalike extends Error {
+      override name = 'TemperError';
+      readonly code = 'CIRCUIT_OPEN';
+      readonly policy = 'payments';
+      readonly refused = true;
+    }
+    for (const other of [
+      Object.assign(new Error('x'), fields),
+      new Lookalike('x'),
+      structuredClone(refused),
+      JSON.parse(JSON.stringify({ ...fields, cause: fields })),
+      Object.assign(new AggregateError([Object.assign(new Error('x'), fields)]), fields),
+    ]) {
+      expect(isRefusal(other)).toBe(false);
+      expect(isRefusal(new Error('x', { cause: other }))).toBe(false);
+    }
+  });
+
+  it('is said by an error that was wrapped in another realm', () => {
+    const wrap = runInNewContext('(cause) => new Error("outside", { cause })');
+    expect(isRefusal(wrap(refused))).toBe(true);
+    expect(isRefusal(wrap(failed))).toBe(false);
+  });
 
   it.each([
     ['only refusals, as Promise.any has them', new AggregateError([refused, refused]), true],

@@ -1,4 +1,5 @@
 import type { Classification } from './classify.ts';
+import { isError } from './retry-after.ts';
 import { messageOf, safeText } from './text.ts';
 
 /** What every Temper error carries. */
@@ -69,7 +70,7 @@ Object.defineProperty(TemperError.prototype, ERROR, { value: true });
 function isInstance(type: unknown, value: unknown): boolean {
   try {
     if (Function.prototype[Symbol.hasInstance].call(type, value)) return true;
-    if (typeof type !== 'function' || (value as { [ERROR]?: unknown } | null)?.[ERROR] !== true) {
+    if (typeof type !== 'function' || !isMarked(value)) {
       return false;
     }
     const { prototype } = type as { prototype: object };
@@ -98,20 +99,22 @@ function withoutStackTrace(): number | undefined {
 }
 
 /**
- * Whether `error` is a {@link TemperError} (with this code, when one is given). Goes by shape, so that
- * two installed copies of core agree.
+ * Whether `error` is a {@link TemperError} (with this code, when one is given), of whichever installed copy of
+ * core. Errors of others that have a `code` and a `policy` too are none. Never throws.
  */
 export function isTemperError(error: unknown, code?: string): error is TemperError {
   try {
-    return (
-      error instanceof Error &&
-      typeof (error as Partial<TemperError>).code === 'string' &&
-      typeof (error as Partial<TemperError>).policy === 'string' &&
-      (code === undefined || (error as TemperError).code === code)
-    );
+    return isMarked(error) && (code === undefined || error.code === code);
   } catch {
     return false; // a hostile getter or a revoked proxy
   }
+}
+
+/** Whether a copy of core made this error. Its fields alone say nothing: those of other errors are called the same. */
+function isMarked(error: unknown): error is TemperError {
+  return (
+    typeof error === 'object' && error !== null && (error as { [ERROR]?: unknown })[ERROR] === true
+  );
 }
 
 /** How many errors deep causes are followed. */
@@ -119,8 +122,8 @@ const MAX_DEPTH = 8;
 
 /**
  * Whether `error` is a refusal by a Temper policy, or was caused by one: the operation was not called. An
- * error without a cause of its own is caused by its `errors` together, as that of `Promise.any` is. Goes by
- * shape. Never throws.
+ * error without a cause of its own is caused by its `errors` together, as that of `Promise.any` is. Only the
+ * policies of Temper can say so, of whichever installed copy: the fields of another error never do. Never throws.
  */
 export function isRefusal(error: unknown): boolean {
   try {
@@ -131,8 +134,8 @@ export function isRefusal(error: unknown): boolean {
 }
 
 function wasRefused(error: unknown, depth: number): boolean {
-  if (depth === 0 || !(error instanceof Error)) return false;
-  if (isTemperError(error) && error.refused === true) return true;
+  if (depth === 0 || !isError(error)) return false;
+  if (isMarked(error) && error.refused === true) return true;
   // Its cause is what an attempt failed with before, not why the call ended.
   if (isTemperError(error, 'DEADLINE_EXCEEDED')) return false;
   const { cause, errors } = error as { cause?: unknown; errors?: unknown };
