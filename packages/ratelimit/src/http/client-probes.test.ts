@@ -33,6 +33,36 @@ const UNSENT: Readonly<Record<string, (api: ClientRateLimit) => Promise<unknown>
   },
 };
 
+/** Outcomes of a probe that are no answer of the server about its limits. */
+const UNANSWERED: Readonly<Record<string, Operation<unknown>>> = {
+  'cannot connect': () => {
+    throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+  },
+  'is reset, with a cause': () => {
+    throw new TypeError('fetch failed', {
+      cause: Object.assign(new Error('reset'), { code: 'ECONNRESET' }),
+    });
+  },
+  'is answered by a gateway': () => new Response(null, { status: 502 }),
+  'fails with a response of a gateway': () => {
+    throw Object.assign(new Error('504'), { response: { status: 504, headers: {} } });
+  },
+  'is refused without a field': () => new Response(null, { status: 429 }),
+  'is answered by a cache': () => new Response('old', { headers: { Age: '30' } }),
+  'fails before anything is sent': () => {
+    throw new TypeError('bad URL');
+  },
+};
+
+/** Outcomes of a probe from which it follows that the limit is gone. */
+const SERVED: typeof UNANSWERED = {
+  'is answered': () => new Response('served'),
+  'is answered, and returns what it has read': () => ({ items: [] }),
+  'is answered that there is nothing': () => {
+    throw Object.assign(new Error('404'), { response: { status: 404, headers: {} } });
+  },
+};
+
 const hang: Operation<never> = ({ signal }: CallContext) =>
   new Promise((_, reject) => {
     signal.addEventListener('abort', () => reject(new Error('canceled')));
@@ -85,4 +115,57 @@ describe('a call under the limit of a server', () => {
     await probe;
     expect((await next).ok).toBe(true);
   });
+
+  it.each(Object.keys(UNANSWERED))('that %s as the probe does not lift the limit', async (how) => {
+    const clock = new ManualClock();
+    const api = await told(clock, 0);
+    await clock.advance(600_000);
+    for (let i = 0; i < 3; i++) {
+      await api.tryExecute(UNANSWERED[how] as Operation<unknown>);
+      // One call at a time finds out whether the server is back.
+      const probe = api.tryExecute(hang, { timeoutMs: 50 });
+      await settle();
+      const others = await Promise.all([1, 2].map(() => api.tryExecute(() => 'sent')));
+      expect(others.map(({ ok }) => ok)).toEqual([false, false]);
+      await clock.advance(100);
+      await probe;
+    }
+    expect((await api.tryExecute(saying(7))).ok).toBe(true);
+    expect(api.peek().remaining).toBe(7);
+  });
+
+  it.each(Object.keys(UNANSWERED))('that %s does not end the probe of another', async (how) => {
+    const clock = new ManualClock();
+    const api = clientRateLimit({ clock, maxWaitMs: 0 });
+    const leases = [1, 2, 3].map(() => api.tryAcquire());
+    leases[0]?.update(saying(0)());
+    await clock.advance(600_000);
+    const probe = api.tryAcquire();
+    const { ok, value, error } = (await outcomeOf(UNANSWERED[how] as Operation<unknown>)) as {
+      ok: boolean;
+      value?: unknown;
+      error?: unknown;
+    };
+    leases[1]?.update(ok ? value : error);
+    expect(api.tryAcquire()).toBeUndefined();
+    probe?.update(saying(2)());
+    expect(api.tryAcquire()).toBeDefined();
+  });
+
+  it.each(Object.keys(SERVED))('that %s as the probe lifts the limit', async (how) => {
+    const clock = new ManualClock();
+    const api = await told(clock, 0);
+    await clock.advance(600_000);
+    await api.tryExecute(SERVED[how] as Operation<unknown>);
+    expect(api.peek()).toMatchObject({ remaining: Number.POSITIVE_INFINITY });
+  });
 });
+
+/** The outcome of an operation under no policy. */
+async function outcomeOf(operation: Operation<unknown>): Promise<unknown> {
+  try {
+    return { ok: true, value: await operation({} as CallContext) };
+  } catch (error) {
+    return { ok: false, error };
+  }
+}

@@ -29,9 +29,18 @@ import {
   type ResolvedClientOptions,
   resolveClientOptions,
 } from './client-options.ts';
-import { type ResponseLike, responseIn } from './response-fields.ts';
+import { isServed, type ResponseLike, responseIn } from './response-fields.ts';
 import { ServerAnnouncements } from './server-announcements.ts';
 import { type AnnouncedLimit, ServerLimits } from './server-limits.ts';
+
+/** What the outcome of a call says about the limits of the server. */
+interface Announcement {
+  readonly announced: readonly AnnouncedLimit[];
+  /** Whether the server has served the call: a limit that it has not announced is in force no more. */
+  readonly answered: boolean;
+}
+
+const SILENT: Announcement = { announced: [], answered: false };
 
 /** A lease that takes the response to its call. */
 export interface ClientLease extends Lease {
@@ -173,7 +182,12 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     }
     const { shouldHandle } = this.#options;
     const handled = shouldHandle === undefined || decide(this.name, shouldHandle, outcome, call);
-    const announced = handled ? this.#announcedIn(outcome) : [];
+    const { announced, answered } = handled ? this.#announcedIn(outcome) : SILENT;
+    // Only an answer of the server says that a limit is announced no more.
+    if (announced.length === 0 && !answered && !(outcome.ok && !handled)) {
+      this.settle(number, true);
+      return;
+    }
     this.#limits.update(number, announced, this.clock.monotonic());
     this.#turns.wake();
   }
@@ -184,13 +198,18 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     this.#turns.wake();
   }
 
-  #announcedIn(outcome: Outcome<unknown>): AnnouncedLimit[] {
+  #announcedIn(outcome: Outcome<unknown>): Announcement {
     try {
       const response = this.#responseOf(outcome);
-      return response === undefined ? [] : this.#announcements.read(response, this.clock.now());
+      // A value that is no response was made of one that nobody refused.
+      if (response === undefined) return { announced: [], answered: outcome.ok };
+      return {
+        announced: this.#announcements.read(response, this.clock.now()),
+        answered: isServed(response),
+      };
     } catch (error) {
       reportCallbackError(this.name, 'responseOf', error); // a hostile getter
-      return [];
+      return SILENT;
     }
   }
 

@@ -1,5 +1,6 @@
 import { ManualClock } from '@temper/testkit';
 import { describe, expect, it, vi } from 'vitest';
+import { adaptiveConcurrency } from '../adaptive/index.ts';
 import { concurrency, keyed, tokenBucket } from '../index.ts';
 import { type FetchNext, type FetchRateLimitOptions, fetchRateLimit } from './index.ts';
 
@@ -111,6 +112,36 @@ describe('fetchRateLimit', () => {
     expect(inUse()).toBe(0);
     const empty = await limit(request(), () => new Response(null, { status: 204 }));
     expect([empty.status, inUse()]).toEqual([204, 0]);
+  });
+
+  it.each([
+    [200, 'body', 'release'],
+    [503, 'body', 'overloaded'],
+    [504, null, 'overloaded'],
+    [500, 'body', 'ignore'],
+    [429, null, 'ignore'],
+  ])('tells a limit that learns how a response with %d and %j has ended', async (...given) => {
+    const [status, body, end] = given;
+    const ends: string[] = [];
+    const learning = adaptiveConcurrency();
+    const note = (how: string) => (): number => ends.push(how);
+    const lease = {
+      release: note('release'),
+      overloaded: note('overloaded'),
+      ignore: note('ignore'),
+    };
+    const limiter = { take: () => ({ ...learning.take(), lease }) as never };
+    const limit = fetchRateLimit({ limits: [{ name: 'learning', limiter }] });
+    await (await limit(request(), () => new Response(body, { status }))).text();
+    expect(ends).toEqual([end]);
+    const full = concurrency({ clock, limit: 1 });
+    full.tryAcquire();
+    const inner = fetchRateLimit({ limits: [{ name: 'full', limiter: full }] });
+    const outer = fetchRateLimit({ limits: [{ name: 'free', limiter: concurrency() }] });
+    const refused = await limit(request(), (each) => outer(each, (own) => inner(own, hello)));
+    expect(refused.status).toBe(503);
+    await refused.text();
+    expect(ends).toEqual([end, 'ignore']);
   });
 
   it('passes an error of the body on', async () => {

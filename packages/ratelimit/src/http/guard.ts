@@ -17,6 +17,7 @@ import {
   resolveHttpOptions,
 } from './options.ts';
 import { type ProblemName, problemOf } from './problem.ts';
+import { markRefused } from './refused-requests.ts';
 import { Taken } from './taken.ts';
 
 /** What to do with a request. */
@@ -87,6 +88,7 @@ export class HttpGuard {
         const refused = await this.#pass(limit, request, taken, announcement);
         if (refused === undefined) continue;
         taken.undo();
+        markRefused(asked.raw);
         return await this.#refuse(refused, request, announcement);
       }
     } catch (error) {

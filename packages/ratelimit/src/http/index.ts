@@ -38,6 +38,7 @@ export type {
   HttpRateLimitOptions,
   HttpRefusal,
   HttpRequest,
+  ResponseVerdict,
 } from './options.ts';
 export type { Problem, ProblemName } from './problem.ts';
 export type { HeadersLike, ResponseLike } from './response-fields.ts';

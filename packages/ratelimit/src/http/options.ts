@@ -49,6 +49,11 @@ export interface HttpAnswer {
   readonly served: boolean;
 }
 
+/** What a response says about the load of the service that has sent it; `ignored`: nothing. */
+export type ResponseVerdict = 'success' | 'overload' | 'ignored';
+
+export const RESPONSE_VERDICTS: readonly ResponseVerdict[] = ['success', 'overload', 'ignored'];
+
 /** One limit that requests have to pass. */
 export interface HttpLimit {
   /**
@@ -99,6 +104,16 @@ export interface HttpLimit {
    * @defaultValue what was taken
    */
   readonly settle?: (answer: HttpAnswer, request: HttpRequest) => number;
+  /**
+   * What a response that was sent says about the load of this service, for a limit that learns
+   * (`adaptiveConcurrency`, `throttle`). Returns `undefined` for the default. An error and anything else are
+   * logged; the default holds then. It is not asked about a response that was cut short, or that is a refusal
+   * of another of these middlewares: both are ignored.
+   *
+   * @defaultValue `overload` for 503 and 504; `ignored` for other statuses of 500 or more, 408, 429 and an
+   * unknown one; `success` for all others
+   */
+  readonly verdict?: (answer: HttpAnswer, request: HttpRequest) => ResponseVerdict | undefined;
   /**
    * How long a key is blocked when a request of it is refused, in milliseconds, from 0 to 7 days. Requests
    * while it is blocked do not prolong that.
@@ -223,6 +238,7 @@ const LIMIT_OPTIONS: readonly (keyof HttpLimit)[] = [
   'cost',
   'countOnly',
   'settle',
+  'verdict',
   'blockDurationMs',
   'partitionKey',
   'problem',
@@ -285,7 +301,7 @@ function checkLimit(owner: string, limit: HttpLimit): void {
 
 function checkFunctions(where: string, limit: HttpLimit): void {
   const { key, partitionKey, countOnly, settle } = limit;
-  for (const option of ['cost', 'countOnly', 'settle', 'partitionKey'] as const) {
+  for (const option of ['cost', 'countOnly', 'settle', 'verdict', 'partitionKey'] as const) {
     if (limit[option] !== undefined) checkType(where, option, limit[option], 'function');
   }
   if (key !== undefined && key !== 'address') checkType(where, 'key', key, 'function');

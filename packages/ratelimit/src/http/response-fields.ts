@@ -27,6 +27,20 @@ export function responseIn(outcome: Outcome<unknown>): ResponseLike | undefined 
   return outcome.ok ? valueResponse(outcome.value) : errorResponse(outcome.error);
 }
 
+/**
+ * Whether the server itself has dealt with the request: not with a 429, not with an error that a proxy in front
+ * of it may have sent, and not a cache.
+ */
+export function isServed(response: ResponseLike): boolean {
+  const { status = 200 } = response;
+  return status !== 429 && status < 500 && !isFromCache(response);
+}
+
+/** A response from a cache tells about the past. */
+export function isFromCache(response: ResponseLike): boolean {
+  return Number(fieldOf(response, 'age')) > 0;
+}
+
 function valueResponse(value: unknown): ResponseLike | undefined {
   if (isHeaders(value)) return { headers: value };
   if (typeof value !== 'object' || value === null) return undefined;

@@ -2,7 +2,7 @@ import { parseRetryAfter } from '@temper/core/policy';
 import { encodeBase64 } from './base64.ts';
 import { parseRateLimit, parseRateLimitPolicy, type QuotaPolicy } from './fields.ts';
 import { olderLimit } from './older-announcements.ts';
-import { fieldOf, type ResponseLike } from './response-fields.ts';
+import { fieldOf, isFromCache, type ResponseLike } from './response-fields.ts';
 import type { AnnouncedLimit } from './server-limits.ts';
 
 /** How long a limit without a reset is assumed to last. */
@@ -41,8 +41,7 @@ export class ServerAnnouncements {
 
   /** @param now - wall-clock time, in milliseconds since the epoch */
   read(response: ResponseLike, now: number): AnnouncedLimit[] {
-    // A response from a cache tells about the past.
-    if (Number(fieldOf(response, 'age')) > 0) return [];
+    if (isFromCache(response)) return [];
     const limits: AnnouncedLimit[] = [];
     const retryAfterMs = retryAfterOf(response, now);
     if (retryAfterMs !== undefined) limits.push(this.#limit(RETRY_AFTER, 0, retryAfterMs));

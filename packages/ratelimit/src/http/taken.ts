@@ -1,6 +1,13 @@
-import { askNumber, reportCallbackError } from '@temper/core/policy';
+import { askNumber, notify, reportCallbackError } from '@temper/core/policy';
 import type { Lease } from '../limiter.ts';
-import type { HttpAnswer, HttpLimit, HttpRequest } from './options.ts';
+import {
+  type HttpAnswer,
+  type HttpLimit,
+  type HttpRequest,
+  RESPONSE_VERDICTS,
+  type ResponseVerdict,
+} from './options.ts';
+import { isRefused } from './refused-requests.ts';
 
 /** What a request has taken of its limits, until it is known how it was answered. */
 export class Taken {
@@ -30,9 +37,26 @@ export class Taken {
     for (const { limit, lease } of this.#empty()) {
       const units = answer.served ? this.#costOf(limit, answer) : undefined;
       if (units !== undefined && units !== lease.cost) this.#settle(lease, units, limit);
-      if (answer.served) lease.release();
-      else ignore(lease);
+      const verdict = answer.served ? this.#verdict(limit, answer) : 'ignored';
+      if (verdict === 'overload') overload(lease);
+      else if (verdict === 'ignored') ignore(lease);
+      else lease.release();
     }
+  }
+
+  #verdict({ verdict }: HttpLimit, answer: HttpAnswer): ResponseVerdict {
+    if (isRefused(this.#request.raw)) return 'ignored';
+    let own: unknown;
+    notify(this.#owner, 'verdict', () => {
+      own = verdict?.(answer, this.#request);
+      return own;
+    });
+    if (RESPONSE_VERDICTS.includes(own as ResponseVerdict)) return own as ResponseVerdict;
+    if (own !== undefined) {
+      const error = new TypeError(`It must return ${RESPONSE_VERDICTS.join(', ')} or undefined.`);
+      reportCallbackError(this.#owner, 'verdict', error);
+    }
+    return verdictOf(answer.status ?? 500);
   }
 
   #empty(): readonly { readonly limit: HttpLimit; readonly lease: Lease }[] {
@@ -73,4 +97,19 @@ const asNumber = (answer: unknown): number | undefined =>
 function ignore(lease: Lease & { ignore?: unknown }): void {
   if (typeof lease.ignore === 'function') lease.ignore();
   else lease.release();
+}
+
+function overload(lease: Lease & { overloaded?: unknown }): void {
+  if (typeof lease.overloaded === 'function') lease.overloaded();
+  else lease.release();
+}
+
+/** Statuses with which a service says that it has more to do than it can. */
+const OVERLOAD: readonly number[] = [503, 504];
+/** Statuses whose time is that of the client's body, or of a refusal. */
+const TELLS_NOTHING: readonly number[] = [408, 429];
+
+function verdictOf(status: number): ResponseVerdict {
+  if (OVERLOAD.includes(status)) return 'overload';
+  return status >= 500 || TELLS_NOTHING.includes(status) ? 'ignored' : 'success';
 }

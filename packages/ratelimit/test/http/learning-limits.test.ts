@@ -1,6 +1,8 @@
 import { ManualClock } from '@temper/testkit';
+import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
 import { adaptiveConcurrency } from '../../src/adaptive/index.ts';
+import { type HttpLimit, honoRateLimit } from '../../src/http/index.ts';
 import { type Decision, type Lease, tokenBucket } from '../../src/index.ts';
 import { closeServers, frameworks, type Handle } from './frameworks.ts';
 
@@ -22,7 +24,11 @@ describe.each(frameworks)('%s', (_, start) => {
       const take = (): Decision => {
         const decision = limiter.take();
         const end = (how: string) => (): void => void ends.push(how);
-        const lease = { release: end('success'), ignore: end('ignored') } as Partial<Lease>;
+        const lease = {
+          release: end('success'),
+          ignore: end('ignored'),
+          overloaded: end('overload'),
+        } as Partial<Lease>;
         return { ...decision, lease: lease as Lease };
       };
       return { ends, limit: { name: 'learning', limiter: { take } } };
@@ -33,6 +39,53 @@ describe.each(frameworks)('%s', (_, start) => {
       const url = await start({ limits: [limit] }, hello);
       await (await fetch(url)).text();
       await expect.poll(() => ends).toEqual(['success']);
+    });
+
+    it.each([
+      [200, 'success'],
+      [204, 'success'],
+      [302, 'success'],
+      [404, 'success'],
+      [408, 'ignored'],
+      [429, 'ignored'],
+      [500, 'ignored'],
+      [502, 'ignored'],
+      [503, 'overload'],
+      [504, 'overload'],
+    ])('learns from the status of a response: %d is %s', async (status, end) => {
+      const { ends, limit } = learning();
+      const url = await start({ limits: [limit] }, async () => [status, '']);
+      expect((await fetch(url, { redirect: 'manual' })).status).toBe(status);
+      await expect.poll(() => ends).toEqual([end]);
+    });
+
+    it('learns from its own verdict, and by default when that says nothing', async () => {
+      const { ends, limit } = learning();
+      const seen: unknown[] = [];
+      const verdict: NonNullable<HttpLimit['verdict']> = ({ status }, { method, url }) => {
+        seen.push([status, method, url]);
+        if (status === 500) return 'overload';
+        if (status === 404) return 'nonsense' as never;
+        if (status === 503) throw new Error('a bug');
+        return status === 204 ? 'ignored' : undefined;
+      };
+      let status = 0;
+      const url = await start({ limits: [{ ...limit, verdict }] }, async () => [status, '']);
+      for (const each of [500, 204, 404, 503, 504]) {
+        status = each;
+        await fetch(url);
+        await expect.poll(() => seen).toContainEqual([status, 'GET', '/']);
+      }
+      expect(ends).toEqual(['overload', 'ignored', 'success', 'overload', 'overload']);
+    });
+
+    it('learns nothing from a request that a middleware inside refused', async () => {
+      const { ends, limit } = learning();
+      const limiter = tokenBucket({ clock: still, burst: 1 });
+      limiter.tryAcquire();
+      const url = await start({ limits: [limit] }, hello, { limits: [{ name: 'b', limiter }] });
+      expect((await fetch(url)).status).toBe(503);
+      await expect.poll(() => ends).toEqual(['ignored']);
     });
 
     it('learns nothing from a request that another limit refused', async () => {
@@ -66,5 +119,32 @@ describe.each(frameworks)('%s', (_, start) => {
       await expect(request).rejects.toThrow();
       await expect.poll(() => ends).toEqual(['ignored']);
     });
+  });
+});
+
+describe('Hono where no Node server is behind it', () => {
+  it.each([
+    [200, 'release'],
+    [500, 'ignore'],
+    [503, 'overloaded'],
+  ])('learns from the status of a response: %d', async (status, end) => {
+    const ends: string[] = [];
+    const note = (how: string) => (): number => ends.push(how);
+    const lease = {
+      release: note('release'),
+      overloaded: note('overloaded'),
+      ignore: note('ignore'),
+    };
+    const limiter = { take: () => ({ ...adaptiveConcurrency().take(), lease }) as never };
+    const app = new Hono();
+    app.use(honoRateLimit({ limits: [{ name: 'learning', limiter }] }));
+    const full = tokenBucket({ clock: still, burst: 1 });
+    full.tryAcquire();
+    app.use('/full', honoRateLimit({ limits: [{ name: 'full', limiter: full }] }));
+    app.get('/', () => new Response(null, { status }));
+    app.get('/full', () => new Response('never'));
+    expect((await app.request('/')).status).toBe(status);
+    expect((await app.request('/full')).status).toBe(503);
+    expect(ends).toEqual([end, 'ignore']);
   });
 });
