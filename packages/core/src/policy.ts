@@ -5,7 +5,7 @@ export { beginPart, endPart, followWaits } from './call/capacity.ts';
 export { Call, type CallLabels, CallScope, isCall } from './call/context.ts';
 export { noteEnding } from './call/endings.ts';
 export { enterCall, type InCallExecutor, PolicyBase, wrapWith } from './call/enter.ts';
-export { guardIteration, isCommitted, isGeneratorFunction } from './call/iteration.ts';
+export { guardIteration, isCommitted, isGeneratorFunction, isIteration } from './call/iteration.ts';
 export { MeasuredCall } from './call/measured.ts';
 export { checkCallOptions, PRIORITIES } from './call/options.ts';
 export { invoke, runWithTimeout, type TimeoutObserver } from './call/timeout.ts';

@@ -1,5 +1,5 @@
 import { createContext, runInContext } from 'node:vm';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Call } from './call/context.ts';
 import type { EndedBy, Outcome } from './contract.ts';
 import {
@@ -17,6 +17,13 @@ class Refusal extends TemperError {
   }
   override get classification() {
     return { category: 'resource', severity: 'medium', transient: true } as const;
+  }
+}
+vi.resetModules();
+const otherCopy = (await import('./errors.ts')).TemperError;
+class OtherRefusal extends otherCopy {
+  override get refused(): boolean {
+    return true;
   }
 }
 const OPTIONS: TemperErrorOptions = { code: 'X', policy: 'p' };
@@ -144,10 +151,11 @@ describe('isRefusal', () => {
     ['a refusal', new Refusal('x', OPTIONS), true],
     ['another TemperError', new TemperError('x', OPTIONS), false],
     ['a timeout', new OperationTimeoutError('p', 5), false],
+    ['a refusal of another copy', new OtherRefusal('x', OPTIONS), true],
     [
-      'a refusal of another copy',
+      'an error with the fields of one',
       Object.assign(new Error('x'), { ...OPTIONS, refused: true }),
-      true,
+      false,
     ],
     ['a refusal as cause', wrapped(new Refusal('x', OPTIONS)), true],
     ['an object that only says so', { refused: true, ...OPTIONS }, false],

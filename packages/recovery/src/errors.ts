@@ -72,6 +72,31 @@ export class FallbackFailedError extends TemperError {
   }
 }
 
+/**
+ * A call of a cache with `singleFlight` came from inside the run that it would have shared, or from one that this
+ * run waits for: they would have waited for each other for ever. The operation was not called.
+ */
+export class CallsItselfError extends TemperError {
+  constructor(policy: string) {
+    super(
+      `Cache '${policy}' was called from inside the operation that answers the same key, which would wait for itself. Use another key inside, or call the operation without the cache.`,
+      { code: 'CALLS_ITSELF', policy },
+    );
+  }
+
+  override get name(): string {
+    return 'CallsItselfError';
+  }
+
+  override get classification(): Classification {
+    return { category: 'internal', severity: 'high', transient: false };
+  }
+
+  override get refused(): boolean {
+    return true;
+  }
+}
+
 /** An injected fault. Nothing is wrong. */
 export class ChaosFaultError extends TemperError {
   constructor(policy: string) {

@@ -8,6 +8,7 @@ export type { CachedOptions, StaleEvent } from './cached/options.ts';
 export { type ChaosPolicy, type ChaosStats, chaos } from './chaos/chaos.ts';
 export type { ChaosOptions } from './chaos/options.ts';
 export {
+  CallsItselfError,
   ChaosFaultError,
   FallbackFailedError,
   HedgeFailedError,

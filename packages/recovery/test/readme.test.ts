@@ -280,6 +280,7 @@ describe('the README', () => {
       new temper.HedgeFailedError('p', [1]),
       new temper.HedgeLostError('p'),
       new temper.FallbackFailedError('p', 1, 2),
+      new temper.CallsItselfError('p'),
       new temper.ChaosFaultError('p'),
       new temper.PipelineOrderError('p', []),
       new temper.PipelineReloadError('p', 1, 2),

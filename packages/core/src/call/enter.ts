@@ -17,7 +17,12 @@ import { tracesCalls, withCallSite } from './call-sites.ts';
 import { beginPart, endPart } from './capacity.ts';
 import { Call, type CallScope } from './context.ts';
 import { endedByReason } from './endings.ts';
-import { guardIteration, isGeneratorFunction } from './iteration.ts';
+import {
+  guardIteration,
+  isGeneratorFunction,
+  isIterationOperation,
+  noteIteration,
+} from './iteration.ts';
 import { checkCallOptions, labelsOf, onlySignal } from './options.ts';
 
 /**
@@ -52,6 +57,7 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
       options !== undefined ||
       typeof operation !== 'function' ||
       isGeneratorFunction(operation) ||
+      isIterationOperation(operation) ||
       tracesCalls()
     ) {
       return enterCall(this, operation, options, this.name, this.clock);
@@ -183,6 +189,16 @@ async function openIteration(
   return guardIteration(execute, create);
 }
 
+/** Notes that the calls of a policy are iterations. */
+function iterating(policy: InCallExecutor): InCallExecutor {
+  return {
+    runInCall(operation, call) {
+      noteIteration(call, true);
+      return policy.runInCall(operation, call);
+    },
+  };
+}
+
 function openCall<T>(
   policy: InCallExecutor,
   operation: Operation<T>,
@@ -194,6 +210,8 @@ function openCall<T>(
     if (typeof operation !== 'function') {
       throw new TypeError(`${owner}: the operation must be a function, got ${show(operation)}.`);
     }
+    if (isIterationOperation(operation))
+      return openCall(iterating(policy), (call) => operation(call), options, owner, clock);
     if (options === undefined) return policy.runInCall(operation, new Call());
     const only = onlySignal(options);
     if (only !== undefined) {
@@ -240,6 +258,7 @@ async function joinCall<T>(
   const call = scope ?? parent.labelled(labels);
   let failure: { readonly error: unknown } | undefined;
   beginPart(call);
+  noteIteration(call, false); // unless the policy says so
   try {
     if (scope === undefined) return await policy.runInCall(operation, call);
     const told = limitMs === timeoutMs ? timeoutMs : undefined;

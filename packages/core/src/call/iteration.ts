@@ -18,6 +18,36 @@ export function isGeneratorFunction(fn: unknown): fn is Create<unknown, unknown,
   );
 }
 
+/** The tag of the operation of an iteration; those of functions in the language are other ones. */
+const ITERATION = 'TemperIteration';
+
+/** Whether `operation` is that of an iteration. */
+export function isIterationOperation(operation: unknown): boolean {
+  return (
+    (operation as { readonly [Symbol.toStringTag]?: string })[Symbol.toStringTag] === ITERATION
+  );
+}
+
+/** Whether calls are iterations, of those that are known not to be like the calls around them. */
+const iterations: () => WeakMap<Call, boolean> = /* @__PURE__ */ processState(
+  'call.iterations.1',
+  () => new WeakMap(),
+);
+
+/** A call begins, as an iteration or not. */
+export function noteIteration(call: Call, isOne: boolean): void {
+  iterations().set(call, isOne);
+}
+
+/** Whether a call is that of an async generator: it has items, and no value that could be kept or shared. */
+export function isIteration(call: Call): boolean {
+  for (let each: Call | undefined = call; each !== undefined; each = each.outer) {
+    const known = iterations().get(each);
+    if (known !== undefined) return known;
+  }
+  return false;
+}
+
 /** The calls whose first item has been delivered, with the calls around them. */
 const committed: () => WeakSet<Call> = /* @__PURE__ */ processState(
   'iterations.1',
@@ -143,7 +173,7 @@ export async function* guardIteration<T, R, N>(
   });
   let delivery: Delivery<T, R, N> | undefined;
   let ended = false;
-  const execution = execute(async (call) => {
+  const operation: Operation<unknown> = async (call) => {
     if (delivery !== undefined) throw new ItemsTakenError();
     const iterator = create(call);
     const first = await iterator.next();
@@ -155,7 +185,9 @@ export async function* guardIteration<T, R, N>(
     commit(call);
     open(delivery);
     await delivery.finish(call);
-  });
+  };
+  Object.defineProperty(operation, Symbol.toStringTag, { value: ITERATION });
+  const execution = execute(operation);
   const onEnd = (error: unknown): void => {
     ended = true;
     delivery?.end(error);

@@ -15,6 +15,7 @@ import {
   discardBody,
   enterCall,
   failureType,
+  isIteration,
   Listeners,
   notify,
   PolicyBase,
@@ -23,6 +24,7 @@ import {
   show,
 } from '@temper/core/policy';
 import { BoundedMap } from '../bounded-map.ts';
+import { CallsItselfError } from '../errors.ts';
 import { runWithReserve } from '../reserve.ts';
 import { ATTR_CACHE_AGE, type CacheOutcome } from '../semconv.ts';
 import { Flight } from './flight.ts';
@@ -148,6 +150,7 @@ class Cached extends PolicyBase implements CachedPolicy {
   async #answer<T>(operation: Operation<T>, call: Call): Promise<Answer<T>> {
     const key = this.#keyOf(call);
     const observed = this.#observer.spans.begin(call);
+    if (isIteration(call)) return this.#passOn(operation, call, observed);
     const fresh = this.#fresh<T>(key);
     if (fresh !== undefined) {
       call.noteTiming('unknown');
@@ -155,6 +158,10 @@ class Cached extends PolicyBase implements CachedPolicy {
       return fresh;
     }
     const running = this.#options.singleFlight ? this.#runs.peek(key) : undefined;
+    if (running?.flight?.isAround(call)) {
+      this.#end('failure', observed);
+      throw new CallsItselfError(this.name);
+    }
     const shared = running?.flight !== undefined;
     const source = shared ? 'shared' : 'call';
     if (shared) {
@@ -194,6 +201,24 @@ class Cached extends PolicyBase implements CachedPolicy {
     throw outcome.error;
   }
 
+  /** An iteration has items and no answer: it is neither kept nor shared, and no old answer stands for it. */
+  async #passOn<T>(
+    operation: Operation<T>,
+    call: Call,
+    observed: CallObservation<CacheOutcome> | undefined,
+  ): Promise<Answer<T>> {
+    try {
+      const value = await (observed === undefined
+        ? operation(call)
+        : observed.run(() => operation(call)));
+      this.#end('success', observed);
+      return { value, source: 'call', ageMs: 0 };
+    } catch (error) {
+      this.#end('failure', observed);
+      throw error;
+    }
+  }
+
   /** What the answer of a call belongs to. Anything but its key would mix the answers of callers. */
   #keyOf(call: Call): string {
     const { key: keyOption } = this.#options;
@@ -231,22 +256,23 @@ class Cached extends PolicyBase implements CachedPolicy {
   #join<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
     const generation = this.#runs.of(key);
     if (!this.#options.singleFlight) return this.#run(key, generation, operation, call);
-    let flight = generation.flight as Flight<T> | undefined;
-    if (flight === undefined) {
-      const close = (): void => {
-        if (generation.flight === flight) generation.flight = undefined;
-      };
-      const landing: Operation<T> = async (own) => {
-        try {
-          return await this.#run(key, generation, operation, own as Call);
-        } finally {
-          close();
-        }
-      };
-      flight = new Flight(landing, call, close);
-      generation.flight = flight;
-    }
-    return flight.join(call);
+    const running = generation.flight as Flight<T> | undefined;
+    if (running !== undefined) return running.join(call);
+    const close = (): void => {
+      if (generation.flight === flight) generation.flight = undefined;
+    };
+    const landing: Operation<T> = async (own) => {
+      try {
+        return await this.#run(key, generation, operation, own as Call);
+      } finally {
+        close();
+      }
+    };
+    const flight = new Flight<T>(call, close);
+    generation.flight = flight;
+    const joined = flight.join(call);
+    void flight.start(landing);
+    return joined;
   }
 
   /** Runs the operation, and keeps its answer if it is a good one and the latest. */

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import type { Operation } from '@temper/core';
 import { Call } from '@temper/core/policy';
 import { describe, expect, it, vi } from 'vitest';
 import { Flight } from './flight.ts';
@@ -17,9 +18,15 @@ function caller() {
   return { controller, context, listeners: () => getEventListeners(controller.signal, 'abort') };
 }
 
+function begin<T>(operation: Operation<T>, call: Call, onClosed: () => void): Flight<T> {
+  const flight = new Flight<T>(call, onClosed);
+  void flight.start(operation);
+  return flight;
+}
+
 describe('Flight', () => {
   it('runs with the labels of the call that starts it, and without its deadline', async () => {
-    const seen = await new Flight(
+    const seen = await begin(
       (context) => context,
       first,
       () => {},
@@ -38,7 +45,7 @@ describe('Flight', () => {
   it('ends for each caller with its result or error, and leaves no listener on their signals', async () => {
     const one = caller();
     const other = caller();
-    const landed = new Flight(
+    const landed = begin(
       async () => 'landed',
       first,
       () => {},
@@ -47,7 +54,7 @@ describe('Flight', () => {
       'landed',
       'landed',
     ]);
-    const crashed = new Flight(
+    const crashed = begin(
       () => Promise.reject(new Error('crashed')),
       first,
       () => {},
@@ -59,7 +66,7 @@ describe('Flight', () => {
   it('rejects a caller that has aborted already, and is abandoned when there is no other', async () => {
     const abandoned = vi.fn();
     let signal: AbortSignal | undefined;
-    const flight = new Flight<never>(
+    const flight = begin<never>(
       (context) => {
         signal = context.signal;
         return new Promise(() => {});
@@ -78,7 +85,7 @@ describe('Flight', () => {
   it('is never abandoned while a caller waits that cannot leave', async () => {
     const abandoned = vi.fn();
     let land: (value: string) => void = () => {};
-    const flight = new Flight(
+    const flight = begin(
       () => new Promise<string>((resolve) => (land = resolve)),
       first,
       abandoned,
@@ -91,5 +98,15 @@ describe('Flight', () => {
     expect(abandoned).not.toHaveBeenCalled();
     land('landed');
     await expect(patient).resolves.toBe('landed');
+  });
+
+  it('is joined by calls that its operation makes at once', async () => {
+    const flight = new Flight<string>(first, () => {});
+    let inside: Promise<string> | undefined;
+    void flight.start(() => {
+      inside = flight.join(new Call());
+      return 'landed';
+    });
+    expect(await Promise.all([inside, flight.join(new Call())])).toEqual(['landed', 'landed']);
   });
 });

@@ -1,9 +1,12 @@
 import type { Operation } from '@temper/core';
 import {
+  beginPart,
   type Call,
   CallScope,
   discardBody,
   endedRetries,
+  endPart,
+  followWaits,
   listenForAbort,
   numberAttempt,
   rememberRetries,
@@ -11,6 +14,13 @@ import {
   share,
   stopListening,
 } from '@temper/core/policy';
+import { beginWait, runInside, waitsForItself } from './flight-waits.ts';
+
+/** Settles the result of a run. */
+interface Landing<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
 
 /**
  * One run of an operation for many callers. Each waits by its own signal and may leave. When the last
@@ -20,6 +30,7 @@ import {
 export class Flight<T> {
   readonly #scope: CallScope;
   readonly #result: Promise<T>;
+  #landing: Landing<T> | undefined;
   readonly #onClosed: () => void;
   /** When the run began, in the order of attempts. */
   readonly #began: number = numberAttempt();
@@ -30,21 +41,24 @@ export class Flight<T> {
    * @param onClosed - called when later callers need another flight: the last caller has left, or one whose
    * time was over
    */
-  constructor(operation: Operation<T>, first: Call, onClosed: () => void) {
+  constructor(first: Call, onClosed: () => void) {
     this.#scope = new CallScope(first.attempt, undefined, first.labels);
     this.#onClosed = onClosed;
-    this.#result = this.#land(operation);
+    this.#result = new Promise((resolve, reject) => {
+      this.#landing = { resolve, reject };
+    });
     this.#result.catch(() => {}); // the callers handle it, and all of them may have left
   }
 
-  async #land(operation: Operation<T>): Promise<T> {
+  /** Starts the run. Calls that the operation makes at once find it already. */
+  async start(operation: Operation<T>): Promise<void> {
     try {
-      const value = await operation(this.#scope);
+      const value = await runInside(this.#scope, () => operation(this.#scope));
       this.#arrived(value);
-      return value;
+      this.#landing?.resolve(value);
     } catch (error) {
       this.#arrived(error);
-      throw error;
+      this.#landing?.reject(error);
     }
   }
 
@@ -54,13 +68,29 @@ export class Flight<T> {
     else if (this.#callers === 0) discardBody(result);
   }
 
+  /** Whether `call` is made from inside this run, so that both would wait for each other. */
+  isAround(call: Call): boolean {
+    return waitsForItself(call, this.#scope);
+  }
+
   /** Waits for the result, or until this caller's call is ended. */
-  join(call: Call): Promise<T> {
+  async join(call: Call): Promise<T> {
+    const endWait = beginWait(call, this.#scope);
+    try {
+      return await this.#join(call);
+    } finally {
+      endWait();
+    }
+  }
+
+  #join(call: Call): Promise<T> {
     this.#callers++;
     const signal = call.abortable;
     if (signal === undefined) return this.#landed(call); // cannot leave, so the run is never abandoned
     return new Promise<T>((resolve, reject) => {
+      const part = this.#followedBy(call);
       const leave = (): void => {
+        endPart(part);
         reject(signal.reason);
         if (this.#scope.awaitsCapacity) waitsToo(call, signal.reason);
         const last = --this.#callers === 0;
@@ -75,17 +105,27 @@ export class Flight<T> {
       const land = async (): Promise<void> => {
         try {
           const value = await this.#landed(call);
+          endPart(part);
           stopListening(signal, leave);
           const { timing } = this.#scope;
           if (timing !== 'measured') call.noteTiming(timing);
           resolve(value);
         } catch (error) {
+          endPart(part, { error });
           stopListening(signal, leave);
           reject(error);
         }
       };
       void land();
     });
+  }
+
+  /** @returns a part of the call that waits for capacity of our own when the run does */
+  #followedBy(call: Call): Call {
+    const part = call.labelled(call.labels);
+    followWaits(part, this.#scope);
+    beginPart(part);
+    return part;
   }
 
   async #landed(call: Call): Promise<T> {

@@ -14,26 +14,25 @@ import {
   pipeline,
   timeout,
 } from '../../src/index.ts';
-import { KIND_NAMES, KINDS, transient } from './catalogue.ts';
+import { KIND_NAMES, KINDS, type Kind, transient } from './catalogue.ts';
 
-/** Kinds that keep an answer, and therefore have no items to repeat. */
-const KEEPING: readonly string[] = ['cached', 'singleFlight'];
-const GUARDING = KIND_NAMES.filter((kind) => !KEEPING.includes(kind));
-const make = (kind: (typeof GUARDING)[number], clock: ManualClock): Policy =>
-  KINDS[kind](clock) as unknown as Policy;
+const make = (kind: Kind, clock: ManualClock): Policy => KINDS[kind](clock) as unknown as Policy;
 
 const collect = async (items: AsyncIterable<unknown>): Promise<unknown[]> => {
   const seen: unknown[] = [];
   for await (const item of items) seen.push(item);
   return seen;
 };
+const fails = (error: Error): AsyncIterable<never> => ({
+  [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }),
+});
 const errorOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => 'resolved',
     (error: unknown) => error,
   );
 
-describe.each(GUARDING)('an async generator under %s', (kind) => {
+describe.each(KIND_NAMES)('an async generator under %s', (kind) => {
   it('is guarded by execute and by wrap, with items, return value and what is sent kept', async () => {
     const clock = new ManualClock();
     const policy = make(kind, clock);
@@ -67,6 +66,39 @@ describe.each(GUARDING)('an async generator under %s', (kind) => {
       ]);
     }
     expect(policy.wrap(count).name).toBe('count');
+  });
+
+  it('delivers all items to each of several consumers, at the same time and one after the other', async () => {
+    const clock = new ManualClock();
+    const policy = make(kind, clock);
+    let number = 0;
+    const iterate = async (): Promise<unknown[]> => {
+      const own = ++number;
+      const items = await policy.execute(
+        async function* () {
+          yield own;
+          await clock.sleep(10);
+          yield own;
+        },
+        { key: 'same' },
+      );
+      return collect(items);
+    };
+    const both = Promise.all([iterate(), iterate()]);
+    expect(await clock.runUntil(both)).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
+    expect(await clock.runUntil(iterate())).toEqual([3, 3]);
+    const failing = policy.wrap(
+      async function* () {
+        yield* fails(new Error('own'));
+      },
+      { key: 'same' },
+    );
+    const outcome = await clock.runUntil(collect(failing()).catch((error: Error) => error.message));
+    // What the fallback of the suite answers with has no items.
+    expect(outcome).toMatch(kind === 'fallback' ? /'second best', which is not iterable/ : /^own$/);
   });
 
   it('begins no call before its first item is asked for', async () => {
@@ -356,20 +388,40 @@ describe('what a policy sees of an iteration', () => {
     expect(limit.stats()).toMatchObject({ inFlight: 0 });
   });
 
-  it.each(KEEPING)('%s: cannot answer for a generator, and says so', async (kind) => {
-    const clock = new ManualClock();
-    const policy = cached({
-      clock,
-      key: () => 'k',
-      freshMs: 1000,
-      singleFlight: kind === 'singleFlight',
-    }) as unknown as Policy;
-    const source = policy.wrap(async function* () {
-      yield 1;
-    });
-    await collect(source());
-    expect(await errorOf(collect(source()))).toBeInstanceOf(TypeError);
-  });
+  it.each([{}, { freshMs: 1000 }, { singleFlight: true }, { freshMs: 1000, singleFlight: true }])(
+    'passes a cache with %j: it is neither kept nor shared, and no old answer stands for it',
+    async (options) => {
+      const policy = cached({ clock: new ManualClock(), key: () => 'k', ...options });
+      const numbers = async function* (): AsyncGenerator<number> {
+        yield 1;
+        await settle();
+        yield 2;
+      };
+      const iterate = async () => collect(await policy.execute(numbers));
+      expect(await Promise.all([iterate(), iterate()])).toEqual([
+        [1, 2],
+        [1, 2],
+      ]);
+      expect(await iterate()).toEqual([1, 2]);
+      expect(policy.stats().keys).toBe(0);
+      await policy.execute(() => 'value');
+      const failing = policy.wrap(async function* () {
+        yield* fails(transient('own'));
+      });
+      expect(await errorOf(collect(failing()))).toMatchObject({ message: 'own' });
+      // A call from inside the iteration is one of its own.
+      const inside = policy.wrap(async function* (): AsyncGenerator<unknown> {
+        yield await policy.execute(() => 'other', { key: 'k' });
+      });
+      const expected = 'freshMs' in options ? 'value' : 'other';
+      expect(await collect(inside())).toEqual([expected]);
+      const joined = await policy.execute(async function* (call) {
+        yield await policy.execute(() => 'joined', { parent: call });
+      });
+      expect(await collect(joined)).toEqual(['freshMs' in options ? 'value' : 'joined']);
+      expect(await policy.execute(() => 'last')).toBe('freshMs' in options ? 'value' : 'last');
+    },
+  );
 
   it('is refused at once with options that no call may have', async () => {
     const policy = retry();
