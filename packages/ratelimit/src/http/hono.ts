@@ -39,6 +39,7 @@ interface NodeBindings {
   readonly outgoing?: {
     readonly closed?: boolean;
     readonly writableFinished?: boolean;
+    readonly statusCode?: number;
     once?(event: 'close', listener: () => void): unknown;
   };
 }
@@ -78,8 +79,13 @@ export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
     }
     const { outgoing } = (context.env ?? {}) as NodeBindings;
     const held = outgoing?.once !== undefined && outgoing.closed !== true;
-    const end = (served: boolean): void => release({ status: context.res?.status, served });
-    if (held) outgoing.once?.('close', () => end(outgoing.writableFinished !== false));
+    if (held) {
+      outgoing.once?.('close', () => {
+        // To read it of `context.res` would create the response, which may be one that cannot be created.
+        const { statusCode: status, writableFinished } = outgoing;
+        release({ status, served: writableFinished !== false });
+      });
+    }
     let returned = false;
     try {
       await next();
@@ -88,7 +94,7 @@ export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
         context.header(name, value, { append: isListField(name) });
       }
     } finally {
-      if (!held) end(returned);
+      if (!held) release({ status: context.res?.status, served: returned });
     }
     return undefined;
   };

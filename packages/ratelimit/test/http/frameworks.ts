@@ -111,7 +111,7 @@ export const frameworks: [string, Serve][] = [
       if (more !== undefined) app.use(honoRateLimit(more));
       app.get('*', async (context) => {
         const [status, text] = await answerOf(handle, context.req.path);
-        return context.text(text, status as 200);
+        return text === '' ? new Response(null, { status }) : context.text(text, status as 200);
       });
       app.onError((error, context) => context.text(error.message, 500));
       const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }) as Server;

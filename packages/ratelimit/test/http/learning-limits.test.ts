@@ -1,8 +1,12 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
 import { ManualClock } from '@temper/testkit';
 import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
 import { adaptiveConcurrency } from '../../src/adaptive/index.ts';
-import { type HttpLimit, honoRateLimit } from '../../src/http/index.ts';
+import { type HttpAnswer, type HttpLimit, honoRateLimit } from '../../src/http/index.ts';
 import { type Decision, type Lease, tokenBucket } from '../../src/index.ts';
 import { closeServers, frameworks, type Handle } from './frameworks.ts';
 
@@ -119,6 +123,26 @@ describe.each(frameworks)('%s', (_, start) => {
       await expect(request).rejects.toThrow();
       await expect.poll(() => ends).toEqual(['ignored']);
     });
+  });
+});
+
+describe('Hono on a Node server', () => {
+  it('learns from what was sent, of a response that cannot be created as an object too', async () => {
+    const seen: (number | undefined)[] = [];
+    const verdict = ({ status }: HttpAnswer): undefined => {
+      seen.push(status);
+    };
+    const app = new Hono();
+    const limits = [{ name: 'learning', limiter: adaptiveConcurrency(), verdict }];
+    app.use(honoRateLimit({ limits, fields: 'none' }));
+    // A `Response` with this status has no body; the server sends it all the same.
+    app.get('/', (context) => context.text('', 204 as 200));
+    const server = serve({ fetch: app.fetch, hostname: '127.0.0.1', port: 0 }) as Server;
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(204);
+    await expect.poll(() => seen).toEqual([204]);
+    server.close();
   });
 });
 
