@@ -12,6 +12,18 @@ export interface Reserve {
 
 /** The time that an operation has before the deadline of its call: with a later one, it would have more. */
 class ReserveScope extends CallScope {
+  readonly #reserveMs: number;
+
+  constructor(call: Call, deadline: number, { reserveMs, clock }: Reserve) {
+    super(call.attempt, deadline, call.labels, call, clock);
+    this.#reserveMs = reserveMs;
+  }
+
+  /** What is kept inside comes on top. */
+  override noteReserve(ms: number): void {
+    super.noteReserve(this.#reserveMs + ms);
+  }
+
   protected override get hasOwnDeadline(): boolean {
     return false;
   }
@@ -25,9 +37,11 @@ class ReserveScope extends CallScope {
 export function runWithReserve<T>(
   operation: Operation<T>,
   call: Call,
-  { reserveMs, clock, hasAnswer }: Reserve,
+  reserve: Reserve,
 ): Promise<T> {
+  const { reserveMs, clock, hasAnswer } = reserve;
   if (call.deadline === undefined || !hasAnswer()) return invoke(operation, call);
+  call.noteReserve(reserveMs);
   const dueMs = call.remainingMs(clock) - reserveMs;
   const exceeded = (): Error => new DeadlineExceededError(call.operation);
   if (dueMs <= 0) {
@@ -37,7 +51,7 @@ export function runWithReserve<T>(
   return new Promise<T>((resolve, reject) => {
     let expired = false;
     const until = clock.monotonic() + dueMs;
-    const scope = new ReserveScope(call.attempt, until, call.labels, call, clock);
+    const scope = new ReserveScope(call, until, reserve);
     const timer = clock.schedule(() => {
       if (!hasAnswer()) return;
       const error = exceeded();

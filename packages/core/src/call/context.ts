@@ -174,6 +174,11 @@ export class Call implements CallContext {
     this.outer?.noteTiming(timing);
   }
 
+  /** So much of the time before the deadline of the call is kept for another answer, in milliseconds. */
+  noteReserve(ms: number): void {
+    this.outer?.noteReserve(ms);
+  }
+
   /**
    * Waits for capacity of our own, such as the call's turn at a limiter. A call that ends meanwhile tells
    * nothing about its dependency, which was not called: see `isNeutral`. So it is for the calls around, up to
@@ -292,6 +297,7 @@ export class CallScope extends Call {
   #cleanUp: (() => void) | undefined;
   #lastFailure: unknown;
   #timing: Timing = 'measured';
+  #reservedMs = 0;
   readonly #clock: Clock | undefined;
 
   /** @param clock - that the deadline is read on; by default that of the call around */
@@ -331,6 +337,16 @@ export class CallScope extends Call {
     if (timing === 'unknown' && this.#joined > 0) return;
     if (this.#timing !== 'longer') this.#timing = timing;
     super.noteTiming(this.hasOwnDeadline ? 'unknown' : timing);
+  }
+
+  /** The most that was kept of the time before the deadline of this scope, in milliseconds. */
+  get reservedMs(): number {
+    return this.#reservedMs;
+  }
+
+  override noteReserve(ms: number): void {
+    this.#reservedMs = Math.max(this.#reservedMs, ms);
+    if (!this.hasOwnDeadline) super.noteReserve(ms);
   }
 
   /** Whether the deadline says nothing about a later one around: it does not follow from that. */

@@ -8,8 +8,9 @@ export interface TimeoutObserver {
   /**
    * @param ok - whether it returned a value
    * @param timing - what the time that it took tells; `longer`: than the timeout allows
+   * @param reservedMs - how much of the timeout was kept for another answer than the operation's
    */
-  inTime(ok: boolean, timing: Timing): void;
+  inTime(ok: boolean, timing: Timing, reservedMs: number): void;
   /** The operation has timed out. */
   timedOut?(): void;
 }
@@ -47,9 +48,11 @@ export function runWithTimeout<T>(
         queue.remove(entry);
         scope.release();
       }
-      const { timing } = scope;
-      const byOther = timing === 'longer' && scope.deadline !== entry.expiresAt;
-      observer?.inTime(ok, byOther ? 'unknown' : timing);
+      const { timing, reservedMs } = scope;
+      // Otherwise it is the time of the call that was kept, or was too short.
+      const own = scope.deadline === entry.expiresAt;
+      const byOther = timing === 'longer' && !own;
+      observer?.inTime(ok, byOther ? 'unknown' : timing, own ? reservedMs : 0);
       return true;
     };
     const resolved = (value: T): void => {

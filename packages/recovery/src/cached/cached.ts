@@ -214,7 +214,7 @@ class Cached extends PolicyBase implements CachedPolicy {
       this.#end('success', observed);
       return { value, source: 'call', ageMs: 0 };
     } catch (error) {
-      this.#end('failure', observed);
+      this.#end(call.cancelled ? 'aborted' : 'failure', observed);
       throw error;
     }
   }

@@ -128,11 +128,14 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
   /** Also tells the observed duration how long a call took that succeeded in time. */
   #timed(observed: ObservedDuration, durationMs: number): RunObserver['inTime'] {
     const startedAt = this.clock.monotonic();
-    return (ok, timing) => {
+    return (ok, timing, reservedMs) => {
       // Neither a failure tells how long an answer takes (a refused connection is quick), nor an answer
       // that is not the operation's.
       if (timing === 'longer') observed.recordCutOff(durationMs);
-      else if (ok && timing === 'measured') observed.record(this.clock.monotonic() - startedAt);
+      else if (ok && timing === 'measured') {
+        // With less, the operation would not have had the time that it took.
+        observed.record(this.clock.monotonic() - startedAt + reservedMs);
+      }
     };
   }
 

@@ -1,18 +1,60 @@
 import { getEventListeners } from 'node:events';
 import { circuitBreaker } from '@temper/breaker';
-import type { CallContext, Executor } from '@temper/core';
-import { concurrency, gcra, slidingWindow, tokenBucket } from '@temper/ratelimit';
+import { MemoryBreakerStore, sharedCircuit } from '@temper/breaker/shared';
+import type { CallContext, Executor, Policy } from '@temper/core';
+import {
+  concurrency,
+  fixedWindow,
+  gcra,
+  keyed,
+  settled,
+  slidingWindow,
+  throttle,
+  tokenBucket,
+} from '@temper/ratelimit';
 import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
+import { clientRateLimit } from '@temper/ratelimit/http';
+import { MemoryRateLimitStore, sharedConcurrency, sharedRateLimit } from '@temper/ratelimit/shared';
 import { retry } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { expect } from 'vitest';
-import { cached, chaos, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
+import { cached, chaos, fallback, hedge, pipeline, pipelines, timeout } from '../../src/index.ts';
 
 /** The answer of each fallback in the suite. */
 export const SECOND_BEST = 'second best';
 
 /** The key of the call, or one for all calls that have none. */
 const keyOf = ({ key }: CallContext): string => key ?? 'all';
+
+/**
+ * What makes the policies of the suite. A test holds that it is all that the packages export for that: whoever adds
+ * a policy has to add it here and to {@link KINDS}, and it is tried with all the others.
+ */
+export const FACTORIES: readonly unknown[] = [
+  retry,
+  circuitBreaker,
+  timeout,
+  hedge,
+  fallback,
+  cached,
+  chaos,
+  tokenBucket,
+  gcra,
+  slidingWindow,
+  fixedWindow,
+  concurrency,
+  adaptiveConcurrency,
+  throttle,
+  keyed,
+  settled,
+  clientRateLimit,
+  sharedRateLimit,
+  sharedConcurrency,
+  pipeline,
+  pipelines,
+];
+
+const RATE = { limit: 1000, windowMs: 1000 };
 
 /** Every kind of policy, with options under which they can work in any order. */
 export const KINDS = {
@@ -32,6 +74,40 @@ export const KINDS = {
   concurrency: (clock: ManualClock) => concurrency({ clock, limit: 10 }),
   adaptive: (clock: ManualClock) => adaptiveConcurrency({ clock }),
   pipeline: (clock: ManualClock) => pipeline({ clock }),
+  fixedWindow: (clock: ManualClock) => fixedWindow({ clock, ...RATE }),
+  throttle: (clock: ManualClock) => throttle({ clock }),
+  keyed: (clock: ManualClock) =>
+    keyed({ clock, limiter: () => concurrency({ clock, limit: 10 }) }).for('all'),
+  settled: (clock: ManualClock) =>
+    settled({ clock, limiter: tokenBucket({ clock, ...RATE }), cost: ({ ok }) => (ok ? 1 : 2) }),
+  client: (clock: ManualClock) => clientRateLimit({ clock }),
+  sharedRate: (clock: ManualClock) =>
+    sharedRateLimit({ name: 'rate', clock, store: new MemoryRateLimitStore(clock), ...RATE }),
+  sharedConcurrency: (clock: ManualClock) =>
+    sharedConcurrency({
+      name: 'at once',
+      clock,
+      store: new MemoryRateLimitStore(clock),
+      limit: 10,
+    }),
+  fleet: (clock: ManualClock) =>
+    circuitBreaker({
+      clock,
+      failureThreshold: 100,
+      shared: sharedCircuit({ store: new MemoryBreakerStore(clock) }),
+    }),
+  slowBreaker: (clock: ManualClock) =>
+    circuitBreaker({
+      clock,
+      window: { calls: 1000 },
+      slowCallDurationMs: 10_000,
+      halfOpenMaxWaitMs: 1000,
+      halfOpenTrials: 5,
+    }),
+  following: (clock: ManualClock) =>
+    timeout({ clock, timeoutMs: { quantile: 0.95, minMs: 200, maxMs: 200 } }),
+  named: (clock: ManualClock) =>
+    pipelines({ clock, kinds: {}, define: { named: [] } }).get('named') as Policy,
 } satisfies Record<string, (clock: ManualClock) => Executor>;
 
 export type Kind = keyof typeof KINDS;

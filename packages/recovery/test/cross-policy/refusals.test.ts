@@ -1,56 +1,11 @@
 import { circuitBreaker } from '@temper/breaker';
-import { type CallOptions, type Executor, isRefusal, type Policy } from '@temper/core';
-import { concurrency, gcra, slidingWindow, tokenBucket } from '@temper/ratelimit';
+import { type Executor, isRefusal, type Policy } from '@temper/core';
 import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
-import { ManualClock, settle } from '@temper/testkit/clock';
+import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it, vi } from 'vitest';
 import { cached, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
 import { everyError, expectNothingLeft, KIND_NAMES, KINDS, SECOND_BEST } from './catalogue.ts';
-
-/** Takes all that a limiter has, for as long as the test lasts. */
-async function exhaust<P extends Policy>(policy: P, cost: number): Promise<P> {
-  void policy.execute(() => new Promise(() => {}), { cost });
-  await settle();
-  return policy;
-}
-
-const RATE = { limit: 10, windowMs: 1e9, maxWaitMs: 0 };
-
-/** Policies that refuse every call. */
-const REFUSING = {
-  'an isolated breaker': async (clock: ManualClock) => {
-    const breaker = circuitBreaker({ clock });
-    breaker.isolate();
-    return breaker;
-  },
-  'an open breaker': async (clock: ManualClock) => {
-    const breaker = circuitBreaker({ clock, failureThreshold: 1, openDurationMs: 1e9 });
-    await breaker.tryExecute(() => Promise.reject(new Error('down')));
-    return breaker;
-  },
-  'a token bucket': (clock: ManualClock) => exhaust(tokenBucket({ clock, ...RATE }), 10),
-  gcra: (clock: ManualClock) => exhaust(gcra({ clock, ...RATE }), 10),
-  'a sliding window': (clock: ManualClock) => exhaust(slidingWindow({ clock, ...RATE }), 10),
-  'a concurrency limit': (clock: ManualClock) =>
-    exhaust(concurrency({ clock, limit: 10, maxQueue: 0 }), 10),
-  'a full pipeline': async (clock: ManualClock) =>
-    pipeline({ clock }, await exhaust(concurrency({ clock, limit: 10, maxQueue: 0 }), 10)),
-} satisfies Record<string, (clock: ManualClock) => Promise<Executor>>;
-type Refusing = keyof typeof REFUSING;
-
-/** Ways to make a call. */
-const CALLS: Readonly<Record<string, (policy: Policy, operation: () => unknown) => unknown>> = {
-  plain: (policy, operation) => policy.tryExecute(operation),
-  'with cost, priority and key': (policy, operation) =>
-    policy.tryExecute(operation, { cost: 2, priority: 'critical-plus', key: 'tenant' }),
-  'with a deadline and a signal': (policy, operation) =>
-    policy.tryExecute(operation, { timeoutMs: 10_000, signal: new AbortController().signal }),
-  'with a parent': (policy, operation) => {
-    const parent = pipeline({});
-    const options: CallOptions = { cost: 2, key: 'tenant' };
-    return parent.execute((call) => policy.tryExecute(operation, { parent: call }), options);
-  },
-};
+import { CALLS, REFUSING, type Refusing } from './refusing.ts';
 
 const PAIRS = KIND_NAMES.flatMap((outer) =>
   (Object.keys(REFUSING) as Refusing[]).map((inner) => [outer, inner] as const),
