@@ -81,8 +81,8 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
       this.#observed === undefined ? undefined : this.#timed(this.#observed, durationMs);
     const { calls } = this.#observer;
     const observer: RunObserver = {
-      inTime: (ok, timing) => {
-        timed?.(ok, timing);
+      inTime: (ok, timing, reservedMs) => {
+        timed?.(ok, timing, reservedMs);
         calls[ok ? 'success' : inTimeFailure(call)]++;
       },
       timedOut: () => {

@@ -8,8 +8,9 @@ import { describe, expect, it } from 'vitest';
 import * as recovery from '../../src/index.ts';
 import { FACTORIES, KINDS } from './catalogue.ts';
 
-/** Exported functions that make no policy. */
+/** Exported functions that make no policy, and `keyed`, which needs a key in each call. */
 const OTHERS: readonly string[] = [
+  'keyed',
   'retryBudget',
   'retryDetails',
   'fairQueue',

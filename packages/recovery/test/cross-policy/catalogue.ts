@@ -6,7 +6,6 @@ import {
   concurrency,
   fixedWindow,
   gcra,
-  keyed,
   settled,
   slidingWindow,
   throttle,
@@ -45,7 +44,6 @@ export const FACTORIES: readonly unknown[] = [
   concurrency,
   adaptiveConcurrency,
   throttle,
-  keyed,
   settled,
   clientRateLimit,
   sharedRateLimit,
@@ -75,9 +73,7 @@ export const KINDS = {
   adaptive: (clock: ManualClock) => adaptiveConcurrency({ clock }),
   pipeline: (clock: ManualClock) => pipeline({ clock }),
   fixedWindow: (clock: ManualClock) => fixedWindow({ clock, ...RATE }),
-  throttle: (clock: ManualClock) => throttle({ clock }),
-  keyed: (clock: ManualClock) =>
-    keyed({ clock, limiter: () => concurrency({ clock, limit: 10 }) }).for('all'),
+  throttle: (clock: ManualClock) => throttle({ clock, random: () => 1 - Number.EPSILON }),
   settled: (clock: ManualClock) =>
     settled({ clock, limiter: tokenBucket({ clock, ...RATE }), cost: ({ ok }) => (ok ? 1 : 2) }),
   client: (clock: ManualClock) => clientRateLimit({ clock }),
@@ -104,8 +100,6 @@ export const KINDS = {
       halfOpenMaxWaitMs: 1000,
       halfOpenTrials: 5,
     }),
-  following: (clock: ManualClock) =>
-    timeout({ clock, timeoutMs: { quantile: 0.95, minMs: 200, maxMs: 200 } }),
   named: (clock: ManualClock) =>
     pipelines({ clock, kinds: {}, define: { named: [] } }).get('named') as Policy,
 } satisfies Record<string, (clock: ManualClock) => Executor>;

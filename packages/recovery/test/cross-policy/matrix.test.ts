@@ -136,9 +136,7 @@ const isLong = (work: string): boolean => !/ at once|looks like|primitive/.test(
 
 describe.each(KIND_NAMES)('a call under %s', (kind) => {
   // The order of two timeouts, of which the inner one is longer, is refused.
-  const ends = Object.keys(ENDS).filter(
-    (end) => ENDS[end]?.by !== 'timeout' || !['timeout', 'following'].includes(kind),
-  );
+  const ends = Object.keys(ENDS).filter((end) => ENDS[end]?.by !== 'timeout' || kind !== 'timeout');
   describe.each(ends)('ended by %s', (end) => {
     it.each(Object.keys(WAYS))('ends once and leaves nothing behind, %s', async (way) => {
       for (const work of Object.keys(WORK)) {
