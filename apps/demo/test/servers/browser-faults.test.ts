@@ -79,7 +79,7 @@ describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 360_000 
     await page.locator('[data-fault=slow-leak]').click();
     const alarm = page.locator('[data-alarm=early-warning]');
     await alarm.waitFor({ timeout: 90_000 });
-    expect(await alarm.innerText()).toMatch(/Early warning, registry: .* instead of .* σ/);
+    expect(await alarm.textContent()).toMatch(/Early warning, registry: .* instead of .* σ/);
     await check.locator('[data-state=degraded]').waitFor();
     await page.locator('[data-fault=slow-leak]').click();
     await alarm.waitFor({ state: 'detached', timeout: 90_000 });
