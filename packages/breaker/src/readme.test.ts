@@ -194,7 +194,7 @@ describe('the README', () => {
   });
 
   it('describes how outcomes count', async () => {
-    const refusal = Object.assign(new Error(), { code: 'X', policy: 'p', refused: true });
+    const refusal = new api.CircuitOpenError('inner', { state: 'open', retryAfterMs: 1 });
     const ended = (by: core.EndedBy) => async (breaker: api.CircuitBreaker) => {
       const scope = new Call().scope();
       await breaker.tryExecute(() => scope.end(by, new Error(by)), { parent: scope });

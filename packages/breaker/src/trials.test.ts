@@ -4,6 +4,7 @@ import { ManualClock, settle } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { circuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
+import { CircuitOpenError } from './errors.ts';
 import type { CircuitBreakerOptions } from './options.ts';
 import { MemoryBreakerStore } from './shared/memory-store.ts';
 import { sharedCircuit } from './shared/shared-circuit.ts';
@@ -109,8 +110,7 @@ describe('a trial that was given up', () => {
 
   it('is not slow when a policy inside made it wait, and refused it', async () => {
     const breaker = await halfOpen(slow);
-    const code = 'RATE_LIMITED';
-    const refusal = Object.assign(new Error('refused'), { code, policy: 'inner', refused: true });
+    const refusal = new CircuitOpenError('inner', { state: 'open', retryAfterMs: 1 });
     const scope = new Call().scope();
     const trial = breaker.tryExecute(() => clock.sleep(200).then(() => Promise.reject(refusal)), {
       parent: scope,

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import {
   DeadlineExceededError,
   type EndedBy,
@@ -233,9 +234,15 @@ class Refusal extends TemperError {
   }
 }
 
-/** A refusal created by another installed copy of core. */
-const foreignRefusal = (code: string): Error =>
-  Object.assign(new Error('refused'), { code, policy: 'inner', refused: true });
+/** Core as another copy, which a process that uses both module systems has. */
+const otherCopy: { readonly TemperError: typeof TemperError } = createRequire(import.meta.url)(
+  '@temper/core',
+);
+class ForeignRefusal extends otherCopy.TemperError {
+  override get refused(): boolean {
+    return true;
+  }
+}
 
 describe('a refusal by a policy inside', () => {
   const CODES = [
@@ -248,7 +255,11 @@ describe('a refusal by a policy inside', () => {
   ];
   const refusals = CODES.flatMap((code) => [
     { code, kind: 'of this copy', error: new Refusal('refused', { code, policy: 'inner' }) },
-    { code, kind: 'of another copy', error: foreignRefusal(code) },
+    {
+      code,
+      kind: 'of another copy',
+      error: new ForeignRefusal('refused', { code, policy: 'inner' }),
+    },
   ]);
 
   it.each(refusals)('$code $kind never counts', async ({ error }) => {
@@ -284,7 +295,8 @@ describe('a refusal by a policy inside', () => {
 
   it('is told apart from an error of the dependency with the same code', async () => {
     const breaker = make();
-    const error = Object.assign(new Error('429'), { code: 'RATE_LIMITED', refused: true });
+    const fields = { code: 'RATE_LIMITED', policy: 'inner', refused: true };
+    const error = Object.assign(new Error('429'), fields);
     await breaker.execute(() => Promise.reject(error)).catch(() => undefined);
     expect(breaker.state).toBe('open');
   });
