@@ -70,6 +70,8 @@ export function rateLimitStoreLaws(
     law('takes a part of the units back, while it counts', partlyReturned),
     random('refuses no key for longer than its rule or its block can mean', adjusted),
     law('blocks, charges, credits and resets a key', changed),
+    law('gives callers their shares by weight, whichever process asks first and most', shares),
+    law('lets a caller have what no other waits for', alone),
     random('never grants more permits than the limit, and frees expired ones', permits),
     law('grants the permits of several calls from the first on', permitBatch),
     law('counts the processes whose registration has not expired', counted),
@@ -451,6 +453,104 @@ async function adjusted(test: StoreUnderTest, chance: Chance): Promise<void> {
       due.taken || due.retryAfterMs <= recoveryOf(last) + AHEAD_MS + 1,
       'a refusal after a block',
     );
+  }
+}
+
+/** The calls of one caller that wait in one process. */
+interface Waiting {
+  readonly caller: string;
+  readonly weight: number;
+  /** How many wait. */
+  calls: number;
+  /** How many are added, and how often, in milliseconds. Those that have passed are replaced, if it is 0. */
+  readonly everyMs: number;
+  /** When to ask again. */
+  dueAt: number;
+  passed: number;
+  /** Time that calls have waited, one with another. */
+  waitedMs: number;
+}
+
+const SHARING: readonly StoreRule[] = [
+  { kind: 'token-bucket', limit: 50, windowMs: 1000, burst: 1 },
+  { kind: 'sliding-window', limit: 50, windowMs: 1000, segments: 10 },
+  { kind: 'fixed-window', limit: 50, windowMs: 1000 },
+];
+
+/** Lets processes ask one after another, as often as they are told to, for some seconds. */
+async function compete(
+  { store, pass }: StoreUnderTest,
+  each: StoreRule,
+  processes: readonly Waiting[],
+  seconds: number,
+): Promise<void> {
+  for (let time = 0; time < 1000 * seconds; time += 10) {
+    for (const process of processes) {
+      const { caller, weight, everyMs } = process;
+      if (everyMs > 0 && time % everyMs === 0) process.calls++;
+      process.waitedMs += 10 * process.calls;
+      if (time < process.dueAt || process.calls === 0) continue;
+      const call = { cost: 1, maxWaitMs: Number.POSITIVE_INFINITY, caller, weight };
+      const request = { limiter: each.kind, key: '', rule: each };
+      const calls = new Array<typeof call>(process.calls).fill(call);
+      const { answers } = await store.take({ ...request, calls });
+      process.dueAt = time;
+      for (const answer of answers) {
+        if (!answer.taken) {
+          process.dueAt = time + (answer.askAgainMs ?? answer.retryAfterMs);
+          break;
+        }
+        process.passed++;
+        process.waitedMs += answer.waitMs;
+        if (everyMs > 0) process.calls--;
+      }
+    }
+    await pass(10);
+  }
+}
+
+async function shares(test: StoreUnderTest): Promise<void> {
+  for (const each of SHARING) {
+    const waiting = (caller: string, calls: number, weight: number, everyMs = 0): Waiting => ({
+      ...{ caller, calls, weight, everyMs },
+      ...{ dueAt: 0, passed: 0, waitedMs: 0 },
+    });
+    const greedy = [100, 100, 100].map((calls) => waiting('greedy', calls, 1));
+    const heavy = waiting('heavy', 100, 3);
+    const modest = ['m1', 'm2', 'm3'].map((caller) => waiting(caller, 0, 1, 500));
+    const SECONDS = 20;
+    await compete(test, each, [...greedy, heavy, ...modest], SECONDS);
+    const had = greedy.reduce((sum, { passed }) => sum + passed, 0);
+    let all = had + heavy.passed;
+    for (const { caller, passed, calls, waitedMs } of modest) {
+      all += passed;
+      assert(calls <= 2, `${each.kind}: ${calls} calls of ${caller} wait at the end`);
+      const meanMs = waitedMs / (passed + calls);
+      assert(meanMs < 1000, `${each.kind}: calls of ${caller} wait ${meanMs} ms`);
+    }
+    assert(all > 0.85 * 50 * SECONDS, `${each.kind}: ${all} units of ${50 * SECONDS}`);
+    const ratio = heavy.passed / had;
+    assert(
+      ratio > 2 && ratio < 4,
+      `${each.kind}: ${ratio} times as much for three times the weight`,
+    );
+  }
+}
+
+async function alone({ store, pass }: StoreUnderTest): Promise<void> {
+  for (const each of SHARING) {
+    const request = { limiter: each.kind, key: '', rule: each };
+    const ask = async (caller: string, maxWaitMs: number): Promise<number> => {
+      const calls = new Array(60).fill({ cost: 1, maxWaitMs, caller, weight: 1 });
+      const { answers } = await store.take({ ...request, calls });
+      return answers.filter(({ taken }) => taken).length;
+    };
+    await ask('gone', Number.POSITIVE_INFINITY);
+    await pass(HOUR);
+    const waits = 'burst' in each ? each.limit : 0;
+    const most = await ask('here', Number.POSITIVE_INFINITY);
+    const whole = capacityOf(each) + waits;
+    assert(most === whole, `${each.kind}: ${most} units of ${whole} for the only caller`);
   }
 }
 

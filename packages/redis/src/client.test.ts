@@ -34,10 +34,10 @@ describe.each(['ioredis', 'redis'] as const)('a client of %s', (kind) => {
   it('is sent the hash of a script, and its source only when the server does not know it', async () => {
     const server = newServer();
     const runner = scriptRunner('test', clientOf(server));
-    expect(await runner.run(program, 'key', ['a', 'b'])).toBe('whole');
-    expect(await runner.run(program, 'key', ['a', 'b'])).toBe('by sha');
+    expect(await runner.run(program, ['key'], ['a', 'b'])).toBe('whole');
+    expect(await runner.run(program, ['key'], ['a', 'b'])).toBe('by sha');
     server.known.clear();
-    expect(await runner.run(program, 'key', ['a', 'b'])).toBe('whole');
+    expect(await runner.run(program, ['key'], ['a', 'b'])).toBe('whole');
     expect(server.sent).toEqual([
       ['sha', program.sha, ...expected],
       ['whole', program.source, ...expected],
@@ -50,8 +50,8 @@ describe.each(['ioredis', 'redis'] as const)('a client of %s', (kind) => {
   it('is sent nothing while it reports that its connection is down', async () => {
     const server = newServer();
     const runner = scriptRunner('test', clientOf(server, false));
-    await expect(runner.run(program, 'key', [])).rejects.toThrow(NotConnectedError);
-    await expect(runner.run(program, 'key', [])).rejects.toMatchObject({
+    await expect(runner.run(program, ['key'], [])).rejects.toThrow(NotConnectedError);
+    await expect(runner.run(program, ['key'], [])).rejects.toMatchObject({
       code: 'NOT_CONNECTED',
       policy: 'test',
       classification: { category: 'network', transient: true },
@@ -63,7 +63,7 @@ describe.each(['ioredis', 'redis'] as const)('a client of %s', (kind) => {
     const failure = new Error('READONLY You can’t write against a read only replica.');
     const server = { ...newServer(), bySha: () => Promise.reject(failure) };
     const runner = scriptRunner('test', clientOf(server as never));
-    await expect(runner.run(program, 'key', [])).rejects.toBe(failure);
+    await expect(runner.run(program, ['key'], [])).rejects.toBe(failure);
     expect(server.sent).toEqual([]);
   });
 });

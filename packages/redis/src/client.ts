@@ -29,13 +29,13 @@ export type RedisClient = IoredisLike | NodeRedisLike;
 /** Runs scripts by either client. */
 export interface ScriptRunner {
   /**
-   * Runs a script on one key. Its source is sent only when the server does not know it: the first time,
+   * Runs a script on keys of one slot. Its source is sent only when the server does not know it: the first time,
    * and after a restart, a failover or `SCRIPT FLUSH`.
    *
    * @throws {NotConnectedError} when the client knows that its connection is down: it would queue the
    * command, which would then take units that no caller waits for any more
    */
-  run(script: Script, key: string, args: readonly string[]): Promise<unknown>;
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
 }
 
 /**
@@ -72,14 +72,18 @@ class IoredisRunner implements ScriptRunner {
     this.#client = client;
   }
 
-  async run({ sha, source }: Script, key: string, args: readonly string[]): Promise<unknown> {
+  async run(
+    { sha, source }: Script,
+    keys: readonly string[],
+    args: readonly string[],
+  ): Promise<unknown> {
     if (DOWN.has(this.#client.status))
       throw new NotConnectedError(this.#store, this.#client.status);
     try {
-      return await this.#client.evalsha(sha, 1, key, ...args);
+      return await this.#client.evalsha(sha, keys.length, ...keys, ...args);
     } catch (error) {
       if (!isUnknownScript(error)) throw error;
-      return this.#client.eval(source, 1, key, ...args);
+      return this.#client.eval(source, keys.length, ...keys, ...args);
     }
   }
 }
@@ -93,10 +97,14 @@ class NodeRedisRunner implements ScriptRunner {
     this.#client = client;
   }
 
-  async run({ sha, source }: Script, key: string, args: readonly string[]): Promise<unknown> {
+  async run(
+    { sha, source }: Script,
+    keys: readonly string[],
+    args: readonly string[],
+  ): Promise<unknown> {
     // A cluster client has no such flag; it notices by itself.
     if (this.#client.isReady === false) throw new NotConnectedError(this.#store, 'not ready');
-    const input = { keys: [key], arguments: [...args] };
+    const input = { keys: [...keys], arguments: [...args] };
     try {
       return await this.#client.evalSha(sha, input);
     } catch (error) {

@@ -11,7 +11,7 @@ import type {
 import type { Keys } from './keys.ts';
 import { ReplyReader } from './replies.ts';
 import { ANNOUNCE, RENEW_PERMITS, RETURN_PERMITS, TAKE_PERMITS } from './scripts/permits.ts';
-import { CHANGE, GIVE_BACK, TAKE } from './scripts/rate.ts';
+import { CHANGE, GIVE_BACK, TAKE, TAKE_FAIR } from './scripts/rate.ts';
 import type { Script } from './scripts/script.ts';
 
 /** Runs a script under the guard. */
@@ -19,6 +19,8 @@ export type RunScript = (
   script: Script,
   key: string,
   args: readonly (string | number)[],
+  /** A second key, of the same slot. */
+  besides?: string,
 ) => Promise<unknown>;
 
 type Parameters<K extends keyof RateLimitStore> = Parameter<RateLimitStore[K]>;
@@ -40,18 +42,28 @@ export class RedisRateLimits implements RateLimitStore {
   }
 
   async take({ limiter, key, rule, calls }: TakeRequest): Promise<TakeResult> {
-    const args: number[] = ruleArguments(rule);
-    for (const { cost, maxWaitMs } of calls) args.push(cost, us(maxWaitMs));
-    const reply = await this.#run(TAKE, this.#rate(limiter, key), args);
+    const args: (number | string)[] = ruleArguments(rule);
+    const fair = calls[0]?.caller !== undefined;
+    for (const { cost, maxWaitMs, caller = '', weight = 1 } of calls) {
+      args.push(cost, us(maxWaitMs));
+      if (fair) args.push(caller, weight);
+    }
+    const state = this.#rate(limiter, key);
+    const reply = await (fair
+      ? this.#run(TAKE_FAIR, state, args, this.#keys.of('callers', limiter, key))
+      : this.#run(TAKE, state, args));
     const read = new ReplyReader('take');
-    const list = state(read, reply, 2 + 2 * calls.length);
+    const each = fair ? 3 : 2;
+    const list = readState(read, reply, 2 + each * calls.length);
     return {
       answers: calls.map((_, i): TakeAnswer => {
-        const wait = read.number(list[2 + 2 * i]);
-        const receipt = read.text(list[3 + 2 * i]);
-        return receipt === ''
-          ? { taken: false, retryAfterMs: -wait / US }
-          : { taken: true, waitMs: wait / US, receipt };
+        const at = 2 + each * i;
+        const wait = read.number(list[at]);
+        const receipt = read.text(list[at + 1]);
+        if (receipt !== '') return { taken: true, waitMs: wait / US, receipt };
+        if (!fair) return { taken: false, retryAfterMs: -wait / US };
+        const askAgainMs = read.number(list[at + 2]) / US;
+        return { taken: false, retryAfterMs: -wait / US || askAgainMs, askAgainMs };
       }),
       remaining: read.number(list[0]),
       resetMs: read.number(list[1]) / US,
@@ -61,13 +73,14 @@ export class RedisRateLimits implements RateLimitStore {
   async giveBack({ limiter, key, rule, cost, receipt }: Parameters<'giveBack'>): Promise<void> {
     const args = [...ruleArguments(rule), receipt, cost];
     const reply = await this.#run(GIVE_BACK, this.#rate(limiter, key), args);
-    state(new ReplyReader('giveBack'), reply, 1);
+    readState(new ReplyReader('giveBack'), reply, 1);
   }
 
   async change({ limiter, key, rule, change }: Parameters<'change'>): Promise<void> {
     const args = [...ruleArguments(rule), change.kind, amountOf(change)];
-    const reply = await this.#run(CHANGE, this.#rate(limiter, key), args);
-    state(new ReplyReader('change'), reply, 1);
+    const callers = this.#keys.of('callers', limiter, key);
+    const reply = await this.#run(CHANGE, this.#rate(limiter, key), args, callers);
+    readState(new ReplyReader('change'), reply, 1);
   }
 
   async takePermits({ limiter, key, calls, limit, leaseMs }: PermitRequest): Promise<PermitResult> {
@@ -128,7 +141,7 @@ function us(ms: number): number {
 }
 
 /** The reply of a script on the state of a rate limit. @throws {TypeError} when it is not one */
-function state(read: ReplyReader, reply: unknown, length: number): readonly unknown[] {
+function readState(read: ReplyReader, reply: unknown, length: number): readonly unknown[] {
   const [first] = read.list(reply, 1);
   if (read.number(first) >= 0) return read.list(reply, length);
   throw new TypeError(

@@ -43,14 +43,20 @@ class ScriptStore implements RedisStore {
     this.#client = options.client as RedisClient;
     this.#guard = new StoreGuard(options);
     const keys = new Keys(options.prefix);
-    const run: RunScript = (script, key, args) => this.#run(script, key, args);
+    const run: RunScript = (script, key, args, besides) =>
+      this.#run(script, besides === undefined ? [key] : [key, besides], args);
     this.#limits = new RedisRateLimits(run, keys);
     this.#circuits = new RedisCircuits(run, keys);
   }
 
-  #run(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
-    return this.#guard.call(shardOf(this.#client, key), () =>
-      this.#runner.run(script, key, args.map(String)),
+  /** @param keys - all of one slot */
+  #run(
+    script: Script,
+    keys: readonly [string, ...string[]],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    return this.#guard.call(shardOf(this.#client, keys[0]), () =>
+      this.#runner.run(script, keys, args.map(String)),
     );
   }
 

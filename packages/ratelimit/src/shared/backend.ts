@@ -63,7 +63,7 @@ export interface SharedBackend<L extends Levels = Levels> {
   /** Waits for a turn, in order of arrival. */
   acquire(request: TurnRequest): Promise<Turn>;
   /** Asks without waiting. Calls that wait come first. */
-  take(key: string, cost: number): Promise<Answer>;
+  take(key: string, cost: number, caller: string): Promise<Answer>;
   peek(key: string): Promise<LimitState>;
   /** The state of a limit of which nothing is used. */
   unused(key: string): LimitState;

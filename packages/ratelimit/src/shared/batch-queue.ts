@@ -18,7 +18,12 @@ export type Reply<T> =
       readonly retryAfterMs: number | undefined;
     }
   /** Not now: a call that can wait this long stays in the queue, and those behind it wait too. */
-  | { readonly kind: 'later'; readonly retryAfterMs: number };
+  | {
+      readonly kind: 'later';
+      readonly retryAfterMs: number;
+      /** When to ask for it again, where that is another time. */
+      readonly askAgainMs?: number | undefined;
+    };
 
 /** What a call was granted, and whether it had to wait in the queue. */
 export interface Granted<T> {
@@ -182,7 +187,10 @@ export class BatchQueue<T> {
     this.#arrived = this.#arrived.filter(({ done }) => !done);
     if (this.#waiting.size + this.#arrived.length === 0) return;
     const now = this.#clock.monotonic();
-    if (now < this.#retryAt) this.#waitUntilRetry(now);
+    // The store is to know of each caller that waits.
+    const line = this.#line;
+    const known = line === undefined || !this.#arrived.some((call) => line.leads(call));
+    if (now < this.#retryAt && known) this.#waitUntilRetry(now);
     else this.#ask(now);
   }
 
@@ -247,7 +255,7 @@ export class BatchQueue<T> {
         if (call.done) this.#handler.unused(call, reply.grant);
         else call.resolve({ grant: reply.grant, waited: this.#waiting.has(call) });
       } else if (!call.done) {
-        if (reply.kind === 'later') this.#later(call, reply.retryAfterMs, now);
+        if (reply.kind === 'later') this.#later(call, reply, now);
         else call.reject(this.#handler.refusal(reply.reason, call, reply.retryAfterMs));
       }
     }
@@ -260,13 +268,27 @@ export class BatchQueue<T> {
     this.#whenEmpty();
   }
 
-  #later(call: QueuedCall<T>, retryAfterMs: number, now: number): void {
+  #later(
+    call: QueuedCall<T>,
+    {
+      retryAfterMs,
+      askAgainMs,
+    }: { readonly retryAfterMs: number; readonly askAgainMs?: number | undefined },
+    now: number,
+  ): void {
     const waitMs = Math.max(MIN_RETRY_MS, retryAfterMs);
-    if (!this.#letWait(call, now + waitMs, now) || this.#head !== undefined) return;
+    if (!this.#letWait(call, now + waitMs, now)) return;
     const { aheadMs, maxRetryMs } = this.#handler;
-    this.#head = call;
-    this.#headTurn = now + waitMs;
-    this.#retryAt = now + Math.max(MIN_RETRY_MS, Math.min(waitMs - aheadMs, maxRetryMs));
+    const askMs = Math.min(askAgainMs ?? waitMs - aheadMs, maxRetryMs);
+    const retryAt = now + Math.max(MIN_RETRY_MS, askMs);
+    if (this.#head === undefined) {
+      this.#head = call;
+      this.#headTurn = now + waitMs;
+      this.#retryAt = retryAt;
+    } else if (askAgainMs !== undefined) {
+      // What the first call waits for is not what those of other callers wait for.
+      this.#retryAt = Math.min(this.#retryAt, retryAt);
+    }
   }
 
   /** Refuses a call that cannot wait until its turn. @returns whether it waits */

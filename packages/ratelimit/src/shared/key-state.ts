@@ -1,4 +1,5 @@
 import { TOLERANCE } from '../rules/rule.ts';
+import { FairShares, type FairTerms } from './fair-shares.ts';
 import { capacityOf, derive, type RuleState, sameRule } from './rule-state.ts';
 import {
   type RateChange,
@@ -15,10 +16,22 @@ const SAME_MS = 0.001;
 /** Most rules that are kept for one key. The one asked for longest ago is dropped for another. */
 const MAX_RULES = 8;
 
+/** Calls of one caller that wait. */
+interface Queue {
+  readonly weight: number;
+  readonly terms: FairTerms;
+  readonly askMs: number;
+  cost: number;
+}
+
+/** Where nobody is held back for others. */
+const NO_TERMS: FairTerms = { held: 0, aheadMs: RESERVATION_MS };
+
 /** The state of one key: a state for each rule in use, and whether it is blocked. */
 export class KeyState {
   #rules: RuleState[] = [];
   #blockedMs = 0;
+  #fair: FairShares | undefined;
   #at: number;
 
   constructor(now: number) {
@@ -33,32 +46,46 @@ export class KeyState {
     const waitFor = (cost: number): number =>
       larger.reduce((ms, each) => Math.max(ms, heldBack(each, state, cost, now)), state.wait(cost));
     const scheduled = 'burst' in rule;
-    /** Costs of the calls that can wait, but cannot be served yet. */
-    let queued = 0;
-    const answers = calls.map(({ cost, maxWaitMs }): TakeAnswer => {
-      const ahead = cost + queued;
+    const free = (): number => Math.max(0, capacity - state.used);
+    const fair = this.#fairFor(rule, calls, now);
+    /** By caller, the calls that can wait, but cannot be served yet. */
+    const queues = new Map<string, Queue>();
+    const answers = calls.map(({ cost, maxWaitMs, caller = '', weight = 1 }): TakeAnswer => {
+      const queue = queues.get(caller);
+      const terms = queue?.terms ?? fair?.termsFor(caller, weight, free()) ?? NO_TERMS;
+      const { held, aheadMs } = terms;
+      const ahead = cost + (queue?.cost ?? 0);
       // A window says when it moves on, and not how often it has to.
-      const fits = waitFor(scheduled ? ahead : Math.min(ahead, capacity));
-      const waitMs = Math.max(fits, this.#blockedMs);
+      const most = scheduled ? Number.POSITIVE_INFINITY : capacity;
+      const waitMs = Math.max(waitFor(Math.min(ahead, most)), this.#blockedMs);
+      const roomMs = held === 0 ? waitMs : waitFor(Math.min(ahead + held, most));
       // A place can only be taken ahead where there are places.
       const places = larger.every(
         (each) => 'burst' in each.rule || heldBack(each, state, ahead, now) === 0,
       );
-      const mayWaitMs = scheduled ? Math.min(maxWaitMs, RESERVATION_MS) : 0;
-      if (queued === 0 && this.#blockedMs === 0 && places && waitMs <= mayWaitMs) {
+      const mayWaitMs = scheduled ? Math.min(maxWaitMs, aheadMs) : 0;
+      if (queue === undefined && this.#blockedMs === 0 && places && roomMs <= mayWaitMs) {
         for (const other of this.#rules) {
           if (other === state) continue;
           if (larger.includes(other) && cost <= capacityOf(other.rule)) other.charge(cost);
           else other.chargeForeign(cost);
         }
+        fair?.took(caller, weight, cost);
         return { taken: true, waitMs, receipt: state.charge(cost) };
       }
-      if (waitMs <= maxWaitMs) queued += cost;
-      return { taken: false, retryAfterMs: waitMs };
+      const askMs = fair?.askAgainMs(waitMs, aheadMs) ?? waitMs;
+      if (waitMs <= maxWaitMs) {
+        if (queue === undefined) queues.set(caller, { weight, terms, askMs, cost });
+        else queue.cost += cost;
+      }
+      if (fair === undefined) return { taken: false, retryAfterMs: waitMs };
+      return { taken: false, retryAfterMs: waitMs === 0 ? askMs : waitMs, askAgainMs: askMs };
     });
+    for (const [caller, { weight, cost, askMs }] of queues)
+      fair?.waits(caller, weight, cost, askMs);
     const all = [state, ...larger];
-    const free = Math.min(...all.map((each) => capacityOf(each.rule) - each.used));
-    const left = Math.max(0, Math.floor(free + TOLERANCE));
+    const room = Math.min(...all.map((each) => capacityOf(each.rule) - each.used));
+    const left = Math.max(0, Math.floor(room + TOLERANCE));
     const busy = all.some(({ busyMs }) => busyMs > 0);
     const growthMs = busy ? waitFor(Math.min(capacity, left + 1)) : 0;
     const blocked = this.#blockedMs > 0;
@@ -67,6 +94,14 @@ export class KeyState {
       remaining: blocked ? 0 : left,
       resetMs: blocked ? this.#blockedMs : growthMs,
     };
+  }
+
+  /** What callers have had, where calls name them. */
+  #fairFor(rule: StoreRule, calls: readonly TakeCall[], now: number): FairShares | undefined {
+    if (calls[0]?.caller === undefined) return undefined;
+    this.#fair ??= new FairShares(now);
+    this.#fair.sync(rule, now);
+    return this.#fair;
   }
 
   giveBack(rule: StoreRule, receipt: string, cost: number, now: number): void {
@@ -78,6 +113,7 @@ export class KeyState {
     if (change.kind === 'reset') {
       this.#rules = [];
       this.#blockedMs = 0;
+      this.#fair = undefined;
       return;
     }
     this.#ask(rule, now);

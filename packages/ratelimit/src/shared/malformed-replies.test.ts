@@ -45,6 +45,8 @@ const malformed: unknown[] = [
     {},
     { taken: false },
     { taken: 'false', retryAfterMs: 10 },
+    { taken: false, retryAfterMs: 10, askAgainMs: Number.NaN },
+    { taken: false, retryAfterMs: 10, askAgainMs: 'soon' },
     ...[Number.NaN, 'soon', -1, Number.POSITIVE_INFINITY, 1e300, null].flatMap((ms) => [
       { taken: false, retryAfterMs: ms },
       { ...taken, waitMs: ms },

@@ -147,12 +147,19 @@ export class RateBackend implements SharedBackend {
     now: number,
   ): Promise<Reply<Grant>[]> {
     const rule = this.#plans.of(key);
-    const asked = calls.map(({ cost, deadline }) => {
+    const asked = calls.map(({ cost, deadline, caller }) => {
       const maxWaitMs = this.#parts.slots.max === 0 ? 0 : Math.max(0, deadline - now);
-      return { cost, maxWaitMs };
+      return { cost, maxWaitMs, ...this.#callerOf(caller) };
     });
     const { answers } = await this.#takeAhead(key, rule, asked);
     return calls.map((call, i) => this.#replyTo(key, rule, call, asked[i]!, answers[i]!));
+  }
+
+  /** Who asks, where the store is to divide the limit among callers. Local budgets are for all of them. */
+  #callerOf(caller: string): Pick<TakeCall, 'caller' | 'weight'> {
+    const { queue, name } = this.#parts.options;
+    if (queue === undefined || this.#budgets !== undefined) return {};
+    return { caller: boundedKey(caller), weight: queue.weightOf(name, caller) };
   }
 
   #replyTo(
@@ -164,13 +171,13 @@ export class RateBackend implements SharedBackend {
   ): Reply<Grant> {
     const { slots, options } = this.#parts;
     if (!answer.taken) {
-      const { retryAfterMs } = answer;
+      const { retryAfterMs, askAgainMs } = answer;
       if (call.cost > capacityOf(rule) + TOLERANCE) {
         return { kind: 'refused', reason: 'cost', retryAfterMs: Number.POSITIVE_INFINITY };
       }
       return retryAfterMs > asked.maxWaitMs
         ? { kind: 'refused', reason: 'deadline', retryAfterMs }
-        : { kind: 'later', retryAfterMs };
+        : { kind: 'later', retryAfterMs, askAgainMs };
     }
     const { waitMs, receipt } = answer;
     const grant = { waitMs, receipt, rule };
@@ -235,7 +242,7 @@ export class RateBackend implements SharedBackend {
     return new UnitLease(cost, { name, correct }, 0);
   }
 
-  async take(key: string, cost: number): Promise<Answer> {
+  async take(key: string, cost: number, caller: string): Promise<Answer> {
     const rule = this.#plans.of(key);
     const { limit, windowMs } = rule;
     if (this.#contended(key)) {
@@ -252,7 +259,7 @@ export class RateBackend implements SharedBackend {
       const brought = this.#takeOfBudget(key, rule, cost);
       if (brought !== undefined) return brought;
     }
-    const asking = this.#takeAhead(key, rule, [{ cost, maxWaitMs: 0 }]);
+    const asking = this.#takeAhead(key, rule, [{ cost, maxWaitMs: 0, ...this.#callerOf(caller) }]);
     const { answers, remaining, resetMs } = await this.#whileAsking(key, asking);
     const answer = answers[0]!;
     const state = { limit, windowMs, remaining, resetMs };

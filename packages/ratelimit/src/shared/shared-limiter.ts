@@ -70,7 +70,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     try {
       const { decision, undo } = await this.#decide<Answer>(
         {
-          store: () => this.#backend.take(key, cost),
+          store: () => this.#backend.take(key, cost, given.key ?? ''),
           local: () => this.#takeLocally(key, cost),
           open: () => this.#passUnchecked(key, cost),
         },

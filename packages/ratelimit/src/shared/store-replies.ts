@@ -46,10 +46,14 @@ export function readTake(
 }
 
 function readAnswer(answer: unknown, { maxWaitMs }: TakeCall, longestMs: number): TakeAnswer {
-  const { taken, waitMs, receipt, retryAfterMs } = fieldsOf('take', answer);
+  const { taken, waitMs, receipt, retryAfterMs, askAgainMs } = fieldsOf('take', answer);
   if (!booleanOf('taken', taken)) {
-    const ms = numberIn('retryAfterMs', retryAfterMs);
-    return { taken: false, retryAfterMs: Math.min(ms, longestMs) };
+    const refused = {
+      taken: false,
+      retryAfterMs: Math.min(numberIn('retryAfterMs', retryAfterMs), longestMs),
+    } as const;
+    if (askAgainMs === undefined) return refused;
+    return { ...refused, askAgainMs: Math.min(numberIn('askAgainMs', askAgainMs), longestMs) };
   }
   if (typeof receipt !== 'string') throw wrong('receipt', 'a string', receipt);
   const most = Math.min(maxWaitMs, RESERVATION_MS) + ROUNDING_MS;

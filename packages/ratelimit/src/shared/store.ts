@@ -34,6 +34,13 @@ export interface TakeCall {
   readonly cost: number;
   /** How long the call can wait for its units, in milliseconds; 0 for not at all. May be `Infinity`. */
   readonly maxWaitMs: number;
+  /**
+   * Who asks, where all callers together share the limit fairly, over all processes; at most 129
+   * characters. Either all calls of a request have one, or none.
+   */
+  readonly caller?: string;
+  /** The weight of the caller, from 0.001 to 1000. @defaultValue 1 */
+  readonly weight?: number;
 }
 
 /** Several calls of one process, in order of arrival. Without calls, nothing is taken. */
@@ -67,6 +74,8 @@ export type TakeAnswer =
        * before it in the same request that can wait for theirs.
        */
       readonly retryAfterMs: number;
+      /** When to ask again, in milliseconds, where callers share fairly; otherwise, when units are there. */
+      readonly askAgainMs?: number;
     };
 
 /** The answers, and the state of the limit after them. */
@@ -124,6 +133,9 @@ export interface RateLimitStore {
   /**
    * Takes units for calls in their order. A call that has to wait longer than its `maxWaitMs` is refused
    * and holds up no other; behind one that can wait, but not be served yet, none is served.
+   *
+   * Where calls name their caller, that holds among those of one caller. Who has had more than its max-min
+   * fair share then leaves room for callers that wait and have had less, whatever process they are in.
    */
   take(request: TakeRequest): Promise<TakeResult>;
   /** Gives back units that were taken and will not be used, in any order. */

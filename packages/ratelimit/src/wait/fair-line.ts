@@ -147,6 +147,10 @@ export class FairLine<T extends Linked<T>> implements CallerLine<T> {
     return longest.backlog > (own?.backlog ?? 0) + cost / weight ? longest.items.tail : undefined;
   }
 
+  leads(item: T): boolean {
+    return this.#flows.get(item.caller)?.items.head === item;
+  }
+
   /** `undefined` when no caller waits with more than its own. */
   behind({ caller }: T): T | undefined {
     const longest = this.#byBacklog.first!;

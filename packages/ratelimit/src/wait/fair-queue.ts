@@ -39,13 +39,15 @@ export function fairQueue(options: FairQueueOptions = {}): QueueOrder {
       weight: typeRule('function'),
     },
   );
+  const weightOf = (owner: string, caller: string): number => {
+    if (weight === undefined) return 1;
+    const found = askNumber(owner, 'fairQueue.weight', weight, caller) ?? 1;
+    return found >= 0.001 && found <= 1000 ? found : 1;
+  };
   return {
+    weightOf,
     createLine<T extends Linked<T>>(owner: string): CallerLine<T> {
-      if (weight === undefined) return new FairLine<T>(() => 1);
-      return new FairLine<T>((caller) => {
-        const found = askNumber(owner, 'fairQueue.weight', weight, caller) ?? 1;
-        return found >= 0.001 && found <= 1000 ? found : 1;
-      });
+      return new FairLine<T>((caller) => weightOf(owner, caller));
     },
   };
 }

@@ -5,12 +5,16 @@ import type { Line, Linked } from './line.ts';
 export interface QueueOrder {
   /** Creates an empty line for a limiter. */
   createLine<T extends Linked<T>>(owner: string): CallerLine<T>;
+  /** The weight of a caller at a limiter, from 0.001 to 1000. */
+  weightOf(owner: string, caller: string): number;
 }
 
 /** A line that is ordered by caller. */
 export interface CallerLine<T> extends Line<T> {
   /** The first ones in order, at most so many. */
   first(most: number): T[];
+  /** Whether one is the first of its caller. */
+  leads(item: T): boolean;
   /** Whom one that stands in the line displaces when there is no room; `undefined` for nobody. */
   behind(item: T): T | undefined;
 }

@@ -1,3 +1,4 @@
+import { FAIR, UNFAIR } from './fair.ts';
 import { type Script, script } from './script.ts';
 
 /**
@@ -257,43 +258,55 @@ local function save()
 end
 `;
 
-/**
- * Takes units for calls in their order.
- *
- * KEYS: the state. ARGV: kind, limit, window and extra of the rule, then cost and longest wait of each
- * call. Returns: units left, time until there are more, then for each call its wait (negative: when its
- * units are there, and nothing was taken) and its receipt.
- */
-export const TAKE: Script = script(`${STATE}
+/** The calls of a request, one after another. Between its parts, a caller waits behind itself only. */
+const CALLS = `
 local created = ask()
 compare()
-local queued = 0
+local queues, waiting = {}, {}
 local taken = false
 local answers = {}
-for i = 5, #ARGV, 2 do
-  local cost, most = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-  local ahead = cost + queued
-  if kind ~= 1 then ahead = math.min(ahead, limit) end
-  local us = math.max(waitAll(ahead), blocked)
-  local may = kind == 1 and math.min(most, AHEAD) or 0
+for i = 5, #ARGV, STEP do
+  local cost, most, who = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), whoOf(i)
+  local queue = queues[who]
+  local held, near
+  if queue then held, near = queue.held, queue.near else held, near = termsOf(who, i) end
+  local ahead = cost + (queue and queue.cost or 0)
+  local enough = kind == 1 and math.huge or limit
+  local us = math.max(waitAll(math.min(ahead, enough)), blocked)
+  local room = us
+  if held > 0 then room = waitAll(math.min(ahead + held, enough)) end
+  local may = kind == 1 and math.min(most, near) or 0
   -- A place can only be taken ahead where there are places.
   for j = 1, #larger do
     if larger[j][KIND] ~= 1 and heldBack(larger[j], ahead) > 0 then may = -1 end
   end
-  if queued == 0 and blocked == 0 and us <= may then
+  if not queue and blocked == 0 and room <= may then
     for j = 2, #states do
       local s = states[j]
       if larger[s] and cost <= capacity(s) then charge(s, cost) else chargeForeign(s, cost) end
     end
     answers[#answers + 1] = math.ceil(us)
     answers[#answers + 1] = charge(mine, cost)
+    if STEP == 4 then answers[#answers + 1] = 0 end
+    took(who, i, cost)
     taken = true
   else
-    if us <= most then queued = queued + cost end
+    local again = askAgain(us, near)
+    if us <= most then
+      if queue then
+        queue.cost = queue.cost + cost
+      else
+        queues[who] = { cost = cost, held = held, near = near, ask = again, weight = tonumber(ARGV[i + 3]) }
+        waiting[#waiting + 1] = who
+      end
+    end
     answers[#answers + 1] = -math.ceil(us)
     answers[#answers + 1] = ''
+    if STEP == 4 then answers[#answers + 1] = math.ceil(again) end
   end
 end
+for i = 1, #waiting do waits(waiting[i], queues[waiting[i]]) end
+keepShares()
 if taken or setBack or untold or (created and used(mine) > 0) then save() end
 local free, inUse = capacity(mine) - used(mine), busy(mine) > 0
 for i = 1, #larger do
@@ -304,7 +317,22 @@ local left = math.max(0, math.floor(free + 0.000001))
 local growth = inUse and math.ceil(waitAll(math.min(capacity(mine), left + 1))) or 0
 if blocked > 0 then left, growth = 0, math.ceil(blocked) end
 return { left, growth, unpack(answers) }
-`);
+`;
+
+/**
+ * Takes units for calls in their order.
+ *
+ * KEYS: the state. ARGV: kind, limit, window and extra of the rule, then cost and longest wait of each
+ * call. Returns: units left, time until there are more, then for each call its wait (negative: when its
+ * units are there, and nothing was taken) and its receipt.
+ */
+export const TAKE: Script = script(`${STATE}${UNFAIR}${CALLS}`);
+
+/**
+ * As {@link TAKE}, with fair shares by caller. KEYS: the state, and what callers have had. ARGV: of each
+ * call its caller and weight too. Returns for each call also when to ask again.
+ */
+export const TAKE_FAIR: Script = script(`${STATE}${FAIR}${CALLS}`);
 
 /** Gives units back. KEYS: the state. ARGV: the rule as of {@link TAKE}, receipt, cost. */
 export const GIVE_BACK: Script = script(`${STATE}
@@ -329,13 +357,13 @@ return { 1 }
 `);
 
 /**
- * Changes the state. KEYS: the state. ARGV: the rule as of {@link TAKE}, the change (`reset`, `block`,
+ * Changes the state. KEYS: the state, and what callers have had. ARGV: the rule as of {@link TAKE}, the change (`reset`, `block`,
  * `charge`), and its time or units.
  */
 export const CHANGE: Script = script(`${STATE}
 local change, amount = ARGV[5], tonumber(ARGV[6])
 if change == 'reset' then
-  redis.call('DEL', KEYS[1])
+  redis.call('DEL', KEYS[1], KEYS[2])
   return { 1 }
 end
 ask()

@@ -30,15 +30,23 @@ export interface WorkerReport {
 }
 
 /** Runs several processes at the same time. */
-export async function runFleet(processes: number, orders: WorkerOrders): Promise<WorkerReport[]> {
-  const workers = Array.from({ length: processes }, () =>
-    fork(join(import.meta.dirname, 'fleet-worker.ts'), [JSON.stringify(orders)], {
+export function runFleet(processes: number, orders: WorkerOrders): Promise<WorkerReport[]> {
+  return runProcesses('fleet-worker.ts', new Array<WorkerOrders>(processes).fill(orders));
+}
+
+/** Runs a process for each of these orders, which begin together. */
+export async function runProcesses<Report>(
+  program: string,
+  orders: readonly object[],
+): Promise<Report[]> {
+  const workers = orders.map((each) =>
+    fork(join(import.meta.dirname, program), [JSON.stringify(each)], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
     }),
   );
   try {
     await Promise.all(workers.map((worker) => next(worker)));
-    const reports = workers.map((worker) => next(worker) as Promise<WorkerReport>);
+    const reports = workers.map((worker) => next(worker) as Promise<Report>);
     for (const worker of workers) worker.send('go');
     return await Promise.all(reports);
   } finally {
