@@ -52,7 +52,7 @@ was not measured.
 - The row with HTTP/1 fallback is one listener of \`node:http2\` that serves every protocol, over TLS.
 - \`close()\` is the method of the framework or server alone.
 - Why requests were lost with \`@temper/shutdown\`: ${reasons(measured.filter(({ tool }) => tool === '@temper/shutdown'))}.
-`;
+${results.note === undefined ? '' : `- ${results.note}\n`}`;
 }
 
 function cellText(cell: CellResult | undefined): string {

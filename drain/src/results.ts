@@ -27,6 +27,8 @@ export interface Results {
   /** Highest load average of the machine over one minute during the runs. */
   load: number;
   cells: CellResult[];
+  /** Written by hand: what the counts alone do not say. */
+  note?: string;
 }
 
 const FILE = new URL('../results.json', import.meta.url);

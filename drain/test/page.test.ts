@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { pageOf } from '../src/page.ts';
-import { addRun, cellsOf, findCell, type Results } from '../src/results.ts';
+import { addRun, cellsOf, findCell, type Results, readResults } from '../src/results.ts';
 import type { Cell, Run } from '../src/run.ts';
 
 const empty = (): Results => ({ node: '24.0.0', cpus: 2, load: 1.4, cells: [] });
@@ -60,6 +61,13 @@ it('says why requests were lost with @temper/shutdown', () => {
   expect(pageOf(results)).toContain('with `@temper/shutdown`: 1 × ECONNRESET on a new connection.');
 });
 
+it('ends with the note, if there is one', () => {
+  const results = empty();
+  addRun(results, ours, runOf({}));
+  expect(pageOf(results)).toMatch(/none were\.\n$/);
+  expect(pageOf({ ...results, note: 'Measured twice.' })).toMatch(/\n- Measured twice\.\n$/);
+});
+
 it('measures every framework with Temper, and its peers with the servers of Node', () => {
   const cells = cellsOf(false);
   expect(new Set(cells.map(({ tool, row }) => `${tool} ${row}`))).toEqual(
@@ -75,4 +83,9 @@ it('measures every framework with Temper, and its peers with the servers of Node
       'close() Node',
     ]),
   );
+});
+
+it('is published as the results say', () => {
+  const page = readFileSync(new URL('../../docs/drain.md', import.meta.url), 'utf8');
+  expect(page).toBe(pageOf(readResults()));
 });

@@ -3,7 +3,7 @@ import { buildNext } from '../../src/next-build.ts';
 import { PROTOCOL_NAMES, type ProtocolName, ROWS } from '../../src/protocols.ts';
 import { run } from '../../src/run.ts';
 
-// One run of each framework and of each protocol; `drain:table` measures all of them, ten times each.
+// One run of each framework and of each protocol; `drain:table` measures all of them, several times each.
 
 const once = (tool: string, row: string, protocol: ProtocolName) =>
   run({ tool, row, protocol }, 'reconnect');
