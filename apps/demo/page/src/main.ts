@@ -17,6 +17,7 @@ import { Swimlane } from './swimlane.ts';
 import { Tabs } from './tabs.ts';
 import { themeSwitch } from './theme-switch.ts';
 import { TracePanel } from './traces.ts';
+import { loadTuning } from './tuning.ts';
 import type { Health } from './wire.ts';
 
 const POLL_MS = 5_000;
@@ -39,6 +40,7 @@ new ProgramPanel((traceId) => {
 const tabs = new Tabs((name) => {
   traces.visible = name === 'traces';
   if (name === 'audit') void audit.load();
+  if (name === 'tuning') void loadTuning();
 });
 
 byId('lanes').append(...lanes.map(({ lane }) => lane.element));
@@ -117,6 +119,7 @@ stream.open();
 setInterval(() => {
   if (document.hidden || !recent.connected) return;
   if (tabs.chosen === 'audit') void audit.load();
+  if (tabs.chosen === 'tuning') void loadTuning();
   if (tabs.chosen === 'health')
     void askHealth().then((health) => health !== undefined && takeHealth(health));
 }, POLL_MS);

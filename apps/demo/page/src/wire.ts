@@ -120,6 +120,26 @@ export interface Health {
   };
 }
 
+/** What the fetches of packages say about their settings. */
+export interface Tuning {
+  readonly status: 'observing' | 'incident' | 'trial';
+  readonly settings: Readonly<Record<string, number>>;
+  readonly proposals: readonly {
+    readonly setting: string;
+    readonly from: number;
+    readonly to: number;
+    readonly reason: string;
+    readonly evidence: Readonly<Record<string, number>>;
+  }[];
+  readonly waiting: readonly {
+    readonly setting: string;
+    readonly samples: number;
+    readonly needed: number;
+    readonly of: string;
+  }[];
+  readonly usual: { readonly calls: number };
+}
+
 export interface Span {
   readonly spanId: string;
   readonly parentSpanId?: string;

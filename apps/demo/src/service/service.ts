@@ -29,6 +29,7 @@ import { type RegistryFaults, registryFaults } from './registry-faults.ts';
 import { registryOutlook } from './registry-outlook.ts';
 import { DEMO_SETTINGS, mergeSettings, WORK_BUDGET, WORKERS } from './settings.ts';
 import { standardLibrary } from './standard-library.ts';
+import { RegistryTuning } from './tuning.ts';
 
 export type Hardening = ParserCraftHardening<
   ProgramSource,
@@ -62,6 +63,8 @@ export interface Service extends AsyncDisposable {
   readonly registryAccess: RegistryAccess;
   readonly registryFaults: RegistryFaults;
   readonly tap: WireTap;
+  /** What the fetches of packages say about their settings. */
+  readonly tuning: RegistryTuning;
   readonly lsp: LspAccess;
   /** The processes that parse, check, compile and run programs. */
   readonly workers: WorkerPool;
@@ -135,15 +138,18 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     monitor.register(eventLoopDelayCheck());
     monitor.register(auditLogCheck(audit.log, { name: 'audit', critical: false }));
     const overrides = mergeSettings(DEMO_SETTINGS, options.settings ?? {});
-    const hardening = parserCraftHardening(
+    const tuning = new RegistryTuning();
+    undo.push(() => tuning[Symbol.dispose]());
+    const guarded = parserCraftHardening(
       {
         ast: astSubsystem(workers),
         protocols: protocolSubsystem(workers, systemClock, WORK_BUDGET.timeMs),
-        registry: access.subsystem,
+        registry: tuning.subsystem(access.subsystem),
         lsp: lsp.subsystem,
       },
       { settings: overrides, audit: audit.log, health: monitor, spans: SPANS },
     );
+    const hardening = tuning.observe(guarded);
     undo.push(() => hardening.shutdown());
     const outlook = registryOutlook(hardening, tap, monitor);
     undo.push(() => outlook[Symbol.dispose]());
@@ -158,6 +164,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       registryAccess: access,
       registryFaults: registryFaults(registry),
       tap,
+      tuning,
       lsp,
       workers,
       audit,

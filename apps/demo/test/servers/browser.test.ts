@@ -6,7 +6,7 @@ import { until } from './demo-process.ts';
 import { otlpReceiver } from './otlp-receiver.ts';
 
 const WEIGHT_LIMIT = 150 * 1_024;
-const TABS = ['program', 'scenarios', 'traces', 'audit', 'health'];
+const TABS = ['program', 'scenarios', 'traces', 'audit', 'tuning', 'health'];
 
 async function violations(page: Page): Promise<readonly string[]> {
   await page.evaluate(axe.source);
@@ -146,6 +146,28 @@ describe.runIf(hasBrowser)('the page', { timeout: 360_000 }, () => {
     expect(await row.locator('.promises [data-state=kept]').count()).toBe(
       await row.locator('.promises li').count(),
     );
+    expect(errors).toEqual([]);
+  });
+
+  it('shows what is proposed for the circuit after eight incidents, with the evidence', async () => {
+    const { page, errors } = await openPage();
+    await page.locator('#tab-tuning').click();
+    const circuit = page.locator('[data-setting=openDurationMs]');
+    await circuit.filter({ hasText: '0 of 8 incidents' }).waitFor();
+    const answers = page.locator('[data-setting=attemptTimeoutMs][data-tuning=waiting]');
+    await answers.filter({ hasText: /[1-9]\d* of 5000 answers/ }).waitFor({ timeout: 60_000 });
+    const registry = (state: string) =>
+      page.locator(`[data-subsystem=registry][data-breaker=${state}]`).waitFor({ timeout: 60_000 });
+    const refused = page.locator('[data-fault=registry-refused]');
+    for (let incident = 0; incident < 8; incident++) {
+      await refused.click();
+      await registry('open');
+      await refused.click();
+      await registry('closed');
+    }
+    await circuit.filter({ hasText: /incidents \d+ · firstTrial \d+ · openings \d+/ }).waitFor();
+    expect(await circuit.getAttribute('data-tuning')).toBe('proposal');
+    expect(await circuit.textContent()).toContain('3000 → 2000');
     expect(errors).toEqual([]);
   });
 

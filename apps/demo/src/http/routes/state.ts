@@ -64,6 +64,19 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     async () => policiesView(service),
   );
 
+  app.get(
+    '/v1/tuning',
+    {
+      schema: documented({
+        summary: 'Settings that the fetches of packages speak for',
+        description: 'Proposals only: nothing applies them.',
+        tag: 'operations',
+        answer: 'Proposals with their evidence, and what is missing for the others.',
+      }),
+    },
+    async () => service.tuning.review(),
+  );
+
   app.post(
     '/v1/heap-snapshot',
     {
