@@ -247,6 +247,24 @@ describe('keyed', () => {
 });
 
 describe('a bucket of one process', () => {
+  it('forgets the rule of a key with everything else when it is reset, as a shared one does', async () => {
+    clock = new ManualClock();
+    plans = {};
+    const left: number[] = [];
+    for (const home of ['of one process', 'shared, exact']) {
+      plans = {};
+      const limits = homes[home]!('token-bucket');
+      const key = 'ann';
+      await limits.take({ key, cost: 1 });
+      await limits.reset({ key });
+      plans.ann = { limit: 4, burst: 4 };
+      await limits.penalty(5, { key });
+      plans.ann = { limit: 40, burst: 40 };
+      left.push((await limits.take({ key, cost: 1 })).remaining);
+    }
+    expect(left[0]).toBe(left[1]);
+  });
+
   it('answers as a shared one does, whatever plans and changes', async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('take'), n: fc.integer({ min: 1, max: 4 }) }),

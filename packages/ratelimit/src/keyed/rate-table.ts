@@ -362,18 +362,27 @@ export class RateTable implements KeyTable {
       this.#correct(key, change.units);
       return;
     }
-    // Of a key that is not kept, nothing can be forgotten.
-    if (change.kind === 'reset' && this.#index.find(key) === NONE) return;
+    if (change.kind === 'reset') {
+      this.#reset(key, now);
+      return;
+    }
     const slot = this.#use(key, now);
     if (slot === NONE) throw this.#refuse(1);
-    if (change.kind === 'reset') {
-      this.#clear(slot);
-      this.#fresh(slot, key, now);
-    } else if (change.durationMs > 0) {
+    if (change.durationMs > 0) {
       this.#blocked.set(slot, now + change.durationMs);
     } else {
       this.#blocked.delete(slot);
     }
+    this.#waiting.get(slot)?.turns.changed();
+  }
+
+  /** Forgets everything about a key, the rule that it had included: the next use finds it new. */
+  #reset(key: string, now: number): void {
+    if (this.forget(key)) return;
+    const slot = this.#index.find(key);
+    if (slot === NONE) return;
+    this.#clear(slot);
+    this.#fresh(slot, key, now);
     this.#waiting.get(slot)?.turns.changed();
   }
 

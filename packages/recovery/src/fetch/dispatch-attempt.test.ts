@@ -83,7 +83,7 @@ describe('an attempt', () => {
     attempt.onResponseData(connection, 'one');
     expect(told).toEqual([['started'], ['sent', 'chunk'], ['all sent']]);
     expect([settled, connection.paused]).toEqual([['head'], true]);
-    expect([attempt.status, attempt.headers]).toEqual([200, { a: '1' }]);
+    expect([attempt.status, { ...attempt.headers }]).toEqual([200, { a: '1' }]);
 
     attempt.adopt('response');
     attempt.onResponseData(connection, 'two');
