@@ -265,6 +265,22 @@ describe('a bucket of one process', () => {
     expect(left[0]).toBe(left[1]);
   });
 
+  it('makes nothing of units that are given back to a key nobody has used, as a shared one does', async () => {
+    clock = new ManualClock();
+    const left: number[] = [];
+    for (const home of ['of one process', 'shared, exact']) {
+      plans = {};
+      const limits = homes[home]!('token-bucket');
+      const key = 'ann';
+      await limits.reward(1, { key });
+      plans.ann = { limit: 4, burst: 4 };
+      await limits.penalty(5, { key });
+      plans.ann = { limit: 400, burst: 400 };
+      left.push((await limits.take({ key, cost: 1 })).remaining);
+    }
+    expect(left).toEqual([395, 395]);
+  });
+
   it('answers as a shared one does, whatever plans and changes', async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('take'), n: fc.integer({ min: 1, max: 4 }) }),

@@ -116,6 +116,8 @@ export class KeyState {
       this.#fair = undefined;
       return;
     }
+    // Of a key that is not kept, nothing can be given back.
+    if (change.kind === 'charge' && change.units < 0 && this.#rules.length === 0) return;
     this.#ask(rule, now);
     if (change.kind === 'block') {
       this.#blockedMs = change.durationMs;

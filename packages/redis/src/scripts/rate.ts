@@ -366,6 +366,8 @@ if change == 'reset' then
   redis.call('DEL', KEYS[1], KEYS[2])
   return { 1 }
 end
+-- Of a key that is not kept, nothing can be given back.
+if amount < 0 and #states == 0 then return { 1 } end
 ask()
 if change == 'block' then
   blocked = amount
