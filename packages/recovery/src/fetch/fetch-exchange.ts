@@ -109,8 +109,16 @@ export class FetchExchange {
   }
 }
 
-function headOf({ status, headers }: Response): ResponseHead {
-  return { status, header: (name) => headers.get(name) ?? undefined };
+function headOf({ status, headers, url }: Response): ResponseHead {
+  const header = (name: string): string | undefined => headers.get(name) ?? undefined;
+  return { status, resource: resourceOf(url), header };
+}
+
+/** A response that was made by hand has no address. */
+function resourceOf(url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { pathname, search } = new URL(url);
+  return pathname + search;
 }
 
 function added(given: unknown, fields: Readonly<Record<string, string>>): Headers {

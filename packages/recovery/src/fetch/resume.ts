@@ -1,6 +1,11 @@
 /** The head of a response. */
 export interface ResponseHead {
   readonly status: number;
+  /**
+   * Path and query of the resource that has answered, after redirects; `undefined` where none are followed.
+   * Not its origin, as another one may serve the same.
+   */
+  readonly resource?: string | undefined;
   /** @param name - in lower case */
   header(name: string): string | undefined;
 }
@@ -15,6 +20,8 @@ export interface Representation {
   /** Whether the pieces that the reader gets are the bytes that were sent. */
   readonly plain: boolean;
   readonly fields: readonly (string | undefined)[];
+  /** As of {@link ResponseHead}: a validator tells versions of one resource apart, not resources. */
+  readonly resource: string | undefined;
 }
 
 /** The fields that the caller has read already when a body is sent again from its beginning. */
@@ -41,6 +48,7 @@ export function representationOf(head: ResponseHead, decodes: boolean): Represen
     length: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
     plain: !decodes || head.header('content-encoding') === undefined,
     fields: fieldsOf(head),
+    resource: head.resource,
   };
 }
 
@@ -89,6 +97,7 @@ export function bytesToSkip(
   delivered: number,
   head: ResponseHead,
 ): number | undefined {
+  if (head.resource !== first.resource) return undefined;
   if (head.status === 206 && delivered > 0) return isRest(first, delivered, head) ? 0 : undefined;
   if (head.status !== 200) return undefined;
   const same = fieldsOf(head).every((value, index) => value === first.fields[index]);

@@ -47,6 +47,24 @@ describe.each(FACES)('the rest of a body that broke, through %s,', (_, make) => 
   });
 });
 
+describe('the rest of a body that broke after a redirect', () => {
+  const to =
+    (location: string): Answer =>
+    (response) =>
+      void response.writeHead(302, { location }).end();
+
+  it('is that of the resource that the body came from', async () => {
+    const server = await serve(to('/a?x'), begun, to('/a?x'), rest(REST));
+    expect(await (await quick(QUICK)(server.url())).text()).toBe(TEXT);
+  });
+
+  it.each(['/b?x', '/a?y', '/a'])('is not that of %s, whatever its tag', async (elsewhere) => {
+    const server = await serve(to('/a?x'), begun, to(elsewhere), rest(REST));
+    await expect((await quick(QUICK)(server.url())).text()).rejects.toThrow();
+    expect(server.seen).toHaveLength(4);
+  });
+});
+
 describe.each(FACES)('Retry-After, through %s,', (_, make) => {
   it.each(['31', '99999999999999999999', 'Fri, 31 Dec 9999 23:59:59 GMT'])(
     'of %s ends with the response at once',
