@@ -48,9 +48,11 @@ it('says of each aim whether it is missed', () => {
     uses: [
       { name: 'small', bytes: 1000, aim: 1000 },
       { name: 'large', bytes: 1001, aim: 1000 },
+      { name: 'free', bytes: 1001 },
     ],
   });
   expect(page).toContain('1 of 2 do; these take longer: `slow` (30.1).');
   expect(page).toContain('small, bundled alone, should have at most 1.0 KB, and has 1.0: met.');
   expect(page).toContain('large, bundled alone, should have at most 1.0 KB, and has 1.0: missed.');
+  expect(page).toContain('free, bundled alone, has 1.0 KB; no aim is set.');
 });

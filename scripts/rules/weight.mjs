@@ -104,9 +104,10 @@ function aimsOf(others, entries, uses) {
       : `${entries.length - slow.length} of ${entries.length} do; these take longer: ${list}.`
   }`;
   const kilobytes = (bytes) => (bytes / 1000).toFixed(1);
-  const sizes = uses.map(
-    ({ name, bytes, aim }) =>
-      `- ${name}, bundled alone, should have at most ${kilobytes(aim)} KB, and has ${kilobytes(bytes)}: ${bytes <= aim ? 'met' : 'missed'}.`,
+  const sizes = uses.map(({ name, bytes, aim }) =>
+    aim === undefined
+      ? `- ${name}, bundled alone, has ${kilobytes(bytes)} KB; no aim is set.`
+      : `- ${name}, bundled alone, should have at most ${kilobytes(aim)} KB, and has ${kilobytes(bytes)}: ${bytes <= aim ? 'met' : 'missed'}.`,
   );
   return [importing, ...sizes].join('\n');
 }

@@ -37,22 +37,39 @@ export function isInstalled(server: keyof typeof available): boolean {
   return available[server];
 }
 
+/** How often another port is tried: a connection of another process may take one that was free. */
+const MAX_PORTS = 5;
+
 async function run(
-  port: number,
   folder: string,
-  start: () => ChildProcess,
-  isReady: () => Promise<unknown>,
+  start: (port: number) => ChildProcess,
+  isReady: (port: number) => Promise<unknown>,
 ): Promise<Running> {
-  const child = start();
+  for (let ports = 1; ; ports++) {
+    const port = await closedPort();
+    const child = start(port);
+    try {
+      await untilReady(child, () => isReady(port));
+      return running(port, child, folder);
+    } catch (error) {
+      if (child.exitCode === null || ports === MAX_PORTS) throw error;
+    }
+  }
+}
+
+async function untilReady(child: ChildProcess, isReady: () => Promise<unknown>): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
       await isReady();
-      break;
+      return;
     } catch (error) {
       if (tries > 400 || child.exitCode !== null) throw error;
       await setTimeout(25);
     }
   }
+}
+
+function running(port: number, child: ChildProcess, folder: string): Running {
   return {
     port,
     process: child,
@@ -88,14 +105,17 @@ export async function startPostgres(
     stdio: 'ignore',
     cwd: folder,
   });
-  const port = await closedPort();
   const given = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]);
-  const flags = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', folder, ...given];
+  const flags = ['-D', data, '-h', '127.0.0.1', '-k', folder, ...given];
   return await run(
-    port,
     folder,
-    () => spawn(join(programs, 'postgres'), flags, { ...as, stdio: 'ignore', cwd: folder }),
-    async () => {
+    (port) =>
+      spawn(join(programs, 'postgres'), [...flags, '-p', String(port)], {
+        ...as,
+        stdio: 'ignore',
+        cwd: folder,
+      }),
+    async (port) => {
       const client = new pg.Client({
         port,
         host: '127.0.0.1',
@@ -112,14 +132,12 @@ export async function startRedis(
   settings: Readonly<Record<string, string>> = {},
   folder: string = mkdtempSync(join(tmpdir(), 'temper-redis-')),
 ): Promise<Running> {
-  const port = await closedPort();
-  const all = { port: String(port), bind: '127.0.0.1', save: '', dir: folder, ...settings };
+  const all = { bind: '127.0.0.1', save: '', dir: folder, ...settings };
   const flags = Object.entries(all).flatMap(([key, value]) => [`--${key}`, value]);
   return await run(
-    port,
     folder,
-    () => spawn('redis-server', flags, { stdio: 'ignore' }),
-    async () => {
+    (port) => spawn('redis-server', [...flags, '--port', String(port)], { stdio: 'ignore' }),
+    async (port) => {
       const client = createClient({
         socket: { port, host: '127.0.0.1', reconnectStrategy: false },
         disableClientInfo: true,

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Demo } from '../demo.ts';
 import { withoutInnerPlaces } from '../http/inner-places.ts';
+import { publicTrace } from '../http/public-trace.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import type { TraceView } from '../telemetry/trace-ring.ts';
 import type { EventHub } from './hub.ts';
@@ -59,7 +60,7 @@ export class Feed implements Disposable {
     }
     this.#stack.use(faults.onChange((state) => hub.publish('fault', state)));
     const off = telemetry.traces?.onTrace((trace) => {
-      if (this.#traces.length < 50) this.#traces.push(trace);
+      if (this.#traces.length < 50) this.#traces.push(publicTrace(trace));
     });
     if (off !== undefined) this.#stack.defer(off);
     const batches = setInterval(() => this.#batch(), BATCH_MS).unref();

@@ -1,6 +1,5 @@
-import { type Attributes, type HrTime, SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { type HrTime, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
-import { withoutAddresses, withoutInnerPlacesInText } from '../http/inner-places.ts';
 
 /** A span as the page shows it. */
 export interface SpanView {
@@ -148,18 +147,9 @@ function viewOf(span: ReadableSpan): SpanView {
     startMs: millis(span.startTime),
     durationMs: millis(span.duration),
     status: code === SpanStatusCode.ERROR ? 'error' : code === SpanStatusCode.OK ? 'ok' : 'unset',
-    message: message === undefined ? undefined : withoutInnerPlacesInText(message),
-    attributes: withoutPlaces(span.attributes),
+    message,
+    attributes: span.attributes,
   };
-}
-
-/** Everybody can read the traces of this service. Those that are exported have their addresses. */
-function withoutPlaces(attributes: Attributes): Attributes {
-  return Object.fromEntries(
-    Object.entries(attributes)
-      .filter(([name]) => !name.endsWith('.port'))
-      .map(([name, value]) => [name, typeof value === 'string' ? withoutAddresses(value) : value]),
-  );
 }
 
 function millis([seconds, nanos]: HrTime): number {

@@ -4,6 +4,7 @@ import type { HttpContext } from '../context.ts';
 import { documented } from '../documented.ts';
 import { clientOf } from '../guards.ts';
 import { Problem } from '../problem.ts';
+import { publicTrace } from '../public-trace.ts';
 
 /** The event stream of the page. */
 export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
@@ -13,7 +14,7 @@ export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
     policies: policiesView(demo.service),
     totals: feed.meter.totals(),
     history: feed.history(),
-    traces: context.telemetry.traces?.recent(20) ?? [],
+    traces: (context.telemetry.traces?.recent(20) ?? []).map(publicTrace),
     scenario: scenarios.running,
   });
 

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { writeHeapSnapshot } from 'node:v8';
 import type { FastifyInstance } from 'fastify';
 import { errorView, healthView, policiesView } from '../../live/views.ts';
+import type { TraceView } from '../../telemetry/trace-ring.ts';
 import type { HttpContext } from '../context.ts';
 import { documented } from '../documented.ts';
 import { withToken } from '../guards.ts';
 import { withoutInnerPlaces } from '../inner-places.ts';
 import { Problem } from '../problem.ts';
+import { publicTrace } from '../public-trace.ts';
 import { SCHEMAS } from '../schemas.ts';
 
 /** Routes for the state of the service. */
@@ -17,6 +19,8 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
   /** The operator sees addresses, paths and stacks. */
   const forReader = <T>(headers: IncomingHttpHeaders, view: T): T =>
     context.access.hasToken(headers) ? view : withoutInnerPlaces(view);
+  const traceFor = (headers: IncomingHttpHeaders, trace: TraceView): TraceView =>
+    context.access.hasToken(headers) ? trace : publicTrace(trace);
 
   app.get(
     '/v1/health',
@@ -107,8 +111,10 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
         answer: 'Traces, newest first; empty when OpenTelemetry is disabled.',
       }),
     },
-    async ({ query: { limit = 20 } }) => ({
-      traces: context.telemetry.traces?.recent(limit) ?? [],
+    async ({ query: { limit = 20 }, headers }) => ({
+      traces: (context.telemetry.traces?.recent(limit) ?? []).map((trace) =>
+        traceFor(headers, trace),
+      ),
       exported: context.telemetry.exportsTraces,
       jaegerUrl: context.jaegerUrl,
       metricsUrl: context.telemetry.metricsUrl,
@@ -126,9 +132,9 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
         problems: ['not-found'],
       }),
     },
-    async ({ params: { traceId } }) => {
+    async ({ params: { traceId }, headers }) => {
       const trace = context.telemetry.traces?.get(traceId);
-      if (trace !== undefined) return trace;
+      if (trace !== undefined) return traceFor(headers, trace);
       throw new Problem('not-found', 'The trace does not exist or is no longer kept.');
     },
   );
