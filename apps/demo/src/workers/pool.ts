@@ -199,12 +199,13 @@ export class WorkerPool implements AsyncDisposable {
     };
     if (signal.aborted) leave();
     else signal.addEventListener('abort', leave, { once: true });
-    const killed = worker.ended.then(({ outOfMemory }): never => {
-      if (outOfMemory) throw new WorkLimitError('memory', memoryMb);
+    // Nothing is kept on a promise of the worker, which outlives many jobs.
+    const done = worker.assign(job).then(({ end, outcome }): WireOutcome => {
+      if (end === undefined) return outcome;
+      if (end.outOfMemory) throw new WorkLimitError('memory', memoryMb);
       if (this.#reasons.get(worker) === 'time') throw new WorkLimitError('time', timeMs);
       throw new WorkerCrashError(job.kind);
     });
-    const done = Promise.race([worker.assign(job), killed]);
     const over = done
       .catch(() => undefined)
       .then(() => {
@@ -214,7 +215,6 @@ export class WorkerPool implements AsyncDisposable {
         signal.removeEventListener('abort', leave);
         this.#release(worker);
       });
-    killed.catch(() => undefined);
     return { outcome: Promise.race([done, gone]), over };
   }
 

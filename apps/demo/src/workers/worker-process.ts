@@ -11,6 +11,12 @@ export interface WorkerEnd {
   readonly text: string;
 }
 
+/** What became of a job. */
+export type JobResult =
+  | { readonly outcome: WireOutcome; readonly end?: undefined }
+  /** The process has ended before the job was done. */
+  | { readonly end: WorkerEnd; readonly outcome?: undefined };
+
 /** Memory of a worker that its programs cannot use up, in mebibytes: short-lived objects. */
 const YOUNG_MB = 16;
 const KEPT_LOG = 4_096;
@@ -46,7 +52,8 @@ export class WorkerProcess {
   /** Resolves when the process has ended. Never rejects. */
   readonly ended: Promise<WorkerEnd>;
   readonly #child: ChildProcess;
-  #job: { readonly id: number; readonly settle: (outcome: WireOutcome) => void } | undefined;
+  #job: { readonly id: number; readonly settle: (result: JobResult) => void } | undefined;
+  #end: WorkerEnd | undefined;
   #jobs = 0;
   /** Whether the worker asked to be replaced, because its memory is in use. */
   isFull = false;
@@ -76,7 +83,13 @@ export class WorkerProcess {
       log = (log + text).slice(-KEPT_LOG);
     });
     this.ended = new Promise((resolve) => {
-      const end = (how: string): void => resolve({ outOfMemory, text: `${how}\n${log}`.trim() });
+      const end = (how: string): void => {
+        if (this.#end !== undefined) return;
+        this.#end = { outOfMemory, text: `${how}\n${log}`.trim() };
+        resolve(this.#end);
+        this.#job?.settle({ end: this.#end });
+        this.#job = undefined;
+      };
       child.once('error', (error) => end(error.message));
       // Not `exit`: what it has written last is read to its end.
       child.once('close', (code, signal) => end(String(signal ?? code)));
@@ -94,8 +107,9 @@ export class WorkerProcess {
     return this.#child.pid;
   }
 
-  /** Gives the worker a job. Resolves when it is done; never when the process ends before. */
-  assign(job: Job): Promise<WireOutcome> {
+  /** Gives the worker a job. Never rejects. */
+  assign(job: Job): Promise<JobResult> {
+    if (this.#end !== undefined) return Promise.resolve({ end: this.#end });
     const id = ++this.#jobs;
     return new Promise((settle) => {
       this.#job = { id, settle };
@@ -124,6 +138,6 @@ export class WorkerProcess {
     const { settle } = this.#job;
     this.#job = undefined;
     this.isFull = full;
-    settle(outcome);
+    settle({ outcome });
   }
 }
