@@ -8,14 +8,6 @@ const circuit = (page: Page, state: string) =>
 
 const OF_THE_REGISTRY = ['registry-outage', 'registry-refused', 'slow-registry', 'flapping'];
 
-/** What the health check of the predictor says. */
-async function outlookOf(url: string, token: string): Promise<string | undefined> {
-  const headers = { authorization: `Bearer ${token}` };
-  const response = await fetch(`${url}/v1/health`, { headers });
-  const { checks } = (await response.json()) as { checks: Record<string, { message?: string }> };
-  return checks['registry_outlook']?.message;
-}
-
 describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 360_000 }, () => {
   it.each(OF_THE_REGISTRY)(
     'the fault %s opens the circuit when it is switched on, and the circuit closes when it is switched off',
@@ -61,29 +53,6 @@ describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 360_000 
       faults: { on: boolean }[];
     };
     expect(faults.some(({ on }) => on)).toBe(false);
-  });
-
-  it('the fault slow-leak is called by an early warning, which degrades the health of the service', async () => {
-    const { page, url, token, errors } = await openPage();
-    await page.locator('.counts li[data-some]').first().waitFor();
-    // The predictor learns what is usual first.
-    const check = page.locator('.check', { hasText: 'registry outlook' });
-    await page.locator('#tab-health').click();
-    await check.waitFor();
-    await expect
-      .poll(() => outlookOf(url, token), { timeout: 90_000, interval: 500 })
-      .toMatch(/usual$/);
-    await expect
-      .poll(() => outlookOf(url, token), { timeout: 90_000, interval: 500 })
-      .not.toBe('learns what is usual');
-    await page.locator('[data-fault=slow-leak]').click();
-    const alarm = page.locator('[data-alarm=early-warning]');
-    await alarm.waitFor({ timeout: 90_000 });
-    expect(await alarm.textContent()).toMatch(/Early warning, registry: .* instead of .* σ/);
-    await check.locator('[data-state=degraded]').waitFor();
-    await page.locator('[data-fault=slow-leak]').click();
-    await alarm.waitFor({ state: 'detached', timeout: 90_000 });
-    expect(errors).toEqual([]);
   });
 
   it('the fault lsp-crash marks the language server as down until it has restarted', async () => {
