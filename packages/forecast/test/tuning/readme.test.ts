@@ -5,6 +5,7 @@ import * as breakerApi from '@temper/breaker';
 import * as recoveryApi from '@temper/recovery';
 import * as retryApi from '@temper/retry';
 import { ManualClock } from '@temper/testkit';
+import { stripTypes } from '@temper/testkit/repository/strip-types';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as api from '../../src/index.ts';
 import * as tuningApi from '../../src/tuning/index.ts';
@@ -35,7 +36,7 @@ function run(
   returned: string,
   given: Readonly<Record<string, unknown>> = {},
 ): Promise<unknown> {
-  const body = (blocks[index] as string).replaceAll(
+  const body = stripTypes(blocks[index] as string).replaceAll(
     /import \{ (.*) \} from '(@temper\/[\w/]+)';/g,
     (_, names: string, from: string) => `const { ${names} } = $modules['${from}'];`,
   );
