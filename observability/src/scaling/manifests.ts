@@ -2,8 +2,8 @@ import type { IScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1/Sca
 import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler';
 import { stringify } from 'yaml';
 import type { MixinConfig, ScalingTarget } from '../mixin/config.ts';
-import { Names } from '../names.ts';
 import { quotedLabel } from '../prometheus-names.ts';
+import { Queries } from '../rules/queries.ts';
 
 const POLICY = 'temper.policy.name';
 /**
@@ -22,7 +22,7 @@ const STABILIZATION_S = 300;
  */
 export function scalingQuery(config: MixinConfig, target: ScalingTarget): string {
   const { scope = 'instance', bound = 'desired', policy } = target;
-  const names = new Names(config.nameStyle, config.selector === '' ? [] : [config.selector]);
+  const { names } = new Queries(config);
   const metric = `temper.forecast.replicas.${bound}`;
   const series = names.of(metric, policy === undefined ? {} : { [POLICY]: policy }, [
     ofJob(config, target),
@@ -92,7 +92,7 @@ function horizontalPodAutoscaler(target: ScalingTarget): IHorizontalPodAutoscale
 
 /** The part of the configuration of prometheus-adapter that answers for the metric. */
 function adapterRules(config: MixinConfig, target: ScalingTarget): object {
-  const names = new Names(config.nameStyle, config.selector === '' ? [] : [config.selector]);
+  const { names } = new Queries(config);
   const { bound = 'desired' } = target;
   return {
     externalRules: [

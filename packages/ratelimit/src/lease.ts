@@ -9,8 +9,9 @@ export interface UnitSource {
    * @param difference - units to take in addition, at most all that are left; negative to give back, as far as
    * they still count
    * @param takenAt - when the lease was given, on the clock's monotonic scale
+   * @param key - whose limit it is, where the source has several
    */
-  correct(difference: number, takenAt: number): void | Promise<void>;
+  correct(difference: number, takenAt: number, key: string): void | Promise<void>;
 }
 
 /** A lease of units that do not come back by themselves: those of a rate limiter. */
@@ -18,12 +19,14 @@ export class UnitLease implements Lease {
   readonly cost: number;
   readonly #source: UnitSource;
   readonly #takenAt: number;
+  readonly #key: string;
   #settled: boolean;
 
-  constructor(cost: number, source: UnitSource, takenAt: number) {
+  constructor(cost: number, source: UnitSource, takenAt: number, key = '') {
     this.cost = cost;
     this.#source = source;
     this.#takenAt = takenAt;
+    this.#key = key;
     this.#settled = false;
   }
 
@@ -32,7 +35,8 @@ export class UnitLease implements Lease {
     if (this.#settled) return undefined;
     this.#settled = true;
     const difference = cost - this.cost;
-    return difference === 0 ? undefined : this.#source.correct(difference, this.#takenAt);
+    if (difference === 0) return undefined;
+    return this.#source.correct(difference, this.#takenAt, this.#key);
   }
 
   release(): void {}

@@ -19,6 +19,7 @@ import {
   typeRule,
 } from '@temper/core/policy';
 import type { AcquireOptions, Lease } from './limiter.ts';
+import { settleAside } from './settle-aside.ts';
 
 /** A rate limiter, keyed and shared ones included. */
 export interface SettleableLimiter extends Disposable {
@@ -100,13 +101,7 @@ class SettledPolicy<L extends SettleableLimiter> extends PolicyBase implements S
   }
 
   #settle(lease: Lease, cost: number): void {
-    const failed = (error: unknown): void => reportCallbackError(this.name, 'settle', error);
-    try {
-      if (lease.settle === undefined) throw new TypeError('The limiter has no units to settle.');
-      void Promise.resolve(lease.settle(cost)).catch(failed);
-    } catch (error) {
-      failed(error);
-    }
+    settleAside(lease, cost, (error) => reportCallbackError(this.name, 'settle', error));
   }
 
   stats(): ReturnType<L['stats']> {

@@ -82,7 +82,7 @@ export async function serveCommand(
       log(`page:        ${address}/#token=${http.token} (may switch faults)`);
       log(`token:       ${http.token} (required for changes)`);
     } else {
-      // One that is chosen is a secret of whoever chose it, and logs are read by others.
+      // A token set by the operator is a secret, and logs are read by others: it is not printed.
       log('page:        add /#token= and the token to the address, to switch faults');
       log('token:       that of PARSERCRAFT_TOKEN (required for changes)');
     }

@@ -29,7 +29,7 @@ const OUTAGE: readonly Fault[] = [
 
 /** Time between two steps of the slow leak, in milliseconds. */
 const LEAK_STEP_MS = 500;
-/** After so many steps the leak has its full size: 25 s. */
+/** Steps until the leak has its full size, after 25 s. */
 const LEAK_STEPS = 50;
 /** Full size: share of the requests that fail, and latency of the others in milliseconds. */
 const LEAK = { failing: 0.2, latencyMs: 30 } as const;

@@ -17,8 +17,8 @@ type Hardened = Pick<
 >;
 
 /**
- * Observes the fetches of packages, and proposes settings for them. Nothing is changed: whoever runs the
- * service decides.
+ * Observes the fetches of packages, and proposes settings for them. It changes nothing: the
+ * operator of the service decides.
  */
 export class RegistryTuning implements Disposable {
   #tuner: Autotuner | undefined;

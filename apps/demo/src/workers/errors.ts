@@ -3,7 +3,7 @@ import type { JobKind } from './jobs.ts';
 /** What a job used too much of. */
 export type WorkLimit = 'time' | 'memory';
 
-/** A job exceeded a limit of its worker, which was stopped. An error of whoever wrote the program. */
+/** A job exceeded a limit of its worker, which was stopped. The program caused it, not the toolchain. */
 export class WorkLimitError extends Error {
   override readonly name = 'WorkLimitError';
   readonly limit: WorkLimit;

@@ -73,7 +73,7 @@ const ABANDONED_MS = 100;
 const DISMISSED_MS = 1_000;
 /** Wait before the next worker, when the last ones ended before they were ready. */
 const RESTART_MS = { first: 100, most: 5_000 } as const;
-/** After so many workers in a row that ended before they were ready, jobs fail instead of waiting. */
+/** Workers in a row that end before they are ready, after which jobs fail instead of waiting. */
 const MAX_FAILED_STARTS = 3;
 
 /**

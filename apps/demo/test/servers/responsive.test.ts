@@ -3,7 +3,7 @@ import { EXPENSIVE_REQUESTS, hugeDefinition } from '../../src/drills/expensive-r
 import { json, type RunningService, runService } from './running-service.ts';
 
 const DEFINITIONS = 40;
-/** Liveness may be so many times slower than on the idle service, and so many milliseconds. */
+/** Allowed latency of liveness under load: a multiple of that of the idle service, and milliseconds besides. */
 const SLOWER = { times: 4, ms: 200 } as const;
 
 /** The longest answer to `/livez` until `during` has ended, one question after the other. */

@@ -8,6 +8,7 @@ import {
   MetricReader,
   type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Counts } from './counters.ts';
 import type { MetricDefinition } from './definitions.ts';
@@ -292,4 +293,55 @@ describe('series of a disposed policy', () => {
     for (let i = 0; i < 120; i++) await reader.values(name);
     expect(await reader.values(name)).toEqual({});
   });
+});
+
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ make: fc.constantFrom('a', 'b', 'c', 'd') }) },
+  { weight: 6, arbitrary: fc.record({ use: fc.nat(20), n: fc.integer({ min: 1, max: 4 }) }) },
+  { weight: 4, arbitrary: fc.record({ dispose: fc.nat(20) }) },
+  { weight: 3, arbitrary: fc.record({ collect: fc.constantFrom(0, 1, 2) }) },
+);
+
+it('loses nothing of policies made, used, disposed of and collected in any order, and no total falls', async () => {
+  const readers = producing(['cumulative', 'delta', 'delta']);
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { size: 'max', maxLength: 80 }), async (steps) => {
+      const telemetry = newPackage();
+      const { name } = telemetry.scope;
+      const policies: Policy[] = [];
+      const counted = new Map<string, number>();
+      const read = readers.map(() => new Map<string, number>());
+      const collect = async (index: number): Promise<void> => {
+        const values = await (readers[index] as Reader).values(name);
+        const sums = read[index] as Map<string, number>;
+        for (const [key, each] of Object.entries(values)) {
+          const value = each as number;
+          const before = sums.get(key) ?? 0;
+          expect(value).toBeGreaterThanOrEqual(index === 0 ? before : 0);
+          sums.set(key, index === 0 ? value : before + value);
+        }
+      };
+      for (const each of steps) {
+        if ('make' in each) policies.push(new Policy(telemetry, each.make));
+        else if ('collect' in each) await collect(each.collect);
+        else {
+          const index = 'use' in each ? each.use : each.dispose;
+          const policy = policies[index % Math.max(1, policies.length)];
+          if (policy === undefined) continue;
+          if ('dispose' in each) {
+            policy.dispose();
+            continue;
+          }
+          policy.counts.success += each.n;
+          const key = `${policy.name} success`;
+          counted.set(key, (counted.get(key) ?? 0) + each.n);
+        }
+      }
+      for (const index of [0, 1, 2]) await collect(index);
+      for (const sums of read) {
+        for (const [key, n] of counted) expect(sums.get(key), key).toBe(n);
+      }
+    }),
+    { numRuns: 40 },
+  );
 });

@@ -21,8 +21,8 @@ export interface ClientAddressOptions {
    * is the framework's own (`req.ip` of Express and Fastify, by their `trust proxy` and `trustProxy`),
    * or that of the connection, whatever a client writes into its headers.
    *
-   * A count is for proxies whose addresses are not known; whoever reaches the server past one of them
-   * chooses their own address.
+   * A count is for proxies whose addresses are not known. A client that can reach the server past one of
+   * them can claim any address.
    *
    * @defaultValue none
    * @throws {TypeError} at construction, unless a list in which each is one of these, or a number

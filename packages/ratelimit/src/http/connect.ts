@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isListField, type ResponseFields } from './announcement.ts';
 import type { RefusalResponse } from './custom-response.ts';
 import { type GuardAnswer, HttpGuard } from './guard.ts';
-import { headerOf } from './node-headers.ts';
+import { nodeRequest } from './node-request.ts';
 import type { HttpRateLimitOptions } from './options.ts';
 
 /** A middleware for `node:http`, Connect and Express. */
@@ -30,17 +30,7 @@ export type ConnectMiddleware = (
 export function rateLimitMiddleware(options: HttpRateLimitOptions): ConnectMiddleware {
   const guard = new HttpGuard('rateLimitMiddleware', options);
   return (request, response, next) => {
-    const { method = '', url = '', headers, socket } = request;
-    const { ip } = request as { ip?: unknown };
-    const seen = {
-      raw: request,
-      method,
-      url,
-      remote: socket.remoteAddress,
-      framework: typeof ip === 'string' ? ip : undefined,
-      header: headerOf(headers),
-    };
-    void pass(guard.ask(seen), response, next);
+    void pass(guard.ask(nodeRequest(request)), response, next);
   };
 }
 

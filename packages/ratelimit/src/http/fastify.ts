@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isListField } from './announcement.ts';
 import { releaseAtEnd } from './connect.ts';
 import { HttpGuard } from './guard.ts';
-import { headerOf } from './node-headers.ts';
+import { nodeRequest } from './node-request.ts';
 import type { HttpRateLimitOptions } from './options.ts';
 
 /** The part of a Fastify request that is read. */
@@ -52,15 +52,7 @@ export function fastifyRateLimit(
 ): void {
   const guard = new HttpGuard('fastifyRateLimit', withoutPluginOptions(options));
   fastify.addHook('onRequest', async (request, reply) => {
-    const { method, url, headers, socket, ip } = request;
-    const { refusal, fields, release } = await guard.ask({
-      raw: request,
-      method,
-      url,
-      remote: socket.remoteAddress,
-      framework: ip,
-      header: headerOf(headers),
-    });
+    const { refusal, fields, release } = await guard.ask(nodeRequest(request));
     for (const [name, value] of Object.entries(fields)) {
       const before = isListField(name) ? reply.getHeader(name) : undefined;
       reply.header(name, before === undefined ? value : `${before}, ${value}`);

@@ -1,7 +1,8 @@
-import { checkType, listenForAbort, notify, stopListening } from '@temper/core/policy';
+import { checkType, listenForAbort, stopListening } from '@temper/core/policy';
 import { isListField, type ResponseFields } from './announcement.ts';
 import { type GuardAnswer, HttpGuard } from './guard.ts';
 import type { HttpRateLimitOptions } from './options.ts';
+import { refusedResponse, remoteBy } from './web.ts';
 
 /** What answers the requests that may pass. */
 export type FetchNext = (request: Request) => Response | PromiseLike<Response>;
@@ -48,7 +49,7 @@ export function fetchRateLimit(options: FetchRateLimitOptions): FetchMiddleware 
   return async (request, next) => {
     const header = (name: string): string | undefined => request.headers.get(name) ?? undefined;
     const { pathname, search } = new URL(request.url);
-    const remote = remoteAddress && addressOf(remoteAddress, request);
+    const remote = remoteAddress && remoteBy(OWNER, remoteAddress, request);
     const { refusal, fields, release } = await guard.ask({
       raw: request,
       method: request.method,
@@ -56,10 +57,7 @@ export function fetchRateLimit(options: FetchRateLimitOptions): FetchMiddleware 
       remote,
       header,
     });
-    if (refusal !== undefined) {
-      const headers = { ...fields, ...refusal.headers };
-      return new Response(refusal.body, { status: refusal.status, headers });
-    }
+    if (refusal !== undefined) return refusedResponse(refusal, fields);
     try {
       return announce(await next(request), fields, request.signal, release);
     } catch (error) {
@@ -67,18 +65,6 @@ export function fetchRateLimit(options: FetchRateLimitOptions): FetchMiddleware 
       throw error;
     }
   };
-}
-
-function addressOf(
-  remoteAddress: (request: Request) => string | undefined,
-  request: Request,
-): string | undefined {
-  let address: unknown;
-  notify(OWNER, 'remoteAddress', () => {
-    address = remoteAddress(request);
-    return address;
-  });
-  return typeof address === 'string' ? address : undefined;
 }
 
 /** Adds the fields, and calls `release` when the response is over. */

@@ -1,7 +1,8 @@
-import { checkType, notify } from '@temper/core/policy';
+import { checkType } from '@temper/core/policy';
 import { isListField } from './announcement.ts';
 import { HttpGuard } from './guard.ts';
 import type { HttpRateLimitOptions } from './options.ts';
+import { refusedResponse, remoteBy } from './web.ts';
 
 /** The part of a Hono context that is used. */
 export interface HonoContextLike {
@@ -65,7 +66,7 @@ export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
   checkType('honoRateLimit', 'remoteAddress', remoteAddress, 'function');
   return async (context, next) => {
     const { method, path } = context.req;
-    const remote = addressOf(remoteAddress, context);
+    const remote = remoteBy('honoRateLimit', remoteAddress, context);
     const { refusal, fields, release } = await guard.ask({
       raw: context,
       method,
@@ -73,10 +74,7 @@ export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
       remote,
       header: (name) => context.req.header(name),
     });
-    if (refusal !== undefined) {
-      const headers = { ...fields, ...refusal.headers };
-      return new Response(refusal.body, { status: refusal.status, headers });
-    }
+    if (refusal !== undefined) return refusedResponse(refusal, fields);
     const { outgoing } = (context.env ?? {}) as NodeBindings;
     const held = outgoing?.once !== undefined && outgoing.closed !== true;
     if (held) {
@@ -98,18 +96,6 @@ export function honoRateLimit(options: HonoRateLimitOptions): HonoMiddleware {
     }
     return undefined;
   };
-}
-
-function addressOf(
-  remoteAddress: (context: HonoContextLike) => string | undefined,
-  context: HonoContextLike,
-): string | undefined {
-  let address: unknown;
-  notify('honoRateLimit', 'remoteAddress', () => {
-    address = remoteAddress(context);
-    return address;
-  });
-  return typeof address === 'string' ? address : undefined;
 }
 
 function remoteOf({ env }: HonoContextLike): string | undefined {

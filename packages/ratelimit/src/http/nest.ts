@@ -1,8 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { checkType } from '@temper/core/policy';
 import { releaseAtEnd, setFields } from './connect.ts';
 import { HttpGuard } from './guard.ts';
-import { headerOf } from './node-headers.ts';
+import { type NodeRequestLike, nodeRequest } from './node-request.ts';
 import type { HttpRateLimitOptions } from './options.ts';
 
 /** The part of Nest's `ExecutionContext` that is used. */
@@ -29,16 +29,6 @@ export interface NestRateLimitOptions extends HttpRateLimitOptions {
 
 const OWNER = 'nestRateLimitGuard';
 
-/** The request of Express, or of Fastify. */
-interface NestRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly originalUrl?: string;
-  readonly headers: IncomingMessage['headers'];
-  readonly socket: { readonly remoteAddress?: string | undefined };
-  readonly ip?: unknown;
-}
-
 /** The response of Express, or the reply of Fastify. */
 type NestResponse = ServerResponse | { readonly raw: ServerResponse };
 
@@ -63,15 +53,14 @@ export function nestRateLimitGuard(options: NestRateLimitOptions): NestGuard {
   return {
     async canActivate(context) {
       if (context.getType() !== 'http') return true;
-      const request = context.switchToHttp().getRequest() as NestRequest;
+      const request = context.switchToHttp().getRequest() as NodeRequestLike & {
+        readonly originalUrl?: string;
+      };
       const response = rawOf(context.switchToHttp().getResponse() as NestResponse);
+      const asked = nodeRequest(request);
       const { refusal, fields, release } = await guard.ask({
-        raw: request,
-        method: request.method,
-        url: request.originalUrl ?? request.url,
-        remote: request.socket.remoteAddress,
-        framework: typeof request.ip === 'string' ? request.ip : undefined,
-        header: headerOf(request.headers),
+        ...asked,
+        url: request.originalUrl ?? asked.url,
       });
       setFields(response, fields);
       if (refusal === undefined) {

@@ -1,5 +1,6 @@
 import { askNumber, notify, reportCallbackError } from '@temper/core/policy';
 import type { Lease } from '../limiter.ts';
+import { settleAside } from '../settle-aside.ts';
 import {
   type HttpAnswer,
   type HttpLimit,
@@ -75,17 +76,11 @@ export class Taken {
     return askNumber(this.#owner, 'countOnly', counts) === 0 ? 0 : undefined;
   }
 
-  /** @param limit - whose option asks for it; without one it is a matter of course where it is possible */
+  /** @param limit - whose option asks for it; without one it is done where it is possible */
   #settle(lease: Lease, units: number, limit?: HttpLimit): void {
-    const failed = (error: unknown): void => {
+    settleAside(lease, units, (error) => {
       if (limit !== undefined) reportCallbackError(this.#owner, `settling '${limit.name}'`, error);
-    };
-    try {
-      if (lease.settle !== undefined) void Promise.resolve(lease.settle(units)).catch(failed);
-      else if (limit !== undefined) failed(new TypeError('The limiter has no units to give back.'));
-    } catch (error) {
-      failed(error);
-    }
+    });
   }
 }
 

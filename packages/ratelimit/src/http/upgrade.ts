@@ -2,7 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { notify } from '@temper/core/policy';
 import { HttpGuard } from './guard.ts';
-import { headerOf } from './node-headers.ts';
+import { nodeRequest } from './node-request.ts';
 import type { HttpRateLimitOptions } from './options.ts';
 
 /** A listener for the event `upgrade` of a Node server. */
@@ -35,13 +35,7 @@ export function rateLimitUpgrade(
     const ignoreErrors = (): void => undefined;
     socket.on('error', ignoreErrors);
     const answered = (async () => {
-      const { refusal, fields, release } = await guard.ask({
-        raw: request,
-        method: request.method ?? '',
-        url: request.url ?? '',
-        remote: request.socket.remoteAddress,
-        header: headerOf(request.headers),
-      });
+      const { refusal, fields, release } = await guard.ask(nodeRequest(request));
       if (refusal !== undefined) {
         refuse(socket, refusal.status, { ...fields, ...refusal.headers }, refusal.body);
         return;

@@ -4,7 +4,7 @@ import type { KeyDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
 import type { RatePlans } from '../changes/rate-plans.ts';
 import type { RateLimitExceededError } from '../errors.ts';
-import { UnitLease } from '../lease.ts';
+import { UnitLease, type UnitSource } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
 import { type LimiterObserver, totalsOf } from '../observer.ts';
 import { pass } from '../pass.ts';
@@ -41,7 +41,7 @@ const MAX_SEEN = 8;
  * One rate limit for each key. A key is a few numbers in flat arrays; only while calls wait for it does
  * it have a queue as well.
  */
-export class RateTable implements KeyTable {
+export class RateTable implements KeyTable, UnitSource {
   readonly name: string;
   readonly #rule: Rule;
   readonly #queue: ResolvedQueueOptions;
@@ -102,9 +102,7 @@ export class RateTable implements KeyTable {
   }
 
   #leaseOf(key: string, cost: number): Lease {
-    const correct = (difference: number, takenAt: number): void =>
-      this.#correct(key, difference, takenAt);
-    return new UnitLease(cost, { name: this.name, correct }, this.#queue.clock.monotonic());
+    return new UnitLease(cost, this, this.#queue.clock.monotonic(), key);
   }
 
   runInCall<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {
@@ -359,7 +357,7 @@ export class RateTable implements KeyTable {
   change(key: string, change: RateChange): void {
     const now = this.#queue.clock.monotonic();
     if (change.kind === 'charge') {
-      this.#correct(key, change.units);
+      this.correct(change.units, undefined, key);
       return;
     }
     if (change.kind === 'reset') {
@@ -387,7 +385,7 @@ export class RateTable implements KeyTable {
   }
 
   /** Uses units of a key without a call, or gives back what it took then. */
-  #correct(key: string, units: number, takenAt?: number): void {
+  correct(units: number, takenAt: number | undefined, key: string): void {
     const now = this.#queue.clock.monotonic();
     // Of a key that is not kept, nothing can be given back.
     if (units < 0 && this.#index.find(key) === NONE) return;

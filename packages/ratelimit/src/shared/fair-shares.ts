@@ -33,8 +33,8 @@ const NOTHING = 0.01;
 const ASK_MS = SHORT_AHEAD_MS / 2;
 
 /**
- * What each caller has had of one limit, over all processes, and which callers wait: whoever has had more
- * than its max-min fair share by weight leaves room for the others that wait. Nobody is held back while no
+ * What each caller has had of one limit, over all processes, and which callers wait: a caller that has had
+ * more than its max-min fair share by weight leaves room for the others that wait. Nobody is held back while no
  * other waits, so that the whole limit is used.
  *
  * Units are counted with exponential decay. Callers are few enough to be read with each call: those that

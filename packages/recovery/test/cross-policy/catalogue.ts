@@ -26,8 +26,8 @@ export const SECOND_BEST = 'second best';
 const keyOf = ({ key }: CallContext): string => key ?? 'all';
 
 /**
- * What makes the policies of the suite. A test holds that it is all that the packages export for that: whoever adds
- * a policy has to add it here and to {@link KINDS}, and it is tried with all the others.
+ * What makes the policies of the suite. A test holds that it is all that the packages export for that: a new
+ * policy has to be added here and to {@link KINDS}, and is tried with all the others.
  */
 export const FACTORIES: readonly unknown[] = [
   retry,
