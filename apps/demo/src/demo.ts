@@ -1,3 +1,4 @@
+import { AbusiveClient } from './drills/abusive-client.ts';
 import { EndpointHolder } from './drills/endpoint.ts';
 import { HostileInput } from './drills/hostile-input.ts';
 import { ShutdownDrill } from './drills/shutdown.ts';
@@ -28,6 +29,7 @@ export interface Demo extends AsyncDisposable {
     readonly endpoint: EndpointHolder;
     readonly hostile: HostileInput;
     readonly spike: TrafficSpike;
+    readonly abuse: AbusiveClient;
     readonly shutdown: ShutdownDrill;
   };
   /** Stops the load, clears the faults and stops the service. Idempotent. */
@@ -41,6 +43,7 @@ export async function startDemo(options: ServiceOptions): Promise<Demo> {
     endpoint,
     hostile: new HostileInput(endpoint),
     spike: new TrafficSpike(endpoint),
+    abuse: new AbusiveClient(endpoint),
     shutdown: new ShutdownDrill(),
   };
   const jobs = new JobQueue();

@@ -1,21 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { percentile } from '../load/tally.ts';
 import type { EndpointHolder } from './endpoint.ts';
-import { type HttpAnswer, HttpCaller } from './http-caller.ts';
-
-/** Responses that one client received. */
-interface ClientResult {
-  readonly sent: number;
-  readonly ok: number;
-  /** Responses with status 429. */
-  readonly limited: number;
-  /** The part of {@link limited} with `Retry-After` and the `RateLimit` fields. */
-  readonly limitedWithFields: number;
-  readonly serverErrors: number;
-  readonly unanswered: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
+import { HttpCaller } from './http-caller.ts';
+import { type ClientResult, LoadClient, MAX_UNDER_WAY } from './load-client.ts';
 
 interface SpikeResult {
   /** Sends far more requests than one client is allowed. */
@@ -27,82 +13,16 @@ interface SpikeResult {
 const GREEDY_PER_SECOND = 300;
 const POLITE_PER_SECOND = 8;
 const TICK_MS = 20;
-/** Maximum number of requests in flight per client. */
-const MAX_UNDER_WAY = 100;
-
 const COMPILE = {
   method: 'POST',
   path: '/v1/compile',
   body: JSON.stringify({ source: 'fn twice(n: int): int { return n * 2 }\nprint(twice(21))\n' }),
 } as const;
 
-class Client {
-  readonly counts = {
-    sent: 0,
-    ok: 0,
-    limited: 0,
-    limitedWithFields: 0,
-    serverErrors: 0,
-    unanswered: 0,
-  };
-  readonly #durations: number[] = [];
-  readonly #caller: HttpCaller;
-  readonly #headers: Readonly<Record<string, string>>;
-  readonly #underWay = new Set<Promise<void>>();
-  readonly #perSecond: number;
-  #owed = 0;
-
-  constructor(caller: HttpCaller, perSecond: number, headers: Readonly<Record<string, string>>) {
-    this.#caller = caller;
-    this.#perSecond = perSecond;
-    this.#headers = headers;
-  }
-
-  tick(elapsedMs: number): void {
-    this.#owed += (elapsedMs / 1_000) * this.#perSecond;
-    for (; this.#owed >= 1; this.#owed -= 1) {
-      if (this.#underWay.size >= MAX_UNDER_WAY) continue;
-      this.counts.sent += 1;
-      const call = this.#caller
-        .call({ ...COMPILE, headers: this.#headers })
-        .then(
-          (answer) => this.#answered(answer),
-          () => {
-            this.counts.unanswered += 1;
-          },
-        )
-        .finally(() => this.#underWay.delete(call));
-      this.#underWay.add(call);
-    }
-  }
-
-  async settled(): Promise<void> {
-    await Promise.allSettled([...this.#underWay]);
-  }
-
-  result(): ClientResult {
-    const sorted = this.#durations.toSorted((a, b) => a - b);
-    const at = (share: number): number => Math.round((percentile(sorted, share) ?? 0) * 10) / 10;
-    return { ...this.counts, p50Ms: at(0.5), p99Ms: at(0.99) };
-  }
-
-  #answered({ status, headers, durationMs }: HttpAnswer): void {
-    this.#durations.push(durationMs);
-    if (status < 400) this.counts.ok += 1;
-    else if (status >= 500) this.counts.serverErrors += 1;
-    if (status !== 429) return;
-    this.counts.limited += 1;
-    const complete = ['retry-after', 'ratelimit', 'ratelimit-policy'].every(
-      (name) => headers[name],
-    );
-    if (complete) this.counts.limitedWithFields += 1;
-  }
-}
-
 /** Sends far too many requests as one client while another client sends its usual load. */
 export class TrafficSpike {
   readonly #endpoint: EndpointHolder;
-  #clients: { readonly greedy: Client; readonly polite: Client } | undefined;
+  #clients: { readonly greedy: LoadClient; readonly polite: LoadClient } | undefined;
 
   constructor(endpoint: EndpointHolder) {
     this.#endpoint = endpoint;
@@ -120,8 +40,8 @@ export class TrafficSpike {
     // Separate connections, as two machines would have.
     using greedyCaller = new HttpCaller(url, MAX_UNDER_WAY);
     using politeCaller = new HttpCaller(url);
-    const greedy = new Client(greedyCaller, GREEDY_PER_SECOND, {});
-    const polite = new Client(politeCaller, POLITE_PER_SECOND, {
+    const greedy = new LoadClient(greedyCaller, GREEDY_PER_SECOND, [COMPILE]);
+    const polite = new LoadClient(politeCaller, POLITE_PER_SECOND, [COMPILE], {
       authorization: `Bearer ${token}`,
     });
     this.#clients = { greedy, polite };

@@ -1,3 +1,4 @@
+import type { AbusiveClient } from '../drills/abusive-client.ts';
 import type { HostileInput } from '../drills/hostile-input.ts';
 import type { ShutdownDrill } from '../drills/shutdown.ts';
 import type { TrafficSpike } from '../drills/traffic-spike.ts';
@@ -5,13 +6,17 @@ import type { FaultSource } from './fault.ts';
 
 const HOSTILE_ROUNDS = 4;
 const SPIKE_MS = 12_000;
+const ABUSE_PART_MS = 6_000;
 
 /** Faults that are HTTP requests to the service and end by themselves. */
 export function drillSources(drills: {
   readonly hostile: HostileInput;
   readonly spike: TrafficSpike;
+  readonly abuse: AbusiveClient;
   readonly shutdown: ShutdownDrill;
-}): Readonly<Record<'hostile-input' | 'traffic-spike' | 'shutdown', FaultSource>> {
+}): Readonly<
+  Record<'hostile-input' | 'traffic-spike' | 'abusive-client' | 'shutdown', FaultSource>
+> {
   return {
     'hostile-input': {
       title: 'Hostile input',
@@ -31,6 +36,17 @@ export function drillSources(drills: {
       begin: async (signal) => {
         const { greedy, polite } = await drills.spike.run(signal, SPIKE_MS);
         return `rate-limited ${greedy.limited} of ${greedy.sent} requests of the greedy client and ${polite.limited} of ${polite.sent} of the polite one`;
+      },
+    },
+    'abusive-client': {
+      title: 'Abusive client',
+      about:
+        'One client sends the most expensive programs that it may; others send their usual ones.',
+      runbook: 'rate_limit_exceeded',
+      kind: 'burst',
+      begin: async (signal) => {
+        const { alone, beside } = await drills.abuse.run(signal, ABUSE_PART_MS);
+        return `${beside.ok} of ${beside.sent} requests of the others succeeded, p99 ${beside.p99Ms} ms, ${alone.p99Ms} ms without the abuser`;
       },
     },
     shutdown: {

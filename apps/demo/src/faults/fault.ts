@@ -9,6 +9,7 @@ export const FAULT_NAMES = [
   'lsp-crash',
   'hostile-input',
   'traffic-spike',
+  'abusive-client',
   'audit-disk-full',
   'shutdown',
   'memory-leak',

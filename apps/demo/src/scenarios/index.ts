@@ -1,3 +1,4 @@
+import { abusiveClient } from './abusive-client.ts';
 import { auditDiskFull } from './audit-disk-full.ts';
 import { flapping } from './flapping.ts';
 import { hostileInput } from './hostile-input.ts';
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   lspCrash,
   hostileInput,
   trafficSpike,
+  abusiveClient,
   auditDiskFull,
   shutdown,
 ];

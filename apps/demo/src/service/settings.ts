@@ -36,7 +36,8 @@ export const DEMO_SETTINGS: HardeningOverrides = {
     ast: { limit: COMPILERS, share: SHARE, maxQueue: MAX_QUEUE },
     protocols: { limit: CHECKERS, share: SHARE, maxQueue: MAX_QUEUE },
     registry: { share: SHARE, maxQueue: MAX_QUEUE },
-    lsp: { share: SHARE, maxQueue: MAX_QUEUE },
+    // The server works on one request at a time; the next one is on its way meanwhile.
+    lsp: { limit: 2, share: SHARE, maxQueue: MAX_QUEUE },
   },
 };
 

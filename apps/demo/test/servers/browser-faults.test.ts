@@ -90,7 +90,7 @@ describe.runIf(hasBrowser)('the fault switches of the page', { timeout: 360_000 
     expect(errors).toEqual([]);
   });
 
-  it.each(['hostile-input', 'traffic-spike', 'shutdown'])(
+  it.each(['hostile-input', 'traffic-spike', 'abusive-client', 'shutdown'])(
     'the fault %s runs once and shows its result',
     async (name) => {
       const session = await openPage();
