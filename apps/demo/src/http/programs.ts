@@ -61,14 +61,15 @@ export async function readyProgram(
   if (names.length > LIMITS.packages) {
     throw new Problem('bad-request', `A program may use at most ${LIMITS.packages} packages.`);
   }
-  const fetched = await Promise.all(
-    names.map(async (name) => {
-      // A name is chosen by the caller: `constructor` is not a range, though every object has it.
-      const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined;
-      const answer = await hardening.registry.fetchPackage(name, range ?? '*', options);
-      return { name, ...answer };
-    }),
-  );
+  const fetched = await untilOneFails(options.signal, names, async (name, signal) => {
+    // A name is chosen by the caller: `constructor` is not a range, though every object has it.
+    const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined;
+    const answer = await hardening.registry.fetchPackage(name, range ?? '*', {
+      ...options,
+      signal,
+    });
+    return { name, ...answer };
+  });
   const all = fetched.flatMap(({ value }) => [...value.packages]);
   const packages = await marking(() => textsOf(packageSources(all)));
   return {
@@ -80,6 +81,25 @@ export async function readyProgram(
       ]),
     ),
   };
+}
+
+/**
+ * Works on all at the same time. When one fails, the others are cancelled: nobody waits for them any more,
+ * and their calls would be load without a request.
+ */
+async function untilOneFails<T, R>(
+  signal: AbortSignal | undefined,
+  all: readonly T[],
+  work: (one: T, signal: AbortSignal) => Promise<R>,
+): Promise<readonly R[]> {
+  const failed = new AbortController();
+  const either = AbortSignal.any([failed.signal, ...(signal === undefined ? [] : [signal])]);
+  try {
+    return await Promise.all(all.map((one) => work(one, either)));
+  } catch (error) {
+    failed.abort(new Error('Another package of the program was not fetched.'));
+    throw error;
+  }
 }
 
 /** The packages that a program uses. Names that the registry cannot have are left to the type checker. */
