@@ -1,7 +1,10 @@
 import { safeText } from '@temper/core/policy';
-import { LastGoodAnswers, type LspInitialization, LspProcess } from '@temper/parsercraft';
+import { type LspInitialization, LspProcess } from '@temper/parsercraft';
 import type { LspSubsystem } from '@temper/parsercraft-handlers';
+import type { WorkerPool } from '../workers/pool.ts';
+import { LESS_PRIORITY } from '../workers/worker-process.ts';
 import { marking } from './error-marks.ts';
+import { LastGoodTexts } from './last-good-texts.ts';
 
 /** Methods of the language server by their name in the API. */
 export const LSP_METHODS = {
@@ -36,36 +39,61 @@ export interface LspAccess extends AsyncDisposable {
 
 interface LspAccessOptions {
   readonly initialization: LspInitialization;
+  /** Answers while the server is away. */
+  readonly workers: WorkerPool;
   readonly onExit: (reason: string) => void;
 }
 
+/** The source of diagnostics of a text that cannot be parsed. */
+const SYNTAX = 'parsercraft syntax';
 const REQUEST_TIMEOUT_MS = 10_000;
 /** High, because the demo crashes the server on purpose. */
 const RESTARTS_PER_MINUTE = 2_000;
 
-/** Runs the language server as a child process that is restarted, and keeps the last valid texts. */
-export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAccess {
+/**
+ * Runs the language server as a child process that is restarted, and keeps the last valid texts. No text is
+ * parsed in this process: the server says which are valid, and while it is away the workers answer.
+ */
+export function lspAccess({ initialization, workers, onExit }: LspAccessOptions): LspAccess {
   const process = new LspProcess({
     initialization,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     maxStarts: RESTARTS_PER_MINUTE,
+    lessPriority: LESS_PRIORITY,
     onExit: (error) => onExit(safeText(error.message.split('\n')[0])),
   });
-  const lastGood = new LastGoodAnswers(initialization);
+  const lastGood = new LastGoodTexts({ initialization, workers });
   let questions = 0;
+
+  /** Closes the document of a request, after asking whether its text is valid if that is not known. */
+  const finish = async (uri: string, question: LspQuestion, answered: boolean): Promise<void> => {
+    try {
+      const { document, language, text } = question;
+      if (!answered || lastGood.has({ document, language, text })) return;
+      // The server has analysed the text: it answers at once.
+      const report = await process.request(LSP_METHODS.diagnostics, { textDocument: { uri } });
+      if (!hasSyntaxErrors(report)) lastGood.keep({ document, language, text });
+    } catch {
+      // The text is learnt from the next request.
+    } finally {
+      await process.closeDocument(uri).catch(() => undefined);
+    }
+  };
 
   // Each request opens its own document, so that concurrent requests do not interfere.
   const ask = async (method: LspMethod, question: LspQuestion, signal: AbortSignal) => {
     questions += 1;
     const uri = `inmemory:///${questions}`;
     const { text, language: languageId } = question;
+    let answered = false;
     try {
       await process.open(uri, text, { languageId, signal });
       const params = paramsOf(method, question, uri);
       const answer = await process.request(LSP_METHODS[method], params, { signal });
-      return inTermsOf(answer, uri, question.document);
+      answered = true;
+      return inTermsOf(answer, method, uri, question.document);
     } finally {
-      await process.closeDocument(uri).catch(() => undefined);
+      void finish(uri, question, answered);
     }
   };
 
@@ -73,31 +101,31 @@ export function lspAccess({ initialization, onExit }: LspAccessOptions): LspAcce
     process,
     subsystem: {
       request: (method, question, { signal }) =>
-        marking(async () => {
-          const answer = await ask(method as LspMethod, question, signal);
-          lastGood.learn(uriOf(question), question.text, question.language);
-          return answer;
-        }),
-      lastGood: (method, question) => {
-        const uri = uriOf(question);
-        // The current text can be used without the server if it parses.
-        lastGood.learn(uri, question.text, question.language);
-        const params = paramsOf(method as LspMethod, question, uri);
-        const answer = lastGood.answer(LSP_METHODS[method as LspMethod], params);
-        return answer === undefined ? undefined : inTermsOf(answer, uri, question.document);
+        marking(() => ask(method as LspMethod, question, signal)),
+      lastGood: async (name, question, client) => {
+        const method = name as LspMethod;
+        const uri = 'lastgood:///document';
+        const params = paramsOf(method, question, uri);
+        const { document, language, text } = question;
+        const asked = { document, language, text, uri, method: LSP_METHODS[method], params };
+        const answer = await lastGood.answer(asked, client);
+        return answer === undefined ? undefined : inTermsOf(answer, method, uri, question.document);
       },
       probe: async ({ signal }) => {
         const question = { text: 'print(1)\n', language: 'core', document: 'probe' };
         await marking(() => ask('diagnostics', question, signal));
       },
     },
-    [Symbol.asyncDispose]: () => process.close(),
+    [Symbol.asyncDispose]: async () => {
+      lastGood[Symbol.dispose]();
+      await process.close();
+    },
   };
 }
 
-/** The URI under which the last valid text of a document is kept. */
-function uriOf({ document, language }: LspQuestion): string {
-  return `lastgood:///${language}/${encodeURIComponent(document)}`;
+function hasSyntaxErrors(report: unknown): boolean {
+  const { items } = report as { readonly items: readonly { readonly source: string }[] };
+  return items.some(({ source }) => source === SYNTAX);
 }
 
 function paramsOf(
@@ -114,9 +142,13 @@ function paramsOf(
   };
 }
 
+/** The methods whose answers name documents. The others' answers are as long as the text, or longer. */
+const NAMES_DOCUMENTS: readonly LspMethod[] = ['definition', 'references', 'rename'];
+
 /** Replaces the internal document URI in an answer by the name that the client chose. */
-function inTermsOf(answer: unknown, uri: string, document: string): unknown {
+function inTermsOf(answer: unknown, method: LspMethod, uri: string, document: string): unknown {
   if (answer === null || answer === undefined) return null;
+  if (!NAMES_DOCUMENTS.includes(method)) return answer;
   return JSON.parse(
     JSON.stringify(answer).replaceAll(JSON.stringify(uri), JSON.stringify(document)),
   );

@@ -2,6 +2,7 @@ import type {
   BUNDLED_LANGUAGES,
   ConformanceReport,
   InferredName,
+  LspInitialization,
   ProtocolDefinition,
   RunResult,
   Structure,
@@ -34,6 +35,18 @@ export interface ProtocolQuestion {
   readonly against: readonly string[];
 }
 
+/** A request of an editor, to be answered without the language server. */
+export interface EditorQuestion {
+  readonly initialization: LspInitialization;
+  readonly uri: string;
+  readonly language: string;
+  /** Texts of the document, the newest first: the first without syntax errors is used. */
+  readonly texts: readonly string[];
+  /** A method of the Language Server Protocol, and its parameters. */
+  readonly method: string;
+  readonly params: unknown;
+}
+
 /** Work of the toolchain, and its result. Both are copied between processes. */
 export interface Jobs {
   /** Generates C. */
@@ -58,6 +71,11 @@ export interface Jobs {
       readonly timeMs: number;
     };
     readonly result: readonly ConformanceReport[];
+  };
+  /** The answer is undefined when there is no text to answer from, or the request is invalid. */
+  readonly editor: {
+    readonly input: EditorQuestion;
+    readonly result: { readonly answer: unknown };
   };
 }
 

@@ -2,6 +2,7 @@ import {
   bundledDefinition,
   createToolchain,
   type LanguageDefinition,
+  LastGoodAnswers,
   loadDefinition,
   ProtocolSet,
   parse,
@@ -69,6 +70,11 @@ const PERFORMERS: Performers = {
     const maxSteps = Math.min(STEPS_PER_PROTOCOL, Math.ceil(PROTOCOL_STEPS / against.length));
     const set = new ProtocolSet(protocols);
     return against.map((one) => set.check(name, structure, one, { isOver, maxSteps }));
+  },
+  editor: ({ initialization, uri, language, texts, method, params }) => {
+    const answers = new LastGoodAnswers(initialization);
+    const isKnown = texts.some((text) => answers.learn(uri, text, language));
+    return { answer: isKnown ? answers.answer(method, params) : undefined };
   },
 };
 

@@ -30,9 +30,9 @@ describe('answers without the server', () => {
 
   it('answers from the last version of a document without syntax errors', () => {
     const local = new LastGoodAnswers();
-    local.learn(URI, 'let broken = (');
+    expect(local.learn(URI, 'let broken = (')).toBe(false);
     expect(local.answer('textDocument/hover', ask(1, 7))).toBeUndefined();
-    local.learn(URI, GOOD);
+    expect(local.learn(URI, GOOD)).toBe(true);
     local.learn(URI, 'let other = (');
     expect(local.answer('textDocument/hover', ask(1, 7))).toMatchObject({
       contents: { value: '```core\nsum: int\n```' },

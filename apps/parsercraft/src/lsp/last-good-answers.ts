@@ -21,16 +21,19 @@ export class LastGoodAnswers {
 
   /**
    * Stores the text of a document if it has no syntax errors. Keeps the 100 most recent documents.
+   *
+   * @returns whether it has none
    */
-  learn(uri: string, text: string, languageId = ''): void {
+  learn(uri: string, text: string, languageId = ''): boolean {
     this.#version += 1;
     const document = TextDocument.create(uri, languageId, this.#version, text);
     const { main } = this.#workspace.analyseText(document, text);
-    if (main.parsed.diagnostics.length > 0) return;
+    if (main.parsed.diagnostics.length > 0) return false;
     this.#documents.delete(uri);
     this.#documents.set(uri, document);
     const [oldest] = this.#documents.keys();
     if (this.#documents.size > MAX_DOCUMENTS && oldest !== undefined) this.forget(oldest);
+    return true;
   }
 
   forget(uri: string): void {
