@@ -14,6 +14,7 @@ export {
 } from './lsp/errors.ts';
 export { LastGoodAnswers } from './lsp/last-good-answers.ts';
 export { LspProcess, type LspState } from './lsp/lsp-process.ts';
+export { lowerPriority } from './lsp/priority.ts';
 export type { LspInitialization } from './lsp/workspace.ts';
 export { ParseError } from './parse/errors.ts';
 export { parse } from './parse/parse.ts';

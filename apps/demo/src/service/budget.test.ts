@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { LIMITS } from '../http/schemas.ts';
 import { MAX_OUTPUT_BYTES, MAX_STEPS } from '../workers/perform.ts';
-import { CLIENT_LIMIT, DEMO_SETTINGS, WORK_BUDGET, WORKERS } from './settings.ts';
+import { CLIENT_LIMIT, DEMO_SETTINGS, EDITORS, WORK_BUDGET, WORKERS } from './settings.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 
@@ -43,8 +43,8 @@ describe('what a client may cost', () => {
     const { ast, protocols } = DEMO_SETTINGS.bulkheads ?? {};
     const [compilers = 0, checkers = 0] = [ast?.limit, protocols?.limit];
     expect(compilers).toBeGreaterThanOrEqual(2);
-    expect(WORKERS).toBe(compilers + checkers);
-    const most = Math.max(1, Math.floor(compilers * (ast?.share ?? 1))) + checkers;
+    expect(WORKERS).toBe(compilers + checkers + EDITORS);
+    const most = Math.max(1, Math.floor(compilers * (ast?.share ?? 1))) + checkers + EDITORS;
     expect(most).toBeLessThan(WORKERS);
   });
 });

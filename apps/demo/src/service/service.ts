@@ -83,6 +83,9 @@ const HEALTH_REFRESH_MS = 5_000;
 /** Time that the registry gets to exit, in milliseconds. Acknowledged writes are already durable. */
 const REGISTRY_STOP_MS = 2_000;
 
+/** Time that the language server gets to start, in milliseconds: on a busy machine everything starts at once. */
+const LSP_START_MS = 60_000;
+
 /** Starts the child processes and wraps them in policies; resolves when the service is ready. */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { log } = options;
@@ -117,10 +120,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const access = registryAccess(registry.url, tap);
     const lsp = lspAccess({
       initialization: { packages: await standardLibrary(access, registry.url, log) },
+      workers,
       onExit: (reason) => log(`language server: ${reason} Restarting.`),
     });
-    undo.push(() => lsp.process.close());
-    await lsp.process.start();
+    undo.push(() => lsp[Symbol.asyncDispose]());
+    await lsp.process.start({ timeoutMs: LSP_START_MS });
     await working;
     options.signal?.throwIfAborted();
 

@@ -6,8 +6,11 @@ const COMPILERS = Math.min(8, Math.max(2, availableParallelism()));
 /** Protocol checks at the same time. */
 const CHECKERS = 1;
 
-/** Processes that work on programs: one for each call that the bulkheads let through. */
-export const WORKERS: number = COMPILERS + CHECKERS;
+/** Answers to editors at the same time while the language server is away. */
+export const EDITORS = 1;
+
+/** Processes that work on programs: one for each call that is let through. */
+export const WORKERS: number = COMPILERS + CHECKERS + EDITORS;
 
 /** What one job may use: time in milliseconds from its start, and heap of its process in mebibytes. */
 export const WORK_BUDGET = { timeMs: 3_000, memoryMb: 128 } as const;
@@ -35,7 +38,8 @@ export const DEMO_SETTINGS: HardeningOverrides = {
   bulkheads: {
     ast: { limit: COMPILERS, share: SHARE, maxQueue: MAX_QUEUE },
     protocols: { limit: CHECKERS, share: SHARE, maxQueue: MAX_QUEUE },
-    registry: { share: SHARE, maxQueue: MAX_QUEUE },
+    // It answers one request after the other: what waits there waits in no fair order.
+    registry: { limit: 8, share: SHARE, maxQueue: MAX_QUEUE },
     // The server works on one request at a time; the next one is on its way meanwhile.
     lsp: { limit: 2, share: SHARE, maxQueue: MAX_QUEUE },
   },

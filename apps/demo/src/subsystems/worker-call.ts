@@ -10,12 +10,13 @@ import type { RunOptions } from '../workers/pool.ts';
  */
 const USEFUL_MS = 1_000;
 
-/** How a job belongs to a guarded call: its signal, and its wait for a worker as a wait of our own. */
+/** How a job belongs to a guarded call: its signal, its client, and its wait for a worker as a wait of our own. */
 export function workerCall(context: PortContext, clock: Clock = systemClock): RunOptions {
-  const { signal, deadline = Number.POSITIVE_INFINITY } = context;
+  const { signal, key: client, deadline = Number.POSITIVE_INFINITY } = context;
   if (!isCall(context)) return { signal };
   return {
     signal,
+    client,
     awaitTurn: (turn) =>
       context.awaitCapacity(async () => {
         if (deadline - clock.monotonic() >= USEFUL_MS) return await turn();

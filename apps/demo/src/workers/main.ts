@@ -1,5 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import type { Assignment, Report } from './messages.ts';
+import { endWithParent } from './parent.ts';
 import { perform, warmUp } from './perform.ts';
 import { encodeError } from './wire-errors.ts';
 
@@ -21,6 +22,7 @@ const report = (message: Report): void => {
   process.send?.(message, undefined, undefined, () => undefined);
 };
 
+endWithParent();
 // The service ends its workers itself: a terminal signals the whole process group.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);

@@ -1,5 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { safeLines } from '@temper/core/policy';
+import { Debts } from './debts.ts';
 import {
   ToolchainBugError,
   WorkerCrashError,
@@ -40,6 +41,13 @@ interface PoolOptions {
 export interface RunOptions {
   /** Cancels the job. */
   readonly signal: AbortSignal;
+  /**
+   * Who the job is for. While a worker is replaced that ended during a job of this client, its other jobs
+   * wait: the others find as many workers as if it were still busy.
+   *
+   * @defaultValue nobody's
+   */
+  readonly client?: string | undefined;
   /** Runs the wait for a worker. @defaultValue as it is */
   readonly awaitTurn?: (turn: () => Promise<WorkerProcess>) => Promise<WorkerProcess>;
 }
@@ -88,6 +96,9 @@ export class WorkerPool implements AsyncDisposable {
   readonly #replaced: Replacements = { time: 0, memory: 0, abandoned: 0, full: 0, crash: 0 };
   /** Why this pool ended a worker. */
   readonly #reasons = new WeakMap<WorkerProcess, keyof Replacements>();
+  /** Resolves when the worker has ended and another can take a job in its place. */
+  readonly #successions = new WeakMap<WorkerProcess, Promise<void>>();
+  readonly #debts = new Debts();
   #jobs = 0;
   #failedStarts = 0;
   #closing: Promise<void> | undefined;
@@ -133,13 +144,16 @@ export class WorkerPool implements AsyncDisposable {
   run<K extends JobKind>(
     kind: K,
     jobOf: () => Jobs[K]['input'],
-    { signal, awaitTurn = (turn) => turn() }: RunOptions,
+    { signal, client, awaitTurn = (turn) => turn() }: RunOptions,
   ): Promise<Jobs[K]['result']> {
     return jobSpan(kind, async (span) => {
-      const worker = await awaitTurn(() => this.#turns.take(signal));
+      const worker = await awaitTurn(() => {
+        const take = (): Promise<WorkerProcess> => this.#turns.take(signal);
+        return this.#debts.settled(client, signal)?.then(take) ?? take();
+      });
       span.begins();
       this.#jobs += 1;
-      const working = this.#work(worker, { kind, input: jobOf() }, signal);
+      const working = this.#work(worker, { kind, input: jobOf() }, signal, client);
       this.#busy.set(worker, working.over);
       const outcome = await working.outcome;
       if (outcome.ok) return outcome.value as Jobs[K]['result'];
@@ -179,6 +193,7 @@ export class WorkerPool implements AsyncDisposable {
     worker: WorkerProcess,
     job: Job,
     signal: AbortSignal,
+    client: string | undefined,
   ): { readonly outcome: Promise<WireOutcome>; readonly over: Promise<void> } {
     const { budget, abandonedMs = ABANDONED_MS } = this.#options;
     const { timeMs, memoryMb } = budget;
@@ -202,6 +217,7 @@ export class WorkerPool implements AsyncDisposable {
     // Nothing is kept on a promise of the worker, which outlives many jobs.
     const done = worker.assign(job).then(({ end, outcome }): WireOutcome => {
       if (end === undefined) return outcome;
+      this.#debts.add(client, this.#successions.get(worker));
       if (end.outOfMemory) throw new WorkLimitError('memory', memoryMb);
       if (this.#reasons.get(worker) === 'time') throw new WorkLimitError('time', timeMs);
       throw new WorkerCrashError(job.kind);
@@ -235,11 +251,12 @@ export class WorkerPool implements AsyncDisposable {
       this.#failedStarts = 0;
       this.#turns.offer(worker);
     });
-    void this.#replaceAfter(worker);
+    this.#successions.set(worker, this.#succeed(worker));
     return worker;
   }
 
-  async #replaceAfter(worker: WorkerProcess): Promise<void> {
+  /** Replaces a worker when it has ended. Resolves when the next one can take a job, or has ended too. */
+  async #succeed(worker: WorkerProcess): Promise<void> {
     const end = await worker.ended;
     const wasReady = await worker.ready;
     this.#workers.delete(worker);
@@ -252,11 +269,8 @@ export class WorkerPool implements AsyncDisposable {
     }
     const { first, most } = RESTART_MS;
     const waitMs = wasReady ? 0 : Math.min(most, first * 2 ** this.#failedStarts);
-    const again = (): void => {
-      if (this.#closing === undefined) this.#add();
-    };
-    if (waitMs === 0) again();
-    else setTimeout(again, waitMs).unref();
+    if (waitMs > 0) await sleep(waitMs, undefined, { ref: false });
+    if (this.#closing === undefined) await this.#add().ready;
   }
 
   #note(worker: WorkerProcess, { outOfMemory, text }: WorkerEnd): void {

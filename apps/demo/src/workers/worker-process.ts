@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { getPriority, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { lowerPriority } from '@temper/parsercraft';
 import type { Job } from './jobs.ts';
 import type { Assignment, Report, WireOutcome } from './messages.ts';
 
@@ -20,9 +20,8 @@ export type JobResult =
 /** Memory of a worker that its programs cannot use up, in mebibytes: short-lived objects. */
 const YOUNG_MB = 16;
 const KEPT_LOG = 4_096;
-/** Of the niceness of the service, whose greatest value is that of the system. */
-const LESS_PRIORITY = 5;
-const LOWEST_PRIORITY = 19;
+/** On a busy machine the service comes before the programs of its clients: steps of niceness. */
+export const LESS_PRIORITY = 5;
 const MAIN = fileURLToPath(
   new URL(`./main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url),
 );
@@ -33,16 +32,6 @@ export interface WorkerProgram {
   readonly file?: string;
   /** Limit of the heap, in mebibytes. */
   readonly memoryMb: number;
-}
-
-/** On a busy machine the service comes before the programs of its clients. */
-function yieldTo(pid: number | undefined): void {
-  try {
-    if (pid !== undefined)
-      setPriority(pid, Math.min(LOWEST_PRIORITY, getPriority() + LESS_PRIORITY));
-  } catch {
-    // It has ended already, or the system does not allow it.
-  }
 }
 
 /** One worker: a child process that does one job at a time. */
@@ -65,6 +54,8 @@ export class WorkerProcess {
       execArgv: [
         '--permission',
         '--allow-fs-read=*',
+        // For the thread that ends the worker with the service.
+        '--allow-worker',
         '--disable-warning=ExperimentalWarning',
         '--expose-gc',
         `--max-old-space-size=${memoryMb}`,
@@ -75,7 +66,7 @@ export class WorkerProcess {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     this.#child = child;
-    yieldTo(child.pid);
+    lowerPriority(child.pid, LESS_PRIORITY);
     let [log, outOfMemory] = ['', false];
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       // A stack of any length follows.

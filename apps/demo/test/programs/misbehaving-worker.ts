@@ -1,4 +1,5 @@
 import type { Assignment, Report } from '../../src/workers/messages.ts';
+import { endWithParent } from '../../src/workers/parent.ts';
 
 /** A worker that does what the source of a program names. */
 const DEEDS: Readonly<Record<string, () => unknown>> = {
@@ -24,6 +25,7 @@ const send = (report: Report): void => {
   process.send?.(report);
 };
 
+endWithParent();
 process.on('SIGTERM', () => undefined);
 process.on('message', (assignment: Assignment) => {
   if (assignment === 'end') process.exit();

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { alive, type DemoProcess, runDemo, until } from './demo-process.ts';
 
+const HANGING = fileURLToPath(new URL('../programs/service-of-a-hanging-job.ts', import.meta.url));
 const ARGS = ['--scenario', 'registry-outage', '--once', '--json'];
 
 /** Waits for the two children, the registry and the language server. */
@@ -35,6 +39,17 @@ describe('the exit of the demo process', () => {
     demo.child.kill('SIGKILL');
     expect(await demo.exited).toEqual({ code: null, signal: 'SIGKILL' });
     await expectGone(children);
+  });
+
+  it('leaves no worker whose job hangs when it gets SIGKILL', async () => {
+    const service = spawn(process.execPath, [HANGING], { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void service.kill('SIGKILL'));
+    const [line] = (await once(service.stdout, 'data')) as [Buffer];
+    const worker = Number(line.toString());
+    expect(alive(worker)).toBe(true);
+    service.kill('SIGKILL');
+    await once(service, 'exit');
+    await until(() => !alive(worker), 5_000, 'the end of the worker');
   });
 
   it.each([150, 400, 700, 1_000, 1_400])(

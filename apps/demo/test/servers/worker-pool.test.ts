@@ -19,7 +19,7 @@ interface Started {
   readonly pool: WorkerPool;
   readonly lines: string[];
   /** Gives a worker something to do; resolves with its process id. */
-  readonly ask: (deed: string, signal?: AbortSignal) => Promise<string>;
+  readonly ask: (deed: string, signal?: AbortSignal, client?: string) => Promise<string>;
 }
 
 async function started(
@@ -33,9 +33,9 @@ async function started(
   const pool = new WorkerPool({ size, budget: { ...ROOMY, ...budget }, file, log, abandonedMs });
   onTestFinished(() => pool.close());
   await pool.start();
-  const ask = async (source: string, signal = never): Promise<string> => {
+  const ask = async (source: string, signal = never, client?: string): Promise<string> => {
     const input = { source, language: { bundled: 'core' }, packages: new Map() } as const;
-    return (await pool.run('c', () => input, { signal })).c;
+    return (await pool.run('c', () => input, { signal, client })).c;
   };
   return { pool, lines, ask };
 }
@@ -165,6 +165,32 @@ describe('a pool of workers', () => {
     const before = await ask('answer');
     process.kill(Number(before), 'SIGKILL');
     await expect.poll(() => ask('answer').catch(() => before)).not.toBe(before);
+  });
+
+  it('lets a client wait whose job cost a worker, until it is replaced; others find the rest', async () => {
+    const { ask, pool } = await started(2);
+    const order: string[] = [];
+    const seen = (name: string) => (): void => void order.push(name);
+    expect(await failure(ask('exit', never, 'costly'))).toBeInstanceOf(WorkerCrashError);
+    // One of the two is left, and its client has asked first.
+    const again = ask('answer', never, 'costly').then(seen('costly'));
+    const others = ['another', undefined].map((client) =>
+      ask('answer', never, client).then(seen('other')),
+    );
+    await Promise.all([again, ...others]);
+    expect(order).toEqual(['other', 'other', 'costly']);
+    expect(pool.stats()).toMatchObject({ idle: 2, waiting: 0 });
+    await ask('answer', never, 'costly');
+  });
+
+  it('a client that waits for a worker to be replaced may leave', async () => {
+    const { ask } = await started(2);
+    await failure(ask('exit', never, 'costly'));
+    const leave = new AbortController();
+    const waiting = failure(ask('answer', leave.signal, 'costly'));
+    leave.abort(new Error('gone'));
+    expect(await waiting).toMatchObject({ message: 'gone' });
+    expect(await failure(ask('answer', leave.signal, 'costly'))).toMatchObject({ message: 'gone' });
   });
 
   it('waits for the job that runs when it is closed, and fails those that wait', async () => {

@@ -12,6 +12,7 @@ import {
   LspTimeoutError,
   LspUnavailableError,
 } from './errors.ts';
+import { lowerPriority } from './priority.ts';
 import { RestartBudget } from './restart-budget.ts';
 import { ownServer, type ServerCommand, ServerProcess } from './server-process.ts';
 import type { LspInitialization } from './workspace.ts';
@@ -38,6 +39,12 @@ export interface LspProcessOptions {
    * @defaultValue 2000
    */
   readonly closeTimeoutMs?: number;
+  /**
+   * Steps of niceness by which the server has a lower priority than this process.
+   *
+   * @defaultValue 0
+   */
+  readonly lessPriority?: number;
   /** Called when the server process exits unexpectedly. */
   readonly onExit?: (error: LspExitError) => void;
   /** Called for every notification from the server. */
@@ -217,6 +224,7 @@ export class LspProcess implements AsyncDisposable {
     this.#starts += 1;
     this.#state = 'starting';
     const server = new ServerProcess(this.#options.server ?? ownServer(), this.#options.onLog);
+    lowerPriority(server.pid, this.#options.lessPriority ?? 0);
     const run: Run = { server, ready: this.#greet(server) };
     this.#run = run;
     // Callers that await `ready` get the rejection; without callers it must not be unhandled.
