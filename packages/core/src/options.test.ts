@@ -8,6 +8,9 @@ import {
   checkOneOf,
   checkType,
   type NumberRange,
+  nameRule,
+  numberRule,
+  resolveOptions,
   show,
 } from './options.ts';
 
@@ -117,3 +120,70 @@ describe('checkKnown', () => {
     );
   });
 });
+
+describe('options of other forms than literals', () => {
+  interface Options {
+    readonly name?: string;
+    readonly limitMs?: number;
+  }
+  const resolve = (options: object) =>
+    resolveOptions<Options>(
+      'policy',
+      options as Options,
+      { name: 'policy', limitMs: 5 },
+      { name: nameRule, limitMs: numberRule({ min: 0 }) },
+    );
+
+  class Settings {
+    get limitMs(): number {
+      return 7;
+    }
+    toString(): string {
+      return 'settings';
+    }
+  }
+
+  it.each<[string, object]>([
+    ['inherited', Object.create({ limitMs: 7 })],
+    [
+      'inherited by an object without a prototype',
+      Object.create(Object.assign(Object.create(null), { limitMs: 7 })),
+    ],
+    ['accessors of a class', new Settings()],
+    ['frozen', Object.freeze({ limitMs: 7 })],
+    ['a proxy', new Proxy({ limitMs: 7 }, {})],
+    ['read once', once({ limitMs: 7 })],
+  ])('count when they are %s', (_, options) => {
+    expect(resolve(options)).toEqual({ name: 'policy', limitMs: 7 });
+  });
+
+  it('are held to their rules, and refused when they are unknown, where they are inherited too', () => {
+    expect(() => resolve(Object.create({ limitMs: -1 }))).toThrow('limitMs must be');
+    expect(() => resolve(Object.create({ limit: 1 }))).toThrow("unknown option 'limit'");
+  });
+
+  it('are not what somebody has added to Object.prototype', () => {
+    const prototype = Object.prototype as { limitMs?: number; limit?: number };
+    try {
+      prototype.limitMs = 1;
+      prototype.limit = 1;
+      expect(resolve({})).toEqual({ name: 'policy', limitMs: 5 });
+      expect(resolve({ limitMs: 7 })).toEqual({ name: 'policy', limitMs: 7 });
+    } finally {
+      delete prototype.limitMs;
+      delete prototype.limit;
+    }
+  });
+});
+
+/** Options that can be read once each: a second answer of a getter could be another one than was checked. */
+function once(options: object): object {
+  const read = new Set<string | symbol>();
+  return new Proxy(options, {
+    get(target, name, self) {
+      if (Object.hasOwn(target, name) && read.has(name)) throw new Error(`${String(name)}, again`);
+      read.add(name);
+      return Reflect.get(target, name, self);
+    },
+  });
+}

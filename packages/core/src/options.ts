@@ -120,11 +120,16 @@ export function checkKnown(owner: string, options: unknown, known: readonly stri
     const got = Array.isArray(options) ? show(options) : safeText(tag, 60);
     throw new TypeError(`${owner}: options must be an object like { name }, got ${got}.`);
   }
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) {
+  for (const key in options) {
+    if (!known.includes(key) && isGiven(options, key)) {
       throw new TypeError(`${owner}: unknown option ${show(key)}; known are ${known.join(', ')}.`);
     }
   }
+}
+
+/** Whether options have a property, of their own or inherited. What is on `Object.prototype` is meant for nobody. */
+function isGiven(options: object, key: string): boolean {
+  return Object.hasOwn(options, key) || !(key in Object.prototype);
 }
 
 /** A value as it appears in a message: strings quoted, short and scrubbed. Never throws. */
@@ -214,11 +219,14 @@ export function resolveOptions<O extends object, Unset extends keyof O = never>(
   rules: { readonly [K in keyof O]-?: OptionRule },
 ): Resolved<O, Unset> {
   checkKnown(owner, options, Object.keys(rules));
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  for (const each of given) {
-    const [option, value] = each;
+  const given: Record<string, unknown> = {};
+  // Read by name, so that options are also those that a class has as accessors, or that are inherited.
+  for (const option of Object.keys(rules)) {
+    if (!isGiven(options, option)) continue;
+    const value: unknown = options[option as keyof O];
+    if (value === undefined) continue;
     const answer = rules[option as keyof O](owner, option, value);
-    if (answer instanceof Replaced) each[1] = answer.value;
+    given[option] = answer instanceof Replaced ? answer.value : value;
   }
-  return { ...defaults, ...Object.fromEntries(given) } as Resolved<O, Unset>;
+  return { ...defaults, ...given } as Resolved<O, Unset>;
 }

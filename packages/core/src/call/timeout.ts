@@ -71,7 +71,7 @@ export function runWithTimeout<T>(
       else discardBody(error);
     };
     try {
-      follow(operation(scope), resolved, rejected);
+      nativePromise(operation(scope)).then(resolved as (value: Awaited<T>) => void, rejected);
     } catch (error) {
       rejected(error);
     }
@@ -89,23 +89,18 @@ function made(create: () => Error): unknown {
 const { then } = Promise.prototype;
 
 /**
- * Calls one of both with what becomes of `result`. A native promise is followed at once; `await` adopts
- * a thenable of any make exactly once.
+ * What becomes of `result`, as one native promise: itself where it is one, so that nothing is allocated. A
+ * thenable of any make is adopted exactly once; a subclass, or a promise with a `then` of its own, is as foreign
+ * as that. A proxy of a promise, which cannot be followed, becomes a rejection with a `TypeError`.
  *
- * @throws {TypeError} on a proxy of a promise, which cannot be followed
+ * @throws what a hostile getter of `constructor` or `then` throws
  */
-function follow<T>(
-  result: T | PromiseLike<T>,
-  resolved: (value: T) => void,
-  rejected: (error: unknown) => void,
-): void {
-  const native =
-    result instanceof Promise && result.constructor === Promise && result.then === then;
-  const promise = native ? (result as Promise<T>) : adopt(result);
-  promise.then(resolved, rejected);
+export function nativePromise<T>(result: T | PromiseLike<T>): Promise<Awaited<T>> {
+  const promise = Promise.resolve(result);
+  return promise.then === then ? promise : adopt(promise);
 }
 
-async function adopt<T>(value: T | PromiseLike<T>): Promise<T> {
+async function adopt<T>(value: Promise<T>): Promise<T> {
   return await value;
 }
 

@@ -165,23 +165,31 @@ describe('with apply', () => {
     expect(await until(world, 'undone')).toMatchObject({ reason: 'guard became worse' });
   });
 
-  it('waits for an apply that returns a promise, and takes a rejection for no change', async () => {
-    let settle = { resolve: () => {}, reject: (_: unknown) => {} };
-    const apply = () => new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
-    const world = setUp({ apply, bounds: { maxAttempts: [1, 4] } });
-    await world.run(900);
-    expect([world.changes, world.tuner.settings]).toEqual([[], SETTINGS]);
-    settle.reject(new Error('refused'));
-    await world.clock.advance(0);
-    expect(world.changes).toMatchObject([
-      { outcome: 'failed', after: SETTINGS, error: new Error('refused') },
-    ]);
-    await world.run(8000);
-    settle.resolve();
-    await world.clock.advance(0);
-    expect(outcomes(world.changes)).toEqual(['failed maxAttempts', 'applied maxAttempts']);
-    expect(world.tuner.settings.maxAttempts).toBe(2);
-  });
+  it.each([
+    ['promise', (promise: Promise<void>) => promise],
+    // biome-ignore lint/suspicious/noThenProperty: a thenable
+    ['thenable', (promise: Promise<void>) => ({ then: promise.then.bind(promise) })],
+  ] as const)(
+    'waits for an apply that returns a %s, and takes a rejection for no change',
+    async (_, as) => {
+      let settle = { resolve: () => {}, reject: (_: unknown) => {} };
+      const apply = () =>
+        as(new Promise<void>((resolve, reject) => (settle = { resolve, reject }))) as Promise<void>;
+      const world = setUp({ apply, bounds: { maxAttempts: [1, 4] } });
+      await world.run(900);
+      expect([world.changes, world.tuner.settings]).toEqual([[], SETTINGS]);
+      settle.reject(new Error('refused'));
+      await world.clock.advance(0);
+      expect(world.changes).toMatchObject([
+        { outcome: 'failed', after: SETTINGS, error: new Error('refused') },
+      ]);
+      await world.run(8000);
+      settle.resolve();
+      await world.clock.advance(0);
+      expect(outcomes(world.changes)).toEqual(['failed maxAttempts', 'applied maxAttempts']);
+      expect(world.tuner.settings.maxAttempts).toBe(2);
+    },
+  );
 
   it('takes an apply that throws for no change, and tells it', async () => {
     const audit = { record: vi.fn() };

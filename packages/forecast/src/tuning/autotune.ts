@@ -253,7 +253,8 @@ class Tuner implements Autotuner, CallHost {
     this.#applying = true;
     try {
       const result: unknown = apply?.(settings, change);
-      if (result instanceof Promise) void result.then(done).catch(threw);
+      const isPlain = typeof result !== 'object' || result === null;
+      if (!isPlain) void Promise.resolve(result).then(done).catch(threw);
       else done();
     } catch (error) {
       threw(error);

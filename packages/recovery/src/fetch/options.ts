@@ -330,10 +330,11 @@ export function resolveHttpOptions(
   };
 }
 
-/** `undefined` is the same as absent. */
+/** `undefined` is the same as absent. Options may be inherited. */
 function withDefaults<O extends object>(options: O, defaults: O): O {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...Object.fromEntries(given) };
+  const all = { ...defaults };
+  for (const name in options) if (options[name] !== undefined) all[name] = options[name];
+  return all;
 }
 
 /**

@@ -1,7 +1,8 @@
+import { types } from 'node:util';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { cached, chaos, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
-import { KINDS } from './catalogue.ts';
+import { KIND_NAMES, KINDS } from './catalogue.ts';
 import { ERROR, FOREIGN_PROMISES, type ForeignPromise, VALUE } from './foreign-promises.ts';
 
 const unhandled = vi.fn();
@@ -17,6 +18,10 @@ afterAll(async () => {
   expect(unhandled).not.toHaveBeenCalled();
   expect(uncaught).not.toHaveBeenCalled();
 });
+
+/** Whether a promise is a native one, which nobody else has changed. */
+const isOwn = (value: unknown): boolean =>
+  types.isPromise(value) && !types.isProxy(value) && Reflect.ownKeys(value).length === 0;
 
 const LATE_MS = 20;
 const LIMIT_MS = 500;
@@ -82,6 +87,7 @@ describe.each(Object.entries(POLICIES))('%s around an operation whose promise', 
       const policy = build(clock);
       const operation = vi.fn(() => create(promise, clock));
       const call = policy.execute(operation, { timeoutMs: LIMIT_MS });
+      expect(isOwn(call)).toBe(true);
       const times = kind === 'timeout' && promise.settles === 'pending';
       const end = times
         ? expect.objectContaining({ code: 'OPERATION_TIMEOUT' })
@@ -92,6 +98,27 @@ describe.each(Object.entries(POLICIES))('%s around an operation whose promise', 
       if (kind === 'timeout') {
         expect(policy.stats()).toMatchObject({ calls: { timeout: times ? 1 : 0 } });
       }
+    },
+  );
+});
+
+describe.each(KIND_NAMES)('%s, without options,', (kind) => {
+  it.each(FOREIGN_PROMISES.map((each) => [each.what, each] as const))(
+    'returns a promise of its own when that of the operation %s',
+    async (_, promise) => {
+      const clock = new ManualClock();
+      for (const inner of [[], [KINDS.gcra(clock)]]) {
+        const policy = pipeline({ clock }, KINDS[kind](clock), ...(kind === 'gcra' ? [] : inner));
+        const wrapped = policy.wrap(() => create(promise, clock));
+        for (const call of [policy.execute(() => create(promise, clock)), wrapped()]) {
+          expect(isOwn(call)).toBe(true);
+          Promise.prototype.catch.call(call, () => {});
+        }
+      }
+      const alone = KINDS[kind](clock).execute(() => create(promise, clock));
+      expect(isOwn(alone)).toBe(true);
+      Promise.prototype.catch.call(alone, () => {});
+      await clock.advance(10 * LIMIT_MS);
     },
   );
 });

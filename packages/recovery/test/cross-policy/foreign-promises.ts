@@ -146,6 +146,15 @@ export const FOREIGN_PROMISES: readonly ForeignPromise[] = [
       }),
   },
   {
+    what: 'is a native promise with a then of its own',
+    settles: 'value',
+    create: () =>
+      Object.assign(Promise.resolve(VALUE), {
+        // biome-ignore lint/suspicious/noThenProperty: calls back at once, and returns no promise
+        then: (resolve: Settle) => void resolve(VALUE),
+      }) as never,
+  },
+  {
     what: 'is a frozen promise',
     settles: 'value',
     create: () => Object.freeze(Promise.resolve(VALUE)),
