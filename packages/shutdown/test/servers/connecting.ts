@@ -41,13 +41,15 @@ export interface ClosingOptions {
   readonly to: string;
   /** Each connects again until it is refused. */
   readonly clients: number;
+  /** Requests of each, in the mean, before the service is told to end. */
+  readonly requests?: number;
   /** A command that runs the service, with its arguments. */
   readonly prefix?: readonly string[];
 }
 
 /** Starts a service and clients that connect for every request, and sends it SIGTERM. */
 export async function closeUnderConnections(options: ClosingOptions): Promise<Ends> {
-  const { host, to, clients, prefix = [] } = options;
+  const { host, to, clients, requests = 3, prefix = [] } = options;
   const node = [process.execPath, '--input-type=module', '--eval', SERVICE, host];
   const [command = '', ...args] = [...prefix, ...node];
   const service = spawn(command, args, {
@@ -62,7 +64,7 @@ export async function closeUnderConnections(options: ClosingOptions): Promise<En
     do {
       end = await request(to, port);
       ends[end]++;
-      if (++open === 3 * clients) service.kill('SIGTERM');
+      if (++open === requests * clients) service.kill('SIGTERM');
     } while (end !== 'refused');
   };
   await Promise.all([once(service, 'exit'), ...Array.from({ length: clients }, client)]);
