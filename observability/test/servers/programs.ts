@@ -47,7 +47,6 @@ export const PROMTOOL: string | undefined = findProgram('promtool');
 const built = (name: string): string =>
   join(process.env.TEMPER_BIN ?? join(homedir(), '.cache/temper/bin'), name);
 export const PROMTOOL_3: string | undefined = findProgram(built('promtool3'));
-export const PROMETHEUS_3: string | undefined = findProgram(built('prometheus3'));
 export const PINT: string | undefined = findProgram(built('pint'), 'pint');
 export const ALERTMANAGER: string | undefined = findProgram(
   'prometheus-alertmanager',
@@ -127,8 +126,7 @@ export async function eventually<T>(
   what: string,
   limitMs = 30_000,
 ): Promise<T> {
-  const patientMs = limitMs * PATIENCE;
-  const until = performance.now() + patientMs;
+  const until = performance.now() + limitMs * PATIENCE;
   let last: unknown;
   while (performance.now() < until) {
     try {
@@ -140,7 +138,7 @@ export async function eventually<T>(
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error(
-    `Timed out after ${patientMs} ms waiting for ${what}.${last === undefined ? '' : ` ${last}`}`,
+    `Timed out after ${limitMs} ms waiting for ${what}.${last === undefined ? '' : ` ${last}`}`,
   );
 }
 

@@ -124,8 +124,7 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
     signals: CIRCUIT,
     labels: ['policy'],
     after: 2,
-    // It outlives the alerts that it inhibits.
-    until: 8,
+    until: 2,
     // One of fifty is the matter of TemperCircuitOpenOnInstance.
     expected: { ...STATE, oneOfFifty: false },
   },

@@ -341,8 +341,7 @@ class Cached extends PolicyBase implements CachedPolicy {
   }
 
   override describe(): PolicyDescription {
-    const { reserveMs, singleFlight } = this.#options;
-    return { kind: 'cached', maxReserveMs: reserveMs, sharesRuns: singleFlight };
+    return { kind: 'cached' };
   }
 
   stats(): CachedStats {

@@ -7,6 +7,9 @@ const unsent = new WeakSet<object>();
 /** What an attempt failed with after which the request cannot be sent again. */
 const last = new WeakSet<object>();
 
+/** What an attempt failed with because the caller's body could not be read. */
+const callers = new WeakSet<object>();
+
 /** Most errors that are looked at in a chain of causes. */
 const MAX_DEPTH = 8;
 
@@ -15,6 +18,16 @@ export function noteFailed(failure: unknown, route: Route, repeatable: boolean):
   if (typeof failure !== 'object' || failure === null) return;
   if (!repeatable) last.add(failure);
   if (isError(failure) && neverSent(failure, route)) unsent.add(failure);
+}
+
+/** Notes that an attempt has failed because its body could not be read, which is not its origin's fault. */
+export function noteUnreadable(failure: unknown): void {
+  if (typeof failure === 'object' && failure !== null) callers.add(failure);
+}
+
+/** Whether an attempt failed because its body could not be read. */
+export function isUnreadable(failure: unknown): boolean {
+  return callers.has(failure as object);
 }
 
 /** Whether the attempt that failed with this was the last that the request allows. */

@@ -52,16 +52,19 @@ function make(overrides: Partial<DispatchHandler> = {}) {
   const settled: unknown[] = [];
   const attempt = new DispatchAttempt(
     {
-      handler,
-      relay,
-      begun: (context) => begun.push(context),
-      data: (chunk) => handler.onResponseData?.(relay, chunk),
-      ended: (trailers) => handler.onResponseEnd?.(relay, trailers),
-      broken: (error) => handler.onResponseError?.(relay, error),
+      host: {
+        relay,
+        tell: (event) => event(handler, relay),
+        begun: (context) => begun.push(context),
+        data: (chunk) => handler.onResponseData?.(relay, chunk),
+        ended: (trailers) => handler.onResponseEnd?.(relay, trailers),
+        broken: (error) => handler.onResponseError?.(relay, error),
+      },
+      resolve: () => settled.push('head'),
+      reject: (error) => settled.push((error as Error).message),
+      unsent: () => settled.push('unsent'),
     },
     { call: new Call(), origin: route.asked, route },
-    () => settled.push('head'),
-    (error) => settled.push((error as Error).message),
   );
   const connection = new Connection();
   return { told, relay, aborts, begun, route, settled, attempt, connection };
@@ -177,7 +180,8 @@ describe('an attempt', () => {
     const { begun, attempt, connection } = make();
     attempt.giveUp(why);
     attempt.onRequestStart(connection, null);
-    expect([connection.reason, begun]).toEqual([why, []]);
+    expect(connection.reason).toMatchObject({ name: why.name, message: why.message });
+    expect(begun).toEqual([]);
   });
 
   it('passes early hints on, which are not the response', () => {

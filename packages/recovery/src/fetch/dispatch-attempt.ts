@@ -1,11 +1,13 @@
+import { safeText } from '@temper/core/policy';
 import type { DispatchController, DispatchHandler, DispatchHeaders } from './dispatch-types.ts';
 import type { HttpAttempt } from './http-guard.ts';
 import type { RelayController } from './relay.ts';
 
 /** The exchange that an attempt is part of. */
 export interface AttemptHost {
-  readonly handler: DispatchHandler;
   readonly relay: RelayController;
+  /** Calls the handler of the request. What it throws ends the request. */
+  tell(event: (handler: DispatchHandler, relay: RelayController) => void): void;
   /** The first attempt has begun. */
   begun(context: unknown): void;
   /** A piece of the body of the adopted attempt. */
@@ -13,6 +15,18 @@ export interface AttemptHost {
   ended(trailers: DispatchHeaders): void;
   /** The body of the adopted attempt has broken. */
   broken(error: Error): void;
+}
+
+/** What comes after the headers. */
+type Event = (host: AttemptHost) => void;
+
+/** What an attempt reports to, while somebody may want to know of it. */
+interface Listener {
+  readonly host: AttemptHost;
+  readonly resolve: (attempt: DispatchAttempt) => void;
+  readonly reject: (error: unknown) => void;
+  /** Called when a request that undici has not sent yet is dropped. */
+  readonly unsent: () => void;
 }
 
 interface Head {
@@ -24,34 +38,32 @@ interface Head {
 /**
  * One attempt of a request. It holds the response at its headers until it is known whether there is
  * another attempt; then it passes everything on to the request's handler, or is dropped.
+ *
+ * undici keeps a handler for as long as its request waits for a connection, and cannot be told to give it up.
+ * An attempt that was dropped therefore holds nothing of its exchange.
  */
 export class DispatchAttempt implements DispatchHandler {
-  readonly #host: AttemptHost;
-  /** The attempt of the pipeline. */
-  readonly from: HttpAttempt;
-  readonly #settle: {
-    resolve: (attempt: DispatchAttempt) => void;
-    reject: (error: unknown) => void;
-  };
+  #listener: Listener | undefined;
+  #from: HttpAttempt | undefined;
   #controller: DispatchController | undefined;
-  #aborted: { readonly reason: Error } | undefined;
+  /** What the request was given up for before it was sent. Not the error: its stack trace may hold the call. */
+  #unsent: { readonly name: string; readonly message: string } | undefined;
   #head: Head | undefined;
   #headers: DispatchHeaders | undefined;
   /** What came after the headers while the response was held. */
-  #held: (() => void)[] = [];
+  #held: Event[] = [];
   #state: 'waiting' | 'held' | 'adopted' | 'dropped' = 'waiting';
 
   /** @param from - whose route is told when the request is written */
-  constructor(
-    host: AttemptHost,
-    from: HttpAttempt,
-    resolve: (attempt: DispatchAttempt) => void,
-    reject: (error: unknown) => void,
-  ) {
-    this.#host = host;
-    this.from = from;
+  constructor(listener: Listener, from: HttpAttempt) {
+    this.#listener = listener;
+    this.#from = from;
     from.route.announced = true;
-    this.#settle = { resolve, reject };
+  }
+
+  /** The attempt of the pipeline; `undefined` once this one was dropped. */
+  get from(): HttpAttempt | undefined {
+    return this.#from;
   }
 
   /** The response's status, once there is one. */
@@ -68,57 +80,66 @@ export class DispatchAttempt implements DispatchHandler {
 
   /** The request's handler gets this attempt's response, or what is left of it. */
   adopt(what: 'response' | 'rest'): void {
-    const { handler, relay } = this.#host;
+    const { host } = this.#listener as Listener;
     const { status, headers, message } = this.#head as Head;
     this.#state = 'adopted';
-    if (this.#controller !== undefined) relay.attach(this.#controller);
+    if (this.#controller !== undefined) host.relay.attach(this.#controller);
     try {
-      if (what === 'response') handler.onResponseStart?.(relay, status, headers, message);
-      for (const event of this.#held.splice(0)) event();
+      if (what === 'response') {
+        host.tell((handler, relay) => handler.onResponseStart?.(relay, status, headers, message));
+      }
+      for (const event of this.#held.splice(0)) this.#pass(event);
     } catch (error) {
-      this.#abort(error as Error); // as undici does with a handler that throws
+      this.#controller?.abort(error as Error); // as undici does with a handler that throws
       return;
     }
-    if (!relay.paused) this.#controller?.resume();
+    if (!host.relay.paused) this.#controller?.resume();
   }
 
   /** There is another attempt, or the request has failed: the connection is aborted. */
   drop(reason: Error): void {
     if (this.#state === 'adopted' || this.#state === 'dropped') return;
-    this.#state = 'dropped';
-    this.#held = [];
-    this.#abort(reason);
+    this.cutOff(reason);
   }
 
   /** The body of the adopted response is given up: nothing more is passed on. */
   cutOff(reason: Error): void {
     this.#state = 'dropped';
-    this.#abort(reason);
+    const controller = this.#controller;
+    if (controller === undefined) {
+      const { name = 'AbortError', message = safeText(reason) } = (reason ?? {}) as Partial<Error>;
+      this.#unsent = { name, message };
+      this.#listener?.unsent();
+    }
+    this.#listener = undefined;
+    this.#from = undefined;
+    this.#controller = undefined;
+    this.#held = [];
+    controller?.abort(reason);
   }
 
   /** Fails this attempt, unless its headers have arrived. */
   giveUp(reason: Error): void {
     if (this.#state !== 'waiting') return;
-    this.#settle.reject(reason);
+    this.#listener?.reject(reason);
     this.drop(reason);
   }
 
-  #abort(reason: Error): void {
-    this.#aborted = { reason };
-    this.#controller?.abort(reason);
-  }
-
   /** Passes an event on, keeps it, or drops it, by the state of this attempt. */
-  #pass(event: () => void): void {
-    if (this.#state === 'adopted') event();
+  #pass(event: Event): void {
+    if (this.#listener === undefined) return;
+    if (this.#state === 'adopted') event(this.#listener.host);
     else if (this.#state === 'held') this.#held.push(event);
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
+    if (this.#unsent !== undefined) {
+      controller.abort(Object.assign(new Error(this.#unsent.message), { name: this.#unsent.name }));
+      return;
+    }
     this.#controller = controller;
-    this.from.route.sent = true;
-    if (this.#aborted !== undefined) controller.abort(this.#aborted.reason);
-    else this.#host.begun(context);
+    if (this.#from !== undefined) this.#from.route.sent = true;
+    this.#listener?.host.begun(context);
   }
 
   onResponseStart(
@@ -127,41 +148,43 @@ export class DispatchAttempt implements DispatchHandler {
     headers: DispatchHeaders,
     message?: string,
   ): void {
-    if (this.#state !== 'waiting') return;
+    if (this.#state !== 'waiting' || this.#listener === undefined) return;
     if (status < 200) {
-      const { handler, relay } = this.#host;
-      handler.onResponseStart?.(relay, status, headers, message); // an early hint, not the response
+      // An early hint, not the response.
+      this.#listener.host.tell((handler, relay) =>
+        handler.onResponseStart?.(relay, status, headers, message),
+      );
       return;
     }
     this.#head = { status, headers, message };
     this.#state = 'held';
     controller.pause();
-    this.#settle.resolve(this);
+    this.#listener.resolve(this);
   }
 
   onResponseData(_: DispatchController, chunk: unknown): void {
-    this.#pass(() => this.#host.data(chunk));
+    this.#pass((host) => host.data(chunk));
   }
 
   onResponseEnd(_: DispatchController, trailers: DispatchHeaders): void {
-    this.#pass(() => this.#host.ended(trailers));
+    this.#pass((host) => host.ended(trailers));
   }
 
   onResponseError(_: DispatchController, error: Error): void {
-    if (this.#state === 'waiting') this.#settle.reject(error);
-    else this.#pass(() => this.#host.broken(error));
+    if (this.#state === 'waiting') this.#listener?.reject(error);
+    else this.#pass((host) => host.broken(error));
   }
 
   onResponseStarted(): void {
-    if (this.#state !== 'dropped') this.#host.handler.onResponseStarted?.();
+    this.#listener?.host.tell((handler) => handler.onResponseStarted?.());
   }
 
   onBodySent(chunk: unknown): void {
-    if (this.#state !== 'dropped') this.#host.handler.onBodySent?.(chunk);
+    this.#listener?.host.tell((handler) => handler.onBodySent?.(chunk));
   }
 
   onRequestSent(): void {
-    if (this.#state !== 'dropped') this.#host.handler.onRequestSent?.();
+    this.#listener?.host.tell((handler) => handler.onRequestSent?.());
   }
 }
 

@@ -1,7 +1,9 @@
 import type { CallOptions } from '@temper/core';
 import { listenForAbort, notify, safeText, stopListening } from '@temper/core/policy';
 import { resending } from '../telemetry.ts';
+import { noteUnreadable } from './attempts.ts';
 import { type BodyFace, BodyGuard } from './body-guard.ts';
+import { sourceOfDispatch } from './body-source.ts';
 import { resolveCallOptions } from './call-options.ts';
 import { type AttemptHost, DispatchAttempt, fieldOf } from './dispatch-attempt.ts';
 import type {
@@ -13,16 +15,10 @@ import type {
 import type { GuardedRequest, HttpAttempt, HttpGuard, Repeat } from './http-guard.ts';
 import type { ResolvedHttpOptions } from './options.ts';
 import { RelayController } from './relay.ts';
-import { isSource, Replay } from './replay.ts';
+import { AttemptBody, Replay } from './replay.ts';
+import { onRequestAbort } from './request-signal.ts';
 import type { ResponseHead } from './resume.ts';
-import {
-  hasHeader,
-  IDEMPOTENCY_KEY,
-  isRepeatable,
-  isResumable,
-  isSafe,
-  withHeaders,
-} from './target.ts';
+import { hasHeader, IDEMPOTENCY_KEY, isResumable, isSafe, withHeaders } from './target.ts';
 
 /** Begins the messages of errors. */
 export const OWNER = 'dispatcherInterceptor';
@@ -38,12 +34,12 @@ export interface DispatchedRequest {
 
 /** One request of undici, from its first attempt to the last byte of its response. */
 export class DispatchExchange implements AttemptHost {
-  readonly handler: DispatchHandler;
   readonly relay: RelayController;
   readonly #given: DispatchedRequest;
   readonly #abort = new AbortController();
   readonly #startedAt: number;
   #begun = false;
+  #stopListening = (): void => {};
   #latest: DispatchAttempt | undefined;
   #replay: Replay | undefined;
   #body: BodyGuard<DispatchAttempt> | undefined;
@@ -53,7 +49,6 @@ export class DispatchExchange implements AttemptHost {
   constructor(given: DispatchedRequest) {
     this.#given = given;
     this.#startedAt = given.options.clock.monotonic();
-    this.handler = given.handler;
     this.relay = new RelayController((reason) => this.#abort.abort(reason));
   }
 
@@ -61,6 +56,7 @@ export class DispatchExchange implements AttemptHost {
   async run(): Promise<void> {
     try {
       const { options, guard, request: given } = this.#given;
+      this.#stopListening = onRequestAbort(given.signal, (reason) => this.relay.abort(reason));
       const { signal } = this.#abort;
       const { method, origin, path, body } = given;
       const { retry, ...call } = resolveCallOptions(OWNER, given.call, { method, signal });
@@ -72,9 +68,10 @@ export class DispatchExchange implements AttemptHost {
         repeat: this.#repeats(verb, retry),
         safe: retry !== false && isSafe(verb, (body ?? null) !== null),
       };
-      if (request.repeat !== 'never' && !isRepeatable(body) && isSource(body)) {
+      const source = request.repeat === 'never' ? undefined : sourceOfDispatch(body);
+      if (source !== undefined) {
         const { limits } = guard.counts;
-        this.#replay = new Replay(body, options.maxReplayBytes, () => limits.replay_bytes++);
+        this.#replay = new Replay(source(), options.maxReplayBytes, () => limits.replay_bytes++);
       }
       const repeatable = (): boolean => this.#replay?.repeatable ?? true;
       const send = (from: HttpAttempt): Promise<DispatchAttempt> =>
@@ -86,6 +83,8 @@ export class DispatchExchange implements AttemptHost {
       this.#replay?.release();
       this.#latest?.drop(error as Error);
       this.#fail(error as Error);
+    } finally {
+      this.#stopListening();
     }
   }
 
@@ -99,7 +98,7 @@ export class DispatchExchange implements AttemptHost {
   /** Watches the body of the response that the handler gets. */
   #watch(attempt: DispatchAttempt, asked: GuardedRequest, call: CallOptions): void {
     const { options, guard, request } = this.#given;
-    const { from } = attempt;
+    const from = attempt.from as HttpAttempt; // it was not dropped
     const hasBody = (request.body ?? null) !== null;
     const face: BodyFace<DispatchAttempt> = {
       decodes: false,
@@ -139,7 +138,7 @@ export class DispatchExchange implements AttemptHost {
     this.#skip -= skip;
     if (!this.#counts(() => body.deliver(bytes.length - skip))) return;
     if (skip < bytes.length) {
-      this.#tell(() => this.handler.onResponseData?.(this.relay, bytes.subarray(skip)));
+      this.tell((handler, relay) => handler.onResponseData?.(relay, bytes.subarray(skip)));
     }
     if (!this.relay.paused) body.timers.waiting();
   }
@@ -147,7 +146,7 @@ export class DispatchExchange implements AttemptHost {
   ended(trailers: DispatchHeaders): void {
     if (!this.#counts(() => this.#body?.end())) return;
     this.#body?.timers.stop();
-    this.#tell(() => this.handler.onResponseEnd?.(this.relay, trailers));
+    this.tell((handler, relay) => handler.onResponseEnd?.(relay, trailers));
   }
 
   /** @returns `false` when the rest of the body was not what had been announced: the request has failed */
@@ -188,11 +187,12 @@ export class DispatchExchange implements AttemptHost {
   }
 
   /** An error of the handler ends the request, and is no failure of its origin. */
-  #tell(event: () => void): void {
+  tell(event: (handler: DispatchHandler, relay: RelayController) => void): void {
     try {
-      event();
+      event(this.#given.handler, this.relay);
     } catch (error) {
       this.#handlerFailed = true;
+      this.#abort.abort(error);
       throw error;
     }
   }
@@ -200,13 +200,14 @@ export class DispatchExchange implements AttemptHost {
   #fail(error: Error): void {
     this.#body?.timers.stop();
     const { name } = this.#given.options;
-    notify(name, 'onResponseError', () => this.handler.onResponseError?.(this.relay, error));
+    notify(name, 'onResponseError', () => this.#given.handler.onResponseError?.(this.relay, error));
   }
 
   begun(context: unknown): void {
     if (this.#begun) return;
     this.#begun = true;
-    this.handler.onRequestStart?.(this.relay, context);
+    this.#stopListening(); // from now on the handler aborts
+    this.tell((handler, relay) => handler.onRequestStart?.(relay, context));
   }
 
   /**
@@ -222,26 +223,32 @@ export class DispatchExchange implements AttemptHost {
   ): Promise<DispatchAttempt> {
     const { request, dispatch } = this.#given;
     const { signal, attempt: number } = from.call;
-    const own = {
+    const body = this.#replay && new AttemptBody(this.#replay);
+    const own: Record<PropertyKey, unknown> = {
       ...request,
       headers: withHeaders(request.headers, fields),
       ...(from.origin === asked ? {} : { origin: from.origin }),
-      ...(this.#replay === undefined ? {} : { body: this.#replay.open() }),
+      ...(body === undefined ? {} : { body }),
     };
     return new Promise<DispatchAttempt>((resolve, reject) => {
       const off = (): void => stopListening(signal, onAbort);
-      const attempt = new DispatchAttempt(
-        this,
-        from,
-        (head) => {
+      const listener = {
+        host: this,
+        resolve: (head: DispatchAttempt) => {
           off();
           resolve(head);
         },
-        (error) => {
+        reject: (error: unknown) => {
           off();
+          if (this.#replay?.failed) noteUnreadable(error);
           reject(error);
         },
-      );
+        unsent: () => {
+          body?.release();
+          forget(own);
+        },
+      };
+      const attempt = new DispatchAttempt(listener, from);
       if (this.#body === undefined) this.#latest = attempt;
       const onAbort = (): void => attempt.giveUp(signal.reason as Error);
       listenForAbort(signal, onAbort);
@@ -254,6 +261,13 @@ export class DispatchExchange implements AttemptHost {
     });
   }
 }
+
+/** Undici keeps the options of a request for as long as it waits in a pool. One that was given up needs few. */
+function forget(options: Record<PropertyKey, unknown>): void {
+  for (const key of Reflect.ownKeys(options)) if (!ADDRESS.has(key)) options[key] = undefined;
+}
+
+const ADDRESS: ReadonlySet<PropertyKey> = new Set(['origin', 'path', 'method']);
 
 function headOf({ status = 0, headers = {} }: DispatchAttempt): ResponseHead {
   return {

@@ -53,6 +53,7 @@ export interface DispatchOptions {
   readonly idempotent?: boolean;
   readonly path?: string;
   readonly headers?: unknown;
+  readonly signal?: unknown;
   /** Options of the call, as `fetch` has them. */
   readonly call?: HttpCallOptions;
 }

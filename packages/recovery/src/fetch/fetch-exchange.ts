@@ -1,5 +1,6 @@
 import type { CallOptions } from '@temper/core';
 import { resending } from '../telemetry.ts';
+import { noteUnreadable } from './attempts.ts';
 import { type BodyFace, BodyGuard } from './body-guard.ts';
 import { hasWebBody, ResponseReader, withBody } from './guarded-response.ts';
 import type { GuardedRequest, HttpAttempt, HttpGuard } from './http-guard.ts';
@@ -79,7 +80,13 @@ export class FetchExchange {
     const own: Init = { ...init, ...(await this.#body?.next(signal)), signal };
     if (fields !== undefined) own.headers = added(target.headers, fields);
     const to = origin === target.url.origin ? input : elsewhere(input, target.url, origin);
-    const response = await resending(context.attempt - 1, () => send(to, own));
+    let response: Response;
+    try {
+      response = await resending(context.attempt - 1, () => send(to, own));
+    } catch (error) {
+      if (this.#body?.failed) noteUnreadable(error);
+      throw error;
+    }
     arrived(route, response);
     responses.add(response, { call: context, route, origin });
     return response;

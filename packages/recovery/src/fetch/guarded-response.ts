@@ -176,20 +176,33 @@ function readerOf(response: Response): Reader {
   return (response.body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
 }
 
+type Named = Readonly<Record<string, unknown>>;
+
 /** The properties of a response that its constructor does not take. */
 const OWN = ['url', 'redirected', 'type'] as const;
+/** Those that it does not take all values of: servers send status 999, and reasons that are no bytes. */
+const CHECKED = ['status', 'statusText', 'ok'] as const;
 
 /** The same response, of the same class, with another body. */
 export function withBody(response: Response, body: ReadableStream): Response {
   const { status, statusText, headers } = response;
   const Class = response.constructor as typeof Response;
-  return described(new Class(body, { status, statusText, headers }), response);
+  try {
+    return described(new Class(body, { status, statusText, headers }), valuesOf(response, OWN));
+  } catch {
+    const own = valuesOf(response, [...OWN, ...CHECKED]);
+    return described(new Class(body, { headers }), own);
+  }
 }
 
-function described(copy: Response, original: Response): Response {
-  for (const name of OWN) {
-    Object.defineProperty(copy, name, { value: original[name], configurable: true });
+function valuesOf(response: Response, names: readonly (keyof Response)[]): Named {
+  return Object.fromEntries(names.map((name) => [name, response[name]]));
+}
+
+function described(copy: Response, own: Named): Response {
+  for (const [name, value] of Object.entries(own)) {
+    Object.defineProperty(copy, name, { value, configurable: true });
   }
-  const clone = (): Response => described(Object.getPrototypeOf(copy).clone.call(copy), original);
+  const clone = (): Response => described(Object.getPrototypeOf(copy).clone.call(copy), own);
   return Object.defineProperty(copy, 'clone', { value: clone, configurable: true });
 }

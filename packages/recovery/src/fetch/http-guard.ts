@@ -13,7 +13,7 @@ import { BoundedMap, type Worth } from '../bounded-map.ts';
 import { type HedgePolicy, hedge } from '../hedge/hedge.ts';
 import { type PipelinePolicy, pipeline } from '../pipeline/pipeline.ts';
 import { type TimeoutPolicy, timeout } from '../timeout/timeout.ts';
-import { isLast, isUnsent, noteFailed } from './attempts.ts';
+import { isLast, isUnreadable, isUnsent, noteFailed } from './attempts.ts';
 import { ConnectionTimeout } from './connection-timeout.ts';
 import { InFlightLimit } from './in-flight-limit.ts';
 import {
@@ -383,7 +383,10 @@ function originBreaker(options: ResolvedHttpOptions): CircuitBreaker | undefined
     ...breaker,
     name,
     clock,
-    // An origin that redirects elsewhere is not to blame for what happens there.
-    shouldHandle: (outcome, call) => redirectedFrom() === undefined && isFailed(outcome, call),
+    // An origin that redirects elsewhere is not to blame for what happens there, nor any for the caller's body.
+    shouldHandle: (outcome, call) =>
+      redirectedFrom() === undefined &&
+      (outcome.ok || !isUnreadable(outcome.error)) &&
+      isFailed(outcome, call),
   });
 }

@@ -1,12 +1,11 @@
-type Chunk = Uint8Array | string;
-type Source = AsyncIterable<Chunk> | Iterable<Chunk>;
+import { type Chunk, chunkOf, type Source } from './body-source.ts';
 
 /**
  * A body that can be read only once, for several attempts. What an attempt has read is kept, up to a
  * bound; the next attempt gets it again, and goes on with the rest.
  */
 export class Replay {
-  readonly #iterator: AsyncIterator<Chunk> | Iterator<Chunk>;
+  readonly #source: Source;
   readonly #maxBytes: number;
   readonly #tooLarge: () => void;
   /** The chunks from number `#from` on. */
@@ -20,18 +19,19 @@ export class Replay {
 
   /** @param tooLarge - called when what was read is no longer kept */
   constructor(source: Source, maxBytes: number, tooLarge: () => void) {
-    const { [Symbol.asyncIterator]: asynchronous } = source as Partial<AsyncIterable<Chunk>>;
-    this.#iterator =
-      asynchronous === undefined
-        ? (source as Iterable<Chunk>)[Symbol.iterator]()
-        : asynchronous.call(source);
+    this.#source = source;
     this.#maxBytes = maxBytes;
     this.#tooLarge = tooLarge;
   }
 
   /** Whether another attempt can have the whole body. */
   get repeatable(): boolean {
-    return !this.#full && !(this.#end !== undefined && 'error' in this.#end);
+    return !this.#full && !this.failed;
+  }
+
+  /** Whether its source has failed, or was released. */
+  get failed(): boolean {
+    return this.#end !== undefined && 'error' in this.#end;
   }
 
   /** The whole body for an attempt. Only the latest one may be read. */
@@ -54,9 +54,9 @@ export class Replay {
 
   async #read(): Promise<void> {
     try {
-      const { done, value } = await this.#iterator.next();
+      const { done, value } = await this.#source.next();
       if (done === true) this.#end = {};
-      else this.#keep(value);
+      else this.#keep(chunkOf(value));
     } catch (error) {
       this.#end = { error };
     } finally {
@@ -77,29 +77,41 @@ export class Replay {
 
   /** No attempt needs the body any more: its source is ended, unless it was read to the end. Never throws. */
   release(): void {
-    if (this.#end !== undefined) return;
+    const isRead = this.#end !== undefined;
     this.#end = { error: new Error('The request has failed.') };
     this.#kept = [];
-    void this.#return();
+    if (!isRead) void this.#return();
   }
 
   async #return(): Promise<void> {
     try {
-      await this.#iterator.return?.();
+      await this.#source.return?.();
     } catch {
       // A source that cannot be ended: there is nothing else to release.
     }
   }
 }
 
-/** Whether a body is read by iterating over it, so that it is used up. */
-export function isSource(body: unknown): body is Source {
-  const { [Symbol.asyncIterator]: asynchronous, [Symbol.iterator]: synchronous } = (body ??
-    {}) as Partial<AsyncIterable<Chunk> & Iterable<Chunk>>;
-  return (
-    typeof body === 'object' &&
-    (typeof asynchronous === 'function' || typeof synchronous === 'function')
-  );
+/**
+ * The body of one attempt, which may be released: undici keeps the body of a request for as long as it waits
+ * for a connection.
+ */
+export class AttemptBody implements AsyncIterable<Chunk> {
+  #replay: Replay | undefined;
+
+  constructor(replay: Replay) {
+    this.#replay = replay;
+  }
+
+  /** The attempt was given up before its body was read. */
+  release(): void {
+    this.#replay = undefined;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void> {
+    if (this.#replay === undefined) throw new Error('The request was given up.');
+    yield* this.#replay.open();
+  }
 }
 
 /** What a body of `fetch` reads from an attempt's generator. */

@@ -1,6 +1,6 @@
 import { type Counts, listenForAbort, stopListening } from '@temper/core/policy';
-import { bytesOf, isSource, Replay, streamOf } from './replay.ts';
-import { isRepeatable } from './target.ts';
+import { sourceOfFetch } from './body-source.ts';
+import { bytesOf, Replay, streamOf } from './replay.ts';
 
 type Body = NonNullable<RequestInit['body']>;
 
@@ -32,13 +32,19 @@ export class RequestBody {
   constructor(input: unknown, body: unknown, maxBytes: number, counts: Counts<'replay_bytes'>) {
     this.#maxBytes = maxBytes;
     this.#counts = counts;
-    if (isSource(body) && !isRepeatable(body))
-      this.#replay = new Replay(body, maxBytes, () => counts.replay_bytes++);
+    const source = sourceOfFetch(body);
+    if (source !== undefined)
+      this.#replay = new Replay(source(), maxBytes, () => counts.replay_bytes++);
     else if (body === undefined || body === null) this.#request = withBody(input);
   }
 
   get repeatable(): boolean {
     return !this.#tooLarge && (this.#replay?.repeatable ?? true);
+  }
+
+  /** Whether it could not be read. */
+  get failed(): boolean {
+    return this.#replay?.failed ?? false;
   }
 
   /** @param signal - of the attempt, which does not wait longer for the body of a `Request` */

@@ -17,6 +17,7 @@ export interface Representation {
   readonly etag: string | undefined;
   /** In bytes, where known. */
   readonly length: number | undefined;
+  readonly encoding: string | undefined;
   /** Whether the pieces that the reader gets are the bytes that were sent. */
   readonly plain: boolean;
   readonly fields: readonly (string | undefined)[];
@@ -42,11 +43,13 @@ export function representationOf(head: ResponseHead, decodes: boolean): Represen
   if (head.status !== 200) return undefined;
   const etag = head.header('etag');
   const length = head.header('content-length');
+  const encoding = head.header('content-encoding');
   return {
     validator: validatorOf(head),
     etag,
     length: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
-    plain: !decodes || head.header('content-encoding') === undefined,
+    encoding,
+    plain: !decodes || encoding === undefined,
     fields: fieldsOf(head),
     resource: head.resource,
   };
@@ -109,7 +112,7 @@ export function bytesToSkip(
 
 /** A server may ignore `If-Range`: that the rest is of the same version is believed only when it says so. */
 function isRest(
-  { etag, validator, length }: Representation,
+  { etag, validator, length, encoding }: Representation,
   delivered: number,
   head: ResponseHead,
 ): boolean {
@@ -122,6 +125,6 @@ function isRest(
     [undefined, String(length - delivered)].includes(head.header('content-length')) &&
     (total === '*' || Number(total) === length) &&
     head.header(etag === undefined ? 'last-modified' : 'etag') === validator &&
-    head.header('content-encoding') === undefined
+    head.header('content-encoding') === encoding
   );
 }

@@ -85,20 +85,6 @@ export function isRequest(input: unknown): input is Request {
   return typeof input === 'object' && input !== null && 'method' in input && 'url' in input;
 }
 
-/** Whether a body is complete, and the same each time that it is sent. */
-export function isRepeatable(body: unknown): boolean {
-  return (
-    body === undefined ||
-    body === null ||
-    typeof body === 'string' ||
-    body instanceof ArrayBuffer ||
-    ArrayBuffer.isView(body) ||
-    body instanceof URLSearchParams ||
-    body instanceof Blob ||
-    body instanceof FormData
-  );
-}
-
 /** The fields of `RequestInit` that a class, such as `Request`, may have in its prototype. */
 const FIELDS: readonly string[] = [
   'method',

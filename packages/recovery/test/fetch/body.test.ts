@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { FACES, read } from './faces.ts';
-import { half, ok, status } from './fault-server.ts';
+import { type Answer, half, ok, status } from './fault-server.ts';
 import { serve } from './guarded.ts';
 import { document } from './range-server.ts';
 
@@ -249,6 +249,29 @@ describe.each(FACES)('a body that breaks, through %s,', (_, make) => {
     expect(await text).toBe('the quick |AbortError');
     expect(server.seen).toHaveLength(1);
   });
+});
+
+describe.each(FACES.slice(1))('an encoded body that %s passes on as it is', (_, make) => {
+  const headers = { etag: '"1"', 'content-encoding': 'x-custom' };
+  const cut = document({ text: TEXT, headers, cuts: [10] });
+
+  it('is continued by a part of the same encoding', async () => {
+    const server = await serve(...cut);
+    expect(await read(make(QUICK).send(server.url()))).toEqual([200, TEXT]);
+    expect(server.seen[1]?.headers.range).toBe('bytes=10-');
+  });
+
+  it.each([['another'], [undefined]])(
+    'is not continued by one of encoding %s',
+    async (encoding) => {
+      const other = encoding === undefined ? {} : { 'content-encoding': encoding };
+      const [first] = cut;
+      const [rest] = document({ text: TEXT, headers: { etag: '"1"', ...other } });
+      const server = await serve(first as Answer, rest as Answer);
+      await expect(read(make(QUICK).send(server.url()))).rejects.toThrow();
+      expect(server.seen).toHaveLength(2);
+    },
+  );
 });
 
 describe('a body that fetch decodes', () => {

@@ -34,6 +34,27 @@ describe('the response of resilientFetch', () => {
   });
 
   it.each([
+    ['a status beyond 599', 'HTTP/1.1 999 Request denied'],
+    ['a reason that is not ASCII', 'HTTP/1.1 200 G\xfct'],
+    ['no reason', 'HTTP/1.1 200'],
+  ])('is what fetch returns when it has %s', async (_, line) => {
+    const server = await serve((__, { socket }) => {
+      socket.end(`${line}\r\ncontent-length: 4\r\nx-one: 1\r\n\r\nbody`, 'latin1');
+    });
+    const plain = await fetch(server.url());
+    const response = await quick()(server.url());
+    for (const one of [response, response.clone()]) {
+      expect([one.status, one.statusText, one.ok, one.headers.get('x-one')]).toEqual([
+        plain.status,
+        plain.statusText,
+        plain.ok,
+        '1',
+      ]);
+      expect(await one.text()).toBe('body');
+    }
+  });
+
+  it.each([
     ['text', (response: Response) => response.text(), 'body'],
     ['blob', async (response: Response) => (await response.blob()).size, 4],
     ['arrayBuffer', async (response: Response) => (await response.arrayBuffer()).byteLength, 4],
