@@ -10,6 +10,8 @@ export type RejectionReason =
   | 'deadline'
   /** The cost is more than can ever be had at once. */
   | 'cost'
+  /** The call is a part, by its `parent`, of calls that hold the permits, and would wait for itself. */
+  | 'calls-itself'
   /** Each of a keyed limiter's `maxKeys` keys is in use. */
   | 'keys'
   /** The dependency is overloaded, and a throttle shed this call. */
@@ -36,6 +38,7 @@ const BECAUSE: Readonly<Record<RejectionReason, string>> = {
   'queue-full': 'its limit is used up and its queue is full',
   deadline: 'the turn would come too late',
   cost: 'the cost is more than can ever be available at once',
+  'calls-itself': 'it is a part of the calls that hold the limit, and would wait for itself',
   keys: 'all keys that it has room for are in use',
   shed: 'the dependency is overloaded',
 };

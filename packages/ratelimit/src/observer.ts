@@ -56,6 +56,6 @@ export interface Observation {
 /** The counts in the words of a limiter's statistics. */
 export function totalsOf({ counts }: LimiterObserver): RequestCounts {
   const { allowed, delayed, aborted, limit, deadline, cost } = counts;
-  const rejected = limit + counts['queue-full'] + deadline + cost;
+  const rejected = limit + counts['queue-full'] + deadline + cost + counts['calls-itself'];
   return { allowed, delayed, rejected, aborted };
 }

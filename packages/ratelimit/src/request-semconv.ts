@@ -26,6 +26,7 @@ const REJECTION_REASONS: readonly RejectionReason[] = [
   'queue-full',
   'deadline',
   'cost',
+  'calls-itself',
   'keys',
   'shed',
 ];

@@ -48,6 +48,7 @@ const ANSWERS: Variants<Answer> = {
   'queue-full': rejected('queue-full'),
   deadline: rejected('deadline'),
   cost: rejected('cost'),
+  'calls-itself': rejected('calls-itself'),
 };
 
 /** Reports a limiter to OpenTelemetry. Its counts are the metric, and the limiter's own statistics. */

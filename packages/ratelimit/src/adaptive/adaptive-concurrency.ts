@@ -4,11 +4,12 @@ import {
   decide,
   isNeutral,
   Listeners,
-  MeasuredCall,
+  type MeasuredCall,
   PolicyBase,
   type PolicyDescription,
 } from '@temper/core/policy';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
+import { MeasuredHeldCall } from '../limiters/held-call.ts';
 import { type ConcurrencyStats, PermitGate } from '../limiters/permit-gate.ts';
 import type { Levels } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
@@ -147,13 +148,15 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
       lease.end('ignored');
       throw call.reason;
     }
-    const measured = new MeasuredCall(call);
+    const held = this.#gate.holders.hold(call.cost);
+    const measured = new MeasuredHeldCall(call, held);
     let outcome: Outcome<T>;
     try {
       outcome = { ok: true, value: await operation(measured) };
     } catch (error) {
       outcome = { ok: false, error };
     }
+    this.#gate.holders.end(held);
     const { waitedMs } = measured;
     const tookMs = this.clock.monotonic() - lease.startedAt - waitedMs;
     lease.end(this.#endingOf(outcome, measured, tookMs, answered !== undefined), waitedMs);

@@ -18,6 +18,7 @@ import {
   type QueueUnset,
   type ResolvedQueueOptions,
 } from '../wait/options.ts';
+import { HeldCall } from './held-call.ts';
 import { type ConcurrencyStats, PermitGate, PermitLease } from './permit-gate.ts';
 
 /** Options of {@link concurrency}. */
@@ -83,12 +84,14 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
     const gate = this.#gate;
     const { cost } = call;
     const answered = gate.turns.enter(cost) ? undefined : await gate.turns.wait(call);
+    const held = gate.holders.hold(cost);
     try {
       if (call.aborted) throw call.reason;
-      const value = await operation(call);
+      const value = await operation(new HeldCall(call, held));
       answered?.();
       return value;
     } finally {
+      gate.holders.end(held);
       gate.giveBack(cost);
     }
   }

@@ -1,3 +1,4 @@
+import type { Call } from '@temper/core/policy';
 import type { LimitState, RequestCounts } from '../limiter.ts';
 import { type Levels, type LimiterObserver, type Observation, totalsOf } from '../observer.ts';
 import type { Refusals } from '../refusals.ts';
@@ -5,7 +6,8 @@ import { Permits } from '../rules/permits.ts';
 import { TOLERANCE } from '../rules/rule.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { Turns } from '../wait/turns.ts';
-import type { Gate } from '../wait/wait-queue.ts';
+import { type Gate, refusal } from '../wait/wait-queue.ts';
+import { Holders } from './held-call.ts';
 
 /** A snapshot of a concurrency limiter. */
 export interface ConcurrencyStats extends RequestCounts {
@@ -22,6 +24,8 @@ export class PermitGate implements Gate, Disposable {
   readonly name: string;
   readonly capacity: number;
   readonly turns: Turns;
+  /** The calls that run. Permits that are held by hand belong to no call. */
+  readonly holders: Holders = new Holders();
   readonly #permits: Permits;
   readonly #observer: LimiterObserver;
 
@@ -69,6 +73,16 @@ export class PermitGate implements Gate, Disposable {
   giveBack(cost: number): void {
     this.#permits.giveBack(cost);
     this.turns.wake();
+  }
+
+  beginWait(call: Call, cost: number): (() => void) | undefined {
+    const stuck = this.holders.stuckWith(call);
+    // A limit that moves may rise while other calls end.
+    const most = stuck < this.#permits.used ? this.capacity : this.#permits.limit;
+    const endWait = this.holders.beginWait(call);
+    if (endWait === undefined || stuck + cost <= most + TOLERANCE) return endWait;
+    endWait();
+    throw refusal(this, 'calls-itself', cost, Number.POSITIVE_INFINITY);
   }
 
   /** Unknown: permits come back when their holders finish. */

@@ -37,7 +37,9 @@ const telemetry = new Instrumentation({
 type Ending = Exclude<RequestOutcome, 'allowed'>;
 const ENDINGS: Variants<Ending> = byOutcome(['delayed', 'rejected', 'aborted', 'unavailable']);
 
-type Answer = Exclude<RequestOutcome, 'rejected'> | Exclude<RejectionReason, 'shed'>;
+type Answer =
+  | Exclude<RequestOutcome, 'rejected'>
+  | Exclude<RejectionReason, 'shed' | 'calls-itself'>;
 const ANSWERS: Variants<Answer> = {
   ...byOutcome(['allowed', 'delayed', 'aborted', 'unavailable']),
   limit: rejected('limit'),
@@ -145,7 +147,7 @@ export class SharedObserver {
   /** Counts the error of a call that does not wait. @returns how the call ended */
   failedAtOnce(error: unknown): Ending {
     if (error instanceof RateLimitExceededError) {
-      this.#counts[error.reason as Exclude<RejectionReason, 'shed'>]++;
+      this.#counts[error.reason as Exclude<RejectionReason, 'shed' | 'calls-itself'>]++;
       return 'rejected';
     }
     const ending = error instanceof StoreUnavailableError ? 'unavailable' : 'aborted';

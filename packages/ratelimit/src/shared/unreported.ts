@@ -7,7 +7,16 @@ import { Refusals } from '../refusals.ts';
 export const UNREPORTED: RateParts = {
   observe: ({ name }, { onReject }): LimiterObserver => ({
     [Symbol.dispose]: () => {},
-    counts: { allowed: 0, delayed: 0, aborted: 0, limit: 0, 'queue-full': 0, deadline: 0, cost: 0 },
+    counts: {
+      allowed: 0,
+      delayed: 0,
+      aborted: 0,
+      limit: 0,
+      'queue-full': 0,
+      deadline: 0,
+      cost: 0,
+      'calls-itself': 0,
+    },
     refusals: new Refusals(name, onReject),
     begin: () => undefined,
     ended: () => undefined,

@@ -124,7 +124,12 @@ export class Turns {
         this.#queue === undefined ? queue?.createLine<Waiter>(this.#gate.name) : undefined;
       this.#queue ??= new WaitQueue(clock, this.#gate, maxQueue, line);
       const deadline = since + Math.min(longestMs, maxWaitMs);
-      await this.#queue.join(cost, deadline, call.abortable, caller);
+      const endWait = this.#gate.beginWait?.(call, cost);
+      try {
+        await this.#queue.join(cost, deadline, call.abortable, caller);
+      } finally {
+        endWait?.();
+      }
     } catch (error) {
       // A caller may abort with the refusal of another limiter.
       if (error instanceof RateLimitExceededError && error !== call.reason) {

@@ -1,5 +1,11 @@
 import type { Clock } from '@temper/core';
-import { listenForAbort, type Scheduled, stopListening, timerEpoch } from '@temper/core/policy';
+import {
+  type Call,
+  listenForAbort,
+  type Scheduled,
+  stopListening,
+  timerEpoch,
+} from '@temper/core/policy';
 import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
 import type { LimitState } from '../limiter.ts';
 import { type Queued, TOLERANCE, wholeMs } from '../rules/rule.ts';
@@ -22,6 +28,13 @@ export interface Gate {
   delay(cost: number): number | undefined;
   /** The state of the limit. */
   peek(): LimitState;
+  /**
+   * A call begins to wait. Absent where nothing is held while a call runs.
+   *
+   * @returns to be called when it waits no longer, if that matters
+   * @throws {RateLimitExceededError} when it would wait for calls that it is a part of
+   */
+  beginWait?(call: Call, cost: number): (() => void) | undefined;
   /**
    * When a call that joins the end of the queue gets its turn at the earliest, on the clock's monotonic
    * scale. Asked once for each call that joins, in order. Absent when unknown.
