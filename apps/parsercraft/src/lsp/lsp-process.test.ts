@@ -43,12 +43,15 @@ describe('the language server as a process', () => {
       }),
     ];
     expect(report).toEqual({ kind: 'full', items });
-    expect(sent).toEqual([
-      {
-        method: 'textDocument/publishDiagnostics',
-        params: { uri: URI, version: 1, diagnostics: items },
-      },
-    ]);
+    // Pushed when nothing has changed for a while.
+    await expect
+      .poll(() => sent, { timeout: 20_000 })
+      .toEqual([
+        {
+          method: 'textDocument/publishDiagnostics',
+          params: { uri: URI, version: 1, diagnostics: items },
+        },
+      ]);
     await lsp.open(URI, 'let x = 1\n');
     expect(await lsp.request('textDocument/diagnostic', { textDocument: { uri: URI } })).toEqual({
       kind: 'full',
@@ -137,6 +140,22 @@ describe('the language server as a process', () => {
     await expect(foreign).rejects.toThrow(/not declared in this document/);
   });
 
+  it('renames beside a syntax error, unless one of the names is used there', async () => {
+    await using lsp = await started();
+    const edit = (line: number, start: number, end: number) => ({
+      range: { start: { line, character: start }, end: { line, character: end } },
+      newText: 'total',
+    });
+    const place = { textDocument: { uri: URI }, position: { line: 0, character: 4 } };
+    const rename = () => lsp.request('textDocument/rename', { ...place, newName: 'total' });
+    await lsp.open(URI, 'let sum = 1\nprint(sum)\nlet other = (\n');
+    expect(await rename()).toEqual({ changes: { [URI]: [edit(0, 4, 7), edit(1, 6, 9)] } });
+    for (const used of ['sum', 'total']) {
+      await lsp.open(URI, `let sum = 1\nprint(sum)\nfn f(a b ${used}) { }\n`);
+      await expect(rename(), used).rejects.toThrow(/where the document has a syntax error/);
+    }
+  });
+
   it('formats a document unless it has syntax errors', async () => {
     await using lsp = await started();
     const params = { textDocument: { uri: URI }, options: { tabSize: 2, insertSpaces: true } };
@@ -219,6 +238,62 @@ describe('the language server as a process', () => {
     expect(lsp.pid).not.toBe(pid);
     expect(lsp.restarts).toBe(1);
     expect(ends).toEqual([expect.objectContaining({ signal: 'SIGKILL' })]);
+  });
+
+  it('kills a server that hangs, and restarts it with the open documents', async () => {
+    const ends: LspExitError[] = [];
+    await using lsp = await started({
+      heartbeatTimeoutMs: 2_000,
+      requestTimeoutMs: 120_000,
+      maxStarts: 100,
+      onExit: (error) => ends.push(error),
+    });
+    await lsp.open(URI, TEXT);
+    process.kill(lsp.pid as number, 'SIGSTOP');
+    const lost = lsp.request('textDocument/hover', at(3, 11));
+    await expect(lost).rejects.toThrow(LspExitError);
+    await expect(lost).rejects.toThrow(/did not answer for 2000 ms/);
+    expect(ends[0]).toMatchObject({ signal: 'SIGKILL' });
+    const again = lsp.request('textDocument/hover', at(3, 11));
+    expect(await again).toMatchObject({
+      contents: { value: '```core\nfn add(int, int): int\n```' },
+    });
+  });
+
+  it('kills a server that does not start', async () => {
+    const silent = { command: process.execPath, args: ['-e', 'process.stdin.resume()'] };
+    await using lsp = new LspProcess({
+      server: silent,
+      startTimeoutMs: 100,
+      requestTimeoutMs: 120_000,
+      maxStarts: 1,
+    });
+    await expect(lsp.start()).rejects.toThrow(/did not start within 100 ms/);
+  });
+
+  it('leaves a server alone that answers the heartbeat with an error', async () => {
+    const reply = `
+      let text = '';
+      process.stdin.on('data', (part) => {
+        text += part;
+        for (const [, id] of text.matchAll(/"id":(\\d+)/g)) {
+          const error = { code: -32601, message: 'unknown' };
+          const body = JSON.stringify({ jsonrpc: '2.0', id: Number(id), ...(id === '0' ? { result: {} } : { error }) });
+          process.stdout.write('Content-Length: ' + body.length + '\\r\\n\\r\\n' + body);
+        }
+        text = '';
+      });`;
+    const server = { command: process.execPath, args: ['-e', reply] };
+    await using lsp = new LspProcess({
+      server,
+      heartbeatTimeoutMs: 4_000,
+      requestTimeoutMs: 60_000,
+    });
+    await lsp.start();
+    const { pid } = lsp;
+    await expect(lsp.request('any', {})).rejects.toThrow(/unknown/);
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    expect(lsp.pid).toBe(pid);
   });
 
   it('retains nothing of a completed request', async () => {

@@ -12,6 +12,8 @@ import {
   LspTimeoutError,
   LspUnavailableError,
 } from './errors.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { HEARTBEAT } from './methods.ts';
 import { lowerPriority } from './priority.ts';
 import { RestartBudget } from './restart-budget.ts';
 import { ownServer, type ServerCommand, ServerProcess } from './server-process.ts';
@@ -40,6 +42,19 @@ export interface LspProcessOptions {
    */
   readonly closeTimeoutMs?: number;
   /**
+   * Silence after which a running server counts as hanging, in milliseconds: it is killed and restarted.
+   * It answers nothing while it works on a request, so this is also the longest work for one.
+   *
+   * @defaultValue 5000
+   */
+  readonly heartbeatTimeoutMs?: number;
+  /**
+   * Time that the server gets to answer `initialize`, in milliseconds, before it is killed.
+   *
+   * @defaultValue 60_000
+   */
+  readonly startTimeoutMs?: number;
+  /**
    * Steps of niceness by which the server has a lower priority than this process.
    *
    * @defaultValue 0
@@ -54,8 +69,23 @@ export interface LspProcessOptions {
 }
 
 export const LSP_PROCESS_DEFAULTS: Readonly<
-  Record<'requestTimeoutMs' | 'maxStarts' | 'restartWindowMs' | 'closeTimeoutMs', number>
-> = { requestTimeoutMs: 5000, maxStarts: 5, restartWindowMs: 60_000, closeTimeoutMs: 2000 };
+  Record<
+    | 'requestTimeoutMs'
+    | 'maxStarts'
+    | 'restartWindowMs'
+    | 'closeTimeoutMs'
+    | 'heartbeatTimeoutMs'
+    | 'startTimeoutMs',
+    number
+  >
+> = {
+  requestTimeoutMs: 5000,
+  maxStarts: 5,
+  restartWindowMs: 60_000,
+  closeTimeoutMs: 2000,
+  heartbeatTimeoutMs: 5000,
+  startTimeoutMs: 60_000,
+};
 
 interface LspRequestOptions {
   readonly signal?: AbortSignal | undefined;
@@ -78,7 +108,7 @@ interface Run {
 
 /**
  * Runs the language server as a child process. When the process exits, its pending requests fail
- * with {@link LspExitError}, and it is restarted with the open documents. The number of starts
+ * with {@link LspExitError}, and it is restarted with the open documents. One that hangs is killed. The number of starts
  * within a sliding window is limited: beyond the limit, requests fail immediately with
  * {@link LspUnavailableError} until the window has passed.
  */
@@ -86,25 +116,22 @@ export class LspProcess implements AsyncDisposable {
   readonly #options: LspProcessOptions;
   readonly #budget: RestartBudget;
   readonly #documents = new Map<string, OpenDocument>();
-  readonly #requestTimeoutMs: number;
-  readonly #closeTimeoutMs: number;
+  readonly #times: typeof LSP_PROCESS_DEFAULTS;
   #run: Run | undefined;
   #state: LspState = 'idle';
   #starts = 0;
   #lastExit: LspExitError | undefined;
 
   constructor(options: LspProcessOptions = {}) {
-    const { requestTimeoutMs, maxStarts, restartWindowMs, closeTimeoutMs } = {
-      ...LSP_PROCESS_DEFAULTS,
-      ...options,
-    };
-    const numbers = { requestTimeoutMs, maxStarts, restartWindowMs, closeTimeoutMs };
-    for (const [name, value] of Object.entries(numbers)) {
+    const numbers = { ...LSP_PROCESS_DEFAULTS };
+    for (const name of Object.keys(numbers) as (keyof typeof numbers)[]) {
+      const value = options[name] ?? numbers[name];
       if (!(value >= 1)) throw new RangeError(`${name} must be at least 1, not ${value}.`);
+      Object.assign(numbers, { [name]: value });
     }
+    const { maxStarts, restartWindowMs } = numbers;
     this.#options = options;
-    this.#requestTimeoutMs = requestTimeoutMs;
-    this.#closeTimeoutMs = closeTimeoutMs;
+    this.#times = numbers;
     this.#budget = new RestartBudget(
       maxStarts,
       restartWindowMs,
@@ -202,7 +229,7 @@ export class LspProcess implements AsyncDisposable {
     const run = this.#run;
     this.#state = 'closed';
     this.#run = undefined;
-    await run?.server.stop(this.#closeTimeoutMs);
+    await run?.server.stop(this.#times.closeTimeoutMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -238,9 +265,31 @@ export class LspProcess implements AsyncDisposable {
       this.#options.onNotification?.(method, params),
     );
     const died = server.exited.then((error) => Promise.reject(error));
-    await Promise.race([server.initialize(this.#options.initialization ?? {}), died]);
+    const { startTimeoutMs } = this.#times;
+    const late = setTimeout(
+      () => server.kill(`It did not start within ${startTimeoutMs} ms.`),
+      startTimeoutMs,
+    );
+    late.unref();
+    try {
+      await Promise.race([server.initialize(this.#options.initialization ?? {}), died]);
+    } finally {
+      clearTimeout(late);
+    }
+    this.#watch(server);
     for (const uri of this.#documents.keys()) await this.#sendOpen(server, uri);
     if (this.#run?.server === server) this.#state = 'running';
+  }
+
+  /** Kills a server that hangs. Its exit then restarts it. */
+  #watch(server: ServerProcess): void {
+    const { heartbeatTimeoutMs: timeoutMs } = this.#times;
+    const heartbeat = new Heartbeat({
+      ask: () => server.connection.sendRequest(HEARTBEAT),
+      timeoutMs,
+      onSilent: () => server.kill(`It did not answer for ${timeoutMs} ms.`),
+    });
+    void server.exited.then(() => heartbeat[Symbol.dispose]());
   }
 
   async #sendOpen(server: ServerProcess, uri: string): Promise<void> {
@@ -264,7 +313,7 @@ export class LspProcess implements AsyncDisposable {
 
   async #within<T>(
     method: string,
-    { signal, timeoutMs = this.#requestTimeoutMs }: LspRequestOptions,
+    { signal, timeoutMs = this.#times.requestTimeoutMs }: LspRequestOptions,
     work: (cancellation: CancellationTokenSource) => Promise<T>,
   ): Promise<T> {
     signal?.throwIfAborted();

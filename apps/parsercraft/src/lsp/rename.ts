@@ -30,9 +30,14 @@ export function rename(
   if (!isWord(wanted) || vocabularyOf(main.parsed.definition).words.has(wanted)) {
     return refuse(`'${newName}' is not a valid name in this language.`);
   }
-  if (main.parsed.diagnostics.length > 0) return refuse('The document has syntax errors.');
-
   const places = placesOf(main, symbol);
+  // What is not parsed beside a syntax error may use either name, and keeps what it says.
+  const unparsed = namesWithoutMeaning(main);
+  for (const either of [name.text, wanted]) {
+    if (unparsed.has(either)) {
+      return refuse(`'${either}' is also used where the document has a syntax error.`);
+    }
+  }
   const text = document.getText();
   const ends = [0, ...places.map(({ span }) => span.end)];
   const kept = places.map(({ span }, index) => text.slice(ends[index], span.start));
@@ -46,6 +51,19 @@ export function rename(
     range: { start: document.positionAt(span.start), end: document.positionAt(span.end) },
     newText: wanted,
   }));
+}
+
+/** The names in a text with syntax errors that were not understood. None in a text without. */
+function namesWithoutMeaning({ parsed, meanings }: CheckedModule): ReadonlySet<string> {
+  if (parsed.diagnostics.length === 0) return new Set();
+  const { identifier } = vocabularyOf(parsed.definition);
+  // A name that the parser made up is empty.
+  const written = [...meanings.keys()].filter(({ text }) => text !== '');
+  const understood = new Set(written.map(({ span }) => span.start));
+  const names = parsed.tokens.filter(
+    ({ tokenType, startOffset }) => tokenType === identifier && !understood.has(startOffset),
+  );
+  return new Set(names.map(({ image }) => image.normalize('NFC')));
 }
 
 /**

@@ -40,13 +40,15 @@ export class ServerProcess {
    * exits.
    */
   readonly #waiting = new Set<(error: LspExitError) => void>();
+  /** The last lines of its standard error, and why it was killed. */
+  readonly #lines: string[] = [];
   #exit: LspExitError | undefined;
 
   constructor({ command, args }: ServerCommand, onLog: ((line: string) => void) | undefined) {
     const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
     this.closed = new Promise((resolve) => child.once('close', () => resolve()));
-    const lines: string[] = [];
+    const lines = this.#lines;
     createInterface({ input: child.stderr }).on('line', (line) => {
       lines.push(line);
       if (lines.length > KEPT_LOG_LINES) lines.shift();
@@ -117,7 +119,9 @@ export class ServerProcess {
     this.connection.dispose();
   }
 
-  kill(): void {
+  /** @param reason - a sentence for the message of the {@link LspExitError} */
+  kill(reason?: string): void {
+    if (reason !== undefined && this.#exit === undefined) this.#lines.push(reason);
     this.#child.kill('SIGKILL');
   }
 }
