@@ -1,6 +1,6 @@
 import { type DashboardDefinition, levelBy, OUTCOME, POLICY, quantileBy, rateBy } from './panel.ts';
 
-const SUBSYSTEM_BREAKERS = ['ast_codegen', 'protocol_check', 'registry_fetch'];
+const SUBSYSTEM_BREAKERS = ['ast_codegen', 'protocol_check', 'registry_fetch', 'lsp_operation'];
 const SUBSYSTEM_LIMITERS = ['ast_analysis', 'registry_query', 'lsp_requests'];
 
 /** The dashboard of the ParserCraft service. */

@@ -15,6 +15,7 @@ describe('the breakers', () => {
     ['ast_codegen', 10, 60_000],
     ['protocol_check', 15, 60_000],
     ['registry_fetch', 5, 120_000],
+    ['lsp_operation', 5, 10_000],
   ] as const)('%s opens after %i failures, for %i ms', async (name, failures, openMs) => {
     const it = hardened({ settings: { plans: { fetch_package: { maxAttempts: 1 } } } });
     const { script, calls, made, clock } = it;
@@ -22,7 +23,8 @@ describe('the breakers', () => {
       ast_codegen: [() => made.ast.generateCode('p'), 'generate'],
       protocol_check: [() => made.protocols.check('p'), 'check'],
       registry_fetch: [() => made.registry.fetchPackage('a', '*'), 'fetch'],
-    }[name] as [() => Promise<unknown>, 'generate' | 'check' | 'fetch'];
+      lsp_operation: [() => made.lsp.request('hover', {}), 'request'],
+    }[name] as [() => Promise<unknown>, 'generate' | 'check' | 'fetch' | 'request'];
     script[key] = failing('other');
     const breaker = made.policies.breakers[name];
     for (let i = 1; i <= failures; i++) {
@@ -185,7 +187,7 @@ describe('an operation that hangs', () => {
     ['generate', (m: ParserCraftHardening) => m.ast.generateCode('p'), 'ast_codegen'],
     ['infer', (m: ParserCraftHardening) => m.ast.inferTypes('p'), 'ast_codegen'],
     ['check', (m: ParserCraftHardening) => m.protocols.check('p'), 'protocol_check'],
-    ['request', (m: ParserCraftHardening) => m.lsp.request('hover', {}), undefined],
+    ['request', (m: ParserCraftHardening) => m.lsp.request('hover', {}), 'lsp_operation'],
   ] as const)('times out after 5 s: %s', async (key, call, breaker) => {
     const { made, clock, script, ended } = hardened();
     script[key] = () => new Promise(() => {});
@@ -193,13 +195,25 @@ describe('an operation that hangs', () => {
     await clock.runUntil(call(made).catch((error: unknown) => error));
     expect(clock.monotonic() - start).toBe(5000);
     expect(ended).toMatchObject([{ attempts: 1, durationMs: 5000 }]);
-    if (breaker === undefined) return;
     for (let i = 1; i < 15; i++) await clock.runUntil(call(made).catch(() => {}));
     expect(made.policies.breakers[breaker].state).toBe('open');
   });
 });
 
 describe('degraded answers', () => {
+  it('are given at once while the circuit of a language server that hangs is open', async () => {
+    const { made, script, calls, clock } = hardened();
+    script.request = () => new Promise(() => {});
+    script.lastGood = () => 'older';
+    const older = { value: 'older', degraded: { by: 'last-good' } };
+    const ask = () => clock.runUntil(made.lsp.request('hover', {}));
+    for (let i = 0; i < 5; i++) expect(await ask()).toMatchObject(older);
+    const startedAt = clock.monotonic();
+    for (let i = 0; i < 20; i++) expect(await ask()).toMatchObject(older);
+    expect(clock.monotonic()).toBe(startedAt);
+    expect(calls.request).toBe(5);
+  });
+
   it('are the last good answer of the language server, and the unchecked report', async () => {
     const { made, script } = hardened();
     script.request = failing('connection');

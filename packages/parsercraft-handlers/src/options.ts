@@ -50,7 +50,7 @@ export interface PlanSetting {
 /** Every value of the report's tables. */
 export interface HardeningSettings {
   readonly breakers: Readonly<
-    Record<'ast_codegen' | 'protocol_check' | 'registry_fetch', BreakerSetting>
+    Record<'ast_codegen' | 'protocol_check' | 'registry_fetch' | 'lsp_operation', BreakerSetting>
   >;
   readonly limiters: Readonly<
     Record<'ast_analysis' | 'registry_query' | 'lsp_requests', LimiterSetting>
@@ -103,13 +103,15 @@ const bulkhead = (limit: number): BulkheadSetting => ({ limit, share: 1, maxQueu
 
 /**
  * The report's values. A limiter's bucket is as deep as its limit, as the original's was. The report has no
- * bulkheads: a compiler and a checker that run in the calling process work on one call at a time.
+ * bulkheads: a compiler and a checker that run in the calling process work on one call at a time. It has no
+ * breaker for the language server: without one, each request waits for a server that hangs.
  */
 export const HARDENING_DEFAULTS: HardeningSettings = {
   breakers: {
     ast_codegen: { failureThreshold: 10, openDurationMs: MINUTE },
     protocol_check: { failureThreshold: 15, openDurationMs: MINUTE },
     registry_fetch: { failureThreshold: 5, openDurationMs: 2 * MINUTE },
+    lsp_operation: { failureThreshold: 5, openDurationMs: 10_000 },
   },
   limiters: {
     ast_analysis: limiter(1000),

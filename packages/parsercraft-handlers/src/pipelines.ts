@@ -32,7 +32,7 @@ export const PIPELINE_PARTS: Readonly<Record<OperationName, PipelineParts>> = {
   type_inference: { limiter: 'ast_analysis', bulkhead: 'ast', breaker: 'ast_codegen' },
   check_protocol: { bulkhead: 'protocols', breaker: 'protocol_check' },
   fetch_package: { limiter: 'registry_query', bulkhead: 'registry', breaker: 'registry_fetch' },
-  lsp_operation: { limiter: 'lsp_requests', bulkhead: 'lsp' },
+  lsp_operation: { limiter: 'lsp_requests', bulkhead: 'lsp', breaker: 'lsp_operation' },
 };
 
 /** Creates the policies of the settings. */

@@ -49,6 +49,7 @@ export const SUBSYSTEMS: readonly Subsystem[] = [
     about: 'answers editors, in a child process',
     operations: ['lsp_operation'],
     limiter: 'lsp_requests',
+    breaker: 'lsp_operation',
     check: 'lsp',
   },
 ];

@@ -22,13 +22,15 @@ const MAX_QUEUE = 100;
 
 /**
  * The demo's changes to the default settings. Circuits stay open short enough to watch an outage: that of
- * the registry for 3 s instead of 120 s, the others for 5 s instead of 60 s. Limits are shared by strangers.
+ * the registry for 3 s instead of 120 s, the others for 5 s instead of 60 s, and that of the language server,
+ * which is restarted in less, for 1 s instead of 10 s. Limits are shared by strangers.
  */
 export const DEMO_SETTINGS: HardeningOverrides = {
   breakers: {
     registry_fetch: { openDurationMs: 3_000 },
     ast_codegen: { openDurationMs: 5_000 },
     protocol_check: { openDurationMs: 5_000 },
+    lsp_operation: { failureThreshold: 3, openDurationMs: 1_000 },
   },
   limiters: {
     ast_analysis: { share: SHARE },

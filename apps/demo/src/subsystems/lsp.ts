@@ -47,6 +47,8 @@ interface LspAccessOptions {
 /** The source of diagnostics of a text that cannot be parsed. */
 const SYNTAX = 'parsercraft syntax';
 const REQUEST_TIMEOUT_MS = 10_000;
+/** Below the deadline of a request, which then fails with the reason. */
+const HANG_MS = 4_000;
 /** High, because the demo crashes the server on purpose. */
 const RESTARTS_PER_MINUTE = 2_000;
 
@@ -60,6 +62,7 @@ export function lspAccess({ initialization, workers, onExit }: LspAccessOptions)
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
     maxStarts: RESTARTS_PER_MINUTE,
     lessPriority: LESS_PRIORITY,
+    heartbeatTimeoutMs: HANG_MS,
     onExit: (error) => onExit(safeText(error.message.split('\n')[0])),
   });
   const lastGood = new LastGoodTexts({ initialization, workers });
