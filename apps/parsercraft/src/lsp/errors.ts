@@ -28,9 +28,11 @@ export class LspExitError extends Error {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
 
-  constructor(exit: Exit, lastLines: readonly string[]) {
+  /** @param reason - why this process killed it */
+  constructor(exit: Exit, lastLines: readonly string[], reason?: string) {
     const log = lastLines.length === 0 ? '' : `\n${lastLines.join('\n')}`;
-    super(`The language server exited ${inWords(exit)}.${log}`);
+    const why = reason === undefined ? '' : `: ${reason}`;
+    super(`The language server exited ${inWords(exit)}${why}.${log}`);
     this.exitCode = exit.exitCode;
     this.signal = exit.signal;
   }

@@ -27,7 +27,6 @@ describe('a heartbeat', () => {
   it.each([
     ['an answer', async () => 'here'],
     ['an error', () => Promise.reject(new Error('unknown method'))],
-    ['a late answer', () => new Promise((resolve) => setTimeout(resolve, 3_900))],
   ])('takes %s for a sign of life', async (_, ask) => {
     const { onSilent } = watched(ask);
     await vi.advanceTimersByTimeAsync(60_000);
@@ -44,7 +43,7 @@ describe('a heartbeat', () => {
     );
     await vi.advanceTimersByTimeAsync(1_000);
     // An hour in which no timer fires, as when the machine sleeps.
-    vi.setSystemTime(Date.now() + 3_600_000);
+    vi.setSystemTime('2100-01-01');
     await vi.advanceTimersByTimeAsync(1_000);
     answer?.();
     await vi.advanceTimersByTimeAsync(2_000);

@@ -267,7 +267,7 @@ export class LspProcess implements AsyncDisposable {
     const died = server.exited.then((error) => Promise.reject(error));
     const { startTimeoutMs } = this.#times;
     const late = setTimeout(
-      () => server.kill(`It did not start within ${startTimeoutMs} ms.`),
+      () => server.kill(`it did not start within ${startTimeoutMs} ms`),
       startTimeoutMs,
     );
     late.unref();
@@ -287,7 +287,7 @@ export class LspProcess implements AsyncDisposable {
     const heartbeat = new Heartbeat({
       ask: () => server.connection.sendRequest(HEARTBEAT),
       timeoutMs,
-      onSilent: () => server.kill(`It did not answer for ${timeoutMs} ms.`),
+      onSilent: () => server.kill(`it did not answer for ${timeoutMs} ms`),
     });
     void server.exited.then(() => heartbeat[Symbol.dispose]());
   }

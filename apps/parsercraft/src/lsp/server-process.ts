@@ -40,15 +40,14 @@ export class ServerProcess {
    * exits.
    */
   readonly #waiting = new Set<(error: LspExitError) => void>();
-  /** The last lines of its standard error, and why it was killed. */
-  readonly #lines: string[] = [];
+  #reason: string | undefined;
   #exit: LspExitError | undefined;
 
   constructor({ command, args }: ServerCommand, onLog: ((line: string) => void) | undefined) {
     const child = spawn(command, [...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
     this.closed = new Promise((resolve) => child.once('close', () => resolve()));
-    const lines = this.#lines;
+    const lines: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => {
       lines.push(line);
       if (lines.length > KEPT_LOG_LINES) lines.shift();
@@ -56,7 +55,7 @@ export class ServerProcess {
     });
     this.exited = new Promise((resolve) => {
       const end = (exitCode: number | null, signal: NodeJS.Signals | null): void => {
-        this.#exit ??= new LspExitError({ exitCode, signal }, lines);
+        this.#exit ??= new LspExitError({ exitCode, signal }, lines, this.#reason);
         resolve(this.#exit);
         for (const tell of this.#waiting) tell(this.#exit);
         this.#waiting.clear();
@@ -119,9 +118,9 @@ export class ServerProcess {
     this.connection.dispose();
   }
 
-  /** @param reason - a sentence for the message of the {@link LspExitError} */
+  /** @param reason - for the message of the {@link LspExitError} */
   kill(reason?: string): void {
-    if (reason !== undefined && this.#exit === undefined) this.#lines.push(reason);
+    this.#reason ??= reason;
     this.#child.kill('SIGKILL');
   }
 }
