@@ -1,5 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { COLUMNS, fleetTable } from './simulation/fleet-table.ts';
+import { FLEETS } from './simulation/fleets.ts';
 import { plot } from './simulation/plot.ts';
 import { type Run, type Scenario, simulate } from './simulation/scenario.ts';
 import { CHANGING_CAPACITY, COSTLY_REFUSALS } from './simulation/scenarios.ts';
@@ -29,6 +31,17 @@ export const COMPARISONS: readonly {
     scenario: COSTLY_REFUSALS,
     strategies: [unlimited, fixed(60), throttled(1.1, 5000)],
   },
+  {
+    file: 'fleet.svg',
+    title: '200 clients with a limit each, at twice the capacity, which then halves',
+    scenario: FLEETS['capacity halves, queues']!,
+    strategies: [
+      'Netflix gradient2',
+      'failsafe-go',
+      'Netflix Vegas',
+      'adaptiveConcurrency, gradient',
+    ].map((column) => COLUMNS[column]!),
+  },
 ];
 
 /** Runs every strategy of a comparison. Yields after each, so that its memory can be freed. */
@@ -56,7 +69,15 @@ function table(scenario: Scenario, runs: readonly Run[]): string {
     .join('\n');
 }
 
+/** Replaces the table of the page. */
+async function writeFleets(): Promise<void> {
+  const file = join(import.meta.dirname, '../../LIMITS.md');
+  const page = await readFile(file, 'utf8');
+  await writeFile(file, page.replace(/^\|[\s\S]*\|$/m, fleetTable()));
+}
+
 if (import.meta.main) {
+  await writeFleets();
   const folder = join(import.meta.dirname, '../../plots');
   await mkdir(folder, { recursive: true });
   for (const comparison of COMPARISONS) {

@@ -23,8 +23,10 @@ export interface Scenario extends ServerOptions {
 export interface Admitted {
   /** Called after a response in time. */
   served(): void;
-  /** Called when the server rejected the request or did not respond in time. */
+  /** Called when the server rejected the request. */
   overloaded(): void;
+  /** Called when the server did not respond in time. */
+  timedOut(): void;
 }
 
 /** An admission strategy between the callers and the server. */
@@ -83,7 +85,7 @@ export function simulate(
     let waiting = true;
     const giveUp = loop.at(loop.now + scenario.patienceMs, () => {
       waiting = false;
-      admitted.overloaded();
+      admitted.timedOut();
     });
     server.request((served) => {
       if (!waiting) return;

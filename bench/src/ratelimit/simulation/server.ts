@@ -13,6 +13,17 @@ export interface ServerOptions {
   readonly maxQueue: number;
   /** Cost of a rejection as a share of the service time. */
   readonly refusalCost: number;
+  /** Draws the time for one request of a mean, in milliseconds. By default it is exponential. */
+  readonly draw?: (meanMs: number, random: () => number) => number;
+}
+
+/**
+ * A Pareto distribution of a mean, with a coefficient of variation above two: one request of a hundred takes
+ * five times the mean, one of a thousand 14 times.
+ */
+export function heavyTailed(meanMs: number, random: () => number): number {
+  const shape = 2.1;
+  return (meanMs * (shape - 1)) / shape / (1 - random()) ** (1 / shape);
 }
 
 type Answer = (served: boolean) => void;
@@ -71,11 +82,14 @@ export class Server {
 
   #start(answer: Answer, served: boolean, meanMs: number): void {
     this.#busy++;
-    this.#loop.at(this.#loop.now + exponential(meanMs, this.#random), () => {
-      this.#busy--;
-      answer(served);
-      this.#work();
-    });
+    this.#loop.at(
+      this.#loop.now + (this.#options.draw ?? exponential)(meanMs, this.#random),
+      () => {
+        this.#busy--;
+        answer(served);
+        this.#work();
+      },
+    );
   }
 }
 

@@ -3,9 +3,13 @@ import { type AdaptiveConcurrencyOptions, adaptiveConcurrency } from '@temper/ra
 import type { EventLoop } from './events.ts';
 import type { Admitted, Strategy } from './scenario.ts';
 
-type Make = (loop: EventLoop, random: () => number) => Strategy;
+export type Make = (loop: EventLoop, random: () => number) => Strategy;
 
-const HANDS_OFF: Admitted = { served: () => undefined, overloaded: () => undefined };
+const HANDS_OFF: Admitted = {
+  served: () => undefined,
+  overloaded: () => undefined,
+  timedOut: () => undefined,
+};
 
 /** Admits every request. */
 export const unlimited: Make = () => ({
@@ -23,7 +27,11 @@ export function fixed(limit: number): Make {
       admit: () => {
         const lease = limiter.tryAcquire();
         if (lease === undefined) return undefined;
-        return { served: () => lease.release(), overloaded: () => lease.release() };
+        return {
+          served: () => lease.release(),
+          overloaded: () => lease.release(),
+          timedOut: () => lease.release(),
+        };
       },
       level: () => limit,
     };
@@ -43,7 +51,11 @@ export function adaptive(name: string, options: AdaptiveConcurrencyOptions): Mak
       admit: () => {
         const lease = limiter.tryAcquire();
         if (lease === undefined) return undefined;
-        return { served: () => lease.release(), overloaded: () => lease.overloaded() };
+        return {
+          served: () => lease.release(),
+          overloaded: () => lease.overloaded(),
+          timedOut: () => lease.timedOut(),
+        };
       },
       level: () => limiter.stats().limit,
     };
@@ -59,9 +71,25 @@ export function throttled(multiplier: number, windowMs: number): Make {
       admit: (priority) => {
         const ticket = policy.tryAcquire({ priority });
         if (ticket === undefined) return undefined;
-        return { served: () => ticket.release(), overloaded: () => ticket.overloaded() };
+        return {
+          served: () => ticket.release(),
+          overloaded: () => ticket.overloaded(),
+          timedOut: () => ticket.overloaded(),
+        };
       },
       level: () => policy.stats().rejectionRatio,
+    };
+  };
+}
+
+/** Clients that do not know of each other, each with a limiter of its own. Requests come to all alike. */
+export function fleet(clients: number, make: Make): Make {
+  return (loop, random) => {
+    const each = Array.from({ length: clients }, () => make(loop, random));
+    return {
+      name: each[0]!.name,
+      admit: (priority) => each[Math.floor(random() * clients)]!.admit(priority),
+      level: () => each.reduce((sum, one) => sum + one.level(), 0) / clients,
     };
   };
 }

@@ -47,6 +47,14 @@ describe('adaptiveConcurrency', () => {
     expect(limiter.stats()).toMatchObject({ limit: 2, inFlight: 2 });
   });
 
+  it('takes a call that was given up for a sign of overload, once', () => {
+    const limiter = aimd();
+    const leases = [1, 2, 3, 4].map(() => limiter.tryAcquire());
+    leases[0]?.timedOut();
+    leases[0]?.timedOut();
+    expect(limiter.stats()).toMatchObject({ limit: 2, inFlight: 3 });
+  });
+
   it('trains the limit with overload and success in execute, and not with other errors', async () => {
     const limiter = aimd({ minLimit: 1 });
     const timeout = Object.assign(new Error('slow'), { code: 'ETIMEDOUT' });

@@ -31,6 +31,11 @@ import {
 export interface AdaptiveLease extends Lease {
   /** Gives the permits back, and reports overload: the call was refused or timed out. */
   overloaded(): void;
+  /**
+   * As {@link overloaded}: the call was given up as its time was over. The limit then keeps the latency below
+   * half of the time that such calls have.
+   */
+  timedOut(): void;
   /** Gives the permits back, and reports nothing. */
   ignore(): void;
 }
@@ -43,7 +48,7 @@ export interface AdaptiveConcurrencyLimiter extends Limiter<AdaptiveLease>, Refu
 }
 
 /** `cut-short`: too little of its time was left when its turn came; see {@link Sample.cutShort}. */
-type Ending = 'well' | 'overloaded' | 'cut-short' | 'ignored';
+type Ending = 'well' | 'overloaded' | 'timed-out' | 'cut-short' | 'ignored';
 
 class TrainingLease implements AdaptiveLease {
   readonly cost: number;
@@ -75,6 +80,10 @@ class TrainingLease implements AdaptiveLease {
 
   overloaded(): void {
     this.end('overloaded');
+  }
+
+  timedOut(): void {
+    this.end('timed-out');
   }
 
   ignore(): void {
@@ -180,7 +189,8 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
     const cutOff = call.endedBy !== undefined;
     // A value that comes after the end is too late.
     if ((cutOff && outcome.ok) || decide(this.name, this.#adaptive.shouldHandle, outcome, call)) {
-      if (!cutOff || !this.#usual.cutShort(tookMs, waited, now)) return 'overloaded';
+      if (!cutOff) return 'overloaded';
+      if (!this.#usual.cutShort(tookMs, waited, now)) return 'timed-out';
       return waited ? 'cut-short' : 'ignored';
     }
     // Errors, and answers from elsewhere, may come sooner or later than real answers: their latency means
@@ -200,13 +210,15 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
 
   train(startedAt: number, inFlight: number, ending: Exclude<Ending, 'ignored'>): void {
     const { algorithm } = this.#adaptive;
-    const overloaded = ending === 'overloaded';
+    const timedOut = ending === 'timed-out';
+    const overloaded = timedOut || ending === 'overloaded';
     const cutShort = ending === 'cut-short';
     algorithm.observe({
       startedAt,
       endedAt: this.clock.monotonic(),
       inFlight,
       overloaded,
+      timedOut,
       cutShort,
     });
     const from = this.#gate.limit;

@@ -109,6 +109,43 @@ describe('gradient', () => {
     expect(algorithm.limit).toBe(1);
   });
 
+  it('keeps the latency below half of the time that calls were given', () => {
+    const algorithm = make({ tolerance: 50 });
+    const backend: Backend = { places: 50, serviceMs: 20 };
+    run(algorithm, backend, 0, 2000);
+    for (let i = 0; i < 10; i++) {
+      algorithm.observe({
+        startedAt: 1800,
+        endedAt: 2000 + i,
+        inFlight: 500,
+        overloaded: true,
+        timedOut: true,
+      });
+    }
+    run(algorithm, backend, 2010, 30_000);
+    // 200 ms of time, 20 ms of work: up to five times the places.
+    expect(algorithm.limit).toBeGreaterThan(50);
+    expect(algorithm.limit).toBeLessThan(300);
+  });
+
+  it('serves a dependency that takes most of the time of its callers without a queue', () => {
+    const algorithm = make();
+    const backend: Backend = { places: 50, serviceMs: 20 };
+    run(algorithm, backend, 0, 5000);
+    for (let i = 0; i < 10; i++) {
+      algorithm.observe({
+        startedAt: 4800,
+        endedAt: 5000 + i,
+        inFlight: 100,
+        overloaded: true,
+        timedOut: true,
+      });
+    }
+    backend.serviceMs = 130;
+    run(algorithm, backend, 5010, 90_000);
+    expect(algorithm.limit).toBeGreaterThan(40);
+  });
+
   it('does not grow while it is not used', () => {
     const algorithm = make({ initialLimit: 100 });
     run(algorithm, { places: 500, serviceMs: 20 }, 0, 60_000, 0.3);
@@ -121,14 +158,21 @@ describe('gradient', () => {
       ms: fc.double({ min: 0, max: 5000, noNaN: true }),
       inFlight: fc.integer({ min: 1, max: 1000 }),
       overloaded: fc.boolean(),
+      timedOut: fc.boolean(),
     });
     fc.assert(
       fc.property(fc.array(sample, { maxLength: 500 }), (samples) => {
         const algorithm = make({ minSamples: 3, minLimit: 2, probeIntervalMs: 1000 });
         let now = 10_000;
-        for (const { gap, ms, inFlight, overloaded } of samples) {
+        for (const { gap, ms, inFlight, overloaded, timedOut } of samples) {
           now += gap;
-          algorithm.observe({ startedAt: now - ms, endedAt: now, inFlight, overloaded });
+          algorithm.observe({
+            startedAt: now - ms,
+            endedAt: now,
+            inFlight,
+            overloaded: overloaded || timedOut,
+            timedOut,
+          });
           expect(algorithm.limit).toBeGreaterThanOrEqual(2);
           expect(algorithm.limit).toBeLessThanOrEqual(500);
         }

@@ -7,6 +7,8 @@ export interface Sample {
   readonly inFlight: number;
   /** Whether it was refused or timed out because of overload. */
   readonly overloaded: boolean;
+  /** Whether that was because it had not ended when its time was up. */
+  readonly timedOut?: boolean;
   /**
    * Whether it was ended from outside before it can be told how long it takes: it had waited for its turn, and
    * too little of its time was left. Such calls are a sign of too low a limit, and of nothing else.

@@ -8,6 +8,7 @@ export class SampleWindow {
   readonly #latencies = new Float64Array(KEPT);
   #completed = 0;
   #overloaded = 0;
+  #timedOut = 0;
   #cutShort = 0;
   #maxInFlight = 0;
   #beganAt: number;
@@ -39,6 +40,26 @@ export class SampleWindow {
     return this.#maxInFlight;
   }
 
+  /** Calls that ended well. */
+  get completed(): number {
+    return this.#completed;
+  }
+
+  /** Calls that met overload. */
+  get overloaded(): number {
+    return this.#overloaded;
+  }
+
+  /** Whether calls were given up, more of them than were refused. */
+  get timedOut(): boolean {
+    return this.#timedOut * 2 > this.#overloaded;
+  }
+
+  /** Calls that completed per millisecond. */
+  rate(now: number): number {
+    return this.#completed / Math.max(1, now - this.#beganAt);
+  }
+
   /** Share of the calls that met overload. */
   get overloadRatio(): number {
     return this.#known === 0 ? 0 : this.#overloaded / this.#known;
@@ -56,7 +77,14 @@ export class SampleWindow {
     return middle.reduce((sum, one) => sum + one, 0) / middle.length;
   }
 
-  add({ startedAt, endedAt, inFlight, overloaded, cutShort = false }: Sample): void {
+  add({
+    startedAt,
+    endedAt,
+    inFlight,
+    overloaded,
+    timedOut = false,
+    cutShort = false,
+  }: Sample): void {
     this.#maxInFlight = Math.max(this.#maxInFlight, inFlight);
     if (cutShort) {
       this.#cutShort++;
@@ -64,6 +92,7 @@ export class SampleWindow {
     }
     if (overloaded) {
       this.#overloaded++;
+      if (timedOut) this.#timedOut++;
       return;
     }
     this.#latencies[this.#completed % KEPT] = endedAt - startedAt;
@@ -74,6 +103,7 @@ export class SampleWindow {
   reset(now: number): void {
     this.#completed = 0;
     this.#overloaded = 0;
+    this.#timedOut = 0;
     this.#cutShort = 0;
     this.#maxInFlight = 0;
     this.#beganAt = now;
