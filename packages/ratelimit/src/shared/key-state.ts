@@ -116,6 +116,7 @@ export class KeyState {
       this.#fair = undefined;
       return;
     }
+    this.#sync(now);
     // Of a key that is not kept, nothing can be given back.
     if (change.kind === 'charge' && change.units < 0 && this.#rules.length === 0) return;
     this.#ask(rule, now);
@@ -133,7 +134,7 @@ export class KeyState {
   /** Whether nothing would change if the key were removed. */
   idle(now: number): boolean {
     this.#sync(now);
-    return this.#blockedMs === 0 && this.#rules.every(({ busyMs }) => busyMs === 0);
+    return this.#blockedMs === 0 && this.#rules.length === 0;
   }
 
   #sync(now: number): void {
@@ -143,6 +144,8 @@ export class KeyState {
       state.sync(now);
       state.askedAt = Math.min(state.askedAt, now);
     }
+    // As in a store that keeps nothing of a key of which nothing is used: no rule binds another then.
+    if (this.#rules.every(({ busyMs }) => busyMs === 0)) this.#rules = [];
   }
 
   /** The state of a rule, derived from the others when it is new. Rules no longer in use are dropped. */

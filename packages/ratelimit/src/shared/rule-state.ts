@@ -99,9 +99,10 @@ class BucketState implements RuleState {
    */
   #reclaim(): void {
     this.#gaps = this.#gaps.filter(({ endMs }) => endMs > 0).sort((a, b) => b.endMs - a.endMs);
+    const mostMs = this.#fullMs + TOLERANCE * this.#intervalMs;
     let kept = 0;
     for (const gap of this.#gaps) {
-      if (this.#aheadMs <= this.#fullMs || gap.endMs >= this.#aheadMs - SAME_MS) {
+      if (this.#aheadMs <= mostMs || gap.endMs >= this.#aheadMs - SAME_MS) {
         this.#aheadMs = Math.max(0, this.#aheadMs - gap.lengthMs);
       } else {
         this.#gaps[kept++] = gap;
@@ -119,7 +120,7 @@ class BucketState implements RuleState {
   }
 
   get busyMs(): number {
-    return this.#aheadMs;
+    return this.#aheadMs <= TOLERANCE * this.#intervalMs ? 0 : this.#aheadMs;
   }
 }
 

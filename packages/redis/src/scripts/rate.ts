@@ -55,7 +55,7 @@ local function reclaim(s)
   for i = 1, #gaps do
     local ends, length = gaps[i][1], gaps[i][2]
     if ends > 0 then
-      if s[A] <= full(s) or ends >= s[A] - 1 then
+      if s[A] <= full(s) + interval(s) * 0.000001 or ends >= s[A] - 1 then
         s[A] = math.max(0, s[A] - length)
       else
         left[#left + 1] = ends
@@ -111,7 +111,7 @@ local function wait(s, cost)
   return gone(s, 0)
 end
 local function busy(s)
-  if s[KIND] == 1 then return s[A] end
+  if s[KIND] == 1 then return s[A] <= interval(s) * 0.000001 and 0 or s[A] end
   if s[KIND] == 3 then
     if s[LIST] > 0 then return math.max(1, s[A]) end
     return 0
@@ -186,7 +186,13 @@ local function same(s, kind, limit, window, extra)
   return s[KIND] == kind and s[LIMIT] == limit and s[WINDOW] == window and s[EXTRA] == extra
 end
 
-for i = 1, #states do sync(states[i]) end
+local inUse = false
+for i = 1, #states do
+  sync(states[i])
+  inUse = inUse or busy(states[i]) > 0
+end
+-- As after its expiry: no rule binds another when nothing is used.
+if not inUse then states = {} end
 local kind, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local window, extra = tonumber(ARGV[3]), tonumber(ARGV[4])
 local mine = nil
@@ -308,13 +314,13 @@ end
 for i = 1, #waiting do waits(waiting[i], queues[waiting[i]]) end
 keepShares()
 if taken or setBack or untold or (created and used(mine) > 0) then save() end
-local free, inUse = capacity(mine) - used(mine), busy(mine) > 0
+local free, later = capacity(mine) - used(mine), busy(mine) > 0
 for i = 1, #larger do
   free = math.min(free, capacity(larger[i]) - used(larger[i]))
-  inUse = inUse or busy(larger[i]) > 0
+  later = later or busy(larger[i]) > 0
 end
 local left = math.max(0, math.floor(free + 0.000001))
-local growth = inUse and math.ceil(waitAll(math.min(capacity(mine), left + 1))) or 0
+local growth = later and math.ceil(waitAll(math.min(capacity(mine), left + 1))) or 0
 if blocked > 0 then left, growth = 0, math.ceil(blocked) end
 return { left, growth, unpack(answers) }
 `;

@@ -169,7 +169,7 @@ describeWithRedis('the scripts, compared with the reference at times that the te
           }
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 2_000 },
     );
   });
 
