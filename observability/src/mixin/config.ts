@@ -59,7 +59,7 @@ interface Thresholds extends Omit<PolicyThresholds, 'objective'> {
   readonly instanceRatio: number;
   /** Share of the instances with an open circuit or an unhealthy check that pages. @defaultValue 0.25 */
   readonly instanceShare: number;
-  /** Openings of one circuit of one instance in 30 minutes. @defaultValue 5 */
+  /** Openings of one circuit of one instance in 30 minutes, each after it was closed. @defaultValue 5 */
   readonly openings: number;
   /** Share of the memory limit. @defaultValue 0.8 */
   readonly memory: number;

@@ -17,6 +17,12 @@ export interface AlertRule {
   readonly expr: (queries: Queries) => string;
   /** How long the condition must hold, as a Prometheus duration, above 0. */
   readonly for: string | ((queries: Queries) => string);
+  /**
+   * How long it goes on after its condition has ended, as a Prometheus duration: an alert that inhibits
+   * others must outlive them.
+   * @defaultValue not at all
+   */
+  readonly keepFiringFor?: string;
   /** `{job}`, `{instance}` and attributes such as `{temper.policy.name}` stand for the labels. */
   readonly summary: string;
   readonly description: string;

@@ -27,6 +27,7 @@ export function rulesYaml(config: MixinConfig): string {
             alert: rule.alert,
             expr: rule.expr(queries),
             for: changed?.for ?? (typeof rule.for === 'string' ? rule.for : rule.for(queries)),
+            ...(rule.keepFiringFor === undefined ? {} : { keep_firing_for: rule.keepFiringFor }),
             labels: { severity: changed?.severity ?? rule.severity },
             annotations: {
               summary: queries.text(rule.summary),

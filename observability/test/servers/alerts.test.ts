@@ -97,7 +97,7 @@ describe.runIf(available({ promtool: PROMTOOL }))('the alerts', () => {
   it('see what an instance counted before its first scrape, if the service is known', () => {
     const other = `temper_shutdown_stopping{job="demo",instance="b",temper_policy_name="p"}`;
     const counted = {
-      TemperCircuitFlapping: `temper_breaker_transitions_total{${ON},temper_breaker_to="open"}`,
+      TemperCircuitFlapping: `temper_breaker_transitions_total{${ON},temper_breaker_from="closed",temper_breaker_to="open"}`,
       TemperAuditLoss: `temper_audit_events_total{${ON},temper_outcome="dropped"}`,
       TemperShutdownIncomplete: `temper_shutdown_handlers_total{${ON},temper_outcome="failed"}`,
     };
@@ -144,6 +144,28 @@ describe.runIf(available({ promtool: PROMTOOL }))('the alerts', () => {
       { [calls('success')]: good, [calls('failure')]: bad },
       minute,
       false,
+    );
+  });
+
+  it('do not take an outage for flapping, in which each trial call opens the circuit again', () => {
+    const opened = (from: string): string =>
+      `temper_breaker_transitions_total{${ON},temper_breaker_from="${from}",temper_breaker_to="open"}`;
+    const series = { [opened('closed')]: '0x20 1x200', [opened('half-open')]: '0x20 0+1x200' };
+    test(DEFAULT_CONFIG, 'TemperCircuitFlapping', series, 50, false);
+  });
+
+  it('see that a budget is spent whose name is not that of the retries', () => {
+    const where = (policy: string): string =>
+      `{job="demo",instance="a",temper_policy_name="${policy}"`;
+    test(
+      DEFAULT_CONFIG,
+      'TemperRetryBudgetSpent',
+      {
+        [`temper_retry_budget_available${where('payments')}}`]: '10x4 0x60',
+        [`temper_retry_attempts_total${where('charge')},temper_outcome="failure"}`]: '0x4 0+30x60',
+      },
+      12,
+      true,
     );
   });
 

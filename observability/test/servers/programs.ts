@@ -47,6 +47,7 @@ export const PROMTOOL: string | undefined = findProgram('promtool');
 const built = (name: string): string =>
   join(process.env.TEMPER_BIN ?? join(homedir(), '.cache/temper/bin'), name);
 export const PROMTOOL_3: string | undefined = findProgram(built('promtool3'));
+export const PROMETHEUS_3: string | undefined = findProgram(built('prometheus3'));
 export const PINT: string | undefined = findProgram(built('pint'), 'pint');
 export const ALERTMANAGER: string | undefined = findProgram(
   'prometheus-alertmanager',

@@ -72,11 +72,12 @@ export const CALL_ALERTS: readonly AlertRule[] = [
     severity: 'ticket',
     for: '5m',
     expr: (queries) => {
-      const by = queries.instance(POLICY);
+      const instance = queries.instance();
       const failed = queries.names.of('temper.retry.attempts', { [OUTCOME]: 'failure' });
-      const spent = `max by (${by}) (max_over_time(${queries.names.of('temper.retry.budget.available')}[2m])) < 1`;
-      const busy = `sum by (${by}) (increase(${failed}[5m])) >= ${queries.config.minimum.failures}`;
-      return `min by (${queries.service(POLICY)}) (${spent} and ${busy})`;
+      const spent = `max by (${queries.instance(POLICY)}) (max_over_time(${queries.names.of('temper.retry.budget.available')}[2m])) < 1`;
+      // A budget has a name of its own, and its retries have theirs.
+      const busy = `sum by (${instance}) (increase(${failed}[5m])) >= ${queries.config.minimum.failures}`;
+      return `min by (${queries.service(POLICY)}) (${spent} and on (${instance}) ${busy})`;
     },
     summary: "The retry budget of '{temper.policy.name}' is spent",
     description:

@@ -59,6 +59,9 @@ export const STATE_ALERTS: readonly AlertRule[] = [
     alert: 'TemperCircuitOpen',
     severity: 'page',
     for: '1m',
+    // The rates over five minutes that it explains still have the outage in them when the circuit has
+    // closed. Without it they would page for what is over.
+    keepFiringFor: '6m',
     expr: (queries) => inMany(queries, REJECTING),
     summary: "Circuit '{temper.policy.name}' of {job} is open",
     description:
@@ -80,7 +83,9 @@ export const STATE_ALERTS: readonly AlertRule[] = [
     severity: 'ticket',
     for: '1m',
     expr: (queries) => {
+      // In an outage a circuit opens after each trial call, and does not flap: it was not closed.
       const opened = queries.names.of('temper.breaker.transitions', {
+        'temper.breaker.from': 'closed',
         'temper.breaker.to': 'open',
       });
       const { openings } = queries.config.thresholds;

@@ -124,7 +124,8 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
     signals: CIRCUIT,
     labels: ['policy'],
     after: 2,
-    until: 2,
+    // It outlives the alerts that it inhibits.
+    until: 8,
     // One of fifty is the matter of TemperCircuitOpenOnInstance.
     expected: { ...STATE, oneOfFifty: false },
   },
