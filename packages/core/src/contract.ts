@@ -174,6 +174,12 @@ export interface PolicyDescription {
   readonly maxTimeoutMs?: number | undefined;
   /** It gives up on each of its attempts after this long. */
   readonly attemptTimeoutMs?: number | undefined;
+  /** It ends what is inside it this long before the deadline, so that it can answer itself. */
+  readonly reserveMs?: number | undefined;
+  /** As {@link reserveMs}, where it can answer some calls only. */
+  readonly maxReserveMs?: number | undefined;
+  /** Whether what is inside it runs for several calls, and no deadline of one of them ends it. */
+  readonly sharesRuns?: boolean | undefined;
   /** The least time that it waits before it calls again. */
   readonly firstDelayMs?: number | undefined;
   /** What it is made of, outermost first. */

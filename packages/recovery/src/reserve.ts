@@ -53,6 +53,13 @@ export function runWithReserve<T>(
     const until = clock.monotonic() + dueMs;
     const scope = new ReserveScope(call, until, reserve);
     const timer = clock.schedule(() => {
+      if (call.aborted) {
+        // Nobody wants another answer, and what ended the call first is what it fails with.
+        expired = true;
+        scope.release();
+        reject(call.reason);
+        return;
+      }
       if (!hasAnswer()) return;
       const error = exceeded();
       expired = true;

@@ -301,10 +301,16 @@ function runInScope<T>(
     try {
       if (limitMs !== Number.POSITIVE_INFINITY) {
         timer = clock.schedule(() => {
+          expired = true;
+          if (scope.aborted) {
+            // Its operation ignores the signal. What ended the call first is what it fails with.
+            scope.release(cleanUp);
+            reject(scope.reason);
+            return;
+          }
           const exceeded = (): Error =>
             new DeadlineExceededError(scope.operation, timeoutMs, scope.lastFailure);
           const error = exceeded();
-          expired = true;
           scope.end('deadline', exceeded(), error);
           scope.release(cleanUp);
           reject(error);

@@ -19,7 +19,8 @@ export interface TimeoutObserver {
  * Runs `operation` in a scope of its own that ends when the queue's time is up; the result is then a
  * rejection with an equal error, at once, whether or not the operation reacts to its signal. What the
  * operation returns afterwards is dropped, and its unread body cancelled. The scope's deadline is the moment of the timeout, or the
- * call's own where that is nearer.
+ * call's own where that is nearer. A call that was ended before, while its operation went on, rejects with the
+ * reason of that end: the first cause counts, and it has not timed out.
  *
  * The rejection reaches the caller's own continuation, so what is done there runs in the asynchronous
  * context of the call and not in that of the shared timer.
@@ -33,6 +34,12 @@ export function runWithTimeout<T>(
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const entry = queue.add(() => {
+      if (call.aborted) {
+        scope.release();
+        observer?.inTime(false, 'unknown', 0);
+        reject(call.reason);
+        return;
+      }
       observer?.timedOut?.();
       const error = made(timeoutError);
       scope.end('timeout', made(timeoutError), error);

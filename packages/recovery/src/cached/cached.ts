@@ -341,7 +341,8 @@ class Cached extends PolicyBase implements CachedPolicy {
   }
 
   override describe(): PolicyDescription {
-    return { kind: 'cached' };
+    const { reserveMs, singleFlight } = this.#options;
+    return { kind: 'cached', maxReserveMs: reserveMs, sharesRuns: singleFlight };
   }
 
   stats(): CachedStats {

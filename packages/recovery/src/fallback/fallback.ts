@@ -150,7 +150,7 @@ class Fallback extends PolicyBase implements FallbackPolicy {
   }
 
   override describe(): PolicyDescription {
-    return { kind: 'fallback' };
+    return { kind: 'fallback', reserveMs: this.#options.reserveMs };
   }
 
   stats(): FallbackStats {

@@ -29,6 +29,12 @@ export class ConnectionTimeout {
       const entry = this.#queue.add(() => {
         if (!route.announced || route.sent) return;
         ended = true;
+        if (call.aborted) {
+          // Its sender ignores the signal. What ended the call first is what it fails with.
+          scope.release();
+          reject(call.reason);
+          return;
+        }
         this.#counts.connect_timeout++;
         const rejection = error();
         scope.end('timeout', error(), rejection);

@@ -5,6 +5,7 @@ import { concurrency } from '@temper/ratelimit';
 import { retry } from '@temper/retry';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cached } from '../cached/cached.ts';
 import { PipelineOrderError } from '../errors.ts';
 import { fallback } from '../fallback/fallback.ts';
 import { hedge } from '../hedge/hedge.ts';
@@ -91,6 +92,46 @@ describe('the order of a pipeline', () => {
     expect(problems(limit('total', 200), hedge(), limit('inner', 100))).toEqual([]);
   });
 
+  it('is refused when the time that is kept for another answer is all there is', () => {
+    const keeping = (name: string, reserveMs: number) =>
+      fallback({ name, handler: () => 1, reserveMs });
+    expect(problems(limit('total', 100), keeping('a', 100))).toEqual([
+      "'a' is inside 'total', which times out after 100 ms: it keeps 100 ms for an answer of its own, so the operation is never called.",
+    ]);
+    expect(problems(limit('total', 100), keeping('a', 99))).toEqual([]);
+    expect(problems(keeping('a', 100), limit('attempt', 50))).toEqual([]);
+    expect(problems(limit('total', 100), again(10), keeping('a', 100))).toHaveLength(1);
+    expect(problems(retry({ attemptTimeoutMs: 100 }), keeping('a', 100))).toHaveLength(1);
+    const old = cached({ name: 'old', reserveMs: 100 });
+    expect(problems(limit('total', 100), old)).toEqual([
+      "'old' is inside 'total', which times out after 100 ms: it keeps 100 ms for an answer of its own, so the operation is never called while it has an answer.",
+    ]);
+    const observed = timeout({ name: 'total', timeoutMs: { quantile: 0.9, maxMs: 100 } });
+    expect(problems(observed, keeping('a', 100))).toHaveLength(1);
+  });
+
+  it('is checked with the time that others leave', () => {
+    const keeping = (name: string, reserveMs: number) =>
+      fallback({ name, handler: () => 1, reserveMs });
+    expect(problems(limit('total', 100), keeping('a', 40), keeping('b', 60))).toEqual([
+      "'b' is inside 'total', which times out after 100 ms, 40 ms of them for 'a': it keeps 60 ms for an answer of its own, so the operation is never called.",
+    ]);
+    expect(problems(limit('total', 100), keeping('a', 40), keeping('b', 59))).toEqual([]);
+    expect(problems(limit('total', 100), keeping('a', 40), again(60))).toHaveLength(1);
+    expect(problems(limit('total', 100), keeping('a', 40), limit('b', 60))).toHaveLength(1);
+    expect(problems(limit('total', 100), keeping('a', 40), limit('b', 59))).toEqual([]);
+    // A cache without an old answer leaves all of it.
+    const old = cached({ reserveMs: 40 });
+    expect(problems(limit('total', 100), old, limit('b', 60))).toEqual([]);
+  });
+
+  it('may have anything inside a run that several calls share, as no deadline of one ends it', () => {
+    const shared = () => cached({ singleFlight: true });
+    expect(problems(limit('total', 100), shared(), limit('run', 200))).toEqual([]);
+    expect(problems(limit('total', 100), shared(), again(100))).toEqual([]);
+    expect(problems(limit('total', 100), cached(), limit('run', 200))).toHaveLength(1);
+  });
+
   it('is refused when it contains a policy twice, at any depth', () => {
     const breaker = circuitBreaker({ name: 'once' });
     expect(problems(breaker, pipeline({}, breaker))).toEqual([
@@ -129,6 +170,8 @@ describe('the order of a pipeline', () => {
     ['returns a kind that is no string', () => ({ kind: 1 })],
     ['returns no kind', () => ({ timeoutMs: 1 })],
     ['returns a timeout that is no number', () => ({ kind: 'timeout', timeoutMs: '1' })],
+    ['returns a reserve that is no number', () => ({ kind: 'fallback', reserveMs: '1' })],
+    ['returns a flag that is none', () => ({ kind: 'cached', sharesRuns: 1 })],
     ['returns parts that are no array', () => ({ kind: 'pipeline', parts: 1 })],
     ['returns parts that are null', () => ({ kind: 'pipeline', parts: null })],
     ['returns parts that are no objects', () => ({ kind: 'pipeline', parts: [null, 1] })],

@@ -68,17 +68,26 @@ export function descriptionOf(policy: object): PolicyDescription {
 
 const UNKNOWN: PolicyDescription = { kind: 'policy' };
 
+const FLAGS = ['repeats', 'sharesRuns'] as const;
+const TIMES = [
+  'timeoutMs',
+  'attemptTimeoutMs',
+  'maxTimeoutMs',
+  'reserveMs',
+  'maxReserveMs',
+  'firstDelayMs',
+] as const;
+
 function isDescription(value: unknown): value is PolicyDescription {
   if (!isObject(value)) return false;
   const description: { readonly [K in keyof PolicyDescription]?: unknown } = value;
-  const { kind, repeats, timeoutMs, attemptTimeoutMs, maxTimeoutMs, firstDelayMs, parts } =
-    description;
+  const { kind, parts } = description;
+  const isOptional = (type: string) => (field: keyof PolicyDescription) =>
+    description[field] === undefined || typeof description[field] === type;
   return (
     typeof kind === 'string' &&
-    (repeats === undefined || typeof repeats === 'boolean') &&
-    [timeoutMs, attemptTimeoutMs, maxTimeoutMs, firstDelayMs].every(
-      (ms) => ms === undefined || typeof ms === 'number',
-    ) &&
+    FLAGS.every(isOptional('boolean')) &&
+    TIMES.every(isOptional('number')) &&
     (parts === undefined || (Array.isArray(parts) && parts.every(isObject)))
   );
 }
@@ -108,11 +117,25 @@ function pairs(layers: readonly Layer[]): Pair[] {
 function clash(outer: Layer, inner: Layer, between: readonly Layer[]): string[] {
   const { timeoutMs, attemptTimeoutMs, maxTimeoutMs } = outer.description;
   const fixed = timeoutMs ?? attemptTimeoutMs;
-  const limit = fixed ?? maxTimeoutMs;
-  if (limit === undefined) return [];
-  const after = fixed === undefined ? `at most ${limit} ms` : `${limit} ms`;
-  const within = `'${inner.name}' is inside '${outer.name}', which times out after ${after}`;
-  const { firstDelayMs, repeats } = inner.description;
+  const whole = fixed ?? maxTimeoutMs;
+  // What is shared by several calls may outlast each of them.
+  const isShared = between.some(({ description }) => description.sharesRuns === true);
+  if (whole === undefined || isShared) return [];
+  const kept = between.filter(({ description }) => (description.reserveMs ?? 0) > 0);
+  const limit = kept.reduce((rest, { description }) => rest - (description.reserveMs ?? 0), whole);
+  const after = fixed === undefined ? `at most ${whole} ms` : `${whole} ms`;
+  const keeping = kept.map(
+    ({ name, description }) => `, ${description.reserveMs} ms of them for '${name}'`,
+  );
+  const within = `'${inner.name}' is inside '${outer.name}', which times out after ${after}${keeping.join('')}`;
+  const { firstDelayMs, repeats, reserveMs, maxReserveMs } = inner.description;
+  const reserve = reserveMs ?? maxReserveMs;
+  if (reserve !== undefined && reserve >= limit) {
+    const when = reserveMs === undefined ? ' while it has an answer' : '';
+    return [
+      `${within}: it keeps ${reserve} ms for an answer of its own, so the operation is never called${when}.`,
+    ];
+  }
   if (repeats === true && firstDelayMs !== undefined && firstDelayMs >= limit) {
     return [`${within}: its first delay is ${firstDelayMs} ms, so it can never retry.`];
   }

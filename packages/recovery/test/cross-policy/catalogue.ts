@@ -1,4 +1,6 @@
 import { getEventListeners } from 'node:events';
+import { audited, auditLog } from '@temper/audit';
+import { memorySink } from '@temper/audit/memory';
 import { circuitBreaker } from '@temper/breaker';
 import { MemoryBreakerStore, sharedCircuit } from '@temper/breaker/shared';
 import type { CallContext, Executor, Policy } from '@temper/core';
@@ -37,6 +39,7 @@ export const FACTORIES: readonly unknown[] = [
   fallback,
   cached,
   chaos,
+  audited,
   tokenBucket,
   gcra,
   slidingWindow,
@@ -100,6 +103,10 @@ export const KINDS = {
       halfOpenMaxWaitMs: 1000,
       halfOpenTrials: 5,
     }),
+  audited: (clock: ManualClock) => {
+    const log = auditLog({ clock, sinks: [memorySink()] });
+    return audited(log, { clock, action: 'call', resource: 'dependency', write: 'around' });
+  },
   named: (clock: ManualClock) =>
     pipelines({ clock, kinds: {}, define: { named: [] } }).get('named') as Policy,
 } satisfies Record<string, (clock: ManualClock) => Executor>;
