@@ -127,7 +127,8 @@ export async function eventually<T>(
   what: string,
   limitMs = 30_000,
 ): Promise<T> {
-  const until = performance.now() + limitMs * PATIENCE;
+  const patientMs = limitMs * PATIENCE;
+  const until = performance.now() + patientMs;
   let last: unknown;
   while (performance.now() < until) {
     try {
@@ -139,7 +140,7 @@ export async function eventually<T>(
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error(
-    `Timed out after ${limitMs} ms waiting for ${what}.${last === undefined ? '' : ` ${last}`}`,
+    `Timed out after ${patientMs} ms waiting for ${what}.${last === undefined ? '' : ` ${last}`}`,
   );
 }
 

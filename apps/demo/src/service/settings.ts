@@ -51,7 +51,7 @@ export const DEMO_SETTINGS: HardeningOverrides = {
  * Times of the shutdown, in milliseconds: how long the service keeps serving after it reports not ready, so
  * that load balancers notice, and the limit of the whole.
  */
-export const SHUTDOWN_TIMES = { delayMs: 500, timeoutMs: 15_000 } as const;
+export const SHUTDOWN_TIMES = { delayMs: 500, timeoutMs: 25_000 } as const;
 
 /** The rate limit of one HTTP client: requests per minute, and the burst. */
 export const CLIENT_LIMIT = { limit: 1_200, windowMs: 60_000, burst: 80 } as const;

@@ -24,6 +24,22 @@ export interface World extends AsyncDisposable {
   query(expr: string): Promise<readonly number[]>;
 }
 
+/** Time between two requests of the client of a world. */
+const CLIENT_MS = 200;
+
+/**
+ * A client that asks a service again and again. The load of the demo begins behind its HTTP limit, so without
+ * a client only the operator's own requests would reach the limiter and its store.
+ */
+function client(url: string): Disposable {
+  const timer = setInterval(() => {
+    fetch(`${url}/v1/health`, { signal: AbortSignal.timeout(5_000) })
+      .then((response) => response.arrayBuffer())
+      .catch(() => undefined); // the service may be gone
+  }, CLIENT_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
 /** Starts a world, and waits until Prometheus has seen successful calls of the background load. */
 export async function createWorld(options: { readonly store: boolean }): Promise<World> {
   const stack = new AsyncDisposableStack();
@@ -45,6 +61,7 @@ export async function createWorld(options: { readonly store: boolean }): Promise
     const data = join(folder.path, 'data');
     const args = options.store ? ['--store', `redis://127.0.0.1:${storePort}`] : [];
     const demo = stack.use(await startDemo(data, {}, args));
+    if (options.store) stack.use(client(demo.url));
     const port = await freePort();
     const rules = join(root, 'observability/prometheus/rules/scrape.yaml');
     // The rules themselves, evaluated each second by the interval of the copy.

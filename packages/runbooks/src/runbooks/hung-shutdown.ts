@@ -19,10 +19,15 @@ export const HUNG_SHUTDOWN: Runbook = {
   setup: SETUP,
   steps: [
     {
-      action: 'Begin the shutdown if the process manager has not, and see whether it ends',
+      action: 'Begin the shutdown, if the process manager has not',
+      expect: 'Once: a second signal forces the end.',
+      run: 'kill -TERM "$PID"',
+      good: '(nothing)',
+    },
+    {
+      action: 'See whether it ends',
       expect: 'The service ends within three seconds if nothing is under way.',
-      run: `kill -TERM "$PID"
-sleep 4
+      run: `sleep 4
 ps -o pid,etime,args -p "$PID"`,
       good: '…PID…',
       bad: `…PID…
