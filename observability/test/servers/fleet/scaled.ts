@@ -3,10 +3,10 @@ import { parse, stringify } from 'yaml';
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
 /** How many times faster time passes in the fleet than in the rules: five minutes are ten seconds. */
-export const SPEED = 30;
+const SPEED = 30;
 
 /** A duration of Prometheus in a fleet. */
-export function scaled(duration: string): string {
+function scaled(duration: string): string {
   const ms = [...duration.matchAll(/(\d+)(ms|[smh])/g)].reduce(
     (sum, [, count, unit]) => sum + Number(count) * (UNITS[unit as string] as number),
     0,
