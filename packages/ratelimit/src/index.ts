@@ -50,4 +50,5 @@ export {
   throttle,
 } from './throttle/throttle.ts';
 export { type FairQueueOptions, fairQueue } from './wait/fair-queue.ts';
+export { priorityQueue } from './wait/priority-queue.ts';
 export type { QueueOrder } from './wait/queue-order.ts';

@@ -24,6 +24,7 @@ import {
   type QueueOptions,
   type QueueUnset,
 } from '../wait/options.ts';
+import { sharedQueueRule } from '../wait/queue-order.ts';
 import type { RateLimitStore, StoreRule } from './store.ts';
 
 /**
@@ -208,6 +209,7 @@ const STORE_METHODS: readonly (keyof RateLimitStore)[] = [
 
 const SHARED_LIMITER_RULES: { readonly [K in keyof Required<SharedLimiterOptions>]: OptionRule } = {
   ...QUEUE_RULES,
+  queue: sharedQueueRule,
   store: methodsRule(...STORE_METHODS),
   onStoreFailure: oneOfRule(['local', 'open', 'closed']),
   nodes: numberRule({ min: 1, integer: true, infinite: false }),

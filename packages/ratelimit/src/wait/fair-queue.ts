@@ -45,6 +45,7 @@ export function fairQueue(options: FairQueueOptions = {}): QueueOrder {
     return found >= 0.001 && found <= 1000 ? found : 1;
   };
   return {
+    orderedBy: 'key',
     weightOf,
     createLine<T extends Linked<T>>(owner: string): CallerLine<T> {
       return new FairLine<T>((caller) => weightOf(owner, caller));

@@ -59,7 +59,7 @@ export interface QueueOptions {
   /**
    * In which order calls that wait are served. With `fairQueue()` the `key` of a call names its caller,
    * and each caller gets the same share; a shared limiter then has one limit for all keys together. Calls
-   * without a key are one caller. Without effect in a keyed limiter, where a key is a limit of its own.
+   * without a key are one caller. With `priorityQueue()` calls are served by priority. Without effect in a keyed limiter, where a key is a limit of its own.
    *
    * @defaultValue in order of arrival
    */

@@ -66,13 +66,13 @@ export class Turns {
   async acquire(options: AcquireOptions = {}): Promise<number> {
     const {
       cost,
-      key,
       signal,
       maxWaitMs = Number.POSITIVE_INFINITY,
+      ...ordering
     } = readOptions(this.#gate.name, options);
     if (signal?.aborted === true) throw signal.reason;
     if (!this.enter(cost))
-      await this.#wait(cost, key, maxWaitMs, new Call(1, undefined, undefined, signal));
+      await this.#wait(cost, ordering, maxWaitMs, new Call(1, undefined, undefined, signal));
     return cost;
   }
 
@@ -87,7 +87,7 @@ export class Turns {
     const { clock } = this.#options;
     const neededMs = this.#usual?.neededMs(clock.monotonic()) ?? 0;
     const longestMs = call.remainingMs(clock) - neededMs;
-    await call.awaitCapacity(() => this.#wait(call.cost, call.key, longestMs, call), clock);
+    await call.awaitCapacity(() => this.#wait(call.cost, call, longestMs, call), clock);
     const since = clock.monotonic();
     return () => {
       if (call.endedBy !== undefined) return; // too late
@@ -109,7 +109,7 @@ export class Turns {
 
   async #wait(
     cost: number,
-    caller: string | undefined,
+    { key, priority = 'critical' }: Pick<AcquireOptions, 'key' | 'priority'>,
     longestMs: number,
     call: Call,
   ): Promise<void> {
@@ -126,6 +126,7 @@ export class Turns {
       const deadline = since + Math.min(longestMs, maxWaitMs);
       const endWait = this.#gate.beginWait?.(call, cost);
       try {
+        const caller = queue?.orderedBy === 'priority' ? priority : key;
         await this.#queue.join(cost, deadline, call.abortable, caller);
       } finally {
         endWait?.();
