@@ -22,7 +22,7 @@ import { attributes } from '../catalog.ts';
 import type { MixinConfig } from '../mixin/config.ts';
 import { Names } from '../names.ts';
 import { prometheusLabel, quotedLabel } from '../prometheus-names.ts';
-import type { DashboardDefinition, Panel } from './panel.ts';
+import { type DashboardDefinition, emptyReason, type Panel } from './panel.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own variable
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
@@ -175,7 +175,8 @@ function grafanaPanel(
     .min(0)
     .height(stats ? STAT_HEIGHT : PANEL_HEIGHT)
     .span(panel.span ?? (stats ? 6 : 12));
-  if (panel.emptyWhen !== undefined) builder.noValue(`No data: ${panel.emptyWhen}`);
+  const empty = emptyReason(panel, config.uses);
+  if (empty !== undefined) builder.noValue(`No data: ${empty}`);
   panelQueries(panel, config).forEach((expr, index) => {
     const query = new DataqueryBuilder()
       .expr(expr)

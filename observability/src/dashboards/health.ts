@@ -66,7 +66,7 @@ export const HEALTH: DashboardDefinition = {
           description: 'Time from the signal to the end of the shutdown.',
           kind: 'timeseries',
           unit: 's',
-          emptyWhen: 'no instance was scraped between its shutdown and its exit',
+          needs: 'push',
           queries: [
             {
               expr: quantileBy(0.99, 'temper.shutdown.duration', [POLICY]),
@@ -80,7 +80,6 @@ export const HEALTH: DashboardDefinition = {
             'Shutdown handlers by outcome. Work may be lost when one fails or times out.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: 'no instance was scraped between its handlers and its exit',
           queries: [
             {
               expr: levelBy('sum', 'temper.shutdown.handlers', [POLICY, OUTCOME]),

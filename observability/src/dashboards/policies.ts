@@ -90,7 +90,7 @@ export const RETRY: DashboardDefinition = {
           description: 'Retries that the shared budget currently allows. At 0 no retries are made.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: 'no policy of the service has a retry budget',
+          needs: 'retry-budget',
           queries: [
             {
               expr: levelBy('min', 'temper.retry.budget.available', [POLICY]),
@@ -175,7 +175,7 @@ export const BREAKER: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'circuit_breaker_open',
-          emptyWhen: 'no breaker of the service uses a failure rate',
+          needs: 'failure-rate',
           queries: [
             {
               expr: levelBy('max', 'temper.breaker.failure.ratio', [POLICY]),
@@ -189,7 +189,7 @@ export const BREAKER: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'slow_response',
-          emptyWhen: 'no breaker of the service has a slow-call threshold',
+          needs: 'slow-calls',
           queries: [
             {
               expr: levelBy('max', 'temper.breaker.slow_call.ratio', [POLICY]),
@@ -284,7 +284,7 @@ export const RATELIMIT: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'short',
           span: 6,
-          emptyWhen: 'the service has no concurrency limiter',
+          needs: 'concurrency',
           queries: [
             {
               expr: levelBy('sum', 'temper.ratelimit.in_flight', [POLICY]),
@@ -302,7 +302,7 @@ export const RATELIMIT: DashboardDefinition = {
           description: 'Keys in memory, and keys evicted because the maximum was reached.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: 'the service has no keyed limiter',
+          needs: 'keys',
           queries: [
             {
               expr: levelBy('sum', 'temper.ratelimit.keys', [POLICY]),
@@ -321,7 +321,8 @@ export const RATELIMIT: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'ops',
           runbook: 'store_unreachable',
-          emptyWhen: 'no limiter uses a shared store, or the store has never failed',
+          needs: 'shared-store',
+          emptyWhen: 'the store has never failed',
           queries: [
             {
               expr: rateBy('temper.ratelimit.store.errors', [POLICY, 'error.type']),
@@ -335,7 +336,8 @@ export const RATELIMIT: DashboardDefinition = {
             'Requests that were decided locally, allowed or rejected because the store was unavailable.',
           kind: 'timeseries',
           unit: 'reqps',
-          emptyWhen: 'no limiter uses a shared store, or the store has never failed',
+          needs: 'shared-store',
+          emptyWhen: 'the store has never failed',
           queries: [
             {
               expr: rateBy('temper.ratelimit.store.fallbacks', [
@@ -352,7 +354,7 @@ export const RATELIMIT: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'rate_limit_exceeded',
-          emptyWhen: 'the service has no client-side throttle',
+          needs: 'throttle',
           queries: [
             {
               expr: levelBy('max', 'temper.ratelimit.rejection.ratio', [POLICY]),

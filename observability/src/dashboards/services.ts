@@ -1,7 +1,6 @@
 import { type DashboardDefinition, levelBy, OUTCOME, POLICY, quantileBy, rateBy } from './panel.ts';
 
 const BY_POLICY_AND_OUTCOME = '{{temper_policy_name}} {{temper_outcome}}';
-const unused = (what: string): string => `the service has no ${what}`;
 
 export const RECOVERY: DashboardDefinition = {
   uid: 'temper-recovery',
@@ -44,7 +43,7 @@ export const RECOVERY: DashboardDefinition = {
           description: 'Calls in named pipelines.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: unused('registry of named pipelines'),
+          needs: 'pipelines',
           queries: [
             {
               expr: levelBy('sum', 'temper.pipeline.in_flight', [POLICY]),
@@ -55,16 +54,16 @@ export const RECOVERY: DashboardDefinition = {
         ...(
           [
             ['Hedges', 'temper.hedge.calls', 'hedge'],
-            ['Fallbacks', 'temper.fallback.calls', 'fallback policy'],
-            ['Cache', 'temper.cache.calls', 'cache policy'],
+            ['Fallbacks', 'temper.fallback.calls', 'fallback'],
+            ['Cache', 'temper.cache.calls', 'cache'],
           ] as const
-        ).map(([title, metric, what]) => ({
+        ).map(([title, metric, needs]) => ({
           title,
           description: 'Calls by outcome.',
           kind: 'timeseries' as const,
           unit: 'reqps',
           span: 8,
-          emptyWhen: unused(what),
+          needs,
           queries: [{ expr: rateBy(metric, [POLICY, OUTCOME]), legend: BY_POLICY_AND_OUTCOME }],
         })),
         {
@@ -74,7 +73,7 @@ export const RECOVERY: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'short',
           span: 8,
-          emptyWhen: unused('hedge'),
+          needs: 'hedge',
           queries: [
             {
               expr: rateBy('temper.hedge.attempts', [POLICY, OUTCOME]),
@@ -93,13 +92,14 @@ export const RECOVERY: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'percentunit',
           span: 8,
-          emptyWhen: unused('timeout or hedge that follows the latencies'),
           queries: [
             {
+              needs: 'adaptive-timeout',
               expr: levelBy('max', 'temper.timeout.cut_off', [POLICY]),
               legend: 'timeout {{temper_policy_name}}',
             },
             {
+              needs: 'adaptive-hedge',
               expr: levelBy('max', 'temper.hedge.cut_off', [POLICY]),
               legend: 'hedge {{temper_policy_name}}',
             },
@@ -112,7 +112,7 @@ export const RECOVERY: DashboardDefinition = {
           unit: 'short',
           span: 8,
           runbook: 'high_memory_usage',
-          emptyWhen: unused('cache policy'),
+          needs: 'cache',
           queries: [
             {
               expr: levelBy('sum', 'temper.cache.keys', [POLICY]),
@@ -131,7 +131,7 @@ export const RECOVERY: DashboardDefinition = {
           unit: 'reqps',
           span: 8,
           runbook: 'rate_limit_exceeded',
-          emptyWhen: unused('resilient fetch'),
+          needs: 'fetch',
           queries: [
             { expr: rateBy('temper.fetch.rejected', [POLICY]), legend: '{{temper_policy_name}}' },
           ],
@@ -143,7 +143,7 @@ export const RECOVERY: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'ops',
           span: 8,
-          emptyWhen: unused('resilient fetch'),
+          needs: 'fetch',
           queries: [
             {
               expr: rateBy('temper.fetch.limits', [POLICY, 'temper.fetch.limit']),
@@ -165,7 +165,7 @@ export const RECOVERY: DashboardDefinition = {
           description: 'Operations with a recovery plan.',
           kind: 'timeseries',
           unit: 'ops',
-          emptyWhen: unused('recovery plan'),
+          needs: 'plan',
           queries: [
             {
               expr: rateBy('temper.recovery.executions', ['temper.recovery.strategy', OUTCOME]),
@@ -179,7 +179,7 @@ export const RECOVERY: DashboardDefinition = {
           kind: 'timeseries',
           unit: 's',
           runbook: 'slow_response',
-          emptyWhen: unused('recovery plan'),
+          needs: 'plan',
           queries: [
             {
               expr: quantileBy(0.99, 'temper.recovery.execution.duration', [POLICY]),
@@ -194,7 +194,7 @@ export const RECOVERY: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'percentunit',
           runbook: 'slow_response',
-          emptyWhen: unused('failure predictor'),
+          needs: 'predictor',
           queries: [
             {
               expr: levelBy('max', 'temper.forecast.failure.probability', [POLICY]),
@@ -212,7 +212,7 @@ export const RECOVERY: DashboardDefinition = {
             'Standard deviations above the usual, by signal. A predictor warns from 8.4.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: unused('failure predictor'),
+          needs: 'predictor',
           queries: [
             {
               expr: levelBy('max', 'temper.forecast.failure.score', [
@@ -229,7 +229,7 @@ export const RECOVERY: DashboardDefinition = {
             'What autotuners propose, and what became of the changes that they made: on trial, kept, undone or not applied.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: unused('autotuner'),
+          needs: 'autotuner',
           queries: [
             {
               expr: levelBy('max', 'temper.forecast.tuning.proposals', [POLICY]),
@@ -250,7 +250,7 @@ export const RECOVERY: DashboardDefinition = {
             'By the scaling signals: the sum of shares of instances. Of signals of the scope service, the sum is a multiple; see the setting scaling of the mixin.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: unused('scaling signal'),
+          needs: 'scaling',
           queries: (['desired', 'lower', 'upper'] as const).map((bound) => ({
             expr: levelBy('sum', `temper.forecast.replicas.${bound}`, [POLICY]),
             legend: `${bound} {{temper_policy_name}}`,
@@ -262,7 +262,7 @@ export const RECOVERY: DashboardDefinition = {
             'Instances by mode of their scaling signal, and the mean error of the forecasts: from 1.1 on they are not used.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: unused('scaling signal'),
+          needs: 'scaling',
           queries: [
             {
               expr: levelBy('sum', 'temper.forecast.scaling.mode', [
@@ -283,7 +283,7 @@ export const RECOVERY: DashboardDefinition = {
             'Reloads of running pipelines. After a rejected reload the previous definition stays active.',
           kind: 'timeseries',
           unit: 'short',
-          emptyWhen: unused('registry of named pipelines'),
+          needs: 'pipelines',
           queries: [
             {
               expr: rateBy('temper.pipeline.reloads', [POLICY, OUTCOME]),
@@ -297,7 +297,7 @@ export const RECOVERY: DashboardDefinition = {
             'Injections by chaos policies. Must be empty outside of planned experiments.',
           kind: 'timeseries',
           unit: 'ops',
-          emptyWhen: unused('chaos policy'),
+          needs: 'chaos',
           queries: [
             {
               expr: rateBy('temper.chaos.injections', [POLICY, 'temper.chaos.kind']),
@@ -380,7 +380,7 @@ export const AUDIT: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'short',
           runbook: 'audit_loss',
-          emptyWhen: 'no log is shipped',
+          needs: 'shipping',
           queries: [
             {
               expr: levelBy('sum', 'temper.audit.ship.lag', [POLICY, 'temper.audit.target']),
@@ -394,7 +394,7 @@ export const AUDIT: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'cps',
           runbook: 'audit_loss',
-          emptyWhen: 'no log is shipped',
+          needs: 'shipping',
           queries: [
             {
               expr: rateBy('temper.audit.ship.errors', [POLICY, 'temper.audit.target']),

@@ -1,3 +1,4 @@
+import type { Feature } from '../dashboards/panel.ts';
 import type { NameStyle } from '../prometheus-names.ts';
 
 /** Names of the labels that say where a series comes from. */
@@ -126,6 +127,11 @@ export interface MixinConfig {
   readonly shutdown: string;
   /** Changes to alerts by name; `false` leaves one out. @defaultValue {} */
   readonly alerts: Readonly<Record<string, false | AlertOverride>>;
+  /**
+   * What the service has of what not every service has. The dashboards show nothing of the rest.
+   * @defaultValue null: they show everything
+   */
+  readonly uses: readonly Feature[] | null;
   /** URL of the folder with the runbook pages. */
   readonly runbooks: string;
   /** Manifests for autoscalers; `null` for none. @defaultValue null */
@@ -162,6 +168,7 @@ export const DEFAULT_CONFIG: MixinConfig = {
   policies: {},
   shutdown: '1m',
   alerts: {},
+  uses: null,
   runbooks: 'https://github.com/temper-js/temper/blob/main/docs/runbooks',
   scaling: null,
 };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { FEATURES } from '../dashboards/panel.ts';
 import { ALERT_NAMES } from '../rules/alerts/index.ts';
 import { DEFAULT_CONFIG } from './config.ts';
 import { readConfig } from './read-config.ts';
@@ -43,6 +44,8 @@ describe('readConfig', () => {
     [{ alerts: { TemperCpuHigh: { severity: 'info' } } }, 'must be one of page, ticket'],
     [{ alerts: { TemperCpuHigh: true } }, 'alerts.TemperCpuHigh must be an object, not true.'],
     [{ jobs: 'shop' }, 'jobs must be a list, not "shop".'],
+    [{ uses: ['hedges'] }, 'uses[0] must be one of retry-budget, failure-rate, '],
+    [{ uses: 'hedge' }, 'uses must be a list, not "hedge".'],
     [{ scaling: {} }, 'scaling.deployment must be given, not null.'],
     [{ scaling: { deployment: 'Shop' } }, 'scaling.deployment must be a name of Kubernetes'],
     [{ scaling: { deployment: 'shop', scope: 'all' } }, 'scaling.scope must be one of instance, '],
@@ -59,7 +62,7 @@ describe('readConfig', () => {
 
 describe('the README', () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const settingsOfAll = readme.slice(0, readme.indexOf('## Autoscaling'));
+  const settingsOfAll = readme.slice(0, readme.indexOf('## Dashboards of what'));
   const rows = new Map(
     [...settingsOfAll.matchAll(/^\| `([\w.]+)`(?:, `([\w.]+)`)? +\| (.*?) +\|/gm)].flatMap(
       ([, first = '', second, value = '']) =>
@@ -86,6 +89,12 @@ describe('the README', () => {
     expect(rows.get('slo.fast')).toBe(
       `${fast.factor} times over \`${fast.long}\` and \`${fast.short}\`, ${slow.factor} times over \`${slow.long}\` and \`${slow.short}\``,
     );
+  });
+
+  it('has a row for each feature that a service may have', () => {
+    const section = readme.slice(readme.indexOf('| name '), readme.indexOf('## Autoscaling'));
+    const named = [...section.matchAll(/^\| `([\w-]+)` +\| (.*?) +\|$/gm)].map(([, ...row]) => row);
+    expect(named).toEqual(Object.entries(FEATURES));
   });
 
   it('has a configuration that can be used', () => {

@@ -1,3 +1,4 @@
+import { FEATURES } from '../dashboards/panel.ts';
 import { NAME_STYLES } from '../prometheus-names.ts';
 import {
   DEFAULT_CONFIG,
@@ -156,6 +157,9 @@ function checks(alerts: ReadonlySet<string>): Readonly<Record<keyof MixinConfig,
     policies: byName(settings({ ...perPolicy, objective })),
     shutdown: duration,
     alerts: byName(override, alerts),
+    uses: (path, value) => {
+      if (value !== null) listOf(oneOf(Object.keys(FEATURES)))(path, value);
+    },
     runbooks: text,
     scaling: scalingTarget,
   };

@@ -185,7 +185,7 @@ class Monitor implements HealthMonitor {
     this.#started = options.started;
     this.#refresher = new Refresher(options.clock, options.random, options.refreshJitter);
     for (const check of options.checks) this.register(check);
-    this.#telemetry = observeMonitor(this);
+    this.#telemetry = observeMonitor(this, options.telemetry);
   }
 
   get ready(): boolean {
@@ -220,7 +220,7 @@ class Monitor implements HealthMonitor {
     if (probe === undefined) return false;
     this.#refresher.remove(probe);
     this.#probes.delete(name);
-    releaseProbe(probe);
+    releaseProbe(probe, this.#options.telemetry);
     notify(this.name, 'dispose', probe.check.dispose);
     return true;
   }
@@ -331,7 +331,7 @@ class Monitor implements HealthMonitor {
     this.#telemetry[Symbol.dispose]();
     // The checks stay registered: a monitor without checks would report healthy.
     for (const probe of this.#probes.values()) {
-      releaseProbe(probe);
+      releaseProbe(probe, this.#options.telemetry);
       notify(this.name, 'dispose', probe.check.dispose);
     }
   }
@@ -435,7 +435,7 @@ class Monitor implements HealthMonitor {
     if (from === undefined && report.status === 'healthy') return;
     const { name, status, message } = report;
     const change: StatusChange = { monitor: this.name, check: name, from, to: status, message };
-    logStatusChange(change);
+    logStatusChange(change, this.#options.telemetry);
     notify(this.name, 'onStatusChange', this.#options.onStatusChange, change);
   }
 }

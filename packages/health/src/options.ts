@@ -1,4 +1,4 @@
-import { type Clock, type Random, systemClock } from '@temper/core';
+import { type Clock, type Random, systemClock, type TelemetryScope } from '@temper/core';
 import {
   checkNumber,
   clockRule,
@@ -13,6 +13,7 @@ import {
   type SpanMode,
   show,
   systemRandom,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import { type HealthCheck, TIME_RULES } from './check-options.ts';
@@ -97,6 +98,13 @@ export interface HealthMonitorOptions {
    * @defaultValue 'failures'
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the monitor goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
@@ -128,8 +136,8 @@ export const HEALTH_DEFAULTS: {
   spans: DEFAULT_SPANS,
 };
 
-/** The options after validation. Only the callback stays optional. */
-export type ResolvedHealthOptions = Resolved<HealthMonitorOptions, 'onStatusChange'>;
+/** The options after validation. Only the callback and the telemetry stay optional. */
+export type ResolvedHealthOptions = Resolved<HealthMonitorOptions, 'onStatusChange' | 'telemetry'>;
 
 /** How long a probe waits for checks: milliseconds, `Infinity` included. */
 export const BUDGET_RULE: OptionRule = numberRule({ min: 0 });
@@ -148,13 +156,14 @@ const RULES: { readonly [K in keyof HealthMonitorOptions]-?: OptionRule } = {
   },
   onStatusChange: typeRule('function'),
   spans: oneOfRule(SPAN_MODES),
+  telemetry: telemetryRule,
   clock: clockRule,
   random: typeRule('function'),
 };
 
 /** Validates the options and fills in the defaults. */
 export function resolveHealthOptions(options: HealthMonitorOptions): ResolvedHealthOptions {
-  return resolveOptions<HealthMonitorOptions, 'onStatusChange'>(
+  return resolveOptions<HealthMonitorOptions, 'onStatusChange' | 'telemetry'>(
     'healthMonitor',
     options,
     { ...HEALTH_DEFAULTS, checks: [], clock: systemClock, random: systemRandom },

@@ -1,4 +1,4 @@
-import { type Clock, OperationTimeoutError } from '@temper/core';
+import { type Clock, OperationTimeoutError, type TelemetryScope } from '@temper/core';
 import { errorType, noteEnding, type Scheduled, type SpanMode } from '@temper/core/policy';
 import type { ResolvedCheck } from './check-options.ts';
 import { CheckHangingError } from './errors.ts';
@@ -15,6 +15,7 @@ export interface ProbeOptions {
   readonly monitor: string;
   readonly clock: Clock;
   readonly spans: SpanMode;
+  readonly telemetry?: TelemetryScope | undefined;
   readonly historySize: number;
   readonly uptimeWindowsMs: readonly number[];
   readonly onChange: (from: HealthStatus | undefined, report: CheckReport) => void;
@@ -50,7 +51,7 @@ export class Probe {
     this.#history = new Ring(options.historySize);
     this.#recent = new Ring(check.flapping.of);
     this.#uptime = options.uptimeWindowsMs.map((windowMs) => new UptimeWindow(windowMs));
-    this.meter = checkMeter(this, options.monitor, check.name);
+    this.meter = checkMeter(this, options.monitor, check.name, options.telemetry);
   }
 
   /** Report of the last probe, with its present age; undefined before the first. */
@@ -127,8 +128,7 @@ export class Probe {
   }
 
   async #probe(startedAt: number, background: boolean): Promise<CheckReport> {
-    const { monitor, spans } = this.#options;
-    const trace = new ProbeTrace(monitor, this.check.name, spans, this.#clock);
+    const trace = new ProbeTrace(this.#options.monitor, this.check.name, this.#options);
     const outcome = await this.#outcome(trace, startedAt, background);
     this.meter.duration.record((this.#clock.monotonic() - startedAt) / 1000);
     return trace.end(outcome, () => this.#conclude(outcome, startedAt));

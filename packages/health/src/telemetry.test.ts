@@ -1,4 +1,5 @@
-import { SpanStatusCode, trace } from '@opentelemetry/api';
+import { metrics, type ProxyTracerProvider, SpanStatusCode, trace } from '@opentelemetry/api';
+import { telemetryScope } from '@temper/core';
 import { ManualClock } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -156,5 +157,45 @@ describe('log records', () => {
     ]);
     expect(telemetry.logs[0]?.eventName).toBe('temper.health.status_changed');
     expect(telemetry.logs[0]?.spanContext?.spanId).toBe(telemetry.spans[1]?.spanContext().spanId);
+  });
+});
+
+describe('the option telemetry', () => {
+  it('sends metrics and spans to its providers with its attributes, and none elsewhere', async () => {
+    const own = telemetry;
+    const scope = telemetryScope({
+      meterProvider: metrics.getMeterProvider(),
+      tracerProvider: (trace.getTracerProvider() as ProxyTracerProvider).getDelegate(),
+      metricAttributes: { tenant: 'acme' },
+    });
+    telemetry = new InMemoryTelemetry();
+    const monitor = monitorOf({ check: () => false }, { spans: 'all', telemetry: scope });
+    await monitor.check();
+
+    const pointsOf = async (of: InMemoryTelemetry) =>
+      (await of.collect()).resourceMetrics.scopeMetrics
+        .flatMap((one) => one.metrics)
+        .flatMap(({ descriptor, dataPoints }) =>
+          dataPoints.map(({ attributes }) => ({ metric: descriptor.name, attributes })),
+        )
+        .filter(({ attributes }) => attributes['temper.policy.name'] === monitor.name);
+    const points = await pointsOf(own);
+    expect(new Set(points.map(({ metric }) => metric))).toEqual(
+      new Set(HEALTH_METRICS.map(({ name }) => name)),
+    );
+    for (const { attributes } of points) expect(attributes).toMatchObject({ tenant: 'acme' });
+    expect(own.spans.map(({ name }) => name)).toEqual(['health db']);
+    expect(await pointsOf(telemetry)).toEqual([]);
+    expect(telemetry.spans).toEqual([]);
+
+    const unhealthy = () =>
+      own.value('temper.health.status', {
+        'temper.policy.name': monitor.name,
+        'temper.health.status': 'unhealthy',
+      });
+    expect(await unhealthy()).toBe(1);
+    monitor[Symbol.dispose]();
+    expect(await unhealthy()).toBe(0);
+    await own.close();
   });
 });

@@ -1,5 +1,5 @@
 import type { Context } from '@opentelemetry/api';
-import type { Attributes, Clock } from '@temper/core';
+import type { Attributes, Clock, TelemetryScope } from '@temper/core';
 import {
   ATTR_POLICY_NAME,
   activeContext,
@@ -57,19 +57,26 @@ export interface CheckMeter {
  *
  * @param probe - counts in them for as long as it exists
  */
-export function checkMeter(probe: object, monitor: string, check: string): CheckMeter {
-  const base = attributesOf(monitor, check);
-  const levels = HEALTH_STATUSES.map((status) => [status, { ...base, ...STATUSES[status] }]);
+export function checkMeter(
+  probe: object,
+  monitor: string,
+  check: string,
+  within: TelemetryScope | undefined,
+): CheckMeter {
+  const own = attributesOf(monitor, check);
+  const levels = HEALTH_STATUSES.map((status) => [status, { ...own, ...STATUSES[status] }]);
+  const scoped = telemetry.of(within);
+  const base = scoped.attributes(own);
   return {
-    probes: telemetry.scope.counts(probe, METRIC_CHECKS, base, STATUSES),
-    duration: telemetry.scope.histogram(METRIC_CHECK_DURATION, base, base),
+    probes: scoped.scope.counts(probe, METRIC_CHECKS, base, STATUSES),
+    duration: scoped.scope.histogram(METRIC_CHECK_DURATION, base, base),
     levels: Object.fromEntries(levels) as Variants<HealthStatus>,
   };
 }
 
 /** Ends the series of a check that is no longer run. */
-export function releaseProbe(probe: object): void {
-  telemetry.scope.release(probe);
+export function releaseProbe(probe: object, within: TelemetryScope | undefined): void {
+  telemetry.of(within).scope.release(probe);
 }
 
 function attributesOf(monitor: string, check: string): Attributes {
@@ -83,8 +90,11 @@ export interface ObservableMonitor {
 }
 
 /** Reports the status of every check at each metric collection. */
-export function observeMonitor(monitor: ObservableMonitor): Disposable {
-  return telemetry.observe(monitor, readStatuses);
+export function observeMonitor(
+  monitor: ObservableMonitor,
+  within: TelemetryScope | undefined,
+): Disposable {
+  return telemetry.of(within).observe(monitor, readStatuses);
 }
 
 function readStatuses(monitor: ObservableMonitor, emit: Emit): void {
@@ -95,6 +105,13 @@ function readStatuses(monitor: ObservableMonitor, emit: Emit): void {
   }
 }
 
+/** What the spans of probes depend on. */
+interface TraceOptions {
+  readonly spans: SpanMode;
+  readonly clock: Clock;
+  readonly telemetry?: TelemetryScope | undefined;
+}
+
 /** The span of one probe, if the mode asks for one. Only the work itself can throw. */
 export class ProbeTrace {
   readonly #monitor: string;
@@ -102,14 +119,16 @@ export class ProbeTrace {
   readonly #mode: SpanMode;
   readonly #clock: Clock;
   readonly #parent: Context;
+  readonly #telemetry: Instrumentation;
   /** On the clock's monotonic scale, in milliseconds. */
   readonly #startedAt: number;
   #span: GuardedSpan | undefined;
 
-  constructor(monitor: string, check: string, mode: SpanMode, clock: Clock) {
+  constructor(monitor: string, check: string, { spans, clock, telemetry: within }: TraceOptions) {
     this.#monitor = monitor;
     this.#check = check;
-    this.#mode = telemetry.live.traces ? mode : 'none';
+    this.#telemetry = telemetry.of(within);
+    this.#mode = this.#telemetry.live.traces ? spans : 'none';
     this.#clock = clock;
     this.#parent = activeContext();
     this.#startedAt = clock.monotonic();
@@ -144,7 +163,7 @@ export class ProbeTrace {
 
   #open(startTime?: number): GuardedSpan {
     const attributes = attributesOf(this.#monitor, this.#check);
-    return telemetry.span(`health ${this.#check}`, attributes, this.#parent, startTime);
+    return this.#telemetry.span(`health ${this.#check}`, attributes, this.#parent, startTime);
   }
 }
 
@@ -154,8 +173,11 @@ class UnhealthyResult extends Error {
 }
 
 /** Emits the log record of a status change. */
-export function logStatusChange({ monitor, check, from, to, message }: StatusChange): void {
-  telemetry.log({
+export function logStatusChange(
+  { monitor, check, from, to, message }: StatusChange,
+  within: TelemetryScope | undefined,
+): void {
+  telemetry.of(within).log({
     event: EVENT_STATUS_CHANGED,
     severity: to === 'healthy' ? 'INFO' : 'WARN',
     body: () => {
