@@ -5,9 +5,14 @@ import { join } from 'node:path';
 
 const FLAGS = ['-std=c11', '-Wall', '-Werror', '-O1'];
 
+/** The compilers whose warnings differ, as far as they are installed; `cc` is one of them or another. */
+const COMPILERS: readonly string[] = ['cc', 'gcc', 'clang'].filter(
+  (command) => spawnSync(command, ['--version']).status === 0,
+);
+
 /** Whether a C compiler is available. Throws in CI when it is not. */
 export function hasCompiler(): boolean {
-  const found = spawnSync('cc', ['--version']).status === 0;
+  const found = COMPILERS.includes('cc');
   if (!found && process.env.CI === 'true')
     throw new Error('CI requires a C compiler, but cc was not found.');
   return found;
@@ -17,16 +22,22 @@ export function hasCompiler(): boolean {
 export class Workshop implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'parsercraft-'));
 
-  /** Compiles a C file with warnings as errors. Returns the path of the program. */
+  /**
+   * Compiles a C file with each compiler, with warnings as errors. Returns the path of the program that `cc`
+   * made.
+   */
   compile(name: string, c: string): string {
     const source = join(this.#folder, `${name}.c`);
-    const target = join(this.#folder, name);
     writeFileSync(source, c);
-    const { status, stderr } = spawnSync('cc', [...FLAGS, '-o', target, source], {
-      encoding: 'utf8',
-    });
-    if (status !== 0) throw new Error(`cc failed to compile ${name}:\n${stderr.slice(0, 4000)}`);
-    return target;
+    for (const compiler of COMPILERS) {
+      const target = join(this.#folder, `${name}.${compiler}`);
+      const { status, stderr } = spawnSync(compiler, [...FLAGS, '-o', target, source], {
+        encoding: 'utf8',
+      });
+      if (status !== 0)
+        throw new Error(`${compiler} failed to compile ${name}:\n${stderr.slice(0, 4000)}`);
+    }
+    return join(this.#folder, `${name}.cc`);
   }
 
   run(

@@ -41,7 +41,9 @@ export class StatementLowering {
         break;
       case 'AssignStatement': {
         const { text } = lowering.expression(statement.value);
-        out.push(`${this.#names.variable(this.#variable(statement.target, lowering))} = ${text};`);
+        const target = this.#names.variable(this.#variable(statement.target, lowering));
+        // Compilers warn about an assignment to itself.
+        out.push(text === target ? `(void)${target};` : `${target} = ${text};`);
         break;
       }
       case 'CallStatement': {

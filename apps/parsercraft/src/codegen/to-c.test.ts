@@ -63,6 +63,10 @@ const PROGRAMS: Record<string, { text: string; definition?: LanguageDefinition }
       print(x == x, x < x, x != x, y == y, s == s, t == t, t and t, t or t, not t == t, x / 1 / 1)
       fn endless(n: int): int { return endless(n + 1) }
       fn both(n: int): bool { if n > 0 { return true } else { return false } }
+      x = x y = y s = s t = t
+      fn same(n: int): int { n = n return n }
+      fn ignored(n: int) { n = n }
+      print(same(1)) ignored(2)
       while false { print(1) }
       if true { } else { }
       print(both(1))
