@@ -103,11 +103,13 @@ export class Swimlane {
       this.#text('retry', sum.retries === 1 ? '1 retry' : `${sum.retries} retries`);
     }
     if (breaker !== undefined) this.#showBreaker(recent, breaker);
-    else if (id === 'lsp') {
+    if (id === 'lsp') {
       const { state, restarts } = last.lsp;
-      setText(this.#circuit, state === 'running' ? 'running' : state);
-      set(this.#circuit, { 'data-state': state === 'running' ? 'closed' : 'open' });
-      this.#text('breaker', restarts === 1 ? '1 restart' : `${restarts} restarts`);
+      this.#text('retry', restarts === 1 ? '1 restart' : `${restarts} restarts`);
+      if (state !== 'running') {
+        setText(this.#circuit, state);
+        set(this.#circuit, { 'data-state': 'open' });
+      }
     }
     const health = check === undefined ? undefined : recent.health?.checks[check];
     set(this.#box, { 'data-health': health?.status ?? 'healthy' });
@@ -226,6 +228,9 @@ export class Swimlane {
         svg('path', { class: 'loop-tip', d: `M${at + 8} ${LINE - 5.5}l-1.5 5l-4.5-2z` }),
         label('retry'),
       );
+    } else if (id === 'lsp') {
+      // Its requests are not retried, but the server is restarted.
+      parts.push(label('retry'));
     }
     if (id !== 'ast') {
       // Degraded answers bypass the subsystem; the compiler has none.
