@@ -11,6 +11,7 @@ import { mysqlCases } from './cases/mysql.ts';
 import { nodeCases } from './cases/node.ts';
 import { pgCases } from './cases/pg.ts';
 import { prismaCases } from './cases/prisma.ts';
+import { prismaSqliteCases } from './cases/prisma-sqlite.ts';
 import { redisCases } from './cases/redis.ts';
 import { undiciCases } from './cases/undici.ts';
 import { itJudges } from './judge.ts';
@@ -26,6 +27,7 @@ const faked: readonly ErrorCase[] = [
   ...mysqlCases,
   ...mongodbCases,
   ...kafkaCases,
+  ...prismaSqliteCases,
 ];
 
 describe('the error of a real client', () => {

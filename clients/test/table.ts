@@ -76,7 +76,7 @@ To pass a server's \`Retry-After\` on, put the response's \`headers\` on the err
 
 Only instances of \`Error\` and \`DOMException\`, of any realm, and a thrown \`Response\`. A parsed JSON body with a field \`code\`, \`status\`, \`cause\` or \`classification\` is \`unknown\`, whether it is thrown or kept as a \`cause\`. Of an \`AggregateError\` the first transient error counts, else the first that is known. Causes are followed eight deep.
 
-Of Prisma, the client of version 7 is tested with its adapter for \`pg\`. Older versions and other adapters give errors of the same class with the same codes, which are judged alike.
+Of Prisma, the client of version 7 is tested with its adapters for \`pg\` and SQLite. Older versions and other adapters give errors of the same class with the same codes, which are judged alike. \`P1002\` and \`P2024\` are judged by the documentation of Prisma and were not provoked: only the engines of version 6 and older, which no package contains, gave them.
 
 ## By client
 `;

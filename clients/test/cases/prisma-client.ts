@@ -1,12 +1,10 @@
 import { createRequire } from 'node:module';
+import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { type GetPrismaClientConfig, getPrismaClient } from '@prisma/client/runtime/client';
 import type pg from 'pg';
 
-const SCHEMA = `
-datasource db {
-  provider = "postgresql"
-}
+const MODEL = `
 model Stock {
   id    Int    @id
   name  String @unique
@@ -16,7 +14,8 @@ model Stock {
 
 const scalar = (name: string, type: string) => ({ name, kind: 'scalar', type });
 
-const COMPILER = '@prisma/client/runtime/query_compiler_fast_bg.postgresql';
+const compilerOf = (provider: string): string =>
+  `@prisma/client/runtime/query_compiler_fast_bg.${provider}`;
 const load: (name: string) => { readonly wasm?: string } = createRequire(import.meta.url);
 
 declare const WebAssembly: { readonly Module: new (bytes: Uint8Array) => object };
@@ -28,31 +27,34 @@ const EMPTY_GRAPH = Buffer.alloc(8).toString('base64url');
  * The client of Prisma for this schema. `prisma generate` writes the same call with types around it, but asks
  * for a program that is not in a registry before it begins.
  */
-const CONFIG = {
-  previewFeatures: [],
-  clientVersion: '7',
-  engineVersion: '7',
-  activeProvider: 'postgresql',
-  inlineSchema: SCHEMA,
-  runtimeDataModel: {
-    models: {
-      Stock: {
-        fields: [scalar('id', 'Int'), scalar('name', 'String'), scalar('count', 'Int')],
-        dbName: null,
-        schema: null,
+const configFor = (provider: 'postgresql' | 'sqlite'): GetPrismaClientConfig =>
+  ({
+    previewFeatures: [],
+    clientVersion: '7',
+    engineVersion: '7',
+    activeProvider: provider,
+    inlineSchema: `datasource db {\n  provider = "${provider}"\n}${MODEL}`,
+    runtimeDataModel: {
+      models: {
+        Stock: {
+          fields: [scalar('id', 'Int'), scalar('name', 'String'), scalar('count', 'Int')],
+          dbName: null,
+          schema: null,
+        },
       },
+      enums: {},
+      types: {},
     },
-    enums: {},
-    types: {},
-  },
-  parameterizationSchema: { strings: [], graph: EMPTY_GRAPH },
-  compilerWasm: {
-    getRuntime: async () => load(`${COMPILER}.js`),
-    getQueryCompilerWasmModule: async () =>
-      new WebAssembly.Module(Buffer.from(load(`${COMPILER}.wasm-base64.js`).wasm ?? '', 'base64')),
-    importName: './query_compiler_fast_bg.js',
-  },
-} as unknown as GetPrismaClientConfig;
+    parameterizationSchema: { strings: [], graph: EMPTY_GRAPH },
+    compilerWasm: {
+      getRuntime: async () => load(`${compilerOf(provider)}.js`),
+      getQueryCompilerWasmModule: async () =>
+        new WebAssembly.Module(
+          Buffer.from(load(`${compilerOf(provider)}.wasm-base64.js`).wasm ?? '', 'base64'),
+        ),
+      importName: './query_compiler_fast_bg.js',
+    },
+  }) as unknown as GetPrismaClientConfig;
 
 interface Stock {
   readonly id: number;
@@ -85,13 +87,23 @@ export interface Prisma extends Queries {
   $disconnect(): Promise<void>;
 }
 
-const Client = getPrismaClient(CONFIG) as unknown as new (options: object) => Prisma;
+type Client = new (options: object) => Prisma;
+const ForPostgres = getPrismaClient(configFor('postgresql')) as unknown as Client;
+const ForSqlite = getPrismaClient(configFor('sqlite')) as unknown as Client;
 
 /** A client over a pool of `pg`. */
 export function prismaClient(config: pg.PoolConfig): Prisma {
   const pool = { host: '127.0.0.1', user: 'temper', database: 'postgres', ...config };
-  return new Client({
+  return new ForPostgres({
     adapter: new PrismaPg(pool, { onPoolError: () => undefined }),
+    errorFormat: 'minimal',
+  });
+}
+
+/** A client of a file of SQLite. */
+export function prismaOfFile(file: string): Prisma {
+  return new ForSqlite({
+    adapter: new PrismaLibSql({ url: `file:${file}` }),
     errorFormat: 'minimal',
   });
 }

@@ -143,7 +143,10 @@ export const BY_MONGO: ReadonlyMap<string, Classification> = table(
   [CONFLICT, 'TransientTransactionError'],
 );
 
-/** Codes of Prisma, and kinds that its driver adapters tell of a failed query that has none. */
+/**
+ * Codes of Prisma, and kinds that its driver adapters tell of a failed query that has none. P1002 and P2024 are
+ * of the engines up to Prisma 6.
+ */
 const BY_PRISMA = table(
   [NETWORK, 'P1001 P1017 ConnectionClosed'],
   [TIMEOUT, 'P1002 P1008 P2024'],
