@@ -95,6 +95,26 @@ export const undiciCases: readonly ErrorCase[] = [
           through(new undici.Agent({ connect: { timeout: 50 } }), `https://127.0.0.1:${port}`),
       ),
   },
+  ...(
+    [
+      [503, 'is overloaded', BUSY],
+      [407, 'wants other credentials', 'mistake'],
+    ] as const
+  ).map(
+    ([status, what, verdict]): ErrorCase => ({
+      client,
+      error: 'AbortError UND_ERR_ABORTED',
+      happened: `a proxy ${what}: it answers ${status} to CONNECT`,
+      verdict,
+      note: 'Read from its text, as undici gives it neither a status nor a cause. Its `fetch` throws an error that says only "Request was cancelled".',
+      provoke: () =>
+        withTcp(
+          (socket) => socket.once('data', () => socket.end(`HTTP/1.1 ${status} No\r\n\r\n`)),
+          (port) =>
+            through(new undici.ProxyAgent(`http://127.0.0.1:${port}`), 'https://origin.invalid/'),
+        ),
+    }),
+  ),
   {
     client,
     error: 'HeadersOverflowError UND_ERR_HEADERS_OVERFLOW',

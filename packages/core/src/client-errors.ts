@@ -16,6 +16,7 @@ export function clientError(error: Error): Classification | undefined {
   // mysql, mysql2 and mariadb
   if (typeof sqlState === 'string') return bySqlState(sqlState);
   if (retriable === true && name?.toString().startsWith('KafkaJS')) return NETWORK;
+  if (code === 'UND_ERR_ABORTED') return refusedByProxy(error.message);
   return amazon(error as unknown as Fields) ?? labelled(error as unknown as Fields);
 }
 
@@ -29,6 +30,12 @@ function byNumber(error: Fields, code: number): Classification | undefined {
 /** Of gRPC, by its shape. */
 export function isMetadata(value: unknown): value is { get(key: string): unknown } {
   return typeof (value as { get?: unknown } | null | undefined)?.get === 'function';
+}
+
+/** Of undici, which names an abort what a proxy has answered in place of the origin. */
+function refusedByProxy(message: string): Classification | undefined {
+  const status = /^Proxy response \((\d{3})\) !== 200 when HTTP Tunneling$/.exec(message)?.[1];
+  return status === undefined ? undefined : byStatus(Number(status));
 }
 
 /** MongoDB's. */

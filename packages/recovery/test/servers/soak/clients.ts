@@ -34,11 +34,13 @@ const KEY = { 'idempotency-key': '1' };
 /** Each face of the exchange: without a breaker, with one that opens and closes, and with hedges. */
 export function clients({ second }: Addresses): {
   readonly sends: readonly Send[];
+  /** Requests that undici still has in its queues: those given up before they had a connection, too. */
+  readonly queued: () => number;
   readonly close: () => Promise<void>;
 } {
   const agents: Agent[] = [];
   const agent = (): Agent => {
-    const own = new Agent({ connections: 40, connect: { timeout: 1000 } });
+    const own = new Agent({ connections: 40, connect: { timeout: 200 } });
     agents.push(own);
     return own;
   };
@@ -71,5 +73,11 @@ export function clients({ second }: Addresses): {
       return stream.on('error', () => {}); // of a body that is destroyed
     });
   }
-  return { sends, close: async () => void (await Promise.all(agents.map((one) => one.close()))) };
+  const queued = (): number =>
+    agents.flatMap(({ stats }) => Object.values(stats)).reduce((sum, { size }) => sum + size, 0);
+  return {
+    sends,
+    queued,
+    close: async () => void (await Promise.all(agents.map((one) => one.close()))),
+  };
 }

@@ -66,7 +66,7 @@ async function count(): Promise<Counts> {
   return (await answer)[0] as Counts;
 }
 
-const { sends, close } = clients(addresses);
+const { sends, queued, close } = clients(addresses);
 /** Every request listens to it, and it never aborts. */
 const shared = new AbortController().signal;
 const outcomes = new Map<string, number>();
@@ -136,7 +136,7 @@ for (let done = 0; points.length <= CHECKPOINTS; ) {
   const next = Math.round((REQUESTS * (points.length + 1)) / (CHECKPOINTS + 1));
   await many(next - done);
   done = next;
-  const point = await checkpoint(done, shared, count);
+  const point = await checkpoint(done, shared, queued, count);
   points.push(point);
   const { heap, objects, listeners, timers, sockets, answering } = point;
   const kibibytes = (heap / 1024).toFixed(0);

@@ -40,10 +40,11 @@ const ROUNDS = 200;
 export async function checkpoint(
   requests: number,
   shared: AbortSignal,
+  queued: () => number,
   count: () => Promise<Counts>,
 ): Promise<Checkpoint> {
   let counts = await count();
-  for (let round = 0; round < ROUNDS && counts.answering > 0; round++) {
+  for (let round = 0; round < ROUNDS && counts.answering + queued() > 0; round++) {
     await collectAll();
     await sleep(50);
     counts = await count();
