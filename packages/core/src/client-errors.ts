@@ -1,6 +1,8 @@
 import { BY_GRPC_STATUS, BY_MONGO, byCode, byPrisma, bySqlState, byStatus } from './error-codes.ts';
 import { BROKEN, BUSY, type Classification, NETWORK, TIMEOUT } from './verdicts.ts';
 
+const PROXY = /^Proxy response \((\d+)\) !== 200/;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
@@ -16,7 +18,8 @@ export function clientError(error: Error): Classification | undefined {
   // mysql, mysql2 and mariadb
   if (typeof sqlState === 'string') return bySqlState(sqlState);
   if (retriable === true && name?.toString().startsWith('KafkaJS')) return NETWORK;
-  if (code === 'UND_ERR_ABORTED') return refusedByProxy(error.message);
+  // undici names an abort what a proxy has answered to CONNECT.
+  if (code === 'UND_ERR_ABORTED') return byStatus(Number(PROXY.exec(error.message)?.[1] ?? 0));
   return amazon(error as unknown as Fields) ?? labelled(error as unknown as Fields);
 }
 
@@ -30,12 +33,6 @@ function byNumber(error: Fields, code: number): Classification | undefined {
 /** Of gRPC, by its shape. */
 export function isMetadata(value: unknown): value is { get(key: string): unknown } {
   return typeof (value as { get?: unknown } | null | undefined)?.get === 'function';
-}
-
-/** Of undici, which names an abort what a proxy has answered in place of the origin. */
-function refusedByProxy(message: string): Classification | undefined {
-  const status = /^Proxy response \((\d{3})\) !== 200 when HTTP Tunneling$/.exec(message)?.[1];
-  return status === undefined ? undefined : byStatus(Number(status));
 }
 
 /** MongoDB's. */
