@@ -22,6 +22,7 @@ const OTHERS: readonly string[] = [
   'retryBudget',
   'retryDetails',
   'fairQueue',
+  'priorityQueue',
   'nestRateLimitGuard',
   'rateLimitUpgrade',
   'rateLimitMiddleware',
