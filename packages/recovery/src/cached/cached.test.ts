@@ -141,7 +141,12 @@ describe('cached', () => {
   });
 
   it('describes itself to composers', () => {
-    expect(make().policy.describe()).toEqual({ kind: 'cached' });
+    expect(make().policy.describe()).toEqual({ kind: 'cached', sharesRuns: false });
+    expect(cached({ singleFlight: true, reserveMs: 5 }).describe()).toEqual({
+      kind: 'cached',
+      maxReserveMs: 5,
+      sharesRuns: true,
+    });
   });
 });
 
