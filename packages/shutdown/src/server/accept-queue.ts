@@ -81,7 +81,7 @@ async function closeWithFullQueue(
   close: () => void,
   options: AcceptQueueOptions,
 ): Promise<boolean> {
-  const { clock, patienceMs } = options;
+  const { clock, patienceMs, accepted } = options;
   const cookies = new SynCookies(clock);
   const began = clock.monotonic();
   for (let tries = 0, triedMs = 0; ; tries++) {
@@ -96,18 +96,33 @@ async function closeWithFullQueue(
     if (now - began > patienceMs || !server.listening) return false;
     queue.setLength(MAX_BACKLOG);
     const plug = new Plug(queue);
-    // From here to `remove` nothing but calls of the system: Node accepts no connection.
     await plug.connected();
+    // From here on the queue is full, until Node accepts the plug.
     queue.setLength(0);
-    const state = plug.look();
-    const isSafe = state === 'alone' && cookies.quietForMs() >= COOKIE_MS;
+    const lookedAt = clock.monotonic();
+    let seen = plug.look();
+    triedMs = clock.monotonic() - lookedAt;
+    const acceptedBefore = accepted() + Math.max(0, plug.before);
+    // Node accepts one connection per iteration: those before the plug, which is the last one.
+    while (seen === 'behind others' && plug.before > 0) {
+      for (let before = plug.before; before > 0; before--) await turn();
+      seen = plug.look();
+    }
+    // Only calls of the system since the look: nothing is accepted meanwhile.
+    // If more were accepted, the plug is one of them, and another connection is alone in its place.
+    const isAlone = seen === 'alone' && accepted() <= acceptedBefore;
+    const isSafe = isAlone && cookies.quietForMs() >= COOKIE_MS;
     if (isSafe) close();
     plug.remove();
     if (isSafe) return true;
     queue.setLength(MAX_BACKLOG);
-    if (state === 'unknown') return false;
-    triedMs = clock.monotonic() - now;
+    if (seen === 'unknown') return false;
   }
+}
+
+/** Resolves in the next iteration of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => nextTurn(resolve));
 }
 
 /**
@@ -123,7 +138,7 @@ async function quiet(
   for (let turns = 0; turns < QUIET_TURNS && !isOver(); turns++) {
     const before = accepted();
     const began = clock.monotonic();
-    await new Promise((resolve) => nextTurn(resolve));
+    await turn();
     // Node accepts one connection per iteration.
     if (accepted() !== before) turns = -1;
     else if (clock.monotonic() - began > shortMs) turns = Math.min(turns, QUIET_TURNS - 2);

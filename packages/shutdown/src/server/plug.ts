@@ -14,6 +14,7 @@ interface Listener {
 export class Plug {
   readonly #port: number;
   readonly #socket: Socket;
+  #before = -1;
 
   constructor({ host, port }: Listener) {
     this.#port = port;
@@ -30,22 +31,30 @@ export class Plug {
     await new Promise<void>((resolve) => afterThis(resolve));
   }
 
+  /** How many connections are before it in the queue, when it was last looked at; negative if it is not in it. */
+  get before(): number {
+    return this.#before;
+  }
+
   /**
    * Whether it is in the queue and nothing else is, and no other connection is being established. A client
    * whose handshake has begun would take its connection for established.
    */
-  look(): 'alone' | 'not alone' | 'unknown' {
+  look(): 'alone' | 'behind others' | 'beside handshakes' | 'unknown' {
+    this.#before = -1;
     try {
       const rows = connectionsTo(this.#port);
       const { localPort } = this.#socket;
       const plug = rows.find(
         (row) => row.remotePort === localPort && row.state === State.Established,
       );
-      if (!plug) return 'not alone';
+      if (!plug) return 'behind others';
       const listeners = listenersAt(plug.address, rows);
       // Another process listens on the port too: the kernel chooses who gets a connection.
       if (listeners.length !== 1) return 'unknown';
-      return listeners[0]?.received === 1 && !rows.some(isHandshake) ? 'alone' : 'not alone';
+      if (rows.some(({ state }) => state === State.Handshake)) return 'beside handshakes';
+      this.#before = (listeners[0]?.received ?? 0) - 1;
+      return this.#before === 0 ? 'alone' : 'behind others';
     } catch {
       return 'unknown';
     }
@@ -56,8 +65,6 @@ export class Plug {
     this.#socket.destroy();
   }
 }
-
-const isHandshake = ({ state }: Row): boolean => state === State.Handshake;
 
 /** Those that get the connections to an address: of all addresses, if it has none of its own. */
 function listenersAt(address: string, rows: readonly Row[]): Row[] {
