@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../load/tally.ts';
 import type { EndpointHolder } from './endpoint.ts';
 import { EXPENSIVE_REQUESTS } from './expensive-requests.ts';
 import { HttpCaller, type HttpQuestion } from './http-caller.ts';
-import { type ClientResult, LoadClient, MAX_UNDER_WAY } from './load-client.ts';
+import { type ClientResult, LoadClient, MAX_UNDER_WAY, sendFor } from './load-client.ts';
 
 export interface AbuseResult {
   readonly abuser: ClientResult;
@@ -17,8 +16,7 @@ export interface AbuseResult {
 
 const ABUSER_PER_SECOND = 60;
 const OTHERS_PER_SECOND = 12;
-const TICK_MS = 20;
-/** The p99 latency of the others may be so many times that without the abuser. */
+/** Highest ratio of the others' p99 latency beside the abuser to that without it. */
 export const NOTICED = 5;
 
 /** What the others do. */
@@ -103,23 +101,4 @@ export async function medianMs(
       0.5,
     ) ?? 0
   );
-}
-
-/** Lets clients send for so long; resolves when all are answered. */
-export async function sendFor(
-  limitMs: number,
-  signal: AbortSignal,
-  clients: readonly LoadClient[],
-): Promise<void> {
-  const startedAt = performance.now();
-  let before = startedAt;
-  while (!signal.aborted && before - startedAt < limitMs) {
-    await sleep(TICK_MS, undefined, { signal }).catch(() => undefined);
-    const now = performance.now();
-    // Requests missed during a stall are not sent later.
-    const elapsed = Math.min(now - before, 5 * TICK_MS);
-    before = now;
-    for (const client of clients) client.tick(elapsed);
-  }
-  await Promise.all(clients.map((client) => client.settled()));
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile } from '../load/tally.ts';
 import type { HttpAnswer, HttpCaller, HttpQuestion } from './http-caller.ts';
 
@@ -19,6 +20,8 @@ export interface ClientResult {
 
 /** Maximum number of requests in flight per client. */
 export const MAX_UNDER_WAY = 100;
+
+const TICK_MS = 20;
 
 /** One client that sends requests at a constant rate, in turn, whatever their answers are. */
 export class LoadClient {
@@ -93,4 +96,23 @@ export class LoadClient {
     );
     if (complete) this.counts.limitedWithFields += 1;
   }
+}
+
+/** Lets clients send for so long; resolves when all are answered. */
+export async function sendFor(
+  limitMs: number,
+  signal: AbortSignal,
+  clients: readonly LoadClient[],
+): Promise<void> {
+  const startedAt = performance.now();
+  let before = startedAt;
+  while (!signal.aborted && before - startedAt < limitMs) {
+    await sleep(TICK_MS, undefined, { signal }).catch(() => undefined);
+    const now = performance.now();
+    // Requests missed during a stall are not sent later.
+    const elapsed = Math.min(now - before, 5 * TICK_MS);
+    before = now;
+    for (const client of clients) client.tick(elapsed);
+  }
+  await Promise.all(clients.map((client) => client.settled()));
 }

@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { EndpointHolder } from './endpoint.ts';
 import { HttpCaller } from './http-caller.ts';
-import { type ClientResult, LoadClient, MAX_UNDER_WAY } from './load-client.ts';
+import { type ClientResult, LoadClient, MAX_UNDER_WAY, sendFor } from './load-client.ts';
 
 interface SpikeResult {
   /** Sends far more requests than one client is allowed. */
@@ -12,7 +11,6 @@ interface SpikeResult {
 
 const GREEDY_PER_SECOND = 300;
 const POLITE_PER_SECOND = 8;
-const TICK_MS = 20;
 const COMPILE = {
   method: 'POST',
   path: '/v1/compile',
@@ -45,18 +43,7 @@ export class TrafficSpike {
       authorization: `Bearer ${token}`,
     });
     this.#clients = { greedy, polite };
-    const startedAt = performance.now();
-    let before = startedAt;
-    while (!signal.aborted && before - startedAt < limitMs) {
-      await sleep(TICK_MS, undefined, { signal }).catch(() => undefined);
-      const now = performance.now();
-      // Requests missed during a stall are not sent later.
-      const elapsed = Math.min(now - before, 5 * TICK_MS);
-      before = now;
-      greedy.tick(elapsed);
-      polite.tick(elapsed);
-    }
-    await Promise.all([greedy.settled(), polite.settled()]);
+    await sendFor(limitMs, signal, [greedy, polite]);
     return { greedy: greedy.result(), polite: polite.result() };
   }
 }

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import {
-  abuserOf,
-  medianMs,
-  othersOf,
-  sendFor,
-  unnoticedMs,
-} from '../../src/drills/abusive-client.ts';
+import { abuserOf, medianMs, othersOf, unnoticedMs } from '../../src/drills/abusive-client.ts';
 import { EXPENSIVE_REQUESTS, hugeDefinition } from '../../src/drills/expensive-requests.ts';
 import { HttpCaller, type HttpQuestion } from '../../src/drills/http-caller.ts';
-import { type ClientResult, type LoadClient, MAX_UNDER_WAY } from '../../src/drills/load-client.ts';
+import {
+  type ClientResult,
+  type LoadClient,
+  MAX_UNDER_WAY,
+  sendFor,
+} from '../../src/drills/load-client.ts';
 import { json, type RunningService, runService } from './running-service.ts';
 
 /** Time of the others alone, and as long again beside the attack. */
