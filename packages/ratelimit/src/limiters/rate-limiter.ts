@@ -1,5 +1,5 @@
 import type { Operation } from '@temper/core';
-import { type Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { type Call, checkNumber, PolicyBase, type PolicyDescription } from '@temper/core/policy';
 import { type Dumpable, dumpOf, type LimitDump } from '../changes/limit-dump.ts';
 import {
   blockTime,
@@ -22,6 +22,7 @@ import { pass } from '../pass.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
 import { adjust } from '../rules/adjust.ts';
 import { forecastOf } from '../rules/forecast.ts';
+import { replay } from '../rules/replay.ts';
 import { RollingCount } from '../rules/rolling-count.ts';
 import {
   type Forecast,
@@ -52,6 +53,14 @@ export interface RateLimiter<Stats extends RateCounts = RateCounts>
     Refusing,
     RateControls,
     Dumpable {
+  /**
+   * Changes the limit at any time: units in use stay in use, and calls that wait follow the change. Those
+   * whose cost can no longer be had are refused. The window, and the depth of a bucket, stay as they are.
+   *
+   * @param limit - units per window; finite and > 0 (for windows: >= 1)
+   * @throws {TypeError | RangeError} when it is anything else; the limit stays
+   */
+  setLimit(limit: number): void;
   stats(): Stats;
 }
 
@@ -66,7 +75,7 @@ export class RuleLimiter<L extends object>
   extends PolicyBase
   implements RateLimiter, Gate, UnitSource
 {
-  readonly rule: Rule<L>;
+  rule: Rule<L>;
   readonly options: ResolvedQueueOptions;
   readonly #state: Float64Array;
   /** Created, like the forecast, when it is first needed. */
@@ -177,6 +186,19 @@ export class RuleLimiter<L extends object>
     this.#forecast ??= forecastOf(this.rule);
     const readyAt = this.#forecast.next(this.#state, 0, queue, cost, deadline, now);
     return Math.max(readyAt, this.#blockedUntil);
+  }
+
+  setLimit(limit: number): void {
+    const bucket = this.rule.kind === 'token-bucket' || this.rule.kind === 'gcra';
+    const min = bucket ? 0 : 1;
+    checkNumber(this.name, 'limit', limit, { min, aboveMin: bucket, infinite: false });
+    if (limit === this.rule.limit) return;
+    const now = this.clock.monotonic();
+    const used = this.rule.usage(this.#state, 0, now);
+    this.rule = this.rule.with({ limit }) as Rule<L>;
+    replay(this.rule, this.#state, 0, now, used);
+    this.#forecast = undefined;
+    this.#turns.changed();
   }
 
   reset(options?: KeyOptions): void {
