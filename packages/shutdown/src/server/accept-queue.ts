@@ -81,7 +81,7 @@ async function closeWithFullQueue(
   close: () => void,
   options: AcceptQueueOptions,
 ): Promise<boolean> {
-  const { clock, patienceMs, accepted } = options;
+  const { clock, patienceMs } = options;
   const cookies = new SynCookies(clock);
   const began = clock.monotonic();
   for (let tries = 0, triedMs = 0; ; tries++) {
@@ -95,22 +95,22 @@ async function closeWithFullQueue(
     // Frameworks close a listener too, such as Fastify when another one of its listeners has closed.
     if (now - began > patienceMs || !server.listening) return false;
     queue.setLength(MAX_BACKLOG);
-    const plug = new Plug(queue);
+    const plug = new Plug(server, queue);
     await plug.connected();
-    // From here on the queue is full, until Node accepts the plug.
+    // From here on the queue is full, until Node accepts the plug. A connection that was established after the
+    // plug and before this is behind it.
     queue.setLength(0);
     const lookedAt = clock.monotonic();
     let seen = plug.look();
     triedMs = clock.monotonic() - lookedAt;
-    const acceptedBefore = accepted() + Math.max(0, plug.before);
-    // Node accepts one connection per iteration: those before the plug, which is the last one.
-    while (seen === 'behind others' && plug.before > 0) {
-      for (let before = plug.before; before > 0; before--) await turn();
+    // Node accepts one connection per iteration: those before the plug first.
+    while (seen === 'beside others' && plug.others > 0) {
+      for (let n = plug.others; n > 0 && !plug.isAccepted; n--) await turn();
       seen = plug.look();
     }
-    // Only calls of the system since the look: nothing is accepted meanwhile.
-    // If more were accepted, the plug is one of them, and another connection is alone in its place.
-    const isAlone = seen === 'alone' && accepted() <= acceptedBefore;
+    // Only calls of the system from the look on: nothing is accepted meanwhile. The second look finds what another
+    // processor had begun while the queue was long.
+    const isAlone = seen === 'alone' && plug.look() === 'alone';
     const isSafe = isAlone && cookies.quietForMs() >= COOKIE_MS;
     if (isSafe) close();
     plug.remove();

@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type Server, type Socket } from 'node:net';
 import { connectionsTo, type Row, State } from './proc-net-tcp.ts';
 
 /** Although a test may have replaced it since, as Jest does. */
@@ -12,17 +12,27 @@ interface Listener {
 
 /** A connection of this process to its own server that takes a place in the accept queue. */
 export class Plug {
+  readonly #server: Server;
   readonly #port: number;
   readonly #socket: Socket;
-  #before = -1;
+  #isAccepted = false;
+  #others = -1;
 
-  constructor({ host, port }: Listener) {
+  constructor(server: Server, { host, port }: Listener) {
+    this.#server = server;
     this.#port = port;
     const local = host === '::' ? '::1' : host === '0.0.0.0' ? '127.0.0.1' : host;
     this.#socket = connect({ host: local, port });
     // It is reset by the closing of the listener.
     this.#socket.on('error', () => {});
     this.#socket.unref();
+    // First, because another listener may destroy the socket, which then has no port.
+    server.prependListener('connection', this.#watch);
+  }
+
+  /** Whether Node has accepted it: it is not in the queue any more. */
+  get isAccepted(): boolean {
+    return this.#isAccepted;
   }
 
   /** Resolves when Node has begun to connect, in the same turn of the event loop. */
@@ -31,30 +41,33 @@ export class Plug {
     await new Promise<void>((resolve) => afterThis(resolve));
   }
 
-  /** How many connections are before it in the queue, when it was last looked at; negative if it is not in it. */
-  get before(): number {
-    return this.#before;
+  /**
+   * How many other connections are in the queue with it, when it was last looked at; negative if that is not
+   * known. They were before it, or came until the queue was short.
+   */
+  get others(): number {
+    return this.#others;
   }
 
   /**
    * Whether it is in the queue and nothing else is, and no other connection is being established. A client
    * whose handshake has begun would take its connection for established.
    */
-  look(): 'alone' | 'behind others' | 'beside handshakes' | 'unknown' {
-    this.#before = -1;
+  look(): 'alone' | 'beside others' | 'beside handshakes' | 'unknown' {
+    this.#others = -1;
     try {
       const rows = connectionsTo(this.#port);
       const { localPort } = this.#socket;
       const plug = rows.find(
         (row) => row.remotePort === localPort && row.state === State.Established,
       );
-      if (!plug) return 'behind others';
+      if (!plug || this.#isAccepted) return 'beside others';
       const listeners = listenersAt(plug.address, rows);
       // Another process listens on the port too: the kernel chooses who gets a connection.
       if (listeners.length !== 1) return 'unknown';
       if (rows.some(({ state }) => state === State.Handshake)) return 'beside handshakes';
-      this.#before = (listeners[0]?.received ?? 0) - 1;
-      return this.#before === 0 ? 'alone' : 'behind others';
+      this.#others = (listeners[0]?.received ?? 0) - 1;
+      return this.#others === 0 ? 'alone' : 'beside others';
     } catch {
       return 'unknown';
     }
@@ -62,8 +75,13 @@ export class Plug {
 
   /** Frees the place. */
   remove(): void {
+    this.#server.off('connection', this.#watch);
     this.#socket.destroy();
   }
+
+  readonly #watch = ({ remotePort }: Socket): void => {
+    if (remotePort === this.#socket.localPort) this.#isAccepted = true;
+  };
 }
 
 /** Those that get the connections to an address: of all addresses, if it has none of its own. */

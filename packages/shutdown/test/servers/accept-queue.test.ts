@@ -2,7 +2,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { closeUnderConnections, type Ends } from './connecting.ts';
+import { closeUnderConnections, closeUnderLateClients, type Ends } from './connecting.ts';
 
 const CLIENTS = 100;
 const RUNS = 5;
@@ -25,6 +25,21 @@ describe.runIf(process.platform === 'linux')('closing a listener to which client
       }
     },
     300_000,
+  );
+
+  it.each([
+    [0, 1],
+    [0, 3],
+    [1, 1],
+    [3, 2],
+    [2, 0],
+  ])(
+    'answers %d clients that connect before its own connection to itself, and %d behind that',
+    async (before, behind) => {
+      const got = await closeUnderLateClients(before, behind);
+      expect(got).toHaveLength(before + behind);
+      for (const each of got) expect(each).toMatch(/answered$/);
+    },
   );
 
   // At first the link is not busy yet; after 30 requests of each it is, and handshakes are open all the time.

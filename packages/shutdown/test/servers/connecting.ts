@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -168,4 +168,53 @@ export async function closeUnderConnections(options: ClosingOptions): Promise<En
     refused: having('refused').length,
     ...judge(having('lost'), told, toldAt),
   };
+}
+
+const SERVICE_WITH_LATE_CLIENTS = `
+  import { spawnSync } from 'node:child_process';
+  import http from 'node:http';
+  import { gracefulShutdown } from '@temper/shutdown';
+  const shutdown = gracefulShutdown({ signals: ['SIGTERM'], delayMs: 0, timeoutMs: 20_000 });
+  const server = http.createServer((request, response) => response.end('answered'));
+  shutdown.server(server);
+  const [, before, behind, folder] = process.argv;
+  let clients = 0;
+  // A client connects and sends while this process stands still, and goes on in the background.
+  const connect = () => {
+    const request = 'GET / HTTP/1.1\\\\r\\\\nHost: a\\\\r\\\\nConnection: close\\\\r\\\\n\\\\r\\\\n';
+    const script = 'exec 3<>/dev/tcp/127.0.0.1/' + server.address().port + '; printf "' + request + '" >&3; cat <&3 >' + folder + '/' + clients++ + ' 2>&1 &';
+    const { status } = spawnSync('bash', ['-c', script], { stdio: 'ignore' });
+    if (status !== 0) throw new Error('The client could not connect');
+  };
+  server.listen({ port: 0, host: '127.0.0.1' }, () => {
+    const { _handle: handle } = server;
+    const { listen } = handle;
+    let calls = 0;
+    handle.listen = (length) => {
+      // The queue of the first try: made long, filled, made short.
+      calls++;
+      if (calls === 1) for (let n = 0; n < before; n++) connect();
+      if (calls === 2) for (let n = 0; n < behind; n++) connect();
+      return listen.call(handle, length);
+    };
+    process.kill(process.pid, 'SIGTERM');
+  });`;
+
+/**
+ * Ends a service to which clients connect in the turn of its event loop in which it closes: before its own
+ * connection fills the accept queue, and behind that, before the queue is short.
+ *
+ * @returns what each client got
+ */
+export async function closeUnderLateClients(before: number, behind: number): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'temper-late-'));
+  const args = ['--input-type=module', '--eval', SERVICE_WITH_LATE_CLIENTS];
+  const service = spawn(process.execPath, [...args, `${before}`, `${behind}`, folder], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    cwd: new URL('../..', import.meta.url),
+  });
+  await once(service, 'exit');
+  const got = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+  rmSync(folder, { recursive: true });
+  return got;
 }
