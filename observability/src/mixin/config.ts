@@ -108,7 +108,7 @@ export interface MixinConfig {
   /** Matchers of every selector, such as `env="prod"`. @defaultValue '' */
   readonly selector: string;
   readonly labels: ScopeLabels;
-  /** Evaluation interval of the rules. @defaultValue '15s' */
+  /** Evaluation interval of the rules, shorter than the 5m that Prometheus looks back. @defaultValue '15s' */
   readonly interval: string;
   /**
    * Jobs that must be there: absence is noticed even if they never were. Others are missed for

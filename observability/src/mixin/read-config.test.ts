@@ -25,6 +25,10 @@ describe('readConfig', () => {
     });
   });
 
+  it.each(['1ms', '15s', '4m59s', '4m59s999ms'])('accepts the interval %s', (interval) => {
+    expect(read({ interval }).interval).toBe(interval);
+  });
+
   it.each<[unknown, string]>([
     [[], 'The configuration must be an object, not [].'],
     [{ lable: {} }, 'There is no setting lable. Known: nameStyle, '],
@@ -33,6 +37,11 @@ describe('readConfig', () => {
     [{ nameStyle: 'dots' }, 'nameStyle must be one of scrape, otlp, utf8, not "dots".'],
     [{ slo: { objective: 1 } }, 'slo.objective must be a share from 0 to below 1, not 1.'],
     [{ slo: { fast: { long: '1 hour' } } }, 'slo.fast.long must be a Prometheus duration'],
+    [{ interval: '5 minutes' }, 'interval must be a Prometheus duration'],
+    [{ interval: '5m' }, 'interval must be above 0 and shorter than 5m, not "5m".'],
+    [{ interval: '4m60s' }, 'interval must be above 0 and shorter than 5m, not "4m60s".'],
+    [{ interval: '1h' }, 'interval must be above 0 and shorter than 5m, not "1h".'],
+    [{ interval: '0s' }, 'interval must be above 0 and shorter than 5m, not "0s".'],
     [{ minimum: { calls: 0 } }, 'minimum.calls must be a whole number from 1, not 0.'],
     [{ thresholds: { memory: 80 } }, 'thresholds.memory must be a share from 0 to 1, not 80.'],
     [

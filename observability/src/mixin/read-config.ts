@@ -47,6 +47,26 @@ const matching =
   (path, value) =>
     expect(path, typeof value === 'string' && pattern.test(value), wanted, value);
 const duration: Check = matching(DURATION, "a Prometheus duration such as '5m'");
+const UNIT_SECONDS: Readonly<Record<string, number>> = {
+  ms: 0.001,
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: 86_400,
+  w: 604_800,
+  y: 31_536_000,
+};
+/** How far back Prometheus looks for a sample, by default. Prometheus 3 does not take one that is as old. */
+const LOOKBACK_SECONDS = 300;
+/** The alerts read what the recording rules have recorded one interval before. */
+const interval: Check = (path, value) => {
+  duration(path, value);
+  let seconds = 0;
+  for (const [, count, unit = ''] of (value as string).matchAll(/(\d+)(ms|[smhdwy])/g)) {
+    seconds += Number(count) * (UNIT_SECONDS[unit] ?? 0);
+  }
+  expect(path, seconds > 0 && seconds < LOOKBACK_SECONDS, 'above 0 and shorter than 5m', value);
+};
 const label: Check = matching(LABEL, 'the name of a label');
 const optionalLabel: Check = (path, value) => {
   if (value !== null) label(path, value);
@@ -139,7 +159,7 @@ function checks(alerts: ReadonlySet<string>): Readonly<Record<keyof MixinConfig,
       cluster: optionalLabel,
       namespace: optionalLabel,
     }),
-    interval: duration,
+    interval,
     jobs: listOf(text),
     absentWindow: duration,
     slo: settings({ objective, fast: burn, slow: burn }),

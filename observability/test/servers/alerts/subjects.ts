@@ -208,7 +208,7 @@ export const SUBJECTS: Readonly<Record<string, Subject>> = {
     labels: ['policy'],
     after: 300,
     until: 60,
-    step: 5,
+    step: 4,
     expected: { oneOfFifty: false },
   },
   TemperRetriesExhausted: {
