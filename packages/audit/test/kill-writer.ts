@@ -47,8 +47,6 @@ interface Death {
   /** Counted in answers, so that a slow machine does not write less before its death. */
   readonly answers: number;
   readonly thenMs: number;
-  /** Longest life, in milliseconds. */
-  readonly atMostMs?: number;
 }
 
 /** Starts the writer and kills it. */
@@ -66,7 +64,7 @@ function runWriter(options: WriterOptions, death: Death): Promise<RunResult> {
   if (armed) setTimeout(kill, death.thenMs);
   const visits = stranger && setInterval(() => stranger(answers), 3);
   // Upper bound, if the writer hangs.
-  const longest = setTimeout(kill, death.atMostMs ?? LONGEST_LIFE_MS);
+  const longest = setTimeout(kill, LONGEST_LIFE_MS);
   child.stdout.on('data', (data: Buffer) => {
     out += data;
     for (const byte of data) if (byte === NEWLINE) answers++;
@@ -146,7 +144,7 @@ export async function killRepeatedly(
   return report;
 }
 
-/** Runs a writer once, beside a stranger, and kills it after so many answers or a second. */
+/** Runs a writer once, beside a stranger, and kills it after so many answers. */
 export async function runBeside(
   options: WriterOptions,
   answers: number,
@@ -154,7 +152,7 @@ export async function runBeside(
   readonly acknowledged: readonly (readonly [number, string])[];
   readonly wasReady: boolean;
 }> {
-  return runWriter(options, { answers, thenMs: 0, atMostMs: 1_500 });
+  return runWriter(options, { answers, thenMs: 0 });
 }
 
 /** The verifier key of the logs. */
