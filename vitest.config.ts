@@ -15,6 +15,8 @@ export default defineConfig({
     hookTimeout: 30_000,
     expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
+    // What failed is printed whole: scripts/count-tests.mjs has no diff, only the message.
+    chaiConfig: { truncateThreshold: 2000 },
     reporters: ['default', ['json', { outputFile: 'test-results/unit.json' }]],
     typecheck: { enabled: false },
     alias: [{ find: /^undici$/, replacement: undici }],

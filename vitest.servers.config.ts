@@ -12,6 +12,8 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     retry: 1,
     passWithNoTests: false,
+    // What failed is printed whole: scripts/count-tests.mjs has no diff, only the message.
+    chaiConfig: { truncateThreshold: 2000 },
     reporters: ['default', ['json', { outputFile: 'test-results/servers.json' }]],
   },
 });

@@ -1,7 +1,8 @@
 // Adds up the results that vitest left in every package, and prints the line that CI reads.
 // With `--failed N`, N steps that are not tests (a server missing, a build that broke) count as failed;
 // with `--only unit`, results of that name alone are read. Tests that failed, and those that passed
-// only when repeated, are named before the line: the end of a long log says what to look at.
+// only when repeated, are named before the line, each with the beginning of what it failed with: the end of a
+// long log says what to look at.
 import { globSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,6 +10,10 @@ import { parseArgs } from 'node:util';
 const { values } = parseArgs({
   options: { failed: { type: 'string', default: '0' }, only: { type: 'string', default: '*' } },
 });
+
+/** What is printed of a failure. */
+const MAX_LINES = 15;
+const MAX_LINE_LENGTH = 2000;
 
 let passed = 0;
 let skipped = 0;
@@ -27,16 +32,16 @@ for (const file of files) {
     for (const { status, fullName, failureMessages } of suite.assertionResults) {
       // A test that was run again keeps what it failed with at first.
       if (status === 'failed')
-        named.push(`FAILED ${where}: ${fullName}\n  ${first(failureMessages)}`);
+        named.push(`FAILED ${where}: ${fullName}\n${beginning(failureMessages)}`);
       else if (failureMessages.length > 0) {
-        named.push(`UNSTEADY ${where}: ${fullName}\n  ${first(failureMessages)}`);
+        named.push(`UNSTEADY ${where}: ${fullName}\n${beginning(failureMessages)}`);
       }
     }
     if (
       suite.status === 'failed' &&
       suite.assertionResults.every(({ status }) => status !== 'failed')
     ) {
-      named.push(`FAILED ${where}\n  ${first([suite.message])}`);
+      named.push(`FAILED ${where}\n${beginning([suite.message])}`);
     }
   }
   // A file that cannot even be loaded has failed without having a test.
@@ -49,8 +54,12 @@ if (skipped > 0) console.log(`${skipped} skipped`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
 
-function first(messages) {
-  return String(messages[0] ?? '')
-    .split('\n', 1)[0]
-    .slice(0, 300);
+/** The message of the first failure, without its stack, indented. */
+function beginning(messages) {
+  const lines = String(messages[0] ?? '').split('\n');
+  const stack = lines.findIndex((line) => /^ {4}at /.test(line));
+  const message = stack > 0 ? lines.slice(0, stack) : lines;
+  const kept = message.slice(0, MAX_LINES).map((line) => line.slice(0, MAX_LINE_LENGTH));
+  if (message.length > MAX_LINES) kept.push(`… ${message.length - MAX_LINES} more lines`);
+  return kept.map((line) => `  ${line}`.trimEnd()).join('\n');
 }
