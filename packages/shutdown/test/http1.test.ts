@@ -1,7 +1,10 @@
 import http, { type RequestListener } from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import tls from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ServerOptions } from '../src/handler-options.ts';
 import { type GracefulShutdown, gracefulShutdown } from '../src/index.ts';
@@ -22,7 +25,7 @@ async function serve(
   shutdown.server(server, options);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   cleanups.push(
-    () => server.closeAllConnections(),
+    () => server.closeAllConnections?.(),
     () => server.close(),
   );
   return { shutdown, server, port: (server.address() as AddressInfo).port };
@@ -333,13 +336,71 @@ describe('TLS server', () => {
     expect(report).toMatchObject({ outcome: 'completed', cutOff: 0 });
   });
 
+  const secureServers: readonly (readonly [string, () => http.Server])[] = [
+    ['https', () => https.createServer(selfSigned())],
+    [
+      'http2, with a fallback',
+      () =>
+        http2.createSecureServer({
+          ...selfSigned(),
+          allowHTTP1: true,
+        }) as unknown as http.Server,
+    ],
+  ];
+
+  it.each(secureServers)(
+    'closes a connection to a server of node:%s whose handshake has not begun after the grace period',
+    async (_, create) => {
+      const { shutdown, port } = await serve(create(), { idleGraceMs: 200, timeoutMs: 60_000 });
+      const client = new RawClient(port);
+      await new Promise((resolve) => client.socket.once('connect', resolve));
+      await sleep(20);
+      expect((await shutdown.shutdown()).outcome).toBe('completed');
+      await client.closed;
+    },
+  );
+
+  it('answers a request whose handshake takes longer than the grace period', async () => {
+    const server = https.createServer(selfSigned(), async (_request, response) => {
+      await sleep(1100);
+      response.end('hello');
+    });
+    const { shutdown, port } = await serve(server, { idleGraceMs: 1000, timeoutMs: 60_000 });
+    const raw = connect(port, '127.0.0.1');
+    cleanups.push(() => raw.destroy());
+    await new Promise((resolve) => raw.once('connect', resolve));
+    // The client's packets arrive in parts, as over a slow network.
+    const slow = new Duplex({
+      read: () => {},
+      write: async (chunk: Buffer, _encoding, written) => {
+        const part = Math.ceil(chunk.length / 5);
+        for (let at = 0; at < chunk.length; at += part) {
+          raw.write(chunk.subarray(at, at + part));
+          await sleep(250);
+        }
+        written();
+      },
+    });
+    raw.on('data', (data) => slow.push(data));
+    const client = tls.connect({ socket: slow, rejectUnauthorized: false });
+    client.on('error', () => {});
+    let text = '';
+    client.on('data', (data) => {
+      text += data;
+    });
+    client.once('secureConnect', () => client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
+    const done = shutdown.shutdown();
+    await expect.poll(() => text).toContain('hello');
+    expect(await done).toMatchObject({ outcome: 'completed', cutOff: 0 });
+  });
+
   it('destroys a TLS connection whose handshake never ends at the time limit', async () => {
     const server = https.createServer(selfSigned());
-    const { shutdown, port } = await serve(server, { timeoutMs: 300 });
+    const { shutdown, port } = await serve(server, { idleGraceMs: 60_000, timeoutMs: 300 });
     const client = new RawClient(port);
     await new Promise((resolve) => client.socket.once('connect', resolve));
     await sleep(20);
-    await shutdown.shutdown();
+    expect((await shutdown.shutdown()).outcome).toBe('timed_out');
     await client.closed;
   });
 });

@@ -32,6 +32,8 @@ export class ServerDrain implements Disposable {
   readonly #listeners: readonly Disposable[];
   /** Every connection, including those whose TLS handshake has not finished. */
   readonly #sockets = new Set<Socket>();
+  /** Connections whose TLS handshake has not finished, by their addresses. */
+  readonly #handshakes = new Map<string, Socket>();
   readonly #options: DrainOptions;
   /** Whether the server may have connections that were opened before this object existed. */
   readonly #late: boolean;
@@ -176,9 +178,11 @@ export class ServerDrain implements Disposable {
         this.#accepted++;
         this.#sockets.add(socket);
         socket.once('close', () => this.#sockets.delete(socket));
-        if (!secure && !speaksHttp2) this.#http1.opened(socket);
+        if (secure) this.#handshakeBegun(socket);
+        else if (!speaksHttp2) this.#http1.opened(socket);
       }),
       listen(server, 'secureConnection', (socket: TLSSocket) => {
+        this.#handshakeEnded(socket);
         if (socket.alpnProtocol !== 'h2') this.#http1.opened(socket);
       }),
       listen(server, 'session', this.#http2.opened),
@@ -187,6 +191,24 @@ export class ServerDrain implements Disposable {
         if (this.#stopped !== undefined) void this.#close();
       }),
     ];
+  }
+
+  /** Until its handshake ends, a connection is closed like an idle one of HTTP/1. */
+  #handshakeBegun(socket: Socket): void {
+    const addresses = addressesOf(socket);
+    if (addresses === undefined) return;
+    this.#handshakes.set(addresses, socket);
+    socket.once('close', () => {
+      if (this.#handshakes.get(addresses) === socket) this.#handshakes.delete(addresses);
+    });
+    this.#http1.opened(socket);
+  }
+
+  #handshakeEnded(socket: TLSSocket): void {
+    const addresses = addressesOf(socket) ?? '';
+    const connection = this.#handshakes.get(addresses);
+    if (connection !== undefined) this.#http1.release(connection);
+    this.#handshakes.delete(addresses);
   }
 
   #watchRequests(): Disposable[] {
@@ -209,6 +231,13 @@ export class ServerDrain implements Disposable {
       ),
     ];
   }
+}
+
+/** What a TLS socket has in common with the connection below it; undefined if it is not of TCP. */
+function addressesOf(socket: Socket): string | undefined {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  if (remotePort === undefined) return undefined;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 function listen<Args extends unknown[]>(
