@@ -169,6 +169,7 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
       },
       isCurrent: () => live.look(this.clock.monotonic()).trials.includes(trial),
       withdraw: () => live.endTrial(trial, 'ignored', this.clock.monotonic()),
+      ended: () => live.endedWaiting(),
       enterAgain: () => this.runInCall(operation, call),
     });
   }

@@ -20,6 +20,8 @@ interface Ramp {
 export interface QueueHost {
   /** Called when a call begins to wait, and when one waits no longer. */
   onSize(): void;
+  /** A call was ended while it waited. */
+  endedWaiting(): void;
   /** How calls get their turn now: one more, none, or step by step as the circuit is closed. */
   turns(): 'next' | 'none' | 'ramp';
 }
@@ -58,7 +60,10 @@ export class HalfOpenQueue {
    * @throws the reason (as a rejection) when the call is aborted
    */
   wait<T>(call: Call, enter: () => Promise<T>, giveUp: () => Promise<T>): Promise<T> {
-    if (call.aborted) return Promise.reject(call.reason);
+    if (call.aborted) {
+      this.#host.endedWaiting();
+      return Promise.reject(call.reason);
+    }
     const signal = call.abortable;
     const since = this.#clock.monotonic();
     const inContext = inCurrentContext();
@@ -72,6 +77,7 @@ export class HalfOpenQueue {
       };
       const onAbort = (): void => {
         leave();
+        this.#host.endedWaiting();
         // For the policies around, it ended while it waited for capacity of our own.
         call.awaitCapacity(() => Promise.reject(call.reason)).catch(reject);
       };

@@ -296,9 +296,15 @@ export class LiveCircuit {
     if (halfOpenMaxWaitMs === 0 || this.current.state !== 'half-open') return undefined;
     this.#queue ??= new HalfOpenQueue(this.#options.clock, halfOpenMaxWaitMs, {
       onSize: () => this.#arm(),
+      endedWaiting: () => this.endedWaiting(),
       turns: () => this.#turns(),
     });
     return this.#queue.full ? undefined : this.#queue;
+  }
+
+  /** Counts a call that was ended before its operation was called: as it waited for its turn, or for the fleet. */
+  endedWaiting(): void {
+    this.observer.calls.aborted++;
   }
 
   get waiting(): number {

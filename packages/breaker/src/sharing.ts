@@ -49,6 +49,8 @@ export interface FleetTrial<T> {
   run(lease: string | undefined): Promise<T>;
   /** Makes room for another trial. */
   withdraw(): void;
+  /** The call was ended before its trial began. */
+  ended(): void;
   /** Handles the call as if it came now. */
   enterAgain(): Promise<T>;
 }

@@ -132,6 +132,9 @@ export class StoreFleet implements Fleet {
     let permit: TrialPermit = { refused: true, lease: undefined };
     try {
       permit = await call.awaitCapacity(() => this.takeTrial(call.abortable), this.#node.clock);
+    } catch (error) {
+      trial.ended();
+      throw error;
     } finally {
       if (permit.refused) trial.withdraw();
     }
@@ -140,8 +143,9 @@ export class StoreFleet implements Fleet {
     if (!call.aborted && trial.isCurrent()) return trial.run(permit.lease);
     trial.withdraw();
     if (permit.lease !== undefined) this.endTrial(permit.lease, 'ignored', 0);
-    if (call.aborted) throw call.reason;
-    return trial.enterAgain();
+    if (!call.aborted) return trial.enterAgain();
+    trial.ended();
+    throw call.reason;
   }
 
   /**

@@ -47,6 +47,10 @@ describe('chaos', () => {
     const own = new RangeError('own');
     const other = chaos({ enabled: true, fault: { rate: 1, error: () => own } });
     await expect(other.execute(operation)).rejects.toBe(own);
+    for (const error of [async () => own, () => Promise.reject(own)]) {
+      const later = chaos({ enabled: true, fault: { rate: 1, error } });
+      await expect(later.execute(operation)).rejects.toBe(own);
+    }
     expect(operation).not.toHaveBeenCalled();
   });
 

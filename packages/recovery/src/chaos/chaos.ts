@@ -51,7 +51,7 @@ class Chaos extends PolicyBase implements ChaosPolicy {
     }
     if (fault !== undefined && this.#hits(fault.rate)) {
       this.#inject('fault', call)?.end(this.clock.now());
-      throw fault.error === undefined ? new ChaosFaultError(this.name) : fault.error();
+      throw fault.error === undefined ? new ChaosFaultError(this.name) : await fault.error();
     }
     if (result !== undefined && this.#hits(result.rate)) {
       this.#inject('result', call)?.end(this.clock.now());

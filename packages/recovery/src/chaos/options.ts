@@ -53,14 +53,14 @@ export interface ChaosOptions {
   readonly fault?: {
     /** Share of the calls, from 0 to 1. */
     readonly rate: number;
-    /** Creates what the call rejects with. @defaultValue a {@link ChaosFaultError} */
+    /** Creates what the call rejects with, also asynchronously. @defaultValue a {@link ChaosFaultError} */
     readonly error?: () => unknown;
   };
   /** Answers in place of the operation, which is not called. @defaultValue none */
   readonly result?: {
     /** Share of the calls, from 0 to 1. */
     readonly rate: number;
-    /** Creates the answer. */
+    /** Creates the answer, also asynchronously. */
     readonly value: () => unknown;
   };
   /**

@@ -1,12 +1,13 @@
-import { circuitBreaker } from '@temper/breaker';
+import { type CircuitBreakerOptions, circuitBreaker } from '@temper/breaker';
+import { type BreakerStore, MemoryBreakerStore, sharedCircuit } from '@temper/breaker/shared';
 import type { Clock, Executor } from '@temper/core';
 import { concurrency, fixedWindow, gcra, slidingWindow, tokenBucket } from '@temper/ratelimit';
 import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
 import { retry } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
-import { afterEach, describe, expect, it } from 'vitest';
-import { cached, fallback, hedge, timeout } from '../../src/index.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { cached, fallback, hedge, pipeline, timeout } from '../../src/index.ts';
 
 interface Common {
   readonly name: string;
@@ -120,3 +121,60 @@ describe("a caller's abort of a call that waits", () => {
     expect([allowed, aborted]).toEqual([1, expect.any(Number)]);
   });
 });
+
+/** A store that does not answer a request for a trial. */
+const SILENT: BreakerStore = Object.assign(new MemoryBreakerStore(), {
+  takeTrial: () => new Promise<never>(() => {}),
+});
+
+/** What a call at a half-open circuit can wait for. */
+const TURNS: Record<string, CircuitBreakerOptions> = {
+  'its turn': { halfOpenMaxWaitMs: 10_000 },
+  'its turn by rate': { halfOpenMaxWaitMs: 10_000, window: { calls: 1 }, halfOpenTrials: 3 },
+  'the lease of the fleet': { shared: sharedCircuit({ store: SILENT, timeoutMs: 10_000 }) },
+};
+
+describe.each(Object.entries(TURNS))(
+  'a call at a half-open circuit that waits for %s',
+  (what, own) => {
+    const byThreshold = own.window === undefined ? { failureThreshold: 1 } : {};
+    it.each([
+      ['the caller', (_: ManualClock, controller: AbortController) => controller.abort('enough')],
+      [
+        'the caller before',
+        (_: ManualClock, controller: AbortController) => controller.abort('enough'),
+      ],
+      ['a timeout', (clock: ManualClock) => clock.advance(50)],
+    ] as const)('is counted once, as aborted, when %s ends it', async (by, end) => {
+      const clock = new ManualClock();
+      const breaker = circuitBreaker({ clock, name: `${what} ${by}`, ...byThreshold, ...own });
+      const around = by === 'a timeout' ? timeout({ clock, timeoutMs: 50 }) : pipeline({ clock });
+      const policy = pipeline({ clock }, around, breaker);
+      await policy.tryExecute(() => Promise.reject(new Error('down')));
+      await clock.advance(60_000);
+      const trial = Promise.withResolvers<string>();
+      const begun = own.shared === undefined ? 1 : 0;
+      if (begun > 0) void breaker.execute(() => trial.promise);
+      const controller = new AbortController();
+      const operation = vi.fn();
+      if (by === 'the caller before') controller.abort('enough');
+      const call = policy.tryExecute(operation, { signal: controller.signal });
+      await settle();
+      await end(clock, controller);
+      expect(await call).toMatchObject({ ok: false });
+      trial.resolve('late');
+      await clock.advance(10_000);
+      expect(operation).not.toHaveBeenCalled();
+      // A signal that has aborted before keeps the call from being made.
+      const aborted = by === 'the caller before' ? 0 : 1;
+      expect(breaker.stats().calls).toEqual({
+        success: begun,
+        failure: 1,
+        slow: 0,
+        ignored: 0,
+        aborted,
+        rejected: 0,
+      });
+    });
+  },
+);
