@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { accountFile, judge } from './account.ts';
+import { now } from './client/line.ts';
 import { type LoadOptions, Tally } from './client/tally.ts';
 import { PROTOCOLS, type Protocol, type ProtocolName, ROWS } from './protocols.ts';
 import { LIMIT_MS } from './tools.ts';
@@ -19,6 +21,10 @@ export interface Run {
   readonly lost: number;
   /** Why requests were lost, each reason with its count. */
   readonly reasons: Readonly<Record<string, number>>;
+  /** A line for each of them: where it was lost, and what the service knows of its connection. */
+  readonly losses: readonly string[];
+  /** A line for each request whose connection the kernel of the machine reset by itself; not lost. */
+  readonly resetByKernel: readonly string[];
   /** Connections, or streams of HTTP/2, that were refused. */
   readonly refused: number;
   /** Requests in flight when SIGTERM was sent. */
@@ -40,6 +46,7 @@ export async function run(cell: Cell, whenTold: LoadOptions['whenTold']): Promis
   if (row === undefined) throw new Error(`no row ${cell.row}`);
   const protocol: Protocol = PROTOCOLS[cell.protocol];
   const transport = row.fallback ? 'h2' : protocol.transport;
+  using account = accountFile();
   const service = spawn(process.execPath, [SERVICE], {
     env: {
       ...process.env,
@@ -47,6 +54,7 @@ export async function run(cell: Cell, whenTold: LoadOptions['whenTold']): Promis
       FRAMEWORK: row.framework,
       TRANSPORT: transport,
       TOOL: cell.tool,
+      ACCOUNT: account.path,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -65,19 +73,22 @@ export async function run(cell: Cell, whenTold: LoadOptions['whenTold']): Promis
     // A random moment, but not one in which the machine has kept the clients from sending.
     while (tally.inFlight < 190) await sleep(1);
     const { inFlight } = tally;
-    const before = performance.now();
+    const toldAt = now();
     service.kill('SIGTERM');
     const killing = setTimeout(() => service.kill('SIGKILL'), KILL_MS);
     const [code, signal] = await ended;
     clearTimeout(killing);
-    const endedMs = Math.round(performance.now() - before);
+    const endedMs = Math.round(now() - toldAt);
     load.stop();
     await load.done;
     const reasons: Record<string, number> = {};
-    for (const reason of tally.lost) reasons[reason] = (reasons[reason] ?? 0) + 1;
-    const { sent, refused, lost } = tally;
+    const { lost, resetByKernel } = judge(tally.lost, account.read(), toldAt);
+    for (const { reason } of lost) reasons[reason] = (reasons[reason] ?? 0) + 1;
+    const losses = lost.map(({ line }) => line);
+    const { sent, refused } = tally;
     const end = String(code ?? signal);
-    return { sent, lost: lost.length, reasons, refused, inFlight, endedMs, end };
+    const counts = { sent, lost: lost.length, reasons, losses, resetByKernel };
+    return { ...counts, refused, inFlight, endedMs, end };
   } finally {
     service.kill('SIGKILL');
   }

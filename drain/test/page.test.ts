@@ -13,6 +13,8 @@ function runOf(changes: Partial<Run>): Run {
     sent: 1000,
     lost: 0,
     reasons: {},
+    losses: [],
+    resetByKernel: [],
     refused: 240,
     inFlight: 200,
     endedMs: 300,

@@ -1,6 +1,6 @@
 // An HTTP/1 client of its own, on sockets, so that the figures do not depend on the one of Node.
-import net, { type Socket } from 'node:net';
-import tls from 'node:tls';
+import type { Socket } from 'node:net';
+import type { Line } from './line.ts';
 
 /** A complete response. */
 export interface Response {
@@ -17,12 +17,15 @@ interface Waiting {
 
 /** One connection. Responses are read in order. */
 export class Connection {
+  readonly line: Line;
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #received: Buffer = Buffer.alloc(0);
   #error: Error | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(line: Line) {
+    const { socket } = line;
+    this.line = line;
     this.#socket = socket;
     socket.on('data', (data: Buffer) => {
       this.#received = Buffer.concat([this.#received, data]);
@@ -33,19 +36,16 @@ export class Connection {
     socket.on('close', () => this.#fail(new Error('closed')));
   }
 
-  /** Connects to 127.0.0.1. Rejects with the error of the socket. */
-  static open(port: number, secure: boolean): Promise<Connection> {
+  /** Resolves when it is open, over TLS after the handshake. Rejects with the error of the socket. */
+  static open(line: Line, secure: boolean): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      const to = { host: '127.0.0.1', port };
-      const socket = secure
-        ? tls.connect({ ...to, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
-        : net.connect(to);
+      const { socket } = line;
       socket.setNoDelay();
       socket.once('error', reject);
       socket.once('close', () => reject(new Error('closed before it was open')));
       socket.once(secure ? 'secureConnect' : 'connect', () => {
         socket.off('error', reject);
-        resolve(new Connection(socket));
+        resolve(new Connection(line));
       });
     });
   }

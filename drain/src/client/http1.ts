@@ -9,6 +9,7 @@ import {
   WORK_BODY,
 } from '../work.ts';
 import { Connection, type Response } from './connection.ts';
+import { Line } from './line.ts';
 import { type Load, type LoadOptions, PAUSE_MS } from './tally.ts';
 
 /** A kind of HTTP/1 request. */
@@ -80,7 +81,7 @@ export function http1Load(options: LoadOptions, exchange: Exchange, secure: bool
         if (!exchange.isRight(last.body)) throw new Error('a wrong body');
         tally.answered++;
       } catch (error) {
-        tally.lose(error, isNew ? 'new' : 'used');
+        tally.lose(error, isNew ? 'new' : 'used', connection.line);
       }
     }
     return last !== undefined && !last.close && connection.usable;
@@ -88,8 +89,9 @@ export function http1Load(options: LoadOptions, exchange: Exchange, secure: bool
 
   async function work(): Promise<void> {
     while (!stopped) {
-      const connection = await Connection.open(port, secure).catch((error) => {
-        tally.notOpened(error);
+      const line = new Line(port, secure ? ['http/1.1'] : undefined);
+      const connection = await Connection.open(line, secure).catch((error) => {
+        tally.notOpened(error, line);
       });
       // Refused or broken: the service is gone.
       if (connection === undefined) return;

@@ -1,6 +1,7 @@
 import http2, { type ClientHttp2Session, constants } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WORK_BODY } from '../work.ts';
+import { Line } from './line.ts';
 import { type Load, type LoadOptions, PAUSE_MS } from './tally.ts';
 
 /** Streams on one session at the same time. */
@@ -14,11 +15,10 @@ export function http2Load(options: LoadOptions): Load {
   let stopped = false;
   const { port, tally, whenTold } = options;
 
-  const open = (): Promise<ClientHttp2Session> =>
+  const open = (line: Line): Promise<ClientHttp2Session> =>
     new Promise((resolve, reject) => {
       const session = http2.connect(`https://localhost:${port}`, {
-        host: '127.0.0.1',
-        rejectUnauthorized: false,
+        createConnection: () => line.socket,
       });
       session.once('error', reject);
       session.once('close', () => reject(new Error('closed before it was open')));
@@ -52,7 +52,7 @@ export function http2Load(options: LoadOptions): Load {
 
   const isOpen = (session: ClientHttp2Session): boolean => !session.closed && !session.destroyed;
 
-  async function stream(session: ClientHttp2Session): Promise<void> {
+  async function stream(session: ClientHttp2Session, line: Line): Promise<void> {
     for (let isNew = true; !stopped && isOpen(session); isNew = false) {
       tally.sent++;
       try {
@@ -64,7 +64,7 @@ export function http2Load(options: LoadOptions): Load {
           tally.refused++;
           return;
         }
-        tally.lose(error, isNew ? 'new' : 'used');
+        tally.lose(error, isNew ? 'new' : 'used', line);
       }
       await sleep(Math.random() * PAUSE_MS);
     }
@@ -72,11 +72,12 @@ export function http2Load(options: LoadOptions): Load {
 
   async function work(): Promise<void> {
     while (!stopped) {
-      const session = await open().catch((error) => {
-        tally.notOpened(error);
+      const line = new Line(port, ['h2']);
+      const session = await open(line).catch((error) => {
+        tally.notOpened(error, line);
       });
       if (session === undefined) return;
-      await Promise.all(Array.from({ length: STREAMS }, () => stream(session)));
+      await Promise.all(Array.from({ length: STREAMS }, () => stream(session, line)));
       session.close();
       if (whenTold === 'go') return;
     }

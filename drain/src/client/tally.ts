@@ -1,3 +1,19 @@
+import { type Line, now, type Phase } from './line.ts';
+
+/** A request that was not answered. Times are in milliseconds since the epoch. */
+export interface Loss {
+  /** Code or message of the error, and whether it is the first request of its connection. */
+  readonly reason: string;
+  readonly code: string | undefined;
+  readonly phase: Phase;
+  /** The port of the client. */
+  readonly port: number | undefined;
+  readonly connectedAt: number | undefined;
+  readonly lostAt: number;
+  /** Bytes that the client had received on the connection. */
+  readonly received: number;
+}
+
 /** What happened to the requests of a load. Nothing is retried and nothing is forgiven. */
 export class Tally {
   /** Requests of which at least one byte was sent, or whose connection was accepted. */
@@ -6,8 +22,8 @@ export class Tally {
   answered = 0;
   /** Connections that were refused: the client knows that its request was not sent. */
   refused = 0;
-  /** Why each of the other requests was not answered. */
-  readonly lost: string[] = [];
+  /** The other requests. */
+  readonly lost: Loss[] = [];
 
   /** Requests without an answer yet. */
   get inFlight(): number {
@@ -15,20 +31,22 @@ export class Tally {
   }
 
   /** Counts a connection that could not be opened. */
-  notOpened(error: unknown): void {
+  notOpened(error: unknown, line: Line): void {
     if ((error as NodeJS.ErrnoException).code === 'ECONNREFUSED') {
       this.refused++;
       return;
     }
     // The kernel had accepted it, or a handshake had begun.
     this.sent++;
-    this.lose(error, 'new');
+    this.lose(error, 'new', line);
   }
 
   /** Counts a request as lost. */
-  lose(error: unknown, connection: 'new' | 'used'): void {
+  lose(error: unknown, connection: 'new' | 'used', line: Line): void {
     const { code, message } = error as NodeJS.ErrnoException;
-    this.lost.push(`${code ?? message} on a ${connection} connection`);
+    const { phase, port, connectedAt, received } = line;
+    const reason = `${code ?? message} on a ${connection} connection`;
+    this.lost.push({ reason, code, phase, port, connectedAt, lostAt: now(), received });
   }
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { Line } from './line.ts';
 import { type Load, type LoadOptions, PAUSE_MS } from './tally.ts';
 
 /** Clients that each send one message after the other and wait for its answer. */
@@ -8,10 +9,10 @@ export function webSocketLoad(options: LoadOptions, secure: boolean): Load {
   let stopped = false;
   const { port, tally, whenTold } = options;
 
-  const open = (): Promise<WebSocket> =>
+  const open = (line: Line): Promise<WebSocket> =>
     new Promise((resolve, reject) => {
       const socket = new WebSocket(`${secure ? 'wss' : 'ws'}://127.0.0.1:${port}/`, {
-        rejectUnauthorized: false,
+        createConnection: () => line.socket,
       });
       socket.once('error', reject);
       socket.once('open', () => {
@@ -23,8 +24,9 @@ export function webSocketLoad(options: LoadOptions, secure: boolean): Load {
 
   async function work(): Promise<void> {
     for (let number = 0; !stopped; ) {
-      const socket = await open().catch((error) => {
-        tally.notOpened(error);
+      const line = new Line(port, secure ? ['http/1.1'] : undefined);
+      const socket = await open(line).catch((error) => {
+        tally.notOpened(error, line);
       });
       if (socket === undefined) return;
       const closed = once(socket, 'close').then(([code]) => new Error(`closed with code ${code}`));
@@ -40,6 +42,7 @@ export function webSocketLoad(options: LoadOptions, secure: boolean): Load {
           tally.lose(
             got instanceof Error ? got : new Error('a wrong answer'),
             isNew ? 'new' : 'used',
+            line,
           );
         await sleep(Math.random() * PAUSE_MS);
       }

@@ -1,28 +1,35 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { buildNext } from '../../src/next-build.ts';
 import { PROTOCOL_NAMES, type ProtocolName, ROWS } from '../../src/protocols.ts';
-import { run } from '../../src/run.ts';
+import { type Run, run } from '../../src/run.ts';
 
 // One run of each framework and of each protocol; `drain:table` measures all of them, several times each.
 
 const once = (tool: string, row: string, protocol: ProtocolName) =>
   run({ tool, row, protocol }, 'reconnect');
 
+function expectNoneLost({ lost, losses, resetByKernel, end }: Run): void {
+  expect({ lost, losses, end }).toEqual({ lost: 0, losses: [], end: '0' });
+  // About one of 13 000 connections.
+  expect(resetByKernel.length, resetByKernel.join('\n')).toBeLessThanOrEqual(2);
+}
+
 describe('@temper/shutdown loses none of 200 requests in flight on SIGTERM', () => {
   beforeAll(buildNext);
 
   it.each(Object.keys(ROWS))('with %s', async (row) => {
     const protocol = ROWS[row]?.lacks.includes('http') ? 'https' : 'http';
-    const { lost, reasons, inFlight, sent, end } = await once('@temper/shutdown', row, protocol);
-    expect({ lost, reasons, end }).toEqual({ lost: 0, reasons: {}, end: '0' });
+    const result = await once('@temper/shutdown', row, protocol);
+    const { inFlight, sent } = result;
+    expectNoneLost(result);
     expect(inFlight).toBeGreaterThanOrEqual(190);
     expect(sent).toBeGreaterThan(inFlight);
   });
 
   it.each(PROTOCOL_NAMES.filter((protocol) => protocol !== 'http'))('over %s', async (protocol) => {
-    const { lost, reasons, inFlight, end } = await once('@temper/shutdown', 'Node', protocol);
-    expect({ lost, reasons, end }).toEqual({ lost: 0, reasons: {}, end: '0' });
-    expect(inFlight).toBeGreaterThanOrEqual(190);
+    const result = await once('@temper/shutdown', 'Node', protocol);
+    expectNoneLost(result);
+    expect(result.inFlight).toBeGreaterThanOrEqual(190);
   });
 });
 

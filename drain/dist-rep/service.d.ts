@@ -1,0 +1,2 @@
+export {};
+//# sourceMappingURL=service.d.ts.map

@@ -1,0 +1,2 @@
+export {};
+//# sourceMappingURL=table.d.ts.map

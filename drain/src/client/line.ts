@@ -1,0 +1,50 @@
+import net, { type Socket } from 'node:net';
+import tls from 'node:tls';
+
+/** Milliseconds since the epoch, on a clock that does not jump. */
+export const now = (): number => performance.timeOrigin + performance.now();
+
+/** How far a connection of a client has come. */
+export type Phase = 'connecting' | 'handshake' | 'open';
+
+/** A connection of a client to 127.0.0.1, with what is known of it if a request on it is lost. */
+export class Line {
+  readonly socket: Socket;
+  /** Protocols offered over TLS; undefined for a connection without. */
+  readonly #protocols: readonly string[] | undefined;
+  /** The port of the client. */
+  port: number | undefined;
+  connectedAt: number | undefined;
+  #securedAt: number | undefined;
+
+  constructor(port: number, protocols?: readonly string[]) {
+    const to = { host: '127.0.0.1', port };
+    this.#protocols = protocols;
+    this.socket =
+      protocols === undefined
+        ? net.connect(to)
+        : tls.connect({
+            ...to,
+            servername: 'localhost',
+            rejectUnauthorized: false,
+            ALPNProtocols: [...protocols],
+          });
+    this.socket.once('connect', () => {
+      this.port = this.socket.localPort;
+      this.connectedAt = now();
+    });
+    this.socket.once('secureConnect', () => {
+      this.#securedAt = now();
+    });
+  }
+
+  get phase(): Phase {
+    if (this.connectedAt === undefined) return 'connecting';
+    return this.#protocols !== undefined && this.#securedAt === undefined ? 'handshake' : 'open';
+  }
+
+  /** Bytes received, of TLS before they are deciphered. */
+  get received(): number {
+    return this.socket.bytesRead;
+  }
+}
