@@ -1,2 +1,0 @@
-export {};
-//# sourceMappingURL=table.d.ts.map
