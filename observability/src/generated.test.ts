@@ -141,6 +141,7 @@ describe('Names', () => {
       'temper.breaker.failure.ratio',
       'temper.breaker.slow_call.ratio',
       'temper.forecast.failure.probability',
+      'temper.forecast.limit.error',
       'temper.hedge.cut_off',
       'temper.ratelimit.rejection.ratio',
       'temper.timeout.cut_off',

@@ -20,6 +20,7 @@ export const FEATURES = {
   plan: 'a recovery plan',
   predictor: 'a failure predictor',
   autotuner: 'an autotuner',
+  'predictive-limit': 'a limit that follows a forecast',
   scaling: 'a scaling signal',
   chaos: 'a chaos policy',
   push: 'what a process exports at the end of its shutdown',

@@ -278,6 +278,39 @@ export const RECOVERY: DashboardDefinition = {
           ],
         },
         {
+          title: 'Limits by forecast',
+          description:
+            'What predictive limits allow per window, and what is usual at this time. Of instances of one limit, the largest.',
+          kind: 'timeseries',
+          unit: 'short',
+          needs: 'predictive-limit',
+          queries: (['value', 'expected'] as const).map((what) => ({
+            expr: levelBy('max', `temper.forecast.limit.${what}`, [POLICY]),
+            legend: `${what === 'value' ? 'limit' : what} {{temper_policy_name}}`,
+          })),
+        },
+        {
+          title: 'Forecasts of the limits',
+          description:
+            'Instances by mode of their predictive limit, and the mean error of the forecasts.',
+          kind: 'timeseries',
+          unit: 'short',
+          needs: 'predictive-limit',
+          queries: [
+            {
+              expr: levelBy('sum', 'temper.forecast.limit.mode', [
+                POLICY,
+                'temper.forecast.limit.mode',
+              ]),
+              legend: '{{temper_policy_name}} {{temper_forecast_limit_mode}}',
+            },
+            {
+              expr: levelBy('max', 'temper.forecast.limit.error', [POLICY]),
+              legend: 'error {{temper_policy_name}}',
+            },
+          ],
+        },
+        {
           title: 'Reloads',
           description:
             'Reloads of running pipelines. After a rejected reload the previous definition stays active.',

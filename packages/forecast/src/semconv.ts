@@ -3,6 +3,7 @@ import {
   type AttributeDefinition,
   type MetricDefinition,
 } from '@temper/core/policy';
+import { LIMIT_MODES } from './limit/modes.ts';
 import { SIGNALS } from './predict/signals.ts';
 import { MODES } from './scaling/modes.ts';
 import { CHANGE_OUTCOMES } from './tuning/change.ts';
@@ -136,6 +137,47 @@ export const METRIC_FORECAST_ERROR: MetricDefinition = {
   attributes: [ATTR_POLICY_NAME],
 };
 
+export const ATTR_LIMIT_MODE: AttributeDefinition = {
+  name: 'temper.forecast.limit.mode',
+  description: 'Whether the limit follows the forecast, or is the plain one and why.',
+  values: LIMIT_MODES,
+};
+
+export const METRIC_LIMIT: MetricDefinition = {
+  name: 'temper.forecast.limit.value',
+  instrument: 'gauge',
+  unit: '{unit}',
+  description: 'Units per window that a predictive limit allows now.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
+export const METRIC_LIMIT_EXPECTED: MetricDefinition = {
+  name: 'temper.forecast.limit.expected',
+  instrument: 'gauge',
+  unit: '{unit}',
+  description: 'Units per window that are usually asked for at this time.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
+export const METRIC_LIMIT_MODE: MetricDefinition = {
+  name: 'temper.forecast.limit.mode',
+  instrument: 'gauge',
+  unit: '{mode}',
+  description: '1 for the mode that the predictive limit is in, 0 for the others.',
+  attributes: [ATTR_POLICY_NAME, ATTR_LIMIT_MODE],
+  states: { attribute: ATTR_LIMIT_MODE.name, worstFirst: LIMIT_MODES },
+  alert:
+    'mode="inaccurate" at 1: the demand is not the usual one, and the plain limit is in force.',
+};
+
+export const METRIC_LIMIT_ERROR: MetricDefinition = {
+  name: 'temper.forecast.limit.error',
+  instrument: 'gauge',
+  unit: '1',
+  description: 'Mean error of the forecasts of the demand, in parts of the demand, from 0 to 1.',
+  attributes: [ATTR_POLICY_NAME],
+};
+
 /** The metrics of this package. */
 export const FORECAST_METRICS: readonly MetricDefinition[] = [
   METRIC_PROBABILITY,
@@ -148,6 +190,10 @@ export const FORECAST_METRICS: readonly MetricDefinition[] = [
   METRIC_UPPER,
   METRIC_MODE,
   METRIC_FORECAST_ERROR,
+  METRIC_LIMIT,
+  METRIC_LIMIT_EXPECTED,
+  METRIC_LIMIT_MODE,
+  METRIC_LIMIT_ERROR,
 ];
 
 /** Name of the span event and of the log record when a warning begins. */
@@ -161,3 +207,6 @@ export const EVENT_TUNING = 'temper.forecast.tuning';
 
 /** Name of the log record when a scaling signal changes its mode. */
 export const EVENT_MODE = 'temper.forecast.scaling';
+
+/** Name of the log record when a predictive limit changes its mode. */
+export const EVENT_LIMIT_MODE = 'temper.forecast.limit';

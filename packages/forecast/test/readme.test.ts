@@ -5,6 +5,8 @@ import * as retryApi from '@temper/retry';
 import { ManualClock } from '@temper/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as api from '../src/index.ts';
+import * as limitApi from '../src/limit/index.ts';
+import { LIMIT_DEFAULTS } from '../src/limit/options.ts';
 import { PREDICTOR_DEFAULTS } from '../src/predict/options.ts';
 import * as scalingApi from '../src/scaling/index.ts';
 import { SCALING_DEFAULTS } from '../src/scaling/options.ts';
@@ -25,6 +27,7 @@ function run(index: number, returned: string, given: Readonly<Record<string, unk
   );
   const modules = {
     $forecast: api,
+    $forecastlimit: limitApi,
     $forecastscaling: scalingApi,
     $ratelimit: ratelimitApi,
     $retry: retryApi,
@@ -117,6 +120,41 @@ describe('the README', () => {
     expect([sources, concurrency, state, clock]).toEqual([
       'must be given',
       'the source concurrency',
+      'none',
+      'the system clock',
+    ]);
+  });
+
+  it('shows a limit that follows the demand, before calls that it grants and calls that it refuses', async () => {
+    const find = vi.fn(async () => 'found');
+    const [search, limit, mode, found] = (await run(7, '[search, limit, mode, found]', {
+      find,
+    })) as [limitApi.PredictiveLimit, number, string, string];
+    expect([limit, mode, found]).toEqual([6000, 'learning', 'found']);
+    const taken = Array.from({ length: 300 }, () => search.tryAcquire());
+    // The bucket is 200 deep, and one is used.
+    expect(taken.filter((lease) => lease === undefined).length).toBeGreaterThan(90);
+    expect(search.forecast()).toMatchObject({ ceiling: 6000, floor: 600, limit: 6000 });
+    search[Symbol.dispose]();
+  });
+
+  it('names every option of the predictive limit with its default', () => {
+    const { clock: _, ...plain } = LIMIT_DEFAULTS;
+    const { name, limiter, floor, state, clock, ...said } = Object.fromEntries(
+      rows('limit option'),
+    );
+    expect(said).toEqual(
+      Object.fromEntries(
+        Object.entries(plain).map(([option, value]) => [
+          option,
+          typeof value === 'string' ? `'${value}'` : String(value),
+        ]),
+      ),
+    );
+    expect([name, limiter, floor, state, clock]).toEqual([
+      'that of the limiter',
+      'must be given',
+      'a tenth of the ceiling',
       'none',
       'the system clock',
     ]);

@@ -16,6 +16,14 @@ const CLIP = 1.5;
 /** Factors below say nothing of the level: the demand of such a slot is noise. */
 const FAINT = 0.05;
 
+/** How a {@link HoltWinters} follows what it sees. */
+export interface Following {
+  /** Factor by which the level changes at most in one slot. @defaultValue Infinity */
+  readonly mostStep?: number;
+  /** Slots without a value after which the level is taken from the next one. @defaultValue 12 */
+  readonly lostAfter?: number;
+}
+
 /** What a {@link HoltWinters} has learned. Plain data. */
 export interface HoltWintersState {
   readonly level: number;
@@ -35,6 +43,8 @@ export class HoltWinters {
   readonly #multiplicative: boolean;
   /** In the first season the values themselves, and `NaN` where none was seen. */
   readonly #season: Float64Array;
+  readonly #mostStep: number;
+  readonly #lostAfter: number;
   #level = 0;
   #trend = 0;
   #ready = false;
@@ -43,8 +53,10 @@ export class HoltWinters {
   #updates = 0;
 
   /** @param slots - values per season */
-  constructor(slots: number, model: SeasonModel) {
+  constructor(slots: number, model: SeasonModel, following: Following = {}) {
     this.#multiplicative = model === 'multiplicative';
+    this.#mostStep = following.mostStep ?? Number.POSITIVE_INFINITY;
+    this.#lostAfter = following.lostAfter ?? LOST;
     this.#season = new Float64Array(slots).fill(Number.NaN);
   }
 
@@ -121,17 +133,24 @@ export class HoltWinters {
     const expected = this.#level + PHI * this.#trend;
     const seen = this.#multiplicative ? value / season : value - season;
     const faint = this.#multiplicative && season < FAINT;
-    if (this.#missed >= LOST && !faint) {
+    if (this.#missed >= this.#lostAfter && !faint) {
       this.#level = seen;
       this.#trend = 0;
     } else if (!faint) {
       const before = this.#level;
-      this.#level = Math.max(0, ALPHA * seen + (1 - ALPHA) * expected);
+      this.#level = this.#near(before, Math.max(0, ALPHA * seen + (1 - ALPHA) * expected));
       this.#trend = BETA * (this.#level - before) + (1 - BETA) * PHI * this.#trend;
     }
     this.#season[slot] = GAMMA * this.#ofSeason(value, expected, season) + (1 - GAMMA) * season;
     this.#updates++;
     if (this.#updates % this.#season.length === 0) this.#normalise();
+  }
+
+  /** A level that is at most a step away from the last one. */
+  #near(before: number, level: number): number {
+    const step = this.#mostStep;
+    if (!Number.isFinite(step)) return level;
+    return Math.min(before * step, Math.max(before / step, level));
   }
 
   /**

@@ -16,9 +16,9 @@ export interface ScalingState {
   readonly desired?: number | undefined;
 }
 
-const isCount = (value: unknown): value is number =>
+export const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value >= 0;
-const isRecord = (value: unknown): value is { readonly [field: string]: unknown } =>
+export const isRecord = (value: unknown): value is { readonly [field: string]: unknown } =>
   typeof value === 'object' && value !== null;
 
 /**
@@ -46,7 +46,8 @@ function isAccuracy(value: unknown): value is AccuracyState {
   return isRecord(value) && fields.every((field) => isCount(value[field]));
 }
 
-function isLearned(value: unknown, slots: number): value is HoltWintersState {
+/** Whether it is a season of so many slots. */
+export function isLearned(value: unknown, slots: number): value is HoltWintersState {
   if (!isRecord(value) || typeof value['ready'] !== 'boolean') return false;
   const { level, trend, season, ready } = value;
   return (
