@@ -1,12 +1,20 @@
 import { readdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import {
   DynamoDBClient,
   type DynamoDBClientConfig,
   ListTablesCommand,
 } from '@aws-sdk/client-dynamodb';
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import {
+  type CallOptions,
   Client,
   credentials,
   type Interceptor,
@@ -178,6 +186,24 @@ describe.each(HTTP.slice(0, 2))('the recipe for %s', (_, make) => {
   });
 });
 
+describe('the recipe for got', () => {
+  it('sends a body that is a stream once, and ends with the error of the server', async () => {
+    const { createClient } = await recipe<{
+      createClient(origin: string, options: object): GotCall;
+    }>('got');
+    function* pieces() {
+      yield Buffer.from('or');
+      yield Buffer.from('der');
+    }
+    for (const body of [Readable.from(['or', 'der']), pieces()]) {
+      const { origin, seen } = await serve(busy);
+      const put = createClient(origin, QUICK)('orders/1', { method: 'PUT', body });
+      await expect(put).rejects.toMatchObject({ response: { statusCode: 503 } });
+      expect(seen.map((each) => each.body)).toEqual(['order']);
+    }
+  });
+});
+
 describe('the recipe for @aws-sdk', () => {
   const common = { region: 'eu-1', credentials: { accessKeyId: 'a', secretAccessKey: 's' } };
   const handler = async (options: object = {}) => {
@@ -218,6 +244,60 @@ describe('the recipe for @aws-sdk', () => {
     await expect(again).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
     expect(seen).toHaveLength(1);
     expect(requestHandler.stats().breakers[origin]?.state).toBe('open');
+  });
+
+  async function s3(...answers: Answer[]) {
+    const { origin, seen } = await serve(...answers);
+    const requestHandler = await handler();
+    const client = new S3Client({
+      ...common,
+      endpoint: origin,
+      requestHandler,
+      forcePathStyle: true,
+    });
+    onTestFinished(() => client.destroy());
+    return { client, seen };
+  }
+
+  it('sends an object that is a stream', async () => {
+    const { client, seen } = await s3((response) => response.end());
+    const Body = Readable.from([Buffer.from('con'), Buffer.from('tent')]);
+    await client.send(new PutObjectCommand({ Bucket: 'b', Key: 'k', Body, ContentLength: 7 }));
+    expect(seen.map(({ body }) => body)).toEqual([expect.stringMatching(/con[^]*tent/)]);
+  });
+
+  it('sends path and query as they were signed', async () => {
+    const { client, seen } = await s3((response) => response.end('<ListBucketResult/>'));
+    await client.send(new GetObjectCommand({ Bucket: 'b', Key: '../a b/./ü+&=?#%' }));
+    await client.send(new ListObjectsV2Command({ Bucket: 'b', Prefix: "a b*'(~)/" }));
+    const [object, list] = seen.map(({ url }) => url);
+    expect(object).toMatch(/^\/b\/\.\.\/a%20b\/\.\/%C3%BC%2B%26%3D%3F%23%25\?/);
+    expect(list).toContain('prefix=a%20b%2A%27%28~%29%2F');
+  });
+
+  it('leaves redirects to the SDK, and the bytes of an object as they are stored', async () => {
+    const stored = gzipSync('content');
+    const { client, seen } = await s3(
+      (response) => response.writeHead(301, { location: '/elsewhere' }).end(),
+      (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(stored),
+    );
+    const get = new GetObjectCommand({ Bucket: 'b', Key: 'k' });
+    await expect(client.send(get)).rejects.toMatchObject({ $metadata: { httpStatusCode: 301 } });
+    const { Body } = await client.send(get);
+    expect(Buffer.from((await Body?.transformToByteArray()) ?? [])).toEqual(stored);
+    expect(seen).toHaveLength(2);
+  });
+
+  it('ends a request that is aborted', async () => {
+    const { client, seen } = await s3(() => {});
+    const controller = new AbortController();
+    const { signal: abortSignal } = controller;
+    const get = client.send(new GetObjectCommand({ Bucket: 'b', Key: 'k' }), { abortSignal });
+    const failed = expect(get).rejects.toMatchObject({ name: 'AbortError' });
+    await expect.poll(() => seen.length).toBe(1);
+    controller.abort();
+    await failed;
+    expect(seen).toHaveLength(1);
   });
 
   it('carries the bodies of objects, and ends one that stalls', async () => {
@@ -285,7 +365,7 @@ describe('the recipe for @grpc/grpc-js', () => {
     return { port, calls: () => calls };
   }
 
-  function ask(port: number, policy: Policy) {
+  function ask(port: number, policy: Policy, options: CallOptions = {}) {
     const interceptors = [guardedBy(policy)];
     const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), { interceptors });
     onTestFinished(() => client.close());
@@ -297,6 +377,7 @@ describe('the recipe for @grpc/grpc-js', () => {
         asIs,
         Buffer.from('order'),
         new Metadata(),
+        options,
         (error: ServiceError | null, value?: Buffer) =>
           error === null ? resolve(String(value)) : reject(error),
       );
@@ -330,6 +411,33 @@ describe('the recipe for @grpc/grpc-js', () => {
       details: expect.stringMatching(/circuit/i),
     });
     expect(calls()).toBe(1);
+  });
+
+  it('gives the policy the time until the deadline of the call', async () => {
+    const { port } = await start(status.OK);
+    const given: unknown[] = [];
+    const spy = {
+      tryExecute: (attempt: never, options: { timeoutMs?: number }) => {
+        given.push(options.timeoutMs);
+        return policy().tryExecute(attempt, options);
+      },
+    } as never;
+    for (const deadline of [undefined, Number.POSITIVE_INFINITY]) {
+      const { answer } = ask(port, spy, deadline === undefined ? {} : { deadline });
+      expect(await answer).toBe('got order');
+    }
+    const { answer } = ask(port, spy, { deadline: new Date(0) });
+    await expect(answer).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    expect(given).toEqual([undefined, Number.POSITIVE_INFINITY, 0]);
+  });
+
+  it('ends the call whatever the policy rejects with', async () => {
+    const { port } = await start(status.OK);
+    for (const error of [undefined, null, 'text', { code: 'E' }]) {
+      const hostile = { tryExecute: async () => ({ ok: false, error }) } as never;
+      const { answer } = ask(port, hostile);
+      await expect(answer).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    }
   });
 
   it('ends a call that its caller cancels', async () => {

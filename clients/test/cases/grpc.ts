@@ -101,6 +101,12 @@ export const grpcCases: readonly ErrorCase[] = [
     'retry overload failure',
     { trailers: { 'grpc-retry-pushback-ms': '1500' }, retryAfterMs: 1500 },
   ),
+  answered(
+    'UNAVAILABLE',
+    'the server asks not to come back (`grpc-retry-pushback-ms` of -1)',
+    'failure',
+    { trailers: { 'grpc-retry-pushback-ms': '-1' } },
+  ),
   answered('INTERNAL', 'the server broke an invariant', 'failure', {
     note: 'Unlike HTTP 500, which anything may answer, this status means a bug; gRPC itself retries only UNAVAILABLE.',
   }),

@@ -24,14 +24,35 @@ export function clientError(error: Error): Classification | undefined {
 }
 
 function byNumber(error: Fields, code: number): Classification | undefined {
-  if (isMetadata(error.metadata)) return BY_GRPC_STATUS[code];
+  if (isMetadata(error.metadata)) return grpc(error.metadata, BY_GRPC_STATUS[code]);
   if (error.retriable === true && typeof error.type === 'string') return NETWORK; // kafkajs
   if (typeof error.hasErrorLabel !== 'function') return undefined;
   return BY_MONGO.get(String(code)) ?? labelled(error);
 }
 
+/** Not transient when the server asks not to come back (gRPC proposal A6). */
+function grpc(metadata: Metadata, verdict: Classification | undefined): Classification | undefined {
+  return verdict !== undefined && pushbackOf(metadata) === null
+    ? { ...verdict, transient: false }
+    : verdict;
+}
+
+/**
+ * When a server of gRPC asks to come back: in so many milliseconds, or never (`null`), where it says anything
+ * else than a number of them; `undefined` where it says nothing.
+ */
+export function pushbackOf(metadata: Metadata): number | null | undefined {
+  const values = metadata.get('grpc-retry-pushback-ms');
+  if (!Array.isArray(values) || values.length === 0) return undefined;
+  return /^\d{1,10}$/.test(values[0]) ? Number(values[0]) : null;
+}
+
+interface Metadata {
+  get(key: string): unknown;
+}
+
 /** Of gRPC, by its shape. */
-export function isMetadata(value: unknown): value is { get(key: string): unknown } {
+export function isMetadata(value: unknown): value is Metadata {
   return typeof (value as { get?: unknown } | null | undefined)?.get === 'function';
 }
 

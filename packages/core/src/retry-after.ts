@@ -1,4 +1,4 @@
-import { isMetadata } from './client-errors.ts';
+import { isMetadata, pushbackOf } from './client-errors.ts';
 
 const MAX_SECONDS = 2 ** 31;
 /** How many errors deep a `cause` chain is followed. */
@@ -76,9 +76,8 @@ function askedBy(error: Error, nowMs: number): number | undefined {
   if (typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs)) {
     return Math.max(0, retryAfterMs);
   }
-  const pushback = isMetadata(metadata) ? metadata.get('grpc-retry-pushback-ms') : undefined;
-  // A negative number means not to come back.
-  if (Array.isArray(pushback) && /^\d{1,10}$/.test(pushback[0])) return Number(pushback[0]);
+  const pushback = isMetadata(metadata) ? pushbackOf(metadata) : undefined;
+  if (typeof pushback === 'number') return pushback;
   for (const holder of [error, response, $response, meta]) {
     const field = fieldOf(holder);
     if (field !== undefined) return parseRetryAfter(field, nowMs);
