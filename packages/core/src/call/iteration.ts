@@ -206,6 +206,8 @@ export async function* guardIteration<T, R, N>(
   const delivered = await opened;
   if (delivered === undefined) return (yield* itemsOf(await execution)) as R;
   const { iterator } = delivered;
+  /** What the consumer has thrown into the generator: an error, or this delivery, which is none. */
+  let thrownIn: unknown = delivered;
   try {
     let step = delivered.first;
     while (step.done !== true) {
@@ -213,6 +215,7 @@ export async function* guardIteration<T, R, N>(
       try {
         sent = yield step.value;
       } catch (error) {
+        thrownIn = error;
         step = await delivered.step(() => iterator.throw(error));
         continue;
       }
@@ -222,7 +225,9 @@ export async function* guardIteration<T, R, N>(
     await execution;
     return step.value;
   } catch (error) {
-    delivered.end(error);
+    // The consumer has left with an error of its own, as a stream does that is destroyed.
+    if (error === thrownIn) delivered.complete();
+    else delivered.end(error);
     await execution.catch(() => {});
     throw error;
   } finally {

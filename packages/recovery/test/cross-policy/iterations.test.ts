@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
+import { Readable } from 'node:stream';
 import { circuitBreaker } from '@temper/breaker';
 import type { CallContext, Policy } from '@temper/core';
 import { concurrency } from '@temper/ratelimit';
@@ -145,6 +146,32 @@ describe.each(KIND_NAMES)('an async generator under %s', (kind) => {
     }
   });
 
+  it('is left, and has not failed, when the consumer throws an error of its own into it', async () => {
+    const clock = new ManualClock();
+    const inner = circuitBreaker({ clock, failureThreshold: 1 });
+    const policy = pipeline({ clock }, make(kind, clock), inner);
+    async function* items(): AsyncGenerator<number> {
+      yield 1;
+      yield 2;
+    }
+    const read = policy.wrap(items);
+    const own = new Error('client disconnected');
+    const thrownIn = async (): Promise<unknown> => {
+      const iterator = read();
+      await iterator.next();
+      return errorOf(iterator.throw(own));
+    };
+    expect(await clock.runUntil(thrownIn())).toBe(own);
+    // As an HTTP server does with a body whose client has left.
+    const body = Readable.from(read());
+    const closed = new Promise<void>((resolve) => body.once('close', resolve));
+    body.once('data', () => body.destroy(own));
+    body.on('error', () => {});
+    await clock.runUntil(closed);
+    expect(inner.stats()).toMatchObject({ state: 'closed', calls: { failure: 0, success: 2 } });
+    expect(await clock.runUntil(collect(read()))).toEqual([1, 2]);
+  });
+
   it('is ended between two items by the caller and by the deadline', async () => {
     for (const end of ['caller', 'deadline'] as const) {
       const clock = new ManualClock();
@@ -257,6 +284,23 @@ describe('what a policy sees of an iteration', () => {
     for (let i = 0; i < 2; i++) await errorOf(collect(source(true)));
     expect(policy.stats().state).toBe('open');
     expect(await errorOf(collect(source(false)))).toMatchObject({ code: 'CIRCUIT_OPEN' });
+  });
+
+  it('breaker: what the generator makes of an error that was thrown into it is its own', async () => {
+    const breaker = circuitBreaker({ clock: new ManualClock(), failureThreshold: 1 });
+    const items = breaker.wrap(async function* () {
+      try {
+        yield 1;
+      } catch {
+        yield 2;
+        throw transient('rollback failed');
+      }
+    });
+    const iterator = items();
+    await iterator.next();
+    expect(await iterator.throw(new Error('own'))).toEqual({ done: false, value: 2 });
+    expect(await errorOf(iterator.next())).toMatchObject({ message: 'rollback failed' });
+    expect(breaker.stats()).toMatchObject({ state: 'open', calls: { failure: 1 } });
   });
 
   it('bulkhead: an iteration keeps its place until it ends', async () => {
