@@ -1,4 +1,5 @@
-import type { Executor } from '@temper/core';
+import type { CallContext, Executor } from '@temper/core';
+import { seededRandom } from '@temper/testkit';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it, vi } from 'vitest';
 import { adaptiveConcurrency } from '../adaptive/index.ts';
@@ -158,4 +159,85 @@ it('a limit refuses a part through other policies, attempts and timeouts', async
   expect(outcome).toMatchObject({ ok: false, error: REFUSED });
   expect(limiter.stats()).toMatchObject({ inFlight: 0, queued: 0, rejected: 1 });
   expect(clock.pendingRefed).toBe(0);
+});
+
+describe('calls that hold permits of one limit and wait for those of another', () => {
+  /** A call of the first limit, whose operation calls the next one after a while, and so on. */
+  const chain = (clock: ManualClock, limits: readonly Executor[], cost = 1): Promise<unknown> => {
+    const from = async (depth: number, parent?: CallContext): Promise<unknown> =>
+      limits[depth]?.execute(
+        async (call) => {
+          await clock.sleep(10);
+          return depth === limits.length - 1 ? 'innermost' : from(depth + 1, call);
+        },
+        { cost, ...(parent === undefined ? {} : { parent }) },
+      );
+    return from(0);
+  };
+
+  it.each([2, 3, 5])('are refused when a ring of %d waits for each other', async (length) => {
+    const clock = new ManualClock();
+    const ring = Array.from({ length }, (_, i) =>
+      concurrency({ clock, name: `limit ${i}`, limit: 1 }),
+    );
+    const calls = ring.map((limit, i) =>
+      follow(chain(clock, [limit, ring[(i + 1) % length] as Executor])),
+    );
+    await clock.advance(1000);
+    const results = calls.map(({ result }) => result);
+    expect(results.slice(0, -1)).toEqual(Array(length - 1).fill('innermost'));
+    expect(results.at(-1)).toMatchObject(REFUSED);
+    for (const limit of ring) expect(limit.stats()).toMatchObject({ inFlight: 0, queued: 0 });
+  });
+
+  it.each(Object.entries(LIMITERS))(
+    'are refused when one of the limits is %s',
+    async (_, build) => {
+      const clock = new ManualClock();
+      const [one, other] = [build(clock, 1), concurrency({ clock, limit: 1 })];
+      const calls = [follow(chain(clock, [one, other])), follow(chain(clock, [other, one]))];
+      await clock.advance(1000);
+      expect(calls.map(({ result }) => result)).toEqual([
+        'innermost',
+        expect.objectContaining(REFUSED),
+      ]);
+    },
+  );
+
+  it('wait while a call outside of the ring can give something back', async () => {
+    const clock = new ManualClock();
+    const [one, other] = [concurrency({ clock, limit: 2 }), concurrency({ clock, limit: 1 })];
+    const outside = one.execute(() => clock.sleep(500));
+    const calls = [chain(clock, [one, other]), chain(clock, [other, one])].map(follow);
+    await clock.advance(499);
+    expect(calls.map(({ result }) => result)).toEqual(['pending', 'pending']);
+    await clock.advance(500);
+    await outside;
+    expect(calls.map(({ result }) => result)).toEqual(['innermost', 'innermost']);
+  });
+
+  it('all end, whatever they call; and none is refused where all take limits in one order', async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = seededRandom(seed);
+      const upTo = (most: number): number => Math.floor(random() * most);
+      const clock = new ManualClock();
+      const limits = Array.from({ length: 4 }, () => concurrency({ clock, limit: 1 + upTo(3) }));
+      const ordered = seed % 2 === 0;
+      const calls = Array.from({ length: 12 }, () => {
+        let path = Array.from({ length: 1 + upTo(4) }, () => upTo(limits.length));
+        if (ordered) path = [...new Set(path)].sort();
+        return follow(
+          chain(
+            clock,
+            path.map((i) => limits[i] as Executor),
+          ),
+        );
+      });
+      await clock.advance(10_000);
+      const others = calls.map(({ result }) => result).filter((result) => result !== 'innermost');
+      for (const result of others) expect(result).toMatchObject(REFUSED);
+      if (ordered) expect(others).toEqual([]);
+      for (const limit of limits) expect(limit.stats()).toMatchObject({ inFlight: 0, queued: 0 });
+    }
+  });
 });

@@ -1,12 +1,19 @@
 import { Call, MeasuredCall } from '@temper/core/policy';
+import { TOLERANCE } from '../rules/rule.ts';
 
 /** What a call holds at a gate while it runs. */
 export interface Held {
-  readonly gate: object;
+  readonly at: Holders;
   readonly units: number;
-  /** How many of its parts wait for more of the same. */
-  waits: number;
+  /** The waits of its parts, at any gate. */
+  waits: Set<Wait> | undefined;
   ended: boolean;
+}
+
+/** A part of calls that hold units waits for more of them, at this gate or another one. */
+interface Wait {
+  readonly at: Holders;
+  readonly cost: number;
 }
 
 /** The context of a call that holds permits, by which the parts of it are recognised. */
@@ -30,13 +37,12 @@ export class MeasuredHeldCall extends MeasuredCall {
   }
 }
 
-/** What the calls that this one is a part of hold at a gate. */
-function heldAround(call: Call, gate: object): Held[] {
+/** What the calls that this one is a part of hold, at all gates. */
+function heldAround(call: Call): Held[] {
   const found: Held[] = [];
   for (let each: Call | undefined = call; each !== undefined; each = each.outer) {
     if (!(each instanceof HeldCall || each instanceof MeasuredHeldCall)) continue;
-    const { held } = each;
-    if (held.gate === gate && !held.ended) found.push(held);
+    if (!each.held.ended) found.push(each.held);
   }
   return found;
 }
@@ -47,33 +53,98 @@ function heldAround(call: Call, gate: object): Held[] {
  * does not wait for, which has to wait its turn.
  */
 export class Holders {
-  /** Units of the calls of which parts wait. */
-  #stuck = 0;
+  readonly #most: (stuck: number) => number;
+  /** The calls of which parts wait. */
+  readonly #waiting: Set<Held> = new Set();
+  /** Their units. */
+  #units = 0;
+
+  /** @param most - units that can be in use, when so many of them cannot come back */
+  constructor(most: (stuck: number) => number) {
+    this.#most = most;
+  }
 
   /** A call has taken units. */
   hold(units: number): Held {
-    return { gate: this, units, waits: 0, ended: false };
+    return { at: this, units, waits: undefined, ended: false };
   }
 
   /** A call is about to give its units back. */
   end(held: Held): void {
     held.ended = true;
-    if (held.waits > 0) this.#stuck -= held.units;
+    this.#remove(held);
   }
 
-  /** The units in use that cannot come back while this call waits, and others that wait. */
-  stuckWith(call: Call): number {
-    const more = heldAround(call, this).filter(({ waits }) => waits === 0);
-    return more.reduce((sum, { units }) => sum + units, this.#stuck);
-  }
-
-  /** @returns to be called when the call waits no longer; `undefined` when it is no part of a holder */
-  beginWait(call: Call): (() => void) | undefined {
-    const around = heldAround(call, this);
+  /**
+   * A call waits for units of this gate.
+   *
+   * @returns `stuck` when it would wait for itself, by whatever gates; otherwise what is to be called when it
+   * waits no longer, or `undefined` when it is no part of a call that holds anything
+   */
+  beginWait(call: Call, cost: number): (() => void) | 'stuck' | undefined {
+    const around = heldAround(call);
     if (around.length === 0) return undefined;
-    for (const held of around) if (held.waits++ === 0) this.#stuck += held.units;
-    return () => {
-      for (const held of around) if (--held.waits === 0 && !held.ended) this.#stuck -= held.units;
+    const wait: Wait = { at: this, cost };
+    for (const held of around) held.at.#add(held, wait);
+    const endWait = (): void => {
+      for (const held of around) {
+        held.waits?.delete(wait);
+        if (held.waits?.size === 0) held.at.#remove(held);
+      }
     };
+    if (!isStuck(wait)) return endWait;
+    endWait();
+    return 'stuck';
   }
+
+  #add(held: Held, wait: Wait): void {
+    held.waits ??= new Set();
+    held.waits.add(wait);
+    if (this.#waiting.has(held)) return;
+    this.#waiting.add(held);
+    this.#units += held.units;
+  }
+
+  #remove(held: Held): void {
+    if (this.#waiting.delete(held)) this.#units -= held.units;
+  }
+
+  /** The calls of which parts wait. */
+  get waiting(): Iterable<Held> {
+    return this.#waiting;
+  }
+
+  /** Whether a wait ends when no more units than those of calls of which parts wait are kept. */
+  mayServe(cost: number, kept: number = this.#units): boolean {
+    return kept + cost <= this.#most(kept) + TOLERANCE;
+  }
+}
+
+/**
+ * Whether a wait can never end: it waits for units of calls whose parts wait for units, and so on to itself.
+ * Of all waits that it depends on, those are taken away that can be served; what is left waits for each other.
+ */
+function isStuck(wait: Wait): boolean {
+  if (wait.at.mayServe(wait.cost)) return false; // nearly always
+  const stuck = new Set([wait]);
+  for (const each of stuck) {
+    for (const { waits } of each.at.waiting) for (const next of waits ?? []) stuck.add(next);
+  }
+  for (let before = 0; before !== stuck.size; ) {
+    before = stuck.size;
+    const kept = new Map<Holders, number>();
+    for (const { at } of stuck) if (!kept.has(at)) kept.set(at, unitsKept(at, stuck));
+    for (const each of stuck)
+      if (each.at.mayServe(each.cost, kept.get(each.at))) stuck.delete(each);
+  }
+  return stuck.has(wait);
+}
+
+/** Units of the calls of which parts are stuck. */
+function unitsKept({ waiting }: Holders, stuck: ReadonlySet<Wait>): number {
+  let units = 0;
+  for (const held of waiting) {
+    if ([...(held.waits ?? [])].some((wait) => stuck.has(wait))) units += held.units;
+  }
+  return units;
 }

@@ -25,7 +25,7 @@ export class PermitGate implements Gate, Disposable {
   readonly capacity: number;
   readonly turns: Turns;
   /** The calls that run. Permits that are held by hand belong to no call. */
-  readonly holders: Holders = new Holders();
+  readonly holders: Holders;
   readonly #permits: Permits;
   readonly #observer: LimiterObserver;
 
@@ -39,6 +39,10 @@ export class PermitGate implements Gate, Disposable {
     this.name = options.name;
     this.capacity = capacity;
     this.#permits = new Permits(limit);
+    // A limit that moves may rise while other calls end.
+    this.holders = new Holders((stuck) =>
+      stuck < this.#permits.used ? this.capacity : this.#permits.limit,
+    );
     this.#observer = observe(this, options);
     this.turns = new Turns(this, options, this.#observer);
   }
@@ -76,12 +80,8 @@ export class PermitGate implements Gate, Disposable {
   }
 
   beginWait(call: Call, cost: number): (() => void) | undefined {
-    const stuck = this.holders.stuckWith(call);
-    // A limit that moves may rise while other calls end.
-    const most = stuck < this.#permits.used ? this.capacity : this.#permits.limit;
-    const endWait = this.holders.beginWait(call);
-    if (endWait === undefined || stuck + cost <= most + TOLERANCE) return endWait;
-    endWait();
+    const endWait = this.holders.beginWait(call, cost);
+    if (endWait !== 'stuck') return endWait;
     throw refusal(this, 'calls-itself', cost, Number.POSITIVE_INFINITY);
   }
 
