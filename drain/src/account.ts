@@ -65,7 +65,7 @@ export function accountFile(): {
 
 /**
  * How long a service must have held a connection after its client was reset, in milliseconds, for the reset to
- * be the kernel's. Half of the time for which @temper/shutdown keeps an idle connection.
+ * be the kernel's. Less than @temper/shutdown keeps an idle connection by default, which is a second.
  */
 const HELD_MS = 500;
 

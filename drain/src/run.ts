@@ -40,8 +40,16 @@ const KILL_MS = LIMIT_MS + 3000;
 
 const SERVICE = fileURLToPath(new URL('../dist/service.js', import.meta.url));
 
-/** Starts a service and 240 clients, and sends it SIGTERM at a random moment. */
-export async function run(cell: Cell, whenTold: LoadOptions['whenTold']): Promise<Run> {
+/**
+ * Starts a service and 240 clients, and sends it SIGTERM at a random moment.
+ *
+ * @param idleGraceMs - for how long @temper/shutdown keeps an idle connection. Default: its own
+ */
+export async function run(
+  cell: Cell,
+  whenTold: LoadOptions['whenTold'],
+  idleGraceMs?: number,
+): Promise<Run> {
   const row = ROWS[cell.row];
   if (row === undefined) throw new Error(`no row ${cell.row}`);
   const protocol: Protocol = PROTOCOLS[cell.protocol];
@@ -55,6 +63,7 @@ export async function run(cell: Cell, whenTold: LoadOptions['whenTold']): Promis
       TRANSPORT: transport,
       TOOL: cell.tool,
       ACCOUNT: account.path,
+      ...(idleGraceMs === undefined ? {} : { IDLE_GRACE_MS: String(idleGraceMs) }),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

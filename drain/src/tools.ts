@@ -1,4 +1,5 @@
-// Each tool as its README shows it, with one time limit for all and without a delay.
+// Each tool as its README shows it, with one time limit for all and without a delay. Only @temper/shutdown knows
+// for how long an idle connection is kept, which the environment may set.
 import { createTerminus } from '@godaddy/terminus';
 import { gracefulShutdown } from '@temper/shutdown';
 import closeWithGrace from 'close-with-grace';
@@ -25,13 +26,18 @@ const close = ({ server, close }: App): Promise<unknown> =>
 const none: Tool = (app) =>
   process.on('SIGTERM', () => void close(app).then(() => process.exit(0)));
 
+const { IDLE_GRACE_MS } = process.env;
+
 const temper: Tool = ({ target, close }, webSockets) => {
   const shutdown = gracefulShutdown({
     signals: ['SIGTERM'],
     delayMs: 0,
     handlerTimeoutMs: LIMIT_MS,
   });
-  shutdown.server(target as HttpServer, { webSockets });
+  shutdown.server(target as HttpServer, {
+    webSockets,
+    ...(IDLE_GRACE_MS === undefined ? {} : { idleGraceMs: Number(IDLE_GRACE_MS) }),
+  });
   if (close !== undefined) shutdown.register({ name: 'framework', run: close });
 };
 
