@@ -6,6 +6,8 @@ export {
   RateLimitExceededError,
   type RejectionReason,
 } from './errors.ts';
+export { type AllOfLimiter, type AllOfStats, allOf, type JointDecision } from './joint/all-of.ts';
+export type { AllOfOptions, JoinableLimiter, JointLimit } from './joint/options.ts';
 export { keyed } from './keyed/keyed.ts';
 export type {
   KeyedFactoryOptions,

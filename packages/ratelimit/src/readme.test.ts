@@ -97,6 +97,7 @@ const EXPECTED: [string, ((options: never) => unknown)[], object][] = [
   ['rate limits', [root.tokenBucket, root.gcra, root.slidingWindow, root.fixedWindow], rate],
   ['concurrency', [root.concurrency], { ...queue, limit: DEFAULT_CONCURRENCY }],
   ['keyed', [root.keyed], KEYED_DEFAULTS],
+  ['several limits', [root.allOf], queue],
   ['adaptive', [adaptive.adaptiveConcurrency], { ...queue, ...ADAPTIVE_DEFAULTS }],
   ['throttle', [root.throttle], plain(throttled)],
   ['shared rate', [shared.sharedRateLimit], { ...rate, ...plain(SHARED_RATE_LIMIT_DEFAULTS) }],
@@ -175,8 +176,18 @@ describe('the README', () => {
     for (const [, name] of named) expect(api).toHaveProperty(name!);
   });
 
+  it('has an example of several limits as one', async () => {
+    const { api, passed, refused } = await run(6, 'api, passed, refused');
+    expect(passed).toMatchObject({ allowed: true, limit: 10, remaining: 0 });
+    expect(refused).toMatchObject({ allowed: false, refusedBy: 'user' });
+    expect(api.take({ key: 'acme/bob', cost: 10 })).toMatchObject({ allowed: true, remaining: 0 });
+    await expect(
+      api.execute(() => 1, { key: 'acme/ann', cost: 10, timeoutMs: 1 }),
+    ).rejects.toMatchObject({ policy: 'user', reason: 'deadline' });
+  });
+
   it('has an example of an HTTP server that limits', async () => {
-    const { server } = await run(6, 'server');
+    const { server } = await run(7, 'server');
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const url = `http://127.0.0.1:${server.address().port}/`;
@@ -190,7 +201,7 @@ describe('the README', () => {
   });
 
   it('has an example that counts failed logins', async () => {
-    const { login, failures } = await run(7, 'login, failures');
+    const { login, failures } = await run(8, 'login, failures');
     const server = nodeHttp.createServer((request, response) => {
       login(request, response, () =>
         response.writeHead(request.url === '/right' ? 200 : 401).end(),
@@ -226,7 +237,7 @@ describe('the README', () => {
     await withFrameworks(async (yours, ask) => {
       const values = { ...yours, limits };
       const names = Object.keys(values).join(', ');
-      const code = `const { ${names} } = yours; ${BLOCKS[8]}; return { serve };`;
+      const code = `const { ${names} } = yours; ${BLOCKS[9]}; return { serve };`;
       const { serve } = await new AsyncFunction('doors', 'yours', code)(DOORS, values as never);
       expect((await serve(new Request('https://a.example/'))).status).toBe(200);
       // All of them ask one limit, which is used up.
@@ -244,7 +255,7 @@ describe('the README', () => {
   });
 
   it('has no block of code that is not executed here', () => {
-    expect(BLOCKS).toHaveLength(9);
+    expect(BLOCKS).toHaveLength(10);
   });
 
   it('has a table of options for every function', () => {
@@ -270,7 +281,7 @@ describe('the README', () => {
         'function',
       );
     }
-    expect(kinds).toHaveLength(10);
+    expect(kinds).toHaveLength(11);
   });
 
   it('lists the methods of a limiter', () => {

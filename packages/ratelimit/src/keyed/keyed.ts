@@ -10,6 +10,7 @@ import {
 } from '../changes/rate-controls.ts';
 import { RatePlans, rulesOfPlan } from '../changes/rate-plans.ts';
 import { readDump } from '../changes/read-dump.ts';
+import { type Joinable, type Member, markJoinable } from '../joint/member.ts';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import type { RefusalListener } from '../refusals.ts';
 import { readOptions, readPeek } from '../wait/acquire-options.ts';
@@ -30,7 +31,7 @@ import {
 import { RateTable } from './rate-table.ts';
 import { observeKeys } from './telemetry.ts';
 
-class KeyedPolicy extends PolicyBase implements KeyedRateLimiter {
+class KeyedPolicy extends PolicyBase implements KeyedRateLimiter, Joinable {
   readonly #table: KeyTable;
   readonly #levels: Disposable;
 
@@ -84,6 +85,10 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter {
 
   peek(options: Pick<AcquireOptions, 'key'> = {}): LimitState {
     return this.#table.peek(this.#needKey(readPeek(this.name, options)));
+  }
+
+  member(key: string | undefined): Member {
+    return this.#table.member(this.#needKey(key));
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -148,6 +153,8 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter {
     this.#table[Symbol.dispose]();
   }
 }
+
+markJoinable(KeyedPolicy.prototype);
 
 /** One key of a keyed limiter. Has no state, so that it does not keep the key. */
 class OneKey extends PolicyBase implements Limiter, RateControls {

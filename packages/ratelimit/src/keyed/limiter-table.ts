@@ -2,6 +2,8 @@ import type { Clock, Operation, TelemetryScope } from '@temper/core';
 import { type Call, type InCallExecutor, notify, show } from '@temper/core/policy';
 import { dumpOf, type KeyDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
+import { isJoinable, type Member } from '../joint/member.ts';
+import { UnitLease } from '../lease.ts';
 import type {
   AcquireOptions,
   Decision,
@@ -12,6 +14,7 @@ import type {
 } from '../limiter.ts';
 import { hasRule, type RateLimiter } from '../limiters/rate-limiter.ts';
 import { type RefusalListener, Refusals, type Refusing } from '../refusals.ts';
+import { Watchers } from '../wait/watchers.ts';
 import { boundedKey } from './bounded-key.ts';
 import { KEYED_BY_ITSELF } from './brand.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
@@ -103,6 +106,33 @@ export class LimiterTable implements KeyTable {
     if (slot !== NONE) return this.#limiters[slot]!.peek();
     // To look at a key is no use of it, so its limiter is not kept.
     return this.#create(key).peek();
+  }
+
+  member(key: string): Member {
+    const limiter: unknown = this.#limiterOf(key);
+    if (limiter === undefined) return this.#withoutRoom(key);
+    if (isJoinable(limiter)) return limiter.member(key);
+    throw new TypeError(
+      `${this.name}: the limiter of this key cannot be asked together with others; rate limiters and concurrency can.`,
+    );
+  }
+
+  /** For a key that there is no room for, which is counted already. */
+  #withoutRoom(key: string): Member {
+    return {
+      name: this.name,
+      capacity: Number.POSITIVE_INFINITY,
+      queued: 0,
+      full: true,
+      watchers: new Watchers(),
+      permits: undefined,
+      delay: () => undefined,
+      tryTake: () => false,
+      leaseOf: (cost) => new UnitLease(cost, { name: this.name, correct: () => undefined }, 0),
+      peek: () => this.peek(key),
+      count: () => undefined,
+      tell: (error) => this.#refusals?.tell(error),
+    };
   }
 
   async runInCall<T>(key: string, operation: Operation<T>, call: Call): Promise<T> {

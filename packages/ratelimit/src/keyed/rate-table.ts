@@ -4,6 +4,7 @@ import type { KeyDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
 import type { RatePlans } from '../changes/rate-plans.ts';
 import type { RateLimitExceededError } from '../errors.ts';
+import type { Member } from '../joint/member.ts';
 import { UnitLease, type UnitSource } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
 import { type LimiterObserver, totalsOf } from '../observer.ts';
@@ -17,6 +18,7 @@ import { checkCapacity } from '../wait/acquire-options.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import type { Turns } from '../wait/turns.ts';
 import { UsualLatency } from '../wait/usual-latency.ts';
+import { Watchers } from '../wait/watchers.ts';
 import { FormerRules } from './former-rules.ts';
 import { KeyGate } from './key-gate.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
@@ -60,6 +62,7 @@ export class RateTable implements KeyTable, UnitSource {
   readonly #formers = new FormerRules();
   /** Of all keys, as a gate only lives while calls wait. */
   readonly #usual = new UsualLatency();
+  readonly #watchers = new Watchers();
 
   constructor({ rule, plans, queue, maxKeys, idleMs }: RateTableOptions) {
     this.name = queue.name;
@@ -156,6 +159,7 @@ export class RateTable implements KeyTable, UnitSource {
       return await wait(gate.turns);
     } finally {
       if (gate.turns.queued === 0) this.#unpin(slot, gate);
+      this.#watchers.tell();
     }
   }
 
@@ -206,6 +210,12 @@ export class RateTable implements KeyTable, UnitSource {
     return plan === undefined ? this.#rule : this.#rule.with(plan);
   }
 
+  /** The limit of a key changes in a way that no forecast includes. */
+  #changed(slot: number): void {
+    this.#waiting.get(slot)?.turns.changed();
+    this.#watchers.tell();
+  }
+
   /** Gives a key the rule that its plan has at present. What is in use stays in use. */
   #follow(slot: number, key: string, now: number): void {
     const before = this.ruleOf(slot);
@@ -215,7 +225,7 @@ export class RateTable implements KeyTable, UnitSource {
     if (rule === this.#rule) this.#rules.delete(slot);
     else this.#rules.set(slot, rule);
     this.#idleMs = Math.max(this.#idleMs, rule.freshAfterMs);
-    this.#waiting.get(slot)?.turns.changed();
+    this.#changed(slot);
   }
 
   #add(key: string, now: number): number {
@@ -331,6 +341,34 @@ export class RateTable implements KeyTable, UnitSource {
     return { limit, windowMs, remaining: Math.floor(capacity), resetMs: 0 };
   }
 
+  /** A key that is not kept is added when units of it are taken. */
+  member(key: string): Member {
+    const now = this.#queue.clock.monotonic();
+    const slot = this.#index.find(key);
+    if (this.#plans !== undefined && slot !== NONE) this.#follow(slot, key, now);
+    const { capacity } = slot === NONE ? this.#planned(key) : this.ruleOf(slot);
+    return {
+      name: this.name,
+      capacity,
+      queued: slot === NONE ? 0 : this.#queuedAt(slot),
+      full: slot === NONE && this.#index.full && this.#victim(now) === NONE,
+      watchers: this.#watchers,
+      permits: undefined,
+      delay: (cost) => (slot === NONE ? 0 : this.delay(slot, cost)),
+      tryTake: (cost) => {
+        const used = this.#use(key, now);
+        return used !== NONE && this.tryTake(used, cost, now);
+      },
+      leaseOf: (cost) => this.#leaseOf(key, cost),
+      peek: () => this.peek(key),
+      count: (answer) => {
+        if (answer === 'keys') this.#counts.refused.keys++;
+        else this.#observer.counts[answer]++;
+      },
+      tell: (error) => this.#observer.refusals.tell(error),
+    };
+  }
+
   peekAt(slot: number): LimitState {
     const rule = this.ruleOf(slot);
     const { limit, windowMs } = rule;
@@ -371,7 +409,7 @@ export class RateTable implements KeyTable, UnitSource {
     } else {
       this.#blocked.delete(slot);
     }
-    this.#waiting.get(slot)?.turns.changed();
+    this.#changed(slot);
   }
 
   /** Forgets everything about a key, the rule that it had included: the next use finds it new. */
@@ -381,7 +419,7 @@ export class RateTable implements KeyTable, UnitSource {
     if (slot === NONE) return;
     this.#clear(slot);
     this.#fresh(slot, key, now);
-    this.#waiting.get(slot)?.turns.changed();
+    this.#changed(slot);
   }
 
   /** Uses units of a key without a call, or gives back what it took then. */
@@ -394,7 +432,7 @@ export class RateTable implements KeyTable, UnitSource {
     const rule = this.ruleOf(slot);
     adjust(rule, this.#state, slot * rule.slots, now, units, takenAt);
     this.#formers.adjust(slot, now, units);
-    this.#waiting.get(slot)?.turns.changed();
+    this.#changed(slot);
   }
 
   dump(): KeyDump[] {
@@ -420,7 +458,7 @@ export class RateTable implements KeyTable, UnitSource {
       const rule = this.ruleOf(slot);
       replay(rule, this.#state, slot * rule.slots, now, used);
       if (blockedMs > 0) this.#blocked.set(slot, now + blockedMs);
-      this.#waiting.get(slot)?.turns.changed();
+      this.#changed(slot);
     }
   }
 

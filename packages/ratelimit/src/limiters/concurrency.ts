@@ -6,6 +6,7 @@ import {
   type PolicyDescription,
   resolveOptions,
 } from '@temper/core/policy';
+import { type Joinable, type Member, markJoinable } from '../joint/member.ts';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import type { Levels, Observation } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
@@ -41,7 +42,7 @@ export interface ConcurrencyLimiter extends Limiter, Refusing {
 }
 
 /** A limit on how many calls run at the same time: permits, a queue, and an observer. */
-export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter {
+export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter, Joinable {
   readonly #gate: PermitGate;
   readonly #levels: Disposable;
 
@@ -80,6 +81,10 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
     return this.#gate.peek();
   }
 
+  member(): Member {
+    return this.#gate.member;
+  }
+
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const gate = this.#gate;
     const { cost } = call;
@@ -109,6 +114,8 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter 
     this.#gate[Symbol.dispose]();
   }
 }
+
+markJoinable(ConcurrencyPolicy.prototype);
 
 /**
  * Limits how many calls run at the same time: at most `limit`, while the others wait for their turn.

@@ -1,4 +1,5 @@
 import type { Call } from '@temper/core/policy';
+import { type Member, memberOf } from '../joint/member.ts';
 import type { LimitState, RequestCounts } from '../limiter.ts';
 import { type Levels, type LimiterObserver, type Observation, totalsOf } from '../observer.ts';
 import type { Refusals } from '../refusals.ts';
@@ -7,7 +8,7 @@ import { TOLERANCE } from '../rules/rule.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { Turns } from '../wait/turns.ts';
 import { type Gate, refusal } from '../wait/wait-queue.ts';
-import { Holders } from './held-call.ts';
+import { HeldCall, Holders } from './held-call.ts';
 
 /** A snapshot of a concurrency limiter. */
 export interface ConcurrencyStats extends RequestCounts {
@@ -72,6 +73,27 @@ export class PermitGate implements Gate, Disposable {
 
   tryTake(cost: number): boolean {
     return this.#permits.take(cost, this.capacity);
+  }
+
+  /** Whether {@link tryTake} would take them. */
+  fits(cost: number): boolean {
+    return this.#permits.fits(cost, this.capacity);
+  }
+
+  hold(call: Call, cost: number): { readonly context: Call; end(): void } {
+    const held = this.holders.hold(cost);
+    return { context: new HeldCall(call, held), end: () => this.holders.end(held) };
+  }
+
+  /** The limit as one of several that are asked together. */
+  get member(): Member {
+    return memberOf({
+      gate: this,
+      turns: this.turns,
+      observer: this.#observer,
+      permits: this,
+      leaseOf: (cost) => new PermitLease(this, cost),
+    });
   }
 
   giveBack(cost: number): void {

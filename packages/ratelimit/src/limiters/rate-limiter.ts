@@ -7,6 +7,7 @@ import {
   type RateControls,
   unitsOf,
 } from '../changes/rate-controls.ts';
+import { type Joinable, type Member, markJoinable, memberOf } from '../joint/member.ts';
 import { WITH_RULE } from '../keyed/brand.ts';
 import { UnitLease, type UnitSource } from '../lease.ts';
 import type {
@@ -73,7 +74,7 @@ export interface RateParts extends Observation {
 /** A limiter of units per time: a rule with its state, a queue, and an observer. */
 export class RuleLimiter<L extends object>
   extends PolicyBase
-  implements RateLimiter, Gate, UnitSource
+  implements RateLimiter, Gate, UnitSource, Joinable
 {
   rule: Rule<L>;
   readonly options: ResolvedQueueOptions;
@@ -164,6 +165,15 @@ export class RuleLimiter<L extends object>
     const value = await operation(call);
     answered();
     return value;
+  }
+
+  member(): Member {
+    return memberOf({
+      gate: this,
+      turns: this.#turns,
+      observer: this.#observer,
+      leaseOf: (cost) => this.#leaseOf(cost),
+    });
   }
 
   get capacity(): number {
@@ -272,6 +282,7 @@ export class RuleLimiter<L extends object>
 }
 
 Object.defineProperty(RuleLimiter.prototype, WITH_RULE, { value: true });
+markJoinable(RuleLimiter.prototype);
 
 /** Whether `value` is a {@link RuleLimiter}, made by any installed copy of this package. */
 export function hasRule(value: unknown): value is RuleLimiter<object> {

@@ -38,10 +38,15 @@ export class Permits {
    * @returns whether `cost` permits were taken
    */
   take(cost: number, most: number = this.#limit): boolean {
-    const limit = this.#used === 0 ? Math.max(most, this.#limit) : this.#limit;
-    if (this.#used + cost > limit + TOLERANCE) return false;
+    if (!this.fits(cost, most)) return false;
     this.#used += cost;
     return true;
+  }
+
+  /** Whether {@link take} would take them. */
+  fits(cost: number, most: number = this.#limit): boolean {
+    const limit = this.#used === 0 ? Math.max(most, this.#limit) : this.#limit;
+    return this.#used + cost <= limit + TOLERANCE;
   }
 
   giveBack(cost: number): void {

@@ -6,6 +6,7 @@ import { checkCapacity, readOptions } from './acquire-options.ts';
 import type { ResolvedQueueOptions } from './options.ts';
 import { UsualLatency } from './usual-latency.ts';
 import { type Gate, refusal, type Waiter, WaitQueue } from './wait-queue.ts';
+import { Watchers } from './watchers.ts';
 
 /** Decides for each call at a gate whether it passes at once, waits or is refused, and counts it. */
 export class Turns {
@@ -16,6 +17,7 @@ export class Turns {
   #queue: WaitQueue | undefined;
   /** Of the calls that have waited. */
   #usual: UsualLatency | undefined;
+  #watchers: Watchers | undefined;
 
   /** @param usual - shared with other gates; by default it is of the calls at this one */
   constructor(
@@ -29,6 +31,13 @@ export class Turns {
     this.#options = options;
     this.#observer = observer;
     this.#queue = undefined;
+    this.#watchers = undefined;
+  }
+
+  /** Who hears, after the calls that wait, that units may have come back. */
+  get watchers(): Watchers {
+    this.#watchers ??= new Watchers();
+    return this.#watchers;
   }
 
   /** How many calls wait. */
@@ -100,11 +109,13 @@ export class Turns {
   /** Units have come back, or the limit has changed: serves the calls whose turn has come. */
   wake(): void {
     this.#queue?.wake();
+    this.#watchers?.tell();
   }
 
   /** As {@link wake}, when the limit changes in a way that no forecast includes. */
   changed(): void {
     this.#queue?.changed();
+    this.#watchers?.tell();
   }
 
   async #wait(
@@ -130,6 +141,7 @@ export class Turns {
         await this.#queue.join(cost, deadline, call.abortable, caller);
       } finally {
         endWait?.();
+        this.#watchers?.tell();
       }
     } catch (error) {
       // A caller may abort with the refusal of another limiter.

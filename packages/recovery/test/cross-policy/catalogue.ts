@@ -5,6 +5,7 @@ import { circuitBreaker } from '@temper/breaker';
 import { MemoryBreakerStore, sharedCircuit } from '@temper/breaker/shared';
 import type { CallContext, Executor, Policy } from '@temper/core';
 import {
+  allOf,
   concurrency,
   fixedWindow,
   gcra,
@@ -48,6 +49,7 @@ export const FACTORIES: readonly unknown[] = [
   adaptiveConcurrency,
   throttle,
   settled,
+  allOf,
   clientRateLimit,
   sharedRateLimit,
   sharedConcurrency,
@@ -79,6 +81,14 @@ export const KINDS = {
   throttle: (clock: ManualClock) => throttle({ clock, random: () => 1 - Number.EPSILON }),
   settled: (clock: ManualClock) =>
     settled({ clock, limiter: tokenBucket({ clock, ...RATE }), cost: ({ ok }) => (ok ? 1 : 2) }),
+  allOf: (clock: ManualClock) =>
+    allOf({
+      clock,
+      limits: [
+        { limiter: tokenBucket({ clock, ...RATE }) },
+        { limiter: concurrency({ clock, limit: 10 }) },
+      ],
+    }),
   client: (clock: ManualClock) => clientRateLimit({ clock }),
   sharedRate: (clock: ManualClock) =>
     sharedRateLimit({ name: 'rate', clock, store: new MemoryRateLimitStore(clock), ...RATE }),
