@@ -263,7 +263,7 @@ describe('the recipe for @aws-sdk', () => {
     const { client, seen } = await s3((response) => response.end());
     const Body = Readable.from([Buffer.from('con'), Buffer.from('tent')]);
     await client.send(new PutObjectCommand({ Bucket: 'b', Key: 'k', Body, ContentLength: 7 }));
-    expect(seen.map(({ body }) => body)).toEqual([expect.stringMatching(/con[^]*tent/)]);
+    expect(seen.map(({ body }) => body)).toEqual([expect.stringMatching(/con[\s\S]*tent/)]);
   });
 
   it('sends path and query as they were signed', async () => {

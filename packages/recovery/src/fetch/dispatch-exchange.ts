@@ -15,7 +15,7 @@ import type {
 import type { GuardedRequest, HttpAttempt, HttpGuard, Repeat } from './http-guard.ts';
 import type { ResolvedHttpOptions } from './options.ts';
 import { RelayController } from './relay.ts';
-import { AttemptBody, Replay } from './replay.ts';
+import { AttemptBody, type Replay, replayOf } from './replay.ts';
 import { onRequestAbort } from './request-signal.ts';
 import type { ResponseHead } from './resume.ts';
 import { hasHeader, IDEMPOTENCY_KEY, isResumable, isSafe, withHeaders } from './target.ts';
@@ -68,11 +68,9 @@ export class DispatchExchange implements AttemptHost {
         repeat: this.#repeats(verb, retry),
         safe: retry !== false && isSafe(verb, (body ?? null) !== null),
       };
-      const source = request.repeat === 'never' ? undefined : sourceOfDispatch(body);
-      if (source !== undefined) {
-        const { limits } = guard.counts;
-        this.#replay = new Replay(source(), options.maxReplayBytes, () => limits.replay_bytes++);
-      }
+      const source = sourceOfDispatch(body);
+      const maxBytes = request.repeat === 'never' ? undefined : options.maxReplayBytes;
+      if (source !== undefined) this.#replay = replayOf(source, maxBytes, guard.counts.limits);
       const repeatable = (): boolean => this.#replay?.repeatable ?? true;
       const send = (from: HttpAttempt): Promise<DispatchAttempt> =>
         this.#send(from, request.origin, {});

@@ -39,11 +39,12 @@ export class FetchExchange {
     const { target, call, request, options, input, init } = given;
     this.#callers = [target.signal, call.parent?.signal].filter((one) => one !== undefined);
     this.#startedAt = options.clock.monotonic();
-    if (request.repeat !== 'never' && target.hasBody) {
+    if (target.hasBody) {
+      const once = request.repeat === 'never';
       this.#body = new RequestBody(
         input,
         init.body,
-        options.maxReplayBytes,
+        once ? undefined : options.maxReplayBytes,
         given.guard.counts.limits,
       );
     }
@@ -77,11 +78,11 @@ export class FetchExchange {
       this.#callers.length === 0
         ? context.signal
         : AbortSignal.any([...this.#callers, context.signal]);
-    const own: Init = { ...init, ...(await this.#body?.next(signal)), signal };
-    if (fields !== undefined) own.headers = added(target.headers, fields);
     const to = origin === target.url.origin ? input : elsewhere(input, target.url, origin);
     let response: Response;
     try {
+      const own: Init = { ...init, ...(await this.#body?.next(signal)), signal };
+      if (fields !== undefined) own.headers = added(target.headers, fields);
       response = await resending(context.attempt - 1, () => send(to, own));
     } catch (error) {
       if (this.#body?.failed) noteUnreadable(error);

@@ -145,7 +145,8 @@ export interface HttpResilienceOptions {
    */
   readonly hedge?: HttpHedgeOptions | false;
   /**
-   * The breaker of each origin, or `false` for none.
+   * The breaker of each origin, or `false` for none. Options that are not given have these defaults;
+   * `failureThreshold` or a `window` replaces the default window together with its rate and throughput.
    *
    * @defaultValue { window: { durationMs: 30_000 }, failureRateThreshold: 0.1, minimumThroughput: 100, openDurationMs: 5000, successThreshold: 1 }
    * @throws {TypeError} at construction, when an option is unknown or set here already
@@ -326,8 +327,20 @@ export function resolveHttpOptions(
   return {
     ...all,
     retry: all.retry === false ? false : withDefaults(all.retry, HTTP_DEFAULTS.retry),
+    breaker: all.breaker === false ? false : breakerWithDefaults(all.breaker),
     methods: new Set(all.methods.map((method) => method.toUpperCase())),
   };
+}
+
+/** Defaults that an option of the user's excludes are left out: each is one of two ways to say the same. */
+function breakerWithDefaults(options: HttpBreakerOptions): HttpBreakerOptions {
+  const { failureThreshold, window, halfOpenTrials } = options;
+  const { openDurationMs, successThreshold, ...rates } = HTTP_DEFAULTS.breaker;
+  return withDefaults<HttpBreakerOptions>(options, {
+    ...(failureThreshold === undefined && window === undefined ? rates : {}),
+    ...(halfOpenTrials === undefined ? { successThreshold } : {}),
+    openDurationMs,
+  } as HttpBreakerOptions);
 }
 
 /** `undefined` is the same as absent. Options may be inherited. */

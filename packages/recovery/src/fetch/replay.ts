@@ -1,3 +1,4 @@
+import type { Counts } from '@temper/core/policy';
 import { type Chunk, chunkOf, type Source } from './body-source.ts';
 
 /**
@@ -90,6 +91,17 @@ export class Replay {
       // A source that cannot be ended: there is nothing else to release.
     }
   }
+}
+
+/** @param maxBytes - `undefined` when there is no other attempt: nothing is kept, and nothing counted */
+export function replayOf(
+  source: () => Source,
+  maxBytes: number | undefined,
+  counts: Counts<'replay_bytes'>,
+): Replay {
+  return new Replay(source(), maxBytes ?? 0, () => {
+    if (maxBytes !== undefined) counts.replay_bytes++;
+  });
 }
 
 /**

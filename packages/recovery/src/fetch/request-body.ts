@@ -1,6 +1,6 @@
 import { type Counts, listenForAbort, stopListening } from '@temper/core/policy';
 import { sourceOfFetch } from './body-source.ts';
-import { bytesOf, Replay, streamOf } from './replay.ts';
+import { bytesOf, type Replay, replayOf, streamOf } from './replay.ts';
 
 type Body = NonNullable<RequestInit['body']>;
 
@@ -22,29 +22,35 @@ export class RequestBody {
   /** Reads the body of the `Request`. */
   #copy: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
   #tooLarge = false;
+  #unreadable = false;
 
   /**
    * @param input - what `fetch` gets; the body of a `Request` counts when the options have none
    * @param body - of the options
-   * @param maxBytes - most bytes that are kept
+   * @param maxBytes - most bytes that are kept; `undefined` when there is no other attempt
    * @param counts - of bodies that have more
    */
-  constructor(input: unknown, body: unknown, maxBytes: number, counts: Counts<'replay_bytes'>) {
-    this.#maxBytes = maxBytes;
+  constructor(
+    input: unknown,
+    body: unknown,
+    maxBytes: number | undefined,
+    counts: Counts<'replay_bytes'>,
+  ) {
+    this.#maxBytes = maxBytes ?? 0;
     this.#counts = counts;
     const source = sourceOfFetch(body);
-    if (source !== undefined)
-      this.#replay = new Replay(source(), maxBytes, () => counts.replay_bytes++);
-    else if (body === undefined || body === null) this.#request = withBody(input);
+    // Also for a single attempt: it is to be known whether its source has failed.
+    if (source !== undefined) this.#replay = replayOf(source, maxBytes, counts);
+    else if (maxBytes !== undefined && (body ?? null) === null) this.#request = withBody(input);
   }
 
   get repeatable(): boolean {
-    return !this.#tooLarge && (this.#replay?.repeatable ?? true);
+    return !this.#tooLarge && !this.#unreadable && (this.#replay?.repeatable ?? true);
   }
 
   /** Whether it could not be read. */
   get failed(): boolean {
-    return this.#replay?.failed ?? false;
+    return this.#unreadable || (this.#replay?.failed ?? false);
   }
 
   /** @param signal - of the attempt, which does not wait longer for the body of a `Request` */
@@ -60,7 +66,10 @@ export class RequestBody {
     // The original is sent when the copy shows that there is too much of it.
     const copy = request.clone().body as ReadableStream<Uint8Array<ArrayBuffer>>;
     this.#copy = copy.getReader();
-    const bytes = await bytesOf(this.#copy, this.#maxBytes);
+    const bytes = await bytesOf(this.#copy, this.#maxBytes).catch((error: unknown) => {
+      this.#unreadable = true;
+      throw error;
+    });
     this.#copy = undefined;
     this.#tooLarge = bytes === undefined;
     if (this.#tooLarge) this.#counts.replay_bytes++;

@@ -2,7 +2,11 @@ import { getEventListeners, once } from 'node:events';
 import { concurrency } from '@temper/ratelimit';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
-import { resilientFetch, TooManyInFlightError } from '../../src/fetch/index.ts';
+import {
+  type HttpBreakerOptions,
+  resilientFetch,
+  TooManyInFlightError,
+} from '../../src/fetch/index.ts';
 import { half, hang, ok, status } from './fault-server.ts';
 import { quick, serve, still } from './guarded.ts';
 
@@ -103,6 +107,33 @@ describe('the breaker of an origin', () => {
     const fetch = quick({ breaker: { failureThreshold: 2 } });
     await expect(fetch(server.url())).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
     expect(server.seen).toHaveLength(2);
+  });
+
+  it.each<[string, HttpBreakerOptions, opensAfter: number, openMs: number]>([
+    ['a duration', { openDurationMs: 1000 }, 100, 1000],
+    ['no option', {}, 100, 5000],
+    ['a rate', { failureRateThreshold: 1 }, 100, 5000],
+    ['a throughput', { minimumThroughput: 20 }, 20, 5000],
+    ['a window', { window: { calls: 7 } }, 7, 5000],
+    ['failures in a row', { failureThreshold: 3 }, 3, 5000],
+    ['trials', { halfOpenTrials: 1 }, 100, 5000],
+  ])('has its other defaults beside %s', async (_, breaker, opensAfter, openMs) => {
+    let code = 500;
+    const own = async (): Promise<Response> => new Response('', { status: code });
+    const clock = new ManualClock();
+    const fetch = resilientFetch({ fetch: own, clock, retry: false, breaker });
+    const state = () => fetch.stats().breakers['http://a.example']?.state;
+    for (let calls = 1; calls <= opensAfter; calls++) {
+      expect(state()).not.toBe('open');
+      await fetch('http://a.example/');
+    }
+    expect(state()).toBe('open');
+    code = 200;
+    await clock.advance(openMs - 1);
+    await expect(fetch('http://a.example/')).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    await clock.advance(1);
+    await fetch('http://a.example/');
+    expect(state()).toBe('closed');
   });
 
   it('can be disabled', async () => {

@@ -128,6 +128,49 @@ describe.each(FACES)('the pieces of a body, through %s,', (face, make) => {
     expect(stats().retry?.attempts).toBe(2);
     expect(Object.values(stats().breakers)[0]?.window.failures).toBe(0);
   });
+
+  it('fail a request that is sent once without blame for the origin', async () => {
+    const server = await serve(ok());
+    async function* body() {
+      yield 'one';
+      throw new Error('the file is gone');
+    }
+    for (const [options, call] of [
+      [{ retry: false }, {}],
+      [QUICK, { retry: false }],
+    ] as const) {
+      const { send, stats } = make({ ...options, maxReplayBytes: 0 });
+      await expect(send(server.url(), { method: 'PUT', body: body(), call })).rejects.toSatisfy(
+        ({ message, cause }) => `${message} ${cause}`.includes('file is gone'),
+      );
+      expect(Object.values(stats().breakers)[0]?.window).toMatchObject({ failures: 0 });
+    }
+  });
+
+  it('are sent as they are when the request is sent once', async () => {
+    const server = await serve(ok());
+    async function* body() {
+      yield 'one, ';
+      yield bytes;
+    }
+    const { send } = make({ retry: false });
+    expect((await send(server.url(), { method: 'PUT', body: body() })).status).toBe(200);
+    expect(server.seen.map((one) => one.body)).toEqual(['one, bytes']);
+  });
+});
+
+it('does not blame the origin for the body of a Request that cannot be read', async () => {
+  const server = await serve(ok());
+  const fetch = quick();
+  const body = new ReadableStream({
+    pull: () => {
+      throw new Error('the file is gone');
+    },
+  });
+  const request = new Request(server.url(), { method: 'PUT', body, duplex: 'half' } as RequestInit);
+  await expect(fetch(request)).rejects.toThrow('the file is gone');
+  expect(fetch.stats().retry?.attempts).toBe(1);
+  expect(fetch.stats().breakers[server.origin]?.window.failures).toBe(0);
 });
 
 function partOf(made: ArrayBufferView | ArrayBuffer): [number, number] {
