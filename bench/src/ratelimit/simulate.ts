@@ -6,6 +6,8 @@ import { plot } from './simulation/plot.ts';
 import { type Run, type Scenario, simulate } from './simulation/scenario.ts';
 import { CHANGING_CAPACITY, COSTLY_REFUSALS } from './simulation/scenarios.ts';
 import { adaptive, fixed, throttled, unlimited } from './simulation/strategies.ts';
+import { GATES } from './week/gates.ts';
+import { cells, plotWeek, runWeeks, verdict, weekTable } from './week/week-table.ts';
 
 /** The compared strategies per scenario. Tests check the same scenarios. */
 export const COMPARISONS: readonly {
@@ -69,17 +71,23 @@ function table(scenario: Scenario, runs: readonly Run[]): string {
     .join('\n');
 }
 
-/** Replaces the table of the page. */
-async function writeFleets(): Promise<void> {
+/** Replaces a part of the page. */
+async function writePart(name: string, content: string): Promise<void> {
   const file = join(import.meta.dirname, '../../LIMITS.md');
   const page = await readFile(file, 'utf8');
-  await writeFile(file, page.replace(/^\|[\s\S]*\|$/m, fleetTable()));
+  const marked = new RegExp(`(<!-- ${name} -->)[\\s\\S]*(<!-- /${name} -->)`);
+  await writeFile(file, page.replace(marked, `$1\n\n${content}\n\n$2`));
 }
 
 if (import.meta.main) {
-  await writeFleets();
   const folder = join(import.meta.dirname, '../../plots');
   await mkdir(folder, { recursive: true });
+  const weeks = Object.fromEntries(Object.keys(GATES).map((column) => [column, runWeeks(column)]));
+  const columns = Object.entries(weeks).map(([column, runs]) => [column, cells(runs)] as const);
+  await writePart('weeks', weekTable(weeks));
+  await writePart('weeks-verdict', verdict(Object.fromEntries(columns)));
+  await writeFile(join(folder, 'week.svg'), plotWeek(weeks['predictiveLimit']!['events']!));
+  await writePart('fleets', fleetTable());
   for (const comparison of COMPARISONS) {
     const runs = await compare(comparison);
     await writeFile(

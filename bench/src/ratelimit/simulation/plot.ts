@@ -9,11 +9,19 @@ const COLORS = ['#8a8f98', '#c2571a', '#1a6fc2', '#1d8a4e'];
 
 type Line = readonly number[];
 
-interface Panel {
+/** Lines over one axis of time. */
+export interface Panel {
   readonly title: string;
   readonly lines: readonly { readonly color: string; readonly values: Line }[];
   /** Drawn as an outline behind the lines. */
   readonly ceiling?: Line;
+}
+
+/** A moment that is marked by a line and a word below the panels. */
+export interface Mark {
+  /** Index into the values of a line. */
+  readonly at: number;
+  readonly label: string;
 }
 
 /** Goodput against capacity, and the level of each strategy below it, as one SVG. */
@@ -24,33 +32,56 @@ export function plot(title: string, scenario: Scenario, runs: readonly Run[]): s
       title: 'Answers in time per second (the outline is what the server can do)',
       ceiling: seconds.map(({ capacity }) => capacity),
       lines: runs.map((run, i) => ({
-        color: COLORS[i % COLORS.length]!,
+        color: colorOf(i),
         values: run.seconds.map(({ goodput }) => goodput),
       })),
     },
     ...runs.flatMap((run, i): Panel[] => {
       const values = run.seconds.map(({ level }) => level);
       if (values.every((value) => value === values[0])) return [];
-      const color = COLORS[i % COLORS.length]!;
+      const color = colorOf(i);
       return [{ title: `${run.name}: its level`, lines: [{ color, values }] }];
     }),
   ];
-  const height = 90 + panels.length * (PANEL + GAP);
-  const body = panels.map((panel, i) => draw(panel, 80 + i * (PANEL + GAP), scenario)).join('\n');
-  const legend = runs.map(({ name, share }, i) => {
-    const said = `${name}: ${(share * 100).toFixed(0)} % of capacity`;
-    return `<tspan fill="${COLORS[i % COLORS.length]}" dx="${i === 0 ? 0 : 24}">${xml(said)}</tspan>`;
+  let second = 0;
+  const marks = scenario.phases.map(({ seconds: length, workers, serviceMs, load }): Mark => {
+    const at = second;
+    second += length;
+    return { at, label: `${workers} × ${serviceMs} ms, load ${load}` };
   });
+  const legend = runs.map(
+    ({ name, share }) => `${name}: ${(share * 100).toFixed(0)} % of capacity`,
+  );
+  return figure(title, legend, panels, marks);
+}
+
+/** Color of a line by its place in the legend. */
+export function colorOf(place: number): string {
+  return COLORS[place % COLORS.length]!;
+}
+
+/** Panels below each other as one SVG. */
+export function figure(
+  title: string,
+  legend: readonly string[],
+  panels: readonly Panel[],
+  marks: readonly Mark[],
+): string {
+  const height = 90 + panels.length * (PANEL + GAP);
+  const body = panels.map((panel, i) => draw(panel, 80 + i * (PANEL + GAP), marks)).join('\n');
+  const said = legend.map(
+    (text, i) => `<tspan fill="${colorOf(i)}" dx="${i === 0 ? 0 : 24}">${xml(text)}</tspan>`,
+  );
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12">
 <rect width="${WIDTH}" height="${height}" fill="#ffffff"/>
 <text x="${LEFT}" y="28" font-size="17" font-weight="600" fill="#1b1f24">${xml(title)}</text>
-<text x="${LEFT}" y="52" font-weight="600">${legend.join('')}</text>
+<text x="${LEFT}" y="52" font-weight="600">${said.join('')}</text>
 ${body}
 </svg>
 `;
 }
 
-function draw(panel: Panel, top: number, scenario: Scenario): string {
+function draw(panel: Panel, top: number, marks: readonly Mark[]): string {
   const all = [...panel.lines.flatMap(({ values }) => values), ...(panel.ceiling ?? [])];
   const most = Math.max(...all) * 1.05 || 1;
   const count = panel.lines[0]!.values.length;
@@ -62,14 +93,11 @@ function draw(panel: Panel, top: number, scenario: Scenario): string {
     `<text x="${LEFT - 8}" y="${y(0)}" text-anchor="end" fill="#57606a">0</text>`,
     `<text x="${LEFT - 8}" y="${y(most / 1.05) + 4}" text-anchor="end" fill="#57606a">${label(most / 1.05)}</text>`,
   ];
-  let second = 0;
-  for (const { seconds, workers, serviceMs, load } of scenario.phases) {
-    const said = `${workers} × ${serviceMs} ms, load ${load}`;
+  for (const { at: second, label: said } of marks) {
     parts.push(
       `<path d="M${x(second)} ${top + 20}V${y(0)}" stroke="#d0d7de" stroke-dasharray="3 3"/>`,
-      `<text x="${x(second) + 4}" y="${y(0) + 15}" fill="#57606a" font-size="11">${said}</text>`,
+      `<text x="${x(second) + 4}" y="${y(0) + 15}" fill="#57606a" font-size="11">${xml(said)}</text>`,
     );
-    second += seconds;
   }
   if (panel.ceiling !== undefined) {
     const steps = panel.ceiling.map(
