@@ -72,6 +72,14 @@ describe('options that make no sense are refused at construction', () => {
       { attemptTimeoutMs: Number.POSITIVE_INFINITY },
       'RangeError: retry: attemptTimeoutMs must be a finite number > 0, got Infinity.',
     ],
+    [
+      { maxElapsedMs: 50 },
+      'RangeError: retry: maxElapsedMs must leave time for the first wait, which is 80 ms at least, got 50.',
+    ],
+    [
+      { maxElapsedMs: 999, initialDelayMs: 1000, jitter: 'decorrelated' },
+      'RangeError: retry: maxElapsedMs must leave time for the first wait, which is 1000 ms at least, got 999.',
+    ],
     [{ maxElapsedMs: -1 }, 'RangeError: retry: maxElapsedMs must be a number >= 0, got -1.'],
     [
       { maxRetryAfterMs: Number.NaN },

@@ -158,7 +158,8 @@ export interface RetryOptions {
    * attempt is not cut short; that is what the call option `timeoutMs` is for.
    *
    * @defaultValue Infinity
-   * @throws {RangeError} at construction, unless >= 0
+   * @throws {RangeError} at construction, unless >= 0, and where it is less than the shortest first wait, so that
+   * no attempt could follow the first
    */
   readonly maxElapsedMs?: number;
   /**

@@ -410,5 +410,13 @@ function failureOf(outcome: Outcome<unknown>): unknown {
  * option, the range and the value
  */
 export function retry(options: RetryOptions = {}): RetryPolicy {
-  return new Retry(resolveRetryOptions(options));
+  const resolved = resolveRetryOptions(options);
+  const policy = new Retry(resolved);
+  const { repeats, firstDelayMs: least = 0 } = policy.describe();
+  if (repeats && resolved.maxElapsedMs < least) {
+    throw new RangeError(
+      `retry: maxElapsedMs must leave time for the first wait, which is ${least} ms at least, got ${resolved.maxElapsedMs}.`,
+    );
+  }
+  return policy;
 }
