@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { COLUMNS, cell, coldStart, goodput } from './simulation/fleet-table.ts';
-import { FLEETS } from './simulation/fleets.ts';
+import { CLIENTS, FLEETS } from './simulation/fleets.ts';
 import { simulate } from './simulation/scenario.ts';
+import { fleet, throttled } from './simulation/strategies.ts';
 
 const PATIENCE = 120_000;
 const OURS = 'adaptiveConcurrency, gradient';
@@ -47,6 +48,53 @@ describe('200 independent clients with an adaptive limit each', () => {
       const run = simulate(FLEETS[server]!, COLUMNS[column]!);
       expect(goodput(FLEETS[server]!, run)).toBeLessThan(0.5);
       expect(published(server, column)).toBe(cell(FLEETS[server]!, run));
+    },
+    PATIENCE,
+  );
+});
+
+describe('200 independent clients with a throttle each', () => {
+  const readme = readFileSync(
+    join(import.meta.dirname, '../../../packages/ratelimit/README.md'),
+    'utf8',
+  );
+  const quarter = fleet(CLIENTS, throttled(2, 20_000, 250));
+  const percent = (server: string, make: Parameters<typeof simulate>[1]): number =>
+    Math.round(100 * goodput(FLEETS[server]!, simulate(FLEETS[server]!, make)));
+
+  it(
+    'keep what the README says before a server that queues, with the defaults and without a slow call',
+    () => {
+      const figures = (column: string): number[] =>
+        Object.keys(FLEETS)
+          .filter((server) => server.endsWith('queues') && !server.startsWith('below'))
+          .map((server) => Number.parseInt(published(server, column) ?? '', 10));
+      const span = (of: number[]): string => `${Math.min(...of)} to ${Math.max(...of)} %`;
+      expect(readme).toContain(`it keeps ${span(figures('throttle'))} with the defaults`);
+      expect(readme).toContain(
+        `and ${span(figures('throttle, multiplier 1.1 in 5 s'))} with \`multiplier: 1.1\``,
+      );
+      const server = 'heavy tail, queues';
+      expect(published(server, 'throttle')).toBe(
+        cell(FLEETS[server]!, simulate(FLEETS[server]!, COLUMNS.throttle!)),
+      );
+    },
+    PATIENCE,
+  );
+
+  it(
+    'keep what the page says with a quarter of the time that calls have as the longest answer',
+    () => {
+      const full = percent('twice the capacity, queues', quarter);
+      const low = percent('low rates, queues', quarter);
+      const tail = percent('heavy tail, queues', quarter);
+      const refuses = percent('twice the capacity, refuses', quarter);
+      expect(page).toContain(
+        `it keeps ${full} % at twice the capacity, ${low} % at low rates and ${tail} % with a heavy tail`,
+      );
+      expect(page).toContain(`and ${refuses} % before a server that refuses`);
+      expect(Math.min(full, low, tail)).toBeGreaterThanOrEqual(70);
+      expect(percent('below capacity, queues', quarter)).toBe(100);
     },
     PATIENCE,
   );

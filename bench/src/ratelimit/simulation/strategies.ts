@@ -63,9 +63,13 @@ export function adaptive(name: string, options: AdaptiveConcurrencyOptions): Mak
 }
 
 /** Client-side throttling. */
-export function throttled(multiplier: number, windowMs: number): Make {
+export function throttled(
+  multiplier: number,
+  windowMs: number,
+  slowCallDurationMs: number = Number.POSITIVE_INFINITY,
+): Make {
   return ({ clock }, random) => {
-    const policy = throttle({ clock, random, multiplier, windowMs });
+    const policy = throttle({ clock, random, multiplier, windowMs, slowCallDurationMs });
     return {
       name: `throttle, multiplier ${multiplier}`,
       admit: (priority) => {

@@ -57,6 +57,16 @@ export interface ThrottleOptions {
    */
   readonly windowMs?: number;
   /**
+   * An answer that takes longer does not count as accepted, in milliseconds. A backend that refuses what is too
+   * much says so at once. One that queues it shows nothing but longer answers, until calls are given up, which is
+   * too late: give a quarter of the time that calls have, if that is well above what answers usually take. What a
+   * call waits inside for other policies is not counted.
+   *
+   * @defaultValue Infinity
+   * @throws {RangeError} at construction, unless > 0
+   */
+  readonly slowCallDurationMs?: number;
+  /**
    * Whether an outcome says that the backend did not accept the call. Not asked about a call that was
    * cancelled, nor about a refusal by a Temper policy inside: those do not count at all.
    *
@@ -98,6 +108,7 @@ export const THROTTLE_DEFAULTS: Defaults<ThrottleOptions, 'onReject' | 'telemetr
   multiplier: 2,
   maxRejectionRatio: 0.9,
   windowMs: 20_000,
+  slowCallDurationMs: Number.POSITIVE_INFINITY,
   shouldHandle: isOverload,
   spans: DEFAULT_SPANS,
   clock: systemClock,
@@ -116,6 +127,7 @@ export function resolveThrottleOptions(options: ThrottleOptions): ResolvedThrott
       multiplier: numberRule({ min: 1, aboveMin: true, infinite: false }),
       maxRejectionRatio: numberRule({ min: 0, max: 1 }),
       windowMs: numberRule({ min: 24, infinite: false }),
+      slowCallDurationMs: numberRule({ min: 0, aboveMin: true }),
       shouldHandle: callback,
       onReject: callback,
       spans: oneOfRule(SPAN_MODES),

@@ -256,3 +256,37 @@ describe('throttle', () => {
     expect(Object.keys(make().stats().requests)).toEqual(priorities);
   });
 });
+
+describe('slow calls', () => {
+  it('do not count as accepted, by execute and by hand, and waits inside are not their time', async () => {
+    const clock = new ManualClock();
+    const policy = throttle({ clock, slowCallDurationMs: 100 });
+    const busy = concurrency({ clock, limit: 1 });
+    const takes = (ms: number) => () => new Promise<void>((resolve) => clock.schedule(resolve, ms));
+    const run = async (ms: number) => {
+      const call = policy.execute(takes(ms));
+      await clock.advance(ms);
+      await call;
+    };
+    await run(100);
+    expect(policy.stats()).toMatchObject({ accepts: 1 });
+    await run(101);
+    expect(policy.stats()).toMatchObject({ accepts: 1, requests: { critical: 2 } });
+    const quick = policy.tryAcquire();
+    const slow = policy.tryAcquire();
+    quick?.release();
+    await clock.advance(101);
+    slow?.release();
+    expect(policy.stats()).toMatchObject({ accepts: 2, requests: { critical: 4 } });
+    const held = await busy.acquire();
+    const waiting = policy.execute((parent) => busy.execute(() => 1, { parent }));
+    await clock.advance(500);
+    held.release();
+    await waiting;
+    expect(policy.stats()).toMatchObject({ accepts: 3, requests: { critical: 5 } });
+  });
+
+  it.each([0, -1, Number.NaN])('refuse a duration of %s', (slowCallDurationMs) => {
+    expect(() => throttle({ slowCallDurationMs })).toThrow(RangeError);
+  });
+});

@@ -26,7 +26,7 @@ const DEFAULT_PRIORITY: Priority = 'critical';
 
 /**
  * A lease whose end trains the throttle. {@link release} reports that the backend accepted the call,
- * whatever it answered; only the first report counts.
+ * whatever it answered, unless it took longer than `slowCallDurationMs`; only the first report counts.
  */
 export interface ThrottleLease extends Lease {
   /** Reports that the backend refused the call, or did not answer in time. */
@@ -72,11 +72,13 @@ const ACCEPTS = PRIORITIES.length;
 class TrainingLease implements ThrottleLease {
   readonly cost: number;
   readonly #priority: Priority;
+  readonly #startedAt: number;
   #throttle: ThrottlePolicy | undefined;
 
-  constructor(throttle: ThrottlePolicy, priority: Priority, cost: number) {
+  constructor(throttle: ThrottlePolicy, priority: Priority, cost: number, startedAt: number) {
     this.#throttle = throttle;
     this.#priority = priority;
+    this.#startedAt = startedAt;
     this.cost = cost;
   }
 
@@ -87,7 +89,7 @@ class TrainingLease implements ThrottleLease {
   }
 
   release(): void {
-    this.#end(true);
+    this.#end(this.#throttle?.inTime(this.#startedAt));
   }
 
   overloaded(): void {
@@ -99,7 +101,7 @@ class TrainingLease implements ThrottleLease {
   }
 
   [Symbol.dispose](): void {
-    this.#end(true);
+    this.release();
   }
 }
 
@@ -129,21 +131,23 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
 
   tryAcquire(options: AcquireOptions = {}): ThrottleLease | undefined {
     const { cost, priority = DEFAULT_PRIORITY } = readOptions(this.name, options);
-    return this.#admit(priority) ? new TrainingLease(this, priority, cost) : undefined;
+    if (!this.#admit(priority)) return undefined;
+    return new TrainingLease(this, priority, cost, this.clock.monotonic());
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
     const { priority = DEFAULT_PRIORITY } = call;
     if (!this.#admit(priority)) throw this.#shed(call);
     const measured = new MeasuredCall(call);
+    const startedAt = this.clock.monotonic();
     let value: T;
     try {
       value = await operation(measured);
     } catch (error) {
-      this.#learn({ ok: false, error }, call, measured, priority);
+      this.#learn({ ok: false, error }, call, measured, priority, startedAt);
       throw error;
     }
-    this.#learn({ ok: true, value }, call, measured, priority);
+    this.#learn({ ok: true, value }, call, measured, priority, startedAt);
     return value;
   }
 
@@ -183,13 +187,20 @@ class ThrottlePolicy extends PolicyBase implements Throttle {
   #learn(
     outcome: Outcome<unknown>,
     call: Call,
-    { timing }: MeasuredCall,
+    { timing, waitedMs }: MeasuredCall,
     priority: Priority,
+    startedAt: number,
   ): void {
     if (isNeutral(outcome, call)) return;
     if (decide(this.name, this.#options.shouldHandle, outcome, call)) this.ended(priority, false);
     // Of a call that was ended early, or answered from elsewhere, it is not known that it was accepted.
-    else if (!call.aborted && timing === 'measured') this.ended(priority, true);
+    else if (!call.aborted && timing === 'measured')
+      this.ended(priority, this.inTime(startedAt + waitedMs));
+  }
+
+  /** Whether a call that began then, and ends now, was answered soon enough to count as accepted. */
+  inTime(startedAt: number): boolean {
+    return this.clock.monotonic() - startedAt <= this.#options.slowCallDurationMs;
   }
 
   /**
