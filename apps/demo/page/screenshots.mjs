@@ -64,7 +64,7 @@ try {
   await desktop.locator('[data-breaker=open]').waitFor();
   await write(desktop, 'desktop');
   await write(dark, 'dark');
-  await write(phone, 'phone', { fullPage: true });
+  await write(phone, 'phone', { fullPage: true, clip: { x: 0, y: 0, width: 360, height: 2800 } });
   await desktop.locator('.alarm .link').first().click();
   await desktop.locator('dialog[open] ol').waitFor();
   await write(desktop, 'runbook');

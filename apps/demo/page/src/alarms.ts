@@ -17,12 +17,14 @@ const MUCH_MEMORY = 1_000_000_000;
 export function alarmsOf(recent: Recent): readonly Alarm[] {
   const alarms: Alarm[] = [];
   const { last } = recent;
+  // What was known before says nothing about now.
+  if (!recent.connected) return alarms;
   for (const [name, state] of recent.breakers) {
     if (state === 'closed') continue;
     const text = `Circuit to the ${titleOfBreaker(name)} is ${state}`;
     alarms.push({ id: `breaker-${name}`, text, runbook: 'circuit_breaker_open' });
   }
-  for (const { id, title, operations } of SUBSYSTEMS) {
+  for (const { id, title, operations, breaker } of SUBSYSTEMS) {
     const { failure, rejected, calls } = recent.sum(10, operations);
     if (calls > 0 && failure / calls > 0.05) {
       const text = `${title}: ${failure} of ${calls} calls failed in 10 s`;
@@ -30,9 +32,11 @@ export function alarmsOf(recent: Recent): readonly Alarm[] {
     }
     if (rejected > 0) {
       const text = `${title}: ${rejected} of ${calls} calls rejected in 10 s`;
-      alarms.push({ id: `rejected-${id}`, text, runbook: 'rate_limit_exceeded' });
+      const isOpen = breaker !== undefined && recent.breaker(breaker) !== 'closed';
+      const runbook = isOpen ? 'circuit_breaker_open' : 'rate_limit_exceeded';
+      alarms.push({ id: `rejected-${id}`, text, runbook });
     }
-    const p99 = recent.highest('p99Ms', 5, operations);
+    const p99 = recent.p99(operations) ?? 0;
     if (p99 > SLOW_MS) {
       const text = `${title}: p99 latency is ${millis(p99)}`;
       alarms.push({ id: `slow-${id}`, text, runbook: 'slow_response' });
@@ -73,7 +77,8 @@ export class AlarmList {
     this.#openRunbook = openRunbook;
   }
 
-  show(alarms: readonly Alarm[]): void {
+  /** @param isKnown - whether the service can be asked */
+  show(alarms: readonly Alarm[], isKnown: boolean): void {
     const ids = new Set(alarms.map(({ id }) => id));
     for (const [id, { item }] of this.#shown) {
       if (ids.has(id)) continue;
@@ -87,6 +92,12 @@ export class AlarmList {
     }
     this.#order(alarms);
     set(this.#calm, { hidden: alarms.length > 0 });
+    setText(
+      this.#calm,
+      isKnown
+        ? 'No alarms. Each alarm links to its runbook.'
+        : 'Not known while the service is away.',
+    );
     set(this.#list, { hidden: alarms.length === 0 });
   }
 

@@ -35,7 +35,8 @@ class Chart {
     new ResizeObserver(() => this.draw()).observe(this.#place);
   }
 
-  show(seconds: readonly Second[]): void {
+  /** @param isLive - whether the newest second is now */
+  show(seconds: readonly Second[], isLive: boolean): void {
     this.#data = [
       seconds.map(({ at }) => at / 1_000),
       ...this.#lines.map(({ value }) => seconds.map((second) => value(second) ?? null)),
@@ -44,7 +45,7 @@ class Chart {
     const last = seconds.at(-1);
     for (const [index, line] of this.#lines.entries()) {
       const value = last === undefined ? undefined : line.value(last);
-      const words = this.#unit === 'ms' ? millis(value) : String(value ?? 0);
+      const words = !isLive ? '–' : this.#unit === 'ms' ? millis(value) : String(value ?? 0);
       setText(this.#values[index] as Element, words);
     }
   }
@@ -157,10 +158,17 @@ export class Charts {
           value: (second) => total(second, 'degraded'),
         },
         {
-          label: 'no answer',
+          label: 'turned away',
+          colour: 'away',
+          dash: [10, 3],
+          value: (second) =>
+            second.turnedAway + second.calls - second.goodput - total(second, 'failures'),
+        },
+        {
+          label: 'failed',
           colour: 'bad',
           dash: [2, 3],
-          value: ({ calls, goodput }) => calls - goodput,
+          value: (second) => total(second, 'failures'),
         },
       ],
       '/s',
@@ -189,8 +197,9 @@ export class Charts {
   }
 
   show(): void {
-    this.#goodput.show(this.#recent.seconds);
-    this.#latency.show(this.#recent.seconds);
+    const { seconds, connected } = this.#recent;
+    this.#goodput.show(seconds, connected);
+    this.#latency.show(seconds, connected);
   }
 
   draw(): void {

@@ -9,28 +9,32 @@ const ALL = SUBSYSTEMS.flatMap(({ operations }) => operations);
 /** The current status in one sentence and three figures. */
 export class Headline {
   readonly #now = byId('now');
-  readonly #figures: Readonly<Record<'answered' | 'calls' | 'slowest', HTMLElement>>;
+  readonly #figures: Readonly<Record<'answered' | 'away' | 'calls' | 'slowest', HTMLElement>>;
 
   constructor() {
-    const figures = { answered: el('dd'), calls: el('dd'), slowest: el('dd') };
+    const figures = { answered: el('dd'), away: el('dd'), calls: el('dd'), slowest: el('dd') };
     this.#figures = figures;
     const one = (term: string, value: HTMLElement): HTMLElement =>
       el('div', {}, el('dt', {}, term), value);
     byId('figures').append(
-      one(`answered, last ${ANSWERED_SECONDS} s`, figures.answered),
+      one(`answered of admitted, ${ANSWERED_SECONDS}\u00a0s`, figures.answered),
+      one(`turned away, ${ANSWERED_SECONDS}\u00a0s`, figures.away),
       one('calls per second', figures.calls),
-      one('highest p99, last 10 s', figures.slowest),
+      one('highest p99, 10\u00a0s', figures.slowest),
     );
   }
 
   show(recent: Recent): void {
     setText(this.#now, sentence(recent));
-    const { calls, success, degraded } = recent.sum(ANSWERED_SECONDS);
-    const share = calls === 0 ? undefined : (success + degraded) / calls;
+    const { success, degraded, rejected, failure } = recent.sum(ANSWERED_SECONDS);
+    const admitted = success + degraded + failure;
+    const share = admitted === 0 || !recent.connected ? undefined : (success + degraded) / admitted;
+    const away = rejected + recent.turnedAway(ANSWERED_SECONDS);
     setText(this.#figures.answered, share === undefined ? '–' : percent(share));
     this.#figures.answered.dataset.good = String(share === undefined || share > 0.99);
-    setText(this.#figures.calls, String(recent.last?.calls ?? '–'));
-    setText(this.#figures.slowest, calls === 0 ? '–' : millis(recent.highest('p99Ms', 10, ALL)));
+    setText(this.#figures.away, recent.connected ? String(away) : '–');
+    setText(this.#figures.calls, recent.connected ? String(recent.last?.calls ?? '–') : '–');
+    setText(this.#figures.slowest, recent.connected ? millis(recent.p99(ALL)) : '–');
   }
 }
 
@@ -44,6 +48,7 @@ function sentence(recent: Recent): string {
   if (!recent.connected) return 'The service is not reachable. Reconnecting…';
   if (last === undefined) return 'Waiting for data…';
   const { degraded } = recent.sum(10);
+  const away = recent.turnedAway(10);
   for (const [name, state] of recent.breakers) {
     const whose = titleOfBreaker(name);
     if (state === 'open') {
@@ -53,6 +58,7 @@ function sentence(recent: Recent): string {
   }
   const on = [...recent.faults.values()].filter((fault) => fault.on).map(({ title }) => title);
   if (on.length > 0) return `Active faults: ${on.join(', ')}.`;
+  if (away > 0) return `The rate limit of the clients refused ${away} requests in the last 10 s.`;
   if (degraded > 0) return `Recovered. ${degraded} calls got degraded answers in the last 10 s.`;
   return 'All four subsystems work normally.';
 }

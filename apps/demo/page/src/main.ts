@@ -33,7 +33,7 @@ const lanes = SUBSYSTEMS.map((subsystem) => ({ subsystem, lane: new Swimlane(sub
 const traces = new TracePanel();
 const audit = new AuditPanel();
 const scenarios = new ScenarioPanel();
-new ProgramPanel((traceId) => {
+const program = new ProgramPanel((traceId) => {
   tabs.open('traces');
   void traces.open(traceId);
 });
@@ -51,7 +51,7 @@ byId('visitor').hidden = isOperator();
 
 function show(): void {
   headline.show(recent);
-  alarms.show(alarmsOf(recent));
+  alarms.show(alarmsOf(recent), recent.connected);
   for (const { lane } of lanes) lane.show(recent);
 }
 
@@ -70,6 +70,7 @@ function connection(state: 'live' | 'lost'): void {
     state === 'live' ? 'Connected to the service.' : 'The service is not reachable.',
   );
   show();
+  charts.show();
 }
 
 const stream = new Stream();
@@ -78,6 +79,7 @@ stream.on('hello', (hello) => {
   recent.reset(hello.history);
   for (const fault of hello.faults) recent.faults.set(fault.name, fault);
   faults.show(hello.faults);
+  program.limit(hello.limits);
   traces.reset(hello.traces);
   charts.show();
   show();

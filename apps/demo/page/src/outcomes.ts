@@ -11,7 +11,7 @@ interface Outcome {
 export const OUTCOMES: readonly Outcome[] = [
   { name: 'success', label: 'answered', path: 'M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z' },
   { name: 'degraded', label: 'degraded', path: 'M0-6L6 0L0 6L-6 0z' },
-  { name: 'rejected', label: 'rejected', path: 'M-4.5-4.5h9v9h-9z' },
+  { name: 'rejected', label: 'turned away', path: 'M-4.5-4.5h9v9h-9z' },
   { name: 'failure', label: 'failed', path: 'M0-6L6 5H-6z' },
 ];
 

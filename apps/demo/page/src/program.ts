@@ -1,7 +1,7 @@
 import { type Answer, call, problemText } from './api.ts';
 import { button, byId, el, setText } from './dom.ts';
 import { EXAMPLES } from './examples.ts';
-import type { Diagnostic } from './wire.ts';
+import type { Diagnostic, Limits } from './wire.ts';
 
 interface RunAnswer {
   readonly output?: string;
@@ -23,6 +23,10 @@ interface LspDiagnostics {
 }
 
 const CHECK_AFTER_MS = 400;
+/** With 10 000 lines in its text area Chromium stands still for half a minute at each key. */
+const MAX_LINES = 1_000;
+/** Errors that are listed. */
+const MAX_LISTED = 50;
 
 /** The editor: checks a program while it is edited, compiles it to C and runs it. */
 export class ProgramPanel {
@@ -36,6 +40,7 @@ export class ProgramPanel {
     rows: 20,
     'aria-describedby': 'source-hint',
   });
+  readonly #length = el('span');
   readonly #numbers = el('pre', { class: 'numbers', 'aria-hidden': 'true' });
   readonly #faults = el('ul', { class: 'diagnostics', id: 'diagnostics' });
   readonly #checked = el('p', { class: 'said', role: 'status', id: 'checked' });
@@ -53,6 +58,7 @@ export class ProgramPanel {
   });
   readonly #openTrace: (traceId: string) => void;
   #timer: number | undefined;
+  #maxLength = Number.POSITIVE_INFINITY;
   #version = 0;
 
   constructor(openTrace: (traceId: string) => void) {
@@ -62,6 +68,12 @@ export class ProgramPanel {
     );
     this.#language.addEventListener('change', () => this.#example());
     this.#text.addEventListener('input', () => this.#edited());
+    this.#text.addEventListener('paste', (event) => this.#paste(event));
+    this.#text.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      void this.#run();
+    });
     this.#text.addEventListener('scroll', () => {
       this.#numbers.scrollTop = this.#text.scrollTop;
     });
@@ -83,7 +95,12 @@ export class ProgramPanel {
           el('label', { class: 'hidden', for: 'source' }, 'Program'),
           this.#text,
         ),
-        el('p', { class: 'hidden', id: 'source-hint' }, 'Errors are listed below while you type.'),
+        el(
+          'p',
+          { class: 'muted hint', id: 'source-hint' },
+          this.#length,
+          ' Ctrl+Enter runs the program. Errors are listed below while you type.',
+        ),
         this.#checked,
         this.#faults,
       ),
@@ -92,23 +109,57 @@ export class ProgramPanel {
     this.#example();
   }
 
+  /** Takes what the service accepts. */
+  limit({ sourceLength }: Limits): void {
+    this.#maxLength = sourceLength;
+    this.#count();
+  }
+
   #example(): void {
     const example = EXAMPLES.find(({ language }) => language === this.#language.value);
     this.#text.value = example?.source ?? '';
     this.#edited();
   }
 
+  #paste(event: ClipboardEvent): void {
+    const text = event.clipboardData?.getData('text/plain') ?? '';
+    const { selectionStart, selectionEnd, value } = this.#text;
+    const rest = value.slice(0, selectionStart) + value.slice(selectionEnd);
+    const lines = linesOf(rest) + linesOf(text) - 1;
+    if (lines <= MAX_LINES && rest.length + text.length <= this.#maxLength) return;
+    event.preventDefault();
+    const size = `${linesOf(text) === 1 ? '1 line' : `${number(linesOf(text))} lines`}, ${number(text.length)} characters`;
+    setText(this.#checked, `Not inserted: too long for this editor (${size}).`);
+    this.#checked.dataset.bad = 'true';
+  }
+
   #edited(): void {
-    const lines = this.#text.value.split('\n').length;
+    const lines = linesOf(this.#text.value);
     setText(this.#numbers, Array.from({ length: lines }, (_, index) => index + 1).join('\n'));
+    this.#count();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#check(), CHECK_AFTER_MS);
+  }
+
+  #count(): void {
+    const { length } = this.#text.value;
+    const known = Number.isFinite(this.#maxLength);
+    const limit = known ? ` of at most ${number(this.#maxLength)}` : '';
+    const lines = `in at most ${number(MAX_LINES)} lines`;
+    setText(this.#length, `${number(length)}${limit} characters, ${lines}.`);
+    this.#length.dataset.bad = String(length > this.#maxLength);
   }
 
   /** Requests diagnostics from the language server. */
   async #check(): Promise<void> {
     this.#version += 1;
     const version = this.#version;
+    if (this.#text.value.length > this.#maxLength) {
+      this.#faults.replaceChildren();
+      setText(this.#checked, 'Not checked: the program is too long for the service.');
+      this.#checked.dataset.bad = 'true';
+      return;
+    }
     const answer = await call<LspDiagnostics>('POST', '/v1/lsp/diagnostics', {
       body: { text: this.#text.value, language: this.#language.value, document: 'page' },
       traced: false,
@@ -131,10 +182,11 @@ export class ProgramPanel {
 
   #showFaults(faults: readonly Diagnostic[], remark = ''): void {
     const count = faults.length === 1 ? 'One error.' : `${faults.length} errors.`;
-    setText(this.#checked, `${faults.length === 0 ? 'No errors.' : count}${remark}`);
+    const first = faults.length > MAX_LISTED ? ` The first ${MAX_LISTED} are listed.` : '';
+    setText(this.#checked, `${faults.length === 0 ? 'No errors.' : count}${first}${remark}`);
     this.#checked.dataset.bad = String(faults.length > 0);
     this.#faults.replaceChildren(
-      ...faults.map(({ line, column, message }) =>
+      ...faults.slice(0, MAX_LISTED).map(({ line, column, message }) =>
         el(
           'li',
           {},
@@ -199,6 +251,14 @@ export class ProgramPanel {
       ),
     );
   }
+}
+
+function linesOf(text: string): number {
+  return text.split('\n').length;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en');
 }
 
 function packages({ packages: used = {} }: RunAnswer): string {

@@ -1,6 +1,8 @@
 import type { BreakerState, FaultState, Health, OperationSecond, Second } from './wire.ts';
 
 const KEPT_SECONDS = 120;
+/** Seconds that a percentile covers. */
+const LATENCY_SECONDS = 10;
 
 interface Sum {
   readonly calls: number;
@@ -45,12 +47,26 @@ export class Recent {
     return sum;
   }
 
-  /** The highest value of a percentile over the last seconds. */
-  highest(percentile: 'p50Ms' | 'p99Ms', seconds: number, operations: readonly string[]): number {
-    const values = this.seconds
-      .slice(-seconds)
-      .flatMap((second) => operations.map((name) => second.operations[name]?.[percentile] ?? 0));
-    return Math.max(0, ...values);
+  /** Requests that the rate limit of the clients refused in the last seconds. */
+  turnedAway(seconds: number): number {
+    return this.seconds.slice(-seconds).reduce((sum, second) => sum + second.turnedAway, 0);
+  }
+
+  /** The highest p99 of some operations. Each covers ten seconds. */
+  p99(operations: readonly string[]): number | undefined {
+    const values = operations.flatMap((name) => this.#latest(name)?.p99Ms ?? []);
+    return values.length === 0 ? undefined : Math.max(...values);
+  }
+
+  /** The state of a circuit; unknown while the service is away. */
+  breaker(name: string): BreakerState {
+    return this.connected ? (this.breakers.get(name) ?? 'unknown') : 'unknown';
+  }
+
+  #latest(name: string): OperationSecond | undefined {
+    return this.seconds
+      .slice(-LATENCY_SECONDS)
+      .findLast(({ operations }) => operations[name] !== undefined)?.operations[name];
   }
 
   #take(second: Second | undefined): void {

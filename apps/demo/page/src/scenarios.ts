@@ -141,6 +141,7 @@ export class ScenarioPanel {
   }
 
   #lock(): void {
+    set(document.body, { 'data-scenario-runs': this.#running });
     for (const { run } of this.#rows.values()) {
       set(run, { 'aria-disabled': this.#running === undefined ? undefined : 'true' });
     }

@@ -79,7 +79,12 @@ export class Swimlane {
 
   /** Updates the texts and the states. */
   show(recent: Recent): void {
-    const { last } = recent;
+    const { last, connected } = recent;
+    set(this.element, { 'data-unknown': connected ? undefined : 'true' });
+    if (!connected) {
+      this.#forget();
+      return;
+    }
     if (last === undefined) return;
     const { limiter, breaker, retried, operations, check, id } = this.#subsystem;
     const sum = recent.sum(SPAN_SECONDS, operations);
@@ -89,9 +94,8 @@ export class Swimlane {
       set(element?.parentElement as Element, { 'data-some': sum[name] > 0 ? 'true' : undefined });
     }
     const seconds = Math.min(SPAN_SECONDS, recent.seconds.length);
-    const p99 = recent.highest('p99Ms', SPAN_SECONDS, operations);
     const perSecond = (sum.calls / Math.max(1, seconds)).toFixed(1);
-    setText(this.#rate, `${perSecond}/s · p99 ${sum.calls === 0 ? '–' : millis(p99)}`);
+    setText(this.#rate, `${perSecond}/s · p99 ${millis(recent.p99(operations))}`);
     if (limiter !== undefined) {
       const { remaining, limit } = last.limiters[limiter] ?? { remaining: 0, limit: 1 };
       const level = Math.max(0, Math.min(1, remaining / limit));
@@ -112,7 +116,24 @@ export class Swimlane {
       }
     }
     const health = check === undefined ? undefined : recent.health?.checks[check];
-    set(this.#box, { 'data-health': health?.status ?? 'healthy' });
+    set(this.#box, {
+      'data-health': check === undefined ? 'healthy' : (health?.status ?? 'unknown'),
+    });
+  }
+
+  /** Shows that nothing is known, while the service is away. */
+  #forget(): void {
+    for (const count of this.#counts.values()) {
+      setText(count, '–');
+      set(count.parentElement as Element, { 'data-some': undefined });
+    }
+    setText(this.#rate, '');
+    setText(this.#circuit, 'unknown');
+    set(this.#circuit, { 'data-state': 'unknown' });
+    set(this.element, { 'data-breaker': 'unknown' });
+    set(this.#lever, { 'data-state': 'unknown' });
+    set(this.#box, { 'data-health': 'unknown' });
+    for (const station of this.#words.keys()) this.#text(station, '');
   }
 
   /** Animates one call. */
@@ -175,7 +196,7 @@ export class Swimlane {
   readonly #words = new Map<string, string>();
 
   #showBreaker(recent: Recent, name: string): void {
-    const state = recent.breakers.get(name) ?? 'closed';
+    const state = recent.breaker(name);
     const { retryAfterMs, window } = recent.last?.breakers[name] ?? {};
     setText(this.#circuit, state);
     set(this.#circuit, { 'data-state': state });
@@ -186,7 +207,13 @@ export class Swimlane {
     const counted = failures === 0 ? 'closed' : `${failures} failed`;
     this.#text(
       'breaker',
-      state === 'closed' ? counted : state === 'open' ? `open${trial}` : 'trial',
+      state === 'closed'
+        ? counted
+        : state === 'open'
+          ? `open${trial}`
+          : state === 'half-open'
+            ? 'trial'
+            : state,
     );
   }
 

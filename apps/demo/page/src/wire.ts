@@ -28,13 +28,15 @@ export interface OperationSecond {
   readonly p99Ms?: number;
 }
 
-export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated';
+export type BreakerState = 'closed' | 'open' | 'half-open' | 'isolated' | 'unknown';
 
 export interface Second {
   readonly at: number;
   readonly operations: Readonly<Record<string, OperationSecond>>;
   readonly calls: number;
   readonly goodput: number;
+  /** Requests that the rate limit of the clients refused. They are not among the calls. */
+  readonly turnedAway: number;
   readonly breakers: Readonly<
     Record<
       string,
@@ -176,12 +178,19 @@ interface RunningScenario {
   readonly phaseIndex: number;
 }
 
+/** What the service accepts. */
+export interface Limits {
+  /** In characters. */
+  readonly sourceLength: number;
+}
+
 export interface Hello {
   readonly faults: readonly FaultState[];
   readonly policies: Policies;
   readonly history: readonly Second[];
   readonly traces: readonly Trace[];
   readonly scenario?: RunningScenario;
+  readonly limits: Limits;
 }
 
 interface PromiseResult {

@@ -84,7 +84,10 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
       clientOf: (request) => clientOf({ access }, request),
       limit: options.clientLimit,
       store: options.store,
-      onRefusal: (limiter, client) => refusals.add(limiter, client),
+      onRefusal: (limiter, client) => {
+        feed.turnAway();
+        refusals.add(limiter, client);
+      },
     }),
     watchdog: options.watchdog,
     dataDir: options.dataDir ?? tmpdir(),

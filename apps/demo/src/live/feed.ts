@@ -33,6 +33,7 @@ export class Feed implements Disposable {
   #utilization = performance.eventLoopUtilization();
   #auditSequence: number;
   #busy = false;
+  #turnedAway = 0;
   #health = '';
 
   constructor(demo: Demo, telemetry: Telemetry, hub: EventHub) {
@@ -72,6 +73,11 @@ export class Feed implements Disposable {
   /** One entry per second of the last two minutes, for new listeners. */
   history(): readonly unknown[] {
     return this.#history;
+  }
+
+  /** Counts a request that the rate limit of the clients refused. It does not reach an operation. */
+  turnAway(): void {
+    this.#turnedAway += 1;
   }
 
   [Symbol.dispose](): void {
@@ -116,6 +122,7 @@ export class Feed implements Disposable {
       calls: all.reduce((sum, { calls }) => sum + calls, 0),
       /** Successful and degraded answers. */
       goodput: all.reduce((sum, { successes, degraded }) => sum + successes + degraded, 0),
+      turnedAway: this.#turnedAway,
       breakers: Object.fromEntries(
         Object.entries(breakers).map(([name, breaker]) => {
           const { state, retryAfterMs, window } = breaker.stats();
@@ -145,6 +152,7 @@ export class Feed implements Disposable {
       listeners: this.#hub.listeners,
     };
     this.#delay.reset();
+    this.#turnedAway = 0;
     return second;
   }
 

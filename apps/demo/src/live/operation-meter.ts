@@ -1,7 +1,7 @@
 import type { OperationEvent, OperationName, OperationStatus } from '@temper/parsercraft-handlers';
 import { percentile, wasRejected } from '../load/tally.ts';
 
-/** Measurements of one operation over one second. */
+/** Counts of one operation over one second, and its latency over the last ten. */
 interface OperationSecond {
   readonly calls: number;
   /** Calls by outcome. A rejected call with a degraded answer counts as both. */
@@ -15,8 +15,10 @@ interface OperationSecond {
   readonly p99Ms: number | undefined;
 }
 
+/** Seconds that the percentiles are computed from: in one there may be too few calls for a p99. */
+const LATENCY_SECONDS = 10;
 /** Maximum number of durations per second that the percentiles are computed from. */
-const MAX_DURATIONS = 5_000;
+const MAX_DURATIONS = 1_000;
 
 class Second {
   calls = 0;
@@ -37,14 +39,9 @@ class Second {
     if (wasRejected(event)) this.rejections += 1;
   }
 
-  read(): OperationSecond {
-    const { durations, ...counts } = this;
-    const sorted = durations.toSorted((a, b) => a - b);
-    const at = (share: number): number | undefined => {
-      const value = percentile(sorted, share);
-      return value === undefined ? undefined : Math.round(value * 100) / 100;
-    };
-    return { ...counts, p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
+  get counts(): Omit<OperationSecond, 'p50Ms' | 'p90Ms' | 'p99Ms'> {
+    const { durations: _, ...counts } = this;
+    return counts;
   }
 }
 
@@ -56,6 +53,8 @@ type OperationTotals = Readonly<
 /** Aggregates operations per second. */
 export class OperationMeter {
   #seconds = new Map<OperationName, Second>();
+  /** Durations by operation, of the seconds before, the newest last. */
+  readonly #durations = new Map<OperationName, number[][]>();
   readonly #totals = new Map<OperationName, Map<OperationStatus, number>>();
 
   add(event: OperationEvent): void {
@@ -74,11 +73,30 @@ export class OperationMeter {
     second.add(event);
   }
 
-  /** Returns the measurements since the last call and resets them. */
+  /**
+   * Returns the counts since the last call and resets them. To be called each second. An operation without
+   * a call in that time has none.
+   */
   take(): Readonly<Partial<Record<OperationName, OperationSecond>>> {
     const seconds = this.#seconds;
     this.#seconds = new Map();
-    return Object.fromEntries([...seconds].map(([name, second]) => [name, second.read()]));
+    for (const name of new Set([...this.#durations.keys(), ...seconds.keys()])) {
+      const kept = this.#durations.get(name) ?? [];
+      kept.push(seconds.get(name)?.durations ?? []);
+      this.#durations.set(name, kept.slice(-LATENCY_SECONDS));
+    }
+    return Object.fromEntries(
+      [...seconds].map(([name, { counts }]) => [name, { ...counts, ...this.#latency(name) }]),
+    );
+  }
+
+  #latency(name: OperationName): Pick<OperationSecond, 'p50Ms' | 'p90Ms' | 'p99Ms'> {
+    const sorted = (this.#durations.get(name) ?? []).flat().sort((a, b) => a - b);
+    const at = (share: number): number | undefined => {
+      const value = percentile(sorted, share);
+      return value === undefined ? undefined : Math.round(value * 100) / 100;
+    };
+    return { p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99) };
   }
 
   totals(): OperationTotals {

@@ -1,4 +1,4 @@
-import { isTemperError } from '@temper/core';
+import { isRefusal } from '@temper/core';
 import type { OperationEvent, OperationName } from '@temper/parsercraft-handlers';
 
 /** Outcomes of the calls that started in one phase. */
@@ -24,7 +24,7 @@ export interface PhaseResult {
 
 /** Whether a policy rejected the operation before it reached its subsystem. */
 export function wasRejected({ error }: OperationEvent): boolean {
-  return isTemperError(error, 'CIRCUIT_OPEN') || isTemperError(error, 'RATE_LIMIT_EXCEEDED');
+  return isRefusal(error);
 }
 
 /** Nearest-rank percentile of sorted values. */

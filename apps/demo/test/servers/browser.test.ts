@@ -136,12 +136,83 @@ describe.runIf(hasBrowser)('the page', { timeout: 360_000 }, () => {
     expect(errors).toEqual([]);
   });
 
-  it('runs a scenario and marks its promises as kept', async () => {
+  it('says how long a program may be, runs it with Ctrl+Enter and refuses 10 000 pasted lines', async () => {
     const { page, errors } = await openPage();
-    await page.locator('#tab-scenarios').click();
+    const hint = page.locator('#source-hint');
+    await page.locator('#source').fill('print(1 + 1)');
+    await hint
+      .filter({ hasText: '12 of at most 32,768 characters, in at most 1,000 lines' })
+      .waitFor();
+    await page.locator('#source').press('Control+Enter');
+    await page.locator('#output', { hasText: '2' }).waitFor();
+    expect(await page.locator('#source').inputValue()).toBe('print(1 + 1)');
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    // Replaces the program, and returns the longest time in which the page stood still, in milliseconds.
+    const paste = async (line: string, lines: number, hint: string): Promise<number> => {
+      await page.evaluate(
+        `navigator.clipboard.writeText(${JSON.stringify(line)}.repeat(${lines}))`,
+      );
+      await page.evaluate(`(() => {
+        longest = 0;
+        let last = performance.now();
+        clearInterval(globalThis.watch);
+        watch = setInterval(() => {
+          longest = Math.max(longest, performance.now() - last);
+          last = performance.now();
+        }, 10);
+      })()`);
+      await page.locator('#source').press('Control+A');
+      await page.keyboard.press('Control+V');
+      await page.locator('#checked', { hasText: hint }).waitFor();
+      return (await page.evaluate('longest')) as number;
+    };
+    const program = await page.locator('#source').inputValue();
+    expect(await paste('a = ;\n', 10_000, '10,001 lines, 60,000 characters')).toBeLessThan(2_000);
+    expect(await page.locator('#source').inputValue()).toBe(program);
+    expect(await paste('a', 40_000, '1 line, 40,000 characters')).toBeLessThan(2_000);
+    expect(await page.locator('#source').inputValue()).toBe(program);
+    // As many errors as there is room for.
+    expect(await paste('print(zz)\n', 999, 'The first 50 are listed.')).toBeLessThan(2_000);
+    expect(await page.locator('#diagnostics li').count()).toBe(50);
+    expect(errors).toEqual([]);
+  });
+
+  it('shows what the rate limit of the clients turned away, apart from failures', async () => {
+    const { page, url, errors } = await openPage();
+    const ask = async () => {
+      const answer = await fetch(`${url}/v1/policies`);
+      await answer.arrayBuffer();
+      return answer.status;
+    };
+    const statuses = await Promise.all(Array.from({ length: 400 }, ask));
+    const refused = statuses.filter((status) => status === 429).length;
+    expect(refused).toBeGreaterThan(200);
+    const figure = page.locator('#figures div', { hasText: 'turned away' }).locator('dd');
+    await until(async () => Number(await figure.textContent()) >= refused, 10_000, 'the figure');
+    expect(Number(await figure.textContent())).toBe(refused);
+    const failed = page.locator('#goodput-legend li', { hasText: 'failed' });
+    expect(await failed.locator('.legend-value').textContent()).toBe('0');
+    expect(errors).toEqual([]);
+  });
+
+  it('runs a scenario, keeps the picture in view and marks its promises as kept', async () => {
+    const { page, another, errors } = await openPage();
+    const phone = await another({ viewport: { width: 360, height: 740 } });
+    for (const one of [page, phone]) await one.locator('#tab-scenarios').click();
     await page.locator('#scenario-registry-outage-run').click();
     const row = page.locator('[data-scenario=registry-outage]');
     await row.locator('.phases [data-at=now]').waitFor({ timeout: 90_000 });
+    for (const one of [page, phone]) {
+      await one.locator('[data-scenario=registry-outage] .phases [data-at=now]').waitFor();
+      await one.locator('[data-scenario=traffic-spike]').scrollIntoViewIfNeeded();
+      const { y, height } = (await one.locator('.flow').boundingBox()) as {
+        readonly y: number;
+        readonly height: number;
+      };
+      expect(y).toBeGreaterThanOrEqual(0);
+      // The other half is for the scenario.
+      expect(y + height).toBeLessThan((one.viewportSize()?.height ?? 0) / 2);
+    }
     await row.locator('.promises li:last-child[data-state]').waitFor({ timeout: 120_000 });
     expect(await row.locator('.promises [data-state=kept]').count()).toBe(
       await row.locator('.promises li').count(),
@@ -177,6 +248,15 @@ describe.runIf(hasBrowser)('the page', { timeout: 360_000 }, () => {
     await demo.exited;
     await page.locator('#connection[data-state=lost]').waitFor();
     await page.locator('#now', { hasText: 'not reachable' }).waitFor();
+    // Nothing of before is shown as if it held now.
+    expect(await page.locator('.lane .chip').allTextContents()).toEqual(Array(4).fill('unknown'));
+    expect(await page.locator('#figures dd').allTextContents()).toEqual(Array(4).fill('–'));
+    expect(await page.locator('.counts .count-value').allTextContents()).toEqual(
+      Array(16).fill('–'),
+    );
+    expect(await page.locator('#no-alarm').textContent()).toBe(
+      'Not known while the service is away.',
+    );
   });
 
   it('starts a trace that contains its request, the service, the policies and the registry', async () => {

@@ -5,6 +5,7 @@ import { documented } from '../documented.ts';
 import { clientOf } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { publicTrace } from '../public-trace.ts';
+import { LIMITS } from '../schemas.ts';
 
 /** The event stream of the page. */
 export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
@@ -16,6 +17,7 @@ export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
     history: feed.history(),
     traces: (context.telemetry.traces?.recent(20) ?? []).map(publicTrace),
     scenario: scenarios.running,
+    limits: { sourceLength: LIMITS.sourceLength },
   });
 
   app.get(
