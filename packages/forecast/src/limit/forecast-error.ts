@@ -61,7 +61,8 @@ export class ForecastError {
     const checked = last.checked + 1;
     const error = Math.abs(came - forecast) / Math.max(came, forecast, least);
     const mean = last.mean + Math.max(this.#share, 1 / since) * (error - last.mean);
-    const relative = ((came - forecast) / Math.max(forecast, least)) ** 2;
+    // At most the whole forecast, so that an attack on the first day does not count for weeks.
+    const relative = Math.min(1, Math.abs(came - forecast) / Math.max(forecast, least)) ** 2;
     const first = checked <= this.#slotsOfDay;
     const square = first ? relative : Math.min(relative, CUT ** 2 * last.square);
     const share = first ? 1 / checked : this.#spreadShare;

@@ -176,6 +176,18 @@ describe('a predictive limit', () => {
     );
   }, 60_000);
 
+  it('has a bound of three times the forecast at most after an attack in the day of its first checks', () => {
+    const world = new World();
+    const limit = world.limit();
+    world.pass(DAY + HOUR, limit);
+    const before = limit.forecast().expected!;
+    world.demand = () => 100_000;
+    world.pass(DAY, limit);
+    const { expected, upper } = limit.forecast();
+    expect(expected! / before).toBeLessThan(1.5);
+    expect(upper! / expected!).toBeLessThan(3.1);
+  });
+
   it('relearns the hours of a demand that moved, and is the plain limit while it errs', () => {
     const world = new World();
     const sharp = (hour: number): number => (hour >= 9 && hour < 21 ? 4000 : 800);
