@@ -9,7 +9,6 @@ const TWO_AT_A_TIME = [
   'test/servers/dashboards.test.ts',
   'test/servers/prometheus.test.ts',
   'test/servers/alerts.test.ts',
-  'test/servers/cardinality.test.ts',
   'test/servers/rules.test.ts',
 ];
 
