@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { adaptiveConcurrency } from '../adaptive/index.ts';
 import { fetchRateLimit } from '../http/index.ts';
 import { allOf, concurrency, fixedWindow, gcra, keyed, settled, tokenBucket } from '../index.ts';
+import { MemoryRateLimitStore, sharedRateLimit } from '../shared/index.ts';
 
 let clock: ManualClock;
 beforeEach(() => {
@@ -440,6 +441,13 @@ describe('options of several limits', () => {
     ['an empty list', () => ({ limits: [] })],
     ['what is no limiter', () => ({ limits: [{ limiter: { tryAcquire: () => undefined } }] })],
     ['an adaptive limit', () => ({ limits: [{ limiter: adaptiveConcurrency({ clock }) }] })],
+    [
+      'a limit that processes share',
+      () => {
+        const store = new MemoryRateLimitStore(clock);
+        return { limits: [{ limiter: sharedRateLimit({ name: 'shared', clock, store }) }] };
+      },
+    ],
     [
       'one key of a keyed limiter',
       () => ({ limits: [{ limiter: keyed({ template: rate() }).for('a') }] }),
