@@ -1,5 +1,10 @@
-import type { CallContext, Clock, Operation, SpanMode } from '@temper/core';
-import { type Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import type { CallContext, Clock, Operation, Policy, SpanMode } from '@temper/core';
+import {
+  type Call,
+  type InCallExecutor,
+  PolicyBase,
+  type PolicyDescription,
+} from '@temper/core/policy';
 import {
   type ConcurrencyLimiter,
   type ConcurrencyStats,
@@ -12,7 +17,7 @@ import {
   type Limiter,
   tokenBucket,
 } from '@temper/ratelimit';
-import type { BulkheadSetting } from './options.ts';
+import type { BulkheadOptions } from './operation.ts';
 
 /** Most keys whose use is remembered. */
 const MAX_KEYS = 10_000;
@@ -43,6 +48,11 @@ export function wasCutShort(call: CallContext): boolean {
   return false;
 }
 
+/** Remembers a call that has less than half of its time left when its turn comes. */
+function noteCutShort(call: Call, givenMs: number, clock: Clock): void {
+  if (call.remainingMs(clock) < givenMs / 2) CUT_SHORT.add(call);
+}
+
 /** A snapshot of a {@link Bulkhead}. */
 export interface BulkheadStats extends ConcurrencyStats {
   /** What calls of a key waited for, and were refused by, before they came to the bulkhead of all. */
@@ -59,7 +69,7 @@ export class Bulkhead extends PolicyBase {
   readonly #keys: KeyedLimiter | undefined;
   readonly #clock: Clock;
 
-  constructor({ name, limit, share, maxQueue, clock, spans }: BulkheadSetting & Named) {
+  constructor({ name, limit, share, maxQueue, clock, spans }: Required<BulkheadOptions> & Named) {
     super(name, clock);
     const queue = { maxQueue, queue: fairQueue(), clock, spans };
     this.#clock = clock;
@@ -89,7 +99,7 @@ export class Bulkhead extends PolicyBase {
       const lease = await this.#turn(this.#all, call);
       try {
         if (call.aborted) throw call.reason;
-        if (call.remainingMs(this.#clock) < givenMs / 2) CUT_SHORT.add(call);
+        noteCutShort(call, givenMs, this.#clock);
         return await operation(call);
       } finally {
         lease.release();
@@ -118,6 +128,40 @@ export class Bulkhead extends PolicyBase {
     this.#all[Symbol.dispose]();
     this.#keys?.[Symbol.dispose]();
   }
+}
+
+/**
+ * A limiter of somebody else in the place of a {@link Bulkhead}: an adaptive limit, say, or one that is
+ * shared over a store. It belongs to whoever made it.
+ */
+export class GuestBulkhead extends PolicyBase {
+  readonly #policy: Policy & Partial<InCallExecutor>;
+
+  constructor(policy: Policy, clock: Clock) {
+    super(policy.name, clock);
+    this.#policy = policy;
+  }
+
+  override describe(): PolicyDescription {
+    return { kind: 'ratelimit' };
+  }
+
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    const givenMs = call.remainingMs(this.clock);
+    const inTurn: Operation<T> = (context) => {
+      noteCutShort(call, givenMs, this.clock);
+      return operation(context);
+    };
+    return this.#policy.runInCall === undefined
+      ? this.#policy.execute(inTurn, { parent: call })
+      : this.#policy.runInCall(inTurn, call);
+  }
+
+  stats(): object {
+    return this.#policy.stats();
+  }
+
+  [Symbol.dispose](): void {}
 }
 
 /** The part of a rate limit that each key may use. Calls without a key pass. */

@@ -19,15 +19,15 @@ import {
   type Listeners,
   reportCallbackError,
 } from '@temper/core/policy';
-import { isCallersFault, type OperationName, verdictOf } from './error-tables.ts';
+import type { ErrorTable } from './error-table.ts';
 
 /** How an operation ended, for the audit log and listeners. */
 export type OperationStatus = 'success' | 'degraded' | 'rejected' | 'failure' | 'aborted';
 
 /** Why an answer is not the real one. */
 export interface Degradation {
-  /** The source of the answer. */
-  readonly by: 'stale' | 'last-good' | 'unchecked';
+  /** The source of the answer: `stale` of one that was remembered, or what `degrade` says. */
+  readonly by: string;
   /** How old the answer is, in milliseconds, where it has an age. */
   readonly ageMs?: number;
   /** Why there is no real answer. */
@@ -50,9 +50,19 @@ export interface OperationOptions extends Omit<CallOptions, 'operation'> {
   readonly actor?: string | undefined;
 }
 
-/** One operation that has ended. */
-export interface OperationEvent {
-  readonly operation: OperationName;
+/** How an operation that has ended was recovered, for the history. */
+export interface EndedOperation extends OperationEvent {
+  /** Wall-clock time at which it began, in milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/**
+ * One operation that has ended.
+ *
+ * @typeParam Name - the names of operations
+ */
+export interface OperationEvent<Name extends string = string> {
+  readonly operation: Name;
   readonly resource: string;
   readonly status: OperationStatus;
   readonly durationMs: number;
@@ -66,11 +76,14 @@ export interface GuardServices {
   readonly audit: AuditLog;
   readonly errors: ErrorLog;
   readonly listeners: Listeners<OperationEvent>;
+  /** Keeps an operation that has ended in the history. */
+  readonly record: (ended: EndedOperation) => void;
 }
 
 /** How one operation is guarded. */
 export interface GuardedOperationOptions<T> {
-  readonly operation: OperationName;
+  readonly operation: string;
+  readonly errors: ErrorTable;
   readonly pipeline: Executor;
   /** Time for the whole operation, in milliseconds. */
   readonly timeoutMs: number;
@@ -104,6 +117,7 @@ export async function runGuarded<T>(
   const { actor } = options;
   const key = callOptions.key ?? callOptions.parent?.key;
   const startedAt = services.clock.monotonic();
+  const began = services.clock.now();
   let attempts = 0;
   const settle = async (
     status: OperationStatus,
@@ -112,7 +126,9 @@ export async function runGuarded<T>(
   ): Promise<void> => {
     const durationMs = services.clock.monotonic() - startedAt;
     const { operation } = guard;
-    services.listeners.emit({ operation, resource, status, durationMs, attempts, error });
+    const ended: OperationEvent = { operation, resource, status, durationMs, attempts, error };
+    services.record({ ...ended, startedAt: began });
+    services.listeners.emit(ended);
     const event: AuditEventInput = {
       eventType: 'operation',
       action: operation,
@@ -154,15 +170,13 @@ export async function runGuarded<T>(
       throw error;
     }
     services.errors.handle(error, {
-      ...verdictOf(guard.operation, error),
+      ...guard.errors.verdictOf(error),
       context: { operation: guard.operation, resource, errorType: errorType(error) },
     });
     // By our own limiter, before the subsystem was called: it may have limiters of its own.
     const rejected = attempts === 0 && isTemperError(error, 'RATE_LIMIT_EXCEEDED');
     const degraded =
-      rejected ||
-      isCallersFault(guard.operation, error) ||
-      callOptions.parent?.endedBy !== undefined
+      rejected || guard.errors.isCallersFault(error) || callOptions.parent?.endedBy !== undefined
         ? undefined
         : await degradedAnswer(services.clock, guard, error, key);
     const status = degraded !== undefined ? 'degraded' : rejected ? 'rejected' : 'failure';
@@ -196,7 +210,7 @@ const OPTIONS: readonly (keyof OperationOptions)[] = [
  *
  * @throws {TypeError | RangeError} when an option is unknown, of the wrong type or out of range
  */
-function callOptionsOf(operation: OperationName, options: OperationOptions): CallOptions {
+function callOptionsOf(operation: string, options: OperationOptions): CallOptions {
   // Refuses `null`, arrays, contexts and the like, and says what they are.
   if (isCall(options) || Object.prototype.toString.call(options) !== '[object Object]') {
     checkCallOptions(operation, options);

@@ -1,15 +1,11 @@
 export type { Bulkhead, BulkheadStats, KeyShare } from './bulkhead.ts';
 export {
-  ERROR_TABLES,
   type ErrorKind,
-  isCallersFault,
-  isWorthRetrying,
-  kindOf,
-  OPERATIONS,
-  type OperationName,
+  type ErrorRow,
+  type ErrorTable,
+  errorTable,
   type Verdict,
-  verdictOf,
-} from './error-tables.ts';
+} from './error-table.ts';
 export type {
   Degradation,
   Guarded,
@@ -18,10 +14,48 @@ export type {
   OperationStatus,
 } from './guarded-operation.ts';
 export {
+  type CheckDefinition,
+  type GuardedOperation,
+  type Hardened,
+  type HardenedRecoveries,
+  type HardenedStats,
+  type HardenOptions,
+  harden,
+} from './harden.ts';
+export {
+  type AnyOperation,
+  type ArgumentsOf,
+  type BreakerOptions,
+  type BulkheadOptions,
+  type DegradedAnswer,
+  type FailedCall,
+  type LimiterOptions,
+  type OperationDefinition,
+  type OperationOf,
+  operation,
+  type PlanOptions,
+  type PortContext,
+  type RememberOptions,
+  type ResultOf,
+  type RetryRule,
+} from './operation.ts';
+export { ERROR_TABLES, OPERATIONS, type OperationName } from './parsercraft/error-tables.ts';
+export type {
+  AstSubsystem,
+  LspSubsystem,
+  ProtocolSubsystem,
+  RegistrySubsystem,
+  Subsystems,
+} from './parsercraft/ports.ts';
+export {
   type HardeningOptions,
+  type HardeningPolicies,
   type ParserCraftHardening,
+  type ParserCraftOperations,
+  PIPELINE_PARTS,
+  type PipelineParts,
   parserCraftHardening,
-} from './hardening.ts';
+} from './parsercraft/preset.ts';
 export {
   type BreakerSetting,
   type BulkheadSetting,
@@ -32,14 +66,6 @@ export {
   type LimiterSetting,
   type PlanSetting,
   resolveSettings,
-} from './options.ts';
-export { type HardeningPolicies, PIPELINE_PARTS, type PipelineParts } from './pipelines.ts';
-export type {
-  AstSubsystem,
-  LspSubsystem,
-  PortContext,
-  ProtocolSubsystem,
-  RegistrySubsystem,
-  Subsystems,
-} from './ports.ts';
-export { parseSettings, readSettings, SettingsFileError } from './settings-file.ts';
+} from './parsercraft/settings.ts';
+export { parseSettings, readSettings, SettingsFileError } from './parsercraft/settings-file.ts';
+export type { HardenedPolicies, PolicyStats } from './policies.ts';

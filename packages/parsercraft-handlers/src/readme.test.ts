@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { retryDetails } from '@temper/retry';
-import { expect, it } from 'vitest';
+import { stripTypes } from '@temper/testkit/repository/strip-types';
+import { describe, expect, it } from 'vitest';
 import { failing, fakeSubsystems, type Hardened, hardened } from '../test/subsystems.ts';
 import * as api from './index.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
 /** The rows of the table whose header begins with these cells, without code marks. */
-function table(...header: readonly string[]): string[][] {
-  const rows = readme.split('\n').map((line) =>
+function table(first: string, second: string, text: string = readme): string[][] {
+  const header = [first, second];
+  const rows = text.split('\n').map((line) =>
     line
       .split('|')
       .slice(1, -1)
@@ -25,15 +27,81 @@ const AsyncFunction = (async () => {}).constructor as new (
 
 /** The code of the README's blocks, in order, with their imports taken from `temper`. */
 const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) =>
-  code.replace(/^import (\{.*\}) from .*$/m, 'const $1 = temper;'),
+  stripTypes(`async () => {${code.replace(/^import (\{.*\}) from .*$/m, 'const $1 = temper;')}}`)
+    .replace(/^async \(\) => \{/, '')
+    .replace(/\}$/, ''),
 );
 
-it('has two blocks of code, which the tests below run', () => {
-  expect(blocks.map((code) => code.startsWith('const {'))).toEqual([true, true]);
+it('has three blocks of code, which the tests below run', () => {
+  expect(blocks.map((code) => code.startsWith('const {'))).toEqual([true, true, true]);
+});
+
+/** Runs the README's toolchain; what its three tools do can be replaced. */
+async function hopper(
+  tools: { lint?: () => unknown; publish?: () => unknown } = {},
+): Promise<Record<string, unknown>> {
+  const linter = { lint: tools.lint ?? (() => ['unused x']), lastReport: () => ['older'] };
+  const formatter = { format: (source: string, width: number) => `${source};${width}` };
+  const mirror = { publish: tools.publish ?? (() => '1.0.0'), ping: () => 'here' };
+  const run = new AsyncFunction(
+    ...['temper', 'linter', 'formatter', 'mirror'],
+    `${blocks[0]}; const audit = await hopper.auditLog();
+     return { problems, degraded, text, published, history, byCategory, breakers, limiters, audit };`,
+  );
+  return (await run(api, linter, formatter, mirror)) as Record<string, unknown>;
+}
+
+const throwing = (error: Error, fields: object) => () => {
+  throw Object.assign(error, fields);
+};
+
+describe('the toolchain of the example', () => {
+  it('runs', async () => {
+    expect(await hopper()).toMatchObject({
+      problems: ['unused x'],
+      degraded: undefined,
+      text: 'let x;80',
+      published: { ok: true, value: '1.0.0' },
+      history: [{ operation: 'publish', strategy: 'retry+circuit_break', outcome: 'success' }],
+      byCategory: { unknown: 0 },
+      breakers: { lint: { state: 'closed' }, publish: { state: 'closed' } },
+      limiters: { lint: { availableTokens: expect.closeTo(99, 0) } },
+      audit: [
+        { action: 'lint' },
+        { action: 'format', actor: { id: 'ada' } },
+        { action: 'publish' },
+      ],
+    });
+  });
+
+  it('gives its last report while the linter is down', async () => {
+    const down = throwing(new Error('down'), { code: 'ECONNREFUSED' });
+    expect(await hopper({ lint: down })).toMatchObject({
+      problems: ['older'],
+      degraded: { by: 'last-report', error: { message: 'down' } },
+      byCategory: { network: 1 },
+    });
+  });
+
+  it('retries by its own table, and not what the caller did wrong', async () => {
+    let asked = 0;
+    const lagging = throwing(new Error('not yet'), { kind: 'lagging' });
+    expect(await hopper({ publish: () => (++asked < 3 ? lagging() : '1.0.1') })).toMatchObject({
+      published: { ok: true, value: '1.0.1' },
+      history: [{ outcome: 'recovered', recoveredBy: 'retry', attempts: 3 }],
+    });
+    const taken = throwing(new Error('taken'), { kind: 'taken' });
+    expect(await hopper({ publish: taken })).toMatchObject({
+      published: { ok: false, error: { message: 'taken' } },
+      history: [{ outcome: 'failure', attempts: 1, error: { message: 'taken' } }],
+      byCategory: { validation: 1 },
+      breakers: { publish: { calls: { failure: 0, ignored: 1 } } },
+    });
+  });
 });
 
 it('has an example that runs', async () => {
-  const [body] = blocks;
+  const [, body] = blocks;
   const { ast, protocols, registry, lsp } = fakeSubsystems().subsystems;
   const run = new AsyncFunction(
     ...['temper', 'compiler', 'checker', 'client', 'server'],
@@ -52,7 +120,7 @@ it('has an example of the attempts behind an error', async () => {
   const run = new AsyncFunction(
     'temper',
     'parserCraft',
-    `${blocks[1]}; return { error, attempts };`,
+    `${blocks[2]}; return { error, attempts };`,
   );
   expect(await clock.runUntil(run({ retryDetails }, made))).toMatchObject({
     error: { message: 'a connection error' },
@@ -65,7 +133,7 @@ it('lists every option of a call', async () => {
     .made.ast.generateCode('p', 'p', { misspelt: 1 } as never)
     .catch((error: Error) => error);
   const known = /known are (.*)\.$/.exec((error as Error).message)?.[1]?.split(', ');
-  expect(table('option of a call').map(([name]) => name)).toEqual(known);
+  expect(table('option of a call', 'meaning').map(([name]) => name)).toEqual(known);
 });
 
 it('lists the errors by name and code', async () => {
@@ -95,15 +163,43 @@ it('lists the errors by name and code', async () => {
   ]);
 });
 
-it('lists every option', () => {
-  let message = '';
+/** The names that a factory knows, from the error that refuses another one. */
+function known(make: () => unknown): string[] | undefined {
   try {
-    api.parserCraftHardening(fakeSubsystems().subsystems, { misspelt: 1 } as never);
+    make();
   } catch (error) {
-    ({ message } = error as Error);
+    return /known are (.*)\.$/.exec((error as Error).message)?.[1]?.split(', ');
   }
-  const known = /known are (.*)\.$/.exec(message)?.[1]?.split(', ');
-  expect(table('option', 'default').map(([name]) => name)).toEqual(known);
+  return undefined;
+}
+
+it('lists every option', () => {
+  const misspelt = { misspelt: 1 } as never;
+  const tables = [
+    ['option', 'default', () => api.harden(misspelt)],
+    [
+      'option of an operation',
+      'default',
+      () => api.harden({ name: 'a', operations: { a: { run: () => 1, ...(misspelt as object) } } }),
+    ],
+  ] as const;
+  for (const [header, second, make] of tables) {
+    expect(table(header, second).map(([name]) => name)).toEqual(known(make));
+  }
+  const preset = readme.slice(readme.indexOf('Of `parserCraftHardening`:'));
+  expect(table('option', 'default', preset).map(([name]) => name)).toEqual(
+    known(() => api.parserCraftHardening(fakeSubsystems().subsystems, misspelt)),
+  );
+});
+
+it('shows the message of an option that is out of range', () => {
+  const make = () =>
+    api.harden({
+      name: 'hopper',
+      operations: { lint: { run: () => 1, breaker: { failureThreshold: 0 } } },
+    });
+  const message = /with the path: `(.*)`/.exec(readme)?.[1];
+  expect(make).toThrow(new RangeError(message));
 });
 
 it('lists every setting with its value', () => {
@@ -147,6 +243,7 @@ it('has YAML that fits', () => {
   expect(api.resolveSettings(api.parseSettings(yaml))).toMatchObject({
     breakers: { registry_fetch: { failureThreshold: 3, openDurationMs: 30_000 } },
     plans: { fetch_package: { maxAttempts: 5 } },
+    methods: { 'textDocument/completion': { maxAttempts: 1, timeoutMs: 800 } },
   });
 });
 
@@ -155,7 +252,7 @@ it('lists the health checks', async () => {
   const fail = (): never => {
     throw new Error('down');
   };
-  Object.assign(script, { generate: fail, registryProbe: fail, lspProbe: fail });
+  Object.assign(script, { generate: fail, check: fail, registryProbe: fail, lspProbe: fail });
   await using made = api.parserCraftHardening(subsystems);
   const { checks } = await made.health();
   expect(table('check', 'fails to').map((row) => row.slice(0, 2))).toEqual(

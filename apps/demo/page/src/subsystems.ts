@@ -41,6 +41,7 @@ export const SUBSYSTEMS: readonly Subsystem[] = [
     about: 'checks types against protocols',
     operations: ['check_protocol'],
     breaker: 'protocol_check',
+    check: 'protocols',
   },
   {
     id: 'lsp',

@@ -57,7 +57,7 @@ export class OperationMeter {
   readonly #durations = new Map<OperationName, number[][]>();
   readonly #totals = new Map<OperationName, Map<OperationStatus, number>>();
 
-  add(event: OperationEvent): void {
+  add(event: OperationEvent<OperationName>): void {
     let totals = this.#totals.get(event.operation);
     if (totals === undefined) {
       totals = new Map();

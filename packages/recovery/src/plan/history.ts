@@ -46,13 +46,13 @@ const QUERY_FIELDS: readonly (keyof HistoryQuery)[] = [
   'limit',
 ];
 
-/** An error as text, so that the history retains no objects. */
+/** An error as text, for a {@link RecoveryRecord}, so that a history retains no objects. */
 export function errorRecord(error: unknown): RecoveryRecord['error'] {
   if (error === undefined) return undefined;
   return { type: errorType(error), message: messageOf(error, MAX_MESSAGE) };
 }
 
-/** The latest executions, in a ring buffer of bounded size. */
+/** The latest executions, in a ring buffer of bounded size, for whoever runs operations by other means than plans. */
 export class RecoveryHistory {
   readonly #size: number;
   readonly #ring: (RecoveryRecord | undefined)[];
@@ -64,6 +64,7 @@ export class RecoveryHistory {
     this.#ring = [];
   }
 
+  /** Adds an execution that has ended, which gets the next sequence. */
   add(record: Omit<RecoveryRecord, 'sequence'>): void {
     this.#sequence++;
     if (this.#size === 0) return;

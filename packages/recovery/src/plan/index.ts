@@ -8,7 +8,7 @@ export {
   type PlanProblem,
   UnregisteredOperationError,
 } from './errors.ts';
-export type { HistoryQuery, RecoveryRecord } from './history.ts';
+export { errorRecord, type HistoryQuery, RecoveryHistory, type RecoveryRecord } from './history.ts';
 export type {
   PlanEnvironment,
   RecoveryEvent,

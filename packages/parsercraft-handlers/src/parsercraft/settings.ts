@@ -1,5 +1,6 @@
 import type { Clock, Random, SpanMode } from '@temper/core';
 import { checkKnown, checkNumber, checkType, show } from '@temper/core/policy';
+import { entriesOf } from '../checks.ts';
 
 /** A breaker of the table: consecutive failures until it opens, and how long it then stays open. */
 export interface BreakerSetting {
@@ -62,6 +63,11 @@ export interface HardeningSettings {
       PlanSetting
     >
   >;
+  /**
+   * Plans of methods of the language server, such as `textDocument/completion`. What one leaves out is that
+   * of `plans.lsp_operation`.
+   */
+  readonly methods: Readonly<Record<string, PlanSetting>>;
   readonly cache: {
     /** Most packages kept for when the registry is away. */
     readonly maxPackages: number;
@@ -80,7 +86,9 @@ export interface HardeningSettings {
   };
 }
 
-type DeepPartial<T> = { readonly [K in keyof T]?: T[K] extends object ? DeepPartial<T[K]> : T[K] };
+type DeepPartial<T> = {
+  readonly [K in keyof T]?: T[K] extends object ? DeepPartial<T[K]> : T[K];
+};
 
 /** Overrides of {@link HARDENING_DEFAULTS}: any part, down to one number. */
 export type HardeningOverrides = DeepPartial<HardeningSettings>;
@@ -131,6 +139,7 @@ export const HARDENING_DEFAULTS: HardeningSettings = {
     check_protocol: plan(1),
     lsp_operation: plan(1),
   },
+  methods: {},
   cache: { maxPackages: 1000, maxAgeMs: 24 * 60 * MINUTE },
   health: { timeoutMs: 2000, ttlMs: 1000 },
   errors: { capacity: 1000 },
@@ -177,14 +186,29 @@ const RANGES: Readonly<
  * @throws {TypeError | RangeError} naming the path, the range and the value of what does not fit
  */
 export function resolveSettings(overrides: HardeningOverrides = {}): HardeningSettings {
-  return lay(HARDENING_DEFAULTS, overrides, 'parserCraftHardening') as HardeningSettings;
+  const owner = 'parserCraftHardening';
+  checkObject(owner, overrides);
+  const { methods = {}, ...others } = overrides;
+  const settings = lay({ ...HARDENING_DEFAULTS }, others, owner) as HardeningSettings;
+  return { ...settings, methods: layMethods(settings.plans.lsp_operation, methods, owner) };
+}
+
+function layMethods(
+  usual: PlanSetting,
+  methods: unknown,
+  owner: string,
+): HardeningSettings['methods'] {
+  const path = `${owner}.methods`;
+  return Object.fromEntries(
+    entriesOf(path, methods as Readonly<Record<string, unknown>>).map(([method, plan]) => [
+      method,
+      lay(usual, plan, `${path}.${method}`) as PlanSetting,
+    ]),
+  );
 }
 
 function lay(defaults: object, overrides: unknown, path: string): object {
-  checkType(path, 'settings', overrides, 'object');
-  if (Array.isArray(overrides)) {
-    throw new TypeError(`${path}: settings must be an object, got ${show(overrides)}.`);
-  }
+  checkObject(path, overrides);
   const known = defaults as Readonly<Record<string, unknown>>;
   const given = overrides as Readonly<Record<string, unknown>>;
   checkKnown(path, given, Object.keys(known));
@@ -198,4 +222,11 @@ function lay(defaults: object, overrides: unknown, path: string): object {
       return [key, checkNumber(path, key, own, { ...RANGES[key], infinite: false })];
     }),
   );
+}
+
+function checkObject(path: string, settings: unknown): void {
+  checkType(path, 'settings', settings, 'object');
+  if (Array.isArray(settings)) {
+    throw new TypeError(`${path}: settings must be an object, got ${show(settings)}.`);
+  }
 }

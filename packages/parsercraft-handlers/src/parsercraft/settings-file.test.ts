@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fakeSubsystems } from '../test/subsystems.ts';
+import { fakeSubsystems } from '../../test/subsystems.ts';
 import {
   HARDENING_DEFAULTS,
   parserCraftHardening,
   parseSettings,
   resolveSettings,
   SettingsFileError,
-} from './index.ts';
+} from '../index.ts';
 
 /** Every number of the settings, by path. */
 const PATHS: string[][] = [];

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Document, isMap, isScalar, LineCounter, parseDocument, type Scalar } from 'yaml';
-import { type HardeningOverrides, resolveSettings } from './options.ts';
+import { type HardeningOverrides, resolveSettings } from './settings.ts';
 
 /** A settings file that does not fit: the message has the line and column. */
 export class SettingsFileError extends Error {
@@ -51,7 +51,7 @@ export function readSettings(path: string): HardeningOverrides {
 /** Where in the document the option stands that a message of `resolveSettings` names. */
 function offsetOf(document: Document, message: string): number {
   const match =
-    /^parserCraftHardening((?:\.\w+)*): (?:unknown option '(.*)'; known are |(\w+) must)/.exec(
+    /^parserCraftHardening((?:\.[^.:\s]+)*): (?:unknown option '(.*)'; known are |(\w+) must)/.exec(
       message,
     );
   if (match === null) return 0;

@@ -3,9 +3,10 @@ import { AuditUnavailableError, auditLog } from '@temper/audit';
 import { memorySink } from '@temper/audit/memory';
 import { healthMonitor } from '@temper/health';
 import { retryDetails } from '@temper/retry';
+import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { describe, expect, it } from 'vitest';
-import { failing, type Hardened, hardened } from '../test/subsystems.ts';
-import type { ParserCraftHardening } from './index.ts';
+import { failing, fakeSubsystems, type Hardened, hardened } from '../../test/subsystems.ts';
+import { type ParserCraftHardening, parserCraftHardening } from '../index.ts';
 
 const fetchIt = ({ made, clock }: Hardened) =>
   clock.runUntil(made.registry.fetchPackage('std', '^1').catch((error: unknown) => error));
@@ -85,7 +86,7 @@ describe('the breakers', () => {
       for (let i = 0; i < failures; i++) await call();
       expect(made.policies.breakers[name].state).toBe('open');
       expect(calls[key]).toBe(2 * failures); // bugs are not retried
-      expect(made.errors().at(-1)).toMatchObject({ category: 'unknown', severity });
+      expect(made.errors().at(-1)).toMatchObject({ category: 'internal', severity });
     },
   );
 
@@ -347,6 +348,7 @@ describe('health', () => {
     ['generate', 'ast_integration', 'unhealthy'],
     ['infer', 'ast_integration', 'unhealthy'],
     ['registryProbe', 'registry', 'degraded'],
+    ['check', 'protocols', 'degraded'],
     ['lspProbe', 'lsp', 'unhealthy'],
   ] as const)('calls %s: a failure of %s is %s', async (key, check, status) => {
     const { made, script, calls } = hardened();
@@ -356,7 +358,7 @@ describe('health', () => {
     expect(summary.status).toBe(status);
     const others = Object.values(summary.checks).filter(({ name }) => name !== check);
     expect(summary.checks[check]?.status).toBe(status);
-    expect(others.map((other) => other.status)).toEqual(['healthy', 'healthy']);
+    expect(others.map((other) => other.status)).toEqual(['healthy', 'healthy', 'healthy']);
   });
 
   it('refuses names that are taken', () => {
@@ -378,5 +380,174 @@ describe('shutdown', () => {
     expect(await made.shutdown()).toBe(first);
     expect(first).toMatchObject({ outcome: 'completed' });
     expect(first.handlers.filter(({ name }) => name === 'release policies')).toHaveLength(1);
+  });
+});
+
+describe('the ports', () => {
+  const MEMBERS = {
+    ast: ['generateCode', 'inferTypes', 'probe'],
+    protocols: ['check', 'probe'],
+    registry: ['fetchPackage', 'probe'],
+    lsp: ['request', 'probe'],
+  };
+  const OPTIONAL: [string, string][] = [
+    ['protocols', 'unchecked'],
+    ['registry', 'isFailure'],
+    ['registry', 'errorOf'],
+    ['registry', 'isPublic'],
+    ['lsp', 'lastGood'],
+  ];
+  const withMember = (port: string, member: string, value: unknown) => {
+    const { subsystems } = fakeSubsystems();
+    const changed = { ...subsystems[port as 'ast'], [member]: value };
+    return () => parserCraftHardening({ ...subsystems, [port]: changed });
+  };
+
+  it.each(Object.entries(MEMBERS))('have all their members: %s', (port, members) => {
+    for (const member of members) {
+      const path = `parserCraftHardening.${port}: ${member} `;
+      expect(withMember(port, member, undefined)).toThrow(path);
+    }
+    const { subsystems } = fakeSubsystems();
+    for (const missing of [undefined, null, 7, []]) {
+      expect(() => parserCraftHardening({ ...subsystems, [port]: missing as never })).toThrow(port);
+    }
+  });
+
+  it.each(OPTIONAL)('have members of the right type: %s.%s', (port, member) => {
+    for (const wrong of [null, 7, 'x']) {
+      const path = `parserCraftHardening.${port}: ${member} must be`;
+      expect(withMember(port, member, wrong)).toThrow(path);
+    }
+    expect(withMember(port, member, undefined)).not.toThrow();
+  });
+
+  it('have no misspelt members, unless they are instances of a class', async () => {
+    expect(withMember('lsp', 'lastgood', () => 1)).toThrow(
+      "parserCraftHardening.lsp: unknown option 'lastgood'",
+    );
+    const { subsystems } = fakeSubsystems();
+    expect(() => parserCraftHardening({ ...subsystems, lps: {} } as never)).toThrow("'lps'");
+    class Server {
+      readonly pid = 1;
+      request(): string {
+        return `answer of ${this.pid}`;
+      }
+      probe(): void {}
+    }
+    const made = parserCraftHardening({ ...subsystems, lsp: new Server() });
+    expect(await made.lsp.request('hover', {})).toEqual({ value: 'answer of 1' });
+  });
+});
+
+it.each([
+  ['name', ''],
+  ['clock', {}],
+  ['random', 7],
+  ['audit', null],
+  ['health', {}],
+])('an invalid option is refused with its path: %s', (option, value) => {
+  expect(() => hardened({ [option]: value } as never)).toThrow(`parserCraftHardening: ${option}`);
+});
+
+describe('plans of methods', () => {
+  it('give a method of the language server its own times and retries', async () => {
+    const it = hardened({
+      settings: {
+        plans: { lsp_operation: { timeoutMs: 4000 } },
+        methods: {
+          'textDocument/completion': { attemptTimeoutMs: 300 },
+          'workspace/symbol': { maxAttempts: 3, retryDelayMs: 10 },
+        },
+      },
+    });
+    const took = async (method: string): Promise<[number, number]> => {
+      const [start, calls] = [it.clock.monotonic(), it.calls.request];
+      await it.clock.runUntil(it.made.lsp.request(method, {}).catch(() => {}));
+      return [it.clock.monotonic() - start, it.calls.request - calls];
+    };
+    it.script.request = () => new Promise(() => {});
+    expect(await took('textDocument/completion')).toEqual([300, 1]);
+    expect(await took('textDocument/hover')).toEqual([4000, 1]);
+    it.script.request = failing('connection');
+    expect((await took('workspace/symbol'))[1]).toBe(3);
+    expect(it.made.settings.methods['textDocument/completion']).toEqual({
+      maxAttempts: 1,
+      retryDelayMs: 100,
+      timeoutMs: 4000,
+      attemptTimeoutMs: 300,
+    });
+  });
+
+  it.each([
+    [{ 'a/b': { timeout: 1 } }, "parserCraftHardening.methods.a/b: unknown option 'timeout'"],
+    [{ 'a/b': { timeoutMs: 0 } }, 'parserCraftHardening.methods.a/b: timeoutMs must be'],
+    [{ 'a/b': null }, 'parserCraftHardening.methods.a/b: settings must be'],
+    [null, 'parserCraftHardening.methods: '],
+    [[], 'parserCraftHardening.methods: '],
+  ])('are checked: %o', (methods, message) => {
+    expect(() => hardened({ settings: { methods: methods as never } })).toThrow(message);
+  });
+});
+
+describe('several ParserCrafts in one process', () => {
+  it('have their own series and errors', async () => {
+    const telemetry = new InMemoryTelemetry();
+    const [plain, east, west] = [undefined, 'east', 'west'].map((name) =>
+      hardened(name === undefined ? {} : { name }),
+    ) as [Hardened, Hardened, Hardened];
+    const names = ['registry_fetch', 'east.registry_fetch', 'west.registry_fetch'];
+    const failures = [1, 2, 4];
+    const count = (i: number): Promise<unknown> =>
+      telemetry.value('temper.breaker.calls', {
+        'temper.policy.name': names[i] ?? '',
+        'temper.outcome': 'failure',
+      });
+    // Policies of one name are one series, that of all tests of this file.
+    const before = Number((await count(0)) ?? 0);
+    for (const [i, it] of [plain, east, west].entries()) {
+      it.script.fetch = failing('other');
+      for (let n = 0; n < (failures[i] ?? 0); n++) await fetchIt(it);
+    }
+    for (const [i, it] of [plain, east, west].entries()) {
+      expect(await count(i)).toBe((failures[i] ?? 0) + (i === 0 ? before : 0));
+      expect(it.made.policies.breakers.registry_fetch.name).toBe(names[i]);
+      expect(it.made.errorStats()).toMatchObject({
+        total: failures[i],
+        breakers: { registry_fetch: { calls: { failure: failures[i] } }, ast_codegen: {} },
+        limiters: { registry_query: { allowed: failures[i] }, lsp_requests: { allowed: 0 } },
+        bulkheads: { registry: { inFlight: 0 } },
+      });
+    }
+    await telemetry.close();
+  });
+});
+
+describe('recoveries', () => {
+  it('are the recovery manager of the report', async () => {
+    const it = hardened();
+    let asked = 0;
+    it.script.fetch = () => (++asked === 1 ? failing('connection')() : { version: '1.0.0' });
+    const { recoveries } = it.made;
+    expect(await it.clock.runUntil(recoveries.execute('fetch_package', 'std', '^1'))).toEqual({
+      ok: true,
+      value: { version: '1.0.0' },
+    });
+    it.script.check = failing('other');
+    expect(await recoveries.execute('check_protocol', 'Reader', 'reader.pc')).toMatchObject({
+      ok: false,
+      error: { message: 'a other error' },
+      degraded: { unchecked: 'Reader' },
+    });
+    expect(recoveries.history()).toMatchObject([
+      {
+        operation: 'fetch_package',
+        strategy: 'retry+circuit_break+graceful_degrade',
+        outcome: 'recovered',
+        attempts: 2,
+      },
+      { operation: 'check_protocol', outcome: 'degraded' },
+    ]);
+    expect(recoveries.history({ limit: 1 })).toHaveLength(1);
   });
 });

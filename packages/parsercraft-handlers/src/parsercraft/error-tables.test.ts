@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { isCallersFault, isWorthRetrying, kindOf, type OperationName, verdictOf } from './index.ts';
+import { ERROR_TABLES, errorTable, type OperationName } from '../index.ts';
+
+const table = (operation: OperationName) => errorTable(ERROR_TABLES[operation]);
+const kindOf = (operation: OperationName, error: unknown) => table(operation).kindOf(error);
+const verdictOf = (operation: OperationName, error: unknown) => table(operation).verdictOf(error);
+const isCallersFault = (operation: OperationName, error: unknown) =>
+  table(operation).isCallersFault(error);
+const isWorthRetrying = (operation: OperationName, error: unknown) =>
+  table(operation).isWorthRetrying(error);
 
 const of = (kind: string): Error => Object.assign(new Error(kind), { kind });
 const unsupported = Object.assign(new Error('goto'), { name: 'UnsupportedConstructError' });
@@ -14,16 +22,16 @@ describe('the error tables', () => {
     ['ast_codegen', unsupported, 'internal/high'],
     ['ast_codegen', new Error('x'), 'unknown/critical'],
     ['ast_codegen', refused, 'unknown/critical'],
-    ['ast_codegen', new TypeError('x'), 'unknown/critical'],
-    ['ast_codegen', new RangeError('x'), 'unknown/critical'],
+    ['ast_codegen', new TypeError('x'), 'internal/critical'],
+    ['ast_codegen', new RangeError('x'), 'internal/critical'],
     ['type_inference', new SyntaxError('x'), 'validation/medium'],
-    ['type_inference', new TypeError('x'), 'unknown/high'],
+    ['type_inference', new TypeError('x'), 'internal/high'],
     ['type_inference', invalid(new TypeError('x')), 'validation/medium'],
     ['type_inference', argument, 'validation/medium'],
-    ['check_protocol', new RangeError('x'), 'unknown/medium'],
+    ['check_protocol', new RangeError('x'), 'internal/medium'],
     ['check_protocol', invalid(new RangeError('x')), 'validation/low'],
-    ['fetch_package', new TypeError('x'), 'unknown/high'],
-    ['lsp_operation', new TypeError('x'), 'unknown/medium'],
+    ['fetch_package', new TypeError('x'), 'internal/high'],
+    ['lsp_operation', new TypeError('x'), 'internal/medium'],
     ['type_inference', new Error('x'), 'unknown/high'],
     ['check_protocol', of('invalid'), 'validation/low'],
     ['check_protocol', new Error('x'), 'unknown/medium'],
@@ -48,7 +56,7 @@ describe('the error tables', () => {
   );
 
   it.each([new TypeError('x'), new RangeError('x')])('take a bare %o for a bug', (error) => {
-    expect(kindOf('ast_codegen', error)).toBe('other');
+    expect(kindOf('ast_codegen', error)).toBe('bug');
     expect(isCallersFault('ast_codegen', error)).toBe(false);
     expect(isWorthRetrying('ast_codegen', error)).toBe(false);
     expect(isCallersFault('ast_codegen', invalid(error))).toBe(true);

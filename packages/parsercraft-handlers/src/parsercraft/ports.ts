@@ -1,7 +1,5 @@
-import type { CallContext } from '@temper/core';
-
-/** The call that a port's method is part of: signal, attempt, deadline, key and so on. */
-export type PortContext = CallContext;
+import type { Members } from '../checks.ts';
+import type { PortContext } from '../operation.ts';
 
 /**
  * Code generation and type inference.
@@ -95,3 +93,35 @@ export interface Subsystems<
   readonly registry: RegistrySubsystem<Package>;
   readonly lsp: LspSubsystem<Params, Answer>;
 }
+
+/** What each port must have, and may have, at construction. */
+export const PORTS: Readonly<Record<'subsystems' | keyof Subsystems, Members>> = {
+  subsystems: {
+    ast: ['object', 'required'],
+    protocols: ['object', 'required'],
+    registry: ['object', 'required'],
+    lsp: ['object', 'required'],
+  },
+  ast: {
+    generateCode: ['function', 'required'],
+    inferTypes: ['function', 'required'],
+    probe: ['any', 'required'],
+  },
+  protocols: {
+    check: ['function', 'required'],
+    unchecked: ['function', 'optional'],
+    probe: ['any', 'required'],
+  },
+  registry: {
+    fetchPackage: ['function', 'required'],
+    isPublic: ['boolean', 'optional'],
+    probe: ['function', 'required'],
+    isFailure: ['function', 'optional'],
+    errorOf: ['function', 'optional'],
+  },
+  lsp: {
+    request: ['function', 'required'],
+    lastGood: ['function', 'optional'],
+    probe: ['function', 'required'],
+  },
+};
