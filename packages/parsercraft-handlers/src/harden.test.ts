@@ -664,6 +664,19 @@ describe('construction', () => {
     expect(() => harden(options as HardenOptions<Record<string, AnyOperation>>)).toThrow(message);
   });
 
+  it.each(['limiter', 'breaker', 'bulkhead'] as const)(
+    'refuses a second policy of a name: %s',
+    (slot) => {
+      const make = () =>
+        harden({
+          name: 'twice',
+          [`${slot}s`]: { lint: {} },
+          operations: { format: { run, [slot]: 'lint' }, lint: { run, [slot]: {} } },
+        });
+      expect(make).toThrow(`harden.operations.lint.${slot}: there is a ${slot} 'lint' already.`);
+    },
+  );
+
   it('takes operations by any name, those of Object.prototype too', async () => {
     const operations = { constructor: { run }, toString: { run: () => 2 } };
     const kit = harden({ name: 'names', operations });
