@@ -282,6 +282,7 @@ export function harden<O extends Readonly<Record<string, AnyOperation>>>(
     maker.share('harden.bulkheads', 'bulkhead', options.bulkheads ?? {});
     const audit =
       options.audit ?? auditLog({ name, sinks: [memorySink({ capacity: 10_000 })], clock });
+    if (options.audit === undefined) undo.push({ [Symbol.dispose]: () => void audit.close() });
     const errors: ErrorLog = errorLog({ name, capacity: options.errorCapacity ?? 1000, clock });
     const strategies = new Map<string, string>();
     const services: GuardServices = {
