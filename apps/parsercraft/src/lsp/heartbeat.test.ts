@@ -33,6 +33,14 @@ describe('a heartbeat', () => {
     expect(onSilent).not.toHaveBeenCalled();
   });
 
+  it('takes a closed connection, on which asking throws, for silence', async () => {
+    const { onSilent } = watched(() => {
+      throw new Error('Connection is closed.');
+    });
+    await vi.advanceTimersByTimeAsync(1_000 + 4_000);
+    expect(onSilent).toHaveBeenCalledTimes(1);
+  });
+
   it('does not blame the other side for a stall of this process', async () => {
     let answer: (() => void) | undefined;
     const { onSilent } = watched(

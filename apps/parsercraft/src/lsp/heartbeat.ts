@@ -41,6 +41,10 @@ export class Heartbeat implements Disposable {
       this.#waiting = false;
       this.#missed = 0;
     };
-    void ask().then(answered, answered);
+    try {
+      void ask().then(answered, answered);
+    } catch {
+      // Its connection is closed: there is nobody to answer, and the next beats are missed.
+    }
   }
 }
