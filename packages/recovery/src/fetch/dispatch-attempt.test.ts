@@ -54,6 +54,7 @@ function make(overrides: Partial<DispatchHandler> = {}) {
     {
       host: {
         relay,
+        name: 'orders',
         tell: (event) => event(handler, relay),
         begun: (context) => begun.push(context),
         data: (chunk) => handler.onResponseData?.(relay, chunk),
@@ -102,6 +103,34 @@ describe('an attempt', () => {
       ['raw', 'header'],
       ['raw', 'trailer'],
     ]);
+  });
+
+  it('does not fail with what another request was aborted with, in its queue or in its body', () => {
+    const reason = new Error('of another');
+    const aborted = make();
+    aborted.attempt.onRequestStart(aborted.connection, null);
+    aborted.attempt.drop(reason);
+    const lost =
+      "The connection of HTTP policy 'orders' ended when another request on it was aborted.";
+
+    const queued = make();
+    queued.attempt.onResponseError(queued.connection, reason);
+    expect(queued.settled).toEqual([lost]);
+
+    const streaming = make();
+    streaming.attempt.onRequestStart(streaming.connection, null);
+    streaming.attempt.onResponseStart(streaming.connection, 200, {});
+    streaming.attempt.adopt('response');
+    streaming.attempt.onResponseError(streaming.connection, reason);
+    expect(streaming.told.at(-1)).toEqual(['error', lost]);
+
+    const own = make();
+    own.attempt.onRequestStart(own.connection, null);
+    own.attempt.onResponseStart(own.connection, 200, {});
+    own.attempt.adopt('response');
+    own.relay.abort(reason);
+    own.attempt.onResponseError(own.connection, reason);
+    expect(own.told.at(-1)).toEqual(['error', 'of another']);
   });
 
   it('stays paused when the handler pauses', () => {

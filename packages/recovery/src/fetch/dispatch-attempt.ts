@@ -1,10 +1,14 @@
 import { safeText } from '@temper/core/policy';
 import type { DispatchController, DispatchHandler, DispatchHeaders } from './dispatch-types.ts';
+import { ConnectionLostError } from './errors.ts';
+import { isAbortReason, noteAbort } from './foreign-aborts.ts';
 import type { HttpAttempt } from './http-guard.ts';
 import type { RelayController } from './relay.ts';
 
 /** The exchange that an attempt is part of. */
 export interface AttemptHost {
+  /** Name of the policy. */
+  readonly name: string;
   readonly relay: RelayController;
   /** Calls the handler of the request. What it throws ends the request. */
   tell(event: (handler: DispatchHandler, relay: RelayController) => void): void;
@@ -115,6 +119,7 @@ export class DispatchAttempt implements DispatchHandler {
     this.#from = undefined;
     this.#controller = undefined;
     this.#held = [];
+    noteAbort(reason);
     controller?.abort(reason);
   }
 
@@ -170,9 +175,13 @@ export class DispatchAttempt implements DispatchHandler {
     this.#pass((host) => host.ended(trailers));
   }
 
-  onResponseError(_: DispatchController, error: Error): void {
-    if (this.#state === 'waiting') this.#listener?.reject(error);
-    else this.#pass((host) => host.broken(error));
+  onResponseError(controller: DispatchController, error: Error): void {
+    if (this.#listener === undefined) return;
+    const { host, reject } = this.#listener;
+    const isOwn = host.relay.reason === error || controller?.reason === error;
+    const failure = !isOwn && isAbortReason(error) ? new ConnectionLostError(host.name) : error;
+    if (this.#state === 'waiting') reject(failure);
+    else this.#pass((each) => each.broken(failure));
   }
 
   onResponseStarted(): void {

@@ -35,6 +35,7 @@ export interface DispatchedRequest {
 /** One request of undici, from its first attempt to the last byte of its response. */
 export class DispatchExchange implements AttemptHost {
   readonly relay: RelayController;
+  readonly name: string;
   readonly #given: DispatchedRequest;
   readonly #abort = new AbortController();
   readonly #startedAt: number;
@@ -48,6 +49,7 @@ export class DispatchExchange implements AttemptHost {
 
   constructor(given: DispatchedRequest) {
     this.#given = given;
+    this.name = given.options.name;
     this.#startedAt = given.options.clock.monotonic();
     this.relay = new RelayController((reason) => this.#abort.abort(reason));
   }

@@ -2,6 +2,8 @@ import type { CallOptions } from '@temper/core';
 import { resending } from '../telemetry.ts';
 import { noteUnreadable } from './attempts.ts';
 import { type BodyFace, BodyGuard } from './body-guard.ts';
+import { ConnectionLostError } from './errors.ts';
+import { isAbortReason, noteAbort } from './foreign-aborts.ts';
 import { hasWebBody, ResponseReader, withBody } from './guarded-response.ts';
 import type { GuardedRequest, HttpAttempt, HttpGuard } from './http-guard.ts';
 import type { ResolvedHttpOptions } from './options.ts';
@@ -86,6 +88,8 @@ export class FetchExchange {
       response = await resending(context.attempt - 1, () => send(to, own));
     } catch (error) {
       if (this.#body?.failed) noteUnreadable(error);
+      if (signal.aborted) noteAbort(signal.reason);
+      else if (isAbortReason(error)) throw new ConnectionLostError(this.#given.options.name);
       throw error;
     }
     arrived(route, response);

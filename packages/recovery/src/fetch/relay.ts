@@ -1,4 +1,5 @@
 import type { DispatchController } from './dispatch-types.ts';
+import { noteAbort } from './foreign-aborts.ts';
 
 /**
  * The controller that a request's handler keeps through all attempts. Its commands go to the attempt
@@ -49,6 +50,7 @@ export class RelayController implements DispatchController {
   abort(reason: Error): void {
     if (this.aborted) return;
     this.#reason = reason;
+    noteAbort(reason);
     if (this.#target === undefined) this.#onAbort(reason);
     else this.#target.abort(reason);
   }
