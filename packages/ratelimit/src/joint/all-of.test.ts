@@ -373,6 +373,24 @@ describe('calls that wait for several limits', () => {
     expect(busy.stats().inFlight).toBe(0);
     expect(rate.peek().remaining).toBe(3);
   });
+
+  it.each(['both', 'busy'] as const)(
+    'that are parts of calls that hold permits pass a call of higher cost that waits at %s',
+    async (which) => {
+      const busy = concurrency({ name: 'busy', clock, limit: 3 });
+      const other = concurrency({ name: 'other', clock, limit: 5 });
+      const both = allOf({ clock, limits: [{ limiter: busy }, { limiter: other }] });
+      const held = both.execute(async (parent) => {
+        await clock.sleep(10);
+        return both.execute(() => 'part', { parent });
+      });
+      const large = { both, busy }[which].execute(() => 'large', { cost: 3 });
+      await clock.advance(10);
+      expect(await Promise.race([held, clock.sleep(1_000), clock.advance(1_000)])).toBe('part');
+      expect(await large).toBe('large');
+      expect([busy.stats().inFlight, other.stats().inFlight]).toEqual([0, 0]);
+    },
+  );
 });
 
 describe('what several limits report', () => {

@@ -215,7 +215,8 @@ class AllOfPolicy extends PolicyBase implements AllOfLimiter {
         ends.push(permits?.beginWait(call, ask.costs[i]!));
       }
       const deadline = since + Math.min(longestMs, maxWaitMs);
-      const parts = await this.#queue.join(ask, shortage, deadline, call.abortable);
+      const isPart = ends.some((end) => end !== undefined);
+      const parts = await this.#queue.join(ask, shortage, deadline, call.abortable, isPart);
       this.#observer.ended(observed, 'delayed', clock.monotonic() - since);
       return parts;
     } catch (error) {

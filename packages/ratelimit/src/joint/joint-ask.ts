@@ -78,12 +78,18 @@ export class JointAsk {
     return { id: part.id, member, reason: 'limit', cost: part.cost, retryAfterMs };
   }
 
-  /** Takes from all limits, or from none. @returns the leases, or which limit lacks units for longest */
-  take(): JointParts | Shortage {
+  /**
+   * Takes from all limits, or from none.
+   *
+   * @param isPart - whether the call is a part of one that holds permits, for which others may wait: it
+   * passes calls that wait for permits
+   * @returns the leases, or which limit lacks units for longest
+   */
+  take(isPart = false): JointParts | Shortage {
     const members = this.members;
     let worst: Shortage | undefined;
     for (const [i, part] of this.#parts.entries()) {
-      const found = shortageOf(part, members[i]!);
+      const found = shortageOf(part, members[i]!, isPart);
       if (found !== undefined && (worst === undefined || rank(found) > rank(worst))) worst = found;
     }
     if (worst !== undefined) return worst;
@@ -146,13 +152,14 @@ function costOf(
   return own;
 }
 
-function shortageOf({ id, cost }: Part, member: Member): Shortage | undefined {
+function shortageOf({ id, cost }: Part, member: Member, isPart: boolean): Shortage | undefined {
   if (member.full) return { id, member, cost, reason: 'keys', retryAfterMs: undefined };
   if (cost > member.capacity + TOLERANCE) {
     return { id, member, cost, reason: 'cost', retryAfterMs: Number.POSITIVE_INFINITY };
   }
   const retryAfterMs = member.delay(cost);
-  if (retryAfterMs === 0 && member.queued === 0) return undefined;
+  const passes = member.queued === 0 || (isPart && member.permits !== undefined);
+  if (retryAfterMs === 0 && passes) return undefined;
   return { id, member, cost, reason: 'limit', retryAfterMs };
 }
 

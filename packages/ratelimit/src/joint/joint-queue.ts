@@ -10,6 +10,8 @@ interface Waiter {
   readonly ids: readonly string[];
   readonly watched: readonly Watchers[];
   readonly deadline: number;
+  /** Whether it is a part of a call that holds permits: others may wait for those, so it does not wait for others. */
+  readonly isPart: boolean;
   /** The limits that calls behind it may not use, the last one being what it waits for. */
   readonly claims: string[];
   readonly resolve: (parts: JointParts) => void;
@@ -68,6 +70,7 @@ export class JointQueue {
    * Waits until all limits have units.
    *
    * @param deadline - on the clock's monotonic scale; `Infinity` for none
+   * @param isPart - whether the call is a part of one that holds permits
    * @throws {JointRefusal} (as a rejection) when the queue is full, or the units would come after the deadline
    * @throws `signal.reason` (as a rejection) when the signal aborts
    */
@@ -76,6 +79,7 @@ export class JointQueue {
     shortage: Shortage,
     deadline: number,
     signal: AbortSignal | undefined,
+    isPart: boolean,
   ): Promise<JointParts> {
     if (signal?.aborted === true) throw signal.reason;
     const now = this.#clock.monotonic();
@@ -94,6 +98,7 @@ export class JointQueue {
         ids: ask.ids,
         watched: ask.members.map(({ watchers }) => watchers),
         deadline,
+        isPart,
         claims: [],
         resolve: (parts) => {
           stopListening(signal, onAbort);
@@ -147,8 +152,9 @@ export class JointQueue {
     const now = this.#clock.monotonic();
     const claimed = new Set<string>();
     let nextAt = Number.POSITIVE_INFINITY;
-    for (const waiter of [...this.#waiters]) {
-      const behind = waiter.ids.some((id) => claimed.has(id));
+    const partsFirst = [...this.#waiters].sort((a, b) => Number(b.isPart) - Number(a.isPart));
+    for (const waiter of partsFirst) {
+      const behind = !waiter.isPart && waiter.ids.some((id) => claimed.has(id));
       const answer = behind ? undefined : this.#try(waiter);
       if (answer === 'over') continue;
       if (waiter.deadline <= now) {
@@ -170,7 +176,7 @@ export class JointQueue {
   /** @returns what the call lacks; `over` when it has got everything, or has failed */
   #try(waiter: Waiter): Shortage | 'over' {
     try {
-      const answer = waiter.ask.take();
+      const answer = waiter.ask.take(waiter.isPart);
       if (!('leases' in answer)) {
         if (answer.reason !== 'cost') return answer;
         // The limit was lowered since.

@@ -128,6 +128,39 @@ describe.each(Object.entries(LIMITERS))('%s', (kind, build) => {
     expect(call.result).toBe('inner');
   });
 
+  it('serves a part before a call of higher cost, which waits for what the call of the part holds', async () => {
+    const { clock, limiter, inner } = setUp(3);
+    const call = follow(
+      limiter.execute(async (parent) => {
+        await clock.sleep(10);
+        return limiter.execute(inner, { parent });
+      }),
+    );
+    const others = [3, 1].map((cost) => follow(limiter.execute(() => cost, { cost })));
+    await clock.advance(10);
+    expect([call, ...others].map(({ result }) => result)).toEqual(['inner', 3, 1]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('serves each part as soon as there is room for it, also one behind a part of higher cost', async () => {
+    const { clock, limiter } = setUp(4);
+    const nested = (startMs: number, cost: number, runsMs: number) =>
+      follow(
+        limiter.execute(async (parent) => {
+          await clock.sleep(startMs);
+          return limiter.execute(() => clock.sleep(runsMs).then(() => cost), { parent, cost });
+        }),
+      );
+    // One unit is free when the first part asks for two, and the second one for it.
+    const outside = limiter.execute(() => clock.sleep(100));
+    const calls = [nested(10, 2, 10), nested(20, 1, 10)];
+    await clock.advance(30);
+    expect(calls.map(({ result }) => result)).toEqual(['pending', 1]);
+    await clock.advance(100);
+    await outside;
+    expect(calls.map(({ result }) => result)).toEqual([2, 1]);
+  });
+
   it('has work that a call only begins, without its context, wait for its turn', async () => {
     const { limiter } = setUp(1);
     let later: Promise<unknown> | undefined;
@@ -163,14 +196,18 @@ it('a limit refuses a part through other policies, attempts and timeouts', async
 
 describe('calls that hold permits of one limit and wait for those of another', () => {
   /** A call of the first limit, whose operation calls the next one after a while, and so on. */
-  const chain = (clock: ManualClock, limits: readonly Executor[], cost = 1): Promise<unknown> => {
+  const chain = (
+    clock: ManualClock,
+    limits: readonly Executor[],
+    costs: readonly number[] = [],
+  ): Promise<unknown> => {
     const from = async (depth: number, parent?: CallContext): Promise<unknown> =>
       limits[depth]?.execute(
         async (call) => {
           await clock.sleep(10);
           return depth === limits.length - 1 ? 'innermost' : from(depth + 1, call);
         },
-        { cost, ...(parent === undefined ? {} : { parent }) },
+        { cost: costs[depth] ?? 1, ...(parent === undefined ? {} : { parent }) },
       );
     return from(0);
   };
@@ -216,12 +253,13 @@ describe('calls that hold permits of one limit and wait for those of another', (
     expect(calls.map(({ result }) => result)).toEqual(['innermost', 'innermost']);
   });
 
-  it('all end, whatever they call; and none is refused where all take limits in one order', async () => {
-    for (let seed = 1; seed <= 60; seed++) {
+  it('all end, whatever they call and cost; and none is refused where all take limits in one order', async () => {
+    for (let seed = 1; seed <= 200; seed++) {
       const random = seededRandom(seed);
       const upTo = (most: number): number => Math.floor(random() * most);
       const clock = new ManualClock();
-      const limits = Array.from({ length: 4 }, () => concurrency({ clock, limit: 1 + upTo(3) }));
+      const most = Array.from({ length: 4 }, () => 1 + upTo(5));
+      const limits = most.map((limit) => concurrency({ clock, limit }));
       const ordered = seed % 2 === 0;
       const calls = Array.from({ length: 12 }, () => {
         let path = Array.from({ length: 1 + upTo(4) }, () => upTo(limits.length));
@@ -230,6 +268,7 @@ describe('calls that hold permits of one limit and wait for those of another', (
           chain(
             clock,
             path.map((i) => limits[i] as Executor),
+            path.map((i) => 1 + upTo(most[i] as number)),
           ),
         );
       });

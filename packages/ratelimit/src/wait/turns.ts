@@ -138,7 +138,7 @@ export class Turns {
       const endWait = this.#gate.beginWait?.(call, cost);
       try {
         const caller = queue?.orderedBy === 'priority' ? priority : key;
-        await this.#queue.join(cost, deadline, call.abortable, caller);
+        await this.#queue.join(cost, deadline, call.abortable, caller, endWait !== undefined);
       } finally {
         endWait?.();
         this.#watchers?.tell();

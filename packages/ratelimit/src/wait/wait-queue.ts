@@ -62,6 +62,8 @@ export interface Waiter extends Linked<Waiter> {
   readonly reject: (reason: unknown) => void;
   readonly signal: AbortSignal | undefined;
   onAbort: (() => void) | undefined;
+  /** Whether it is a part of a call that holds units. */
+  readonly isPart: boolean;
 }
 
 /**
@@ -73,6 +75,11 @@ export class WaitQueue implements Queued {
   readonly #gate: Gate;
   readonly #max: number;
   readonly #line: Line<Waiter>;
+  /**
+   * Parts of calls that hold units. Others may wait for those units, so a part does not wait for a turn: it is
+   * served before the line, as soon as there is room for it.
+   */
+  readonly #parts = new ArrivalLine<Waiter>();
   readonly #inOrder: boolean;
   #cost = 0;
   #deviations = 0;
@@ -93,7 +100,7 @@ export class WaitQueue implements Queued {
   }
 
   get size(): number {
-    return this.#line.size;
+    return this.#line.size + this.#parts.size;
   }
 
   get cost(): number {
@@ -105,13 +112,19 @@ export class WaitQueue implements Queued {
   }
 
   *costs(): Generator<number> {
-    for (const { cost } of this.#line) yield cost;
+    for (const { cost } of this.#waiters()) yield cost;
+  }
+
+  *#waiters(): Generator<Waiter> {
+    yield* this.#parts;
+    yield* this.#line;
   }
 
   /**
    * Waits for a turn of `cost`.
    *
    * @param deadline - on the clock's monotonic scale; `Infinity` for none
+   * @param isPart - whether the call is a part of one that holds units, here or elsewhere
    * @throws {RateLimitExceededError} (as a rejection, at once) when the queue is full or the turn would
    * come after the deadline
    * @throws `signal.reason` (as a rejection) when the signal aborts
@@ -121,18 +134,19 @@ export class WaitQueue implements Queued {
     deadline: number,
     signal: AbortSignal | undefined,
     caller = '',
+    isPart = false,
   ): Promise<void> {
     // A timer may be late; calls whose turn has come go before this one.
-    if (this.#line.size > 0) this.#serve();
+    if (this.size > 0) this.#serve();
     const now = this.#clock.monotonic();
     if (signal?.aborted === true) throw signal.reason;
-    if (this.#line.size >= this.#max && !this.#displace(cost, caller)) {
+    if (this.size >= this.#max && !this.#displace(cost, caller)) {
       throw refusal(this.#gate, 'queue-full', cost);
     }
     if (deadline <= now) throw refusal(this.#gate, 'deadline', cost);
     const readyAt = this.#readyAt(cost, deadline, now);
     if (readyAt > deadline) throw refusal(this.#gate, 'deadline', cost, readyAt - now);
-    const turn = this.#append(cost, deadline, readyAt, signal, caller);
+    const turn = this.#append({ cost, deadline, readyAt, signal, caller, isPart });
     this.#serve();
     await turn;
   }
@@ -154,7 +168,7 @@ export class WaitQueue implements Queued {
 
   /** Units have come back, or the limit has changed: serves the calls whose turn has come. */
   wake(): void {
-    if (this.#line.size > 0) this.#serve();
+    if (this.size > 0) this.#serve();
   }
 
   /** As {@link wake}, when the limit changes in a way that no forecast includes. */
@@ -164,22 +178,15 @@ export class WaitQueue implements Queued {
   }
 
   #append(
-    cost: number,
-    deadline: number,
-    readyAt: number,
-    signal: AbortSignal | undefined,
-    caller: string,
+    given: Pick<Waiter, 'cost' | 'deadline' | 'readyAt' | 'signal' | 'caller' | 'isPart'>,
   ): Promise<void> {
+    const { cost, deadline, signal } = given;
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
-        cost,
-        deadline,
-        readyAt,
+        ...given,
         resolve,
         reject,
-        signal,
         onAbort: undefined,
-        caller,
         previous: undefined,
         next: undefined,
       };
@@ -190,7 +197,7 @@ export class WaitQueue implements Queued {
         };
         listenForAbort(signal, waiter.onAbort);
       }
-      this.#line.push(waiter);
+      this.#lineOf(waiter).push(waiter);
       this.#cost += cost;
       this.#earliestDeadline = Math.min(this.#earliestDeadline, deadline);
     });
@@ -198,41 +205,48 @@ export class WaitQueue implements Queued {
 
   #serve(): void {
     const now = this.#clock.monotonic();
-    let wait = this.#serveHead(now);
+    let wait = this.#serveAll(now);
     if (now >= this.#earliestDeadline) {
-      const { head } = this.#line;
+      const { size } = this;
       this.#expire(now);
-      if (this.#line.head !== head) wait = this.#serveHead(now);
+      if (this.size !== size) wait = this.#serveAll(now);
     }
     this.#arm(now, wait);
   }
 
-  /** @returns the milliseconds until the head's turn may come */
-  #serveHead(now: number): number {
+  /** @returns the milliseconds until the next turn may come */
+  #serveAll(now: number): number {
+    if (this.#parts.size > 0) for (const part of this.#parts) this.#answer(part, now);
+    if (this.#parts.size > 0) return Number.POSITIVE_INFINITY;
     for (let { head } = this.#line; head !== undefined; { head } = this.#line) {
-      if (head.deadline < now) {
-        this.#withdraw(head, refusal(this.#gate, 'deadline', head.cost));
-        continue;
-      }
-      if (!this.#gate.tryTake(head.cost, now)) {
-        // The limit may have been lowered since the call joined.
-        if (head.cost > this.#gate.capacity + TOLERANCE) {
-          this.#withdraw(head, refusal(this.#gate, 'cost', head.cost, Number.POSITIVE_INFINITY));
-          continue;
-        }
-        return this.#gate.delay(head.cost) ?? Number.POSITIVE_INFINITY;
-      }
-      if (now > head.readyAt) this.#deviations++;
-      this.#line.served(head);
-      this.#removed(head);
-      head.resolve();
+      if (!this.#answer(head, now)) return this.#gate.delay(head.cost) ?? Number.POSITIVE_INFINITY;
     }
     return Number.POSITIVE_INFINITY;
   }
 
+  /** Serves or refuses a call. @returns whether it waits no longer */
+  #answer(waiter: Waiter, now: number): boolean {
+    if (waiter.deadline < now) {
+      this.#withdraw(waiter, refusal(this.#gate, 'deadline', waiter.cost));
+    } else if (this.#gate.tryTake(waiter.cost, now)) {
+      if (now > waiter.readyAt) this.#deviations++;
+      this.#lineOf(waiter).served(waiter);
+      this.#removed(waiter);
+      waiter.resolve();
+    } else if (waiter.cost > this.#gate.capacity + TOLERANCE) {
+      // The limit may have been lowered since the call joined.
+      this.#withdraw(waiter, refusal(this.#gate, 'cost', waiter.cost, Number.POSITIVE_INFINITY));
+    } else return false;
+    return true;
+  }
+
+  #lineOf({ isPart }: Waiter): Line<Waiter> {
+    return isPart ? this.#parts : this.#line;
+  }
+
   #expire(now: number): void {
     this.#earliestDeadline = Number.POSITIVE_INFINITY;
-    for (const waiter of this.#line) {
+    for (const waiter of this.#waiters()) {
       if (waiter.deadline <= now) {
         this.#withdraw(waiter, refusal(this.#gate, 'deadline', waiter.cost));
       } else {
@@ -243,23 +257,21 @@ export class WaitQueue implements Queued {
 
   #withdraw(waiter: Waiter, reason: unknown): void {
     this.#deviations++;
-    this.#line.remove(waiter);
+    this.#lineOf(waiter).remove(waiter);
     this.#removed(waiter);
     waiter.reject(reason);
   }
 
   #removed(waiter: Waiter): void {
     // Fractions leave rounding behind; an empty queue starts from 0.
-    this.#cost = this.#line.size === 0 ? 0 : this.#cost - waiter.cost;
+    this.#cost = this.size === 0 ? 0 : this.#cost - waiter.cost;
     if (waiter.onAbort !== undefined) stopListening(waiter.signal, waiter.onAbort);
-    if (this.#line.size === 0) this.#earliestDeadline = Number.POSITIVE_INFINITY;
+    if (this.size === 0) this.#earliestDeadline = Number.POSITIVE_INFINITY;
   }
 
   #arm(now: number, wait: number): void {
     const at =
-      this.#line.size === 0
-        ? Number.POSITIVE_INFINITY
-        : Math.min(now + wait, this.#earliestDeadline);
+      this.size === 0 ? Number.POSITIVE_INFINITY : Math.min(now + wait, this.#earliestDeadline);
     // A timer that fires too early finds nothing to do and is set again: cheaper than moving it.
     const epoch = timerEpoch(this.#clock);
     const alive = this.#timer !== undefined && epoch !== undefined && epoch === this.#epoch;
