@@ -1,9 +1,11 @@
-import type { OperationEvent } from '@temper/parsercraft-handlers';
+import type { OperationEvent, OperationName } from '@temper/parsercraft-handlers';
 import { concurrency } from '@temper/ratelimit';
 import { describe, expect, it } from 'vitest';
 import { OperationMeter } from './operation-meter.ts';
 
-const event = (over: Partial<OperationEvent> = {}): OperationEvent => ({
+const event = (
+  over: Partial<OperationEvent<OperationName>> = {},
+): OperationEvent<OperationName> => ({
   operation: 'fetch_package',
   resource: 'std.math',
   status: 'success',

@@ -31,7 +31,10 @@ const observed = async (monitor: HealthMonitor) => {
 /** Interval of the samples, in milliseconds. */
 const RESOLUTION_MS = 10;
 
-/** A sampler of the test's own: whatever else delays the event loop, it delays both. */
+/**
+ * A sampler of the test's own: whatever else delays the event loop, it delays both. Their samples are due at
+ * different times, so that one of them may see up to an interval more of a delay.
+ */
 class Control {
   readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
@@ -70,7 +73,7 @@ describe('event-loop delay', () => {
       await sleep(30);
       const { value, status } = await observed(monitor);
       expect(value).toBeGreaterThanOrEqual(shownAfter(stalledMs));
-      expect(value).toBeLessThanOrEqual(control.max());
+      expect(value).toBeLessThanOrEqual(control.max() + RESOLUTION_MS);
       expect(status).toBe(judged(value));
     }
   });
@@ -100,7 +103,7 @@ describe('event-loop delay', () => {
     expect((await observed(monitor)).value).toBeGreaterThanOrEqual(shownAfter(stalledMs));
     await sleep(50);
     // What has delayed the loop since is the machine, and the control has seen it too.
-    expect((await observed(monitor)).value).toBeLessThanOrEqual(control.max());
+    expect((await observed(monitor)).value).toBeLessThanOrEqual(control.max() + RESOLUTION_MS);
   });
 
   it('is in readiness by default and supports percentiles', async () => {
