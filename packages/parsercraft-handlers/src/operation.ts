@@ -201,12 +201,17 @@ export type OperationOf<F extends Run> = { readonly run: F } & Omit<
   'run'
 >;
 
+/** As `NoInfer`, which TypeScript has from 5.4 on. */
+type NotInferred<T> = [T][T extends unknown ? 0 : never];
+
 /**
  * Returns a definition unchanged, and holds the types of `degrade`, `remember`, `isFailure` and the like
  * to those of `run`.
  */
 export function operation<F extends Run>(
   definition: OperationOf<F>,
-): NoInfer<OperationDefinition<ArgumentsOf<{ readonly run: F }>, ResultOf<{ readonly run: F }>>> {
+): NotInferred<
+  OperationDefinition<ArgumentsOf<{ readonly run: F }>, ResultOf<{ readonly run: F }>>
+> {
   return definition as never;
 }

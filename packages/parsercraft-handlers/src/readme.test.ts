@@ -65,7 +65,7 @@ describe('the toolchain of the example', () => {
       history: [{ operation: 'publish', strategy: 'retry+circuit_break', outcome: 'success' }],
       byCategory: { unknown: 0 },
       breakers: { lint: { state: 'closed' }, publish: { state: 'closed' } },
-      limiters: { lint: { availableTokens: expect.closeTo(99, 0) } },
+      limiters: { lint: { maxTokens: 100, allowed: 1 } },
       audit: [
         { action: 'lint' },
         { action: 'format', actor: { id: 'ada' } },

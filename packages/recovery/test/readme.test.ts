@@ -288,6 +288,7 @@ describe('the README', () => {
       new plan.DegradedResultError('p', 1, 2),
       new plan.PlanDocumentError([]),
       new plan.UnregisteredOperationError('p', [], []),
+      new http.ConnectionLostError('p'),
       new http.TooManyInFlightError('p', 1),
     ];
     for (const { name, code } of created) {
