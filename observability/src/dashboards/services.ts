@@ -2,6 +2,21 @@ import { type DashboardDefinition, levelBy, OUTCOME, POLICY, quantileBy, rateBy 
 
 const BY_POLICY_AND_OUTCOME = '{{temper_policy_name}} {{temper_outcome}}';
 
+/** How many instances are in which mode of a forecast, and how far off it is. */
+const modeAndError = (of: 'scaling' | 'limit') => {
+  const mode = `temper.forecast.${of}.mode` as const;
+  return [
+    {
+      expr: levelBy('sum', mode, [POLICY, mode]),
+      legend: `{{temper_policy_name}} {{temper_forecast_${of}_mode}}`,
+    },
+    {
+      expr: levelBy('max', `temper.forecast.${of}.error`, [POLICY]),
+      legend: 'error {{temper_policy_name}}',
+    },
+  ];
+};
+
 export const RECOVERY: DashboardDefinition = {
   uid: 'temper-recovery',
   title: 'Temper: recovery',
@@ -263,19 +278,7 @@ export const RECOVERY: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'short',
           needs: 'scaling',
-          queries: [
-            {
-              expr: levelBy('sum', 'temper.forecast.scaling.mode', [
-                POLICY,
-                'temper.forecast.scaling.mode',
-              ]),
-              legend: '{{temper_policy_name}} {{temper_forecast_scaling_mode}}',
-            },
-            {
-              expr: levelBy('max', 'temper.forecast.scaling.error', [POLICY]),
-              legend: 'error {{temper_policy_name}}',
-            },
-          ],
+          queries: modeAndError('scaling'),
         },
         {
           title: 'Limits by forecast',
@@ -296,19 +299,7 @@ export const RECOVERY: DashboardDefinition = {
           kind: 'timeseries',
           unit: 'short',
           needs: 'predictive-limit',
-          queries: [
-            {
-              expr: levelBy('sum', 'temper.forecast.limit.mode', [
-                POLICY,
-                'temper.forecast.limit.mode',
-              ]),
-              legend: '{{temper_policy_name}} {{temper_forecast_limit_mode}}',
-            },
-            {
-              expr: levelBy('max', 'temper.forecast.limit.error', [POLICY]),
-              legend: 'error {{temper_policy_name}}',
-            },
-          ],
+          queries: modeAndError('limit'),
         },
         {
           title: 'Reloads',

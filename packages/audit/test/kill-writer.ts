@@ -144,7 +144,7 @@ export async function killRepeatedly(
   return report;
 }
 
-/** Runs a writer once, beside a stranger, and kills it after so many answers. */
+/** Runs a writer once, beside a stranger, and kills it after a number of answers. */
 export async function runBeside(
   options: WriterOptions,
   answers: number,

@@ -10,7 +10,7 @@ const BURST = 30;
 
 /** What stands before the server. */
 interface Gate {
-  /** Before the measured week: so many calls of search are made. */
+  /** Calls of search that are made before the measured week. */
   learn(calls: number): void;
   admit(search: boolean): Admitted | undefined;
   /** Calls of search per minute. */

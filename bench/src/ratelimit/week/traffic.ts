@@ -20,7 +20,7 @@ export interface Hours {
 export interface Week {
   /** The runaway client makes twelve calls per second in these hours. */
   readonly runaway?: readonly Hours[];
-  /** The users are so many times as many in these hours. */
+  /** Factor of the number of users in these hours. */
   readonly crowd?: Hours & { readonly factor: number };
   /** Factor from one day to the next. */
   readonly growth?: number;

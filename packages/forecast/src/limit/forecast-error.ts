@@ -5,7 +5,7 @@ const BACK = 2 / 3;
 const DAY_MS = 86_400_000;
 /** Half of what is known of the spread is forgotten after this time, in milliseconds. */
 const SPREAD_HALF_LIFE_MS = 14 * DAY_MS;
-/** An error counts as at most so many standard deviations. */
+/** Most that an error counts for, in standard deviations. */
 const CUT = 2.5;
 
 /** What a {@link ForecastError} knows. Plain data. */

@@ -46,7 +46,7 @@ function isAccuracy(value: unknown): value is AccuracyState {
   return isRecord(value) && fields.every((field) => isCount(value[field]));
 }
 
-/** Whether it is a season of so many slots. */
+/** Whether it is a season with this number of slots. */
 export function isLearned(value: unknown, slots: number): value is HoltWintersState {
   if (!isRecord(value) || typeof value['ready'] !== 'boolean') return false;
   const { level, trend, season, ready } = value;

@@ -14,7 +14,7 @@ const JOINABLE: unique symbol = Symbol.for('temper.ratelimit.joinable.1');
 
 /** What permits can do that units cannot. */
 interface MemberPermits {
-  /** Whether so many could be taken now. */
+  /** Whether permits for this cost could be taken now. */
   fits(cost: number): boolean;
   /** As of `Gate`. */
   beginWait(call: Call, cost: number): (() => void) | undefined;
