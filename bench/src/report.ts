@@ -1,8 +1,11 @@
 import type { Aim, RowSummary, Summary } from './summary.ts';
+import { isOurs, losses, withoutAim, wrongFloors } from './verdicts.ts';
 
 /** Where and how it was measured. */
 export interface Setting {
   readonly date: string;
+  /** What was measured: a commit, and whether the sources differed from it. */
+  readonly commit: string;
   readonly node: string;
   readonly machine: string;
   readonly load: string;
@@ -13,18 +16,6 @@ export interface Setting {
   readonly failures: readonly string[];
 }
 
-const ours = (name: string): boolean => name.startsWith('temper');
-/** Libraries that people would use in our place; other rows show what is possible. */
-const PEERS = [
-  'async-retry',
-  'cockatiel',
-  'Effect',
-  'exponential-backoff',
-  'limiter',
-  'opossum',
-  'p-retry',
-  'rate-limiter-flexible',
-];
 const digits = (value: number): string =>
   value >= 100
     ? Math.round(value).toLocaleString('en').replaceAll(',', ' ')
@@ -43,8 +34,10 @@ function table(header: readonly string[], rows: readonly (readonly string[])[]):
 export function report(summary: Summary, setting: Setting): string {
   return [
     '# What it costs',
-    `Measured ${setting.date} on ${setting.machine}, Node ${setting.node}, load average ${setting.load} at the start. Rows of one group took turns in batches of ${setting.batchMs} ms, ${setting.turns} batches each, in ${setting.processes} ${setting.processes === 1 ? 'process' : 'processes'} per suite. A ratio is taken within one process; shown is the median over the processes, with the least and the most. Nanoseconds and bytes are for orientation.`,
-    ...failures(setting.failures),
+    `Measured ${setting.date} at commit ${setting.commit} on ${setting.machine}, Node ${setting.node}, load average ${setting.load} at the start. Rows of one group took turns in batches of ${setting.batchMs} ms, ${setting.turns} batches each, in ${setting.processes} ${setting.processes === 1 ? 'process' : 'processes'} per suite. A ratio is taken within one process; shown is the median over the processes, with the least and the most. Nanoseconds and bytes are for orientation.`,
+    ...failures([...setting.failures, ...floors(summary)]),
+    '## Losses',
+    lost(summary),
     '## Aims',
     aims(summary),
     ...groups(summary),
@@ -57,6 +50,30 @@ function failures(failed: readonly string[]): string[] {
   return failed.length === 0
     ? []
     : ['## What went wrong', failed.map((one) => `- ${one}`).join('\n')];
+}
+
+/** Floors that are no floors. */
+function floors(summary: Summary): string[] {
+  return wrongFloors(summary).map(
+    (row) => `floor is not the fastest: ${row.group}: ${row.name} has ${ratio(row.ratio)}`,
+  );
+}
+
+/** Where a peer is better than Temper. */
+function lost(summary: Summary): string {
+  const all = losses(summary);
+  if (all.length === 0) return 'No row or figure of Temper is beaten by a peer of its group.';
+  const cell = (value: number, unit: string | undefined): string =>
+    unit === undefined ? ratio(value) : `${digits(value)} ${unit}`;
+  return table(
+    ['what', 'Temper', 'peers that are better', 'times the best'],
+    all.map(({ what, own, unit, peers, times }) => [
+      what,
+      cell(own, unit),
+      peers.map(({ name, value }) => `${name} ${cell(value, unit)}`).join(', '),
+      ratio(times),
+    ]),
+  );
 }
 
 interface Judged {
@@ -77,8 +94,8 @@ function judged({ rows, figures, overheads }: Summary): Judged[] {
     ...figures.map(({ group, name, unit, aim }) => ({
       what: `${group}: ${name}`,
       aim,
-      show: digits,
-      by: ` ${unit}`,
+      show: aim?.against === unit ? digits : ratio,
+      by: aim?.against === unit ? ` ${unit}` : ` × ${aim?.against}`,
     })),
     ...overheads.map(({ title, aim }) => ({ what: title, aim, show: digits, by: ' ns' })),
   ];
@@ -88,22 +105,21 @@ function judged({ rows, figures, overheads }: Summary): Judged[] {
 function aims(summary: Summary): string {
   const all = judged(summary);
   const missed = all.filter(({ aim }) => !aim.met);
-  const slower = beaten(summary.rows);
-  const verdicts = [
+  const verdict =
     missed.length === 0
       ? `${all.length === 0 ? 'No aim was measured' : `All ${all.length} aims are met`}.`
-      : `${all.length - missed.length} of ${all.length} aims are met. Missed: ${missed.map(({ what, aim, show, by }) => `${what} (${show(aim.measured)}, aim ${show(aim.most)}${by})`).join('; ')}.`,
-    ...slower.map((one) => `Slower than a peer: ${one}.`),
-  ];
-  const rows = all.map(({ what, aim, show, by }) => [
+      : `${all.length - missed.length} of ${all.length} aims are met.`;
+  const missedFirst = all.toSorted((a, b) => Number(a.aim.met) - Number(b.aim.met));
+  const rows = missedFirst.map(({ what, aim, show, by }) => [
     what,
     `≤ ${show(aim.most)}${by}`,
     show(aim.measured),
     aim.met ? 'met' : '**missed**',
   ]);
   return [
-    verdicts.join('\n\n'),
+    verdict,
     table(['what', 'aim', 'measured', ''], rows),
+    ...aimless(summary),
     ...bounds(summary.rows),
   ].join('\n\n');
 }
@@ -122,21 +138,10 @@ function bounds(rows: readonly RowSummary[]): string[] {
   ];
 }
 
-/** Our plain rows that a peer beats. */
-function beaten(rows: readonly RowSummary[]): string[] {
-  return rows
-    .filter(({ name }) => name === 'temper')
-    .flatMap((row) => {
-      const peers = rows.filter(
-        (other) =>
-          other.group === row.group &&
-          other.suite === row.suite &&
-          PEERS.some((peer) => other.name.startsWith(peer)),
-      );
-      return peers
-        .filter((peer) => peer.ratio < row.ratio)
-        .map((peer) => `${row.group}: ${ratio(row.ratio)}, ${peer.name} ${ratio(peer.ratio)}`);
-    });
+/** Rows of Temper that nothing is expected of. */
+function aimless(summary: Summary): string[] {
+  const all = withoutAim(summary);
+  return all.length === 0 ? [] : [`Without an aim: ${all.join('; ')}.`];
 }
 
 function groups({ rows }: Summary): string[] {
@@ -146,7 +151,7 @@ function groups({ rows }: Summary): string[] {
     const lines = group
       .toSorted((a, b) => Number(b.floor) - Number(a.floor))
       .map(({ name, ratio: middle, least, most, ns, bytes }) => [
-        ours(name) ? `**${name}**` : name,
+        isOurs(name) ? `**${name}**` : name,
         ratio(middle),
         `${ratio(least)} to ${ratio(most)}`,
         digits(ns),

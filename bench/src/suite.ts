@@ -16,6 +16,7 @@ export interface RowResult {
   readonly group: string;
   readonly name: string;
   readonly floor: boolean;
+  readonly isUnit?: boolean | undefined;
   readonly aim?: number | undefined;
   readonly against?: string | undefined;
   /** Median over the batches, in nanoseconds per operation. */
@@ -32,6 +33,7 @@ export interface FigureResult {
   readonly name: string;
   readonly unit: string;
   readonly aim?: number | undefined;
+  readonly against?: string | undefined;
   readonly value: number;
 }
 
@@ -81,8 +83,8 @@ export async function runSuite(
   }
   const figures: FigureResult[] = [];
   const wanted = has<Measure>('measure').filter(({ long }) => !(turns.short && long));
-  for (const { group, name, unit, aim, measure } of wanted) {
-    figures.push({ group, name, unit, aim, value: await measure() });
+  for (const { group, name, unit, aim, against, measure } of wanted) {
+    figures.push({ group, name, unit, aim, against, value: await measure() });
   }
   return { suite, rows, figures, overheads: has<Overhead>('over') };
 }
@@ -94,10 +96,11 @@ async function runGroup(group: readonly Bench[], turns: Turns): Promise<RowResul
   const results: RowResult[] = [];
   const runs = new Map<string, Pick<Timed, 'row' | 'run'>>();
   for (const { row, run, samples } of await interleave(group, turns)) {
-    const { name, aim, against } = row;
+    const { name, isUnit, aim, against } = row;
     const ns = median(samples);
     const bytes = await bytesPerOperation(row, run, ns);
-    results.push({ group: row.group, name, floor: row === floor, aim, against, ns, bytes });
+    const isFloor = row === floor;
+    results.push({ group: row.group, name, floor: isFloor, isUnit, aim, against, ns, bytes });
     runs.set(name, { row, run });
   }
   const profiled = turns.short ? results : await withProfiles(results, runs);

@@ -51,6 +51,30 @@ describe('summarize', () => {
     expect(rows[2]?.aim).toEqual({ against: 'opossum', most: 1 / 3, measured: 0.25, met: true });
   });
 
+  it('compares the aim of a figure with its unit or with another figure', () => {
+    const figure = (name: string, value: number, more: object = {}) => ({
+      group: 'memory',
+      name,
+      unit: 'bytes',
+      value,
+      ...more,
+    });
+    const { figures } = summarize([
+      suite('memory', [], {
+        figures: [
+          figure('temper', 300, { aim: 1, against: 'cockatiel' }),
+          figure('temper, idle', 200, { aim: 250 }),
+          figure('cockatiel', 200),
+        ],
+      }),
+    ]);
+    expect(figures.map(({ aim }) => aim)).toEqual([
+      { against: 'cockatiel', most: 1, measured: 1.5, met: false },
+      { against: 'bytes', most: 250, measured: 200, met: true },
+      undefined,
+    ]);
+  });
+
   it('computes the overhead of a row over a row of another process', () => {
     const { overheads } = summarize([
       suite('bare', [row('floor', 100), row('temper', 120)]),
@@ -73,6 +97,7 @@ describe('summarize', () => {
 describe('report', () => {
   const setting = {
     date: '2026-11-24',
+    commit: 'abc1234',
     node: 'v24',
     machine: 'two cores',
     load: '0.1',
@@ -103,14 +128,37 @@ describe('report', () => {
       ]),
       { ...setting, failures: ['`audit/append`: the process ended with 1'] },
     );
-    expect(page).toContain('1 of 2 aims are met. Missed: work: temper (1.40, aim 1.30 × floor).');
+    expect(page).toContain('at commit abc1234 on two cores');
+    expect(page).toContain('1 of 2 aims are met.');
     expect(page).toContain('- work: **temper**: 61 % execute, call.js.');
-    expect(page).toContain('Slower than a peer: work: 1.40, cockatiel 1.30.');
+    expect(page).toContain('| work: temper | 1.40 | cockatiel 1.30 | 1.08 |');
     expect(page).not.toContain('a wish 0');
+    expect(page).toContain('- floor is not the fastest: work: a wish has 0.010');
     expect(page).toContain('- `audit/append`: the process ended with 1');
     expect(page).toContain('| work: temper | ≤ 1.30 × floor | 1.40 | **missed** |');
     expect(page).toContain('| idle: bytes | ≤ 1 024 bytes | 300 | met |');
     expect(page).toContain('| **temper** | 1.40 | 1.40 to 1.40 | 140 |  |');
+    const order = [
+      '## What went wrong',
+      '## Losses',
+      '## Aims',
+      '**missed**',
+      '| met |',
+      '## work',
+    ];
+    expect(order.map((part) => page.indexOf(part))).toEqual(
+      order.map((part) => page.indexOf(part)).toSorted((a, b) => a - b),
+    );
+  });
+
+  it('says so when no peer is better and no floor is wrong', () => {
+    const page = report(
+      summarize([suite('retry', [row('floor', 100), row('temper', 110), row('cockatiel', 130)])]),
+      setting,
+    );
+    expect(page).toContain('No row or figure of Temper is beaten by a peer of its group.');
+    expect(page).not.toContain('What went wrong');
+    expect(page).toContain('Without an aim: work: temper.');
   });
 });
 

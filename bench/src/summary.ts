@@ -9,6 +9,8 @@ export interface RowSummary {
   readonly group: string;
   readonly name: string;
   readonly floor: boolean;
+  /** Whether its floor does other work, so that it may be faster. */
+  readonly isUnit: boolean;
   /** Median of the ratios to the floor, each taken within one process. */
   readonly ratio: number;
   readonly least: number;
@@ -29,7 +31,7 @@ export interface Aim {
 }
 
 /** One figure over all processes. */
-export interface FigureSummary extends Omit<FigureResult, 'aim'> {
+export interface FigureSummary extends Omit<FigureResult, 'aim' | 'against'> {
   readonly suite: string;
   readonly aim: Aim | undefined;
 }
@@ -73,6 +75,7 @@ function summarizeRows(taken: readonly Taken[]): RowSummary[] {
       return {
         suite,
         row,
+        isUnit: floor.isUnit === true,
         against: against.name,
         ratio: row.ns / floor.ns,
         of: row.ns / against.ns,
@@ -82,7 +85,7 @@ function summarizeRows(taken: readonly Taken[]): RowSummary[] {
   const byRow = Map.groupBy(found, ({ suite, row }) => `${suite}|${row.group}|${row.name}`);
   return [...byRow.values()].map((all) => {
     const [first] = all as [(typeof all)[0]];
-    const { suite, row, against } = first;
+    const { suite, row, isUnit, against } = first;
     const ratios = all.map((one) => one.ratio);
     const bytes = all.map((one) => one.row.bytes).filter((one) => one !== undefined);
     return {
@@ -90,6 +93,7 @@ function summarizeRows(taken: readonly Taken[]): RowSummary[] {
       group: row.group,
       name: row.name,
       floor: row.floor,
+      isUnit,
       ratio: median(ratios),
       least: Math.min(...ratios),
       most: Math.max(...ratios),
@@ -103,7 +107,11 @@ function summarizeRows(taken: readonly Taken[]): RowSummary[] {
 
 function summarizeFigures(taken: readonly Taken[]): FigureSummary[] {
   const found = taken.flatMap(({ suite, process }) =>
-    process.figures.map((figure) => ({ suite, figure })),
+    process.figures.map((figure) => {
+      const { group, against } = figure;
+      const other = process.figures.find((one) => one.group === group && one.name === against);
+      return { suite, figure, of: figure.value / (other?.value ?? 1) };
+    }),
   );
   const byFigure = Map.groupBy(
     found,
@@ -112,8 +120,15 @@ function summarizeFigures(taken: readonly Taken[]): FigureSummary[] {
   return [...byFigure.values()].map((all) => {
     const [first] = all as [(typeof all)[0]];
     const value = median(all.map((one) => one.figure.value));
-    const { aim, unit } = first.figure;
-    return { ...first.figure, suite: first.suite, value, aim: aimOf(unit, aim, value) };
+    const { aim, against, unit, ...figure } = first.figure;
+    const measured = median(all.map((one) => one.of));
+    return {
+      ...figure,
+      unit,
+      suite: first.suite,
+      value,
+      aim: aimOf(against ?? unit, aim, measured),
+    };
   });
 }
 

@@ -24,6 +24,7 @@ export const floorRow = (group: string): Bench => ({
   group,
   name: 'floor',
   floor: true,
+  isUnit: true,
   fn: () => retryFloor(answer),
 });
 

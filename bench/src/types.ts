@@ -15,8 +15,18 @@ export interface Bench {
   readonly group: string;
   /** Does the work once. A promise is awaited before the next call. */
   readonly fn: () => unknown;
-  /** Marks the minimal code for the work, whose ratio is 1.00. @defaultValue the first row */
+  /**
+   * Marks the row whose ratio is 1.00: the fastest correct code for the work. The report says so where
+   * another row of the group is faster. @defaultValue the first row
+   */
   readonly floor?: boolean;
+  /**
+   * Marks a floor that does other work than its group: a unit of comparison, than which other rows may be
+   * faster.
+   *
+   * @defaultValue false
+   */
+  readonly isUnit?: boolean;
   /** Highest accepted ratio to {@link against}. Reported, not enforced. */
   readonly aim?: number;
   /** Name of the row in this group that the aim refers to. @defaultValue the floor */
@@ -37,8 +47,10 @@ export interface Measure {
   readonly unit: string;
   /** Measures the figure, once per process. `globalThis.gc` is available. */
   readonly measure: () => number | Promise<number>;
-  /** Highest accepted value, in {@link unit}. */
+  /** Highest accepted value, in {@link unit}, or ratio to {@link against}. */
   readonly aim?: number;
+  /** Name of the figure in this group that the aim is a ratio to. @defaultValue the aim is in {@link unit} */
+  readonly against?: string;
   /** Whether the measurement takes seconds and is skipped in a short run. @defaultValue false */
   readonly long?: boolean;
 }

@@ -45,7 +45,13 @@ const group = 'audit: durable, chained, each event acknowledged after fdatasync'
 
 /** Time per event; its inverse is events per second. */
 export const appends: readonly Bench[] = [
-  { group, name: 'floor: one fdatasync per event, unchained', floor: true, fn: floor },
+  {
+    group,
+    name: 'floor: one fdatasync per event, unchained',
+    floor: true,
+    isUnit: true,
+    fn: floor,
+  },
   // One fdatasync without waiting for a batch. A second fdatasync or a timer would give 2 or more.
   { group, name: 'temper, a lone appender', aim: 1.5, fn: () => log.append(event) },
   { group, name: 'temper, 64 appenders', operations: 64, fn: wave(64) },

@@ -83,10 +83,7 @@ export const around: readonly Bench[] = [
     group: EXECUTE,
     name: 'floor',
     floor: true,
-    fn: async () => {
-      if (!floorRun()) throw new Error('The limit is used up.');
-      return answer();
-    },
+    fn: () => (floorRun() ? answer() : Promise.reject(new Error('The limit is used up.'))),
   },
   { group: EXECUTE, name: 'temper', aim: 1.3, fn: () => runner.execute(answer) },
   {

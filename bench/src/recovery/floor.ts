@@ -44,19 +44,42 @@ export function fused(timeoutMs: number): Run {
   };
 }
 
-interface Expiry {
+/** What an operation is called with: its signal is made when somebody reads it. */
+class Attempt {
   readonly at: number;
-  readonly expire: () => void;
-  live: boolean;
+  readonly #reject: (error: Error) => void;
+  live = true;
+  #controller: AbortController | undefined;
+  #reason: unknown;
+
+  constructor(at: number, reject: (error: Error) => void) {
+    this.at = at;
+    this.#reject = reject;
+    this.#controller = undefined;
+    this.#reason = undefined;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    return this.#controller.signal;
+  }
+
+  expire(): void {
+    const error = new Error('It took too long.');
+    this.#reason = error;
+    this.#controller?.abort(error);
+    this.#reject(error);
+  }
 }
 
-/** The same with one timer for all attempts and without an abort controller. */
+/** The same with one timer for all attempts, and an abort controller where the signal is read. */
 export function fusedWithSharedTimer(
   timeoutMs: number,
-): (work: () => Promise<unknown>) => Promise<unknown> {
+): (work: (attempt: Attempt) => Promise<unknown>) => Promise<unknown> {
   let failures = 0;
   let openUntil = 0;
-  const queue: Expiry[] = [];
+  const queue: Attempt[] = [];
   let head = 0;
   let timer: NodeJS.Timeout | undefined;
   const sweep = (): void => {
@@ -73,14 +96,10 @@ export function fusedWithSharedTimer(
   return async (work) => {
     for (let attempt = 1; ; attempt++) {
       if (openUntil !== 0 && performance.now() < openUntil) throw new Error('The circuit is open.');
-      let expiry: Expiry | undefined;
+      let expiry: Attempt | undefined;
       try {
         const value = await new Promise((resolve, reject) => {
-          expiry = {
-            at: performance.now() + timeoutMs,
-            expire: () => reject(new Error('It took too long.')),
-            live: true,
-          };
+          expiry = new Attempt(performance.now() + timeoutMs, reject);
           while (head < queue.length && !queue[head]!.live) head++;
           if (head > 0 && head === queue.length) {
             queue.length = 0;
@@ -88,7 +107,7 @@ export function fusedWithSharedTimer(
           }
           queue.push(expiry);
           if (timer === undefined) timer = setTimeout(sweep, timeoutMs).unref();
-          work().then(resolve, reject);
+          work(expiry).then(resolve, reject);
         });
         if (expiry !== undefined) expiry.live = false;
         failures = 0;

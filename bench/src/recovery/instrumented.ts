@@ -4,7 +4,7 @@ import { pipeline, timeout } from '@temper/recovery';
 import { retry } from '@temper/retry';
 import { registerPrometheus } from '../prometheus.ts';
 import type { Bench, Overhead } from '../types.ts';
-import { fused } from './floor.ts';
+import { fused, fusedWithSharedTimer } from './floor.ts';
 import { cockatielPipeline } from './peers.ts';
 
 const group =
@@ -13,7 +13,8 @@ const TIMEOUT_MS = 5000;
 
 registerPrometheus([temperMetricProducer()]);
 const answer = async (): Promise<number> => 1;
-const floor = fused(TIMEOUT_MS);
+const floor = fusedWithSharedTimer(TIMEOUT_MS);
+const perAttempt = fused(TIMEOUT_MS);
 const standard = pipeline(
   { name: 'bench' },
   retry({ name: 'bench' }),
@@ -26,7 +27,14 @@ const tuned = cockatielPipeline(TIMEOUT_MS, false);
 /** The instrumented standard pipeline against uninstrumented peers. */
 export const instrumentedRows: readonly Bench[] = [
   { group, name: 'floor', floor: true, fn: () => floor(answer) },
-  { group, name: 'temper', aim: 1.7, fn: () => standard.execute(answer) },
+  { group, name: 'a timer and a controller per attempt', fn: () => perAttempt(answer) },
+  {
+    group,
+    name: 'temper',
+    aim: 1.7,
+    against: 'a timer and a controller per attempt',
+    fn: () => standard.execute(answer),
+  },
   { group, name: 'cockatiel, bare', fn: () => byDefault.execute(answer) },
   { group, name: 'cockatiel, abortOnReturn: false, bare', fn: () => tuned.execute(answer) },
 ];

@@ -21,17 +21,47 @@ const standard = pipeline(
 
 const byDefault = cockatielPipeline(TIMEOUT_MS, true);
 const tuned = cockatielPipeline(TIMEOUT_MS, false);
-const floor = fused(TIMEOUT_MS);
-const sharedTimer = fusedWithSharedTimer(TIMEOUT_MS);
+const floor = fusedWithSharedTimer(TIMEOUT_MS);
+const perAttempt = fused(TIMEOUT_MS);
 const simple = naive(TIMEOUT_MS);
 
-/** The standard pipeline on its happy path. */
+const wrapped = standard.wrap(answer);
+const { signal } = new AbortController();
+const named = { operation: 'bench' };
+
+/**
+ * The standard pipeline on its happy path, in the forms of a call. cockatiel reads no signal, and has no
+ * names.
+ */
 export const pipelineRows: readonly Bench[] = [
   { group: GROUP, name: 'floor', floor: true, fn: () => floor(answer) },
-  { group: GROUP, name: 'floor, timer shared', fn: () => sharedTimer(answer) },
+  { group: GROUP, name: 'a timer and a controller per attempt', fn: () => perAttempt(answer) },
   { group: GROUP, name: 'naive: three functions', fn: () => simple(answer) },
-  { group: GROUP, name: 'temper', aim: 1.4, fn: () => standard.execute(answer) },
-  { group: GROUP, name: 'temper, signal read', aim: 1.55, fn: () => standard.execute(answerBy) },
+  { group: GROUP, name: 'temper', aim: 1.5, fn: () => standard.execute(answer) },
+  { group: GROUP, name: 'temper, wrapped', aim: 1.5, fn: () => wrapped() },
+  { group: GROUP, name: 'temper, tryExecute', aim: 1.5, fn: () => standard.tryExecute(answer) },
+  { group: GROUP, name: 'temper, named', aim: 1.5, fn: () => standard.execute(answer, named) },
+  {
+    group: GROUP,
+    name: 'temper, signal given',
+    aim: 1.5,
+    fn: () => standard.execute(answer, { signal }),
+  },
+  {
+    group: GROUP,
+    name: 'temper, with a timeout',
+    aim: 1.5,
+    fn: () => standard.execute(answer, { timeoutMs: TIMEOUT_MS }),
+  },
   { group: GROUP, name: 'cockatiel', fn: () => byDefault.execute(answer) },
   { group: GROUP, name: 'cockatiel, abortOnReturn: false', fn: () => tuned.execute(answer) },
+];
+
+const READ = 'retry + breaker + timeout, first try succeeds, signal read';
+
+export const signalRows: readonly Bench[] = [
+  { group: READ, name: 'floor', floor: true, fn: () => floor(answerBy) },
+  { group: READ, name: 'temper', aim: 1.5, fn: () => standard.execute(answerBy) },
+  { group: READ, name: 'cockatiel', fn: () => byDefault.execute(answerBy) },
+  { group: READ, name: 'cockatiel, abortOnReturn: false', fn: () => tuned.execute(answerBy) },
 ];
