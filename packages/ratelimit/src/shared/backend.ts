@@ -6,6 +6,7 @@ import type { LocalLimits } from './local-limits.ts';
 import { NodeCount } from './node-count.ts';
 import type { ResolvedSharedOptions } from './options.ts';
 import { QueueSlots } from './queue-slots.ts';
+import { StoreAccess } from './store-access.ts';
 import { TimerHeap } from './timer-heap.ts';
 
 /** A call that waits for its turn. */
@@ -45,14 +46,7 @@ export interface Answer {
   undo(): void;
 }
 
-/** The store did not answer. Tells a failure of the store from its answers; never leaves the package. */
-export class StoreFailure extends Error {
-  constructor(cause: unknown) {
-    super('The store has failed.', { cause });
-  }
-}
-
-/** One kind of shared limit in a store. Every method that asks the store rejects with {@link StoreFailure}. */
+/** One kind of shared limit in a store. Every method that asks the store rejects with `StoreFailure`. */
 export interface SharedBackend<L extends Levels = Levels> {
   /** Most units of a key that can ever be taken at once. */
   capacity(key: string): number;
@@ -71,9 +65,10 @@ export interface SharedBackend<L extends Levels = Levels> {
   levels(): L;
 }
 
-/** What a backend shares with its policy: timers, slots for waiting calls, and the number of processes. */
+/** What a backend shares with its policy: the store, timers, slots for waiting calls, the number of processes. */
 export class SharedParts {
   readonly options: ResolvedSharedOptions;
+  readonly store: StoreAccess;
   readonly timers: TimerHeap;
   readonly slots: QueueSlots;
   readonly nodes: NodeCount;
@@ -82,8 +77,9 @@ export class SharedParts {
     const { clock, maxQueue, maxWaitMs } = options;
     this.options = options;
     this.timers = new TimerHeap(clock);
+    this.store = new StoreAccess(options, this.timers);
     this.slots = new QueueSlots(maxWaitMs === 0 ? 0 : maxQueue);
-    this.nodes = new NodeCount(options);
+    this.nodes = new NodeCount(options, this.store);
   }
 
   /** The error of a call that is refused. */
@@ -108,14 +104,5 @@ export class SharedParts {
       cost,
     };
     return new RateLimitExceededError(this.options.name, { reason: 'cost', ...rest });
-  }
-}
-
-/** Runs a request whose failure changes nothing: units that are lost cost throughput and no more. */
-export async function ignoringFailure(request: () => Promise<unknown>): Promise<void> {
-  try {
-    await request();
-  } catch {
-    // The next request meets the same failure and reports it.
   }
 }

@@ -1,6 +1,8 @@
 import { LeaseLostError } from './errors.ts';
 import type { ResolvedSharedConcurrency } from './options.ts';
-import { readLost, readPermits } from './store-replies.ts';
+import type { PermitResult } from './store.ts';
+import type { StoreAccess } from './store-access.ts';
+import { ignoringFailure } from './store-access.ts';
 import { type TimerEntry, TimerHeap } from './timer-heap.ts';
 
 /** A lease that is renewed until it is given back. */
@@ -20,12 +22,14 @@ export interface HeldLease {
  */
 export class LeaseRenewal {
   readonly #options: ResolvedSharedConcurrency;
+  readonly #store: StoreAccess;
   readonly #timers: TimerHeap;
   readonly #held = new Map<string, Set<HeldLease>>();
   #next: TimerEntry | undefined;
 
-  constructor(options: ResolvedSharedConcurrency) {
+  constructor(options: ResolvedSharedConcurrency, store: StoreAccess) {
     this.#options = options;
+    this.#store = store;
     this.#timers = new TimerHeap(options.clock, true);
   }
 
@@ -55,11 +59,9 @@ export class LeaseRenewal {
 
   /** Never rejects. */
   async #renew(key: string, held: ReadonlySet<HeldLease>): Promise<void> {
-    const { store, name: limiter, leaseMs } = this.#options;
     const leases = [...held].map(({ id }) => id);
     try {
-      const reply = await store.renewPermits({ limiter, key, leases, leaseMs });
-      const lost = readLost(reply, leases);
+      const lost = await this.#store.renewPermits(key, leases, this.#options.leaseMs);
       if (lost.size > 0) await this.#recover(key, held, lost);
     } catch {
       // The next renewal comes before the lease expires.
@@ -72,20 +74,22 @@ export class LeaseRenewal {
     held: ReadonlySet<HeldLease>,
     lost: ReadonlySet<string>,
   ): Promise<void> {
-    const { store, name: limiter, leaseMs, limit } = this.#options;
     const missing = [...held].filter(({ id }) => lost.has(id));
     if (missing.length === 0) return;
     const calls = missing.map(({ id: lease, cost }) => ({ lease, cost }));
-    const reply = await store.takePermits({ limiter, key, calls, limit, leaseMs });
-    const { granted } = readPermits(reply, calls.length, leaseMs);
-    const late = missing.slice(0, granted).filter((lease) => !held.has(lease));
-    for (const lease of missing.slice(granted)) {
+    const { name, leaseMs } = this.#options;
+    /** Given back while they were registered again. */
+    const returnUnheld = ({ granted }: PermitResult): void => {
+      const late = missing.slice(0, granted).filter((lease) => !held.has(lease));
+      const leases = late.map(({ id }) => id);
+      if (late.length > 0) void ignoringFailure(this.#store.returnPermits(key, leases, leaseMs));
+    };
+    const result = await this.#store.takePermits(key, calls, this.#options, returnUnheld);
+    returnUnheld(result);
+    for (const lease of missing.slice(result.granted)) {
       if (!held.has(lease)) continue;
       this.remove(key, lease);
-      lease.lose(new LeaseLostError(limiter));
+      lease.lose(new LeaseLostError(name));
     }
-    // Given back while they were registered again.
-    const leases = late.map(({ id }) => id);
-    if (late.length > 0) await store.returnPermits({ limiter, key, leases, leaseMs });
   }
 }

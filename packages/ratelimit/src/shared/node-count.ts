@@ -1,6 +1,6 @@
 import { processState, randomId } from '@temper/core/policy';
 import type { ResolvedSharedOptions } from './options.ts';
-import { readNodes } from './store-replies.ts';
+import type { StoreAccess } from './store-access.ts';
 
 /** How long a registration lasts, in milliseconds. */
 const TTL_MS = 30_000;
@@ -26,12 +26,14 @@ const node: () => { readonly id: string } = /* @__PURE__ */ processState('node.1
  */
 export class NodeCount {
   readonly #options: ResolvedSharedOptions;
+  readonly #store: StoreAccess;
   #counted = 1;
   #firstCountAt: number | undefined;
   #announceAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: ResolvedSharedOptions) {
+  constructor(options: ResolvedSharedOptions, store: StoreAccess) {
     this.#options = options;
+    this.#store = store;
   }
 
   get nodes(): number {
@@ -51,10 +53,8 @@ export class NodeCount {
 
   /** Never rejects. */
   async #announce(now: number): Promise<void> {
-    const { store, name: limiter } = this.#options;
     try {
-      const reply = await store.announce({ limiter, node: node().id, ttlMs: TTL_MS });
-      this.#counted = readNodes(reply);
+      this.#counted = await this.#store.announce(node().id, TTL_MS);
       this.#firstCountAt ??= now;
     } catch {
       // The limit's own request meets the same failure and reports it.

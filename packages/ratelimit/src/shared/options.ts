@@ -82,6 +82,15 @@ export interface SharedLimiterOptions extends QueueOptions {
    * @throws {RangeError} at construction, unless an integer from 1 to 2 ** 30
    */
   readonly maxLocalKeys?: number;
+  /**
+   * Longest time for one request to the store, in milliseconds. After it the store counts as unavailable, and
+   * what it grants later is given back. It is for stores that may not answer at all, and should be longer than a
+   * timeout of the store's own, such as `commandTimeoutMs` of `redisStore`.
+   *
+   * @defaultValue 1000
+   * @throws {RangeError} at construction, unless finite and > 0
+   */
+  readonly timeoutMs?: number;
 }
 
 /** Options of {@link sharedRateLimit}. */
@@ -174,6 +183,7 @@ const SHARED_LIMITER_DEFAULTS = {
   maxLocalKeys: 10_000,
   expectedNodes: 8,
   minNodes: 1,
+  timeoutMs: 1000,
 } as const;
 
 /** The defaults of {@link sharedRateLimit}, as the README's table shows them. */
@@ -216,6 +226,7 @@ const SHARED_LIMITER_RULES: { readonly [K in keyof Required<SharedLimiterOptions
   expectedNodes: numberRule({ min: 1, integer: true, infinite: false }),
   minNodes: numberRule({ min: 1, integer: true, infinite: false }),
   maxLocalKeys: numberRule({ min: 1, max: 2 ** 30, integer: true }),
+  timeoutMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
 };
 
 const KINDS: readonly RuleKind[] = ['token-bucket', 'gcra', 'sliding-window', 'fixed-window'];

@@ -1,19 +1,10 @@
 import { listenForAbort, stopListening } from '@temper/core/policy';
-import { MAX_BLOCK_MS } from '../changes/rate-controls.ts';
 import { boundedKey } from '../keyed/bounded-key.ts';
 import { UnitLease } from '../lease.ts';
 import type { Lease, LimitState } from '../limiter.ts';
 import type { Levels } from '../observer.ts';
 import { TOLERANCE } from '../rules/rule.ts';
-import {
-  type Answer,
-  ignoringFailure,
-  type SharedBackend,
-  type SharedParts,
-  StoreFailure,
-  type Turn,
-  type TurnRequest,
-} from './backend.ts';
+import type { Answer, SharedBackend, SharedParts, Turn, TurnRequest } from './backend.ts';
 import { type BatchHandler, BatchQueue, type QueuedCall, type Reply } from './batch-queue.ts';
 import { StoreUnavailableError } from './errors.ts';
 import { LocalBudgets } from './local-budgets.ts';
@@ -29,7 +20,8 @@ import {
   type TakeCall,
   type TakeResult,
 } from './store.ts';
-import { ROUNDING_MS, readTake } from './store-replies.ts';
+import { ignoringFailure, StoreFailure } from './store-access.ts';
+import { ROUNDING_MS } from './store-replies.ts';
 
 /** Units that were taken from the store, to be used after `waitMs`. */
 interface Grant {
@@ -194,37 +186,25 @@ export class RateBackend implements SharedBackend {
     return { kind: 'granted', grant };
   }
 
-  async #take(key: string, rule: StoreRule, calls: readonly TakeCall[]): Promise<TakeResult> {
-    const { store, name: limiter } = this.#parts.options;
-    try {
-      return readTake(
-        await store.take({ limiter, key: boundedKey(key), rule, calls }),
-        rule,
-        calls,
-        MAX_BLOCK_MS,
-      );
-    } catch (error) {
-      throw new StoreFailure(error);
-    }
-  }
-
-  /** As {@link #take}; with `leased`, the units for a local budget are asked for in the same request. */
+  /** With `leased`, the units for a local budget are asked for in the same request. */
   async #takeAhead(key: string, rule: StoreRule, calls: readonly TakeCall[]): Promise<TakeResult> {
     const units = this.#budgets?.ahead(rule) ?? 0;
-    if (units === 0) return this.#take(key, rule, calls);
-    const result = await this.#take(key, rule, [...calls, { cost: units, maxWaitMs: 0 }]);
+    if (units === 0) return this.#parts.store.take(key, rule, calls);
+    const result = await this.#parts.store.take(key, rule, [
+      ...calls,
+      { cost: units, maxWaitMs: 0 },
+    ]);
     const extra = result.answers[calls.length];
     if (extra?.taken === true) this.#budgets?.keep(key, rule, units, extra.receipt);
     return result;
   }
 
   #giveBack(key: string, cost: number, grant: Omit<Grant, 'waitMs'>): void {
-    void ignoringFailure(async () => this.#return(key, cost, grant));
+    void ignoringFailure(this.#return(key, cost, grant));
   }
 
   #return(key: string, cost: number, { rule, receipt }: Omit<Grant, 'waitMs'>): Promise<void> {
-    const { store, name: limiter } = this.#parts.options;
-    return store.giveBack({ limiter, key: boundedKey(key), rule, cost, receipt });
+    return this.#parts.store.giveBack(key, rule, cost, receipt);
   }
 
   /** @param giveBack - gives some of the units back */
@@ -254,8 +234,8 @@ export class RateBackend implements SharedBackend {
     if (local !== undefined) return local;
     const under = this.#asking.get(key);
     if (under !== undefined) {
-      // The request under way may bring units for this call too.
-      await under.catch(() => undefined);
+      // The request under way may bring units for this call too; what it meets, this call would meet too.
+      await under;
       const brought = this.#takeOfBudget(key, rule, cost);
       if (brought !== undefined) return brought;
     }
@@ -310,21 +290,16 @@ export class RateBackend implements SharedBackend {
 
   async peek(key: string): Promise<LimitState> {
     const rule = this.#plans.of(key);
-    const { remaining, resetMs } = await this.#take(key, rule, []);
+    const { remaining, resetMs } = await this.#parts.store.take(key, rule, []);
     const { limit, windowMs } = rule;
     return { limit, windowMs, remaining: this.#contended(key) ? 0 : remaining, resetMs };
   }
 
   /** Changes the state of a key, and asks again for the calls of this process that wait for it. */
   async change(key: string, change: RateChange): Promise<void> {
-    const { store, name: limiter } = this.#parts.options;
     // What this process holds has to be there to be used up.
     if (change.kind === 'charge' && change.units > 0) this.#budgets?.forget(key);
-    try {
-      await store.change({ limiter, key: boundedKey(key), rule: this.#plans.of(key), change });
-    } catch (error) {
-      throw new StoreFailure(error);
-    }
+    await this.#parts.store.change(key, this.#plans.of(key), change);
     this.#budgets?.forget(key, change.kind !== 'reset');
     this.#queues.get(key)?.wake();
   }

@@ -4,11 +4,9 @@ import { boundedKey } from '../keyed/bounded-key.ts';
 import type { LimitState } from '../limiter.ts';
 import {
   type Answer,
-  ignoringFailure,
   type LosableLease,
   type SharedBackend,
   SharedParts,
-  StoreFailure,
   type Turn,
   type TurnRequest,
 } from './backend.ts';
@@ -25,7 +23,7 @@ import {
 } from './options.ts';
 import { SharedPolicy } from './shared-limiter.ts';
 import type { PermitResult } from './store.ts';
-import { readPermits } from './store-replies.ts';
+import { ignoringFailure } from './store-access.ts';
 import type { SharedStats } from './telemetry.ts';
 
 /** {@link SharedStats} of a concurrency limit. */
@@ -106,7 +104,7 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     this.#parts = parts;
     const { name, plan } = options;
     this.#plans = plan && new RatePlans(name, plan, 'concurrency', { limit: LIMIT_RULE });
-    this.#renewal = new LeaseRenewal(options);
+    this.#renewal = new LeaseRenewal(options, parts.store);
     this.local = new LocalLimits(
       options,
       parts.nodes,
@@ -184,12 +182,16 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     costs: readonly number[],
   ): Promise<Omit<PermitResult, 'granted'> & { readonly granted: readonly StoreLease[] }> {
     const key = boundedKey(given);
-    const { leaseMs, name: limiter, store } = this.#options;
+    const { leaseMs } = this.#options;
     processId ??= randomId();
     const calls = costs.map((cost) => ({ lease: `${processId}:${++leases}`, cost }));
+    const giveAllBack = (): void => {
+      const ids = calls.map(({ lease }) => lease);
+      if (ids.length > 0) this.#giveBack(key, ids);
+    };
     try {
-      const reply = await store.takePermits({ limiter, key, calls, limit, leaseMs });
-      const result = readPermits(reply, calls.length, leaseMs);
+      const options = { limit, leaseMs };
+      const result = await this.#parts.store.takePermits(key, calls, options, giveAllBack);
       const granted = calls.slice(0, result.granted);
       return {
         ...result,
@@ -197,9 +199,8 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
       };
     } catch (error) {
       // The permits may have been granted, and only the answer lost.
-      const ids = calls.map(({ lease }) => lease);
-      if (ids.length > 0) this.#giveBack(key, ids);
-      throw new StoreFailure(error);
+      giveAllBack();
+      throw error;
     }
   }
 
@@ -216,11 +217,8 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
 
   /** A lease that is not given back, as the store is unavailable, expires by itself. */
   #giveBack(key: string, ids: readonly string[]): void {
-    const { store, name: limiter, leaseMs } = this.#options;
-    void ignoringFailure(async () => {
-      await store.returnPermits({ limiter, key, leases: ids, leaseMs });
-      this.#queues.get(key)?.wake();
-    });
+    const returned = this.#parts.store.returnPermits(key, ids, this.#options.leaseMs);
+    void ignoringFailure(returned.then(() => this.#queues.get(key)?.wake()));
   }
 
   async take(key: string, cost: number): Promise<Answer> {

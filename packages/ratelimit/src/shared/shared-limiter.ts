@@ -15,18 +15,19 @@ import {
   type LosableLease,
   type SharedBackend,
   type SharedParts,
-  StoreFailure,
   type Turn,
   type TurnRequest,
 } from './backend.ts';
 import type { SharedLimiter } from './contract.ts';
 import { StoreUnavailableError } from './errors.ts';
+import { StoreFailure } from './store-access.ts';
 import { SharedObserver, type SharedStats } from './telemetry.ts';
 
 /** What decides about a call: the store, and while it is unavailable one of the others. */
 interface Deciders<T> {
   readonly store: () => Promise<T>;
-  readonly local: () => T | Promise<T>;
+  /** @param lostMs - how long the request took that the store did not answer */
+  readonly local: (lostMs: number) => T | Promise<T>;
   readonly open: () => T;
 }
 
@@ -92,15 +93,14 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     const checked = readOptions(this.name, options);
     const { cost, key: caller = '', signal, maxWaitMs = Number.POSITIVE_INFINITY } = checked;
     this.#backend.checkCost(cost);
-    const deadline = this.clock.monotonic() + maxWaitMs;
-    const request = { key: this.#limitOf(caller), caller, cost, deadline, signal };
-    return this.#turn(request, new Call(1, undefined, undefined, signal));
+    const request = { key: this.#limitOf(caller), caller, cost, signal };
+    return this.#turn(request, new Call(1, undefined, undefined, signal), maxWaitMs);
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    const { key: caller = '', cost, deadline = Number.POSITIVE_INFINITY } = call;
+    const { key: caller = '', cost } = call;
     this.#backend.checkCost(cost);
-    const request = { key: this.#limitOf(caller), caller, cost, deadline, signal: call.abortable };
+    const request = { key: this.#limitOf(caller), caller, cost, signal: call.abortable };
     const lease = await call.awaitCapacity(() => this.#turn(request, call), this.clock);
     try {
       return isLosable(lease)
@@ -171,18 +171,25 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
   }
 
   /** Waits for a turn, counts and reports it. */
-  async #turn(request: TurnRequest, call: Call): Promise<Lease> {
+  async #turn(
+    request: Omit<TurnRequest, 'deadline'>,
+    call: Call,
+    longestMs: number = Number.POSITIVE_INFINITY,
+  ): Promise<Lease> {
     const { key, cost } = request;
     const open = this.#observer.begin(call, cost);
     try {
       if (call.aborted) throw call.reason;
       this.#checkCapacity(key, cost);
-      const deadline = Math.min(request.deadline, open.since + this.#parts.options.maxWaitMs);
-      const limited: TurnRequest = { ...request, deadline };
+      const deadline = open.since + Math.min(longestMs, this.#parts.options.maxWaitMs);
+      // A request that was not answered is not the call's waiting, and takes nothing from it but from `timeoutMs`.
+      const until = (latest: number): TurnRequest => {
+        return { ...request, deadline: Math.min(latest, call.deadline ?? latest) };
+      };
       const { lease, waited, undo } = await this.#decide<Turn>(
         {
-          store: () => this.#backend.acquire(limited),
-          local: () => this.#acquireLocally(limited),
+          store: () => this.#backend.acquire(until(deadline)),
+          local: (lostMs) => this.#acquireLocally(until(deadline + lostMs)),
           open: () => turnOf(this.#uncounted(cost), false),
         },
         call,
@@ -213,7 +220,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
       const mode = this.#parts.options.onStoreFailure;
       this.#observer.fellBack(mode);
       if (mode === 'closed') throw this.#unavailable(error.cause);
-      return mode === 'local' ? await by.local() : by.open();
+      return mode === 'local' ? await by.local(error.tookMs) : by.open();
     }
   }
 
