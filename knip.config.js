@@ -95,6 +95,11 @@ export default {
       // The programs in fixtures are copied into the environments, and import what is installed there.
       project: ['**/*.mjs', '!fixtures/**'],
     },
+    simulation: {
+      // Run by package.json.
+      entry: ['test/main.ts', 'test/**/*.test.ts'],
+      project: ['test/**/*.ts'],
+    },
     observability: {
       // generate.ts is run by package.json; cli.ts is what bundle.mjs puts into the command.
       entry: ['src/generate.ts', 'src/cli.ts', 'src/**/*.test.ts', 'test/**/*.test.ts'],

@@ -20,7 +20,7 @@ let skipped = 0;
 let failed = Number(values.failed);
 const named = [];
 const files = globSync(
-  `{packages/*,apps/*,bench,clients,compat,drain,observability,scripts}/test-results/${values.only}.json`,
+  `{packages/*,apps/*,bench,clients,compat,drain,observability,scripts,simulation}/test-results/${values.only}.json`,
 );
 for (const file of files) {
   const result = JSON.parse(readFileSync(file, 'utf8'));

@@ -16,7 +16,7 @@ export const FLOORS = [
   ['recovery', 'redis'],
   ['parsercraft-handlers'],
   ['parsercraft', 'registry'],
-  ['demo', 'bench', 'observability', 'clients', 'drain'],
+  ['demo', 'bench', 'observability', 'clients', 'drain', 'simulation'],
 ];
 
 /** Floor of a package by its folder name, or -1. */
@@ -33,9 +33,9 @@ export const floorOf = (name) => FLOORS.findIndex((floor) => floor.includes(name
  * @property {string[]} doors the subpaths that its tarball has, which may be fewer
  */
 
-/** @returns {Package[]} the packages, apps, bench, clients, drain and observability, sorted by folder */
+/** @returns {Package[]} the packages, apps, bench, clients, drain, observability and simulation, sorted by folder */
 export function readPackages(root = ROOT) {
-  return globSync('{packages/*,apps/*,bench,clients,drain,observability}/package.json', {
+  return globSync('{packages/*,apps/*,bench,clients,drain,observability,simulation}/package.json', {
     cwd: root,
   })
     .map((manifest) => dirname(manifest).replaceAll('\\', '/'))
@@ -72,10 +72,13 @@ export const isTest = (file) => file.endsWith('.test.ts') || file.includes('/tes
 
 /** Every TypeScript file of the packages, relative to the root, sorted. */
 export function listFiles(root = ROOT) {
-  return globSync('{packages/*,apps/*,bench,clients,drain,observability}/{src,test,page}/**/*.ts', {
-    cwd: root,
-    exclude: (name) => name === 'node_modules' || name === 'dist',
-  })
+  return globSync(
+    '{packages/*,apps/*,bench,clients,drain,observability,simulation}/{src,test,page}/**/*.ts',
+    {
+      cwd: root,
+      exclude: (name) => name === 'node_modules' || name === 'dist',
+    },
+  )
     .map((file) => file.replaceAll('\\', '/'))
     .filter((file) => !file.endsWith('.d.ts'))
     .sort();

@@ -1,9 +1,4 @@
-interface Timer {
-  at: number;
-  order: number;
-  callback: () => void;
-  refed: boolean;
-}
+import { type Timer, TimerHeap } from './timer-heap.ts';
 
 /**
  * A clock that stands still until it is told to move. Has the shape of core's `Clock`.
@@ -14,7 +9,7 @@ export class ManualClock {
   #monotonic: number;
   #wall: number;
   #order = 0;
-  readonly #timers = new Set<Timer>();
+  readonly #timers = new TimerHeap();
 
   /** @param start - the first reading of both clocks, in milliseconds */
   constructor(start = 1_700_000_000_000) {
@@ -32,7 +27,7 @@ export class ManualClock {
 
   /** Pending timers that would keep a process alive. */
   get pendingRefed(): number {
-    return [...this.#timers].filter((timer) => timer.refed).length;
+    return this.#timers.live.filter((timer) => timer.refed).length;
   }
 
   schedule = (callback: () => void, ms: number): { cancel(): void; ref(): void; unref(): void } => {
@@ -42,10 +37,11 @@ export class ManualClock {
       order: this.#order++,
       callback,
       refed: true,
+      cancelled: false,
     };
-    this.#timers.add(timer);
+    this.#timers.push(timer);
     return {
-      cancel: () => void this.#timers.delete(timer),
+      cancel: () => this.#timers.cancel(timer),
       ref: () => {
         timer.refed = true;
       },
@@ -78,7 +74,7 @@ export class ManualClock {
     await settle();
     for (let timer = this.#next(until); timer !== undefined; timer = this.#next(until)) {
       this.#move(timer.at);
-      this.#timers.delete(timer);
+      this.#timers.shift();
       timer.callback();
       await settle();
     }
@@ -117,18 +113,8 @@ export class ManualClock {
   }
 
   #next(until: number): Timer | undefined {
-    let next: Timer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.at > until) continue;
-      if (
-        next === undefined ||
-        timer.at < next.at ||
-        (timer.at === next.at && timer.order < next.order)
-      ) {
-        next = timer;
-      }
-    }
-    return next;
+    const next = this.#timers.peek();
+    return next === undefined || next.at > until ? undefined : next;
   }
 
   #move(to: number): void {
