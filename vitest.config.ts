@@ -20,6 +20,9 @@ export default defineConfig({
     reporters: ['default', ['json', { outputFile: 'test-results/unit.json' }]],
     typecheck: { enabled: false },
     alias: [{ find: /^undici$/, replacement: undici }],
-    setupFiles: major < 22 ? [join(import.meta.dirname, 'scripts/older-node.ts')] : [],
+    setupFiles: [
+      join(import.meta.dirname, 'scripts/property-tests.ts'),
+      ...(major < 22 ? [join(import.meta.dirname, 'scripts/older-node.ts')] : []),
+    ],
   },
 });

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -22,6 +23,7 @@ export default defineConfig({
     expect: { poll: { timeout: 20_000 } },
     retry: 1,
     passWithNoTests: false,
+    setupFiles: [join(import.meta.dirname, 'scripts/property-tests.ts')],
     // What failed is printed whole: scripts/count-tests.mjs has no diff, only the message.
     chaiConfig: { truncateThreshold: 2000 },
     reporters: ['default', ['json', { outputFile: 'test-results/servers.json' }]],

@@ -142,3 +142,12 @@ it('gives each decision in docs/adr a number of its own, which its title has too
     expect(title, file).toMatch(new RegExp(`^# ${Number(file.slice(0, 4))}\\. `));
   }
 });
+
+it('every test of commands against a model says how often it reached each situation', () => {
+  const models = listFiles()
+    .filter((file) => file.startsWith('packages/') && isTest(file))
+    .map((file) => [file, readFileSync(join(ROOT, file), 'utf8')])
+    .filter(([file, text]) => text.includes('fc.commands(') && !file.includes('/testkit/'));
+  expect(models.length).toBeGreaterThanOrEqual(5);
+  for (const [file, text] of models) expect(text, file).toMatch(/\.expectAll\(\d*\)/);
+});

@@ -113,93 +113,90 @@ describe.each<Way>(['instruments', 'producer'])(
   (way) => {
     it('every exported number is that of an independent count', async () => {
       await fc.assert(
-        fc.asyncProperty(
-          fc.array(step, { minLength: 10, maxLength: 120, size: 'max' }),
-          async (steps) => {
-            const run = ++runs;
-            const counted = new Map<string, number>();
-            const policies = new Map<string, Executor & Partial<Disposable>>();
-            let { provider, readers } = newProvider(way);
-            metrics.disable();
-            metrics.setGlobalMeterProvider(provider as ApiProvider);
-            const spare = newProvider(way);
+        fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120 }), async (steps) => {
+          const run = ++runs;
+          const counted = new Map<string, number>();
+          const policies = new Map<string, Executor & Partial<Disposable>>();
+          let { provider, readers } = newProvider(way);
+          metrics.disable();
+          metrics.setGlobalMeterProvider(provider as ApiProvider);
+          const spare = newProvider(way);
 
-            /** Series whose policies have ended, and those of them that were exported since. */
-            const ended = new Set<string>();
-            const over = new Set<string>();
+          /** Series whose policies have ended, and those of them that were exported since. */
+          const ended = new Set<string>();
+          const over = new Set<string>();
 
-            const expectExported = async (): Promise<void> => {
-              for (const [index, reader] of readers.entries()) {
-                const totals = await reader.totals();
-                for (const [key, n] of counted) {
-                  // A series that was exported after the end of its policy need not be exported again.
-                  if (over.has(key) && !totals.has(key)) continue;
-                  expect(totals.get(key) ?? 0, `${TEMPORALITIES[index]} ${key}`).toBe(n);
-                }
-                const ours = [...totals].filter(([key, n]) => key.includes(` w${run}-`) && n > 0);
-                for (const [key] of ours.filter(([key]) =>
-                  COUNTED.has(key.split(' ')[0] as string),
-                )) {
-                  expect(counted.has(key), `${TEMPORALITIES[index]} ${key} was not counted`).toBe(
-                    true,
-                  );
-                }
+          const expectExported = async (): Promise<void> => {
+            for (const [index, reader] of readers.entries()) {
+              const totals = await reader.totals();
+              for (const [key, n] of counted) {
+                // A series that was exported after the end of its policy need not be exported again.
+                if (over.has(key) && !totals.has(key)) continue;
+                expect(totals.get(key) ?? 0, `${TEMPORALITIES[index]} ${key}`).toBe(n);
               }
-            };
-            for (const [index, each] of steps.entries()) {
-              if (each === 'collect') {
-                await expectExported();
-                for (const key of ended) over.add(key);
-              } else if (each === 'swap' || each === 'restart') {
-                // To another provider and back, or to a new one: nothing that was counted is lost.
-                metrics.disable();
-                if (each === 'swap') {
-                  metrics.setGlobalMeterProvider(spare.provider);
-                  metrics.disable();
-                } else {
-                  ({ provider, readers } = newProvider(way));
-                  // The instruments of the SDK keep the values of histograms, and go with their provider.
-                  if (way === 'instruments') {
-                    for (const key of counted.keys()) {
-                      if (HISTOGRAMS.has(key.split(' ')[0] as string)) counted.delete(key);
-                    }
-                  }
-                }
-                metrics.setGlobalMeterProvider(provider);
-              } else if (each === 'end') {
-                // The next policy of a name goes on from where the last one has ended.
-                for (const policy of policies.values()) policy[Symbol.dispose]?.();
-                policies.clear();
-                for (const key of counted.keys()) ended.add(key);
-              } else {
-                const { kind, copy, ending } = each;
-                const { create, counter, outcomes, durations } = SUBJECTS[
-                  kind
-                ] as (typeof SUBJECTS)[string];
-                const name = `w${run}-${kind}`;
-                const id = `${copy} ${kind}`;
-                const policy =
-                  policies.get(id) ?? create(COPIES[copy] as (typeof COPIES)[0], { name });
-                if (!policies.has(id)) {
-                  // A policy goes on with the series of its name.
-                  for (const key of [...ended].filter((one) => one.includes(` ${name} `))) {
-                    ended.delete(key);
-                    over.delete(key);
-                  }
-                }
-                policies.set(id, policy);
-                await call(policy, ending, `key ${index}`);
-                const outcome = outcomes[ending];
-                for (const metric of durations === undefined ? [counter] : [counter, durations]) {
-                  const key = keyOf(metric, name, outcome);
-                  counted.set(key, (counted.get(key) ?? 0) + 1);
-                }
+              const ours = [...totals].filter(([key, n]) => key.includes(` w${run}-`) && n > 0);
+              for (const [key] of ours.filter(([key]) =>
+                COUNTED.has(key.split(' ')[0] as string),
+              )) {
+                expect(counted.has(key), `${TEMPORALITIES[index]} ${key} was not counted`).toBe(
+                  true,
+                );
               }
             }
-            await expectExported();
-            for (const policy of policies.values()) policy[Symbol.dispose]?.();
-          },
-        ),
+          };
+          for (const [index, each] of steps.entries()) {
+            if (each === 'collect') {
+              await expectExported();
+              for (const key of ended) over.add(key);
+            } else if (each === 'swap' || each === 'restart') {
+              // To another provider and back, or to a new one: nothing that was counted is lost.
+              metrics.disable();
+              if (each === 'swap') {
+                metrics.setGlobalMeterProvider(spare.provider);
+                metrics.disable();
+              } else {
+                ({ provider, readers } = newProvider(way));
+                // The instruments of the SDK keep the values of histograms, and go with their provider.
+                if (way === 'instruments') {
+                  for (const key of counted.keys()) {
+                    if (HISTOGRAMS.has(key.split(' ')[0] as string)) counted.delete(key);
+                  }
+                }
+              }
+              metrics.setGlobalMeterProvider(provider);
+            } else if (each === 'end') {
+              // The next policy of a name goes on from where the last one has ended.
+              for (const policy of policies.values()) policy[Symbol.dispose]?.();
+              policies.clear();
+              for (const key of counted.keys()) ended.add(key);
+            } else {
+              const { kind, copy, ending } = each;
+              const { create, counter, outcomes, durations } = SUBJECTS[
+                kind
+              ] as (typeof SUBJECTS)[string];
+              const name = `w${run}-${kind}`;
+              const id = `${copy} ${kind}`;
+              const policy =
+                policies.get(id) ?? create(COPIES[copy] as (typeof COPIES)[0], { name });
+              if (!policies.has(id)) {
+                // A policy goes on with the series of its name.
+                for (const key of [...ended].filter((one) => one.includes(` ${name} `))) {
+                  ended.delete(key);
+                  over.delete(key);
+                }
+              }
+              policies.set(id, policy);
+              await call(policy, ending, `key ${index}`);
+              const outcome = outcomes[ending];
+              for (const metric of durations === undefined ? [counter] : [counter, durations]) {
+                const key = keyOf(metric, name, outcome);
+                counted.set(key, (counted.get(key) ?? 0) + 1);
+              }
+            }
+          }
+          await expectExported();
+          for (const policy of policies.values()) policy[Symbol.dispose]?.();
+        }),
         { numRuns: 25 },
       );
     });
@@ -213,7 +210,7 @@ describe.each<Way>(['instruments', 'producer'])(
               tenant: fc.constantFrom('a', 'b'),
               ending: fc.constantFrom(...ENDINGS),
             }),
-            { minLength: 5, maxLength: 60, size: 'max' },
+            { minLength: 5, maxLength: 60 },
           ),
           async (calls) => {
             const run = ++runs;

@@ -1,5 +1,6 @@
 import { isTemperError } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { circuitBreaker } from './circuit-breaker.ts';
@@ -24,7 +25,14 @@ class Model {
   calls: { id: number; epoch: number; begunAt: number }[] = [];
   nextId = 0;
 
+  readonly reach: ReturnType<typeof reach>;
+
+  constructor(counts: ReturnType<typeof reach>) {
+    this.reach = counts;
+  }
+
   enter(state: Model['state']): void {
+    this.reach.count(state);
     this.state = state;
     this.epoch++;
     this.failuresInARow = 0;
@@ -54,11 +62,14 @@ class Model {
     const runs =
       this.state === 'closed' || (this.state === 'half-open' && this.trials().length < TRIALS);
     if (runs) this.calls.push({ id: this.nextId++, epoch: this.epoch, begunAt: this.now });
+    this.reach.count('refused', !runs);
+    this.reach.count('waits for a trial', !runs && this.state === 'half-open');
     return runs;
   }
 
   end(index: number, outcome: 'success' | 'failure' | 'ignored'): void {
     const [call] = this.calls.splice(index, 1);
+    this.reach.count('late', call?.epoch !== this.epoch);
     if (call?.epoch !== this.epoch || outcome === 'ignored') return;
     if (this.state === 'closed') {
       this.failuresInARow = outcome === 'failure' ? this.failuresInARow + 1 : 0;
@@ -69,6 +80,9 @@ class Model {
     }
   }
 }
+
+const reach = (): Reach<Model['state'] | 'refused' | 'waits for a trial' | 'late'> =>
+  new Reach('closed', 'open', 'half-open', 'isolated', 'refused', 'waits for a trial', 'late');
 
 interface Real {
   readonly clock: ManualClock;
@@ -172,16 +186,21 @@ const commands = fc.commands(
   [
     fc.constant(begin),
     fc.constant(begin),
+    fc.constant(begin),
     fc
       .tuple(fc.nat(9), fc.constantFrom('success', 'failure', 'failure', 'ignored'))
       .map(([p, o]) => end(p, o)),
     fc.tuple(fc.nat(9), fc.constantFrom('success', 'failure')).map(([p, o]) => end(p, o)),
     fc.oneof(fc.nat(10), fc.constantFrom(49, 50, 99, 100, 101, 150)).map(advance),
-    fc.constant(isolate),
-    fc.constant(release),
-    fc.constant(reset),
+    // Rare: each of these ends whatever the others have built up.
+    fc.oneof(
+      { weight: 5, arbitrary: fc.constantFrom(99, 100, 101).map(advance) },
+      { weight: 1, arbitrary: fc.constant(isolate) },
+      { weight: 2, arbitrary: fc.constant(release) },
+      { weight: 1, arbitrary: fc.constant(reset) },
+    ),
   ],
-  { maxCommands: 60, size: 'max' },
+  { maxCommands: 60 },
 );
 
 describe('a breaker under any sequence of begin, end, time and isolation', () => {
@@ -196,6 +215,7 @@ describe('a breaker under any sequence of begin, end, time and isolation', () =>
     ],
   ])('behaves like the plain model, %s', async (_path, options) => {
     const ignores = 'shouldHandle' in options;
+    const reached = reach();
     await fc.assert(
       fc.asyncProperty(commands, async (list) => {
         const clock = new ManualClock();
@@ -208,7 +228,7 @@ describe('a breaker under any sequence of begin, end, time and isolation', () =>
           halfOpenMaxDurationMs: TRIAL_MS,
           ...options,
         });
-        const model = new Model();
+        const model = new Model(reached);
         if (!ignores) {
           const plain = model.end.bind(model);
           model.end = (index, outcome) => plain(index, outcome === 'ignored' ? 'failure' : outcome);
@@ -221,5 +241,6 @@ describe('a breaker under any sequence of begin, end, time and isolation', () =>
       }),
       { numRuns: 500 },
     );
+    reached.expectAll(20);
   });
 });

@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type HealthMonitor, healthMonitor } from './monitor.ts';
@@ -9,6 +10,9 @@ const TTL = 500;
 
 /** Model of a probe. */
 interface Model {
+  readonly reach: Reach<
+    'started' | 'shared' | 'cached' | 'timed out' | 'hangs' | 'healthy' | 'late'
+  >;
   now: number;
   /** Start time of the call of the check that has not settled. */
   runningSince: number | undefined;
@@ -73,7 +77,10 @@ class Ask implements Command {
   check = () => true;
   async run(model: Model, real: Real): Promise<void> {
     for (let caller = 0; caller < this.callers; caller++) real.waiting.push(real.monitor.check());
+    model.reach.count('shared', underWay(model) || this.callers > 1);
+    model.reach.count('cached', !underWay(model) && fresh(model));
     if (!underWay(model) && !fresh(model)) {
+      model.reach.count(model.runningSince === undefined ? 'started' : 'hangs');
       if (model.runningSince === undefined) {
         model.starts++;
         model.runningSince = model.now;
@@ -99,6 +106,7 @@ class Advance implements Command {
     const timeoutAt = (model.runningSince ?? 0) + TIMEOUT;
     if (underWay(model) && model.now + this.ms >= timeoutAt) {
       model.timedOut = true;
+      model.reach.count('timed out');
       model.last = { status: 'unhealthy', at: timeoutAt };
       model.results++;
     }
@@ -116,6 +124,8 @@ class Settle implements Command {
   check = (model: Readonly<Model>) => model.runningSince !== undefined;
   async run(model: Model, real: Real): Promise<void> {
     real.settleCheck?.(this.passes);
+    model.reach.count('late', model.timedOut);
+    model.reach.count('healthy', this.passes && !model.timedOut);
     if (!model.timedOut) {
       model.last = { status: this.passes ? 'healthy' : 'unhealthy', at: model.now };
       model.results++;
@@ -127,6 +137,15 @@ class Settle implements Command {
 }
 
 it('runs one probe at a time, and only without a cached result, for any order of events', async () => {
+  const reach: Model['reach'] = new Reach(
+    'started',
+    'shared',
+    'cached',
+    'timed out',
+    'hangs',
+    'healthy',
+    'late',
+  );
   await fc.assert(
     fc.asyncProperty(
       fc.commands(
@@ -140,6 +159,7 @@ it('runs one probe at a time, and only without a cached result, for any order of
       async (commands) => {
         const real = new Real();
         const model: Model = {
+          reach,
           now: 0,
           runningSince: undefined,
           timedOut: false,
@@ -155,4 +175,5 @@ it('runs one probe at a time, and only without a cached result, for any order of
     ),
     { numRuns: 150 },
   );
+  reach.expectAll(10);
 });

@@ -70,7 +70,7 @@ const steps = fc.array(
     }),
     fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 700 }) }),
   ),
-  { maxLength: 60, size: 'max' },
+  { maxLength: 60 },
 );
 
 interface Charge {

@@ -1,6 +1,7 @@
 import { retryDetails } from '@temper/core/policy';
 import { ManualClock } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type RetryBudgetOptions, retryBudget } from './budget.ts';
@@ -62,6 +63,7 @@ describe('a retry budget', () => {
         }),
       },
     );
+    const reach = new Reach('granted', 'refused', 'forgotten');
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(0, 0.2, 0.5, 1, 3),
@@ -83,9 +85,12 @@ describe('a retry budget', () => {
             } else if (step.kind === 'withdraw') {
               const expected = balance() >= 1;
               expect(budget.withdraw()).toBe(expected);
+              reach.count(expected ? 'granted' : 'refused');
               if (expected) events.push({ slice: slice(), worth: -1 });
             } else {
+              const before = balance();
               await clock.advance(step.ms);
+              reach.count('forgotten', balance() !== before);
             }
             expect(budget.available()).toBe(Math.max(0, Math.floor(balance())));
           }
@@ -93,6 +98,7 @@ describe('a retry budget', () => {
       ),
       { numRuns: 60 },
     );
+    reach.expectAll(20);
   });
 
   it.each<[unknown, RegExp]>([

@@ -1,4 +1,5 @@
 import { ManualClock } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { HANDLER_ORDERS, type HandlerOrder } from './phases.ts';
@@ -30,6 +31,7 @@ interface Run {
 }
 
 it('runs every handler at most once, in order, within its own limit and that of the shutdown', async () => {
+  const reach = new Reach('completed', 'failed', 'timed_out', 'skipped');
   await fc.assert(
     fc.asyncProperty(
       phases,
@@ -66,6 +68,7 @@ it('runs every handler at most once, in order, within its own limit and that of 
         expect(report.durationMs).toBeLessThanOrEqual(timeoutMs);
         const runs = new Map<string, Run>();
         for (const { name, outcome, durationMs } of report.handlers) {
+          reach.count(outcome as 'skipped');
           const given = handlers[Number(name)] as (typeof handlers)[number];
           expect(durationMs).toBeLessThanOrEqual(given.timeoutMs);
           const from = started.get(name);
@@ -99,6 +102,7 @@ it('runs every handler at most once, in order, within its own limit and that of 
     ),
     { numRuns: 200 },
   );
+  reach.expectAll(20);
 });
 
 function checkOrder(order: HandlerOrder, registered: readonly Run[]): void {

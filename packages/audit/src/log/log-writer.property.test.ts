@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ScriptedSink } from '../../test/scripted-sink.ts';
@@ -52,6 +53,8 @@ function heal(target: ScriptedSink): void {
   target.release();
 }
 
+const reach = new Reach('acknowledged', 'refused', 'degraded', 'lost', 'restarted', 'waited');
+
 /** The log under test and the events it has acknowledged. */
 class Model {
   readonly clock = new ManualClock();
@@ -89,11 +92,12 @@ class Model {
         if (sequence === 0) return;
         if (this.#options.whenUnavailable === 'degrade' && this.log.stats().degraded > 0) return;
         this.acknowledged.set(sequence, action);
+        reach.count('acknowledged');
         const holders = this.sinks.filter(({ lines }) => lines.length >= sequence).length;
         if (holders < this.required)
           this.violations.push(`${action} acknowledged with ${holders} holders`);
       },
-      () => undefined,
+      () => reach.count('refused'),
     );
   }
 
@@ -135,9 +139,13 @@ class Model {
         await this.recover();
         await this.log.close();
         this.log = auditLog(this.#options);
+        reach.count('restarted');
         break;
     }
     await settle();
+    const { degraded, pending } = this.log.stats();
+    reach.count('degraded', degraded > 0);
+    reach.count('waited', pending > 0);
   }
 
   /** Repairs all sinks and waits until the log has recovered. */
@@ -156,7 +164,9 @@ class Model {
 
   async flush(): Promise<void> {
     await this.log.flush().catch((error: unknown) => {
-      if (error instanceof AuditLossError) this.lost += error.lost;
+      if (!(error instanceof AuditLossError)) return;
+      this.lost += error.lost;
+      reach.count('lost');
     });
   }
 }
@@ -186,5 +196,6 @@ describe('LogWriter with randomly failing sinks', () => {
       }),
       { numRuns: 300 },
     );
+    reach.expectAll(10);
   }, 60_000);
 });

@@ -1,4 +1,5 @@
 import { ManualClock } from '@temper/testkit/clock';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryBreakerStore } from './memory-store.ts';
@@ -185,11 +186,12 @@ describe('the trial lease of MemoryBreakerStore', () => {
       fc.tuple(fc.constant('report' as const), node, fc.boolean()),
       fc.tuple(
         fc.constant('end' as const),
-        fc.nat(5),
-        fc.constantFrom('success', 'failure', 'ignored'),
+        fc.constantFrom(0, 0, 0, 0, 1, 5),
+        fc.constantFrom('success', 'success', 'success', 'failure', 'ignored'),
       ),
       fc.tuple(fc.constant('wait' as const), fc.constantFrom(1, 250, 500, 1000)),
     );
+    const reach = new Reach('closed', 'open', 'half-open', 'leased', 'refused', 'expired', 'ended');
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         clock = new ManualClock();
@@ -203,9 +205,12 @@ describe('the trial lease of MemoryBreakerStore', () => {
           if (step[0] === 'take') {
             const grant = await take(step[1]);
             fleet = grant.fleet;
+            reach.count('refused', grant.verdict === 'refused' && fleet.state === 'half-open');
             if (grant.lease !== undefined) {
               const held = leases.filter((l) => !l.over && l.until > clock.monotonic());
               expect(held).toEqual([]);
+              reach.count('expired', leases.at(-1)?.over === false);
+              reach.count('leased');
               leases.push({
                 node: step[1],
                 lease: grant.lease,
@@ -215,15 +220,21 @@ describe('the trial lease of MemoryBreakerStore', () => {
             }
           }
           if (step[0] === 'end' && leases.length > 0) {
-            const lease = leases[step[1] % leases.length];
+            // Mostly the newest, which may be in force.
+            const lease = leases.at(-1 - (step[1] % leases.length));
             if (lease === undefined) continue;
             fleet = await end(lease.node, lease.lease, step[2]);
+            reach.count('ended', !lease.over && lease.until > clock.monotonic());
             lease.over = true;
           }
           expect(fleet?.generation ?? generation).toBeGreaterThanOrEqual(generation);
+          if (fleet !== undefined && fleet.generation > generation) reach.count(fleet.state);
+          if (fleet?.state === 'half-open') reach.count('half-open');
           generation = fleet?.generation ?? generation;
         }
       }),
+      { numRuns: 500 },
     );
+    reach.expectAll(5);
   });
 });

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { ManualClock, settle } from '@temper/testkit/clock';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CallContext } from '../contract.ts';
@@ -87,6 +88,7 @@ describe('TimeoutQueue', () => {
       fc.record({ kind: fc.constant('remove' as const), which: fc.nat(30) }),
       fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 150 }) }),
     );
+    const reach = new Reach('expired', 'removed', 'removed too late');
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const clock = new ManualClock();
@@ -105,12 +107,14 @@ describe('TimeoutQueue', () => {
             const row = model[step.which];
             if (entry === undefined || row === undefined) continue;
             queue.remove(entry);
+            reach.count(row.live ? 'removed' : 'removed too late');
             row.live = false;
           } else {
             await clock.advance(step.ms);
             for (const row of model) {
               if (!row.live || row.at > clock.monotonic()) continue;
               row.live = false;
+              reach.count('expired');
               expected.push({ id: row.id, at: row.at });
             }
           }
@@ -121,6 +125,7 @@ describe('TimeoutQueue', () => {
       }),
       { numRuns: 100 },
     );
+    reach.expectAll(20);
   });
 });
 

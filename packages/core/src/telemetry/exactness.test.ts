@@ -168,7 +168,7 @@ describe.each(WAYS)('metrics read by %s', (way) => {
       const { reader } = readerOf(way, temporality, given.views);
       register(reader, given.views);
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { size: 'max', maxLength: 40 }), async (steps) => {
+        fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
           const instrumentation = newPackage();
           const { scope } = instrumentation;
           const counted = new Map<string, number>();
@@ -349,7 +349,7 @@ describe('a producer', () => {
         });
         await fc.assert(
           fc.asyncProperty(
-            fc.array(fc.array(record, { size: 'max', maxLength: 60 }), { maxLength: 3 }),
+            fc.array(fc.array(record, { maxLength: 60 }), { maxLength: 3 }),
             async (rounds) => {
               const { scope } = newPackage();
               const theirs = new Reader(

@@ -78,7 +78,7 @@ describe('durations', () => {
           const durations = new Durations();
           for (const one of all) durations.record('answered', one);
           const sorted = all.toSorted((a, b) => a - b);
-          const exact = sorted[Math.ceil((percent / 100) * all.length) - 1] as number;
+          const exact = sorted[Math.ceil((percent * all.length) / 100) - 1] as number;
           const known = durations.quantile(percent / 100) as number;
           expect(known).toBeGreaterThanOrEqual(exact * (1 - 1e-9));
           expect(known).toBeLessThanOrEqual(exact * 1.05 * (1 + 1e-9));

@@ -1,4 +1,5 @@
 import { ManualClock } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { keyed } from '../keyed/keyed.ts';
@@ -84,6 +85,7 @@ function planOf(kind: Kind, rule: Rule & { readonly burst: number }): RatePlan {
 
 describe.each(places)('a %s, %s', (kind, home) => {
   it('refuses no key for longer than its rule or block can mean, whatever changes', async () => {
+    const reach = new Reach('allowed', 'refused', 'blocked');
     const property = fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
       clock = new ManualClock();
       plan = undefined;
@@ -109,6 +111,8 @@ describe.each(places)('a %s, %s', (kind, home) => {
           const blockMs = blockedUntil - clock.monotonic();
           const most = Math.max(longest(kind, rule, rule.burst), blockMs, stale);
           const { allowed, retryAfterMs } = await here.take({ key, cost: n });
+          reach.count(allowed ? 'allowed' : 'refused');
+          reach.count('blocked', !allowed && blockMs > 0);
           // With `leased`, a process may use its share of units for a while after a block.
           if (allowed && home !== 'leased')
             expect(clock.monotonic()).toBeGreaterThanOrEqual(blockedUntil);
@@ -127,6 +131,7 @@ describe.each(places)('a %s, %s', (kind, home) => {
       expect((await limits[0]!.take({ key, cost })).allowed).toBe(true);
     });
     await fc.assert(property, { numRuns: 60 });
+    reach.expectAll();
   });
 
   it('lets no more pass than the largest rule and what was given back', async () => {

@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { INVALID_CHANGES } from '../../test/invalid-changes.ts';
@@ -281,6 +282,24 @@ describe('a bucket of one process', () => {
     expect(left).toEqual([395, 395]);
   });
 
+  it('forgets its rules when nothing is in use under any of them, as a shared one does', async () => {
+    clock = new ManualClock();
+    const answers: unknown[] = [];
+    for (const home of ['of one process', 'shared, exact']) {
+      plans = {};
+      const limits = homes[home]!('token-bucket');
+      const key = 'ann';
+      await limits.take({ key, cost: 1 });
+      await limits.reward(1, { key });
+      plans.ann = { limit: 4, burst: 4 };
+      await limits.penalty(5, { key });
+      plans.ann = { limit: 40, burst: 40 };
+      answers.push((await limits.take({ key, cost: 1 })).remaining);
+      await limits.reset({ key });
+    }
+    expect(answers).toEqual([35, 35]);
+  });
+
   it('answers as a shared one does, whatever plans and changes', async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('take'), n: fc.integer({ min: 1, max: 4 }) }),
@@ -290,6 +309,7 @@ describe('a bucket of one process', () => {
       fc.record({ do: fc.constant('block'), n: fc.constantFrom(0, 500, 5000) }),
       fc.record({ do: fc.constant('reset'), n: fc.constant(0) }),
     );
+    const reach = new Reach('allowed', 'refused', 'charged more than there was');
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom<Kind>('token-bucket', 'gcra'),
@@ -299,7 +319,9 @@ describe('a bucket of one process', () => {
           plans = {};
           const [local, remote] = [homes['of one process']!(kind), homes['shared, exact']!(kind)];
           const key = 'ann';
+          let remaining = Number.POSITIVE_INFINITY;
           for (const { do: what, n } of steps) {
+            reach.count('charged more than there was', what === 'penalty' && n > remaining);
             if (what === 'pass') clock.jump(n);
             else if (what === 'plan') plans.ann = { limit: n, burst: n };
             else if (what === 'take') {
@@ -308,6 +330,8 @@ describe('a bucket of one process', () => {
                 await remote.take({ key, cost: n }),
               ];
               expect(here.allowed).toBe(there.allowed);
+              reach.count(here.allowed ? 'allowed' : 'refused');
+              remaining = here.remaining;
               expect(here.remaining).toBe(there.remaining);
               expect(here.retryAfterMs).toBeCloseTo(there.retryAfterMs!, 2);
             } else {
@@ -321,5 +345,6 @@ describe('a bucket of one process', () => {
       ),
       { numRuns: 300 },
     );
+    reach.expectAll(50);
   });
 });

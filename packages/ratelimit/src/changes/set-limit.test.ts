@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { fixedWindow } from '../limiters/fixed-window.ts';
@@ -77,7 +78,18 @@ describe.each(named(kinds))('setLimit of %s', (kind) => {
   });
 });
 
+it('leaves the boundaries of a fixed window where they are, although nothing is in use', () => {
+  const limiter = fixedWindow({ clock, ...rate });
+  clock.jump(500);
+  limiter.setLimit(1);
+  clock.jump(500);
+  expect(limiter.take()).toMatchObject({ allowed: true, resetMs: WINDOW });
+  clock.jump(500);
+  expect(limiter.take()).toMatchObject({ allowed: false, retryAfterMs: 500 });
+});
+
 it.each(named(windows))('never lets more pass in a window than its largest limit: %s', (kind) => {
+  const reach = new Reach('allowed', 'refused', 'lowered while in use');
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       clock = new ManualClock();
@@ -89,11 +101,15 @@ it.each(named(windows))('never lets more pass in a window than its largest limit
         const now = clock.monotonic();
         if (what === 'pass') clock.jump(n);
         else if (what === 'limit') {
+          reach.count('lowered while in use', passed.length > 0 && n < limiter.peek().limit);
           limiter.setLimit(n);
           limits.at(-1)![0] = now;
           limits.push([Number.POSITIVE_INFINITY, n]);
         } else if (n <= limiter.peek().limit && limiter.tryAcquire({ cost: n })) {
           passed.push([now, n]);
+          reach.count('allowed');
+        } else {
+          reach.count('refused');
         }
         const from =
           kind === 'fixedWindow'
@@ -106,6 +122,7 @@ it.each(named(windows))('never lets more pass in a window than its largest limit
       }
     }),
   );
+  reach.expectAll(20);
 });
 
 it.each(named(buckets))(

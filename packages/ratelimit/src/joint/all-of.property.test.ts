@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import {
@@ -73,6 +74,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 it('decides as its limits do that are asked one after another, and takes from all or none', () => {
+  const reach = new Reach('allowed', 'token-bucket', 'fixed-window', 'concurrency');
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const clock = new ManualClock();
@@ -113,7 +115,9 @@ it('decides as its limits do that are asked one after another, and takes from al
           expect(decision.allowed).toBe(fits);
           if (decision.lease === undefined) {
             expect(['token-bucket', 'fixed-window', 'concurrency']).toContain(decision.refusedBy);
+            reach.count(decision.refusedBy as 'concurrency');
           } else {
+            reach.count('allowed');
             mine.add(-cost, now());
             const entry = { at: now(), units: cost, back: false };
             model.taken.push(entry);
@@ -189,6 +193,7 @@ it('decides as its limits do that are asked one after another, and takes from al
     }),
     { numRuns: 400 },
   );
+  reach.expectAll(50);
 });
 
 const KINDS: readonly ((clock: ManualClock, name: string) => Limiter)[] = [

@@ -24,12 +24,24 @@ export class FormerRules {
   /** Moves the state of a key, at `at` of `state`, from one rule to another: what is in use stays. */
   change(slot: number, from: Rule, to: Rule, state: Float64Array, at: number, now: number): void {
     const formers = this.#alive(slot, now);
+    if (from.usage(state, at, now).length === 0 && mostUsed(formers, now).length === 0) {
+      // As in a store that keeps nothing of a key of which nothing is used: no rule binds another then.
+      this.#of.delete(slot);
+      to.reset(state, at, now);
+      return;
+    }
     formers.unshift({ rule: from, state: state.slice(at, at + from.slots), askedAt: now });
     const same = formers.findIndex(({ rule }) => equalRules(rule, to));
     if (same >= 0) state.set(formers.splice(same, 1)[0]!.state, at);
     else replay(to, state, at, now, mostUsed(formers, now));
     formers.splice(MAX_FORMER);
     this.#of.set(slot, formers);
+  }
+
+  /** Forgets them when nothing is in use under any of them, nor under the present one. */
+  forgetUnused(slot: number, now: number, rule: Rule, state: Float64Array, at: number): void {
+    if (!this.#of.has(slot) || rule.usage(state, at, now).length > 0) return;
+    if (mostUsed(this.#alive(slot, now), now).length === 0) this.#of.delete(slot);
   }
 
   charge(slot: number, now: number, units: number): void {

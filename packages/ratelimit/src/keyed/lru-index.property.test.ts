@@ -1,3 +1,4 @@
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LruIndex } from './lru-index.ts';
@@ -5,6 +6,7 @@ import { LruIndex } from './lru-index.ts';
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
 interface Model {
+  readonly reach: Reach<'added' | 'used again' | 'removed' | 'pinned' | 'unpinned'>;
   /** From the oldest to the newest, without the pinned. */
   order: string[];
   pinned: Set<string>;
@@ -25,6 +27,7 @@ class UseCommand implements fc.Command<Model, LruIndex> {
     model.now++;
     const slot = index.find(this.key);
     expect(slot).toBe(model.slots.get(this.key) ?? -1);
+    model.reach.count(slot === -1 ? 'added' : 'used again');
     if (slot === -1) {
       const added = index.add(this.key, model.now);
       expect([...model.slots.values()]).not.toContain(added);
@@ -46,6 +49,7 @@ class ForgetOldestCommand implements fc.Command<Model, LruIndex> {
   run(model: Model, index: LruIndex): void {
     const [oldest, ...rest] = model.order;
     index.remove(index.oldest);
+    model.reach.count('removed');
     model.slots.delete(oldest!);
     model.order = rest;
     compare(model, index);
@@ -66,10 +70,12 @@ class PinCommand implements fc.Command<Model, LruIndex> {
     if (model.pinned.delete(this.key)) {
       model.now++;
       index.unpin(slot, model.now);
+      model.reach.count('unpinned');
       model.usedAt.set(this.key, model.now);
       model.order = [...model.order, this.key];
     } else {
       index.pin(slot);
+      model.reach.count('pinned');
       model.pinned.add(this.key);
       model.order = model.order.filter((other) => other !== this.key);
     }
@@ -99,9 +105,11 @@ describe('the index of keys', () => {
       ],
       { maxCommands: 100 },
     );
+    const reach = new Reach('added', 'used again', 'removed', 'pinned', 'unpinned');
     fc.assert(
       fc.property(commands, (script) => {
         const model: Model = {
+          reach,
           order: [],
           pinned: new Set(),
           slots: new Map(),
@@ -112,6 +120,7 @@ describe('the index of keys', () => {
       }),
       { numRuns: 300 },
     );
+    reach.expectAll(100);
   });
 
   it('grows with its keys, and no further than it may', () => {

@@ -220,8 +220,10 @@ export class RateTable implements KeyTable, UnitSource {
   #follow(slot: number, key: string, now: number): void {
     const before = this.ruleOf(slot);
     const rule = this.#planned(key);
+    const at = slot * this.#rule.slots;
+    this.#formers.forgetUnused(slot, now, before, this.#state, at);
     if (equalRules(before, rule)) return;
-    this.#formers.change(slot, before, rule, this.#state, slot * this.#rule.slots, now);
+    this.#formers.change(slot, before, rule, this.#state, at, now);
     if (rule === this.#rule) this.#rules.delete(slot);
     else this.#rules.set(slot, rule);
     this.#idleMs = Math.max(this.#idleMs, rule.freshAfterMs);

@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { fixedWindow } from '../limiters/fixed-window.ts';
@@ -40,6 +41,7 @@ describe('keyed with a template', () => {
       () => fixedWindow({ clock, limit: 5, windowMs: 5000 }),
       () => slidingWindow({ clock, limit: 5, windowMs: 5000 }),
     ];
+    const reach = new Reach('allowed', 'refused');
     fc.assert(
       fc.property(fc.constantFrom(...kinds), fc.array(step, { maxLength: 60 }), (make, script) => {
         clock = new ManualClock();
@@ -50,11 +52,14 @@ describe('keyed with a template', () => {
           const alone = own.get(key) ?? make();
           own.set(key, alone);
           expect(limiter.peek({ key })).toEqual(alone.peek());
-          expect(limiter.take({ key, cost })).toEqual(alone.take({ cost }));
+          const decision = limiter.take({ key, cost });
+          expect(decision).toEqual(alone.take({ cost }));
+          reach.count(decision.allowed ? 'allowed' : 'refused');
           expect(limiter.tryAcquire({ key })).toEqual(alone.tryAcquire());
         }
       }),
     );
+    reach.expectAll(50);
   });
 
   it('waits per key, in order of arrival', async () => {

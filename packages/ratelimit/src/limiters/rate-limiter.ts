@@ -206,7 +206,8 @@ export class RuleLimiter<L extends object>
     const now = this.clock.monotonic();
     const used = this.rule.usage(this.#state, 0, now);
     this.rule = this.rule.with({ limit }) as Rule<L>;
-    replay(this.rule, this.#state, 0, now, used);
+    // A window keeps counts and times, which hold under any limit; its boundaries stay where they are.
+    if (bucket) replay(this.rule, this.#state, 0, now, used);
     this.#forecast = undefined;
     this.#turns.changed();
   }

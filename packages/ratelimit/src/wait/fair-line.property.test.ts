@@ -1,3 +1,4 @@
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FairLine } from './fair-line.ts';
@@ -49,25 +50,25 @@ describe('a fair line', () => {
         }),
       },
     );
+    const reach = new Reach('served', 'left', 'both wait');
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const line = new FairLine<Item>(weightOf);
         const queued = new Map<string, Item[]>(CALLERS.map((caller) => [caller, []]));
-        /** What each caller has got by weight, at each step; and since when it waits. */
+        /** What each caller has got by weight. */
         const got = new Map<string, number>(CALLERS.map((caller) => [caller, 0]));
-        const history: Map<string, number>[] = [];
-        const since = new Map<string, number>();
+        /** Of two callers that both wait: least and most that one was ahead of the other since then. */
+        const ahead = new Map<string, [least: number, most: number]>();
         for (const { do: what, caller, cost } of steps) {
-          history.push(new Map(got));
           if (what === 'push') {
             const one = item(caller, cost);
-            if (queued.get(caller)!.length === 0) since.set(caller, history.length - 1);
             line.push(one);
             queued.get(caller)!.push(one);
           } else if (what === 'leave') {
             const mine = queued.get(caller)!;
             const [gone] = mine.splice(cost % Math.max(1, mine.length), 1);
             if (gone !== undefined) line.remove(gone);
+            reach.count('left', gone !== undefined);
           } else {
             const { head } = line;
             if (head === undefined) continue;
@@ -79,25 +80,32 @@ describe('a fair line', () => {
             line.served(head);
             queued.get(head.caller)!.shift();
             got.set(head.caller, got.get(head.caller)! + head.cost / weightOf(head.caller));
+            reach.count('served');
           }
           const size = [...queued.values()].reduce((sum, { length }) => sum + length, 0);
           expect(line.size).toBe(size);
           // Over any time in which both wait, the shares by weight differ by a largest call of each.
           for (const x of CALLERS) {
             for (const y of CALLERS) {
-              if (queued.get(x)!.length === 0 || queued.get(y)!.length === 0) continue;
-              const from = Math.max(since.get(x)!, since.get(y)!);
-              for (let at = from; at < history.length; at++) {
-                const share = (who: string): number => got.get(who)! - history[at]!.get(who)!;
-                const most = 5 / weightOf(x) + 5 / weightOf(y);
-                expect(Math.abs(share(x) - share(y))).toBeLessThanOrEqual(most + 1e-9);
+              const pair = `${x} ${y}`;
+              if (x >= y) continue;
+              if (queued.get(x)!.length === 0 || queued.get(y)!.length === 0) {
+                ahead.delete(pair);
+                continue;
               }
+              const now = got.get(x)! - got.get(y)!;
+              const [least, most] = ahead.get(pair) ?? [now, now];
+              ahead.set(pair, [Math.min(least, now), Math.max(most, now)]);
+              const bound = 5 / weightOf(x) + 5 / weightOf(y) + 1e-9;
+              expect(Math.max(now - least, most - now)).toBeLessThanOrEqual(bound);
+              reach.count('both wait');
             }
           }
         }
       }),
       { numRuns: 200 },
     );
+    reach.expectAll(1000);
   });
 
   it('tells the order in which it would serve without serving', () => {

@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RateLimitExceededError } from '../errors.ts';
@@ -31,7 +32,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       maxWaitMs: fc.option(fc.integer({ min: 0, max: 400 }), { nil: undefined }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('abort' as const), which: fc.nat(20) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('abort' as const), which: fc.nat(12) }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -60,7 +61,7 @@ function cost(): fc.Arbitrary<number> {
 }
 
 const START = 1000;
-const MAX_QUEUE = 6;
+const MAX_QUEUE = 4;
 
 interface Waiting {
   id: number;
@@ -143,12 +144,20 @@ class PlainQueue {
   }
 }
 
-async function play(rule: Rule, script: Step[]): Promise<void> {
+/** How a call ended; `served` after a wait. */
+const ENDS = ['granted', 'deadline', 'queue-full', 'aborted', 'served'] as const;
+
+async function play(
+  rule: Rule,
+  script: Step[],
+  reach: Reach<(typeof ENDS)[number]>,
+): Promise<void> {
   const clock = new ManualClock();
   const options = { ...QUEUE_DEFAULTS, name: 'test', clock, maxQueue: MAX_QUEUE };
   const limiter = new RuleLimiter(rule, options, REPORTED_RATE);
   const model = new PlainQueue(rule);
   const log: string[] = [];
+  const waited = new Set<number>();
   const controllers: AbortController[] = [];
   const through: { at: number; cost: number }[] = [];
 
@@ -177,6 +186,7 @@ async function play(rule: Rule, script: Step[]): Promise<void> {
           },
         );
         model.acquire({ id, cost: one.cost, deadline: model.now + (one.maxWaitMs ?? Infinity) });
+        if (model.waiting.some((waiting) => waiting.id === id)) waited.add(id);
         break;
       }
       case 'abort': {
@@ -214,6 +224,11 @@ async function play(rule: Rule, script: Step[]): Promise<void> {
   expect(limiter.stats().queued).toBe(0);
   expect(clock.pending).toBe(0);
   expectWithin(rule, through);
+  for (const line of model.log) {
+    const [id, how] = line.split(' ') as [string, (typeof ENDS)[number]];
+    reach.count(how);
+    reach.count('served', how === 'granted' && waited.has(Number(id)));
+  }
 }
 
 function expectWithin(rule: Rule, through: { at: number; cost: number }[]): void {
@@ -243,10 +258,12 @@ describe('the queue of a rate limiter', () => {
     ['fixed window', new FixedWindowRule(6, 90)],
     ['sliding window', new SlidingWindowRule(6, 90, 3)],
   ])('behaves as a simple model that looks at every millisecond: %s', async (_, rule) => {
+    const reach = new Reach(...ENDS);
     await fc.assert(
-      fc.asyncProperty(scripts, (script) => play(rule, script)),
-      { numRuns: 500 },
+      fc.asyncProperty(scripts, (script) => play(rule, script, reach)),
+      { numRuns: 300 },
     );
+    reach.expectAll(10);
   });
 });
 
@@ -254,10 +271,11 @@ describe('the queue of a concurrency limiter', () => {
   const action = fc.oneof(
     fc.record({ do: fc.constant('acquire' as const), cost: cost() }),
     fc.record({ do: fc.constant('release' as const), which: fc.nat(10) }),
-    fc.record({ do: fc.constant('abort' as const), which: fc.nat(30) }),
+    fc.record({ do: fc.constant('abort' as const), which: fc.nat(15) }),
   );
 
   it('is in order of arrival, and never exceeds the limit', async () => {
+    const reach = new Reach('waited', 'full', 'returned', 'left the queue');
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (script) => {
         const limiter = concurrency({ clock: new ManualClock(), limit: 5 });
@@ -293,13 +311,20 @@ describe('the queue of a concurrency limiter', () => {
             waiting = [...waiting, { id, cost: one.cost }];
           } else if (one.do === 'release') {
             const [lease] = held.splice(one.which % Math.max(1, held.length), 1);
+            reach.count('returned', lease !== undefined);
             if (lease !== undefined) out -= lease.cost;
             lease?.release();
           } else {
             controllers[one.which]?.abort('gone');
+            reach.count(
+              'left the queue',
+              waiting.some(({ id }) => id === one.which),
+            );
             waiting = waiting.filter(({ id }) => id !== one.which);
           }
           serve();
+          reach.count('waited', waiting.length > 0);
+          reach.count('full', out === 5);
           await settle();
           expect(granted).toEqual(expected);
           expect(limiter.stats()).toMatchObject({ inFlight: out, queued: waiting.length });
@@ -308,5 +333,6 @@ describe('the queue of a concurrency limiter', () => {
       }),
       { numRuns: 100 },
     );
+    reach.expectAll(20);
   });
 });

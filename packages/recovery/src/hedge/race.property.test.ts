@@ -1,4 +1,5 @@
 import { ManualClock } from '@temper/testkit/clock';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hedge } from './hedge.ts';
@@ -51,8 +52,9 @@ describe('a hedged call', () => {
     const step = fc.record({
       // Odd and even times separate the end of an attempt from the start of the next.
       ms: fc.integer({ min: 0, max: 40 }).map((n) => n * 2 + 1),
-      ends: fc.constantFrom('value' as const, 'transient' as const, 'fatal' as const),
+      ends: fc.constantFrom('value' as const, 'transient', 'transient', 'fatal'),
     });
+    const reach = new Reach('value', 'fatal', 'all failed', 'hedged', 'not hedged', 'outrun');
     await fc.assert(
       fc.asyncProperty(
         fc.array<Step>(step, { minLength: 2, maxLength: 5 }),
@@ -83,9 +85,14 @@ describe('a hedged call', () => {
             expected,
           );
           expect(clock.pendingRefed).toBe(0);
+          const [how = '', which] = end === 'all failed' ? [end] : end.split(' ');
+          reach.count(how as 'value');
+          reach.count(signals.length > 1 ? 'hedged' : 'not hedged');
+          reach.count('outrun', how === 'value' && which !== '0');
         },
       ),
       { numRuns: 300 },
     );
+    reach.expectAll(5);
   });
 });

@@ -1,10 +1,12 @@
 import { ManualClock, settle } from '@temper/testkit/clock';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Pipelines, pipelines } from './pipelines.ts';
 
 /** The expected state of a registry with one pipeline: the tag in force, and the tag of each call. */
 interface Model {
+  readonly reach: Reach<'begun' | 'finished' | 'reloaded' | 'refused' | 'on a former revision'>;
   tag: number;
   revision: number;
   calls: { readonly tag: number }[];
@@ -60,6 +62,7 @@ class Begin implements Step {
     });
     real.open.push({ finish, ended });
     model.calls.push({ tag: model.tag });
+    model.reach.count('begun');
     await settle();
     check(model, real);
   }
@@ -78,6 +81,8 @@ class Finish implements Step {
     const [open] = real.open.splice(index, 1);
     open?.finish();
     expect(await open?.ended).toBe(call?.tag);
+    model.reach.count('finished');
+    model.reach.count('on a former revision', call?.tag !== model.tag);
     await settle();
     check(model, real);
   }
@@ -94,10 +99,12 @@ class Reload implements Step {
     const reload = (): number => real.registry.reload('p', [{ tagged: { tag: this.tag } }]);
     if (this.tag < 0) {
       expect(reload).toThrow('no such tag');
+      model.reach.count('refused');
     } else {
       model.tag = this.tag;
       model.revision++;
       expect(reload()).toBe(model.revision);
+      model.reach.count('reloaded');
     }
     await settle();
     check(model, real);
@@ -123,9 +130,16 @@ describe('reload', () => {
       fc.nat(20).map((which) => new Finish(which)),
       fc.integer({ min: -1, max: 3 }).map((tag) => new Reload(tag)),
     ];
+    const reach: Model['reach'] = new Reach(
+      'begun',
+      'finished',
+      'reloaded',
+      'refused',
+      'on a former revision',
+    );
     await fc.assert(
       fc.asyncProperty(fc.commands(commands, { maxCommands: 30 }), async (steps) => {
-        const model: Model = { tag: 0, revision: 1, calls: [] };
+        const model: Model = { reach, tag: 0, revision: 1, calls: [] };
         const real = new Real();
         await fc.asyncModelRun(() => ({ model, real }), steps);
         for (const { finish } of real.open) finish();
@@ -135,5 +149,6 @@ describe('reload', () => {
       }),
       { numRuns: 60 },
     );
+    reach.expectAll(10);
   });
 });

@@ -1,3 +1,4 @@
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -88,6 +89,7 @@ describe('any order of any policies', () => {
       abortAt: fc.option(fc.integer({ min: 0, max: 120 }), { nil: undefined }),
       timeoutMs: fc.option(fc.integer({ min: 0, max: 120 }), { nil: undefined }),
     });
+    const reach = new Reach('succeeded', 'second best', 'aborted', 'deadline', 'several tries');
     await fc.assert(
       fc.asyncProperty(
         kinds,
@@ -135,10 +137,18 @@ describe('any order of any policies', () => {
           if (outcome.ok) expect(['answer', 'ignore', SECOND_BEST]).toContain(outcome.value);
           await clock.advance(10_000);
           expect(settled).toBe(1);
+          reach.count('several tries', calls > 1);
+          if (outcome.ok) reach.count(outcome.value === SECOND_BEST ? 'second best' : 'succeeded');
+          else {
+            reach.count('aborted', outcome.error === 'enough');
+            const { code } = Object(outcome.error) as { code?: string };
+            reach.count('deadline', code === 'DEADLINE_EXCEEDED');
+          }
           await expectNothingLeft(clock, watched);
         },
       ),
       { numRuns: 2000 },
     );
+    reach.expectAll(20);
   }, 60_000);
 });

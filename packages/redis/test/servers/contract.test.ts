@@ -1,6 +1,7 @@
 import { MemoryBreakerStore } from '@temper/breaker/shared';
 import { MemoryRateLimitStore, type StoreRule, type TakeResult } from '@temper/ratelimit/shared';
 import { ManualClock } from '@temper/testkit/clock';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -124,6 +125,7 @@ const step = fc.oneof(
 
 describeWithRedis('the scripts, compared with the reference at times that the test sets', () => {
   it('take and give back the same units', async () => {
+    const reach = new Reach('taken', 'waits', 'refused', 'given back', 'blocked');
     await fc.assert(
       fc.asyncProperty(rule, fc.array(step, { maxLength: 25 }), async (first, script) => {
         const pair = new Pair();
@@ -143,9 +145,11 @@ describeWithRedis('the scripts, compared with the reference at times that the te
             const request = { limiter: 'l', key: one.key, rule: kept, change: one.change };
             await pair.memory.change(request);
             await pair.store.change(request);
+            reach.count('blocked', one.change.kind === 'block' && one.change.durationMs > 0);
           } else if (one.do === 'giveBack') {
             const back = receipts[one.which];
             if (back === undefined) continue;
+            reach.count('given back');
             await pair.memory.giveBack({ ...back.request, receipt: back.memory });
             await pair.store.giveBack({ ...back.request, receipt: back.redis });
           } else {
@@ -158,7 +162,9 @@ describeWithRedis('the scripts, compared with the reference at times that the te
             same(found, expected);
             for (const [i, answer] of found.answers.entries()) {
               const other = expected.answers[i]!;
+              reach.count('refused', !answer.taken);
               if (!answer.taken || !other.taken) continue;
+              reach.count(answer.waitMs > 0 ? 'waits' : 'taken');
               const { cost } = calls[i]!;
               receipts.push({
                 request: { limiter: 'l', key: one.key, rule: kept, cost },
@@ -171,6 +177,7 @@ describeWithRedis('the scripts, compared with the reference at times that the te
       }),
       { numRuns: 2_000 },
     );
+    reach.expectAll(50);
   });
 
   it('lease the same permits', async () => {
@@ -181,6 +188,7 @@ describeWithRedis('the scripts, compared with the reference at times that the te
       fc.record({ do: fc.constant('return' as const), lease }),
       fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: HOUR }) }),
     );
+    const reach = new Reach('granted', 'refused', 'expired', 'renewed', 'returned');
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 30 }), async (script) => {
         const pair = new Pair();
@@ -191,14 +199,15 @@ describeWithRedis('the scripts, compared with the reference at times that the te
           if (one.do === 'pass') {
             await pair.pass(one.ms);
           } else if (one.do === 'return') {
-            out.delete(one.lease);
+            reach.count('returned', out.delete(one.lease));
             await pair.memory.returnPermits({ ...id, leases: [one.lease] });
             await pair.store.returnPermits({ ...id, leases: [one.lease], leaseMs: 2 * HOUR });
           } else if (one.do === 'renew') {
             const request = { ...id, leases: one.leases, leaseMs: 2 * HOUR };
             const lost = await pair.memory.renewPermits(request);
             expect(await pair.store.renewPermits(request)).toEqual(lost);
-            for (const gone of lost) out.delete(gone);
+            reach.count('renewed', lost.length < one.leases.length);
+            for (const gone of lost) reach.count('expired', out.delete(gone));
           } else if (!out.has(one.lease)) {
             // A lease is named once.
             const calls = [{ lease: one.lease, cost: one.cost }];
@@ -207,11 +216,13 @@ describeWithRedis('the scripts, compared with the reference at times that the te
             const found = await pair.store.takePermits(request);
             expect({ ...found, expiryMs: Math.round(found.expiryMs) }).toEqual(expected);
             if (found.granted === 1) out.add(one.lease);
+            reach.count(found.granted === 1 ? 'granted' : 'refused');
           }
         }
       }),
       { numRuns: 100 },
     );
+    reach.expectAll(5);
   });
 
   it('count the same processes', async () => {
@@ -243,15 +254,32 @@ describeWithRedis('the scripts, compared with the reference at times that the te
           ttlHours: fc.integer({ min: 1, max: 6 }),
         }),
       },
-      fc.record({ do: fc.constant('trial' as const), node, hours: fc.integer({ min: 1, max: 2 }) }),
-      fc.record({
-        do: fc.constant('end' as const),
-        which: fc.nat(5),
-        verdict: fc.constantFrom('success' as const, 'failure' as const, 'ignored' as const),
-      }),
-      fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 2 * HOUR }) }),
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          do: fc.constant('trial' as const),
+          node,
+          hours: fc.integer({ min: 1, max: 2 }),
+        }),
+      },
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          do: fc.constant('end' as const),
+          which: fc.constantFrom(0, 0, 0, 0, 1, 5),
+          verdict: fc.constantFrom('success' as const, 'success', 'success', 'failure', 'ignored'),
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constant('pass' as const),
+          ms: fc.integer({ min: 0, max: 2 * HOUR }),
+        }),
+      },
     );
     const quorum = fc.constantFrom(0, 0.3, 0.5, 0.75);
+    const reach = new Reach('open', 'closed', 'half-open', 'leased', 'refused', 'ended');
     await fc.assert(
       fc.asyncProperty(quorum, fc.array(action, { maxLength: 40 }), async (share, script) => {
         const pair = new Pair();
@@ -282,6 +310,8 @@ describeWithRedis('the scripts, compared with the reference at times that the te
             };
             const expected = await pair.circuits.report(report);
             equal(await pair.store.report(report), expected);
+            reach.count(expected.state, expected.generation > generation);
+            reach.count('half-open', expected.state === 'half-open');
             generation = expected.generation;
           } else if (one.do === 'trial') {
             const request = { circuit, node: one.node, leaseMs: one.hours * HOUR };
@@ -291,8 +321,11 @@ describeWithRedis('the scripts, compared with the reference at times that the te
             equal(found.fleet, fleet);
             expect(found.lease === undefined).toBe(lease === undefined);
             if (lease !== undefined) leases.push({ memory: lease, redis: found.lease! });
+            reach.count('leased', lease !== undefined);
+            reach.count('refused', expected.verdict === 'refused');
           } else {
-            const lease = leases[one.which];
+            // Mostly the newest, which may be in force.
+            const lease = leases.at(-1 - one.which);
             if (lease === undefined) continue;
             const result = {
               circuit,
@@ -303,11 +336,14 @@ describeWithRedis('the scripts, compared with the reference at times that the te
             };
             const expected = await pair.circuits.endTrial({ ...result, lease: lease.memory });
             equal(await pair.store.endTrial({ ...result, lease: lease.redis }), expected);
+            reach.count('ended', expected.generation > generation || one.verdict === 'success');
+            reach.count(expected.state, expected.generation > generation);
             generation = expected.generation;
           }
         }
       }),
       { numRuns: 200 },
     );
+    reach.expectAll(5);
   });
 });

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ManualClock, settle } from '@temper/testkit';
+import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Http1Connections } from './http1.ts';
@@ -35,6 +36,7 @@ interface Line {
 }
 
 interface Model {
+  readonly reach: Reach<'drained' | 'closed' | 'stayed open' | 'pipelined' | 'said close'>;
   readonly lines: Line[];
   saysClose: boolean;
   draining: boolean;
@@ -59,11 +61,15 @@ async function check(model: Model, real: Real): Promise<void> {
     const due = model.draining && pending.length === 0 && now - idleSince >= GRACE;
     // Closed if and only if it has been idle for the grace period, and never during a request.
     expect(socket.closed).toBe(due);
+    model.reach.count('closed', due);
+    model.reach.count('stayed open', model.draining && !due);
+    model.reach.count('pipelined', pending.length > 1);
     if (!model.saysClose || socket.closed) continue;
     for (const response of pending) {
       if (response.headersSent) continue;
       const last = response === pending.at(-1);
       expect(response.headers.get('Connection')).toBe(last ? 'close' : undefined);
+      model.reach.count('said close', last);
     }
   }
   expect(real.connections.inFlight).toBe(inFlight);
@@ -146,6 +152,7 @@ class Say implements Command {
     real.connections[this.what]();
     model.saysClose = true;
     if (this.what === 'drain') model.draining = true;
+    model.reach.count('drained', model.draining);
     await check(model, real);
   }
   toString = () => this.what;
@@ -153,6 +160,13 @@ class Say implements Command {
 
 it('closes an HTTP/1 connection exactly when it has been idle for the grace period', async () => {
   const at = fc.nat({ max: 3 });
+  const reach: Model['reach'] = new Reach(
+    'drained',
+    'closed',
+    'stayed open',
+    'pipelined',
+    'said close',
+  );
   await fc.assert(
     fc.asyncProperty(
       fc.commands(
@@ -166,11 +180,12 @@ it('closes an HTTP/1 connection exactly when it has been idle for the grace peri
         { maxCommands: 40 },
       ),
       async (commands) => {
-        const model: Model = { lines: [], saysClose: false, draining: false };
+        const model: Model = { reach, lines: [], saysClose: false, draining: false };
         const real = new Real();
         await fc.asyncModelRun(() => ({ model, real }), commands);
       },
     ),
     { numRuns: 150 },
   );
+  reach.expectAll(10);
 });
