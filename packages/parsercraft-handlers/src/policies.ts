@@ -141,6 +141,7 @@ export class PolicyMaker implements Disposable {
     return new Map(
       [...plans].map(([planName, plan]) => {
         const label = this.#setting.prefix + (planName === '' ? name : `${name}.${planName}`);
+        // #region pipeline
         const parts = [share, limiter, turn, plan.retry, breaker, this.#attempt(label, plan)];
         const planned: PlannedPipeline = {
           // The bulkhead is outside the breaker and the attempt's timeout, which therefore measure the
@@ -154,6 +155,7 @@ export class PolicyMaker implements Disposable {
           timeoutMs: plan.timeoutMs,
           degradeTimeoutMs: plan.attemptTimeoutMs ?? plan.timeoutMs,
         };
+        // #endregion
         return [planName, planned];
       }),
     );

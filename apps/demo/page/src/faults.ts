@@ -1,5 +1,6 @@
 import { call, problemText } from './api.ts';
 import { button, byId, el, set, setText } from './dom.ts';
+import { openCode } from './runbook.ts';
 import type { FaultState } from './wire.ts';
 
 const FIRST = 'registry-outage';
@@ -63,11 +64,14 @@ export class FaultPanel {
     const book = button('Runbook', { class: 'link', 'aria-label': `Runbook for ${title}` }, () =>
       this.#openRunbook(runbook),
     );
+    const code = button('Code', { class: 'link', 'aria-label': `Code for ${title}` }, () =>
+      openCode(name, title),
+    );
     const item = el(
       'li',
       { class: 'fault' },
       el('div', { class: 'fault-words' }, el('p', { class: 'fault-title', id }, title), words),
-      el('div', { class: 'fault-act' }, control, book),
+      el('div', { class: 'fault-act' }, control, el('p', { class: 'fault-links' }, code, book)),
     );
     this.#list.append(item);
     const row = { item, control, about: words };

@@ -4,13 +4,38 @@ import type { Runbook } from './wire.ts';
 
 /** Opens a runbook in a dialog. */
 export async function openRunbook(id: string): Promise<void> {
-  const dialog = byId<HTMLDialogElement>('runbook');
   const answer = await call<Runbook>('GET', `/v1/runbooks/${id}`, { traced: false });
+  if (answer.ok) show(answer.data.title, contents(answer.data));
+  else show('The runbook is not available', [el('p', {}, problemText(answer.problem))]);
+}
+
+/** Opens, in the dialog of the runbooks, the code of the service that makes it survive a fault. */
+export async function openCode(fault: string, title: string): Promise<void> {
+  const code = await excerptsOf(fault).catch((error: unknown) => `${error}`);
+  show(
+    `Why the service survives: ${title}`,
+    typeof code === 'string'
+      ? [el('p', {}, code)]
+      : code.map(({ file, code }) =>
+          el('section', {}, el('h3', {}, file), el('pre', { tabindex: 0 }, code)),
+        ),
+  );
+}
+
+/** Excerpts of the sources of this service, from its build. */
+async function excerptsOf(fault: string): Promise<readonly { file: string; code: string }[]> {
+  const response = await fetch('/code.json');
+  if (!response.ok) throw new Error(`The code is not available: status ${response.status}`);
+  const all = (await response.json()) as Record<string, readonly { file: string; code: string }[]>;
+  return all[fault] ?? [];
+}
+
+function show(title: string, contents: readonly HTMLElement[]): void {
+  const dialog = byId<HTMLDialogElement>('runbook');
   const close = button('Close', { class: 'quiet' }, () => dialog.close());
-  const title = answer.ok ? answer.data.title : 'The runbook is not available';
   dialog.replaceChildren(
     el('div', { class: 'dialog-head' }, el('h2', { id: 'runbook-title' }, title), close),
-    ...(answer.ok ? contents(answer.data) : [el('p', {}, problemText(answer.problem))]),
+    ...contents,
   );
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;

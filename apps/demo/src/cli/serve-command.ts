@@ -29,6 +29,7 @@ export async function serveCommand(
   const dataDir = resolve(line.dataDir);
   const tell = (text: string): void =>
     view === undefined ? log(text) : view.above(() => log(text));
+  // #region shutdown
   const shutdown = gracefulShutdown({
     name: 'demo',
     ...SHUTDOWN_TIMES,
@@ -41,12 +42,15 @@ export async function serveCommand(
     readiness: { setReady: (ready, reason) => demo?.service.monitor.setReady(ready, reason) },
   });
   shutdown.listen();
+  // #endregion
+  // #region handlers of the shutdown
   // Handlers run in reverse order of registration, so streams close before the service stops.
   shutdown.register({ name: 'stop the watchdog', run: () => watchdog?.[Symbol.asyncDispose]() });
   shutdown.register({ name: 'close the store', run: () => store?.close() });
   shutdown.register({ name: 'stop the service', run: () => demo?.stop() });
   shutdown.register({ name: 'drain the job queue', phase: 'flush', run: () => demo?.jobs.drain() });
   shutdown.register({ name: 'end streams', phase: 'intake', run: () => http?.release() });
+  // #endregion
   try {
     demo = await startDemo({
       dataDir,
@@ -113,6 +117,7 @@ export async function serveCommand(
   }
 }
 
+// #region watchdog
 /** Answers liveness on the port after that of the service, or on a free one when it is in use. */
 async function watchdogOn(host: string, servicePort: number): Promise<LivenessWatchdog> {
   const port = servicePort === 0 ? 0 : Math.min(servicePort + 1, 65_535);
@@ -123,3 +128,4 @@ async function watchdogOn(host: string, servicePort: number): Promise<LivenessWa
     return livenessWatchdog({ host, port: 0 });
   }
 }
+// #endregion

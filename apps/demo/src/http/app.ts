@@ -41,6 +41,7 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 
 /** Creates a Fastify instance with problem+json errors, strict validation and route names in traces. */
 export function createApp(logFailure: FailureLog): FastifyInstance {
+  // #region bounds of a request
   const app = fastify({
     logger: false,
     bodyLimit: LIMITS.bodyBytes,
@@ -57,6 +58,7 @@ export function createApp(logFailure: FailureLog): FastifyInstance {
   // No route accepts text. Without the parser, text gets 415.
   app.removeContentTypeParser('text/plain');
   app.setValidatorCompiler(validatorCompiler());
+  // #endregion
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler<FastifyError>((error, request, reply) =>
     answer(error, request, reply, logFailure),

@@ -30,6 +30,7 @@ export class ClientLimit implements Disposable {
     const { clientOf, limit = CLIENT_LIMIT.limit, store } = options;
     const { windowMs } = CLIENT_LIMIT;
     const burst = Math.max(1, Math.round((CLIENT_LIMIT.burst / CLIENT_LIMIT.limit) * limit));
+    // #region client limit
     const rule = { name: NAME, limit, windowMs, burst };
     const limiter =
       store === undefined
@@ -39,6 +40,7 @@ export class ClientLimit implements Disposable {
     this.#limiter = limiter;
     const key = ({ raw }: { readonly raw: unknown }): string => clientOf(raw as FastifyRequest);
     this.#guard = new HttpGuard('client limit', { limits: [{ name: 'client', limiter, key }] });
+    // #endregion
   }
 
   /**

@@ -43,6 +43,7 @@ export function auditTrail({ dataDir, whenUnavailable }: AuditTrailOptions): Aud
   const disk = fillable(sink);
   // Only checkpoints kept outside the log reveal that it was truncated or rewritten.
   const checkpoints: string[] = [];
+  // #region audit log
   const log = auditLog({
     name: LOG_NAME,
     sinks: [disk],
@@ -57,6 +58,7 @@ export function auditTrail({ dataDir, whenUnavailable }: AuditTrailOptions): Aud
       },
     },
   });
+  // #endregion
   return {
     log,
     disk,

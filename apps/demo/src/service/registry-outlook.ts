@@ -26,6 +26,7 @@ export function registryOutlook(
   tap: WireTap,
   monitor: HealthMonitor,
 ): FailurePredictor {
+  // #region outlook
   const outlook = predictFailure({
     name: 'registry_outlook',
     stepMs: STEP_MS,
@@ -37,5 +38,6 @@ export function registryOutlook(
     outlook.record({ failed: status !== 'success', durationMs: 0 });
   });
   monitor.register(predictionCheck(outlook));
+  // #endregion
   return outlook;
 }

@@ -5,7 +5,7 @@ import { type SpanMode, systemClock } from '@temper/core';
 import { messageOf, safeText } from '@temper/core/policy';
 import type { FailurePredictor } from '@temper/forecast';
 import { type HealthMonitor, healthMonitor } from '@temper/health';
-import { auditLogCheck, eventLoopDelayCheck } from '@temper/health/checks';
+import { auditLogCheck, eventLoopDelayCheck, heapCheck } from '@temper/health/checks';
 import {
   type HardeningOverrides,
   type ParserCraftHardening,
@@ -134,13 +134,16 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     });
     undo.push(() => audit.log.close().catch((error: unknown) => log(`audit: ${messageOf(error)}`)));
     await audit.log.ready();
+    // #region health
     const monitor = healthMonitor({
       name: 'parsercraft',
       started: false,
       refreshMs: HEALTH_REFRESH_MS,
     });
     monitor.register(eventLoopDelayCheck());
+    monitor.register(heapCheck());
     monitor.register(auditLogCheck(audit.log, { name: 'audit', critical: false }));
+    // #endregion
     const overrides = mergeSettings(DEMO_SETTINGS, options.settings ?? {});
     const tuning = new RegistryTuning();
     undo.push(() => tuning[Symbol.dispose]());

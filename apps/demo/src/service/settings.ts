@@ -37,6 +37,7 @@ export const DEMO_SETTINGS: HardeningOverrides = {
     registry_query: { share: SHARE },
     lsp_requests: { share: SHARE },
   },
+  // #region bulkheads
   bulkheads: {
     ast: { limit: COMPILERS, share: SHARE, maxQueue: MAX_QUEUE },
     protocols: { limit: CHECKERS, share: SHARE, maxQueue: MAX_QUEUE },
@@ -45,6 +46,7 @@ export const DEMO_SETTINGS: HardeningOverrides = {
     // The server works on one request at a time; the next one is on its way meanwhile.
     lsp: { limit: 2, share: SHARE, maxQueue: MAX_QUEUE },
   },
+  // #endregion
 };
 
 /**

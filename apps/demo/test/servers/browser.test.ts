@@ -67,9 +67,13 @@ describe.runIf(hasBrowser)('the page', { timeout: 360_000 }, () => {
         await one.locator(`#panel-${tab} > *`).first().waitFor();
         expect(await violations(one), tab).toEqual([]);
       }
-      await one.locator('.fault .link').first().click();
+      await one.locator('.fault .link', { hasText: 'Runbook' }).first().click();
       await one.locator('dialog[open] ol').waitFor();
       expect(await violations(one), 'runbook').toEqual([]);
+      await one.keyboard.press('Escape');
+      await one.locator('.fault .link', { hasText: 'Code' }).first().click();
+      await one.locator('dialog[open] pre', { hasText: "...guards('fetch_package')," }).waitFor();
+      expect(await violations(one), 'code').toEqual([]);
       const sideways = await one.evaluate(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       );

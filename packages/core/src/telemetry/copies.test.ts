@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freshHub } from '../../test/fresh-hub.ts';
 import { tracesCalls } from '../call/call-sites.ts';
 import * as users from '../index.ts';
 import * as authors from '../policy.ts';
@@ -63,6 +64,7 @@ const NO_LABELS: authors.CallLabels = {
 };
 
 let telemetry: InMemoryTelemetry;
+beforeEach(freshHub);
 afterEach(() => telemetry?.close());
 
 describe('two installed copies of core', () => {

@@ -8,10 +8,12 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freshHub } from '../../test/fresh-hub.ts';
 import { DURATION_BOUNDARIES, type MetricDefinition } from './definitions.ts';
 import { Instrumentation } from './instrumentation.ts';
 import { temperMetricProducer } from './producer.ts';
+import type { InstrumentationScope } from './scope.ts';
 import { seriesKey } from './series.ts';
 
 const DURATION: MetricDefinition = {
@@ -22,10 +24,12 @@ const DURATION: MetricDefinition = {
   attributes: [],
 };
 const CALLS: MetricDefinition = { ...DURATION, name: 'test.calls', instrument: 'counter' };
-const { scope } = new Instrumentation({
-  name: '@test/package',
-  version: '1.2.3',
-  metrics: [DURATION, CALLS],
+
+let scope: InstrumentationScope;
+beforeEach(() => {
+  freshHub();
+  const metrics = [DURATION, CALLS];
+  ({ scope } = new Instrumentation({ name: '@test/package', version: '1.2.3', metrics }));
 });
 
 let telemetry: InMemoryTelemetry | undefined;

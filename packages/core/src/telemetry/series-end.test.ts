@@ -9,7 +9,8 @@ import {
   type ViewOptions,
 } from '@opentelemetry/sdk-metrics';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freshHub } from '../../test/fresh-hub.ts';
 import type { Counts } from './counters.ts';
 import type { MetricDefinition } from './definitions.ts';
 import { byOutcome, Instrumentation } from './instrumentation.ts';
@@ -109,9 +110,9 @@ function producing(temporalities: readonly Temporality[], views: ViewOptions[] =
   return readers;
 }
 
+beforeEach(freshHub);
 afterEach(() => metrics.disable());
 
-// The instruments first: a producer, once made, reads all packages of the process.
 describe('with the instruments of the SDK, a policy made again under its name', () => {
   it.each(['cumulative', 'delta'] as const)(
     'goes on from where the SDK stands, %s',

@@ -1,7 +1,8 @@
 import { metrics } from '@opentelemetry/api';
 import { AggregationTemporality, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freshHub } from '../../test/fresh-hub.ts';
 import type { MetricDefinition } from './definitions.ts';
 import { byOutcome, Instrumentation } from './instrumentation.ts';
 import { type TelemetryScopeOptions, telemetryScope } from './telemetry-scope.ts';
@@ -74,6 +75,7 @@ class Policy {
 }
 
 let global: InMemoryTelemetry | undefined;
+beforeEach(freshHub);
 afterEach(async () => {
   await global?.close();
   global = undefined;
@@ -136,7 +138,9 @@ describe('metricAttributes', () => {
       ['acme', 1],
       ['umbrella', 2],
     ] as const) {
-      const scope = telemetryScope({ metricAttributes: { tenant, region: 'eu' } });
+      // Other tests of this process may have used up the sets that it has by default.
+      const metricAttributes = { tenant, region: 'eu' };
+      const scope = telemetryScope({ metricAttributes, maxAttributeSets: 1_000 });
       const policy = new Policy(telemetry.of(scope), 'p');
       for (let i = 0; i < n; i++) policy.call(1);
     }

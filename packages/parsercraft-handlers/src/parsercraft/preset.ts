@@ -257,6 +257,7 @@ function operationsOf<P, C, T, Q, R, K, A, W>(
           ? undefined
           : { value: await protocols.unchecked(request, error), by: 'unchecked' },
     },
+    // #region fetch a package
     fetch_package: {
       ...guards('fetch_package'),
       run: (context, id: string, range: string) => registry.fetchPackage(id, range, context),
@@ -270,6 +271,8 @@ function operationsOf<P, C, T, Q, R, K, A, W>(
       isFailure: (value) => registry.isFailure?.(value) ?? false,
       errorOf: (value) => registry.errorOf?.(value) ?? (value as { error?: unknown }).error,
     },
+    // #endregion
+    // #region ask the language server
     lsp_operation: {
       ...guards('lsp_operation'),
       run: (context, method: string, params: A) => lsp.request(method, params, context),
@@ -283,6 +286,7 @@ function operationsOf<P, C, T, Q, R, K, A, W>(
         return value === undefined ? undefined : { value, by: 'last-good' };
       },
     },
+    // #endregion
   };
 }
 
