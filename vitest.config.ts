@@ -15,6 +15,8 @@ export default defineConfig({
     hookTimeout: 30_000,
     expect: { poll: { timeout: 20_000 } },
     maxWorkers: 2,
+    // In another order each time, by a seed that is printed: `--sequence.seed` repeats one.
+    sequence: { shuffle: { files: true, tests: true } },
     // What failed is printed whole: scripts/count-tests.mjs has no diff, only the message.
     chaiConfig: { truncateThreshold: 2000 },
     reporters: ['default', ['json', { outputFile: 'test-results/unit.json' }]],
