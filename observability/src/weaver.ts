@@ -95,7 +95,7 @@ function metricGroup(metric: MetricDefinition): object {
 
 function spanGroup(span: SpanDefinition): object {
   const id = span.name
-    .replaceAll(/<[^>]*>/g, '')
+    .replaceAll(/<[^<>]*>/g, '')
     .trim()
     .replaceAll(/[^a-z0-9]+/gi, '_');
   return {

@@ -62,7 +62,7 @@ const LOOKBACK_SECONDS = 300;
 const interval: Check = (path, value) => {
   duration(path, value);
   let seconds = 0;
-  for (const [, count, unit = ''] of (value as string).matchAll(/(\d+)(ms|[smhdwy])/g)) {
+  for (const [, count, unit = ''] of (value as string).matchAll(/(\d+)(ms|[smhdwy])/gy)) {
     seconds += Number(count) * (UNIT_SECONDS[unit] ?? 0);
   }
   expect(path, seconds > 0 && seconds < LOOKBACK_SECONDS, 'above 0 and shorter than 5m', value);

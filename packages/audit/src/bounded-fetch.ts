@@ -75,5 +75,5 @@ export function httpUrl(owner: string, text: unknown): string {
   if (!plain) {
     throw new TypeError(`${owner}: url must be an http or https URL without user info.`);
   }
-  return (text as string).replace(/\/+$/, '');
+  return (text as string).replace(/(?<!\/)\/+$/, '');
 }

@@ -24,12 +24,13 @@ const TERMINAL_ESCAPE = new RegExp(
 );
 const LINE_BREAK = /[\t\n\v\f\r\u0085\u2028\u2029]+/g;
 /** Control and format characters (bidirectional ones among them), but not the joiners of scripts. */
-const CONTROL = /[[\p{Cc}\p{Cf}]--[\u200C\u200D]]/gv;
+const CONTROL = /(?![\u200C\u200D])[\p{Cc}\p{Cf}]/gu;
 /**
  * Makes text that somebody else wrote fit to leave the process in spans, logs, metrics, HTTP answers
  * and terminals: at most `maxLength` code units, well-formed, one line, without control and
  * bidirectional characters or terminal escapes, and without credentials: in URLs, in fields such as
- * `password=…`, `token: …` and `Authorization`, and tokens that are known by their form. Applying it twice changes nothing more. Never throws.
+ * `password=…`, `token: …` and `Authorization`, and tokens that are known by their form. Applied again, it may remove the punctuation behind a `***`.
+ * Never throws.
  *
  * @param text - any value; anything but a string is described
  * @param maxLength - in UTF-16 code units, the ellipsis included; an integer >= 0

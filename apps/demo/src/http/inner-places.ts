@@ -1,6 +1,6 @@
 const ADDRESSES: readonly RegExp[] = [
   // URLs: their paths are those of a subsystem too.
-  /\b[a-z][a-z0-9+.-]*:\/\/[^\s'"`<>()[\]{}]*(?:\[[0-9a-f:.]+\][^\s'"`<>()[\]{}]*)?/gi,
+  /\b[a-z][a-z0-9+.-]{0,31}:\/\/[^\s'"`<>()[\]{}]*(?:\[[0-9a-f:.]+\][^\s'"`<>()[\]{}]*)?/gi,
   // Addresses with or without a port, as in `connect ECONNREFUSED ::1:4810`.
   /(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\d.])/g,
   /\[[0-9a-f]*:[0-9a-f:.]+\](?::\d{1,5})?/gi,

@@ -13,7 +13,7 @@ export function floatToText(value: number): string {
   const magnitude = Math.abs(value);
   if (magnitude === 0) return `${sign}0.0`;
   // JavaScript's text has the minimum number of digits; start there.
-  const shortest = magnitude.toExponential().replace(/e.*$/, '').replace('.', '').length;
+  const shortest = magnitude.toExponential().replace(/e.*/, '').replace('.', '').length;
   for (let count = shortest; count <= 17; count += 1) {
     const decimal = roundedDecimal(magnitude, count);
     if (count === 17 || Number(`${decimal.digits}e${decimal.exponent - count + 1}`) === magnitude) {
@@ -66,7 +66,7 @@ function parts(magnitude: number): { readonly mantissa: bigint; readonly exponen
 }
 
 function layOut(allDigits: string, exponent: number): string {
-  const digits = allDigits.replace(/0+$/, '') || '0';
+  const digits = allDigits.replace(/(?<!0)0+$/, '') || '0';
   if (exponent < -5 || exponent > 15) {
     const tail = digits.length > 1 ? `.${digits.slice(1)}` : '';
     return `${digits[0]}${tail}e${exponent < 0 ? '-' : '+'}${Math.abs(exponent)}`;

@@ -60,17 +60,17 @@ export function createVocabulary(definition: LanguageDefinition): Vocabulary {
     return type;
   };
 
-  scan('Space', 'space', /\s+/, { group: Lexer.SKIPPED, line_breaks: true });
+  scan('Space', 'space', /\s+/y, { group: Lexer.SKIPPED, line_breaks: true });
   const unterminatedComment = scanComments(definition, scan);
-  const string = scan('String', 'a string', /"(?:[^"\\\r\n]|\\[^\r\n])*"/);
+  const string = scan('String', 'a string', /"(?:[^"\\\r\n]|\\[^\r\n])*"/y);
   const unterminatedString = scan(
     'UnterminatedString',
     'a string',
-    /"(?:[^"\\\r\n]|\\[^\r\n])*\\?/,
+    /"(?:[^"\\\r\n]|\\[^\r\n])*\\?/y,
     { categories: [string] },
   );
-  const float = scan('Float', 'a number', /\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)/);
-  const int = scan('Int', 'a number', /\d+/);
+  const float = scan('Float', 'a number', /\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)/y);
+  const int = scan('Int', 'a number', /\d+/y);
 
   const binary = createToken({ name: 'BinaryOperator', label: 'an operator', pattern: Lexer.NA });
   const prefix = createToken({ name: 'PrefixOperator', label: 'an operator', pattern: Lexer.NA });

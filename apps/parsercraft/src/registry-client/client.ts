@@ -100,7 +100,7 @@ export class RegistryClient {
       if (!(value > 0)) throw new RangeError(`${name} must be greater than 0, not ${value}.`);
     }
     this.#http = {
-      baseUrl: url.href.replace(/\/+$/, ''),
+      baseUrl: url.href.replace(/(?<!\/)\/+$/, ''),
       fetch: options.fetch ?? ((...list) => fetch(...list)),
       timeoutMs,
       maxResponseBytes,

@@ -124,16 +124,24 @@ export function checkLine(line: string): ValidLine | LineFault {
   } catch (error) {
     return { fault: 'malformed', message: messageOf(error) };
   }
-  if (!isIntact(line, event)) {
-    const { head, rest } = aroundHash(event as unknown as JsonObject);
-    if (hash('sha256', EVENT_DOMAIN + head + rest) !== event.hash) {
-      return { fault: 'edited', event, message: 'its content does not match its hash' };
-    }
-    if (line !== `${head},"hash":"${event.hash}"${rest}`) {
-      return { fault: 'edited', event, message: 'it is not in canonical form' };
-    }
+  const message = isIntact(line, event) ? undefined : whatWasEdited(line, event);
+  return message === undefined ? { event } : { fault: 'edited', event, message };
+}
+
+function whatWasEdited(line: string, event: AuditEvent): string | undefined {
+  let parts: { readonly head: string; readonly rest: string };
+  try {
+    parts = aroundHash(event as unknown as JsonObject);
+  } catch (error) {
+    return messageOf(error); // a value that canonical JSON does not have
   }
-  return { event };
+  const { head, rest } = parts;
+  if (hash('sha256', EVENT_DOMAIN + head + rest) !== event.hash) {
+    return 'its content does not match its hash';
+  }
+  return line === `${head},"hash":"${event.hash}"${rest}`
+    ? undefined
+    : 'it is not in canonical form';
 }
 
 /**
@@ -169,6 +177,9 @@ function inOrder(value: unknown): boolean {
  * @throws {TypeError} if it is not an event
  */
 export function parseLine(line: string): AuditEvent {
+  if (line.length > SHORTEST_DEEP_LINE && isTooDeep(line)) {
+    throw new TypeError(`it is nested deeper than ${MAX_NESTING} levels`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -194,6 +205,36 @@ export function parseLine(line: string): AuditEvent {
   }
   return event as AuditEvent;
 }
+
+/**
+ * Deepest nesting of a line. Details have at most 32 levels; what walks through values of any depth ends in an
+ * overflow of the stack after some thousands.
+ */
+const MAX_NESTING = 256;
+/** A level has a bracket at its beginning and one at its end. */
+const SHORTEST_DEEP_LINE = 2 * MAX_NESTING;
+
+function isTooDeep(line: string): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < line.length; i++) {
+    const unit = line.charCodeAt(i);
+    if (quoted) {
+      if (unit === BACKSLASH) i++;
+      else if (unit === QUOTE) quoted = false;
+    } else if (unit === QUOTE) {
+      quoted = true;
+    } else if (unit === OPEN_BRACKET || unit === OPEN_BRACE) {
+      if (++depth > MAX_NESTING) return true;
+    } else if (unit === CLOSE_BRACKET || unit === CLOSE_BRACE) {
+      depth--;
+    }
+  }
+  return false;
+}
+
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+const [OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 const TEXT_FIELDS = [
   'action',

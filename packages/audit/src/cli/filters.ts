@@ -85,7 +85,8 @@ function timeFrom(name: string, text: string, now: number): string {
     amount === undefined
       ? Date.parse(text)
       : now - Number(amount) * (UNITS[unit as string] as number);
-  if (Number.isNaN(time)) {
+  // Dates reach 100 million days from 1970.
+  if (!(Math.abs(time) <= 8.64e15)) {
     throw new UsageError(`--${name} must be ISO 8601 or an age such as 15m, got '${text}'.`);
   }
   return new Date(time).toISOString();

@@ -35,7 +35,7 @@ export function styler(output: Output, env: Io['env']): (style: Style, text: str
 }
 
 /** Control and format characters but the newline: what a terminal may obey. */
-const COMMANDS = /[[\p{Cc}\p{Cf}]--[\n\u200C\u200D]]/gv;
+const COMMANDS = /(?![\n\u200C\u200D])[\p{Cc}\p{Cf}]/gu;
 
 /**
  * Machine-readable text as it may be written to `output`: byte for byte, but with control characters

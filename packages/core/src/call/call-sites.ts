@@ -41,4 +41,4 @@ function addCallSite(error: unknown, site: Error): void {
   }
 }
 
-const HAS_FRAMES = /\n\s+at /;
+const HAS_FRAMES = /\n[ \t]+at /;

@@ -57,7 +57,7 @@ function looksLikeError(value: unknown): value is object {
 /** Where the error was thrown; the message that a stack begins with is left out. */
 function framesOf(error: object): string {
   const stack = readOf(error, 'stack') ?? '';
-  const first = stack.search(/^\s+at /m);
+  const first = stack.search(/^[ \t]+at /m);
   return first === -1 ? '' : safeLines(stack.slice(first), MAX_FRAMES);
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { safeText } from '@temper/core/policy';
 import { type Document, isMap, isScalar, LineCounter, parseDocument, type Scalar } from 'yaml';
 import { type HardeningOverrides, resolveSettings } from './settings.ts';
 
@@ -9,7 +10,7 @@ export class SettingsFileError extends Error {
   readonly column: number;
 
   constructor(path: string, line: number, column: number, problem: string, cause?: unknown) {
-    super(`${path}:${line}:${column}: ${problem}`, { cause });
+    super(`${path}:${line}:${column}: ${safeText(problem, MAX_PROBLEM)}`, { cause });
     this.name = 'SettingsFileError';
     this.path = path;
     this.line = line;
@@ -18,14 +19,26 @@ export class SettingsFileError extends Error {
 }
 
 /**
+ * Longest document, in UTF-16 code units. All settings together have about 4000; the time of a parser of YAML
+ * grows with the square of the number of keys.
+ */
+const MAX_LENGTH = 32_768;
+/** Longest problem in a message, in UTF-16 code units: it quotes the document. */
+const MAX_PROBLEM = 1024;
+
+/**
  * Reads overrides from YAML (or JSON, which is YAML): the structure of `HardeningSettings`, with only
  * the parts that differ.
  *
- * @param text - the document
+ * @param text - the document, of at most 32 768 characters
  * @param path - its name, for messages
- * @throws {SettingsFileError} with line and column, when it is not YAML or does not fit
+ * @throws {SettingsFileError} with line and column, when it is too long, is not YAML or does not fit
  */
 export function parseSettings(text: string, path = 'settings'): HardeningOverrides {
+  if (text.length > MAX_LENGTH) {
+    const problem = `is ${text.length} characters long; the maximum is ${MAX_LENGTH}`;
+    throw new SettingsFileError(path, 1, 1, problem);
+  }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [broken] = document.errors;

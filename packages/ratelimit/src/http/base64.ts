@@ -10,7 +10,7 @@ export function encodeBase64(bytes: Uint8Array | string): string {
 /** @returns the bytes; `undefined` unless `text` is base64, whatever its padding */
 export function decodeBase64(text: string): Uint8Array | undefined {
   try {
-    return Uint8Array.from(atob(text.replace(/=+$/, '')), (char) => char.charCodeAt(0));
+    return Uint8Array.from(atob(text.replace(/(?<!=)=+$/, '')), (char) => char.charCodeAt(0));
   } catch {
     return undefined;
   }
