@@ -151,3 +151,14 @@ it('every test of commands against a model says how often it reached each situat
   expect(models.length).toBeGreaterThanOrEqual(5);
   for (const [file, text] of models) expect(text, file).toMatch(/\.expectAll\(\d*\)/);
 });
+
+it('every test of what other libraries teach names the issue that it learned from', () => {
+  const titles = listFiles()
+    .filter((file) => file.includes('/test/lessons/'))
+    .flatMap((file) => [
+      ...readFileSync(join(ROOT, file), 'utf8').matchAll(/\bit\(\s*['"](.*)['"],/g),
+    ])
+    .map(([, title]) => title);
+  expect(titles.filter((title) => !/^[\w./-]+#\d+: /.test(title))).toEqual([]);
+  expect(titles.length).toBeGreaterThanOrEqual(80);
+});
