@@ -1,11 +1,16 @@
+import { join } from 'node:path';
 import { trace } from '@opentelemetry/api';
+import { telemetryScope } from '@temper/core';
 import { ManualClock } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ScriptedSink } from '../test/scripted-sink.ts';
+import { temporaryDirectory } from '../test/temporary-directory.ts';
 import type { AuditEventInput } from './chain/event.ts';
 import { auditLog } from './log/durable-log.ts';
 import { AUDIT_METRICS, EVENT_AUDIT, RECORD_ATTRIBUTES } from './semconv.ts';
+import { fileCursor, otlpLogs, ship } from './ship/index.ts';
+import { SHIP_METRICS } from './ship/semconv.ts';
 import { memorySink } from './sinks/memory/memory-sink.ts';
 import { otelLogsSink } from './sinks/otel-logs/otel-logs-sink.ts';
 
@@ -155,5 +160,44 @@ describe('otelLogsSink', () => {
     const log = auditLog({ sinks: [otelLogsSink(), durable] });
     durable.failWith = new Error('full');
     await expect(log.append(event)).rejects.toThrow('needs 1 sink');
+  });
+});
+
+describe('the option telemetry', () => {
+  it('of a log, its shipping and the logs API sends everything to its providers', async () => {
+    using directory = temporaryDirectory();
+    const own = telemetry;
+    telemetry = new InMemoryTelemetry();
+    const scope = telemetryScope({ ...own.providers, metricAttributes: { tenant: 'acme' } });
+    const name = 'scoped';
+    const log = auditLog({
+      name,
+      telemetry: scope,
+      sinks: [memorySink(), otelLogsSink({ telemetry: scope })],
+    });
+    await log.append(event);
+    const target = otlpLogs({ log: name, flush: async () => {}, telemetry: scope });
+    const cursor = fileCursor({ path: join(directory.path, 'cursor') });
+    const shipping = ship(log, target, { cursor, telemetry: scope });
+    await shipping.flush();
+    const pointsOf = async (of: InMemoryTelemetry) =>
+      (await of.collect()).resourceMetrics.scopeMetrics
+        .flatMap((one) => one.metrics)
+        .flatMap(({ descriptor, dataPoints }) =>
+          dataPoints.map(({ attributes }) => ({ metric: descriptor.name, attributes })),
+        )
+        .filter(({ attributes }) => attributes['temper.policy.name'] === name);
+    const points = await pointsOf(own);
+    expect(new Set(points.map(({ metric }) => metric))).toEqual(
+      new Set([...AUDIT_METRICS, ...SHIP_METRICS].map((metric) => metric.name)),
+    );
+    for (const { attributes } of points) expect(attributes).toMatchObject({ tenant: 'acme' });
+    // By the sink, and by the shipping.
+    expect(own.logs.filter(({ eventName }) => eventName === EVENT_AUDIT)).toHaveLength(2);
+    expect(await pointsOf(telemetry)).toEqual([]);
+    expect(telemetry.logs).toEqual([]);
+    await shipping.close();
+    await log.close();
+    await own.close();
   });
 });

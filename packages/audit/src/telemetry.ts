@@ -1,4 +1,5 @@
 import type { Context } from '@opentelemetry/api';
+import type { TelemetryScope } from '@temper/core';
 import {
   ATTR_ERROR_TYPE,
   ATTR_POLICY_NAME,
@@ -39,34 +40,42 @@ const telemetry = new Instrumentation({
 
 const OUTCOMES = byOutcome(EVENT_OUTCOMES);
 
+/** The option `telemetry` of a log or a target. */
+type Within = TelemetryScope | undefined;
+
 /** A log, as telemetry knows it. */
 interface Named {
   readonly name: string;
 }
 
 /** The counts of a log's events, which `stats()` and the metric read. */
-export function eventCounts(log: Named): Counts<EventOutcome> {
-  return telemetry.counts(log, METRIC_EVENTS, OUTCOMES);
+export function eventCounts(log: Named, within: Within): Counts<EventOutcome> {
+  return telemetry.of(within).counts(log, METRIC_EVENTS, OUTCOMES);
 }
 
 /** The count of a sink's failures, which `stats()` and the metric read. */
-export function sinkCounts(log: Named, sink: string): Counts<'failures'> {
-  return telemetry.counts(log, METRIC_SINK_ERRORS, { failures: { [ATTR_SINK.name]: sink } });
+export function sinkCounts(log: Named, sink: string, within: Within): Counts<'failures'> {
+  return telemetry
+    .of(within)
+    .counts(log, METRIC_SINK_ERRORS, { failures: { [ATTR_SINK.name]: sink } });
 }
 
 /** Ends the series of a log that is closed. */
-export function release(log: Named): void {
-  telemetry.release(log);
+export function release(log: Named, within: Within): void {
+  telemetry.of(within).release(log);
 }
 
 /** Whether durations are recorded, so that the clock has to be read. */
-export function measuresDurations(): boolean {
-  return telemetry.live.metrics;
+export function measuresDurations(within: Within): boolean {
+  return telemetry.of(within).live.metrics;
 }
 
 /** @param ms - from handing an event to the log until it was durable */
-export function recordAppend(log: string, ms: number): void {
-  telemetry.histogram(METRIC_APPEND_DURATION, log).record(ms / 1_000);
+export function recordAppend(log: string, ms: number, within: Within): void {
+  telemetry
+    .of(within)
+    .histogram(METRIC_APPEND_DURATION, log)
+    .record(ms / 1_000);
 }
 
 interface PendingLevel extends Named {
@@ -74,8 +83,8 @@ interface PendingLevel extends Named {
 }
 
 /** Observes the number of pending events of a log at each collection. */
-export function observePending(log: PendingLevel): Disposable {
-  return telemetry.observe(log, readPending);
+export function observePending(log: PendingLevel, within: Within): Disposable {
+  return telemetry.of(within).observe(log, readPending);
 }
 
 function readPending(log: PendingLevel, emit: Emit): void {
@@ -96,17 +105,21 @@ export function activeSpan(): ActiveSpan | undefined {
 }
 
 /** Whether a logger provider is registered, so that records are collected. */
-export function collectsRecords(): boolean {
-  return telemetry.scope.logger !== undefined;
+export function collectsRecords(within: Within): boolean {
+  return telemetry.of(within).scope.logger !== undefined;
 }
 
 /**
  * Emits an event as a log record in the context of the event's span. The body is the line of the log,
  * byte for byte, so that its hash can be verified; attributes are bounded and scrubbed.
  */
-export function emitLogRecord({ event, line, traceFlags }: SealedEvent, log: string): void {
+export function emitLogRecord(
+  { event, line, traceFlags }: SealedEvent,
+  log: string,
+  within: Within,
+): void {
   const failed = event.error !== undefined || event.status === 'failure';
-  telemetry.scope.logger?.emit({
+  telemetry.of(within).scope.logger?.emit({
     eventName: EVENT_AUDIT,
     timestamp: new Date(event.timestamp),
     severityNumber: failed ? SEVERITY.WARN : SEVERITY.INFO,

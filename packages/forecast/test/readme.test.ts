@@ -106,7 +106,7 @@ describe('the README', () => {
 
   it('names every option of the scaling signal with its default', () => {
     const { clock: _, ...plain } = SCALING_DEFAULTS;
-    const { sources, concurrency, state, clock, ...said } = Object.fromEntries(
+    const { sources, concurrency, state, telemetry, clock, ...said } = Object.fromEntries(
       rows('scaling option'),
     );
     expect(said).toEqual(
@@ -117,9 +117,10 @@ describe('the README', () => {
         ]),
       ),
     );
-    expect([sources, concurrency, state, clock]).toEqual([
+    expect([sources, concurrency, state, telemetry, clock]).toEqual([
       'must be given',
       'the source concurrency',
+      'none',
       'none',
       'the system clock',
     ]);
@@ -140,7 +141,7 @@ describe('the README', () => {
 
   it('names every option of the predictive limit with its default', () => {
     const { clock: _, ...plain } = LIMIT_DEFAULTS;
-    const { name, limiter, floor, state, clock, ...said } = Object.fromEntries(
+    const { name, limiter, floor, state, telemetry, clock, ...said } = Object.fromEntries(
       rows('limit option'),
     );
     expect(said).toEqual(
@@ -151,10 +152,11 @@ describe('the README', () => {
         ]),
       ),
     );
-    expect([name, limiter, floor, state, clock]).toEqual([
+    expect([name, limiter, floor, state, telemetry, clock]).toEqual([
       'that of the limiter',
       'must be given',
       'a tenth of the ceiling',
+      'none',
       'none',
       'the system clock',
     ]);
@@ -173,6 +175,7 @@ describe('the README', () => {
       shouldHandle: 'isFailure',
       sources: '{}',
       onWarning: 'none',
+      telemetry: 'none',
       clock: 'the system clock',
     });
   });

@@ -1,4 +1,4 @@
-import { metrics, type ProxyTracerProvider, SpanStatusCode, trace } from '@opentelemetry/api';
+import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { telemetryScope } from '@temper/core';
 import { ManualClock } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
@@ -164,8 +164,7 @@ describe('the option telemetry', () => {
   it('sends metrics and spans to its providers with its attributes, and none elsewhere', async () => {
     const own = telemetry;
     const scope = telemetryScope({
-      meterProvider: metrics.getMeterProvider(),
-      tracerProvider: (trace.getTracerProvider() as ProxyTracerProvider).getDelegate(),
+      ...own.providers,
       metricAttributes: { tenant: 'acme' },
     });
     telemetry = new InMemoryTelemetry();

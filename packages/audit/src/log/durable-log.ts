@@ -77,7 +77,7 @@ class DurableLog implements AuditLog {
         () => this.source,
         () => this.#writer.stored,
       );
-    this.#observed = observePending(this);
+    this.#observed = observePending(this, options.telemetry);
   }
 
   #note(action: string, status: string, details: object): Draft {

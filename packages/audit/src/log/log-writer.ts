@@ -58,7 +58,7 @@ export class LogWriter {
     this.#options = options;
     this.#host = host;
     this.name = options.name;
-    this.#counts = eventCounts(this);
+    this.#counts = eventCounts(this, options.telemetry);
     this.#losses = new LossCounter(() => options.clock.now());
     this.guard = new RetentionGuard(options.clock, options.maxClockStepMs, host.source);
     this.#retention = new Retention({
@@ -70,7 +70,7 @@ export class LogWriter {
     });
     const queueHost = this.#queueHost();
     this.queues = sinks.map(
-      (sink) => new WriterQueue(sink, queueHost, sinkCounts(this, sink.name)),
+      (sink) => new WriterQueue(sink, queueHost, sinkCounts(this, sink.name, options.telemetry)),
     );
     this.#found = sinks.map(() => undefined);
     const counting = countingSinks(sinks);
@@ -138,7 +138,8 @@ export class LogWriter {
     resolve?: (event: AuditEvent) => void,
     reject?: (error: unknown) => void,
   ): void {
-    const startedAt = measuresDurations() ? this.#options.clock.monotonic() : 0;
+    const { clock, telemetry } = this.#options;
+    const startedAt = measuresDurations(telemetry) ? clock.monotonic() : 0;
     const entry = new Entry(draft, startedAt, resolve, reject);
     if (entry.queued) this.#queued++;
     if (this.#state === 'open') {
@@ -214,12 +215,13 @@ export class LogWriter {
   async close(): Promise<void> {
     const opened = this.#state !== 'idle';
     this.#state = 'closed';
+    const { telemetry } = this.#options;
     if (!opened) {
-      release(this);
+      release(this, telemetry);
       return;
     }
     const closed = await Promise.allSettled(this.queues.map((queue) => queue.close()));
-    release(this);
+    release(this, telemetry);
     for (const result of closed) if (result.status === 'rejected') throw result.reason;
   }
 
@@ -288,7 +290,8 @@ export class LogWriter {
             this.#counting.map((queue) => queue.stored.sequence),
           );
     if (stored > this.#stored) this.#stored = stored;
-    const now = measuresDurations() ? this.#options.clock.monotonic() : 0;
+    const { clock, telemetry } = this.#options;
+    const now = measuresDurations(telemetry) ? clock.monotonic() : 0;
     let count = 0;
     for (let entry = this.#backlog.take(stored); entry; entry = this.#backlog.take(stored)) {
       const { draft, startedAt, queued } = entry;
@@ -298,7 +301,7 @@ export class LogWriter {
         continue;
       }
       count++;
-      if (startedAt > 0 && now > 0) recordAppend(this.name, now - startedAt);
+      if (startedAt > 0 && now > 0) recordAppend(this.name, now - startedAt, telemetry);
       this.#host.stored(draft.event);
       entry.resolve?.(draft.event);
     }

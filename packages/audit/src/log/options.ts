@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@temper/core';
+import { type Clock, systemClock, type TelemetryScope } from '@temper/core';
 import {
   checkName,
   checkType,
@@ -12,6 +12,7 @@ import {
   type Resolved,
   resolveOptions,
   show,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import { type CheckpointBody, parseCheckpoint } from '../chain/checkpoint.ts';
@@ -165,6 +166,13 @@ export interface AuditLogOptions {
   readonly redaction?: RedactionOptions;
   /** Signed checkpoints. @defaultValue none */
   readonly checkpoints?: CheckpointOptions;
+  /**
+   * Where the telemetry of the log goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
@@ -177,7 +185,7 @@ export const DEFAULT_LIMITS: Defaults<AuditLimits> = {
   maxDepth: 8,
 };
 
-type UnsetAuditOptions = 'id' | 'sinks' | 'limits' | 'redaction' | 'checkpoints';
+type UnsetAuditOptions = 'id' | 'sinks' | 'limits' | 'redaction' | 'checkpoints' | 'telemetry';
 
 /** The defaults of {@link AuditLogOptions}, as the README's table shows them. */
 export const AUDIT_DEFAULTS: Omit<Defaults<AuditLogOptions, UnsetAuditOptions>, 'clock'> = {
@@ -218,6 +226,7 @@ export interface ResolvedAuditOptions
   readonly limits: Defaults<AuditLimits>;
   readonly redactor: Redactor;
   readonly checkpoints: ResolvedCheckpointOptions | undefined;
+  readonly telemetry: TelemetryScope | undefined;
 }
 
 const OWNER = 'auditLog';
@@ -227,7 +236,7 @@ const MAX_SINKS = 8;
 /** Checks the options and applies the defaults. */
 export function resolveAuditOptions(options: AuditLogOptions): ResolvedAuditOptions {
   const limit = numberRule({ min: 1, integer: true, infinite: false });
-  const { id, sinks, limits, redaction, checkpoints, ...all } = resolveOptions<
+  const { id, sinks, limits, redaction, checkpoints, telemetry, ...all } = resolveOptions<
     AuditLogOptions,
     UnsetAuditOptions
   >(
@@ -249,12 +258,14 @@ export function resolveAuditOptions(options: AuditLogOptions): ResolvedAuditOpti
       redaction: typeRule('object'),
       checkpoints: typeRule('object'),
       clock: clockRule,
+      telemetry: telemetryRule,
     },
   );
   return {
     ...all,
     id,
     sinks,
+    telemetry,
     limits: resolveLimits(limits ?? {}),
     redactor: new Redactor(redaction, all.name),
     checkpoints:

@@ -1,4 +1,5 @@
-import { nameRule, resolveOptions, typeRule } from '@temper/core/policy';
+import type { TelemetryScope } from '@temper/core';
+import { nameRule, resolveOptions, telemetryRule, typeRule } from '@temper/core/policy';
 import { collectsRecords, emitLogRecord } from '../telemetry.ts';
 import type { ShipTarget } from './ship-target.ts';
 
@@ -13,6 +14,12 @@ export interface OtlpLogsOptions {
   readonly name?: string;
   /** Name of the log in the records. @defaultValue 'audit' */
   readonly log?: string;
+  /**
+   * Whose logger provider gets the records; see `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered provider
+   */
+  readonly telemetry?: TelemetryScope;
 }
 
 /**
@@ -24,18 +31,22 @@ export interface OtlpLogsOptions {
  */
 export function otlpLogs(options: OtlpLogsOptions): ShipTarget {
   const flushRule = typeRule('function');
-  const { flush, name, log } = resolveOptions<OtlpLogsOptions, 'flush'>(
+  const { flush, name, log, telemetry } = resolveOptions<OtlpLogsOptions, 'flush' | 'telemetry'>(
     'otlpLogs',
     options,
     { name: 'otlp', log: 'audit' },
-    { flush: flushRule, name: nameRule, log: nameRule },
+    { flush: flushRule, name: nameRule, log: nameRule, telemetry: telemetryRule },
   );
   flushRule('otlpLogs', 'flush', flush);
   return {
     name,
     async send(batch) {
-      if (!collectsRecords()) throw new Error('no OpenTelemetry logger provider is registered');
-      for (const { event, line } of batch) emitLogRecord({ event, line, traceFlags: 0 }, log);
+      if (!collectsRecords(telemetry)) {
+        throw new Error('no OpenTelemetry logger provider is registered');
+      }
+      for (const { event, line } of batch) {
+        emitLogRecord({ event, line, traceFlags: 0 }, log, telemetry);
+      }
       await (flush as () => Promise<unknown>)();
     },
   };

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@temper/core';
+import { type Clock, systemClock, type TelemetryScope } from '@temper/core';
 import {
   clockRule,
   type Defaults,
@@ -6,6 +6,7 @@ import {
   numberRule,
   type Resolved,
   resolveOptions,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import type { CursorStore } from './cursor.ts';
@@ -57,16 +58,24 @@ export interface ShipOptions {
   readonly maxRetryMs?: number;
   /** Called with each failure. What it throws or rejects with is logged. */
   readonly onError?: (error: ShipError) => unknown;
+  /**
+   * Where the telemetry of the shipping goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
+type Unset = 'cursor' | 'onError' | 'telemetry';
+
 /** Checked {@link ShipOptions} with defaults applied. */
-export type ResolvedShipOptions = Resolved<ShipOptions, 'cursor' | 'onError'> &
-  Pick<ShipOptions, 'cursor'>;
+export type ResolvedShipOptions = Resolved<ShipOptions, Unset> & Pick<ShipOptions, 'cursor'>;
 
 /** The defaults of {@link ShipOptions}, as the README's table shows them. */
-export const SHIP_DEFAULTS: Omit<Defaults<ShipOptions, 'cursor' | 'onError'>, 'clock'> = {
+export const SHIP_DEFAULTS: Omit<Defaults<ShipOptions, Unset>, 'clock'> = {
   batchEvents: 500,
   batchBytes: 524_288,
   pollMs: 1_000,
@@ -81,7 +90,7 @@ const OWNER = 'ship';
 export function resolveShipOptions(options: ShipOptions): ResolvedShipOptions {
   const cursorRule = methodsRule('read', 'write');
   const time = numberRule({ min: 1, infinite: false });
-  const all = resolveOptions<ShipOptions, 'cursor' | 'onError'>(
+  const all = resolveOptions<ShipOptions, Unset>(
     OWNER,
     options,
     { ...SHIP_DEFAULTS, clock: systemClock },
@@ -95,6 +104,7 @@ export function resolveShipOptions(options: ShipOptions): ResolvedShipOptions {
       maxRetryMs: time,
       onError: typeRule('function'),
       clock: clockRule,
+      telemetry: telemetryRule,
     },
   );
   cursorRule(OWNER, 'cursor', all.cursor);

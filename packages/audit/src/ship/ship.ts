@@ -99,8 +99,8 @@ class LogShipping implements Shipping, ObservedShipping {
     this.#log = log;
     this.#target = target;
     this.#options = options;
-    this.#counts = errorCounts(this);
-    this.#observed = observeLag(this);
+    this.#counts = errorCounts(this, options.telemetry);
+    this.#observed = observeLag(this, options.telemetry);
     this.#done = this.#run();
   }
 

@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import { ATTR_POLICY_NAME, type Counts, type Emit, Instrumentation } from '@temper/core/policy';
 import { VERSION } from '../version.ts';
 import { ATTR_TARGET, METRIC_SHIP_ERRORS, METRIC_SHIP_LAG, SHIP_METRICS } from './semconv.ts';
@@ -17,15 +18,21 @@ export interface ObservedShipping {
 }
 
 /** The count of failures, which `stats()` and the metric read. */
-export function errorCounts(shipping: ObservedShipping): Counts<'errors'> {
-  return telemetry.counts(shipping, METRIC_SHIP_ERRORS, {
+export function errorCounts(
+  shipping: ObservedShipping,
+  within: TelemetryScope | undefined,
+): Counts<'errors'> {
+  return telemetry.of(within).counts(shipping, METRIC_SHIP_ERRORS, {
     errors: { [ATTR_TARGET.name]: shipping.target },
   });
 }
 
 /** Observes the lag at each collection. */
-export function observeLag(shipping: ObservedShipping): Disposable {
-  return telemetry.observe(shipping, readLag);
+export function observeLag(
+  shipping: ObservedShipping,
+  within: TelemetryScope | undefined,
+): Disposable {
+  return telemetry.of(within).observe(shipping, readLag);
 }
 
 function readLag(shipping: ObservedShipping, emit: Emit): void {

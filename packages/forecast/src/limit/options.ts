@@ -1,4 +1,10 @@
-import { type Clock, type Policy, type Priority, systemClock } from '@temper/core';
+import {
+  type Clock,
+  type Policy,
+  type Priority,
+  systemClock,
+  type TelemetryScope,
+} from '@temper/core';
 import {
   checkNumber,
   clockRule,
@@ -10,6 +16,7 @@ import {
   oneOfRule,
   type Resolved,
   resolveOptions,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 
@@ -103,11 +110,18 @@ export interface PredictiveLimitOptions<L extends ChangeableLimiter = Changeable
    * @defaultValue none
    */
   readonly state?: unknown;
+  /**
+   * Where the telemetry of the limit goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** Of the limiter, where that has another one than the system's. @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-type Unset = 'name' | 'limiter' | 'floor' | 'state';
+type Unset = 'name' | 'limiter' | 'floor' | 'state' | 'telemetry';
 
 /** The defaults, as the README's table shows them. */
 export const LIMIT_DEFAULTS: Defaults<PredictiveLimitOptions, Unset> = {
@@ -122,9 +136,10 @@ export const LIMIT_DEFAULTS: Defaults<PredictiveLimitOptions, Unset> = {
 
 /** Options that were checked, with their defaults filled in. Limits are in units per window. */
 export interface ResolvedLimitOptions
-  extends Defaults<PredictiveLimitOptions, 'limiter' | 'state'> {
+  extends Defaults<PredictiveLimitOptions, 'limiter' | 'state' | 'telemetry'> {
   readonly limiter: ChangeableLimiter;
   readonly state?: unknown;
+  readonly telemetry?: TelemetryScope | undefined;
   readonly ceiling: number;
   readonly windowMs: number;
 }
@@ -160,6 +175,7 @@ export function resolveLimitOptions(options: PredictiveLimitOptions): ResolvedLi
     slotMs: slotRule,
     state: anything,
     clock: clockRule,
+    telemetry: telemetryRule,
   });
   changeable(OWNER, 'limiter', all.limiter);
   const limiter = all.limiter as ChangeableLimiter;

@@ -45,7 +45,7 @@ class ForecastLimit extends PolicyBase implements PredictiveLimit {
     this.#limit = options.ceiling;
     this.#mode = this.#demand.mode;
     this.#follow();
-    this.#levels = observeLimit(this);
+    this.#levels = observeLimit(this, options.telemetry);
   }
 
   override describe(): PolicyDescription {
@@ -131,7 +131,7 @@ class ForecastLimit extends PolicyBase implements PredictiveLimit {
     if (mode === this.#mode) return;
     const before = this.#mode;
     this.#mode = mode;
-    reportLimitMode(name, before, mode, error);
+    reportLimitMode(name, before, mode, error, this.#options.telemetry);
   }
 }
 

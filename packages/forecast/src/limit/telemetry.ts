@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import { type Emit, Instrumentation, policyAttributes } from '@temper/core/policy';
 import {
   ATTR_LIMIT_MODE,
@@ -24,8 +25,8 @@ interface Observable {
 }
 
 /** Reports the limit and its forecast at each collection. */
-export function observeLimit(limit: Observable): Disposable {
-  return telemetry.observe(limit, readForecast);
+export function observeLimit(limit: Observable, within: TelemetryScope | undefined): Disposable {
+  return telemetry.of(within).observe(limit, readForecast);
 }
 
 function readForecast(limit: Observable, emit: Emit): void {
@@ -45,9 +46,10 @@ export function reportLimitMode(
   from: LimitMode,
   to: LimitMode,
   error: number | undefined,
+  within: TelemetryScope | undefined,
 ): void {
   const of = error === undefined ? '' : `, with a mean error of ${(error * 100).toFixed(0)} %`;
-  telemetry.log({
+  telemetry.of(within).log({
     event: EVENT_LIMIT_MODE,
     severity: to === 'inaccurate' ? 'WARN' : 'INFO',
     body: `Predictive limit '${name}' is ${to}, after ${from}${of}`,

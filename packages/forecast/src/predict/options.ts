@@ -1,4 +1,10 @@
-import { type Clock, isFailure, type ShouldHandle, systemClock } from '@temper/core';
+import {
+  type Clock,
+  isFailure,
+  type ShouldHandle,
+  systemClock,
+  type TelemetryScope,
+} from '@temper/core';
 import {
   checkKnown,
   checkType,
@@ -8,6 +14,7 @@ import {
   numberRule,
   type Resolved,
   resolveOptions,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import { DEFAULT_THRESHOLD } from './calibration.ts';
@@ -69,11 +76,18 @@ export interface PredictorOptions {
   readonly sources?: SignalSources;
   /** Called when a warning begins. What it throws is logged. @defaultValue none */
   readonly onWarning?: (prediction: Prediction) => unknown;
+  /**
+   * Where the telemetry of the predictor goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-type Unset = 'onWarning';
+type Unset = 'onWarning' | 'telemetry';
 
 /** The defaults, as the README's table shows them. */
 export const PREDICTOR_DEFAULTS: Defaults<PredictorOptions, Unset> = {
@@ -101,6 +115,7 @@ export function resolvePredictorOptions(options: PredictorOptions): ResolvedPred
     sources: typeRule('object'),
     onWarning: typeRule('function'),
     clock: clockRule,
+    telemetry: telemetryRule,
   });
   checkKnown(`${owner}: sources`, all.sources, ['queue', 'retries', 'timeouts']);
   for (const [name, source] of Object.entries(all.sources)) {

@@ -87,7 +87,7 @@ class Predictor extends PolicyBase implements FailurePredictor {
     this.#step = this.#now();
     this.#retries = this.#read('retries', 0);
     this.#timeouts = this.#read('timeouts', 0);
-    this.#levels = observePredictor(this);
+    this.#levels = observePredictor(this, options.telemetry);
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -211,7 +211,7 @@ class Predictor extends PolicyBase implements FailurePredictor {
       this.#since = this.clock.now();
       this.#warnings++;
       const prediction = this.prediction();
-      reportWarning(prediction);
+      reportWarning(prediction, this.#options.telemetry);
       this.#listeners.emit(prediction);
     }
   }
@@ -219,7 +219,7 @@ class Predictor extends PolicyBase implements FailurePredictor {
   #clear(): void {
     if (this.#since === undefined) return;
     this.#since = undefined;
-    reportCleared(this.name);
+    reportCleared(this.name, this.#options.telemetry);
   }
 
   #read(source: 'queue' | 'retries' | 'timeouts', last: number): number {

@@ -1,4 +1,4 @@
-import type { Attributes } from '@temper/core';
+import type { Attributes, TelemetryScope } from '@temper/core';
 import {
   ATTR_POLICY_NAME,
   activeContext,
@@ -35,8 +35,11 @@ interface Observable {
 }
 
 /** Reports the prediction at each collection. */
-export function observePredictor(predictor: Observable): Disposable {
-  return telemetry.observe(predictor, readPrediction);
+export function observePredictor(
+  predictor: Observable,
+  within: TelemetryScope | undefined,
+): Disposable {
+  return telemetry.of(within).observe(predictor, readPrediction);
 }
 
 function readPrediction(predictor: Observable, emit: Emit): void {
@@ -51,23 +54,24 @@ function readPrediction(predictor: Observable, emit: Emit): void {
 }
 
 /** Adds an event to the span that is active, and writes a log record. Never throws. */
-export function reportWarning(prediction: Prediction): void {
+export function reportWarning(prediction: Prediction, within: TelemetryScope | undefined): void {
+  const { live, scope } = telemetry.of(within);
   const attributes: Attributes = {
     [ATTR_POLICY_NAME.name]: prediction.name,
     [ATTR_DRIVER.name]: prediction.drivers[0]?.signal ?? 'none',
     [ATTR_SCORE.name]: prediction.score,
     [ATTR_PROBABILITY.name]: prediction.probability,
   };
-  if (telemetry.live.traces) {
-    telemetry.scope.safely(() => void spanOf(activeContext())?.addEvent(EVENT_WARNING, attributes));
+  if (live.traces) {
+    scope.safely(() => void spanOf(activeContext())?.addEvent(EVENT_WARNING, attributes));
   }
   const body = (): string => `Predictor '${prediction.name}' warns: ${prediction.reason}`;
-  telemetry.log({ event: EVENT_WARNING, severity: 'WARN', body, attributes });
+  telemetry.of(within).log({ event: EVENT_WARNING, severity: 'WARN', body, attributes });
 }
 
 /** Writes the log record of a warning that is over. */
-export function reportCleared(name: string): void {
-  telemetry.log({
+export function reportCleared(name: string, within: TelemetryScope | undefined): void {
+  telemetry.of(within).log({
     event: EVENT_CLEARED,
     severity: 'INFO',
     body: `Predictor '${name}' no longer warns`,

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '@temper/core';
+import { type Clock, systemClock, type TelemetryScope } from '@temper/core';
 import {
   checkKnown,
   checkType,
@@ -10,6 +10,7 @@ import {
   oneOfRule,
   type Resolved,
   resolveOptions,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import type { SeasonModel } from './holt-winters.ts';
@@ -145,11 +146,18 @@ export interface ScalingOptions {
    * @defaultValue none
    */
   readonly state?: unknown;
+  /**
+   * Where the telemetry of the signal goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-type Unset = 'concurrency' | 'state' | 'sources';
+type Unset = 'concurrency' | 'state' | 'sources' | 'telemetry';
 
 /** The defaults, as the README's table shows them. */
 export const SCALING_DEFAULTS: Defaults<ScalingOptions, Unset> = {
@@ -220,6 +228,7 @@ export function resolveScalingOptions(options: ScalingOptions): ResolvedScalingO
     stabilizationMs: numberRule({ min: 0, max: 3_600_000 }),
     state: anything,
     clock: clockRule,
+    telemetry: telemetryRule,
   });
   const { sources } = all;
   if (sources === undefined) throw new TypeError(`${owner}: sources must be given.`);

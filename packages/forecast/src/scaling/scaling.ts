@@ -42,7 +42,7 @@ class Signal implements ScalingSignal {
       for (const one of this.#stabilizers) one.add(clock.monotonic(), state.desired);
     }
     this.#demand.turn();
-    this.#levels = observeScaling(this);
+    this.#levels = observeScaling(this, options.telemetry);
   }
 
   recommendation(): Recommendation {
@@ -101,7 +101,9 @@ class Signal implements ScalingSignal {
     if (mode === this.#mode) return;
     const before = this.#mode;
     this.#mode = mode;
-    if (before !== undefined) reportMode(this.name, before, mode, this.#demand.error);
+    if (before !== undefined) {
+      reportMode(this.name, before, mode, this.#demand.error, this.#options.telemetry);
+    }
   }
 
   dump(): ScalingState {

@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import { type Emit, Instrumentation, policyAttributes } from '@temper/core/policy';
 import {
   ATTR_MODE,
@@ -25,8 +26,8 @@ interface Observable {
 }
 
 /** Reports the recommendation at each collection. */
-export function observeScaling(signal: Observable): Disposable {
-  return telemetry.observe(signal, readRecommendation);
+export function observeScaling(signal: Observable, within: TelemetryScope | undefined): Disposable {
+  return telemetry.of(within).observe(signal, readRecommendation);
 }
 
 function readRecommendation(signal: Observable, emit: Emit): void {
@@ -49,9 +50,10 @@ export function reportMode(
   from: ScalingMode,
   to: ScalingMode,
   error: number | undefined,
+  within: TelemetryScope | undefined,
 ): void {
   const of = error === undefined ? '' : `, at ${error.toFixed(2)} of the error of "as now"`;
-  telemetry.log({
+  telemetry.of(within).log({
     event: EVENT_MODE,
     severity: to === 'inaccurate' || to === 'no-data' ? 'WARN' : 'INFO',
     body: `Scaling signal '${name}' is ${to}, after ${from}${of}`,

@@ -68,7 +68,7 @@ class Tuner implements Autotuner, CallHost {
     this.#recorders = new Listeners(options.name, 'onCall');
     this.#coolDowns = new CoolDowns(options.coolDownMs);
     this.#step = this.#now();
-    this.#telemetry = new AutotuneTelemetry(this);
+    this.#telemetry = new AutotuneTelemetry(this, options.telemetry);
   }
 
   get settings(): TuningSettings {

@@ -1,4 +1,10 @@
-import { type Clock, isTransient, type ShouldHandle, systemClock } from '@temper/core';
+import {
+  type Clock,
+  isTransient,
+  type ShouldHandle,
+  systemClock,
+  type TelemetryScope,
+} from '@temper/core';
 import {
   clockRule,
   type Defaults,
@@ -7,6 +13,7 @@ import {
   numberRule,
   type Resolved,
   resolveOptions,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import type { TuningAuditLog, TuningChange } from './change.ts';
@@ -92,11 +99,26 @@ export interface AutotuneOptions {
   readonly coolDownMs?: number;
   /** Called with each change. What it throws is logged. @defaultValue none */
   readonly onChange?: (change: TuningChange) => unknown;
+  /**
+   * Where the telemetry of the tuner goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
 }
 
-type Unset = 'settings' | 'bounds' | 'apply' | 'incident' | 'guard' | 'audit' | 'onChange';
+type Unset =
+  | 'settings'
+  | 'bounds'
+  | 'apply'
+  | 'incident'
+  | 'guard'
+  | 'audit'
+  | 'onChange'
+  | 'telemetry';
 
 /** The defaults, as the README's table shows them. */
 export const AUTOTUNE_DEFAULTS: Defaults<AutotuneOptions, Unset> = {
@@ -134,6 +156,7 @@ export function resolveAutotuneOptions(options: AutotuneOptions): ResolvedAutotu
     coolDownMs: numberRule({ min: 0, infinite: false }),
     onChange: callback,
     clock: clockRule,
+    telemetry: telemetryRule,
   });
   // Required, so that `undefined` is as wrong as any other value.
   const { settings = undefined, bounds = undefined } = all;

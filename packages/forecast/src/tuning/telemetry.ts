@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import { by, type Counts, type Emit, Instrumentation, policyAttributes } from '@temper/core/policy';
 import {
   ATTR_CHANGE,
@@ -30,15 +31,18 @@ interface Observable {
 export class AutotuneTelemetry {
   readonly #changes: Counts<ChangeOutcome>;
   readonly #levels: Disposable;
+  readonly #telemetry: Instrumentation;
 
-  constructor(tuner: Observable) {
-    this.#changes = telemetry.counts(tuner, METRIC_CHANGES, by(ATTR_CHANGE.name, CHANGE_OUTCOMES));
-    this.#levels = telemetry.observe(tuner, readProposals);
+  constructor(tuner: Observable, within: TelemetryScope | undefined) {
+    const own = telemetry.of(within);
+    this.#telemetry = own;
+    this.#changes = own.counts(tuner, METRIC_CHANGES, by(ATTR_CHANGE.name, CHANGE_OUTCOMES));
+    this.#levels = own.observe(tuner, readProposals);
   }
 
   changed(change: TuningChange): void {
     this.#changes[change.outcome]++;
-    telemetry.log({
+    this.#telemetry.log({
       event: EVENT_TUNING,
       severity: change.outcome === 'failed' ? 'WARN' : 'INFO',
       body: () => describeChange(change),

@@ -85,9 +85,9 @@ export class HttpGuard implements Disposable {
   /** @param discard - releases the response of an attempt that nobody gets */
   constructor(options: ResolvedHttpOptions, discard: (response: unknown) => void) {
     this.#options = options;
-    const { name, clock, maxInFlight } = options;
+    const { name, clock, common, maxInFlight } = options;
     this.name = name;
-    this.counts = httpCounts(this);
+    this.counts = httpCounts(this, options.telemetry);
     this.#limiter =
       options.limiter ??
       new InFlightLimit(options, {
@@ -95,11 +95,11 @@ export class HttpGuard implements Disposable {
         option: 'maxInFlight',
         counts: this.counts.rejected,
       });
-    this.#total = timeout({ name, timeoutMs: options.totalTimeoutMs, clock });
+    this.#total = timeout({ ...common, timeoutMs: options.totalTimeoutMs });
     this.#attempt = timeout({
+      ...common,
       name: `${name} attempt`,
       timeoutMs: options.attemptTimeoutMs,
-      clock,
     });
     this.#connection = new ConnectionTimeout(options, this.counts.limits);
     if (options.retry !== false) {
@@ -280,7 +280,7 @@ export class HttpGuard implements Disposable {
     this.#hedge?.[Symbol.dispose]();
     this.#total[Symbol.dispose]();
     this.#attempt[Symbol.dispose]();
-    release(this);
+    release(this, this.#options.telemetry);
   }
 }
 
@@ -333,12 +333,11 @@ function httpRetry(
   discard: (response: unknown) => void,
   repeat: 'always' | 'unsent',
 ): RetryPolicy {
-  const { name, clock, random } = options;
+  const { common, random } = options;
   const isRepeated = repeatPredicate(options, shouldHandle);
   return retry({
     ...own,
-    name,
-    clock,
+    ...common,
     random,
     shouldHandle:
       repeat === 'always'
@@ -356,14 +355,13 @@ function httpHedge(
   { endpoints, ...own }: HttpHedgeOptions,
   discard: (response: unknown) => void,
 ): HedgePolicy {
-  const { name, clock, retry: retries } = options;
+  const { common, retry: retries } = options;
   const budget = retries === false ? undefined : retries.budget;
   return hedge({
     // The retry around it deposits what each call allows.
     ...(budget === undefined ? {} : { budget, deposits: false }),
     ...own,
-    name,
-    clock,
+    ...common,
     // At the same origin, another attempt at once would be a retry that does not wait.
     shouldHandle: endpoints === undefined ? () => false : repeatPredicate(options),
     onDiscard: discard,
@@ -371,7 +369,7 @@ function httpHedge(
 }
 
 function originBreaker(options: ResolvedHttpOptions): CircuitBreaker | undefined {
-  const { name, clock, breaker, shouldHandle } = options;
+  const { common, breaker, shouldHandle } = options;
   if (breaker === false) return undefined;
   const countsAsFailed = failurePredicate(options);
   // As the breaker's own default: a response that comes after a timeout is too late.
@@ -381,8 +379,7 @@ function originBreaker(options: ResolvedHttpOptions): CircuitBreaker | undefined
       : countsAsFailed;
   return circuitBreaker({
     ...breaker,
-    name,
-    clock,
+    ...common,
     // An origin that redirects elsewhere is not to blame for what happens there, nor any for the caller's body.
     shouldHandle: (outcome, call) =>
       redirectedFrom() === undefined &&

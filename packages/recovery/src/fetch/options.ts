@@ -7,6 +7,7 @@ import {
   type Random,
   type ShouldHandle,
   systemClock,
+  type TelemetryScope,
 } from '@temper/core';
 import {
   checkType,
@@ -21,6 +22,7 @@ import {
   show,
   statusOf,
   systemRandom,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import type { RetryOptions } from '@temper/retry';
@@ -59,12 +61,14 @@ const RETRY_RESERVED = {
   name: 'set name beside it',
   attemptTimeoutMs: 'set attemptTimeoutMs beside it',
   clock: 'set clock beside it',
+  telemetry: 'set telemetry beside it',
   random: 'set random beside it',
 } as const;
 const BREAKER_RESERVED = {
   name: 'set name beside it',
   shouldHandle: 'set shouldHandle beside it',
   clock: 'set clock beside it',
+  telemetry: 'set telemetry beside it',
   shared: 'each origin has a breaker of its own',
 } as const;
 const HEDGE_RESERVED = {
@@ -72,6 +76,7 @@ const HEDGE_RESERVED = {
   shouldHandle: 'set shouldHandle beside it',
   onDiscard: 'discarded responses are cancelled',
   clock: 'set clock beside it',
+  telemetry: 'set telemetry beside it',
 } as const;
 
 /**
@@ -216,6 +221,13 @@ export interface HttpResilienceOptions {
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly maxOrigins?: number;
+  /**
+   * Where the telemetry of the policies goes, and which attributes their metrics have besides; see
+   * `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
@@ -223,7 +235,7 @@ export interface HttpResilienceOptions {
 }
 
 /** The options that may stay unset. */
-type Unset = 'limiter' | 'limiterOf' | 'keyOf' | 'shouldHandle';
+type Unset = 'limiter' | 'limiterOf' | 'keyOf' | 'shouldHandle' | 'telemetry';
 
 /** The defaults, as the README's table shows them. */
 export const HTTP_DEFAULTS: Omit<Defaults<HttpResilienceOptions, Unset>, 'retry' | 'breaker'> & {
@@ -257,6 +269,12 @@ export const HTTP_DEFAULTS: Omit<Defaults<HttpResilienceOptions, Unset>, 'retry'
 /** Options that were checked, with their defaults filled in. */
 export type ResolvedHttpOptions = Omit<Resolved<HttpResilienceOptions, Unset>, 'methods'> & {
   readonly methods: ReadonlySet<string>;
+  /** What all policies have alike. */
+  readonly common: {
+    readonly name: string;
+    readonly clock: Clock;
+    readonly telemetry?: TelemetryScope;
+  };
 };
 
 const COUNT = numberRule({ min: 1, integer: true });
@@ -289,6 +307,7 @@ const RULES: { readonly [K in keyof HttpResilienceOptions]-?: OptionRule } = {
   maxOrigins: COUNT,
   clock: clockRule,
   random: typeRule('function'),
+  telemetry: telemetryRule,
 };
 
 function checkEndpoints(owner: string, endpoints: unknown): void {
@@ -329,6 +348,11 @@ export function resolveHttpOptions(
     retry: all.retry === false ? false : withDefaults(all.retry, HTTP_DEFAULTS.retry),
     breaker: all.breaker === false ? false : breakerWithDefaults(all.breaker),
     methods: new Set(all.methods.map((method) => method.toUpperCase())),
+    common: {
+      name: all.name,
+      clock: all.clock,
+      ...(all.telemetry === undefined ? {} : { telemetry: all.telemetry }),
+    },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import { by, byOutcome, type Counts } from '@temper/core/policy';
 import {
   ATTR_FETCH_LIMIT,
@@ -23,8 +24,11 @@ const LIMITS = by(ATTR_FETCH_LIMIT.name, FETCH_LIMITS);
 const RESUMPTIONS = byOutcome(FETCH_RESUMPTIONS);
 
 /** Ends the series of a policy that is disposed of. */
-export function release(policy: { readonly name: string }): void {
-  telemetry.release(policy);
+export function release(
+  policy: { readonly name: string },
+  within: TelemetryScope | undefined,
+): void {
+  telemetry.of(within).release(policy);
 }
 
 /** What an HTTP policy refuses, cuts short and makes good, counted where telemetry reads it. */
@@ -34,10 +38,14 @@ export interface HttpCounts {
   readonly resumptions: Counts<FetchResumption>;
 }
 
-export function httpCounts(policy: { readonly name: string }): HttpCounts {
+export function httpCounts(
+  policy: { readonly name: string },
+  within: TelemetryScope | undefined,
+): HttpCounts {
+  const own = telemetry.of(within);
   return {
-    rejected: telemetry.counts(policy, METRIC_FETCH_REJECTED, REJECTED),
-    limits: telemetry.counts(policy, METRIC_FETCH_LIMITS, LIMITS),
-    resumptions: telemetry.counts(policy, METRIC_FETCH_RESUMPTIONS, RESUMPTIONS),
+    rejected: own.counts(policy, METRIC_FETCH_REJECTED, REJECTED),
+    limits: own.counts(policy, METRIC_FETCH_LIMITS, LIMITS),
+    resumptions: own.counts(policy, METRIC_FETCH_RESUMPTIONS, RESUMPTIONS),
   };
 }

@@ -1,4 +1,4 @@
-import type { Clock, Executor } from '@temper/core';
+import type { Clock, Executor, TelemetryScope } from '@temper/core';
 import { show } from '@temper/core/policy';
 
 /**
@@ -58,15 +58,21 @@ export function checkDefinition(
   });
 }
 
-/** Creates the policy of a layer. Name and clock are the pipeline's unless its options have others. */
+/** Options that all policies of a pipeline have unless they have others. */
+export interface SharedOptions {
+  readonly clock?: Clock;
+  readonly telemetry?: TelemetryScope;
+}
+
+/** Creates the policy of a layer. Its name and the shared options are the pipeline's unless it has others. */
 export function build(
   pipeline: string,
   layer: CheckedLayer,
   kinds: PolicyKinds,
-  clock: Clock | undefined,
+  shared: SharedOptions,
 ): Executor {
   const make = kinds[layer.kind] as (options: object) => Executor;
-  return make({ name: pipeline, ...(clock === undefined ? {} : { clock }), ...layer.options });
+  return make({ name: pipeline, ...shared, ...layer.options });
 }
 
 /** Copies plain data, so that later changes by the caller have no effect. */

@@ -1,4 +1,4 @@
-import type { Clock, Executor, Operation } from '@temper/core';
+import { type Executor, type Operation, systemClock } from '@temper/core';
 import {
   type Call,
   messageOf,
@@ -14,6 +14,7 @@ import {
   checkDefinition,
   type PipelineDefinition,
   type PolicyKinds,
+  type SharedOptions,
   sameLayer,
 } from './definition.ts';
 import { NamedObserver } from './telemetry.ts';
@@ -49,26 +50,25 @@ interface Revision {
 /** A pipeline that remains the same object when its definition is replaced. */
 export class NamedPipeline extends PolicyBase {
   readonly #kinds: PolicyKinds;
-  readonly #policyClock: Clock | undefined;
+  readonly #shared: SharedOptions;
   #current: Revision;
   #revision = 1;
   readonly #draining = new Set<Revision>();
   readonly #observer: NamedObserver;
   #lastError: string | undefined;
 
-  /** @param policyClock - the clock of policies whose options have none */
+  /** @param shared - the options of policies that have no such ones of their own */
   constructor(
     name: string,
     definition: PipelineDefinition,
     kinds: PolicyKinds,
-    clock: Clock,
-    policyClock: Clock | undefined,
+    shared: SharedOptions,
   ) {
-    super(name, clock);
+    super(name, shared.clock ?? systemClock);
     this.#kinds = kinds;
-    this.#policyClock = policyClock;
+    this.#shared = shared;
     this.#current = this.#make(definition, []);
-    this.#observer = new NamedObserver(this);
+    this.#observer = new NamedObserver(this, shared.telemetry);
   }
 
   get revision(): number {
@@ -116,7 +116,7 @@ export class NamedPipeline extends PolicyBase {
         const index = free.findIndex((old) => sameLayer(old, checked));
         const [kept] = index < 0 ? [] : free.splice(index, 1);
         if (kept !== undefined) return kept;
-        const policy = build(this.name, checked, this.#kinds, this.#policyClock);
+        const policy = build(this.name, checked, this.#kinds, this.#shared);
         const layer = { ...checked, policy };
         made.push(layer);
         return layer;

@@ -1,4 +1,4 @@
-import { type Clock, type Policy, systemClock } from '@temper/core';
+import type { Clock, Policy, TelemetryScope } from '@temper/core';
 import {
   checkName,
   checkType,
@@ -8,6 +8,7 @@ import {
   type Resolved,
   resolveOptions,
   show,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import { cached } from '../cached/cached.ts';
@@ -16,7 +17,7 @@ import type { PipelineReloadError } from '../errors.ts';
 import { fallback } from '../fallback/fallback.ts';
 import { hedge } from '../hedge/hedge.ts';
 import { timeout } from '../timeout/timeout.ts';
-import type { PipelineDefinition, PolicyKinds } from './definition.ts';
+import type { PipelineDefinition, PolicyKinds, SharedOptions } from './definition.ts';
 import { NamedPipeline, type PipelineListing } from './named-pipeline.ts';
 
 /** A reload, as {@link PipelinesOptions.onReload} sees it. */
@@ -46,6 +47,14 @@ export interface PipelinesOptions {
    * @defaultValue none
    */
   readonly onReload?: (event: ReloadEvent) => void;
+  /**
+   * Where the telemetry of the pipelines goes, and which attributes their metrics have besides; see
+   * `telemetryScope` of `@temper/core`. Also that of each policy whose options have none; kinds of your own
+   * get it as the option `telemetry`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** Also the clock of each policy whose options have none. @defaultValue the system clock */
   readonly clock?: Clock;
 }
@@ -82,12 +91,15 @@ const BUILT_IN: PolicyKinds = { timeout, hedge, fallback, cached, chaos };
 class Registry implements Pipelines {
   readonly #pipelines = new Map<string, NamedPipeline>();
   readonly #kinds: PolicyKinds;
-  readonly #clock: Clock | undefined;
+  readonly #shared: SharedOptions;
   readonly #reloads: Listeners<ReloadEvent>;
 
-  constructor({ kinds, define, onReload, clock }: Resolved<PipelinesOptions, Option>) {
+  constructor({ kinds, define, onReload, clock, telemetry }: Resolved<PipelinesOptions, Option>) {
     this.#kinds = { ...BUILT_IN, ...kinds };
-    this.#clock = clock;
+    this.#shared = {
+      ...(clock === undefined ? {} : { clock }),
+      ...(telemetry === undefined ? {} : { telemetry }),
+    };
     this.#reloads = new Listeners('pipelines', 'onReload', onReload);
     for (const [name, definition] of Object.entries(define ?? {})) this.define(name, definition);
   }
@@ -97,8 +109,7 @@ class Registry implements Pipelines {
     if (this.#pipelines.has(name)) {
       throw new TypeError(`pipelines: ${show(name)} is already defined; replace it with reload().`);
     }
-    const clock = this.#clock ?? systemClock;
-    const created = new NamedPipeline(name, definition, this.#kinds, clock, this.#clock);
+    const created = new NamedPipeline(name, definition, this.#kinds, this.#shared);
     this.#pipelines.set(name, created);
     return created;
   }
@@ -170,6 +181,7 @@ export function pipelines(options: PipelinesOptions = {}): Pipelines {
       define: typeRule('object'),
       onReload: typeRule('function'),
       clock: clockRule,
+      telemetry: telemetryRule,
     },
   );
   return new Registry(all);

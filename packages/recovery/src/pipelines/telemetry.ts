@@ -1,3 +1,4 @@
+import type { TelemetryScope } from '@temper/core';
 import { byOutcome, type Counts, type Emit, policyAttributes } from '@temper/core/policy';
 import {
   METRIC_PIPELINE_IN_FLIGHT,
@@ -21,9 +22,10 @@ export class NamedObserver implements Disposable {
   readonly reloads: Counts<ReloadOutcome>;
   readonly #level: Disposable;
 
-  constructor(pipeline: NamedLevel) {
-    this.reloads = telemetry.counts(pipeline, METRIC_PIPELINE_RELOADS, RELOADS);
-    this.#level = telemetry.observe(pipeline, readInFlight);
+  constructor(pipeline: NamedLevel, within: TelemetryScope | undefined) {
+    const own = telemetry.of(within);
+    this.reloads = own.counts(pipeline, METRIC_PIPELINE_RELOADS, RELOADS);
+    this.#level = own.observe(pipeline, readInFlight);
   }
 
   [Symbol.dispose](): void {

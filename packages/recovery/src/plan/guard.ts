@@ -29,7 +29,7 @@ export interface Guard extends Disposable {
  * fit into another
  */
 export function guardOf(plan: ResolvedPlan): Guard {
-  const { operation: name, clock } = plan;
+  const { operation: name, clock, within } = plan;
   const countsAsFailure = failurePredicate(plan);
   let breaker: CircuitBreaker | undefined;
   const policies: Executor[] = [];
@@ -43,16 +43,16 @@ export function guardOf(plan: ResolvedPlan): Guard {
     if (strategy === 'circuit_break') {
       // Without a predicate the breaker's own default is the same, and counts timeouts by fact.
       const own = plan.shouldHandle === undefined ? {} : { shouldHandle: countsAsFailure };
-      breaker = circuitBreaker({ ...plan.breaker, ...own, name, clock });
+      breaker = circuitBreaker({ ...within, ...plan.breaker, ...own, name, clock });
       policies.push(breaker);
       disposables.push(breaker);
     }
   }
-  const total = timeout({ name, timeoutMs: plan.timeoutMs, clock });
+  const total = timeout({ ...within, name, timeoutMs: plan.timeoutMs, clock });
   disposables.push(total);
   if (plan.attemptTimeoutMs !== undefined) {
     const timeoutMs = plan.attemptTimeoutMs;
-    const attempt = timeout({ name: `${name} attempt`, timeoutMs, clock });
+    const attempt = timeout({ ...within, name: `${name} attempt`, timeoutMs, clock });
     policies.push(attempt);
     disposables.push(attempt);
   }
@@ -88,6 +88,7 @@ function plannedRetry(plan: ResolvedPlan, countsAsFailure: ShouldHandle): Policy
   const own: ShouldHandle = (outcome, call) =>
     countsAsFailure(outcome, call) && decide(name, isRetried, outcome, call);
   return retry({
+    ...plan.within,
     ...options,
     ...(isDefault ? {} : { shouldHandle: own }),
     name,

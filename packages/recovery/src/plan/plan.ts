@@ -6,6 +6,7 @@ import {
   type ShouldHandle,
   type SpanMode,
   systemClock,
+  type TelemetryScope,
 } from '@temper/core';
 import {
   checkKnown,
@@ -23,6 +24,7 @@ import {
   SPAN_MODES,
   show,
   systemRandom,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import type { RetryOptions } from '@temper/retry';
@@ -144,11 +146,14 @@ export interface RecoveryPlan {
 /** Options of a retry that a plan does not set itself. */
 type PlannedRetryOptions = Omit<
   RetryOptions,
-  'name' | 'maxAttempts' | 'initialDelayMs' | 'attemptTimeoutMs' | 'clock' | 'random'
+  'name' | 'maxAttempts' | 'initialDelayMs' | 'attemptTimeoutMs' | 'clock' | 'random' | 'telemetry'
 >;
 
 /** Options of a breaker that a plan does not set itself. */
-type PlannedBreakerOptions = Omit<CircuitBreakerOptions, 'name' | 'shouldHandle' | 'clock'>;
+type PlannedBreakerOptions = Omit<
+  CircuitBreakerOptions,
+  'name' | 'shouldHandle' | 'clock' | 'telemetry'
+>;
 
 /** What a plan sets itself, and what to do instead. */
 const RETRY_RESERVED: Readonly<Record<string, string>> = {
@@ -158,11 +163,13 @@ const RETRY_RESERVED: Readonly<Record<string, string>> = {
   attemptTimeoutMs: 'set attemptTimeoutMs of the plan',
   clock: 'give the clock beside the plan',
   random: 'give random beside the plan',
+  telemetry: 'give telemetry beside the plan',
 };
 const BREAKER_RESERVED: Readonly<Record<string, string>> = {
   name: 'it is the operation of the plan',
   shouldHandle: 'set shouldHandle of the plan',
   clock: 'give the clock beside the plan',
+  telemetry: 'give telemetry beside the plan',
 };
 
 /** Handlers by name, for plans that are written as data. */
@@ -172,6 +179,13 @@ export type RecoveryHandlers = Readonly<Record<string, RecoveryHandler>>;
 export interface PlanEnvironment {
   /** Handlers that plans may name. @defaultValue none */
   readonly handlers?: RecoveryHandlers;
+  /**
+   * Where the telemetry of the plans and of their policies goes, and which attributes their metrics have
+   * besides; see `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */
@@ -198,6 +212,8 @@ export interface ResolvedPlan
   readonly degrade: RecoveryHandler | undefined;
   readonly clock: Clock;
   readonly random: Random;
+  /** The option `telemetry` of every policy, where there is one. */
+  readonly within: { readonly telemetry?: TelemetryScope };
 }
 
 const FINITE = { min: 0, infinite: false };
@@ -239,7 +255,7 @@ export function resolvePlan(plan: RecoveryPlan, environment: PlanEnvironment = {
   const resolved = resolveOptions<RecoveryPlan, Unset>(owner, plan, defaults, RULES);
   const { strategy, fallback, degrade, ...rest } = resolved;
   const strategies = checkStrategies(owner, strategy);
-  const { handlers, clock, random } = resolveEnvironment(owner, environment);
+  const { handlers, clock, random, telemetry } = resolveEnvironment(owner, environment);
   return {
     ...rest,
     strategies,
@@ -247,6 +263,7 @@ export function resolvePlan(plan: RecoveryPlan, environment: PlanEnvironment = {
     degrade: handlerOf(owner, 'degrade', 'graceful_degrade', degrade, strategies, handlers),
     clock,
     random,
+    within: telemetry === undefined ? {} : { telemetry },
   };
 }
 
@@ -254,9 +271,14 @@ export function resolvePlan(plan: RecoveryPlan, environment: PlanEnvironment = {
 function resolveEnvironment(
   owner: string,
   environment: PlanEnvironment,
-): Required<PlanEnvironment> {
+): Resolved<PlanEnvironment, 'telemetry'> {
   const defaults = { handlers: {}, clock: systemClock, random: systemRandom };
-  return resolveOptions<PlanEnvironment>(owner, environment, defaults, ENVIRONMENT_RULES);
+  return resolveOptions<PlanEnvironment, 'telemetry'>(
+    owner,
+    environment,
+    defaults,
+    ENVIRONMENT_RULES,
+  );
 }
 
 /** The rules of {@link PlanEnvironment}. */
@@ -269,6 +291,7 @@ export const ENVIRONMENT_RULES: { readonly [K in keyof PlanEnvironment]-?: Optio
   },
   clock: clockRule,
   random: typeRule('function'),
+  telemetry: telemetryRule,
 };
 
 function checkOperation(operation: unknown): string {

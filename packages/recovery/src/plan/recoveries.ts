@@ -6,6 +6,7 @@ import {
   notify,
   numberRule,
   type OptionRule,
+  type Resolved,
   resolveOptions,
   show,
   systemRandom,
@@ -103,10 +104,11 @@ class PlannedRecoveries implements Recoveries {
   readonly #history: RecoveryHistory;
   readonly #unplanned: Executions;
 
-  constructor(options: Defaults<RecoveriesOptions>) {
-    const { name, handlers, clock, random } = options;
+  constructor(options: Resolved<RecoveriesOptions, 'telemetry'>) {
+    const { name, handlers, clock, random, telemetry } = options;
+    const within = telemetry === undefined ? {} : { telemetry };
     this.#name = name;
-    this.#environment = { handlers, clock, random };
+    this.#environment = { handlers, clock, random, ...within };
     this.#registered = new Set(options.operations);
     this.#history = new RecoveryHistory(options.historySize);
     const strategy = 'none';
@@ -114,7 +116,7 @@ class PlannedRecoveries implements Recoveries {
       strategy,
       clock,
       history: this.#history,
-      observer: new PlanObserver(UNPLANNED, strategy, 'none', clock),
+      observer: new PlanObserver(UNPLANNED, strategy, { spans: 'none', clock, ...within }),
     });
     for (const plan of options.plans) this.add(plan);
   }
@@ -250,7 +252,7 @@ const listRule =
  * @throws {TypeError | RangeError | PipelineOrderError} when an option or a plan is invalid
  */
 export function recoveries(options: RecoveriesOptions = {}): Recoveries {
-  const defaults: Defaults<RecoveriesOptions> = {
+  const defaults: Defaults<RecoveriesOptions, 'telemetry'> = {
     name: OWNER,
     plans: [],
     operations: [],
@@ -259,7 +261,7 @@ export function recoveries(options: RecoveriesOptions = {}): Recoveries {
     clock: systemClock,
     random: systemRandom,
   };
-  const all = resolveOptions<RecoveriesOptions>(OWNER, options, defaults, {
+  const all = resolveOptions<RecoveriesOptions, 'telemetry'>(OWNER, options, defaults, {
     name: nameRule,
     plans: listRule('plans', (plan) => typeof plan === 'object' && plan !== null),
     operations: listRule('names', (name) => typeof name === 'string' && name !== ''),

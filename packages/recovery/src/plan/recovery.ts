@@ -38,16 +38,21 @@ export class PlannedRecovery implements Recovery {
     history: RecoveryHistory = new RecoveryHistory(DEFAULT_HISTORY),
   ) {
     const resolved = resolvePlan(plan, environment);
-    const { operation, timeoutMs, spans, clock } = resolved;
+    const { operation, timeoutMs, spans, clock, within } = resolved;
     const strategy = resolved.strategies.join('+');
     this.operation = operation;
     this.plan = plan;
     this.#plan = resolved;
     this.#guard = guardOf(resolved);
-    this.#handlerTimeout = timeout({ name: `${operation} handler`, timeoutMs, clock });
+    this.#handlerTimeout = timeout({
+      ...within,
+      name: `${operation} handler`,
+      timeoutMs,
+      clock,
+    });
     this.#history = history;
     this.#tuning = new Tuning(clock);
-    this.#observer = new PlanObserver(operation, strategy, spans, clock);
+    this.#observer = new PlanObserver(operation, strategy, { spans, clock, ...within });
     this.#executions = new Executions({
       strategy,
       clock,

@@ -1,10 +1,11 @@
-import type { Attributes, Clock, Outcome, SpanMode } from '@temper/core';
+import type { Attributes, Clock, Outcome, SpanMode, TelemetryScope } from '@temper/core';
 import {
   ATTR_OUTCOME,
   type Call,
   type CallObservation,
   CallObserver,
   type Counts,
+  type Instrumentation,
   type Variants,
 } from '@temper/core/policy';
 import {
@@ -25,9 +26,20 @@ export class PlanObserver implements Disposable {
   readonly executions: Counts<RecoveryOutcomeName>;
   readonly #strategy: string;
   readonly #calls: CallObserver<RecoveryOutcomeName>;
+  readonly #telemetry: Instrumentation;
 
   /** @param strategy - the plan's strategies, joined by '+' */
-  constructor(operation: string, strategy: string, spans: SpanMode, clock: Clock) {
+  constructor(
+    operation: string,
+    strategy: string,
+    {
+      spans,
+      clock,
+      telemetry: within,
+    }: { readonly spans: SpanMode; readonly clock: Clock; readonly telemetry?: TelemetryScope },
+  ) {
+    const own = telemetry.of(within);
+    this.#telemetry = own;
     this.name = operation;
     this.#strategy = strategy;
     const outcomes = Object.fromEntries(
@@ -36,9 +48,9 @@ export class PlanObserver implements Disposable {
         { [ATTR_STRATEGY.name]: strategy, [ATTR_OUTCOME]: outcome },
       ]),
     ) as Variants<RecoveryOutcomeName>;
-    this.executions = telemetry.counts(this, METRIC_RECOVERY_EXECUTIONS, outcomes);
+    this.executions = own.counts(this, METRIC_RECOVERY_EXECUTIONS, outcomes);
     this.#calls = new CallObserver({
-      telemetry,
+      telemetry: own,
       policy: operation,
       kind: 'recovery',
       spans,
@@ -49,7 +61,7 @@ export class PlanObserver implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    telemetry.release(this);
+    this.#telemetry.release(this);
   }
 
   /** @returns `undefined` while nobody watches */

@@ -70,6 +70,19 @@ export class InMemoryTelemetry {
     if (options.logs !== false) logs.setGlobalLoggerProvider(this.#loggerProvider);
   }
 
+  /** For what is given its providers, whichever are registered. */
+  get providers(): {
+    readonly meterProvider: MeterProvider;
+    readonly tracerProvider: TracerProvider;
+    readonly loggerProvider: LoggerProvider;
+  } {
+    return {
+      meterProvider: this.#meterProvider,
+      tracerProvider: this.#tracerProvider,
+      loggerProvider: this.#loggerProvider,
+    };
+  }
+
   /** All that a reader collects. Rejects with the first error of a callback. */
   async collect(): Promise<CollectionResult> {
     const result = await this.#reader.collect();

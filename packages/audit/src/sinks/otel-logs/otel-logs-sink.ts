@@ -1,4 +1,5 @@
-import { nameRule, resolveOptions } from '@temper/core/policy';
+import type { TelemetryScope } from '@temper/core';
+import { nameRule, resolveOptions, telemetryRule } from '@temper/core/policy';
 import { EMPTY_HEAD, type SealedEvent } from '../../chain/hash-chain.ts';
 import { emitLogRecord } from '../../telemetry.ts';
 import type { AuditSink, SinkState } from '../sink.ts';
@@ -7,6 +8,12 @@ import type { AuditSink, SinkState } from '../sink.ts';
 export interface OtelLogsSinkOptions {
   /** @defaultValue 'otel' */
   readonly name?: string;
+  /**
+   * Whose logger provider gets the records; see `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered provider
+   */
+  readonly telemetry?: TelemetryScope;
 }
 
 /**
@@ -15,17 +22,24 @@ export interface OtelLogsSinkOptions {
  * count towards the rule beside a durable sink.
  */
 export function otelLogsSink(options: OtelLogsSinkOptions = {}): AuditSink {
-  const { name } = resolveOptions('otelLogsSink', options, { name: 'otel' }, { name: nameRule });
-  return new OtelLogsSink(name);
+  const { name, telemetry } = resolveOptions<OtelLogsSinkOptions, 'telemetry'>(
+    'otelLogsSink',
+    options,
+    { name: 'otel' },
+    { name: nameRule, telemetry: telemetryRule },
+  );
+  return new OtelLogsSink(name, telemetry);
 }
 
 class OtelLogsSink implements AuditSink {
   readonly name: string;
   readonly durable = false;
+  readonly #telemetry: TelemetryScope | undefined;
   #log = 'audit';
 
-  constructor(name: string) {
+  constructor(name: string, telemetry: TelemetryScope | undefined) {
     this.name = name;
+    this.#telemetry = telemetry;
   }
 
   async open(log: string): Promise<SinkState> {
@@ -34,7 +48,7 @@ class OtelLogsSink implements AuditSink {
   }
 
   async write(batch: readonly SealedEvent[]): Promise<void> {
-    for (const sealed of batch) emitLogRecord(sealed, this.#log);
+    for (const sealed of batch) emitLogRecord(sealed, this.#log, this.#telemetry);
   }
 
   async close(): Promise<void> {}
