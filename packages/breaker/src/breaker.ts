@@ -9,12 +9,13 @@ import {
   MeasuredCall,
   PolicyBase,
   type PolicyDescription,
+  rejectLater,
 } from '@temper/core/policy';
 import type { Begun, Trial } from './begun.ts';
 import type { Circuit, CircuitState, RunningTrial } from './circuit/circuit.ts';
 import { type SavedCalls, type Window, type WindowRatios, windowRatios } from './circuit/window.ts';
 import type { BreakerSnapshot, BreakerStats, CircuitBreaker } from './contract.ts';
-import { CircuitOpenError, causeOf, rejectLater } from './errors.ts';
+import { CircuitOpenError, causeOf } from './errors.ts';
 import type { StateChange } from './events.ts';
 import { type CircuitParts, LiveCircuit } from './live-circuit.ts';
 import { watch } from './observer.ts';

@@ -73,12 +73,3 @@ export function causeOf(failure: Outcome<unknown> | undefined): unknown {
   if (failure === undefined) return undefined;
   return failure.ok ? failure.value : failure.error;
 }
-
-/**
- * Rejects one step later. A promise that is rejected before its caller has it is reported to Node as
- * unhandled and then as handled, which takes twice as long as the rest of a rejection.
- */
-export async function rejectLater(error: Error): Promise<never> {
-  await undefined;
-  throw error;
-}

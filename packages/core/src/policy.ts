@@ -8,7 +8,13 @@ export { enterCall, type InCallExecutor, PolicyBase, wrapWith } from './call/ent
 export { guardIteration, isCommitted, isGeneratorFunction, isIteration } from './call/iteration.ts';
 export { MeasuredCall } from './call/measured.ts';
 export { checkCallOptions, PRIORITIES } from './call/options.ts';
-export { invoke, nativePromise, runWithTimeout, type TimeoutObserver } from './call/timeout.ts';
+export {
+  invoke,
+  nativePromise,
+  rejectLater,
+  runWithTimeout,
+  type TimeoutObserver,
+} from './call/timeout.ts';
 export { type TimeoutEntry, TimeoutQueue } from './call/timeout-queue.ts';
 export { ask, askNumber, decide, Listeners, notify } from './callbacks.ts';
 export { ERROR_CATEGORIES, ERROR_SEVERITIES, errorType, statusOf } from './classify.ts';

@@ -4,6 +4,7 @@ import {
   numberRule,
   PolicyBase,
   type PolicyDescription,
+  rejectLater,
   resolveOptions,
 } from '@temper/core/policy';
 import { type Joinable, type Member, markJoinable } from '../joint/member.ts';
@@ -85,10 +86,20 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter,
     return this.#gate.member;
   }
 
-  async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+  runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
+    const { turns } = this.#gate;
+    if (turns.enter(call.cost)) return this.#run(operation, call);
+    const refused = turns.refuse(call);
+    return refused === undefined
+      ? this.#run(operation, call, turns.wait(call))
+      : rejectLater(refused);
+  }
+
+  /** @param turn - what the call waits for */
+  async #run<T>(operation: Operation<T>, call: Call, turn?: Promise<() => void>): Promise<T> {
+    const answered = turn === undefined ? undefined : await turn;
     const gate = this.#gate;
     const { cost } = call;
-    const answered = gate.turns.enter(cost) ? undefined : await gate.turns.wait(call);
     const held = gate.holders.hold(cost);
     try {
       if (call.aborted) throw call.reason;

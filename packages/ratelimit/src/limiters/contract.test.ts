@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { isRefusal } from '@temper/core';
 import { Call } from '@temper/core/policy';
 import { ManualClock } from '@temper/testkit';
@@ -121,6 +122,21 @@ describe.each(limiters)('%s as a limiter', (_, make) => {
       },
       { parent },
     );
+  });
+
+  it('rejects a call that may not wait once its caller has the promise, with one refusal told', async () => {
+    const told: unknown[] = [];
+    const onReject = (error: unknown) => told.push(error);
+    const limiter = make({ maxQueue: 0, onReject });
+    limiter.tryAcquire({ cost: 2 });
+    for (const options of [undefined, { cost: 2 }]) {
+      const refused = limiter.execute(() => 1, options);
+      // Node reports a promise that is rejected before anybody follows it.
+      expect(inspect(refused)).toContain('pending');
+      await expect(refused).rejects.toMatchObject({ reason: 'limit' });
+    }
+    expect(told).toHaveLength(2);
+    expect(limiter.stats()).toMatchObject({ rejected: 2, aborted: 0 });
   });
 
   it('refuses with errors that count as refusals', async () => {

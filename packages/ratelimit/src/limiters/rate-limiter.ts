@@ -1,5 +1,11 @@
 import type { Operation } from '@temper/core';
-import { type Call, checkNumber, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import {
+  type Call,
+  checkNumber,
+  PolicyBase,
+  type PolicyDescription,
+  rejectLater,
+} from '@temper/core/policy';
 import { type Dumpable, dumpOf, type LimitDump } from '../changes/limit-dump.ts';
 import {
   blockTime,
@@ -156,7 +162,9 @@ export class RuleLimiter<L extends object>
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    return this.#turns.enter(call.cost) ? pass(operation, call) : this.#runInTurn(operation, call);
+    if (this.#turns.enter(call.cost)) return pass(operation, call);
+    const refused = this.#turns.refuse(call);
+    return refused === undefined ? this.#runInTurn(operation, call) : rejectLater(refused);
   }
 
   async #runInTurn<T>(operation: Operation<T>, call: Call): Promise<T> {

@@ -1,7 +1,8 @@
-import { Call } from '@temper/core/policy';
+import { Call, rejectLater } from '@temper/core/policy';
 import { RateLimitExceededError } from '../errors.ts';
 import type { AcquireOptions } from '../limiter.ts';
 import type { LimiterObserver } from '../observer.ts';
+import { TOLERANCE } from '../rules/rule.ts';
 import { checkCapacity, readOptions } from './acquire-options.ts';
 import type { ResolvedQueueOptions } from './options.ts';
 import { UsualLatency } from './usual-latency.ts';
@@ -92,18 +93,28 @@ export class Turns {
    *
    * @returns to be called when the operation has returned a value
    */
-  async wait(call: Call): Promise<() => void> {
+  wait(call: Call): Promise<() => void> {
+    const refused = this.refuse(call);
+    if (refused !== undefined) return rejectLater(refused);
     const { clock } = this.#options;
     const neededMs = this.#usual?.neededMs(clock.monotonic()) ?? 0;
     const longestMs = call.remainingMs(clock) - neededMs;
-    await call.awaitCapacity(() => this.#wait(call.cost, call, longestMs, call), clock);
-    const since = clock.monotonic();
-    return () => {
-      if (call.endedBy !== undefined) return; // too late
-      const now = clock.monotonic();
-      this.#usual ??= new UsualLatency();
-      this.#usual.answered(now - since, now);
-    };
+    return call.awaitCapacity(() => this.#wait(call.cost, call, longestMs, call), clock);
+  }
+
+  /**
+   * Refuses a call that would not wait: nothing is asynchronous but the promise.
+   *
+   * @returns `undefined` when it may wait
+   */
+  refuse(call: Call): RateLimitExceededError | undefined {
+    const { maxQueue, maxWaitMs } = this.#options;
+    if ((maxQueue > 0 && maxWaitMs > 0) || call.aborted) return undefined;
+    const { cost } = call;
+    if (cost > this.#gate.capacity + TOLERANCE) return undefined;
+    const error = refusal(this.#gate, 'limit', cost);
+    this.#refused(this.#observer.begin(call, cost), error, 0);
+    return error;
   }
 
   /** Units have come back, or the limit has changed: serves the calls whose turn has come. */
@@ -123,7 +134,7 @@ export class Turns {
     { key, priority = 'critical' }: Pick<AcquireOptions, 'key' | 'priority'>,
     longestMs: number,
     call: Call,
-  ): Promise<void> {
+  ): Promise<() => void> {
     const { maxQueue, maxWaitMs, clock, queue } = this.#options;
     const { counts } = this.#observer;
     const since = clock.monotonic();
@@ -146,9 +157,7 @@ export class Turns {
     } catch (error) {
       // A caller may abort with the refusal of another limiter.
       if (error instanceof RateLimitExceededError && error !== call.reason) {
-        counts[error.reason as keyof typeof counts]++;
-        this.#observer.ended(observed, 'rejected', clock.monotonic() - since, error);
-        this.#observer.refusals.tell(error);
+        this.#refused(observed, error, clock.monotonic() - since);
       } else {
         counts.aborted++;
         this.#observer.ended(observed, 'aborted', clock.monotonic() - since);
@@ -156,6 +165,24 @@ export class Turns {
       throw error;
     }
     counts.delayed++;
-    this.#observer.ended(observed, 'delayed', clock.monotonic() - since);
+    const now = clock.monotonic();
+    this.#observer.ended(observed, 'delayed', now - since);
+    return () => {
+      if (call.endedBy !== undefined) return; // too late
+      const answeredAt = clock.monotonic();
+      this.#usual ??= new UsualLatency();
+      this.#usual.answered(answeredAt - now, answeredAt);
+    };
+  }
+
+  #refused(
+    observed: ReturnType<LimiterObserver['begin']>,
+    error: RateLimitExceededError,
+    ms: number,
+  ): void {
+    const { counts, refusals } = this.#observer;
+    counts[error.reason as keyof typeof counts]++;
+    this.#observer.ended(observed, 'rejected', ms, error);
+    refusals.tell(error);
   }
 }

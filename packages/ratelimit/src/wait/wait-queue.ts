@@ -125,20 +125,19 @@ export class WaitQueue implements Queued {
    *
    * @param deadline - on the clock's monotonic scale; `Infinity` for none
    * @param isPart - whether the call is a part of one that holds units, here or elsewhere
-   * @throws {RateLimitExceededError} (as a rejection, at once) when the queue is full or the turn would
-   * come after the deadline
-   * @throws `signal.reason` (as a rejection) when the signal aborts
+   * @throws {RateLimitExceededError} at once, when the queue is full or the turn would come after the deadline
+   * @throws `signal.reason`, also later (as a rejection), when the signal aborts
    */
-  async join(
+  join(
     cost: number,
     deadline: number,
     signal: AbortSignal | undefined,
     caller = '',
     isPart = false,
   ): Promise<void> {
-    // A timer may be late; calls whose turn has come go before this one.
-    if (this.size > 0) this.#serve();
     const now = this.#clock.monotonic();
+    // A timer may be late; calls whose turn has come go before this one.
+    if (this.size > 0) this.#serve(now);
     if (signal?.aborted === true) throw signal.reason;
     if (this.size >= this.#max && !this.#displace(cost, caller)) {
       throw refusal(this.#gate, 'queue-full', cost);
@@ -147,8 +146,8 @@ export class WaitQueue implements Queued {
     const readyAt = this.#readyAt(cost, deadline, now);
     if (readyAt > deadline) throw refusal(this.#gate, 'deadline', cost, readyAt - now);
     const turn = this.#append({ cost, deadline, readyAt, signal, caller, isPart });
-    this.#serve();
-    await turn;
+    this.#serve(now);
+    return turn;
   }
 
   /** When a call gets its turn at the earliest. In another order, it may be the next one. */
@@ -203,8 +202,7 @@ export class WaitQueue implements Queued {
     });
   }
 
-  #serve(): void {
-    const now = this.#clock.monotonic();
+  #serve(now: number = this.#clock.monotonic()): void {
     let wait = this.#serveAll(now);
     if (now >= this.#earliestDeadline) {
       const { size } = this;
