@@ -9,6 +9,7 @@ import {
   methodsRule,
   nameRule,
   numberRule,
+  type OptionRule,
   oneOfRule,
   resolveOptions,
   SPAN_MODES,
@@ -51,38 +52,42 @@ const DURATION = numberRule({ min: 0, aboveMin: true, infinite: false });
 const SHARE = numberRule({ min: 0, aboveMin: true, max: 1 });
 const CALLBACK = typeRule('function');
 
+const FINITE = { min: 0, infinite: false };
+
+const RULES: { readonly [K in keyof CircuitBreakerOptions]-?: OptionRule } = {
+  name: nameRule,
+  failureThreshold: COUNT,
+  window: checkWindow,
+  failureRateThreshold: SHARE,
+  slowCallDurationMs: DURATION,
+  slowCallRateThreshold: SHARE,
+  minimumThroughput: COUNT,
+  openDurationMs: (owner, option, value) => {
+    if (typeof value !== 'function') checkNumber(owner, option, value, FINITE);
+  },
+  openDurationMultiplier: numberRule({ min: 1, infinite: false }),
+  maxOpenDurationMs: numberRule(FINITE),
+  stableAfterMs: numberRule({ min: 0 }),
+  respectRetryAfter: typeRule('boolean'),
+  successThreshold: COUNT,
+  halfOpenTrials: numberRule({ min: 1, max: 1_000_000, integer: true }),
+  halfOpenMaxFailureRate: numberRule({ min: 0, max: 1 }),
+  halfOpenMaxCalls: COUNT,
+  halfOpenMaxDurationMs: DURATION,
+  halfOpenMaxWaitMs: numberRule(FINITE),
+  shouldHandle: CALLBACK,
+  mode: modeRule,
+  spans: oneOfRule(SPAN_MODES),
+  telemetry: telemetryRule,
+  errorStack: typeRule('boolean'),
+  shared: methodsRule('join'),
+  onStateChange: CALLBACK,
+  clock: clockRule,
+};
+
 /** Holds the options to their ranges and to each other, and fills in the defaults. */
 export function resolveBreakerOptions(options: CircuitBreakerOptions): ResolvedBreakerOptions {
-  const all = resolveOptions<CircuitBreakerOptions, Unset>(OWNER, options, BREAKER_DEFAULTS, {
-    name: nameRule,
-    failureThreshold: COUNT,
-    window: checkWindow,
-    failureRateThreshold: SHARE,
-    slowCallDurationMs: DURATION,
-    slowCallRateThreshold: SHARE,
-    minimumThroughput: COUNT,
-    openDurationMs: (owner, option, value) => {
-      if (typeof value !== 'function') checkNumber(owner, option, value, FINITE);
-    },
-    openDurationMultiplier: numberRule({ min: 1, infinite: false }),
-    maxOpenDurationMs: numberRule(FINITE),
-    stableAfterMs: numberRule({ min: 0 }),
-    respectRetryAfter: typeRule('boolean'),
-    successThreshold: COUNT,
-    halfOpenTrials: numberRule({ min: 1, max: 1_000_000, integer: true }),
-    halfOpenMaxFailureRate: numberRule({ min: 0, max: 1 }),
-    halfOpenMaxCalls: COUNT,
-    halfOpenMaxDurationMs: DURATION,
-    halfOpenMaxWaitMs: numberRule(FINITE),
-    shouldHandle: CALLBACK,
-    mode: modeRule,
-    spans: oneOfRule(SPAN_MODES),
-    telemetry: telemetryRule,
-    errorStack: typeRule('boolean'),
-    shared: methodsRule('join'),
-    onStateChange: CALLBACK,
-    clock: clockRule,
-  });
+  const all = resolveOptions<CircuitBreakerOptions, Unset>(OWNER, options, BREAKER_DEFAULTS, RULES);
   checkCombination(options);
   const { openDurationMs, window } = all;
   const shortest = typeof openDurationMs === 'function' ? 0 : openDurationMs;
@@ -108,8 +113,6 @@ export function resolveBreakerOptions(options: CircuitBreakerOptions): ResolvedB
       Math.min(all.halfOpenMaxFailureRate, all.failureRateThreshold / 2),
   };
 }
-
-const FINITE = { min: 0, infinite: false };
 
 function checkWindow(owner: string, option: string, window: unknown): void {
   checkType(owner, option, window, 'object');

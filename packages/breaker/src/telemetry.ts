@@ -47,6 +47,8 @@ const telemetry = new Instrumentation({
 
 const OUTCOMES = byOutcome(CALL_OUTCOMES);
 const STATES = by(ATTR_STATE.name, CIRCUIT_STATES);
+const FROM = by(ATTR_FROM.name, CIRCUIT_STATES);
+const TO = by(ATTR_TO.name, CIRCUIT_STATES);
 
 /** What a breaker reports to OpenTelemetry about its calls and changes of state. */
 export class TelemetryObserver implements BreakerObserver {
@@ -100,18 +102,18 @@ export class TelemetryObserver implements BreakerObserver {
   }
 
   changed(change: StateChange, failure: Outcome<unknown> | undefined): void {
-    const states = { [ATTR_FROM.name]: change.from, [ATTR_TO.name]: change.to };
+    const states = joinAttributes(FROM[change.from], TO[change.to]);
     this.#telemetry.counter(METRIC_TRANSITIONS, this.#name, states).value++;
     this.#telemetry.log({
       event: EVENT_TRANSITION,
       severity: change.to === 'open' || change.to === 'isolated' ? 'WARN' : 'INFO',
       body: () => describeChange(change),
-      attributes: {
+      attributes: () => ({
         [ATTR_POLICY_NAME.name]: this.#name,
         ...states,
         [ATTR_REASON.name]: change.reason,
         ...(failure === undefined ? {} : { [ATTR_ERROR_TYPE.name]: failureType(failure) }),
-      },
+      }),
     });
   }
 }

@@ -174,15 +174,19 @@ export function sleepOn(
       reject(signal.reason);
       return;
     }
+    if (signal === undefined) {
+      clock.schedule(resolve, ms);
+      return;
+    }
     const onAbort = (): void => {
       timer.cancel();
-      reject(signal?.reason);
+      reject(signal.reason);
     };
     const timer = clock.schedule(() => {
       stopListening(signal, onAbort);
       resolve();
     }, ms);
-    if (signal !== undefined) listenForAbort(signal, onAbort);
+    listenForAbort(signal, onAbort);
   });
 }
 

@@ -67,6 +67,7 @@ export type { Counts, Variants } from './telemetry/counters.ts';
 export {
   type AttributeDefinition,
   type AttributeValue,
+  type Cell,
   DURATION_BOUNDARIES,
   FAST_DURATION_BOUNDARIES,
   type MetricDefinition,
@@ -94,7 +95,6 @@ export {
   CORE_METRICS,
 } from './telemetry/semconv.ts';
 export {
-  type Cell,
   type HistogramSeries,
   joinAttributes,
   type Live,

@@ -17,6 +17,7 @@ import {
   methodsRule,
   nameRule,
   numberRule,
+  type OptionRule,
   oneOfRule,
   type Resolved,
   resolveOptions,
@@ -230,32 +231,34 @@ export const RETRY_DEFAULTS: Defaults<RetryOptions, Unset> = {
   random: systemRandom,
 };
 
+const CALLBACK = typeRule('function');
+const RULES: { readonly [K in keyof RetryOptions]-?: OptionRule } = {
+  name: nameRule,
+  maxAttempts: numberRule({ min: 1, integer: true }),
+  backoff: oneOfRule(['constant', 'linear', 'exponential']),
+  initialDelayMs: numberRule({ min: 0, infinite: false }),
+  maxDelayMs: numberRule({ min: 0, infinite: false }),
+  multiplier: numberRule({ min: 1, infinite: false }),
+  jitter: checkJitter,
+  delay: CALLBACK,
+  respectRetryAfter: typeRule('boolean'),
+  maxRetryAfterMs: numberRule({ min: 0 }),
+  shouldHandle: CALLBACK,
+  attemptTimeoutMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
+  maxElapsedMs: numberRule({ min: 0 }),
+  budget: methodsRule('deposit', 'withdraw'),
+  wrapExhausted: typeRule('boolean'),
+  onRetry: CALLBACK,
+  onGiveUp: CALLBACK,
+  spans: oneOfRule(SPAN_MODES),
+  telemetry: telemetryRule,
+  clock: clockRule,
+  random: CALLBACK,
+};
+
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions {
-  const callback = typeRule('function');
-  const all = resolveOptions<RetryOptions, Unset>('retry', options, RETRY_DEFAULTS, {
-    name: nameRule,
-    maxAttempts: numberRule({ min: 1, integer: true }),
-    backoff: oneOfRule(['constant', 'linear', 'exponential']),
-    initialDelayMs: numberRule({ min: 0, infinite: false }),
-    maxDelayMs: numberRule({ min: 0, infinite: false }),
-    multiplier: numberRule({ min: 1, infinite: false }),
-    jitter: checkJitter,
-    delay: callback,
-    respectRetryAfter: typeRule('boolean'),
-    maxRetryAfterMs: numberRule({ min: 0 }),
-    shouldHandle: callback,
-    attemptTimeoutMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
-    maxElapsedMs: numberRule({ min: 0 }),
-    budget: methodsRule('deposit', 'withdraw'),
-    wrapExhausted: typeRule('boolean'),
-    onRetry: callback,
-    onGiveUp: callback,
-    spans: oneOfRule(SPAN_MODES),
-    telemetry: telemetryRule,
-    clock: clockRule,
-    random: callback,
-  });
+  const all = resolveOptions<RetryOptions, Unset>('retry', options, RETRY_DEFAULTS, RULES);
   if (options.maxDelayMs !== undefined) {
     checkNumber('retry', 'maxDelayMs', all.maxDelayMs, { min: all.initialDelayMs });
   }

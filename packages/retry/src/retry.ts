@@ -142,32 +142,74 @@ class Retry extends PolicyBase implements RetryPolicy {
 
     const timeouts = this.#timeouts;
     const work = timeouts === undefined ? operation : this.#timed(operation, timeouts);
-    const attempt = call.attempt === 1 ? call : call.forAttempt(1);
     const began = numberAttempt();
-    let outcome: Outcome<T>;
-    try {
-      const value = await this.#observe().run(observed, attempt, 0, work);
-      if (!this.#handlesValue(value, attempt)) {
-        this.#succeeded(1, observed);
-        return value;
+    let attempt = call.attempt === 1 ? call : call.forAttempt(1);
+    let failing: FailingCall<T> | undefined;
+    for (;;) {
+      let outcome: Outcome<T>;
+      try {
+        const value = await this.#observe().run(observed, attempt, failing?.delayMs ?? 0, work);
+        if (!this.#handlesValue(value, attempt)) {
+          if (failing !== undefined) attempt.noteFailure(undefined);
+          this.#succeeded(attempt.attempt, observed);
+          return value;
+        }
+        outcome = { ok: true, value };
+      } catch (error) {
+        outcome = { ok: false, error };
       }
-      outcome = { ok: true, value };
-    } catch (error) {
-      outcome = { ok: false, error };
+      if (failing !== undefined) failing.outcome = outcome;
+      else failing = this.#failing({ call, attempt, observed, number: began, outcome }, startedAt);
+      let end = this.#failed(failing);
+      if (end === undefined) {
+        const { delayMs } = failing;
+        const since = delayMs > 0 ? this.clock.monotonic() : 0;
+        try {
+          await this.#pause(failing);
+        } catch (error) {
+          end = { outcome: 'aborted', error };
+        }
+        if (delayMs > 0) call.noteWait(this.clock.monotonic() - since);
+        end ??= this.#recheck(failing);
+      }
+      if (end !== undefined) {
+        const final = this.#end(failing, end);
+        if (final.ok) return final.value;
+        throw final.error;
+      }
+      attempt = this.#next(failing);
     }
+  }
+
+  /** A call of which the first attempt has failed now. */
+  #failing<T>(
+    first: Pick<FailingCall<T>, 'call' | 'attempt' | 'observed' | 'number' | 'outcome'>,
+    startedAt: number | undefined,
+  ): FailingCall<T> {
+    const { call, attempt, observed, number, outcome } = first;
     const since = this.clock.monotonic();
-    return this.#retry(work, {
+    const until = (startedAt ?? since) + this.#options.maxElapsedMs;
+    const errors: unknown[] = [];
+    return {
       call,
       observed,
-      began,
+      began: number,
       since,
-      until: (startedAt ?? since) + maxElapsedMs,
-      errors: [],
+      until,
+      errors,
       attempt,
-      number: began,
+      number,
       outcome,
       delayMs: 0,
-    });
+    };
+  }
+
+  /** Begins the next attempt. */
+  #next(failing: FailingCall<unknown>): Call {
+    this.#retries++;
+    failing.attempt = failing.call.forAttempt(failing.attempt.attempt + 1);
+    failing.number = numberAttempt();
+    return failing.attempt;
   }
 
   /** A wait in a policy around this one may have outlasted the call. */
@@ -175,36 +217,6 @@ class Retry extends PolicyBase implements RetryPolicy {
     if (!call.aborted && (call.deadline === undefined || call.remainingMs(this.clock) > 0)) return;
     this.#observe().operations.aborted++;
     throw call.aborted ? call.reason : new DeadlineExceededError(call.operation);
-  }
-
-  /** What follows a failed first attempt, apart so that a call that succeeds at once stays cheap. */
-  async #retry<T>(work: Work<T>, failing: FailingCall<T>): Promise<T> {
-    const { call, observed } = failing;
-    for (;;) {
-      this.#attemptFailed(failing);
-      const end = this.#plan(failing) ?? (await this.#wait(failing)) ?? this.#recheck(failing);
-      if (end !== undefined) {
-        const final = this.#end(failing, end);
-        if (final.ok) return final.value;
-        throw final.error;
-      }
-
-      this.#retries++;
-      const attempt = call.forAttempt(failing.attempt.attempt + 1);
-      failing.attempt = attempt;
-      failing.number = numberAttempt();
-      try {
-        const value = await this.#observe().run(observed, attempt, failing.delayMs, work);
-        if (!this.#handlesValue(value, attempt)) {
-          attempt.noteFailure(undefined);
-          this.#succeeded(attempt.attempt, observed);
-          return value;
-        }
-        failing.outcome = { ok: true, value };
-      } catch (error) {
-        failing.outcome = { ok: false, error };
-      }
-    }
   }
 
   /** The operation with a timeout for each attempt. */
@@ -238,12 +250,15 @@ class Retry extends PolicyBase implements RetryPolicy {
     this.#observe().end(observed, outcome, attempt);
   }
 
-  #attemptFailed({ attempt, outcome, errors, delayMs, observed }: FailingCall<unknown>): void {
+  /** An attempt failed. @returns why there is no other; `undefined` when there is one */
+  #failed(failing: FailingCall<unknown>): End | undefined {
+    const { attempt, outcome, errors, delayMs, observed } = failing;
     if (!outcome.ok) attempt.noteFailure(outcome.error);
     if (errors.length === KEPT_ERRORS) errors.splice(1, 1);
     errors.push(failureOf(outcome));
     this.#failedAttempts++;
     this.#observe().attemptFailed(observed, attempt, delayMs, outcome);
+    return this.#plan(failing);
   }
 
   /**
@@ -297,25 +312,15 @@ class Retry extends PolicyBase implements RetryPolicy {
     return this.#options.respectRetryAfter ? retryAfterOf(failure, this.clock.now()) : undefined;
   }
 
-  /** Waits before the next attempt; an abort ends the wait, and with it the call. */
-  async #wait(failing: FailingCall<unknown>): Promise<End | undefined> {
+  /** Waits before the next attempt. @throws the reason (as a rejection) when the call is aborted */
+  #pause(failing: FailingCall<unknown>): Promise<void> | undefined {
     const { call, attempt, delayMs, outcome } = failing;
-    const since = delayMs > 0 ? this.clock.monotonic() : 0;
-    try {
-      const pause = delayMs > 0 || attempt.attempt % IMMEDIATE_RETRIES === 0;
-      const wait = pause ? this.clock.sleep(delayMs, call.abortable) : undefined;
-      // After the timer is armed, so that the hook can advance a manual clock.
-      if (this.#waits?.empty === false) {
-        this.#waits.emit({ ...this.#event(failing), delayMs }, call);
-      }
-      discardBody(failureOf(outcome));
-      await wait;
-      return undefined;
-    } catch (error) {
-      return { outcome: 'aborted', error };
-    } finally {
-      if (delayMs > 0) call.noteWait(this.clock.monotonic() - since);
-    }
+    const pause = delayMs > 0 || attempt.attempt % IMMEDIATE_RETRIES === 0;
+    const wait = pause ? this.clock.sleep(delayMs, call.abortable) : undefined;
+    // After the timer is armed, so that the hook can advance a manual clock.
+    if (this.#waits?.empty === false) this.#waits.emit({ ...this.#event(failing), delayMs }, call);
+    discardBody(failureOf(outcome));
+    return wait;
   }
 
   /** What a wait may have changed: the call was ended, or the event loop was blocked for too long. */

@@ -127,11 +127,11 @@ export class RetryObserver implements Disposable {
       event: EVENT_EXHAUSTED,
       severity: 'WARN',
       body: () => describeExhausted(details),
-      attributes: {
+      attributes: () => ({
         [ATTR_POLICY_NAME.name]: this.#policy,
         [ATTR_ATTEMPTS.name]: details.attempts,
         [ATTR_ERROR_TYPE.name]: failureType(outcome),
-      },
+      }),
       context: observed?.context,
     });
   }

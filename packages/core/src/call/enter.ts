@@ -69,12 +69,9 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
     }
   }
 
-  async tryExecute<T>(operation: Operation<T>, options?: CallOptions): Promise<Outcome<T>> {
-    try {
-      return { ok: true, value: await this.execute(operation, options) };
-    } catch (error) {
-      return { ok: false, error };
-    }
+  /** Follows the promise of the call, where an `async` function would have an error thrown once more. */
+  tryExecute<T>(operation: Operation<T>, options?: CallOptions): Promise<Outcome<T>> {
+    return this.execute(operation, options).then(succeeded<T>, failed);
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: see Policy.wrap
@@ -95,6 +92,9 @@ export abstract class PolicyBase implements Policy, InCallExecutor {
     return wrapWith(this, fn, options as WrapOptions | undefined);
   }
 }
+
+const succeeded = <T>(value: T): Outcome<T> => ({ ok: true, value });
+const failed = (error: unknown): Outcome<never> => ({ ok: false, error });
 
 /** What {@link wrapWith} needs of a policy. */
 interface WrapExecutor {

@@ -39,7 +39,8 @@ export interface CallObserverOptions<K extends string> {
  */
 export class CallObserver<K extends string> {
   readonly options: CallObserverOptions<K>;
-  readonly #durations: Partial<Record<K, HistogramSeries>> = {};
+  /** Made with the first duration: most processes measure none. */
+  #durations: Partial<Record<K, HistogramSeries>> | undefined;
 
   constructor(options: CallObserverOptions<K>) {
     this.options = options;
@@ -61,6 +62,7 @@ export class CallObserver<K extends string> {
   record(outcome: K, ms: number): void {
     const { telemetry, policy, duration, outcomes } = this.options;
     if (duration === undefined) return;
+    this.#durations ??= {};
     this.#durations[outcome] ??= telemetry.histogram(duration, policy, outcomes[outcome]);
     this.#durations[outcome].record(ms / 1000);
   }

@@ -1,6 +1,6 @@
-import type { Attributes, MetricDefinition } from './definitions.ts';
+import type { Attributes, Cell, MetricDefinition } from './definitions.ts';
 import type { Life } from './life.ts';
-import { type Cell, joinAttributes, seriesKey } from './series.ts';
+import { joinAttributes, seriesKey } from './series.ts';
 
 /** One exported series of a counter. */
 export interface CounterSeries {

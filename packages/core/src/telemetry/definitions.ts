@@ -80,3 +80,8 @@ export const FAST_DURATION_BOUNDARIES: readonly number[] = [
   0.0005,
   ...DURATION_BOUNDARIES,
 ];
+
+/** One counted series. Adding to {@link value} is all there is to it. */
+export interface Cell {
+  value: number;
+}

@@ -1,9 +1,10 @@
 import { errorType } from '../classify.ts';
 import type { Outcome } from '../contract.ts';
-import type { Attributes, MetricDefinition } from './definitions.ts';
+import type { Attributes, Cell, MetricDefinition } from './definitions.ts';
+import type { Life } from './life.ts';
 import type { InstrumentationScope } from './scope.ts';
 import { ATTR_ERROR_TYPE } from './semconv.ts';
-import { type Cell, seriesKey } from './series.ts';
+import { seriesKey } from './series.ts';
 import { failureType } from './spans.ts';
 
 /** Most values of `error.type` that policies of one name count apart, `_OTHER` for the rest included. */
@@ -15,8 +16,9 @@ export class ErrorTypeCells {
   readonly #definition: MetricDefinition;
   readonly #base: Attributes;
   readonly #attributes: Attributes;
-  /** By type, so that the key of each is computed once. */
-  readonly #byType = new Map<string, Attributes>();
+  /** The life that {@link #cells} belong to: when it is over they are dropped, and others begin. */
+  #life: Life | undefined;
+  #cells: Map<string, Cell> | undefined;
 
   /**
    * @param base - attributes that all series of the policy have
@@ -45,32 +47,28 @@ export class ErrorTypeCells {
   }
 
   #of(type: string): Cell {
-    const types = this.#shared();
-    const isKnown = types.has(type);
-    const counted = isKnown || types.size < MAX_ERROR_TYPES - 1 ? type : '_OTHER';
-    if (!isKnown) types.add(counted);
-    return this.#scope.counter(this.#definition, this.#with(counted), this.#base);
+    const cells = this.#current();
+    const known = cells.get(type);
+    if (known !== undefined) return known;
+    const counted = cells.size < MAX_ERROR_TYPES - 1 ? type : '_OTHER';
+    let cell = cells.get(counted);
+    if (cell === undefined) {
+      const attributes = { ...this.#attributes, [ATTR_ERROR_TYPE.name]: counted };
+      cell = this.#scope.counter(this.#definition, attributes, this.#base);
+      cells.set(counted, cell);
+    }
+    return cell;
   }
 
-  /** Policies of one name share a bound as they share series. */
-  #shared(): Set<string> {
+  /** The series by type. Policies of one name share them, and their bound. */
+  #current(): Map<string, Cell> {
     const life = this.#scope.life(this.#base);
-    life.errorTypes ??= new Map();
+    if (this.#cells !== undefined && life === this.#life) return this.#cells;
+    this.#life = life;
+    life.errorCells ??= new Map();
     const key = `${this.#definition.name} ${seriesKey(this.#attributes)}`;
-    let types = life.errorTypes.get(key);
-    if (types === undefined) {
-      types = new Set();
-      life.errorTypes.set(key, types);
-    }
-    return types;
-  }
-
-  #with(type: string): Attributes {
-    let attributes = this.#byType.get(type);
-    if (attributes === undefined) {
-      attributes = { ...this.#attributes, [ATTR_ERROR_TYPE.name]: type };
-      this.#byType.set(type, attributes);
-    }
-    return attributes;
+    this.#cells = life.errorCells.get(key) ?? new Map();
+    life.errorCells.set(key, this.#cells);
+    return this.#cells;
   }
 }

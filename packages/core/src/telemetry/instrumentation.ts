@@ -1,14 +1,14 @@
 import type { Context } from '@opentelemetry/api';
 import { safeLines, safeText } from '../text.ts';
 import type { Counts, Variants } from './counters.ts';
-import type { Attributes, MetricDefinition } from './definitions.ts';
+import type { Attributes, Cell, MetricDefinition } from './definitions.ts';
 import { ErrorTypeCells } from './error-types.ts';
 import { instrumentationScope } from './hub.ts';
 import type { ReadLevels } from './levels.ts';
 import { activeContext, SEVERITY } from './process-api.ts';
 import type { InstrumentationScope, ScopeOptions } from './scope.ts';
 import { ATTR_OUTCOME, ATTR_POLICY_NAME } from './semconv.ts';
-import { type Cell, type HistogramSeries, joinAttributes, type Live } from './series.ts';
+import { type HistogramSeries, joinAttributes, type Live } from './series.ts';
 import { GuardedSpan } from './spans.ts';
 import type { TelemetryScope } from './within.ts';
 
@@ -21,7 +21,8 @@ export interface LogEvent {
   readonly body: string | (() => string);
   /** Whether the body keeps its lines, as a report does. @defaultValue false */
   readonly multiline?: boolean;
-  readonly attributes: Attributes;
+  /** Computed, as a function, only where records are collected. */
+  readonly attributes: Attributes | (() => Attributes);
   /** The context of the span that the record leads to. @defaultValue the active one */
   readonly context?: Context | undefined;
 }
@@ -85,22 +86,25 @@ export class Instrumentation {
     return this.scope.counts(owner, metric, this.#base(owner.name), variants);
   }
 
-  /** The series of a counter, with these attributes besides the policy's name. */
+  /**
+   * The series of a counter, with these attributes besides the policy's name. It is found fast by an object
+   * of attributes that is kept.
+   */
   counter(metric: MetricDefinition, policy: string, attributes?: Attributes): Cell {
     const base = this.#base(policy);
-    return this.scope.counter(metric, { ...base, ...attributes }, base);
+    return this.scope.counter(metric, besides(base, attributes), base);
   }
 
   /** The series of a counter by `error.type`. */
   errorTypes(metric: MetricDefinition, policy: string, attributes?: Attributes): ErrorTypeCells {
     const base = this.#base(policy);
-    return new ErrorTypeCells(this.scope, metric, base, { ...base, ...attributes });
+    return new ErrorTypeCells(this.scope, metric, base, besides(base, attributes));
   }
 
-  /** The series of a histogram, with these attributes besides the policy's name. */
+  /** The series of a histogram; see {@link counter}. */
   histogram(metric: MetricDefinition, policy: string, attributes?: Attributes): HistogramSeries {
     const base = this.#base(policy);
-    return this.scope.histogram(metric, { ...base, ...attributes }, base);
+    return this.scope.histogram(metric, besides(base, attributes), base);
   }
 
   /**
@@ -159,11 +163,15 @@ export class Instrumentation {
         severityNumber,
         severityText: severity,
         body: multiline ? safeLines(text) : safeText(text),
-        attributes,
+        attributes: typeof attributes === 'function' ? attributes() : attributes,
         context: active,
       });
     });
   }
+}
+
+function besides(base: Attributes, attributes: Attributes | undefined): Attributes {
+  return attributes === undefined ? base : joinAttributes(base, attributes);
 }
 
 const byName = new Map<string, Attributes>();

@@ -1,4 +1,4 @@
-import type { Attributes } from './definitions.ts';
+import type { Attributes, Cell } from './definitions.ts';
 
 /** The series of the policies of one name, which end together. */
 export class Life {
@@ -13,8 +13,8 @@ export class Life {
   readonly since: number | undefined;
   /** Keys of its series, in whichever metrics they are. */
   readonly keys: Set<string> = new Set();
-  /** Values of `error.type` that are counted apart, by metric. */
-  errorTypes: Map<string, Set<string>> | undefined;
+  /** The series of each `error.type` that is counted apart, by metric. */
+  errorCells: Map<string, Map<string, Cell>> | undefined;
   /** Living policies. */
   owners = 0;
   /** Whether all readers have exported the final values, so that the series are no longer shown. */

@@ -1,12 +1,12 @@
 import type { Tracer, TracerProvider } from '@opentelemetry/api';
 import type { Counts, Variants } from './counters.ts';
-import type { Attributes, MetricDefinition } from './definitions.ts';
+import type { Attributes, Cell, MetricDefinition } from './definitions.ts';
 import type { ReadLevels } from './levels.ts';
 import type { Life } from './life.ts';
 import { type LoggerProvider, loggerOf, type RecordLogger } from './process-api.ts';
 import type { InstrumentationScope, ScopeOptions } from './scope.ts';
 import { SCHEMA_URL } from './semconv.ts';
-import type { Cell, HistogramSeries, Live } from './series.ts';
+import type { HistogramSeries, Live } from './series.ts';
 
 /** Where the signals of a scope go. */
 interface Destinations {

@@ -6,7 +6,7 @@ import {
   Tally,
   type Variants,
 } from './counters.ts';
-import { type Attributes, type MetricDefinition, OVERFLOW } from './definitions.ts';
+import { type Attributes, type Cell, type MetricDefinition, OVERFLOW } from './definitions.ts';
 import { reportTelemetryError } from './diagnostics.ts';
 import { type Emit, type ReadLevels, readLevels } from './levels.ts';
 import type { Life } from './life.ts';
@@ -16,13 +16,7 @@ import { type ApiGlobal, processLogger, type RecordLogger } from './process-api.
 import type { Producers } from './producers.ts';
 import { Received, SdkInstruments } from './sdk-instruments.ts';
 import { SCHEMA_URL } from './semconv.ts';
-import {
-  type Cell,
-  HistogramFamily,
-  type HistogramSeries,
-  type Live,
-  seriesKey,
-} from './series.ts';
+import { HistogramFamily, type HistogramSeries, type Live, seriesKey } from './series.ts';
 
 /** What describes an instrumentation scope. */
 export interface ScopeOptions {
@@ -107,11 +101,14 @@ export interface InstrumentationScope {
 
 /** What is kept of an owner of counts. */
 interface Held {
-  readonly tallies: Tally[];
+  /** Replaced when one is added: an array that grows takes room for 17. */
+  tallies: readonly Tally[];
   /** `undefined` until it has counts. */
   life: Life | undefined;
   isReleased: boolean;
 }
+
+const NONE: readonly Tally[] = [];
 
 /** @internal The one implementation; the hub creates and binds it. */
 export class Scope implements InstrumentationScope, SeriesOfLives {
@@ -190,7 +187,7 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
     const life = this.life(base);
     const tally = new Tally(this.#counterFamily(definition), base, variants, life);
     this.#tallies.add(tally);
-    held.tallies.push(tally);
+    held.tallies = [...held.tallies, tally];
     if (held.isReleased) {
       this.#settled.add(tally);
     } else if (held.life === undefined) {
@@ -236,7 +233,7 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
   #hold(owner: object): Held {
     let held = this.#held.get(owner);
     if (held === undefined) {
-      held = { tallies: [], life: undefined, isReleased: false };
+      held = { tallies: NONE, life: undefined, isReleased: false };
       this.#held.set(owner, held);
       this.#gone.register(owner, held);
     }

@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freshHub } from '../../test/fresh-hub.ts';
 import type { Counts } from './counters.ts';
 import type { MetricDefinition } from './definitions.ts';
+import type { ErrorTypeCells } from './error-types.ts';
 import { byOutcome, Instrumentation } from './instrumentation.ts';
 import { temperMetricProducer } from './producer.ts';
 import type { HistogramSeries } from './series.ts';
@@ -42,12 +43,14 @@ class Policy {
   readonly counts: Counts<'success' | 'failure'>;
   readonly #telemetry: Instrumentation;
   readonly #duration: HistogramSeries;
+  readonly #errors: ErrorTypeCells;
 
   constructor(telemetry: Instrumentation, name: string) {
     this.name = name;
     this.#telemetry = telemetry;
     this.counts = telemetry.counts(this, CALLS, VARIANTS);
     this.#duration = telemetry.histogram(DURATION, name);
+    this.#errors = telemetry.errorTypes(ERRORS, name);
   }
 
   call(n = 1): void {
@@ -58,7 +61,7 @@ class Policy {
   fail(): void {
     this.counts.failure++;
     const error = Object.assign(new Error('x'), { code: 'E_FAILED' });
-    this.#telemetry.errorTypes(ERRORS, this.name).of(error).value++;
+    this.#errors.of(error).value++;
   }
 
   dispose(): void {
@@ -220,18 +223,21 @@ describe('series of a disposed policy', () => {
     };
     const first = new Policy(telemetry, 'p');
     first.call(7);
+    for (let i = 0; i < 4; i++) first.fail();
     const [before] = [(await reader.read(name)).get('p success')];
     first.dispose();
     for (let i = 0; i < 1_500; i++) new Policy(telemetry, `other${i}`).dispose();
     await collect();
     await collect();
     first.call(2); // late, and into series that are gone
+    first.fail();
     const again = new Policy(telemetry, 'p');
     again.call();
     const after = (await reader.read(name)).get('p success');
     expect(after?.value).toBe(3);
     expect((await delta.values(name))['p success']).toBe(3);
     expect((await reader.values(name, DURATION.name)).p).toMatchObject({ count: 3 });
+    expect(await reader.values(name, ERRORS.name)).toMatchObject({ 'p E_FAILED': 1 });
     const ms = ([s, ns]: [number, number]): number => s * 1e3 + ns / 1e6;
     expect(ms(after?.startTime as [number, number])).toBeGreaterThanOrEqual(
       ms(before?.endTime as [number, number]),

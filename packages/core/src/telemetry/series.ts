@@ -1,11 +1,6 @@
 import { type Attributes, DURATION_BOUNDARIES, type MetricDefinition } from './definitions.ts';
 import type { Life } from './life.ts';
 
-/** One counted series. Adding to {@link value} is all there is to it. */
-export interface Cell {
-  value: number;
-}
-
 /** Which signals have a registered provider, as plain fields that a call can afford to read. */
 export interface Live {
   /** A meter provider is registered, so durations are measured. */

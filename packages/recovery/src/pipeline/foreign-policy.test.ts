@@ -133,7 +133,8 @@ describe('a policy in a pipeline that only has execute', () => {
   it('decides about signal, attempt and deadline of the operation by the context that it passes', async () => {
     const { signal } = new AbortController();
     const call = new Call(4, 7700, labels);
-    const seen = await seenInside(call, passing({ signal, attempt: 7, deadline: 5000 }), retry());
+    const inner = retry({ clock: new ManualClock() });
+    const seen = await seenInside(call, passing({ signal, attempt: 7, deadline: 5000 }), inner);
     expect(isCall(seen)).toBe(true);
     expect(seen.signal).toBe(signal);
     expect(seen).toMatchObject({ attempt: 1, deadline: 5000, ...labels }); // retry counts from 1

@@ -108,16 +108,23 @@ function twice(layers: readonly Layer[]): string[] {
 
 type Pair = readonly [outer: Layer, inner: Layer, between: readonly Layer[]];
 
+/** Every policy with a timeout, and each of those inside it. */
 function pairs(layers: readonly Layer[]): Pair[] {
-  return layers.flatMap((outer, i) =>
-    layers.slice(i + 1).map((inner, j): Pair => [outer, inner, layers.slice(i + 1, i + 1 + j)]),
-  );
+  return layers.flatMap((outer, i) => {
+    if (longest(outer) === undefined) return [];
+    const inside = layers.slice(i + 1);
+    return inside.map((inner, j): Pair => [outer, inner, inside.slice(0, j)]);
+  });
+}
+
+function longest({ description }: Layer): number | undefined {
+  return description.timeoutMs ?? description.attemptTimeoutMs ?? description.maxTimeoutMs;
 }
 
 function clash(outer: Layer, inner: Layer, between: readonly Layer[]): string[] {
-  const { timeoutMs, attemptTimeoutMs, maxTimeoutMs } = outer.description;
+  const { timeoutMs, attemptTimeoutMs } = outer.description;
   const fixed = timeoutMs ?? attemptTimeoutMs;
-  const whole = fixed ?? maxTimeoutMs;
+  const whole = longest(outer);
   // What is shared by several calls may outlast each of them.
   const isShared = between.some(({ description }) => description.sharesRuns === true);
   if (whole === undefined || isShared) return [];

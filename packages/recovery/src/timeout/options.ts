@@ -90,20 +90,22 @@ export type ResolvedTimeoutOptions = Omit<
   readonly timeoutMs: number | ObservedDuration;
 };
 
+const RULES = {
+  name: nameRule,
+  timeoutMs: durationRule({ min: 0, aboveMin: true, infinite: false }),
+  onTimeout: typeRule('function'),
+  spans: oneOfRule(SPAN_MODES),
+  telemetry: telemetryRule,
+  clock: clockRule,
+};
+
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveTimeoutOptions(options: TimeoutOptions): ResolvedTimeoutOptions {
   const all = resolveOptions<TimeoutOptions, 'onTimeout' | 'telemetry'>(
     'timeout',
     options,
     TIMEOUT_DEFAULTS,
-    {
-      name: nameRule,
-      timeoutMs: durationRule({ min: 0, aboveMin: true, infinite: false }),
-      onTimeout: typeRule('function'),
-      spans: oneOfRule(SPAN_MODES),
-      telemetry: telemetryRule,
-      clock: clockRule,
-    },
+    RULES,
   );
   const { timeoutMs, clock } = all;
   return {

@@ -35,16 +35,31 @@ interface TimeoutLevel {
 
 /** What a timeout policy reports to OpenTelemetry. */
 export class TimeoutObserver implements Disposable {
-  readonly calls: Counts<TimeoutOutcome>;
+  readonly #policy: TimeoutLevel;
+  readonly #options: ResolvedTimeoutOptions;
   readonly #telemetry: Instrumentation;
-  readonly #spans: CallObserver<TimeoutOutcome>;
   readonly #level: Disposable;
+  // Created when they are first needed: an idle policy is to be small.
+  #calls: Counts<TimeoutOutcome> | undefined;
+  #spans: CallObserver<TimeoutOutcome> | undefined;
 
   constructor(policy: TimeoutLevel, options: ResolvedTimeoutOptions) {
-    const { name, spans, clock } = options;
+    this.#policy = policy;
+    this.#options = options;
     this.#telemetry = telemetry.of(options.telemetry);
-    this.calls = this.#telemetry.counts(policy, METRIC_TIMEOUT_CALLS, OUTCOMES);
-    this.#spans = new CallObserver({
+    this.#level = this.#telemetry.observe(policy, readLimit);
+  }
+
+  get calls(): Counts<TimeoutOutcome> {
+    this.#calls ??= this.#telemetry.counts(this.#policy, METRIC_TIMEOUT_CALLS, OUTCOMES);
+    return this.#calls;
+  }
+
+  /** @returns `undefined` while nobody watches */
+  begin(call: Call, timeoutMs: number): CallObservation<TimeoutOutcome> | undefined {
+    if (!this.#telemetry.live.traces) return undefined;
+    const { name, spans, clock } = this.#options;
+    this.#spans ??= new CallObserver({
       telemetry: this.#telemetry,
       policy: name,
       kind: 'timeout',
@@ -52,14 +67,7 @@ export class TimeoutObserver implements Disposable {
       clock,
       outcomes: OUTCOMES,
     });
-    this.#level = this.#telemetry.observe(policy, readLimit);
-  }
-
-  /** @returns `undefined` while nobody watches */
-  begin(call: Call, timeoutMs: number): CallObservation<TimeoutOutcome> | undefined {
-    return this.#telemetry.live.traces
-      ? this.#spans.begin(call, { [ATTR_TIMEOUT_LIMIT.name]: timeoutMs / 1000 })
-      : undefined;
+    return this.#spans.begin(call, { [ATTR_TIMEOUT_LIMIT.name]: timeoutMs / 1000 });
   }
 
   [Symbol.dispose](): void {

@@ -43,19 +43,23 @@ export interface TimeoutPolicy extends Policy {
 }
 
 class Timeout extends PolicyBase implements TimeoutPolicy {
-  readonly #listeners: Listeners<TimeoutEvent, [CallContext]>;
-  readonly #queues: DelayQueues;
+  /** Made for the first listener: most policies have none. */
+  #listeners: Listeners<TimeoutEvent, [CallContext]> | undefined;
+  /** Of a timeout that follows the observed durations. */
+  readonly #queues: DelayQueues | undefined;
   readonly #fixed: TimeoutQueue | undefined;
   readonly #observed: ObservedDuration | undefined;
   readonly #observer: TimeoutObserver;
 
   constructor(options: ResolvedTimeoutOptions) {
     super(options.name, options.clock);
-    this.#listeners = new Listeners(options.name, 'onTimeout', options.onTimeout);
-    const { timeoutMs, clock } = options;
-    this.#queues = new DelayQueues(clock);
-    this.#fixed = typeof timeoutMs === 'number' ? new TimeoutQueue(clock, timeoutMs) : undefined;
-    this.#observed = typeof timeoutMs === 'number' ? undefined : timeoutMs;
+    const { name, timeoutMs, clock, onTimeout } = options;
+    this.#listeners =
+      onTimeout === undefined ? undefined : new Listeners(name, 'onTimeout', onTimeout);
+    const isFixed = typeof timeoutMs === 'number';
+    this.#fixed = isFixed ? new TimeoutQueue(clock, timeoutMs) : undefined;
+    this.#queues = isFixed ? undefined : new DelayQueues(clock);
+    this.#observed = isFixed ? undefined : timeoutMs;
     this.#observer = new TimeoutObserver(this, options);
   }
 
@@ -64,6 +68,7 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
   }
 
   onTimeout(listener: (event: TimeoutEvent, call: CallContext) => unknown): Disposable {
+    this.#listeners ??= new Listeners(this.name, 'onTimeout');
     return this.#listeners.add(listener);
   }
 
@@ -72,7 +77,7 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    const queue = this.#fixed ?? this.#queues.of(this.timeoutMs);
+    const queue = this.#fixed ?? (this.#queues as DelayQueues).of(this.timeoutMs);
     const { durationMs } = queue;
     const spans = this.#observer.begin(call, durationMs);
     let timedOut = false;
@@ -94,7 +99,7 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
     const watched: Operation<T> =
       spans === undefined ? operation : (own) => spans.run(() => operation(own));
     const result = runWithTimeout(watched, call, queue, timeoutError, observer);
-    if (spans !== undefined || !this.#listeners.empty) {
+    if (spans !== undefined || this.#listeners?.empty === false) {
       void this.#watch(result, () => timedOut, durationMs, call, spans);
     }
     return result;
@@ -121,7 +126,7 @@ class Timeout extends PolicyBase implements TimeoutPolicy {
       }
       spans?.end('timeout', { ok: false, error });
       const event = { policy: this.name, timeoutMs, operation: call.operation };
-      this.#listeners.emit(event, call);
+      this.#listeners?.emit(event, call);
     }
   }
 
