@@ -43,6 +43,7 @@ export const PARSERS: readonly Parser[] = [
   },
   {
     name: 'language definitions',
+    longest: 65_536,
     accepted: ['name: tiny\noperators: []\nfunctions: []\n'],
     refused: ['', '[', 'name: 1', 'a: &x [*x]', '- - -'],
     refusal: (error) => error instanceof LanguageDefinitionError,

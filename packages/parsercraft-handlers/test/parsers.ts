@@ -5,6 +5,7 @@ import { parseSettings, SettingsFileError } from '../src/parsercraft/settings-fi
 export const PARSERS: readonly Parser[] = [
   {
     name: 'settings files',
+    longest: 32_768,
     accepted: [
       '',
       '{}',

@@ -8,6 +8,8 @@ export interface Parser {
   readonly accepted: readonly string[];
   /** Texts that it refuses, which lie closer to the edge than what mutations find. */
   readonly refused?: readonly string[];
+  /** Length beyond which every text is refused, of a parser that is not ours and slower than others. */
+  readonly longest?: number;
   /**
    * Parses a text. Refuses it with `undefined` or with an error that {@link refusal} knows.
    *

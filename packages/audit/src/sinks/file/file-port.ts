@@ -124,6 +124,8 @@ function toState({ dev, ino, size }: BigIntStats): FileState {
 }
 
 const { O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = constants;
+/** What is written is the file itself: a link would lead the events elsewhere. Windows has no such flag. */
+const NO_LINK = constants.O_NOFOLLOW ?? 0;
 
 /** The local file system. */
 export const nodeFiles: FilePort = {
@@ -148,7 +150,7 @@ export const nodeFiles: FilePort = {
     }
   },
   create: (path) => opened(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL),
-  openToAppend: (path) => opened(path, O_RDWR | O_APPEND),
+  openToAppend: (path) => opened(path, O_RDWR | O_APPEND | NO_LINK),
   openToRead: (path) => opened(path, O_RDONLY),
   rename,
   remove: (path) => rm(path, { force: true }),

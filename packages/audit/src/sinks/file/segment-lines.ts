@@ -3,7 +3,7 @@ import { createGunzip } from 'node:zlib';
 import { messageOf } from '@temper/core/policy';
 import { AuditCorruptError } from '../../errors.ts';
 import type { FilePort, ReadableFile } from './file-port.ts';
-import type { Segment } from './segments.ts';
+import { MAX_LINE_BYTES, type Segment } from './segments.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
@@ -11,6 +11,8 @@ const NEWLINE = 0x0a;
 /**
  * The lines of a segment, in batches. A last line without a newline is being written or was torn by a
  * crash: it is omitted in the last segment, and returned in any other, where it is a fault.
+ *
+ * @throws {AuditCorruptError} if a line is longer than an event can be
  */
 export async function* forwardLines(
   files: FilePort,
@@ -24,6 +26,7 @@ export async function* forwardLines(
     const end = joined.lastIndexOf(NEWLINE);
     if (end >= 0) yield joined.toString('utf8', 0, end).split('\n');
     rest = joined.subarray(end + 1);
+    checkLength(rest, directory, segment);
   }
   if (rest.length > 0 && !isLast) yield [rest.toString()];
 }
@@ -54,6 +57,7 @@ export async function* backwardLines(
         const whole = joined.lastIndexOf(NEWLINE);
         if (whole < 0 && start > 0) {
           rest = joined;
+          checkLength(rest, directory, segment);
           continue;
         }
         joined = joined.subarray(0, whole + 1);
@@ -62,6 +66,7 @@ export async function* backwardLines(
       const first = start === 0 ? -1 : joined.indexOf(NEWLINE);
       if (start > 0 && first < 0) {
         rest = joined;
+        checkLength(rest, directory, segment);
         continue;
       }
       rest = joined.subarray(0, first + 1);
@@ -71,6 +76,13 @@ export async function* backwardLines(
   } finally {
     await file.close();
   }
+}
+
+/** @throws {AuditCorruptError} if a part of a line is longer than an event can be */
+function checkLength(part: Buffer, directory: string, { name }: Segment): void {
+  if (part.length <= MAX_LINE_BYTES) return;
+  const what = 'it has a line that is longer than an event can be';
+  throw new AuditCorruptError('file', `${directory}/${name}`, undefined, what);
 }
 
 function withoutNewline(bytes: Buffer): number {

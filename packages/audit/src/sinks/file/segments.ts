@@ -1,5 +1,8 @@
 import type { FilePort } from './file-port.ts';
 
+/** Upper bound of the size of an event with the largest limits. A longer line is no event, and is not collected. */
+export const MAX_LINE_BYTES: number = 4 * 1024 * 1024;
+
 const NAME = /^(\d{20})\.jsonl(\.gz)?$/;
 
 /** One file of a log. Its name is the sequence of its first event. */

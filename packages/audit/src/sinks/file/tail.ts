@@ -1,11 +1,10 @@
 import { type ChainHead, checkLine } from '../../chain/hash-chain.ts';
 import { AuditCorruptError } from '../../errors.ts';
 import type { WritableFile } from './file-port.ts';
+import { MAX_LINE_BYTES } from './segments.ts';
 
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 64 * 1024;
-/** Upper bound of the size of an event with the largest limits. */
-const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
 /** The end of a segment. */
 export interface Tail {
