@@ -20,6 +20,7 @@ import {
 import { randomId } from './random.ts';
 import { retryDetails } from './retry-details.ts';
 import { errorCounts } from './telemetry/error-counts.ts';
+import { type TelemetryScope, telemetryRule } from './telemetry/within.ts';
 import { messageOf } from './text.ts';
 
 /** One error, classified and remembered. */
@@ -74,6 +75,12 @@ export interface ErrorLogOptions {
   readonly capacity?: number;
   /** Asked before the built-in classification. @defaultValue none */
   readonly rules?: readonly ClassificationRule[];
+  /**
+   * Where the counts go, and which attributes they have besides; see `telemetryScope`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the machine's clock */
   readonly clock?: Clock;
 }
@@ -100,17 +107,23 @@ class BoundedErrorLog implements ErrorLog {
   #total = 0;
 
   constructor(options: ErrorLogOptions) {
-    const all = resolveOptions<ErrorLogOptions>(
+    const all = resolveOptions<ErrorLogOptions, 'telemetry'>(
       'errorLog',
       options,
       { name: 'errors', capacity: 1000, rules: [], clock: systemClock },
-      { name: nameRule, capacity: numberRule(CAPACITY), rules: checkRules, clock: clockRule },
+      {
+        name: nameRule,
+        capacity: numberRule(CAPACITY),
+        rules: checkRules,
+        telemetry: telemetryRule,
+        clock: clockRule,
+      },
     );
     this.name = all.name;
     this.#capacity = all.capacity;
     this.#rules = [...all.rules];
     this.#clock = all.clock;
-    this.#counts = errorCounts(this);
+    this.#counts = errorCounts(this, all.telemetry);
   }
 
   handle(error: unknown, options: HandleErrorOptions = {}): ErrorContext {

@@ -1,4 +1,4 @@
-import type { CallContext, Clock, Operation, Policy, SpanMode } from '@temper/core';
+import type { CallContext, Clock, Operation, Policy, SpanMode, TelemetryScope } from '@temper/core';
 import {
   type Call,
   type InCallExecutor,
@@ -28,10 +28,15 @@ const MAX_KEYS = 10_000;
  */
 const USEFUL = 0.99;
 
-interface Named {
-  readonly name: string;
+/** Options that all policies of a toolchain have alike. */
+export interface CommonOptions {
   readonly clock: Clock;
   readonly spans: SpanMode;
+  readonly telemetry?: TelemetryScope;
+}
+
+interface Named extends CommonOptions {
+  readonly name: string;
 }
 
 /** Calls that waited for more than half of the time that they were given. */
@@ -69,10 +74,10 @@ export class Bulkhead extends PolicyBase {
   readonly #keys: KeyedLimiter | undefined;
   readonly #clock: Clock;
 
-  constructor({ name, limit, share, maxQueue, clock, spans }: Required<BulkheadOptions> & Named) {
-    super(name, clock);
-    const queue = { maxQueue, queue: fairQueue(), clock, spans };
-    this.#clock = clock;
+  constructor({ name, limit, share, maxQueue, ...common }: Required<BulkheadOptions> & Named) {
+    super(name, common.clock);
+    const queue = { maxQueue, queue: fairQueue(), ...common };
+    this.#clock = common.clock;
     this.#all = concurrency({ name, limit, ...queue });
     const perKey = Math.max(1, Math.floor(limit * share));
     // A key waits in a line of its own, so that it never holds more places than it may use.
@@ -82,6 +87,7 @@ export class Bulkhead extends PolicyBase {
         : keyed({
             name: `${name}_client`,
             maxKeys: MAX_KEYS,
+            ...(common.telemetry && { telemetry: common.telemetry }),
             limiter: () => concurrency({ name: `${name}_client`, limit: perKey, ...queue }),
           });
   }

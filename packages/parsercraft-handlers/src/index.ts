@@ -13,15 +13,15 @@ export type {
   OperationOptions,
   OperationStatus,
 } from './guarded-operation.ts';
-export {
-  type CheckDefinition,
-  type GuardedOperation,
-  type Hardened,
-  type HardenedRecoveries,
-  type HardenedStats,
-  type HardenOptions,
-  harden,
-} from './harden.ts';
+export { harden } from './harden.ts';
+export type {
+  CheckDefinition,
+  GuardedOperation,
+  Hardened,
+  HardenedRecoveries,
+  HardenedStats,
+  HardenOptions,
+} from './harden-options.ts';
 export {
   type AnyOperation,
   type ArgumentsOf,

@@ -10,13 +10,13 @@ export type PortContext = CallContext;
 /** Options of a breaker in {@link harden}, which itself supplies the others. */
 export type BreakerOptions = Omit<
   CircuitBreakerOptions,
-  'name' | 'clock' | 'spans' | 'shouldHandle'
+  'name' | 'clock' | 'spans' | 'telemetry' | 'shouldHandle'
 >;
 
 /** Options of a retry in {@link harden}, which itself supplies the others. */
 export type RetryRule = Omit<
   RetryOptions,
-  'name' | 'clock' | 'random' | 'spans' | 'shouldHandle' | 'attemptTimeoutMs'
+  'name' | 'clock' | 'random' | 'spans' | 'telemetry' | 'shouldHandle' | 'attemptTimeoutMs'
 >;
 
 /** A rate limit in {@link harden}: a token bucket. */

@@ -1,10 +1,10 @@
 import { type BreakerStats, type CircuitBreaker, circuitBreaker } from '@temper/breaker';
-import type { CallContext, Clock, Executor, Outcome, Policy, Random, SpanMode } from '@temper/core';
+import type { CallContext, Executor, Outcome, Policy, Random } from '@temper/core';
 import { checkKnown, checkName, checkNumber, checkType, show } from '@temper/core/policy';
 import { tokenBucket } from '@temper/ratelimit';
 import { pipeline, timeout } from '@temper/recovery';
 import { type RetryPolicy, retry } from '@temper/retry';
-import { Bulkhead, GuestBulkhead, KeyShare, wasCutShort } from './bulkhead.ts';
+import { Bulkhead, type CommonOptions, GuestBulkhead, KeyShare, wasCutShort } from './bulkhead.ts';
 import { at, entriesOf } from './checks.ts';
 import type { ErrorTable } from './error-table.ts';
 import type {
@@ -38,15 +38,22 @@ export interface PolicyStats {
 export interface PolicySetting {
   /** Stands before each name in telemetry. */
   readonly prefix: string;
-  readonly clock: Clock;
+  readonly common: CommonOptions;
   readonly random: Random;
-  readonly spans: SpanMode;
   /** The error table of an operation. */
   readonly tableOf: (operation: string | undefined) => ErrorTable | undefined;
 }
 
 /** Options that are the same for all policies of a {@link harden}, and have no place at one of them. */
-const RESERVED = ['name', 'clock', 'random', 'spans', 'shouldHandle', 'attemptTimeoutMs'] as const;
+const RESERVED = [
+  'name',
+  'clock',
+  'random',
+  'spans',
+  'telemetry',
+  'shouldHandle',
+  'attemptTimeoutMs',
+] as const;
 
 const LIMITER: readonly (keyof LimiterOptions)[] = [
   'limit',
@@ -122,7 +129,7 @@ export class PolicyMaker implements Disposable {
     const turn =
       bulkhead === undefined || bulkhead instanceof Bulkhead
         ? bulkhead
-        : new GuestBulkhead(bulkhead, this.#setting.clock);
+        : new GuestBulkhead(bulkhead, this.#setting.common.clock);
     const share = limiter === undefined ? undefined : this.#shares.get(limiterName);
     const usual = this.#plan(path, name, definition, {
       timeoutMs: DEFAULT_TIMEOUT_MS,
@@ -148,7 +155,7 @@ export class PolicyMaker implements Disposable {
           // operation alone and never a wait for its turn.
           pipeline: at(path, () =>
             pipeline(
-              { name: label, clock: this.#setting.clock },
+              { name: label, clock: this.#setting.common.clock },
               ...parts.filter((part) => part !== undefined),
             ),
           ),
@@ -234,14 +241,14 @@ export class PolicyMaker implements Disposable {
     // Refused at once rather than queued: a caller such as an editor asks again by itself.
     const { share = 1, maxQueue = 0, ...rate } = given;
     checkNumber(path, 'share', share, SHARE);
-    const { clock, spans } = this.#setting;
-    const limiter = tokenBucket({ ...rate, maxQueue, name: label, clock, spans });
+    const { common } = this.#setting;
+    const limiter = tokenBucket({ ...rate, maxQueue, name: label, ...common });
     if (share === 1) return limiter;
     this.#own.push(limiter);
     const { limit = 100, windowMs = 60_000 } = rate;
     const { burst = Math.min(10, limit) } = rate;
     const own = { limit: Math.max(1, limit * share), burst: Math.max(1, burst * share) };
-    const keyed = new KeyShare({ name: label, windowMs, ...own, clock, spans });
+    const keyed = new KeyShare({ name: label, windowMs, ...own, ...common });
     this.#own.push(keyed);
     this.#shares.set(name, keyed);
     return limiter;
@@ -253,15 +260,13 @@ export class PolicyMaker implements Disposable {
     checkNumber(path, 'limit', limit, { min: 1, integer: true, infinite: false });
     checkNumber(path, 'share', share, SHARE);
     checkNumber(path, 'maxQueue', maxQueue, { min: 0, integer: true, infinite: false });
-    const { clock, spans } = this.#setting;
-    return new Bulkhead({ name: label, limit, share, maxQueue, clock, spans });
+    return new Bulkhead({ name: label, limit, share, maxQueue, ...this.#setting.common });
   }
 
   #breaker(path: string, label: string, given: BreakerOptions): CircuitBreaker {
     refuseReserved(path, given);
-    const { clock, spans } = this.#setting;
     const shouldHandle = this.#handles((table, error) => !table.isCallersFault(error));
-    return circuitBreaker({ ...given, name: label, shouldHandle, clock, spans });
+    return circuitBreaker({ ...given, name: label, shouldHandle, ...this.#setting.common });
   }
 
   #plan(path: string, name: string, given: PlanOptions, usual: ResolvedPlan): ResolvedPlan {
@@ -279,11 +284,11 @@ export class PolicyMaker implements Disposable {
       this.#retries.set(name, given);
       return given;
     }
-    const { prefix, clock, random, spans } = this.#setting;
+    const { prefix, common, random } = this.#setting;
     const made = at(path, () => {
       refuseReserved(path, given);
       const shouldHandle = this.#handles((table, error) => table.isWorthRetrying(error));
-      return retry({ ...given, name: prefix + name, shouldHandle, clock, random, spans });
+      return retry({ ...given, name: prefix + name, shouldHandle, random, ...common });
     });
     this.#own.push(made);
     this.#retries.set(name, made);
@@ -291,13 +296,13 @@ export class PolicyMaker implements Disposable {
   }
 
   #attempt(label: string, { attemptTimeoutMs, timeoutMs }: ResolvedPlan): Executor {
-    const { clock, spans } = this.#setting;
+    const { common } = this.#setting;
     return timeout({
+      ...common,
       name: `${label}_attempt`,
       timeoutMs: attemptTimeoutMs ?? timeoutMs,
-      clock,
       // The span of a timeout that did not fire would only repeat the one around it.
-      spans: spans === 'all' ? 'failures' : spans,
+      spans: common.spans === 'all' ? 'failures' : common.spans,
     });
   }
 

@@ -1,3 +1,4 @@
+import { telemetryScope } from '@temper/core';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { afterEach, describe, expect, it } from 'vitest';
 import { failing, type Hardened, hardened } from '../test/subsystems.ts';
@@ -64,5 +65,44 @@ describe('a trace', () => {
   it.each(['some', null, true])('refuses spans: %o at construction', (spans) => {
     expect(() => hardened({ spans: spans as never })).toThrow(TypeError);
     expect(() => hardened({ spans: spans as never })).toThrow(/spans/);
+  });
+});
+
+describe('the option telemetry', () => {
+  it('sends all that is made inside to its providers, and none elsewhere', async () => {
+    const [own, registered] = [new InMemoryTelemetry(), new InMemoryTelemetry()];
+    const telemetry = telemetryScope({ ...own.providers, metricAttributes: { tenant: 'acme' } });
+    const share = { registry_query: { share: 0.5 } };
+    const settings = { limiters: share, bulkheads: { registry: { limit: 2, share: 0.5 } } };
+    const it = hardened({ name: 'scoped', spans: 'all', telemetry, settings });
+    let asked = 0;
+    it.script.fetch = () => (++asked === 1 ? failing('connection')() : { version: '1.0.0' });
+    await it.clock.runUntil(it.made.registry.fetchPackage('std', '^1', { key: 'client' }));
+    await it.clock.runUntil(it.made.health());
+    const pointsOf = async (of: InMemoryTelemetry) =>
+      (await of.collect()).resourceMetrics.scopeMetrics.flatMap(({ scope, metrics }) =>
+        metrics.flatMap((metric) =>
+          metric.dataPoints.map(({ attributes }) => ({ scope: scope.name, attributes })),
+        ),
+      );
+    const points = await pointsOf(own);
+    const packages = ['audit', 'core', 'breaker', 'health', 'ratelimit', 'recovery', 'retry'];
+    expect(new Set(points.map(({ scope }) => scope))).toEqual(
+      new Set(packages.map((name) => `@temper/${name}`)),
+    );
+    for (const { attributes } of points) expect(attributes).toMatchObject({ tenant: 'acme' });
+    expect(own.spans.map(({ name }) => name)).toContain('retry scoped.fetch_package');
+    const names = new Set(points.map(({ attributes }) => attributes['temper.policy.name']));
+    expect(names).toContain('scoped.registry_query_client');
+    expect(names).toContain('scoped.registry_client');
+    const elsewhere = (await pointsOf(registered)).filter(
+      ({ scope, attributes }) =>
+        scope !== '@temper/shutdown' && names.has(attributes['temper.policy.name']),
+    );
+    expect(elsewhere).toEqual([]);
+    expect(registered.spans).toEqual([]);
+    await it.clock.runUntil(it.made.shutdown());
+    await own.close();
+    await registered.close();
   });
 });

@@ -14,6 +14,7 @@ import {
   CORE_METRICS,
   METRIC_ERRORS,
 } from './semconv.ts';
+import type { TelemetryScope } from './within.ts';
 
 /** What an error log counts: errors of a category and severity. */
 export type ErrorKind = `${ErrorCategory} ${ErrorSeverity}`;
@@ -34,6 +35,9 @@ const KINDS: Variants<ErrorKind> = Object.fromEntries(
 ) as Variants<ErrorKind>;
 
 /** The counts of one error log on `temper.errors`. */
-export function errorCounts(log: { readonly name: string }): Counts<ErrorKind> {
-  return telemetry.counts(log, METRIC_ERRORS, KINDS);
+export function errorCounts(
+  log: { readonly name: string },
+  within: TelemetryScope | undefined,
+): Counts<ErrorKind> {
+  return telemetry.of(within).counts(log, METRIC_ERRORS, KINDS);
 }

@@ -9,7 +9,8 @@ import type { ShutdownReport } from '@temper/shutdown';
 import type { Bulkhead, KeyShare } from '../bulkhead.ts';
 import { at, checkPort } from '../checks.ts';
 import type { Guarded, OperationEvent, OperationOptions } from '../guarded-operation.ts';
-import { type HardenedRecoveries, type HardenedStats, harden } from '../harden.ts';
+import { harden } from '../harden.ts';
+import type { HardenedRecoveries, HardenedStats } from '../harden-options.ts';
 import type { OperationDefinition } from '../operation.ts';
 import { ERROR_TABLES, type OperationName } from './error-tables.ts';
 import { PORTS, type Subsystems } from './ports.ts';
@@ -152,6 +153,7 @@ const OPTIONS: readonly (keyof HardeningOptions)[] = [
   'audit',
   'health',
   'spans',
+  'telemetry',
   'clock',
   'random',
 ];

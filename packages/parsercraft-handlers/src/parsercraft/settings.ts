@@ -1,4 +1,4 @@
-import type { Clock, Random, SpanMode } from '@temper/core';
+import type { Clock, Random, SpanMode, TelemetryScope } from '@temper/core';
 import { checkKnown, checkNumber, checkType, show } from '@temper/core/policy';
 import { entriesOf } from '../checks.ts';
 
@@ -154,6 +154,13 @@ export interface HardeningRuntime {
    * @throws {TypeError} at construction, for any other value
    */
   readonly spans?: SpanMode;
+  /**
+   * Where the telemetry of the policies, of the audit log and of the health monitor made here goes, and which
+   * attributes their metrics have besides; see `telemetryScope` of `@temper/core`.
+   *
+   * @defaultValue the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the system clock */
   readonly clock?: Clock;
   /** @defaultValue `Math.random` */

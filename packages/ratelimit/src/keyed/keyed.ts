@@ -40,12 +40,12 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter, Joinable {
     const name = options.name ?? template?.name ?? 'keyed';
     const clock = options.clock ?? template?.options.clock ?? systemClock;
     super(name, clock);
-    const telemetry = template?.options.telemetry;
+    const telemetry = options.telemetry ?? template?.options.telemetry;
     if (template === undefined) {
       const create = options.limiter;
       this.#table = new LimiterTable({ name, create, maxKeys, idleMs, clock, telemetry });
     } else {
-      const queue = { ...template.options, name, clock };
+      const queue = { ...template.options, ...(telemetry && { telemetry }), name, clock };
       const { rule } = template;
       const plans =
         options.plan && new RatePlans(name, options.plan, rule.kind, rulesOfPlan(rule.kind));

@@ -1,4 +1,4 @@
-import type { Clock } from '@temper/core';
+import type { Clock, TelemetryScope } from '@temper/core';
 import {
   checkNumber,
   clockRule,
@@ -8,6 +8,7 @@ import {
   type Resolved,
   resolveOptions,
   show,
+  telemetryRule,
   typeRule,
 } from '@temper/core/policy';
 import type { Dumpable } from '../changes/limit-dump.ts';
@@ -43,6 +44,13 @@ interface KeyOptions {
    * removed before would get its limit twice
    */
   readonly idleMs?: number;
+  /**
+   * Where the telemetry of the limiter goes, and which attributes its metrics have besides; see
+   * `telemetryScope` of `@temper/core`. Limiters that `limiter` makes have their own.
+   *
+   * @defaultValue that of the template, or the registered providers
+   */
+  readonly telemetry?: TelemetryScope;
   /** @defaultValue the clock of the template, or the system clock */
   readonly clock?: Clock;
 }
@@ -119,7 +127,7 @@ export interface KeyedRateLimiter extends KeyedLimiter, RateControls, Dumpable {
   for(key: string): Limiter & RateControls;
 }
 
-type Unset = 'name' | 'idleMs' | 'clock' | 'template' | 'limiter' | 'plan';
+type Unset = 'name' | 'idleMs' | 'telemetry' | 'clock' | 'template' | 'limiter' | 'plan';
 type AnyOptions = KeyOptions & {
   readonly template?: unknown;
   readonly limiter?: unknown;
@@ -158,6 +166,7 @@ export function resolveKeyedOptions(options: AnyOptions): ResolvedKeyedOptions {
       name: nameRule,
       maxKeys: numberRule({ min: 1, max: 2 ** 30, integer: true }),
       idleMs: numberRule({ min: 0 }),
+      telemetry: telemetryRule,
       clock: clockRule,
       template: checkTemplate,
       limiter: typeRule('function'),
