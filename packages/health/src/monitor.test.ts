@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit';
+import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { describe, expect, it, vi } from 'vitest';
 import { DuplicateCheckError } from './errors.ts';
 import { healthMonitor } from './monitor.ts';
@@ -274,6 +275,7 @@ describe('onStatusChange', () => {
   });
 
   it('logs an error thrown by onStatusChange', async () => {
+    expectDiagnostics(/onStatusChange threw an error/);
     const monitor = healthMonitor({
       onStatusChange: () => {
         throw new Error('listener');

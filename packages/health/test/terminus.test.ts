@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createTerminus, HealthCheckError, type TerminusOptions } from '@godaddy/terminus';
 import { type HealthMonitor, healthMonitor } from '@temper/health';
 import { type TerminusHandlerOptions, terminusHandler } from '@temper/health/terminus';
+import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { afterEach, describe, expect, it } from 'vitest';
 
 /** On which terminus shuts down here. Emitted on the real `process`; nothing else listens to it. */
@@ -237,6 +238,7 @@ describe('several checks', () => {
   });
 
   it('have no details that cannot be read, and no credentials', async () => {
+    expectDiagnostics(/details threw an error/);
     const causes = [new Error('connect postgres://shop:secret@db/shop failed')];
     const leaky = healthMonitor({
       checks: [{ name: 'a', check: fails(new HealthCheckError('failed', causes)) as never }],

@@ -1,6 +1,7 @@
 import { retryDetails } from '@temper/core/policy';
 import { ManualClock } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
+import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { Reach } from '@temper/testkit/repository/reach';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -182,6 +183,7 @@ describe('a budget that several policies share', () => {
   });
 
   it("of anybody's making harms no call when it throws", async () => {
+    expectDiagnostics(/budget\.(deposit|withdraw) threw an error/);
     const clock = new ManualClock();
     const broken = {
       deposit() {

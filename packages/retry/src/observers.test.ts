@@ -10,7 +10,8 @@ import { retryDetails } from '@temper/core/policy';
 import { ManualClock } from '@temper/testkit';
 import { settle } from '@temper/testkit/clock';
 import { InMemoryTelemetry, type TelemetryOptions } from '@temper/testkit/repository';
-import { describe, expect, it } from 'vitest';
+import { allowDiagnostics } from '@temper/testkit/repository/diagnostics';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { RetryOptions } from './options.ts';
 import { retry } from './retry.ts';
 
@@ -136,6 +137,8 @@ const broken: Sampler = {
 };
 
 describe('what a caller sees', () => {
+  beforeEach(() => allowDiagnostics(/does not retry an error that it cannot classify/));
+
   it('covers every outcome and reason', async () => {
     const seen = Object.values(await play('none')) as {
       stats: { operations: Record<string, number> };

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isTransient } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
+import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { stripTypes } from '@temper/testkit/repository/strip-types';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { retryBudget } from './budget.ts';
@@ -111,6 +112,7 @@ describe('the README', () => {
   });
 
   it('shows two ways to have an error of its own retried', async () => {
+    expectDiagnostics(/does not retry an error that it cannot classify/);
     const block = readme.split('```ts\n')[3]?.split('```')[0] ?? '';
     const body = stripTypes(block).replace(/import .*;\n/g, '');
     const run = new AsyncFunction(

@@ -1,6 +1,7 @@
 import { type CallContext, DeadlineExceededError, isTemperError, type Outcome } from '@temper/core';
 import { type RetryDetails, retryDetails } from '@temper/core/policy';
 import { ManualClock, settle } from '@temper/testkit/clock';
+import { allowDiagnostics, expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { RetryExhaustedError } from './errors.ts';
 import type { RetryOptions } from './options.ts';
@@ -266,6 +267,7 @@ describe('a call that fails with an error that is not transient', () => {
     ['a string', 'words'],
     ['undefined', undefined],
   ])('passes %s on at once and unchanged', async (_, error) => {
+    allowDiagnostics(/does not retry an error that it cannot classify/);
     const { clock, policy } = setUp();
     const { operation, calledAt } = failing(clock, 9, () => error);
     const outcome = await policy.tryExecute(operation);
@@ -378,6 +380,7 @@ describe('hooks and predicates', () => {
   });
 
   it('that throw change nothing', async () => {
+    expectDiagnostics(/(onRetry|onGiveUp|delay) threw an error/);
     const broken = (): never => {
       throw new Error('broken hook');
     };
@@ -388,6 +391,7 @@ describe('hooks and predicates', () => {
   });
 
   it('that reject change nothing, and leave no unhandled rejection', async () => {
+    expectDiagnostics(/(onRetry|onGiveUp) threw an error/);
     const rejecting = (async () => {
       throw new Error('broken hook');
     }) as () => never;
@@ -407,6 +411,7 @@ describe('hooks and predicates', () => {
     ['returns a promise, even of true', async () => true],
     ['returns a promise that rejects', async () => Promise.reject(new Error('broken'))],
   ])('count a predicate that %s as false', async (_, predicate) => {
+    expectDiagnostics(/shouldHandle threw an error/);
     const { policy } = setUp({ shouldHandle: predicate as unknown as () => boolean });
     const error = transient();
     expect(await caught(policy.execute(() => Promise.reject(error)))).toBe(error);
@@ -416,6 +421,7 @@ describe('hooks and predicates', () => {
   });
 
   it('takes a delay from the user in place of backoff and jitter, under the cap', async () => {
+    expectDiagnostics(/delay threw an error/);
     const own = [7, undefined, Number.NaN, -5, 1e12, 0];
     const { clock, policy } = setUp({
       maxAttempts: 7,

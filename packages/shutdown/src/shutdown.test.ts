@@ -1,4 +1,5 @@
 import { settle } from '@temper/testkit';
+import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { describe, expect, it, vi } from 'vitest';
 import { never, setUp } from '../test/virtual-shutdown.ts';
 
@@ -24,6 +25,7 @@ describe('beginning of the shutdown', () => {
   });
 
   it('continues if setReady throws', async () => {
+    expectDiagnostics(/readiness threw an error/);
     const readiness = {
       setReady: () => {
         throw new Error('no');
@@ -170,6 +172,7 @@ describe('end of the shutdown', () => {
   });
 
   it('logs the report only if the shutdown did not complete and there is no onReport', async () => {
+    expectDiagnostics(/onReport threw an error/);
     const well = setUp();
     await well.shutdown.shutdown();
     expect(well.processExit.lines).toEqual([]);

@@ -1,4 +1,5 @@
 import { ManualClock, settle } from '@temper/testkit';
+import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GracefulShutdownOptions } from './options.ts';
 import type { ProcessExit } from './process-exit.ts';
@@ -199,6 +200,7 @@ describe('first signal', () => {
   });
 
   it("uses the exit code of the user's exitCode only if it is valid", async () => {
+    expectDiagnostics(/exitCode threw an error/);
     for (const [exitCode, code] of [
       [() => 75, 75],
       [() => 4711, 0],

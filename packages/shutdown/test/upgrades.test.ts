@@ -93,11 +93,18 @@ describe('WebSockets', () => {
         ...(which === 'given' ? { webSockets } : {}),
       });
       const received: string[] = [];
+      const over = new AbortController();
+      cleanups.push(() => over.abort());
       webSockets.on('connection', (socket) => {
         socket.on('message', (data) => {
           const text = String(data);
           if (socket.readyState === WebSocket.OPEN) received.push(text);
-          const answered = sleep(Number(text.split(' ')[0])).then(() => socket.send(text));
+          const answered = sleep(Number(text.split(' ')[0]), undefined, {
+            signal: over.signal,
+          }).then(
+            () => socket.send(text),
+            () => undefined,
+          );
           if (track) void shutdown.track(answered);
         });
       });

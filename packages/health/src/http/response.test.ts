@@ -1,3 +1,4 @@
+import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { describe, expect, it, vi } from 'vitest';
 import { type HealthMonitor, healthMonitor } from '../monitor.ts';
 import { healthFetch } from './fetch-handler.ts';
@@ -140,6 +141,7 @@ describe('with details', () => {
   });
 
   it('responds without details that cannot be serialized', async () => {
+    expectDiagnostics(/details threw an error/);
     const circular: Record<string, unknown> = {};
     circular.self = circular;
     const hostile = {
@@ -170,6 +172,7 @@ describe('with details', () => {
   });
 
   it('are kept back when the user function throws, or says something that is not true', async () => {
+    expectDiagnostics(/details threw an error/);
     const broken = [
       () => {
         throw new Error('auth is down');

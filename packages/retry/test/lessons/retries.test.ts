@@ -4,6 +4,7 @@
 // resilience4j/resilience4j, failsafe-go/failsafe-go, vercel/fetch-retry and renovatebot/renovate.
 import { getEventListeners } from 'node:events';
 import { ManualClock } from '@temper/testkit/clock';
+import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import {
   type RetryEvent,
@@ -234,6 +235,7 @@ describe('a retry', () => {
   });
 
   it('p-retry#30: goes on when its hook throws or rejects, without an unhandled rejection', async () => {
+    expectDiagnostics(/onRetry threw an error/);
     const unhandled: unknown[] = [];
     const note = (error: unknown): void => void unhandled.push(error);
     process.on('unhandledRejection', note);
@@ -268,6 +270,7 @@ describe('a retry', () => {
   });
 
   it('async-retry#59: is decided by each policy itself when one runs inside another', async () => {
+    expectDiagnostics(/does not retry an error that it cannot classify/);
     const fatal = new Error('fatal inside');
     const inner = make({ maxAttempts: 5 }).policy;
     const outer = make({ maxAttempts: 3, shouldHandle: (end) => !end.ok }).policy;
