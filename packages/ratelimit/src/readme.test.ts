@@ -97,7 +97,7 @@ const EXPECTED: [string, ((options: never) => unknown)[], object][] = [
   ['rate limits', [root.tokenBucket, root.gcra, root.slidingWindow, root.fixedWindow], rate],
   ['concurrency', [root.concurrency], { ...queue, limit: DEFAULT_CONCURRENCY }],
   ['keyed', [root.keyed], KEYED_DEFAULTS],
-  ['several limits', [root.allOf], queue],
+  ['several limits', [root.allOf, shared.sharedAllOf], queue],
   ['adaptive', [adaptive.adaptiveConcurrency], { ...queue, ...ADAPTIVE_DEFAULTS }],
   ['throttle', [root.throttle], plain(throttled)],
   ['shared rate', [shared.sharedRateLimit], { ...rate, ...plain(SHARED_RATE_LIMIT_DEFAULTS) }],
@@ -186,8 +186,19 @@ describe('the README', () => {
     ).rejects.toMatchObject({ policy: 'user', reason: 'deadline' });
   });
 
+  it('has an example of several shared limits as one', async () => {
+    const { api, passed, refused, everybody } = await run(7, 'api, passed, refused, everybody');
+    expect(passed).toMatchObject({ allowed: true, limit: 10, remaining: 0 });
+    expect(refused).toMatchObject({ allowed: false, refusedBy: 'user' });
+    expect(await api.take({ key: 'bob', cost: 10 })).toMatchObject({ allowed: true });
+    await passed.lease.settle(0);
+    // The example runs by the system clock, which refills the bucket meanwhile.
+    expect((await everybody.peek()).remaining).toBeGreaterThanOrEqual(90);
+    expect((await api.take({ key: 'ann', cost: 5 })).allowed).toBe(true);
+  });
+
   it('has an example of an HTTP server that limits', async () => {
-    const { server } = await run(7, 'server');
+    const { server } = await run(8, 'server');
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const url = `http://127.0.0.1:${server.address().port}/`;
@@ -201,7 +212,7 @@ describe('the README', () => {
   });
 
   it('has an example that counts failed logins', async () => {
-    const { login, failures } = await run(8, 'login, failures');
+    const { login, failures } = await run(9, 'login, failures');
     const server = nodeHttp.createServer((request, response) => {
       login(request, response, () =>
         response.writeHead(request.url === '/right' ? 200 : 401).end(),
@@ -237,7 +248,7 @@ describe('the README', () => {
     await withFrameworks(async (yours, ask) => {
       const values = { ...yours, limits };
       const names = Object.keys(values).join(', ');
-      const code = `const { ${names} } = yours; ${BLOCKS[9]}; return { serve };`;
+      const code = `const { ${names} } = yours; ${BLOCKS[10]}; return { serve };`;
       const { serve } = await new AsyncFunction('doors', 'yours', code)(DOORS, values as never);
       expect((await serve(new Request('https://a.example/'))).status).toBe(200);
       // All of them ask one limit, which is used up.
@@ -255,7 +266,7 @@ describe('the README', () => {
   });
 
   it('has no block of code that is not executed here', () => {
-    expect(BLOCKS).toHaveLength(10);
+    expect(BLOCKS).toHaveLength(11);
   });
 
   it('has a table of options for every function', () => {
@@ -281,7 +292,7 @@ describe('the README', () => {
         'function',
       );
     }
-    expect(kinds).toHaveLength(11);
+    expect(kinds).toHaveLength(12);
   });
 
   it('lists the methods of a limiter', () => {

@@ -74,6 +74,7 @@ export function rateLimitStoreLaws(
     law('lets a caller have what no other waits for', alone),
     random('never grants more permits than the limit, and frees expired ones', permits),
     law('grants the permits of several calls from the first on', permitBatch),
+    random('takes from several limits at once or from none', joint),
     law('counts the processes whose registration has not expired', counted),
   ];
 }
@@ -610,6 +611,78 @@ async function permitBatch(test: StoreUnderTest): Promise<void> {
   await store.returnPermits({ ...request, leases: ['l0', 'l1', 'unknown'] });
   const none = await store.takePermits({ ...request, calls: [] });
   assert(none.inUse === 0 && none.granted === 0, `${none.inUse} in use`);
+}
+
+/**
+ * Limits that are asked together either all take or none, by what each alone says is left. A store without
+ * `takeAll` has nothing to keep.
+ */
+async function joint({ store, pass }: StoreUnderTest, chance: Chance): Promise<void> {
+  if (store.takeAll === undefined) return;
+  // What is left of a rule that a call of 3 can never fit says nothing about it.
+  const one = (): StoreRule => {
+    const each = rule(chance);
+    return capacityOf(each) < 3 ? one() : each;
+  };
+  const rules = [one(), one()];
+  const limit = 5;
+  const leaseMs = HOUR;
+  const keyOf = (i: number) => ({ limiter: `law ${i}`, key: 'k' });
+  const leftOf = async (): Promise<readonly number[]> => {
+    const units: number[] = [];
+    for (const [i, each] of rules.entries()) {
+      units.push((await store.take({ ...keyOf(i), rule: each, calls: [] })).remaining);
+    }
+    const { inUse } = await store.takePermits({ ...keyOf(2), calls: [], limit, leaseMs });
+    return [...units, limit - inUse];
+  };
+  const held: string[] = [];
+  for (let step = 0; step < 40; step++) {
+    const what = chance.next();
+    if (what < 0.15) {
+      await pass(chance.of([10, 1000, 30_000]));
+    } else if (what < 0.25) {
+      // The limit of one changes while it is in use.
+      rules[chance.int(0, 1)] = one();
+    } else if (what < 0.35) {
+      const i = chance.int(0, 1);
+      const change = chance.of([
+        { kind: 'charge', units: 3 },
+        { kind: 'charge', units: -3 },
+        { kind: 'block', durationMs: 500 },
+      ] as const);
+      await store.change({ ...keyOf(i), rule: rules[i]!, change });
+    } else if (what < 0.45) {
+      await store.returnPermits({ ...keyOf(2), leases: held.splice(0, 1), leaseMs });
+    } else {
+      const costs = [chance.int(1, 3), chance.int(1, 3), chance.int(1, 2)];
+      const maxWaitMs = chance.of([0, HOUR]);
+      const before = await leftOf();
+      const result = await store.takeAll({
+        rates: rules.map((each, i) => {
+          return { ...keyOf(i), rule: each, calls: [{ cost: costs[i]!, maxWaitMs }] };
+        }),
+        permits: [{ ...keyOf(2), limit, leaseMs, calls: [{ lease: `${step}`, cost: costs[2]! }] }],
+      });
+      assert(result !== undefined, 'limits that cannot be asked in one step');
+      const { taken, rates, permits } = result!;
+      const lacking = before.map((units, i) => units < costs[i]!);
+      assert(taken !== lacking.includes(true), `taken: ${taken}, of ${before}, for ${costs}`);
+      for (const [i, { answers }] of rates.entries()) {
+        const answer = answers[0]!;
+        assert(answer.taken === taken, 'a limit answers otherwise than all');
+        if (answer.taken) assert(answer.waitMs === 0, `a place ${answer.waitMs} ms ahead`);
+        else assert(answer.retryAfterMs > 0 === lacking[i], `a wait of ${answer.retryAfterMs} ms`);
+      }
+      assert(permits[0]!.granted === (taken ? 1 : 0), 'permits are granted otherwise than units');
+      if (taken) held.push(`${step}`);
+      const after = await leftOf();
+      const expected = before.map((units, i) => (taken ? units - costs[i]! : units));
+      assert(after.join() === expected.join(), `${after} left, and should be ${expected}`);
+      const states = [...rates.map((each) => each.remaining), limit - permits[0]!.inUse];
+      assert(states.join() === after.join(), `${states} in the answer, ${after} left`);
+    }
+  }
 }
 
 async function counted(test: StoreUnderTest): Promise<void> {

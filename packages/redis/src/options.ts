@@ -32,6 +32,14 @@ export interface RedisStoreOptions {
    */
   readonly prefix?: string;
   /**
+   * Puts all keys of this store into one slot of a cluster, and so on one master, named by this text: limits that
+   * `sharedAllOf` asks together are then asked in one step there. A server that is no cluster needs none.
+   *
+   * @defaultValue keys are spread by limit
+   * @throws {TypeError} at construction, unless a string
+   */
+  readonly hashTag?: string;
+  /**
    * Longest time for one command, in milliseconds. After it the store counts as unavailable.
    *
    * @defaultValue 250
@@ -57,7 +65,7 @@ export interface RedisStoreOptions {
 }
 
 /** The defaults, as the README's table shows them. */
-export const REDIS_STORE_DEFAULTS: Defaults<RedisStoreOptions, 'client'> = {
+export const REDIS_STORE_DEFAULTS: Defaults<RedisStoreOptions, 'client' | 'hashTag'> = {
   name: 'redis',
   prefix: 'temper',
   commandTimeoutMs: 250,
@@ -67,18 +75,24 @@ export const REDIS_STORE_DEFAULTS: Defaults<RedisStoreOptions, 'client'> = {
 };
 
 /** Options that were checked, with their defaults filled in. The client is checked where it is used. */
-export type ResolvedRedisStoreOptions = Resolved<RedisStoreOptions, 'client'>;
+export type ResolvedRedisStoreOptions = Resolved<RedisStoreOptions, 'client' | 'hashTag'>;
 
 /** Holds the options to their ranges and fills in the defaults. */
 export function resolveRedisStoreOptions(options: RedisStoreOptions): ResolvedRedisStoreOptions {
   const duration = numberRule({ min: 0, aboveMin: true, infinite: false });
-  return resolveOptions<RedisStoreOptions, 'client'>('redisStore', options, REDIS_STORE_DEFAULTS, {
-    client: () => undefined,
-    name: nameRule,
-    prefix: typeRule('string'),
-    commandTimeoutMs: duration,
-    failureThreshold: numberRule({ min: 1, integer: true, infinite: false }),
-    openDurationMs: duration,
-    clock: clockRule,
-  });
+  return resolveOptions<RedisStoreOptions, 'client' | 'hashTag'>(
+    'redisStore',
+    options,
+    REDIS_STORE_DEFAULTS,
+    {
+      client: () => undefined,
+      name: nameRule,
+      prefix: typeRule('string'),
+      hashTag: typeRule('string'),
+      commandTimeoutMs: duration,
+      failureThreshold: numberRule({ min: 1, integer: true, infinite: false }),
+      openDurationMs: duration,
+      clock: clockRule,
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import type { BreakerStats } from '@temper/breaker';
 import type { BreakerStore } from '@temper/breaker/shared';
-import type { RateLimitStore } from '@temper/ratelimit/shared';
+import type { JointRequest, JointResult, RateLimitStore } from '@temper/ratelimit/shared';
 import { RedisCircuits } from './circuits.ts';
 import { type RedisClient, type ScriptRunner, scriptRunner } from './client.ts';
 import { StoreGuard } from './guard.ts';
@@ -12,10 +12,11 @@ import {
 } from './options.ts';
 import { RedisRateLimits, type RunScript } from './rate-limits.ts';
 import type { Script } from './scripts/script.ts';
-import { shardOf } from './shards.ts';
+import { Slots, shardOf } from './shards.ts';
 
 /** Limits and circuits that processes share, on one Redis or Valkey server or cluster. */
 export interface RedisStore extends RateLimitStore, BreakerStore, Disposable {
+  takeAll(request: JointRequest): Promise<JointResult | undefined>;
   readonly name: string;
   /**
    * State of the store's circuit breaker: no commands are sent while it is `open`. In a cluster, where
@@ -36,16 +37,18 @@ class ScriptStore implements RedisStore {
   readonly #guard: StoreGuard;
   readonly #limits: RedisRateLimits;
   readonly #circuits: RedisCircuits;
+  readonly #slots: Slots;
 
   constructor(options: ResolvedRedisStoreOptions) {
     this.name = options.name;
     this.#runner = scriptRunner(options.name, options.client);
     this.#client = options.client as RedisClient;
+    this.#slots = new Slots(this.#client);
     this.#guard = new StoreGuard(options);
-    const keys = new Keys(options.prefix);
-    const run: RunScript = (script, key, args, besides) =>
-      this.#run(script, besides === undefined ? [key] : [key, besides], args);
-    this.#limits = new RedisRateLimits(run, keys);
+    const keys = new Keys(options.prefix, options.hashTag);
+    const run: RunScript = (script, keys, args) =>
+      this.#run(script, typeof keys === 'string' ? [keys] : keys, args);
+    this.#limits = new RedisRateLimits(run, keys, (all) => this.#slots.share(all));
     this.#circuits = new RedisCircuits(run, keys);
   }
 
@@ -56,7 +59,7 @@ class ScriptStore implements RedisStore {
     args: readonly (string | number)[],
   ): Promise<unknown> {
     return this.#guard.call(shardOf(this.#client, keys[0]), () =>
-      this.#runner.run(script, keys, args.map(String)),
+      this.#slots.watch(this.#runner.run(script, keys, args.map(String))),
     );
   }
 
@@ -66,6 +69,7 @@ class ScriptStore implements RedisStore {
   takePermits: RateLimitStore['takePermits'] = (request) => this.#limits.takePermits(request);
   renewPermits: RateLimitStore['renewPermits'] = (request) => this.#limits.renewPermits(request);
   returnPermits: RateLimitStore['returnPermits'] = (request) => this.#limits.returnPermits(request);
+  takeAll: NonNullable<RateLimitStore['takeAll']> = (request) => this.#limits.takeAll(request);
   announce: RateLimitStore['announce'] = (request) => this.#limits.announce(request);
   report: BreakerStore['report'] = (report) => this.#circuits.report(report);
   takeTrial: BreakerStore['takeTrial'] = (request) => this.#circuits.takeTrial(request);

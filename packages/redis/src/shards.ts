@@ -37,3 +37,36 @@ export function shardOf(client: object, key: string): string {
     : (shard as { readonly master?: { readonly address?: unknown } } | undefined)?.master?.address;
   return typeof master === 'string' ? master : '';
 }
+
+/** Reply of {@link Slots.watch} in place of the script's, when the keys are in different slots. */
+export const CROSS_SLOT = 'CROSSSLOT';
+
+/** Which keys can be used in one script: in a cluster, those of one slot. */
+export class Slots {
+  readonly #client: object;
+  /** A server has refused keys of different slots, though the client knows of no cluster, as behind a proxy. */
+  #refused = false;
+
+  constructor(client: object) {
+    this.#client = client;
+  }
+
+  /** Whether these keys can be used together. */
+  share(keys: readonly string[]): boolean {
+    // A client of a cluster has a table of slots, also before it is filled.
+    const { slots } = this.#client as { readonly slots?: unknown };
+    if (!Array.isArray(slots) && !this.#refused) return true;
+    return new Set(keys.map(slotOf)).size === 1;
+  }
+
+  /** Turns the refusal of a cluster into {@link CROSS_SLOT}: nothing has failed, and nothing was done. */
+  async watch(reply: Promise<unknown>): Promise<unknown> {
+    try {
+      return await reply;
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith(CROSS_SLOT))) throw error;
+      this.#refused = true;
+      return CROSS_SLOT;
+    }
+  }
+}

@@ -3,7 +3,7 @@ import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
 import type { Lease, LimitState } from '../limiter.ts';
 import { TOLERANCE } from '../rules/rule.ts';
 import type { Member } from './member.ts';
-import { type CheckedLimit, isKeyed } from './options.ts';
+import { type CheckedLimit, isKeyed, type JointLimit } from './options.ts';
 
 /** What a call asks of one of the limits. */
 interface Part {
@@ -86,24 +86,10 @@ export class JointAsk {
    * @returns the leases, or which limit lacks units for longest
    */
   take(isPart = false): JointParts | Shortage {
-    const members = this.members;
-    let worst: Shortage | undefined;
-    for (const [i, part] of this.#parts.entries()) {
-      const found = shortageOf(part, members[i]!, isPart);
-      if (found !== undefined && (worst === undefined || rank(found) > rank(worst))) worst = found;
-    }
-    if (worst !== undefined) return worst;
-    const leases: Lease[] = [];
-    for (const [i, { id, cost }] of this.#parts.entries()) {
-      const member = members[i]!;
-      if (!member.tryTake(cost)) {
-        // The arithmetic of the last digit, or keys of one limiter that shows itself as two.
-        for (const lease of leases) giveBack(lease);
-        return { id, member, reason: 'limit', cost, retryAfterMs: member.delay(cost) };
-      }
-      leases.push(member.leaseOf(cost));
-    }
-    return { leases, members };
+    return takeTogether(
+      this.#parts.map((part) => ({ id: part.id, cost: part.cost, member: memberOf(part) })),
+      isPart,
+    );
   }
 
   /** The state of the limit of which the smallest share is left. */
@@ -134,14 +120,40 @@ export interface JointParts {
   readonly members: readonly Member[];
 }
 
+/** A limit that is asked, and for how much. */
+export type JointShare = Pick<Shortage, 'id' | 'member' | 'cost'>;
+
+/** As {@link JointAsk.take}. */
+export function takeTogether(
+  shares: readonly JointShare[],
+  isPart: boolean,
+): JointParts | Shortage {
+  let worst: Shortage | undefined;
+  for (const share of shares) {
+    const found = shortageOf(share, isPart);
+    if (found !== undefined && (worst === undefined || rank(found) > rank(worst))) worst = found;
+  }
+  if (worst !== undefined) return worst;
+  const leases: Lease[] = [];
+  for (const { id, member, cost } of shares) {
+    if (!member.tryTake(cost)) {
+      // The arithmetic of the last digit, or keys of one limiter that shows itself as two.
+      for (const lease of leases) giveBack(lease);
+      return { id, member, reason: 'limit', cost, retryAfterMs: member.delay(cost) };
+    }
+    leases.push(member.leaseOf(cost));
+  }
+  return { leases, members: shares.map(({ member }) => member) };
+}
+
 function memberOf({ limit, key }: Part): Member {
   return limit.limiter.member(key);
 }
 
 /** @param min - the least that is allowed; without it, more than 0 */
-function costOf(
+export function costOf(
   owner: string,
-  { limiter, cost }: CheckedLimit,
+  { limiter, cost }: Pick<JointLimit, 'cost'> & { readonly limiter: { readonly name: string } },
   asked: number,
   min?: number,
 ): number {
@@ -152,7 +164,7 @@ function costOf(
   return own;
 }
 
-function shortageOf({ id, cost }: Part, member: Member, isPart: boolean): Shortage | undefined {
+function shortageOf({ id, cost, member }: JointShare, isPart: boolean): Shortage | undefined {
   if (member.full) return { id, member, cost, reason: 'keys', retryAfterMs: undefined };
   if (cost > member.capacity + TOLERANCE) {
     return { id, member, cost, reason: 'cost', retryAfterMs: Number.POSITIVE_INFINITY };

@@ -1,4 +1,11 @@
-import { checkKnown, checkType, type Resolved, resolveOptions, show } from '@temper/core/policy';
+import {
+  checkKnown,
+  checkType,
+  type OptionRule,
+  type Resolved,
+  resolveOptions,
+  show,
+} from '@temper/core/policy';
 import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import type { Lease } from '../limiter.ts';
 import { QUEUE_DEFAULTS, QUEUE_RULES, type QueueOptions } from '../wait/options.ts';
@@ -78,29 +85,45 @@ export function resolveAllOf(
   return { ...all, limits };
 }
 
-function limitsRule(owner: string, option: string, value: unknown): void {
-  if (!Array.isArray(value) || value.length === 0) {
-    throw new TypeError(`${owner}: ${option} must be a list of limits, got ${show(value)}.`);
-  }
-  const seen = new Set<unknown>();
-  for (const [i, limit] of value.entries()) {
-    const where = `${owner}: ${option}[${i}]`;
-    checkKnown(where, limit, ['limiter', 'key', 'cost']);
-    const { limiter, key, cost } = limit as Partial<JointLimit>;
-    if (!isJoinable(limiter)) {
-      throw new TypeError(
-        `${where}: limiter must be made by tokenBucket, gcra, slidingWindow, fixedWindow, concurrency or keyed, got ${show(limiter)}.`,
-      );
+const limitsRule: OptionRule = jointLimitsRule(
+  isJoinable,
+  'tokenBucket, gcra, slidingWindow, fixedWindow, concurrency or keyed; limits that processes share belong into sharedAllOf',
+);
+
+/**
+ * Checks a list of limits.
+ *
+ * @param accepts - whether a limiter can be asked together with others
+ * @param makers - what makes one, in messages
+ */
+export function jointLimitsRule(
+  accepts: (limiter: unknown) => boolean,
+  makers: string,
+): OptionRule {
+  return (owner, option, value) => {
+    if (!Array.isArray(value) || value.length === 0) {
+      throw new TypeError(`${owner}: ${option} must be a list of limits, got ${show(value)}.`);
     }
-    if (seen.has(limiter)) {
-      throw new TypeError(`${where}: a limiter can be given once. Create one for each limit.`);
+    const seen = new Set<unknown>();
+    for (const [i, limit] of value.entries()) {
+      const where = `${owner}: ${option}[${i}]`;
+      checkKnown(where, limit, ['limiter', 'key', 'cost']);
+      const { limiter, key, cost } = limit as Partial<JointLimit>;
+      if (!accepts(limiter)) {
+        throw new TypeError(`${where}: limiter must be made by ${makers}, got ${show(limiter)}.`);
+      }
+      if (seen.has(limiter)) {
+        throw new TypeError(`${where}: a limiter can be given once. Create one for each limit.`);
+      }
+      seen.add(limiter);
+      if (cost !== undefined) checkType(where, 'cost', cost, 'function');
+      if (key === undefined) continue;
+      checkType(where, 'key', key, 'function');
+      if (!isKeyed(limiter as object)) {
+        throw new TypeError(`${where}: the limiter has no keys; leave key out.`);
+      }
     }
-    seen.add(limiter);
-    if (cost !== undefined) checkType(where, 'cost', cost, 'function');
-    if (key === undefined) continue;
-    checkType(where, 'key', key, 'function');
-    if (!isKeyed(limiter)) throw new TypeError(`${where}: the limiter has no keys; leave key out.`);
-  }
+  };
 }
 
 /** Whether a limiter has a limit for each key. */

@@ -7,6 +7,7 @@ import { NodeCount } from './node-count.ts';
 import type { ResolvedSharedOptions } from './options.ts';
 import { QueueSlots } from './queue-slots.ts';
 import { StoreAccess } from './store-access.ts';
+import type { StorePart } from './store-part.ts';
 import { TimerHeap } from './timer-heap.ts';
 
 /** A call that waits for its turn. */
@@ -18,6 +19,12 @@ export interface TurnRequest {
   /** When its turn must have come, on the clock's monotonic scale; `Infinity` for no limit. */
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
+}
+
+/** A call that asks several limits, as one of them sees it. */
+export interface PartRequest extends Pick<TurnRequest, 'key' | 'caller' | 'cost'> {
+  /** How long the call can wait to be asked for again, in milliseconds. */
+  readonly maxWaitMs: number;
 }
 
 /** A lease that can be lost while it is held. */
@@ -44,10 +51,13 @@ export interface Answer {
   readonly decision: Decision;
   /** As of {@link Turn}. */
   undo(): void;
+  /** When a call that waits is to ask again, in milliseconds, where that is not `retryAfterMs`. */
+  readonly askAgainMs?: number | undefined;
 }
 
 /** One kind of shared limit in a store. Every method that asks the store rejects with `StoreFailure`. */
 export interface SharedBackend<L extends Levels = Levels> {
+  readonly kind: 'rate' | 'permits';
   /** Most units of a key that can ever be taken at once. */
   capacity(key: string): number;
   /** The limits that hold while the store is unavailable. */
@@ -58,6 +68,10 @@ export interface SharedBackend<L extends Levels = Levels> {
   acquire(request: TurnRequest): Promise<Turn>;
   /** Asks without waiting. Calls that wait come first. */
   take(key: string, cost: number, caller: string): Promise<Answer>;
+  /** Whether calls of this process wait for the key, which come first. */
+  contended(key: string): boolean;
+  /** How a call asks this limit in one step with others; `undefined` where it decides without the store. */
+  partOf(request: PartRequest): StorePart | undefined;
   peek(key: string): Promise<LimitState>;
   /** The state of a limit of which nothing is used. */
   unused(key: string): LimitState;

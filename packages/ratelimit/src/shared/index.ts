@@ -4,6 +4,12 @@ export type { RuleKind } from '../rules/rule.ts';
 export type { QueueOrder } from '../wait/queue-order.ts';
 export type { SharedLimiter } from './contract.ts';
 export { LeaseLostError, StoreUnavailableError } from './errors.ts';
+export type { SharedAllOfOptions, SharedJointLimit } from './group/options.ts';
+export {
+  type SharedAllOfLimiter,
+  type SharedAllOfStats,
+  sharedAllOf,
+} from './group/shared-all-of.ts';
 export { MemoryRateLimitStore } from './memory-store.ts';
 export type {
   SharedConcurrencyOptions,
@@ -18,6 +24,8 @@ export {
 } from './shared-concurrency.ts';
 export { type SharedRateLimiter, sharedRateLimit } from './shared-rate-limit.ts';
 export {
+  type JointRequest,
+  type JointResult,
   type PermitCall,
   type PermitRequest,
   type PermitResult,

@@ -38,8 +38,13 @@ export class KeyState {
     this.#at = now;
   }
 
-  /** Takes units for calls, as of `RateLimitStore.take`. */
-  take(rule: StoreRule, calls: readonly TakeCall[], now: number): TakeResult {
+  /**
+   * Takes units for calls, as of `RateLimitStore.take`.
+   *
+   * @param dry - takes nothing, ahead of time neither: the answer is how long a call would have to wait, 0 if it
+   * would not
+   */
+  take(rule: StoreRule, calls: readonly TakeCall[], now: number, dry = false): TakeResult {
     const state = this.#ask(rule, now);
     const larger = this.#rules.filter((each) => binds(each, state, now));
     const capacity = capacityOf(rule);
@@ -63,8 +68,10 @@ export class KeyState {
       const places = larger.every(
         (each) => 'burst' in each.rule || heldBack(each, state, ahead, now) === 0,
       );
-      const mayWaitMs = scheduled ? Math.min(maxWaitMs, aheadMs) : 0;
-      if (queue === undefined && this.#blockedMs === 0 && places && roomMs <= mayWaitMs) {
+      const mayWaitMs = scheduled && !dry ? Math.min(maxWaitMs, aheadMs) : 0;
+      const fits = queue === undefined && this.#blockedMs === 0 && places && roomMs <= mayWaitMs;
+      if (fits && dry) return { taken: false, retryAfterMs: 0 };
+      if (fits) {
         for (const other of this.#rules) {
           if (other === state) continue;
           if (larger.includes(other) && cost <= capacityOf(other.rule)) other.charge(cost);

@@ -1,6 +1,8 @@
 import { type Clock, systemClock } from '@temper/core';
 import { KeyState } from './key-state.ts';
 import type {
+  JointRequest,
+  JointResult,
   PermitRequest,
   PermitResult,
   RateChange,
@@ -40,6 +42,33 @@ export class MemoryRateLimitStore implements RateLimitStore {
     return this.#rate(key, now).take(rule, calls, now);
   }
 
+  async takeAll({ rates, permits }: JointRequest): Promise<JointResult> {
+    const now = this.#clock.monotonic();
+    const ask = (dry: boolean): readonly TakeResult[] =>
+      rates.map(({ rule, calls, ...key }) => {
+        // Ahead of time nothing is taken here.
+        const asked = dry ? calls : calls.map((call) => ({ ...call, maxWaitMs: 0 }));
+        return this.#rate(key, now).take(rule, asked, now, dry);
+      });
+    const found = ask(true);
+    const taken =
+      found.every(({ answers }) =>
+        answers.every((each) => !each.taken && each.retryAfterMs === 0),
+      ) && permits.every((each) => this.#fits(each, now));
+    return {
+      taken,
+      rates: taken ? ask(false) : found,
+      permits: permits.map((each) => this.#takePermits(taken ? each : { ...each, calls: [] }, now)),
+    };
+  }
+
+  /** Whether the permits of a call are free. */
+  #fits({ calls, limit, ...key }: PermitRequest, now: number): boolean {
+    let units = 0;
+    for (const { cost } of [...this.#leases(key, now).values(), ...calls]) units += cost;
+    return units <= limit;
+  }
+
   async giveBack({
     rule,
     cost,
@@ -74,8 +103,11 @@ export class MemoryRateLimitStore implements RateLimitStore {
     this.#sweepAt = 2 * this.#rates.size + SWEEP_AFTER;
   }
 
-  async takePermits({ calls, limit, leaseMs, ...key }: PermitRequest): Promise<PermitResult> {
-    const now = this.#clock.monotonic();
+  async takePermits(request: PermitRequest): Promise<PermitResult> {
+    return this.#takePermits(request, this.#clock.monotonic());
+  }
+
+  #takePermits({ calls, limit, leaseMs, ...key }: PermitRequest, now: number): PermitResult {
     const leases = this.#leases(key, now);
     let inUse = 0;
     for (const { cost } of leases.values()) inUse += cost;

@@ -4,7 +4,14 @@ import { UnitLease } from '../lease.ts';
 import type { Lease, LimitState } from '../limiter.ts';
 import type { Levels } from '../observer.ts';
 import { TOLERANCE } from '../rules/rule.ts';
-import type { Answer, SharedBackend, SharedParts, Turn, TurnRequest } from './backend.ts';
+import type {
+  Answer,
+  PartRequest,
+  SharedBackend,
+  SharedParts,
+  Turn,
+  TurnRequest,
+} from './backend.ts';
 import { type BatchHandler, BatchQueue, type QueuedCall, type Reply } from './batch-queue.ts';
 import { StoreUnavailableError } from './errors.ts';
 import { LocalBudgets } from './local-budgets.ts';
@@ -21,7 +28,8 @@ import {
   type TakeResult,
 } from './store.ts';
 import { ignoringFailure, StoreFailure } from './store-access.ts';
-import { ROUNDING_MS } from './store-replies.ts';
+import type { StorePart } from './store-part.ts';
+import { lacks, ROUNDING_MS } from './store-replies.ts';
 
 /** Units that were taken from the store, to be used after `waitMs`. */
 interface Grant {
@@ -33,6 +41,7 @@ interface Grant {
 
 /** A rate limit in a store. */
 export class RateBackend implements SharedBackend {
+  readonly kind = 'rate' as const;
   readonly local: LocalLimits<StoreRule>;
   readonly #plans: RulePlans;
   readonly #parts: SharedParts;
@@ -75,7 +84,7 @@ export class RateBackend implements SharedBackend {
 
   async acquire({ key, cost, deadline, signal, caller }: TurnRequest): Promise<Turn> {
     const rule = this.#plans.of(key);
-    if (!this.#contended(key) && this.#budgets?.take(key, rule, cost) === true) {
+    if (!this.contended(key) && this.#budgets?.take(key, rule, cost) === true) {
       const undo = (units = cost): void => this.#budgets?.putBack(key, rule, units);
       return { lease: this.#leaseOf(key, cost, undo), waited: false, undo };
     }
@@ -225,7 +234,7 @@ export class RateBackend implements SharedBackend {
   async take(key: string, cost: number, caller: string): Promise<Answer> {
     const rule = this.#plans.of(key);
     const { limit, windowMs } = rule;
-    if (this.#contended(key)) {
+    if (this.contended(key)) {
       const none = { limit, windowMs, remaining: 0, resetMs: undefined };
       const refused = { ...none, allowed: false, retryAfterMs: undefined, lease: undefined };
       return { decision: refused, undo: () => undefined };
@@ -240,16 +249,40 @@ export class RateBackend implements SharedBackend {
       if (brought !== undefined) return brought;
     }
     const asking = this.#takeAhead(key, rule, [{ cost, maxWaitMs: 0, ...this.#callerOf(caller) }]);
-    const { answers, remaining, resetMs } = await this.#whileAsking(key, asking);
-    const answer = answers[0]!;
-    const state = { limit, windowMs, remaining, resetMs };
-    if (!answer.taken) {
-      const { retryAfterMs } = answer;
-      this.#budgets?.refused(key, rule, cost, retryAfterMs);
+    const result = await this.#whileAsking(key, asking);
+    const [answer] = result.answers;
+    if (!answer!.taken) this.#budgets?.refused(key, rule, cost, answer!.retryAfterMs);
+    return this.#answerOf(key, rule, cost, result);
+  }
+
+  partOf({ key, caller, cost, maxWaitMs }: PartRequest): StorePart | undefined {
+    if (this.#budgets !== undefined) return undefined;
+    const rule = this.#plans.of(key);
+    const calls = [{ cost, maxWaitMs, ...this.#callerOf(caller) }];
+    return {
+      kind: 'rate',
+      request: { limiter: this.#parts.options.name, key: boundedKey(key), rule, calls },
+      answer: (result) => {
+        const answer = this.#answerOf(key, rule, cost, result);
+        return { askAgainMs: undefined, ...answer, fits: !lacks(result) };
+      },
+    };
+  }
+
+  /** The answer of the store to one call. */
+  #answerOf(
+    key: string,
+    rule: StoreRule,
+    cost: number,
+    { answers: [answer], remaining, resetMs }: TakeResult,
+  ): Answer {
+    const state = { limit: rule.limit, windowMs: rule.windowMs, remaining, resetMs };
+    if (!answer!.taken) {
+      const { retryAfterMs, askAgainMs } = answer!;
       const decision = { ...state, allowed: false, retryAfterMs, lease: undefined };
-      return { decision, undo: () => undefined };
+      return { decision, undo: () => undefined, askAgainMs };
     }
-    const grant = { rule, receipt: answer.receipt };
+    const grant = { rule, receipt: answer!.receipt };
     const lease = this.#leaseOf(key, cost, (units) => this.#return(key, units, grant));
     return {
       decision: { ...state, allowed: true, retryAfterMs: 0, lease },
@@ -292,7 +325,7 @@ export class RateBackend implements SharedBackend {
     const rule = this.#plans.of(key);
     const { remaining, resetMs } = await this.#parts.store.take(key, rule, []);
     const { limit, windowMs } = rule;
-    return { limit, windowMs, remaining: this.#contended(key) ? 0 : remaining, resetMs };
+    return { limit, windowMs, remaining: this.contended(key) ? 0 : remaining, resetMs };
   }
 
   /** Changes the state of a key, and asks again for the calls of this process that wait for it. */
@@ -305,7 +338,7 @@ export class RateBackend implements SharedBackend {
   }
 
   /** Whether calls of this process wait and have no place in a schedule yet. */
-  #contended(key: string): boolean {
+  contended(key: string): boolean {
     return this.#queues.get(key)?.contended === true;
   }
 

@@ -5,6 +5,7 @@ import type { LimitState } from '../limiter.ts';
 import {
   type Answer,
   type LosableLease,
+  type PartRequest,
   type SharedBackend,
   SharedParts,
   type Turn,
@@ -24,6 +25,8 @@ import {
 import { SharedPolicy } from './shared-limiter.ts';
 import type { PermitResult } from './store.ts';
 import { ignoringFailure } from './store-access.ts';
+import type { StorePart } from './store-part.ts';
+import { permitsFit } from './store-replies.ts';
 import type { SharedStats } from './telemetry.ts';
 
 /** {@link SharedStats} of a concurrency limit. */
@@ -40,6 +43,12 @@ export interface SharedConcurrencyLimiter extends SharedLimiter {
 /** Distinguishes the leases of this process from those of others. */
 let processId: string | undefined;
 let leases = 0;
+
+/** Names a new lease. */
+function leaseName(): string {
+  processId ??= randomId();
+  return `${processId}:${++leases}`;
+}
 
 /** Permits of the store that this process holds until it gives them back. */
 class StoreLease implements LosableLease, HeldLease {
@@ -91,6 +100,7 @@ class StoreLease implements LosableLease, HeldLease {
 
 /** Permits in a store. */
 class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
+  readonly kind = 'permits' as const;
   readonly local: LocalLimits<number>;
   readonly #options: ResolvedSharedConcurrency;
   readonly #parts: SharedParts;
@@ -163,9 +173,7 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     const costs = calls.map(({ cost }) => cost);
     const limit = this.capacity(key);
     const { granted, expiryMs } = await this.#take(key, limit, costs);
-    // Another process's permit comes back unannounced; only the expiry of a lease can be foreseen.
-    const { pollIntervalMs } = this.#options;
-    const retryAfterMs = expiryMs > 0 ? Math.min(pollIntervalMs, expiryMs) : pollIntervalMs;
+    const retryAfterMs = this.#retryMs(expiryMs);
     return calls.map(({ cost }, i): Reply<StoreLease> => {
       const grant = granted[i];
       if (cost > limit && grant === undefined) {
@@ -183,8 +191,7 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
   ): Promise<Omit<PermitResult, 'granted'> & { readonly granted: readonly StoreLease[] }> {
     const key = boundedKey(given);
     const { leaseMs } = this.#options;
-    processId ??= randomId();
-    const calls = costs.map((cost) => ({ lease: `${processId}:${++leases}`, cost }));
+    const calls = costs.map((cost) => ({ lease: leaseName(), cost }));
     const giveAllBack = (): void => {
       const ids = calls.map(({ lease }) => lease);
       if (ids.length > 0) this.#giveBack(key, ids);
@@ -225,14 +232,15 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     const limit = this.capacity(key);
     const state = { limit, windowMs: undefined, resetMs: undefined };
     const refused = { ...state, allowed: false, retryAfterMs: undefined, lease: undefined };
-    if (this.#contended(key)) {
+    if (this.contended(key)) {
       return { decision: { ...refused, remaining: 0 }, undo: () => undefined };
     }
-    const { granted, inUse } = await this.#take(key, limit, [cost]);
+    const { granted, inUse, expiryMs } = await this.#take(key, limit, [cost]);
     const remaining = Math.max(0, limit - inUse);
     const [lease] = granted;
     if (lease === undefined) {
-      return { decision: { ...refused, remaining }, undo: () => undefined };
+      const askAgainMs = this.#retryMs(expiryMs);
+      return { decision: { ...refused, remaining }, undo: () => undefined, askAgainMs };
     }
     return {
       decision: { ...state, allowed: true, retryAfterMs: 0, remaining, lease },
@@ -240,14 +248,46 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     };
   }
 
+  partOf({ key: given, cost }: PartRequest): StorePart {
+    const key = boundedKey(given);
+    const { leaseMs, name: limiter } = this.#options;
+    const limit = this.capacity(given);
+    const id = leaseName();
+    const request = { limiter, key, limit, leaseMs, calls: [{ lease: id, cost }] };
+    return {
+      kind: 'permits',
+      request,
+      answer: (result) => {
+        const lease = result.granted === 1 ? this.#lease(key, id, cost) : undefined;
+        const remaining = Math.max(0, limit - result.inUse);
+        const allowed = lease !== undefined;
+        const retryAfterMs = allowed ? 0 : undefined;
+        const state = { limit, windowMs: undefined, remaining, resetMs: undefined };
+        return {
+          fits: allowed || permitsFit(request, result),
+          decision: { ...state, allowed, retryAfterMs, lease },
+          askAgainMs: this.#retryMs(result.expiryMs),
+          undo: () => lease?.release(),
+        };
+      },
+      lost: () => this.#giveBack(key, [id]),
+    };
+  }
+
+  /** Another process's permit comes back unannounced; only the expiry of a lease can be foreseen. */
+  #retryMs(expiryMs: number): number {
+    const { pollIntervalMs } = this.#options;
+    return expiryMs > 0 ? Math.min(pollIntervalMs, expiryMs) : pollIntervalMs;
+  }
+
   async peek(key: string): Promise<LimitState> {
     const limit = this.capacity(key);
     const { inUse } = await this.#take(key, limit, []);
-    const remaining = this.#contended(key) ? 0 : Math.max(0, limit - inUse);
+    const remaining = this.contended(key) ? 0 : Math.max(0, limit - inUse);
     return { limit, windowMs: undefined, remaining, resetMs: inUse === 0 ? 0 : undefined };
   }
 
-  #contended(key: string): boolean {
+  contended(key: string): boolean {
     return this.#queues.get(boundedKey(key))?.contended === true;
   }
 

@@ -12,7 +12,6 @@ import { readOptions, readPeek } from '../wait/acquire-options.ts';
 import {
   type Answer,
   isLosable,
-  type LosableLease,
   type SharedBackend,
   type SharedParts,
   type Turn,
@@ -20,8 +19,11 @@ import {
 } from './backend.ts';
 import type { SharedLimiter } from './contract.ts';
 import { StoreUnavailableError } from './errors.ts';
+import { runWhileHeld } from './held-lease.ts';
+import { markShared, type SharedMember } from './shared-member.ts';
 import { StoreFailure } from './store-access.ts';
 import { SharedObserver, type SharedStats } from './telemetry.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** What decides about a call: the store, and while it is unavailable one of the others. */
 interface Deciders<T> {
@@ -40,6 +42,8 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
   readonly #parts: SharedParts;
   readonly #observer: SharedObserver;
   readonly #levels: Disposable;
+  /** For groups of limits. */
+  readonly sharedMember: SharedMember;
 
   constructor(backend: SharedBackend<L>, parts: SharedParts) {
     super(parts.options.name, parts.options.clock);
@@ -47,6 +51,16 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     this.#parts = parts;
     this.#observer = new SharedObserver(this, parts.options);
     this.#levels = observeLevels(this, parts.options.telemetry);
+    this.sharedMember = {
+      name: this.name,
+      kind: backend.kind,
+      backend,
+      parts,
+      observer: this.#observer,
+      limitOf: (key) => this.#limitOf(key),
+      peek: (key) => this.peek(key === '' ? undefined : { key }),
+      unavailable: (cause) => this.#unavailable(cause),
+    };
   }
 
   override describe(): PolicyDescription {
@@ -69,7 +83,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     if (call.aborted) throw call.reason;
     this.#checkCapacity(key, cost);
     try {
-      const { decision, undo } = await this.#decide<Answer>(
+      const asked = this.#decide<Answer>(
         {
           store: () => this.#backend.take(key, cost, given.key ?? ''),
           local: () => this.#takeLocally(key, cost),
@@ -77,6 +91,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
         },
         call,
       );
+      const { decision, undo } = await unlessAborted(asked, signal, (late) => late.undo());
       if (call.aborted) {
         undo();
         throw call.reason;
@@ -103,33 +118,9 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
     const request = { key: this.#limitOf(caller), caller, cost, signal: call.abortable };
     const lease = await call.awaitCapacity(() => this.#turn(request, call), this.clock);
     try {
-      return isLosable(lease)
-        ? await this.#runWhileHeld(operation, call, lease)
-        : await operation(call);
+      return isLosable(lease) ? await runWhileHeld(operation, call, lease) : await operation(call);
     } finally {
       lease.release();
-    }
-  }
-
-  /** Runs an operation whose signal aborts when others have got the permits that it runs on. */
-  async #runWhileHeld<T>(operation: Operation<T>, call: Call, lease: LosableLease): Promise<T> {
-    const scope = call.scope();
-    // Until the lease is lost, a value that is no reason of any abort.
-    let lost: unknown = scope;
-    lease.watch((error) => {
-      lost = error;
-      // As if its caller had cancelled it: what becomes of it tells nothing of the dependency.
-      scope.end('caller', error);
-    });
-    try {
-      return await operation(scope);
-    } catch (error) {
-      if (scope.reason !== lost) throw error;
-      // The policies around have not ended the call: to them it lacked capacity of our own.
-      return await scope.awaitCapacity<T>(() => Promise.reject(error));
-    } finally {
-      lease.watch(undefined);
-      scope.release();
     }
   }
 
@@ -295,6 +286,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
 }
 
 Object.defineProperty(SharedPolicy.prototype, KEYED_BY_ITSELF, { value: true });
+markShared(SharedPolicy.prototype);
 
 function turnOf(lease: Lease, waited: boolean): Turn {
   return { lease, waited, undo: () => lease.release() };

@@ -3,6 +3,8 @@ import { nativePromise } from '@temper/core/policy';
 import { MAX_BLOCK_MS } from '../changes/rate-controls.ts';
 import { boundedKey } from '../keyed/bounded-key.ts';
 import type {
+  JointRequest,
+  JointResult,
   PermitCall,
   PermitResult,
   RateChange,
@@ -11,7 +13,8 @@ import type {
   TakeCall,
   TakeResult,
 } from './store.ts';
-import { readLost, readNodes, readPermits, readTake } from './store-replies.ts';
+import type { PartAnswer, StorePart } from './store-part.ts';
+import { readJoint, readLost, readNodes, readPermits, readTake } from './store-replies.ts';
 import type { TimerHeap } from './timer-heap.ts';
 
 /** The store did not answer. Tells a failure of the store from its answers; never leaves the package. */
@@ -66,6 +69,40 @@ export class StoreAccess {
         }
       },
     );
+  }
+
+  /**
+   * Asks several limits in one step.
+   *
+   * @returns one answer per part; `undefined` when they cannot be asked in one step
+   */
+  async takeAll(parts: readonly StorePart[]): Promise<readonly PartAnswer[] | undefined> {
+    const rates = parts.filter((part) => part.kind === 'rate');
+    const permits = parts.filter((part) => part.kind === 'permits');
+    const request: JointRequest = {
+      rates: rates.map((part) => part.request),
+      permits: permits.map((part) => part.request),
+    };
+    const answersOf = (result: JointResult): readonly PartAnswer[] => {
+      const units = new Map<StorePart, PartAnswer>();
+      for (const [i, part] of rates.entries()) units.set(part, part.answer(result.rates[i]!));
+      for (const [i, part] of permits.entries()) units.set(part, part.answer(result.permits[i]!));
+      return parts.map((part) => units.get(part)!);
+    };
+    try {
+      const result = await this.#ask(
+        () => this.#store.takeAll?.(request),
+        (reply) => readJoint(reply, request, MAX_BLOCK_MS),
+        (late) => {
+          if (late?.taken !== true) return;
+          for (const { undo } of answersOf(late)) undo();
+        },
+      );
+      return result && answersOf(result);
+    } catch (error) {
+      for (const part of permits) part.lost();
+      throw error;
+    }
   }
 
   giveBack(given: string, rule: StoreRule, cost: number, receipt: string): Promise<void> {

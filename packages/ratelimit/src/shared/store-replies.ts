@@ -1,6 +1,9 @@
 import { show } from '@temper/core/policy';
 import { capacityOf, longestWaitOf } from './rule-state.ts';
 import {
+  type JointRequest,
+  type JointResult,
+  type PermitRequest,
   type PermitResult,
   RESERVATION_MS,
   type StoreRule,
@@ -72,6 +75,52 @@ export function readPermits(reply: unknown, calls: number, leaseMs: number): Per
     inUse: countIn('inUse', inUse, MAX_COUNT),
     expiryMs: Math.min(numberIn('expiryMs', expiryMs), leaseMs),
   };
+}
+
+/**
+ * Reads the reply of a store to a call that asks several limits in one step.
+ *
+ * @returns `undefined` when they cannot be asked in one step
+ * @throws {TypeError} unless it is one answer per limit, of the right shape and in range, and all of them agree
+ */
+export function readJoint(
+  reply: unknown,
+  { rates, permits }: JointRequest,
+  blockMs: number,
+): JointResult | undefined {
+  if (reply === undefined) return undefined;
+  const { taken: all, ...lists } = fieldsOf('takeAll', reply);
+  const taken = booleanOf('taken', all);
+  const of = (name: 'rates' | 'permits', length: number): readonly unknown[] => {
+    const list = lists[name];
+    if (Array.isArray(list) && list.length === length) return list;
+    throw wrong(name, 'one answer per limit', list);
+  };
+  const units = of('rates', rates.length);
+  const leases = of('permits', permits.length);
+  const result = {
+    taken,
+    rates: rates.map(({ rule, calls }, i) => readTake(units[i], rule, calls, blockMs)),
+    permits: permits.map(({ leaseMs }, i) => readPermits(leases[i], 1, leaseMs)),
+  };
+  const agree =
+    result.rates.every(({ answers: [answer] }) => answer?.taken === taken) &&
+    result.permits.every(({ granted }) => granted === Number(taken)) &&
+    (taken ||
+      permits.some((_, i) => !permitsFit(permits[i]!, result.permits[i]!)) ||
+      result.rates.some(lacks));
+  if (!agree) throw wrong('reply to takeAll', 'one answer of all limits', reply);
+  return result;
+}
+
+/** Whether a limit that was asked in one step with others has refused. */
+export function lacks({ answers: [answer] }: TakeResult): boolean {
+  return answer?.taken === false && answer.retryAfterMs > 0;
+}
+
+/** Whether the permits of a call that was not granted them are free. */
+export function permitsFit({ limit, calls }: PermitRequest, { inUse }: PermitResult): boolean {
+  return inUse + calls[0]!.cost <= limit;
 }
 
 /**

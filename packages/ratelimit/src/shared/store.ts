@@ -115,6 +115,25 @@ export interface PermitResult {
   readonly expiryMs: number;
 }
 
+/** One call that asks several limits in one step: each request has exactly one call. */
+export interface JointRequest {
+  readonly rates: readonly TakeRequest[];
+  readonly permits: readonly PermitRequest[];
+}
+
+/** The answer to a {@link JointRequest}. */
+export interface JointResult {
+  /** Whether the units and permits of all limits were taken; otherwise, none. */
+  readonly taken: boolean;
+  /**
+   * The answer of each limit, and its state after it. What was taken has a `waitMs` of 0. When nothing was
+   * taken, `retryAfterMs` is 0 where only others refuse.
+   */
+  readonly rates: readonly TakeResult[];
+  /** Likewise. When nothing was taken, `granted` is 0, also where the permits were free. */
+  readonly permits: readonly PermitResult[];
+}
+
 /**
  * The port through which limiters of several processes share a limit. `@temper/redis` implements it;
  * {@link MemoryRateLimitStore} is the reference, and {@link rateLimitStoreLaws} what every
@@ -138,6 +157,16 @@ export interface RateLimitStore {
    * fair share then leaves room for callers that wait and have had less, whatever process they are in.
    */
   take(request: TakeRequest): Promise<TakeResult>;
+  /**
+   * Takes from several limits at the same instant, or from none: what `take` and `takePermits` take for a call
+   * without a wait. Nothing is taken ahead of time. A `maxWaitMs` says how long the call can wait to be asked for
+   * again, where callers share fairly.
+   *
+   * Optional: without it, limits are asked one after another, and what was taken is given back.
+   *
+   * @returns `undefined` when these limits cannot be asked in one step, and nothing was taken
+   */
+  takeAll?(request: JointRequest): Promise<JointResult | undefined>;
   /** Gives back units that were taken and will not be used, in any order. */
   giveBack(
     request: StoreKey & {

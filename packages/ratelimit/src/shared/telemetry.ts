@@ -144,6 +144,12 @@ export class SharedObserver {
     this.#counts[allowed ? 'allowed' : 'limit']++;
   }
 
+  /** Counts the answer of this limit to a call that asks several. */
+  countOf(answer: 'allowed' | 'delayed' | RateLimitExceededError): void {
+    if (typeof answer === 'string') this.#counts[answer]++;
+    else this.failedAtOnce(answer);
+  }
+
   /** Counts the error of a call that does not wait. @returns how the call ended */
   failedAtOnce(error: unknown): Ending {
     if (error instanceof RateLimitExceededError) {

@@ -305,6 +305,34 @@ describe('what a store grants too late', () => {
   });
 });
 
+it.each(['take', 'takePermits'] as const)(
+  'lets a call go that is aborted meanwhile, and gives back what it is granted: %s',
+  async (method) => {
+    const { memory, store } = storeThat(method, UNANSWERED['carries out and answers late']!);
+    const options = { name: 'gone', store, clock, limit: LIMIT, nodes: 1, timeoutMs: HOUR };
+    const limiter =
+      method === 'take'
+        ? sharedRateLimit({ ...options, windowMs: HOUR, algorithm: 'fixed-window' })
+        : sharedConcurrency(options);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const ends = [limiter.take({ signal }), limiter.acquire({ signal })].map((call) =>
+      expect(call).rejects.toBe('gone'),
+    );
+    await clock.advance(1);
+    controller.abort('gone');
+    await Promise.all(ends);
+    expect(limiter.stats()).toMatchObject({ aborted: 2, queued: 0 });
+    await clock.advance(LATE_MS);
+    await settle();
+    const key = { limiter: 'gone', key: '', calls: [] };
+    const rule = { kind: 'fixed-window', limit: LIMIT, windowMs: HOUR } as const;
+    expect(await memory.take({ ...key, rule })).toMatchObject({ remaining: LIMIT });
+    const permits = { ...key, limit: LIMIT, leaseMs: 1000 };
+    expect(await memory.takePermits(permits)).toMatchObject({ inUse: 0 });
+  },
+);
+
 describe('the time of a store that does not answer', () => {
   const hanging = () => storeThat('take', UNANSWERED['never answers']!).store;
 

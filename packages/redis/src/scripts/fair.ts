@@ -10,7 +10,7 @@ local UNITS, WEIGHT, WANTED, UNTIL = 1, 2, 3, 4
 local memory = kind == 1 and math.max(1000000, window / limit) or window
 local grace = math.min(250000, memory / 4)
 local shares, callers = {}, 0
-local kept = redis.call('GET', KEYS[2])
+local kept = redis.call('GET', CALLERS)
 if kept then
   local read, list = pcall(cmsgpack.unpack, kept)
   if read and type(list) == 'table' and list[1] == 1 then
@@ -105,7 +105,7 @@ local function keepShares()
     for j = 1, 4 do list[#list + 1] = s[j] end
   end
   if #list == 2 then return end
-  redis.call('SET', KEYS[2], cmsgpack.pack(list), 'PX', string.format('%.0f', math.ceil(memory / 100) + 1))
+  redis.call('SET', CALLERS, cmsgpack.pack(list), 'PX', string.format('%.0f', math.ceil(memory / 100) + 1))
 end
 `;
 

@@ -12,14 +12,16 @@ import { type Script, script } from './script.ts';
  *
  * Only elapsed time counts: when the server's clock is set back, nothing recovers, and no wait is longer
  * than the rule can mean. A state of an unknown version is not touched; the reply is then -1.
+ *
+ * KEY is the key, and ARGV has the rule after AT.
  */
-const STATE = `
+export const STATE = `
 local AHEAD = 1000000
 local MAX_RULES = 8
 local KIND, LIMIT, WINDOW, EXTRA, ASKED, A, LIST = 1, 2, 3, 4, 5, 6, 7
 local elapsed, blocked, setBack = 0, 0, false
 local states = {}
-local packed = redis.call('GET', KEYS[1])
+local packed = redis.call('GET', KEY)
 if packed then
   local read, kept = pcall(cmsgpack.unpack, packed)
   if not read or type(kept) ~= 'table' or kept[1] ~= 1 then return { -1 } end
@@ -193,8 +195,8 @@ for i = 1, #states do
 end
 -- As after its expiry: no rule binds another when nothing is used.
 if not inUse then states = {} end
-local kind, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
-local window, extra = tonumber(ARGV[3]), tonumber(ARGV[4])
+local kind, limit = tonumber(ARGV[AT + 1]), tonumber(ARGV[AT + 2])
+local window, extra = tonumber(ARGV[AT + 3]), tonumber(ARGV[AT + 4])
 local mine = nil
 for i = 1, #states do if same(states[i], kind, limit, window, extra) then mine = states[i] end end
 
@@ -256,22 +258,30 @@ local function save()
   local longest = blocked
   for i = 1, #states do longest = math.max(longest, busy(states[i])) end
   if longest == 0 then
-    if packed then redis.call('DEL', KEYS[1]) end
+    if packed then redis.call('DEL', KEY) end
     return
   end
   local value = cmsgpack.pack({ 1, now, blocked, unpack(states) })
-  redis.call('SET', KEYS[1], value, 'PX', string.format('%.0f', math.ceil(longest / 1000) + 1))
+  redis.call('SET', KEY, value, 'PX', string.format('%.0f', math.ceil(longest / 1000) + 1))
 end
 `;
 
-/** The calls of a request, one after another. Between its parts, a caller waits behind itself only. */
-const CALLS = `
+/** What {@link STATE} and {@link CALLS} work on, in a script that is for one limit. */
+const WHOLE = `
+local KEY, CALLERS, AT, LAST, DRY = KEYS[1], KEYS[2], 0, #ARGV, false
+`;
+
+/**
+ * The calls of a request, one after another. Between its parts, a caller waits behind itself only. With DRY
+ * nothing is taken, ahead of time neither: the answer says how long a call would have to wait, 0 if it would not.
+ */
+export const CALLS = `
 local created = ask()
 compare()
 local queues, waiting = {}, {}
-local taken = false
+local taken, free = false, false
 local answers = {}
-for i = 5, #ARGV, STEP do
+for i = AT + 5, LAST, STEP do
   local cost, most, who = tonumber(ARGV[i]), tonumber(ARGV[i + 1]), whoOf(i)
   local queue = queues[who]
   local held, near
@@ -281,12 +291,16 @@ for i = 5, #ARGV, STEP do
   local us = math.max(waitAll(math.min(ahead, enough)), blocked)
   local room = us
   if held > 0 then room = waitAll(math.min(ahead + held, enough)) end
-  local may = kind == 1 and math.min(most, near) or 0
+  local may = kind == 1 and not DRY and math.min(most, near) or 0
   -- A place can only be taken ahead where there are places.
   for j = 1, #larger do
     if larger[j][KIND] ~= 1 and heldBack(larger[j], ahead) > 0 then may = -1 end
   end
-  if not queue and blocked == 0 and room <= may then
+  local fits = not queue and blocked == 0 and room <= may
+  if fits and DRY then
+    answers = STEP == 4 and { 0, '', 0 } or { 0, '' }
+    free = true
+  elseif fits then
     for j = 2, #states do
       local s = states[j]
       if larger[s] and cost <= capacity(s) then charge(s, cost) else chargeForeign(s, cost) end
@@ -314,15 +328,15 @@ end
 for i = 1, #waiting do waits(waiting[i], queues[waiting[i]]) end
 keepShares()
 if taken or setBack or untold or (created and used(mine) > 0) then save() end
-local free, later = capacity(mine) - used(mine), busy(mine) > 0
+local room, later = capacity(mine) - used(mine), busy(mine) > 0
 for i = 1, #larger do
-  free = math.min(free, capacity(larger[i]) - used(larger[i]))
+  room = math.min(room, capacity(larger[i]) - used(larger[i]))
   later = later or busy(larger[i]) > 0
 end
-local left = math.max(0, math.floor(free + 0.000001))
+local left = math.max(0, math.floor(room + 0.000001))
 local growth = later and math.ceil(waitAll(math.min(capacity(mine), left + 1))) or 0
 if blocked > 0 then left, growth = 0, math.ceil(blocked) end
-return { left, growth, unpack(answers) }
+return { left, growth, unpack(answers) }, free
 `;
 
 /**
@@ -332,16 +346,16 @@ return { left, growth, unpack(answers) }
  * call. Returns: units left, time until there are more, then for each call its wait (negative: when its
  * units are there, and nothing was taken) and its receipt.
  */
-export const TAKE: Script = script(`${STATE}${UNFAIR}${CALLS}`);
+export const TAKE: Script = script(`${WHOLE}${STATE}${UNFAIR}${CALLS}`);
 
 /**
  * As {@link TAKE}, with fair shares by caller. KEYS: the state, and what callers have had. ARGV: of each
  * call its caller and weight too. Returns for each call also when to ask again.
  */
-export const TAKE_FAIR: Script = script(`${STATE}${FAIR}${CALLS}`);
+export const TAKE_FAIR: Script = script(`${WHOLE}${STATE}${FAIR}${CALLS}`);
 
 /** Gives units back. KEYS: the state. ARGV: the rule as of {@link TAKE}, receipt, cost. */
-export const GIVE_BACK: Script = script(`${STATE}
+export const GIVE_BACK: Script = script(`${WHOLE}${STATE}
 if mine == nil then return { 0 } end
 local receipt, cost = tonumber(ARGV[5]), tonumber(ARGV[6])
 if kind == 1 then
@@ -366,7 +380,7 @@ return { 1 }
  * Changes the state. KEYS: the state, and what callers have had. ARGV: the rule as of {@link TAKE}, the change (`reset`, `block`,
  * `charge`), and its time or units.
  */
-export const CHANGE: Script = script(`${STATE}
+export const CHANGE: Script = script(`${WHOLE}${STATE}
 local change, amount = ARGV[5], tonumber(ARGV[6])
 if change == 'reset' then
   redis.call('DEL', KEYS[1], KEYS[2])
