@@ -97,7 +97,7 @@ export default {
     },
     simulation: {
       // Run by package.json.
-      entry: ['test/main.ts', 'test/**/*.test.ts'],
+      entry: ['test/{main,measure}.ts', 'test/**/*.test.ts'],
       project: ['test/**/*.ts'],
     },
     observability: {

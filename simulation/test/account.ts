@@ -5,6 +5,7 @@ import type { ManualClock } from '@temper/testkit/clock';
 interface Entry {
   readonly at: number;
   readonly cost: number;
+  readonly key: string | undefined;
 }
 
 /** An independent account of what goes into a policy, and of what it lets through. */
@@ -63,7 +64,7 @@ export class Account {
   #enter<T>(operation: Operation<T>, call: CallContext): T | PromiseLike<T> {
     const problem = this.#onEntry(call);
     if (problem !== undefined) this.problems.push(problem);
-    this.entries.push({ at: this.#clock.monotonic(), cost: call.cost });
+    this.entries.push({ at: this.#clock.monotonic(), cost: call.cost, key: call.key });
     this.#move(call.key, call.cost);
     const leave = (): void => this.#move(call.key, -call.cost);
     const result = operation(call);
@@ -86,20 +87,36 @@ export class Account {
     return (this.entries.at(-1)?.at ?? 0) - (this.entries[0]?.at ?? 0);
   }
 
+  /** The most units of one key that were let through in any span of so many milliseconds. */
+  mostOfKeyWithin(windowMs: number): number {
+    const keys = new Set(this.entries.map(({ key }) => key));
+    const each = [...keys].map((key) =>
+      mostWithin(
+        this.entries.filter((one) => one.key === key),
+        windowMs,
+      ),
+    );
+    return Math.max(0, ...each);
+  }
+
   /** The most units that were let through in any span of so many milliseconds. */
   mostWithin(windowMs: number): number {
-    let most = 0;
-    let sum = 0;
-    let first = 0;
-    for (const { at, cost } of this.entries) {
-      sum += cost;
-      for (let oldest = this.entries[first]; oldest !== undefined; oldest = this.entries[first]) {
-        if (at - oldest.at < windowMs) break;
-        sum -= oldest.cost;
-        first++;
-      }
-      most = Math.max(most, sum);
-    }
-    return most;
+    return mostWithin(this.entries, windowMs);
   }
+}
+
+function mostWithin(entries: readonly Entry[], windowMs: number): number {
+  let most = 0;
+  let sum = 0;
+  let first = 0;
+  for (const { at, cost } of entries) {
+    sum += cost;
+    for (let oldest = entries[first]; oldest !== undefined; oldest = entries[first]) {
+      if (at - oldest.at < windowMs) break;
+      sum -= oldest.cost;
+      first++;
+    }
+    most = Math.max(most, sum);
+  }
+  return most;
 }

@@ -40,7 +40,7 @@ import { type RetryOptions, type RetryPolicy, retry, retryBudget } from '@temper
 import type { ManualClock } from '@temper/testkit/clock';
 import type { Account } from './account.ts';
 import type { Draw } from './draw.ts';
-import { lateStore } from './late-store.ts';
+import { faultyStore, type StoreFaults } from './faulty-store.ts';
 
 /** What a policy is made with, beside its options. */
 export interface Making {
@@ -63,10 +63,14 @@ export interface Kind {
   readonly defaults?: object;
   /** Options that its README shows, beside the defaults. */
   readonly documented?: object;
+  /** Options with which it cannot let all calls through. */
+  readonly tight?: (draw: Draw) => object;
   /** Longest time that it may need after an outage, in milliseconds. */
   readonly recoveryMs?: (options: never) => number;
   /** Whether it may let a call through more than once. */
   readonly repeats?: boolean;
+  /** Whether its metrics count its calls; they do for all but fault injection. */
+  readonly metersCalls?: boolean;
   /** What is wrong with letting a call through now. */
   readonly onEntry?: (policy: never) => string | undefined;
   /** What is wrong when all calls are over. */
@@ -100,6 +104,14 @@ function requestsOf(account: Account, policy: Policy): string[] {
   ];
 }
 
+/** From one to fifteen units a second. */
+const tightRate = (draw: Draw): object => {
+  const windowMs = draw.pick([200, 1000, 5000]);
+  return { limit: (windowMs / 1000) * draw.pick([5, 15]), windowMs };
+};
+
+const tightConcurrency = (draw: Draw): object => ({ limit: draw.integer(3, 5) });
+
 const drawRate = (draw: Draw) => {
   const windowMs = draw.pick([100, 1000, 5000]);
   return { limit: (windowMs / 1000) * draw.pick([200, 500]), windowMs };
@@ -115,6 +127,7 @@ function rateLimiter(
     make: ({ onEvent, random, ...making }, options: object) =>
       make({ ...making, onReject: onEvent, ...options }),
     draw: (draw) => ({ ...drawRate(draw), ...more(draw) }),
+    tight: tightRate,
     defaults: RATE,
     check: (account: Account, options: Required<BurstOptions>, policy: Policy) => [
       ...requestsOf(account, policy),
@@ -247,14 +260,14 @@ const KINDS = {
   fleetBreaker: breaker(() => ({}), {
     make: (
       { onEvent, random, ...making },
-      { lateMs, ...options }: CircuitBreakerOptions & { lateMs?: number },
+      { store, ...options }: CircuitBreakerOptions & { store?: StoreFaults },
     ) =>
       circuitBreaker({
         ...making,
         onStateChange: onEvent,
         ...options,
         shared: sharedCircuit({
-          store: lateStore(new MemoryBreakerStore(making.clock), making.clock, lateMs),
+          store: faultyStore(() => new MemoryBreakerStore(making.clock), making.clock, store),
           node: making.name,
           minimumNodes: 1,
         }),
@@ -263,7 +276,7 @@ const KINDS = {
       failureThreshold: draw.integer(3, 8),
       openDurationMs: draw.pick([500, 2000, 5000]),
       halfOpenMaxDurationMs: draw.pick([1000, 5000]),
-      lateMs: draw.pick([0, 5, 400]),
+      store: { lateMs: draw.pick([0, 5, 400]), forgetsMs: draw.pick([0, 0, 3000]) },
     }),
     defaults: {},
   }),
@@ -338,6 +351,7 @@ const KINDS = {
   },
   chaos: {
     make: ({ onEvent: _, ...making }: Making, options: object) => chaos({ ...making, ...options }),
+    metersCalls: false,
     draw: (draw: Draw) => ({
       enabled: true,
       latency: { rate: 0.2, delayMs: draw.pick([1, 20]) },
@@ -347,13 +361,13 @@ const KINDS = {
   },
   tokenBucket: rateLimiter(
     tokenBucket,
-    ({ limit, burst = 10 }) => limit + Math.min(burst, limit),
-    (draw) => draw.maybe({ burst: draw.integer(1, 20) }),
+    ({ limit, burst = Math.min(10, limit) }) => limit + burst,
+    (draw) => draw.maybe({ burst: draw.integer(3, 20) }),
   ),
   gcra: rateLimiter(
     gcra,
-    ({ limit, burst = 10 }) => limit + Math.min(burst, limit),
-    (draw) => draw.maybe({ burst: draw.integer(1, 20) }),
+    ({ limit, burst = Math.min(10, limit) }) => limit + burst,
+    (draw) => draw.maybe({ burst: draw.integer(3, 20) }),
   ),
   slidingWindow: rateLimiter(
     slidingWindow,
@@ -365,12 +379,21 @@ const KINDS = {
     make: ({ onEvent, random, ...making }: Making, options: BurstOptions) =>
       keyed({ template: tokenBucket({ ...making, onReject: onEvent, ...options }) }),
     draw: drawRate,
+    tight: tightRate,
     defaults: RATE,
-    check: requests,
+    check: (account: Account, { limit = 1, windowMs = 0 }: BurstOptions, policy: Policy) => [
+      ...requestsOf(account, policy),
+      ...most(
+        'units of a key in a window',
+        account.mostOfKeyWithin(windowMs),
+        limit + Math.min(limit, 10),
+      ),
+    ],
   },
   concurrency: {
     make: ({ onEvent, random, ...making }: Making, options: ConcurrencyOptions) =>
       concurrency({ ...making, onReject: onEvent, ...options }),
+    tight: tightConcurrency,
     draw: (draw: Draw) => ({
       limit: draw.integer(6, 40),
       ...draw.maybe({ maxQueue: draw.integer(0, 50) }),
@@ -388,6 +411,7 @@ const KINDS = {
         clock: making.clock,
         limiter: () => concurrency({ ...making, onReject: onEvent, ...options }),
       }),
+    tight: tightConcurrency,
     draw: (draw: Draw) => ({ limit: draw.integer(6, 40) }),
     defaults: {},
     check: (account: Account, { limit = 10 }: ConcurrencyOptions, policy: Policy) => [
@@ -424,7 +448,8 @@ const KINDS = {
     draw: (draw: Draw) => ({ windowMs: draw.pick([2000, 5000]) }),
     defaults: {},
     documented: { slowCallDurationMs: 1000 },
-    recoveryMs: ({ windowMs = 20_000 }: ThrottleOptions) => 3 * windowMs,
+    // With twenty calls in a window; see docs/adr/0014.
+    recoveryMs: ({ windowMs = 20_000 }: ThrottleOptions) => 5 * windowMs,
     check: (account: Account, _: unknown, policy: Throttle) => {
       const { allowed, rejected } = policy.stats();
       return [
@@ -441,6 +466,7 @@ const KINDS = {
         cost: ({ ok }) => (ok ? 0.5 : 1),
       }),
     draw: drawRate,
+    tight: tightRate,
     defaults: RATE,
     check: requests,
   },
@@ -455,6 +481,7 @@ const KINDS = {
         ],
       }),
     draw: drawRate,
+    tight: tightRate,
     defaults: RATE,
     check: (account: Account, _: unknown, policy: Policy) => [
       ...requestsOf(account, policy),
@@ -469,34 +496,62 @@ const KINDS = {
   sharedRate: {
     make: (
       { onEvent, random, ...making }: Making,
-      { lateMs, ...options }: BurstOptions & { lateMs?: number },
+      { store, ...options }: BurstOptions & { store?: StoreFaults },
     ) =>
       sharedRateLimit({
         ...making,
         onReject: onEvent,
-        store: lateStore(new MemoryRateLimitStore(making.clock), making.clock, lateMs),
+        store: faultyStore(() => new MemoryRateLimitStore(making.clock), making.clock, store),
         ...options,
       }),
-    draw: (draw: Draw) => ({ ...drawRate(draw), lateMs: draw.pick([0, 5, 50]) }),
+    tight: tightRate,
+    draw: (draw: Draw) => ({
+      ...drawRate(draw),
+      store: { lateMs: draw.pick([0, 5, 50]), forgetsMs: draw.pick([0, 0, 3000]) },
+    }),
     defaults: RATE,
-    check: requests,
+    check: (
+      account: Account,
+      { limit = 1, windowMs = 0, store }: BurstOptions & { store?: StoreFaults },
+      policy: Policy,
+    ) => [
+      ...requestsOf(account, policy),
+      // One that has forgotten everything begins anew.
+      ...most(
+        'units of a key in a window',
+        store?.forgetsMs ? 0 : account.mostOfKeyWithin(windowMs),
+        limit + Math.min(limit, 10),
+      ),
+    ],
   },
   sharedConcurrency: {
     make: (
       { onEvent, random, ...making }: Making,
-      { lateMs, ...options }: ConcurrencyOptions & { lateMs?: number },
+      { store, ...options }: ConcurrencyOptions & { store?: StoreFaults },
     ) =>
       sharedConcurrency({
         ...making,
         onReject: onEvent,
-        store: lateStore(new MemoryRateLimitStore(making.clock), making.clock, lateMs),
+        store: faultyStore(() => new MemoryRateLimitStore(making.clock), making.clock, store),
         ...options,
       }),
-    draw: (draw: Draw) => ({ limit: draw.integer(10, 40), lateMs: draw.pick([0, 5, 50]) }),
+    tight: tightConcurrency,
+    draw: (draw: Draw) => ({
+      limit: draw.integer(10, 40),
+      store: { lateMs: draw.pick([0, 5, 50]), forgetsMs: draw.pick([0, 0, 3000]) },
+    }),
     defaults: {},
-    check: (account: Account, { limit = 10 }: ConcurrencyOptions, policy: Policy) => [
+    check: (
+      account: Account,
+      { limit = 10, store }: ConcurrencyOptions & { store?: StoreFaults },
+      policy: Policy,
+    ) => [
       ...requestsOf(account, policy),
-      ...most('units at the same time', account.mostInsideOfKey, limit),
+      ...most(
+        'units at the same time',
+        account.mostInsideOfKey,
+        store?.forgetsMs ? 2 * limit : limit,
+      ),
     ],
   },
 } satisfies Record<string, Kind>;

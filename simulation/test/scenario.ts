@@ -11,9 +11,10 @@ import {
 import { Account } from './account.ts';
 import { Draw } from './draw.ts';
 import { KIND_NAMES, type Kind, type KindName, kindOf } from './kinds.ts';
+import { metricProblems } from './metrics.ts';
 
 /** A policy of a scenario. */
-interface Layer {
+export interface Layer {
   readonly kind: KindName;
   readonly options: object;
 }
@@ -30,6 +31,12 @@ export interface Scenario {
   readonly timeoutMs: number;
   readonly abortShare: number;
   readonly keys: number;
+  /** Whether limits let fewer calls through than there are; goodput is not looked at then. */
+  readonly tight: boolean;
+  /** Calls cost from 1 to this. */
+  readonly mostCost: number;
+  /** Whether calls have priorities. */
+  readonly priorities: boolean;
   readonly serviceMs: number;
   readonly workers: number;
   readonly errorRate: number;
@@ -45,6 +52,9 @@ export interface Scenario {
   readonly afterMs: number;
 }
 
+const PRIORITIES = ['sheddable', 'sheddable-plus', 'critical', 'critical-plus'] as const;
+type Priority = (typeof PRIORITIES)[number];
+
 /** How long goodput must hold at the end, in milliseconds. */
 const HELD_MS = 10_000;
 
@@ -54,6 +64,7 @@ export function drawScenario(seed: number): Scenario {
   const layers = draw
     .some(KIND_NAMES, draw.integer(1, 4))
     .map((kind): Layer => ({ kind, options: kindOf(kind).draw(draw) }));
+  const tight = draw.chance(0.3);
   // A request that is lost under a single flight costs all calls of its key the time of one caller.
   const shares = layers.some(({ kind }) => kind === 'singleFlight');
   const outage: OutageOptions = {
@@ -64,13 +75,16 @@ export function drawScenario(seed: number): Scenario {
   };
   return {
     seed,
-    layers,
+    tight,
+    layers: tight ? layers.map((layer) => tightened(layer, draw)) : layers,
     nested: draw.chance(0.7),
     perSecond: draw.pick([4, 8, 16]),
     arrivals: draw.pick(['poisson', 'even']),
     timeoutMs: 2000,
     abortShare: draw.pick([0, 0, 0.1]),
     keys: draw.pick([1, 4]),
+    mostCost: draw.pick([1, 1, 3]),
+    priorities: draw.chance(0.3),
     serviceMs: draw.pick([10, 30]),
     workers: 8,
     errorRate: draw.pick([0, 0, 0.01]),
@@ -84,13 +98,20 @@ export function drawScenario(seed: number): Scenario {
   };
 }
 
+function tightened({ kind, options }: Layer, draw: Draw): Layer {
+  return { kind, options: { ...options, ...kindOf(kind).tight?.(draw) } };
+}
+
 /** How long a pipeline may take to recover: policies one after the other, in the worst case. */
-function recoveryMs(layers: readonly Layer[]): number {
+export function recoveryMs(layers: readonly Layer[]): number {
   const each = layers.map(({ kind, options }) => kindOf(kind).recoveryMs?.(options as never) ?? 0);
   return 5000 + each.reduce((sum, ms) => sum + ms, 0);
 }
 
 type FindKind = (name: KindName) => Kind;
+
+/** Numbers the runs, as policies of one name would share their metrics. */
+let runs = 0;
 
 /** What is to be simulated, and the policies and accounts that it makes. */
 export class Prepared {
@@ -101,16 +122,18 @@ export class Prepared {
   /** @param find - gives the kind of a name; a test plants faults with it */
   constructor(scenario: Scenario, find: FindKind = kindOf) {
     const { outage, clockStepMs } = scenario;
+    const number = ++runs;
     this.options = {
       seed: scenario.seed,
       pipeline: (world) => {
         const { clock, random } = world;
         const onEvent = (): void => {
+          for (const { policy } of this.layers) policy.stats();
           if (scenario.throwing > 0 && random() < scenario.throwing) throw new Error('listener');
         };
         this.layers = scenario.layers.map(({ kind: name, options }, i): PreparedLayer => {
           const kind = find(name);
-          const making = { clock, random, name: `${name} ${i} of ${scenario.seed}`, onEvent };
+          const making = { clock, random, name: `${name} ${i} of run ${number}`, onEvent };
           const policy = kind.make(making, options as never);
           const account = new Account(policy, clock, () => kind.onEntry?.(policy as never));
           return { kind, name, options, policy, account };
@@ -118,7 +141,7 @@ export class Prepared {
         return scenario.nested
           ? nest(this.layers.map(({ account }) => account))
           : (pipeline(
-              { clock, name: `pipeline of ${scenario.seed}` },
+              { clock, name: `pipeline of run ${number}` },
               ...this.layers.map(({ policy }) => policy),
             ) as SimulatedExecutor);
       },
@@ -127,7 +150,11 @@ export class Prepared {
         arrivals: scenario.arrivals,
         timeoutMs: scenario.timeoutMs,
         abortShare: scenario.abortShare,
-        options: (call) => ({ key: `key ${call % scenario.keys}` }),
+        options: (call) => ({
+          key: `key ${call % scenario.keys}`,
+          cost: 1 + (call % scenario.mostCost),
+          ...(scenario.priorities ? { priority: PRIORITIES[call % 4] as Priority } : {}),
+        }),
       },
       network: { loss: scenario.loss, duplication: scenario.duplication },
       dependency: {
@@ -185,7 +212,8 @@ export interface Result {
 export async function run(scenario: Scenario, find?: FindKind): Promise<Result> {
   const prepared = new Prepared(scenario, find);
   const report = await simulate(prepared.options);
-  return { prepared, report, problems: problemsOf(scenario, prepared, report) };
+  const metered = scenario.nested ? await metricProblems(prepared.layers) : [];
+  return { prepared, report, problems: [...problemsOf(scenario, prepared, report), ...metered] };
 }
 
 /** Whether `pipeline` refuses the order of these policies, as it can never work. */
@@ -248,6 +276,7 @@ function accountProblems({ name, kind, options, policy, account }: PreparedLayer
 
 /** After the outage, goodput is what the dependency can give, within the time that the policies may need. */
 function liveness(scenario: Scenario, report: SimulationReport): string[] {
+  if (scenario.tight) return [];
   const fromMs = report.durationMs - HELD_MS;
   const { goodput, calls, ends, errors } = report.phase(fromMs, report.durationMs);
   const lost = calls * (0.05 + scenario.errorRate + 4 * scenario.loss);

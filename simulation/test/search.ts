@@ -92,6 +92,8 @@ function* smaller(scenario: Scenario): Iterable<Scenario> {
   for (const [part, value] of Object.entries(calm))
     if (scenario[part as keyof Scenario] !== value) yield { ...scenario, [part]: value };
   if (scenario.perSecond > 1) yield { ...scenario, perSecond: scenario.perSecond / 2 };
+  if (scenario.mostCost > 1) yield { ...scenario, mostCost: 1 };
+  if (scenario.priorities) yield { ...scenario, priorities: false };
   if (scenario.keys > 1) yield { ...scenario, keys: 1 };
   const { outage } = scenario;
   if (outage.durationMs > 500)
