@@ -3,10 +3,10 @@ import type { Executor } from '@temper/core';
 import { concurrency, tokenBucket } from '@temper/ratelimit';
 import { retry, retryBudget } from '@temper/retry';
 import { seededRandom } from '@temper/testkit';
-import { ManualClock } from '@temper/testkit/clock';
+import type { ManualClock } from '@temper/testkit/clock';
+import { type PhaseReport, simulate, steady } from '@temper/testkit/simulation';
 import { describe, expect, it } from 'vitest';
 import { hedge, pipeline, timeout } from '../../src/index.ts';
-import { describePhases, hang, Program, refuse } from './goodput.ts';
 
 /** Every policy that counts, repeats, limits or ends calls. */
 const MEMBERS = {
@@ -38,6 +38,9 @@ const ORDERS: readonly (readonly Member[])[] = [
   ['limit', 'timeout', 'retry', 'hedge', 'breaker'],
 ];
 
+/** How long the callers wait. */
+const PATIENCE_MS = 3000;
+
 /** The most calls of the dependency for each call, in an outage. */
 function mostDemand(kinds: readonly Member[]): number {
   const hedged = kinds.includes('hedge') ? 1.15 : 1;
@@ -46,32 +49,28 @@ function mostDemand(kinds: readonly Member[]): number {
 
 describe.each(ORDERS.map((kinds) => [kinds.join(' > '), kinds] as const))('%s', (_, kinds) => {
   it.for([
-    ['refuses at once, healthy at 30 ms', 30, refuse],
-    ['refuses at once, healthy at 80 ms', 80, refuse],
-    ['hangs, healthy at 30 ms', 30, hang],
+    ['refuses at once, healthy at 30 ms', 30, 'error'],
+    ['refuses at once, healthy at 80 ms', 80, 'error'],
+    ['hangs, healthy at 30 ms', 30, 'hang'],
   ] as const)(
     'recovers from an outage of 20 s of a dependency that %s',
-    async ([, latencyMs, outage], { annotate }) => {
-      const clock = new ManualClock();
-      const random = seededRandom(3);
-      const policy = pipeline({ clock }, ...kinds.map((kind) => MEMBERS[kind](clock)));
-      const dependency = {
-        latencyMs: () => latencyMs * (0.95 + 0.1 * random()),
-        outage: outage(clock),
-      };
-      const program = new Program(clock, policy, dependency, 100, { timeoutMs: 3000 });
-      const before = await program.phase(10);
-      program.down = true;
-      const during = await program.phase(20);
-      program.down = false;
-      const settling = await program.phase(10);
-      const after = await program.phase(20);
-      await annotate(describePhases({ before, during, settling, after }));
+    async ([, serviceMs, outage], { annotate }) => {
+      const report = await simulate({
+        pipeline: ({ clock }) => pipeline({ clock }, ...kinds.map((kind) => MEMBERS[kind](clock))),
+        callers: { perSecond: 10, arrivals: 'even', timeoutMs: PATIENCE_MS },
+        dependency: { workers: 1000, serviceMs, distribution: steady },
+        outage: { kind: outage, startMs: 10_000, durationMs: 20_000 },
+      });
+      const { before } = report;
+      const during = report.phase(10_000, 30_000 - PATIENCE_MS); // calls that end within the outage
+      const settling = report.phase(30_000, 40_000);
+      const after = report.phase(40_000, 60_000);
+      await annotate(goodputs({ before, during, settling, after }));
       expect(before.goodput).toBeGreaterThan(0.99);
       expect(during.goodput).toBeLessThan(0.05);
       expect(settling.goodput).toBeGreaterThan(0.4);
       expect(after.goodput).toBeGreaterThan(0.99);
-      expect(during.demand).toBeLessThanOrEqual(mostDemand(kinds));
+      expect(during.load).toBeLessThanOrEqual(mostDemand(kinds));
     },
   );
 });
@@ -83,25 +82,35 @@ describe('a retry and a hedge with one budget', () => {
   ] as const)(
     '%s: a dependency that is down gets little more than the calls',
     async ([, order], { annotate }) => {
-      for (const outage of [refuse, hang]) {
-        const clock = new ManualClock();
-        const budget = retryBudget({ clock, ratio: 0.1, minPerSecond: 1 });
-        const parts = {
-          retry: retry({ clock, budget }),
-          hedge: hedge({ clock, delayMs: 50, budget, deposits: false }),
-        };
-        const policy = pipeline({ clock }, ...order.map((kind) => parts[kind]));
-        const dependency = { latencyMs: () => 30, outage: outage(clock) };
-        const program = new Program(clock, policy, dependency, 50, { timeoutMs: 3000 });
-        const before = await program.phase(20);
-        program.down = true;
-        const during = await program.phase(30);
-        program.down = false;
-        const after = await program.phase(20);
-        await annotate(describePhases({ before, during, after }));
-        expect([before.goodput, during.goodput, after.goodput]).toEqual([1, 0, 1]);
-        expect(during.demand).toBeLessThan(1.2);
+      for (const kind of ['error', 'hang'] as const) {
+        const report = await simulate({
+          pipeline: ({ clock, random }) => {
+            const budget = retryBudget({ clock, ratio: 0.1, minPerSecond: 1 });
+            const parts = {
+              retry: retry({ clock, random, budget }),
+              hedge: hedge({ clock, delayMs: 50, budget, deposits: false }),
+            };
+            return pipeline({ clock }, ...order.map((part) => parts[part]));
+          },
+          callers: { perSecond: 20, arrivals: 'even', timeoutMs: PATIENCE_MS },
+          dependency: { workers: 1000, serviceMs: 30, distribution: steady },
+          outage: { kind, startMs: 20_000, durationMs: 30_000 },
+        });
+        const { before, after } = report;
+        const during = report.phase(20_000, 50_000 - PATIENCE_MS);
+        await annotate(goodputs({ before, during, after }));
+        expect(before.goodput).toBeGreaterThan(0.99);
+        expect(during.goodput).toBe(0);
+        expect(after.goodput).toBeGreaterThan(0.99);
+        expect(during.load).toBeLessThan(1.2);
       }
     },
   );
 });
+
+/** Phases in words, for the report of a test. */
+function goodputs(phases: Readonly<Record<string, PhaseReport>>): string {
+  return Object.entries(phases)
+    .map(([name, { goodput, load }]) => `${name} ${goodput.toFixed(3)} (×${load.toFixed(2)})`)
+    .join(', ');
+}
