@@ -46,6 +46,9 @@ export class Account {
 
   /** A call of the policy. */
   async execute<T>(operation: Operation<T>, options?: CallOptions): Promise<T> {
+    // A call that has no time left when it is made ends before it reaches the policy.
+    if ((options?.parent?.deadline ?? Number.POSITIVE_INFINITY) <= this.#clock.monotonic())
+      return this.#policy.execute(operation, options);
     this.calls++;
     let entries = 0;
     try {

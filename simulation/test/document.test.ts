@@ -1,3 +1,6 @@
+import { circuitBreaker } from '@temper/breaker';
+import { pipeline, timeout } from '@temper/recovery';
+import { simulate } from '@temper/testkit/simulation';
 import { describe, expect, it } from 'vitest';
 import { readDocument, render } from './document.ts';
 import {
@@ -105,6 +108,27 @@ it('a circuit around a cache sees its answers, and one inside does not', async (
   const inside = await passagesOf(['cached', 'breaker'], 'defaults');
   expect(around?.error.load).toBeGreaterThan(0.9);
   expect(inside?.error.load).toBeLessThan(0.1);
+});
+
+it('a timeout of observed latencies that waits for 100 calls does not open its circuit again', async () => {
+  const recoveries: (number | undefined)[] = [];
+  for (const minSamples of [20, 100]) {
+    const { recoveryMs } = await simulate({
+      pipeline: ({ clock }) =>
+        pipeline(
+          { clock },
+          circuitBreaker({ clock }),
+          timeout({ clock, timeoutMs: { quantile: 0.99, factor: 2, maxMs: 1900, minSamples } }),
+        ),
+      callers: { perSecond: 8 },
+      dependency: { workers: 1, serviceMs: 80 },
+      outage: { kind: 'slow', startMs: 10_000, durationMs: 30_000 },
+      durationMs: 200_000,
+    });
+    recoveries.push(recoveryMs);
+  }
+  expect(recoveries[0]).toBeGreaterThan(90_000);
+  expect(recoveries[1]).toBeLessThan(40_000);
 });
 
 it('a dependency that was overloaded recovers by itself in 24 s', () => {

@@ -168,7 +168,9 @@ it('makes a scenario that fails smaller', async () => {
     errorRate: 0.01,
     throwing: 0.5,
   };
-  const smallest = await smallestOf(scenario);
+  const { problems } = await run(scenario);
+  expect(problems[0]).toMatch(/goodput is/);
+  const smallest = await smallestOf(scenario, problems);
   expect(smallest.layers.map(({ kind }) => kind)).toContain('breaker');
   expect(smallest.layers.length).toBeLessThan(3);
   expect(smallest).toMatchObject({ errorRate: 0, throwing: 0 });

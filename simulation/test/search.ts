@@ -57,7 +57,7 @@ export async function search({ from, seeds, onFailure }: Search): Promise<Tally>
     if (result.problems.length === 0 && replayed) continue;
     tally.failures++;
     const problems = replayed ? result.problems : [...result.problems, 'another trace'];
-    onFailure({ scenario, problems, smallest: await smallestOf(scenario), replayed });
+    onFailure({ scenario, problems, smallest: await smallestOf(scenario, problems), replayed });
   }
   return { ...tally, kinds, reached: reached as Reached };
 }
@@ -67,11 +67,15 @@ export function isSame(a: Result, b: Result): boolean {
   return JSON.stringify(a.report.trace) === JSON.stringify(b.report.trace);
 }
 
-/** The smallest scenario found that fails as this one does. */
-export function smallestOf(scenario: Scenario): Promise<Scenario> {
+/** The smallest scenario found that has the first of these problems, in the same words without their figures. */
+export function smallestOf(scenario: Scenario, problems: readonly string[]): Promise<Scenario> {
+  // What is said after ": {" differs with the figures.
+  const words = (problem: string): string =>
+    problem.replaceAll(/[\d.]+/g, '').split(': {', 1)[0] as string;
+  const [first = ''] = problems;
   return shrink(scenario, smaller, async (next) => {
     if (isRefused(next)) return false;
-    return (await run(next)).problems.length > 0;
+    return (await run(next)).problems.some((problem) => words(problem) === words(first));
   });
 }
 
