@@ -1,6 +1,5 @@
-import { isTemperError, systemClock } from '@temper/core';
+import { systemClock } from '@temper/core';
 import { isError, messageOf, notify, reportCallbackError, show } from '@temper/core/policy';
-import type { RateLimitExceededError } from '../errors.ts';
 import type { Decision } from '../limiter.ts';
 import { Announcement, type ResponseFields, resetSeconds } from './announcement.ts';
 import { BlockedKeys } from './blocked-keys.ts';
@@ -18,6 +17,7 @@ import {
 } from './options.ts';
 import { type ProblemName, problemOf } from './problem.ts';
 import { markRefused } from './refused-requests.ts';
+import { type AskedLimit, type LimitAnswer, stepsOf } from './take-together.ts';
 import { Taken } from './taken.ts';
 
 /** What to do with a request. */
@@ -76,26 +76,26 @@ export class HttpGuard {
    * everything given back. It is always an `Error`: frameworks take `undefined` and some texts for a
    * request that may pass.
    */
-  async ask(asked: RawRequest): Promise<GuardAnswer> {
-    const request = new SeenRequest(asked, this.#address);
+  async ask(raw: RawRequest): Promise<GuardAnswer> {
+    const request = new SeenRequest(raw, this.#address);
     const taken = new Taken(this.#owner, request);
     const announcement = new Announcement();
     try {
       if (await this.#skips(request)) {
         return { refusal: undefined, fields: {}, release: () => undefined };
       }
-      for (const limit of this.#options.limits) {
-        const refused = await this.#pass(limit, request, taken, announcement);
-        if (refused === undefined) continue;
+      const asked = await this.#asked(request);
+      const refused = await this.#pass(asked, taken, announcement);
+      if (refused !== undefined) {
         taken.undo();
-        markRefused(asked.raw);
+        markRefused(raw.raw);
         return await this.#refuse(refused, request, announcement);
       }
     } catch (error) {
       taken.undo();
       throw errorOf(this.#owner, error);
     }
-    this.#attach(asked.raw, announcement);
+    this.#attach(raw.raw, announcement);
     const release = (answer: HttpAnswer): void => taken.close(answer);
     return { refusal: undefined, fields: this.#fieldsOf(announcement), release };
   }
@@ -111,17 +111,52 @@ export class HttpGuard {
     }
   }
 
-  /** @returns why the request is refused; `undefined` when it passes this limit */
+  /** The limits that apply to a request, and what it asks of each. */
+  async #asked(request: HttpRequest): Promise<readonly AskedLimit[]> {
+    const asked: AskedLimit[] = [];
+    for (const limit of this.#options.limits) {
+      const key = await keyOf(this.#owner, limit, request);
+      if (limit.key !== undefined && key === undefined) continue;
+      const limiter = await this.#limiterOf(limit, request);
+      const cost = limit.cost === undefined ? undefined : await limit.cost(request);
+      asked.push({ limit, limiter, key, cost });
+    }
+    return asked;
+  }
+
+  /** @returns why the request is refused; `undefined` when it passes */
   async #pass(
-    limit: HttpLimit,
-    request: HttpRequest,
+    asked: readonly AskedLimit[],
     taken: Taken,
     announcement: Announcement,
   ): Promise<Refused | undefined> {
-    const key = await keyOf(this.#owner, limit, request);
-    if (limit.key !== undefined && key === undefined) return undefined;
-    const limiter = await this.#limiterOf(limit, request);
-    const answer = await take(limit, limiter, key, request);
+    const answers = new Map<AskedLimit, LimitAnswer>();
+    let refused: Refused | undefined;
+    for (const step of stepsOf(asked)) {
+      for (const [each, answer] of await step()) {
+        answers.set(each, answer);
+        const { lease } = answer as Partial<Decision>;
+        if (lease !== undefined) taken.add(each.limit, lease);
+        const found = await this.#judge(each, answer);
+        refused ??= found;
+      }
+      if (refused !== undefined) break;
+    }
+    // In the order of the limits, whatever the order in which they were asked.
+    for (const each of asked) {
+      const answer = answers.get(each);
+      if (answer === undefined || answer === 'unavailable' || answer instanceof Error) continue;
+      const { limit, key } = each;
+      announcement.add(limit.name, key, answer, this.#partitionOf(limit, key));
+    }
+    return refused;
+  }
+
+  /** @returns why a limit refuses the request; `undefined` when it lets it pass */
+  async #judge(
+    { limit, limiter, key }: AskedLimit,
+    answer: LimitAnswer,
+  ): Promise<Refused | undefined> {
     if (answer === 'unavailable') {
       if (this.#options.onStoreUnavailable === 'allow') return undefined;
       return { limit, problem: 'temporary-reduced-capacity', violated: false, seconds: 1 };
@@ -130,8 +165,6 @@ export class HttpGuard {
     if (answer instanceof Error) {
       return { limit, problem, violated: true, seconds: secondsOf(answer.retryAfterMs) };
     }
-    announcement.add(limit.name, key, answer, this.#partitionOf(limit, key));
-    if (answer.lease !== undefined) taken.add(limit, answer.lease);
     if (answer.allowed) {
       this.#blocked.remove(limit.name, key);
       return undefined;
@@ -251,23 +284,6 @@ interface Refused {
   readonly violated: boolean;
   /** When to try again; `undefined` for never, or when it is unknown. */
   readonly seconds: number | undefined;
-}
-
-/** A cost that can never pass, and a key that there is no room for, are refusals like any other here. */
-async function take(
-  limit: HttpLimit,
-  limiter: HttpLimiter,
-  key: string | undefined,
-  request: HttpRequest,
-): Promise<Decision | RateLimitExceededError | 'unavailable'> {
-  const cost = limit.cost === undefined ? undefined : await limit.cost(request);
-  try {
-    return await limiter.take({ key, cost });
-  } catch (error) {
-    if (isTemperError(error, 'RATE_LIMIT_EXCEEDED')) return error as RateLimitExceededError;
-    if (isTemperError(error, 'STORE_UNAVAILABLE')) return 'unavailable';
-    throw error;
-  }
 }
 
 /** An error as it is; anything else that was thrown as the cause of an error. */

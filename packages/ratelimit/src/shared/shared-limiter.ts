@@ -19,6 +19,7 @@ import {
 } from './backend.ts';
 import type { SharedLimiter } from './contract.ts';
 import { StoreUnavailableError } from './errors.ts';
+import { takeTogether } from './group/take-together.ts';
 import { runWhileHeld } from './held-lease.ts';
 import { markShared, type SharedMember } from './shared-member.ts';
 import { StoreFailure } from './store-access.ts';
@@ -59,6 +60,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
       observer: this.#observer,
       limitOf: (key) => this.#limitOf(key),
       peek: (key) => this.peek(key === '' ? undefined : { key }),
+      takeTogether,
       unavailable: (cause) => this.#unavailable(cause),
     };
   }

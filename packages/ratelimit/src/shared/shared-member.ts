@@ -1,10 +1,25 @@
-import type { LimitState } from '../limiter.ts';
+import type { Decision, LimitState } from '../limiter.ts';
 import type { SharedBackend, SharedParts } from './backend.ts';
 import type { StoreUnavailableError } from './errors.ts';
 import type { SharedObserver } from './telemetry.ts';
 
 /** Marks a limiter with a {@link SharedMember}, made by any copy of this package whose members have the same shape. */
 const SHARED_MEMBER: unique symbol = Symbol.for('temper.ratelimit.shared-member.1');
+
+/** What a call asks of one of several shared limits. */
+export interface SharedAsk {
+  readonly member: SharedMember;
+  readonly key: string | undefined;
+  readonly cost: number;
+}
+
+/** What one of several shared limits has answered. */
+export interface SharedAnswer {
+  /** Its place among those that were asked. */
+  readonly place: number;
+  /** Of a limit that would let the call pass if others did, `allowed` without a lease. */
+  readonly decision: Decision;
+}
 
 /** What a group of shared limits needs of each. */
 export interface SharedMember {
@@ -18,6 +33,8 @@ export interface SharedMember {
   limitOf(key: string | undefined): string;
   /** The state of the limit that a call with this key is for. */
   peek(key: string): Promise<LimitState>;
+  /** Takes from several limits at once, or from none, as `sharedAllOf` does for a call that does not wait. */
+  takeTogether(asks: readonly SharedAsk[]): Promise<readonly SharedAnswer[]>;
   /** The error of a call while the store is away, in mode `closed`. */
   unavailable(cause: unknown): StoreUnavailableError;
 }

@@ -103,9 +103,14 @@ describe.each(frameworks)('%s', (_, start) => {
 
     it('learns nothing when a later limit fails', async () => {
       const { ends, limit } = learning();
-      const failing = { name: 'b', limiter: tokenBucket(), cost: fail };
+      const failing = { name: 'b', limiter: { take: fail } };
       const url = await start({ limits: [limit, failing] }, hello);
       expect((await fetch(url)).status).toBe(500);
+      expect(ends).toEqual(['ignored']);
+      // Keys and costs are asked for before anything is taken.
+      const costs = { name: 'c', limiter: tokenBucket(), cost: fail };
+      const other = await start({ limits: [limit, costs] }, hello);
+      expect((await fetch(other)).status).toBe(500);
       expect(ends).toEqual(['ignored']);
     });
 

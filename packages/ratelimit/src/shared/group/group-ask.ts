@@ -7,7 +7,7 @@ import type { Decision } from '../../limiter.ts';
 import { TOLERANCE } from '../../rules/rule.ts';
 import type { ResolvedSharedOptions } from '../options.ts';
 import type { SharedMember } from '../shared-member.ts';
-import { type StoreAccess, StoreFailure } from '../store-access.ts';
+import { StoreFailure } from '../store-access.ts';
 import type { PartAnswer } from '../store-part.ts';
 import type { GroupLimit } from './options.ts';
 
@@ -28,9 +28,6 @@ export interface GroupPart {
 export interface GroupAnswer extends PartAnswer {
   readonly part: GroupPart;
 }
-
-/** The stores of a group, as it asks them. */
-export type Stores = (member: SharedMember) => StoreAccess;
 
 /**
  * The limits that a call is for, and what it asks of each.
@@ -78,13 +75,12 @@ const refuses = ({ fits }: GroupAnswer): boolean => !fits;
  */
 export async function takeOfAll(
   parts: readonly GroupPart[],
-  stores: Stores,
   maxWaitMs: number,
 ): Promise<readonly GroupAnswer[]> {
   const answers: GroupAnswer[] = [];
   try {
     for (const step of groupBy(parts, ({ store }) => store).values()) {
-      answers.push(...(await askStep(step, stores, maxWaitMs)));
+      answers.push(...(await askStep(step, maxWaitMs)));
       if (answers.some(refuses)) return undone(answers);
     }
     return answers;
@@ -111,7 +107,6 @@ function groupBy<K>(
 /** The limits in one store. */
 async function askStep(
   step: readonly GroupPart[],
-  stores: Stores,
   maxWaitMs: number,
 ): Promise<readonly GroupAnswer[]> {
   for (const { member } of step) member.parts.nodes.refresh(member.parts.options.clock.monotonic());
@@ -121,7 +116,7 @@ async function askStep(
   const { store } = step[0]!.member.parts.options;
   if (step.length > 1 && store.takeAll !== undefined && asked.every((part) => part !== undefined)) {
     try {
-      const answers = await stores(step[0]!.member).takeAll(asked);
+      const answers = await mostPatient(step).parts.store.takeAll(asked);
       for (const { member } of step) member.observer.storeAnswered();
       if (answers !== undefined) return answers.map((answer, i) => ({ ...answer, part: step[i]! }));
     } catch (error) {
@@ -139,6 +134,12 @@ async function askStep(
     throw error;
   }
   return answers;
+}
+
+/** A store is waited for as long as the most patient of its limits waits. */
+function mostPatient(step: readonly GroupPart[]): SharedMember {
+  const members = step.map(({ member }) => member);
+  return members.reduce((a, b) => (b.parts.options.timeoutMs > a.parts.options.timeoutMs ? b : a));
 }
 
 async function askOne(part: GroupPart): Promise<readonly GroupAnswer[]> {

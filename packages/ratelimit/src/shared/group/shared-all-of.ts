@@ -9,10 +9,7 @@ import { observeLevels } from '../../telemetry.ts';
 import { readOptions, readPeek } from '../../wait/acquire-options.ts';
 import type { SharedLimiter } from '../contract.ts';
 import { runWhileHeld } from '../held-lease.ts';
-import type { SharedMember } from '../shared-member.ts';
-import { StoreAccess } from '../store-access.ts';
 import { SharedObserver } from '../telemetry.ts';
-import { TimerHeap } from '../timer-heap.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import {
   type GroupAnswer,
@@ -57,36 +54,13 @@ class SharedAllOfPolicy extends PolicyBase implements SharedAllOfLimiter, Policy
   readonly #observer: SharedObserver;
   readonly #levels: Disposable;
   readonly #queue: GroupQueue;
-  readonly #stores = new Map<unknown, StoreAccess>();
 
   constructor(options: ResolvedSharedAllOf) {
     super(options.name, options.clock);
     this.#options = options;
     this.#observer = new SharedObserver(this, options);
     this.#levels = observeLevels(this, options.telemetry);
-    this.#addStores();
-    const stores = (member: SharedMember): StoreAccess =>
-      this.#stores.get(member.parts.options.store)!;
-    this.#queue = new GroupQueue(options.clock, options.maxQueue, (parts, maxWaitMs) =>
-      takeOfAll(parts, stores, maxWaitMs),
-    );
-    this.#ask = (parts) => takeOfAll(parts, stores, 0);
-  }
-
-  readonly #ask: (parts: readonly GroupPart[]) => Promise<readonly GroupAnswer[]>;
-
-  /** A store is waited for as long as the most patient of its limits waits. */
-  #addStores(): void {
-    const { name, clock, limits } = this.#options;
-    const timers = new TimerHeap(clock);
-    for (const { member } of limits) {
-      const { store } = member.parts.options;
-      const timeouts = limits.map(({ member: { parts } }) =>
-        parts.options.store === store ? parts.options.timeoutMs : 0,
-      );
-      const timeoutMs = Math.max(...timeouts);
-      this.#stores.set(store, new StoreAccess({ name, store, timeoutMs, clock }, timers));
-    }
+    this.#queue = new GroupQueue(options.clock, options.maxQueue, takeOfAll);
   }
 
   get [KEYED_BY_ITSELF](): boolean {
@@ -143,7 +117,7 @@ class SharedAllOfPolicy extends PolicyBase implements SharedAllOfLimiter, Policy
     parts: readonly GroupPart[],
     signal: AbortSignal | undefined,
   ): Promise<readonly GroupAnswer[]> {
-    return unlessAborted(this.#ask(parts), signal, undoAll);
+    return unlessAborted(takeOfAll(parts, 0), signal, undoAll);
   }
 
   /** @throws {RateLimitExceededError} when one of the limits can never grant it */
