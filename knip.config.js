@@ -7,8 +7,8 @@ export default {
       // Programs, run by name from package.json, .ci/run and bootstrap.mjs, and their tests.
       entry: ['scripts/*.mjs', 'scripts/**/*.test.mjs'],
       project: ['scripts/**/*.mjs'],
-      // Run by .ci/run.
-      ignoreDependencies: ['publint'],
+      // Run by .ci/run, and loaded by Stryker by its name.
+      ignoreDependencies: ['publint', '@stryker-mutator/vitest-runner'],
     },
     'packages/*': {
       entry: [
