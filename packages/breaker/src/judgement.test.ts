@@ -1,6 +1,7 @@
 import type { CallContext, Outcome } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { WindowOptions } from './circuit/window.ts';
 import { circuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreaker } from './contract.ts';
 import { CircuitOpenError } from './errors.ts';
@@ -153,6 +154,52 @@ describe('rates', () => {
     expect(breaker.stats()).toMatchObject({ state: 'closed', window: { calls: 10, failures: 3 } });
     await failTimes(breaker, 1); // the first failure leaves as this one enters
     expect(breaker.state).toBe('open');
+  });
+
+  it.each<[string, WindowOptions]>([
+    ['the last calls', { calls: 10 }],
+    ['a time', { durationMs: 10_000 }],
+  ])('stays closed below the rate at full throughput, over %s', async (_, window) => {
+    const breaker = make({ window, failureRateThreshold: 0.5, minimumThroughput: 4 });
+    for (let i = 0; i < 4; i++) await breaker.execute(ok);
+    for (let failures = 1; failures <= 3; failures++) {
+      await failTimes(breaker, 1);
+      expect(breaker.stats()).toMatchObject({ state: 'closed', window: { failures } });
+    }
+    await failTimes(breaker, 1); // four of eight
+    expect(breaker.state).toBe('open');
+  });
+
+  it('stays closed below the rate of slow calls, at full throughput and after a failure', async () => {
+    const rates = { failureRateThreshold: 1, slowCallRateThreshold: 0.5 };
+    const breaker = make({
+      window: { calls: 10 },
+      minimumThroughput: 4,
+      slowCallDurationMs: 100,
+      ...rates,
+    });
+    for (let i = 0; i < 3; i++) await breaker.execute(ok);
+    for (let i = 0; i < 2; i++) await breaker.execute(slowly(101));
+    await failTimes(breaker, 1);
+    expect(breaker.stats()).toMatchObject({ state: 'closed', window: { calls: 6, slow: 2 } });
+    await breaker.execute(slowly(101)); // three of seven
+    expect(breaker.state).toBe('closed');
+    await breaker.execute(slowly(101)); // four of eight
+    expect(breaker.state).toBe('open');
+  });
+
+  it.each<[string, CircuitBreakerOptions, () => unknown]>([
+    ['failures', { failureThreshold: 1 }, fail],
+    ['failure-rate', { window: { calls: 1 } }, fail],
+    ['slow-call-rate', { window: { calls: 1 }, slowCallDurationMs: 100 }, () => slowly(101)()],
+  ])('tells that it opened for its %s', async (reason, options, call) => {
+    const onStateChange = vi.fn();
+    await make({ ...options, onStateChange })
+      .execute(call)
+      .catch(() => undefined);
+    expect(onStateChange).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ to: 'open', reason }),
+    );
   });
 
   it('forgets calls that have left the time window', async () => {

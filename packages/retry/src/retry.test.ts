@@ -332,6 +332,16 @@ describe('a value that counts as a failure', () => {
     expect(gaveUp).toEqual([last]);
     expect(retryDetails(last)).toBeUndefined();
   });
+
+  it('is the last of them when each attempt returned another', async () => {
+    const gaveUp: unknown[] = [];
+    const { clock, policy } = setUp({ shouldHandle, onGiveUp: ({ error }) => gaveUp.push(error) });
+    const values = [{ status: 500 }, { status: 502 }, { status: 503 }] as const;
+    let calls = 0;
+    const call = policy.execute(() => values[calls++]!);
+    expect(await clock.runUntil(call)).toBe(values[2]);
+    expect(gaveUp[0]).toBe(values[2]);
+  });
 });
 
 describe('labels of a call', () => {

@@ -113,6 +113,39 @@ describe('checkLine', () => {
     expect(checkLine(JSON.stringify({ ...rest, action })).fault).toBe('edited');
   });
 
+  describe('of a line that was hashed as it stands', () => {
+    const sorted = (keys: string[]): string[] => keys.sort();
+    const last =
+      (key: string) =>
+      (keys: string[]): string[] => [...sorted(keys).filter((other) => other !== key), key];
+
+    /** A line whose hash is that of its own text, with the fields in this order. */
+    function hashed(details: object, order: (keys: string[]) => string[]): string {
+      const fields = { ...event, details };
+      const text = (hash: string | undefined): string =>
+        JSON.stringify(
+          Object.fromEntries(
+            order(Object.keys(fields)).map((key) => [key, { ...fields, hash }[key as 'id']]),
+          ),
+        );
+      const hash = createHash('sha256').update(`temper-audit event v2\n${text(undefined)}`);
+      return text(hash.digest('hex'));
+    }
+
+    it('accepts the canonical order', () => {
+      expect(checkLine(hashed({ a: 1, b: [{ c: 2, d: 3 }] }, sorted)).fault).toBeUndefined();
+    });
+
+    it.each<[string, object, (keys: string[]) => string[]]>([
+      ['its fields', {}, last('action')],
+      ['an object inside', { b: 1, a: 2 }, sorted],
+      ['an object two levels down', { a: { c: 1, b: 2 } }, sorted],
+      ['an object in an array', { a: [1, { c: 1, b: 2 }] }, sorted],
+    ])('rejects %s in another order', (_, details, order) => {
+      expect(checkLine(hashed(details, order)).fault).toBe('edited');
+    });
+  });
+
   it.each([
     ['', 'it is not JSON'],
     ['[]', 'it is not a JSON object'],

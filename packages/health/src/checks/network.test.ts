@@ -114,11 +114,15 @@ describe('HTTP', () => {
     await hungUp.promise;
   });
 
-  it('does not read the response body', async () => {
-    const port = await serve((_request, response) => {
+  it('does not read the response body, and closes the connection on which it comes', async () => {
+    const closed = Promise.withResolvers<void>();
+    const port = await serve((request, response) => {
+      request.socket.on('close', () => closed.resolve());
       response.writeHead(200).write('for ever');
     });
-    expect((await look(httpCheck({ url: `http://127.0.0.1:${port}/` })))?.status).toBe('healthy');
+    const url = `http://127.0.0.1:${port}/`;
+    expect((await look(httpCheck({ url, timeoutMs: 3_600_000 })))?.status).toBe('healthy');
+    await closed.promise;
   });
 });
 

@@ -15,6 +15,7 @@ beforeEach(() => {
 });
 
 const options = () => ({ clock, limit: 100, windowMs: 3_600_000 });
+const slow = () => ({ clock, limit: 1, windowMs: 1000, burst: 1, maxQueue: 5 });
 const makers = [
   ['tokenBucket', () => tokenBucket({ ...options(), burst: 100 })],
   ['gcra', () => gcra({ ...options(), burst: 100 })],
@@ -58,6 +59,40 @@ describe('a key that is in use', () => {
     expect(limiter.tryAcquire({ key: 'c' })).toBeDefined();
     expect(limiter.peek({ key: 'a' }).remaining).toBe(1);
     lease?.release();
+  });
+});
+
+describe.each([
+  ['template', () => keyed({ template: tokenBucket(slow()), maxKeys: 2 })],
+  ['limiter', () => keyed({ limiter: () => tokenBucket(slow()), maxKeys: 2, clock })],
+])('a key that a call waits for, of a limiter by %s', (_, create) => {
+  it('keeps its place while others come and go', async () => {
+    const limiter = create();
+    limiter.take({ key: 'waited for' });
+    const turn = limiter.acquire({ key: 'waited for' });
+    for (let i = 0; i < 20; i++) {
+      expect(limiter.tryAcquire({ key: `other-${i}` })).toBeDefined();
+    }
+    // With a limit anew, this call would pass, and the one that waits would be overtaken.
+    expect(limiter.tryAcquire({ key: 'waited for' })).toBeUndefined();
+    expect(limiter.stats()).toMatchObject({ keys: 2, queued: 1, evictions: 19 });
+    await clock.advance(1000);
+    expect((await turn).cost).toBe(1);
+    expect(limiter.stats()).toMatchObject({ keys: 2, queued: 0 });
+  });
+
+  it('leaves no room for a further key while every key is waited for', async () => {
+    const limiter = create();
+    const turns = ['a', 'b'].map((key) => {
+      limiter.take({ key });
+      return limiter.acquire({ key });
+    });
+    expect(limiter.tryAcquire({ key: 'c' })).toBeUndefined();
+    await expect(limiter.acquire({ key: 'c' })).rejects.toMatchObject({ reason: 'keys' });
+    await clock.advance(1000);
+    await Promise.all(turns);
+    expect(limiter.tryAcquire({ key: 'c' })).toBeDefined();
+    expect(limiter.stats()).toMatchObject({ keys: 2, evictions: 1 });
   });
 });
 
