@@ -139,6 +139,46 @@ describe('several sinks', () => {
     expect(b?.lines).toEqual(a?.lines);
   });
 
+  it('keeps events beyond holdLimit that no other sink has stored yet', async () => {
+    const { log, clock, sinks } = bench({ rule: 'any', holdLimit: 10 }, ['a', 'b']);
+    const [a, b] = sinks as [ScriptedSink, ScriptedSink];
+    await log.append(event('one'));
+    b.failWith = full;
+    for (let i = 0; i < 10; i++) await log.append(event(`n${i}`));
+    a.hold();
+    const later = Array.from({ length: 5 }, (_, i) => log.append(event(`m${i}`)));
+    await settle();
+    expect(log.stats().sinks[1]).toMatchObject({ behind: true });
+    b.failWith = undefined;
+    await clock.advance(250);
+    later.push(log.append(event('last')));
+    await settle();
+    // The first ones from the other sink, and those that it has not stored from memory.
+    expect(actions(b.lines).slice(-7)).toEqual(['n9', 'm0', 'm1', 'm2', 'm3', 'm4', 'last']);
+    await Promise.all(later);
+    a.release();
+    await log.close();
+    expect(a.lines).toEqual(b.lines);
+    expect(await verified(b)).toBe(17);
+  });
+
+  it('counts the events that a sink without a chain of its own will never receive', async () => {
+    const clock = new ManualClock();
+    const stream = Object.assign(new ScriptedSink('stream'), { durable: false });
+    const log = auditLog({ clock, sinks: [new ScriptedSink('a'), stream], holdLimit: 10 });
+    stream.failWith = full;
+    for (let i = 0; i < 25; i++) await log.append(event(`n${i}`));
+    const { missed = 0, held = 0 } = log.stats().sinks[1] ?? {};
+    expect(missed).toBeGreaterThan(0);
+    expect(missed + held).toBe(25);
+    stream.failWith = undefined;
+    await clock.advance(250);
+    await log.append(event('last'));
+    await log.close();
+    const received = Array.from({ length: held }, (_, i) => `n${missed + i}`);
+    expect(actions(stream.lines)).toEqual([...received, 'last']);
+  });
+
   it('acknowledges with a quorum of two of three without the slowest sink', async () => {
     const {
       log,
