@@ -240,6 +240,26 @@ describeWithRedis('the scripts, compared with the reference at times that the te
     }
   });
 
+  it.each([1, 2, 3])(
+    'close a circuit after %i successful trials, and not before',
+    async (successThreshold) => {
+      const pair = new Pair();
+      await pair.begin();
+      const circuit = 'payments';
+      const opening = { circuit, open: true, generation: 0, openMs: HOUR, ttlMs: 10 * HOUR };
+      for (const node of ['a', 'b']) {
+        await pair.store.report({ ...opening, node, quorum: 0.5, minimumNodes: 2 });
+      }
+      await pair.pass(HOUR);
+      for (let trial = 1; trial <= successThreshold; trial++) {
+        const { lease = '' } = await pair.store.takeTrial({ circuit, node: 'a', leaseMs: HOUR });
+        const result = { circuit, node: 'a', lease, verdict: 'success', openMs: HOUR } as const;
+        const { state } = await pair.store.endTrial({ ...result, successThreshold });
+        expect(state).toBe(trial < successThreshold ? 'half-open' : 'closed');
+      }
+    },
+  );
+
   it('decide the same for shared circuits', async () => {
     const node = fc.constantFrom('a', 'b', 'c', 'd', 'e');
     const action = fc.oneof(
@@ -342,7 +362,8 @@ describeWithRedis('the scripts, compared with the reference at times that the te
           }
         }
       }),
-      { numRuns: 200 },
+      // A circuit closes in one of fifty scripts.
+      { numRuns: 1_000 },
     );
     reach.expectAll(5);
   });
