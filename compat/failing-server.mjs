@@ -47,6 +47,40 @@ export async function startFailingServer(pages = {}) {
   };
 }
 
+/**
+ * A server that keeps the connection of a GET, and closes it, without an answer, when a POST comes on it. A POST on
+ * another connection is answered.
+ *
+ * @returns {Promise<{ url: string, posts: () => number, stop: () => Promise<void> }>} `posts` counts what arrived
+ */
+export async function startForgetfulServer() {
+  let posts = 0;
+  const sockets = new Set();
+  const server = createServer((socket) => {
+    let isKept = false;
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {});
+    socket.on('data', (data) => {
+      const text = data.toString();
+      if (text.startsWith('POST')) {
+        posts++;
+        if (isKept) return void socket.destroy();
+      } else if (!text.startsWith('GET')) return; // the rest of a body
+      isKept = true;
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    });
+  });
+  const { port } = await listen(server);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    posts: () => posts,
+    stop() {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
 function head(length, type) {
   return `HTTP/1.1 200 OK\r\nContent-Type: ${type}; charset=utf-8\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
 }

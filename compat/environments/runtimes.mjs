@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startFailingServer } from '../failing-server.mjs';
+import { startFailingServer, startForgetfulServer } from '../failing-server.mjs';
 
 const group = 'Runtimes';
 const PACKAGES = ['core', 'retry', 'breaker', 'ratelimit', 'recovery'].map(
@@ -44,8 +44,27 @@ console.log(${JSON.stringify(MARK)} + JSON.stringify(results));
 
 const resultsOf = (stdout) => JSON.parse(stdout.slice(stdout.indexOf(MARK) + MARK.length));
 
-/** Runs the suite from the installed packages. */
-const direct = (id, title, short, command, versionOf) => ({
+const ON_A_KEPT_CONNECTION = (url) => `
+await (await fetch(${JSON.stringify(url)})).text();
+await new Promise((resolve) => setTimeout(resolve, 100));
+await fetch(${JSON.stringify(url)}, { method: 'POST', body: 'x' }).then((one) => one.text(), () => {});
+`;
+
+/** Whether the platform's fetch sends a POST again whose kept connection closes: docs/http.md says which do. */
+async function repeatsPosts(env, program, args) {
+  const server = await startForgetfulServer();
+  env.onEnd(() => server.stop());
+  env.write('kept.mjs', ON_A_KEPT_CONNECTION(server.url));
+  await env.exec(program, [...args, 'kept.mjs']);
+  return server.posts() === 2;
+}
+
+/**
+ * Runs the suite from the installed packages.
+ *
+ * @param repeats - whether the platform's fetch sends a POST again by itself
+ */
+const direct = (id, title, short, command, versionOf, repeats = false) => ({
   id,
   group,
   title,
@@ -56,9 +75,12 @@ const direct = (id, title, short, command, versionOf) => ({
     const [program, ...args] = await command(env);
     const { stdout } = await env.exec(program, [...args, 'main.mjs']);
     conclude(resultsOf(stdout));
+    assert.equal(await repeatsPosts(env, program, args), repeats);
     const version = await env.exec(program, [...versionOf(args), '--version']);
     const loaded = `${title.split(' ')[0]} ${version.stdout.match(/\d+\.\d+\.\d+/)[0]}`;
-    return { loaded: [loaded], asserted: ASSERTED };
+    const word = repeats ? 'sends' : 'does not send';
+    const posts = `fetch itself ${word} a POST again when its kept connection is closed`;
+    return { loaded: [loaded], asserted: [...ASSERTED, posts] };
   },
 });
 
@@ -224,6 +246,7 @@ export default [
     false,
     async () => ['npx', '--yes', 'deno@2', 'run', '--allow-all', '--node-modules-dir=manual'],
     (args) => args.slice(0, 2),
+    true,
   ),
   workerd,
   chromium,

@@ -1,9 +1,10 @@
 export type { Classification, ErrorCategory, ErrorSeverity } from './verdicts.ts';
 
+import { isError } from './causes.ts';
 import { clientError } from './client-errors.ts';
 import { BY_NAME, byCode, byStatus } from './error-codes.ts';
 import { messageVerdict } from './error-messages.ts';
-import { isError } from './retry-after.ts';
+
 import {
   CANCELLED,
   type Classification,

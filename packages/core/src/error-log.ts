@@ -1,3 +1,4 @@
+import { causesOf } from './causes.ts';
 import {
   type ClassificationRule,
   classify,
@@ -201,20 +202,13 @@ class HandledError implements ErrorContext {
   }
 }
 
-/** How many errors deep a `cause` chain is followed. */
-const MAX_DEPTH = 8;
-
 /**
  * Has V8 turn the stack of an error into text. Before its first read, an error retains the functions
  * of its frames with all that they close over, and a log of a thousand errors would keep all of it.
  */
 function materialiseStacks(error: unknown): void {
   try {
-    let current = error;
-    for (let depth = 0; current instanceof Error && depth < MAX_DEPTH; depth++) {
-      void current.stack;
-      current = current.cause;
-    }
+    for (const each of causesOf(error)) if (each instanceof Error) void each.stack;
   } catch {
     // A hostile getter, or somebody's Error.prepareStackTrace.
   }

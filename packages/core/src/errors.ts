@@ -1,5 +1,6 @@
+import { isError } from './causes.ts';
 import type { Classification } from './classify.ts';
-import { isError } from './retry-after.ts';
+
 import { messageOf, safeText } from './text.ts';
 
 /** What every Temper error carries. */

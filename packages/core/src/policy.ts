@@ -17,6 +17,7 @@ export {
 } from './call/timeout.ts';
 export { type TimeoutEntry, TimeoutQueue } from './call/timeout-queue.ts';
 export { ask, askNumber, decide, Listeners, notify } from './callbacks.ts';
+export { causesOf, isError } from './causes.ts';
 export { ERROR_CATEGORIES, ERROR_SEVERITIES, errorType, statusOf } from './classify.ts';
 export { clockRule, type Scheduled, sleepOn, timerEpoch } from './clock.ts';
 export type { PolicyDescription } from './contract.ts';
@@ -43,7 +44,7 @@ export {
 } from './options.ts';
 export { processState } from './process-state.ts';
 export { randomId, systemRandom } from './random.ts';
-export { isError, isHeaders, parseRetryAfter, retryAfterOf } from './retry-after.ts';
+export { isHeaders, parseRetryAfter, retryAfterOf } from './retry-after.ts';
 export {
   endedRetries,
   numberAttempt,

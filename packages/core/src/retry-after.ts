@@ -1,8 +1,7 @@
+import { causesOf, isError, tagOf } from './causes.ts';
 import { isMetadata, pushbackOf } from './client-errors.ts';
 
 const MAX_SECONDS = 2 ** 31;
-/** How many errors deep a `cause` chain is followed. */
-const MAX_DEPTH = 4;
 
 /** `Sun, 06 Nov 1994 08:49:37 GMT`, and the obsolete `Sunday, 06-Nov-94 08:49:37 GMT`. */
 const HTTP_DATE =
@@ -40,32 +39,25 @@ export function parseRetryAfter(value: string, nowMs: number): number | undefine
  */
 export function retryAfterOf(outcome: unknown, nowMs: number): number | undefined {
   try {
-    let current = outcome;
-    for (let depth = 0; depth < MAX_DEPTH && isError(current); depth++) {
-      const asked = askedBy(current, nowMs);
+    for (const each of causesOf(outcome)) {
+      const asked = isError(each) ? askedBy(each, nowMs) : ofResponse(each, nowMs);
       if (asked !== undefined) return asked;
-      current = current.cause;
     }
-    const headers = (current as { headers?: unknown } | null | undefined)?.headers;
-    const field = isHeaders(headers) ? headers.get('retry-after') : null;
-    return typeof field === 'string' ? parseRetryAfter(field, nowMs) : undefined;
   } catch {
-    return undefined; // a hostile getter
+    // a hostile getter
   }
+  return undefined;
 }
 
-/** Whether `value` is an `Error` or a `DOMException`, of whatever realm. No parsed JSON is one. */
-export function isError(value: unknown): value is Error {
-  return value instanceof Error || /^\[object (?:Error|DOMException)\]$/.test(tagOf(value));
+function ofResponse(value: unknown, nowMs: number): number | undefined {
+  const headers = (value as { headers?: unknown } | null | undefined)?.headers;
+  const field = isHeaders(headers) ? headers.get('retry-after') : null;
+  return typeof field === 'string' ? parseRetryAfter(field, nowMs) : undefined;
 }
 
 /** Whether `value` is a `Headers`, of whatever realm or implementation. No parsed JSON is one. */
 export function isHeaders(value: unknown): value is Headers {
   return tagOf(value) === '[object Headers]' && typeof (value as Headers).get === 'function';
-}
-
-function tagOf(value: unknown): string {
-  return typeof value === 'object' && value !== null ? Object.prototype.toString.call(value) : '';
 }
 
 function askedBy(error: Error, nowMs: number): number | undefined {

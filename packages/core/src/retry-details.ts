@@ -1,8 +1,8 @@
 import type { Call } from './call/context.ts';
+import { isError } from './causes.ts';
 import { isTemperError } from './errors.ts';
 import { isObject } from './is-object.ts';
 import { processState } from './process-state.ts';
-import { isError } from './retry-after.ts';
 
 /** What is known of the retries that ended with an error. */
 export interface RetryDetails {

@@ -290,6 +290,7 @@ describe('the README', () => {
       new plan.UnregisteredOperationError('p', [], []),
       new http.ConnectionLostError('p'),
       new http.TooManyInFlightError('p', 1),
+      new http.TruncatedBodyError('p', 1, 2),
     ];
     for (const { name, code } of created) {
       expect([name, listed.get(`\`${name}\``)]).toEqual([name, `\`${code}\``]);

@@ -1,3 +1,4 @@
+import { causesOf } from '../causes.ts';
 import type { Clock } from '../clock.ts';
 import { isRefusal, isTemperError } from '../errors.ts';
 import { processState } from '../process-state.ts';
@@ -12,9 +13,6 @@ interface Waiter {
   readonly reason: unknown;
   noteWait(ms: number): void;
 }
-
-/** Causes of an error that are looked at: a chain may be endless. */
-const MAX_CAUSES = 10;
 
 /** Errors that calls with several parts were ended with, and whether all that ran then waited. */
 const endedParts: () => WeakMap<object, boolean> = /* @__PURE__ */ processState(
@@ -187,14 +185,11 @@ function isCausedBy(error: unknown, causes: readonly unknown[]): boolean {
 /** What is found first of an error and its causes. Never throws. */
 function inCauses<T>(error: unknown, find: (each: unknown) => T | undefined): T | undefined {
   try {
-    let current = error;
-    for (let depth = 0; depth < MAX_CAUSES; depth++) {
-      const found = find(current);
+    for (const each of causesOf(error)) {
+      const found = find(each);
       if (found !== undefined) return found;
-      if (typeof current !== 'object' || current === null) return undefined;
       // Its cause is what an attempt failed with before, not why the call ended.
-      if (isTemperError(current, 'DEADLINE_EXCEEDED')) return undefined;
-      current = (current as { cause?: unknown }).cause;
+      if (isTemperError(each, 'DEADLINE_EXCEEDED')) return undefined;
     }
   } catch {
     // a hostile getter

@@ -1,4 +1,5 @@
-import { isError } from '../retry-after.ts';
+import { isError } from '../causes.ts';
+
 import { messageOf, safeLines, safeText } from '../text.ts';
 import { processApi } from './process-api.ts';
 

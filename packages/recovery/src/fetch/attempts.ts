@@ -1,23 +1,27 @@
 import { isRefusal } from '@temper/core';
-import { isError } from '@temper/core/policy';
+import { causesOf, isError } from '@temper/core/policy';
 import type { Route } from './route.ts';
 
-/** What an attempt failed with (an error or a response), where the origin has not got the request. */
-const unsent = new WeakSet<object>();
+/**
+ * The errors that attempts failed with, and whether their origin has not got the request. undici may fail several
+ * requests with one error: then it is true of all of them.
+ */
+const unsent = new WeakMap<object, boolean>();
 /** What an attempt failed with after which the request cannot be sent again. */
 const last = new WeakSet<object>();
 
 /** What an attempt failed with because the caller's body could not be read. */
 const callers = new WeakSet<object>();
 
-/** Most errors that are looked at in a chain of causes. */
-const MAX_DEPTH = 8;
+/** Aggregates in aggregates whose errors are looked at. */
+const MAX_NESTING = 4;
 
 /** Notes that an attempt has failed, for the retry that judges it. */
 export function noteFailed(failure: unknown, route: Route, repeatable: boolean): void {
   if (typeof failure !== 'object' || failure === null) return;
   if (!repeatable) last.add(failure);
-  if (isError(failure) && neverSent(failure, route)) unsent.add(failure);
+  if (!isError(failure)) return;
+  unsent.set(failure, neverSent(failure, route) && unsent.get(failure) !== false);
 }
 
 /** Notes that an attempt has failed because its body could not be read, which is not its origin's fault. */
@@ -37,34 +41,36 @@ export function isLast(failure: unknown): boolean {
 
 /** Whether an attempt failed before its origin could act on the request, so that any method may be repeated. */
 export function isUnsent(failure: unknown): boolean {
-  return unsent.has(failure as object) || isRefusal(failure);
+  return unsent.get(failure as object) === true || isRefusal(failure);
 }
 
-function neverSent(error: unknown, { sent, announced }: Route): boolean {
-  for (let each: unknown = error, depth = 0; isError(each) && depth < MAX_DEPTH; depth++) {
-    const { code, message, cause } = each as Error & { readonly code?: unknown };
-    if (refusedStream(code, message)) return true;
-    each = cause;
-  }
-  return !sent && (announced || failedToConnect(error, 0));
+function neverSent(error: unknown, route: Route): boolean {
+  for (const each of causesOf(error)) if (isError(each) && refusedStream(each, route)) return true;
+  return !route.sent && (route.announced || failedToConnect(error, MAX_NESTING));
 }
 
 /** RFC 9113, section 8.7: no application has seen the request. */
-function refusedStream(code: unknown, message: string): boolean {
+function refusedStream(error: Error & { readonly code?: unknown }, route: Route): boolean {
+  const { code, message } = error;
   // undici 8 says this only of streams above the last one that the server has taken. undici 7 says it of any
   // stream, but with another code; so does undici 8 when the server gives a reason other than its own end.
-  if (code === 'UND_ERR_INFO') return message.startsWith('HTTP/2: "GOAWAY" frame received');
+  if (code === 'UND_ERR_INFO') {
+    // It compares the numbers of all streams that wait, also of those whose session went away before.
+    return message.startsWith('HTTP/2: "GOAWAY" frame received') && !route.isOutlived;
+  }
   return code === 'ERR_HTTP2_STREAM_ERROR' && message.includes('NGHTTP2_REFUSED_STREAM');
 }
 
 /** Whether the error is of a connection that was never there. Of a broken one, `syscall` is another. */
-function failedToConnect(error: unknown, depth: number): boolean {
-  if (!isError(error) || depth >= MAX_DEPTH) return false;
-  const { code, syscall, errors, cause } = error as Error & Readonly<Record<string, unknown>>;
-  if (syscall === 'connect' || syscall === 'getaddrinfo') return true;
-  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'UND_ERR_BPL_MISSING_UPSTREAM') return true;
-  if (Array.isArray(errors) && errors.length > 0) {
-    return errors.every((one) => failedToConnect(one, depth + 1));
+function failedToConnect(error: unknown, nesting: number): boolean {
+  for (const each of causesOf(error)) {
+    if (!isError(each)) return false;
+    const { code, syscall, errors } = each as Error & Readonly<Record<string, unknown>>;
+    if (syscall === 'connect' || syscall === 'getaddrinfo') return true;
+    if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'UND_ERR_BPL_MISSING_UPSTREAM') return true;
+    if (Array.isArray(errors) && errors.length > 0) {
+      return nesting > 0 && errors.every((one) => failedToConnect(one, nesting - 1));
+    }
   }
-  return failedToConnect(cause, depth + 1);
+  return false;
 }

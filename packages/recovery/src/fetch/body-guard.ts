@@ -1,10 +1,13 @@
 import { type CallOptions, DeadlineExceededError, OperationTimeoutError } from '@temper/core';
 import { BodyTimers } from './body-timers.ts';
+import { TruncatedBodyError } from './errors.ts';
 import type { GuardedRequest, HttpAttempt, HttpGuard } from './http-guard.ts';
 import type { ResolvedHttpOptions } from './options.ts';
 import {
   bytesToSkip,
   headersForRest,
+  isPlain,
+  lengthOf,
   type Representation,
   type ResponseHead,
   representationOf,
@@ -20,6 +23,8 @@ export interface ExchangeOfBody {
   readonly startedAt: number;
   /** Whether the body can be asked for again: a GET without a body and without a range of its own. */
   readonly resumable: boolean;
+  /** Whether undici has sent the request, so that the length which the response announces is that of its body. */
+  readonly counted: boolean;
 }
 
 /** What one of the two faces does with the responses of the exchange. */
@@ -57,6 +62,8 @@ export class BodyGuard<R> {
   readonly #face: BodyFace<R>;
   readonly #origin: string;
   readonly #first: Representation | undefined;
+  /** The length that was announced for what the reader gets. */
+  readonly #length: number | undefined;
   readonly #deadline: number;
   readonly #maxAttempts: number;
   #attempts: number;
@@ -77,10 +84,13 @@ export class BodyGuard<R> {
     this.#face = face;
     this.#origin = origin;
     this.#attempts = attempts;
-    const { options, call, request, startedAt, resumable } = exchange;
+    const { options, call, request, startedAt, resumable, counted } = exchange;
     const { clock, exchangeTimeoutMs, bodyIdleTimeoutMs, retry } = options;
+    const head = face.headOf(response);
+    const hasLength = counted && request.method !== 'HEAD' && head.status !== 304;
+    if (hasLength && isPlain(head, face.decodes)) this.#length = lengthOf(head);
     const repeats = resumable && request.repeat === 'always' && retry !== false;
-    this.#first = repeats ? representationOf(face.headOf(response), face.decodes) : undefined;
+    this.#first = repeats ? representationOf(head, face.decodes) : undefined;
     this.#maxAttempts = retry === false ? 1 : (retry.maxAttempts ?? 1);
     const { timeoutMs = Number.POSITIVE_INFINITY } = call;
     this.#deadline = startedAt + Math.min(exchangeTimeoutMs, timeoutMs);
@@ -112,6 +122,17 @@ export class BodyGuard<R> {
   deliver(bytes: number): void {
     this.#delivered += bytes;
     this.#checkLength((length) => this.#delivered <= length);
+  }
+
+  /**
+   * What the body has broken with that is at its end and shorter than announced: of a stream of HTTP/2 that is reset
+   * with `NO_ERROR` or `CANCEL`, undici 7 says no more. After a resumption {@link end} checks the length.
+   */
+  missing(): Error | undefined {
+    const length = this.#length;
+    if (this.#resumedAfter !== undefined || length === undefined) return undefined;
+    if (this.#delivered >= length) return undefined;
+    return new TruncatedBodyError(this.#exchange.options.name, this.#delivered, length);
   }
 
   /** The body is at its end. @throws what it broke with before, when the rest of it is shorter than announced */

@@ -26,7 +26,7 @@ class Connection implements DispatchController {
   }
 }
 
-function make(overrides: Partial<DispatchHandler> = {}) {
+function make(overrides: Partial<DispatchHandler> = {}, once = false) {
   const told: unknown[][] = [];
   const handler: DispatchHandler = {
     onResponseStart: (_, status, headers, message) =>
@@ -48,6 +48,7 @@ function make(overrides: Partial<DispatchHandler> = {}) {
     arrived: false,
     announced: false,
     sent: false,
+    isOutlived: false,
   };
   const settled: unknown[] = [];
   const attempt = new DispatchAttempt(
@@ -64,6 +65,7 @@ function make(overrides: Partial<DispatchHandler> = {}) {
       resolve: () => settled.push('head'),
       reject: (error) => settled.push((error as Error).message),
       unsent: () => settled.push('unsent'),
+      once,
     },
     { call: new Call(), origin: route.asked, route },
   );
@@ -250,6 +252,21 @@ describe('the controller of a handler', () => {
     attempt.adopt('response');
     relay.abort(why);
     expect([aborts, connection.reason, relay.aborted]).toEqual([[], why, true]);
+  });
+
+  it('is aborted when undici sends it a second time, if it must not be sent twice', () => {
+    for (const once of [true, false]) {
+      const { settled, attempt, connection } = make({}, once);
+      attempt.onRequestStart(connection, null);
+      const second = new Connection();
+      attempt.onRequestStart(second, null);
+      if (second.reason !== null) attempt.onResponseError(second, second.reason);
+      expect([once, second.aborted, settled]).toEqual([
+        once,
+        once,
+        once ? ["The connection of HTTP policy 'orders' ended before the response."] : [],
+      ]);
+    }
   });
 
   it('shows an abort by the connection', () => {

@@ -31,6 +31,8 @@ interface Listener {
   readonly reject: (error: unknown) => void;
   /** Called when a request that undici has not sent yet is dropped. */
   readonly unsent: () => void;
+  /** Whether the request must not be sent again, and has a body that undici never sends again rightly. */
+  readonly once: boolean;
 }
 
 interface Head {
@@ -140,6 +142,11 @@ export class DispatchAttempt implements DispatchHandler {
   onRequestStart(controller: DispatchController, context: unknown): void {
     if (this.#unsent !== undefined) {
       controller.abort(Object.assign(new Error(this.#unsent.message), { name: this.#unsent.name }));
+      return;
+    }
+    if (this.#controller !== undefined && this.#listener?.once === true) {
+      // When a session of HTTP/2 dies, undici 7 sends what was under way on it to the next one.
+      controller.abort(new ConnectionLostError(this.#listener.host.name, 'before the response'));
       return;
     }
     this.#controller = controller;

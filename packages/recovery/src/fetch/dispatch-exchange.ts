@@ -74,8 +74,7 @@ export class DispatchExchange implements AttemptHost {
       const maxBytes = request.repeat === 'never' ? undefined : options.maxReplayBytes;
       if (source !== undefined) this.#replay = replayOf(source, maxBytes, guard.counts.limits);
       const repeatable = (): boolean => this.#replay?.repeatable ?? true;
-      const send = (from: HttpAttempt): Promise<DispatchAttempt> =>
-        this.#send(from, request.origin, {});
+      const send = (from: HttpAttempt): Promise<DispatchAttempt> => this.#send(from, request, {});
       const attempt = await guard.execute(request, send, call, repeatable);
       this.#watch(attempt, request, call);
       attempt.adopt('response');
@@ -103,7 +102,7 @@ export class DispatchExchange implements AttemptHost {
     const face: BodyFace<DispatchAttempt> = {
       decodes: false,
       headOf,
-      send: (each, fields) => this.#send(each, asked.origin, fields),
+      send: (each, fields) => this.#send(each, asked, fields),
       discard: (each) => each.drop(new Error('The response is of another representation.')),
       idle: (error) => {
         this.#latest?.cutOff(error);
@@ -122,6 +121,7 @@ export class DispatchExchange implements AttemptHost {
       call,
       startedAt: this.#startedAt,
       resumable: isResumable(asked.method, hasBody, request.headers),
+      counted: true,
     };
     this.#latest = attempt;
     const body = new BodyGuard(exchange, face, attempt, from.origin, from.call.attempt);
@@ -144,6 +144,11 @@ export class DispatchExchange implements AttemptHost {
   }
 
   ended(trailers: DispatchHeaders): void {
+    const missing = this.#body?.missing();
+    if (missing !== undefined) {
+      void this.#recover(missing);
+      return;
+    }
     if (!this.#counts(() => this.#body?.end())) return;
     this.#body?.timers.stop();
     this.tell((handler, relay) => handler.onResponseEnd?.(relay, trailers));
@@ -213,12 +218,12 @@ export class DispatchExchange implements AttemptHost {
   /**
    * Makes an attempt.
    *
-   * @param asked - the origin of the request
+   * @param asked - the request
    * @param fields - headers besides those of the request
    */
   #send(
     from: HttpAttempt,
-    asked: string,
+    asked: GuardedRequest,
     fields: Readonly<Record<string, string>>,
   ): Promise<DispatchAttempt> {
     const { request, dispatch } = this.#given;
@@ -227,7 +232,7 @@ export class DispatchExchange implements AttemptHost {
     const own: Record<PropertyKey, unknown> = {
       ...request,
       headers: withHeaders(request.headers, fields),
-      ...(from.origin === asked ? {} : { origin: from.origin }),
+      ...(from.origin === asked.origin ? {} : { origin: from.origin }),
       ...(body === undefined ? {} : { body }),
     };
     return new Promise<DispatchAttempt>((resolve, reject) => {
@@ -247,6 +252,7 @@ export class DispatchExchange implements AttemptHost {
           body?.release();
           forget(own);
         },
+        once: body !== undefined && asked.repeat !== 'always',
       };
       const attempt = new DispatchAttempt(listener, from);
       if (this.#body === undefined) this.#latest = attempt;

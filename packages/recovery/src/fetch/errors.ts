@@ -5,15 +5,41 @@ import { type Classification, TemperError } from '@temper/core';
  * aborted. What that one was aborted with is no business of this one.
  */
 export class ConnectionLostError extends TemperError {
-  constructor(policy: string) {
-    super(
-      `The connection of HTTP policy '${policy}' ended when another request on it was aborted.`,
-      { code: 'CONNECTION_LOST', policy },
-    );
+  /** @param when - in words that follow "ended" */
+  constructor(policy: string, when = 'when another request on it was aborted') {
+    super(`The connection of HTTP policy '${policy}' ended ${when}.`, {
+      code: 'CONNECTION_LOST',
+      policy,
+    });
   }
 
   override get name(): string {
     return 'ConnectionLostError';
+  }
+
+  override get classification(): Classification {
+    return { category: 'network', severity: 'medium', transient: true };
+  }
+}
+
+/** A body has ended before the length that its response had announced. */
+export class TruncatedBodyError extends TemperError {
+  /** Length of what has come, in bytes. */
+  readonly received: number;
+  /** The `Content-Length` of the response, in bytes. */
+  readonly announced: number;
+
+  constructor(policy: string, received: number, announced: number) {
+    super(
+      `A body for HTTP policy '${policy}' ended after ${received} of the ${announced} bytes that were announced.`,
+      { code: 'BODY_TRUNCATED', policy },
+    );
+    this.received = received;
+    this.announced = announced;
+  }
+
+  override get name(): string {
+    return 'TruncatedBodyError';
   }
 
   override get classification(): Classification {

@@ -115,6 +115,7 @@ export class FetchExchange {
       call,
       startedAt: this.#startedAt,
       resumable: isResumable(target.method, target.hasBody, target.headers),
+      counted: route.announced,
     };
     reader.watch(new BodyGuard(exchange, face, response, route.last ?? origin, attempt));
     return withBody(response, reader.open());

@@ -1,10 +1,7 @@
-import { isError } from '@temper/core/policy';
+import { causesOf } from '@temper/core/policy';
 
 /** The reasons of requests that were aborted. */
 const reasons = new WeakSet<object>();
-
-/** Most errors that are looked at in a chain of causes. */
-const MAX_DEPTH = 8;
 
 /** Notes what a request was aborted with. */
 export function noteAbort(reason: unknown): void {
@@ -17,10 +14,6 @@ export function noteAbort(reason: unknown): void {
  * that wait for the session with the reason of that stream.
  */
 export function isAbortReason(error: unknown): boolean {
-  for (let each = error, depth = 0; depth < MAX_DEPTH; depth++) {
-    if (typeof each !== 'object' || each === null) return false;
-    if (reasons.has(each)) return true;
-    each = isError(each) ? each.cause : undefined;
-  }
+  for (const each of causesOf(error)) if (reasons.has(each as object)) return true;
   return false;
 }

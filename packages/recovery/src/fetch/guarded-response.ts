@@ -92,6 +92,11 @@ export class ResponseReader {
       }
       if (this.#expired) return;
       if (chunk === undefined) {
+        const missing = guard.missing();
+        if (missing !== undefined) {
+          await this.#recover(guard, missing);
+          continue;
+        }
         this.#ended();
         guard.end();
         controller.close();

@@ -7,7 +7,7 @@ export type {
   DispatchOptions,
 } from './dispatch-types.ts';
 export { dispatcherInterceptor, type ResilientInterceptor } from './dispatcher-interceptor.ts';
-export { ConnectionLostError, TooManyInFlightError } from './errors.ts';
+export { ConnectionLostError, TooManyInFlightError, TruncatedBodyError } from './errors.ts';
 export type { HttpStats } from './http-guard.ts';
 export {
   type HttpBreakerOptions,

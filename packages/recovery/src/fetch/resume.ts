@@ -41,18 +41,26 @@ const FIELDS = [
  */
 export function representationOf(head: ResponseHead, decodes: boolean): Representation | undefined {
   if (head.status !== 200) return undefined;
-  const etag = head.header('etag');
-  const length = head.header('content-length');
-  const encoding = head.header('content-encoding');
   return {
     validator: validatorOf(head),
-    etag,
-    length: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
-    encoding,
-    plain: !decodes || encoding === undefined,
+    etag: head.header('etag'),
+    length: lengthOf(head),
+    encoding: head.header('content-encoding'),
+    plain: isPlain(head, decodes),
     fields: fieldsOf(head),
     resource: head.resource,
   };
+}
+
+/** The length that a response announces, in bytes. */
+export function lengthOf(head: ResponseHead): number | undefined {
+  const length = head.header('content-length');
+  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+/** Whether the pieces that the reader gets are the bytes that were sent. */
+export function isPlain(head: ResponseHead, decodes: boolean): boolean {
+  return !decodes || head.header('content-encoding') === undefined;
 }
 
 function fieldsOf(head: ResponseHead): readonly (string | undefined)[] {

@@ -1,4 +1,5 @@
 import { asyncScope, builtinModule } from '@temper/core/policy';
+import { BoundedMap } from '../bounded-map.ts';
 
 /** Where one attempt of a request has been sent. */
 export interface Route {
@@ -12,17 +13,51 @@ export interface Route {
   announced: boolean;
   /** Whether the headers of the request, or of another one of its sender, have been written. */
   sent: boolean;
+  /** Whether undici has written another request for the origin to a younger connection. */
+  readonly isOutlived: boolean;
+}
+
+/** What the listener writes to. A class, so that what undici keeps of a request holds no closure of its attempt. */
+class OwnRoute implements Route {
+  readonly asked: string;
+  last: string | undefined;
+  arrived = false;
+  announced = false;
+  sent = false;
+  /** The number of the connection that the request was last written to. */
+  connection: number | undefined;
+
+  constructor(asked: string) {
+    this.asked = asked;
+  }
+
+  get isOutlived(): boolean {
+    return this.connection !== undefined && this.connection < (youngest.get(this.asked) ?? 0);
+  }
+}
+
+/** Connections in the order of their first request. */
+const connections = new WeakMap<object, number>();
+let lastConnection = 0;
+/** The youngest connection of an origin that a request was written to. */
+const youngest = new BoundedMap<string, number>(1000);
+
+function numberOf(socket: object): number {
+  const number = connections.get(socket) ?? ++lastConnection;
+  connections.set(socket, number);
+  return number;
 }
 
 /** Where there are no asynchronous contexts, redirects are not told apart. */
-const routes = asyncScope<Route>();
+const routes = asyncScope<OwnRoute>();
 /** The routes of requests that have not been written yet. */
-const written = new WeakMap<object, Route>();
+const written = new WeakMap<object, OwnRoute>();
 let listens = false;
 
 /** What undici says of a request on its channels. */
 interface Message {
   readonly request?: { readonly origin?: unknown; readonly method?: unknown };
+  readonly socket?: object;
 }
 
 /** `fetch` connects and follows redirects itself; undici, which is behind it, tells of each request. */
@@ -43,8 +78,13 @@ function listen(): void {
     goTo(route, origin);
   });
   channels?.subscribe('undici:client:sendHeaders', (message) => {
-    const route = written.get((message as Message).request ?? {});
-    if (route !== undefined) route.sent = true;
+    const { request = {}, socket } = message as Message;
+    const route = written.get(request);
+    if (route === undefined) return;
+    route.sent = true;
+    if (socket === undefined) return;
+    route.connection = numberOf(socket);
+    youngest.set(route.asked, Math.max(route.connection, youngest.get(route.asked) ?? 0));
   });
 }
 
@@ -61,13 +101,7 @@ function originOf(url: string): string | undefined {
 /** Makes an attempt at `origin`, and follows where it is sent. */
 export function routed<T>(origin: string, attempt: (route: Route) => T): T {
   listen();
-  const route: Route = {
-    asked: origin,
-    last: undefined,
-    arrived: false,
-    announced: false,
-    sent: false,
-  };
+  const route = new OwnRoute(origin);
   return routes.run(route, () => attempt(route));
 }
 
