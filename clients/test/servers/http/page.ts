@@ -46,6 +46,8 @@ Requests that fail in every way (refused, reset and closed connections, handshak
 
 The \`fetch\` of a platform may send a request again by itself, which Temper neither sees nor counts: that of Deno 2.9 does when a kept connection is closed before the response, a POST too; those of Node and of Bun 1.4 do not send such a POST again. A server that must not do a POST twice needs an \`Idempotency-Key\` there.
 
+undici 7.30 throws an assertion that nobody can catch when a response with \`Connection: close\` and no length is reset while its reader lets it wait, without Temper too. Temper itself holds no response at that point; undici 8 rejects.
+
 ## Over HTTP/2
 
 With \`allowH2\`, undici decides some things before Temper sees them. Temper never sends a request again that a server may have acted on: a stream that was refused (\`REFUSED_STREAM\`), or lies above the last one that the server took when it went away (\`GOAWAY\`), is sent again whatever the method; all others are judged as over HTTP/1.1. A body that ends before its \`Content-Length\` is broken (\`TruncatedBodyError\`). What remains is undici's:
