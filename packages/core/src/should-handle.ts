@@ -3,6 +3,7 @@ import type { Call } from './call/context.ts';
 import { classify, errorType, statusOf } from './classify.ts';
 import type { CallContext, Outcome } from './contract.ts';
 import { isRefusal } from './errors.ts';
+import { processState } from './process-state.ts';
 import { warn } from './telemetry/diagnostics.ts';
 import { messageOf } from './text.ts';
 import { isDenied, UNKNOWN } from './verdicts.ts';
@@ -52,27 +53,31 @@ export function isTransient(outcome: Outcome<unknown>): boolean {
   return !outcome.ok && classify(outcome.error).transient;
 }
 
-/** Of at most this many kinds of errors it is said that they are not acted on. */
+/** Of at most this many kinds of errors it is said that a policy does not act on them. */
 const TOLD_KINDS = 20;
+/** So many policies say it, by their names: programs make policies for each request, too. */
+const TOLD_OWNERS = 100;
+/** The kinds that were told of, by policy. */
+const toldOf: () => Map<string, Set<string>> = /* @__PURE__ */ processState(
+  'told-kinds.1',
+  () => new Map(),
+);
 
 /**
  * {@link isTransient} as the default of a policy that `verb`s ("retry"). An error that classification does
  * not know, and that is therefore not acted on, is what surprises users of other libraries first: it is
- * logged on OpenTelemetry's `diag` with the cure, once for each `error.type`.
+ * logged on OpenTelemetry's `diag` with the cure, once for each `error.type` and policy name in a process.
  *
  * @param owner - the policy, as it begins a sentence: `Retry policy 'registry'`
  */
 export function transientByDefault(owner: string, verb: string): ShouldHandle {
-  let told: Set<string> | undefined;
   return (outcome) => {
     if (outcome.ok) return false;
     const { error } = outcome;
     const verdict = classify(error);
     const kind = verdict === UNKNOWN ? errorType(error) : undefined;
     if (kind === undefined) return verdict.transient;
-    told ??= new Set();
-    if (!told.has(kind) && told.size < TOLD_KINDS) {
-      told.add(kind);
+    if (isFirst(owner, kind)) {
       warn(
         `${owner} does not ${verb} an error that it cannot classify: ${messageOf(error)}. ` +
           'Set shouldHandle, or give the error a code, a status or a classification.',
@@ -80,6 +85,15 @@ export function transientByDefault(owner: string, verb: string): ShouldHandle {
     }
     return verdict.transient;
   };
+}
+
+function isFirst(owner: string, kind: string): boolean {
+  const owners = toldOf();
+  const kinds = owners.get(owner) ?? new Set();
+  if (kinds.has(kind) || kinds.size >= TOLD_KINDS) return false;
+  if (kinds.size === 0 && owners.size >= TOLD_OWNERS) return false;
+  owners.set(owner, kinds.add(kind));
+  return true;
 }
 
 /**

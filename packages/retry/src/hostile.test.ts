@@ -182,13 +182,28 @@ describe('an error that cannot be classified', () => {
     settled(policy.execute(() => Promise.reject(error)));
 
   it('is reported once per policy, with both cures', async () => {
-    const { policy } = setUp();
+    const { policy } = setUp({ name: 'first' });
     for (let i = 0; i < 3; i++) await run(policy, new Error('HTTP 503'));
     expect(warned).toEqual([
-      "Retry policy 'hostile' does not retry an error that it cannot classify: HTTP 503. Set shouldHandle, or give the error a code, a status or a classification.",
+      "Retry policy 'first' does not retry an error that it cannot classify: HTTP 503. Set shouldHandle, or give the error a code, a status or a classification.",
     ]);
-    await run(setUp().policy, 'text');
-    expect(warned).toHaveLength(2);
+    await run(setUp({ name: 'second' }).policy, new Error('HTTP 503'));
+    await run(policy, 'text');
+    expect(warned).toHaveLength(3);
+  });
+
+  it('is reported once for all policies of a name, and for a hundred names at most', async () => {
+    const before = warned.length;
+    for (let i = 0; i < 50; i++) await run(retry({ name: 'per request' }), new Error('HTTP 503'));
+    expect(warned).toHaveLength(before + 1);
+    for (let i = 0; i < 300; i++) await run(retry({ name: `request ${i}` }), new Error('HTTP 503'));
+    expect(warned.length - before).toBeGreaterThan(90);
+    expect(warned.length - before).toBeLessThanOrEqual(100);
+  });
+
+  it('is not reported by a policy that never retries', async () => {
+    await run(retry({ name: 'once', maxAttempts: 1 }), new Error('HTTP 503'));
+    expect(warned.filter((message) => message.includes("'once'"))).toEqual([]);
   });
 
   it.each<[string, unknown]>([

@@ -1,6 +1,7 @@
 import {
   type CallContext,
   DeadlineExceededError,
+  isTransient,
   type Operation,
   OperationTimeoutError,
   type Outcome,
@@ -115,7 +116,10 @@ class Retry extends PolicyBase implements RetryPolicy {
     this.#timeouts =
       attemptTimeoutMs === undefined ? undefined : new TimeoutQueue(clock, attemptTimeoutMs);
     this.#shouldHandle =
-      options.shouldHandle ?? transientByDefault(`Retry policy '${options.name}'`, 'retry');
+      options.shouldHandle ??
+      (options.maxAttempts > 1
+        ? transientByDefault(`Retry policy '${options.name}'`, 'retry')
+        : isTransient);
     const { onRetry, onGiveUp } = options;
     if (onRetry !== undefined) this.#waits = new Listeners(options.name, 'onRetry', onRetry);
     if (onGiveUp !== undefined) this.#endings = new Listeners(options.name, 'onGiveUp', onGiveUp);

@@ -49,10 +49,12 @@ describe.each([
 // undici 7.30 throws an assertion that nobody can catch when such a response is paused at that moment.
 it('does not let a response wait on undici 7 whose connection may be reset', async () => {
   const server = createServer((socket) => {
-    socket.on('error', () => {}).on('data', () => {
-      const head = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nbody';
-      socket.write(head, () => void settle().then(() => socket.resetAndDestroy()));
-    });
+    socket
+      .on('error', () => {})
+      .on('data', () => {
+        const head = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nbody';
+        socket.write(head, () => void settle().then(() => socket.resetAndDestroy()));
+      });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
