@@ -1,6 +1,6 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { notify } from '@temper/core/policy';
+import { builtinModule, notify } from '@temper/core/policy';
 import { HttpGuard } from './guard.ts';
 import { nodeRequest } from './node-request.ts';
 import type { HttpRateLimitOptions } from './options.ts';
@@ -57,6 +57,10 @@ export function rateLimitUpgrade(
   };
 }
 
+function reasonOf(status: number): string {
+  return builtinModule<typeof import('node:http')>('node:http')?.STATUS_CODES[status] ?? '';
+}
+
 function refuse(
   socket: Duplex,
   status: number,
@@ -65,7 +69,7 @@ function refuse(
 ): void {
   if (socket.destroyed) return;
   const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    `HTTP/1.1 ${status} ${reasonOf(status)}`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
