@@ -14,7 +14,8 @@ export interface TimeReading {
   stop?(): void;
 }
 
-type SetTimeout = typeof globalThis.setTimeout;
+/** The function that arms a timer. */
+export type SetTimeout = typeof globalThis.setTimeout;
 
 /** Timers and `performance.now` of the process. */
 export interface RealTime extends TimeReading {
@@ -31,13 +32,17 @@ const REPLACED = { replaced: true, unsteady: true } as const;
  * are not fakes: monitoring agents wrap them in production, and tests spy on them.
  *
  * @param real - the process's own functions, where they have been seen
+ * @param known - every `setTimeout` that was seen to be real: an agent may wrap it, and put the former one back
  */
-export function presentTime(real: RealTime | undefined): TimeReading | RealTime {
+export function presentTime(
+  real: RealTime | undefined,
+  known: WeakSet<SetTimeout>,
+): TimeReading | RealTime {
   return (
     timeOfSinon() ??
     timeOfNodeTest() ??
     timeOfLegacyJest() ??
-    (real !== undefined && setTimeout !== real.setTimeout ? timeOfFakeDate() : undefined) ??
+    (real !== undefined && !known.has(setTimeout) ? timeOfFakeDate() : undefined) ??
     timeOfPerformance(real)
   );
 }

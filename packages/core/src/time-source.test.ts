@@ -291,6 +291,11 @@ describe('monotonic time', () => {
     } finally {
       globalThis.setTimeout = original;
     }
+    // Those that the agent has put back are real as well: a fake Date is no fake of timers then.
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const before = monotonic();
+    vi.setSystemTime(Date.now() + 86_400_000);
+    expect(Math.abs(monotonic() - before)).toBeLessThan(1000);
   });
 
   it('follows a replaced performance.now, and its timers are real', () => {

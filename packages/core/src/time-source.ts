@@ -1,4 +1,4 @@
-import { presentTime, type RealTime, type TimeReading } from './time-readings.ts';
+import { presentTime, type RealTime, type SetTimeout, type TimeReading } from './time-readings.ts';
 
 /** A timer that goes on by other timer functions when those that it was armed with are gone. */
 export interface MovableTimer {
@@ -31,6 +31,8 @@ export class TimeSource {
   #date: typeof Date = Date;
   #present: TimeReading;
   #real: RealTime | undefined;
+  /** Every `setTimeout` that was the process's own, or that of an agent around it. */
+  readonly #known = new WeakSet<SetTimeout>();
   /** Added to the present readings. */
   #offset = 0;
   #last = Number.NEGATIVE_INFINITY;
@@ -44,7 +46,7 @@ export class TimeSource {
     this.#setTimeout = setTimeout;
     this.#performance = performance;
     this.#now = performance.now;
-    this.#present = presentTime(undefined);
+    this.#present = presentTime(undefined, this.#known);
     this.#rememberReal();
   }
 
@@ -127,7 +129,7 @@ export class TimeSource {
     this.#setTimeout = setTimeout;
     this.#performance = performance;
     this.#now = performance.now;
-    this.#present = presentTime(this.#real);
+    this.#present = presentTime(this.#real, this.#known);
     this.#date = Date;
     this.#epoch++;
     let { start } = this.#present;
@@ -145,7 +147,9 @@ export class TimeSource {
 
   #rememberReal(): void {
     const present = this.#present as RealTime;
-    if (!present.replaced && present.now !== undefined) this.#real = present;
+    if (present.replaced || present.now === undefined) return;
+    this.#real = present;
+    this.#known.add(present.setTimeout);
   }
 }
 

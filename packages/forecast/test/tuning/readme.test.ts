@@ -154,6 +154,7 @@ describe('the README on tuning', () => {
       guard: 'none',
       audit: 'none',
       onChange: 'none',
+      telemetry: 'none',
       clock: 'the system clock',
     });
   });
