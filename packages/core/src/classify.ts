@@ -4,7 +4,6 @@ import { isError } from './causes.ts';
 import { clientError } from './client-errors.ts';
 import { BY_NAME, byCode, byStatus } from './error-codes.ts';
 import { messageVerdict } from './error-messages.ts';
-
 import {
   CANCELLED,
   type Classification,

@@ -1,6 +1,5 @@
 import { isError } from './causes.ts';
 import type { Classification } from './classify.ts';
-
 import { messageOf, safeText } from './text.ts';
 
 /** What every Temper error carries. */
