@@ -1,6 +1,6 @@
 import { TOLERANCE } from '../rules/rule.ts';
 import { FairShares, type FairTerms } from './fair-shares.ts';
-import { capacityOf, derive, type RuleState, sameRule } from './rule-state.ts';
+import { capacityOf, derive, isLarger, type RuleState, sameRule } from './rule-state.ts';
 import {
   type RateChange,
   RESERVATION_MS,
@@ -24,6 +24,14 @@ interface Queue {
   cost: number;
 }
 
+/** What was noted of a key before a request. */
+interface Noted {
+  readonly rules: RuleState[];
+  /** When its rule was last asked for; `undefined` for a new one. */
+  readonly askedAt: number | undefined;
+  readonly isSetBack: boolean;
+}
+
 /** Where nobody is held back for others. */
 const NO_TERMS: FairTerms = { held: 0, aheadMs: RESERVATION_MS };
 
@@ -45,6 +53,10 @@ export class KeyState {
    * would not
    */
   take(rule: StoreRule, calls: readonly TakeCall[], now: number, dry = false): TakeResult {
+    const isSetBack = now < this.#at;
+    this.#sync(now);
+    const known = this.#rules.find((each) => sameRule(each.rule, rule));
+    const before = { rules: this.#rules, askedAt: known?.askedAt, isSetBack };
     const state = this.#ask(rule, now);
     const larger = this.#rules.filter((each) => binds(each, state, now));
     const capacity = capacityOf(rule);
@@ -55,6 +67,7 @@ export class KeyState {
     const fair = this.#fairFor(rule, calls, now);
     /** By caller, the calls that can wait, but cannot be served yet. */
     const queues = new Map<string, Queue>();
+    let taken = false;
     const answers = calls.map(({ cost, maxWaitMs, caller = '', weight = 1 }): TakeAnswer => {
       const queue = queues.get(caller);
       const terms = queue?.terms ?? fair?.termsFor(caller, weight, free()) ?? NO_TERMS;
@@ -78,10 +91,11 @@ export class KeyState {
           else other.chargeForeign(cost);
         }
         fair?.took(caller, weight, cost);
+        taken = true;
         return { taken: true, waitMs, receipt: state.charge(cost) };
       }
       const askMs = fair?.askAgainMs(waitMs, aheadMs) ?? waitMs;
-      if (waitMs <= maxWaitMs) {
+      if (waitMs <= maxWaitMs + SAME_MS) {
         if (queue === undefined) queues.set(caller, { weight, terms, askMs, cost });
         else queue.cost += cost;
       }
@@ -90,6 +104,7 @@ export class KeyState {
     });
     for (const [caller, { weight, cost, askMs }] of queues)
       fair?.waits(caller, weight, cost, askMs);
+    this.#note(state, before, taken, now);
     const all = [state, ...larger];
     const room = Math.min(...all.map((each) => capacityOf(each.rule) - each.used));
     const left = Math.max(0, Math.floor(room + TOLERANCE));
@@ -101,6 +116,22 @@ export class KeyState {
       remaining: blocked ? 0 : left,
       resetMs: blocked ? this.#blockedMs : growthMs,
     };
+  }
+
+  /**
+   * What a request would write in a store where it costs something: that a rule is in use is noted now and then, where
+   * there are others, though nothing is taken. What is not written is as it was before.
+   */
+  #note(state: RuleState, before: Noted, taken: boolean, now: number): void {
+    const { rules, askedAt, isSetBack } = before;
+    const shortestMs = Math.min(...this.#rules.map(({ recoveryMs }) => recoveryMs));
+    const isUntold =
+      askedAt === undefined
+        ? state.used > 0
+        : this.#rules.length > 1 && now - askedAt > shortestMs / 8;
+    if (taken || isSetBack || isUntold) return;
+    this.#rules = rules;
+    if (askedAt !== undefined) state.askedAt = askedAt;
   }
 
   /** What callers have had, where calls name them. */
@@ -162,7 +193,7 @@ export class KeyState {
     state ??= derive(rule, this.#rules, now);
     const others = this.#rules
       .filter((each) => each !== state && now - each.askedAt <= each.recoveryMs)
-      .sort((a, b) => b.askedAt - a.askedAt);
+      .sort((a, b) => b.askedAt - a.askedAt || (isLarger(a.rule, b.rule) ? -1 : 1));
     state.askedAt = now;
     this.#rules = [state, ...others.slice(0, MAX_RULES - 1)];
     return state;
@@ -180,17 +211,7 @@ function bindsFor(rule: RuleState, asked: RuleState, now: number): number {
  * window of time, and two rules would let through the sum of both.
  */
 function binds(rule: RuleState, asked: RuleState, now: number): boolean {
-  if (rule === asked || bindsFor(rule, asked, now) <= 0) return false;
-  const [theirs, ours] = [sizeOf(rule.rule), sizeOf(asked.rule)];
-  const first = theirs.findIndex((size, i) => size !== ours[i]);
-  return first >= 0 && theirs[first]! > ours[first]!;
-}
-
-/** What rules are ordered by: the rate, what is granted at once, and then something that never ties. */
-function sizeOf(rule: StoreRule): readonly number[] {
-  const kind = 'burst' in rule ? 1 : 'segments' in rule ? 2 : 3;
-  const extra = 'burst' in rule ? rule.burst : 'segments' in rule ? rule.segments : 0;
-  return [rule.limit / rule.windowMs, capacityOf(rule), kind, rule.windowMs, extra];
+  return rule !== asked && bindsFor(rule, asked, now) > 0 && isLarger(rule.rule, asked.rule);
 }
 
 /** Milliseconds until a larger rule has room for a call of another, or binds it no more. */

@@ -8,6 +8,9 @@ type SlidingRule = Extract<StoreRule, { segments: number }>;
 /** Times differ by no more than this when they are the same, in milliseconds. */
 const SAME_MS = 0.001;
 
+/** Of two numbers of units the second is more than the first when it is more than this times as much. */
+const MORE = 1 + 1e-9;
+
 /** Units so few that they do not count, of a window that goes on. */
 const NOTHING = 1e-9;
 
@@ -173,6 +176,8 @@ class SlidingState implements RuleState {
       this.#counts.pop();
       this.#counts.unshift(0);
     }
+    // As if somebody had asked when the last unit left, whether or not somebody has.
+    if (this.used === 0) this.#leftMs = this.#segmentMs;
   }
 
   wait(cost: number): number {
@@ -285,11 +290,11 @@ class FixedState implements RuleState {
 
 /**
  * Creates the state of a rule for a key that has states of other rules: as much is used as of the one
- * of which most is used. Sliding windows keep the times; otherwise the units count as used just now.
+ * of which most is used, of two alike the larger rule. Sliding windows keep the times; otherwise the units count as used just now.
  */
 export function derive(rule: StoreRule, others: readonly RuleState[], now: number): RuleState {
   let source: RuleState | undefined;
-  for (const other of others) if (other.used > (source?.used ?? 0)) source = other;
+  for (const other of others) if (isSource(other, source)) source = other;
   const used = source?.used ?? 0;
   if ('burst' in rule) return new BucketState(rule, now, used);
   if (!('segments' in rule)) return new FixedState(rule, now, used);
@@ -300,6 +305,25 @@ export function derive(rule: StoreRule, others: readonly RuleState[], now: numbe
     state.chargeForeign(used);
   }
   return state;
+}
+
+/** Whether more is used of a rule than of another; when it is as much, but for rounding, whether it is larger. */
+function isSource(one: RuleState, other: RuleState | undefined): boolean {
+  if (other === undefined || one.used > other.used * MORE) return one.used > 0;
+  return one.used * MORE >= other.used && isLarger(one.rule, other.rule);
+}
+
+/** An order of all rules: by rate, by what is granted at once, and then by something that never ties. */
+export function isLarger(one: StoreRule, other: StoreRule): boolean {
+  const [theirs, ours] = [sizeOf(one), sizeOf(other)];
+  const first = theirs.findIndex((size, i) => size !== ours[i]);
+  return first >= 0 && theirs[first]! > ours[first]!;
+}
+
+function sizeOf(rule: StoreRule): readonly number[] {
+  const kind = 'burst' in rule ? 1 : 'segments' in rule ? 2 : 3;
+  const extra = 'burst' in rule ? rule.burst : 'segments' in rule ? rule.segments : 0;
+  return [rule.limit / rule.windowMs, capacityOf(rule), kind, rule.windowMs, extra];
 }
 
 /** Whether two rules are the same. */

@@ -16,7 +16,12 @@ import {
 } from '@temper/ratelimit';
 import { adaptiveConcurrency } from '@temper/ratelimit/adaptive';
 import { clientRateLimit } from '@temper/ratelimit/http';
-import { MemoryRateLimitStore, sharedConcurrency, sharedRateLimit } from '@temper/ratelimit/shared';
+import {
+  MemoryRateLimitStore,
+  sharedAllOf,
+  sharedConcurrency,
+  sharedRateLimit,
+} from '@temper/ratelimit/shared';
 import { retry } from '@temper/retry';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { expect } from 'vitest';
@@ -53,6 +58,7 @@ export const FACTORIES: readonly unknown[] = [
   clientRateLimit,
   sharedRateLimit,
   sharedConcurrency,
+  sharedAllOf,
   pipeline,
   pipelines,
 ];
@@ -99,6 +105,16 @@ export const KINDS = {
       store: new MemoryRateLimitStore(clock),
       limit: 10,
     }),
+  sharedAllOf: (clock: ManualClock) => {
+    const common = { clock, store: new MemoryRateLimitStore(clock) };
+    return sharedAllOf({
+      clock,
+      limits: [
+        { limiter: sharedRateLimit({ name: 'rate', ...common, ...RATE }) },
+        { limiter: sharedConcurrency({ name: 'at once', ...common, limit: 10 }) },
+      ],
+    });
+  },
   fleet: (clock: ManualClock) =>
     circuitBreaker({
       clock,

@@ -18,6 +18,7 @@ import { type Script, script } from './script.ts';
 export const STATE = `
 local AHEAD = 1000000
 local MAX_RULES = 8
+local MORE = 1 + 1e-9
 local KIND, LIMIT, WINDOW, EXTRA, ASKED, A, LIST = 1, 2, 3, 4, 5, 6, 7
 local elapsed, blocked, setBack = 0, 0, false
 local states = {}
@@ -87,6 +88,7 @@ local function sync(s)
       local counts = {}
       for i = 1, slots do counts[i] = i > passed and s[LIST][i - passed] or 0 end
       s[LIST] = counts
+      if used(s) == 0 then s[A] = length end
     end
   else
     if s[LIST] > 0 then s[A] = s[A] - elapsed end
@@ -154,12 +156,24 @@ local function credit(s, units)
   end
 end
 
--- The state of a new rule: as much is used as of the existing one of which most is used.
+-- An order of all rules: by rate, then by what is granted at once, then any that never ties.
+local function isLarger(s, o)
+  local theirs = { s[LIMIT] / s[WINDOW], capacity(s), s[KIND], s[WINDOW], s[EXTRA] }
+  local ours = { o[LIMIT] / o[WINDOW], capacity(o), o[KIND], o[WINDOW], o[EXTRA] }
+  for i = 1, #ours do
+    if theirs[i] ~= ours[i] then return theirs[i] > ours[i] end
+  end
+  return false
+end
+
+-- The state of a new rule: as much is used as of the existing one of which most is used, of two alike of the larger.
 local function derive(kind, limit, window, extra)
   local source, most = nil, 0
   for i = 1, #states do
     local units = used(states[i])
-    if units > most then source, most = states[i], units end
+    if units > most * MORE or source and units * MORE >= most and isLarger(states[i], source) then
+      source, most = states[i], units
+    end
   end
   local s = { kind, limit, window, extra, now }
   if kind == 1 then
@@ -211,7 +225,10 @@ local function ask()
     local s = states[i]
     if s ~= mine and now - s[ASKED] <= recovery(s) then others[#others + 1] = s end
   end
-  table.sort(others, function(a, b) return a[ASKED] > b[ASKED] end)
+  table.sort(others, function(a, b)
+    if a[ASKED] ~= b[ASKED] then return a[ASKED] > b[ASKED] end
+    return isLarger(a, b)
+  end)
   local before = mine[ASKED]
   mine[ASKED] = now
   states = { mine }
@@ -227,19 +244,10 @@ end
 -- Rules in use together: a call has to fit the larger ones as well, so that all of them let through no more
 -- than the largest. They bind for no longer after their last use than the rule asked for can mean.
 local larger = {}
--- An order of all rules: by rate, then by what is granted at once, then any that never ties.
-local function isLarger(s)
-  local theirs = { s[LIMIT] / s[WINDOW], capacity(s), s[KIND], s[WINDOW], s[EXTRA] }
-  local ours = { mine[LIMIT] / mine[WINDOW], capacity(mine), mine[KIND], mine[WINDOW], mine[EXTRA] }
-  for i = 1, #ours do
-    if theirs[i] ~= ours[i] then return theirs[i] > ours[i] end
-  end
-  return false
-end
 local function compare()
   for i = 2, #states do
     local s = states[i]
-    if now - s[ASKED] <= recovery(mine) and isLarger(s) then
+    if now - s[ASKED] <= recovery(mine) and isLarger(s, mine) then
       larger[#larger + 1] = s
       larger[s] = true
     end
@@ -312,7 +320,7 @@ for i = AT + 5, LAST, STEP do
     taken = true
   else
     local again = askAgain(us, near)
-    if us <= most then
+    if us <= most + 1 then
       if queue then
         queue.cost = queue.cost + cost
       else

@@ -220,7 +220,7 @@ describeWithRedis('the scripts, compared with the reference at times that the te
           }
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 400 },
     );
     reach.expectAll(5);
   });
