@@ -1,5 +1,5 @@
 import { mock } from 'node:test';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { TimeoutQueue } from './call/timeout-queue.ts';
 import { systemClock, timerEpoch } from './clock.ts';
 
@@ -280,6 +280,24 @@ describe('monotonic time', () => {
     expect(spy).toHaveBeenCalledTimes(1);
   });
 
+  it('finds out that timers were put back after a spy that does nothing any more', async () => {
+    const { setTimeout: real } = globalThis;
+    const spy = ((...args: Parameters<typeof setTimeout>) =>
+      isOn ? real(...args) : undefined) as typeof setTimeout;
+    let isOn = true;
+    globalThis.setTimeout = spy;
+    monotonic();
+    isOn = false;
+    globalThis.setTimeout = real;
+    vi.useFakeTimers();
+    const work = repeat(10);
+    vi.advanceTimersByTime(10);
+    vi.useRealTimers();
+    await new Promise((resolve) => real(resolve, 150));
+    expect(work.runs).toBeGreaterThan(1);
+    work.stop();
+  });
+
   it('takes wrapped timers, such as those of a monitoring agent, for real ones', () => {
     const original = globalThis.setTimeout;
     globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) =>
@@ -414,6 +432,8 @@ describe('the time source', () => {
   const shared = globalThis as { [KEY]?: unknown };
 
   it('is shared by all copies of core, and no global is changed at import', async () => {
+    onTestFinished(() => void vi.useRealTimers());
+    monotonic(); // the first to be used, whichever test is the first
     const first = shared[KEY];
     vi.resetModules();
     const copy = await import('./clock.ts');

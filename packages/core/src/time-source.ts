@@ -31,6 +31,8 @@ export class TimeSource {
   #date: typeof Date = Date;
   #present: TimeReading;
   #real: RealTime | undefined;
+  /** The first real one: a wrapper that was taken away since, such as a spy, may do nothing. */
+  #firstSetTimeout: SetTimeout | undefined;
   /** Every `setTimeout` that was the process's own, or that of an agent around it. */
   readonly #known = new WeakSet<SetTimeout>();
   /** Added to the present readings. */
@@ -88,9 +90,9 @@ export class TimeSource {
 
   /** A process that only waits for its timers reads no time, and would wait for those of a past test. */
   #look(): void {
-    if (this.#looking || this.#real === undefined) return;
+    const later = this.#firstSetTimeout;
+    if (this.#looking || later === undefined) return;
     this.#looking = true;
-    const later = this.#real.setTimeout;
     const timer = later(() => {
       this.#looking = false;
       if (this.epoch === undefined && this.#movable.size > 0) this.#look();
@@ -149,6 +151,7 @@ export class TimeSource {
     const present = this.#present as RealTime;
     if (present.replaced || present.now === undefined) return;
     this.#real = present;
+    this.#firstSetTimeout ??= present.setTimeout;
     this.#known.add(present.setTimeout);
   }
 }
