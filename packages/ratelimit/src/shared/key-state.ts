@@ -186,9 +186,8 @@ export class KeyState {
     if (this.#rules.every(({ busyMs }) => busyMs === 0)) this.#rules = [];
   }
 
-  /** The state of a rule, derived from the others when it is new. Rules no longer in use are dropped. */
+  /** The state of a rule, derived from the others when it is new; call `#sync` before. Rules no longer in use are dropped. */
   #ask(rule: StoreRule, now: number): RuleState {
-    this.#sync(now);
     let state = this.#rules.find((each) => sameRule(each.rule, rule));
     state ??= derive(rule, this.#rules, now);
     const others = this.#rules

@@ -290,7 +290,8 @@ class FixedState implements RuleState {
 
 /**
  * Creates the state of a rule for a key that has states of other rules: as much is used as of the one
- * of which most is used, of two alike the larger rule. Sliding windows keep the times; otherwise the units count as used just now.
+ * of which most is used, of two alike the larger rule. Sliding windows keep the times; otherwise the units count
+ * as used just now.
  */
 export function derive(rule: StoreRule, others: readonly RuleState[], now: number): RuleState {
   let source: RuleState | undefined;
