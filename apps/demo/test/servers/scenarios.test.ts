@@ -3,7 +3,8 @@ import { SCENARIOS } from '../../src/scenarios/index.ts';
 import type { ScenarioResult } from '../../src/scenarios/scenario.ts';
 import { alive, runDemo } from './demo-process.ts';
 
-const ROUNDS = 3;
+/** Times that each scenario runs. Several find what fails once in a while. */
+const ROUNDS = Number(process.env.TEMPER_SCENARIO_ROUNDS ?? 1);
 /** Concurrent scenarios. Each is several processes, and test machines have few cores. */
 const AT_A_TIME = 2;
 const LIMIT_SECONDS = 40;
