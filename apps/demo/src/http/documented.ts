@@ -1,9 +1,11 @@
 import type { FastifySchema } from 'fastify';
+import { type AnswerName, refTo } from './answers.ts';
 import type { ProblemCode } from './problem.ts';
 import { PROBLEMS } from './problem.ts';
-import { PROBLEM_SCHEMA } from './schemas.ts';
 
 interface Documentation {
+  /** Name of the operation in generated clients. */
+  readonly id: string;
   readonly summary: string;
   readonly description?: string;
   readonly tag: 'programs' | 'packages' | 'operations' | 'demonstration';
@@ -12,8 +14,9 @@ interface Documentation {
   readonly querystring?: object;
   /** Description of the success response. */
   readonly answer: string;
+  /** Schema of its body, by its name in `ANSWERS`; left out for a stream of events. */
+  readonly schema?: AnswerName;
   readonly status?: number;
-  readonly contentType?: string;
   /** Problem codes in addition to those of every route. */
   readonly problems?: readonly ProblemCode[];
   readonly needsToken?: boolean;
@@ -24,14 +27,19 @@ const EVERYWHERE: readonly ProblemCode[] = [
   'invalid-body',
   'misdirected-request',
   'rate-limited',
+  'internal',
 ];
-const WITH_BODY: readonly ProblemCode[] = ['forbidden', 'body-too-large', 'unsupported-media-type'];
+/** Of POST requests. */
+const OF_POST: readonly ProblemCode[] = ['forbidden', 'body-too-large', 'unsupported-media-type'];
+
+/** Of operations that the guards may refuse. */
+export const OF_GUARDS = ['circuit-open', 'audit-unavailable', 'shutting-down'] as const;
 
 /** The schema of a route, for validation and for the OpenAPI document. */
 export function documented(doc: Documentation): FastifySchema {
   const codes = [
     ...EVERYWHERE,
-    ...(doc.body === undefined ? [] : WITH_BODY),
+    ...(doc.body === undefined && doc.needsToken !== true ? [] : OF_POST),
     ...(doc.needsToken === true ? (['unauthorized'] as const) : []),
     ...(doc.problems ?? []),
   ];
@@ -40,14 +48,18 @@ export function documented(doc: Documentation): FastifySchema {
     String(status),
     {
       description: same.map((code) => `${code}: ${PROBLEMS[code].title}.`).join(' '),
-      content: { 'application/problem+json': { schema: PROBLEM_SCHEMA } },
+      content: { 'application/problem+json': { schema: problemOf(same) } },
     },
   ]);
   const success = {
     description: doc.answer,
-    content: { [doc.contentType ?? 'application/json']: { schema: {} } },
+    content:
+      doc.schema === undefined
+        ? { 'text/event-stream': { schema: { type: 'string' } } }
+        : { 'application/json': { schema: refTo(doc.schema) } },
   };
   return {
+    operationId: doc.id,
     summary: doc.summary,
     ...(doc.description === undefined ? {} : { description: doc.description }),
     tags: [doc.tag],
@@ -58,3 +70,10 @@ export function documented(doc: Documentation): FastifySchema {
     response: Object.fromEntries([[String(doc.status ?? 200), success], ...problems]),
   } as FastifySchema;
 }
+
+/** A problem with one of the codes. */
+const problemOf = (codes: readonly ProblemCode[]): object => ({
+  allOf: [refTo('Problem')],
+  type: 'object',
+  properties: { code: { type: 'string', enum: codes } },
+});

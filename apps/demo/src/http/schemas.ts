@@ -3,7 +3,6 @@ import { FAULT_NAMES } from '../faults/fault.ts';
 import { SCENARIOS } from '../scenarios/index.ts';
 import { LSP_METHODS } from '../subsystems/lsp.ts';
 import { MAX_PACKAGE_NAME, PACKAGE_NAME_PATTERN } from './package-name.ts';
-import { PROBLEMS } from './problem.ts';
 
 /** Limits on request bodies. The toolchain has its own, higher limits. */
 export const LIMITS = {
@@ -201,19 +200,4 @@ export const SCHEMAS: Readonly<Record<SchemaName, object>> = {
   ]),
   runbookId: object({ id: { type: 'string', maxLength: 64 } }, ['id']),
   traceId: object({ traceId: { type: 'string', pattern: '^[0-9a-f]{32}$' } }, ['traceId']),
-};
-
-/** Schema of every error response. */
-export const PROBLEM_SCHEMA: object = {
-  type: 'object',
-  description: 'A problem document (RFC 9457) with a stable code and a trace id.',
-  required: ['type', 'code', 'title', 'status', 'detail', 'traceId'],
-  properties: {
-    type: { type: 'string' },
-    code: { type: 'string', enum: Object.keys(PROBLEMS) },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    traceId: { type: 'string', pattern: '^[0-9a-f]{32}$' },
-  },
 };

@@ -20,13 +20,7 @@ import { methodsNotAllowed } from './methods.ts';
 import { addOpenApi } from './openapi.ts';
 import { addPageFiles } from './page-files.ts';
 import { RefusalLog } from './refusals.ts';
-import { auditRoutes } from './routes/audit.ts';
-import { demonstrationRoutes } from './routes/demonstration.ts';
-import { liveRoutes } from './routes/live.ts';
-import { lspRoutes } from './routes/lsp.ts';
-import { packageRoutes } from './routes/packages.ts';
-import { programRoutes } from './routes/programs.ts';
-import { stateRoutes } from './routes/state.ts';
+import { addRoutes } from './routes/all.ts';
 
 interface HttpOptions {
   readonly host: string;
@@ -110,17 +104,7 @@ export async function httpSide(demo: Demo, options: HttpOptions): Promise<HttpSi
   });
   const answerOthers = methodsNotAllowed(app);
   await addOpenApi(app);
-  for (const add of [
-    programRoutes,
-    packageRoutes,
-    lspRoutes,
-    auditRoutes,
-    stateRoutes,
-    demonstrationRoutes,
-    liveRoutes,
-  ]) {
-    add(app, context);
-  }
+  addRoutes(app, context);
   addPageFiles(app, PAGE_FOLDER);
   answerOthers();
   await app.ready();

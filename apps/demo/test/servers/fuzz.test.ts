@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { isProblem } from '../../src/drills/hostile-input.ts';
 import type { HttpAnswer, HttpQuestion } from '../../src/drills/http-caller.ts';
 import { until } from './demo-process.ts';
+import { documentedAnswers, type OpenApi } from './documented-answers.ts';
 import { json, type RunningService, runService, temporaryDir } from './running-service.ts';
 import { nearly, type Schema } from './schema-arbitrary.ts';
 
@@ -19,6 +20,10 @@ const MAX_GROWTH_BYTES = 4 * 1024 * 1024;
 /** Routes that start processes or break subsystems get fewer requests. */
 const RARE = new Set(['POST /v1/faults', 'POST /v1/scenarios/{name}']);
 
+const GARBAGE = 'garbage';
+/** Answer to a path whose parameter is too long for a route. */
+const NO_ROUTE = 'There is no resource at this path.';
+
 interface Route {
   readonly method: string;
   readonly path: string;
@@ -30,27 +35,7 @@ interface Route {
   }[];
 }
 
-interface OpenApi {
-  readonly paths: Readonly<
-    Record<
-      string,
-      Readonly<
-        Record<
-          string,
-          {
-            readonly parameters?: Route['parameters'];
-            readonly requestBody?: {
-              readonly content: Readonly<Record<string, { readonly schema: Schema }>>;
-            };
-          }
-        >
-      >
-    >
-  >;
-}
-
-async function routesOf({ call }: RunningService): Promise<readonly Route[]> {
-  const { paths } = json<OpenApi>(await call({ path: '/v1/openapi.json' }));
+function routesOf({ paths }: OpenApi): readonly Route[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     // A heap snapshot blocks the service for seconds, as documented.
     Object.entries(path === '/v1/heap-snapshot' ? {} : methods).map(
@@ -164,7 +149,9 @@ describe('fuzzing the API', () => {
         {},
         REPORT_HEAP,
       );
-      const routes = (await routesOf(service)).filter(({ path }) => path !== '/v1/events');
+      const document = json<OpenApi>(await service.call({ path: '/v1/openapi.json' }));
+      const undocumented = documentedAnswers(document);
+      const routes = routesOf(document).filter(({ path }) => path !== '/v1/events');
       expect(routes.length).toBeGreaterThan(15);
       const isRare = ({ method, path }: Route): boolean => RARE.has(`${method} ${path}`);
       const questions = fc.oneof(
@@ -177,18 +164,23 @@ describe('fuzzing the API', () => {
         })),
         {
           weight: 80,
-          arbitrary: fc.record({ route: fc.constant('garbage'), question: garbage }),
+          arbitrary: fc.record({ route: fc.constant(GARBAGE), question: garbage }),
         },
       );
       const seed = Number(process.env.TEMPER_FUZZ_SEED ?? Date.now() % 2 ** 31);
       const sample = fc.sample(questions, { numRuns: REQUESTS, seed });
       const statuses = new Map<string, Set<number>>();
+      const differences = new Set<string>();
       const heap: number[] = [];
       const check = (route: string, question: HttpQuestion, answer: HttpAnswer): void => {
         const context = `seed ${seed}: ${JSON.stringify(question)} → ${answer.status} ${answer.body.slice(0, 300)}`;
         expect(answer.status, `${context}\n${service.demo.stderr().slice(-2_000)}`).not.toBe(500);
         if (answer.status >= 400 && question.method !== 'HEAD') {
           expect(isProblem(answer), context).toBe(true);
+        }
+        if (route !== GARBAGE && !answer.body.includes(NO_ROUTE)) {
+          const difference = undocumented(route, answer);
+          if (difference !== undefined) differences.add(difference);
         }
         statuses.set(route, (statuses.get(route) ?? new Set()).add(answer.status));
       };
@@ -207,6 +199,8 @@ describe('fuzzing the API', () => {
         await switchOff(service);
         heap.push(await livingHeap(service));
       }
+
+      expect([...differences].slice(0, 5), `seed ${seed}`).toEqual([]);
 
       // Every route was reached, and the main routes succeeded at least once.
       for (const { method, path } of routes) {

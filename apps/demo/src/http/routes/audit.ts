@@ -21,9 +21,11 @@ export function auditRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/audit',
     {
       schema: documented({
+        id: 'readAudit',
         summary: 'The last events of the audit log and its verification',
         tag: 'operations',
         querystring: SCHEMAS.auditQuery,
+        schema: 'Audit',
         answer:
           'Events, newest first; statistics of the log; and the result of verifying the whole chain and its signed checkpoints, at most 3 s old.',
       }),

@@ -20,8 +20,10 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     '/v1/faults',
     {
       schema: documented({
+        id: 'listFaults',
         summary: 'List the faults',
         tag: 'demonstration',
+        schema: 'Faults',
         answer: 'Every fault with its state.',
       }),
     },
@@ -33,9 +35,11 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     {
       onRequest: withToken(context),
       schema: documented({
+        id: 'switchFault',
         summary: 'Switch a fault on or off',
         tag: 'demonstration',
         body: SCHEMAS.fault,
+        schema: 'Fault',
         answer: 'The fault with its new state.',
         problems: ['conflict', 'bad-gateway'],
         needsToken: true,
@@ -55,8 +59,10 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     '/v1/scenarios',
     {
       schema: documented({
+        id: 'listScenarios',
         summary: 'List the scenarios',
         tag: 'demonstration',
+        schema: 'Scenarios',
         answer: 'Phases, promises and last result of each scenario, and the one that is running.',
       }),
     },
@@ -82,11 +88,13 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     {
       onRequest: withToken(context),
       schema: documented({
+        id: 'runScenario',
         summary: 'Run a scenario on this service',
         description: 'Progress and result are published on /v1/events.',
         tag: 'demonstration',
         params: SCHEMAS.scenarioName,
         status: 202,
+        schema: 'ScenarioStarted',
         answer: 'The scenario has started.',
         problems: ['conflict', 'not-found'],
         needsToken: true,
@@ -107,8 +115,10 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     '/v1/runbooks',
     {
       schema: documented({
+        id: 'listRunbooks',
         summary: 'List the runbooks',
         tag: 'operations',
+        schema: 'Runbooks',
         answer: 'Id, title, description and alerts of each runbook.',
       }),
     },
@@ -124,9 +134,11 @@ export function demonstrationRoutes(app: FastifyInstance, context: HttpContext):
     '/v1/runbooks/:id',
     {
       schema: documented({
+        id: 'getRunbook',
         summary: 'Get a runbook',
         tag: 'operations',
         params: SCHEMAS.runbookId,
+        schema: 'Runbook',
         answer: 'Symptoms, root causes, steps and prevention; also as Markdown.',
         problems: ['not-found'],
       }),

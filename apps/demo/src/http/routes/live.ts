@@ -24,12 +24,12 @@ export function liveRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/events',
     {
       schema: documented({
+        id: 'streamEvents',
         summary: 'Stream of live events',
         description:
           'Server-sent events: hello, operations, breaker, second, audit, health, trace, fault, scenario. `Last-Event-ID` resumes the stream.',
         tag: 'operations',
         answer: 'A stream of server-sent events.',
-        contentType: 'text/event-stream',
         problems: ['too-many-listeners'],
       }),
     },

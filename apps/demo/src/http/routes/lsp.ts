@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { LspMethod } from '../../subsystems/lsp.ts';
 import type { HttpContext } from '../context.ts';
 import { degradedMember } from '../degradation.ts';
-import { documented } from '../documented.ts';
+import { documented, OF_GUARDS } from '../documented.ts';
 import { callerOf, clientOf } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { SCHEMAS } from '../schemas.ts';
@@ -30,14 +30,16 @@ export function lspRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/lsp/:method',
     {
       schema: documented({
+        id: 'askLanguageServer',
         summary: 'Send a request to the language server',
         description:
           'The request contains the text. While the server is down, the answer comes from the last valid text of the document.',
         tag: 'programs',
         params: SCHEMAS.lspMethod,
         body: SCHEMAS.lsp,
+        schema: 'LspAnswer',
         answer: 'The result as defined by the Language Server Protocol, in `result`.',
-        problems: ['invalid-lsp-request', 'bad-gateway', 'audit-unavailable', 'timed-out'],
+        problems: ['invalid-lsp-request', 'bad-gateway', 'timed-out', ...OF_GUARDS],
       }),
     },
     async (request) => {

@@ -2,7 +2,7 @@ import { RegistryHttpError, type VersionMetadata } from '@temper/parsercraft';
 import type { FastifyInstance } from 'fastify';
 import type { HttpContext } from '../context.ts';
 import { degradedMember } from '../degradation.ts';
-import { documented } from '../documented.ts';
+import { documented, OF_GUARDS } from '../documented.ts';
 import { callerOf, clientOf, signalOf, withToken } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { SCHEMAS } from '../schemas.ts';
@@ -20,21 +20,22 @@ export function packageRoutes(app: FastifyInstance, context: HttpContext): void 
     '/v1/packages/:name',
     {
       schema: documented({
+        id: 'getPackage',
         summary: 'Get a package with its dependencies',
         description:
           'The package is resolved, downloaded and verified. While the registry is unavailable, a stale copy with its age.',
         tag: 'packages',
         params: SCHEMAS.packageName,
         querystring: SCHEMAS.packageQuery,
+        schema: 'Package',
         answer:
           'Metadata, the lock file of the dependency tree, and the source when `source` is true.',
         problems: [
           'package-not-found',
           'unresolvable-packages',
           'bad-gateway',
-          'circuit-open',
-          'audit-unavailable',
           'timed-out',
+          ...OF_GUARDS,
         ],
       }),
     },
@@ -63,12 +64,14 @@ export function packageRoutes(app: FastifyInstance, context: HttpContext): void 
     {
       onRequest: withToken(context),
       schema: documented({
+        id: 'publishPackage',
         summary: 'Publish a package',
         tag: 'packages',
         body: SCHEMAS.publish,
         status: 201,
+        schema: 'PackageVersion',
         answer: 'Metadata of the published package.',
-        problems: ['conflict', 'invalid-package', 'bad-gateway', 'timed-out', 'audit-unavailable'],
+        problems: ['conflict', 'invalid-package', 'bad-gateway', 'timed-out', ...OF_GUARDS],
         needsToken: true,
       }),
     },

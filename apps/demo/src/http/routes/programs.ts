@@ -4,7 +4,7 @@ import type { OperationOptions } from '@temper/parsercraft-handlers';
 import type { FastifyInstance } from 'fastify';
 import type { HttpContext } from '../context.ts';
 import { degradedMember } from '../degradation.ts';
-import { documented } from '../documented.ts';
+import { documented, OF_GUARDS } from '../documented.ts';
 import { callerOf } from '../guards.ts';
 import { Problem } from '../problem.ts';
 import { type ProgramBody, readyProgram } from '../programs.ts';
@@ -22,7 +22,6 @@ const OF_PACKAGES = [
   'bad-gateway',
   'timed-out',
 ] as const;
-const OF_GUARDS = ['circuit-open', 'audit-unavailable', 'shutting-down'] as const;
 const OF_PROGRAMS = [
   'invalid-program',
   'invalid-definition',
@@ -38,9 +37,11 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
     '/v1/compile',
     {
       schema: documented({
+        id: 'compile',
         summary: 'Compile a program to C',
         tag: 'programs',
         body: SCHEMAS.compile,
+        schema: 'Compiled',
         answer: 'The C code and the versions of its packages.',
         problems: ['unsupported-construct', ...OF_PROGRAMS],
       }),
@@ -61,10 +62,12 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
     '/v1/run',
     {
       schema: documented({
+        id: 'run',
         summary: 'Run a program',
         description: 'Runs in the interpreter, with limits on steps and output.',
         tag: 'programs',
         body: SCHEMAS.run,
+        schema: 'Run',
         answer: 'Output, exit code, and the runtime fault if there was one.',
         problems: ['program-limit-exceeded', ...OF_PROGRAMS],
       }),
@@ -85,9 +88,11 @@ export function programRoutes(app: FastifyInstance, context: HttpContext): void 
     '/v1/check',
     {
       schema: documented({
+        id: 'check',
         summary: 'Infer the types of a program and check protocol conformance',
         tag: 'programs',
         body: SCHEMAS.check,
+        schema: 'Checked',
         answer:
           'Diagnostics and inferred types if there is a program; a report per protocol, including what was not checked.',
         problems: ['invalid-protocols', ...OF_PROGRAMS],

@@ -26,9 +26,11 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/health',
     {
       schema: documented({
+        id: 'getHealth',
         summary: 'Health of the service and its parts',
         description: 'Returns 200 also when the service is unhealthy. Load balancers use /readyz.',
         tag: 'operations',
+        schema: 'Health',
         answer:
           'All checks with their uptimes, the child processes, and the stalls of the event loop.',
       }),
@@ -43,9 +45,11 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/errors',
     {
       schema: documented({
+        id: 'listErrors',
         summary: 'Error totals by category and severity, and the last errors',
         tag: 'operations',
         querystring: SCHEMAS.limitQuery,
+        schema: 'Errors',
         answer: 'Totals since startup and the last errors, oldest first.',
       }),
     },
@@ -59,8 +63,10 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/policies',
     {
       schema: documented({
+        id: 'getPolicies',
         summary: 'Settings, states and counts of the policies',
         tag: 'operations',
+        schema: 'Policies',
         answer:
           'Pipelines, breakers, limiters, retries, and settings that differ from the defaults.',
       }),
@@ -72,9 +78,11 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/tuning',
     {
       schema: documented({
+        id: 'getTuning',
         summary: 'Settings that the fetches of packages speak for',
         description: 'Proposals only: nothing applies them.',
         tag: 'operations',
+        schema: 'Tuning',
         answer: 'Proposals with their evidence, and what is missing for the others.',
       }),
     },
@@ -86,11 +94,13 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     {
       onRequest: withToken(context),
       schema: documented({
+        id: 'takeHeapSnapshot',
         summary: 'Write a heap snapshot into the data directory',
         description:
           'Blocks the service for seconds, and needs as much memory again as the heap. Replaces the previous snapshot.',
         tag: 'operations',
         status: 201,
+        schema: 'HeapSnapshot',
         answer: 'Path of the file.',
         needsToken: true,
       }),
@@ -105,9 +115,11 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/traces',
     {
       schema: documented({
+        id: 'listTraces',
         summary: 'The last traces of this process',
         tag: 'operations',
         querystring: SCHEMAS.limitQuery,
+        schema: 'Traces',
         answer: 'Traces, newest first; empty when OpenTelemetry is disabled.',
       }),
     },
@@ -125,9 +137,11 @@ export function stateRoutes(app: FastifyInstance, context: HttpContext): void {
     '/v1/traces/:traceId',
     {
       schema: documented({
+        id: 'getTrace',
         summary: 'Get a trace of this process',
         tag: 'operations',
         params: SCHEMAS.traceId,
+        schema: 'Trace',
         answer: 'The spans, ordered by start time.',
         problems: ['not-found'],
       }),
