@@ -1,7 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ManualClock } from '@temper/testkit';
 import { stripTypes } from '@temper/testkit/repository/strip-types';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
 const docs = new URL('../../docs/', import.meta.url);
 const report = readFileSync(new URL('parsercraft-report.md', docs), 'utf8');
@@ -41,6 +43,12 @@ function bodyOf(section: string): { readonly body: string; readonly comparisons:
   return { body: body.slice(0, body.lastIndexOf('}')), comparisons };
 }
 
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'parsercraft-page-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 function fakes(): Record<string, unknown> {
   return {
     codegen: { generateCode: () => 'int main;', inferTypes: () => 'int', probe: 'print(1)' },
@@ -63,6 +71,7 @@ describe('the page about the report of ParserCraft', () => {
       const { body, comparisons } = bodyOf(text);
       const given = {
         ...fakes(),
+        folder: temporaryFolder(),
         clock,
         run: (call: Promise<unknown>) => clock.runUntil(call),
         load: (name: string) => import(name),
@@ -105,6 +114,63 @@ describe('the page about the report of ParserCraft', () => {
       const file = new URL(`../${path}`, docs);
       expect(existsSync(file), path).toBe(true);
       expect(readFileSync(file, 'utf8'), name).toContain(title.trim());
+    }
+  });
+
+  const cellsOf = (text: string): string[][] =>
+    [...text.matchAll(/^\| (?!--)(.*) \|$/gm)].map(([, row = '']) =>
+      row.split('|').map((cell) => cell.replaceAll(/[`*]|✅ Complete/g, '').trim()),
+    );
+  const sectionOf = (text: string, number: number): string =>
+    [...sections(text)].find(([heading]) => heading.startsWith(`${number}. `))?.[1] as string;
+
+  it('has each row of the report’s statistics, with the same numbers', () => {
+    const rows = cellsOf(sectionOf(page, 12));
+    const expected = cellsOf(sectionOf(report, 12)).filter(([, loc]) => /^\d+$/.test(loc ?? ''));
+    expect(expected).toHaveLength(8);
+    for (const [name = '', ...numbers] of expected) {
+      const row = rows.find(([cell]) => cell === name);
+      expect(row, name).toEqual(expect.arrayContaining(numbers.filter((number) => number !== '')));
+    }
+  });
+
+  it.each([
+    ['item of the checklist', 14, /^- \[[ x]\] (.+)$/gm, 21],
+    ['limitation and plan', 15, /^ {3}- (.+)$/gm, 16],
+  ] as const)('has a row for each %s of the report', (_, number, pattern, count) => {
+    const items = [...sectionOf(report, number).matchAll(pattern)].map(([, item]) => item);
+    expect(items).toHaveLength(count);
+    const cells = cellsOf(sectionOf(page, number)).map((row) => row.at(-2));
+    // The heading, and nothing else.
+    expect(cells.slice(1)).toEqual(items);
+  });
+
+  it('repeats each number of the report’s conclusion', () => {
+    const conclusion = sectionOf(report, 16);
+    const here = sectionOf(page, 16);
+    const listed = [...conclusion.matchAll(/^- ((?:\d\S*).*)$/gm)].map(([, claim = '']) => claim);
+    const metrics = cellsOf(conclusion).filter(([, value]) => /^\d/.test(value ?? ''));
+    expect([listed.length, metrics.length]).toEqual([7, 8]);
+    const figures = metrics.map(([name, value = '']) => `${name}: ${value.split(' of ')[0]}`);
+    const missing = [...listed, ...figures].filter((claim) => !here.includes(claim));
+    expect(missing).toEqual([]);
+  });
+
+  it('links to files that exist, and to headings of them', () => {
+    const links = [...page.matchAll(/\]\(([^)#]+)(?:#([^)]+))?\)/g)];
+    expect(links.length).toBeGreaterThan(20);
+    for (const [, path = '', heading] of links) {
+      const file = new URL(path, docs);
+      expect(existsSync(file), path).toBe(true);
+      if (heading === undefined) continue;
+      const headings = [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(
+        ([, text = '']) =>
+          text
+            .toLowerCase()
+            .replaceAll(/[^\w -]/g, '')
+            .replaceAll(' ', '-'),
+      );
+      expect(headings, path).toContain(heading);
     }
   });
 });
