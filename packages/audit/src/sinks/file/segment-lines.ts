@@ -3,6 +3,7 @@ import { createGunzip } from 'node:zlib';
 import { messageOf } from '@temper/core/policy';
 import { AuditCorruptError } from '../../errors.ts';
 import type { FilePort, ReadableFile } from './file-port.ts';
+import { reversed } from './reversed-lines.ts';
 import { MAX_LINE_BYTES, type Segment } from './segments.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -20,15 +21,46 @@ export async function* forwardLines(
   segment: Segment,
   isLast: boolean,
 ): AsyncGenerator<readonly string[], void, undefined> {
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of chunksOf(files, directory, segment)) {
-    const joined = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+  const file = await files.openToRead(`${directory}/${segment.name}`);
+  try {
+    yield* linesIn(file, directory, segment, isLast);
+  } finally {
+    await file.close();
+  }
+}
+
+async function* linesIn(
+  file: ReadableFile,
+  directory: string,
+  segment: Segment,
+  isLast: boolean,
+): AsyncGenerator<readonly string[], void, undefined> {
+  const chunks = segment.compressed ? gunzipped(file, directory, segment) : rawChunks(file);
+  yield* splitLines(chunks, !isLast, () => {
+    throw tooLong(directory, segment);
+  });
+}
+
+/**
+ * Splits text into lines, in batches.
+ *
+ * @param rest - whether a last line without a newline is returned
+ * @param onLong - called when a line is longer than an event can be; throws
+ */
+export async function* splitLines(
+  chunks: AsyncIterable<Buffer>,
+  rest: boolean,
+  onLong: () => never,
+): AsyncGenerator<readonly string[], void, undefined> {
+  let begun: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    const joined = begun.length === 0 ? chunk : Buffer.concat([begun, chunk]);
     const end = joined.lastIndexOf(NEWLINE);
     if (end >= 0) yield joined.toString('utf8', 0, end).split('\n');
-    rest = joined.subarray(end + 1);
-    checkLength(rest, directory, segment);
+    begun = joined.subarray(end + 1);
+    if (begun.length > MAX_LINE_BYTES) onLong();
   }
-  if (rest.length > 0 && !isLast) yield [rest.toString()];
+  if (begun.length > 0 && rest) yield [begun.toString()];
 }
 
 /** The same lines in reverse order. */
@@ -38,15 +70,12 @@ export async function* backwardLines(
   segment: Segment,
   isLast: boolean,
 ): AsyncGenerator<readonly string[], void, undefined> {
-  if (segment.compressed) {
-    // A compressed file can only be read from its beginning.
-    const batches: (readonly string[])[] = [];
-    for await (const lines of forwardLines(files, directory, segment, isLast)) batches.push(lines);
-    for (const lines of batches.reverse()) yield lines.toReversed();
-    return;
-  }
   const file = await files.openToRead(`${directory}/${segment.name}`);
   try {
+    if (segment.compressed) {
+      yield* reversed(() => linesIn(file, directory, segment, isLast));
+      return;
+    }
     let rest: Buffer = Buffer.alloc(0);
     let torn = isLast;
     for (let end = file.size; end > 0; ) {
@@ -79,39 +108,33 @@ export async function* backwardLines(
 }
 
 /** @throws {AuditCorruptError} if a part of a line is longer than an event can be */
-function checkLength(part: Buffer, directory: string, { name }: Segment): void {
-  if (part.length <= MAX_LINE_BYTES) return;
+function checkLength(part: Buffer, directory: string, segment: Segment): void {
+  if (part.length > MAX_LINE_BYTES) throw tooLong(directory, segment);
+}
+
+function tooLong(directory: string, { name }: Segment): AuditCorruptError {
   const what = 'it has a line that is longer than an event can be';
-  throw new AuditCorruptError('file', `${directory}/${name}`, undefined, what);
+  return new AuditCorruptError('file', `${directory}/${name}`, undefined, what);
 }
 
 function withoutNewline(bytes: Buffer): number {
   return bytes.at(-1) === NEWLINE ? bytes.length - 1 : bytes.length;
 }
 
-async function* chunksOf(
-  files: FilePort,
+async function* gunzipped(
+  file: ReadableFile,
   directory: string,
-  segment: Segment,
+  { name }: Segment,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const file = await files.openToRead(`${directory}/${segment.name}`);
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
+  // Errors of either stream end the loop below, so the callback has nothing to do.
+  pipeline(Readable.from(rawChunks(file)), gunzip, () => undefined);
   try {
-    if (!segment.compressed) {
-      yield* rawChunks(file);
-      return;
-    }
-    const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
-    // Errors of either stream end the loop below, so the callback has nothing to do.
-    pipeline(Readable.from(rawChunks(file)), gunzip, () => undefined);
-    try {
-      for await (const chunk of gunzip) yield chunk as Buffer;
-    } catch (error) {
-      if (!String((error as NodeJS.ErrnoException).code).startsWith('Z_')) throw error;
-      const what = `it cannot be decompressed: ${messageOf(error)}`;
-      throw new AuditCorruptError('file', `${directory}/${segment.name}`, undefined, what);
-    }
-  } finally {
-    await file.close();
+    for await (const chunk of gunzip) yield chunk as Buffer;
+  } catch (error) {
+    if (!String((error as NodeJS.ErrnoException).code).startsWith('Z_')) throw error;
+    const what = `it cannot be decompressed: ${messageOf(error)}`;
+    throw new AuditCorruptError('file', `${directory}/${name}`, undefined, what);
   }
 }
 
