@@ -3,12 +3,13 @@ const COMMANDS = `verify      verify the hash chain and the checkpoints of the w
   query       print one page of matching events
   tail        print the last events, and with --follow new ones
   export      print events as JSON lines, CloudEvents, OCSF or CSV
+  bundle      write an evidence bundle: events with all that verifies them, in one file
   checkpoint  print the last signed checkpoint, or sign one
   migrate     copy a log of an earlier format into a new log
   witness     run a witness that cosigns the checkpoints of other machines' logs`;
 
 const LOG = `<log> is the directory of a file log, the database of an SQLite log, a postgres:// URL
-(with --writer NAME and --schema NAME), or a file of JSON lines.`;
+(with --writer NAME and --schema NAME), a file of JSON lines, or an evidence bundle.`;
 
 const FILTERS = `Filters (a repeated option matches any of its values; different options must all match):
   --event-type, --action, --resource, --status, --actor, --trace, --span, --id,
@@ -35,7 +36,11 @@ Verifies the hash of every event, the chain and every checkpoint; reports the fi
   --witness URL       ask this witness for the last checkpoint that it has cosigned
   --witness-key KEY   verifier key of that witness, one for each --witness in the same order
   --quorum N          number of witnesses that must have cosigned it (default: all)
+  --max-bytes N       largest evidence bundle without compression (default: 1073741824)
   --json              print the report as JSON
+
+An evidence bundle is verified without a network: --witness-key alone requires that the witness has
+cosigned a checkpoint in the bundle that covers all of its events.
 
 Without anything to hold the log to, the answer is 'unproven' and says what was not shown.`,
   query: `temper-audit query <log> [--limit N] [--order asc|desc] [--cursor CURSOR] [--json]
@@ -60,6 +65,17 @@ for spreadsheets: what they would take for a formula gets an apostrophe before i
   --service NAME    service name of OCSF events
 
 ${FILTERS}`,
+  bundle: `temper-audit bundle <log> --out FILE.tgz [--from N] [--to N] [--key VERIFIER-KEY]... [--checkpoint FILE]...
+
+Writes events with the signed checkpoints and the proofs that verify them, and verifies the file. The log's
+own checkpoints in and after the range are included. FILE must not exist.
+
+  --from, --to N       range of sequences, inclusive (default: the whole log)
+  --key, --key-file    verifier keys of the log, for information: recipients need keys of their own
+  --checkpoint FILE    a further checkpoint, such as the one that the recipient has
+  --witness URL        include the last checkpoint that this witness has cosigned
+  --witness-key KEY    verifier key of that witness, one for each --witness in the same order
+  --quorum N           number of witnesses that must answer (default: all)`,
   checkpoint: `temper-audit checkpoint <log> [--sign] [--key-file FILE] [--origin NAME] [--checkpoint FILE]
 temper-audit checkpoint --new-key NAME
 

@@ -1,4 +1,9 @@
+import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { BundleSource } from '../read/evidence/bundle-source.ts';
+import { MAX_BUNDLE_BYTES } from '../read/evidence/verify-bundle.ts';
 import { FileSource } from '../sinks/file/file-source.ts';
 import type { PostgresPool } from '../sinks/postgres/postgres-client.ts';
 import { PostgresSource, postgresWriters } from '../sinks/postgres/postgres-source.ts';
@@ -23,7 +28,7 @@ const SQLITE_MAGIC = 'SQLite format 3\0';
 
 /**
  * Opens a log by its location: the directory of {@link fileSink}, the database of {@link sqliteSink},
- * a URL of PostgreSQL, or a file of JSON lines.
+ * a URL of PostgreSQL, an evidence bundle, or a file of JSON lines.
  *
  * @throws {UnreadableError} if the log does not exist or cannot be read
  */
@@ -33,11 +38,29 @@ export async function openSource(location: string, options: SourceOptions): Prom
     throw new UnreadableError(`${location} cannot be read: ${error.code ?? error.message}.`);
   });
   if (found.isDirectory()) return { source: new FileSource(location), close: () => undefined };
+  if (await isBundle(location)) {
+    return { source: new BundleSource(location, MAX_BUNDLE_BYTES), close: () => undefined };
+  }
   if (!(await startsWith(location, SQLITE_MAGIC))) {
     return { source: new LinesSource(location), close: () => undefined };
   }
   const source = new SqliteSource(location);
   return { source, close: () => source.close() };
+}
+
+/** Whether a file has the name of a bundle, or is a compressed tar archive under another one. */
+async function isBundle(path: string): Promise<boolean> {
+  if (/\.(tgz|tar\.gz)$/.test(path)) return true;
+  if (!(await startsWith(path, '\u001f\u008b'))) return false;
+  const gunzip = createGunzip();
+  // Errors of either stream end the loop below, so the callback has nothing to do.
+  pipeline(createReadStream(path), gunzip, () => undefined);
+  try {
+    for await (const chunk of gunzip) return chunk.toString('latin1', 257, 262) === 'ustar';
+  } catch {
+    return false; // a damaged file of lines
+  }
+  return false;
 }
 
 async function startsWith(path: string, magic: string): Promise<boolean> {

@@ -1,8 +1,10 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { messageOf } from '@temper/core/policy';
 import { AuditCorruptError } from '../errors.ts';
+import { BundleSource } from '../read/evidence/bundle-source.ts';
 import type { AuditSource } from '../sinks/sink.ts';
 import { VERSION } from '../version.ts';
+import { bundleCommand } from './bundle-command.ts';
 import { checkpointCommand, newKeyCommand } from './checkpoint-command.ts';
 import { EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { exportCommand } from './export-command.ts';
@@ -13,6 +15,7 @@ import { migrateCommand } from './migrate-command.ts';
 import { openSource } from './open-source.ts';
 import { queryCommand } from './query-command.ts';
 import { tailCommand } from './tail-command.ts';
+import { verifyBundleCommand } from './verify-bundle-command.ts';
 import { verifyCommand } from './verify-command.ts';
 import { WITNESS_OPTIONS, witnessCommand } from './witness-command.ts';
 
@@ -33,9 +36,28 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       witness: { type: 'string', multiple: true },
       'witness-key': { type: 'string', multiple: true },
       quorum: { type: 'string' },
+      'max-bytes': { type: 'string' },
       json: { type: 'boolean' },
     },
-    run: verifyCommand,
+    run: (source, location, values, io) =>
+      source instanceof BundleSource
+        ? verifyBundleCommand(location, values, io)
+        : verifyCommand(source, location, values, io),
+  },
+  bundle: {
+    options: {
+      from: { type: 'string' },
+      to: { type: 'string' },
+      out: { type: 'string' },
+      key: { type: 'string', multiple: true },
+      'key-file': { type: 'string', multiple: true },
+      checkpoint: { type: 'string', multiple: true },
+      origin: { type: 'string' },
+      witness: { type: 'string', multiple: true },
+      'witness-key': { type: 'string', multiple: true },
+      quorum: { type: 'string' },
+    },
+    run: (source, _, values, io) => bundleCommand(source, values, io),
   },
   query: {
     options: {

@@ -60,7 +60,14 @@ function unlessDamaged(error: unknown): number {
   throw error;
 }
 
-function describe(report: VerifyReport, location: string, keyed: boolean, io: Io): string {
+/** The report for people. */
+export function describe(
+  report: VerifyReport,
+  location: string,
+  keyed: boolean,
+  io: Io,
+  part = false,
+): string {
   const style = styler(io.stdout, io.env);
   const { problem, events, first, last, checkpoints, anchor } = report;
   const log = printable(location); // a URL may have a password
@@ -76,7 +83,9 @@ function describe(report: VerifyReport, location: string, keyed: boolean, io: Io
     lines.push(`  ${count} events before it are valid`);
   }
   if (anchor !== undefined)
-    lines.push(`  events up to ${anchor.sequence} were removed by retention`);
+    lines.push(
+      `  events up to ${anchor.sequence} ${part ? 'are not in the bundle' : 'were removed by retention'}`,
+    );
   lines.push(`  ${coverage(checkpoints, last, keyed)}`);
   for (const sentence of report.notShown) lines.push(`  not shown: ${sentence}`);
   return `${lines.join('\n')}\n`;

@@ -37,7 +37,10 @@ export async function askWitnesses(
 }
 
 /** Lines on what the witnesses have cosigned. */
-export function describeHeld({ witnessed, cosignatures }: HeldCheckpoints): string {
+export function describeHeld({
+  witnessed,
+  cosignatures,
+}: Pick<HeldCheckpoints, 'witnessed' | 'cosignatures'>): string {
   if (witnessed === undefined) {
     return '  unwitnessed: too few of the given witnesses have cosigned a checkpoint of the log\n';
   }

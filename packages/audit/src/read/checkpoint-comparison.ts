@@ -4,6 +4,7 @@ import type { MerkleFrontier } from '../chain/merkle.ts';
 import { parseNote } from '../chain/signed-note.ts';
 import { type NoteVerifier, noteVerifier } from '../chain/signing-key.ts';
 import type { StoredCheckpoint } from '../sinks/sink.ts';
+import type { LogPart } from './log-part.ts';
 import type { CheckpointCounts, VerifyOptions, VerifyProblem } from './verify-report.ts';
 
 interface Expected {
@@ -23,12 +24,19 @@ export class CheckpointComparison {
   /** Size up to which the log matches a checkpoint. */
   #matched: number;
   readonly #tooOld: number;
+  /** Those that proofs lead to. */
+  readonly #outside: readonly Expected[];
+  readonly #part: LogPart | undefined;
 
-  /** @throws {TypeError} if a checkpoint of the options is malformed or not signed by a given key */
+  /**
+   * @param part - if only a part of the log is verified, which proofs tie to further checkpoints
+   * @throws {TypeError} if a checkpoint of the options is malformed or not signed by a given key
+   */
   constructor(
     stored: readonly StoredCheckpoint[],
     options: VerifyOptions,
     begin: number = Number.POSITIVE_INFINITY,
+    part?: LogPart,
   ) {
     const verifiers = (options.keys ?? []).map(noteVerifier);
     const kept = (options.checkpoints ?? []).map((note) => ({
@@ -53,8 +61,9 @@ export class CheckpointComparison {
       const message = `The checkpoint over ${body.size} events is of another log: its origin is '${safeText(body.origin)}', not '${safeText(origin as string)}'.`;
       this.problem ??= { kind: 'checkpoint', sequence: body.size, message };
     }
+    const isOutside = ({ body }: Expected): boolean => part?.reaches(body.size) ?? false;
     const unreachable = kept.find(
-      ({ body }) => body.size < begin || begin === Number.POSITIVE_INFINITY,
+      (one) => (one.body.size < begin || begin === Number.POSITIVE_INFINITY) && !isOutside(one),
     );
     if (unreachable !== undefined) {
       const { size } = unreachable.body;
@@ -62,8 +71,10 @@ export class CheckpointComparison {
       this.problem ??= { kind: 'unreachable', sequence: size, message };
     }
     const all = [...kept, ...own].sort((a, b) => a.body.size - b.body.size);
-    this.#expected = all.filter(({ body }) => body.size >= begin);
-    this.#tooOld = all.length - this.#expected.length;
+    this.#part = part;
+    this.#outside = all.filter(isOutside);
+    this.#expected = all.filter((one) => one.body.size >= begin && !isOutside(one));
+    this.#tooOld = all.length - this.#expected.length - this.#outside.length;
     this.#matched = begin;
   }
 
@@ -81,18 +92,35 @@ export class CheckpointComparison {
         return { kind: 'rewritten', sequence, message };
       }
       this.#next++;
-      this.#checked++;
       this.#matched = size;
-      if (expected.trusted) {
-        this.#trusted++;
-        this.#covered = size;
-      }
+      this.#count(expected);
     }
+  }
+
+  #count({ body, trusted }: Expected): void {
+    this.#checked++;
+    if (!trusted) return;
+    this.#trusted++;
+    this.#covered = Math.max(this.#covered, body.size);
+  }
+
+  /** Compares the checkpoints that proofs lead to from the end of a part of a log. */
+  #follow(frontier: MerkleFrontier): VerifyProblem | undefined {
+    for (const expected of this.#outside) {
+      const { size, root } = expected.body;
+      if (this.#part?.proves(size, root, frontier) !== true) {
+        const message = `No proof leads from the last event, ${frontier.size}, to the checkpoint over ${size} events: an event was changed after signing, or the proof.`;
+        return { kind: 'rewritten', sequence: this.#matched + 1, message };
+      }
+      this.#count(expected);
+    }
+    return undefined;
   }
 
   /** The problem found at the end of the log, if any. */
   end(
     last: number,
+    frontier: MerkleFrontier | undefined,
     { keys, requireCheckpoint = keys !== undefined }: VerifyOptions,
   ): VerifyProblem | undefined {
     const beyond = this.#expected.at(-1);
@@ -100,6 +128,8 @@ export class CheckpointComparison {
       const message = `A checkpoint covers ${beyond.body.size} events, but the log ends at ${last}.`;
       return { kind: 'truncated', sequence: last + 1, message };
     }
+    const unproven = frontier && this.#follow(frontier);
+    if (unproven !== undefined) return unproven;
     if (requireCheckpoint && this.#trusted === 0 && last > 0) {
       const message = 'No trusted checkpoint covers the log.';
       return { kind: 'unsigned', sequence: 1, message };

@@ -2,6 +2,7 @@ import type { AuditEvent } from '../chain/event.ts';
 import type { ChainHead } from '../chain/hash-chain.ts';
 import { OWN_EVENT_TYPE } from '../log/own-events.ts';
 import type { Anchor, AuditSource } from '../sinks/sink.ts';
+import type { LogPart } from './log-part.ts';
 import type { CheckpointCounts, VerifyOptions, VerifyProblem } from './verify-report.ts';
 
 /** Whether an event of the log states that the events up to an anchor are removed. */
@@ -24,6 +25,13 @@ export function shorter(last: number, { size }: VerifyOptions): VerifyProblem | 
   return { kind: 'truncated', sequence: last + 1, message };
 }
 
+/** A problem if a part of a log does not have all of its events, or more. */
+export function otherEnd(last: number, to: number): VerifyProblem | undefined {
+  if (last === to) return undefined;
+  const message = `The last event is ${last}, but the part of the log must end with ${to}.`;
+  return { kind: last < to ? 'truncated' : 'inserted', sequence: Math.min(last, to) + 1, message };
+}
+
 /** A problem if the log does not state that its first events are removed, or the statement is not trusted. */
 export function unstated(
   anchor: Anchor | undefined,
@@ -43,11 +51,16 @@ export function unstated(
   return { kind: 'unsigned', sequence: statement, message };
 }
 
-/** Whether the log was held to something that it could have failed. */
+/**
+ * Whether the log was held to something that it could have failed. A part of a log must be covered as a
+ * whole, by a checkpoint that is trusted: it was made by those who may have tampered with it.
+ */
 export function isHeld(
-  { trusted, checked }: CheckpointCounts,
+  { trusted, checked, covered }: CheckpointCounts,
   { origin, log, size }: VerifyOptions,
+  part: LogPart | undefined,
 ): boolean {
+  if (part !== undefined) return covered >= part.to;
   const sized = size !== undefined && size > 0;
   return trusted > 0 || log !== undefined || sized || (origin !== undefined && checked > 0);
 }
@@ -59,6 +72,7 @@ export function whatIsNotShown(
   { partial = false }: AuditSource,
   { trusted, covered }: CheckpointCounts,
   { keys = [], checkpoints = [], origin, log, size }: VerifyOptions,
+  part: LogPart | undefined,
 ): string[] {
   const missing: string[] = [];
   if (events === 0) missing.push('The log has no events: there may have been some.');
@@ -74,7 +88,8 @@ export function whatIsNotShown(
   if (trusted > 0 && head.sequence > covered) {
     missing.push(`Events after ${covered} have no checkpoint: they may have been rewritten.`);
   }
-  if (checkpoints.length === 0 && size === undefined) {
+  if (part !== undefined) missing.push(`Events after ${part.to} are not in this source.`);
+  else if (checkpoints.length === 0 && size === undefined) {
     missing.push('No checkpoint or size from elsewhere was given: the end may have been cut off.');
   }
   if (checkpoints.length === 0 && origin === undefined && log === undefined) {

@@ -55,7 +55,9 @@ type VerifyProblemKind =
   /** The log states the removal of events while a legal hold was in force. */
   | 'held'
   /** The events belong to another log. */
-  | 'foreign';
+  | 'foreign'
+  /** Too few of the given witnesses have cosigned a checkpoint that covers an evidence bundle. */
+  | 'unwitnessed';
 
 /**
  * `valid`: the log is what it was held to. `unproven`: no problem was found, but the log was held to

@@ -16,7 +16,8 @@ import { OWN_EVENT_TYPE } from '../log/own-events.ts';
 import { textRule, textsRule } from '../option-rules.ts';
 import type { Anchor, AuditSource, StoredCheckpoint } from '../sinks/sink.ts';
 import { CheckpointComparison } from './checkpoint-comparison.ts';
-import { isHeld, isStatement, shorter, unstated, whatIsNotShown } from './verdict.ts';
+import type { LogPart } from './log-part.ts';
+import { isHeld, isStatement, otherEnd, shorter, unstated, whatIsNotShown } from './verdict.ts';
 import type { VerifyOptions, VerifyProblem, VerifyReport } from './verify-report.ts';
 
 /** Attempts to verify a log whose oldest events are being removed. */
@@ -51,9 +52,18 @@ export async function verifyLog(
       onProgress: typeRule('function'),
     },
   );
+  return verifySource(source, all);
+}
+
+/** {@link verifyLog} with checked options. */
+export async function verifySource(
+  source: AuditSource,
+  options: Resolved<VerifyOptions, keyof VerifyOptions>,
+  part?: LogPart,
+): Promise<VerifyReport> {
   for (let attempt = 1; ; attempt++) {
     const anchor = await anchorOf(source);
-    const report = await verifyOnce(source, anchor, all);
+    const report = await verifyOnce(source, anchor, options, part);
     if (report.problem === undefined) return report;
     // Retention may have removed events between the reads of the anchor and of the events. A problem
     // counts only if it has not.
@@ -87,9 +97,10 @@ async function verifyOnce(
   source: AuditSource,
   found: StoredAnchor,
   options: Resolved<VerifyOptions, keyof VerifyOptions>,
+  part: LogPart | undefined,
 ): Promise<VerifyReport> {
   const anchor = found instanceof AuditCorruptError ? undefined : found;
-  const run = new Verification(anchor, options.log);
+  const run = new Verification(anchor, options.log ?? part?.log);
   let problem = found instanceof AuditCorruptError ? damage(found) : undefined;
   let stored: readonly StoredCheckpoint[] = [];
   try {
@@ -98,17 +109,18 @@ async function verifyOnce(
     if (!(error instanceof AuditCorruptError)) throw error;
     problem = damage(error);
   }
-  const checkpoints = new CheckpointComparison(stored, options, run.frontier?.size);
+  const checkpoints = new CheckpointComparison(stored, options, run.frontier?.size, part);
   problem ??= checkpoints.problem ?? checkpoints.at(run.frontier);
   if (problem === undefined) problem = await run.read(source, checkpoints, options);
+  problem ??= part && otherEnd(run.head.sequence, part.to);
+  problem ??= checkpoints.end(run.head.sequence, run.frontier, options);
   const { counts } = checkpoints;
-  problem ??= checkpoints.end(run.head.sequence, options);
   problem ??= shorter(run.head.sequence, options);
   problem ??= unstated(anchor, source, run.statement, counts, options);
   const notShown =
-    problem === undefined ? whatIsNotShown(run, anchor, source, counts, options) : [];
+    problem === undefined ? whatIsNotShown(run, anchor, source, counts, options, part) : [];
   const verdict =
-    problem !== undefined ? 'invalid' : isHeld(counts, options) ? 'valid' : 'unproven';
+    problem !== undefined ? 'invalid' : isHeld(counts, options, part) ? 'valid' : 'unproven';
   return {
     ok: verdict === 'valid',
     verdict,

@@ -30,7 +30,8 @@ export async function* reversed(
       }
       if (read >= end) break;
     }
-    for (let last = kept.pop(); last !== undefined; last = kept.pop()) yield last.lines.toReversed();
+    for (let last = kept.pop(); last !== undefined; last = kept.pop())
+      yield last.lines.toReversed();
     end = dropped;
   }
 }
