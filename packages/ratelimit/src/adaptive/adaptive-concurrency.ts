@@ -8,13 +8,13 @@ import {
   PolicyBase,
   type PolicyDescription,
 } from '@temper/core/policy';
+import { readKey } from '../changes/rate-controls.ts';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import { MeasuredHeldCall } from '../limiters/held-call.ts';
 import { type ConcurrencyStats, PermitGate } from '../limiters/permit-gate.ts';
 import type { Levels } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
 import { REPORTED } from '../telemetry.ts';
-import { readPeek } from '../wait/acquire-options.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { UsualLatency } from '../wait/usual-latency.ts';
 import {
@@ -145,7 +145,7 @@ class AdaptivePolicy extends PolicyBase implements AdaptiveConcurrencyLimiter {
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) readPeek(this.name, options);
+    if (options !== undefined) readKey(this.name, options);
     return this.#gate.peek();
   }
 

@@ -1,4 +1,4 @@
-import { checkNumber } from '@temper/core/policy';
+import { checkCallOptions, checkKnown, checkNumber } from '@temper/core/policy';
 import type { AcquireOptions } from '../limiter.ts';
 
 /** Longest time for which a key can be blocked, in milliseconds: seven days. */
@@ -43,4 +43,12 @@ export function blockTime(owner: string, durationMs: number): number {
 /** @throws {TypeError | RangeError} unless it is a number of units */
 export function unitsOf(owner: string, units: number): number {
   return checkNumber(owner, 'units', units, { min: 0, aboveMin: true, infinite: false });
+}
+
+/** Reads the options of calls that take nothing. @returns the key */
+export function readKey(owner: string, options: KeyOptions): string | undefined {
+  checkKnown(owner, options, ['key']);
+  const { key } = options;
+  if (key !== undefined) checkCallOptions(owner, { key });
+  return key;
 }

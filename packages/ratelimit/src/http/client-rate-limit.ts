@@ -9,6 +9,7 @@ import {
   type PolicyDescription,
   reportCallbackError,
 } from '@temper/core/policy';
+import { readKey } from '../changes/rate-controls.ts';
 import type {
   AcquireOptions,
   Decision,
@@ -19,11 +20,10 @@ import type {
 } from '../limiter.ts';
 import { type Levels, type LimiterObserver, totalsOf } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
-import type { Queued } from '../rules/rule.ts';
 import { LimiterTelemetry, observeLevels } from '../telemetry.ts';
-import { readPeek } from '../wait/acquire-options.ts';
-import { Turns } from '../wait/turns.ts';
-import type { Gate } from '../wait/wait-queue.ts';
+import type { Gate } from '../wait/gate.ts';
+import { QueuedTurns } from '../wait/queued-turns.ts';
+import type { Turns } from '../wait/turns.ts';
 import {
   type ClientRateLimitOptions,
   type ResolvedClientOptions,
@@ -110,7 +110,10 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     this.#options = options;
     this.#announcements = new ServerAnnouncements(options.partitionKey, options.maxBlockMs);
     this.#observer = new LimiterTelemetry(this, options);
-    this.#turns = new Turns(this, options, this.#observer);
+    this.#turns = new QueuedTurns(this, options, this.#observer, {
+      // Calls behind the first may be served earlier, after another announcement: only its turn is known.
+      foresee: () => (_queue, _cost, _deadline, now) => now + this.#limits.wait(now),
+    });
     this.#levels = observeLevels(this, options.telemetry);
   }
 
@@ -169,11 +172,6 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
     return this.#limits.wait(this.clock.monotonic());
   }
 
-  /** Calls behind the first may be served earlier, after another announcement: only its turn is known. */
-  forecast(_queue: Queued, _cost: number, _deadline: number, now: number): number {
-    return now + this.#limits.wait(now);
-  }
-
   /** Takes over the limits in the outcome of a call. Never throws. */
   learn(number: number, outcome: Outcome<unknown>, call: Call): void {
     if (isNeutral(outcome, call)) {
@@ -228,7 +226,7 @@ class ClientPolicy extends PolicyBase implements ClientRateLimit, Gate {
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) readPeek(this.name, options);
+    if (options !== undefined) readKey(this.name, options);
     const now = this.clock.monotonic();
     const { quota, windowSeconds } = this.#announcements.smallestQuota ?? {};
     const remaining = this.#limits.remaining(now) ?? Number.POSITIVE_INFINITY;

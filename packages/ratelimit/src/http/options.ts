@@ -12,8 +12,8 @@ import {
   show,
   typeRule,
 } from '@temper/core/policy';
+import { KEYED_BY_ITSELF } from '../brands.ts';
 import { MAX_BLOCK_MS } from '../changes/rate-controls.ts';
-import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import type { Decision } from '../limiter.ts';
 import type { ClientAddressOptions } from './client-address.ts';
 import { PROBLEM_NAMES, type Problem, type ProblemName } from './problem.ts';

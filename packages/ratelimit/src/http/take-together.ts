@@ -2,7 +2,7 @@ import { isTemperError } from '@temper/core';
 import { checkCallOptions } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../errors.ts';
 import { type JointShare, refusalBy, takeTogether } from '../joint/joint-ask.ts';
-import { isJoinable, type Member } from '../joint/member.ts';
+import { isJoinable, type Member, memberOf } from '../joint/member.ts';
 import type { Decision } from '../limiter.ts';
 import { type SharedMember, sharedMemberOf } from '../shared/shared-member.ts';
 
@@ -62,7 +62,7 @@ function takeLocally(asked: readonly AskedLimit[]): Answers {
   const shares = asked.map(({ limiter, key, cost, limit }, i): JointShare => {
     checkCallOptions(limit.name, { cost });
     if (!isJoinable(limiter)) throw new TypeError(`Limit '${limit.name}' cannot be joined.`);
-    return { id: String(i), member: limiter.member(key), cost: cost ?? 1 };
+    return { id: String(i), member: memberOf(limiter, key), cost: cost ?? 1 };
   });
   const taken = takeTogether(shares, false);
   const answers = new Map<AskedLimit, LimitAnswer>();

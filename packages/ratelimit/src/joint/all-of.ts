@@ -1,7 +1,8 @@
 import type { Operation } from '@temper/core';
 import { Call, checkNumber, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { KEYED_BY_ITSELF } from '../brands.ts';
+import { readKey } from '../changes/rate-controls.ts';
 import { RateLimitExceededError } from '../errors.ts';
-import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import type {
   AcquireOptions,
   Decision,
@@ -13,7 +14,7 @@ import type {
 import { type Levels, type LimiterObserver, totalsOf } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
 import { REPORTED } from '../telemetry.ts';
-import { readOptions, readPeek } from '../wait/acquire-options.ts';
+import { readOptions } from '../wait/acquire-options.ts';
 import { giveBack, JointAsk, type JointParts, refusalBy, type Shortage } from './joint-ask.ts';
 import { JointQueue, JointRefusal } from './joint-queue.ts';
 import { type AllOfOptions, isKeyed, resolveAllOf } from './options.ts';
@@ -255,7 +256,7 @@ class AllOfPolicy extends PolicyBase implements AllOfLimiter {
   }
 
   peek(options: Pick<AcquireOptions, 'key'> = {}): LimitState {
-    const ask = this.#askFor(readPeek(this.name, options), 1);
+    const ask = this.#askFor(readKey(this.name, options), 1);
     return ask.peek() ?? UNLIMITED;
   }
 

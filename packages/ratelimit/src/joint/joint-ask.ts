@@ -2,7 +2,7 @@ import { checkNumber, checkType } from '@temper/core/policy';
 import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
 import type { Lease, LimitState } from '../limiter.ts';
 import { TOLERANCE } from '../rules/rule.ts';
-import type { Member } from './member.ts';
+import { type Member, memberOf } from './member.ts';
 import { type CheckedLimit, isKeyed, type JointLimit } from './options.ts';
 
 /** What a call asks of one of the limits. */
@@ -66,14 +66,14 @@ export class JointAsk {
   }
 
   get members(): readonly Member[] {
-    return this.#parts.map(memberOf);
+    return this.#parts.map(({ limit, key }) => memberOf(limit.limiter, key));
   }
 
   /** What of the limit with this name is lacking, where nothing but other calls of the group stands before it. */
   behindOthers(ids: ReadonlySet<string>): Shortage | undefined {
     const part = this.#parts.find(({ id }) => ids.has(id));
     if (part === undefined) return undefined;
-    const member = memberOf(part);
+    const member = memberOf(part.limit.limiter, part.key);
     const retryAfterMs = member.delay(part.cost);
     return { id: part.id, member, reason: 'limit', cost: part.cost, retryAfterMs };
   }
@@ -87,7 +87,11 @@ export class JointAsk {
    */
   take(isPart = false): JointParts | Shortage {
     return takeTogether(
-      this.#parts.map((part) => ({ id: part.id, cost: part.cost, member: memberOf(part) })),
+      this.#parts.map((part) => ({
+        id: part.id,
+        cost: part.cost,
+        member: memberOf(part.limit.limiter, part.key),
+      })),
       isPart,
     );
   }
@@ -144,10 +148,6 @@ export function takeTogether(
     leases.push(member.leaseOf(cost));
   }
   return { leases, members: shares.map(({ member }) => member) };
-}
-
-function memberOf({ limit, key }: Part): Member {
-  return limit.limiter.member(key);
 }
 
 /** @param min - the least that is allowed; without it, more than 0 */

@@ -1,6 +1,6 @@
 import type { Clock } from '@temper/core';
 import { listenForAbort, type Scheduled, stopListening } from '@temper/core/policy';
-import { wholeMs } from '../rules/rule.ts';
+import { wholeMs } from '../rules/forecast.ts';
 import type { Watchers } from '../wait/watchers.ts';
 import { type JointAsk, type JointParts, refusalBy, type Shortage } from './joint-ask.ts';
 

@@ -1,19 +1,13 @@
 import type { Call } from '@temper/core/policy';
+import { JOINABLE } from '../brands.ts';
 import type { RateLimitExceededError } from '../errors.ts';
 import type { Lease, LimitState } from '../limiter.ts';
-import type { Answer, LimiterObserver } from '../observer.ts';
-import type { Turns } from '../wait/turns.ts';
-import type { Gate } from '../wait/wait-queue.ts';
+import type { Answer } from '../observer.ts';
+import type { OneGate } from '../wait/turns.ts';
 import type { Watchers } from '../wait/watchers.ts';
 
-/**
- * Marks a limiter that can be asked together with others, made by any installed copy of this package whose
- * members have the same shape. The number changes with that shape.
- */
-const JOINABLE: unique symbol = Symbol.for('temper.ratelimit.joinable.1');
-
 /** What permits can do that units cannot. */
-interface MemberPermits {
+export interface MemberPermits {
   /** Whether permits for this cost could be taken now. */
   fits(cost: number): boolean;
   /** As of `Gate`. */
@@ -51,29 +45,21 @@ export interface Member {
 /** A limiter that can be asked together with others. */
 export interface Joinable {
   /** @throws {TypeError} when the limiter needs a key and there is none */
-  member(key: string | undefined): Member;
+  joined(key: string | undefined): JoinedLimit;
 }
+
+/** How a limiter is asked: by its gate, where it has only one. */
+export type JoinedLimit = Member | (OneGate & { readonly permits?: MemberPermits });
 
 export function isJoinable(value: unknown): value is Joinable {
   return (value as { [JOINABLE]?: unknown } | null | undefined)?.[JOINABLE] === true;
 }
 
-/** Marks the limiters of a class. */
-export function markJoinable(prototype: Joinable): void {
-  Object.defineProperty(prototype, JOINABLE, { value: true });
-}
-
-/** What a {@link Member} is made of where the limiter has one gate. */
-interface MemberParts {
-  readonly gate: Gate;
-  readonly turns: Turns;
-  readonly observer: LimiterObserver;
-  readonly permits?: MemberPermits;
-  leaseOf(cost: number): Lease;
-}
-
-/** The limit of one gate as a member. */
-export function memberOf({ gate, turns, observer, permits, leaseOf }: MemberParts): Member {
+/** A limiter as one limit among several. @throws {TypeError} when it needs a key and there is none */
+export function memberOf(limiter: Joinable, key: string | undefined): Member {
+  const joined = limiter.joined(key);
+  if (!('gate' in joined)) return joined;
+  const { gate, turns, observer, permits } = joined;
   return {
     name: gate.name,
     capacity: gate.capacity,
@@ -83,7 +69,7 @@ export function memberOf({ gate, turns, observer, permits, leaseOf }: MemberPart
     permits,
     delay: (cost) => (permits?.fits(cost) === true ? 0 : gate.delay(cost)),
     tryTake: (cost) => gate.tryTake(cost),
-    leaseOf,
+    leaseOf: (cost) => joined.leaseOf(cost),
     peek: () => gate.peek(),
     count: (answer) => {
       if (answer !== 'keys') observer.counts[answer]++;

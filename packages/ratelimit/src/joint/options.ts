@@ -6,7 +6,7 @@ import {
   resolveOptions,
   show,
 } from '@temper/core/policy';
-import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
+import { KEYED_BY_ITSELF } from '../brands.ts';
 import type { Lease } from '../limiter.ts';
 import { QUEUE_DEFAULTS, QUEUE_RULES, type QueueOptions } from '../wait/options.ts';
 import { isJoinable, type Joinable } from './member.ts';

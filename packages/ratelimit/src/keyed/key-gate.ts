@@ -1,11 +1,12 @@
 import type { LimitState } from '../limiter.ts';
 import type { LimiterObserver } from '../observer.ts';
-import { forecastOf } from '../rules/forecast.ts';
-import type { Forecast, Queued, Rule } from '../rules/rule.ts';
+import { type Forecast, forecastOf, type Queued } from '../rules/forecast.ts';
+import type { Rule } from '../rules/rule.ts';
+import type { Gate } from '../wait/gate.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
-import { Turns } from '../wait/turns.ts';
+import { QueuedTurns } from '../wait/queued-turns.ts';
+import type { Turns } from '../wait/turns.ts';
 import type { UsualLatency } from '../wait/usual-latency.ts';
-import type { Gate } from '../wait/wait-queue.ts';
 
 /** The keys' states, by slot. */
 interface Slots {
@@ -41,7 +42,10 @@ export class KeyGate implements Gate {
     this.#slots = slots;
     this.#slot = slot;
     this.#forecast = forecastOf(slots.ruleOf(slot));
-    this.turns = new Turns(this, options, observer, usual);
+    this.turns = new QueuedTurns(this, options, observer, {
+      usual,
+      foresee: () => (queue, cost, deadline, now) => this.#readyAt(queue, cost, deadline, now),
+    });
   }
 
   get name(): string {
@@ -64,7 +68,7 @@ export class KeyGate implements Gate {
     return this.#slots.peekAt(this.#slot);
   }
 
-  forecast(queue: Queued, cost: number, deadline: number, now: number): number {
+  #readyAt(queue: Queued, cost: number, deadline: number, now: number): number {
     const rule = this.#slots.ruleOf(this.#slot);
     if (this.#forecast.rule !== rule) this.#forecast = forecastOf(rule);
     return this.#slots.forecast(this.#forecast, this.#slot, queue, cost, deadline, now);

@@ -3,7 +3,7 @@ import type { Call } from '@temper/core/policy';
 import type { KeyDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
 import { RateLimitExceededError } from '../errors.ts';
-import type { Member } from '../joint/member.ts';
+import type { JoinedLimit } from '../joint/member.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
 import type { Refusing } from '../refusals.ts';
 import type { KeyedStats } from './options.ts';
@@ -15,7 +15,7 @@ export interface KeyTable extends Refusing, Disposable {
   take(key: string, cost: number, options: AcquireOptions): Decision;
   peek(key: string): LimitState;
   /** The limit of a key as one of several that are asked together. */
-  member(key: string): Member;
+  joined(key: string): JoinedLimit;
   runInCall<T>(key: string, operation: Operation<T>, call: Call): Promise<T>;
   forget(key: string): boolean;
   change(key: string, change: RateChange): void;

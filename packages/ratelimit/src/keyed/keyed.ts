@@ -1,20 +1,21 @@
 import { type Clock, type Operation, systemClock } from '@temper/core';
 import { type Call, checkType, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { JOINABLE, KEYED_BY_ITSELF, mark } from '../brands.ts';
 import { dumpOf, type LimitDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
 import {
   blockTime,
   type KeyOptions,
   type RateControls,
+  readKey,
   unitsOf,
 } from '../changes/rate-controls.ts';
 import { RatePlans, rulesOfPlan } from '../changes/rate-plans.ts';
 import { readDump } from '../changes/read-dump.ts';
-import { type Joinable, type Member, markJoinable } from '../joint/member.ts';
+import type { Joinable, JoinedLimit } from '../joint/member.ts';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import type { RefusalListener } from '../refusals.ts';
-import { readOptions, readPeek } from '../wait/acquire-options.ts';
-import { KEYED_BY_ITSELF } from './brand.ts';
+import { readOptions } from '../wait/acquire-options.ts';
 import type { KeyTable } from './key-table.ts';
 import { LimiterTable } from './limiter-table.ts';
 import {
@@ -84,11 +85,11 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter, Joinable {
   }
 
   peek(options: Pick<AcquireOptions, 'key'> = {}): LimitState {
-    return this.#table.peek(this.#needKey(readPeek(this.name, options)));
+    return this.#table.peek(this.#needKey(readKey(this.name, options)));
   }
 
-  member(key: string | undefined): Member {
-    return this.#table.member(this.#needKey(key));
+  joined(key: string | undefined): JoinedLimit {
+    return this.#table.joined(this.#needKey(key));
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -119,7 +120,7 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter, Joinable {
   }
 
   #change(options: KeyOptions = {}, change: RateChange): void {
-    this.#table.change(this.#needKey(readPeek(this.name, options)), change);
+    this.#table.change(this.#needKey(readKey(this.name, options)), change);
   }
 
   dump(): LimitDump {
@@ -154,7 +155,7 @@ class KeyedPolicy extends PolicyBase implements KeyedRateLimiter, Joinable {
   }
 }
 
-markJoinable(KeyedPolicy.prototype);
+mark(KeyedPolicy, JOINABLE);
 
 /** One key of a keyed limiter. Has no state, so that it does not keep the key. */
 class OneKey extends PolicyBase implements Limiter, RateControls {
@@ -209,7 +210,7 @@ class OneKey extends PolicyBase implements Limiter, RateControls {
 
   /** Its own key, whatever key the options name. */
   #own(options: KeyOptions | undefined): KeyOptions {
-    if (options !== undefined) readPeek(this.name, options);
+    if (options !== undefined) readKey(this.name, options);
     return { key: this.#key };
   }
 

@@ -1,11 +1,11 @@
 import { ManualClock, settle } from '@temper/testkit';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { adaptiveConcurrency } from '../adaptive/adaptive-concurrency.ts';
+import { KEYED_BY_ITSELF } from '../brands.ts';
 import type { Limiter } from '../limiter.ts';
 import { concurrency } from '../limiters/concurrency.ts';
 import { fixedWindow } from '../limiters/fixed-window.ts';
 import { tokenBucket } from '../limiters/token-bucket.ts';
-import { KEYED_BY_ITSELF } from './brand.ts';
 import { keyed } from './keyed.ts';
 
 let clock: ManualClock;

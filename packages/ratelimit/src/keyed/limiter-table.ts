@@ -1,8 +1,9 @@
 import type { Clock, Operation, TelemetryScope } from '@temper/core';
 import { type Call, type InCallExecutor, notify, show } from '@temper/core/policy';
+import { KEYED_BY_ITSELF } from '../brands.ts';
 import { dumpOf, type KeyDump } from '../changes/limit-dump.ts';
 import type { RateChange } from '../changes/rate-change.ts';
-import { isJoinable, type Member } from '../joint/member.ts';
+import { isJoinable, type JoinedLimit, type Member } from '../joint/member.ts';
 import { UnitLease } from '../lease.ts';
 import type {
   AcquireOptions,
@@ -16,7 +17,6 @@ import { hasRule, type RateLimiter } from '../limiters/rate-limiter.ts';
 import { type RefusalListener, Refusals, type Refusing } from '../refusals.ts';
 import { Watchers } from '../wait/watchers.ts';
 import { boundedKey } from './bounded-key.ts';
-import { KEYED_BY_ITSELF } from './brand.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
 import { idleTime, type KeyedStats } from './options.ts';
@@ -108,10 +108,10 @@ export class LimiterTable implements KeyTable {
     return this.#create(key).peek();
   }
 
-  member(key: string): Member {
+  joined(key: string): JoinedLimit {
     const limiter: unknown = this.#limiterOf(key);
     if (limiter === undefined) return this.#withoutRoom(key);
-    if (isJoinable(limiter)) return limiter.member(key);
+    if (isJoinable(limiter)) return limiter.joined(key);
     throw new TypeError(
       `${this.name}: the limiter of this key cannot be asked together with others; rate limiters and concurrency can.`,
     );

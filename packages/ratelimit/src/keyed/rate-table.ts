@@ -11,8 +11,9 @@ import { type LimiterObserver, totalsOf } from '../observer.ts';
 import { pass } from '../pass.ts';
 import type { RefusalListener } from '../refusals.ts';
 import { adjust } from '../rules/adjust.ts';
+import type { Forecast, Queued } from '../rules/forecast.ts';
 import { equalRules, replay } from '../rules/replay.ts';
-import { type Forecast, type Queued, type Rule, TOLERANCE } from '../rules/rule.ts';
+import { type Rule, TOLERANCE } from '../rules/rule.ts';
 import { LimiterTelemetry } from '../telemetry.ts';
 import { checkCapacity } from '../wait/acquire-options.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
@@ -344,7 +345,7 @@ export class RateTable implements KeyTable, UnitSource {
   }
 
   /** A key that is not kept is added when units of it are taken. */
-  member(key: string): Member {
+  joined(key: string): Member {
     const now = this.#queue.clock.monotonic();
     const slot = this.#index.find(key);
     if (this.#plans !== undefined && slot !== NONE) this.#follow(slot, key, now);

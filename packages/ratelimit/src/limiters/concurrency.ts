@@ -7,12 +7,13 @@ import {
   rejectLater,
   resolveOptions,
 } from '@temper/core/policy';
-import { type Joinable, type Member, markJoinable } from '../joint/member.ts';
+import { JOINABLE, mark } from '../brands.ts';
+import { readKey } from '../changes/rate-controls.ts';
+import type { Joinable, JoinedLimit } from '../joint/member.ts';
 import type { AcquireOptions, Decision, Lease, Limiter, LimitState } from '../limiter.ts';
 import type { Levels, Observation } from '../observer.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
 import { REPORTED } from '../telemetry.ts';
-import { readPeek } from '../wait/acquire-options.ts';
 import {
   QUEUE_DEFAULTS,
   QUEUE_RULES,
@@ -78,12 +79,12 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter,
   }
 
   peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) readPeek(this.name, options);
+    if (options !== undefined) readKey(this.name, options);
     return this.#gate.peek();
   }
 
-  member(): Member {
-    return this.#gate.member;
+  joined(): JoinedLimit {
+    return this.#gate.joined;
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
@@ -126,7 +127,7 @@ export class ConcurrencyPolicy extends PolicyBase implements ConcurrencyLimiter,
   }
 }
 
-markJoinable(ConcurrencyPolicy.prototype);
+mark(ConcurrencyPolicy, JOINABLE);
 
 /**
  * Limits how many calls run at the same time: at most `limit`, while the others wait for their turn.

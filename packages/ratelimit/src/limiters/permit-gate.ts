@@ -1,13 +1,15 @@
 import type { Call } from '@temper/core/policy';
-import { type Member, memberOf } from '../joint/member.ts';
+import type { MemberPermits } from '../joint/member.ts';
 import type { LimitState, RequestCounts } from '../limiter.ts';
 import { type Levels, type LimiterObserver, type Observation, totalsOf } from '../observer.ts';
 import type { Refusals } from '../refusals.ts';
 import { Permits } from '../rules/permits.ts';
 import { TOLERANCE } from '../rules/rule.ts';
+import type { Gate } from '../wait/gate.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
-import { Turns } from '../wait/turns.ts';
-import { type Gate, refusal } from '../wait/wait-queue.ts';
+import { QueuedTurns } from '../wait/queued-turns.ts';
+import type { OneGate, Turns } from '../wait/turns.ts';
+import { refusal } from '../wait/wait-queue.ts';
 import { HeldCall, Holders } from './held-call.ts';
 
 /** A snapshot of a concurrency limiter. */
@@ -45,7 +47,7 @@ export class PermitGate implements Gate, Disposable {
       stuck < this.#permits.used ? this.capacity : this.#permits.limit,
     );
     this.#observer = observe(this, options);
-    this.turns = new Turns(this, options, this.#observer);
+    this.turns = new QueuedTurns(this, options, this.#observer);
   }
 
   [Symbol.dispose](): void {
@@ -86,14 +88,14 @@ export class PermitGate implements Gate, Disposable {
   }
 
   /** The limit as one of several that are asked together. */
-  get member(): Member {
-    return memberOf({
+  get joined(): OneGate & { readonly permits: MemberPermits } {
+    return {
       gate: this,
       turns: this.turns,
       observer: this.#observer,
       permits: this,
       leaseOf: (cost) => new PermitLease(this, cost),
-    });
+    };
   }
 
   giveBack(cost: number): void {

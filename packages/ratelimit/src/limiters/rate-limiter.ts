@@ -6,15 +6,15 @@ import {
   type PolicyDescription,
   rejectLater,
 } from '@temper/core/policy';
+import { JOINABLE, mark, WITH_RULE } from '../brands.ts';
 import { type Dumpable, dumpOf, type LimitDump } from '../changes/limit-dump.ts';
 import {
   blockTime,
   type KeyOptions,
   type RateControls,
+  readKey,
   unitsOf,
 } from '../changes/rate-controls.ts';
-import { type Joinable, type Member, markJoinable, memberOf } from '../joint/member.ts';
-import { WITH_RULE } from '../keyed/brand.ts';
 import { UnitLease, type UnitSource } from '../lease.ts';
 import type {
   AcquireOptions,
@@ -28,20 +28,12 @@ import { type Levels, type LimiterObserver, type Observation, totalsOf } from '.
 import { pass } from '../pass.ts';
 import type { RefusalListener, Refusing } from '../refusals.ts';
 import { adjust } from '../rules/adjust.ts';
-import { forecastOf } from '../rules/forecast.ts';
 import { replay } from '../rules/replay.ts';
 import { RollingCount } from '../rules/rolling-count.ts';
-import {
-  type Forecast,
-  type Queued,
-  type Rule,
-  TOLERANCE,
-  type TokenLevels,
-} from '../rules/rule.ts';
-import { readPeek } from '../wait/acquire-options.ts';
+import { type Rule, TOLERANCE, type TokenLevels } from '../rules/rule.ts';
+import type { Gate } from '../wait/gate.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
-import { Turns } from '../wait/turns.ts';
-import type { Gate } from '../wait/wait-queue.ts';
+import type { OneGate, Turns } from '../wait/turns.ts';
 
 /** What every rate limiter reports about itself, besides its limit. */
 export interface RateCounts extends RequestCounts {
@@ -75,38 +67,43 @@ export interface RateLimiter<Stats extends RateCounts = RateCounts>
 export interface RateParts extends Observation {
   /** Writes the state from a dump; throws on anything else. @returns the milliseconds of its block */
   loadDump(dump: LimitDump, options: ResolvedQueueOptions, rule: Rule, state: Float64Array): number;
+  /** Creates the queue of the calls that cannot pass at once. */
+  createTurns(
+    limiter: RuleLimiter<object>,
+    options: ResolvedQueueOptions,
+    observer: LimiterObserver,
+  ): Turns;
 }
 
 /** A limiter of units per time: a rule with its state, a queue, and an observer. */
 export class RuleLimiter<L extends object>
   extends PolicyBase
-  implements RateLimiter, Gate, UnitSource, Joinable
+  implements RateLimiter, Gate, UnitSource
 {
   rule: Rule<L>;
   readonly options: ResolvedQueueOptions;
-  readonly #state: Float64Array;
-  /** Created, like the forecast, when it is first needed. */
+  readonly state: Float64Array;
+  /** Until when every call is refused, on the clock's monotonic scale. */
+  blockedUntil: number;
+  /** Created when it is first needed. */
   #recent: RollingCount | undefined;
-  /** On the clock's monotonic scale. */
-  #blockedUntil = 0;
   readonly #observer: LimiterObserver;
   readonly #turns: Turns;
   readonly #levels: Disposable;
   readonly #parts: RateParts;
-  #forecast: Forecast | undefined;
 
   constructor(rule: Rule<L>, options: ResolvedQueueOptions, parts: RateParts) {
     super(options.name, options.clock);
     this.rule = rule;
     this.options = options;
-    this.#state = new Float64Array(rule.slots);
-    rule.reset(this.#state, 0, this.clock.monotonic());
+    this.state = new Float64Array(rule.slots);
+    this.blockedUntil = 0;
+    rule.reset(this.state, 0, this.clock.monotonic());
     this.#recent = undefined;
     this.#parts = parts;
     this.#observer = parts.observe(this, options);
-    this.#turns = new Turns(this, options, this.#observer);
+    this.#turns = parts.createTurns(this, options, this.#observer);
     this.#levels = parts.observeLevels(this, options.telemetry);
-    this.#forecast = undefined;
   }
 
   override describe(): PolicyDescription {
@@ -131,7 +128,7 @@ export class RuleLimiter<L extends object>
   }
 
   correct(difference: number, takenAt: number): void {
-    adjust(this.rule, this.#state, 0, this.clock.monotonic(), difference, takenAt);
+    adjust(this.rule, this.state, 0, this.clock.monotonic(), difference, takenAt);
     this.#turns.changed();
   }
 
@@ -146,18 +143,18 @@ export class RuleLimiter<L extends object>
     };
   }
 
-  peek(options?: Pick<AcquireOptions, 'key'>): LimitState {
-    if (options !== undefined) readPeek(this.name, options);
+  peek(options?: KeyOptions): LimitState {
+    if (options !== undefined) readKey(this.name, options);
     const { limit, windowMs } = this.rule;
     const now = this.clock.monotonic();
-    const blockedMs = this.#blockedUntil - now;
+    const blockedMs = this.blockedUntil - now;
     if (blockedMs > 0) return { limit, windowMs, remaining: 0, resetMs: blockedMs };
-    const available = this.#turns.queued > 0 ? 0 : this.rule.available(this.#state, 0, now);
+    const available = this.#turns.queued > 0 ? 0 : this.rule.available(this.state, 0, now);
     return {
       limit,
       windowMs,
       remaining: Math.max(0, Math.floor(available + TOLERANCE)),
-      resetMs: this.rule.growth(this.#state, 0, now),
+      resetMs: this.rule.growth(this.state, 0, now),
     };
   }
 
@@ -175,13 +172,13 @@ export class RuleLimiter<L extends object>
     return value;
   }
 
-  member(): Member {
-    return memberOf({
+  joined(): OneGate {
+    return {
       gate: this,
       turns: this.#turns,
       observer: this.#observer,
       leaseOf: (cost) => this.#leaseOf(cost),
-    });
+    };
   }
 
   get capacity(): number {
@@ -189,7 +186,7 @@ export class RuleLimiter<L extends object>
   }
 
   tryTake(cost: number, now: number = this.clock.monotonic()): boolean {
-    if (now < this.#blockedUntil || !this.rule.take(this.#state, 0, now, cost)) return false;
+    if (now < this.blockedUntil || !this.rule.take(this.state, 0, now, cost)) return false;
     this.#recent ??= new RollingCount(this.rule.windowMs, now);
     if (now >= this.#recent.stepEndsAt) this.#recent.advance(now, this.#passed);
     return true;
@@ -197,13 +194,7 @@ export class RuleLimiter<L extends object>
 
   delay(cost: number): number {
     const now = this.clock.monotonic();
-    return Math.max(this.#blockedUntil - now, this.rule.delay(this.#state, 0, now, cost));
-  }
-
-  forecast(queue: Queued, cost: number, deadline: number, now: number): number {
-    this.#forecast ??= forecastOf(this.rule);
-    const readyAt = this.#forecast.next(this.#state, 0, queue, cost, deadline, now);
-    return Math.max(readyAt, this.#blockedUntil);
+    return Math.max(this.blockedUntil - now, this.rule.delay(this.state, 0, now, cost));
   }
 
   setLimit(limit: number): void {
@@ -212,25 +203,24 @@ export class RuleLimiter<L extends object>
     checkNumber(this.name, 'limit', limit, { min, aboveMin: bucket, infinite: false });
     if (limit === this.rule.limit) return;
     const now = this.clock.monotonic();
-    const used = this.rule.usage(this.#state, 0, now);
+    const used = this.rule.usage(this.state, 0, now);
     this.rule = this.rule.with({ limit }) as Rule<L>;
     // A window keeps counts and times, which hold under any limit; its boundaries stay where they are.
-    if (bucket) replay(this.rule, this.#state, 0, now, used);
-    this.#forecast = undefined;
+    if (bucket) replay(this.rule, this.state, 0, now, used);
     this.#turns.changed();
   }
 
   reset(options?: KeyOptions): void {
     this.#ignoreKey(options);
-    this.rule.reset(this.#state, 0, this.clock.monotonic());
-    this.#blockedUntil = 0;
+    this.rule.reset(this.state, 0, this.clock.monotonic());
+    this.blockedUntil = 0;
     this.#turns.changed();
   }
 
   block(durationMs: number, options?: KeyOptions): void {
     blockTime(this.name, durationMs);
     this.#ignoreKey(options);
-    this.#blockedUntil = this.clock.monotonic() + durationMs;
+    this.blockedUntil = this.clock.monotonic() + durationMs;
     this.#turns.changed();
   }
 
@@ -244,24 +234,24 @@ export class RuleLimiter<L extends object>
 
   #adjust(units: number, options: KeyOptions | undefined): void {
     this.#ignoreKey(options);
-    adjust(this.rule, this.#state, 0, this.clock.monotonic(), units);
+    adjust(this.rule, this.state, 0, this.clock.monotonic(), units);
     this.#turns.changed();
   }
 
   #ignoreKey(options: KeyOptions | undefined): void {
-    if (options !== undefined) readPeek(this.name, options);
+    if (options !== undefined) readKey(this.name, options);
   }
 
   dump(): LimitDump {
     const now = this.clock.monotonic();
-    const used = this.rule.usage(this.#state, 0, now);
-    const blockedMs = Math.max(0, this.#blockedUntil - now);
+    const used = this.rule.usage(this.state, 0, now);
+    const blockedMs = Math.max(0, this.blockedUntil - now);
     return dumpOf(this.clock, used.length === 0 && blockedMs === 0 ? [] : [{ used, blockedMs }]);
   }
 
   restore(dump: LimitDump): void {
-    const blockedMs = this.#parts.loadDump(dump, this.options, this.rule, this.#state);
-    this.#blockedUntil = this.clock.monotonic() + blockedMs;
+    const blockedMs = this.#parts.loadDump(dump, this.options, this.rule, this.state);
+    this.blockedUntil = this.clock.monotonic() + blockedMs;
     this.#turns.changed();
   }
 
@@ -271,14 +261,14 @@ export class RuleLimiter<L extends object>
   }
 
   levels(): Levels {
-    const available = this.rule.available(this.#state, 0, this.clock.monotonic());
+    const available = this.rule.available(this.state, 0, this.clock.monotonic());
     return { available, limit: this.rule.limit, queued: this.#turns.queued };
   }
 
   stats(): RateCounts & L {
     const now = this.clock.monotonic();
     return {
-      ...this.rule.levels(this.rule.available(this.#state, 0, now)),
+      ...this.rule.levels(this.rule.available(this.state, 0, now)),
       requestsInWindow: this.#recent?.within(now, this.#passed) ?? 0,
       queued: this.#turns.queued,
       ...totalsOf(this.#observer),
@@ -290,8 +280,8 @@ export class RuleLimiter<L extends object>
   }
 }
 
-Object.defineProperty(RuleLimiter.prototype, WITH_RULE, { value: true });
-markJoinable(RuleLimiter.prototype);
+mark(RuleLimiter, WITH_RULE);
+mark(RuleLimiter, JOINABLE);
 
 /** Whether `value` is a {@link RuleLimiter}, made by any installed copy of this package. */
 export function hasRule(value: unknown): value is RuleLimiter<object> {

@@ -1,3 +1,4 @@
+import type { ForecastRule } from './forecast.ts';
 import { type Rule, type RuleChange, TOLERANCE, type Usage } from './rule.ts';
 import { SimulatedForecast } from './simulated-forecast.ts';
 import { positive, type WindowLevels, windowLevels } from './window.ts';
@@ -9,7 +10,7 @@ const USED = 1;
  * Counts in consecutive windows, from the creation of the limiter on. The simplest kind; but around the
  * boundary of two windows up to twice the limit can pass within the length of one.
  */
-export class FixedWindowRule implements Rule<WindowLevels> {
+export class FixedWindowRule implements Rule<WindowLevels>, ForecastRule {
   readonly kind = 'fixed-window';
   readonly slots = 2;
   readonly limit: number;

@@ -31,8 +31,8 @@ export interface Rule<Levels extends object = object> {
    */
   take(state: Float64Array, at: number, now: number, cost: number): boolean;
   /**
-   * Milliseconds until `cost` could be taken if nothing else is; 0 for now. Without a forecast of its own,
-   * units come back evenly, and this holds for more of them than `capacity` too.
+   * Milliseconds until `cost` could be taken if nothing else is; 0 for now. Where units come back evenly,
+   * this holds for more of them than `capacity` too.
    */
   delay(state: Float64Array, at: number, now: number, cost: number): number;
   /** Units that could be taken now. */
@@ -51,42 +51,10 @@ export interface Rule<Levels extends object = object> {
    * still counts them. By default the last ones
    */
   credit(state: Float64Array, at: number, now: number, units: number, takenAt?: number): void;
-  /** Creates the forecast of a queue, where it takes more than `delay`. */
-  createForecast?(): Forecast;
   /** What is in use, oldest first: charged again at these times, it is in use as long as here. */
   usage(state: Float64Array, at: number, now: number): Usage[];
   /** The limit in the words of this kind, for the limiter's statistics. */
   levels(available: number): Levels;
-}
-
-/** A queue, as far as a forecast needs to know it. */
-export interface Queued {
-  /** How many calls wait. */
-  readonly size: number;
-  /** The costs of the waiting calls together. */
-  readonly cost: number;
-  /** Grows with each event that no forecast includes: a call leaves, or is served late. */
-  readonly deviations: number;
-  /** The costs of the waiting calls, in order. */
-  costs(): Iterable<number>;
-}
-
-/** Computes when a call that joins a queue gets its turn. Asked once for each such call, in order. */
-export interface Forecast {
-  readonly rule: Rule;
-  /**
-   * @param state - of the limiter, from `at` on
-   * @param deadline - of the call; it is refused when its turn comes later
-   * @returns when `cost` could be taken after all calls in the queue, on the scale of `now`
-   */
-  next(
-    state: Float64Array,
-    at: number,
-    queue: Queued,
-    cost: number,
-    deadline: number,
-    now: number,
-  ): number;
 }
 
 /** What of a rule is another for some keys. What is absent stays as it is. */
@@ -115,8 +83,3 @@ export interface TokenLevels {
  * limiter keeps the debt, so it never adds up.
  */
 export const TOLERANCE = 1e-6;
-
-/** A wait in whole milliseconds: timers drop fractions, and would fire too early. */
-export function wholeMs(ms: number): number {
-  return Math.max(1, Math.ceil(ms - 1e-6));
-}

@@ -1,4 +1,5 @@
-import { type Forecast, type Queued, type Rule, wholeMs } from './rule.ts';
+import { type Forecast, type Queued, wholeMs } from './forecast.ts';
+import type { Rule } from './rule.ts';
 
 /** Longest queue that is simulated anew. */
 const MAX_SIMULATED = 64;

@@ -1,3 +1,4 @@
+import type { ForecastRule } from './forecast.ts';
 import { type Rule, type RuleChange, TOLERANCE, type Usage } from './rule.ts';
 import { SimulatedForecast } from './simulated-forecast.ts';
 import { positive, type WindowLevels, windowLevels } from './window.ts';
@@ -17,7 +18,7 @@ const LAST_MOMENT = 1e-3;
  * (The two-counter estimate that interpolates the previous window needs less state, but allows more
  * than the limit when requests come unevenly.)
  */
-export class SlidingWindowRule implements Rule<WindowLevels> {
+export class SlidingWindowRule implements Rule<WindowLevels>, ForecastRule {
   readonly kind = 'sliding-window';
   readonly slots: number;
   readonly limit: number;

@@ -1,7 +1,7 @@
 import type { Clock } from '@temper/core';
 import { listenForAbort, stopListening } from '@temper/core/policy';
 import type { Linked } from '../wait/line.ts';
-import type { CallerLine } from '../wait/queue-order.ts';
+import type { CallerLine } from '../wait/line-order.ts';
 import type { QueueSlots } from './queue-slots.ts';
 import type { TimerEntry, TimerHeap } from './timer-heap.ts';
 

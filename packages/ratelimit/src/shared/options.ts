@@ -18,13 +18,13 @@ import {
 } from '../limiters/options.ts';
 import { DEFAULT_SEGMENTS } from '../limiters/sliding-window.ts';
 import type { RuleKind } from '../rules/rule.ts';
+import { sharedQueueRule } from '../wait/line-order.ts';
 import {
   QUEUE_DEFAULTS,
   QUEUE_RULES,
   type QueueOptions,
   type QueueUnset,
 } from '../wait/options.ts';
-import { sharedQueueRule } from '../wait/queue-order.ts';
 import type { RateLimitStore, StoreRule } from './store.ts';
 
 /**

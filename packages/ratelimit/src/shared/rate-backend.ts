@@ -4,6 +4,7 @@ import { UnitLease } from '../lease.ts';
 import type { Lease, LimitState } from '../limiter.ts';
 import type { Levels } from '../observer.ts';
 import { TOLERANCE } from '../rules/rule.ts';
+import { lineOrder } from '../wait/line-order.ts';
 import type {
   Answer,
   PartRequest,
@@ -120,7 +121,7 @@ export class RateBackend implements SharedBackend {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       const { timers, slots, options } = this.#parts;
-      const line = options.queue?.createLine<QueuedCall<Grant>>(options.name);
+      const line = lineOrder(options.queue)?.createLine<QueuedCall<Grant>>(options.name);
       queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(key), line);
       this.#queues.set(key, queue);
     }
@@ -159,8 +160,9 @@ export class RateBackend implements SharedBackend {
   /** Who asks, where the store is to divide the limit among callers. Local budgets are for all of them. */
   #callerOf(caller: string): Pick<TakeCall, 'caller' | 'weight'> {
     const { queue, name } = this.#parts.options;
-    if (queue === undefined || this.#budgets !== undefined) return {};
-    return { caller: boundedKey(caller), weight: queue.weightOf(name, caller) };
+    const order = lineOrder(queue);
+    if (order === undefined || this.#budgets !== undefined) return {};
+    return { caller: boundedKey(caller), weight: order.weightOf(name, caller) };
   }
 
   #replyTo(

@@ -2,6 +2,7 @@ import { checkNumber, randomId } from '@temper/core/policy';
 import { type PermitPlan, RatePlans } from '../changes/rate-plans.ts';
 import { boundedKey } from '../keyed/bounded-key.ts';
 import type { LimitState } from '../limiter.ts';
+import { lineOrder } from '../wait/line-order.ts';
 import {
   type Answer,
   type LosableLease,
@@ -143,7 +144,7 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     let queue = this.#queues.get(key);
     if (queue === undefined) {
       const { timers, slots, options } = this.#parts;
-      const line = options.queue?.createLine<QueuedCall<StoreLease>>(options.name);
+      const line = lineOrder(options.queue)?.createLine<QueuedCall<StoreLease>>(options.name);
       queue = new BatchQueue(options.clock, timers, slots, this.#handlerOf(given, key), line);
       this.#queues.set(key, queue);
     }

@@ -1,14 +1,15 @@
 import type { Operation } from '@temper/core';
 import { Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { KEYED_BY_ITSELF } from '../brands.ts';
+import { readKey } from '../changes/rate-controls.ts';
 import { RateLimitExceededError } from '../errors.ts';
-import { KEYED_BY_ITSELF } from '../keyed/brand.ts';
 import { UnitLease } from '../lease.ts';
 import type { AcquireOptions, Decision, Lease, LimitState } from '../limiter.ts';
 import type { Levels } from '../observer.ts';
 import type { RefusalListener } from '../refusals.ts';
 import { TOLERANCE } from '../rules/rule.ts';
 import { observeLevels } from '../telemetry.ts';
-import { readOptions, readPeek } from '../wait/acquire-options.ts';
+import { readOptions } from '../wait/acquire-options.ts';
 import {
   type Answer,
   isLosable,
@@ -143,7 +144,7 @@ export class SharedPolicy<L extends Levels> extends PolicyBase implements Shared
 
   /** The key in the options of a caller that takes nothing. @throws {TypeError} when it is not allowed */
   protected keyOf(options: Pick<AcquireOptions, 'key'> | undefined): string {
-    return this.#limitOf(options === undefined ? undefined : readPeek(this.name, options));
+    return this.#limitOf(options === undefined ? undefined : readKey(this.name, options));
   }
 
   /** The key of the limit that a call is for: in fair order, all keys share one. */

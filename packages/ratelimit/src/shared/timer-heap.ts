@@ -1,6 +1,6 @@
 import type { Clock } from '@temper/core';
 import { type Scheduled, timerEpoch } from '@temper/core/policy';
-import { wholeMs } from '../rules/rule.ts';
+import { wholeMs } from '../rules/forecast.ts';
 import { IndexedHeap } from '../wait/indexed-heap.ts';
 
 /** One pending callback of a {@link TimerHeap}. */

@@ -1,5 +1,6 @@
 import { loadDump } from '../changes/read-dump.ts';
 import type { RateParts } from '../limiters/rate-limiter.ts';
+import { createTurns } from '../limiters/rate-turns.ts';
 import type { LimiterObserver } from '../observer.ts';
 import { Refusals } from '../refusals.ts';
 
@@ -23,4 +24,5 @@ export const UNREPORTED: RateParts = {
   }),
   observeLevels: () => ({ [Symbol.dispose]: () => undefined }),
   loadDump,
+  createTurns,
 };

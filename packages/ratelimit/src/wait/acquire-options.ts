@@ -50,14 +50,6 @@ function checkShape(owner: string, options: AcquireOptions): void {
   }
 }
 
-/** Reads the options of `peek`, likewise. @returns the key */
-export function readPeek(owner: string, options: Pick<AcquireOptions, 'key'>): string | undefined {
-  checkKnown(owner, options, ['key']);
-  const { key } = options;
-  if (key !== undefined) checkCallOptions(owner, { key });
-  return key;
-}
-
 /** @throws {RateLimitExceededError} when a cost is more than can ever be had at once */
 export function checkCapacity(owner: string, capacity: number, cost: number): void {
   if (cost <= capacity + TOLERANCE) return;

@@ -1,6 +1,6 @@
 import { IndexedHeap } from './indexed-heap.ts';
 import { ArrivalLine, type Linked } from './line.ts';
-import type { CallerLine } from './queue-order.ts';
+import type { CallerLine } from './line-order.ts';
 
 /** The calls of one caller, in order of arrival. */
 interface Flow<T extends Linked<T>> {

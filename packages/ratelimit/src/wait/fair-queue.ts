@@ -1,7 +1,8 @@
 import { askNumber, resolveOptions, typeRule } from '@temper/core/policy';
 import { FairLine } from './fair-line.ts';
 import type { Linked } from './line.ts';
-import type { CallerLine, QueueOrder } from './queue-order.ts';
+import type { CallerLine, LineOrder } from './line-order.ts';
+import type { QueueOrder } from './queue-order.ts';
 
 /** Options of {@link fairQueue}. */
 export interface FairQueueOptions {
@@ -44,11 +45,12 @@ export function fairQueue(options: FairQueueOptions = {}): QueueOrder {
     const found = askNumber(owner, 'fairQueue.weight', weight, caller) ?? 1;
     return found >= 0.001 && found <= 1000 ? found : 1;
   };
-  return {
+  const order: LineOrder = {
     orderedBy: 'key',
     weightOf,
     createLine<T extends Linked<T>>(owner: string): CallerLine<T> {
       return new FairLine<T>((caller) => weightOf(owner, caller));
     },
   };
+  return order;
 }

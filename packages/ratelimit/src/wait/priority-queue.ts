@@ -1,7 +1,8 @@
 import type { Priority } from '@temper/core';
 import { FairLine } from './fair-line.ts';
 import type { Linked } from './line.ts';
-import type { CallerLine, QueueOrder } from './queue-order.ts';
+import type { CallerLine, LineOrder } from './line-order.ts';
+import type { QueueOrder } from './queue-order.ts';
 
 /** The share of each priority while calls of all wait: each one four times that of the next below. */
 const WEIGHTS: Readonly<Record<Priority, number>> = {
@@ -27,11 +28,12 @@ const WEIGHTS: Readonly<Record<Priority, number>> = {
  */
 export function priorityQueue(): QueueOrder {
   const weightOf = (_owner: string, flow: string): number => WEIGHTS[flow as Priority];
-  return {
+  const order: LineOrder = {
     orderedBy: 'priority',
     weightOf,
     createLine<T extends Linked<T>>(owner: string): CallerLine<T> {
       return new FairLine<T>((flow) => weightOf(owner, flow));
     },
   };
+  return order;
 }

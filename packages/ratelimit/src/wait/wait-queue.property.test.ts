@@ -132,7 +132,7 @@ class PlainQueue {
   turnOf(one: Waiting): number {
     const state = this.state.slice();
     let at = this.now;
-    if (this.rule.createForecast === undefined) {
+    if (!('createForecast' in this.rule)) {
       const units = this.waiting.reduce((sum, { cost: ahead }) => sum + ahead, one.cost);
       return at + Math.ceil(this.rule.delay(state, 0, at, units) - 1e-6);
     }

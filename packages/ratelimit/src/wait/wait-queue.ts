@@ -1,46 +1,16 @@
 import type { Clock } from '@temper/core';
-import {
-  type Call,
-  listenForAbort,
-  type Scheduled,
-  stopListening,
-  timerEpoch,
-} from '@temper/core/policy';
+import { listenForAbort, type Scheduled, stopListening, timerEpoch } from '@temper/core/policy';
 import { RateLimitExceededError, type RejectionReason } from '../errors.ts';
-import type { LimitState } from '../limiter.ts';
-import { type Queued, TOLERANCE, wholeMs } from '../rules/rule.ts';
+import { type Queued, wholeMs } from '../rules/forecast.ts';
+import { TOLERANCE } from '../rules/rule.ts';
+import type { Gate } from './gate.ts';
 import { ArrivalLine, type Line, type Linked } from './line.ts';
 
-/** What calls wait at: a limiter, or one key of a keyed limiter. */
-export interface Gate {
-  /** The limiter's name. */
-  readonly name: string;
-  /** Most units that can ever be taken at once. */
-  readonly capacity: number;
-  /**
-   * Takes `cost` units if they are available, whether or not calls wait.
-   *
-   * @param now - the clock's monotonic time, where the caller has read it already
-   * @returns whether they were taken
-   */
-  tryTake(cost: number, now?: number): boolean;
-  /** Milliseconds until `cost` may be available; `undefined` when unknown. */
-  delay(cost: number): number | undefined;
-  /** The state of the limit. */
-  peek(): LimitState;
-  /**
-   * A call begins to wait. Absent where nothing is held while a call runs.
-   *
-   * @returns to be called when it waits no longer, if that matters
-   * @throws {RateLimitExceededError} when it would wait for calls that it is a part of
-   */
-  beginWait?(call: Call, cost: number): (() => void) | undefined;
-  /**
-   * When a call that joins the end of the queue gets its turn at the earliest, on the clock's monotonic
-   * scale. Asked once for each call that joins, in order. Absent when unknown.
-   */
-  forecast?(queue: Queued, cost: number, deadline: number, now: number): number;
-}
+/**
+ * When a call that joins a queue gets its turn at the earliest, on the clock's monotonic scale. Asked once for
+ * each call that joins, in order.
+ */
+export type Foresight = (queue: Queued, cost: number, deadline: number, now: number) => number;
 
 /** The error for a call that a gate refuses. */
 export function refusal(
@@ -81,6 +51,7 @@ export class WaitQueue implements Queued {
    */
   readonly #parts = new ArrivalLine<Waiter>();
   readonly #inOrder: boolean;
+  readonly #foresight: Foresight | undefined;
   #cost = 0;
   #deviations = 0;
   /** No waiter's deadline is earlier than this. */
@@ -90,13 +61,17 @@ export class WaitQueue implements Queued {
   /** Of the timer functions that armed the timer. */
   #epoch: number | undefined;
 
-  /** @param line - in which order calls are served; by default as they arrive */
-  constructor(clock: Clock, gate: Gate, max: number, line?: Line<Waiter>) {
+  /**
+   * @param line - in which order calls are served; by default as they arrive
+   * @param foresight - of calls that are served as they arrive
+   */
+  constructor(clock: Clock, gate: Gate, max: number, line?: Line<Waiter>, foresight?: Foresight) {
     this.#clock = clock;
     this.#gate = gate;
     this.#max = max;
     this.#line = line ?? new ArrivalLine();
     this.#inOrder = line === undefined;
+    this.#foresight = foresight;
   }
 
   get size(): number {
@@ -152,7 +127,7 @@ export class WaitQueue implements Queued {
 
   /** When a call gets its turn at the earliest. In another order, it may be the next one. */
   #readyAt(cost: number, deadline: number, now: number): number {
-    if (this.#inOrder) return this.#gate.forecast?.(this, cost, deadline, now) ?? now;
+    if (this.#inOrder) return this.#foresight?.(this, cost, deadline, now) ?? now;
     return now + (this.#gate.delay(cost) ?? 0);
   }
 

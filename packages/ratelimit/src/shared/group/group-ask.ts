@@ -1,7 +1,7 @@
 import { checkType } from '@temper/core/policy';
 import { RateLimitExceededError, type RejectionReason } from '../../errors.ts';
 import { costOf, giveBack, type JointShare, takeTogether } from '../../joint/joint-ask.ts';
-import { isJoinable } from '../../joint/member.ts';
+import { isJoinable, memberOf } from '../../joint/member.ts';
 import { UnitLease } from '../../lease.ts';
 import type { Decision } from '../../limiter.ts';
 import { TOLERANCE } from '../../rules/rule.ts';
@@ -171,7 +171,7 @@ function takeLocally(parts: readonly GroupPart[]): readonly GroupAnswer[] {
   const shares = parts.map(({ id, member, key, cost }): JointShare => {
     const limiter = member.backend.local.of(key);
     if (!isJoinable(limiter)) throw new TypeError(`'${member.name}' cannot be joined.`);
-    return { id, cost, member: limiter.member(undefined) };
+    return { id, cost, member: memberOf(limiter, undefined) };
   });
   const taken = takeTogether(shares, false);
   if ('leases' in taken) {

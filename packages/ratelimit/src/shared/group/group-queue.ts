@@ -1,7 +1,7 @@
 import type { Clock } from '@temper/core';
 import { listenForAbort, type Scheduled, stopListening } from '@temper/core/policy';
 import type { RateLimitExceededError } from '../../errors.ts';
-import { wholeMs } from '../../rules/rule.ts';
+import { wholeMs } from '../../rules/forecast.ts';
 import { type GroupAnswer, type GroupPart, refusalOf, worstOf } from './group-ask.ts';
 
 /** Thrown with a refusal, so that it is counted at the limit that refuses. */

@@ -1,12 +1,13 @@
 import type { Operation, Policy } from '@temper/core';
 import { Call, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import { KEYED_BY_ITSELF } from '../../brands.ts';
+import { readKey } from '../../changes/rate-controls.ts';
 import type { JointDecision } from '../../joint/all-of.ts';
-import { KEYED_BY_ITSELF } from '../../keyed/brand.ts';
 import type { AcquireOptions, Lease, LimitState, RequestCounts } from '../../limiter.ts';
 import type { Levels } from '../../observer.ts';
 import type { RefusalListener } from '../../refusals.ts';
 import { observeLevels } from '../../telemetry.ts';
-import { readOptions, readPeek } from '../../wait/acquire-options.ts';
+import { readOptions } from '../../wait/acquire-options.ts';
 import type { SharedLimiter } from '../contract.ts';
 import { runWhileHeld } from '../held-lease.ts';
 import { SharedObserver } from '../telemetry.ts';
@@ -211,7 +212,7 @@ class SharedAllOfPolicy extends PolicyBase implements SharedAllOfLimiter, Policy
   }
 
   async peek(options: Pick<AcquireOptions, 'key'> = {}): Promise<LimitState> {
-    const parts = this.#partsFor(readPeek(this.name, options), 1);
+    const parts = this.#partsFor(readKey(this.name, options), 1);
     const found = await Promise.all(parts.map(({ member, caller }) => member.peek(caller)));
     return tightest(found, parts) ?? UNLIMITED;
   }
