@@ -46,13 +46,13 @@ Requests that fail in every way (refused, reset and closed connections, handshak
 
 The \`fetch\` of a platform may send a request again by itself, which Temper neither sees nor counts: that of Deno 2.9 does when a kept connection is closed before the response, a POST too; those of Node and of Bun 1.4 do not send such a POST again. A server that must not do a POST twice needs an \`Idempotency-Key\` there.
 
-undici 7.30 throws an assertion that nobody can catch when a response with \`Connection: close\` and no length is reset while its reader lets it wait, without Temper too. Temper itself holds no response at that point; undici 8 rejects.
+undici 7.30 throws an assertion that nobody can catch when a response with \`Connection: close\` and no length is reset while its reader lets it wait, without Temper too. Temper itself holds a response for promises only, never until the next event; undici 8 rejects.
 
 ## Over HTTP/2
 
 With \`allowH2\`, undici decides some things before Temper sees them. Temper itself sends no request again that a server may have acted on, as far as undici tells it: a stream that was refused (\`REFUSED_STREAM\`), or lies above the last one that the server took when it went away (\`GOAWAY\`), is sent again whatever the method; all others are judged as over HTTP/1.1. A body that ends before its \`Content-Length\` is broken (\`TruncatedBodyError\`). What remains is undici's:
 
-- A response without \`Content-Length\` that the server resets with \`NO_ERROR\` or \`CANCEL\` passes for whole. So may one with it that \`resilientFetch\` gets from undici 7, where its agent had queued the request: whose response it is cannot be told then.
+- A response without \`Content-Length\` that the server resets with \`NO_ERROR\` or \`CANCEL\` passes for whole. So does one with both \`Content-Length\` and \`Content-Encoding\` that \`resilientFetch\` gets from undici 7, if what came of it can be decoded: it sees the decoded bytes only. \`dispatcherInterceptor\` counts those that were sent.
 - A request without a body, or with a text or buffer, may be sent again by undici itself. undici 8 does so once after a refusal, but takes a request of an earlier session for a refused one when the next session goes away as well. Servers that must not do a POST twice need an \`Idempotency-Key\` there, or the client a body that is a stream, which Temper keeps from being sent twice.
 - undici 7 does not read which streams a server that goes away has taken: a POST among those left is not sent again.
 - Under undici 8.13 the process may stop in \`node:http2\` for ever, in Node 22, 24 and 26, when requests with bodies are aborted. Temper cannot prevent it; over HTTP/1.1 and with undici 7 it was not seen.

@@ -23,7 +23,7 @@ export interface ExchangeOfBody {
   readonly startedAt: number;
   /** Whether the body can be asked for again: a GET without a body and without a range of its own. */
   readonly resumable: boolean;
-  /** Whether undici has sent the request, so that the length which the response announces is that of its body. */
+  /** Whether the response is as undici has made it, so that the length which it announces is that of its body. */
   readonly counted: boolean;
 }
 

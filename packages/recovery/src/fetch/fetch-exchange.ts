@@ -4,13 +4,13 @@ import { noteUnreadable } from './attempts.ts';
 import { type BodyFace, BodyGuard } from './body-guard.ts';
 import { ConnectionLostError } from './errors.ts';
 import { isAbortReason, noteAbort } from './foreign-aborts.ts';
-import { hasWebBody, ResponseReader, withBody } from './guarded-response.ts';
+import { hasWebBody, isFetched, ResponseReader, withBody } from './guarded-response.ts';
 import type { GuardedRequest, HttpAttempt, HttpGuard } from './http-guard.ts';
 import type { ResolvedHttpOptions } from './options.ts';
 import { RequestBody } from './request-body.ts';
 import { discard, ResponsesOfRequest } from './responses.ts';
 import type { ResponseHead } from './resume.ts';
-import { arrived } from './route.ts';
+import { arrived, undiciSends } from './route.ts';
 import { isRequest, isResumable, type Target } from './target.ts';
 
 type Fetch = typeof globalThis.fetch;
@@ -115,7 +115,7 @@ export class FetchExchange {
       call,
       startedAt: this.#startedAt,
       resumable: isResumable(target.method, target.hasBody, target.headers),
-      counted: route.announced,
+      counted: undiciSends() && isFetched(response),
     };
     reader.watch(new BodyGuard(exchange, face, response, route.last ?? origin, attempt));
     return withBody(response, reader.open());

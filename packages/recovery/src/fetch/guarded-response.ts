@@ -12,6 +12,14 @@ export function hasWebBody(response: Response): boolean {
   }
 }
 
+/**
+ * Whether a response is as `fetch` made it: no constructor takes an address, and a sender that makes another
+ * response of it, with another body, can only define one.
+ */
+export function isFetched(response: Response): boolean {
+  return response.url !== '' && !Object.hasOwn(response, 'url');
+}
+
 /** Ends bodies whose stream was collected: `fetch` does it by itself, but only for streams without a reader. */
 const forgotten =
   typeof FinalizationRegistry === 'undefined'

@@ -53,6 +53,8 @@ const routes = asyncScope<OwnRoute>();
 /** The routes of requests that have not been written yet. */
 const written = new WeakMap<object, OwnRoute>();
 let listens = false;
+/** Whether undici has told of a request, so that the `fetch` which answers may be its own. */
+let heard = false;
 
 /** What undici says of a request on its channels. */
 interface Message {
@@ -68,6 +70,7 @@ function listen(): void {
     'node:diagnostics_channel',
   );
   channels?.subscribe('undici:request:create', (message) => {
+    heard = true;
     const route = routes.get();
     const { request } = message as Message;
     // A connection through a proxy is a request of its own.
@@ -103,6 +106,11 @@ export function routed<T>(origin: string, attempt: (route: Route) => T): T {
   listen();
   const route = new OwnRoute(origin);
   return routes.run(route, () => attempt(route));
+}
+
+/** Whether requests of this process have been sent by undici. */
+export function undiciSends(): boolean {
+  return heard;
 }
 
 /** A response has come: its `url` tells where from, whoever sent the request. */

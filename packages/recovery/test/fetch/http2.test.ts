@@ -6,7 +6,13 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import {
+  type AddressInfo,
+  createConnection,
+  createServer as createTcpServer,
+  type Socket,
+} from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { settle } from '@temper/testkit/clock';
 import * as undici from 'undici';
 import * as undici7 from 'undici-7';
@@ -29,10 +35,10 @@ const reset =
     stream.close(code);
 /** Resets a stream in the middle of its answer by a frame made by hand: node:http2 would end the answer first. */
 const cut =
-  (code: number, length?: number): Answer =>
+  (code: number, length?: number, fields = {}, body: string | Buffer = 'half'): Answer =>
   (stream) => {
-    stream.respond({ ':status': 200, ...(length && { 'content-length': length }) });
-    stream.write('half');
+    stream.respond({ ':status': 200, ...(length && { 'content-length': length }), ...fields });
+    stream.write(body);
     const frame = Buffer.alloc(13);
     frame.writeUIntBE(4, 0, 3);
     frame.writeUInt8(3, 3); // RST_STREAM
@@ -266,3 +272,51 @@ describe.each(FACES)('over HTTP/2, %s', (name, make) => {
     expect(['half', '']).toContain(body);
   });
 });
+
+it.each([
+  ['resilientFetch on undici 7', 'half'],
+  ['resilientFetch on undici 8', 'TypeError'],
+  ['dispatcherInterceptor on undici 7', 'TruncatedBodyError'],
+])('of a coded body, %s knows whether it was reset', async (name, expected) => {
+  const [, make] = FACES.find(([face]) => face === name) as (typeof FACES)[number];
+  const begun = gzipSync('half').subarray(0, -8); // without the checksum, which fetch does not miss
+  const server = new Server(cut(NGHTTP2_CANCEL, 100, { 'content-encoding': 'gzip' }, begun));
+  const origin = await server.listen();
+  const body = await make(origin)(`${origin}/`, 'POST').catch((error: Error) => error.name);
+  expect(body).toBe(expected);
+});
+
+/** As TLS connects when the server has chosen HTTP/2. */
+const connect: undici.buildConnector.connector = ({ hostname, port }, callback) => {
+  const socket = Object.assign(createConnection(Number(port), hostname), { alpnProtocol: 'h2' });
+  socket.once('connect', () => callback(null, socket as never));
+  socket.on('error', (error) => callback(error, null));
+};
+
+describe.each(Object.entries(LIBRARIES))(
+  'over HTTP/2, resilientFetch on a pool of %s',
+  (_, own) => {
+    it.each([
+      ['NO_ERROR', NGHTTP2_NO_ERROR],
+      ['CANCEL', NGHTTP2_CANCEL],
+    ])(
+      'does not take the body of a queued request for whole that is reset with %s',
+      async (__, code) => {
+        const server = new Server(cut(code, 10));
+        const origin = await server.listen();
+        const dispatcher = new own.Pool(origin, { allowH2: true, connect, connections: 1 });
+        onTestFinished(() => dispatcher.destroy());
+        const send = (input: unknown, init: object): Promise<unknown> =>
+          own.fetch(input as string, { ...init, dispatcher });
+        const guarded = resilientFetch({ ...OPTIONS, fetch: send as typeof globalThis.fetch });
+        const first = guarded(`${origin}/other`);
+        const queued = guarded(`${origin}/`, { method: 'POST' }).then((response) =>
+          response.text(),
+        );
+        await expect.poll(() => dispatcher.stats.queued).toBe(1);
+        await expect(queued).rejects.toThrow(/^A body for HTTP policy|terminated/);
+        expect(await (await first).text()).toBe('ok');
+      },
+    );
+  },
+);

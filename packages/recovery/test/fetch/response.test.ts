@@ -91,6 +91,20 @@ describe('the response of resilientFetch', () => {
     expect(response).toBe(own);
   });
 
+  it.each([
+    ['shorter', 'bo'],
+    ['longer', 'body and more'],
+  ])('may have a %s body than fetch got, when its sender made one of it', async (_, body) => {
+    const server = await serve(ok('body'));
+    const sender: typeof fetch = async (input, init) => {
+      const response = await fetch(input, init);
+      await response.body?.cancel();
+      return new Response(body, response);
+    };
+    const response = await quick({ fetch: sender })(server.url());
+    expect([response.headers.get('content-length'), await response.text()]).toEqual(['4', body]);
+  });
+
   it('ends its connection when its body is cancelled', async () => {
     const server = await serve((response) => {
       response.writeHead(200);
