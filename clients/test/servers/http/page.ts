@@ -55,7 +55,8 @@ With \`allowH2\`, undici decides some things before Temper sees them. Temper its
 - A response without \`Content-Length\` that the server resets with \`NO_ERROR\` or \`CANCEL\` passes for whole. So does one with both \`Content-Length\` and \`Content-Encoding\` that \`resilientFetch\` gets from undici 7, if what came of it can be decoded: it sees the decoded bytes only. \`dispatcherInterceptor\` counts those that were sent.
 - A request without a body, or with a text or buffer, may be sent again by undici itself. undici 8 does so once after a refusal, but takes a request of an earlier session for a refused one when the next session goes away as well. Servers that must not do a POST twice need an \`Idempotency-Key\` there, or the client a body that is a stream, which Temper keeps from being sent twice.
 - undici 7 does not read which streams a server that goes away has taken: a POST among those left is not sent again.
-- Under undici 8.13 the process may stop in \`node:http2\` for ever, in Node 22, 24 and 26, when requests with bodies are aborted. Temper cannot prevent it; over HTTP/1.1 and with undici 7 it was not seen.
+- Under undici 8.13 the process may stop for ever when requests are given up whose bodies have not been sent yet, by a timeout too. undici then closes the stream and destroys it, after which \`node:http2\` of Node 22, 24 and 26 copies frames without end; no timer runs any more, and Temper cannot prevent it. [A program of thirty lines](../packages/recovery/test/servers/http2/uploads.ts) shows it without undici. undici 7 only closes the stream. Send uploads over HTTP/1.1 (\`allowH2: false\`), or with undici 7.
+- undici 8.13 throws errors that nobody can catch, in a program without Temper too, when a server breaks off sessions or streams of HTTP/2 (\`other side closed\`, \`ERR_HTTP2_STREAM_ERROR\`).
 
 ## With other clients
 

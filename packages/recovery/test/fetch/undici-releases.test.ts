@@ -1,3 +1,4 @@
+import { settle } from '@temper/testkit/clock';
 import * as undici from 'undici';
 import * as undici6 from 'undici-6';
 import * as undici7 from 'undici-7';
@@ -68,7 +69,7 @@ describe.each([
             onRequestStart: (...event) => handler.onRequestStart?.(...event),
             onResponseStart: (controller, ...event) => {
               // Called when all promises have settled, and before anything that the interceptor may wait for.
-              waited.push(new Promise((end) => setImmediate(() => end(controller.paused))));
+              waited.push(settle().then(() => controller.paused));
               handler.onResponseStart?.(controller, ...event);
             },
             onResponseData: (...event) => handler.onResponseData?.(...event),

@@ -20,6 +20,8 @@ export interface Answered {
 /** Sends a request; `misuse` is told what a handler must not see. */
 export interface Client {
   readonly name: string;
+  /** Whether requests with bodies may be given up: with undici 8 that may stop the process, see `uploads.ts`. */
+  readonly uploads: boolean;
   send(ask: Ask): Promise<Answered>;
   close(): Promise<void>;
 }
@@ -156,6 +158,7 @@ export function clients(
     ];
     return dispatchers.flatMap(([connections, open]): Client[] => {
       const where = `undici ${release}, ${connections}`;
+      const uploads = release === '7';
       const own = open();
       const guarded = resilientFetch({
         ...OPTIONS,
@@ -171,6 +174,7 @@ export function clients(
       return [
         {
           name: `resilientFetch, ${where}`,
+          uploads,
           send: async ({ url, ...ask }) => {
             const init = { ...ask, ...bodyOf({ url, ...ask }), duplex: 'half' };
             const { status, body } = await guarded(url, init as never);
@@ -180,6 +184,7 @@ export function clients(
         },
         {
           name: `dispatcherInterceptor, ${where}`,
+          uploads,
           send: async ({ url, ...ask }) => {
             const init = { ...ask, ...bodyOf({ url, ...ask }), dispatcher };
             const { statusCode, body } = await request(url, init as never);
@@ -190,6 +195,7 @@ export function clients(
         },
         {
           name: `dispatch, ${where}`,
+          uploads,
           send: async ({ url, method, headers, signal, ...ask }) => {
             const handler = new Checking((what) => misuse(`${where}: ${what}`));
             const init = { method, headers, path: '/', origin: new URL(url).origin, signal };
