@@ -20,7 +20,7 @@ export function isFetched(response: Response): boolean {
   return response.url !== '' && !Object.hasOwn(response, 'url');
 }
 
-/** Ends bodies whose stream was collected: `fetch` does it by itself, but only for streams without a reader. */
+/** Ends bodies that nobody can pull any more: `fetch` does it by itself, but only for streams without a reader. */
 const forgotten =
   typeof FinalizationRegistry === 'undefined'
     ? undefined
@@ -43,8 +43,9 @@ export class ResponseReader {
   #controller: { deref(): ReadableByteStreamController | undefined } | undefined;
   #reader: Reader;
   #skip = 0;
-  #broken: Error | undefined;
-  #expired = false;
+  /** Fails the read that is under way. */
+  #interrupt: ((error: Error) => void) | undefined;
+  #expired: Error | undefined;
 
   /** @param callers - their aborts are no failures */
   constructor(response: Response, callers: readonly AbortSignal[]) {
@@ -54,16 +55,18 @@ export class ResponseReader {
 
   /** The body, for one reader. */
   open(): ReadableStream {
-    const stream = new ReadableStream({
+    const pull = (controller: ReadableByteStreamController): Promise<void> =>
+      this.#pull(controller);
+    // Not the stream: workerd collects it when it was cloned, and reads on for its clones.
+    forgotten?.register(pull, this, this);
+    return new ReadableStream({
       type: 'bytes',
       start: (controller) => {
         this.#controller = weakly(controller);
       },
-      pull: (controller) => this.#pull(controller),
+      pull,
       cancel: (reason) => this.#cancel(reason),
     });
-    forgotten?.register(stream, this, this);
-    return stream;
   }
 
   /** Nobody can read the body any more. */
@@ -74,12 +77,13 @@ export class ResponseReader {
   /** What the reader does when a timer ends a body. */
   readonly events: Pick<BodyFace<Response>, 'idle' | 'expired'> = {
     idle: (error) => {
-      this.#broken = error;
+      this.#interrupt?.(error);
       void this.#giveUp(error);
     },
     expired: (error) => {
-      this.#expired = true;
+      this.#expired = error;
       this.#controller?.deref()?.error(error);
+      this.#interrupt?.(error);
       void this.#cancel(error);
     },
   };
@@ -98,7 +102,7 @@ export class ResponseReader {
         await this.#recover(guard, failure);
         continue;
       }
-      if (this.#expired) return;
+      if (this.#expired !== undefined) throw this.#expired;
       if (chunk === undefined) {
         const missing = guard.missing();
         if (missing !== undefined) {
@@ -123,12 +127,16 @@ export class ResponseReader {
   async #read({ timers }: BodyGuard<Response>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     timers.waiting();
     try {
-      const { done, value } = await this.#reader.read();
-      const broken = this.#broken;
-      this.#broken = undefined;
-      if (broken !== undefined) throw broken; // the end is that of the cancelled reader
+      // What a read ends with that is cancelled differs: workerd rejects it with a copy of the reason, or never ends it.
+      const { done, value } = await new Promise<Awaited<ReturnType<Reader['read']>>>(
+        (resolve, reject) => {
+          this.#interrupt = reject;
+          this.#reader.read().then(resolve, reject);
+        },
+      );
       return done ? undefined : value;
     } finally {
+      this.#interrupt = undefined;
       timers.received();
     }
   }
@@ -151,7 +159,8 @@ export class ResponseReader {
 
   async #recover(guard: BodyGuard<Response>, failure: unknown): Promise<void> {
     try {
-      if (this.#expired || this.#callers.some(({ aborted }) => aborted)) throw failure;
+      if (this.#expired !== undefined || this.#callers.some(({ aborted }) => aborted))
+        throw failure;
       const signal = AbortSignal.any([...this.#callers, this.#over.signal]);
       const { response, skip } = await guard.recover(failure, signal);
       this.#reader = readerOf(response);

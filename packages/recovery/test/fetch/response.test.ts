@@ -1,6 +1,7 @@
+import { settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { type Answer, ok, status } from './fault-server.ts';
-import { quick, serve } from './guarded.ts';
+import { quick, serve, still } from './guarded.ts';
 
 const redirect =
   (location: string): Answer =>
@@ -104,6 +105,30 @@ describe('the response of resilientFetch', () => {
     const response = await quick({ fetch: sender })(server.url());
     expect([response.headers.get('content-length'), await response.text()]).toEqual(['4', body]);
   });
+
+  // As in workerd, where bodies that nobody resumes hung, or failed with what no policy knows.
+  it.each([
+    ['never ends', () => {}],
+    ['rejects with a copy of the reason', (end: (error: Error) => void) => end(new Error('copy'))],
+  ])(
+    'fails with the timeout of its body where a read that is cancelled %s',
+    async (_, cancelled) => {
+      let end = (_: Error): void => {};
+      const reader = {
+        read: () => new Promise((__, reject) => (end = reject)),
+        cancel: async () => cancelled(end),
+      };
+      const own = Object.defineProperty(new Response(), 'body', {
+        value: { locked: false, getReader: () => reader },
+      });
+      const { clock, fetch } = still({ fetch: async () => own, bodyIdleTimeoutMs: 4000 });
+      const response = await fetch('http://a.example/', { method: 'POST' });
+      const failed = expect(response.text()).rejects.toMatchObject({ code: 'OPERATION_TIMEOUT' });
+      await settle();
+      await clock.advance(4000);
+      await failed;
+    },
+  );
 
   it('ends its connection when its body is cancelled', async () => {
     const server = await serve((response) => {
