@@ -36,9 +36,8 @@ process.on('unhandledRejection', (error) =>
 /** What undici 8.13 throws where nobody can catch it when sessions or streams end, without Temper too. */
 function isOfUndici8({ name, code }: Error & { readonly code?: string }): boolean {
   if (!RELEASES.includes('8')) return false;
-  return (
-    name === 'SocketError' || name === 'ClientDestroyedError' || /^ERR_HTTP2_/.test(code ?? '')
-  );
+  if (name === 'SocketError' || name === 'ClientDestroyedError') return true;
+  return code === 'ECONNRESET' || /^ERR_HTTP2_/.test(code ?? '');
 }
 
 interface Plan {
