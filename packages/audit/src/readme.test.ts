@@ -6,6 +6,7 @@ import { listening, logKey, runningWitness } from '../test/witnessed.ts';
 import * as erasure from './erasure/index.ts';
 import * as api from './index.ts';
 import { AUDIT_DEFAULTS, CHECKPOINT_DEFAULTS, DEFAULT_LIMITS } from './log/options.ts';
+import * as reading from './read/index.ts';
 import type { VerifyReport } from './read/verify-report.ts';
 import { AUDIT_METRICS, EVENT_OUTCOMES, SHIP_METRICS } from './semconv.ts';
 import * as shipping from './ship/index.ts';
@@ -141,6 +142,27 @@ describe('README', () => {
       shipped: 1,
       lag: 0,
     });
+  });
+
+  it('has an example of recorded reads that runs without error', async () => {
+    const example = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)]
+      .map(([, text = '']) => text)
+      .find((text) => text.includes('recordedReads'));
+    using directory = temporaryDirectory();
+    const body = (example ?? '')
+      .replaceAll(/import \{(.*)\} from '(.*)';/g, 'const {$1} = imports;')
+      .replace('process.stdout.write', 'lines.push')
+      .replace("'./audit'", JSON.stringify(directory.path));
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...args: string[]
+    ) => (imports: object, lines: string[]) => Promise<object>;
+    const run = new AsyncFunction('imports', 'lines', `${body}; return { events, recorded };`);
+    const lines: string[] = [];
+    expect(await run({ ...api, ...file, ...reading }, lines)).toMatchObject({
+      events: [{ action: 'sign_in' }],
+      recorded: [{ status: 'success' }, { status: 'started' }, { action: 'query' }],
+    });
+    expect(lines.length).toBeGreaterThan(0);
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { open, rm } from 'node:fs/promises';
 import { AuditCorruptError } from '../errors.ts';
 import { evidenceBundle } from '../read/evidence/evidence-bundle.ts';
 import { verifyBundle } from '../read/evidence/verify-bundle.ts';
+import type { RecordedReads } from '../read/recorded-reads.ts';
 import type { AuditSource } from '../sinks/sink.ts';
 import { asUsageError, EXIT, type ExitCode, UnreadableError, UsageError } from './exit-codes.ts';
 import { numberFrom, type Values } from './filters.ts';
@@ -13,6 +14,7 @@ import { askWitnesses } from './witnesses.ts';
 /** `bundle`: writes an evidence bundle, and verifies what was written. */
 export async function bundleCommand(
   source: AuditSource,
+  reads: RecordedReads,
   values: Values,
   io: Io,
 ): Promise<ExitCode> {
@@ -26,13 +28,14 @@ export async function bundleCommand(
   checkpoints.push(...((await askWitnesses(keys, values))?.checkpoints ?? []));
   const number = (name: 'from' | 'to'): { readonly [key: string]: number } =>
     values[name] === undefined ? {} : { [name]: numberFrom(name, values[name] as string) };
-  const bytes = evidenceBundle(source, {
-    ...number('from'),
-    ...number('to'),
+  const range = { ...number('from'), ...number('to') };
+  const bundle = evidenceBundle(source, {
+    ...range,
     keys,
     checkpoints,
     witnessKeys: (values['witness-key'] as string[] | undefined) ?? [],
   });
+  const bytes = reads.record('bundle', range, bundle);
   // A file that exists may be evidence.
   const file = await open(out, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
     throw new UnreadableError(`${out} cannot be written: ${error.code ?? error.message}.`);

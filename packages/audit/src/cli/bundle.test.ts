@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ManualClock } from '@temper/testkit/clock';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -145,5 +145,48 @@ describe('bundle', () => {
     const stranger = cosigner(generateSigningKey('w2').secretKey).verifierKey;
     const other = await command('verify', out, '--key', key.verifierKey, '--witness-key', stranger);
     expect([other.code, other.out]).toEqual([1, expect.stringContaining('unwitnessed')]);
+  });
+});
+
+describe('--record', () => {
+  it('records each read in another log, and refuses what it cannot record', async () => {
+    const record = join(directory.path, 'reads');
+    const as = ['--record', record, '--reader', 'ann'];
+    const bundle = join(directory.path, 'e.tgz');
+    expect((await command('query', log, '--action', 'step 3', ...as)).code).toBe(0);
+    expect((await command('tail', log, '-n', '2', ...as)).code).toBe(0);
+    expect((await command('export', log, '--format', 'csv', '--to', '4', ...as)).code).toBe(0);
+    expect(
+      (await command('bundle', log, '--to', '5', '--out', bundle, '--record', record)).code,
+    ).toBe(0);
+    const lines = (await command('query', record, '--json', '--order', 'asc')).out
+      .trim()
+      .split('\n');
+    const events = lines.map((line) => JSON.parse(line));
+    expect(events.map(({ action, status }) => `${action} ${status}`)).toEqual([
+      'query success',
+      'tail started',
+      'tail success',
+      'export started',
+      'export success',
+      'bundle started',
+      'bundle success',
+    ]);
+    expect(events[2].details).toMatchObject({ events: 2, first: 8, last: 9 });
+    expect(events[4].details).toMatchObject({ events: 4, filter: { toSequence: 4 } });
+    expect(events[6].details).toEqual({ to: 5, bytes: statSync(bundle).size });
+    expect(events.slice(0, 5).every(({ actor }) => actor.id === 'ann')).toBe(true);
+    expect(events[6].actor.type).toBe('os-user');
+    expect((await command('verify', record, '--size', '7')).code).toBe(0);
+    // Another writer has it open.
+    const held = auditLog({ sinks: [fileSink({ directory: record })] });
+    await held.ready();
+    const refused = join(directory.path, 'f.tgz');
+    expect(await command('query', log, ...as)).toMatchObject({ code: 3, out: '' });
+    expect(await command('export', log, ...as)).toMatchObject({ code: 3, out: '' });
+    expect(await command('bundle', log, '--out', refused, ...as)).toMatchObject({ code: 3 });
+    expect(existsSync(refused)).toBe(false);
+    await held.close();
+    expect((await command('query', log, '--reader', 'ann')).code).toBe(2);
   });
 });

@@ -1,6 +1,6 @@
 import { parseLine } from '../chain/hash-chain.ts';
-import { EXPORT_FORMATS, type ExportFormat, exportEvents } from '../read/export/export-events.ts';
-import type { AuditSource } from '../sinks/sink.ts';
+import { EXPORT_FORMATS, type ExportFormat } from '../read/export/export-events.ts';
+import type { RecordedReads } from '../read/recorded-reads.ts';
 import { CSV_HEADER, csvRecord } from './csv.ts';
 import { asUsageError, EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { queryFrom, type Values } from './filters.ts';
@@ -14,7 +14,7 @@ const CSV = 'csv';
 
 /** `export`: prints matching events as lines of JSON, or as CSV. */
 export async function exportCommand(
-  source: AuditSource,
+  reads: RecordedReads,
   values: Values,
   io: Io,
 ): Promise<ExitCode> {
@@ -28,7 +28,7 @@ export async function exportCommand(
   const end = csv ? '\r\n' : '\n';
   const text = (name: string): string | undefined => values[name] as string | undefined;
   const [name, service, origin] = [text('name'), text('service'), text('source')];
-  const lines = exportEvents(source, {
+  const lines = reads.export({
     format,
     query: queryFrom(values, io.clock.now()),
     ...(name === undefined ? {} : { log: name }),

@@ -2,7 +2,8 @@ import type { ParseArgsOptionDescriptor } from 'node:util';
 import type { AuditQuery } from '../read/query.ts';
 import { UsageError } from './exit-codes.ts';
 
-type Options = Readonly<Record<string, ParseArgsOptionDescriptor>>;
+/** Options of a command. */
+export type Options = Readonly<Record<string, ParseArgsOptionDescriptor>>;
 /** Parsed options of `parseArgs`. */
 export type Values = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 

@@ -20,6 +20,9 @@ const FILTERS = `Filters (a repeated option matches any of its values; different
   --from, --to N                     range of sequences, inclusive
   --min-duration, --max-duration MS  range of durations, inclusive`;
 
+const RECORD = `  --record LOG        record in this audit log who reads what; nothing is read if it cannot be recorded
+  --reader NAME       who reads (default: the user of the operating system)`;
+
 const CODES = `Exit codes: 0 success, a verified log is valid; 1 the log is invalid; 2 invalid usage; 3 the log
 cannot be read; 4 no problem was found, but the log was held to nothing; 130 interrupted.`;
 
@@ -48,11 +51,15 @@ Without anything to hold the log to, the answer is 'unproven' and says what was 
 Prints one page of events, newest first by default; --limit 0 prints none. Cursors of the next and
 previous page are printed to stderr.
 
+${RECORD}
+
 ${FILTERS}`,
   tail: `temper-audit tail <log> [-n N] [-f] [--json]
 
   -n, --lines N   number of events to print (default 10)
   -f, --follow    print new events until interrupted
+
+${RECORD}
 
 ${FILTERS}`,
   export: `temper-audit export <log> [--format jsonl|cloudevents|ocsf|csv]
@@ -63,6 +70,8 @@ for spreadsheets: what they would take for a formula gets an apostrophe before i
   --name NAME       name of the log in CloudEvents and OCSF
   --source URI      source attribute of CloudEvents
   --service NAME    service name of OCSF events
+
+${RECORD}
 
 ${FILTERS}`,
   bundle: `temper-audit bundle <log> --out FILE.tgz [--from N] [--to N] [--key VERIFIER-KEY]... [--checkpoint FILE]...
@@ -75,7 +84,8 @@ own checkpoints in and after the range are included. FILE must not exist.
   --checkpoint FILE    a further checkpoint, such as the one that the recipient has
   --witness URL        include the last checkpoint that this witness has cosigned
   --witness-key KEY    verifier key of that witness, one for each --witness in the same order
-  --quorum N           number of witnesses that must answer (default: all)`,
+  --quorum N           number of witnesses that must answer (default: all)
+${RECORD}`,
   checkpoint: `temper-audit checkpoint <log> [--sign] [--key-file FILE] [--origin NAME] [--checkpoint FILE]
 temper-audit checkpoint --new-key NAME
 

@@ -1,13 +1,17 @@
 import { canonicalize, type JsonObject } from '../chain/canonical-json.ts';
-import { type AuditQuery, queryPage } from '../read/query.ts';
-import type { AuditSource } from '../sinks/sink.ts';
+import type { AuditQuery } from '../read/query.ts';
+import type { RecordedReads } from '../read/recorded-reads.ts';
 import { asUsageError, EXIT, type ExitCode, UsageError } from './exit-codes.ts';
 import { numberFrom, queryFrom, type Values } from './filters.ts';
 import { formatEvent } from './format-event.ts';
 import { type Io, styler, verbatim } from './io.ts';
 
 /** `query`: prints one page of matching events. */
-export async function queryCommand(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
+export async function queryCommand(
+  reads: RecordedReads,
+  values: Values,
+  io: Io,
+): Promise<ExitCode> {
   const { order, cursor, limit, json } = values;
   if (order !== undefined && order !== 'asc' && order !== 'desc') {
     throw new UsageError(`--order must be asc or desc, got '${String(order)}'.`);
@@ -18,7 +22,7 @@ export async function queryCommand(source: AuditSource, values: Values, io: Io):
     ...(cursor === undefined ? {} : { cursor: cursor as string }),
     ...(limit === undefined ? {} : { limit: numberFrom('limit', limit as string) }),
   };
-  const page = await queryPage(source, query).catch((error: unknown) => {
+  const page = await reads.query(query).catch((error: unknown) => {
     throw asUsageError(error);
   });
   const style = styler(io.stdout, io.env);

@@ -2,6 +2,7 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { messageOf } from '@temper/core/policy';
 import { AuditCorruptError } from '../errors.ts';
 import { BundleSource } from '../read/evidence/bundle-source.ts';
+import type { RecordedReads } from '../read/recorded-reads.ts';
 import type { AuditSource } from '../sinks/sink.ts';
 import { VERSION } from '../version.ts';
 import { bundleCommand } from './bundle-command.ts';
@@ -14,6 +15,7 @@ import { type Io, styler } from './io.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { openSource } from './open-source.ts';
 import { queryCommand } from './query-command.ts';
+import { openRecording, RECORD_OPTIONS } from './recording.ts';
 import { tailCommand } from './tail-command.ts';
 import { verifyBundleCommand } from './verify-bundle-command.ts';
 import { verifyCommand } from './verify-command.ts';
@@ -21,7 +23,13 @@ import { WITNESS_OPTIONS, witnessCommand } from './witness-command.ts';
 
 interface Command {
   readonly options: ParseArgsOptionsConfig;
-  run(source: AuditSource, location: string, values: Values, io: Io): Promise<ExitCode>;
+  run(
+    source: AuditSource,
+    location: string,
+    values: Values,
+    io: Io,
+    reads: RecordedReads,
+  ): Promise<ExitCode>;
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -46,6 +54,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   bundle: {
     options: {
+      ...RECORD_OPTIONS,
       from: { type: 'string' },
       to: { type: 'string' },
       out: { type: 'string' },
@@ -57,36 +66,39 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       'witness-key': { type: 'string', multiple: true },
       quorum: { type: 'string' },
     },
-    run: (source, _, values, io) => bundleCommand(source, values, io),
+    run: (source, _, values, io, reads) => bundleCommand(source, reads, values, io),
   },
   query: {
     options: {
+      ...RECORD_OPTIONS,
       ...FILTER_OPTIONS,
       limit: { type: 'string' },
       order: { type: 'string' },
       cursor: { type: 'string' },
       json: { type: 'boolean' },
     },
-    run: (source, _, values, io) => queryCommand(source, values, io),
+    run: (_source, _location, values, io, reads) => queryCommand(reads, values, io),
   },
   tail: {
     options: {
+      ...RECORD_OPTIONS,
       ...FILTER_OPTIONS,
       lines: { type: 'string', short: 'n' },
       follow: { type: 'boolean', short: 'f' },
       json: { type: 'boolean' },
     },
-    run: (source, _, values, io) => tailCommand(source, values, io),
+    run: (source, _, values, io, reads) => tailCommand(source, reads, values, io),
   },
   export: {
     options: {
+      ...RECORD_OPTIONS,
       ...FILTER_OPTIONS,
       format: { type: 'string' },
       name: { type: 'string' },
       source: { type: 'string' },
       service: { type: 'string' },
     },
-    run: (source, _, values, io) => exportCommand(source, values, io),
+    run: (_source, _location, values, io, reads) => exportCommand(reads, values, io),
   },
   migrate: {
     options: { to: { type: 'string' }, id: { type: 'string' } },
@@ -148,7 +160,8 @@ async function dispatch(args: readonly string[], io: Io): Promise<ExitCode> {
     throw new UsageError(`${name} requires exactly one log.`);
   const opened = await openSource(location, values as { writer?: string; schema?: string });
   try {
-    return await command.run(opened.source, location, values, io);
+    await using recording = openRecording(opened.source, values);
+    return await command.run(opened.source, location, values, io, recording.reads);
   } finally {
     await opened.close();
   }

@@ -1,7 +1,8 @@
 import { canonicalize, type JsonObject } from '../chain/canonical-json.ts';
 import type { AuditEvent } from '../chain/event.ts';
 import { lineSequence } from '../chain/line-fields.ts';
-import { queryPage, streamEvents } from '../read/query.ts';
+import { type AuditQuery, queryPage, streamEvents } from '../read/query.ts';
+import type { RecordedReads } from '../read/recorded-reads.ts';
 import type { AuditSource } from '../sinks/sink.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { numberFrom, queryFrom, type Values } from './filters.ts';
@@ -12,34 +13,50 @@ import { type Io, styler, verbatim } from './io.ts';
 const POLL_MS = 250;
 
 /** `tail`: prints the last matching events, and with `--follow` new ones as they are written. */
-export async function tailCommand(source: AuditSource, values: Values, io: Io): Promise<ExitCode> {
+export async function tailCommand(
+  source: AuditSource,
+  reads: RecordedReads,
+  values: Values,
+  io: Io,
+): Promise<ExitCode> {
   const style = styler(io.stdout, io.env);
-  const show = async (event: AuditEvent): Promise<void> => {
+  const query = queryFrom(values, io.clock.now());
+  const limit = numberFrom('lines', (values.lines as string | undefined) ?? '10');
+  const follow = values.follow === true;
+  const events = lastAndNew(source, query, limit, follow, io);
+  const details = { filter: query, lines: limit, follow };
+  for await (const event of reads.record('tail', details, events, ({ sequence }) => sequence)) {
     const json = values.json === true;
     const line = json
       ? verbatim(io.stdout, canonicalize(event as unknown as JsonObject))
       : formatEvent(event, style);
     await io.stdout.write(`${line}\n`);
-  };
-  const query = queryFrom(values, io.clock.now());
-  const limit = numberFrom('lines', (values.lines as string | undefined) ?? '10');
+  }
+  return follow ? EXIT.interrupted : EXIT.ok;
+}
+
+/** The last events of a query, and with `follow` new ones until the command is interrupted. */
+async function* lastAndNew(
+  source: AuditSource,
+  query: AuditQuery,
+  limit: number,
+  follow: boolean,
+  io: Io,
+): AsyncGenerator<AuditEvent, void, undefined> {
   // Read first, so that events written between the two reads are not skipped.
   let seen = await lastSequence(source);
   const to = Math.min(query.toSequence ?? Number.POSITIVE_INFINITY, seen);
   const { events } = await queryPage(source, { ...query, toSequence: to, order: 'desc', limit });
-  for (const event of events.toReversed()) await show(event);
-  if (values.follow !== true) return EXIT.ok;
-  for (;;) {
+  yield* events.toReversed();
+  while (follow) {
     try {
       await io.clock.sleep(POLL_MS, io.signal);
     } catch {
-      return EXIT.interrupted;
+      return; // interrupted
     }
     const last = await lastSequence(source);
     const range = { fromSequence: Math.max(query.fromSequence ?? 0, seen + 1), toSequence: last };
-    if (last > seen) {
-      for await (const event of streamEvents(source, { ...query, ...range })) await show(event);
-    }
+    if (last > seen) yield* streamEvents(source, { ...query, ...range });
     seen = Math.max(seen, last);
   }
 }

@@ -10,4 +10,9 @@ export {
   proveInclusion,
 } from './proofs.ts';
 export { queryPage, streamEvents } from './query.ts';
+export {
+  type RecordedReads,
+  type RecordedReadsOptions,
+  recordedReads,
+} from './recorded-reads.ts';
 export { verifyLog } from './verify.ts';
