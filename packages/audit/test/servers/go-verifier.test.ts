@@ -1,10 +1,12 @@
 import { execFile, execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { generateSigningKey, noteSigner } from '../../src/chain/signing-key.ts';
 import { auditLog } from '../../src/log/durable-log.ts';
+import { type BundleOptions, evidenceBundle } from '../../src/read/evidence/evidence-bundle.ts';
 import { proveConsistency, proveInclusion } from '../../src/read/proofs.ts';
 import { fileSink } from '../../src/sinks/file/file-sink.ts';
 import { temporaryDirectory } from '../temporary-directory.ts';
@@ -76,6 +78,28 @@ describe.runIf(hasGo)('a verifier in Go with the libraries of others', () => {
     expect(() => verify({ note: note.replace('\n21\n', '\n20\n') })).toThrow('invalid signature');
     expect(() => verify({ inclusion: { ...inclusion, sequence: 20 } })).toThrow('wrong proof size');
     expect(() => verify({ consistency: { ...consistency, from: 12 } })).toThrow();
+    const bundled = async (options: BundleOptions, key: string): Promise<string> => {
+      const path = join(directory.path, 'evidence.tgz');
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of evidenceBundle(log.source, options)) chunks.push(chunk);
+      writeFileSync(path, Buffer.concat(chunks));
+      return execFileSync(binary, [path, key], { stdio: 'pipe' }).toString();
+    };
+    await log.append({ eventType: 'o', action: 'last', resource: 'r', status: 's' });
+    await log.checkpoint();
+    for (const [from, to] of [
+      [1, 22],
+      [1, 1],
+      [7, 13],
+      [22, 22],
+    ] as const) {
+      const answer = await bundled({ from, to, checkpoints: [note] }, key.verifierKey);
+      expect(answer).toBe(`${from} to ${to}, 2 checkpoints\n`);
+    }
+    const stranger = generateSigningKey('example.com/audit').verifierKey;
+    await expect(bundled({ from: 7, to: 13 }, stranger)).rejects.toThrow(
+      'no verifiable signatures',
+    );
     await log.close();
   });
 });

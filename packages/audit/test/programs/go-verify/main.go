@@ -45,6 +45,10 @@ type event struct {
 var member = regexp.MustCompile(`,"hash":"[0-9a-f]{64}"`)
 
 func main() {
+	if len(os.Args) == 3 {
+		verifyBundle(os.Args[1], os.Args[2])
+		return
+	}
 	var in input
 	check(json.NewDecoder(os.Stdin).Decode(&in))
 
@@ -57,16 +61,7 @@ func main() {
 		if i == 0 {
 			prev = sum("temper-audit genesis v2\n" + e.Log)
 		}
-		// Details may have a member of that name too: one of them is the hash of the rest.
-		found := false
-		for _, at := range member.FindAllStringIndex(line, -1) {
-			if sum("temper-audit event v2\n"+line[:at[0]]+line[at[1]:]) == e.Hash {
-				found = true
-			}
-		}
-		if !found {
-			fail("event %d does not match its hash", i+1)
-		}
+		checkHash(line, e, uint64(i+1))
 		if e.Prev != prev || e.Sequence != uint64(i+1) {
 			fail("event %d does not continue the chain", i+1)
 		}
@@ -82,10 +77,7 @@ func main() {
 	check(err)
 	opened, err := note.Open([]byte(in.Note), note.VerifierList(verifier))
 	check(err)
-	body := strings.Split(opened.Text, "\n")
-	size, err := strconv.ParseUint(body[1], 10, 64)
-	check(err)
-	root := decode(body[2])[0]
+	size, root := checkpoint(opened.Text)
 	own, err := tree.GetRootHash(nil)
 	check(err)
 	if size != uint64(len(in.Lines)) || string(own) != string(root) {
@@ -96,7 +88,25 @@ func main() {
 	check(proof.VerifyInclusion(hasher, index, size, leaves[index], decode(in.Inclusion.Nodes...), root))
 	before := in.Consistency
 	check(proof.VerifyConsistency(hasher, before.From, size, decode(before.Nodes...), decode(before.FromRoot)[0], root))
-	fmt.Printf("%d events, root %s\n", size, body[2])
+	fmt.Printf("%d events, root %s\n", size, base64.StdEncoding.EncodeToString(root))
+}
+
+// Size and root of the body of a checkpoint.
+func checkpoint(text string) (uint64, []byte) {
+	body := strings.Split(text, "\n")
+	size, err := strconv.ParseUint(body[1], 10, 64)
+	check(err)
+	return size, decode(body[2])[0]
+}
+
+func checkHash(line string, e event, sequence uint64) {
+	// Details may have a member of that name too: one of them is the hash of the rest.
+	for _, at := range member.FindAllStringIndex(line, -1) {
+		if sum("temper-audit event v2\n"+line[:at[0]]+line[at[1]:]) == e.Hash {
+			return
+		}
+	}
+	fail("event %d does not match its hash", sequence)
 }
 
 func sum(text string) string {
