@@ -14,6 +14,13 @@ export interface HeldLease {
   lose(error: LeaseLostError): void;
 }
 
+/** The leases of one key. */
+interface KeyLeases {
+  /** Most permits in use at the same time: what the plan of the key says at present. */
+  readonly limit: () => number;
+  readonly leases: Set<HeldLease>;
+}
+
 /**
  * Renews the leases that this process holds: all of a key in one request, every third of a lease's
  * duration. A lease that the store has lost, as by a flush or a long interruption, is registered again
@@ -24,7 +31,7 @@ export class LeaseRenewal {
   readonly #options: ResolvedSharedConcurrency;
   readonly #store: StoreAccess;
   readonly #timers: TimerHeap;
-  readonly #held = new Map<string, Set<HeldLease>>();
+  readonly #held = new Map<string, KeyLeases>();
   #next: TimerEntry | undefined;
 
   constructor(options: ResolvedSharedConcurrency, store: StoreAccess) {
@@ -33,17 +40,18 @@ export class LeaseRenewal {
     this.#timers = new TimerHeap(options.clock, true);
   }
 
-  add(key: string, lease: HeldLease): void {
-    const held = this.#held.get(key) ?? new Set();
+  /** @param limit - of the key; asked when its leases have to be registered again */
+  add(key: string, lease: HeldLease, limit: () => number): void {
+    const held = this.#held.get(key) ?? { limit, leases: new Set() };
     this.#held.set(key, held);
-    held.add(lease);
+    held.leases.add(lease);
     if (this.#next === undefined) this.#schedule();
   }
 
   remove(key: string, lease: HeldLease): void {
     const held = this.#held.get(key);
-    held?.delete(lease);
-    if (held?.size === 0) this.#held.delete(key);
+    held?.leases.delete(lease);
+    if (held?.leases.size === 0) this.#held.delete(key);
     if (this.#held.size > 0 || this.#next === undefined) return;
     this.#timers.clear(this.#next);
     this.#next = undefined;
@@ -58,8 +66,8 @@ export class LeaseRenewal {
   }
 
   /** Never rejects. */
-  async #renew(key: string, held: ReadonlySet<HeldLease>): Promise<void> {
-    const leases = [...held].map(({ id }) => id);
+  async #renew(key: string, held: KeyLeases): Promise<void> {
+    const leases = [...held.leases].map(({ id }) => id);
     try {
       const lost = await this.#store.renewPermits(key, leases, this.#options.leaseMs);
       if (lost.size > 0) await this.#recover(key, held, lost);
@@ -71,7 +79,7 @@ export class LeaseRenewal {
   /** Registers lost leases again, in the order in which they were granted. */
   async #recover(
     key: string,
-    held: ReadonlySet<HeldLease>,
+    { limit, leases: held }: KeyLeases,
     lost: ReadonlySet<string>,
   ): Promise<void> {
     const missing = [...held].filter(({ id }) => lost.has(id));
@@ -84,7 +92,12 @@ export class LeaseRenewal {
       const leases = late.map(({ id }) => id);
       if (late.length > 0) void ignoringFailure(this.#store.returnPermits(key, leases, leaseMs));
     };
-    const result = await this.#store.takePermits(key, calls, this.#options, returnUnheld);
+    const result = await this.#store.takePermits(
+      key,
+      calls,
+      { limit: limit(), leaseMs },
+      returnUnheld,
+    );
     returnUnheld(result);
     for (const lease of missing.slice(result.granted)) {
       if (!held.has(lease)) continue;

@@ -203,7 +203,7 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
       const granted = calls.slice(0, result.granted);
       return {
         ...result,
-        granted: granted.map(({ lease, cost }) => this.#lease(key, lease, cost)),
+        granted: granted.map(({ lease, cost }) => this.#lease(given, lease, cost)),
       };
     } catch (error) {
       // The permits may have been granted, and only the answer lost.
@@ -212,14 +212,15 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
     }
   }
 
-  #lease(key: string, id: string, cost: number): StoreLease {
+  #lease(given: string, id: string, cost: number): StoreLease {
+    const key = boundedKey(given);
     const held = new StoreLease(id, cost, (lease) => {
       this.#inFlight -= cost;
       this.#renewal.remove(key, lease);
       this.#giveBack(key, [id]);
     });
     this.#inFlight += cost;
-    this.#renewal.add(key, held);
+    this.#renewal.add(key, held, () => this.capacity(given));
     return held;
   }
 
@@ -259,7 +260,7 @@ class PermitBackend implements SharedBackend<{ readonly inFlight: number }> {
       kind: 'permits',
       request,
       answer: (result) => {
-        const lease = result.granted === 1 ? this.#lease(key, id, cost) : undefined;
+        const lease = result.granted === 1 ? this.#lease(given, id, cost) : undefined;
         const remaining = Math.max(0, limit - result.inUse);
         const allowed = lease !== undefined;
         const retryAfterMs = allowed ? 0 : undefined;

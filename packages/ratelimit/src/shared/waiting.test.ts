@@ -200,9 +200,9 @@ class Verdicts extends PolicyBase {
 }
 
 describe('a lost lease', () => {
-  const lose = (limiter: string): Promise<void> =>
+  const lose = (limiter: string, key = ''): Promise<void> =>
     // The store forgets all leases, as after a flush.
-    store.returnPermits({ limiter, key: '', leases: leaseIds });
+    store.returnPermits({ limiter, key, leases: leaseIds });
   let leaseIds: string[] = [];
   const watched = (): RateLimitStore =>
     new Proxy(store, {
@@ -244,6 +244,30 @@ describe('a lost lease', () => {
     for (const lease of [first, second, other]) lease.release();
     await settle();
     expect(limiter.stats().inFlight).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  it.each([
+    { plan: 5, costs: [1, 4], lost: 0, why: 'more than the limiter allows' },
+    { plan: 1, costs: [1, 1], lost: 1, why: 'less, since the plan has changed' },
+  ])('is registered again under the plan of its key: $why', async ({ plan, costs, lost }) => {
+    let limit = 5;
+    const limiter = permits({
+      store: watched(),
+      limit: 2,
+      leaseMs: 900,
+      plan: (key) => (key === 'ann' ? { limit } : undefined),
+    });
+    const leases: Awaited<ReturnType<typeof limiter.acquire>>[] = [];
+    for (const cost of costs) leases.push(await limiter.acquire({ key: 'ann', cost }));
+    const signals = leases.map(({ signal }) => signal);
+    limit = plan;
+    await lose('permits', 'ann');
+    await clock.advance(300);
+    expect(signals.filter((signal) => signal?.aborted)).toHaveLength(lost);
+    expect(await limiter.peek({ key: 'ann' })).toMatchObject({ limit: plan, remaining: 0 });
+    for (const lease of leases) lease.release();
+    await settle();
     expect(clock.pending).toBe(0);
   });
 
