@@ -1,4 +1,11 @@
-import { concurrency, gcra, keyed, slidingWindow, tokenBucket } from '@temper/ratelimit';
+import {
+  concurrency,
+  gcra,
+  keyed,
+  type RatePlan,
+  slidingWindow,
+  tokenBucket,
+} from '@temper/ratelimit';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Bench, Measure } from '../types.ts';
 
@@ -57,6 +64,11 @@ const slidingOf = (): Ask => {
   return (key) => limiter.tryAcquire({ key });
 };
 const plansOf = (): Ask => {
+  const plan = (key: string): RatePlan => ({ limit: key.length * 10 });
+  const limiter = keyed({ template: tokenBucket(), plan, ...options });
+  return (key) => limiter.tryAcquire({ key });
+};
+const madeOf = (): Ask => {
   const limiter = keyed({ limiter: (key) => tokenBucket({ limit: key.length * 10 }), ...options });
   return (key) => limiter.tryAcquire({ key });
 };
@@ -78,6 +90,7 @@ export const byKey: readonly Bench[] = [
   row('temper, gcra', gcraOf),
   row('temper, sliding window', slidingOf),
   row('temper, limits by plan', plansOf),
+  row('temper, a bucket made for each key', madeOf),
   row('temper, bulkheads', permitsOf),
   row('rate-limiter-flexible', flexibleOf),
 ];
@@ -116,6 +129,7 @@ export const memory: readonly Measure[] = [
   bytes('temper, gcra', gcraOf, 150),
   bytes('temper, sliding window of ten segments', slidingOf),
   bytes('temper, limits by plan', plansOf, 150),
+  bytes('temper, a bucket made for each key', madeOf, 150),
   bytes('temper, bulkheads', permitsOf),
   bytes('rate-limiter-flexible', flexibleOf),
 ];

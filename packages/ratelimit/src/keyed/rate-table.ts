@@ -25,6 +25,7 @@ import { KeyGate } from './key-gate.ts';
 import { type KeyTable, NONE, noRoom } from './key-table.ts';
 import { LruIndex } from './lru-index.ts';
 import { idleTime, type KeyedStats } from './options.ts';
+import { PlannedRules } from './planned-rules.ts';
 import { TableCounts } from './telemetry.ts';
 
 /** Parameters of a {@link RateTable}. */
@@ -58,8 +59,9 @@ export class RateTable implements KeyTable, UnitSource {
   /** Until when keys are blocked, on the clock's monotonic scale. */
   readonly #blocked = new Map<number, number>();
   readonly #plans: RatePlans | undefined;
-  /** The rules of keys whose plan has another one than the limiter. */
-  readonly #rules = new Map<number, Rule>();
+  /** The rules of the keys by slot, where keys have plans. */
+  readonly #rules: Rule[] = [];
+  readonly #planned: PlannedRules;
   readonly #formers = new FormerRules();
   /** Of all keys, as a gate only lives while calls wait. */
   readonly #usual = new UsualLatency();
@@ -69,6 +71,7 @@ export class RateTable implements KeyTable, UnitSource {
     this.name = queue.name;
     this.#rule = rule;
     this.#plans = plans;
+    this.#planned = new PlannedRules(rule);
     this.#queue = queue;
     this.#idleMs = idleTime(queue.name, idleMs, rule.freshAfterMs);
     this.#index = new LruIndex(maxKeys);
@@ -203,12 +206,13 @@ export class RateTable implements KeyTable, UnitSource {
 
   /** The rule of a slot at present. */
   ruleOf(slot: number): Rule {
-    return this.#rules.get(slot) ?? this.#rule;
+    return this.#plans === undefined ? this.#rule : this.#rules[slot]!;
   }
 
-  #planned(key: string): Rule {
+  /** The rule that the plan of a key gives it. */
+  #ruleFor(key: string): Rule {
     const plan = this.#plans?.of(key);
-    return plan === undefined ? this.#rule : this.#rule.with(plan);
+    return plan === undefined ? this.#rule : this.#planned.of(plan);
   }
 
   /** The limit of a key changes in a way that no forecast includes. */
@@ -220,13 +224,12 @@ export class RateTable implements KeyTable, UnitSource {
   /** Gives a key the rule that its plan has at present. What is in use stays in use. */
   #follow(slot: number, key: string, now: number): void {
     const before = this.ruleOf(slot);
-    const rule = this.#planned(key);
+    const rule = this.#ruleFor(key);
     const at = slot * this.#rule.slots;
     this.#formers.forgetUnused(slot, now, before, this.#state, at);
     if (equalRules(before, rule)) return;
     this.#formers.change(slot, before, rule, this.#state, at, now);
-    if (rule === this.#rule) this.#rules.delete(slot);
-    else this.#rules.set(slot, rule);
+    this.#rules[slot] = rule;
     this.#idleMs = Math.max(this.#idleMs, rule.freshAfterMs);
     this.#changed(slot);
   }
@@ -253,8 +256,8 @@ export class RateTable implements KeyTable, UnitSource {
 
   /** Writes the state of a key that has not been used. */
   #fresh(slot: number, key: string, now: number): void {
-    const rule = this.#planned(key);
-    if (rule !== this.#rule) this.#rules.set(slot, rule);
+    const rule = this.#ruleFor(key);
+    if (this.#plans !== undefined) this.#rules[slot] = rule;
     rule.reset(this.#state, slot * rule.slots, now);
   }
 
@@ -266,7 +269,7 @@ export class RateTable implements KeyTable, UnitSource {
   /** Forgets what is kept beside the state of a slot. */
   #clear(slot: number): void {
     this.#blocked.delete(slot);
-    this.#rules.delete(slot);
+    if (this.#plans !== undefined) this.#rules[slot] = this.#rule;
     this.#formers.forget(slot);
   }
 
@@ -340,7 +343,7 @@ export class RateTable implements KeyTable, UnitSource {
       if (this.#plans !== undefined) this.#follow(slot, key, this.#queue.clock.monotonic());
       return this.peekAt(slot);
     }
-    const { limit, windowMs, capacity } = this.#planned(key);
+    const { limit, windowMs, capacity } = this.#ruleFor(key);
     return { limit, windowMs, remaining: Math.floor(capacity), resetMs: 0 };
   }
 
@@ -349,7 +352,7 @@ export class RateTable implements KeyTable, UnitSource {
     const now = this.#queue.clock.monotonic();
     const slot = this.#index.find(key);
     if (this.#plans !== undefined && slot !== NONE) this.#follow(slot, key, now);
-    const { capacity } = slot === NONE ? this.#planned(key) : this.ruleOf(slot);
+    const { capacity } = slot === NONE ? this.#ruleFor(key) : this.ruleOf(slot);
     return {
       name: this.name,
       capacity,
