@@ -29,7 +29,7 @@ import {
 } from '@temper/core/policy';
 import type { AuditActor } from './chain/event.ts';
 import { AuditUnavailableError } from './errors.ts';
-import type { AuditLog } from './log/audit-log.ts';
+import type { AuditWriter } from './log/audit-log.ts';
 import { checkActor, checkWord } from './log/intake/intake.ts';
 
 /** The call that an event describes, passed to the hooks of {@link AuditedOptions}. */
@@ -112,7 +112,7 @@ const logRule = methodsRule('append', 'assertAvailable');
  *
  * @throws {TypeError} if an option is invalid, see {@link AuditedOptions}
  */
-export function audited(log: AuditLog, options: AuditedOptions): AuditedPolicy {
+export function audited(log: AuditWriter, options: AuditedOptions): AuditedPolicy {
   logRule(OWNER, 'log', log);
   const all = resolveOptions<AuditedOptions, Unset>(
     OWNER,
@@ -141,12 +141,12 @@ export function audited(log: AuditLog, options: AuditedOptions): AuditedPolicy {
 const NO_ARGUMENTS: readonly unknown[] = [];
 
 class Audited extends PolicyBase implements AuditedPolicy {
-  readonly #log: AuditLog;
+  readonly #log: AuditWriter;
   readonly #options: ResolvedAuditedOptions;
   #succeeded = 0;
   #failed = 0;
 
-  constructor(log: AuditLog, options: ResolvedAuditedOptions) {
+  constructor(log: AuditWriter, options: ResolvedAuditedOptions) {
     super(options.action, options.clock);
     this.#log = log;
     this.#options = options;

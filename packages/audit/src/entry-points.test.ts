@@ -9,6 +9,8 @@ import { memorySink } from './sinks/memory/memory-sink.ts';
 import { otelLogsSink } from './sinks/otel-logs/otel-logs-sink.ts';
 import { postgresSink } from './sinks/postgres/postgres-sink.ts';
 import { sqliteSink } from './sinks/sqlite/sqlite-sink.ts';
+import { resolveServeOptions } from './socket/log-server.ts';
+import { socketLog } from './socket/socket-log.ts';
 
 const event: AuditEventInput = { eventType: 'a', action: 'b', resource: 'c', status: 'success' };
 const log = auditLog({ sinks: [memorySink()] });
@@ -37,6 +39,8 @@ const ENTRIES: Readonly<Record<string, readonly [(options: never) => unknown, ob
   postgresSink: [async (options) => postgresSink(options), { pool, writer: 'w' }],
   memorySink: [async (options) => memorySink(options), {}],
   otelLogsSink: [async (options) => otelLogsSink(options), {}],
+  serveLog: [async (options) => resolveServeOptions(options), { path: 'x' }],
+  socketLog: [async (options) => socketLog(options), { path: 'x' }],
 };
 
 describe.each(Object.entries(ENTRIES))('options of %s', (_, [entry, valid]) => {

@@ -9,7 +9,7 @@ export {
   AuditLossError,
   AuditUnavailableError,
 } from './errors.ts';
-export type { AuditLog, AuditLogStats } from './log/audit-log.ts';
+export type { AuditLog, AuditLogStats, AuditWriter, AuditWriterStats } from './log/audit-log.ts';
 export { auditLog } from './log/durable-log.ts';
 export { type HashContext, keyedHash } from './log/intake/redaction.ts';
 export { defaultRedactionRules, type RedactionRule } from './log/intake/redaction-rules.ts';

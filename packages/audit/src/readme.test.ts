@@ -17,6 +17,9 @@ import * as file from './sinks/file/index.ts';
 import { MEMORY_SINK_DEFAULTS } from './sinks/memory/memory-sink.ts';
 import { POSTGRES_SINK_DEFAULTS, postgresSink } from './sinks/postgres/postgres-sink.ts';
 import { SQLITE_SINK_DEFAULTS, sqliteSink } from './sinks/sqlite/sqlite-sink.ts';
+import { CLIENT_DEFAULTS } from './socket/client-options.ts';
+import * as sockets from './socket/index.ts';
+import { resolveServeOptions, SERVE_DEFAULTS } from './socket/log-server.ts';
 import * as witnesses from './witness/index.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -165,6 +168,25 @@ describe('README', () => {
     expect(lines.length).toBeGreaterThan(0);
   });
 
+  it('has an example of several processes that runs without error', async () => {
+    const example = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)]
+      .map(([, text = '']) => text)
+      .find((text) => text.includes('serveLog'));
+    using directory = temporaryDirectory();
+    const body = (example ?? '')
+      .replaceAll(/import \{(.*)\} from '(.*)';/g, 'const {$1} = imports;')
+      .replaceAll("'./audit.sock'", JSON.stringify(join(directory.path, 's')))
+      .replace("'./audit'", JSON.stringify(join(directory.path, 'audit')));
+    const AsyncFunction = (async () => {}).constructor as new (
+      ...args: string[]
+    ) => (imports: object) => Promise<object>;
+    const run = new AsyncFunction('imports', `${body}; return stored;`);
+    expect(await run({ ...api, ...file, ...sockets })).toMatchObject({
+      sequence: 1,
+      action: 'sign_in',
+    });
+  });
+
   it.each([
     ['the log', 0, AUDIT_DEFAULTS, known(api.auditLog)],
     ['limits', 1, DEFAULT_LIMITS, known((limits) => api.auditLog({ limits }))],
@@ -178,6 +200,8 @@ describe('README', () => {
       SHIP_DEFAULTS,
       known((options) => shipping.ship({} as never, { name: 't', send: async () => {} }, options)),
     ],
+    ['serving', 7, { ...SERVE_DEFAULTS, mode: '0o600' }, known(resolveServeOptions)],
+    ['clients', 8, CLIENT_DEFAULTS, known(sockets.socketLog)],
   ])('lists every option of %s with its default', (_, at, defaults, names) => {
     const rows = tables('option')[at] ?? [];
     const options = new Map(
@@ -185,7 +209,8 @@ describe('README', () => {
     );
     expect([...options.keys()].sort()).toEqual([...names].sort());
     for (const [name, value] of Object.entries(defaults)) {
-      expect([name, options.get(name)]).toEqual([name, code(shown(value))]);
+      const text = name === 'mode' ? String(value) : shown(value);
+      expect([name, options.get(name)]).toEqual([name, code(text)]);
     }
   });
 

@@ -25,13 +25,11 @@ interface SinkStats {
   readonly error: string | undefined;
 }
 
-/** A snapshot of a log's state and counters. */
-export interface AuditLogStats {
-  /** `unavailable`: too few sinks can store. */
+/** State and counters of what appends to a log. */
+export interface AuditWriterStats {
+  /** `unavailable`: events cannot be stored. */
   readonly state: 'idle' | 'opening' | 'open' | 'unavailable' | 'closed';
-  /** Last sequence assigned to an event. */
-  readonly sequence: number;
-  /** Events that became durable since this log was created. */
+  /** Events that became durable since this object was created. */
   readonly stored: number;
   /** Calls of `append` that were rejected because the event was not durable. */
   readonly refused: number;
@@ -39,8 +37,14 @@ export interface AuditLogStats {
   readonly degraded: number;
   /** Events that were dropped and will not be stored. */
   readonly dropped: number;
-  /** Events accepted by the log that are not durable yet. */
+  /** Accepted events that are not durable yet. */
   readonly pending: number;
+}
+
+/** A snapshot of a log's state and counters. */
+export interface AuditLogStats extends AuditWriterStats {
+  /** Last sequence assigned to an event. */
+  readonly sequence: number;
   /** Number of events the last signed checkpoint covers; 0 without a checkpoint. */
   readonly checkpointed: number;
   /** Message of the last failure to sign a checkpoint; undefined if the last attempt succeeded. */
@@ -56,8 +60,8 @@ export interface OpenReport {
   readonly recovered: readonly (SinkRecovery & { readonly sink: string })[];
 }
 
-/** A durable, tamper-evident log of events. */
-export interface AuditLog extends AsyncDisposable {
+/** What appends to a log: the log itself, or in another process a client of its server. */
+export interface AuditWriter extends AsyncDisposable {
   /** Name of the log in errors, metrics and its own events. */
   readonly name: string;
   /**
@@ -77,13 +81,32 @@ export interface AuditLog extends AsyncDisposable {
    */
   record(event: AuditEventInput): void;
   /**
-   * Opens the sinks. Otherwise they are opened by the first event.
+   * Opens the log. Otherwise it is opened by the first event.
    *
-   * @throws {AuditUnavailableError} if too few sinks can be opened
+   * @throws {AuditUnavailableError} if too few sinks can be opened, or the server cannot be reached
    */
   ready(): Promise<OpenReport>;
-  /** @throws {AuditUnavailableError} if the log is unavailable and no sink is due for a retry */
+  /** @throws {AuditUnavailableError} if the log is unavailable and no retry is due */
   assertAvailable(): void;
+  /**
+   * Waits until all events accepted so far are durable.
+   *
+   * @throws {AuditUnavailableError} if they cannot be stored
+   * @throws {AuditLossError} if events accepted since the last report are lost, with their number
+   */
+  flush(): Promise<void>;
+  stats(): AuditWriterStats;
+  /**
+   * Flushes and closes. Idempotent.
+   *
+   * @throws {AuditUnavailableError} after closing, if events could not be stored
+   * @throws {AuditLossError} after closing, if events were lost and not reported by `flush`
+   */
+  close(): Promise<void>;
+}
+
+/** A durable, tamper-evident log of events. */
+export interface AuditLog extends AuditWriter {
   /** One page of matching events. A limit of 0 returns no events. */
   query(query?: AuditQuery): Promise<AuditPage>;
   /** The last `limit` events, oldest first. @defaultValue 100 */
@@ -132,13 +155,6 @@ export interface AuditLog extends AsyncDisposable {
   retention(): Promise<RetentionState>;
   /** The source this log is read from, for the functions of `@temper/audit/read`. */
   readonly source: AuditSource;
-  /**
-   * Waits until all events accepted so far are durable.
-   *
-   * @throws {AuditUnavailableError} if they cannot be stored
-   * @throws {AuditLossError} if events accepted since the last report are lost, with their number
-   */
-  flush(): Promise<void>;
   stats(): AuditLogStats;
   /**
    * Flushes, signs a last checkpoint and closes the sinks. Idempotent.

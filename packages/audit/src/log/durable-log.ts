@@ -18,7 +18,7 @@ import { sqliteSink } from '../sinks/sqlite/sqlite-sink.ts';
 import { activeSpan, observePending } from '../telemetry.ts';
 import type { AuditLog, AuditLogStats, OpenReport } from './audit-log.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { Intake } from './intake/intake.ts';
+import { type EventOrigin, Intake } from './intake/intake.ts';
 import { Redactor } from './intake/redaction.ts';
 import { LogWriter } from './log-writer.ts';
 import {
@@ -29,6 +29,7 @@ import {
 } from './options.ts';
 import { OWN_EVENT_TYPE } from './own-events.ts';
 import type { RetentionState } from './retention-guard.ts';
+import { SERVE, type ServableLog, type ServedEvent } from './served-log.ts';
 
 /**
  * Creates an audit log. Its sinks are opened by the first event, query or {@link AuditLog.ready}.
@@ -40,7 +41,7 @@ export function auditLog(options: AuditLogOptions = {}): AuditLog {
 }
 
 /** Combines intake, writer, readers and checkpoints. */
-class DurableLog implements AuditLog {
+class DurableLog implements AuditLog, ServableLog {
   readonly name: string;
   readonly #sinks: readonly AuditSink[];
   readonly #intake: Intake;
@@ -80,19 +81,14 @@ class DurableLog implements AuditLog {
     this.#observed = observePending(this, options.telemetry);
   }
 
-  #note(action: string, status: string, details: object): Draft {
-    return this.#own.prepare({
-      eventType: OWN_EVENT_TYPE,
-      action,
-      resource: this.name,
-      status,
-      details,
-    });
+  #note(action: string, status: string, details: object, origin?: EventOrigin): Draft {
+    const own = { eventType: OWN_EVENT_TYPE, action, resource: this.name, status, details };
+    return this.#own.prepare(own, origin);
   }
 
   /** @throws {TypeError} if the event is invalid, or passes itself off as one of the log */
-  #prepare(input: AuditEventInput): Draft {
-    const draft = this.#intake.prepare(input);
+  #prepare(input: AuditEventInput, origin?: EventOrigin): Draft {
+    const draft = this.#intake.prepare(input, origin);
     if (draft.event.eventType !== OWN_EVENT_TYPE) return draft;
     throw new TypeError(
       `The eventType '${OWN_EVENT_TYPE}' is reserved for events that an audit log writes about itself.`,
@@ -100,10 +96,22 @@ class DurableLog implements AuditLog {
   }
 
   append(input: AuditEventInput): Promise<AuditEvent> {
+    return this.#take(() => this.#prepare(input));
+  }
+
+  [SERVE](served: ServedEvent): Promise<AuditEvent> {
+    return this.#take(() =>
+      'losses' in served
+        ? this.#note('account', 'failure', served.losses, served)
+        : this.#prepare(served.input, served),
+    );
+  }
+
+  #take(prepare: () => Draft): Promise<AuditEvent> {
     if (this.#closing !== undefined) return Promise.reject(new AuditClosedError(this.name));
     let draft: Draft;
     try {
-      draft = this.#prepare(input);
+      draft = prepare();
     } catch (error) {
       return Promise.reject(error);
     }

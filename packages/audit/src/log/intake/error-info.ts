@@ -6,7 +6,7 @@ import { dataProperty, errorName } from './exotic-values.ts';
 import type { Redactor } from './redaction.ts';
 
 /** Maximum length of a chain of causes, the error itself included. */
-const MAX_CAUSES = 3;
+export const MAX_CAUSES = 3;
 const MAX_NAME = 256;
 /** Most lines of a message. */
 const MAX_LINES = 100;
@@ -31,7 +31,9 @@ function describe(
   limits: Required<AuditLimits>,
   depth: number,
 ): AuditError {
-  const { name, message, code, cause } = read(thrown, redactor, limits);
+  const { name, said, code, cause } = readError(thrown);
+  const message =
+    'message' in said ? said.message : sanitise(said.value, 'error', redactor, limits).text;
   const clean = (field: string, text: string, max: number): string => {
     const state = redactor.descend(redactor.start('error'), field);
     const closed = field !== 'name' && redactor.isClosed(state);
@@ -56,28 +58,50 @@ function redactsAway(redactor: Redactor, field: string): boolean {
   return redactor.actionAt(redactor.descend(redactor.start('error'), field)) === 'drop';
 }
 
-interface Parts {
+/** What was read from a thrown value, before redaction. */
+interface ErrorContent {
   readonly name: string;
-  readonly message: string;
+  /** The message, or what to write in its place as JSON. */
+  readonly said: { readonly message: string } | { readonly value: object };
   readonly code?: string | number | undefined;
   readonly cause?: unknown;
 }
 
-function read(thrown: unknown, redactor: Redactor, limits: Required<AuditLimits>): Parts {
-  if (typeof thrown === 'string') return { name: 'Error', message: thrown };
+/** A thrown value that was read already, such as in another process. */
+export class ErrorParts implements ErrorContent {
+  readonly name: string;
+  readonly said: ErrorContent['said'];
+  readonly code: string | number | undefined;
+  /** Another thrown value, read or not; undefined if there is none. */
+  readonly cause: unknown;
+
+  constructor({ name, said, code, cause }: ErrorContent) {
+    this.name = name;
+    this.said = said;
+    this.code = code;
+    this.cause = cause;
+  }
+}
+
+/** Reads a thrown value without calling its accessors. */
+export function readError(thrown: unknown): ErrorParts {
+  return thrown instanceof ErrorParts ? thrown : new ErrorParts(contentOf(thrown));
+}
+
+function contentOf(thrown: unknown): ErrorContent {
+  if (typeof thrown === 'string') return { name: 'Error', said: { message: thrown } };
   if (typeof thrown !== 'object' || thrown === null) {
-    return { name: typeof thrown, message: sanitise({ thrown }, 'error', redactor, limits).text };
+    return { name: typeof thrown, said: { value: { thrown } } };
   }
   if (!types.isProxy(thrown) && thrown instanceof DOMException) {
     const { name, message } = domException(thrown);
-    return { name, message, cause: dataProperty(thrown, 'cause') };
+    return { name, said: { message }, cause: dataProperty(thrown, 'cause') };
   }
   const message = dataProperty(thrown, 'message');
   const code = dataProperty(thrown, 'code');
   return {
     name: errorName(thrown),
-    message:
-      typeof message === 'string' ? message : sanitise(thrown, 'error', redactor, limits).text,
+    said: typeof message === 'string' ? { message } : { value: thrown },
     code: typeof code === 'string' || typeof code === 'number' ? code : undefined,
     cause: dataProperty(thrown, 'cause'),
   };

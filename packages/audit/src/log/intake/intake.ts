@@ -11,7 +11,8 @@ import { uuidV7Generator } from './uuid-v7.ts';
 /** Maximum length of `eventType`, `action` and `status`. */
 const MAX_WORD = 256;
 const NO_DETAILS: Sanitised = { value: Object.freeze({}), text: '{}' };
-const FIELDS: Readonly<Record<keyof AuditEventInput, true>> = {
+/** The fields of an event as the caller passes it. */
+export const FIELDS: Readonly<Record<keyof AuditEventInput, true>> = {
   eventType: true,
   action: true,
   resource: true,
@@ -26,6 +27,14 @@ const ACTOR_FIELDS: Readonly<Record<keyof AuditActor, true>> = { id: true, type:
 const [FIRST_MS, LAST_MS] = [-62_135_596_800_000, 253_402_300_799_999];
 /** Maximum number of validated words to cache. */
 const MAX_WORDS = 1_000;
+
+/** Where an event comes from that another process has passed to the log. */
+export interface EventOrigin {
+  /** The id that the other process has given it: a UUID of version 7. */
+  readonly id: string;
+  /** The span that was active there. */
+  readonly span: ActiveSpan | undefined;
+}
 
 /** Options of {@link Intake}. */
 export interface IntakeOptions {
@@ -51,8 +60,11 @@ export class Intake {
     this.#nextId = uuidV7Generator(options.now, randomFillSync);
   }
 
-  /** @throws {TypeError} if the event does not match {@link AuditEventInput} */
-  prepare(input: AuditEventInput): Draft {
+  /**
+   * @param origin - of an event of another process
+   * @throws {TypeError} if the event does not match {@link AuditEventInput}
+   */
+  prepare(input: AuditEventInput, origin?: EventOrigin): Draft {
     const { redactor, limits } = this.#options;
     if (typeof input !== 'object' || input === null) {
       throw new TypeError(`An audit event must be an object, got ${show(input)}.`);
@@ -64,7 +76,7 @@ export class Intake {
         ? NO_DETAILS
         : sanitise(checkObject('details', details), 'details', redactor, limits);
     const event: OpenEvent = {
-      id: this.#nextId(),
+      id: origin?.id ?? this.#nextId(),
       sequence: 0,
       timestamp: this.#timestamp(),
       eventType: this.#word('eventType', input.eventType),
@@ -80,7 +92,7 @@ export class Intake {
     if (actor !== undefined) event.actor = this.#actor(actor);
     if (error !== undefined && error !== null) event.error = errorInfo(error, redactor, limits);
     if (durationMs !== undefined) event.durationMs = duration(durationMs);
-    const span = this.#options.activeSpan();
+    const span = origin === undefined ? this.#options.activeSpan() : origin.span;
     if (span === undefined) return new Draft(event, sanitised.text);
     event.traceId = span.traceId;
     event.spanId = span.spanId;
@@ -135,7 +147,7 @@ export class Intake {
 }
 
 /** @throws {TypeError} unless `value` is a non-empty string */
-function checkText(field: string, value: unknown): string {
+export function checkText(field: string, value: unknown): string {
   if (typeof value !== 'string' || value.length === 0) {
     throw new TypeError(
       `An audit event's ${field} must be a non-empty string, got ${show(value)}.`,
@@ -169,7 +181,11 @@ export function checkActor(actor: unknown): void {
 }
 
 /** @throws {TypeError} if `value` has a field that is not known, so that a misspelt one is not lost */
-function checkFields(what: string, value: object, known: Readonly<Record<string, true>>): void {
+export function checkFields(
+  what: string,
+  value: object,
+  known: Readonly<Record<string, true>>,
+): void {
   for (const field in value) {
     if (Object.hasOwn(known, field)) continue;
     // What somebody has added to Object.prototype is not meant for us.
@@ -179,14 +195,16 @@ function checkFields(what: string, value: object, known: Readonly<Record<string,
   }
 }
 
-function checkObject(field: string, value: unknown): object {
+/** @throws {TypeError} unless `value` is an object */
+export function checkObject(field: string, value: unknown): object {
   if (typeof value !== 'object' || value === null) {
     throw new TypeError(`An audit event's ${field} must be an object, got ${show(value)}.`);
   }
   return value;
 }
 
-function duration(value: unknown): number {
+/** @throws {TypeError} unless `value` is a number >= 0 */
+export function duration(value: unknown): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
     throw new TypeError(`An audit event's durationMs must be a number >= 0, got ${show(value)}.`);
   }
