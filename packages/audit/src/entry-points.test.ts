@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { audited } from './audited.ts';
 import type { AuditEventInput } from './chain/event.ts';
 import { generateSigningKey, noteSigner, noteVerifier } from './chain/signing-key.ts';
+import { postgresFleet } from './fleet/postgres-fleet.ts';
 import { auditLog } from './log/durable-log.ts';
 import { fileSink } from './sinks/file/file-sink.ts';
 import { memorySink } from './sinks/memory/memory-sink.ts';
@@ -40,6 +41,7 @@ const ENTRIES: Readonly<Record<string, readonly [(options: never) => unknown, ob
   memorySink: [async (options) => memorySink(options), {}],
   otelLogsSink: [async (options) => otelLogsSink(options), {}],
   serveLog: [async (options) => resolveServeOptions(options), { path: 'x' }],
+  postgresFleet: [async (options) => postgresFleet(options), { pool }],
   socketLog: [async (options) => socketLog(options), { path: 'x' }],
 };
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../test/temporary-directory.ts';
 import { listening, logKey, runningWitness } from '../test/witnessed.ts';
 import * as erasure from './erasure/index.ts';
+import { FLEET_DEFAULTS, postgresFleet } from './fleet/postgres-fleet.ts';
 import * as api from './index.ts';
 import { AUDIT_DEFAULTS, CHECKPOINT_DEFAULTS, DEFAULT_LIMITS } from './log/options.ts';
 import * as reading from './read/index.ts';
@@ -202,6 +203,7 @@ describe('README', () => {
     ],
     ['serving', 7, { ...SERVE_DEFAULTS, mode: '0o600' }, known(resolveServeOptions)],
     ['clients', 8, CLIENT_DEFAULTS, known(sockets.socketLog)],
+    ['a fleet', 9, FLEET_DEFAULTS, known(postgresFleet)],
   ])('lists every option of %s with its default', (_, at, defaults, names) => {
     const rows = tables('option')[at] ?? [];
     const options = new Map(
