@@ -445,9 +445,14 @@ class SocketLog implements AuditWriter {
     }
     if (!this.#unconfirmed || this.#connection === undefined) return;
     this.#unconfirmed = false;
-    await new Promise<OpenReport>((resolve, reject) => {
-      this.#take(new PendingEvent('ready', '', 0, resolve, reject));
-    });
+    try {
+      await new Promise<OpenReport>((resolve, reject) => {
+        this.#take(new PendingEvent('ready', '', 0, resolve, reject));
+      });
+    } catch (error) {
+      // What is acknowledged stays so when the server has ended.
+      if (this.#connection !== undefined) throw error;
+    }
   }
 
   #throwLost(): void {

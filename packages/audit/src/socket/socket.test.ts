@@ -357,7 +357,7 @@ describe('an event whose acknowledgement is lost', () => {
   it('can have been refused by the log and stored since', async () => {
     const sink = new ScriptedSink('disk');
     const { log } = await served({ sinks: [sink], sinkRetryMs: 0 });
-    const remote = client({ retryMs: 1 });
+    const remote = client({ clock: new ManualClock() });
     await remote.ready();
     sink.failWith = new Error('no space');
     remote.record(event('a'));
@@ -414,6 +414,16 @@ describe('a server', () => {
     await expect(client({ path: `${path}l` }).append(event('a'))).rejects.toThrow('not a socket');
     chmodSync(directory.path, 0o777);
     await expect(client().append(event('a'))).rejects.toThrow('can be changed by others');
+  });
+
+  it('can end before its clients, whose acknowledged events are no loss', async () => {
+    const { log, server } = await served();
+    const remote = client({ retryMs: 1, timeoutMs: 200 });
+    await remote.append(event('a'));
+    await server.close();
+    await remote.flush();
+    await remote.close();
+    expect(await actions(log)).toEqual(['a']);
   });
 
   it('answers what is under way before it closes, and takes nothing more', async () => {
