@@ -243,7 +243,10 @@ describe('the README', () => {
     expect([listed.get('initialMs'), policy.timeoutMs]).toEqual(['maxMs', 77]);
     expect([listed.get('quantile'), listed.get('maxMs')]).toEqual(['required', 'required']);
     expect([listed.get('factor'), listed.get('minMs')]).toEqual(['1', '1']);
-    expect([listed.get('minSamples'), listed.get('windowMs')]).toEqual(['20', '60_000']);
+    expect([listed.get('minSamples'), listed.get('windowMs')]).toEqual([
+      '1 / (1 - quantile), 20 to 1000',
+      '60_000',
+    ]);
   });
 
   it('lists the fields of a plan, and the options of a collection', () => {

@@ -2,8 +2,6 @@ import { retryDetails } from '@temper/core/policy';
 import { ManualClock } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
 import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
-import { Reach } from '@temper/testkit/repository/reach';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type RetryBudgetOptions, retryBudget } from './budget.ts';
 import { type RetryPolicy, retry } from './retry.ts';
@@ -11,102 +9,44 @@ import { type RetryPolicy, retry } from './retry.ts';
 const transient = (): Error => Object.assign(new Error('no route'), { code: 'ECONNREFUSED' });
 
 describe('a retry budget', () => {
-  it('allows 20 % of the calls, and ten per second beyond that, by default', () => {
+  it('allows fifty retries, and 20 % of the calls that succeed, by default', () => {
     const budget = retryBudget({ clock: new ManualClock() });
-    expect(budget.available()).toBe(100); // ten per second, over the window of 10 s
-    for (let i = 0; i < 1000; i++) budget.deposit();
-    expect(budget.available()).toBe(300);
+    expect(budget.available()).toBe(50);
+    for (let i = 0; i < 1000; i++) budget.deposit(0);
+    expect(budget.available()).toBe(250);
     let taken = 0;
-    while (budget.withdraw()) taken++;
-    expect(taken).toBe(300);
-    expect(budget.stats()).toEqual({ calls: 1000, retries: 300, available: 0, refused: 1 });
+    while (budget.withdraw(1)) taken++;
+    expect(taken).toBe(250);
+    expect(budget.stats()).toEqual({ successes: 1000, retries: 250, available: 0, refused: 1 });
   });
 
-  it('gives what five calls have earned, in spite of binary fractions', () => {
-    const budget = retryBudget({ minPerSecond: 0, clock: new ManualClock() });
-    for (let i = 0; i < 4; i++) budget.deposit();
-    expect(budget.withdraw()).toBe(false);
-    budget.deposit();
-    expect(budget.withdraw()).toBe(true);
-    expect(budget.withdraw()).toBe(false);
-  });
-
-  it('forgets what was earned and taken when the window has passed, without a timer', async () => {
+  it('forgets what was earned beyond the burst when the window has passed, without a timer', async () => {
     const clock = new ManualClock();
-    const budget = retryBudget({ minPerSecond: 1, windowMs: 1000, ratio: 1, clock });
-    for (let i = 0; i < 3; i++) budget.deposit();
-    while (budget.withdraw());
-    expect(budget.available()).toBe(0);
+    const budget = retryBudget({ burst: 1, windowMs: 1000, ratio: 1, clock });
+    for (let i = 0; i < 3; i++) budget.deposit(0);
+    expect(budget.available()).toBe(4);
     await clock.advance(1000);
+    expect(budget.available()).toBe(2);
+    await clock.advance(9000);
     expect(budget.available()).toBe(1);
     expect(clock.pending).toBe(0);
-    await clock.advance(1e9);
-    expect(budget.available()).toBe(1);
   });
 
-  it('counts by time that only goes forward', async () => {
+  it('counts by time that only goes forward', () => {
     const clock = new ManualClock();
-    const budget = retryBudget({ minPerSecond: 1, windowMs: 1000, clock });
-    budget.withdraw();
-    clock.adjustWallClock(86_400_000);
-    expect(budget.withdraw()).toBe(false);
-  });
-
-  it('does what a plain list of events would say', async () => {
-    const step = fc.oneof(
-      { weight: 4, arbitrary: fc.constant({ kind: 'deposit' as const }) },
-      { weight: 4, arbitrary: fc.constant({ kind: 'withdraw' as const }) },
-      {
-        weight: 1,
-        arbitrary: fc.record({
-          kind: fc.constant('wait' as const),
-          ms: fc.integer({ min: 0, max: 1500 }),
-        }),
-      },
-    );
-    const reach = new Reach('granted', 'refused', 'forgotten');
-    await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom(0, 0.2, 0.5, 1, 3),
-        fc.constantFrom(0, 1, 5),
-        fc.array(step, { maxLength: 120 }),
-        async (ratio, minPerSecond, steps) => {
-          const clock = new ManualClock();
-          const budget = retryBudget({ ratio, minPerSecond, windowMs: 1000, clock });
-          const slice = (): number => Math.floor(clock.monotonic() / 100);
-          const events: { slice: number; worth: number }[] = [];
-          const balance = (): number =>
-            events
-              .filter((event) => event.slice > slice() - 10)
-              .reduce((sum, event) => sum + event.worth, minPerSecond as number) + 1e-9;
-          for (const step of steps) {
-            if (step.kind === 'deposit') {
-              budget.deposit();
-              events.push({ slice: slice(), worth: ratio });
-            } else if (step.kind === 'withdraw') {
-              const expected = balance() >= 1;
-              expect(budget.withdraw()).toBe(expected);
-              reach.count(expected ? 'granted' : 'refused');
-              if (expected) events.push({ slice: slice(), worth: -1 });
-            } else {
-              const before = balance();
-              await clock.advance(step.ms);
-              reach.count('forgotten', balance() !== before);
-            }
-            expect(budget.available()).toBe(Math.max(0, Math.floor(balance())));
-          }
-        },
-      ),
-      { numRuns: 60 },
-    );
-    reach.expectAll(20);
+    const budget = retryBudget({ burst: 0, ratio: 1, windowMs: 1000, clock });
+    budget.deposit(0);
+    clock.adjustWallClock(-86_400_000);
+    expect(budget.available()).toBe(1);
+    clock.adjustWallClock(2 * 86_400_000);
+    expect(budget.available()).toBe(1);
   });
 
   it.each<[unknown, RegExp]>([
     [{ ratio: -0.1 }, /RangeError: retryBudget: ratio must be a number from 0 to 1000, got -0\.1/],
     [{ ratio: Number.NaN }, /got NaN/],
-    [{ minPerSecond: -1 }, /RangeError: retryBudget: minPerSecond must be a finite number >= 0/],
-    [{ minPerSecond: Number.POSITIVE_INFINITY }, /got Infinity/],
+    [{ burst: -1 }, /RangeError: retryBudget: burst must be a finite number >= 0/],
+    [{ burst: Number.POSITIVE_INFINITY }, /got Infinity/],
     [{ windowMs: 9 }, /RangeError: retryBudget: windowMs must be a finite number >= 10, got 9/],
     [{ name: '' }, /TypeError: retryBudget: name must be a non-empty string/],
     [{ clock: {} }, /TypeError: retryBudget: clock\.now must be a function/],
@@ -126,10 +66,10 @@ describe('a retry budget', () => {
 
   it('shows its level on a gauge until it is disposed of', async () => {
     const telemetry = new InMemoryTelemetry();
-    const budget = retryBudget({ name: 'gauged', minPerSecond: 1, clock: new ManualClock() });
+    const budget = retryBudget({ name: 'gauged', burst: 10, clock: new ManualClock() });
     const where = { 'temper.policy.name': 'gauged' };
     expect(await telemetry.value('temper.retry.budget.available', where)).toBe(10);
-    budget.withdraw();
+    budget.withdraw(1);
     expect(await telemetry.value('temper.retry.budget.available', where)).toBe(9);
     budget[Symbol.dispose]();
     // Not 0, which would say that retries are being refused.
@@ -143,7 +83,7 @@ const reasonOf = (error: unknown): string | undefined => retryDetails(error)?.re
 describe('a budget that several policies share', () => {
   it('bounds their retries together, so that an outage is not multiplied', async () => {
     const clock = new ManualClock();
-    const budget = retryBudget({ minPerSecond: 1, ratio: 0, windowMs: 4000, clock }); // 4 retries
+    const budget = retryBudget({ burst: 4, ratio: 0, clock });
     const policies = ['one', 'two'].map((name) => retry({ name, budget, clock }));
     let calls = 0;
     const outcomes = await clock.runUntil(
@@ -160,12 +100,12 @@ describe('a budget that several policies share', () => {
     const refused = outcomes.filter((one) => !one.ok && reasonOf(one.error) === 'budget');
     // The four that were let through fail once more, and are refused then.
     expect(refused).toHaveLength(50);
-    expect(budget.stats()).toMatchObject({ calls: 50, retries: 4, refused: 50 });
+    expect(budget.stats()).toMatchObject({ successes: 0, retries: 4, refused: 50 });
   });
 
   it('is named in the details and in the wrapped error of the call that it refused', async () => {
     const clock = new ManualClock();
-    const budget = retryBudget({ minPerSecond: 0, clock });
+    const budget = retryBudget({ burst: 0, clock });
     const policy = retry({ name: 'registry', budget, clock, wrapExhausted: true });
     const outcome = await policy.tryExecute(() => Promise.reject(transient()));
     expect(outcome).toMatchObject({ ok: false, error: { reason: 'budget', attempts: 1 } });
@@ -179,7 +119,7 @@ describe('a budget that several policies share', () => {
     const budget = retryBudget({ clock });
     const policy = retry({ budget, clock, maxAttempts: 1 });
     await policy.tryExecute(() => Promise.reject(transient()));
-    expect(budget.stats()).toMatchObject({ calls: 1, retries: 0 });
+    expect(budget.stats()).toMatchObject({ retries: 0, refused: 0 });
   });
 
   it("of anybody's making harms no call when it throws", async () => {
@@ -197,5 +137,88 @@ describe('a budget that several policies share', () => {
     expect(await policy.execute(() => 'done')).toBe('done');
     const outcome = await policy.tryExecute(() => Promise.reject(transient()));
     expect(reasonOf((outcome as { error: unknown }).error)).toBe('budget');
+  });
+});
+
+describe('a retry without a budget of its own', () => {
+  const calls = async (
+    policy: RetryPolicy,
+    clock: ManualClock,
+    count: number,
+    error: () => Error,
+  ) => {
+    let attempts = 0;
+    await clock.runUntil(
+      Promise.all(
+        Array.from({ length: count }, () =>
+          policy.tryExecute(() => {
+            attempts++;
+            return Promise.reject(error());
+          }),
+        ),
+      ),
+    );
+    return attempts;
+  };
+  const timedOut = (): Error => Object.assign(new Error('late'), { code: 'ETIMEDOUT' });
+
+  it.each([
+    ['a refused connection', 2, transient, 25],
+    ['a refused connection', 3, transient, 50],
+    ['a refused connection', 5, transient, 100],
+    ['a time-out', 3, timedOut, 25],
+  ])(
+    'after %s in %i attempts at most, makes no more than so many retries: %s, %i',
+    async (_, maxAttempts, error, retries) => {
+      const clock = new ManualClock();
+      const policy = retry({ clock, maxAttempts });
+      expect(await calls(policy, clock, 1, error)).toBe(maxAttempts);
+      expect(await calls(policy, clock, 200, error)).toBe(200 + retries - (maxAttempts - 1));
+      await clock.advance(3_600_000);
+      expect(await calls(policy, clock, 10, error)).toBe(10);
+      const outcome = await policy.tryExecute(() => Promise.reject(error()));
+      expect(reasonOf((outcome as { error: unknown }).error)).toBe('budget');
+    },
+  );
+
+  it('earns a fifth of a retry with each call that succeeds', async () => {
+    const clock = new ManualClock();
+    const policy = retry({ clock });
+    await calls(policy, clock, 100, transient);
+    for (let i = 0; i < 10; i++) await policy.execute(() => 'done');
+    expect(await calls(policy, clock, 10, transient)).toBe(10 + 2);
+  });
+
+  it('never runs out of retries that rescue their calls, unless they follow time-outs', async () => {
+    const rescued = async (error: () => Error): Promise<number> => {
+      const clock = new ManualClock();
+      const policy = retry({ clock });
+      for (let i = 0; i < 500; i++) {
+        let attempts = 0;
+        await clock.runUntil(
+          policy.tryExecute(() => (++attempts < 2 ? Promise.reject(error()) : 'done')),
+        );
+      }
+      return policy.stats().operations.recovered;
+    };
+    expect(await rescued(transient)).toBe(500);
+    // 25 of the first, and one of each nine then.
+    expect(await rescued(timedOut)).toBeLessThan(90);
+  });
+
+  it('is not bounded with `maxExtraLoad: Infinity`, nor with endless attempts', async () => {
+    const clock = new ManualClock();
+    const unbounded = retry({ clock, maxExtraLoad: Number.POSITIVE_INFINITY });
+    expect(await calls(unbounded, clock, 100, transient)).toBe(300);
+    const endless = retry({ clock, maxAttempts: Number.POSITIVE_INFINITY, maxDelayMs: 100 });
+    let attempts = 0;
+    const connect = endless.execute(() => (++attempts < 500 ? Promise.reject(transient()) : 'up'));
+    expect(await clock.runUntil(connect)).toBe('up');
+  });
+
+  it('leaves its bound to a budget that it is given', async () => {
+    const clock = new ManualClock();
+    const policy = retry({ clock, budget: retryBudget({ clock, burst: 120 }) });
+    expect(await calls(policy, clock, 100, transient)).toBe(220);
   });
 });

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '@temper/core';
 import { clockRule, nameRule, numberRule, resolveOptions } from '@temper/core/policy';
 import { observeBudget } from './budget-telemetry.ts';
+import { EarnedRetries } from './earned-retries.ts';
 import type { RetryBudget } from './options.ts';
 
 /** Options of {@link retryBudget}. */
@@ -8,21 +9,23 @@ export interface RetryBudgetOptions {
   /** Names the budget on its metric. @defaultValue 'budget' */
   readonly name?: string;
   /**
-   * Retries that each call adds to the budget.
+   * Retries that each call earns that succeeds. It also gives back those that it took, unless they followed a
+   * time-out.
    *
    * @defaultValue 0.2
    * @throws {RangeError} at construction, unless from 0 to 1000
    */
   readonly ratio?: number;
   /**
-   * Retries per second that are always allowed, so that a quiet service can retry at all.
+   * Retries that are there at first, and the most that are kept for longer than {@link windowMs}. Only successes
+   * bring back what is spent.
    *
-   * @defaultValue 10
+   * @defaultValue 50
    * @throws {RangeError} at construction, unless >= 0 and finite
    */
-  readonly minPerSecond?: number;
+  readonly burst?: number;
   /**
-   * How long a call's share stays valid, in milliseconds.
+   * How long what was earned beyond the burst is kept on average, in milliseconds.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless finite and >= 10
@@ -38,79 +41,61 @@ export interface ObservableRetryBudget extends RetryBudget, Disposable {
   /** Retries that could be taken now. */
   available(): number;
   stats(): {
-    readonly calls: number;
+    /** Calls that succeeded. */
+    readonly successes: number;
+    /** Retries that were granted. */
     readonly retries: number;
     readonly available: number;
     readonly refused: number;
   };
 }
 
-/** The window is counted in this many slices; a share expires with its slice. */
-const SLICES = 10;
-
-class WindowedBudget implements ObservableRetryBudget {
+class SharedBudget implements ObservableRetryBudget {
   readonly name: string;
-  readonly #ratio: number;
-  readonly #floor: number;
-  readonly #sliceMs: number;
-  readonly #clock: Clock;
-  readonly #calls = new Float64Array(SLICES);
-  readonly #retries = new Float64Array(SLICES);
+  readonly #earned: EarnedRetries;
   readonly #observer: Disposable;
-  #slice: number;
-  #callsTotal = 0;
-  #retriesTotal = 0;
+  #successes = 0;
+  #retries = 0;
   #refused = 0;
 
   constructor(options: RetryBudgetOptions) {
     const all = resolveOptions<RetryBudgetOptions>(
       'retryBudget',
       options,
-      { name: 'budget', ratio: 0.2, minPerSecond: 10, windowMs: 10_000, clock: systemClock },
+      { name: 'budget', ratio: 0.2, burst: 50, windowMs: 10_000, clock: systemClock },
       {
         name: nameRule,
         ratio: numberRule({ min: 0, max: 1000 }),
-        minPerSecond: numberRule({ min: 0, infinite: false }),
+        burst: numberRule({ min: 0, infinite: false }),
         windowMs: numberRule({ min: 10, infinite: false }),
         clock: clockRule,
       },
     );
-    const { minPerSecond, windowMs } = all;
     this.name = all.name;
-    this.#ratio = all.ratio;
-    this.#floor = (minPerSecond * windowMs) / 1000;
-    this.#sliceMs = windowMs / SLICES;
-    this.#clock = all.clock;
-    this.#slice = this.#currentSlice();
+    this.#earned = new EarnedRetries(all);
     this.#observer = observeBudget(this);
   }
 
-  deposit(): void {
-    const index = this.#turn();
-    this.#calls[index] = (this.#calls[index] as number) + 1;
-    this.#callsTotal++;
+  deposit(returned: number): void {
+    this.#successes++;
+    this.#earned.deposit(returned);
   }
 
-  withdraw(): boolean {
-    const index = this.#turn();
-    if (this.#balance() < 1) {
-      this.#refused++;
-      return false;
-    }
-    this.#retries[index] = (this.#retries[index] as number) + 1;
-    this.#retriesTotal++;
-    return true;
+  withdraw(cost: number): boolean {
+    const granted = this.#earned.withdraw(cost);
+    if (granted) this.#retries++;
+    else this.#refused++;
+    return granted;
   }
 
   available(): number {
-    this.#turn();
-    return Math.max(0, Math.floor(this.#balance()));
+    return this.#earned.available();
   }
 
   stats(): ReturnType<ObservableRetryBudget['stats']> {
     return {
-      calls: this.#callsTotal,
-      retries: this.#retriesTotal,
+      successes: this.#successes,
+      retries: this.#retries,
       available: this.available(),
       refused: this.#refused,
     };
@@ -119,45 +104,18 @@ class WindowedBudget implements ObservableRetryBudget {
   [Symbol.dispose](): void {
     this.#observer[Symbol.dispose]();
   }
-
-  #balance(): number {
-    let calls = 0;
-    let retries = 0;
-    for (let i = 0; i < SLICES; i++) {
-      calls += this.#calls[i] as number;
-      retries += this.#retries[i] as number;
-    }
-    // The epsilon keeps five shares of 0.2 from falling short of one.
-    return this.#floor + this.#ratio * calls - retries + 1e-9;
-  }
-
-  #currentSlice(): number {
-    return Math.floor(this.#clock.monotonic() / this.#sliceMs);
-  }
-
-  /** Clears the slices that have expired, and returns the index of the current one. */
-  #turn(): number {
-    const now = this.#currentSlice();
-    const expired = Math.min(SLICES, now - this.#slice);
-    for (let i = 1; i <= expired; i++) {
-      const index = (this.#slice + i) % SLICES;
-      this.#calls[index] = 0;
-      this.#retries[index] = 0;
-    }
-    if (now > this.#slice) this.#slice = now;
-    return this.#slice % SLICES;
-  }
 }
 
 /**
- * Creates a budget that bounds retries to a share of the calls plus a floor, over a sliding window: by
- * default 20 % and ten per second. Give the same one to every policy that adds load on the same
- * dependency.
+ * Creates a budget that bounds retries to a share of the calls that succeed: a fifth of them by default, and fifty
+ * beyond that. A retry after a time-out costs two; any other is given back when its call succeeds. While nothing
+ * succeeds, there are no further ones, so that retries cannot keep a dependency overloaded. Give the same one to
+ * every policy that adds load on the same dependency.
  *
- * Source: Finagle's `RetryBudget`.
+ * Sources: the retry quota of the AWS SDKs, and the throttling of retries in gRPC (proposal A6).
  *
  * @throws {TypeError | RangeError} when an option is unknown or out of range
  */
 export function retryBudget(options: RetryBudgetOptions = {}): ObservableRetryBudget {
-  return new WindowedBudget(options);
+  return new SharedBudget(options);
 }

@@ -44,10 +44,18 @@ export type Backoff = 'constant' | 'linear' | 'exponential';
 
 /** What retries and hedges ask before they add load. Any object of this shape will do. */
 export interface RetryBudget {
-  /** A call begins: it adds its share of a retry to the budget. */
-  deposit(): void;
-  /** Takes one retry from the budget; `false` when none is left. */
-  withdraw(): boolean;
+  /**
+   * A call has succeeded: it adds its share of a retry to the budget.
+   *
+   * @param returned - retries that it gives back: those that it took after failures other than time-outs
+   */
+  deposit(returned: number): void;
+  /**
+   * Takes a retry from the budget; `false` when not enough is left.
+   *
+   * @param cost - 1, or 2 after a time-out: the attempt that is over has left work behind
+   */
+  withdraw(cost: number): boolean;
 }
 
 /** A failed attempt, as hooks and a custom delay see it. */
@@ -164,8 +172,19 @@ export interface RetryOptions {
    */
   readonly maxElapsedMs?: number;
   /**
-   * Bounds the retries of many calls together, so that an outage is not multiplied. Share one among
-   * retries and hedges; see {@link retryBudget}.
+   * Retries that each call earns that succeeds. So many more are there at first as 25 calls can make; only
+   * successes bring them back. A retry after a time-out costs two, any other is given back when its call succeeds.
+   * What was earned beyond the first ones is kept for ten seconds on average. A dependency that answers nothing in time is
+   * thus soon sent no more than the calls. `Infinity` sets no bound, and there is none with endless
+   * {@link maxAttempts}. Not used when there is a {@link budget}.
+   *
+   * @defaultValue 0.2
+   * @throws {RangeError} at construction, unless >= 0
+   */
+  readonly maxExtraLoad?: number;
+  /**
+   * Bounds the retries of many policies together, in place of {@link maxExtraLoad}. Share one among the retries
+   * and hedges that call the same dependency; see {@link retryBudget}.
    *
    * @defaultValue none
    */
@@ -225,6 +244,7 @@ export const RETRY_DEFAULTS: Defaults<RetryOptions, Unset> = {
   respectRetryAfter: true,
   maxRetryAfterMs: 30_000,
   maxElapsedMs: Number.POSITIVE_INFINITY,
+  maxExtraLoad: 0.2,
   wrapExhausted: false,
   spans: DEFAULT_SPANS,
   clock: systemClock,
@@ -246,6 +266,7 @@ const RULES: { readonly [K in keyof RetryOptions]-?: OptionRule } = {
   shouldHandle: CALLBACK,
   attemptTimeoutMs: numberRule({ min: 0, aboveMin: true, infinite: false }),
   maxElapsedMs: numberRule({ min: 0 }),
+  maxExtraLoad: numberRule({ min: 0 }),
   budget: methodsRule('deposit', 'withdraw'),
   wrapExhausted: typeRule('boolean'),
   onRetry: CALLBACK,

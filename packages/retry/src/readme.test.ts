@@ -143,41 +143,42 @@ describe('the README', () => {
   });
 
   it.each([
-    [undefined, 3, 3],
-    [{}, 1.19, 1.31],
-    [{ ratio: 0.1, minPerSecond: 1 }, 1.09, 1.12],
-  ])(
-    'says how much a dependency that is down is sent with the budget %o',
-    async (options, min, max) => {
-      const clock = new ManualClock();
-      const budget = options === undefined ? {} : { budget: retryBudget({ clock, ...options }) };
-      const policies = ['charge', 'refund'].map((name) => retry({ name, clock, ...budget }));
-      const down = Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
-      let sent = 0;
-      let calls = 0;
-      const seconds = async (count: number): Promise<void> => {
-        for (let i = 0; i < count * 20; i++) {
-          for (const policy of policies) {
-            for (let each = 0; each < 3; each++) {
-              calls++;
-              void policy.tryExecute(() => {
-                sent++;
-                return Promise.reject(down);
-              });
-            }
-          }
-          await clock.advance(50);
+    ['by default', undefined, 50, 0.2],
+    ['with a budget by default', {}, 50, 0.2],
+    ['with the budget of the example', { ratio: 0.1, burst: 20 }, 20, 0.1],
+  ])('says how much a dependency that is down is sent %s', async (_, options, burst, ratio) => {
+    const clock = new ManualClock();
+    const budget = options === undefined ? {} : { budget: retryBudget({ clock, ...options }) };
+    const policy = retry({ clock, ...budget });
+    const down = Object.assign(new Error('down'), { code: 'ECONNREFUSED' });
+    let isDown = false;
+    let sent = 0;
+    let calls = 0;
+    const seconds = async (count: number): Promise<void> => {
+      for (let i = 0; i < count * 20; i++) {
+        for (let each = 0; each < 5; each++) {
+          calls++;
+          void policy.tryExecute(async () => {
+            sent++;
+            if (isDown) throw down;
+          });
         }
-      };
-      await seconds(20);
-      [sent, calls] = [0, 0];
-      await seconds(30);
-      await clock.advance(60_000);
-      // Of 120 calls a second.
-      expect(sent / calls).toBeGreaterThanOrEqual(min);
-      expect(sent / calls).toBeLessThanOrEqual(max + (options === undefined ? 0.1 : 0));
-    },
-  );
+        await clock.advance(50);
+      }
+    };
+    await seconds(30);
+    expect(sent).toBe(calls);
+    isDown = true;
+    [sent, calls] = [0, 0];
+    await seconds(30);
+    const earned = ratio * 1000;
+    expect(sent - calls).toBeLessThanOrEqual(burst + earned);
+    // What was earned expires while it is spent.
+    expect(sent - calls).toBeGreaterThan(0.8 * (burst + earned));
+    const retries = sent - calls;
+    await seconds(30);
+    expect(sent - calls).toBe(retries);
+  });
 
   it('has an example of a shared budget that runs', () => {
     const block = readme.split('```ts\n').find((code) => code.includes("name: 'refund', budget"));
@@ -213,15 +214,13 @@ describe('the README', () => {
   it('lists every option of a budget with its default', () => {
     const [, options] = optionTables();
     expect([...(options?.keys() ?? [])].sort()).toEqual(known(retryBudget).sort());
-    const budget = retryBudget();
+    const budget = retryBudget({ clock: new ManualClock() });
     expect(options?.get('name')).toBe(shown(budget.name));
-    // 20 % of a thousand calls, and ten per second over ten seconds.
-    const available =
-      Number(options?.get('minPerSecond')) *
-      (Number(options?.get('windowMs')?.replace('_', '')) / 1000);
-    expect(budget.available()).toBe(available);
-    for (let i = 0; i < 1000; i++) budget.deposit();
-    expect(budget.available()).toBe(available + 1000 * Number(options?.get('ratio')));
+    const burst = Number(options?.get('burst'));
+    expect(budget.available()).toBe(burst);
+    for (let i = 0; i < 1000; i++) budget.deposit(0);
+    expect(budget.available()).toBe(burst + 1000 * Number(options?.get('ratio')));
+    expect(options?.get('windowMs')).toBe('10_000');
   });
 
   it('lists every metric and span as the code defines it', () => {

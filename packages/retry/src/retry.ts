@@ -1,5 +1,6 @@
 import {
   type CallContext,
+  classify,
   DeadlineExceededError,
   isTransient,
   type Operation,
@@ -28,12 +29,12 @@ import {
   transientByDefault,
 } from '@temper/core/policy';
 import { backoffDelay } from './backoff.ts';
+import { EarnedRetries } from './earned-retries.ts';
 import { type ExhaustedDetails, type GiveUpReason, RetryExhaustedError } from './errors.ts';
 import type { OperationOutcome } from './metrics.ts';
 import {
   type GaveUp,
   type ResolvedRetryOptions,
-  type RetryBudget,
   type RetryEvent,
   type RetryOptions,
   type RetryWait,
@@ -46,6 +47,14 @@ const IMMEDIATE_RETRIES = 10;
 
 /** At most this many errors are kept per call, so that endless retries do not grow without bound. */
 const KEPT_ERRORS = 1000;
+
+/** Without a budget, so many calls can use all their attempts before any has succeeded. */
+const BURST_CALLS = 25;
+/** What a retry takes from the budget after a time-out, and after any other failure. */
+const COST_AFTER_TIMEOUT = 2;
+const COST = 1;
+/** How long retries that were earned beyond that are kept on average, in milliseconds. */
+const EARNED_FOR_MS = 10_000;
 
 /** What a retry policy has done since it was created. */
 export interface RetryStats {
@@ -88,6 +97,8 @@ interface FailingCall<T> {
   outcome: Outcome<T>;
   /** The last wait, in milliseconds. */
   delayMs: number;
+  /** Retries that the budget gets back if the call succeeds. */
+  returnable: number;
 }
 
 /** Why there is no further attempt, and what the call rejects with. */
@@ -101,6 +112,8 @@ class Retry extends PolicyBase implements RetryPolicy {
   readonly #options: ResolvedRetryOptions;
   readonly #timeouts: TimeoutQueue | undefined;
   readonly #shouldHandle: ShouldHandle;
+  /** The budget of a policy that was given none. */
+  readonly #earned: EarnedRetries | undefined;
   // Created with the first call: an idle policy is to take less than 1 KB.
   #observer: RetryObserver | undefined;
   // Made for the first listener: most policies have none.
@@ -120,6 +133,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       (options.maxAttempts > 1
         ? transientByDefault(`Retry policy '${options.name}'`, 'retry')
         : isTransient);
+    this.#earned = ownBudget(options);
     const { onRetry, onGiveUp } = options;
     if (onRetry !== undefined) this.#waits = new Listeners(options.name, 'onRetry', onRetry);
     if (onGiveUp !== undefined) this.#endings = new Listeners(options.name, 'onGiveUp', onGiveUp);
@@ -136,13 +150,12 @@ class Retry extends PolicyBase implements RetryPolicy {
   }
 
   async runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    const { budget, maxElapsedMs } = this.#options;
+    const { maxElapsedMs } = this.#options;
     this.#refuseEnded(call);
     // Reading the clock is a fifth of the cost of a call, so it is left out where it is not needed.
     const startedAt =
       maxElapsedMs === Number.POSITIVE_INFINITY ? undefined : this.clock.monotonic();
     const observed = this.#observe().begin(call);
-    if (budget !== undefined) this.#deposit(budget);
 
     const timeouts = this.#timeouts;
     const work = timeouts === undefined ? operation : this.#timed(operation, timeouts);
@@ -155,7 +168,7 @@ class Retry extends PolicyBase implements RetryPolicy {
         const value = await this.#observe().run(observed, attempt, failing?.delayMs ?? 0, work);
         if (!this.#handlesValue(value, attempt)) {
           if (failing !== undefined) attempt.noteFailure(undefined);
-          this.#succeeded(attempt.attempt, observed);
+          this.#succeeded(attempt.attempt, observed, failing?.returnable ?? 0);
           return value;
         }
         outcome = { ok: true, value };
@@ -205,6 +218,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       number,
       outcome,
       delayMs: 0,
+      returnable: 0,
     };
   }
 
@@ -234,8 +248,21 @@ class Retry extends PolicyBase implements RetryPolicy {
     return this.#observer;
   }
 
-  #deposit(budget: RetryBudget): void {
-    notify(this.name, 'budget.deposit', () => budget.deposit());
+  #deposit(returned: number): void {
+    const { budget } = this.#options;
+    if (budget === undefined) this.#earned?.deposit(returned);
+    else notify(this.name, 'budget.deposit', () => budget.deposit(returned));
+  }
+
+  /** Takes a retry from the budget. @returns `false` when not enough is left */
+  #withdraw(failing: FailingCall<unknown>): boolean {
+    const { budget } = this.#options;
+    const { outcome } = failing;
+    const timedOut = !outcome.ok && classify(outcome.error).category === 'timeout';
+    const cost = timedOut ? COST_AFTER_TIMEOUT : COST;
+    if (!timedOut) failing.returnable += cost;
+    if (budget === undefined) return this.#earned?.withdraw(cost) !== false;
+    return ask(this.name, 'budget.withdraw', () => budget.withdraw(cost));
   }
 
   /** By default values are not failures; only a predicate of the user's can say otherwise. */
@@ -246,11 +273,12 @@ class Retry extends PolicyBase implements RetryPolicy {
     );
   }
 
-  #succeeded(attempt: number, observed: Observed | undefined): void {
+  #succeeded(attempt: number, observed: Observed | undefined, returned: number): void {
     const { operations, attempts } = this.#observe();
     const outcome = attempt === 1 ? 'success' : 'recovered';
     attempts.success++;
     operations[outcome]++;
+    this.#deposit(returned);
     this.#observe().end(observed, outcome, attempt);
   }
 
@@ -287,16 +315,14 @@ class Retry extends PolicyBase implements RetryPolicy {
         : { outcome: 'failure', error };
     }
     const giveUp = (reason: GiveUpReason): End => ({ outcome: 'exhausted', error, reason });
-    const { maxAttempts, maxRetryAfterMs, budget } = this.#options;
+    const { maxAttempts, maxRetryAfterMs } = this.#options;
     if (attempt.attempt >= maxAttempts) return giveUp('attempts');
     const askedMs = this.#retryAfter(error) ?? 0;
     if (askedMs > maxRetryAfterMs) return giveUp('retry-after');
     const delayMs = Math.max(this.#delay(failing), askedMs);
     if (delayMs >= call.remainingMs(this.clock)) return giveUp('deadline');
     if (this.clock.monotonic() + delayMs > failing.until) return giveUp('elapsed');
-    if (budget !== undefined && !ask(this.name, 'budget.withdraw', () => budget.withdraw())) {
-      return giveUp('budget');
-    }
+    if (!this.#withdraw(failing)) return giveUp('budget');
     failing.delayMs = delayMs;
     this.#observe().delayed(delayMs);
     return undefined;
@@ -397,6 +423,16 @@ class Retry extends PolicyBase implements RetryPolicy {
   [Symbol.dispose](): void {
     this.#observe()[Symbol.dispose]();
   }
+}
+
+function ownBudget(options: ResolvedRetryOptions): EarnedRetries | undefined {
+  const { budget, maxExtraLoad, maxAttempts, clock } = options;
+  const burst = BURST_CALLS * (maxAttempts - 1);
+  if (budget !== undefined || burst === 0) return undefined;
+  if (burst === Number.POSITIVE_INFINITY || maxExtraLoad === Number.POSITIVE_INFINITY) {
+    return undefined;
+  }
+  return new EarnedRetries({ ratio: maxExtraLoad, burst, windowMs: EARNED_FOR_MS, clock });
 }
 
 /** What an attempt failed with: an error, or a value that counts as a failure. */

@@ -248,7 +248,7 @@ export const KINDS = {
   exhausted: () => failing(retry({ name: 'payments', maxAttempts: 2, initialDelayMs: 1 }), 4),
   budget: () => {
     // It has no retries for anything: they are spent with the first failure.
-    const budget = retryBudget({ name: 'payments_budget', ratio: 0.001, minPerSecond: 0.01 });
+    const budget = retryBudget({ name: 'payments_budget', ratio: 0.001, burst: 0 });
     return failing(retry({ name: 'payments', budget, initialDelayMs: 1 }), 25);
   },
   slow: () => {

@@ -336,6 +336,8 @@ function httpRetry(
   const { common, random } = options;
   const isRepeated = repeatPredicate(options, shouldHandle);
   return retry({
+    // All origins share this policy: one that is down must not use up what the others have. Each has its circuit.
+    ...(options.breaker === false ? {} : { maxExtraLoad: Number.POSITIVE_INFINITY }),
     ...own,
     ...common,
     random,
@@ -358,7 +360,7 @@ function httpHedge(
   const { common, retry: retries } = options;
   const budget = retries === false ? undefined : retries.budget;
   return hedge({
-    // The retry around it deposits what each call allows.
+    // The retry around it deposits what each call earns.
     ...(budget === undefined ? {} : { budget, deposits: false }),
     ...own,
     ...common,

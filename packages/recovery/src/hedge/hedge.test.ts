@@ -90,13 +90,15 @@ describe('hedge', () => {
     const error = busy();
     const { operation } = scripted(clock, { ms: 1, error });
     await expect(clock.runUntil(policy.execute(operation))).rejects.toBe(error);
+    expect(budget.deposit).not.toHaveBeenCalled();
+    await policy.execute(async () => 'answer');
     expect(budget.deposit).toHaveBeenCalledTimes(1);
     expect(policy.stats()).toMatchObject({ hedges: 0, refused: 1 });
   });
 
   it('shares a retryBudget with retries', async () => {
     const clock = new ManualClock();
-    const budget = retryBudget({ ratio: 0, minPerSecond: 0.1, windowMs: 10_000, clock });
+    const budget = retryBudget({ ratio: 0, burst: 1, clock });
     const policy = hedge({ delayMs: 10, budget, clock });
     expect(budget.available()).toBe(1);
     const slow = () => clock.sleep(50);
@@ -104,8 +106,8 @@ describe('hedge', () => {
     expect(policy.stats()).toMatchObject({ hedges: 1, refused: 0 });
     await clock.runUntil(policy.execute(slow));
     expect(policy.stats()).toMatchObject({ hedges: 1, refused: 1 });
-    expect(budget.withdraw()).toBe(false);
-    expect(budget.stats()).toMatchObject({ calls: 2, retries: 1 });
+    expect(budget.withdraw(1)).toBe(false);
+    expect(budget.stats()).toMatchObject({ successes: 2, retries: 1 });
   });
 
   it('makes no deposit when deposits is false', async () => {

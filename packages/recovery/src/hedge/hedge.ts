@@ -72,10 +72,6 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
   }
 
   runInCall<T>(operation: Operation<T>, call: Call): Promise<T> {
-    const { deposits, budget } = this.options;
-    if (deposits && budget !== undefined) {
-      notify(this.name, 'budget.deposit', () => budget.deposit());
-    }
     return new Promise<T>((resolve, reject) => {
       new Race(this, operation, call, resolve, reject).start();
     });
@@ -87,6 +83,10 @@ class Hedge extends PolicyBase implements HedgePolicy, RaceHost {
 
   answered(): void {
     this.#extraLoad?.deposit();
+    const { deposits, budget } = this.options;
+    if (deposits && budget !== undefined) {
+      notify(this.name, 'budget.deposit', () => budget.deposit(0));
+    }
   }
 
   wait(event: HedgeEvent, due: () => void): Wait | undefined {

@@ -29,10 +29,18 @@ import {
 
 /** What a hedge asks before it adds load. A `retryBudget` fits, and can be shared with retries. */
 export interface HedgeBudget {
-  /** A call begins: it adds its share of an attempt to the budget. */
-  deposit(): void;
-  /** Takes one attempt from the budget; `false` when none is left. */
-  withdraw(): boolean;
+  /**
+   * A call was answered: it adds its share of an attempt to the budget.
+   *
+   * @param returned - attempts that it gives back: none
+   */
+  deposit(returned: number): void;
+  /**
+   * Takes an attempt from the budget; `false` when not enough is left.
+   *
+   * @param cost - 1
+   */
+  withdraw(cost: number): boolean;
 }
 
 /** An attempt that is due, as hooks and a computed delay see it. */
@@ -92,7 +100,7 @@ export interface HedgeOptions {
    */
   readonly budget?: HedgeBudget;
   /**
-   * Whether each call adds its share to the budget. Set it to `false` where a retry around or inside
+   * Whether each answered call adds its share to the budget. Set it to `false` where a retry around or inside
    * this policy uses the same budget, and so adds the share already.
    *
    * @defaultValue true

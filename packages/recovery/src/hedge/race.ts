@@ -170,7 +170,7 @@ export class Race<T> {
     const call = this.#call;
     if (this.#attempts.length >= maxAttempts) return false;
     if (call.aborted || call.remainingMs(clock) <= 0) return false;
-    if (budget !== undefined && !ask(name, 'budget.withdraw', () => budget.withdraw())) {
+    if (budget !== undefined && !ask(name, 'budget.withdraw', () => budget.withdraw(1))) {
       attempts.refused++;
       return false;
     }

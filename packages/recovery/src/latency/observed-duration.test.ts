@@ -14,6 +14,23 @@ function make(options: Partial<ObservedDurationOptions> = {}) {
 }
 
 describe('an observed duration', () => {
+  it.each([
+    [0.5, 20],
+    [0.95, 20],
+    [0.98, 50],
+    [0.99, 100],
+    [0.9999, 1000],
+    [1, 1000],
+  ])('waits for as many calls as its quantile is of, by default: %d, %d', (quantile, calls) => {
+    const after = (count: number): number => {
+      const { observed } = make({ quantile, maxMs: 1000 });
+      for (let i = 0; i < count; i++) observed.record(50);
+      return observed.current();
+    };
+    expect(after(calls - 1)).toBe(1000);
+    expect(after(calls)).toBeLessThan(100);
+  });
+
   it('is initialMs until there are enough observations', () => {
     const { observed } = make({ initialMs: 300, minSamples: 3 });
     observed.record(10);

@@ -50,9 +50,10 @@ export interface ObservedDurationOptions {
    */
   readonly initialMs?: number;
   /**
-   * Observations that are needed before the quantile is used.
+   * Observations that are needed before the quantile is used. Of fewer than `1 / (1 - quantile)`, the quantile
+   * is their maximum.
    *
-   * @defaultValue 20
+   * @defaultValue `1 / (1 - quantile)`, from 20 to 1000
    * @throws {RangeError} at construction, unless an integer >= 1
    */
   readonly minSamples?: number;
@@ -64,6 +65,10 @@ export interface ObservedDurationOptions {
    */
   readonly windowMs?: number;
 }
+
+/** Bounds of the default of `minSamples`. */
+const FEWEST_SAMPLES = 20;
+const MOST_SAMPLES = 1000;
 
 /** How much the duration grows at a time while too many calls are cut off. */
 const RISE = 1.5;
@@ -186,8 +191,11 @@ function resolveObservedDuration(
       windowMs: numberRule({ min: 100, infinite: false }),
     },
   );
-  const { factor = 1, minMs = 1, minSamples = 20, windowMs = 60_000 } = given;
+  const { factor = 1, minMs = 1, windowMs = 60_000 } = given;
   const quantile = checkNumber(owner, 'quantile', given.quantile, { min: 0 });
+  const beyondQuantile = Math.round(1 / (1 - quantile));
+  const minSamples =
+    given.minSamples ?? Math.min(MOST_SAMPLES, Math.max(FEWEST_SAMPLES, beyondQuantile));
   const maxMs = checkNumber(owner, 'maxMs', given.maxMs, { infinite: false, min: minMs });
   const initialMs = checkNumber(owner, 'initialMs', given.initialMs ?? maxMs, {
     min: minMs,

@@ -319,7 +319,7 @@ describe.each(FACES)('a hedge of %s', (_, make) => {
 
   it('stays within the budget that it shares with the retry', async () => {
     const { first, second, clock, options } = await slow();
-    const budget = retryBudget({ ratio: 0.1, minPerSecond: 0, clock });
+    const budget = retryBudget({ ratio: 0.1, burst: 0, clock });
     const { send } = make({ ...options, retry: { budget } });
     const answer = read(send(first.url()));
     await first.requests(1);
