@@ -8,6 +8,30 @@ interface Entry {
   readonly key: string | undefined;
 }
 
+/** A call that has not been let through yet. */
+interface Waiting {
+  /** Calls of the policy that came before it. */
+  readonly before: number;
+  readonly key: string | undefined;
+  /** When a call that came later was first let through, in milliseconds of the clock. */
+  overtakenAt: number | undefined;
+}
+
+/** A trial of a circuit. */
+interface Trial {
+  readonly at: number;
+}
+
+/** What an account looks at when a call is let through. */
+export interface Watch {
+  /** Says what is wrong with letting a call through now. */
+  readonly onEntry?: (() => string | undefined) | undefined;
+  /** Whether the call is a trial of a circuit. */
+  readonly isTrial?: (() => boolean) | undefined;
+  /** How long a trial may take before the circuit gives it up, in milliseconds. */
+  readonly trialMs?: number | undefined;
+}
+
 /** An independent account of what goes into a policy, and of what it lets through. */
 export class Account {
   /** Calls of the policy. */
@@ -23,21 +47,22 @@ export class Account {
   /** The most units that were ever inside at the same time. */
   mostInside = 0;
   readonly #inside = new Map<string | undefined, number>();
+  /** Calls that were still waiting, some time after one that had come later was let through. */
+  overtaken = 0;
+  /** The most trials of a circuit that ever ran at the same time, without those that it had given up. */
+  mostTrials = 0;
+  readonly #waiting = new Set<Waiting>();
+  readonly #trials = new Set<Trial>();
   /** Violations seen at the moment of an entry. */
   readonly problems: string[] = [];
   readonly #policy: Executor;
   readonly #clock: ManualClock;
-  readonly #onEntry: (call: CallContext) => string | undefined;
+  readonly #watch: Watch;
 
-  /** @param onEntry - says what is wrong with letting a call through now */
-  constructor(
-    policy: Executor,
-    clock: ManualClock,
-    onEntry: (call: CallContext) => string | undefined = () => undefined,
-  ) {
+  constructor(policy: Executor, clock: ManualClock, watch: Watch = {}) {
     this.#policy = policy;
     this.#clock = clock;
-    this.#onEntry = onEntry;
+    this.#watch = watch;
   }
 
   get ended(): number {
@@ -49,11 +74,18 @@ export class Account {
     // A call that has no time left when it is made ends before it reaches the policy.
     if ((options?.parent?.deadline ?? Number.POSITIVE_INFINITY) <= this.#clock.monotonic())
       return this.#policy.execute(operation, options);
-    this.calls++;
     let entries = 0;
+    const waiting: Waiting = {
+      before: this.calls++,
+      key: options?.key ?? options?.parent?.key,
+      overtakenAt: undefined,
+    };
+    this.#waiting.add(waiting);
     try {
       const value = await this.#policy.execute((call) => {
         this.mostPerCall = Math.max(this.mostPerCall, ++entries);
+        this.#stopWaiting(waiting);
+        this.#overtake(waiting);
         return this.#enter(operation, call);
       }, options);
       this.succeeded++;
@@ -61,20 +93,51 @@ export class Account {
     } catch (error) {
       this.failed++;
       throw error;
+    } finally {
+      this.#stopWaiting(waiting);
+    }
+  }
+
+  #stopWaiting(waiting: Waiting): void {
+    if (!this.#waiting.delete(waiting)) return;
+    // Both may be let through, or end, in one moment, in the order of their promises.
+    const { overtakenAt } = waiting;
+    if (overtakenAt !== undefined && overtakenAt < this.#clock.monotonic()) this.overtaken++;
+  }
+
+  /** A call is let through: those of its key that have come before it must no longer wait. */
+  #overtake({ key, before }: Waiting): void {
+    for (const earlier of this.#waiting) {
+      if (earlier.before > before) return;
+      if (earlier.key === key) earlier.overtakenAt ??= this.#clock.monotonic();
     }
   }
 
   #enter<T>(operation: Operation<T>, call: CallContext): T | PromiseLike<T> {
-    const problem = this.#onEntry(call);
+    const { onEntry, isTrial } = this.#watch;
+    const problem = onEntry?.();
     if (problem !== undefined) this.problems.push(problem);
     this.entries.push({ at: this.#clock.monotonic(), cost: call.cost, key: call.key });
     this.#move(call.key, call.cost);
-    const leave = (): void => this.#move(call.key, -call.cost);
+    const trial = isTrial?.() === true ? this.#beginTrial() : undefined;
+    const leave = (): void => {
+      this.#move(call.key, -call.cost);
+      if (trial !== undefined) this.#trials.delete(trial);
+    };
     const result = operation(call);
     // The policy gets what the operation returned, also if that is a promise of another library.
     if (result instanceof Promise) result.then(leave, leave);
     else leave();
     return result;
+  }
+
+  #beginTrial(): Trial {
+    const trial = { at: this.#clock.monotonic() };
+    this.#trials.add(trial);
+    const { trialMs = Number.POSITIVE_INFINITY } = this.#watch;
+    const running = [...this.#trials].filter(({ at }) => trial.at - at < trialMs);
+    this.mostTrials = Math.max(this.mostTrials, running.length);
+    return trial;
   }
 
   #move(key: string | undefined, units: number): void {

@@ -73,6 +73,12 @@ export interface Kind {
   readonly metersCalls?: boolean;
   /** What is wrong with letting a call through now. */
   readonly onEntry?: (policy: never) => string | undefined;
+  /** Whether a call that is let through now is a trial. */
+  readonly isTrial?: (policy: never) => boolean;
+  /** How long a trial may take before it is given up, in milliseconds. */
+  readonly trialMs?: (options: never) => number;
+  /** Whether calls that wait are let through in order of arrival, those of one key at least. */
+  readonly fifo?: boolean;
   /** What is wrong when all calls are over. */
   readonly check?: (account: Account, options: never, policy: never) => readonly string[];
 }
@@ -92,6 +98,14 @@ function equal(what: string, counted: number, seen: number): string[] {
 
 const sum = (counts: object): number =>
   Object.values(counts).reduce((total: number, count: number) => total + count, 0);
+
+/** Retries beside those of the calls that they rescued, which give back as many as they took. */
+function spent(policy: RetryPolicy, maxAttempts: number, burst: number, ratio: number): string[] {
+  const { operations, retries } = policy.stats();
+  const { success, recovered } = operations;
+  const wasted = retries - (maxAttempts - 1) * recovered;
+  return most('retries that rescued no call', wasted, burst + ratio * (success + recovered));
+}
 
 /** Requests of a limiter that ended in one way or another. */
 function requestsOf(account: Account, policy: Policy): string[] {
@@ -129,6 +143,7 @@ function rateLimiter(
     draw: (draw) => ({ ...drawRate(draw), ...more(draw) }),
     tight: tightRate,
     defaults: RATE,
+    fifo: true,
     check: (account: Account, options: Required<BurstOptions>, policy: Policy) => [
       ...requestsOf(account, policy),
       ...most('units in a window', account.mostWithin(options.windowMs), bound(options)),
@@ -159,9 +174,16 @@ function breaker(draw: (draw: Draw) => CircuitBreakerOptions, kind: Partial<Kind
       Math.min(halfOpenMaxDurationMs, 5000) +
       5000,
     onEntry: notWhileOpen,
-    check: (account: Account, _: unknown, policy: CircuitBreaker) => {
+    isTrial: ({ state }: CircuitBreaker) => state === 'half-open',
+    trialMs: ({ halfOpenMaxDurationMs = 60_000 }: CircuitBreakerOptions) => halfOpenMaxDurationMs,
+    check: (
+      account: Account,
+      { halfOpenMaxCalls = 1 }: CircuitBreakerOptions,
+      policy: CircuitBreaker,
+    ) => {
       const { calls } = policy.stats();
       return [
+        ...most('trials at the same time', account.mostTrials, halfOpenMaxCalls),
         ...equal('calls', sum(calls), account.calls),
         // Some end while they wait for a trial.
         ...most('calls let through', account.entries.length, sum(calls) - calls.rejected),
@@ -195,12 +217,13 @@ const KINDS = {
       return [
         ...equal('calls', sum(operations), account.calls),
         ...equal('attempts', attempts, account.entries.length),
+        ...spent(policy, maxAttempts, 25 * (maxAttempts - 1), 0.2),
         ...most('attempts of a call', account.mostPerCall, maxAttempts),
       ];
     },
   },
   retryBudget: {
-    make: ({ onEvent, ...making }: Making, options: { ratio: number; minPerSecond: number }) =>
+    make: ({ onEvent, ...making }: Making, options: { ratio: number; burst: number }) =>
       retry({
         ...making,
         onRetry: onEvent,
@@ -209,15 +232,20 @@ const KINDS = {
     repeats: true,
     draw: (draw: Draw) => ({
       ratio: draw.pick([0, 0.1, 0.5]),
-      minPerSecond: draw.pick([0, 1, 10]),
+      burst: draw.pick([0, 1, 10]),
     }),
     defaults: {},
-    documented: { ratio: 0.1, minPerSecond: 1 },
-    check: (account: Account, _: unknown, policy: RetryPolicy) => {
+    documented: { ratio: 0.1, burst: 20 },
+    check: (
+      account: Account,
+      { ratio = 0.2, burst = 50 }: { ratio?: number; burst?: number },
+      policy: RetryPolicy,
+    ) => {
       const { operations, attempts } = policy.stats();
       return [
         ...equal('calls', sum(operations), account.calls),
         ...equal('attempts', attempts, account.entries.length),
+        ...spent(policy, 3, burst, ratio),
       ];
     },
   },
@@ -376,6 +404,7 @@ const KINDS = {
   ),
   fixedWindow: rateLimiter(fixedWindow, ({ limit }) => 2 * limit),
   keyedBucket: {
+    fifo: true,
     make: ({ onEvent, random, ...making }: Making, options: BurstOptions) =>
       keyed({ template: tokenBucket({ ...making, onReject: onEvent, ...options }) }),
     draw: drawRate,
@@ -391,6 +420,7 @@ const KINDS = {
     ],
   },
   concurrency: {
+    fifo: true,
     make: ({ onEvent, random, ...making }: Making, options: ConcurrencyOptions) =>
       concurrency({ ...making, onReject: onEvent, ...options }),
     tight: tightConcurrency,
@@ -405,6 +435,7 @@ const KINDS = {
     ],
   },
   keyedConcurrency: {
+    fifo: true,
     make: ({ onEvent, random, ...making }: Making, options: ConcurrencyOptions) =>
       keyed({
         name: making.name,
@@ -420,6 +451,7 @@ const KINDS = {
     ],
   },
   adaptive: {
+    fifo: true,
     make: ({ onEvent, ...making }: Making, options: AdaptiveConcurrencyOptions) =>
       adaptiveConcurrency({ ...making, onReject: onEvent, onLimitChange: onEvent, ...options }),
     draw: (draw: Draw) => ({
@@ -432,6 +464,7 @@ const KINDS = {
     check: requests,
   },
   adaptiveAimd: {
+    fifo: true,
     make: ({ onEvent, random: _, ...making }: Making, options: AdaptiveConcurrencyOptions) =>
       adaptiveConcurrency({ ...making, algorithm: 'aimd', onReject: onEvent, ...options }),
     draw: (draw: Draw) => ({
@@ -459,6 +492,7 @@ const KINDS = {
     },
   },
   settled: {
+    fifo: true,
     make: ({ onEvent, random, ...making }: Making, options: BurstOptions) =>
       settled({
         clock: making.clock,
@@ -471,6 +505,7 @@ const KINDS = {
     check: requests,
   },
   allOf: {
+    fifo: true,
     make: ({ onEvent, random, ...making }: Making, options: BurstOptions) =>
       allOf({
         ...making,

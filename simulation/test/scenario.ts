@@ -135,7 +135,11 @@ export class Prepared {
           const kind = find(name);
           const making = { clock, random, name: `${name} ${i} of run ${number}`, onEvent };
           const policy = kind.make(making, options as never);
-          const account = new Account(policy, clock, () => kind.onEntry?.(policy as never));
+          const account = new Account(policy, clock, {
+            onEntry: () => kind.onEntry?.(policy as never),
+            isTrial: () => kind.isTrial?.(policy as never) === true,
+            trialMs: kind.trialMs?.(options as never),
+          });
           return { kind, name, options, policy, account };
         });
         return scenario.nested
@@ -269,6 +273,9 @@ function accountProblems({ name, kind, options, policy, account }: PreparedLayer
     ...(kind.repeats || account.mostPerCall <= 1
       ? []
       : [`let ${account.mostPerCall} calls through for one`]),
+    ...(kind.fifo && account.overtaken > 0
+      ? [`${account.overtaken} calls were overtaken while they waited`]
+      : []),
     ...account.problems.slice(0, 1),
     ...(kind.check?.(account, options as never, policy as never) ?? []),
   ].map((problem) => `${name}: ${problem}`);

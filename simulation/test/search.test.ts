@@ -1,4 +1,4 @@
-import type { CallContext } from '@temper/core';
+import type { CallContext, Clock, Policy } from '@temper/core';
 import { concurrency } from '@temper/ratelimit';
 import { timeout } from '@temper/recovery';
 import { retry } from '@temper/retry';
@@ -54,6 +54,25 @@ const withFault =
   (faulty: KindName, make: Kind['make']) =>
   (name: KindName): Kind =>
     name === faulty ? { ...kindOf(name), make } : kindOf(name);
+
+/** A limit of concurrent calls whose queue is a stack. */
+function lastComeFirstServed(clock: Clock, limit: number): Policy {
+  const policy = concurrency({ clock, limit });
+  const { execute } = policy;
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  const unfair: typeof execute = async (operation, options) => {
+    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
+    running++;
+    try {
+      return (await execute.call(policy, operation as never, options)) as never;
+    } finally {
+      running--;
+      waiting.pop()?.();
+    }
+  };
+  return Object.assign(policy, { execute: unfair });
+}
 
 describe('a fault that is planted is found', () => {
   const layers = (kind: KindName, options: object) => [{ kind, options }];
@@ -134,6 +153,28 @@ describe('a fault that is planted is found', () => {
         return Object.assign(policy, { execute: always });
       },
       /a call was let through while open/,
+    ],
+    [
+      'a circuit that lets more trials through at the same time',
+      'breaker',
+      { openDurationMs: 500 },
+      (making: Making) =>
+        kindOf('breaker').make(making, { openDurationMs: 500, halfOpenMaxCalls: 3 } as never),
+      /trials at the same time: [23], of at most 1/,
+    ],
+    [
+      'a retry that earns its retries without successes',
+      'retryBudget',
+      { ratio: 0, burst: 1 },
+      ({ clock, random }) => retry({ clock, random, attemptTimeoutMs: 300 }),
+      /retries that rescued no call: \d+, of at most 1/,
+    ],
+    [
+      'a limit that serves those first that have come last',
+      'concurrency',
+      { limit: 3 },
+      ({ clock }) => lastComeFirstServed(clock, 3),
+      /\d+ calls were overtaken while they waited/,
     ],
   ])('%s', async (_, kind, options, make, problem) => {
     const scenario = { ...calm, layers: layers(kind, options) };
