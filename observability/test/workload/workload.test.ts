@@ -2,14 +2,24 @@ import { type MeterProvider as ApiProvider, metrics } from '@opentelemetry/api';
 import {
   AggregationTemporality,
   type DataPoint,
+  DataPointType,
   type Histogram,
   MeterProvider,
   MetricReader,
 } from '@opentelemetry/sdk-metrics';
-import { type Executor, telemetryScope, temperMetricProducer } from '@temper/core';
+import { telemetryScope, temperMetricProducer } from '@temper/core';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { COPIES, type Common, ENDINGS, type Ending, SUBJECTS } from './policies.ts';
+import {
+  COPIES,
+  type Common,
+  ENDINGS,
+  type Member,
+  type Series,
+  SUBJECTS,
+  type Subject,
+  WORST_FIRST,
+} from './policies.ts';
 
 /** Readers of one provider, side by side. */
 const TEMPORALITIES = ['cumulative', 'delta'] as const;
@@ -18,7 +28,6 @@ type Temporality = (typeof TEMPORALITIES)[number];
 type Way = 'producer' | 'instruments';
 
 class Reader extends MetricReader {
-  readonly #delta: boolean;
   /** What deltas have come to, by series. */
   readonly #sums = new Map<string, number>();
 
@@ -28,38 +37,42 @@ class Reader extends MetricReader {
         AggregationTemporality[temporality === 'delta' ? 'DELTA' : 'CUMULATIVE'],
       metricProducers: way === 'producer' ? [temperMetricProducer({ temporality })] : [],
     });
-    this.#delta = temporality === 'delta';
   }
 
-  /** The totals by metric, policy and outcome: counts of calls, and of values of histograms. */
-  async totals(): Promise<ReadonlyMap<string, number>> {
+  /** The number of each series: the sum of counters and of values of histograms, and the level of gauges. */
+  async numbers(): Promise<ReadonlyMap<string, number>> {
     const { resourceMetrics, errors } = await this.collect();
     expect(errors).toEqual([]);
     const found = new Map<string, number>();
     for (const { metrics: all } of resourceMetrics.scopeMetrics) {
-      for (const { descriptor, dataPoints } of all) {
-        for (const { attributes, value } of dataPoints as DataPoint<number | Histogram>[]) {
-          const count = typeof value === 'number' ? value : value.count;
-          const key = keyOf(
-            descriptor.name,
-            String(attributes['temper.policy.name']),
-            String(attributes['temper.outcome']),
-          );
-          found.set(key, (found.get(key) ?? 0) + count);
+      for (const metric of all) {
+        const add =
+          metric.dataPointType !== DataPointType.GAUGE &&
+          metric.aggregationTemporality === AggregationTemporality.DELTA;
+        const into = add ? this.#sums : found;
+        for (const { attributes, value } of metric.dataPoints as DataPoint<number | Histogram>[]) {
+          const { 'temper.policy.name': policy, 'error.type': _, ...rest } = attributes;
+          const key = keyOf(String(policy), [
+            metric.descriptor.name,
+            ...Object.keys(rest)
+              .sort()
+              .map((name) => String(rest[name])),
+          ]);
+          const number = typeof value === 'number' ? value : value.count;
+          into.set(key, (into.get(key) ?? 0) + number);
         }
       }
     }
-    if (!this.#delta) return found;
-    for (const [key, n] of found) this.#sums.set(key, (this.#sums.get(key) ?? 0) + n);
-    return this.#sums;
+    return new Map([...this.#sums, ...found]);
   }
 
   protected override async onForceFlush(): Promise<void> {}
   protected override async onShutdown(): Promise<void> {}
 }
 
-const keyOf = (metric: string, policy: string, outcome: string): string =>
-  `${metric} ${policy} ${outcome}`;
+const keyOf = (policy: string, [metric, ...attributes]: Series): string =>
+  [metric, policy, ...attributes].join(' ');
+const metricOf = (key: string): string => key.split(' ', 1)[0] as string;
 
 interface Provider {
   readonly provider: ApiProvider;
@@ -71,24 +84,28 @@ function newProvider(way: Way): Provider {
   return { provider: new MeterProvider({ readers }), readers };
 }
 
-/** Makes one call that ends in a way. */
-async function call(policy: Executor, ending: Ending, key: string): Promise<void> {
-  const caller = new AbortController();
-  const running = policy.execute(
-    ({ signal }) => {
-      if (ending === 'well') return 'well';
-      if (ending === 'ill') {
-        throw Object.assign(new Error('connect refused'), { code: 'ECONNREFUSED' });
+/** Levels by series, of which the worst state is 1 and the rest is the sum. */
+function levelsOf(members: Iterable<readonly [name: string, member: Member]>): Map<string, number> {
+  const levels = new Map<string, number>();
+  const worst = new Map<string, { readonly key: string; readonly rank: number }>();
+  for (const [name, member] of members) {
+    for (const { series, value } of member.levels?.() ?? []) {
+      const key = keyOf(name, series);
+      const states = WORST_FIRST[series[0]];
+      if (states === undefined) {
+        levels.set(key, (levels.get(key) ?? 0) + value);
+        continue;
       }
-      caller.abort(new Error('left'));
-      return new Promise((_, reject) => {
-        if (signal.aborted) reject(signal.reason);
-        else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      });
-    },
-    { signal: caller.signal, key },
-  );
-  await running.catch(() => undefined);
+      levels.set(key, 0);
+      if (value !== 1) continue;
+      const of = keyOf(name, series.slice(0, -1) as unknown as Series);
+      const rank = states.indexOf(series.at(-1) as string);
+      const other = worst.get(of);
+      if (other === undefined || rank < other.rank) worst.set(of, { key, rank });
+    }
+  }
+  for (const { key } of worst.values()) levels.set(key, 1);
+  return levels;
 }
 
 /** What a workload does. */
@@ -101,7 +118,10 @@ const step = fc.oneof(
       ending: fc.constantFrom(...ENDINGS),
     }),
   },
-  { weight: 1, arbitrary: fc.constantFrom('collect', 'swap', 'restart', 'end') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('collect', 'swap', 'restart', 'end', 'disturb'),
+  },
 );
 
 let runs = 0;
@@ -116,31 +136,47 @@ describe.each<Way>(['instruments', 'producer'])(
         fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120 }), async (steps) => {
           const run = ++runs;
           const counted = new Map<string, number>();
-          const policies = new Map<string, Executor & Partial<Disposable>>();
+          const members = new Map<string, { readonly name: string; readonly member: Member }>();
           let { provider, readers } = newProvider(way);
           metrics.disable();
           metrics.setGlobalMeterProvider(provider as ApiProvider);
           const spare = newProvider(way);
 
-          /** Series whose policies have ended, and those of them that were exported since. */
+          /** Series whose members have ended, and those of them that were exported since. */
           const ended = new Set<string>();
           const over = new Set<string>();
+          const count = (name: string, series: readonly Series[]): void => {
+            for (const each of series) {
+              const key = keyOf(name, each);
+              counted.set(key, (counted.get(key) ?? 0) + 1);
+              // It goes on from where the last policy of its name has ended.
+              ended.delete(key);
+              over.delete(key);
+            }
+          };
+          const end = async (): Promise<void> => {
+            for (const { member } of members.values()) await member.end();
+            members.clear();
+          };
 
           const expectExported = async (): Promise<void> => {
+            const levels = levelsOf(
+              [...members.values()].map(({ name, member }) => [name, member]),
+            );
             for (const [index, reader] of readers.entries()) {
-              const totals = await reader.totals();
+              const numbers = await reader.numbers();
+              const which = TEMPORALITIES[index];
               for (const [key, n] of counted) {
                 // A series that was exported after the end of its policy need not be exported again.
-                if (over.has(key) && !totals.has(key)) continue;
-                expect(totals.get(key) ?? 0, `${TEMPORALITIES[index]} ${key}`).toBe(n);
+                if (over.has(key) && !numbers.has(key)) continue;
+                expect(numbers.get(key) ?? 0, `${which} ${key}`).toBe(n);
               }
-              const ours = [...totals].filter(([key, n]) => key.includes(` w${run}-`) && n > 0);
-              for (const [key] of ours.filter(([key]) =>
-                COUNTED.has(key.split(' ')[0] as string),
-              )) {
-                expect(counted.has(key), `${TEMPORALITIES[index]} ${key} was not counted`).toBe(
-                  true,
-                );
+              for (const [key, n] of levels) expect(numbers.get(key), `${which} ${key}`).toBe(n);
+              for (const [key, n] of numbers) {
+                if (!key.includes(` w${run}-`) || n === 0) continue;
+                const known = LEVELS.has(metricOf(key)) ? levels : counted;
+                if (!LEVELS.has(metricOf(key)) && !COUNTED.has(metricOf(key))) continue;
+                expect(known.has(key), `${which} ${key} was not counted`).toBe(true);
               }
             }
           };
@@ -159,45 +195,35 @@ describe.each<Way>(['instruments', 'producer'])(
                 // The instruments of the SDK keep the values of histograms, and go with their provider.
                 if (way === 'instruments') {
                   for (const key of counted.keys()) {
-                    if (HISTOGRAMS.has(key.split(' ')[0] as string)) counted.delete(key);
+                    if (HISTOGRAMS.test(metricOf(key))) counted.delete(key);
                   }
                 }
               }
               metrics.setGlobalMeterProvider(provider);
             } else if (each === 'end') {
-              // The next policy of a name goes on from where the last one has ended.
-              for (const policy of policies.values()) policy[Symbol.dispose]?.();
-              policies.clear();
+              await end();
               for (const key of counted.keys()) ended.add(key);
+            } else if (each === 'disturb') {
+              for (const { name, member } of members.values())
+                count(name, member.disturb?.() ?? []);
             } else {
               const { kind, copy, ending } = each;
-              const { create, counter, outcomes, durations } = SUBJECTS[
-                kind
-              ] as (typeof SUBJECTS)[string];
+              const { create, counted: series } = SUBJECTS[kind] as Subject;
               const name = `w${run}-${kind}`;
               const id = `${copy} ${kind}`;
-              const policy =
-                policies.get(id) ?? create(COPIES[copy] as (typeof COPIES)[0], { name });
-              if (!policies.has(id)) {
-                // A policy goes on with the series of its name.
-                for (const key of [...ended].filter((one) => one.includes(` ${name} `))) {
-                  ended.delete(key);
-                  over.delete(key);
-                }
+              let made = members.get(id);
+              if (made === undefined) {
+                made = { name, member: create(COPIES[copy] as (typeof COPIES)[0], { name }) };
+                members.set(id, made);
               }
-              policies.set(id, policy);
-              await call(policy, ending, `key ${index}`);
-              const outcome = outcomes[ending];
-              for (const metric of durations === undefined ? [counter] : [counter, durations]) {
-                const key = keyOf(metric, name, outcome);
-                counted.set(key, (counted.get(key) ?? 0) + 1);
-              }
+              await made.member.call(ending, `key ${index}`);
+              count(name, series[ending]);
             }
           }
           await expectExported();
-          for (const policy of policies.values()) policy[Symbol.dispose]?.();
+          await end();
         }),
-        { numRuns: 25 },
+        { numRuns: 12 },
       );
     });
 
@@ -221,35 +247,40 @@ describe.each<Way>(['instruments', 'producer'])(
             metrics.setGlobalMeterProvider(elsewhere.provider);
             const scopes = { a: telemetryScope({ meterProvider: provider }), b: undefined };
             const counted = { a: new Map<string, number>(), b: new Map<string, number>() };
-            const policies = new Map<string, Executor>();
+            const members = new Map<string, Member>();
             for (const [index, { kind, tenant, ending }] of calls.entries()) {
-              const { create, counter, outcomes } = SUBJECTS[kind] as (typeof SUBJECTS)[string];
+              const { create, counted: series } = SUBJECTS[kind] as Subject;
               const telemetry = scopes[tenant as 'a' | 'b'];
               const common: Common = {
                 name: `w${run}-${kind}`,
                 ...(telemetry === undefined ? {} : { telemetry }),
               };
               const id = `${tenant} ${kind}`;
-              const policy = policies.get(id) ?? create(COPIES[0] as (typeof COPIES)[0], common);
-              policies.set(id, policy);
-              await call(policy, ending, `key ${index}`);
-              const key = keyOf(counter, common.name, outcomes[ending]);
+              const member = members.get(id) ?? create(COPIES[0] as (typeof COPIES)[0], common);
+              members.set(id, member);
+              await member.call(ending, `key ${index}`);
               const own = counted[tenant as 'a' | 'b'];
-              own.set(key, (own.get(key) ?? 0) + 1);
+              for (const each of series[ending]) {
+                const key = keyOf(common.name, each);
+                own.set(key, (own.get(key) ?? 0) + 1);
+              }
             }
             for (const [tenant, all] of [
               ['a', readers],
               ['b', elsewhere.readers],
             ] as const) {
               for (const reader of all) {
-                const totals = await reader.totals();
-                const exported = [...totals].filter(
-                  ([key, n]) =>
-                    n > 0 && key.includes(` w${run}-`) && COUNTERS.has(key.split(' ')[0] as string),
+                const numbers = await reader.numbers();
+                const exported = [...numbers].filter(
+                  ([key, n]) => n > 0 && key.includes(` w${run}-`) && COUNTED.has(metricOf(key)),
                 );
-                expect(new Map(exported)).toEqual(counted[tenant]);
+                expect(
+                  new Map(exported),
+                  `${tenant} ${TEMPORALITIES[all.indexOf(reader)]}`,
+                ).toEqual(counted[tenant]);
               }
             }
+            for (const member of members.values()) await member.end();
           },
         ),
         { numRuns: 10 },
@@ -258,10 +289,16 @@ describe.each<Way>(['instruments', 'producer'])(
   },
 );
 
-const COUNTERS: ReadonlySet<string> = new Set(
-  Object.values(SUBJECTS).map(({ counter }) => counter),
+/** What members count, besides what disturbs them. */
+const COUNTED: ReadonlySet<string> = new Set(
+  Object.values(SUBJECTS).flatMap(({ counted }) =>
+    ENDINGS.flatMap((ending) => counted[ending].map(([metric]) => metric)),
+  ),
 );
-const HISTOGRAMS: ReadonlySet<string> = new Set(
-  Object.values(SUBJECTS).flatMap(({ durations }) => durations ?? []),
-);
-const COUNTED: ReadonlySet<string> = new Set([...COUNTERS, ...HISTOGRAMS]);
+const HISTOGRAMS = /\.duration$/;
+const LEVELS: ReadonlySet<string> = new Set([
+  ...Object.keys(WORST_FIRST),
+  'temper.cache.keys',
+  'temper.ratelimit.keys',
+  'temper.audit.pending',
+]);

@@ -1,5 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { metrics } from '@opentelemetry/api';
+import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { Call } from './call/context.ts';
@@ -11,6 +13,7 @@ import {
   type HandleErrorOptions,
 } from './error-log.ts';
 import { numberAttempt, rememberRetries } from './retry-details.ts';
+import { temperMetricProducer } from './telemetry/producer.ts';
 
 const refused = Object.assign(new Error('no route to registry'), { code: 'ECONNREFUSED' });
 
@@ -200,5 +203,43 @@ describe('errorLog', () => {
     expect(held.deref()).toBeUndefined();
     const [{ lastError }] = log.recent() as [ErrorContext];
     expect((lastError as Error).stack).toMatch(/failed with 1024\n\s+at fail/);
+  });
+
+  it('ends its series when it is disposed of, and goes on to work', async () => {
+    class Reader extends MetricReader {
+      /** Errors by name of their log. */
+      async errors(): Promise<Map<unknown, number>> {
+        const sums = new Map<unknown, number>();
+        for (const { metrics } of (await this.collect()).resourceMetrics.scopeMetrics) {
+          for (const { descriptor, dataPoints } of metrics) {
+            if (descriptor.name !== 'temper.errors') continue;
+            for (const { attributes, value } of dataPoints) {
+              const name = attributes['temper.policy.name'];
+              sums.set(name, (sums.get(name) ?? 0) + (value as number));
+            }
+          }
+        }
+        return sums;
+      }
+      protected override async onForceFlush(): Promise<void> {}
+      protected override async onShutdown(): Promise<void> {}
+    }
+    const reader = new Reader({ metricProducers: [temperMetricProducer()] });
+    metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+    try {
+      const log = errorLog({ name: 'ends' });
+      errorLog({ name: 'stays' }).handle(refused);
+      log.handle(refused);
+      log[Symbol.dispose]();
+      log.handle(refused);
+      expect(log.stats().total).toBe(2);
+      // Exported once more, and then no longer.
+      const last = await reader.errors();
+      expect([last.get('ends'), last.get('stays')]).toEqual([2, 1]);
+      const after = await reader.errors();
+      expect([after.has('ends'), after.get('stays')]).toEqual([false, 1]);
+    } finally {
+      metrics.disable();
+    }
   });
 });

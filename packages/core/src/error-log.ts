@@ -20,7 +20,7 @@ import {
 } from './options.ts';
 import { randomId } from './random.ts';
 import { retryDetails } from './retry-details.ts';
-import { errorCounts } from './telemetry/error-counts.ts';
+import { errorCounts, releaseErrorCounts } from './telemetry/error-counts.ts';
 import { type TelemetryScope, telemetryRule } from './telemetry/within.ts';
 import { messageOf } from './text.ts';
 
@@ -87,12 +87,14 @@ export interface ErrorLogOptions {
 }
 
 /** Classifies errors, counts them, and remembers the last ones. */
-export interface ErrorLog {
+export interface ErrorLog extends Disposable {
   /** Classifies, counts and remembers one error. Never throws because of the error itself. */
   handle(error: unknown, options?: HandleErrorOptions): ErrorContext;
   /** The last `limit` errors, oldest first. 0 is none. */
   recent(limit?: number): readonly ErrorContext[];
   stats(): ErrorStats;
+  /** Ends the log's series in metrics, once they were exported again. The log itself goes on to work. */
+  [Symbol.dispose](): void;
 }
 
 const CAPACITY = { min: 0, max: 1_000_000, integer: true };
@@ -102,6 +104,7 @@ class BoundedErrorLog implements ErrorLog {
   readonly #capacity: number;
   readonly #rules: readonly ClassificationRule[];
   readonly #clock: Clock;
+  readonly #telemetry: TelemetryScope | undefined;
   readonly #counts: ReturnType<typeof errorCounts>;
   /** A ring: the oldest entry is at `#total % capacity` once it is full. */
   readonly #ring: ErrorContext[] = [];
@@ -124,6 +127,7 @@ class BoundedErrorLog implements ErrorLog {
     this.#capacity = all.capacity;
     this.#rules = [...all.rules];
     this.#clock = all.clock;
+    this.#telemetry = all.telemetry;
     this.#counts = errorCounts(this, all.telemetry);
   }
 
@@ -166,6 +170,10 @@ class BoundedErrorLog implements ErrorLog {
       ),
       remembered: this.#ring.length,
     };
+  }
+
+  [Symbol.dispose](): void {
+    releaseErrorCounts(this, this.#telemetry);
   }
 }
 

@@ -69,6 +69,7 @@ export function harden<O extends Readonly<Record<string, AnyOperation>>>(
       clock,
       ...within,
     });
+    undo.push(errors);
     const strategies = new Map<string, string>();
     const services: GuardServices = {
       clock,
@@ -132,6 +133,7 @@ function hardened<O extends Readonly<Record<string, AnyOperation>>>(
     name: 'release policies',
     run: () => {
       maker[Symbol.dispose]();
+      errors[Symbol.dispose]();
       if (options.health === undefined) monitor[Symbol.dispose]();
     },
   });

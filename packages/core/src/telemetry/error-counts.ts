@@ -41,3 +41,11 @@ export function errorCounts(
 ): Counts<ErrorKind> {
   return telemetry.of(within).counts(log, METRIC_ERRORS, KINDS);
 }
+
+/** Ends the series of an error log. */
+export function releaseErrorCounts(
+  log: { readonly name: string },
+  within: TelemetryScope | undefined,
+): void {
+  telemetry.of(within).release(log);
+}
