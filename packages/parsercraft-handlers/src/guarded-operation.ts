@@ -68,6 +68,11 @@ export interface OperationEvent<Name extends string = string> {
   readonly durationMs: number;
   readonly attempts: number;
   readonly error?: unknown;
+  /**
+   * Whether the error is the caller's own, such as a program with errors: by the error table it says nothing
+   * against the operation. Absent for other errors, and without one.
+   */
+  readonly isCallersFault?: true;
 }
 
 /** What all guarded operations share. */
@@ -126,7 +131,16 @@ export async function runGuarded<T>(
   ): Promise<void> => {
     const durationMs = services.clock.monotonic() - startedAt;
     const { operation } = guard;
-    const ended: OperationEvent = { operation, resource, status, durationMs, attempts, error };
+    const mistake = status === 'failure' && guard.errors.isCallersFault(error);
+    const ended: OperationEvent = {
+      operation,
+      resource,
+      status,
+      durationMs,
+      attempts,
+      error,
+      ...(mistake ? { isCallersFault: true } : {}),
+    };
     services.record({ ...ended, startedAt: began });
     services.listeners.emit(ended);
     const event: AuditEventInput = {

@@ -175,6 +175,19 @@ describe('an error table', () => {
     return { kit, work, calls: () => calls };
   };
 
+  it('tells listeners which errors are the caller’s own', async () => {
+    const ends = [fail({ kind: 'broken-syntax' }), fail(), () => 1];
+    const { kit, work } = made(() => ends.shift()?.());
+    const told: unknown[] = [];
+    using _ = kit.onOperation(({ status, isCallersFault }) => told.push([status, isCallersFault]));
+    for (let i = 0; i < 3; i++) await work();
+    expect(told).toEqual([
+      ['failure', true],
+      ['failure', undefined],
+      ['success', undefined],
+    ]);
+  });
+
   it.each([
     [
       'of the caller opens no circuit and is not retried',

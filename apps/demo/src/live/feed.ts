@@ -5,7 +5,7 @@ import { publicTrace } from '../http/public-trace.ts';
 import type { Telemetry } from '../telemetry/start.ts';
 import type { TraceView } from '../telemetry/trace-ring.ts';
 import type { EventHub } from './hub.ts';
-import { OperationMeter } from './operation-meter.ts';
+import { OperationMeter, shownStatus } from './operation-meter.ts';
 import { auditView, healthView, type OperationView, operationView } from './views.ts';
 
 const BATCH_MS = 200;
@@ -48,7 +48,8 @@ export class Feed implements Disposable {
         this.meter.add(event);
         this.#counts[event.operation] ??= {};
         const byStatus = this.#counts[event.operation] as Record<string, number>;
-        byStatus[event.status] = (byStatus[event.status] ?? 0) + 1;
+        const status = shownStatus(event);
+        byStatus[status] = (byStatus[status] ?? 0) + 1;
         if (this.#samples.length < MAX_SAMPLES) this.#samples.push(operationView(event));
       }),
     );

@@ -52,4 +52,13 @@ describe('OperationMeter', () => {
     meter.add(event({ status: 'failure', error: new Error('gone') }));
     expect(meter.take().fetch_package).toMatchObject({ calls: 2, rejections: 1, failures: 1 });
   });
+
+  it('counts a mistake of the caller as answered, and not as a failure', () => {
+    const meter = new OperationMeter();
+    const error = new SyntaxError('expected )');
+    meter.add(event({ status: 'failure', error, isCallersFault: true }));
+    meter.add(event({ status: 'failure', error }));
+    expect(meter.totals()).toEqual({ fetch_package: { success: 1, failure: 1 } });
+    expect(meter.take().fetch_package).toMatchObject({ calls: 2, successes: 1, failures: 1 });
+  });
 });

@@ -4,7 +4,7 @@ import { percentile, wasRejected } from '../load/tally.ts';
 /** Counts of one operation over one second, and its latency over the last ten. */
 interface OperationSecond {
   readonly calls: number;
-  /** Calls by outcome. A rejected call with a degraded answer counts as both. */
+  /** Calls by {@link shownStatus}. A rejected call with a degraded answer counts as both. */
   readonly successes: number;
   readonly degraded: number;
   readonly rejections: number;
@@ -20,6 +20,11 @@ const LATENCY_SECONDS = 10;
 /** Maximum number of durations per second that the percentiles are computed from. */
 const MAX_DURATIONS = 1_000;
 
+/** The outcome of an operation as the page counts it. A mistake of the caller was answered: nothing failed. */
+export function shownStatus({ status, isCallersFault }: OperationEvent): OperationStatus {
+  return isCallersFault === true ? 'success' : status;
+}
+
 class Second {
   calls = 0;
   successes = 0;
@@ -33,8 +38,9 @@ class Second {
     this.calls += 1;
     this.attempts += event.attempts;
     if (this.durations.length < MAX_DURATIONS) this.durations.push(event.durationMs);
-    if (event.status === 'success') this.successes += 1;
-    else if (event.status === 'degraded') this.degraded += 1;
+    const status = shownStatus(event);
+    if (status === 'success') this.successes += 1;
+    else if (status === 'degraded') this.degraded += 1;
     else if (!wasRejected(event)) this.failures += 1;
     if (wasRejected(event)) this.rejections += 1;
   }
@@ -63,7 +69,8 @@ export class OperationMeter {
       totals = new Map();
       this.#totals.set(event.operation, totals);
     }
-    totals.set(event.status, (totals.get(event.status) ?? 0) + 1);
+    const status = shownStatus(event);
+    totals.set(status, (totals.get(status) ?? 0) + 1);
     if (event.status === 'aborted') return;
     let second = this.#seconds.get(event.operation);
     if (second === undefined) {

@@ -15,6 +15,7 @@ import { withoutInnerPlaces } from '../http/inner-places.ts';
 import type { Service } from '../service/service.ts';
 import { type ChangedSetting, changedSettings } from '../service/settings.ts';
 import type { PoolStats } from '../workers/pool.ts';
+import { shownStatus } from './operation-meter.ts';
 
 /** A finished operation as the page shows it. */
 export interface OperationView {
@@ -29,11 +30,11 @@ export interface OperationView {
 const MAX_TEXT = 200;
 
 export function operationView(event: OperationEvent): OperationView {
-  const { operation, resource, status, durationMs, attempts, error } = event;
+  const { operation, resource, durationMs, attempts, error } = event;
   return {
     operation,
     resource: safeText(resource, MAX_TEXT),
-    status,
+    status: shownStatus(event),
     durationMs: Math.round(durationMs * 100) / 100,
     attempts,
     errorType: error === undefined ? undefined : errorType(error),
