@@ -11,7 +11,7 @@ async function main(): Promise<void> {
     line = parseCommandLine(process.argv.slice(2), process.env);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    log(`${error.message}\n\n${USAGE}`);
+    log(`${error.message}\nnpm start -- --help lists the options.`);
     process.exitCode = 2;
     return;
   }

@@ -3,6 +3,7 @@ import { getRunbook, listRunbooks } from '@temper/runbooks';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_PORT, parseCommandLine } from './cli/arguments.ts';
 import { SCENARIOS } from './scenarios/index.ts';
+import { DEFAULT_DATA_DIR } from './service/data-dir.ts';
 import { CLIENT_LIMIT, SHUTDOWN_TIMES } from './service/settings.ts';
 import { PROMETHEUS_PORT } from './telemetry/environment.ts';
 
@@ -32,12 +33,12 @@ function shutdownDefault(option: string): string {
 
 describe('the operations guide', () => {
   it('has the defaults of the service', () => {
-    const { dataDir, host, port, store } = parseCommandLine([]);
+    const { host, port, store } = parseCommandLine([]);
     expect(port).toBe(DEFAULT_PORT);
     expect(row('service')[1]).toBe(`http://${host}:${port}`);
     expect(row('metrics')[1]).toBe(`http://127.0.0.1:${PROMETHEUS_PORT}/metrics`);
     expect(row('liveness, by the watchdog')[1]).toBe(`http://${host}:${port + 1}/livez`);
-    expect(row('data directory')[1]).toBe(dataDir);
+    expect(row('data directory')[1]).toBe(DEFAULT_DATA_DIR);
     expect(row('requests allowed per client, minute')[1]).toBe(String(CLIENT_LIMIT.limit));
     expect(row('shared store of the client limit')[1]).toBe(store ?? 'none');
     expect(CLIENT_LIMIT.windowMs).toBe(60_000);

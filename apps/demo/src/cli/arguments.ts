@@ -14,7 +14,8 @@ export interface CommandLine {
   readonly allowedHosts: readonly string[];
   /** Path of a YAML file whose settings override those of the demo. */
   readonly settings: string | undefined;
-  readonly dataDir: string;
+  /** Directory for the registry and the audit log; undefined for the default. */
+  readonly dataDir: string | undefined;
   /** URL of a Redis or Valkey server that shares the client limit; undefined for none. */
   readonly store: string | undefined;
   /** Requests allowed per client and minute; undefined for the default. */
@@ -44,7 +45,8 @@ export const USAGE = `A ParserCraft service, protected by Temper.
   --host ADDRESS      address to listen on (default: 127.0.0.1)
   --allow-host NAME   accept requests for this host name too; repeatable
   --settings FILE     YAML file that overrides settings of the policies
-  --data-dir DIR      directory for the registry and the audit log (default: .demo-data)
+  --data-dir DIR      directory for the registry and the audit log (default: .demo-data, or
+                      .demo-data-2 and so on beside other services)
   --client-limit N    requests allowed per client and minute (default: 1200)
   --store URL         redis:// URL of a store that shares the client limit between instances
   --no-load           do not generate background load
@@ -68,7 +70,7 @@ const OPTIONS = {
   settings: { type: 'string' },
   'client-limit': { type: 'string' },
   store: { type: 'string' },
-  'data-dir': { type: 'string', default: '.demo-data' },
+  'data-dir': { type: 'string' },
   load: { type: 'boolean', default: true },
 } as const;
 

@@ -1,10 +1,10 @@
-import { resolve } from 'node:path';
 import { messageOf } from '@temper/core/policy';
 import { type LivenessWatchdog, livenessWatchdog } from '@temper/health/watchdog';
 import { readSettings } from '@temper/parsercraft-handlers';
 import { formatReport, gracefulShutdown } from '@temper/shutdown';
 import { type Demo, startDemo } from '../demo.ts';
 import { type HttpSide, httpSide } from '../http/server.ts';
+import { takeDataDir } from '../service/data-dir.ts';
 import { writeRunFile, writeShutdownReport } from '../service/run-file.ts';
 import { SHUTDOWN_TIMES } from '../service/settings.ts';
 import { type SharedStore, sharedStore } from '../service/shared-store.ts';
@@ -26,7 +26,8 @@ export async function serveCommand(
   let view: TerminalView | undefined;
   let watchdog: LivenessWatchdog | undefined;
   let store: SharedStore | undefined;
-  const dataDir = resolve(line.dataDir);
+  const folder = takeDataDir(line.dataDir);
+  const { path: dataDir, insteadOf } = folder;
   const tell = (text: string): void =>
     view === undefined ? log(text) : view.above(() => log(text));
   // #region shutdown
@@ -45,6 +46,7 @@ export async function serveCommand(
   // #endregion
   // #region handlers of the shutdown
   // Handlers run in reverse order of registration, so streams close before the service stops.
+  shutdown.register({ name: 'free the data directory', run: () => folder[Symbol.dispose]() });
   shutdown.register({ name: 'stop the watchdog', run: () => watchdog?.[Symbol.asyncDispose]() });
   shutdown.register({ name: 'close the store', run: () => store?.close() });
   shutdown.register({ name: 'stop the service', run: () => demo?.stop() });
@@ -93,6 +95,9 @@ export async function serveCommand(
     if (telemetry.metricsUrl !== undefined) log(`metrics:     ${telemetry.metricsUrl}`);
     const liveness = `http://${host.includes(':') ? `[${host}]` : host}:${watchdog.port}/livez`;
     log(`liveness:    ${liveness} (answers also while the event loop is stuck)`);
+    if (insteadOf !== undefined) {
+      log(`data:        ${dataDir} (another service has ${insteadOf})`);
+    }
     writeRunFile(dataDir, {
       pid: process.pid,
       service: address,

@@ -3,6 +3,7 @@ import type { SpanProcessor } from '@opentelemetry/sdk-trace';
 import { messageOf } from '@temper/core/policy';
 import {
   type Environment,
+  PROMETHEUS_PORT,
   SERVICE_NAME,
   type TelemetryPlan,
   telemetryPlan,
@@ -150,6 +151,10 @@ async function openPrometheus(
     return { exporter, endpoint: await serveMetrics(exporter, plan.prometheus, allowedHosts) };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE' && port === PROMETHEUS_PORT) {
+      // Nobody asked for this port: another service beside this one has it.
+      return { exporter, endpoint: await serveMetrics(exporter, { host, port: 0 }, allowedHosts) };
+    }
     const why = code === 'EADDRINUSE' ? 'is in use' : `is not available (${messageOf(error)})`;
     log(
       `telemetry: ${host}:${port} ${why}; no metrics are served. Set OTEL_EXPORTER_PROMETHEUS_PORT to another port.`,

@@ -21,9 +21,11 @@ export async function runDemo(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   nodeArgs: readonly string[] = [],
+  cwd?: string,
 ): Promise<DemoProcess> {
   const child = spawn(process.execPath, [...nodeArgs, MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(cwd === undefined ? {} : { cwd }),
     env: {
       ...withoutTelemetry(process.env),
       OTEL_EXPORTER_PROMETHEUS_PORT: String(await freePort()),

@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { alive, type DemoProcess, runDemo, until } from './demo-process.ts';
+import { temporaryDir } from './running-service.ts';
 
 const HANGING = fileURLToPath(new URL('../programs/service-of-a-hanging-job.ts', import.meta.url));
 const ARGS = ['--scenario', 'registry-outage', '--once', '--json'];
@@ -31,6 +33,25 @@ describe('the exit of the demo process', () => {
     await expectGone(children);
     // An aborted scenario has no result to print.
     expect(demo.stdout()).toBe('');
+  });
+
+  it('ends in silence on SIGINT, and so does a second one that was started beside it', async () => {
+    const cwd = temporaryDir();
+    const start = async (): Promise<DemoProcess> => {
+      const demo = await runDemo(['--no-load'], {}, [], cwd);
+      await until(() => /^liveness: /m.test(demo.stderr()), 30_000, 'the service');
+      return demo;
+    };
+    const [first, second] = [await start(), await start()];
+    expect(second.stderr()).toContain(`${join(cwd, '.demo-data-2')} (another service has `);
+    for (const demo of [second, first]) {
+      const [, url] = /^ParserCraft: (\S+)/m.exec(demo.stderr()) as RegExpExecArray;
+      expect((await fetch(`${url}/livez`)).status).toBe(200);
+      const said = demo.stderr();
+      demo.child.kill('SIGINT');
+      expect(await demo.exited).toEqual({ code: 0, signal: null });
+      expect([demo.stdout(), demo.stderr()]).toEqual(['', said]);
+    }
   });
 
   it('leaves no child processes after SIGKILL', async () => {
