@@ -62,7 +62,7 @@ export class LoadClient {
       const question = this.#questions[this.#turn++ % this.#questions.length] as HttpQuestion;
       this.counts.sent += 1;
       const call = this.#caller
-        .call({ ...question, headers: this.#headers })
+        .call({ ...question, headers: { ...question.headers, ...this.#headers } })
         .then(
           (answer) => this.#answered(answer),
           () => {
