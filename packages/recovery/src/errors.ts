@@ -74,12 +74,13 @@ export class FallbackFailedError extends TemperError {
 
 /**
  * A call of a cache with `singleFlight` came from inside the run that it would have shared, or from one that this
- * run waits for: they would have waited for each other for ever. The operation was not called.
+ * run waits for, or it holds permits of a limiter that this run waits for: they would have waited for each other for
+ * ever. The operation was not called.
  */
 export class CallsItselfError extends TemperError {
   constructor(policy: string) {
     super(
-      `Cache '${policy}' was called from inside the operation that answers the same key, which would wait for itself. Use another key inside, or call the operation without the cache.`,
+      `Cache '${policy}' was called from inside the operation that answers the same key, or by a call whose permits that operation waits for: it would wait for itself. Use another key inside, take permits in one order with runs, or call the operation without the cache.`,
       { code: 'CALLS_ITSELF', policy },
     );
   }

@@ -7,6 +7,7 @@ import { isObject } from '../is-object.ts';
 import { processState } from '../process-state.ts';
 import type { Attributes } from '../telemetry/definitions.ts';
 import { awaitCapacity, goOn, isWaiting, noteEndOfParts } from './capacity.ts';
+import type { Held } from './circular-waits.ts';
 import { endedByReason, noteEnding } from './endings.ts';
 
 /** What the caller said about a call, apart from when it ends. */
@@ -71,6 +72,11 @@ export class Call implements CallContext {
     }
     around().calls ??= new WeakMap();
     around().calls?.set(root, call);
+  }
+
+  /** What the call holds while it runs, if anything: the permits of a limiter, or a run that others share. */
+  get held(): Held | undefined {
+    return undefined;
   }
 
   get hedge(): number {

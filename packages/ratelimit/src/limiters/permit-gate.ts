@@ -1,4 +1,4 @@
-import type { Call } from '@temper/core/policy';
+import { type Call, Holders } from '@temper/core/policy';
 import type { MemberPermits } from '../joint/member.ts';
 import type { LimitState, RequestCounts } from '../limiter.ts';
 import { type Levels, type LimiterObserver, type Observation, totalsOf } from '../observer.ts';
@@ -10,7 +10,7 @@ import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { QueuedTurns } from '../wait/queued-turns.ts';
 import type { OneGate, Turns } from '../wait/turns.ts';
 import { refusal } from '../wait/wait-queue.ts';
-import { HeldCall, Holders } from './held-call.ts';
+import { HeldCall } from './held-call.ts';
 
 /** A snapshot of a concurrency limiter. */
 export interface ConcurrencyStats extends RequestCounts {
@@ -43,9 +43,10 @@ export class PermitGate implements Gate, Disposable {
     this.capacity = capacity;
     this.#permits = new Permits(limit);
     // A limit that moves may rise while other calls end.
-    this.holders = new Holders((stuck) =>
-      stuck < this.#permits.used ? this.capacity : this.#permits.limit,
-    );
+    this.holders = new Holders((cost, stuck) => {
+      const most = stuck < this.#permits.used ? this.capacity : this.#permits.limit;
+      return stuck + cost <= most + TOLERANCE;
+    });
     this.#observer = observe(this, options);
     this.turns = new QueuedTurns(this, options, this.#observer);
   }

@@ -158,7 +158,7 @@ class Cached extends PolicyBase implements CachedPolicy {
       return fresh;
     }
     const running = this.#options.singleFlight ? this.#runs.peek(key) : undefined;
-    if (running?.flight?.isAround(call)) {
+    if (running?.flight?.wouldWaitFor(call)) {
       this.#end('failure', observed);
       throw new CallsItselfError(this.name);
     }

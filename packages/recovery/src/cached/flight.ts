@@ -7,6 +7,8 @@ import {
   endedRetries,
   endPart,
   followWaits,
+  type Held,
+  Holders,
   listenForAbort,
   numberAttempt,
   rememberRetries,
@@ -15,6 +17,19 @@ import {
   stopListening,
 } from '@temper/core/policy';
 import { beginWait, runInside, waitsForItself } from './flight-waits.ts';
+
+/** The context of a run. It holds the one unit that every caller waits for. */
+class RunScope extends CallScope {
+  readonly #held = new Holders((cost, stuck) => stuck + cost <= 1).hold(1);
+
+  constructor({ attempt, labels }: Call) {
+    super(attempt, undefined, labels);
+  }
+
+  override get held(): Held {
+    return this.#held;
+  }
+}
 
 /** Settles the result of a run. */
 interface Landing<T> {
@@ -28,7 +43,7 @@ interface Landing<T> {
  * outlasted the time of a caller takes no more of them: it may never end.
  */
 export class Flight<T> {
-  readonly #scope: CallScope;
+  readonly #scope: RunScope;
   readonly #result: Promise<T>;
   #landing: Landing<T> | undefined;
   readonly #onClosed: () => void;
@@ -42,7 +57,7 @@ export class Flight<T> {
    * time was over
    */
   constructor(first: Call, onClosed: () => void) {
-    this.#scope = new CallScope(first.attempt, undefined, first.labels);
+    this.#scope = new RunScope(first);
     this.#onClosed = onClosed;
     this.#result = new Promise((resolve, reject) => {
       this.#landing = { resolve, reject };
@@ -54,32 +69,47 @@ export class Flight<T> {
   async start(operation: Operation<T>): Promise<void> {
     try {
       const value = await runInside(this.#scope, () => operation(this.#scope));
-      this.#arrived(value);
+      this.#end(value);
       this.#landing?.resolve(value);
     } catch (error) {
-      this.#arrived(error);
+      this.#end(error);
       this.#landing?.reject(error);
     }
   }
 
   /** What several callers get is none of theirs to discard; what none gets is. */
-  #arrived(result: unknown): void {
+  #end(result: unknown): void {
+    const { held } = this.#scope;
+    held.at.end(held);
     if (this.#callers > 1) share(result);
     else if (this.#callers === 0) discardBody(result);
   }
 
-  /** Whether `call` is made from inside this run, so that both would wait for each other. */
-  isAround(call: Call): boolean {
-    return waitsForItself(call, this.#scope);
+  /**
+   * Whether a call that joins this run would wait for itself: it is made from inside the run, or holds permits that
+   * the run waits for.
+   */
+  wouldWaitFor(call: Call): boolean {
+    if (waitsForItself(call, this.#scope)) return true;
+    const endWait = this.#beginWait(call);
+    if (endWait === 'stuck') return true;
+    endWait?.();
+    return false;
+  }
+
+  #beginWait(call: Call): ReturnType<Holders['beginWait']> {
+    return this.#scope.held.at.beginWait(call, 1);
   }
 
   /** Waits for the result, or until this caller's call is ended. */
   async join(call: Call): Promise<T> {
     const endWait = beginWait(call, this.#scope);
+    const endWaitOfHolder = this.#beginWait(call);
     try {
       return await this.#join(call);
     } finally {
       endWait();
+      if (endWaitOfHolder !== 'stuck') endWaitOfHolder?.();
     }
   }
 
