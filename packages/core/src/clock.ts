@@ -75,7 +75,7 @@ class SystemTimer implements Scheduled, MovableTimer {
     this.#fake = timeSource().epoch === undefined;
     const armed = ++this.#armed;
     this.#timer = setTimeout(() => {
-      if (armed !== this.#armed) return;
+      if (armed !== this.#armed || !(this.#fake || timeSource().isThere)) return;
       if (dueAt !== undefined) timeSource().fired(dueAt);
       if (part === ms) {
         this.#over();

@@ -2,6 +2,7 @@ import { mock } from 'node:test';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { TimeoutQueue } from './call/timeout-queue.ts';
 import { systemClock, timerEpoch } from './clock.ts';
+import { TimeSource } from './time-source.ts';
 
 /** Ways in which test runners replace time, and how each is moved. */
 interface Fakes {
@@ -325,6 +326,67 @@ describe('monotonic time', () => {
     expect(monotonic()).toBe(replaced + 50);
     now.mockRestore();
     expect(monotonic()).toBeGreaterThanOrEqual(replaced + 50);
+  });
+});
+
+describe('real timers that fire when a test runner has taken the globals away', () => {
+  const { setTimeout: real } = globalThis;
+  const gone = (): never => {
+    throw new RangeError('Maximum call stack size exceeded');
+  };
+  const WAYS: Record<string, PropertyDescriptor> = {
+    'by a getter that throws': { get: gone },
+    'by nothing instead': { value: undefined },
+  };
+  /** Runs work in a world whose timers are fired by hand, and fires what was armed when they are gone. */
+  const fireWithout = (how: string, work: () => void): { fired: number; armed: number } => {
+    const callbacks: (() => void)[] = [];
+    globalThis.setTimeout = ((callback: () => void) => {
+      callbacks.push(callback);
+      return { ref() {}, unref() {} };
+    }) as unknown as typeof setTimeout;
+    try {
+      work();
+      Object.defineProperty(globalThis, 'setTimeout', {
+        ...(WAYS[how] as PropertyDescriptor),
+        configurable: true,
+      });
+      const fired = [...callbacks];
+      for (const fire of fired) fire();
+      return { fired: fired.length, armed: callbacks.length - fired.length };
+    } finally {
+      const own = { value: real, configurable: true, writable: true, enumerable: true };
+      Object.defineProperty(globalThis, 'setTimeout', own);
+    }
+  };
+
+  it.each(Object.keys(WAYS))('do nothing: %s', (how) => {
+    const callback = vi.fn();
+    const { fired, armed } = fireWithout(how, () => {
+      systemClock.schedule(callback, 10);
+      const queue = new TimeoutQueue(systemClock, 20);
+      queue.remove(queue.add(callback)); // its timer stays
+    });
+    expect(fired).toBeGreaterThanOrEqual(2);
+    expect(armed).toBe(0);
+    expect(callback).not.toHaveBeenCalled();
+  });
+
+  it('do not look whether fake timers were put back, whose clock is gone as well', () => {
+    const move = vi.fn();
+    const { fired, armed } = fireWithout('by nothing instead', () => {
+      const source = new TimeSource();
+      const arm = globalThis.setTimeout;
+      const clock = { performance: { now: () => 0 } };
+      globalThis.setTimeout = Object.assign(() => 0, { clock }) as unknown as typeof setTimeout;
+      source.keep({ move });
+      source.monotonic();
+      globalThis.setTimeout = arm;
+      clock.performance.now = gone;
+      move.mockClear();
+    });
+    expect([fired, armed]).toEqual([1, 0]);
+    expect(move).not.toHaveBeenCalled();
   });
 });
 

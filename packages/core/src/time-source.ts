@@ -67,6 +67,19 @@ export class TimeSource {
     return this.#present.replaced ? undefined : this.#epoch;
   }
 
+  /**
+   * Whether the time can be read at all. When the tests of a file are over, Jest takes away the globals, and the fake
+   * clock with them: to read it ends the process. Real timers still fire then.
+   */
+  get isThere(): boolean {
+    try {
+      this.#present.read();
+      return typeof setTimeout === 'function';
+    } catch {
+      return false;
+    }
+  }
+
   /** Whether {@link fired} must be called for every timer that fires: time has no other source. */
   get countsTimers(): boolean {
     if (!this.#unchanged()) this.#change();
@@ -95,6 +108,7 @@ export class TimeSource {
     this.#looking = true;
     const timer = later(() => {
       this.#looking = false;
+      if (!this.isThere) return;
       if (this.epoch === undefined && this.#movable.size > 0) this.#look();
     }, LOOK_MS) as { unref?(): void };
     timer.unref?.();
