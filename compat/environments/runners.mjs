@@ -138,6 +138,20 @@ const LEGACY_INSTALL = `{
     require('@temper/core').systemClock.monotonic();
   }`;
 
+const ENDS_AT_ONCE = (environment) => `/** @jest-environment ${environment} */
+const { timeout } = require('@temper/recovery');
+const policy = timeout({ timeoutMs: 300 });
+it('in real time', () => policy.execute(async () => 1));
+it('with fake timers', async () => {
+  jest.useFakeTimers();
+  const call = policy.execute(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  await Promise.resolve();
+  jest.advanceTimersByTime(100);
+  await call;
+  jest.useRealTimers();
+});
+`;
+
 const jest = (major, kind, environment, install) => ({
   id: `runner-jest-${major}-${kind}`,
   group,
@@ -160,10 +174,17 @@ define(packages, {
 });
 `,
     );
-    const { stderr } = await env.exec('npx', ['jest']);
-    assert.match(stderr, new RegExp(`Tests: +${count} passed, ${count} total`));
+    // Ends within milliseconds of what is left of its timers, and takes its globals with it.
+    for (const name of ['ends', 'ends-too'])
+      env.write(`${name}.test.js`, ENDS_AT_ONCE(environment));
+    const { stderr } = await env.exec('npx', ['jest', '--runInBand']);
+    const all = count + 4;
+    assert.match(stderr, new RegExp(`Tests: +${all} passed, ${all} total`));
     assert.doesNotMatch(stderr, /did not exit/);
-    const more = kind === 'legacy' ? ['time counts from its first reading'] : [];
+    const more = [
+      'timers that are left when a test file is over end no test run',
+      ...(kind === 'legacy' ? ['time counts from its first reading'] : []),
+    ];
     return { loaded: [env.versionOf('jest')], asserted: [...asserted(count), ...more] };
   },
 });
