@@ -102,8 +102,7 @@ export function resolveBreakerOptions(options: CircuitBreakerOptions): ResolvedB
       integer: true,
     });
   }
-  return {
-    ...all,
+  return Object.assign(all, {
     // A duration above the default cap raises the cap: the user did not set one.
     maxOpenDurationMs: Math.max(all.maxOpenDurationMs, shortest),
     minimumThroughput: Math.min(all.minimumThroughput, size),
@@ -111,7 +110,7 @@ export function resolveBreakerOptions(options: CircuitBreakerOptions): ResolvedB
     halfOpenMaxFailureRate:
       options.halfOpenMaxFailureRate ??
       Math.min(all.halfOpenMaxFailureRate, all.failureRateThreshold / 2),
-  };
+  });
 }
 
 function checkWindow(owner: string, option: string, window: unknown): void {

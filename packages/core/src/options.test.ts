@@ -151,6 +151,8 @@ describe('options of other forms than literals', () => {
     ],
     ['accessors of a class', new Settings()],
     ['frozen', Object.freeze({ limitMs: 7 })],
+    ['not enumerable', Object.defineProperty({}, 'limitMs', { value: 7 })],
+    ['tagged', { limitMs: 7, [Symbol.toStringTag]: 'Object' }],
     ['a proxy', new Proxy({ limitMs: 7 }, {})],
     ['read once', once({ limitMs: 7 })],
   ])('count when they are %s', (_, options) => {

@@ -284,7 +284,7 @@ export function resolveRetryOptions(options: RetryOptions): ResolvedRetryOptions
     checkNumber('retry', 'maxDelayMs', all.maxDelayMs, { min: all.initialDelayMs });
   }
   // An initial delay above the default cap raises the cap: the user did not set one.
-  return { ...all, maxDelayMs: Math.max(all.maxDelayMs, all.initialDelayMs) };
+  return Object.assign(all, { maxDelayMs: Math.max(all.maxDelayMs, all.initialDelayMs) });
 }
 
 function checkJitter(owner: string, option: string, jitter: unknown): void {

@@ -18,23 +18,30 @@ const INERT: ReadonlySet<string> = new Set(['timeout', 'breaker']);
  * @returns one sentence for each mistake
  */
 export function orderProblems(policies: readonly object[]): string[] {
-  const layers = policies.flatMap((policy) => layersOf(policy));
+  const layers: Layer[] = [];
+  for (const policy of policies) addLayers(layers, policy, NONE);
   return [...twice(layers), ...pairs(layers).flatMap(([a, b, between]) => clash(a, b, between))];
 }
 
 /** How deep policies may be nested before their parts are no longer looked at. */
 const MAX_DEPTH = 64;
 
+const NONE: readonly object[] = [];
+
 /** @param around - the policies that `policy` is part of */
-function layersOf(policy: object, around: readonly object[] = []): Layer[] {
+function addLayers(layers: Layer[], policy: object, around: readonly object[]): void {
   // A composite of another library may name itself as its part, directly or not.
-  if (around.includes(policy) || around.length > MAX_DEPTH) return [unknownLayer()];
-  const description = descriptionOf(policy);
-  if (description.parts !== undefined) {
-    const within = [...around, policy];
-    return description.parts.flatMap((part) => layersOf(part, within));
+  if (around.includes(policy) || around.length > MAX_DEPTH) {
+    layers.push(unknownLayer());
+    return;
   }
-  return [{ policy, name: nameOf(policy) ?? description.kind, description }];
+  const description = descriptionOf(policy);
+  if (description.parts === undefined) {
+    layers.push({ policy, name: nameOf(policy) ?? description.kind, description });
+    return;
+  }
+  const within = [...around, policy];
+  for (const part of description.parts) addLayers(layers, part, within);
 }
 
 /** Each is an object of its own, so that it does not count as a policy that occurs twice. */
@@ -82,14 +89,14 @@ function isDescription(value: unknown): value is PolicyDescription {
   if (!isObject(value)) return false;
   const description: { readonly [K in keyof PolicyDescription]?: unknown } = value;
   const { kind, parts } = description;
-  const isOptional = (type: string) => (field: keyof PolicyDescription) =>
-    description[field] === undefined || typeof description[field] === type;
-  return (
-    typeof kind === 'string' &&
-    FLAGS.every(isOptional('boolean')) &&
-    TIMES.every(isOptional('number')) &&
-    (parts === undefined || (Array.isArray(parts) && parts.every(isObject)))
-  );
+  for (const flag of FLAGS) if (!isOptional(description[flag], 'boolean')) return false;
+  for (const time of TIMES) if (!isOptional(description[time], 'number')) return false;
+  if (parts !== undefined && !(Array.isArray(parts) && parts.every(isObject))) return false;
+  return typeof kind === 'string';
+}
+
+function isOptional(value: unknown, type: 'boolean' | 'number'): boolean {
+  return value === undefined || typeof value === type;
 }
 
 function isObject(value: unknown): value is object {
@@ -97,12 +104,10 @@ function isObject(value: unknown): value is object {
 }
 
 function twice(layers: readonly Layer[]): string[] {
-  const seen = new Set<object>();
+  const seen = new Set(layers.map(({ policy }) => policy));
+  if (seen.size === layers.length) return [];
   const repeated = new Set<string>();
-  for (const { policy, name } of layers) {
-    if (seen.has(policy)) repeated.add(name);
-    seen.add(policy);
-  }
+  for (const { policy, name } of layers) if (!seen.delete(policy)) repeated.add(name);
   return [...repeated].map((name) => `'${name}' occurs twice, and would count each call twice.`);
 }
 
@@ -110,11 +115,13 @@ type Pair = readonly [outer: Layer, inner: Layer, between: readonly Layer[]];
 
 /** Every policy with a timeout, and each of those inside it. */
 function pairs(layers: readonly Layer[]): Pair[] {
-  return layers.flatMap((outer, i) => {
-    if (longest(outer) === undefined) return [];
+  const found: Pair[] = [];
+  for (const [i, outer] of layers.entries()) {
+    if (longest(outer) === undefined) continue;
     const inside = layers.slice(i + 1);
-    return inside.map((inner, j): Pair => [outer, inner, inside.slice(0, j)]);
-  });
+    for (const [j, inner] of inside.entries()) found.push([outer, inner, inside.slice(0, j)]);
+  }
+  return found;
 }
 
 function longest({ description }: Layer): number | undefined {

@@ -2,6 +2,7 @@ import { type Clock, type Executor, type Operation, type Policy, systemClock } f
 import {
   type Call,
   clockRule,
+  type Defaults,
   type InCallExecutor,
   invoke,
   nameRule,
@@ -26,6 +27,9 @@ export interface PipelineOptions {
   /** Measures the `timeoutMs` of calls. @defaultValue the system clock */
   readonly clock?: Clock;
 }
+
+const DEFAULTS: Defaults<PipelineOptions> = { name: 'pipeline', clock: systemClock };
+const RULES = { name: nameRule, clock: clockRule };
 
 /** The policies of a pipeline and their statistics. */
 export interface PipelineStats {
@@ -149,12 +153,7 @@ export function pipeline(
       'pipeline: the first argument must be options, such as { name }, got a policy.',
     );
   }
-  const { name, clock } = resolveOptions<PipelineOptions>(
-    'pipeline',
-    options,
-    { name: 'pipeline', clock: systemClock },
-    { name: nameRule, clock: clockRule },
-  );
+  const { name, clock } = resolveOptions<PipelineOptions>('pipeline', options, DEFAULTS, RULES);
   for (const policy of policies as readonly unknown[]) {
     if (typeof (policy as Partial<Executor> | undefined)?.execute !== 'function') {
       throw new TypeError(

@@ -108,11 +108,6 @@ export function resolveTimeoutOptions(options: TimeoutOptions): ResolvedTimeoutO
     RULES,
   );
   const { timeoutMs, clock } = all;
-  return {
-    ...all,
-    timeoutMs:
-      typeof timeoutMs === 'number'
-        ? timeoutMs
-        : new ObservedDuration('timeout: timeoutMs', timeoutMs, clock),
-  };
+  if (typeof timeoutMs === 'number') return { ...all, timeoutMs };
+  return { ...all, timeoutMs: new ObservedDuration('timeout: timeoutMs', timeoutMs, clock) };
 }
