@@ -13,7 +13,7 @@ import {
 } from '@temper/core/policy';
 import type { Begun, Trial } from './begun.ts';
 import type { Circuit, CircuitState, RunningTrial } from './circuit/circuit.ts';
-import { type SavedCalls, type Window, type WindowRatios, windowRatios } from './circuit/window.ts';
+import type { SavedCalls, Window } from './circuit/window.ts';
 import type { BreakerSnapshot, BreakerStats, CircuitBreaker } from './contract.ts';
 import { CircuitOpenError, causeOf } from './errors.ts';
 import type { StateChange } from './events.ts';
@@ -26,7 +26,7 @@ import { judge, outcomeOf, wasGivenUp } from './verdict.ts';
 /** What a breaker is built with that is not its algorithm. */
 export interface BreakerParts extends CircuitParts {
   /** Has the levels read at each collection of metrics, until disposed of. */
-  observeLevels(breaker: Breaker, within: TelemetryScope | undefined): Disposable;
+  observeLevels(circuit: LiveCircuit, within: TelemetryScope | undefined): Disposable;
   takeSnapshot(circuit: Circuit, window: Window, at: number, now: number): BreakerSnapshot;
   /** Throws on anything but a snapshot. */
   loadSnapshot(
@@ -62,7 +62,7 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
     this.#circuit = new LiveCircuit(options, parts);
     const { kind } = this.#circuit.window;
     this.#timed = kind === 'time' || options.slowCallDurationMs !== undefined;
-    this.#levels = parts.observeLevels(this, options.telemetry);
+    this.#levels = parts.observeLevels(this.#circuit, options.telemetry);
     if (onStateChange !== undefined) this.onStateChange(onStateChange);
   }
 
@@ -241,7 +241,7 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
   }
 
   get state(): CircuitState {
-    return this.#circuit.look(this.clock.monotonic()).state;
+    return this.#circuit.state;
   }
 
   get mode(): BreakerMode {
@@ -298,10 +298,6 @@ export class Breaker extends PolicyBase implements CircuitBreaker {
     if (calls === undefined) return;
     this.#circuit.window.reset();
     this.#circuit.window.load(calls, at);
-  }
-
-  ratios(): WindowRatios {
-    return windowRatios(this.#circuit.window.counts(this.clock.monotonic()), this.#options);
   }
 
   stats(): BreakerStats {

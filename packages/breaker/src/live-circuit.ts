@@ -5,7 +5,7 @@ import type { Circuit, RunningTrial } from './circuit/circuit.ts';
 import * as circuits from './circuit/circuit.ts';
 import { openDuration } from './circuit/open-duration.ts';
 import { tripReason } from './circuit/trip.ts';
-import type { Window } from './circuit/window.ts';
+import { type Window, type WindowRatios, windowRatios } from './circuit/window.ts';
 import { causeOf, describeFailure } from './errors.ts';
 import type { StateChange, TransitionReason } from './events.ts';
 import { HalfOpenQueue } from './half-open-queue.ts';
@@ -81,6 +81,15 @@ export class LiveCircuit {
       if (this.#isDisposed) this.#observer[Symbol.dispose]();
     }
     return this.#observer;
+  }
+
+  /** The state now. */
+  get state(): circuits.CircuitState {
+    return this.look(this.#options.clock.monotonic()).state;
+  }
+
+  ratios(): WindowRatios {
+    return windowRatios(this.window.counts(this.#options.clock.monotonic()), this.#options);
   }
 
   /** The circuit now. */

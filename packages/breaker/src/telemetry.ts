@@ -118,19 +118,19 @@ export class TelemetryObserver implements BreakerObserver {
   }
 }
 
-/** What is read from a breaker at each collection. */
+/** What is read from a circuit at each collection. */
 interface BreakerLevels {
   readonly name: string;
   readonly state: CircuitState;
   ratios(): WindowRatios;
 }
 
-/** Reads a breaker's levels at each collection, until disposed of. */
+/** Reads a circuit's levels at each collection, until disposed of. */
 export function observeLevels(
-  breaker: BreakerLevels,
+  circuit: BreakerLevels,
   within: TelemetryScope | undefined,
 ): Disposable {
-  return telemetry.of(within).observe(breaker, readLevels);
+  return telemetry.of(within).observe(circuit, readLevels);
 }
 
 function readLevels(breaker: BreakerLevels, emit: Emit): void {

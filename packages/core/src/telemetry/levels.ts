@@ -1,5 +1,5 @@
 import type { Attributes, MetricDefinition } from './definitions.ts';
-import type { Owners } from './owners.ts';
+import type { Owner } from './owners.ts';
 import { seriesKey } from './series.ts';
 
 /** How a living policy reports its levels when they are read. */
@@ -80,14 +80,13 @@ export function onlyWorst(levels: Levels, { states }: MetricDefinition): void {
 
 /** Calls `emit` with every level of every living owner. What a reader throws goes to `safely`. */
 export function readLevels(
-  owners: ReadonlyMap<ReadLevels<never>, Owners>,
+  owners: Iterable<Owner>,
   safely: (work: () => void) => void,
   emit: Emit,
 ): void {
-  for (const [read, { refs }] of owners) {
-    for (const ref of refs) {
-      const owner = ref.deref();
-      if (owner !== undefined) safely(() => (read as ReadLevels<object>)(owner, emit));
-    }
+  for (const { read, ref } of owners) {
+    if (read === undefined) continue;
+    const owner = ref.deref();
+    if (owner !== undefined) safely(() => (read as ReadLevels<object>)(owner, emit));
   }
 }

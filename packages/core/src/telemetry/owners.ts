@@ -1,41 +1,39 @@
-/** The living owners of one kind. Weakly held: an owner nobody else holds is dropped. */
-export class Owners {
-  readonly refs: Set<WeakRef<object>> = new Set();
-  readonly #ended: ((owner: object) => void) | undefined;
-  /** Size at which to look for those that are gone. */
-  #sweepAt = 64;
+import type { Tally } from './counters.ts';
+import type { ReadLevels } from './levels.ts';
+import type { Life } from './life.ts';
 
-  /** @param ended - hears of an owner that is no longer observed; shared, so that each is small */
-  constructor(ended?: (owner: object) => void) {
+const NONE: readonly Tally[] = [];
+
+/**
+ * An object that reports to a scope, such as a policy: what it counts, and how its levels are read. It is
+ * weakly held. To make a weak reference takes longer than anything else here, so that there is one.
+ */
+export class Owner implements Disposable {
+  readonly ref: WeakRef<object>;
+  /** Replaced when one is added: an array that grows takes room for 17. */
+  tallies: readonly Tally[] = NONE;
+  /** `undefined` until it has counts. */
+  life: Life | undefined;
+  isReleased = false;
+  /** Reads its levels; `undefined` where nothing does. */
+  read: ReadLevels<never> | undefined;
+  #ended: ((owner: object) => void) | undefined;
+
+  constructor(object: object) {
+    this.ref = new WeakRef(object);
+  }
+
+  /** @param ended - hears that the levels are no longer read; shared, so that each owner is small */
+  observe(read: ReadLevels<never>, ended: ((owner: object) => void) | undefined): void {
+    this.read = read;
     this.#ended = ended;
   }
 
-  add(owner: object): Disposable {
-    if (this.refs.size >= this.#sweepAt) {
-      for (const ref of this.refs) if (ref.deref() === undefined) this.refs.delete(ref);
-      this.#sweepAt = Math.max(64, this.refs.size * 2);
-    }
-    return new Observed(this, owner);
-  }
-
-  remove(ref: WeakRef<object>): void {
-    if (!this.refs.delete(ref) || this.#ended === undefined) return;
-    const owner = ref.deref();
-    if (owner !== undefined) this.#ended(owner);
-  }
-}
-
-class Observed implements Disposable {
-  readonly #owners: Owners;
-  readonly #ref: WeakRef<object>;
-
-  constructor(owners: Owners, owner: object) {
-    this.#owners = owners;
-    this.#ref = new WeakRef(owner);
-    owners.refs.add(this.#ref);
-  }
-
+  /** The levels are no longer read. */
   [Symbol.dispose](): void {
-    this.#owners.remove(this.#ref);
+    if (this.read === undefined) return;
+    this.read = undefined;
+    const object = this.ref.deref();
+    if (object !== undefined) this.#ended?.(object);
   }
 }

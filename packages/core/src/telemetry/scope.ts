@@ -11,7 +11,7 @@ import { reportTelemetryError } from './diagnostics.ts';
 import { type Emit, type ReadLevels, readLevels } from './levels.ts';
 import type { Life } from './life.ts';
 import { Lives, type SeriesOfLives } from './lives.ts';
-import { Owners } from './owners.ts';
+import { Owner } from './owners.ts';
 import { type ApiGlobal, processLogger, type RecordLogger } from './process-api.ts';
 import type { Producers } from './producers.ts';
 import { Received, SdkInstruments } from './sdk-instruments.ts';
@@ -85,7 +85,7 @@ export interface InstrumentationScope {
   /**
    * Reads levels of `owner` at each collection, until disposed of or until the owner is gone.
    *
-   * @param ended - called with an owner whose observation is disposed of; the same for all with `read`
+   * @param ended - called with an owner whose observation is disposed of
    */
   observe<T extends object>(
     owner: T,
@@ -99,16 +99,8 @@ export interface InstrumentationScope {
   safely(work: () => void): void;
 }
 
-/** What is kept of an owner of counts. */
-interface Held {
-  /** Replaced when one is added: an array that grows takes room for 17. */
-  tallies: readonly Tally[];
-  /** `undefined` until it has counts. */
-  life: Life | undefined;
-  isReleased: boolean;
-}
-
-const NONE: readonly Tally[] = [];
+/** Number of owners from which on it is looked for those that are gone. */
+const MANY = 64;
 
 /** @internal The one implementation; the hub creates and binds it. */
 export class Scope implements InstrumentationScope, SeriesOfLives {
@@ -118,14 +110,15 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
   readonly definitions: Map<string, MetricDefinition> = new Map();
   readonly counters: Map<string, CounterFamily> = new Map();
   readonly histograms: Map<string, HistogramFamily> = new Map();
-  readonly #tallies = new Set<Tally>();
+  readonly #owners = new Set<Owner>();
+  /** The first one of each object, which has its counts. */
+  readonly #ownerOf = new WeakMap<object, Owner>();
+  /** Number of owners at which to look for those that are gone. */
+  #sweepAt = MANY;
   /** Of owners that were disposed of and still exist. */
   readonly #settled = new Set<Tally>();
-  readonly #held = new WeakMap<object, Held>();
-  readonly #gone = new FinalizationRegistry<Held>((held) => this.#forget(held));
   readonly #lives = new Map<string, Life>();
   readonly #ends: Lives = new Lives(this);
-  readonly #owners = new Map<ReadLevels<never>, Owners>();
   #instruments: SdkInstruments | undefined;
   #producers: Producers | undefined;
   readonly #received = new WeakMap<MeterProvider, Received>();
@@ -183,15 +176,14 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
     base: Attributes,
     variants: Variants<K>,
   ): Counts<K> {
-    const held = this.#hold(owner);
+    const own = this.#own(owner);
     const life = this.life(base);
     const tally = new Tally(this.#counterFamily(definition), base, variants, life);
-    this.#tallies.add(tally);
-    held.tallies = [...held.tallies, tally];
-    if (held.isReleased) {
+    own.tallies = own.tallies.concat(tally);
+    if (own.isReleased) {
       this.#settled.add(tally);
-    } else if (held.life === undefined) {
-      held.life = life;
+    } else if (own.life === undefined) {
+      own.life = life;
       this.#ends.enter(life);
     }
     return tally.counts as Counts<K>;
@@ -210,14 +202,14 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
   }
 
   release(owner: object): void {
-    const held = this.#hold(owner);
-    if (held.isReleased) return;
-    held.isReleased = true;
-    for (const tally of held.tallies) {
+    const own = this.#own(owner);
+    if (own.isReleased) return;
+    own.isReleased = true;
+    for (const tally of own.tallies) {
       tally.settle();
       this.#settled.add(tally);
     }
-    if (held.life !== undefined) this.#ends.leave(held.life);
+    if (own.life !== undefined) this.#ends.leave(own.life);
   }
 
   life(base: Attributes): Life {
@@ -230,22 +222,37 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
     return life;
   }
 
-  #hold(owner: object): Held {
-    let held = this.#held.get(owner);
-    if (held === undefined) {
-      held = { tallies: NONE, life: undefined, isReleased: false };
-      this.#held.set(owner, held);
-      this.#gone.register(owner, held);
+  #own(owner: object): Owner {
+    let own = this.#ownerOf.get(owner);
+    if (own === undefined) {
+      own = this.#add(owner);
+      this.#ownerOf.set(owner, own);
     }
-    return held;
+    return own;
+  }
+
+  #add(owner: object): Owner {
+    if (this.#owners.size >= this.#sweepAt) {
+      this.#sweep();
+      this.#sweepAt = Math.max(MANY, this.#owners.size * 2);
+    }
+    const own = new Owner(owner);
+    this.#owners.add(own);
+    return own;
+  }
+
+  /** Forgets the owners that no longer exist. */
+  #sweep(): void {
+    for (const own of this.#owners) if (own.ref.deref() === undefined) this.#forget(own);
   }
 
   /** The owner no longer exists. Unless it was disposed of, its series stay. */
-  #forget({ tallies, life, isReleased }: Held): void {
+  #forget(own: Owner): void {
+    const { tallies, life, isReleased } = own;
+    this.#owners.delete(own);
     for (const tally of tallies) {
       if (isReleased) this.#countOn(tally);
       tally.retire();
-      this.#tallies.delete(tally);
       this.#settled.delete(tally);
     }
     if (life !== undefined && !isReleased) life.owners--;
@@ -282,21 +289,20 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
     read: ReadLevels<T>,
     ended?: (owner: object) => void,
   ): Disposable {
-    let owners = this.#owners.get(read as ReadLevels<never>);
-    if (owners === undefined) {
-      owners = new Owners(ended);
-      this.#owners.set(read as ReadLevels<never>, owners);
-    }
-    return owners.add(owner);
+    let own = this.#own(owner);
+    if (own.read !== undefined) own = this.#add(owner); // two kinds of levels
+    own.observe(read as ReadLevels<never>, ended);
+    return own;
   }
 
   /** Brings the total of every counter series up to date. */
   readTotals(): void {
+    this.#sweep();
     for (const tally of this.#settled) this.#countOn(tally);
     for (const { series } of this.counters.values()) {
       for (const each of series.values()) each.total = each.cell.value;
     }
-    for (const tally of this.#tallies) tally.collect();
+    for (const { tallies } of this.#owners) for (const tally of tallies) tally.collect();
   }
 
   overflow(lives: ReadonlySet<Life>): void {
