@@ -13,6 +13,7 @@ import {
   Instrumentation,
   joinAttributes,
   type Live,
+  type MetricDefinition,
   policyAttributes,
 } from '@temper/core/policy';
 import type { CircuitState } from './circuit/circuit.ts';
@@ -57,7 +58,9 @@ export class TelemetryObserver implements BreakerObserver {
   readonly #name: string;
   readonly #telemetry: Instrumentation;
   readonly #live: Live;
-  readonly #runs: CallObserver<CallOutcome>;
+  readonly #options: Pick<ResolvedBreakerOptions, 'spans' | 'clock'>;
+  /** Created when somebody watches. */
+  #runs: CallObserver<CallOutcome> | undefined;
   /** Rejections have spans, but no duration. */
   #rejections: CallObserver<CallOutcome> | undefined;
 
@@ -65,34 +68,40 @@ export class TelemetryObserver implements BreakerObserver {
     breaker: { readonly name: string },
     options: Pick<ResolvedBreakerOptions, 'spans' | 'clock' | 'telemetry'>,
   ) {
-    const { spans, clock } = options;
+    this.#options = options;
     this.#telemetry = telemetry.of(options.telemetry);
     this.#live = this.#telemetry.live;
     this.#breaker = breaker;
     this.#name = breaker.name;
     this.calls = this.#telemetry.counts(breaker, METRIC_CALLS, OUTCOMES);
-    this.#runs = new CallObserver({
-      telemetry: this.#telemetry,
-      policy: breaker.name,
-      kind: 'breaker',
-      spans,
-      clock,
-      duration: METRIC_CALL_DURATION,
-      outcomes: OUTCOMES,
-    });
   }
 
   /** @returns `undefined` while nobody watches */
   begin(call: Call, state: CircuitState): CallObservation<CallOutcome> | undefined {
     const { metrics, traces } = this.#live;
-    return metrics || traces ? this.#runs.begin(call, STATES[state]) : undefined;
+    if (!metrics && !traces) return undefined;
+    this.#runs ??= this.#observer(METRIC_CALL_DURATION);
+    return this.#runs.begin(call, STATES[state]);
+  }
+
+  /** @param duration - the metric of the durations, if they are measured */
+  #observer(duration?: MetricDefinition): CallObserver<CallOutcome> {
+    const { spans, clock } = this.#options;
+    return new CallObserver({
+      telemetry: this.#telemetry,
+      policy: this.#name,
+      kind: 'breaker',
+      spans,
+      clock,
+      outcomes: OUTCOMES,
+      ...(duration !== undefined && { duration }),
+    });
   }
 
   rejected(call: Call | undefined, state: CircuitState, error: () => unknown): void {
     this.calls.rejected++;
     if (!this.#live.traces) return;
-    const { duration: _, ...options } = this.#runs.options;
-    this.#rejections ??= new CallObserver(options);
+    this.#rejections ??= this.#observer();
     const observed = this.#rejections.begin(call ?? new Call(), STATES[state]);
     observed?.end('rejected', { ok: false, error: error() });
   }

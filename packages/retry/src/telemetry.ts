@@ -50,26 +50,20 @@ export class RetryObserver implements Disposable {
   readonly #telemetry: Instrumentation;
   readonly #policy: string;
   readonly #failedAttempts: ErrorTypeCells;
-  readonly #calls: CallObserver<OperationOutcome>;
+  readonly #options: ResolvedRetryOptions;
+  /** Created when somebody watches. */
+  #calls: CallObserver<OperationOutcome> | undefined;
   #delays: HistogramSeries | undefined;
 
   constructor(policy: { readonly name: string }, options: ResolvedRetryOptions) {
-    const { name, spans, clock } = options;
+    const { name } = options;
+    this.#options = options;
     this.#owner = policy;
     this.#telemetry = telemetry.of(options.telemetry);
     this.operations = this.#telemetry.counts(policy, METRIC_OPERATIONS, OUTCOMES);
     this.attempts = this.#telemetry.counts(policy, METRIC_ATTEMPTS, ATTEMPTS);
     this.#policy = name;
     this.#failedAttempts = this.#telemetry.errorTypes(METRIC_ATTEMPTS, name, FAILED);
-    this.#calls = new CallObserver({
-      telemetry: this.#telemetry,
-      policy: name,
-      kind: 'retry',
-      spans,
-      clock,
-      duration: METRIC_OPERATION_DURATION,
-      outcomes: OUTCOMES,
-    });
   }
 
   [Symbol.dispose](): void {
@@ -78,6 +72,18 @@ export class RetryObserver implements Disposable {
 
   /** @returns `undefined` while nobody watches */
   begin(call: Call): Observed | undefined {
+    const { metrics, traces } = this.#telemetry.live;
+    if (!metrics && !traces) return undefined;
+    const { spans, clock } = this.#options;
+    this.#calls ??= new CallObserver({
+      telemetry: this.#telemetry,
+      policy: this.#policy,
+      kind: 'retry',
+      spans,
+      clock,
+      duration: METRIC_OPERATION_DURATION,
+      outcomes: OUTCOMES,
+    });
     return this.#calls.begin(call);
   }
 

@@ -29,7 +29,7 @@ export class CounterFamily {
     if (series === undefined) {
       series = { attributes, life, cell: { value: 0 }, total: 0 };
       this.series.set(key, series);
-      life?.keys.add(key);
+      life?.note(key);
     }
     return series;
   }

@@ -11,8 +11,8 @@ export class Life {
    * been dropped then; `undefined` for the start of the process.
    */
   readonly since: number | undefined;
-  /** Keys of its series, in whichever metrics they are. */
-  readonly keys: Set<string> = new Set();
+  /** Keys of its series, in whichever metrics they are; `undefined` while there are none. */
+  keys: Set<string> | undefined;
   /** The series of each `error.type` that is counted apart, by metric. */
   errorCells: Map<string, Map<string, Cell>> | undefined;
   /** Living policies. */
@@ -26,5 +26,11 @@ export class Life {
     this.base = base;
     this.bornIn = bornIn;
     this.since = since;
+  }
+
+  /** It has a series with this key. */
+  note(key: string): void {
+    this.keys ??= new Set();
+    this.keys.add(key);
   }
 }

@@ -340,7 +340,7 @@ export class Scope implements InstrumentationScope, SeriesOfLives {
     histogram: (family: HistogramFamily, series: HistogramSeries, key: string, life: Life) => void,
   ): void {
     for (const life of lives) {
-      for (const key of life.keys) {
+      for (const key of life.keys ?? []) {
         for (const family of this.counters.values()) {
           const series = family.series.get(key);
           if (series?.life === life) counter(family, series, key);

@@ -174,7 +174,7 @@ export class HistogramFamily {
     if (series === undefined) {
       series = new HistogramSeries(attributes, this.target, life);
       this.series.set(key, series);
-      life?.keys.add(key);
+      life?.note(key);
     }
     return series;
   }
