@@ -1,5 +1,4 @@
 import type { Attributes, MetricDefinition } from './definitions.ts';
-import type { Owner } from './owners.ts';
 import { seriesKey } from './series.ts';
 
 /** How a living policy reports its levels when they are read. */
@@ -75,18 +74,5 @@ export function onlyWorst(levels: Levels, { states }: MetricDefinition): void {
     } else if (rank > other.rank) {
       level.value = 0;
     }
-  }
-}
-
-/** Calls `emit` with every level of every living owner. What a reader throws goes to `safely`. */
-export function readLevels(
-  owners: Iterable<Owner>,
-  safely: (work: () => void) => void,
-  emit: Emit,
-): void {
-  for (const { read, ref } of owners) {
-    if (read === undefined) continue;
-    const owner = ref.deref();
-    if (owner !== undefined) safely(() => (read as ReadLevels<object>)(owner, emit));
   }
 }

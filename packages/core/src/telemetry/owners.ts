@@ -1,5 +1,5 @@
 import type { Tally } from './counters.ts';
-import type { ReadLevels } from './levels.ts';
+import type { Emit, ReadLevels } from './levels.ts';
 import type { Life } from './life.ts';
 
 const NONE: readonly Tally[] = [];
@@ -35,5 +35,18 @@ export class Owner implements Disposable {
     this.read = undefined;
     const object = this.ref.deref();
     if (object !== undefined) this.#ended?.(object);
+  }
+}
+
+/** Calls `emit` with every level of every living owner. What a reader throws goes to `safely`. */
+export function readLevels(
+  owners: Iterable<Owner>,
+  safely: (work: () => void) => void,
+  emit: Emit,
+): void {
+  for (const { read, ref } of owners) {
+    if (read === undefined) continue;
+    const owner = ref.deref();
+    if (owner !== undefined) safely(() => (read as ReadLevels<object>)(owner, emit));
   }
 }

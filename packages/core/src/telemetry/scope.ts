@@ -8,10 +8,10 @@ import {
 } from './counters.ts';
 import { type Attributes, type Cell, type MetricDefinition, OVERFLOW } from './definitions.ts';
 import { reportTelemetryError } from './diagnostics.ts';
-import { type Emit, type ReadLevels, readLevels } from './levels.ts';
+import type { Emit, ReadLevels } from './levels.ts';
 import type { Life } from './life.ts';
 import { Lives, type SeriesOfLives } from './lives.ts';
-import { Owner } from './owners.ts';
+import { Owner, readLevels } from './owners.ts';
 import { type ApiGlobal, processLogger, type RecordLogger } from './process-api.ts';
 import type { Producers } from './producers.ts';
 import { Received, SdkInstruments } from './sdk-instruments.ts';
