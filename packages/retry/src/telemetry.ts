@@ -48,7 +48,6 @@ export class RetryObserver implements Disposable {
   readonly attempts: Counts<'success' | 'aborted'>;
   readonly #owner: { readonly name: string };
   readonly #telemetry: Instrumentation;
-  readonly #policy: string;
   readonly #failedAttempts: ErrorTypeCells;
   readonly #options: ResolvedRetryOptions;
   /** Created when somebody watches. */
@@ -56,14 +55,12 @@ export class RetryObserver implements Disposable {
   #delays: HistogramSeries | undefined;
 
   constructor(policy: { readonly name: string }, options: ResolvedRetryOptions) {
-    const { name } = options;
     this.#options = options;
     this.#owner = policy;
     this.#telemetry = telemetry.of(options.telemetry);
     this.operations = this.#telemetry.counts(policy, METRIC_OPERATIONS, OUTCOMES);
     this.attempts = this.#telemetry.counts(policy, METRIC_ATTEMPTS, ATTEMPTS);
-    this.#policy = name;
-    this.#failedAttempts = this.#telemetry.errorTypes(METRIC_ATTEMPTS, name, FAILED);
+    this.#failedAttempts = this.#telemetry.errorTypes(METRIC_ATTEMPTS, options.name, FAILED);
   }
 
   [Symbol.dispose](): void {
@@ -72,15 +69,14 @@ export class RetryObserver implements Disposable {
 
   /** @returns `undefined` while nobody watches */
   begin(call: Call): Observed | undefined {
-    const { metrics, traces } = this.#telemetry.live;
-    if (!metrics && !traces) return undefined;
-    const { spans, clock } = this.#options;
+    const { live } = this.#telemetry;
+    if (!live.metrics && !live.traces) return undefined;
     this.#calls ??= new CallObserver({
       telemetry: this.#telemetry,
-      policy: this.#policy,
+      policy: this.#owner.name,
       kind: 'retry',
-      spans,
-      clock,
+      spans: this.#options.spans,
+      clock: this.#options.clock,
       duration: METRIC_OPERATION_DURATION,
       outcomes: OUTCOMES,
     });
@@ -119,7 +115,7 @@ export class RetryObserver implements Disposable {
   /** @param ms - a wait before an attempt, as planned */
   delayed(ms: number): void {
     if (!this.#telemetry.live.metrics) return;
-    this.#delays ??= this.#telemetry.histogram(METRIC_DELAY, this.#policy);
+    this.#delays ??= this.#telemetry.histogram(METRIC_DELAY, this.#owner.name);
     this.#delays.record(ms / 1000);
   }
 
@@ -134,7 +130,7 @@ export class RetryObserver implements Disposable {
       severity: 'WARN',
       body: () => describeExhausted(details),
       attributes: () => ({
-        [ATTR_POLICY_NAME.name]: this.#policy,
+        [ATTR_POLICY_NAME.name]: this.#owner.name,
         [ATTR_ATTEMPTS.name]: details.attempts,
         [ATTR_ERROR_TYPE.name]: failureType(outcome),
       }),
@@ -158,7 +154,7 @@ export class RetryObserver implements Disposable {
 
   #attributes(attempt: number, delayMs: number): Attributes {
     return {
-      [ATTR_POLICY_NAME.name]: this.#policy,
+      [ATTR_POLICY_NAME.name]: this.#owner.name,
       [ATTR_ATTEMPT.name]: attempt,
       ...(attempt === 1 ? undefined : { [ATTR_DELAY.name]: delayMs / 1000 }),
     };
