@@ -29,6 +29,8 @@ const policy = retry({
   initialDelayMs: WAIT_MS,
   maxDelayMs: WAIT_MS,
   jitter: 'none',
+  // As the others, which have no budget: with one, most of the calls would fail at their first attempt.
+  maxExtraLoad: Number.POSITIVE_INFINITY,
 });
 const peer = cockatiel.retry(cockatiel.handleWhen(isTransient), {
   maxAttempts: 2,
