@@ -25,9 +25,9 @@ export interface EarnedRetriesOptions {
  * therefore kept beyond it, and decays. A success is counted without a look at the clock: at the next
  * failure, those since the last one are taken to be spread evenly.
  *
- * Sources: the retry quota of the AWS SDKs (standard retry mode, where a time-out cost twice as much until 2026), the
- * throttling of retries in gRPC (proposal
- * A6), and M. Brooker, "Fixing retries with token buckets and circuit breakers", 2022.
+ * Sources: the retry quota of the AWS SDKs (standard retry mode, where a time-out costs twice as much), the
+ * throttling of retries in gRPC (proposal A6), and M. Brooker, "Fixing retries with token buckets and circuit
+ * breakers", 2022.
  */
 export class EarnedRetries {
   readonly #ratio: number;
