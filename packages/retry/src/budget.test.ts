@@ -20,6 +20,25 @@ describe('a retry budget', () => {
     expect(budget.stats()).toEqual({ successes: 1000, retries: 250, available: 0, refused: 1 });
   });
 
+  it('does not become endless by what others hand in', () => {
+    const budget = retryBudget({ burst: 2, ratio: 0, clock: new ManualClock() });
+    const { deposit, withdraw } = {
+      deposit: (n?: unknown) => budget.deposit(n as number),
+      withdraw: (n?: unknown) => budget.withdraw(n as number),
+    };
+    for (const nonsense of [undefined, Number.NaN, -5, 'many', null]) {
+      deposit(nonsense);
+      expect(budget.available()).toBe(2);
+    }
+    expect([withdraw(), withdraw(Number.NaN), withdraw(undefined), withdraw()]).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
+    expect(budget.available()).toBe(0);
+  });
+
   it('forgets what was earned beyond the burst when the window has passed, without a timer', async () => {
     const clock = new ManualClock();
     const budget = retryBudget({ burst: 1, windowMs: 1000, ratio: 1, clock });

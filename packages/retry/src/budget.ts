@@ -76,13 +76,13 @@ class SharedBudget implements ObservableRetryBudget {
     this.#observer = observeBudget(this);
   }
 
-  deposit(returned: number): void {
+  deposit(returned = 0): void {
     this.#successes++;
-    this.#earned.deposit(returned);
+    this.#earned.deposit(unitsOf(returned));
   }
 
-  withdraw(cost: number): boolean {
-    const granted = this.#earned.withdraw(cost);
+  withdraw(cost = 1): boolean {
+    const granted = this.#earned.withdraw(unitsOf(cost));
     if (granted) this.#retries++;
     else this.#refused++;
     return granted;
@@ -105,6 +105,9 @@ class SharedBudget implements ObservableRetryBudget {
     this.#observer[Symbol.dispose]();
   }
 }
+
+/** What others hand in: `NaN` would make the budget endless. */
+const unitsOf = (retries: number): number => (retries > 0 ? retries : 0);
 
 /**
  * Creates a budget that bounds retries to a share of the calls that succeed: a fifth of them by default, and fifty

@@ -26,6 +26,16 @@ describe('earned retries', () => {
     expect(takeAll()).toBe(0);
   });
 
+  it('do not grow when the clock is set back', () => {
+    let now = 1_000_000;
+    const clock = Object.assign(new ManualClock(), { monotonic: () => now });
+    const { earned } = make({ clock, burst: 10 });
+    for (let i = 0; i < 500; i++) earned.deposit(0);
+    const before = earned.available();
+    now = 0;
+    expect(earned.available()).toBe(before);
+  });
+
   it('are a share of the successes', () => {
     const { succeed, takeAll } = make();
     takeAll();

@@ -74,7 +74,7 @@ export class EarnedRetries {
   /** Whole retries that are left. */
   available(): number {
     const now = this.#clock.monotonic();
-    const windows = (now - this.#at) / this.#windowMs;
+    const windows = Math.max(0, now - this.#at) / this.#windowMs; // a clock may be set back
     const earned = this.#ratio * this.#successes;
     const recently = windows > 0 ? (earned * -Math.expm1(-windows)) / windows : earned;
     const kept = Math.min(this.#burst, this.#left);
