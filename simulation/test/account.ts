@@ -1,5 +1,4 @@
 import type { CallContext, CallOptions, Executor, Operation } from '@temper/core';
-import type { Call } from '@temper/core/policy';
 import type { ManualClock } from '@temper/testkit/clock';
 
 /** Something that an account saw, at so many milliseconds of the clock. */
@@ -14,9 +13,6 @@ interface Waiting {
   /** Calls of the policy that came before it. */
   readonly before: number;
   readonly key: string | undefined;
-  readonly cost: number;
-  /** Whether it is a part of a call that holds permits: those do not stand in the queue (ADR 43). */
-  readonly isPart: boolean;
   /** When a call that came later was first let through, in milliseconds of the clock. */
   overtakenAt: number | undefined;
 }
@@ -82,8 +78,6 @@ export class Account {
     const waiting: Waiting = {
       before: this.calls++,
       key: options?.key ?? options?.parent?.key,
-      cost: options?.cost ?? options?.parent?.cost ?? 1,
-      isPart: holdsPermits(options?.parent),
       overtakenAt: undefined,
     };
     this.#waiting.add(waiting);
@@ -112,12 +106,10 @@ export class Account {
   }
 
   /** A call is let through: those of its key that have come before it must no longer wait. */
-  #overtake({ key, before, cost }: Waiting): void {
+  #overtake({ key, before }: Waiting): void {
     for (const earlier of this.#waiting) {
       if (earlier.before > before) return;
-      // Of parts each passes as soon as there is room for it.
-      const mayStillWait = earlier.isPart && earlier.cost > cost;
-      if (earlier.key === key && !mayStillWait) earlier.overtakenAt ??= this.#clock.monotonic();
+      if (earlier.key === key) earlier.overtakenAt ??= this.#clock.monotonic();
     }
   }
 
@@ -193,12 +185,4 @@ function mostWithin(entries: readonly Entry[], windowMs: number): number {
     most = Math.max(most, sum);
   }
   return most;
-}
-
-/** Whether one of the calls that a context belongs to holds permits. */
-function holdsPermits(context: CallContext | undefined): boolean {
-  for (let each = context as Call | undefined; each !== undefined; each = each.outer) {
-    if (each.held?.ended === false) return true;
-  }
-  return false;
 }

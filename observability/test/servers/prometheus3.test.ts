@@ -141,7 +141,14 @@ otlp: { translation_strategy: ${translation} }
       // A retry of this test begins with policies that have counted nothing.
       const id = `${style}${++tries}`;
       const policies = {
-        retry: retry({ name: `r_${id}`, maxAttempts: 2, initialDelayMs: 0, jitter: 'none' }),
+        retry: retry({
+          name: `r_${id}`,
+          maxAttempts: 2,
+          initialDelayMs: 0,
+          jitter: 'none',
+          // The workload counts on each retry.
+          maxExtraLoad: Number.POSITIVE_INFINITY,
+        }),
         breaker: circuitBreaker({ name: `b_${id}`, failureThreshold: 1_000_000 }),
         timeout: timeout({ name: `t_${id}`, timeoutMs: 60_000 }),
         fallback: fallback({ name: `f_${id}`, handler: () => 'second best' }),

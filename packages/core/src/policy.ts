@@ -2,7 +2,7 @@
 export { type AbortListener, listenForAbort, stopListening } from './abort-listener.ts';
 export { type AsyncScope, asyncScope, builtinModule, inCurrentContext } from './async-context.ts';
 export { beginPart, endPart, followWaits } from './call/capacity.ts';
-export { type Held, Holders } from './call/circular-waits.ts';
+export { type Held, Holders, type PartWait } from './call/circular-waits.ts';
 export { Call, type CallLabels, CallScope, isCall } from './call/context.ts';
 export { noteEnding } from './call/endings.ts';
 export { enterCall, type InCallExecutor, PolicyBase, wrapWith } from './call/enter.ts';

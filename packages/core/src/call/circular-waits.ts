@@ -11,6 +11,18 @@ export interface Held {
 interface Wait {
   readonly at: Holders;
   readonly cost: number;
+  /**
+   * Whether calls before it in a queue may wait for what its calls hold. It must not wait for its turn then, only for
+   * room. It can become so while it waits.
+   */
+  urgent: boolean;
+}
+
+/** The wait of a part, as it is seen by what it waits at. */
+export interface PartWait {
+  readonly urgent: boolean;
+  /** It waits no longer. */
+  end(): void;
 }
 
 /** What is read of a `Call`, whose class asks this module. */
@@ -35,14 +47,23 @@ function heldAround(call: Part): Held[] {
  */
 export class Holders {
   readonly #fits: (cost: number, stuck: number) => boolean;
+  readonly #onUrgent: (() => void) | undefined;
+  /** The parts that wait here and are not urgent. */
+  readonly #calm: Set<Wait> = new Set();
+  /** Where parts of those that hold something here wait, and how many times. */
+  readonly #waitsAt: Map<Holders, number> = new Map();
   /** Those of which parts wait. */
   readonly #waiting: Set<Held> = new Set();
   /** Their units. */
   #units = 0;
 
-  /** @param fits - whether `cost` units can be had at some time, when `stuck` of those in use never come back */
-  constructor(fits: (cost: number, stuck: number) => boolean) {
+  /**
+   * @param fits - whether `cost` units can be had at some time, when `stuck` of those in use never come back
+   * @param onUrgent - called when waits have become urgent
+   */
+  constructor(fits: (cost: number, stuck: number) => boolean, onUrgent?: () => void) {
     this.#fits = fits;
+    this.#onUrgent = onUrgent;
   }
 
   /** A call, or a run, has taken units. */
@@ -59,27 +80,65 @@ export class Holders {
   /**
    * A call waits for units.
    *
-   * @returns `stuck` when it would wait for itself, by whatever limiters and runs; otherwise what is to be called
-   * when it waits no longer, or `undefined` when it is no part of anything that is held
+   * @returns `stuck` when it would wait for itself, by whatever limiters and runs; `undefined` when it is no part of
+   * anything that is held
    */
-  beginWait(call: Part, cost: number): (() => void) | 'stuck' | undefined {
+  beginWait(call: Part, cost: number): PartWait | 'stuck' | undefined {
     const around = heldAround(call);
     if (around.length === 0) return undefined;
-    const wait: Wait = { at: this, cost };
+    const wait: Wait & PartWait = {
+      at: this,
+      cost,
+      urgent: false,
+      end: () => {
+        this.#calm.delete(wait);
+        for (const held of around) {
+          held.at.leadsTo(this, -1);
+          held.waits?.delete(wait);
+          if (held.waits?.size === 0) held.at.removeWaiting(held);
+        }
+      },
+    };
+    this.#calm.add(wait);
     for (const held of around) {
       held.waits ??= new Set();
       held.waits.add(wait);
       held.at.addWaiting(held);
+      held.at.leadsTo(this, 1);
     }
-    const endWait = (): void => {
-      for (const held of around) {
-        held.waits?.delete(wait);
-        if (held.waits?.size === 0) held.at.removeWaiting(held);
-      }
-    };
-    if (!isStuck(wait)) return endWait;
-    endWait();
-    return 'stuck';
+    if (isStuck(wait)) {
+      wait.end();
+      return 'stuck';
+    }
+    const reached = this.#reached();
+    if (around.some(({ at }) => reached.has(at))) for (const each of reached) each.hurry();
+    return wait;
+  }
+
+  /** What is waited for, directly or not, when something is waited for here. */
+  #reached(): ReadonlySet<Holders> {
+    const reached = new Set<Holders>([this]);
+    for (const each of reached) for (const next of each.leads) reached.add(next);
+    return reached;
+  }
+
+  /** Holders of something here wait there. */
+  get leads(): Iterable<Holders> {
+    return this.#waitsAt.keys();
+  }
+
+  leadsTo(other: Holders, more: number): void {
+    const waits = (this.#waitsAt.get(other) ?? 0) + more;
+    if (waits > 0) this.#waitsAt.set(other, waits);
+    else this.#waitsAt.delete(other);
+  }
+
+  /** Holders here may wait for what the parts that wait here hold. */
+  hurry(): void {
+    if (this.#calm.size === 0) return;
+    for (const wait of this.#calm) wait.urgent = true;
+    this.#calm.clear();
+    this.#onUrgent?.();
   }
 
   /** A part of the holder waits. Called by holders of other things, and by other copies of this module. */

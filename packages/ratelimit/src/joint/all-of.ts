@@ -1,5 +1,11 @@
 import type { Operation } from '@temper/core';
-import { Call, checkNumber, PolicyBase, type PolicyDescription } from '@temper/core/policy';
+import {
+  Call,
+  checkNumber,
+  type PartWait,
+  PolicyBase,
+  type PolicyDescription,
+} from '@temper/core/policy';
 import { KEYED_BY_ITSELF } from '../brands.ts';
 import { readKey } from '../changes/rate-controls.ts';
 import { RateLimitExceededError } from '../errors.ts';
@@ -207,17 +213,17 @@ class AllOfPolicy extends PolicyBase implements AllOfLimiter {
     const { maxQueue, maxWaitMs, clock } = this.#options;
     const since = clock.monotonic();
     const observed = this.#observer.begin(call, cost);
-    const ends: ((() => void) | undefined)[] = [];
+    const waits: (PartWait | undefined)[] = [];
     try {
       if (maxQueue === 0 || maxWaitMs === 0 || shortage.reason !== 'limit') {
         throw new JointRefusal(shortage, 'limit');
       }
       for (const [i, { permits }] of ask.members.entries()) {
-        ends.push(permits?.beginWait(call, ask.costs[i]!));
+        waits.push(permits?.beginWait(call, ask.costs[i]!));
       }
       const deadline = since + Math.min(longestMs, maxWaitMs);
-      const isPart = ends.some((end) => end !== undefined);
-      const parts = await this.#queue.join(ask, shortage, deadline, call.abortable, isPart);
+      const isUrgent = (): boolean => waits.some((wait) => wait?.urgent === true);
+      const parts = await this.#queue.join(ask, shortage, deadline, call.abortable, isUrgent);
       this.#observer.ended(observed, 'delayed', clock.monotonic() - since);
       return parts;
     } catch (error) {
@@ -243,7 +249,7 @@ class AllOfPolicy extends PolicyBase implements AllOfLimiter {
       }
       throw error;
     } finally {
-      for (const end of ends) end?.();
+      for (const wait of waits) wait?.end();
     }
   }
 

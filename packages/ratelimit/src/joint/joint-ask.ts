@@ -81,18 +81,18 @@ export class JointAsk {
   /**
    * Takes from all limits, or from none.
    *
-   * @param isPart - whether the call is a part of one that holds permits, for which others may wait: it
+   * @param isUrgent - whether the call is a part of one that holds permits, for which others may wait: it
    * passes calls that wait for permits
    * @returns the leases, or which limit lacks units for longest
    */
-  take(isPart = false): JointParts | Shortage {
+  take(isUrgent = false): JointParts | Shortage {
     return takeTogether(
       this.#parts.map((part) => ({
         id: part.id,
         cost: part.cost,
         member: memberOf(part.limit.limiter, part.key),
       })),
-      isPart,
+      isUrgent,
     );
   }
 
@@ -130,11 +130,11 @@ export type JointShare = Pick<Shortage, 'id' | 'member' | 'cost'>;
 /** As {@link JointAsk.take}. */
 export function takeTogether(
   shares: readonly JointShare[],
-  isPart: boolean,
+  isUrgent: boolean,
 ): JointParts | Shortage {
   let worst: Shortage | undefined;
   for (const share of shares) {
-    const found = shortageOf(share, isPart);
+    const found = shortageOf(share, isUrgent);
     if (found !== undefined && (worst === undefined || rank(found) > rank(worst))) worst = found;
   }
   if (worst !== undefined) return worst;
@@ -164,13 +164,13 @@ export function costOf(
   return own;
 }
 
-function shortageOf({ id, cost, member }: JointShare, isPart: boolean): Shortage | undefined {
+function shortageOf({ id, cost, member }: JointShare, isUrgent: boolean): Shortage | undefined {
   if (member.full) return { id, member, cost, reason: 'keys', retryAfterMs: undefined };
   if (cost > member.capacity + TOLERANCE) {
     return { id, member, cost, reason: 'cost', retryAfterMs: Number.POSITIVE_INFINITY };
   }
   const retryAfterMs = member.delay(cost);
-  const passes = member.queued === 0 || (isPart && member.permits !== undefined);
+  const passes = member.queued === 0 || (isUrgent && member.permits !== undefined);
   if (retryAfterMs === 0 && passes) return undefined;
   return { id, member, cost, reason: 'limit', retryAfterMs };
 }

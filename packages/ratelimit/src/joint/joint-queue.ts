@@ -10,8 +10,8 @@ interface Waiter {
   readonly ids: readonly string[];
   readonly watched: readonly Watchers[];
   readonly deadline: number;
-  /** Whether it is a part of a call that holds permits: others may wait for those, so it does not wait for others. */
-  readonly isPart: boolean;
+  /** Whether others may wait for permits of calls that it is a part of, so that it does not wait for others. */
+  readonly isUrgent: () => boolean;
   /** The limits that calls behind it may not use, the last one being what it waits for. */
   readonly claims: string[];
   readonly resolve: (parts: JointParts) => void;
@@ -70,7 +70,7 @@ export class JointQueue {
    * Waits until all limits have units.
    *
    * @param deadline - on the clock's monotonic scale; `Infinity` for none
-   * @param isPart - whether the call is a part of one that holds permits
+   * @param isUrgent - whether others may wait for permits of calls that the call is a part of
    * @throws {JointRefusal} (as a rejection) when the queue is full, or the units would come after the deadline
    * @throws `signal.reason` (as a rejection) when the signal aborts
    */
@@ -79,7 +79,7 @@ export class JointQueue {
     shortage: Shortage,
     deadline: number,
     signal: AbortSignal | undefined,
-    isPart: boolean,
+    isUrgent: () => boolean,
   ): Promise<JointParts> {
     if (signal?.aborted === true) throw signal.reason;
     const now = this.#clock.monotonic();
@@ -98,7 +98,7 @@ export class JointQueue {
         ids: ask.ids,
         watched: ask.members.map(({ watchers }) => watchers),
         deadline,
-        isPart,
+        isUrgent,
         claims: [],
         resolve: (parts) => {
           stopListening(signal, onAbort);
@@ -152,9 +152,11 @@ export class JointQueue {
     const now = this.#clock.monotonic();
     const claimed = new Set<string>();
     let nextAt = Number.POSITIVE_INFINITY;
-    const partsFirst = [...this.#waiters].sort((a, b) => Number(b.isPart) - Number(a.isPart));
-    for (const waiter of partsFirst) {
-      const behind = !waiter.isPart && waiter.ids.some((id) => claimed.has(id));
+    const waiters = [...this.#waiters];
+    const urgent = waiters.filter(({ isUrgent }) => isUrgent());
+    const inOrder = urgent.length === 0 ? waiters : [...new Set([...urgent, ...waiters])];
+    for (const waiter of inOrder) {
+      const behind = !waiter.isUrgent() && waiter.ids.some((id) => claimed.has(id));
       const answer = behind ? undefined : this.#try(waiter);
       if (answer === 'over') continue;
       if (waiter.deadline <= now) {
@@ -176,7 +178,7 @@ export class JointQueue {
   /** @returns what the call lacks; `over` when it has got everything, or has failed */
   #try(waiter: Waiter): Shortage | 'over' {
     try {
-      const answer = waiter.ask.take(waiter.isPart);
+      const answer = waiter.ask.take(waiter.isUrgent());
       if (!('leases' in answer)) {
         if (answer.reason !== 'cost') return answer;
         // The limit was lowered since.

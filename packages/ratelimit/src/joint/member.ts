@@ -1,4 +1,4 @@
-import type { Call } from '@temper/core/policy';
+import type { Call, PartWait } from '@temper/core/policy';
 import { JOINABLE } from '../brands.ts';
 import type { RateLimitExceededError } from '../errors.ts';
 import type { Lease, LimitState } from '../limiter.ts';
@@ -11,7 +11,7 @@ export interface MemberPermits {
   /** Whether permits for this cost could be taken now. */
   fits(cost: number): boolean;
   /** As of `Gate`. */
-  beginWait(call: Call, cost: number): (() => void) | undefined;
+  beginWait(call: Call, cost: number): PartWait | undefined;
   /** A call has taken permits. @returns the context for its operation, and what ends it */
   hold(call: Call, cost: number): { readonly context: Call; end(): void };
 }

@@ -1,4 +1,4 @@
-import { type Call, Holders } from '@temper/core/policy';
+import { type Call, Holders, type PartWait } from '@temper/core/policy';
 import type { MemberPermits } from '../joint/member.ts';
 import type { LimitState, RequestCounts } from '../limiter.ts';
 import { type Levels, type LimiterObserver, type Observation, totalsOf } from '../observer.ts';
@@ -8,7 +8,7 @@ import { TOLERANCE } from '../rules/rule.ts';
 import type { Gate } from '../wait/gate.ts';
 import type { ResolvedQueueOptions } from '../wait/options.ts';
 import { QueuedTurns } from '../wait/queued-turns.ts';
-import type { OneGate, Turns } from '../wait/turns.ts';
+import type { OneGate } from '../wait/turns.ts';
 import { refusal } from '../wait/wait-queue.ts';
 import { HeldCall } from './held-call.ts';
 
@@ -26,7 +26,7 @@ export interface ConcurrencyStats extends RequestCounts {
 export class PermitGate implements Gate, Disposable {
   readonly name: string;
   readonly capacity: number;
-  readonly turns: Turns;
+  readonly turns: QueuedTurns<PermitGate>;
   /** The calls that run. Permits that are held by hand belong to no call. */
   readonly holders: Holders;
   readonly #permits: Permits;
@@ -43,12 +43,15 @@ export class PermitGate implements Gate, Disposable {
     this.capacity = capacity;
     this.#permits = new Permits(limit);
     // A limit that moves may rise while other calls end.
-    this.holders = new Holders((cost, stuck) => {
-      const most = stuck < this.#permits.used ? this.capacity : this.#permits.limit;
-      return stuck + cost <= most + TOLERANCE;
-    });
+    this.holders = new Holders(
+      (cost, stuck) => {
+        const most = stuck < this.#permits.used ? this.capacity : this.#permits.limit;
+        return stuck + cost <= most + TOLERANCE;
+      },
+      () => this.turns.hurry(),
+    );
     this.#observer = observe(this, options);
-    this.turns = new QueuedTurns(this, options, this.#observer);
+    this.turns = new QueuedTurns<PermitGate>(this, options, this.#observer);
   }
 
   [Symbol.dispose](): void {
@@ -104,9 +107,9 @@ export class PermitGate implements Gate, Disposable {
     this.turns.wake();
   }
 
-  beginWait(call: Call, cost: number): (() => void) | undefined {
-    const endWait = this.holders.beginWait(call, cost);
-    if (endWait !== 'stuck') return endWait;
+  beginWait(call: Call, cost: number): PartWait | undefined {
+    const wait = this.holders.beginWait(call, cost);
+    if (wait !== 'stuck') return wait;
     throw refusal(this, 'calls-itself', cost, Number.POSITIVE_INFINITY);
   }
 

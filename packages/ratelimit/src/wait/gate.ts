@@ -1,4 +1,4 @@
-import type { Call } from '@temper/core/policy';
+import type { Call, PartWait } from '@temper/core/policy';
 import type { LimitState } from '../limiter.ts';
 
 /** What calls wait at: a limiter, or one key of a keyed limiter. */
@@ -21,8 +21,8 @@ export interface Gate {
   /**
    * A call begins to wait. Absent where nothing is held while a call runs.
    *
-   * @returns to be called when it waits no longer, if that matters
+   * @returns to be ended when it waits no longer; `undefined` for a call that is no part of one that holds something
    * @throws {RateLimitExceededError} when it would wait for calls that it is a part of
    */
-  beginWait?(call: Call, cost: number): (() => void) | undefined;
+  beginWait?(call: Call, cost: number): PartWait | undefined;
 }

@@ -116,6 +116,12 @@ export class QueuedTurns<G extends Gate> implements Turns {
     this.#watchers?.tell();
   }
 
+  /** Parts that wait have become urgent. */
+  hurry(): void {
+    this.#queue?.hurry();
+    this.#watchers?.tell();
+  }
+
   async #wait(
     cost: number,
     { key, priority = 'critical' }: Pick<AcquireOptions, 'key' | 'priority'>,
@@ -131,12 +137,12 @@ export class QueuedTurns<G extends Gate> implements Turns {
       if (maxQueue === 0 || maxWaitMs === 0) throw refusal(this.#gate, 'limit', cost);
       this.#queue ??= this.#createQueue();
       const deadline = since + Math.min(longestMs, maxWaitMs);
-      const endWait = this.#gate.beginWait?.(call, cost);
+      const part = this.#gate.beginWait?.(call, cost);
       try {
         const caller = this.#options.queue?.orderedBy === 'priority' ? priority : key;
-        await this.#queue.join(cost, deadline, call.abortable, caller, endWait !== undefined);
+        await this.#queue.join(cost, deadline, call.abortable, caller, part);
       } finally {
-        endWait?.();
+        part?.end();
         this.#watchers?.tell();
       }
     } catch (error) {

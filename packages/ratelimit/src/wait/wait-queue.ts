@@ -32,8 +32,15 @@ export interface Waiter extends Linked<Waiter> {
   readonly reject: (reason: unknown) => void;
   readonly signal: AbortSignal | undefined;
   onAbort: (() => void) | undefined;
-  /** Whether it is a part of a call that holds units. */
-  readonly isPart: boolean;
+  /** Of a call that is a part of one that holds something. */
+  readonly part: Part | undefined;
+  /** Whether it is served before the line. */
+  isFirst: boolean;
+}
+
+/** What is read of the wait of a part. */
+interface Part {
+  readonly urgent: boolean;
 }
 
 /**
@@ -46,10 +53,12 @@ export class WaitQueue implements Queued {
   readonly #max: number;
   readonly #line: Line<Waiter>;
   /**
-   * Parts of calls that hold units. Others may wait for those units, so a part does not wait for a turn: it is
-   * served before the line, as soon as there is room for it.
+   * Urgent parts. Calls in the line may wait for what the calls of these hold, so that these do not wait for a turn:
+   * each is served before the line, as soon as there is room for it.
    */
   readonly #parts = new ArrivalLine<Waiter>();
+  /** Parts in the line. */
+  #calm = 0;
   readonly #inOrder: boolean;
   readonly #foresight: Foresight | undefined;
   #cost = 0;
@@ -99,7 +108,7 @@ export class WaitQueue implements Queued {
    * Waits for a turn of `cost`.
    *
    * @param deadline - on the clock's monotonic scale; `Infinity` for none
-   * @param isPart - whether the call is a part of one that holds units, here or elsewhere
+   * @param part - of a call that is a part of one that holds something, here or elsewhere
    * @throws {RateLimitExceededError} at once, when the queue is full or the turn would come after the deadline
    * @throws `signal.reason`, also later (as a rejection), when the signal aborts
    */
@@ -108,7 +117,7 @@ export class WaitQueue implements Queued {
     deadline: number,
     signal: AbortSignal | undefined,
     caller = '',
-    isPart = false,
+    part?: Part,
   ): Promise<void> {
     const now = this.#clock.monotonic();
     // A timer may be late; calls whose turn has come go before this one.
@@ -120,7 +129,7 @@ export class WaitQueue implements Queued {
     if (deadline <= now) throw refusal(this.#gate, 'deadline', cost);
     const readyAt = this.#readyAt(cost, deadline, now);
     if (readyAt > deadline) throw refusal(this.#gate, 'deadline', cost, readyAt - now);
-    const turn = this.#append({ cost, deadline, readyAt, signal, caller, isPart });
+    const turn = this.#append({ cost, deadline, readyAt, signal, caller, part });
     this.#serve(now);
     return turn;
   }
@@ -151,13 +160,26 @@ export class WaitQueue implements Queued {
     this.wake();
   }
 
+  /** Parts in the line have become urgent. */
+  hurry(): void {
+    if (this.#calm === 0) return;
+    for (const waiter of [...this.#line].filter(({ part }) => part?.urgent === true)) {
+      this.#line.remove(waiter);
+      this.#calm--;
+      waiter.isFirst = true;
+      this.#parts.push(waiter);
+    }
+    this.#serve();
+  }
+
   #append(
-    given: Pick<Waiter, 'cost' | 'deadline' | 'readyAt' | 'signal' | 'caller' | 'isPart'>,
+    given: Pick<Waiter, 'cost' | 'deadline' | 'readyAt' | 'signal' | 'caller' | 'part'>,
   ): Promise<void> {
     const { cost, deadline, signal } = given;
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         ...given,
+        isFirst: given.part?.urgent === true,
         resolve,
         reject,
         onAbort: undefined,
@@ -172,6 +194,7 @@ export class WaitQueue implements Queued {
         listenForAbort(signal, waiter.onAbort);
       }
       this.#lineOf(waiter).push(waiter);
+      if (isCalm(waiter)) this.#calm++;
       this.#cost += cost;
       this.#earliestDeadline = Math.min(this.#earliestDeadline, deadline);
     });
@@ -213,8 +236,8 @@ export class WaitQueue implements Queued {
     return true;
   }
 
-  #lineOf({ isPart }: Waiter): Line<Waiter> {
-    return isPart ? this.#parts : this.#line;
+  #lineOf({ isFirst }: Waiter): Line<Waiter> {
+    return isFirst ? this.#parts : this.#line;
   }
 
   #expire(now: number): void {
@@ -236,6 +259,7 @@ export class WaitQueue implements Queued {
   }
 
   #removed(waiter: Waiter): void {
+    if (isCalm(waiter)) this.#calm--;
     // Fractions leave rounding behind; an empty queue starts from 0.
     this.#cost = this.size === 0 ? 0 : this.#cost - waiter.cost;
     if (waiter.onAbort !== undefined) stopListening(waiter.signal, waiter.onAbort);
@@ -264,3 +288,6 @@ export class WaitQueue implements Queued {
     );
   }
 }
+
+/** Whether it is a part, and waits for its turn in the line. */
+const isCalm = ({ part, isFirst }: Waiter): boolean => part !== undefined && !isFirst;

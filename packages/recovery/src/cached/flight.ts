@@ -91,9 +91,9 @@ export class Flight<T> {
    */
   wouldWaitFor(call: Call): boolean {
     if (waitsForItself(call, this.#scope)) return true;
-    const endWait = this.#beginWait(call);
-    if (endWait === 'stuck') return true;
-    endWait?.();
+    const wait = this.#beginWait(call);
+    if (wait === 'stuck') return true;
+    wait?.end();
     return false;
   }
 
@@ -104,12 +104,12 @@ export class Flight<T> {
   /** Waits for the result, or until this caller's call is ended. */
   async join(call: Call): Promise<T> {
     const endWait = beginWait(call, this.#scope);
-    const endWaitOfHolder = this.#beginWait(call);
+    const wait = this.#beginWait(call);
     try {
       return await this.#join(call);
     } finally {
       endWait();
-      if (endWaitOfHolder !== 'stuck') endWaitOfHolder?.();
+      if (wait !== 'stuck') wait?.end();
     }
   }
 
