@@ -174,8 +174,8 @@ export interface RetryOptions {
   /**
    * Retries that each call earns that succeeds. So many more are there at first as 25 calls can make; only
    * successes bring them back. A retry after a time-out costs two, any other is given back when its call succeeds.
-   * What was earned beyond the first ones is kept for ten seconds on average. A dependency that answers nothing in time is
-   * thus soon sent no more than the calls. `Infinity` sets no bound, and there is none with endless
+   * What was earned beyond the first ones is kept for ten seconds on average. A dependency that answers nothing in
+   * time is thus soon sent no more than the calls. `Infinity` sets no bound, and there is none with endless
    * {@link maxAttempts}. Not used when there is a {@link budget}.
    *
    * @defaultValue 0.2

@@ -15,7 +15,7 @@ interface Operation {
   >;
 }
 
-/** The document, of routes that nobody asks. */
+/** The document. Its routes are not called. */
 async function documentOf(): Promise<{ paths: Record<string, Record<string, Operation>> }> {
   const app = createApp(() => {});
   await addOpenApi(app);

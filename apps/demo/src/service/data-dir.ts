@@ -16,7 +16,7 @@ export interface DataDir extends Disposable {
 }
 
 /**
- * Takes a folder for this process. Whoever has it holds a lock on a file in it, which the system releases
+ * Takes a folder for this process. The process that has it holds a lock on a file in it, which the system releases
  * when the process ends, whatever ends it.
  *
  * @param given - the folder that the user chose; without it `usual`, or another one with a number

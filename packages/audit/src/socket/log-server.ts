@@ -51,7 +51,8 @@ export interface ServeLogOptions {
   readonly maxClients?: number;
   /**
    * Longest time, in milliseconds, in which a client must introduce itself, complete a line that it has
-   * begun, and read its answers; its connection is closed then. Also how long `close` waits for events under way, and then for clients to read their answers.
+   * begun, and read its answers; its connection is closed then. Also how long `close` waits for events under way,
+   * and then for clients to read their answers.
    *
    * @defaultValue 10_000
    * @throws {RangeError} at construction, unless >= 1 (`Infinity` allowed)
