@@ -53,10 +53,16 @@ function run(command, parameters, env = environment) {
   });
 }
 
-async function step(title, command, parameters) {
+/** Under `CI` what comes after a failure is run and reported too. */
+const KEEPS_GOING = process.env.CI === 'true';
+let failure = 0;
+
+async function step(title, command, parameters, keepsGoing = false) {
   say(title);
   const code = await run(command, parameters);
-  if (code !== 0) process.exit(code);
+  if (code === 0) return;
+  if (!keepsGoing) process.exit(code);
+  failure ||= code;
 }
 
 function hasPnpm() {
@@ -82,18 +88,23 @@ const TASKS = {
     process.exit(await run('node', ['apps/demo/dist/main.js', ...args]));
   },
   test: async () => {
-    await step('linting', 'pnpm', ['--silent', 'lint']);
-    await step('checking the rules of the sources (cached when nothing changed)', 'pnpm', [
+    const check = (title, ...parameters) => step(title, 'pnpm', parameters, KEEPS_GOING);
+    await check('linting', '--silent', 'lint');
+    await check(
+      'checking the rules of the sources (cached when nothing changed)',
       ...turbo(...SOURCE_CHECKS, '--continue'),
-    ]);
-    await step('building, checking APIs and sizes (cached when nothing changed)', 'pnpm', [
+    );
+    await check(
+      'building, checking APIs and sizes (cached when nothing changed)',
       ...turbo('build', ...BUILD_CHECKS, '--concurrency=2', '--continue'),
-    ]);
-    await step('checking types, testing (cached when nothing changed)', 'pnpm', [
+    );
+    await check(
+      'checking types, testing (cached when nothing changed)',
       ...turbo('typecheck', 'test', '--concurrency=2', '--continue'),
       ...args,
-    ]);
-    await step('counting', 'node', ['scripts/count-tests.mjs', '--only', 'unit']);
+    );
+    await step('counting', 'node', ['scripts/count-tests.mjs', '--only', 'unit'], KEEPS_GOING);
+    process.exit(failure);
   },
 };
 

@@ -107,7 +107,7 @@ class SharedBudget implements ObservableRetryBudget {
 }
 
 /** What others hand in: `NaN` would make the budget endless. */
-const unitsOf = (retries: number): number => (retries > 0 ? retries : 0);
+const unitsOf = (retries: number): number => (Number.isNaN(retries) ? 0 : Math.max(0, retries));
 
 /**
  * Creates a budget that bounds retries to a share of the calls that succeed: a fifth of them by default, and fifty

@@ -81,8 +81,8 @@ describe('lines that no writer has written', () => {
   const LINES: Readonly<Record<string, (line: string) => string>> = {
     'a lone surrogate': details('{"a":"\\ud800"}'),
     'a lone surrogate as a key': details('{"\\udfff":1}'),
-    '100 000 arrays': details('['.repeat(100_000) + ']'.repeat(100_000)),
-    '100 000 objects': details('{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000)),
+    '100 000 arrays': details(`${'['.repeat(100_000)}${']'.repeat(100_000)}`),
+    '100 000 objects': details(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`),
     'as many that do not end': details('['.repeat(100_000)),
     __proto__: details('{"__proto__":{"toJSON":1}}'),
     toJSON: details('{"toJSON":1}'),
