@@ -53,7 +53,7 @@ export {
   rememberRetries,
   retryDetails,
 } from './retry-details.ts';
-export { isNeutral, transientByDefault } from './should-handle.ts';
+export { isNeutral, tellSpentBudget, transientByDefault, wasHeldBack } from './should-handle.ts';
 export {
   isValid,
   ROOT_CONTEXT,

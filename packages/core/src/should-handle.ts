@@ -87,6 +87,24 @@ export function transientByDefault(owner: string, verb: string): ShouldHandle {
   };
 }
 
+/**
+ * Says that a retry with attempts left makes none, as its budget is spent: new to those who come from libraries
+ * without one. Logged on OpenTelemetry's `diag` with the cure, once for each policy name in a process.
+ *
+ * @param owner - the policy, as it begins a sentence: `Retry policy 'registry'`
+ * @param isGiven - whether the budget is one of the user's
+ */
+export function tellSpentBudget(owner: string, isGiven: boolean): void {
+  if (!isFirst(owner, 'budget')) return;
+  const cure = isGiven
+    ? 'Give the budget a larger ratio or burst.'
+    : 'Set maxExtraLoad for a larger share, or to Infinity for no bound.';
+  warn(
+    `${owner} makes no further attempt of a call, as its budget is spent: successes earn retries, and few calls succeed. ` +
+      `${cure} Such calls have the reason 'budget' in retryDetails(error).`,
+  );
+}
+
 function isFirst(owner: string, kind: string): boolean {
   const owners = toldOf();
   const kinds = owners.get(owner) ?? new Set();
@@ -118,6 +136,13 @@ export function isOverload(outcome: Outcome<unknown>, call?: CallContext): boole
  * it waited for capacity of such a policy, or failed because of that wait.
  */
 export function isNeutral(outcome: Outcome<unknown>, call: Call): boolean {
-  if (call.cancelled) return true;
+  return call.cancelled || wasHeldBack(outcome, call);
+}
+
+/**
+ * Whether a call failed by our own doing, and its dependency heard nothing of it: a Temper policy inside refused
+ * it, or it ended while it waited for capacity of such a policy, or failed because of that wait.
+ */
+export function wasHeldBack(outcome: Outcome<unknown>, call: Call): boolean {
   return !outcome.ok && (isRefusal(outcome.error) || failedWaiting(call, outcome.error));
 }

@@ -1,8 +1,8 @@
 import { retryDetails } from '@temper/core/policy';
 import { ManualClock } from '@temper/testkit';
 import { InMemoryTelemetry } from '@temper/testkit/repository';
-import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
-import { describe, expect, it } from 'vitest';
+import { allowDiagnostics, expectDiagnostics } from '@temper/testkit/repository/diagnostics';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { type RetryBudgetOptions, retryBudget } from './budget.ts';
 import { type RetryPolicy, retry } from './retry.ts';
 
@@ -100,6 +100,8 @@ describe('a retry budget', () => {
 const reasonOf = (error: unknown): string | undefined => retryDetails(error)?.reason;
 
 describe('a budget that several policies share', () => {
+  beforeEach(() => allowDiagnostics(/makes no further attempt of a call, as its budget is spent/));
+
   it('bounds their retries together, so that an outage is not multiplied', async () => {
     const clock = new ManualClock();
     const budget = retryBudget({ burst: 4, ratio: 0, clock });
@@ -160,6 +162,8 @@ describe('a budget that several policies share', () => {
 });
 
 describe('a retry without a budget of its own', () => {
+  beforeEach(() => allowDiagnostics(/makes no further attempt of a call, as its budget is spent/));
+
   const calls = async (
     policy: RetryPolicy,
     clock: ManualClock,

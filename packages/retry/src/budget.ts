@@ -38,12 +38,13 @@ export interface RetryBudgetOptions {
 /** A {@link RetryBudget} with a name and statistics. */
 export interface ObservableRetryBudget extends RetryBudget, Disposable {
   readonly name: string;
+  refund(cost: number): void;
   /** Retries that could be taken now. */
   available(): number;
   stats(): {
     /** Calls that succeeded. */
     readonly successes: number;
-    /** Retries that were granted. */
+    /** Retries that were granted, without those that were then not made. */
     readonly retries: number;
     readonly available: number;
     readonly refused: number;
@@ -88,6 +89,12 @@ class SharedBudget implements ObservableRetryBudget {
     return granted;
   }
 
+  refund(cost = 1): void {
+    if (this.#retries === 0) return;
+    this.#retries--;
+    this.#earned.refund(unitsOf(cost));
+  }
+
   available(): number {
     return this.#earned.available();
   }
@@ -106,8 +113,8 @@ class SharedBudget implements ObservableRetryBudget {
   }
 }
 
-/** What others hand in: `NaN` would make the budget endless. */
-const unitsOf = (retries: number): number => (Number.isNaN(retries) ? 0 : Math.max(0, retries));
+/** What others hand in: `NaN`, or what becomes it, would make the budget endless. */
+const unitsOf = (retries: number): number => (retries > 0 ? Number(retries) : 0);
 
 /**
  * Creates a budget that bounds retries to a share of the calls that succeed: a fifth of them by default, and fifty

@@ -38,6 +38,8 @@ export class EarnedRetries {
   #successes = 0;
   /** What was left at `#at`, and what was given back since then. */
   #left: number;
+  /** What was taken and has not come back: no more can be given back. */
+  #taken = 0;
   /** On the monotonic scale, in milliseconds. */
   #at: number;
 
@@ -53,10 +55,21 @@ export class EarnedRetries {
   /**
    * Counts a success.
    *
-   * @param returned - retries that the call gives back
+   * @param returned - retries that the call gives back; at most what was taken
    */
   deposit(returned: number): void {
     this.#successes++;
+    this.refund(returned);
+  }
+
+  /**
+   * Gives back what was taken for a retry that was not made.
+   *
+   * @param cost - in retries; at most what was taken
+   */
+  refund(cost: number): void {
+    const returned = Math.min(cost, this.#taken);
+    this.#taken -= returned;
     this.#left += returned;
   }
 
@@ -68,6 +81,7 @@ export class EarnedRetries {
   withdraw(cost: number): boolean {
     if (this.available() < cost) return false;
     this.#left = Math.max(0, this.#left - cost);
+    this.#taken += cost;
     return true;
   }
 

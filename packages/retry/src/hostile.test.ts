@@ -3,6 +3,7 @@ import { type ErrorCategory, isTransient, type Outcome } from '@temper/core';
 import { retryDetails } from '@temper/core/policy';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { retryBudget } from './budget.ts';
 import type { RetryOptions } from './options.ts';
 import { type RetryPolicy, retry } from './retry.ts';
 
@@ -174,6 +175,29 @@ describe.each(ANSWERS)('a callback that %s', (_, callback) => {
     const error = transient();
     expect(await settled(policy.execute(() => Promise.reject(error)))).toEqual(['error', error]);
     expect(retryDetails(error)).toMatchObject({ reason: 'budget', attempts: 1 });
+  });
+});
+
+describe('a budget that is spent', () => {
+  const exhaust = async (options: RetryOptions): Promise<void> => {
+    const { clock, policy } = setUp({ maxAttempts: 2, ...options });
+    const fail = (): Promise<never> => Promise.reject(transient());
+    for (let i = 0; i < 100; i++) await clock.runUntil(policy.tryExecute(fail));
+  };
+
+  it('is reported once per policy, with the cure', async () => {
+    await exhaust({ name: 'spent' });
+    expect(warned).toEqual([
+      "Retry policy 'spent' makes no further attempt of a call, as its budget is spent: successes earn retries, and few calls succeed. Set maxExtraLoad for a larger share, or to Infinity for no bound. Such calls have the reason 'budget' in retryDetails(error).",
+    ]);
+    await exhaust({ name: 'spent' });
+    await exhaust({ name: 'unbounded', maxExtraLoad: Number.POSITIVE_INFINITY });
+    expect(warned).toHaveLength(1);
+  });
+
+  it('names the cure of a shared budget', async () => {
+    await exhaust({ name: 'shared', budget: retryBudget({ burst: 1 }) });
+    expect(warned).toEqual([expect.stringContaining('Give the budget a larger ratio or burst.')]);
   });
 });
 

@@ -137,7 +137,10 @@ const broken: Sampler = {
 };
 
 describe('what a caller sees', () => {
-  beforeEach(() => allowDiagnostics(/does not retry an error that it cannot classify/));
+  beforeEach(() => {
+    allowDiagnostics(/does not retry an error that it cannot classify/);
+    allowDiagnostics(/makes no further attempt of a call, as its budget is spent/);
+  });
 
   it('covers every outcome and reason', async () => {
     const seen = Object.values(await play('none')) as {

@@ -56,6 +56,13 @@ export interface RetryBudget {
    * @param cost - 1, or 2 after a time-out: the attempt that is over has left work behind
    */
   withdraw(cost: number): boolean;
+  /**
+   * A retry that was granted was not made: its call was ended before, or it was refused or held back by a Temper
+   * policy inside, so that the dependency heard nothing of it. Without this method, what it took stays spent.
+   *
+   * @param cost - what was withdrawn for it
+   */
+  refund?(cost: number): void;
 }
 
 /** A failed attempt, as hooks and a custom delay see it. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isTransient } from '@temper/core';
 import { ManualClock } from '@temper/testkit/clock';
-import { expectDiagnostics } from '@temper/testkit/repository/diagnostics';
+import { allowDiagnostics, expectDiagnostics } from '@temper/testkit/repository/diagnostics';
 import { stripTypes } from '@temper/testkit/repository/strip-types';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { retryBudget } from './budget.ts';
@@ -147,6 +147,7 @@ describe('the README', () => {
     ['with a budget by default', {}, 50, 0.2],
     ['with the budget of the example', { ratio: 0.1, burst: 20 }, 20, 0.1],
   ])('says how much a dependency that is down is sent %s', async (_, options, burst, ratio) => {
+    allowDiagnostics(/makes no further attempt of a call, as its budget is spent/);
     const clock = new ManualClock();
     const budget = options === undefined ? {} : { budget: retryBudget({ clock, ...options }) };
     const policy = retry({ clock, ...budget });

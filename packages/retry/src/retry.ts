@@ -26,7 +26,9 @@ import {
   retryAfterOf,
   runWithTimeout,
   TimeoutQueue,
+  tellSpentBudget,
   transientByDefault,
+  wasHeldBack,
 } from '@temper/core/policy';
 import { backoffDelay } from './backoff.ts';
 import { EarnedRetries } from './earned-retries.ts';
@@ -99,6 +101,8 @@ interface FailingCall<T> {
   delayMs: number;
   /** Retries that the budget gets back if the call succeeds. */
   returnable: number;
+  /** What the budget gave for the next attempt, or for the one under way, in retries. */
+  taken: number;
 }
 
 /** Why there is no further attempt, and what the call rejects with. */
@@ -190,6 +194,7 @@ class Retry extends PolicyBase implements RetryPolicy {
         end ??= this.#recheck(failing);
       }
       if (end !== undefined) {
+        this.#refund(failing); // of the attempt that is not made
         const final = this.#end(failing, end);
         if (final.ok) return final.value;
         throw final.error;
@@ -219,6 +224,7 @@ class Retry extends PolicyBase implements RetryPolicy {
       outcome,
       delayMs: 0,
       returnable: 0,
+      taken: 0,
     };
   }
 
@@ -258,11 +264,28 @@ class Retry extends PolicyBase implements RetryPolicy {
   #withdraw(failing: FailingCall<unknown>): boolean {
     const { budget } = this.#options;
     const { outcome } = failing;
-    const timedOut = !outcome.ok && classify(outcome.error).category === 'timeout';
+    const late = !outcome.ok && classify(outcome.error).category === 'timeout';
+    const timedOut = late && !wasHeldBack(outcome, failing.attempt);
     const cost = timedOut ? COST_AFTER_TIMEOUT : COST;
+    const granted =
+      budget === undefined
+        ? this.#earned?.withdraw(cost) !== false
+        : ask(this.name, 'budget.withdraw', () => budget.withdraw(cost));
+    if (granted) failing.taken = cost;
+    else tellSpentBudget(`Retry policy '${this.name}'`, budget !== undefined);
     if (!timedOut) failing.returnable += cost;
-    if (budget === undefined) return this.#earned?.withdraw(cost) !== false;
-    return ask(this.name, 'budget.withdraw', () => budget.withdraw(cost));
+    return granted;
+  }
+
+  /** The attempt that the last retry was taken for is not made, or has not reached the dependency. */
+  #refund(failing: FailingCall<unknown>): void {
+    const { taken } = failing;
+    if (taken === 0) return;
+    failing.taken = 0;
+    if (taken === COST) failing.returnable -= taken; // after a time-out it would not have come back
+    const { budget } = this.#options;
+    if (budget === undefined) this.#earned?.refund(taken);
+    else notify(this.name, 'budget.refund', () => budget.refund?.(taken));
   }
 
   /** By default values are not failures; only a predicate of the user's can say otherwise. */
@@ -285,6 +308,8 @@ class Retry extends PolicyBase implements RetryPolicy {
   /** An attempt failed. @returns why there is no other; `undefined` when there is one */
   #failed(failing: FailingCall<unknown>): End | undefined {
     const { attempt, outcome, errors, delayMs, observed } = failing;
+    if (failing.taken > 0 && wasHeldBack(outcome, attempt)) this.#refund(failing);
+    failing.taken = 0;
     if (!outcome.ok) attempt.noteFailure(outcome.error);
     if (errors.length === KEPT_ERRORS) errors.splice(1, 1);
     errors.push(failureOf(outcome));

@@ -41,6 +41,10 @@ export class ExtraLoad implements HedgeBudget {
     return true;
   }
 
+  refund(): void {
+    this.#add(1);
+  }
+
   #add(tokens: number): void {
     this.#tokens = Math.min(Math.max(BURST, this.#share), this.#tokens + tokens);
   }

@@ -41,6 +41,13 @@ export interface HedgeBudget {
    * @param cost - 1
    */
   withdraw(cost: number): boolean;
+  /**
+   * An attempt that was granted has not reached the dependency: it was refused or held back by a Temper policy
+   * inside, or its call was ended before it began. Without this method, what it took stays spent.
+   *
+   * @param cost - 1
+   */
+  refund?(cost: number): void;
 }
 
 /** An attempt that is due, as hooks and a computed delay see it. */

@@ -16,6 +16,7 @@ import {
   isCommitted,
   type Listeners,
   notify,
+  wasHeldBack,
 } from '@temper/core/policy';
 import { HedgeFailedError, HedgeLostError } from '../errors.ts';
 import type { ObservedDuration } from '../latency/observed-duration.ts';
@@ -177,7 +178,10 @@ export class Race<T> {
     this.#wait?.cancel();
     this.#wait = undefined;
     if (!starts.empty) starts.emit({ ...this.#event(), because }, call);
-    if (call.aborted) return false; // by a listener or the budget
+    if (call.aborted) {
+      this.#refund(); // by a listener or the budget
+      return false;
+    }
     attempts.started++;
     this.start();
     return true;
@@ -204,7 +208,14 @@ export class Race<T> {
     this.#resolve(value);
   }
 
+  /** An attempt beyond the first was not made, or has not reached the dependency. */
+  #refund(): void {
+    const { budget, options } = this.#host;
+    if (budget !== undefined) notify(options.name, 'budget.refund', () => budget.refund?.(1));
+  }
+
   #failed(attempt: Attempt, outcome: Outcome<T>): void {
+    if (attempt.number > 1 && wasHeldBack(outcome, attempt.scope)) this.#refund();
     if (this.#over) {
       if (!outcome.ok) discardBody(outcome.error); // it has lost
       return;

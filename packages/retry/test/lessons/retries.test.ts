@@ -329,6 +329,7 @@ describe('a retry', () => {
 
 describe('a budget of retries', () => {
   it('resilience4j#1565: bounds the retries of all calls together, whatever their policies', async () => {
+    expectDiagnostics(/makes no further attempt of a call, as its budget is spent/);
     const budget = retryBudget({ clock, ratio: 0, burst: 10 });
     const { policy } = make({ maxAttempts: 5, budget });
     let calls = 0;
