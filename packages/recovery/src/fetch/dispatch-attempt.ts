@@ -45,8 +45,9 @@ interface Head {
  * One attempt of a request. It holds the response at its headers until it is known whether there is
  * another attempt; then it passes everything on to the request's handler, or is dropped.
  *
- * undici keeps a handler for as long as its request waits for a connection, and cannot be told to give it up.
- * An attempt that was dropped therefore holds nothing of its exchange.
+ * undici keeps a handler for as long as its request waits for a connection, and Node the streams of a session of
+ * HTTP/2 that has died until their timeouts are over. Neither can be told to give it up: an attempt that is over
+ * or was dropped therefore holds nothing of its exchange.
  */
 export class DispatchAttempt implements DispatchHandler {
   #listener: Listener | undefined;
@@ -67,7 +68,7 @@ export class DispatchAttempt implements DispatchHandler {
     from.route.announced = true;
   }
 
-  /** The attempt of the pipeline; `undefined` once this one was dropped. */
+  /** The attempt of the pipeline; `undefined` once this one is over or was dropped. */
   get from(): HttpAttempt | undefined {
     return this.#from;
   }
@@ -117,12 +118,16 @@ export class DispatchAttempt implements DispatchHandler {
       this.#unsent = { name, message };
       this.#listener?.unsent();
     }
+    this.#letGo();
+    noteAbort(reason);
+    controller?.abort(reason);
+  }
+
+  #letGo(): void {
     this.#listener = undefined;
     this.#from = undefined;
     this.#controller = undefined;
     this.#held = [];
-    noteAbort(reason);
-    controller?.abort(reason);
   }
 
   /** Fails this attempt, unless its headers have arrived. */
@@ -137,6 +142,14 @@ export class DispatchAttempt implements DispatchHandler {
     if (this.#listener === undefined) return;
     if (this.#state === 'adopted') event(this.#listener.host);
     else if (this.#state === 'held') this.#held.push(event);
+  }
+
+  /** Passes on what nothing follows, unless the handler throws: then undici tells of that. */
+  #passLast(event: Event): void {
+    this.#pass((host) => {
+      event(host);
+      this.#letGo();
+    });
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
@@ -179,7 +192,7 @@ export class DispatchAttempt implements DispatchHandler {
   }
 
   onResponseEnd(_: DispatchController, trailers: DispatchHeaders): void {
-    this.#pass((host) => host.ended(trailers));
+    this.#passLast((host) => host.ended(trailers));
   }
 
   onResponseError(controller: DispatchController, error: Error): void {
@@ -187,8 +200,11 @@ export class DispatchAttempt implements DispatchHandler {
     const { host, reject } = this.#listener;
     const isOwn = host.relay.reason === error || controller?.reason === error;
     const failure = !isOwn && isAbortReason(error) ? new ConnectionLostError(host.name) : error;
-    if (this.#state === 'waiting') reject(failure);
-    else this.#pass((each) => each.broken(failure));
+    if (this.#state === 'waiting') {
+      this.#state = 'dropped';
+      this.#letGo();
+      reject(failure);
+    } else this.#passLast((each) => each.broken(failure));
   }
 
   onResponseStarted(): void {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer as createHttp2Server } from 'node:http2';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ManualClock, settle } from '@temper/testkit/clock';
@@ -26,6 +27,8 @@ const RELEASES = [
   ['undici 8', undici],
   ['undici 7', undici7 as never as typeof undici],
 ] as const;
+
+const options = { retry: { maxAttempts: 2, initialDelayMs: 0 }, breaker: false } as const;
 
 describe.each(RELEASES)(
   'a request that waits for a connection, on %s',
@@ -98,8 +101,6 @@ describe.each(RELEASES)(
       return Object.fromEntries(all.map(([name, value]) => [name, new WeakRef(value)]));
     }
 
-    const options = { retry: { maxAttempts: 2, initialDelayMs: 0 }, breaker: false } as const;
-
     it.each([
       ['the handshake', () => new Agent({ connect: { timeout: 3_600_000 } }), silentOrigin],
       [
@@ -162,5 +163,53 @@ describe.each(RELEASES)(
         expect(body.deref() !== undefined).toBe(release === 'undici 7');
       },
     );
+  },
+);
+
+/** Closes the connection when a stream begins. */
+async function dyingOrigin(): Promise<string> {
+  const sockets: Socket[] = [];
+  const http2 = createHttp2Server();
+  http2.on('session', (session) => session.on('error', () => {}));
+  http2.on('stream', (stream) => {
+    stream.on('error', () => {});
+    for (const socket of sockets) socket.destroy();
+  });
+  const server = createServer((socket) => {
+    sockets.push(socket.on('error', () => {}));
+    http2.emit('connection', socket);
+  });
+  onTestFinished(() => void server.close());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+it.each(RELEASES)(
+  'a request over HTTP/2 leaves nothing in the streams that Node keeps when its session has died, on %s',
+  async (_, { H2CClient }) => {
+    const origin = await dyingOrigin();
+    const own = new H2CClient(origin);
+    onTestFinished(() => own.destroy());
+    const guard = dispatcherInterceptor(options);
+    const dispatcher = own.compose(guard);
+    const failed = async (): Promise<Record<string, WeakRef<object>>> => {
+      const { signal } = new AbortController();
+      const headers = { 'x-a': 'a' };
+      const request = { origin, path: '/', method: 'GET', headers, signal } as const;
+      await expect(dispatcher.request(request)).rejects.toThrow();
+      return {
+        signal: new WeakRef(signal),
+        headers: new WeakRef(headers),
+        request: new WeakRef(request),
+      };
+    };
+    const held = await failed();
+    for (let round = 0; round < 5; round++) {
+      collect();
+      await settle();
+    }
+    const left = Object.entries(held).filter(([, one]) => one.deref() !== undefined);
+    expect(left.map(([name]) => name)).toEqual([]);
   },
 );

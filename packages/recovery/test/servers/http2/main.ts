@@ -5,6 +5,7 @@ import { classify } from '@temper/core';
 import { seededRandom } from '@temper/testkit';
 import { type Answered, type Client, clients, MAX_ATTEMPTS } from './clients.ts';
 import { type Account, answerFor, NAMES, type Totals } from './server.ts';
+import { isOfUndici8 } from './uncaught.ts';
 
 /**
  * Sends requests over HTTP/2 to a server that breaks off in every way, and compares what each caller was told with
@@ -26,19 +27,12 @@ function problem(what: string): void {
   problems.set(what, (problems.get(what) ?? 0) + 1);
 }
 process.on('uncaughtException', (error) => {
-  if (isOfUndici8(error)) tally('uncaught error of undici 8');
+  if (RELEASES.includes('8') && isOfUndici8(error)) tally('uncaught error of undici 8');
   else problem(`uncaught: ${error.stack}`);
 });
 process.on('unhandledRejection', (error) =>
   problem(`unhandled: ${(error as Error)?.stack ?? error}`),
 );
-
-/** What undici 8.13 throws where nobody can catch it when sessions or streams end, without Temper too. */
-function isOfUndici8({ name, code }: Error & { readonly code?: string }): boolean {
-  if (!RELEASES.includes('8')) return false;
-  if (name === 'SocketError' || name === 'ClientDestroyedError') return true;
-  return code === 'ECONNRESET' || /^ERR_HTTP2_/.test(code ?? '');
-}
 
 interface Plan {
   readonly id: string;

@@ -1,6 +1,7 @@
 import { dispatcherInterceptor, resilientFetch } from '@temper/recovery/fetch';
-import { Agent, request, fetch as undiciFetch } from 'undici';
+import type { Agent } from 'undici';
 import type { Addresses } from './faults.ts';
+import type { Protocol } from './protocols.ts';
 
 /** A request, in the words that all clients understand. */
 export interface Ask {
@@ -32,7 +33,10 @@ const OPTIONS = {
 const KEY = { 'idempotency-key': '1' };
 
 /** Each face of the exchange: without a breaker, with one that opens and closes, and with hedges. */
-export function clients({ second }: Addresses): {
+export function clients(
+  { library, agent: open }: Protocol,
+  { second }: Addresses,
+): {
   readonly sends: readonly Send[];
   /** Requests that undici still has in its queues: those given up before they had a connection, too. */
   readonly queued: () => number;
@@ -40,7 +44,7 @@ export function clients({ second }: Addresses): {
 } {
   const agents: Agent[] = [];
   const agent = (): Agent => {
-    const own = new Agent({ connections: 40, connect: { timeout: 200 } });
+    const own = open();
     agents.push(own);
     return own;
   };
@@ -54,7 +58,7 @@ export function clients({ second }: Addresses): {
   for (const variant of variants) {
     const dispatcher = agent();
     const send = (input: unknown, init: object): Promise<unknown> =>
-      undiciFetch(input as string, { ...init, dispatcher });
+      library.fetch(input as string, { ...init, dispatcher });
     const fetch = resilientFetch({
       ...OPTIONS,
       ...variant,
@@ -69,7 +73,10 @@ export function clients({ second }: Addresses): {
     const guarded = agent().compose(dispatcherInterceptor({ ...OPTIONS, ...variant }));
     sends.push(async ({ url, body, ...rest }) => {
       const init = body === undefined ? rest : { ...rest, headers: KEY, body: body() };
-      const { body: stream } = await request(url, { ...init, dispatcher: guarded } as object);
+      const { body: stream } = await library.request(url, {
+        ...init,
+        dispatcher: guarded,
+      } as object);
       return stream.on('error', () => {}); // of a body that is destroyed
     });
   }

@@ -2,14 +2,16 @@ import { once } from 'node:events';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type Ask, type Body, clients, type Send } from './clients.ts';
-import { type Addresses, type Counts, FAULTS, type Fault } from './faults.ts';
+import type { Addresses, Counts } from './faults.ts';
 import { type Checkpoint, checkpoint, slopeOf } from './measure.ts';
+import { PROTOCOLS, type Protocol } from './protocols.ts';
 
 /**
- * Sends requests that fail in every way, and checks that nothing grows: `node --expose-gc main.ts [requests]`.
- * Exits with 1 when something does.
+ * Sends requests that fail in every way, and checks that nothing grows: `node --expose-gc main.ts [requests]
+ * [protocol]`. Exits with 1 when something does.
  */
 const REQUESTS = Number(process.argv[2] ?? 100_000);
+const PROTOCOL: Protocol = PROTOCOLS[(process.argv[3] ?? 'http1') as keyof typeof PROTOCOLS];
 const CHECKPOINTS = 10;
 const CONCURRENCY = 48;
 /** Bytes of heap per request: less than one listener, timer or entry of a map takes. */
@@ -30,17 +32,16 @@ function chance(below: number): number {
 const oneOf = <T>(list: readonly T[]): T => list[chance(list.length)] as T;
 
 /** Faults of the client's side besides those of the servers. */
-type Kind = Fault | 'refused' | 'slow-connect';
-const KINDS: readonly Kind[] = [...(Object.keys(FAULTS) as Fault[]), 'refused', 'slow-connect'];
+const KINDS: readonly string[] = [...PROTOCOL.faults, 'no-listener', 'slow-connect'];
 /** What costs a timeout, or twenty requests, is sent a tenth as often. */
-const COSTLY: ReadonlySet<Kind> = new Set([
+const COSTLY: ReadonlySet<string> = new Set([
   'stalled-headers',
   'stalled-body',
   'slow-connect',
   'moved-around',
 ]);
-const DICE: readonly Kind[] = KINDS.flatMap((kind) =>
-  Array<Kind>(COSTLY.has(kind) ? 1 : 10).fill(kind),
+const DICE: readonly string[] = KINDS.flatMap((kind) =>
+  Array<string>(COSTLY.has(kind) ? 1 : 10).fill(kind),
 );
 
 /** What the caller does with a response. */
@@ -58,7 +59,7 @@ const READERS = {
   forgets: async () => {},
 } as const;
 
-const worker = new Worker(new URL('./faults.ts', import.meta.url));
+const worker = new Worker(PROTOCOL.servers);
 const [addresses] = (await once(worker, 'message')) as [Addresses];
 async function count(): Promise<Counts> {
   const answer = once(worker, 'message');
@@ -66,7 +67,7 @@ async function count(): Promise<Counts> {
   return (await answer)[0] as Counts;
 }
 
-const { sends, queued, close } = clients(addresses);
+const { sends, queued, close } = clients(PROTOCOL, addresses);
 /** Every request listens to it, and it never aborts. */
 const shared = new AbortController().signal;
 const outcomes = new Map<string, number>();
@@ -74,8 +75,13 @@ function tally(what: string): void {
   outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
 }
 
-function urlOf(kind: Kind): string {
-  if (kind === 'refused') return `${addresses.closed}/`;
+process.on('uncaughtException', (error) => {
+  if (!PROTOCOL.throws(error)) throw error;
+  tally('uncaught error of undici');
+});
+
+function urlOf(kind: string): string {
+  if (kind === 'no-listener') return `${addresses.closed}/`;
   if (kind === 'slow-connect') return `${addresses.silent}/`;
   return `${addresses.first}/${kind}`;
 }
@@ -99,7 +105,7 @@ async function one(send: Send, isFetch: boolean): Promise<void> {
     url: urlOf(kind),
     method,
     signal: own?.signal ?? shared,
-    ...(method === 'POST' ? { body: pieces } : {}),
+    ...(method === 'POST' && PROTOCOL.uploads ? { body: pieces } : {}),
   };
   const turns = chance(40);
   if (own !== undefined) void abortAfter(turns, own);
@@ -136,7 +142,7 @@ for (let done = 0; points.length <= CHECKPOINTS; ) {
   const next = Math.round((REQUESTS * (points.length + 1)) / (CHECKPOINTS + 1));
   await many(next - done);
   done = next;
-  const point = await checkpoint(done, shared, queued, count);
+  const point = await checkpoint(done, shared, queued, count, PROTOCOL.settleMs);
   points.push(point);
   const { heap, objects, listeners, timers, sockets, answering } = point;
   const kibibytes = (heap / 1024).toFixed(0);
@@ -152,7 +158,7 @@ await worker.terminate();
 
 const later = points.slice(1); // the first is the warm-up
 const bytes = slopeOf(later);
-function isReached(kind: Kind): boolean {
+function isReached(kind: string): boolean {
   return outcomes.has(`${kind} answered`) || outcomes.has(`${kind} failed`);
 }
 const problems = [

@@ -42,6 +42,7 @@ export async function checkpoint(
   shared: AbortSignal,
   queued: () => number,
   count: () => Promise<Counts>,
+  settleMs: number,
 ): Promise<Checkpoint> {
   let counts = await count();
   for (let round = 0; round < ROUNDS && counts.answering + queued() > 0; round++) {
@@ -49,6 +50,7 @@ export async function checkpoint(
     await sleep(50);
     counts = await count();
   }
+  await sleep(settleMs);
   await collectAll();
   const timers = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   return {
