@@ -31,6 +31,11 @@ describe('classify by code', () => {
     ['CERT_HAS_EXPIRED', 'network high'],
     ['ERR_SSL_WRONG_VERSION_NUMBER', 'network high'],
     ['HPE_INVALID_CHUNK_SIZE', 'network high'],
+    ['UND_ERR_HEADERS_OVERFLOW', 'network high'],
+    ['Z_DATA_ERROR', 'internal medium'],
+    ['ERR__ERROR_FORMAT_PADDING_2', 'internal medium'],
+    ['ZSTD_error_corruption_detected', 'internal medium'],
+    ['ERR_TOO_MANY_REDIRECTS', 'internal medium'],
     ['ETIMEDOUT', 'timeout medium transient'],
     ['UND_ERR_HEADERS_TIMEOUT', 'timeout medium transient'],
     ['EMFILE', 'resource high transient'],
@@ -49,6 +54,19 @@ describe('classify by code', () => {
     ['SOMETHING_NEW', 'unknown medium'],
   ])('%s is %s', (code, expected) => {
     expect(verdict(coded(code))).toBe(expected);
+  });
+
+  it('is that of a redirect, not of the caller, when fetch has failed for a bad URL', () => {
+    const cause = coded('ERR_INVALID_URL');
+    expect(verdict(new TypeError('fetch failed', { cause }))).toBe('internal medium');
+    expect(verdict(new TypeError('Failed to parse URL from [', { cause }))).toBe(
+      'validation medium',
+    );
+  });
+
+  it('is not needed of an answer that is no HTTP', () => {
+    const cause = named('HTTPParserError');
+    expect(verdict(new TypeError('fetch failed', { cause }))).toBe('network high');
   });
 });
 

@@ -1,7 +1,9 @@
 import { BY_GRPC_STATUS, BY_MONGO, byCode, byPrisma, bySqlState, byStatus } from './error-codes.ts';
-import { BROKEN, BUSY, type Classification, NETWORK, TIMEOUT } from './verdicts.ts';
+import { BROKEN, BUSY, type Classification, GARBAGE, NETWORK, TIMEOUT } from './verdicts.ts';
 
 const PROXY = /^Proxy response \((\d+)\) !== 200/;
+
+const BAD_URL = 'ERR_INVALID_URL';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -20,6 +22,10 @@ export function clientError(error: Error): Classification | undefined {
   if (retriable === true && name?.toString().startsWith('KafkaJS')) return NETWORK;
   // undici names an abort what a proxy has answered to CONNECT.
   if (code === 'UND_ERR_ABORTED') return byStatus(Number(PROXY.exec(error.message)?.[1] ?? 0));
+  // Of a URL of the caller's, fetch says that it has failed to parse it: this one came in a redirect.
+  if (error.message === 'fetch failed' && (error.cause as Fields | undefined)?.code === BAD_URL) {
+    return GARBAGE;
+  }
   return amazon(error as unknown as Fields) ?? labelled(error as unknown as Fields);
 }
 
