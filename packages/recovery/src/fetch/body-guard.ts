@@ -141,8 +141,9 @@ export class BodyGuard<R> {
   }
 
   #checkLength(fits: (length: number) => boolean): void {
-    const length = this.#first?.length;
-    if (this.#resumedAfter === undefined || length === undefined || fits(length)) return;
+    const { plain, length } = this.#first ?? {};
+    // What a decoded body has been sent as is not known.
+    if (this.#resumedAfter === undefined || !plain || length === undefined || fits(length)) return;
     const { failure } = this.#resumedAfter;
     this.timers.stop();
     const { guard, request } = this.#exchange;

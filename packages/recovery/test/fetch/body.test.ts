@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { FACES, read } from './faces.ts';
@@ -276,6 +276,29 @@ describe.each(FACES.slice(1))('an encoded body that %s passes on as it is', (_, 
 
 describe('a body that fetch decodes', () => {
   const [, make] = FACES[0] as (typeof FACES)[number];
+
+  it.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ])(
+    'is asked for again while nobody has read from it, though it is larger than its %s',
+    async (encoding, compress) => {
+      const text = TEXT.repeat(100);
+      const bytes = compress(text);
+      const answer =
+        (cut: number | undefined): Answer =>
+        (response) => {
+          const headers = { 'content-encoding': encoding, 'content-length': bytes.length };
+          response.writeHead(200, headers).flushHeaders();
+          if (cut === undefined) response.end(bytes);
+          else response.write(bytes.subarray(0, cut), () => response.socket?.end());
+        };
+      const server = await serve(answer(1), answer(2), answer(undefined));
+      expect(await read(make(QUICK).send(server.url()))).toEqual([200, text]);
+      expect(server.seen).toHaveLength(3);
+    },
+  );
 
   it('is not asked for in part, as its pieces are not those that were sent', async () => {
     const bytes = gzipSync('x'.repeat(100_000), { level: 0 });
