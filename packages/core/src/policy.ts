@@ -9,6 +9,7 @@ export { enterCall, type InCallExecutor, PolicyBase, wrapWith } from './call/ent
 export { guardIteration, isCommitted, isGeneratorFunction, isIteration } from './call/iteration.ts';
 export { MeasuredCall } from './call/measured.ts';
 export { checkCallOptions, PRIORITIES } from './call/options.ts';
+export { isUnheard, noteReach } from './call/reach.ts';
 export {
   invoke,
   nativePromise,
@@ -53,7 +54,7 @@ export {
   rememberRetries,
   retryDetails,
 } from './retry-details.ts';
-export { isNeutral, tellSpentBudget, transientByDefault, wasHeldBack } from './should-handle.ts';
+export { isNeutral, tellSpentBudget, transientByDefault } from './should-handle.ts';
 export {
   isValid,
   ROOT_CONTEXT,

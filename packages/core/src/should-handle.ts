@@ -136,13 +136,6 @@ export function isOverload(outcome: Outcome<unknown>, call?: CallContext): boole
  * it waited for capacity of such a policy, or failed because of that wait.
  */
 export function isNeutral(outcome: Outcome<unknown>, call: Call): boolean {
-  return call.cancelled || wasHeldBack(outcome, call);
-}
-
-/**
- * Whether a call failed by our own doing, and its dependency heard nothing of it: a Temper policy inside refused
- * it, or it ended while it waited for capacity of such a policy, or failed because of that wait.
- */
-export function wasHeldBack(outcome: Outcome<unknown>, call: Call): boolean {
+  if (call.cancelled) return true;
   return !outcome.ok && (isRefusal(outcome.error) || failedWaiting(call, outcome.error));
 }

@@ -17,6 +17,7 @@ import {
   discardBody,
   endedRetries,
   isCommitted,
+  isUnheard,
   Listeners,
   notify,
   numberAttempt,
@@ -28,7 +29,6 @@ import {
   TimeoutQueue,
   tellSpentBudget,
   transientByDefault,
-  wasHeldBack,
 } from '@temper/core/policy';
 import { backoffDelay } from './backoff.ts';
 import { EarnedRetries } from './earned-retries.ts';
@@ -264,8 +264,7 @@ class Retry extends PolicyBase implements RetryPolicy {
   #withdraw(failing: FailingCall<unknown>): boolean {
     const { budget } = this.#options;
     const { outcome } = failing;
-    const late = !outcome.ok && classify(outcome.error).category === 'timeout';
-    const timedOut = late && !wasHeldBack(outcome, failing.attempt);
+    const timedOut = !outcome.ok && classify(outcome.error).category === 'timeout';
     const cost = timedOut ? COST_AFTER_TIMEOUT : COST;
     const granted =
       budget === undefined
@@ -308,7 +307,7 @@ class Retry extends PolicyBase implements RetryPolicy {
   /** An attempt failed. @returns why there is no other; `undefined` when there is one */
   #failed(failing: FailingCall<unknown>): End | undefined {
     const { attempt, outcome, errors, delayMs, observed } = failing;
-    if (failing.taken > 0 && wasHeldBack(outcome, attempt)) this.#refund(failing);
+    if (isUnheard(attempt)) this.#refund(failing);
     failing.taken = 0;
     if (!outcome.ok) attempt.noteFailure(outcome.error);
     if (errors.length === KEPT_ERRORS) errors.splice(1, 1);

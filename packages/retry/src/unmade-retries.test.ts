@@ -1,4 +1,3 @@
-import { TemperError } from '@temper/core';
 import { ManualClock, settle } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import { retryBudget } from './budget.ts';
@@ -11,19 +10,6 @@ import { type RetryPolicy, retry } from './retry.ts';
 const BURST = 4;
 const transient = (): Error => Object.assign(new Error('no route'), { code: 'ECONNREFUSED' });
 const timeout = (): Error => Object.assign(new Error('late'), { code: 'ETIMEDOUT' });
-
-/** As the policies inside do that do not call the operation. */
-class Refused extends TemperError {
-  constructor() {
-    super('refused', { code: 'REFUSED', policy: 'p' });
-  }
-  override get refused(): boolean {
-    return true;
-  }
-  override get classification(): { category: 'resource'; severity: 'low'; transient: boolean } {
-    return { category: 'resource', severity: 'low', transient: false };
-  }
-}
 
 /** Fails with these one after another, and then succeeds. */
 function inTurn(...errors: readonly Error[]): () => Promise<string> {
@@ -57,8 +43,6 @@ const ENDS: Readonly<
     clock.jump(2000);
     await clock.runUntil(call);
   },
-  'a policy inside refuses the attempt': (policy, clock, first) =>
-    clock.runUntil(policy.tryExecute(inTurn(first, new Refused()))),
 };
 
 describe.each(Object.entries(ENDS))('a retry that is granted is not spent when %s', (_, end) => {
@@ -115,22 +99,6 @@ describe('a retry of which the dependency has heard', () => {
     controller.abort();
     await call;
     expect([attempts, budget.available()]).toEqual([2, BURST - 2]);
-  });
-
-  it('comes back once with the call that succeeds, and what a refused one took does not come twice', async () => {
-    const clock = new ManualClock();
-    const budget = retryBudget({ burst: BURST, ratio: 0, clock });
-    const policy = retry({
-      jitter: 'none',
-      clock,
-      maxAttempts: 4,
-      budget,
-      shouldHandle: ({ ok }) => !ok,
-    });
-    const operation = inTurn(transient(), new Refused(), timeout());
-    expect(await clock.runUntil(policy.execute(operation))).toBe('value');
-    // Only the one after the time-out is spent, which costs two.
-    expect(budget.available()).toBe(BURST - 2);
   });
 });
 

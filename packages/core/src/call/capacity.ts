@@ -198,7 +198,7 @@ function inCauses<T>(error: unknown, find: (each: unknown) => T | undefined): T 
 }
 
 /** The call and those around it, up to one that makes other attempts, or that it is a part of. */
-function sameAttempt(call: Waiter): Waiter[] {
+export function sameAttempt(call: Waiter): Waiter[] {
   const calls: Waiter[] = [call];
   for (let each = call; !joined().has(each); each = calls.at(-1) as Waiter) {
     const { outer } = each;

@@ -14,9 +14,9 @@ import {
   discardBody,
   endPart,
   isCommitted,
+  isUnheard,
   type Listeners,
   notify,
-  wasHeldBack,
 } from '@temper/core/policy';
 import { HedgeFailedError, HedgeLostError } from '../errors.ts';
 import type { ObservedDuration } from '../latency/observed-duration.ts';
@@ -215,7 +215,7 @@ export class Race<T> {
   }
 
   #failed(attempt: Attempt, outcome: Outcome<T>): void {
-    if (attempt.number > 1 && wasHeldBack(outcome, attempt.scope)) this.#refund();
+    if (attempt.number > 1 && isUnheard(attempt.scope)) this.#refund();
     if (this.#over) {
       if (!outcome.ok) discardBody(outcome.error); // it has lost
       return;

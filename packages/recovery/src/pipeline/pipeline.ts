@@ -6,6 +6,7 @@ import {
   type InCallExecutor,
   invoke,
   nameRule,
+  noteReach,
   PolicyBase,
   type PolicyDescription,
   resolveOptions,
@@ -101,7 +102,16 @@ function compose(policies: readonly Executor[]): Run {
 function layer(policy: Executor, inner: Run | undefined): Run {
   if (!joinsCalls(policy)) return foreign(policy, inner ?? invoke);
   if (inner === undefined) return (operation, call) => policy.runInCall(operation, call);
-  return (operation, call) => policy.runInCall((own) => inner(operation, own as Call), call);
+  if (descriptionOf(policy).repeats !== true) {
+    return (operation, call) => policy.runInCall((own) => inner(operation, own as Call), call);
+  }
+  return (operation, call) =>
+    policy.runInCall((own) => {
+      const attempt = own as Call;
+      // What the first attempt costs is the call itself; the others are paid for, if the operation hears of them.
+      const isFirst = attempt.attempt === 1 && attempt.hedge === 1;
+      return inner(isFirst ? operation : noteReach(operation, attempt), attempt);
+    }, call);
 }
 
 /** A policy that only has `execute`: it may pass on a context of its own. */

@@ -76,6 +76,52 @@ describe('retries that do not reach the dependency', () => {
   });
 });
 
+describe('retries that the dependency has heard of', () => {
+  it.each<[string, (limit: Policy, clock: ManualClock) => Policy]>([
+    ['by itself', (_, clock) => pipeline({ clock })],
+    ['in a pipeline', (_, clock) => pipeline({ clock }, concurrency({ clock }))],
+  ])('stay spent when a limit that the operation asks then refuses, %s', async (_, inside) => {
+    const { clock, budget } = setUp();
+    const limit = concurrency({ clock, limit: 1, maxQueue: 0 });
+    const held = limit.execute(() => clock.sleep(3_600_000));
+    const policy = pipeline({ clock }, retry({ clock, budget }), inside(limit, clock));
+    let made = 0;
+    for (let i = 0; i < 50; i++) {
+      const call = policy.tryExecute(async () => {
+        made++;
+        return await limit.execute(() => 'value');
+      });
+      await clock.runUntil(call);
+    }
+    expect([made, budget.available()]).toEqual([50 + BURST, 0]);
+    await clock.runUntil(held);
+  });
+
+  it('come back once with the call that succeeds, and what a refused one took does not come twice', async () => {
+    const { clock, budget } = setUp();
+    const limit = concurrency({ clock, limit: 1, maxQueue: 0 });
+    const policy = pipeline(
+      { clock },
+      retry({ clock, budget, maxAttempts: 5, jitter: 'none' }),
+      limit,
+    );
+    const errors = [busy(), Object.assign(new Error('late'), { code: 'ETIMEDOUT' })];
+    const call = policy.execute(async () => {
+      const error = errors.shift();
+      if (error === undefined) return 'value';
+      await clock.sleep(10);
+      throw error;
+    });
+    await clock.advance(20); // the second attempt, after 110 ms, finds the permit taken
+    const held = limit.execute(() => clock.sleep(150));
+    await settle();
+    expect(await clock.runUntil(call)).toBe('value');
+    await clock.runUntil(held);
+    // Only the one after the time-out is spent, which costs two.
+    expect(budget.available()).toBe(BURST - 2);
+  });
+});
+
 describe('hedged attempts that do not reach the dependency', () => {
   const slow = (clock: ManualClock) => () => clock.sleep(1000);
 
