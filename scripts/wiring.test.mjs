@@ -39,8 +39,20 @@ it.each(libraries.map(({ id, folder }) => [id, folder]))(
     const manifest = readJson(`${folder}/package.json`);
     expect(manifest).toMatchObject({ type: 'module', sideEffects: false });
     expect(manifest.scripts.build).toBe('tsc -b && node ../../scripts/build-bundles.mjs');
+    // For tools that do not read `exports`.
+    const { types, default: main } = manifest.exports['.'].require;
+    expect(manifest).toMatchObject({ main, types });
     // What the repository alone imports is not published.
     const exported = manifest.publishConfig.exports ?? manifest.exports;
+    const subpaths = Object.keys(exported).filter((path) => !/^\.$|\.json$/.test(path));
+    for (const subpath of subpaths) expect(subpath).toMatch(/^\.\/[\w-]+$/);
+    if (subpaths.length > 0) {
+      expect(manifest.files).toContain('*/package.json');
+      expect(manifest.scripts).toMatchObject({
+        prepack: 'node ../../scripts/entry-folders.mjs write',
+        postpack: 'node ../../scripts/entry-folders.mjs remove',
+      });
+    }
     for (const [subpath, target] of Object.entries(exported)) {
       expect(manifest.exports[subpath]).toEqual(target);
       if (subpath === './package.json') continue;

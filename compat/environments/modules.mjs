@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENTRY_POINTS, PACKAGES } from '../entry-points.mjs';
+import { configOf } from './typescript.mjs';
 
 const fixture = (name) => readFileSync(join(import.meta.dirname, '../fixtures', name), 'utf8');
 
@@ -76,8 +77,7 @@ export default [
     async run(env) {
       await env.install(['@arethetypeswrong/cli@0.18', 'publint@0.3']);
       for (const name of PACKAGES) {
-        // Node 10 knows no `exports`; nothing that old can load the packages.
-        const profile = ['--profile', 'node16', '--no-emoji', '--no-color'];
+        const profile = ['--profile', 'strict', '--no-emoji', '--no-color'];
         await env.exec('node', ['node_modules/.bin/attw', env.tarballs[name], ...profile]);
         const args = ['node_modules/.bin/publint', 'run', env.tarballs[name], '--strict'];
         const { stdout } = await env.exec('node', args);
@@ -85,7 +85,45 @@ export default [
       }
       return {
         loaded: [env.versionOf('@arethetypeswrong/cli'), env.versionOf('publint')],
-        asserted: [`${PACKAGES.length} packages without a finding`],
+        asserted: [`${PACKAGES.length} packages without a finding, Node 10's resolution included`],
+      };
+    },
+  },
+  {
+    id: 'modules-no-exports',
+    group,
+    title: 'Tools that do not read `exports`',
+    async run(env) {
+      await env.install([...PACKAGES, 'resolve@1', 'typescript@5.9', '@types/node@22']);
+      env.write('found.cjs', fixture('found-without-exports.cjs'));
+      const { stdout } = await env.exec('node', ['found.cjs', ...ENTRY_POINTS]);
+      assert.equal(stdout, `${ENTRY_POINTS.length}\n`);
+
+      env.write('usage.ts', fixture('typescript-usage.ts'));
+      env.write(
+        'everything.ts',
+        ENTRY_POINTS.map((entry, index) => `export * as entry${index} from '${entry}';`).join('\n'),
+      );
+      const files = ['everything.ts', 'usage.ts'];
+      const modules = { module: 'commonjs', moduleResolution: 'node10' };
+      env.write('tsconfig.json', configOf('node16', true, files, modules));
+      await env.exec('node', ['node_modules/typescript/bin/tsc', '-p', '.']);
+
+      const loaded = ['resolve', 'typescript'].map((one) => env.versionOf(one));
+      // No install script runs, so Parcel takes what its packages ship.
+      await env.install(['@temper/recovery', '@temper/retry', '@temper/breaker', 'parcel@2']);
+      env.write('service.js', fixture('parcel-service.cjs'));
+      const parcel = ['node_modules/.bin/parcel', 'build', 'service.js', '--no-cache'];
+      await env.exec('node', [...parcel, '--no-source-maps', '--dist-dir', 'out']);
+      const bundle = await env.exec('node', ['out/service.js']);
+      assert.equal(bundle.stdout, '2\n');
+      return {
+        loaded: [...loaded, env.versionOf('parcel')],
+        asserted: [
+          `\`main\` and a folder with a manifest lead to each of ${ENTRY_POINTS.length} entry points`,
+          'TypeScript with `moduleResolution: node10` compiles every entry point, no skipLibCheck',
+          'a bundle of Parcel with its defaults runs',
+        ],
       };
     },
   },
