@@ -3,7 +3,7 @@ import type { CallContext, Operation } from '@temper/core';
 import { Call, isCall } from '@temper/core/policy';
 import { retry, retryDetails } from '@temper/retry';
 import { ManualClock } from '@temper/testkit/clock';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { fallback } from '../fallback/fallback.ts';
 import { timeout } from '../timeout/timeout.ts';
 import { pipeline } from './pipeline.ts';
@@ -208,11 +208,24 @@ describe('pipeline', () => {
     expect(() => pipeline({}, ...(policies as never[]))).toThrow(message);
   });
 
-  it('refuses unknown options, an empty name, and a policy in place of options', () => {
+  it('takes policies without options', async () => {
+    const unnamed = pipeline(retry({ maxAttempts: 2, initialDelayMs: 0 }), timeout());
+    const operation = vi
+      .fn()
+      .mockRejectedValueOnce(Object.assign(new Error(), { code: 'ECONNRESET' }));
+    await unnamed.execute(operation);
+    expect(operation).toHaveBeenCalledTimes(2);
+    expect(unnamed.name).toBe('pipeline');
+    expect(await pipeline().execute(() => 1)).toBe(1);
+  });
+
+  it('refuses unknown options, an empty name, and options that are none', () => {
     expect(() => pipeline({ label: 'x' } as never)).toThrow("pipeline: unknown option 'label'");
     expect(() => pipeline({ name: '' })).toThrow('pipeline: name must be a non-empty string');
-    expect(() => pipeline(retry() as never, timeout())).toThrow(
-      'pipeline: the first argument must be options, such as { name }, got a policy.',
+    expect(() => pipeline(null as never, timeout())).toThrow('pipeline: ');
+    expect(() => pipeline(retry as never, timeout())).toThrow('pipeline: ');
+    expect(() => pipeline(timeout(), { name: 'late' } as never)).toThrow(
+      "pipeline 'pipeline': a policy must have execute(operation, options), got an object.",
     );
   });
 });

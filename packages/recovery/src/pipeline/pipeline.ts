@@ -127,13 +127,17 @@ function foreign(policy: Executor, inner: Run): Run {
   };
 }
 
+function isExecutor(value: unknown): value is Executor {
+  return typeof (value as Partial<Executor> | null | undefined)?.execute === 'function';
+}
+
 function joinsCalls(policy: Executor): policy is Executor & InCallExecutor {
   return typeof (policy as Partial<InCallExecutor>).runInCall === 'function';
 }
 
 /**
  * Composes policies, the outermost first, into one: one call with one signal and one deadline from end
- * to end. The cost, priority and key of a call reach every policy in it.
+ * to end. The cost, priority and key of a call reach every policy in it. The options may be left out.
  *
  * ```ts
  * const registry = pipeline(
@@ -154,18 +158,18 @@ function joinsCalls(policy: Executor): policy is Executor & InCallExecutor {
  * both policies and the reason
  * @throws {TypeError} when an option is unknown, or a policy has no `execute`
  */
+export function pipeline(...policies: readonly Executor[]): PipelinePolicy;
 export function pipeline(
   options: PipelineOptions,
   ...policies: readonly Executor[]
-): PipelinePolicy {
-  if (typeof (options as Partial<Executor> | undefined)?.execute === 'function') {
-    throw new TypeError(
-      'pipeline: the first argument must be options, such as { name }, got a policy.',
-    );
-  }
+): PipelinePolicy;
+export function pipeline(...given: readonly (PipelineOptions | Executor)[]): PipelinePolicy {
+  const named = given.length > 0 && !isExecutor(given[0]);
+  const options = named ? (given[0] as PipelineOptions) : {};
+  const policies = (named ? given.slice(1) : given) as readonly Executor[];
   const { name, clock } = resolveOptions<PipelineOptions>('pipeline', options, DEFAULTS, RULES);
   for (const policy of policies as readonly unknown[]) {
-    if (typeof (policy as Partial<Executor> | undefined)?.execute !== 'function') {
+    if (!isExecutor(policy)) {
       throw new TypeError(
         `pipeline '${name}': a policy must have execute(operation, options), got ${show(policy)}.`,
       );
