@@ -1,7 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { webServer } from '../../test/http-server.ts';
 import { packageServer } from '../../test/package-server.ts';
 import { folder, PACKAGES, setUp } from '../../test/registry-set-up.ts';
@@ -209,6 +209,25 @@ describe('a registry that fails', () => {
       await expect(asked).rejects.toMatchObject({ timeoutMs: 60 });
     },
   );
+
+  it.each([404, 503, 'a refused connection'])('keeps no timer after %s', async (answer) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const timers: number[] = [];
+      const client = new RegistryClient({
+        url: 'http://registry.example',
+        fetch: async () => {
+          timers.push(vi.getTimerCount());
+          if (typeof answer === 'string') throw new TypeError('fetch failed');
+          return new Response('{}', { status: answer });
+        },
+      });
+      await expect(client.versions('a')).rejects.toThrow();
+      expect([...timers, vi.getTimerCount()]).toEqual([1, 0]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 
   it.each(['broken', 'short'])(
     'a truncated response (%s) is a RegistryConnectionError',

@@ -39,8 +39,11 @@ export interface HttpAnswer {
 export async function request(options: HttpOptions, ask: HttpRequest): Promise<HttpAnswer> {
   ask.signal?.throwIfAborted();
   const url = `${options.baseUrl}${ask.path}`;
-  const limit = AbortSignal.timeout(options.timeoutMs);
-  const signal = ask.signal === undefined ? limit : AbortSignal.any([ask.signal, limit]);
+  // The timer of `AbortSignal.timeout` would hold what the caller's context holds until its time, long after the answer.
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), options.timeoutMs);
+  const signal =
+    ask.signal === undefined ? limit.signal : AbortSignal.any([ask.signal, limit.signal]);
   try {
     const response = await options.fetch(url, {
       method: ask.method ?? 'GET',
@@ -57,9 +60,11 @@ export async function request(options: HttpOptions, ask: HttpRequest): Promise<H
     throw httpError(url, response, body, options.now());
   } catch (error) {
     ask.signal?.throwIfAborted();
-    if (limit.aborted) throw new RegistryTimeoutError(url, options.timeoutMs);
+    if (limit.signal.aborted) throw new RegistryTimeoutError(url, options.timeoutMs);
     if (error instanceof RegistryHttpError || error instanceof RegistryResponseError) throw error;
     throw new RegistryConnectionError(url, error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
