@@ -36,7 +36,7 @@ function imported(folder) {
       '',
     );
     for (const [, specifier] of text.matchAll(
-      /(?:\bfrom|\bimport|\brequire\(|\bimport\() ?['"]([^'"\n]+)['"]/g,
+      /(?:\bfrom|\bimport|\brequire\(|\bimport\() ?['"]([^'"\s(),]+)['"]/g,
     ))
       if (!/^(?:[.#]|node:)/.test(specifier)) found.add(packageOf(specifier));
   }

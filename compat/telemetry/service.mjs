@@ -125,7 +125,7 @@ export function expectServiceMetrics(points) {
       'compat temper.retry.operations recovered: 1 {operation}',
       'down temper.breaker.call.duration failure: 2 s',
       'down temper.breaker.calls failure: 2 {call}',
-      'down temper.breaker.state open: 1 1',
+      'down temper.breaker.state open: 1 {state}',
       'down temper.breaker.transitions closed open: 1 {transition}',
       'down temper.retry.attempts 503 failure: 2 {attempt}',
       'down temper.retry.delay: 1 s',
