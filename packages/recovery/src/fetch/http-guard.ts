@@ -3,11 +3,12 @@ import {
   type CallOptions,
   type Executor,
   isTransient,
+  type Operation,
   type Outcome,
   type Policy,
   type ShouldHandle,
 } from '@temper/core';
-import { type Call, decide, notify, show } from '@temper/core/policy';
+import { type Call, decide, noteReach, notify, show } from '@temper/core/policy';
 import { type RetryPolicy, type RetryStats, retry } from '@temper/retry';
 import { BoundedMap, type Worth } from '../bounded-map.ts';
 import { type HedgePolicy, hedge } from '../hedge/hedge.ts';
@@ -149,15 +150,15 @@ export class HttpGuard implements Disposable {
       const { inner } = this.#guardOf(this.#keyOf({ ...request, origin }));
       return routed(origin, async (route) => {
         try {
-          const value = await inner.runInCall(
-            (own) =>
-              this.#connection.run(
-                (scope) => attempt({ call: scope, route, origin }),
-                own as Call,
-                route,
-              ),
-            call,
-          );
+          const send: Operation<T> = (own) =>
+            this.#connection.run(
+              (scope) => attempt({ call: scope, route, origin }),
+              own as Call,
+              route,
+            );
+          // A retry or a hedge that the circuit or a limit of the origin refuses is not spent.
+          const isFirst = call.attempt === 1 && call.hedge === 1;
+          const value = await inner.runInCall(isFirst ? send : noteReach(send, call), call);
           noteFailed(value, route, repeatable());
           return value;
         } catch (error) {

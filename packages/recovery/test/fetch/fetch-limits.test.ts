@@ -1,5 +1,6 @@
 import { getEventListeners, once } from 'node:events';
 import { concurrency } from '@temper/ratelimit';
+import { retryBudget } from '@temper/retry';
 import { ManualClock } from '@temper/testkit/clock';
 import { describe, expect, it } from 'vitest';
 import {
@@ -107,6 +108,26 @@ describe('the breaker of an origin', () => {
     const fetch = quick({ breaker: { failureThreshold: 2 } });
     await expect(fetch(server.url())).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
     expect(server.seen).toHaveLength(2);
+  });
+
+  it('spends no budget on the retries that it refuses', async () => {
+    const clock = new ManualClock();
+    const budget = retryBudget({ clock, burst: 20, ratio: 0 });
+    let made = 0;
+    const own = async (): Promise<Response> => {
+      made++;
+      await clock.sleep(10);
+      return new Response('', { status: 500 });
+    };
+    const breaker = { failureThreshold: 20 };
+    const fetch = resilientFetch({ fetch: own, clock, retry: { budget }, breaker });
+    const all = Array.from({ length: 20 }, () => fetch('http://a.example/').catch(() => {}));
+    await clock.runUntil(Promise.all(all));
+    expect([made, budget.available()]).toEqual([20, 20]);
+    // Those that were sent stay spent.
+    const other = resilientFetch({ fetch: own, clock, retry: { budget, maxAttempts: 2 } });
+    await clock.runUntil(other('http://b.example/'));
+    expect([made, budget.available()]).toEqual([22, 19]);
   });
 
   it.each<[string, HttpBreakerOptions, opensAfter: number, openMs: number]>([
