@@ -43,6 +43,10 @@ async function signNew(source: AuditSource, values: Values, io: Io): Promise<Exi
     );
     return EXIT.invalidLog;
   }
+  if (report.replacedKeys.includes(signer.verifierKey)) {
+    await io.stderr.write('Not signed, because the log states that this key is replaced.\n');
+    return EXIT.invalidLog;
+  }
   if (report.root === undefined)
     throw new UnreadableError(
       'The log cannot be signed: retention has removed events without storing their Merkle frontier.',

@@ -1,5 +1,6 @@
 import type { SignedCheckpoint } from '../chain/checkpoint.ts';
 import type { AuditEvent, AuditEventInput } from '../chain/event.ts';
+import type { NoteSigner } from '../chain/signing-key.ts';
 import type { ExportOptions } from '../read/export/export-events.ts';
 import type { AuditPage, AuditQuery } from '../read/query.ts';
 import type { VerifyOptions, VerifyReport } from '../read/verify-report.ts';
@@ -126,6 +127,19 @@ export interface AuditLog extends AuditWriter {
    * @throws {TypeError} if the log has no signer
    */
   checkpoint(): Promise<SignedCheckpoint>;
+  /**
+   * Replaces the signer of the same name by one with another key. The log states it in an event that both
+   * keys have signed, and signs a checkpoint over that event with both keys. From then on only the new key
+   * signs, and a verification does not believe later checkpoints of the former one. Publish the returned
+   * checkpoint, and start the next process with the new signer alone.
+   *
+   * If it rejects, nothing is lost: call it again, after a restart with the former signer. Meanwhile no
+   * checkpoint may be signed, see `checkpointError`.
+   *
+   * @throws {TypeError} if the log has no signer, or `next` is not a signer with a new key and the name of one
+   * @throws {AuditUnavailableError} if the statement could not be stored
+   */
+  rotateKey(next: NoteSigner): Promise<SignedCheckpoint>;
   /**
    * Puts a legal hold into force: from then on retention removes nothing, in this and later processes,
    * until {@link release}. States it in the log and resolves when the statement is durable and no removal

@@ -1,6 +1,8 @@
 import { safeText } from '@temper/core/policy';
 import { type CheckpointBody, openCheckpoint, type SignedCheckpoint } from '../chain/checkpoint.ts';
+import type { AuditEvent } from '../chain/event.ts';
 import { parseLine } from '../chain/hash-chain.ts';
+import { rotationOf } from '../chain/key-rotation.ts';
 import { decodeFrontier, leafOf, type MerkleFrontier } from '../chain/merkle.ts';
 import type { NoteVerifier } from '../chain/signing-key.ts';
 import { AuditCorruptError } from '../errors.ts';
@@ -18,6 +20,10 @@ export interface UnsignedLog {
   /** Whether its identifier was given, so that it cannot be another log. */
   readonly named: boolean;
   readonly verifiers: readonly NoteVerifier[];
+  /** Verifier keys of the signers. */
+  readonly signers: readonly string[];
+  /** Called with the events that are read, so that statements among them are known. */
+  readonly observe: (event: AuditEvent) => void;
   /** Returns the last published checkpoint; undefined if none is known from elsewhere. */
   readonly last: (() => Promise<string | undefined>) | undefined;
 }
@@ -57,10 +63,31 @@ async function restore(unsigned: UnsignedLog): Promise<BegunFrontier> {
     throw new AuditCorruptError(log, source.name, durable + 1, what);
   }
   const body = openCheckpoint(last.note, unsigned.verifiers);
+  await refuseReplaced(unsigned, last.size);
   return {
     frontier: decodeFrontier(last.size, last.frontier),
     stored: { note: last.note, body },
   };
+}
+
+/**
+ * A key signs nothing after the first checkpoint over the statement that it is replaced, so the statement is
+ * between that checkpoint and the one before.
+ *
+ * @throws {AuditCorruptError} if one of our keys has been replaced by another one
+ */
+async function refuseReplaced(unsigned: UnsignedLog, size: number): Promise<void> {
+  const { source, signers } = unsigned;
+  const sizes = (await source.checkpoints()).map((stored) => stored.size);
+  const before = Math.max(0, ...sizes.filter((one) => one < size));
+  for await (const lines of source.read({ from: before + 1, to: size })) {
+    for (const line of lines) {
+      const rotation = rotationOf(parseLine(line));
+      if (rotation === undefined || !signers.includes(rotation.from)) continue;
+      const what = `event ${rotation.sequence} has replaced the key '${safeText(rotation.from)}' by '${safeText(rotation.to)}': give the signer of that key`;
+      throw refusal(unsigned, rotation.sequence, what);
+    }
+  }
 }
 
 function isOurs(unsigned: UnsignedLog, stored: StoredCheckpoint): boolean {
@@ -113,13 +140,20 @@ async function compared(
       `the published checkpoint over ${size} events cannot be compared, because retention has removed later ones; give a later one`,
     );
   }
-  await extendFrontier(log, source, frontier, () => size);
+  const { observe } = unsigned;
+  await extendFrontier(log, source, frontier, () => size, observe);
   if (!frontier.root().equals(root)) {
     throw refuse(`the log does not match the published checkpoint over ${size} events`);
   }
   if (restored.size <= size) return frontier;
   // A checkpoint that was stored and not published: it must continue the published one.
-  await extendFrontier(log, source, frontier, () => restored.size);
+  await extendFrontier(
+    log,
+    source,
+    frontier,
+    () => restored.size,
+    () => undefined,
+  );
   if (!frontier.root().equals(restored.root())) {
     throw refuse(`the log does not match its checkpoint over ${restored.size} events`);
   }
@@ -146,6 +180,7 @@ export async function extendFrontier(
   source: AuditSource,
   frontier: MerkleFrontier,
   to: () => number,
+  observe: (event: AuditEvent) => void,
 ): Promise<void> {
   const unreadable = (sequence: number): AuditCorruptError =>
     new AuditCorruptError(log, log, sequence, 'the event cannot be read back');
@@ -153,10 +188,12 @@ export async function extendFrontier(
     const from = frontier.size + 1;
     for await (const lines of source.read({ from, to: to() })) {
       for (const line of lines) {
-        const { sequence, hash } = parseLine(line);
+        const event = parseLine(line);
+        const { sequence, hash } = event;
         if (sequence <= frontier.size) continue; // it has become durable in the meantime
         if (sequence !== frontier.size + 1) throw unreadable(frontier.size + 1);
         frontier.append(leafOf(hash));
+        observe(event);
       }
     }
     if (frontier.size < from) throw unreadable(from);

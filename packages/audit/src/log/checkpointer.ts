@@ -5,10 +5,12 @@ import {
   reportCallbackError,
   type Scheduled,
   safeText,
+  show,
   timerEpoch,
 } from '@temper/core/policy';
 import { type SignedCheckpoint, signCheckpoint } from '../chain/checkpoint.ts';
-import type { ChainHead } from '../chain/hash-chain.ts';
+import type { AuditEvent } from '../chain/event.ts';
+import { type KeyRotation, rotationOf } from '../chain/key-rotation.ts';
 import { encodeFrontier, leafOf, type MerkleFrontier } from '../chain/merkle.ts';
 import { type NoteSigner, type NoteVerifier, noteVerifier } from '../chain/signing-key.ts';
 import type { AuditSource } from '../sinks/sink.ts';
@@ -27,8 +29,12 @@ export class Checkpointer {
   readonly #log: string;
   readonly #queues: () => readonly WriterQueue[];
   readonly #source: () => AuditSource;
-  readonly #signers: readonly NoteSigner[];
-  readonly #verifiers: readonly NoteVerifier[];
+  #signers: readonly NoteSigner[];
+  #verifiers: readonly NoteVerifier[];
+  /** The signer that is to replace the one of its name. */
+  #next: NoteSigner | undefined;
+  /** The last durable statement that one of the signers is replaced, which no checkpoint covers. */
+  #stated: KeyRotation | undefined;
   readonly #stored: () => number;
   /** Undefined until the log has been read up to the last checkpoint. */
   #frontier: MerkleFrontier | undefined;
@@ -86,13 +92,76 @@ export class Checkpointer {
   }
 
   /** Adds an event that has become durable. */
-  stored({ sequence, hash }: ChainHead): void {
+  stored(event: AuditEvent): void {
+    const { sequence, hash } = event;
+    this.#observe(event);
     // By sequence, not by position: a frontier that lags behind is extended from the source.
     if (this.#frontier?.size === sequence - 1) this.#frontier.append(leafOf(hash));
     this.#unsigned = true;
     this.#uncovered++;
     if (this.#uncovered >= this.#options.everyEvents) this.#due();
     else this.#arm();
+  }
+
+  #observe(event: AuditEvent): void {
+    const rotation = rotationOf(event);
+    if (rotation === undefined || !this.#isOurs(rotation)) return;
+    if (rotation.sequence > (this.#stated?.sequence ?? 0)) this.#stated = rotation;
+  }
+
+  #isOurs({ from }: KeyRotation): boolean {
+    return this.#signers.some(({ verifierKey }) => verifierKey === from);
+  }
+
+  /**
+   * Replaces the signer of the same name. Signs a checkpoint over the statement with both keys, after which
+   * the former one signs nothing. If it rejects after the statement became durable, the next checkpoint
+   * completes it.
+   *
+   * @param announce - appends the statement and resolves when it is durable
+   * @throws {TypeError} if no signer has the name, or several, or one has the key
+   */
+  rotate(
+    next: NoteSigner,
+    announce: (present: NoteSigner, next: NoteSigner) => Promise<unknown>,
+  ): Promise<SignedCheckpoint> {
+    const rotated = this.#signing.then(async () => {
+      const named = this.#signers.filter(({ name }) => name === next.name);
+      const [present] = named;
+      const known = this.#signers.some(({ verifierKey }) => verifierKey === next.verifierKey);
+      if (present === undefined || named.length > 1 || known) {
+        throw new TypeError(
+          `Audit log '${this.#log}': the next signer must have another key than the signers and the name of exactly one of them, got ${show(next.verifierKey)}.`,
+        );
+      }
+      await this.#extend();
+      const limited = this.#limited(next);
+      if (this.#stated?.to !== next.verifierKey) await announce(present, limited);
+      this.#next = limited;
+      return this.#sign();
+    });
+    this.#settle(rotated);
+    return rotated;
+  }
+
+  /** The signers of a checkpoint. @throws if it would cover a statement whose next key is not here */
+  #signersNow(): readonly NoteSigner[] {
+    if (this.#stated === undefined) return this.#signers;
+    const { to, sequence } = this.#stated;
+    if (this.#next?.verifierKey === to) return [...this.#signers, this.#next];
+    throw new Error(
+      `nothing is signed, because event ${sequence} replaces the key by '${safeText(to)}', which is not complete: call rotateKey with a signer of it, or of another key`,
+    );
+  }
+
+  /** After a checkpoint over the statement. */
+  #replace(stated: KeyRotation, next: NoteSigner): void {
+    const { from } = stated;
+    this.#signers = this.#signers.map((one) => (one.verifierKey === from ? next : one));
+    // The former key's checkpoints are still those of this log.
+    this.#verifiers = [...this.#verifiers, noteVerifier(next.verifierKey)];
+    this.#next = undefined;
+    if (this.#stated === stated) this.#stated = undefined;
   }
 
   /** The timer runs only while there are events without a checkpoint. */
@@ -132,6 +201,11 @@ export class Checkpointer {
   /** Signs a checkpoint over all durable events. */
   sign(): Promise<SignedCheckpoint> {
     const signed = this.#signing.then(() => this.#sign());
+    this.#settle(signed);
+    return signed;
+  }
+
+  #settle(signed: Promise<unknown>): void {
     this.#signing = signed.then(
       () => {
         this.#error = undefined;
@@ -140,7 +214,6 @@ export class Checkpointer {
         this.#error = error;
       },
     );
-    return signed;
   }
 
   /** Message of the last failure to sign; undefined if the last attempt succeeded. */
@@ -167,19 +240,28 @@ export class Checkpointer {
     throw new Error(`no checkpoint over ${sequence} events could be published`);
   }
 
+  /** The tree over all durable events. */
+  async #extend(): Promise<MerkleFrontier> {
+    const durable = this.#stored();
+    this.#frontier ??= await this.#begin(durable);
+    const observe = (event: AuditEvent): void => this.#observe(event);
+    await extendFrontier(this.#log, this.#source(), this.#frontier, this.#stored, observe);
+    return this.#frontier;
+  }
+
   async #sign(): Promise<SignedCheckpoint> {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const durable = this.#stored();
-    this.#frontier ??= await this.#begin(durable);
-    await extendFrontier(this.#log, this.#source(), this.#frontier, this.#stored);
+    const tree = await this.#extend();
     // A snapshot: events become durable while it is being signed.
-    const { size } = this.#frontier;
+    const { size } = tree;
     if (this.#last !== undefined && this.#last.body.size >= size) return this.#last;
-    const body = { origin: this.#options.origin, size, root: this.#frontier.root() };
-    const frontier = encodeFrontier(this.#frontier);
-    const note = await signCheckpoint(body, this.#signers);
+    const body = { origin: this.#options.origin, size, root: tree.root() };
+    const frontier = encodeFrontier(tree);
+    const [stated, next] = [this.#stated, this.#next];
+    const note = await signCheckpoint(body, this.#signersNow());
     this.#last = { note, body };
+    if (stated !== undefined && next !== undefined) this.#replace(stated, next);
     this.#uncovered = Math.max(0, this.#stored() - size);
     this.#unsigned = this.#uncovered > 0;
     await Promise.all(
@@ -223,6 +305,8 @@ export class Checkpointer {
       origin,
       named,
       verifiers: this.#verifiers,
+      signers: this.#signers.map(({ verifierKey }) => verifierKey),
+      observe: (event) => this.#observe(event),
       last: last && (() => this.#within(async () => last(origin), "'checkpoints.last'")),
     });
     // Whether it was published before the end of the earlier run is not known.

@@ -2,6 +2,8 @@ import { checkType, reportCallbackError, show } from '@temper/core/policy';
 import type { SignedCheckpoint } from '../chain/checkpoint.ts';
 import type { AuditEvent, AuditEventInput } from '../chain/event.ts';
 import type { Draft } from '../chain/hash-chain.ts';
+import { ROTATE, rotationDetails } from '../chain/key-rotation.ts';
+import type { NoteSigner } from '../chain/signing-key.ts';
 import { AuditClosedError, AuditLossError } from '../errors.ts';
 import { type ExportOptions, exportEvents } from '../read/export/export-events.ts';
 import {
@@ -23,6 +25,7 @@ import { Redactor } from './intake/redaction.ts';
 import { LogWriter } from './log-writer.ts';
 import {
   type AuditLogOptions,
+  checkSigners,
   DEFAULT_LIMITS,
   type ResolvedAuditOptions,
   resolveAuditOptions,
@@ -185,13 +188,25 @@ class DurableLog implements AuditLog, ServableLog {
   }
 
   async checkpoint(): Promise<SignedCheckpoint> {
-    if (this.#checkpointer === undefined) {
-      throw new TypeError(
-        `Audit log '${this.name}' has no signer; set the option checkpoints.signer.`,
-      );
-    }
+    if (this.#checkpointer === undefined) throw this.#unsigned();
     await this.#writer.flush();
     return this.#checkpointer.sign();
+  }
+
+  #unsigned(): TypeError {
+    return new TypeError(
+      `Audit log '${this.name}' has no signer; set the option checkpoints.signer.`,
+    );
+  }
+
+  async rotateKey(next: NoteSigner): Promise<SignedCheckpoint> {
+    if (this.#checkpointer === undefined) throw this.#unsigned();
+    checkSigners('rotateKey', 'next', next);
+    await this.#open();
+    return this.#checkpointer.rotate(next, async (present, signer) => {
+      const details = await rotationDetails(this.#writer.id, present, signer);
+      await this.#writer.announce(ROTATE, details);
+    });
   }
 
   async hold(name: string, reason?: string): Promise<AuditEvent> {

@@ -115,6 +115,11 @@ export class LogWriter {
     return this.#stored;
   }
 
+  /** Identifier of the log, once it is open. */
+  get id(): string {
+    return this.#head.log;
+  }
+
   /** Whether the log is unavailable and no failed sink is due for a retry. */
   get backingOff(): boolean {
     return (

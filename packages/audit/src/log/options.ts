@@ -349,7 +349,8 @@ const checkLast: OptionRule = (owner, option, value) => {
 
 const signerRule = methodsRule('sign');
 
-function checkSigners(owner: string, option: string, value: unknown): void {
+/** @throws {TypeError} unless the value is a signer or several */
+export function checkSigners(owner: string, option: string, value: unknown): void {
   const signers = [value].flat() as readonly NoteSigner[];
   if (signers.length === 0) {
     throw new TypeError(`${owner}: ${option} must be a signer or several, got ${show(value)}.`);

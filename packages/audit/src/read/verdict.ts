@@ -3,6 +3,7 @@ import type { ChainHead } from '../chain/hash-chain.ts';
 import { OWN_EVENT_TYPE } from '../log/own-events.ts';
 import type { Anchor, AuditSource } from '../sinks/sink.ts';
 import type { LogPart } from './log-part.ts';
+import type { TrustedKeys } from './trusted-keys.ts';
 import type { CheckpointCounts, VerifyOptions, VerifyProblem } from './verify-report.ts';
 
 /** Whether an event of the log states that the events up to an anchor are removed. */
@@ -99,4 +100,12 @@ export function whatIsNotShown(
     missing.push(`Events up to ${anchor.sequence} are not in this source.`);
   }
   return missing;
+}
+
+/** What a verification with a key does not show of the keys before it, which were not given. */
+export function whatEarlierKeysShow({ unshown }: TrustedKeys): string[] {
+  return unshown.map(
+    ({ sequence }) =>
+      `The key that a given key replaces by event ${sequence} was not given: the later key alone vouches for the events up to there.`,
+  );
 }

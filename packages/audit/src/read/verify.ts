@@ -9,6 +9,7 @@ import {
 } from '@temper/core/policy';
 import type { AuditEvent } from '../chain/event.ts';
 import { type ChainHead, checkLine, checkLink, EMPTY_HEAD } from '../chain/hash-chain.ts';
+import { rotationOf, statesRotation } from '../chain/key-rotation.ts';
 import { decodeFrontier, leafOf, MerkleFrontier } from '../chain/merkle.ts';
 import { AuditCorruptError } from '../errors.ts';
 import { Holds } from '../log/holds.ts';
@@ -17,7 +18,16 @@ import { textRule, textsRule } from '../option-rules.ts';
 import type { Anchor, AuditSource, StoredCheckpoint } from '../sinks/sink.ts';
 import { CheckpointComparison } from './checkpoint-comparison.ts';
 import type { LogPart } from './log-part.ts';
-import { isHeld, isStatement, otherEnd, shorter, unstated, whatIsNotShown } from './verdict.ts';
+import type { TrustedKeys } from './trusted-keys.ts';
+import {
+  isHeld,
+  isStatement,
+  otherEnd,
+  shorter,
+  unstated,
+  whatEarlierKeysShow,
+  whatIsNotShown,
+} from './verdict.ts';
 import type { VerifyOptions, VerifyProblem, VerifyReport } from './verify-report.ts';
 
 /** Attempts to verify a log whose oldest events are being removed. */
@@ -118,7 +128,12 @@ async function verifyOnce(
   problem ??= shorter(run.head.sequence, options);
   problem ??= unstated(anchor, source, run.statement, counts, options);
   const notShown =
-    problem === undefined ? whatIsNotShown(run, anchor, source, counts, options, part) : [];
+    problem === undefined
+      ? [
+          ...whatIsNotShown(run, anchor, source, counts, options, part),
+          ...whatEarlierKeysShow(checkpoints.keys),
+        ]
+      : [];
   const verdict =
     problem !== undefined ? 'invalid' : isHeld(counts, options, part) ? 'valid' : 'unproven';
   return {
@@ -133,6 +148,7 @@ async function verifyOnce(
     root: run.frontier?.root().toString('base64'),
     anchor,
     checkpoints: counts,
+    replacedKeys: checkpoints.keys.replaced,
   };
 }
 
@@ -178,7 +194,7 @@ class Verification {
               return { ...missing, ...misplaced(missing.sequence) };
             continue;
           }
-          const problem = this.#step(line) ?? checkpoints.at(this.frontier);
+          const problem = this.#step(line, checkpoints.keys) ?? checkpoints.at(this.frontier);
           if (problem?.kind === 'removed') missing = problem;
           else if (problem !== undefined) return problem;
         }
@@ -195,7 +211,7 @@ class Verification {
     return missing;
   }
 
-  #step(line: string): VerifyProblem | undefined {
+  #step(line: string, keys: TrustedKeys): VerifyProblem | undefined {
     const expected = this.head.sequence + 1;
     const checked = checkLine(line);
     if (checked.fault === 'malformed') {
@@ -222,7 +238,7 @@ class Verification {
     }
     if (unlinked === 'prev') return this.#unlinked(event.sequence);
     this.head = event;
-    const broken = this.#holdBroken(event);
+    const broken = this.#holdBroken(event) ?? rotated(event, keys);
     if (broken !== undefined) return broken;
     if (this.#anchor !== undefined && isStatement(event, this.#anchor)) {
       this.statement = event.sequence;
@@ -252,6 +268,19 @@ class Verification {
     const message = `Event ${sequence} does not continue event ${edited}, which was edited and rehashed.`;
     return { kind: 'edited', sequence: edited, message };
   }
+}
+
+/** Takes note of a statement that a key is replaced; a problem if its keys have not signed it. */
+function rotated(event: AuditEvent, keys: TrustedKeys): VerifyProblem | undefined {
+  if (!statesRotation(event)) return undefined;
+  const { sequence } = event;
+  const rotation = rotationOf(event);
+  if (rotation === undefined) {
+    const message = `Event ${sequence} states that a key is replaced, but its keys have not signed that.`;
+    return { kind: 'rotation', sequence, message };
+  }
+  keys.state(rotation);
+  return undefined;
 }
 
 function outOfPlace(sequence: number, expected: number): VerifyProblem {

@@ -1,8 +1,9 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { numberRule, type Resolved, resolveOptions } from '@temper/core/policy';
+import { numberRule, type Resolved, resolveOptions, safeText } from '@temper/core/policy';
 import { openCheckpoint, parseCheckpoint } from '../../chain/checkpoint.ts';
 import { FORMAT, parseLine } from '../../chain/hash-chain.ts';
+import { type KeyRotation, rotationOf } from '../../chain/key-rotation.ts';
 import { decodeFrontier, encodeFrontier, leafOf, type MerkleFrontier } from '../../chain/merkle.ts';
 import { consistencyRanges, RangeHasher } from '../../chain/merkle-proof.ts';
 import { type NoteVerifier, noteVerifier } from '../../chain/signing-key.ts';
@@ -45,7 +46,8 @@ type Unset = Exclude<keyof BundleOptions, 'from' | 'to'>;
  * given ones.
  *
  * @throws {TypeError | RangeError} (with the first bytes) if an option is invalid, or the log does not have
- *   the events or what a proof needs
+ *   the events or what a proof needs, or no checkpoint of the given keys covers the range because a key was
+ *   replaced
  * @throws {AuditCorruptError} if the log does not match one of the checkpoints
  */
 export async function* evidenceBundle(
@@ -122,6 +124,12 @@ async function surveyed(
   const notes = await chosen(source, given, keys.map(noteVerifier), from, to);
   const survey = new Survey(source, anchor, from, to, notes);
   await survey.read();
+  const lacking = survey.rotations.find((one) => keys.includes(one.from) && !keys.includes(one.to));
+  if (lacking !== undefined && !notes.some(({ size }) => size >= to)) {
+    throw new RangeError(
+      `No checkpoint of the given keys covers event ${to}: event ${lacking.sequence} replaces one by '${safeText(lacking.to)}'; give that key too.`,
+    );
+  }
   return {
     bytes: survey.bytes,
     manifest: {
@@ -179,6 +187,8 @@ class Survey {
   bytes = 0;
   log = '';
   before: Anchor | null = null;
+  /** Statements that keys are replaced. */
+  readonly rotations: KeyRotation[] = [];
   readonly #source: AuditSource;
   readonly #from: number;
   readonly #to: number;
@@ -228,10 +238,13 @@ class Survey {
   }
 
   #step(line: string): void {
-    const { sequence, hash, log } = parseLine(line);
+    const event = parseLine(line);
+    const { sequence, hash, log } = event;
     if (sequence !== this.#frontier.size + 1) throw changed(this.#source);
     this.log = log;
     this.#hash = hash;
+    const rotation = rotationOf(event);
+    if (rotation !== undefined) this.rotations.push(rotation);
     const leaf = leafOf(hash);
     this.#frontier.append(leaf);
     for (const { hasher } of this.#outside) hasher.append(leaf);
