@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../src/chain/checkpoint.ts';
 import { parseLine } from '../src/chain/hash-chain.ts';
@@ -8,11 +10,14 @@ import {
   noteSigner,
   noteVerifier,
 } from '../src/chain/signing-key.ts';
+import { run } from '../src/cli/run.ts';
 import type { AuditLog } from '../src/log/audit-log.ts';
 import { auditLog } from '../src/log/durable-log.ts';
 import { Intake } from '../src/log/intake/intake.ts';
 import { Redactor } from '../src/log/intake/redaction.ts';
 import { DEFAULT_LIMITS } from '../src/log/options.ts';
+import { evidenceBundle } from '../src/read/evidence/evidence-bundle.ts';
+import { verifyBundle } from '../src/read/evidence/verify-bundle.ts';
 import { verifyLog } from '../src/read/verify.ts';
 import type { VerifyOptions, VerifyReport } from '../src/read/verify-report.ts';
 import { inFiles, rewritten, type Store, signed, tableRows } from './open-store.ts';
@@ -182,6 +187,49 @@ describe('a rotated key', () => {
     await log.close();
   });
 
+  it('signs nothing on the command line', async () => {
+    using directory = temporaryDirectory();
+    const store = inFiles(directory.path);
+    await rotatedLog(store);
+    const key = join(directory.path, 'key');
+    const written: string[] = [];
+    const write = async (text: string): Promise<void> => void written.push(text);
+    const io = { stdout: { write }, stderr: { write }, env: {}, signal: undefined };
+    writeFileSync(key, first.secretKey);
+    const args = ['checkpoint', join(directory.path, 'log'), '--sign', '--key-file', key];
+    expect(await run(args, io as never)).toBe(1);
+    expect(written.join('')).toContain('this key is replaced');
+  });
+
+  it('is followed in an evidence bundle, which is refused if no given key covers it', async () => {
+    using directory = temporaryDirectory();
+    const store = inFiles(directory.path);
+    await rotatedLog(store);
+    const source = store.source();
+    const bundle = async (keys: readonly string[]): Promise<string> => {
+      const parts: Uint8Array[] = [];
+      for await (const part of evidenceBundle(source, { from: 3, keys })) parts.push(part);
+      const path = join(directory.path, 'bundle.tgz');
+      writeFileSync(path, Buffer.concat(parts));
+      return path;
+    };
+    await expect(bundle([first.verifierKey])).rejects.toThrow('event 5 replaces one by');
+    const path = await bundle([first.verifierKey, second.verifierKey]);
+    const report = await verifyBundle(path, { keys: [first.verifierKey] });
+    expect(report).toMatchObject({ verdict: 'valid', checkpoints: { covered: 10 } });
+    await source.close?.();
+  });
+
+  it('is not followed to a given checkpoint of a key that nothing states', async () => {
+    using directory = temporaryDirectory();
+    const store = inFiles(directory.path);
+    await rotatedLog(store);
+    const { lines } = await contents(store);
+    const { note } = await signed(lines.slice(0, 9), stolen.secretKey);
+    const report = await verified(store, { keys: [first.verifierKey], checkpoints: [note] });
+    expect(report.problem).toMatchObject({ kind: 'checkpoint', sequence: 9 });
+  });
+
   it('is not replaced by a statement that the disk alone has made, and a verification says so', async () => {
     using directory = temporaryDirectory();
     const store = inFiles(directory.path);
@@ -219,6 +267,10 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
   'signs other events after the statement with the old key': async (lines) => ({
     lines: rewritten(lines, 6),
     sign: first.secretKey,
+  }),
+  'removes the checkpoints over the statement and signs with the old key': async (lines) => ({
+    lines: rewritten(lines, 5),
+    sign: `alone ${first.secretKey}`,
   }),
   'states after it that the old key is replaced by another one': async (lines) => {
     const kept = lines.slice(0, 5);
@@ -272,16 +324,19 @@ describe('a log whose key was replaced', () => {
         const { lines, sign } = await attack(found.lines);
         const checkpoints = [];
         for (const one of found.checkpoints) {
-          if (one.size > lines.length) continue;
+          if (one.size > lines.length || (sign.startsWith('alone ') && one.size > 4)) continue;
           const own = await signed(lines.slice(0, one.size), first.secretKey).catch(
             () => undefined,
           );
           if (own?.note.split('\n')[2] === one.note.split('\n')[2]) checkpoints.push(one);
         }
         if (sign !== 'fitting') {
-          if (sign.startsWith('both '))
-            checkpoints.push(await signed(lines.slice(0, 6), first.secretKey));
-          checkpoints.push(await signed(lines, sign.replace('both ', '')));
+          if (sign.startsWith('both ')) {
+            const mine = await signed(lines.slice(0, 6), first.secretKey);
+            const other = await signed(lines.slice(0, 6), stolen.secretKey);
+            checkpoints.push({ ...mine, note: `${mine.note}${other.note.split('\n\n')[1]}` });
+          }
+          checkpoints.push(await signed(lines, sign.replace(/^(both|alone) /, '')));
         }
         store.replace({ lines, checkpoints });
         const result = await verified(store, held(last)).catch((error: unknown) => {

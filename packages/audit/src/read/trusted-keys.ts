@@ -20,8 +20,8 @@ export type Standing = 'trusted' | 'replaced' | 'unknown';
 
 /**
  * The keys that a verification trusts: the given ones, and those that replace them by statements of the
- * log. A statement counts from the first checkpoint on that covers it and that the replaced key has signed;
- * the replaced key is not trusted beyond that checkpoint, and never again.
+ * log. A statement counts from the first checkpoint on that covers it and that both keys have signed. The
+ * replaced key is not trusted beyond that checkpoint, nor alone for one that covers the statement.
  */
 export class TrustedKeys {
   readonly #keys: Map<string, TrustedKey> = new Map();
@@ -69,7 +69,11 @@ export class TrustedKeys {
   standing(note: string, size: number): Standing {
     const signers = this.#signers(note).filter(({ from }) => size >= from);
     if (signers.length === 0) return 'unknown';
-    const active = signers.some(({ until = Number.POSITIVE_INFINITY }) => size <= until);
+    const active = signers.some(
+      ({ until = Number.POSITIVE_INFINITY, stated }) =>
+        size <= until &&
+        (stated === undefined || stated.sequence > size || isSignedBy(note, stated.to)),
+    );
     return active ? 'trusted' : 'replaced';
   }
 
@@ -79,7 +83,7 @@ export class TrustedKeys {
     for (const key of this.#signers(note)) {
       const { stated, from, until } = key;
       if (stated === undefined || until !== undefined || size < from) continue;
-      if (stated.sequence > size) continue;
+      if (stated.sequence > size || !isSignedBy(note, stated.to)) continue;
       key.until = size;
       key.stated = undefined;
       if (!this.#keys.has(stated.to)) this.#add(stated.to, size);
@@ -100,5 +104,14 @@ export class TrustedKeys {
       );
     }
     return known;
+  }
+}
+
+function isSignedBy(note: string, key: string): boolean {
+  try {
+    openNote(note, [noteVerifier(key)]);
+    return true;
+  } catch {
+    return false;
   }
 }
