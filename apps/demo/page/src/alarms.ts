@@ -1,5 +1,5 @@
 import { button, byId, el, set, setText } from './dom.ts';
-import { millis, type Recent } from './recent.ts';
+import { millis, type Recent, UNKNOWN } from './recent.ts';
 import { SUBSYSTEMS, titleOfBreaker } from './subsystems.ts';
 
 interface Alarm {
@@ -92,12 +92,7 @@ export class AlarmList {
     }
     this.#order(alarms);
     set(this.#calm, { hidden: alarms.length > 0 });
-    setText(
-      this.#calm,
-      isKnown
-        ? 'No alarms. Each alarm links to its runbook.'
-        : 'Not known while the service is away.',
-    );
+    setText(this.#calm, isKnown ? 'No alarms. Each alarm links to its runbook.' : UNKNOWN);
     set(this.#list, { hidden: alarms.length === 0 });
   }
 

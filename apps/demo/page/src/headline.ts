@@ -1,4 +1,4 @@
-import { byId, el, setText } from './dom.ts';
+import { byId, el, set, setText } from './dom.ts';
 import { millis, type Recent } from './recent.ts';
 import { SUBSYSTEMS, titleOfBreaker } from './subsystems.ts';
 import type { BreakerChange } from './wire.ts';
@@ -31,7 +31,9 @@ export class Headline {
     const share = admitted === 0 || !recent.connected ? undefined : (success + degraded) / admitted;
     const away = rejected + recent.turnedAway(ANSWERED_SECONDS);
     setText(this.#figures.answered, share === undefined ? '–' : percent(share));
-    this.#figures.answered.dataset.good = String(share === undefined || share > 0.99);
+    set(this.#figures.answered, {
+      'data-good': share === undefined ? undefined : String(share > 0.99),
+    });
     setText(this.#figures.away, recent.connected ? String(away) : '–');
     setText(this.#figures.calls, recent.connected ? String(recent.last?.calls ?? '–') : '–');
     setText(this.#figures.slowest, recent.connected ? millis(recent.p99(ALL)) : '–');

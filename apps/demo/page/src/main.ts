@@ -1,14 +1,14 @@
 import { AlarmList, alarmsOf } from './alarms.ts';
 import { AuditPanel } from './audit.ts';
 import { Charts } from './charts.ts';
-import { byId, el, setText } from './dom.ts';
+import { byId, el, set, setText } from './dom.ts';
 import { FaultPanel } from './faults.ts';
 import { Announcer, Headline } from './headline.ts';
 import { askHealth, showHealth } from './health.ts';
 import { isOperator } from './operator.ts';
 import { markOf, OUTCOMES } from './outcomes.ts';
 import { ProgramPanel } from './program.ts';
-import { Recent } from './recent.ts';
+import { Recent, UNKNOWN } from './recent.ts';
 import { closeRunbookFromOutside, openRunbook } from './runbook.ts';
 import { ScenarioPanel } from './scenarios.ts';
 import { Stream } from './stream.ts';
@@ -49,6 +49,9 @@ themeSwitch(() => charts.draw());
 closeRunbookFromOutside();
 byId('visitor').hidden = isOperator();
 
+/** Tabs that say what is so now. */
+const PRESENT = ['health', 'tuning'];
+
 function show(): void {
   headline.show(recent);
   alarms.show(alarmsOf(recent), recent.connected);
@@ -56,6 +59,7 @@ function show(): void {
 }
 
 function takeHealth(health: Health): void {
+  if (!recent.connected) return;
   recent.health = health;
   showHealth(health);
 }
@@ -69,6 +73,8 @@ function connection(state: 'live' | 'lost'): void {
   announcer.announce(
     state === 'live' ? 'Connected to the service.' : 'The service is not reachable.',
   );
+  set(byId('faults'), { 'data-unknown': state === 'lost' });
+  if (state === 'lost') for (const tab of PRESENT) setText(byId(`panel-${tab}`), UNKNOWN);
   show();
   charts.show();
 }

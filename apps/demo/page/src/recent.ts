@@ -13,6 +13,9 @@ interface Sum {
   readonly retries: number;
 }
 
+/** In place of what says what is so now. */
+export const UNKNOWN = 'Not known while the service is away.';
+
 /** The page's data: the last two minutes and the current states. */
 export class Recent {
   readonly faults = new Map<string, FaultState>();

@@ -249,21 +249,35 @@ describe.runIf(hasBrowser)('the page', { timeout: 360_000 }, () => {
     expect(errors).toEqual([]);
   });
 
-  it('shows that the connection is lost when the service exits', async () => {
-    const { page, demo } = await openPage();
-    demo.child.kill('SIGTERM');
-    await demo.exited;
+  it.each<[string, NodeJS.Signals]>([
+    ['exits', 'SIGTERM'],
+    ['is killed', 'SIGKILL'],
+    ['has stopped and ends no connection', 'SIGSTOP'],
+  ])('shows nothing of before as if it held now when the service %s', async (_, signal) => {
+    const { page, demo, errors } = await openPage();
+    await page.locator('#tab-health').click();
+    await page.locator('#panel-health .check').first().waitFor();
+    demo.child.kill(signal);
     await page.locator('#connection[data-state=lost]').waitFor();
     await page.locator('#now', { hasText: 'not reachable' }).waitFor();
-    // Nothing of before is shown as if it held now.
     expect(await page.locator('.lane .chip').allTextContents()).toEqual(Array(4).fill('unknown'));
     expect(await page.locator('#figures dd').allTextContents()).toEqual(Array(4).fill('–'));
+    expect(await page.locator('#figures [data-good]').count()).toBe(0);
     expect(await page.locator('.counts .count-value').allTextContents()).toEqual(
       Array(16).fill('–'),
     );
-    expect(await page.locator('#no-alarm').textContent()).toBe(
-      'Not known while the service is away.',
-    );
+    const unknown = 'Not known while the service is away.';
+    expect(await page.locator('#no-alarm').textContent()).toBe(unknown);
+    expect(await page.locator('#panel-health').textContent()).toBe(unknown);
+    await page.locator('#faults[data-unknown]').waitFor();
+    if (signal !== 'SIGSTOP') return;
+
+    demo.child.kill('SIGCONT');
+    await page.locator('#connection[data-state=live]').waitFor();
+    await page.locator('.lane .chip', { hasText: 'unknown' }).waitFor({ state: 'detached' });
+    await page.locator('#panel-health .check').first().waitFor();
+    expect(await page.locator('#faults[data-unknown]').count()).toBe(0);
+    expect(errors).toEqual([]);
   });
 
   it('starts a trace that contains its request, the service, the policies and the registry', async () => {
