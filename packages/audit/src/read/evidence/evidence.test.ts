@@ -224,11 +224,21 @@ describe('a tampered bundle', () => {
   it('is invalid, whichever byte of the file is changed, or wherever it ends', async () => {
     const { source } = await written();
     const bytes = await bytesOf(source, { from: 6, to: 8, keys });
+    const content = gunzipSync(bytes);
+    const holdsTheSame = (changed: Buffer): boolean => {
+      try {
+        return gunzipSync(changed).equals(content);
+      } catch {
+        return false;
+      }
+    };
     for (let at = 0; at < bytes.length; at += 13) {
       if (at >= 4 && at <= 9) continue; // time and system of the compression
       const changed = Buffer.from(bytes);
       changed[at] = (changed[at] as number) ^ 0x80;
-      expect([at, (await verified(changed, { keys })).verdict]).toEqual([at, 'invalid']);
+      // The bits that fill up the last byte of what is compressed say nothing.
+      const expected = holdsTheSame(changed) ? 'valid' : 'invalid';
+      expect([at, (await verified(changed, { keys })).verdict]).toEqual([at, expected]);
       const cut = await verified(bytes.subarray(0, at), { keys });
       expect([at, cut.verdict]).toEqual([at, 'invalid']);
     }
