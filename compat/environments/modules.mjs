@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENTRY_POINTS, PACKAGES } from '../entry-points.mjs';
-import { configOf } from './typescript.mjs';
+import { configOf, everything } from './typescript.mjs';
 
 const fixture = (name) => readFileSync(join(import.meta.dirname, '../fixtures', name), 'utf8');
 
@@ -100,10 +100,7 @@ export default [
       assert.equal(stdout, `${ENTRY_POINTS.length}\n`);
 
       env.write('usage.ts', fixture('typescript-usage.ts'));
-      env.write(
-        'everything.ts',
-        ENTRY_POINTS.map((entry, index) => `export * as entry${index} from '${entry}';`).join('\n'),
-      );
+      env.write('everything.ts', everything());
       const files = ['everything.ts', 'usage.ts'];
       const modules = { module: 'commonjs', moduleResolution: 'node10' };
       env.write('tsconfig.json', configOf('node16', true, files, modules));

@@ -16,7 +16,7 @@ export const COMPILERS = [
 ];
 
 /** One module that imports everything, in ESM or CommonJS by its extension. */
-const everything = () =>
+export const everything = () =>
   ENTRY_POINTS.map((entry, index) => `export * as entry${index} from '${entry}';`).join('\n');
 
 export function configOf(mode, exact, files, extra = {}) {

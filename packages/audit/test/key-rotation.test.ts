@@ -257,6 +257,14 @@ type Attack = (
   lines: readonly string[],
 ) => Promise<{ lines: readonly string[]; sign: 'fitting' | string }>;
 
+/** A statement of the first key that the adversary's replaces it. */
+const stolenDetails = ([line]: readonly string[]): ReturnType<typeof rotationDetails> =>
+  rotationDetails(
+    parseLine(line as string).log,
+    noteSigner(first.secretKey),
+    noteSigner(stolen.secretKey),
+  );
+
 /** What an adversary with the disk and the first key, which was replaced, does. */
 const ATTACKS: Readonly<Record<string, Attack>> = {
   'removes the statement': async (lines) => ({ lines: lines.toSpliced(4, 1), sign: 'fitting' }),
@@ -274,13 +282,7 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
   }),
   'states after it that the old key is replaced by another one': async (lines) => {
     const kept = lines.slice(0, 5);
-    const log = parseLine(lines[0] as string).log;
-    const details = await rotationDetails(
-      log,
-      noteSigner(first.secretKey),
-      noteSigner(stolen.secretKey),
-    );
-    const all = [...kept, forged(kept[4] as string, details)];
+    const all = [...kept, forged(kept[4] as string, await stolenDetails(lines))];
     return { lines: rewritten(all, 6, 9), sign: stolen.secretKey };
   },
   'cuts off the statement and signs with the old key': async (lines) => ({
@@ -289,13 +291,7 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
   }),
   'cuts off the statement and replaces the old key by another one': async (lines) => {
     const kept = lines.slice(0, 4);
-    const log = parseLine(lines[0] as string).log;
-    const details = await rotationDetails(
-      log,
-      noteSigner(first.secretKey),
-      noteSigner(stolen.secretKey),
-    );
-    const all = [...kept, forged(kept[3] as string, details)];
+    const all = [...kept, forged(kept[3] as string, await stolenDetails(lines))];
     return { lines: rewritten(all, 5, 9), sign: `both ${stolen.secretKey}` };
   },
 };

@@ -53,7 +53,7 @@ export function rotationOf(event: AuditEvent): KeyRotation | undefined {
       if (openNote(note, [noteVerifier(key)]).text !== textOf(event.log, to)) return undefined;
     }
   } catch {
-    return undefined; // whoever can write to the store may have put it there
+    return undefined; // anyone who can write to the store may have written it
   }
   return from === to ? undefined : { sequence: event.sequence, from, to };
 }

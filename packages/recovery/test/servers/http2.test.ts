@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { expectNoProblems } from './judging-program.ts';
 
 const REQUESTS = 400;
 
@@ -14,17 +15,8 @@ it.each([
 ])(
   'tells callers over HTTP/2 what became of their requests, seed %d on undici %s',
   async (seed, releases) => {
-    const program = fileURLToPath(new URL('http2/main.ts', import.meta.url));
-    const child = spawn(process.execPath, [program, String(REQUESTS), String(seed), releases], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let printed = '';
-    child.stdout.on('data', (chunk) => {
-      printed += String(chunk);
-    });
-    const [code] = await once(child, 'close');
-    const problems = printed.split('\n').filter((line) => line.startsWith('PROBLEM'));
-    expect({ code, problems }).toEqual({ code: 0, problems: [] });
+    const program = new URL('http2/main.ts', import.meta.url);
+    const printed = await expectNoProblems(program, [String(REQUESTS), String(seed), releases]);
     expect(printed).toContain(`seed ${seed}: ${REQUESTS} requests, 0 problems`);
   },
 );

@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { expectNoProblems } from './judging-program.ts';
 
 /** Soaks of 100 000 requests in short: `pnpm --filter @temper/recovery soak` and `soak:http2` run them in full. */
 it.each([
@@ -11,17 +9,8 @@ it.each([
 ] as const)(
   'holds no socket, response, listener, stream or signal when requests have failed in every way, over %s',
   async (protocol, requests) => {
-    const program = fileURLToPath(new URL('soak/main.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--expose-gc', program, String(requests), protocol], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let printed = '';
-    child.stdout.on('data', (chunk) => {
-      printed += String(chunk);
-    });
-    const [code] = await once(child, 'close');
-    const problems = printed.split('\n').filter((line) => line.startsWith('PROBLEM'));
-    expect({ code, problems }).toEqual({ code: 0, problems: [] });
+    const program = new URL('soak/main.ts', import.meta.url);
+    const printed = await expectNoProblems(program, [String(requests), protocol]);
     expect(printed).toMatch(
       protocol === 'http2-undici8' ? /sockets at the end: \d\n/ : /sockets at the end: 0\n/,
     );
